@@ -1,0 +1,109 @@
+/**
+ * Money and time for people, with the browser's own Intl.
+ * Money comes as integer minor units and leaves as text; it is never computed with as a float.
+ */
+
+const formatters = new Map<string, Intl.NumberFormat>();
+
+/** Digits after the point of a currency (INR 2, JPY 0). An unknown code counts as 2. */
+export function minorDigits(currency: string): number {
+  return moneyFormat(currency).resolvedOptions().maximumFractionDigits ?? 2;
+}
+
+/** `50000, "INR"` → `₹500.00`; grouping is that of India for INR (`₹1,00,000.00`) unless a locale says otherwise. */
+export function formatMoney(amountMinor: number, currency = "INR", locale = "en-IN"): string {
+  const format = moneyFormat(currency, locale);
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  return format.format(toDecimal(amountMinor, digits));
+}
+
+/** `50000` → `500.00`, without sign of currency or grouping: what a person types into an amount field. */
+export function minorToInput(amountMinor: number, currency = "INR"): string {
+  return String(toDecimal(amountMinor, minorDigits(currency)));
+}
+
+/** `"1,500.5"` → `150050`; null when the text is no amount of that currency. */
+export function inputToMinor(text: string, currency = "INR"): number | null {
+  const digits = minorDigits(currency);
+  const match = /^(\d{1,12})(?:\.(\d*))?$/.exec(text.replace(/[,\s₹]/g, ""));
+  if (!match || (match[2]?.length ?? 0) > digits) return null;
+  return Number((match[1] ?? "0") + (match[2] ?? "").padEnd(digits, "0"));
+}
+
+/** RFC 3339 → `25 Nov 2025, 3:04 am` in the reader's zone. */
+export function formatTime(at: string, locale = "en-IN", withSeconds = false): string {
+  const time = new Date(at);
+  if (Number.isNaN(time.getTime())) return at;
+  return time.toLocaleString(locale, { dateStyle: "medium", timeStyle: withSeconds ? "medium" : "short" });
+}
+
+const STEPS: ReadonlyArray<readonly [Intl.RelativeTimeFormatUnit, number]> = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+/** RFC 3339 → `12 seconds ago`, `in 5 minutes`. */
+export function formatAgo(at: string, now: number = Date.now(), locale = "en-IN"): string {
+  const seconds = Math.round((new Date(at).getTime() - now) / 1000);
+  const [unit, size] = STEPS.find(([, step]) => Math.abs(seconds) >= step) ?? (["second", 1] as const);
+  return new Intl.RelativeTimeFormat(locale, { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
+}
+
+/** `847` → `847 ms`, `5600` → `5.6 s`, `125000` → `2 min 5 s`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 1_000) return `${Math.round(durationMs)} ms`;
+  if (durationMs < 60_000) return `${(durationMs / 1_000).toFixed(1)} s`;
+  return `${Math.floor(durationMs / 60_000)} min ${Math.round((durationMs % 60_000) / 1_000)} s`;
+}
+
+/** `0.946` → `94.6%`, `0.95` → `95%`. */
+export function formatPercent(share: number, locale = "en-IN"): string {
+  return new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }).format(share);
+}
+
+/** `1284` → `1,284`. */
+export function formatCount(count: number, locale = "en-IN"): string {
+  return new Intl.NumberFormat(locale).format(count);
+}
+
+const NETWORK_NAMES: Readonly<Record<string, string>> = {
+  visa: "Visa",
+  mastercard: "Mastercard",
+  amex: "American Express",
+  rupay: "RuPay",
+};
+
+/** How a payment was made: `Visa ···· 1111`, `UPI success@upi`. */
+export function formatInstrument(payment: {
+  method: string;
+  vpa?: string | null;
+  card_network?: string | null;
+  card_last4?: string | null;
+}): string {
+  if (payment.method === "upi") return `UPI ${payment.vpa ?? ""}`.trim();
+  return `${NETWORK_NAMES[payment.card_network ?? ""] ?? "Card"} ···· ${payment.card_last4 ?? ""}`.trim();
+}
+
+function moneyFormat(currency: string, locale = "en-IN"): Intl.NumberFormat {
+  const key = `${locale} ${currency}`;
+  let format = formatters.get(key);
+  if (!format) {
+    try {
+      format = new Intl.NumberFormat(locale, { style: "currency", currency });
+    } catch {
+      format = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    }
+    formatters.set(key, format);
+  }
+  return format;
+}
+
+/** Intl takes a decimal string without going through a float. */
+function toDecimal(amountMinor: number, digits: number): Intl.StringNumericLiteral {
+  if (digits === 0) return `${amountMinor}`;
+  const sign = amountMinor < 0 ? "-" : "";
+  const text = String(Math.abs(amountMinor)).padStart(digits + 1, "0");
+  return `${sign}${text.slice(0, -digits)}.${text.slice(-digits)}` as Intl.StringNumericLiteral;
+}
