@@ -1,0 +1,63 @@
+# The developer's whole interface. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+GATEWAY := $(BIN)/gateway
+PYTEST := $(BIN)/pytest
+READY := .venv/.ready
+
+.PHONY: help up down status logs restart check test bench chaos verify compose-test fmt venv tools
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: venv ## Install what is missing, start everything, make a smoke payment, print the URLs
+	@$(GATEWAY) up
+
+down: venv ## Stop exactly what `make up` started
+	@$(GATEWAY) down
+
+status: venv ## Show every process with its state, health, restarts and memory
+	@$(GATEWAY) status
+
+logs: venv ## Follow a log: make logs role=payments
+	@$(GATEWAY) logs $(or $(role),api) -f
+
+restart: venv ## Restart the roles with the code on disk: make restart [role=api]
+	@$(GATEWAY) restart $(or $(role),roles)
+
+check: venv ## Format, lint, types, architecture, unit tests; under a minute
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(PYTEST) -q tests/unit
+
+test: venv tools ## Everything: unit, integration, end to end, browser and page tests, on free ports
+	@$(PYTEST) tests
+	@if [ -f package.json ]; then PATH="$$($(BIN)/python -m ops.pages_build path):$$PATH" npm test --workspaces --if-present; \
+	 else echo "no package.json: no page tests"; fi
+
+bench: venv ## Measure throughput and latency on a stack of its own
+	@$(BIN)/python -m bench
+
+chaos: venv tools ## The slow tests that kill processes and services under load
+	@$(PYTEST) tests/chaos -m chaos
+
+verify: venv ## Check the invariants of the running stack
+	@$(GATEWAY) verify
+
+compose-test: venv ## Build and run docker-compose.yml on a private engine (skips where none can run)
+	@tests/compose/run
+
+fmt: venv ## Format the Python code and apply safe lint fixes
+	@$(BIN)/ruff check --fix -q . || true
+	@$(BIN)/ruff format .
+
+venv: $(READY) ## Make .venv with the locked versions
+
+$(READY): pyproject.toml constraints.txt
+	@ops/make-venv
+
+tools:
+	@$(GATEWAY) install --tests

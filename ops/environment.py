@@ -1,0 +1,201 @@
+"""What one local stack consists of, derived from the environment and nothing else.
+
+    process environment  >  `.env` in the repository root  >  defaults (test mode on, URLs follow the ports)
+
+A service whose URL is given (`DATABASE_URL`, `REDIS_URL`, `KAFKA_BOOTSTRAP_SERVERS`) is used and not started.
+Pure but for `read_env_file`; the runner and the command line compute the same plan from the same environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.errors import GatewayError
+from runtime.roles import ROLES
+from runtime.settings import Settings, load_settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_CACHE = REPOSITORY / ".run"
+"""Kafka's jars and the page builds' stamps: the same for every run directory of this clone."""
+
+PORT_DEFAULTS: dict[str, int] = {
+    "PORT": 8000,
+    "CHECKOUT_PORT": 3001,
+    "DASHBOARD_PORT": 3000,
+    "POSTGRES_PORT": 5432,
+    "REDIS_PORT": 6379,
+    "KAFKA_PORT": 9092,
+    "KAFKA_CONTROLLER_PORT": 9093,
+    "METRICS_PORT": 9100,
+}
+OPERATIONS_VARIABLES = (
+    "GATEWAY_RUN_DIR",
+    "LISTEN_HOST",
+    "POSTGRES_PORT",
+    "REDIS_PORT",
+    "KAFKA_PORT",
+    "KAFKA_CONTROLLER_PORT",
+)
+"""Read here only; everything else in `.env.example` is a field of `runtime.settings.Settings`."""
+
+SERVICE_URLS: dict[str, str] = {
+    "postgres": "DATABASE_URL",
+    "redis": "REDIS_URL",
+    "kafka": "KAFKA_BOOTSTRAP_SERVERS",
+}
+SERVICE_PORTS: dict[str, tuple[str, ...]] = {
+    "postgres": ("POSTGRES_PORT",),
+    "redis": ("REDIS_PORT",),
+    "kafka": ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
+}
+DATABASE_USER = "gateway_user"
+DATABASE_PASSWORD = "gateway_pass"
+DATABASE_NAME = "payment_gateway"
+
+_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class StackPlan:
+    """One stack: where it keeps its data, which ports it takes, what it starts itself, what its roles are told."""
+
+    run_dir: Path
+    host: str
+    ports: Mapping[str, int]
+    given: Mapping[str, str]
+    """The environment as it was found: handed to the runner, which derives the same plan from it."""
+    environment: Mapping[str, str]
+    """`given` and everything derived: the environment of every role."""
+    external: frozenset[str]
+    """Services that are used but neither started nor stopped here."""
+
+    @property
+    def logs_dir(self) -> Path:
+        return self.run_dir / "logs"
+
+    @property
+    def own_services(self) -> tuple[str, ...]:
+        return tuple(name for name in SERVICE_URLS if name not in self.external)
+
+    def worker_count(self, role: str) -> int:
+        """How many processes of a role the local stack runs."""
+        if role == "api":
+            return _whole_number(self.environment, "API_WORKERS", 0) or os.cpu_count() or 1
+        if role == "payments":
+            return _whole_number(self.environment, "ACTOR_WORKERS", 1)
+        return 1
+
+    def metrics_port(self, role: str, index: int) -> int:
+        base = self.ports["METRICS_PORT"]
+        return base + ROLES[role].metrics_offset + index if base else 0
+
+    def listening(self, role: str) -> Mapping[str, int]:
+        """Sockets that the runner opens for a role: option of its command line -> port."""
+        if role == "api":
+            return {"--fd": self.ports["PORT"]}
+        if role == "pages":
+            return {"--dashboard-fd": self.ports["DASHBOARD_PORT"], "--checkout-fd": self.ports["CHECKOUT_PORT"]}
+        return {}
+
+    def ports_to_take(self, roles: tuple[str, ...]) -> dict[int, str]:
+        """Every port this stack will listen on -> the variable that moves it."""
+        taken = {self.ports[name]: name for service in self.own_services for name in SERVICE_PORTS[service]}
+        for role in roles:
+            options = {"--fd": "PORT", "--dashboard-fd": "DASHBOARD_PORT", "--checkout-fd": "CHECKOUT_PORT"}
+            taken |= {port: options[option] for option, port in self.listening(role).items()}
+            if self.ports["METRICS_PORT"]:
+                taken |= {self.metrics_port(role, index): "METRICS_PORT" for index in range(self.worker_count(role))}
+        return taken
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The `KEY=VALUE` lines of a file; {} where there is none."""
+    try:
+        return parse_env_file(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def parse_env_file(text: str) -> dict[str, str]:
+    """Simple lines only: comments and blanks are passed over, one pair of quotes around a value is taken off."""
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.match(line)
+        if not match:
+            raise GatewayError(f".env line {number} is not KEY=VALUE: {line.strip()[:60]}")
+        name, value = match.groups()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        values[name] = value
+    return values
+
+
+def plan_stack(environ: Mapping[str, str], *, test_mode_default: bool = True) -> StackPlan:
+    """Derive the plan. An empty variable counts as not given."""
+    given = {name: value for name, value in environ.items() if value != ""}
+    ports = {name: _port(given, name, default) for name, default in PORT_DEFAULTS.items()}
+    external = frozenset(service for service, variable in SERVICE_URLS.items() if variable in given)
+    derived = {
+        **({"TEST_MODE": "true"} if test_mode_default else {}),
+        "DATABASE_URL": (
+            f"postgresql://{DATABASE_USER}:{DATABASE_PASSWORD}@127.0.0.1:{ports['POSTGRES_PORT']}/{DATABASE_NAME}"
+        ),
+        "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['KAFKA_PORT']}",
+        "API_URL": f"http://localhost:{ports['PORT']}",
+        "CHECKOUT_URL": f"http://localhost:{ports['CHECKOUT_PORT']}",
+        "DASHBOARD_URL": f"http://localhost:{ports['DASHBOARD_PORT']}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    numbers = {name: str(port) for name, port in ports.items()}
+    run_dir = Path(given.get("GATEWAY_RUN_DIR", ".run"))
+    return StackPlan(
+        run_dir=run_dir if run_dir.is_absolute() else REPOSITORY / run_dir,
+        host=given.get("LISTEN_HOST", "127.0.0.1"),
+        ports=ports,
+        given=given,
+        environment={**derived, **given, **numbers},
+        external=external,
+    )
+
+
+def local_plan() -> StackPlan:
+    """The plan of `make up`: the process environment and the `.env` file of this clone, test mode unless said."""
+    return plan_stack(_environ())
+
+
+def single_plan() -> StackPlan:
+    """The plan of a command that may run far from the local stack: there, test mode only where it was asked for."""
+    environ = _environ()
+    return plan_stack(environ, test_mode_default="DATABASE_URL" not in environ)
+
+
+def enter(plan: StackPlan) -> Settings:
+    """Make the plan this process's environment and read the settings from it. A bad value ends the process."""
+    os.environ.update(plan.environment)
+    return load_settings()
+
+
+def _environ() -> dict[str, str]:
+    return {**read_env_file(REPOSITORY / ".env"), **os.environ}
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    port = _whole_number(environ, name, default)
+    if not (0 if name == "METRICS_PORT" else 1) <= port <= 65_535:
+        raise GatewayError(f"{name} must be a port number, not {port}.")
+    return port
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise GatewayError(f"{name} must be a whole number, not {text!r}.") from None

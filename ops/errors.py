@@ -1,0 +1,15 @@
+"""The one error of the command line.
+
+Whatever stops a command on purpose is a `GatewayError` whose text is a sentence for the person at the terminal; the
+command prints it without a traceback and ends with its exit code.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """A sentence that says what is wrong and, where it can, what to do about it."""
+
+    def __init__(self, sentence: str, *, exit_code: int = 1) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
