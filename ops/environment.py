@@ -47,6 +47,8 @@ SERVICE_URLS: dict[str, str] = {
     "redis": "REDIS_URL",
     "kafka": "KAFKA_BOOTSTRAP_SERVERS",
 }
+OWN_SERVICES = "GATEWAY_OWN_SERVICES"
+"""Written into a plan's environment: whose addresses in it were derived, not given."""
 SERVICE_PORTS: dict[str, tuple[str, ...]] = {
     "postgres": ("POSTGRES_PORT",),
     "redis": ("REDIS_PORT",),
@@ -138,7 +140,7 @@ def parse_env_file(text: str) -> dict[str, str]:
 
 def plan_stack(environ: Mapping[str, str], *, test_mode_default: bool = True) -> StackPlan:
     """Derive the plan. An empty variable counts as not given."""
-    given = {name: value for name, value in environ.items() if value != ""}
+    given = _as_given(environ)
     ports = {name: _port(given, name, default) for name, default in PORT_DEFAULTS.items()}
     external = frozenset(service for service, variable in SERVICE_URLS.items() if variable in given)
     derived = {
@@ -160,9 +162,22 @@ def plan_stack(environ: Mapping[str, str], *, test_mode_default: bool = True) ->
         host=given.get("LISTEN_HOST", "127.0.0.1"),
         ports=ports,
         given=given,
-        environment={**derived, **given, **numbers},
+        environment={
+            **derived,
+            **given,
+            **numbers,
+            OWN_SERVICES: ",".join(service for service in SERVICE_URLS if service not in external),
+        },
         external=external,
     )
+
+
+def _as_given(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without empty values, and without addresses that an earlier plan derived (its roles, `gateway env`)."""
+    derived = {SERVICE_URLS[name] for name in environ.get(OWN_SERVICES, "").split(",") if name in SERVICE_URLS}
+    return {
+        name: value for name, value in environ.items() if value != "" and name not in derived and name != OWN_SERVICES
+    }
 
 
 def local_plan() -> StackPlan:

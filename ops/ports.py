@@ -15,15 +15,6 @@ PROC = Path("/proc")
 LISTEN_STATE = "0A"
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-
-
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
     """Whether a server could bind it. SO_REUSEADDR as servers set it, so that TIME_WAIT does not count."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
