@@ -1,0 +1,47 @@
+"""Each worker's internal port: `/metrics` for Prometheus and `/health` for the runner and containers.
+
+Runs in a daemon thread of its own, so that a busy or stuck event loop can still be seen from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+Health = Callable[[], tuple[bool, dict[str, Any]]]
+"""(healthy, facts). Called from the server's thread: must not block."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 16
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        """Say nothing: scrapes are not events."""
+
+
+def start_metrics_server(*, host: str, port: int, health: Health) -> _Server | None:
+    """Serve until the process ends. Port 0: no server. Raises OSError where the port is taken."""
+    if port == 0:
+        return None
+    metrics = make_wsgi_app()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/health":
+            answer: Iterable[bytes] = metrics(environ, start_response)
+            return answer
+        healthy, facts = health()
+        start_response("200 OK" if healthy else "503 Service Unavailable", [("Content-Type", "application/json")])
+        return [json.dumps({"status": "healthy" if healthy else "unhealthy", **facts}).encode()]
+
+    server = make_server(host, port, application, server_class=_Server, handler_class=_QuietHandler)
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    return server

@@ -1,0 +1,47 @@
+"""Which worker this process is: role, index and the stable name it has in its consumer group."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from dataclasses import dataclass
+
+from runtime.roles import ROLES
+from runtime.settings import Settings
+
+EXIT_STUCK = 70
+"""Exit code of a worker that ended itself because it could not go on; the runner starts it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Identity of this process. `name` is stable across restarts: it is the static group member's instance id."""
+
+    role: str
+    index: int
+    name: str
+    metrics_port: int
+
+
+def this_worker(role: str, settings: Settings) -> Worker:
+    """Identity from WORKER_INDEX and WORKER_ID, as the runner sets them."""
+    index = int(os.environ.get("WORKER_INDEX", "0"))
+    name = settings.worker_id or f"{role}-{socket.gethostname()}-{index}"
+    port = settings.metrics_port + ROLES[role].metrics_offset + index if settings.metrics_port else 0
+    return Worker(role=role, index=index, name=name, metrics_port=port)
+
+
+def exit_after(seconds: float, why: str) -> threading.Timer:
+    """End the process for certain after a grace period, whatever hangs by then. Cancel it when all went well."""
+
+    def end() -> None:
+        sys.stderr.write(f'{{"event": "hard_exit", "why": "{why}"}}\n')
+        sys.stderr.flush()
+        os._exit(EXIT_STUCK)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer
