@@ -1,0 +1,64 @@
+"""What happened: the facts that are kept for ever, one sequence for each order.
+
+An event carries the whole order, payment or refund as the event left it, so every listener can work from one record
+(docs/decisions/0006). A refund's event carries its payment too, whose `amount_refunded` it moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from domain.order import Order
+    from domain.payment import Payment
+    from domain.refund import Refund
+
+
+class EventType(StrEnum):
+    ORDER_CREATED = "order.created"
+    PAYMENT_CREATED = "payment.created"
+    PAYMENT_PROCESSING = "payment.processing"
+    PAYMENT_SUCCESS = "payment.success"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_LATE_SUCCESS = "payment.late_success"
+    PAYMENT_CAPTURED = "payment.captured"
+    REFUND_CREATED = "refund.created"
+    REFUND_PROCESSED = "refund.processed"
+    REFUND_FAILED = "refund.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """The order came into being."""
+
+    type: EventType
+    sequence: int
+    at: datetime
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEvent:
+    """The payment changed to what is carried here."""
+
+    type: EventType
+    sequence: int
+    at: datetime
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class RefundEvent:
+    """The refund changed to what is carried here, and its payment with it."""
+
+    type: EventType
+    sequence: int
+    at: datetime
+    refund: Refund
+    payment: Payment
+
+
+Event = OrderEvent | PaymentEvent | RefundEvent

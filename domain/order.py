@@ -1,0 +1,386 @@
+"""The order: the consistency boundary. Its payments, captures and refunds are decided here, one command after another.
+
+    decide(order | None, command, at) -> Decision(events, subject) | Rejected
+    evolve(order | None, event) -> Order
+
+Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one;
+pending + processed refunds never above the payment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+from domain import rejection
+from domain.event import Event, EventType, OrderEvent, PaymentEvent, RefundEvent
+from domain.ids import late_refund_id
+from domain.money import is_minor_amount, is_payable
+from domain.outcome import Outcome
+from domain.payment import (
+    UNDECIDED,
+    CapturePayment,
+    CreatePayment,
+    Payment,
+    PaymentStatus,
+    SettlePayment,
+)
+from domain.refund import (
+    LATE_SUCCESS_REASON,
+    CreateRefund,
+    Refund,
+    RefundStatus,
+    SettleRefund,
+)
+from domain.rejection import Rejected
+
+
+class OrderStatus(StrEnum):
+    CREATED = "CREATED"
+    PAID = "PAID"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrder:
+    """Ask for `amount` minor units. `notes`: up to 15 short texts of the merchant's."""
+
+    order_id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    receipt: str | None
+    notes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """State of one order and of everything below it; small: an order has a payment or two."""
+
+    id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    receipt: str | None
+    notes: dict[str, str]
+    status: OrderStatus
+    version: int
+    """Sequence of the last event of this order or of anything below it."""
+    last_event_at: datetime
+    created_at: datetime
+    updated_at: datetime | None
+    payments: tuple[Payment, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+    def payment(self, payment_id: str) -> Payment | None:
+        return next((payment for payment in self.payments if payment.id == payment_id), None)
+
+    def refund(self, refund_id: str) -> Refund | None:
+        return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+
+Command = CreateOrder | CreatePayment | SettlePayment | CapturePayment | CreateRefund | SettleRefund
+Subject = Order | Payment | Refund
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Events to record (none where the command says what is known already) and the thing the caller asked about."""
+
+    events: tuple[Event, ...]
+    subject: Subject
+
+
+def decide(order: Order | None, command: Command, at: datetime) -> Decision | Rejected:
+    """What `command`, asked at `at`, leads to. The event times of an order never go back, whatever the clocks say."""
+    if order is not None and order.last_event_at > at:
+        at = order.last_event_at
+    match command:
+        case CreateOrder():
+            return _create_order(order, command, at)
+        case CreatePayment():
+            return _create_payment(order, command, at)
+        case SettlePayment():
+            return _settle_payment(order, command, at)
+        case CapturePayment():
+            return _capture_payment(order, command, at)
+        case CreateRefund():
+            return _create_refund(order, command, at)
+        case SettleRefund():
+            return _settle_refund(order, command, at)
+    assert_never(command)
+
+
+def _create_order(order: Order | None, command: CreateOrder, at: datetime) -> Decision | Rejected:
+    if order is not None:
+        return rejection.ORDER_EXISTS
+    if not is_payable(command.amount):
+        return rejection.AMOUNT_TOO_SMALL
+    created = Order(
+        id=command.order_id,
+        merchant_id=command.merchant_id,
+        amount=command.amount,
+        currency=command.currency,
+        receipt=command.receipt,
+        notes=command.notes,
+        status=OrderStatus.CREATED,
+        version=1,
+        last_event_at=at,
+        created_at=at,
+        updated_at=None,
+    )
+    return Decision((OrderEvent(EventType.ORDER_CREATED, 1, at, created),), created)
+
+
+def _create_payment(order: Order | None, command: CreatePayment, at: datetime) -> Decision | Rejected:
+    if order is None or command.merchant_id not in (None, order.merchant_id):
+        return rejection.ORDER_NOT_FOUND
+    if command.amount not in (None, order.amount):
+        return rejection.AMOUNT_DIFFERS
+    if command.currency not in (None, order.currency):
+        return rejection.CURRENCY_DIFFERS
+    if order.status is OrderStatus.PAID:
+        return rejection.ORDER_ALREADY_PAID
+    if any(payment.status in UNDECIDED for payment in order.payments):
+        return rejection.PAYMENT_IN_PROGRESS
+    sequence = order.version + 1
+    created = Payment(
+        id=command.payment_id,
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        amount=order.amount,
+        currency=order.currency,
+        method=command.method,
+        status=PaymentStatus.CREATED,
+        captured=False,
+        amount_refunded=0,
+        vpa=command.vpa,
+        card_network=command.card_network,
+        card_last4=command.card_last4,
+        error_code=None,
+        error_description=None,
+        token=command.token,
+        bank_reference=None,
+        deadline_at=command.deadline_at,
+        version=sequence,
+        created_at=at,
+        updated_at=None,
+    )
+    # The intent is on record before the bank is asked; the second event spares a second command.
+    processing = replace(created, status=PaymentStatus.PROCESSING, version=sequence + 1, updated_at=at)
+    events = (
+        PaymentEvent(EventType.PAYMENT_CREATED, sequence, at, created),
+        PaymentEvent(EventType.PAYMENT_PROCESSING, sequence + 1, at, processing),
+    )
+    return Decision(events, created)
+
+
+def _settle_payment(order: Order | None, command: SettlePayment, at: datetime) -> Decision | Rejected:
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None:
+        return rejection.PAYMENT_NOT_FOUND
+    succeeded = command.outcome is Outcome.SUCCESS
+    if payment.status in UNDECIDED:
+        return _succeed(order, payment, command, at) if succeeded else _fail(order, payment, command, at)
+    if payment.status is PaymentStatus.FAILED and succeeded:
+        return _return_late_success(order, payment, command, at)
+    return Decision((), payment)
+
+
+def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    # No payment starts beside an undecided or a successful one, so nothing else can have paid this order.
+    assert order.status is OrderStatus.CREATED, f"{order.id} is paid although {payment.id} is undecided"
+    sequence = order.version + 1
+    success = replace(
+        payment,
+        status=PaymentStatus.SUCCESS,
+        bank_reference=command.bank_reference,
+        version=sequence,
+        updated_at=at,
+    )
+    return Decision((PaymentEvent(EventType.PAYMENT_SUCCESS, sequence, at, success),), success)
+
+
+def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    sequence = order.version + 1
+    failed = replace(
+        payment,
+        status=PaymentStatus.FAILED,
+        error_code=command.error_code or "PAYMENT_FAILED",
+        error_description=command.error_description or "Payment processing failed",
+        bank_reference=command.bank_reference,
+        version=sequence,
+        updated_at=at,
+    )
+    return Decision((PaymentEvent(EventType.PAYMENT_FAILED, sequence, at, failed),), failed)
+
+
+def _return_late_success(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    """The bank charged a payment that everybody was told had failed: the money goes back at once, and once."""
+    if order.refund(late_refund_id(payment.id)) is not None:
+        return Decision((), payment)
+    sequence = order.version + 1
+    late = replace(payment, bank_reference=command.bank_reference, version=sequence, updated_at=at)
+    returned, refund = _pending_refund(
+        order=order,
+        payment=late,
+        refund_id=late_refund_id(payment.id),
+        amount=payment.amount,
+        reason=LATE_SUCCESS_REASON,
+        automatic=True,
+        deadline_at=command.late_deadline_at,
+        sequence=sequence + 1,
+        at=at,
+    )
+    events = (
+        PaymentEvent(EventType.PAYMENT_LATE_SUCCESS, sequence, at, late),
+        RefundEvent(EventType.REFUND_CREATED, sequence + 1, at, refund, returned),
+    )
+    return Decision(events, returned)
+
+
+def _capture_payment(order: Order | None, command: CapturePayment, at: datetime) -> Decision | Rejected:
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None or payment.merchant_id != command.merchant_id:
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.amount_refunded:
+        return rejection.NOT_CAPTURABLE
+    if command.amount not in (None, payment.amount):
+        return rejection.CAPTURE_AMOUNT_DIFFERS
+    sequence = order.version + 1
+    captured = replace(payment, captured=True, version=sequence, updated_at=at)
+    return Decision((PaymentEvent(EventType.PAYMENT_CAPTURED, sequence, at, captured),), captured)
+
+
+def _create_refund(order: Order | None, command: CreateRefund, at: datetime) -> Decision | Rejected:
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None or payment.merchant_id != command.merchant_id:
+        return rejection.PAYMENT_NOT_FOUND
+    if not is_minor_amount(command.amount) or command.amount <= 0:
+        return rejection.REFUND_AMOUNT_INVALID
+    if payment.status is not PaymentStatus.SUCCESS:
+        return rejection.NOT_REFUNDABLE
+    if command.amount > payment.refundable:
+        return rejection.REFUND_EXCEEDS
+    sequence = order.version + 1
+    reduced, refund = _pending_refund(
+        order=order,
+        payment=payment,
+        refund_id=command.refund_id,
+        amount=command.amount,
+        reason=command.reason,
+        automatic=False,
+        deadline_at=command.deadline_at,
+        sequence=sequence,
+        at=at,
+    )
+    return Decision((RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, reduced),), refund)
+
+
+def _pending_refund(
+    *,
+    order: Order,
+    payment: Payment,
+    refund_id: str,
+    amount: int,
+    reason: str | None,
+    automatic: bool,
+    deadline_at: datetime,
+    sequence: int,
+    at: datetime,
+) -> tuple[Payment, Refund]:
+    """(payment with the amount taken, the pending refund)."""
+    refund = Refund(
+        id=refund_id,
+        payment_id=payment.id,
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        amount=amount,
+        currency=payment.currency,
+        reason=reason,
+        status=RefundStatus.PENDING,
+        automatic=automatic,
+        error_code=None,
+        error_description=None,
+        bank_reference=None,
+        deadline_at=deadline_at,
+        version=sequence,
+        created_at=at,
+        processed_at=None,
+        updated_at=None,
+    )
+    reduced = replace(payment, amount_refunded=payment.amount_refunded + amount, version=sequence, updated_at=at)
+    return reduced, refund
+
+
+def _settle_refund(order: Order | None, command: SettleRefund, at: datetime) -> Decision | Rejected:
+    refund = order.refund(command.refund_id) if order is not None else None
+    if order is None or refund is None:
+        return rejection.REFUND_NOT_FOUND
+    if refund.status is not RefundStatus.PENDING:
+        return Decision((), refund)
+    payment = order.payment(refund.payment_id)
+    assert payment is not None, f"{refund.id} has no payment"
+    sequence = order.version + 1
+    if command.outcome is Outcome.SUCCESS:
+        settled = replace(
+            refund,
+            status=RefundStatus.PROCESSED,
+            bank_reference=command.bank_reference,
+            processed_at=at,
+            version=sequence,
+            updated_at=at,
+        )
+        return Decision((RefundEvent(EventType.REFUND_PROCESSED, sequence, at, settled, payment),), settled)
+    settled = replace(
+        refund,
+        status=RefundStatus.FAILED,
+        error_code=command.error_code or "REFUND_FAILED",
+        error_description=command.error_description or "Refund processing failed",
+        bank_reference=command.bank_reference,
+        version=sequence,
+        updated_at=at,
+    )
+    restored = replace(
+        payment, amount_refunded=payment.amount_refunded - refund.amount, version=sequence, updated_at=at
+    )
+    return Decision((RefundEvent(EventType.REFUND_FAILED, sequence, at, settled, restored),), settled)
+
+
+def evolve(order: Order | None, event: Event) -> Order:
+    """The order after `event`. Events arrive in sequence, each once."""
+    match event:
+        case OrderEvent():
+            return event.order
+        case PaymentEvent():
+            assert order is not None and event.sequence == order.version + 1
+            paid = event.type is EventType.PAYMENT_SUCCESS
+            return replace(
+                order,
+                status=OrderStatus.PAID if paid else order.status,
+                updated_at=event.at if paid else order.updated_at,
+                version=event.sequence,
+                last_event_at=event.at,
+                payments=_with(order.payments, event.payment),
+            )
+        case RefundEvent():
+            assert order is not None and event.sequence == order.version + 1
+            return replace(
+                order,
+                version=event.sequence,
+                last_event_at=event.at,
+                payments=_with(order.payments, event.payment),
+                refunds=_with_refund(order.refunds, event.refund),
+            )
+    assert_never(event)
+
+
+def _with(payments: tuple[Payment, ...], changed: Payment) -> tuple[Payment, ...]:
+    others = tuple(payment for payment in payments if payment.id != changed.id)
+    return (*others, changed)
+
+
+def _with_refund(refunds: tuple[Refund, ...], changed: Refund) -> tuple[Refund, ...]:
+    others = tuple(refund for refund in refunds if refund.id != changed.id)
+    return (*others, changed)

@@ -1,0 +1,70 @@
+"""One refund of a payment: several partial ones may exist, together never more than the payment.
+
+CreateRefund ─► refund.created                 PENDING, its amount taken from what is refundable
+SettleRefund ─► refund.processed               PROCESSED
+                refund.failed                  FAILED, its amount given back
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from domain.outcome import Outcome
+
+LATE_SUCCESS_REASON = "late_success"
+
+
+class RefundStatus(StrEnum):
+    PENDING = "PENDING"
+    PROCESSED = "PROCESSED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRefund:
+    """Give back `amount` minor units of a successful payment."""
+
+    order_id: str
+    payment_id: str
+    refund_id: str
+    merchant_id: str
+    amount: int
+    reason: str | None
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRefund:
+    """What the bank says about the refund."""
+
+    order_id: str
+    refund_id: str
+    outcome: Outcome
+    error_code: str | None
+    error_description: str | None
+    bank_reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """State of one refund. `automatic`: made by the gateway itself for a success that came too late."""
+
+    id: str
+    payment_id: str
+    order_id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    reason: str | None
+    status: RefundStatus
+    automatic: bool
+    error_code: str | None
+    error_description: str | None
+    bank_reference: str | None
+    deadline_at: datetime
+    version: int
+    created_at: datetime
+    processed_at: datetime | None
+    updated_at: datetime | None

@@ -1,0 +1,49 @@
+"""Expected refusals, as values. Each text that outside scripts match literally is spelt here and nowhere else.
+
+command -> decide -> Decision | Rejected(code, description, field)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The `code` of an error answer; HTTP statuses are the API's business."""
+
+    BAD_REQUEST = "BAD_REQUEST_ERROR"
+    NOT_FOUND = "NOT_FOUND_ERROR"
+    INVALID_VPA = "INVALID_VPA"
+    INVALID_CARD = "INVALID_CARD"
+    EXPIRED_CARD = "EXPIRED_CARD"
+    IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
+    INTERNAL = "INTERNAL_SERVER_ERROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A command that changes nothing. `field` names the offending input where there is one."""
+
+    code: ErrorCode
+    description: str
+    field: str | None = None
+
+
+AMOUNT_TOO_SMALL = Rejected(ErrorCode.BAD_REQUEST, "amount must be at least 100", "amount")
+ORDER_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Order not found")
+PAYMENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Payment not found")
+REFUND_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Refund not found")
+ORDER_EXISTS = Rejected(ErrorCode.BAD_REQUEST, "Order already exists")
+ORDER_ALREADY_PAID = Rejected(ErrorCode.BAD_REQUEST, "Order already paid")
+PAYMENT_IN_PROGRESS = Rejected(ErrorCode.BAD_REQUEST, "Order has a payment in progress")
+AMOUNT_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "amount must equal the order's amount", "amount")
+CURRENCY_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "currency must equal the order's currency", "currency")
+CAPTURE_AMOUNT_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "amount must equal the payment's amount", "amount")
+NOT_CAPTURABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in capturable state")
+NOT_REFUNDABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in refundable state")
+REFUND_AMOUNT_INVALID = Rejected(ErrorCode.BAD_REQUEST, "amount must be a positive integer", "amount")
+REFUND_EXCEEDS = Rejected(ErrorCode.BAD_REQUEST, "Refund amount exceeds available amount", "amount")
+VPA_INVALID = Rejected(ErrorCode.INVALID_VPA, "VPA format invalid", "vpa")
+CARD_INVALID = Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.number")
+CARD_EXPIRED = Rejected(ErrorCode.EXPIRED_CARD, "Card expiry date invalid", "card.expiry")

@@ -1,0 +1,86 @@
+"""The public shape of each resource: what the API answers, what events carry, what webhooks send. One spelling.
+
+Keys stand in the order the contract lists them. Instants stay `datetime`; the JSON encoder writes RFC 3339.
+Nothing that is ours alone (bank token, deadline, version) is in here.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from domain.order import Order, Subject
+from domain.payment import Payment
+from domain.refund import Refund
+
+Value = str | int | bool | datetime | None | dict[str, str]
+Resource = dict[str, Value]
+
+
+def resource_of(subject: Subject) -> Resource:
+    """Public shape of an order, a payment or a refund."""
+    match subject:
+        case Order():
+            return order_resource(subject)
+        case Payment():
+            return payment_resource(subject)
+        case Refund():
+            return refund_resource(subject)
+    assert_never(subject)
+
+
+def order_resource(order: Order) -> Resource:
+    return {
+        "id": order.id,
+        "merchant_id": order.merchant_id,
+        "amount": order.amount,
+        "currency": order.currency,
+        "receipt": order.receipt,
+        "notes": order.notes,
+        "status": order.status,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+    }
+
+
+def payment_resource(payment: Payment) -> Resource:
+    """A UPI payment has `vpa`; a card payment `card_network` and `card_last4`."""
+    shape: Resource = {
+        "id": payment.id,
+        "order_id": payment.order_id,
+        "merchant_id": payment.merchant_id,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "method": payment.method,
+        "status": payment.status,
+        "captured": payment.captured,
+        "amount_refunded": payment.amount_refunded,
+    }
+    if payment.vpa is not None:
+        shape["vpa"] = payment.vpa
+    else:
+        shape["card_network"] = payment.card_network
+        shape["card_last4"] = payment.card_last4
+    shape["error_code"] = payment.error_code
+    shape["error_description"] = payment.error_description
+    shape["created_at"] = payment.created_at
+    shape["updated_at"] = payment.updated_at
+    return shape
+
+
+def refund_resource(refund: Refund) -> Resource:
+    return {
+        "id": refund.id,
+        "payment_id": refund.payment_id,
+        "merchant_id": refund.merchant_id,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        "reason": refund.reason,
+        "status": refund.status,
+        "automatic": refund.automatic,
+        "error_code": refund.error_code,
+        "error_description": refund.error_description,
+        "created_at": refund.created_at,
+        "processed_at": refund.processed_at,
+        "updated_at": refund.updated_at,
+    }
