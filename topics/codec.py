@@ -1,0 +1,240 @@
+"""Between the domain's values and the bodies of records. The only place where `Any` is let in and checked.
+
+    CreatePayment ⇄ {"type": "payment.create", "body": {...}}        commands, both ways
+    PaymentEvent  → {"type": "payment.success", "body": {...}}       events, out (listeners read the body's resources)
+
+An event's body: `order_id, merchant_id, sequence`, the public resource(s) as the event left them, and `bank`
+(token, reference, deadline): what only our own roles need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, assert_never
+
+from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
+from domain.ids import event_id
+from domain.order import Command, CreateOrder
+from domain.outcome import Outcome
+from domain.payment import CapturePayment, CreatePayment, Method, Payment, SettlePayment
+from domain.refund import CreateRefund, Refund, SettleRefund
+from domain.resource import order_resource, payment_resource, refund_resource
+from topics.envelope import VERSION, Envelope, UndecodableError, encode_json
+
+Body = dict[str, Any]
+
+ORDER_CREATE = "order.create"
+PAYMENT_CREATE = "payment.create"
+PAYMENT_SETTLE = "payment.settle"
+PAYMENT_CAPTURE = "payment.capture"
+REFUND_CREATE = "refund.create"
+REFUND_SETTLE = "refund.settle"
+
+COMMAND_TYPES: dict[type[Command], str] = {
+    CreateOrder: ORDER_CREATE,
+    CreatePayment: PAYMENT_CREATE,
+    SettlePayment: PAYMENT_SETTLE,
+    CapturePayment: PAYMENT_CAPTURE,
+    CreateRefund: REFUND_CREATE,
+    SettleRefund: REFUND_SETTLE,
+}
+
+
+def command_envelope(
+    command: Command,
+    *,
+    command_id: str,
+    at: datetime,
+    request_id: str | None,
+    caused_by: str | None = None,
+    nonce: str = "",
+    fingerprint: dict[str, str] | None = None,
+) -> Envelope:
+    """Envelope of a command. `nonce` is new for every request that carries an Idempotency-Key."""
+    return Envelope(
+        id=command_id,
+        type=COMMAND_TYPES[type(command)],
+        version=VERSION,
+        key=command.order_id,
+        at=at,
+        request_id=request_id,
+        caused_by=caused_by,
+        body=_command_body(command),
+        nonce=nonce,
+        fingerprint=fingerprint,
+    )
+
+
+def _command_body(command: Command) -> Body:
+    return {name: getattr(command, name) for name in command.__slots__ if name != "order_id"}
+
+
+def command_of(envelope: Envelope) -> Command:
+    """The domain's command in an envelope. Raises UndecodableError for an unknown type or a body of another shape."""
+    read = _READERS.get(envelope.type)
+    if read is None:
+        raise UndecodableError(f"unknown command type {envelope.type!r}")
+    try:
+        return read(envelope.key, envelope.body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UndecodableError(f"body of {envelope.type}: {error!r}") from error
+
+
+def _text(body: Body, name: str) -> str:
+    value = body[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string")
+    return value
+
+
+def _text_or_none(body: Body, name: str) -> str | None:
+    return None if body[name] is None else _text(body, name)
+
+
+def _amount(body: Body, name: str) -> int:
+    value = body[name]
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an integer")
+    return value
+
+
+def _amount_or_none(body: Body, name: str) -> int | None:
+    return None if body[name] is None else _amount(body, name)
+
+
+def _instant(body: Body, name: str) -> datetime:
+    value = datetime.fromisoformat(_text(body, name))
+    if value.tzinfo is None:
+        raise ValueError(f"{name} must have a time zone")
+    return value
+
+
+def _read_create_order(order_id: str, body: Body) -> Command:
+    notes = body["notes"]
+    if not isinstance(notes, dict):
+        raise TypeError("notes must be an object")
+    return CreateOrder(
+        order_id=order_id,
+        merchant_id=_text(body, "merchant_id"),
+        amount=_amount(body, "amount"),
+        currency=_text(body, "currency"),
+        receipt=_text_or_none(body, "receipt"),
+        notes=notes,
+    )
+
+
+def _read_create_payment(order_id: str, body: Body) -> Command:
+    return CreatePayment(
+        order_id=order_id,
+        payment_id=_text(body, "payment_id"),
+        merchant_id=_text_or_none(body, "merchant_id"),
+        method=Method(body["method"]),
+        token=_text(body, "token"),
+        vpa=_text_or_none(body, "vpa"),
+        card_network=_text_or_none(body, "card_network"),
+        card_last4=_text_or_none(body, "card_last4"),
+        amount=_amount_or_none(body, "amount"),
+        currency=_text_or_none(body, "currency"),
+        deadline_at=_instant(body, "deadline_at"),
+    )
+
+
+def _read_settle_payment(order_id: str, body: Body) -> Command:
+    return SettlePayment(
+        order_id=order_id,
+        payment_id=_text(body, "payment_id"),
+        outcome=Outcome(body["outcome"]),
+        error_code=_text_or_none(body, "error_code"),
+        error_description=_text_or_none(body, "error_description"),
+        bank_reference=_text_or_none(body, "bank_reference"),
+        late_deadline_at=_instant(body, "late_deadline_at"),
+    )
+
+
+def _read_capture_payment(order_id: str, body: Body) -> Command:
+    return CapturePayment(
+        order_id=order_id,
+        payment_id=_text(body, "payment_id"),
+        merchant_id=_text(body, "merchant_id"),
+        amount=_amount_or_none(body, "amount"),
+    )
+
+
+def _read_create_refund(order_id: str, body: Body) -> Command:
+    return CreateRefund(
+        order_id=order_id,
+        payment_id=_text(body, "payment_id"),
+        refund_id=_text(body, "refund_id"),
+        merchant_id=_text(body, "merchant_id"),
+        amount=_amount(body, "amount"),
+        reason=_text_or_none(body, "reason"),
+        deadline_at=_instant(body, "deadline_at"),
+    )
+
+
+def _read_settle_refund(order_id: str, body: Body) -> Command:
+    return SettleRefund(
+        order_id=order_id,
+        refund_id=_text(body, "refund_id"),
+        outcome=Outcome(body["outcome"]),
+        error_code=_text_or_none(body, "error_code"),
+        error_description=_text_or_none(body, "error_description"),
+        bank_reference=_text_or_none(body, "bank_reference"),
+    )
+
+
+_READERS: dict[str, Callable[[str, Body], Command]] = {
+    ORDER_CREATE: _read_create_order,
+    PAYMENT_CREATE: _read_create_payment,
+    PAYMENT_SETTLE: _read_settle_payment,
+    PAYMENT_CAPTURE: _read_capture_payment,
+    REFUND_CREATE: _read_create_refund,
+    REFUND_SETTLE: _read_settle_refund,
+}
+
+
+def encode_event(event: Event, *, caused_by: str, request_id: str | None) -> bytes:
+    """Value of an event's record, and its `payload` in the events table: the same bytes."""
+    order_id, merchant_id, resources = _event_body(event)
+    return encode_json(
+        {
+            "id": event_id(order_id, event.sequence),
+            "type": event.type,
+            "v": VERSION,
+            "key": order_id,
+            "at": event.at,
+            "request_id": request_id,
+            "caused_by": caused_by,
+            "body": {"order_id": order_id, "merchant_id": merchant_id, "sequence": event.sequence, **resources},
+        }
+    )
+
+
+def _event_body(event: Event) -> tuple[str, str, Body]:
+    match event:
+        case OrderEvent():
+            return event.order.id, event.order.merchant_id, {"order": order_resource(event.order)}
+        case PaymentEvent():
+            payment = event.payment
+            return (
+                payment.order_id,
+                payment.merchant_id,
+                {"payment": payment_resource(payment), "bank": _bank(payment)},
+            )
+        case RefundEvent():
+            refund = event.refund
+            resources = {
+                "refund": refund_resource(refund),
+                "payment": payment_resource(event.payment),
+                "bank": _bank(refund),
+            }
+            return refund.order_id, refund.merchant_id, resources
+    assert_never(event)
+
+
+def _bank(subject: Payment | Refund) -> Body:
+    shape: Body = {"reference": subject.bank_reference, "deadline_at": subject.deadline_at}
+    if isinstance(subject, Payment):
+        shape["token"] = subject.token
+    return shape
