@@ -1,0 +1,55 @@
+"""What is still open at the bank: payments and refunds without an outcome, and whose attempt is whose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from domain.ids import PAYMENT, REFUND
+from domain.payment import Payment
+from domain.refund import Refund
+from store.rows import payment_of, refund_of
+
+# payments_undecided, refunds_pending
+OVERDUE_PAYMENTS = """
+SELECT * FROM payments
+ WHERE status IN ('CREATED', 'PROCESSING') AND deadline_at < now() - $1::float8 * interval '1 second'
+ ORDER BY deadline_at
+ LIMIT $2
+"""
+OVERDUE_REFUNDS = """
+SELECT * FROM refunds
+ WHERE status = 'PENDING' AND deadline_at < now() - $1::float8 * interval '1 second'
+ ORDER BY deadline_at
+ LIMIT $2
+"""
+# payments_pkey, refunds_pkey
+PAYMENT_ORDER = "SELECT order_id FROM payments WHERE id = $1"
+REFUND_ORDER = "SELECT order_id FROM refunds WHERE id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What has been waiting for an outcome past its deadline."""
+
+    payments: list[Payment]
+    refunds: list[Refund]
+
+
+async def overdue(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) -> Overdue:
+    """At most `limit` of each kind, the oldest deadline first."""
+    payments = await pool.fetch(OVERDUE_PAYMENTS, older_than_seconds, limit)
+    refunds = await pool.fetch(OVERDUE_REFUNDS, older_than_seconds, limit)
+    return Overdue([payment_of(row) for row in payments], [refund_of(row) for row in refunds])
+
+
+async def order_of_attempt(pool: asyncpg.Pool, attempt_id: str) -> str | None:
+    """Order of a payment's or refund's attempt; None where it is not ours."""
+    if attempt_id.startswith(PAYMENT):
+        order_id: str | None = await pool.fetchval(PAYMENT_ORDER, attempt_id)
+        return order_id
+    if attempt_id.startswith(REFUND):
+        refund_order_id: str | None = await pool.fetchval(REFUND_ORDER, attempt_id)
+        return refund_order_id
+    return None

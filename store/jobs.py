@@ -1,0 +1,114 @@
+"""Job counters in Redis, each record counted exactly once, and the job status that evaluators read.
+
+    jobs:counters   name -> integer
+    jobs:offsets    topic/partition -> next offset to count
+
+One Lua call applies a partition's deltas, moves its offset and publishes the live updates, or does nothing where the
+stored offset is not the expected one: after a flush, a failover or a second worker, the counting goes on from what
+Redis says. Counters and offsets can only be lost together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import redis.asyncio as redis
+
+from runtime.settings import Settings
+from store.heartbeats import alive
+from topics.catalogue import COMMANDS
+
+COUNTERS, OFFSETS = "jobs:counters", "jobs:offsets"
+WEBHOOK_COUNTERS = "jobs:webhooks"
+
+APPLY = """
+local expected, next_offset, count = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local stored = redis.call('HGET', KEYS[2], ARGV[1]) or '0'
+if stored ~= expected then return tonumber(stored) end
+for i = 0, count - 1 do
+  redis.call('HINCRBY', KEYS[1], ARGV[5 + 2 * i], ARGV[6 + 2 * i])
+end
+redis.call('HSET', KEYS[2], ARGV[1], next_offset)
+for i = 5 + 2 * count, #ARGV, 2 do
+  redis.call('PUBLISH', ARGV[i], ARGV[i + 1])
+end
+return -1
+"""
+APPLIED = -1
+
+
+class JobCounters:
+    """Writing side: the jobs role."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._apply = client.register_script(APPLY)
+
+    async def offset(self, place: str) -> int:
+        """Next offset to count of `topic/partition`; 0 where nothing is known."""
+        stored = await self._client.hget(OFFSETS, place)
+        return int(stored) if stored is not None else 0
+
+    async def apply(
+        self,
+        place: str,
+        *,
+        expected: int,
+        next_offset: int,
+        deltas: Mapping[str, int],
+        messages: Sequence[tuple[str, bytes]],
+    ) -> int:
+        """Apply one partition's step. Returns APPLIED, or the offset that Redis has instead of `expected`.
+
+        Raises RedisError or OSError: whether it was applied is unknown then, and the next call will tell.
+        """
+        arguments: list[Any] = [place, expected, next_offset, len(deltas)]
+        for name, delta in deltas.items():
+            arguments += (name, delta)
+        for channel, message in messages:
+            arguments += (channel, message)
+        return int(await self._apply(keys=[COUNTERS, OFFSETS], args=arguments))
+
+
+def payment_channel(payment_id: str) -> str:
+    """Redis channel of one payment's live updates (checkout)."""
+    return f"payment:{payment_id}"
+
+
+def merchant_channel(merchant_id: str) -> str:
+    """Redis channel of everything that happens to a merchant (dashboard)."""
+    return f"merchant:{merchant_id}"
+
+
+async def job_status(client: redis.Redis, settings: Settings) -> dict[str, Any]:
+    """The answer of GET /test/jobs/status. Raises RedisError or OSError where Redis is away."""
+    stored = await _counters(client, COUNTERS)
+    webhooks = await _counters(client, WEBHOOK_COUNTERS)
+    workers = await alive(client)
+    counts = {name: max(0, stored.get(name, 0)) for name in ("pending", "processing", "completed", "failed")}
+    return {
+        **counts,
+        "worker_status": worker_status(workers),
+        "queue": COMMANDS,
+        **{f"{name}_jobs": value for name, value in counts.items()},
+        "refund_stats": {
+            name: max(0, stored.get(f"refund_{name}", 0)) for name in ("pending", "processed", "failed", "total")
+        },
+        "webhook_stats": {
+            name: max(0, webhooks.get(name, 0)) for name in ("pending", "held", "delivered", "failed", "attempts")
+        },
+        "workers": workers,
+        "lag": {role: sum(int(facts.get("lag", 0)) for facts in members.values()) for role, members in workers.items()},
+    }
+
+
+async def _counters(client: redis.Redis, key: str) -> dict[str, int]:
+    return {bytes(name).decode(): int(value) for name, value in (await client.hgetall(key)).items()}  # type: ignore[arg-type]
+
+
+def worker_status(workers: Mapping[str, Mapping[str, Any]]) -> str:
+    """`stopped` without a payment actor, `degraded` without one of its helpers, else `running`."""
+    if not workers.get("payments"):
+        return "stopped"
+    return "running" if all(workers.get(role) for role in ("processor", "jobs")) else "degraded"

@@ -1,0 +1,73 @@
+"""Answers of the actors to the API's waiting requests, over Redis PUBLISH. A hint only: the inbox row is the truth.
+
+    channel reply:<api worker>, one line for each command:  id TAB flag TAB body NEWLINE
+    flag  A accepted · R rejected (body: code, description, field) · D accepted before, now repeated
+
+Bodies are compact JSON, so neither TAB nor NEWLINE occurs in them, and nobody has to parse one to pass it on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+CHANNEL_PREFIX = "reply:"
+
+
+class Flag(StrEnum):
+    ACCEPTED = "A"
+    REJECTED = "R"
+    REPEATED = "D"
+
+
+FLAGS = frozenset(Flag)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of one command. `body`: the resource, or the refusal."""
+
+    command_id: str
+    flag: Flag
+    body: str
+
+
+def encode_replies(replies: Iterable[Reply]) -> str:
+    return "".join(f"{reply.command_id}\t{reply.flag}\t{reply.body}\n" for reply in replies)
+
+
+def decode_replies(message: str) -> list[Reply]:
+    """Lines that are not of this form are left out: whoever waits falls back to the inbox."""
+    replies = []
+    for line in message.split("\n"):
+        parts = line.split("\t", 2)
+        if len(parts) == 3 and parts[1] in FLAGS:
+            replies.append(Reply(parts[0], Flag(parts[1]), parts[2]))
+    return replies
+
+
+async def publish_replies(client: redis.Redis, by_worker: dict[str, list[Reply]], *, timeout: float) -> None:
+    """Send what each API worker waits for, one message a worker. Raises RedisError or TimeoutError."""
+    async with asyncio.timeout(timeout):
+        pipeline = client.pipeline(transaction=False)
+        for worker, replies in by_worker.items():
+            pipeline.publish(CHANNEL_PREFIX + worker, encode_replies(replies))
+        await pipeline.execute()
+
+
+async def subscribe_replies(client: redis.Redis, worker: str) -> AsyncIterator[list[Reply]]:
+    """Replies for one API worker, for ever; reconnects by itself. What is missed meanwhile is in the inbox."""
+    while True:
+        try:
+            async with client.pubsub() as channel:
+                await channel.subscribe(CHANNEL_PREFIX + worker)
+                async for message in channel.listen():
+                    if message["type"] == "message":
+                        yield decode_replies(message["data"].decode())
+        except (RedisError, OSError):
+            await asyncio.sleep(0.2)

@@ -1,0 +1,76 @@
+"""Between rows and the domain's values: the columns of orders, payments and refunds, named once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+import orjson
+
+from domain.order import Order, OrderStatus
+from domain.payment import Method, Payment, PaymentStatus
+from domain.refund import Refund, RefundStatus
+
+Row = asyncpg.Record
+
+ORDER_COLUMNS = (
+    "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",
+    "created_at", "updated_at",
+)  # fmt: skip
+PAYMENT_COLUMNS = (
+    "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
+    "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
+    "version", "created_at", "updated_at",
+)  # fmt: skip
+REFUND_COLUMNS = (
+    "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
+    "error_description", "bank_reference", "deadline_at", "version", "created_at", "processed_at", "updated_at",
+)  # fmt: skip
+
+
+def order_of(row: Row) -> Order:
+    """An order alone: its payments and refunds are left empty."""
+    values = {name: row[name] for name in ORDER_COLUMNS}
+    values["status"] = OrderStatus(values["status"])
+    values["notes"] = orjson.loads(values["notes"])
+    return Order(**values)
+
+
+def payment_of(row: Row) -> Payment:
+    values = {name: row[name] for name in PAYMENT_COLUMNS}
+    values["method"] = Method(values["method"])
+    values["status"] = PaymentStatus(values["status"])
+    return Payment(**values)
+
+
+def refund_of(row: Row) -> Refund:
+    values = {name: row[name] for name in REFUND_COLUMNS}
+    values["status"] = RefundStatus(values["status"])
+    return Refund(**values)
+
+
+def order_row(order: Order) -> tuple[Any, ...]:
+    """Values in the order of ORDER_COLUMNS."""
+    return (
+        order.id,
+        order.merchant_id,
+        order.amount,
+        order.currency,
+        order.receipt,
+        orjson.dumps(order.notes).decode(),
+        order.status,
+        order.version,
+        order.last_event_at,
+        order.created_at,
+        order.updated_at,
+    )
+
+
+def payment_row(payment: Payment) -> tuple[Any, ...]:
+    """Values in the order of PAYMENT_COLUMNS."""
+    return tuple(getattr(payment, name) for name in PAYMENT_COLUMNS)
+
+
+def refund_row(refund: Refund) -> tuple[Any, ...]:
+    """Values in the order of REFUND_COLUMNS."""
+    return tuple(getattr(refund, name) for name in REFUND_COLUMNS)
