@@ -1,0 +1,45 @@
+"""One attempt at the bank, carried to an outcome: ask, and when no answer comes, query; never charge twice.
+
+asked before? ── yes ─► query ─► answer
+     │ no                 │ never seen
+     ▼                    ▼
+   charge ── no answer ─► query … (backoff, at most RESOLVE_TRIES) ─► answer | None: left to the sweeper
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
+from runtime.logs import get_logger
+
+log = get_logger("attempt")
+
+RESOLVE_TRIES = 10
+BACKOFF_FIRST_SECONDS = 0.05
+BACKOFF_MAX_SECONDS = 2.0
+
+
+async def attempt(bank: Bank, request: Charge | Return, *, maybe_asked_before: bool) -> Answer | None:
+    """Outcome of the attempt; None where the bank says nothing for the whole of RESOLVE_TRIES."""
+    asked = maybe_asked_before
+    pause = BACKOFF_FIRST_SECONDS
+    for _ in range(RESOLVE_TRIES):
+        try:
+            if asked:
+                known = await bank.query(request.attempt_id)
+                if known is not None:
+                    return known
+            asked = True
+            return await _ask(bank, request)
+        except NoAnswerError as error:
+            log.info("bank_gave_no_answer", attempt_id=request.attempt_id, error=str(error))
+            await asyncio.sleep(pause)
+            pause = min(BACKOFF_MAX_SECONDS, pause * 2)
+    return None
+
+
+async def _ask(bank: Bank, request: Charge | Return) -> Answer:
+    if isinstance(request, Charge):
+        return await bank.charge(request)
+    return await bank.refund(request)

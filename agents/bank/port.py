@@ -1,0 +1,68 @@
+"""What the gateway asks of a bank. The attempt id (payment or refund id) is the bank's idempotency key.
+
+    charge(Charge) ┐                          query(attempt_id) ─► Answer | None (never seen)
+    refund(Return) ┴► Answer | NoAnswerError   notifications()   ─► answers nobody asked for: late, or again;
+                                              told again until confirm(attempt_id)
+
+NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
+charge without having queried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.outcome import Outcome
+
+
+class NoAnswerError(Exception):
+    """No answer in time, or the bank cannot be reached. Whether money moved is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Take `amount` minor units from the instrument behind `token`."""
+
+    attempt_id: str
+    amount: int
+    currency: str
+    method: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Give back `amount` minor units of the charge `of_attempt`."""
+
+    attempt_id: str
+    of_attempt: str
+    amount: int
+    currency: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bank's word on one attempt."""
+
+    attempt_id: str
+    outcome: Outcome
+    error_code: str | None
+    error_description: str | None
+    reference: str
+
+
+class Bank(Protocol):
+    """A bank. Implementations bound every wait."""
+
+    async def charge(self, charge: Charge) -> Answer: ...
+
+    async def refund(self, refund: Return) -> Answer: ...
+
+    async def query(self, attempt_id: str) -> Answer | None: ...
+
+    def notifications(self) -> AsyncIterator[Answer]: ...
+
+    async def confirm(self, attempt_id: str) -> None: ...

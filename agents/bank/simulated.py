@@ -1,0 +1,238 @@
+"""The simulated bank: books every attempt in a ledger of its own, waits as banks do, and answers, or does not.
+
+What it decides is `domain.outcome`: a table in test mode, a draw from the attempt id in live mode. It misbehaves on
+order: the test instruments, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1`), each drawn from the attempt id too.
+
+    charge ─► book (batched, one statement for all that wait) ─► wait the delay ─► answer
+                                                                      lose: NoAnswerError   twice: notified again
+                                                                      late: NoAnswerError, notified later
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from agents.bank.port import Answer, Charge, NoAnswerError, Return
+from domain.outcome import DECLINES, FAILING_REFUND_REASON, ORDINARY, Behaviour, Outcome, behaviour, draw
+from domain.outcome import Answer as Answering
+from runtime.clock import now
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.ledger import Entry, Ledger
+
+log = get_logger("bank")
+
+BOOK_MAX = 1_000
+POLL_SECONDS = 0.5
+LATE_FACTOR = 6
+"""A late answer, or a late charge, comes after this many processing delays."""
+NOTIFICATIONS_MAX = 10_000
+LEDGER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Shares of attempts, 0..1, that meet each fault."""
+
+    lose: float = 0.0
+    late: float = 0.0
+    twice: float = 0.0
+
+
+class FaultsError(ValueError):
+    """BANK_FAULTS cannot be read."""
+
+
+def parse_faults(text: str) -> Faults:
+    """`lose=0.05,late=0.05,twice=0.05`; empty: none. Raises FaultsError."""
+    values: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, _, share = part.partition("=")
+        if name not in Faults.__slots__:
+            raise FaultsError(f"BANK_FAULTS: unknown fault {name!r}; known are {', '.join(Faults.__slots__)}")
+        try:
+            values[name] = float(share)
+        except ValueError:
+            raise FaultsError(f"BANK_FAULTS: {name} needs a share between 0 and 1") from None
+        if not 0 <= values[name] <= 1:
+            raise FaultsError(f"BANK_FAULTS: {name} needs a share between 0 and 1")
+    return Faults(**values)
+
+
+class SimulatedBank:
+    """One adapter of the port. Several processes may stand on the same ledger."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._faults = parse_faults(settings.bank_faults)
+        self._ledger = Ledger(settings)
+        self._polling = Ledger(settings)
+        self._waiting: dict[str, tuple[Entry, asyncio.Future[Entry]]] = {}
+        self._booking: asyncio.Task[None] | None = None
+        self._notifications: asyncio.Queue[Answer] = asyncio.Queue(NOTIFICATIONS_MAX)
+
+    async def charge(self, charge: Charge) -> Answer:
+        """Raises NoAnswerError."""
+        acting = behaviour(charge.token) if self._settings.test_mode else ORDINARY
+        delay = self._delay_seconds(charge.attempt_id) * acting.delay_factor
+        error_code = self._charge_error(charge, acting)
+        late_at = now() + timedelta(seconds=delay * LATE_FACTOR) if acting.late_success else None
+        entry = _entry(charge.attempt_id, "charge", None, charge.amount, charge.currency, error_code, late_at)
+        return await self._attempt(entry, delay, acting.answer)
+
+    async def refund(self, refund: Return) -> Answer:
+        """Raises NoAnswerError."""
+        failing = refund.reason == FAILING_REFUND_REASON
+        error_code = "REFUND_FAILED" if failing else None
+        entry = _entry(refund.attempt_id, "refund", refund.of_attempt, refund.amount, refund.currency, error_code, None)
+        return await self._attempt(entry, self._delay_seconds(refund.attempt_id), Answering.GIVEN)
+
+    async def query(self, attempt_id: str) -> Answer | None:
+        """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
+        try:
+            entries = await self._polling.read([attempt_id])
+        except LEDGER_ERRORS as error:
+            self._polling.drop()
+            raise NoAnswerError(repr(error)) from error
+        entry = entries.get(attempt_id)
+        return _answer(entry) if entry is not None else None
+
+    async def notifications(self) -> AsyncIterator[Answer]:
+        """Late charges out of the books (told at least once, also after a crash), and repeated answers."""
+        while True:
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    yield await self._notifications.get()
+                continue
+            except TimeoutError:
+                pass
+            for entry in await self._late_entries():
+                yield _answer(entry)
+
+    async def confirm(self, attempt_id: str) -> None:
+        """A late charge was taken note of: it need not be told again."""
+        try:
+            await self._polling.mark_notified([attempt_id])
+        except LEDGER_ERRORS as error:
+            self._polling.drop()
+            log.warning("late_charge_told_again", attempt_id=attempt_id, error=repr(error))
+
+    async def _late_entries(self) -> list[Entry]:
+        try:
+            return await self._polling.take_late()
+        except LEDGER_ERRORS as error:
+            self._polling.drop()
+            log.warning("ledger_unavailable", error=repr(error))
+            return []
+
+    async def _attempt(self, entry: Entry, delay: float, answering: Answering) -> Answer:
+        booked = await self._book(entry)
+        if delay:
+            await asyncio.sleep(delay)
+        answer = _answer(booked)
+        if answering is not Answering.GIVEN or self._meets(entry, "lose"):
+            raise NoAnswerError("the answer was lost")
+        if self._meets(entry, "late"):
+            self._notify_after(answer, delay * LATE_FACTOR)
+            raise NoAnswerError("the answer is late")
+        if self._meets(entry, "twice"):
+            self._notify_after(answer, delay)
+        return answer
+
+    async def _book(self, entry: Entry) -> Entry:
+        """Wait for the entry to be booked together with all others that wait now."""
+        known = self._waiting.get(entry.attempt_id)
+        if known is None:
+            known = (entry, asyncio.get_running_loop().create_future())
+            self._waiting[entry.attempt_id] = known
+        if self._booking is None or self._booking.done():
+            self._booking = asyncio.create_task(self._book_waiting())
+        return await known[1]
+
+    async def _book_waiting(self) -> None:
+        while self._waiting:
+            taken = dict(list(self._waiting.items())[:BOOK_MAX])
+            for attempt_id in taken:
+                del self._waiting[attempt_id]
+            try:
+                booked = await self._ledger.book([entry for entry, _ in taken.values()])
+            except LEDGER_ERRORS as error:
+                self._ledger.drop()
+                _fail_all(taken, error)
+                continue
+            for attempt_id, (_, future) in taken.items():
+                if not future.done():
+                    future.set_result(booked[attempt_id])
+
+    def _notify_after(self, answer: Answer, delay: float) -> None:
+        asyncio.get_running_loop().call_later(delay, self._notify, answer)
+
+    def _notify(self, answer: Answer) -> None:
+        if not self._notifications.full():
+            self._notifications.put_nowait(answer)
+
+    def _meets(self, entry: Entry, fault: str) -> bool:
+        share: float = getattr(self._faults, fault)
+        return share > 0 and draw(entry.attempt_id, fault) < share
+
+    def _delay_seconds(self, attempt_id: str) -> float:
+        settings = self._settings
+        if settings.test_mode:
+            return settings.test_processing_delay / 1000
+        span = settings.processing_delay_max - settings.processing_delay_min
+        return (settings.processing_delay_min + span * draw(attempt_id, "delay")) / 1000
+
+    def _charge_error(self, charge: Charge, acting: Behaviour) -> str | None:
+        """error_code of a charge that fails, None for one that succeeds."""
+        if acting.error_code is not None or acting.forced_success:
+            return acting.error_code
+        if self._settings.test_mode:
+            return None if self._settings.test_payment_success else "PAYMENT_FAILED"
+        rate = self._settings.upi_success_rate if charge.method == "upi" else self._settings.card_success_rate
+        if draw(charge.attempt_id, "outcome") < rate:
+            return None
+        return "UPI_DECLINED" if charge.method == "upi" else "CARD_DECLINED"
+
+
+def _entry(
+    attempt_id: str,
+    kind: str,
+    of_attempt: str | None,
+    amount: int,
+    currency: str,
+    error_code: str | None,
+    late_at: datetime | None,
+) -> Entry:
+    return Entry(
+        attempt_id=attempt_id,
+        kind=kind,
+        of_attempt=of_attempt,
+        amount=amount,
+        currency=currency,
+        outcome=Outcome.SUCCESS if error_code is None else Outcome.FAILED,
+        error_code=error_code,
+        reference=f"bank_{attempt_id.rpartition('_')[2]}",
+        late_at=late_at,
+    )
+
+
+def _answer(entry: Entry) -> Answer:
+    return Answer(
+        attempt_id=entry.attempt_id,
+        outcome=Outcome(entry.outcome),
+        error_code=entry.error_code,
+        error_description=DECLINES.get(entry.error_code) if entry.error_code is not None else None,
+        reference=entry.reference,
+    )
+
+
+def _fail_all(taken: dict[str, tuple[Entry, asyncio.Future[Entry]]], error: Exception) -> None:
+    log.warning("ledger_unavailable", error=repr(error), attempts=len(taken))
+    for _, future in taken.values():
+        if not future.done():
+            future.set_exception(NoAnswerError(repr(error)))

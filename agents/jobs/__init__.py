@@ -1,0 +1,1 @@
+"""The jobs role: counts what happened into Redis, and passes it on to whoever watches live."""

@@ -1,0 +1,173 @@
+"""events, dead letters ─► job counters in Redis (exactly once) and live updates (best effort).
+
+A payment is a job: created = pending, processing, then completed, whether it succeeded or was declined. A dead letter
+is a failed job. The place in the log is kept in Redis beside the counters, not in the consumer group: they are
+changed together or not at all, and after a flush the counting starts again from the beginning of the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter as Tally
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiokafka import TopicPartition
+from prometheus_client import Counter
+from redis.exceptions import RedisError
+
+from agents.consumer import LogConsumer
+from agents.jobs.seen import Seen
+from agents.role import Context
+from domain.event import EventType
+from runtime.logs import get_logger
+from store.jobs import APPLIED, JobCounters, merchant_channel, payment_channel
+from topics.catalogue import EVENTS, PAYMENTS_DLQ
+
+log = get_logger("jobs")
+
+GROUP = "jobs"
+WINDOW_RECORDS = 20_000
+"""How far before the stored offset a partition is read again after a start, to know what was counted."""
+
+DELTAS: dict[str, dict[str, int]] = {
+    EventType.PAYMENT_CREATED: {"pending": 1},
+    EventType.PAYMENT_PROCESSING: {"pending": -1, "processing": 1},
+    EventType.PAYMENT_SUCCESS: {"processing": -1, "completed": 1, "succeeded": 1},
+    EventType.PAYMENT_FAILED: {"processing": -1, "completed": 1, "declined": 1},
+    EventType.REFUND_CREATED: {"refund_pending": 1, "refund_total": 1},
+    EventType.REFUND_PROCESSED: {"refund_pending": -1, "refund_processed": 1},
+    EventType.REFUND_FAILED: {"refund_pending": -1, "refund_failed": 1},
+    "dead.command": {"failed": 1},
+}
+COUNTED = Counter("gateway_jobs_records", "Records read")
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the counting of one partition stands. `offset` None: Redis has to be asked."""
+
+    offset: int | None = None
+    seen: Seen = field(default_factory=Seen)
+
+
+class Jobs:
+    """One worker."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._counters = JobCounters(context.redis)
+        self._places: dict[TopicPartition, Place] = {}
+        self._consumer = LogConsumer(
+            context.settings, EVENTS, PAYMENTS_DLQ, group=GROUP, member=context.worker.name, on_change=self._on_change
+        )
+
+    async def run(self) -> None:
+        await self._consumer.start()
+        while not self._context.stopping.is_set():
+            try:
+                await self._turn()
+            except (RedisError, OSError) as error:
+                log.warning("redis_unavailable", error=repr(error))
+                self._places.clear()
+                await asyncio.sleep(0.3)
+            self._context.alive(lag=self._consumer.lag())
+        await self._consumer.stop()
+
+    def _on_change(self, _assigned: set[TopicPartition]) -> None:
+        self._places.clear()
+
+    async def _turn(self) -> None:
+        for partition in self._consumer.raw.assignment():
+            if partition not in self._places:
+                await self._find_place(partition)
+        for partition, messages in (await self._consumer.take(wait_ms=250)).items():
+            await self._count(partition, messages)
+        await self._consumer.commit_if_due()
+
+    async def _find_place(self, partition: TopicPartition) -> None:
+        """Go to where Redis stands, and a window before it, to meet again what was counted last."""
+        consumer = self._consumer.raw
+        offset = await self._counters.offset(_name(partition))
+        first = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        if offset > end:
+            # The log is another one than Redis counted (it was emptied): what stands there is new.
+            log.error("log_shorter_than_counted", partition=_name(partition), counted=offset, end=end)
+            offset = end
+        consumer.seek(partition, max(first, min(offset, end) - WINDOW_RECORDS))
+        self._places[partition] = Place(offset=offset)
+
+    async def _count(self, partition: TopicPartition, messages: list[Any]) -> None:
+        place = self._places.get(partition)
+        if place is None or place.offset is None:
+            return
+        deltas: Tally[str] = Tally()
+        live: list[tuple[str, bytes]] = []
+        expected = place.offset
+        for message in messages:
+            counted_before = message.offset < expected
+            fresh = _fold(message, partition, place.seen, window_start=counted_before)
+            if counted_before or fresh is None:
+                continue
+            deltas.update(DELTAS.get(fresh.type, {}))
+            live.extend(fresh.live)
+        next_offset = max(expected, messages[-1].offset + 1)
+        COUNTED.inc(len(messages))
+        if next_offset > expected:
+            await self._apply(partition, place, next_offset, deltas, live)
+
+    async def _apply(
+        self,
+        partition: TopicPartition,
+        place: Place,
+        next_offset: int,
+        deltas: Tally[str],
+        live: list[tuple[str, bytes]],
+    ) -> None:
+        assert place.offset is not None
+        result = await self._counters.apply(
+            _name(partition),
+            expected=place.offset,
+            next_offset=next_offset,
+            deltas={name: delta for name, delta in deltas.items() if delta},
+            messages=live,
+        )
+        if result != APPLIED:
+            log.warning("counters_moved", partition=_name(partition), expected=place.offset, stored=result)
+            del self._places[partition]
+            return
+        place.offset = next_offset
+        self._consumer.offsets.done(self._consumer.offsets.begin(partition, next_offset - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A record met for the first time: its type, and what to tell those who watch."""
+
+    type: str
+    live: tuple[tuple[str, bytes], ...] = ()
+
+
+def _fold(message: Any, partition: TopicPartition, seen: Seen, *, window_start: bool) -> Fresh | None:
+    """None where the record was counted before or cannot be read."""
+    try:
+        record = orjson.loads(message.value)
+        event_type: str = record["type"]
+        if partition.topic == PAYMENTS_DLQ:
+            return Fresh(event_type) if seen.is_new(record["id"], 1, record["at"]) else None
+        body = record["body"]
+        if not seen.is_new(record["key"], body["sequence"], record["at"]):
+            return None
+        if window_start or (event_type not in DELTAS and event_type != EventType.PAYMENT_CAPTURED):
+            return Fresh(event_type)
+        channels = (payment_channel(body["payment"]["id"]), merchant_channel(body["merchant_id"]))
+        return Fresh(event_type, tuple((channel, message.value) for channel in channels))
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        log.error("record_undecodable", place=_name(partition), offset=message.offset, error=repr(error))
+        return None
+
+
+def _name(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"

@@ -1,0 +1,218 @@
+"""The actor's loop: take, load, decide, commit, publish, reply; the caller acks when `finish` has returned.
+
+    prepare(messages)  decode, load, fold, ONE transaction          -> Prepared, or the process ends
+    finish(prepared)   publish the events (acked by the broker), then tell the callers
+
+Optimistic in the normal case: states come from the cache, the inbox is asked only about commands with an
+Idempotency-Key, and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a
+rebalance, and while redeliveries keep coming.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis.asyncio as redis
+from prometheus_client import Counter, Gauge, Histogram
+from redis.exceptions import RedisError
+
+from agents.payments.folding import Broken, Folded, fold, reply_broken
+from agents.payments.intake import Asked, Incoming, asked_of
+from domain.order import Order
+from runtime.clock import now
+from runtime.logs import get_logger
+from store.actor import ActorStore, Conflict, StoredCommand, Unwritable
+from store.replies import Reply, publish_replies
+from topics.catalogue import PAYMENTS_DLQ
+from topics.codec import ORDER_CREATE
+from topics.deadletter import REASON_INVARIANT, REASON_UNDECODABLE, dead_letter
+from topics.envelope import UndecodableError
+from topics.producer import LogProducer, Record
+
+log = get_logger("payment-actor")
+
+CACHED_ORDERS_MAX = 20_000
+CONFLICTS_MAX = 4
+PUBLISH_TIMEOUT_SECONDS = 45
+REPLY_TIMEOUT_SECONDS = 1
+
+COMMANDS_DECIDED = Counter("gateway_commands_decided", "Commands decided", ["outcome"])
+EVENTS_RECORDED = Counter("gateway_events_recorded", "Events committed")
+BATCH_SIZE = Histogram("gateway_actor_batch_commands", "Commands a batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
+COMMIT_SECONDS = Histogram("gateway_actor_commit_seconds", "Load, decide and commit of a batch")
+PUBLISH_SECONDS = Histogram("gateway_actor_publish_seconds", "Publish and reply of a batch")
+CACHED_ORDERS = Gauge("gateway_actor_cached_orders", "Orders held in the cache")
+
+
+class OtherOwnerError(RuntimeError):
+    """The log and the database keep disagreeing: somebody else writes these orders. Only a restart can tell."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A committed batch whose events are still to be published."""
+
+    records: list[Record]
+    replies: dict[str, list[Reply]]
+
+
+class PaymentActor:
+    """Owner of the orders of its partitions. Not concurrent with itself, except one `finish` beside one `prepare`."""
+
+    def __init__(self, store: ActorStore, producer: LogProducer, replies: redis.Redis) -> None:
+        self._store = store
+        self._producer = producer
+        self._replies = replies
+        self._cache: OrderedDict[str, Order] = OrderedDict()
+        self._cautious = True
+        self._unfinished = 0
+        self._progress_at = time.monotonic()
+        self.decided = 0
+
+    def stuck(self, seconds: float) -> bool:
+        """True if a batch is under way and nothing has moved for so long. Safe from another thread."""
+        return self._unfinished > 0 and time.monotonic() - self._progress_at > seconds
+
+    def forget(self) -> None:
+        """Partitions changed hands: what is cached may be old."""
+        self._cache.clear()
+        self._cautious = True
+
+    async def prepare(self, messages: Sequence[Incoming]) -> Prepared:
+        """Decide and commit. Raises when the database stays away or another owner is alive; nothing is acked then."""
+        started = self._progress_at = time.monotonic()
+        self._unfinished += 1
+        asked, dead = _decoded(messages)
+        folded = await self._decide_and_commit(asked)
+        for broken in folded.broken:
+            reply_broken(folded, broken)
+            dead.append(_dead(broken.asked.incoming, REASON_INVARIANT, broken.error, broken.trace))
+        self._remember(folded)
+        self._measure(folded, len(messages), time.monotonic() - started)
+        return Prepared(records=folded.records + dead, replies=folded.replies)
+
+    async def finish(self, prepared: Prepared) -> None:
+        """Publish, then reply. Raises LogUnavailableError when the broker stays away."""
+        started = time.monotonic()
+        await self._producer.publish(prepared.records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._reply(prepared.replies)
+        self._progress_at = time.monotonic()
+        self._unfinished -= 1
+        PUBLISH_SECONDS.observe(self._progress_at - started)
+
+    async def _reply(self, replies: dict[str, list[Reply]]) -> None:
+        if not replies:
+            return
+        try:
+            await publish_replies(self._replies, replies, timeout=REPLY_TIMEOUT_SECONDS)
+        except (RedisError, OSError) as error:
+            # A hint only: whoever waits finds the answer in the inbox.
+            log.warning("replies_not_sent", error=repr(error), workers=len(replies))
+
+    async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
+        for _ in range(CONFLICTS_MAX):
+            orders, known = await self._load(asked)
+            folded = fold(asked, orders, known)
+            try:
+                if folded.batch.commands:
+                    await self._store.write(folded.batch)
+                self._cautious = folded.repeated > 0
+                return folded
+            except Conflict as conflict:
+                log.info("batch_conflicted", commands=len(asked), error=str(conflict))
+                self._cautious = True
+            except Unwritable as refused:
+                log.error("batch_unwritable", commands=len(asked), error=str(refused))
+                return await self._one_by_one(asked)
+        raise OtherOwnerError(f"{CONFLICTS_MAX} conflicts on one batch of {len(asked)} commands")
+
+    async def _one_by_one(self, asked: list[Asked]) -> Folded:
+        """Each command in a transaction of its own; the one that cannot be written is set aside."""
+        whole = Folded()
+        self._cautious = True
+        for one in asked:
+            orders, known = await self._load([one])
+            folded = fold([one], orders, known)
+            try:
+                if folded.batch.commands:
+                    await self._store.write(folded.batch)
+            except Unwritable as refused:
+                broken = Broken(one, repr(refused), traceback.format_exc())
+                folded = Folded(broken=[broken])
+            whole.records.extend(folded.records)
+            whole.broken.extend(folded.broken)
+            for worker, replies in folded.replies.items():
+                whole.replies[worker].extend(replies)
+        return whole
+
+    async def _load(self, asked: Sequence[Asked]) -> tuple[dict[str, Order], dict[str, StoredCommand]]:
+        """State and inbox rows the batch needs: all of it when cautious, else what the cache cannot tell."""
+        if self._cautious:
+            self._cache.clear()
+            ids = [one.envelope.id for one in asked]
+        else:
+            ids = [one.envelope.id for one in asked if one.envelope.nonce]
+        known = await self._store.load_commands(ids) if ids else {}
+        orders = {}
+        missing = []
+        for order_id in {one.envelope.key for one in asked}:
+            cached = self._cache.get(order_id)
+            if cached is not None:
+                orders[order_id] = cached
+            else:
+                missing.append(order_id)
+        if not self._cautious:
+            creations = {one.envelope.key for one in asked if one.envelope.type == ORDER_CREATE}
+            missing = [order_id for order_id in missing if order_id not in creations]
+        if missing:
+            orders.update(await self._store.load_orders(sorted(missing)))
+        return orders, known
+
+    def _remember(self, folded: Folded) -> None:
+        for order_id, order in folded.orders.items():
+            self._cache[order_id] = order
+            self._cache.move_to_end(order_id)
+        while len(self._cache) > CACHED_ORDERS_MAX:
+            self._cache.popitem(last=False)
+
+    def _measure(self, folded: Folded, messages: int, seconds: float) -> None:
+        self.decided += messages
+        rejected = sum(row.rejected for row in folded.batch.commands)
+        COMMANDS_DECIDED.labels("accepted").inc(len(folded.batch.commands) - rejected)
+        COMMANDS_DECIDED.labels("rejected").inc(rejected)
+        COMMANDS_DECIDED.labels("repeated").inc(folded.repeated)
+        COMMANDS_DECIDED.labels("dead").inc(len(folded.broken))
+        EVENTS_RECORDED.inc(len(folded.batch.events))
+        BATCH_SIZE.observe(messages)
+        COMMIT_SECONDS.observe(seconds)
+        CACHED_ORDERS.set(len(self._cache))
+
+
+def _decoded(messages: Sequence[Incoming]) -> tuple[list[Asked], list[Record]]:
+    asked, dead = [], []
+    for incoming in messages:
+        try:
+            asked.append(asked_of(incoming))
+        except UndecodableError as error:
+            log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
+            dead.append(_dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
+    return asked, dead
+
+
+def _dead(incoming: Incoming, reason: str, error: str, trace: str) -> Record:
+    return dead_letter(
+        to_topic=PAYMENTS_DLQ,
+        kind="dead.command",
+        key=incoming.key,
+        value=incoming.value,
+        headers=incoming.headers,
+        origin=incoming.origin,
+        reason=reason,
+        error=error,
+        trace=trace,
+        at=now(),
+    )

@@ -1,0 +1,179 @@
+"""The Faust side of the payment actor: one app, one topic, one agent.
+
+Each setting that differs from Faust's default is there because the default loses or delays something; the reasons
+stand in docs/decisions/0003. Acks are by hand, in offset order, after the work is durable: `stream.noack()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import faust
+from mode import CrashingSupervisor
+
+from agents.payments.actor import PaymentActor, Prepared
+from agents.payments.intake import incoming_of
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from runtime.worker import Worker, exit_after
+from store.actor import ActorStore
+from store.connections import make_redis
+from store.heartbeats import beat, clear
+from topics.catalogue import COMMANDS
+from topics.producer import LogProducer
+
+log = get_logger("payment-actor")
+
+BATCH_MAX = 500
+GROUP = "payment-actors"
+CRASH_GRACE_SECONDS = 2.0
+STOP_GRACE_SECONDS = 15.0
+STUCK_SECONDS = 120.0
+"""Longer than any bounded wait inside a batch (database 45 s, broker 45 s)."""
+
+
+def make_app(settings: Settings, worker: Worker, datadir: Path) -> faust.App:
+    """The app with every setting of ENGINE's table; no topic is declared, no table used, no web server started."""
+    app = faust.App(
+        GROUP,
+        broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        store="memory://",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        autodiscover=False,
+        datadir=str(datadir),
+        key_serializer="raw",
+        value_serializer="raw",
+        stream_wait_empty=True,
+        stream_buffer_maxsize=16_384,
+        stream_publish_on_commit=False,
+        stream_recovery_delay=0,
+        producer_threaded=False,
+        broker_max_poll_records=500,
+        broker_commit_interval=1.0,
+        broker_session_timeout=15,
+        broker_heartbeat_interval=3,
+        broker_request_timeout=30,
+        broker_rebalance_timeout=60,
+        broker_max_poll_interval=86_400,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=worker.name,
+    )
+    app.conf.agent_supervisor = CrashingSupervisor  # type: ignore[assignment]  # Faust's stubs know only its default
+    return app
+
+
+class PaymentAgents:
+    """Composition of the role: connections, the agent on the commands topic, watchdog, heartbeat."""
+
+    def __init__(self, settings: Settings, worker: Worker, datadir: Path) -> None:
+        self._worker = worker
+        self._store = ActorStore(settings)
+        self._producer = LogProducer(settings.kafka_bootstrap_servers)
+        self._redis = make_redis(settings)
+        self.actor = PaymentActor(self._store, self._producer, self._redis)
+        self.app = make_app(settings, worker, datadir)
+        self._ready = False
+        self._beats: asyncio.Task[None] | None = None
+        self._register()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For the internal port."""
+        return self._ready and not self.actor.stuck(STUCK_SECONDS), self._facts()
+
+    def _facts(self) -> dict[str, Any]:
+        return {"decided": self.actor.decided, "lag": self._lag(), "ready": self._ready}
+
+    def _lag(self) -> int:
+        """Records of the assigned partitions that were not read yet, as far as is known without asking."""
+        consumer: Any = self.app.consumer
+        if not self._ready or consumer is None:
+            return 0
+        lag = 0
+        for partition in list(consumer.assignment()):
+            highwater, read = consumer.highwater(partition), consumer._read_offset.get(partition)
+            if highwater is not None and read is not None:
+                lag += max(0, highwater - read - 1)
+        return lag
+
+    def _register(self) -> None:
+        commands = self.app.topic(
+            COMMANDS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+        self.app.agent(commands, concurrency=1, name="payment_actor")(self._consume)
+        signals: Any = self.app  # Faust's stubs want positional-only handlers
+        signals.on_partitions_assigned.connect(self._on_assigned)
+        signals.on_partitions_revoked.connect(self._on_revoked)
+        signals.on_before_shutdown.connect(self._on_shutdown)
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    async def _consume(self, stream: Any) -> None:
+        """Faust's agent body: adaptive batches, one committed ahead of the one being published."""
+        await self._start()
+        stream = stream.noack()
+        queue = stream.channel.queue
+        waiting: list[Any] = []
+        publishing: asyncio.Task[None] | None = None
+        try:
+            async for event in stream.events():
+                waiting.append(event)
+                if len(waiting) < BATCH_MAX and not queue.empty():
+                    continue
+                batch, waiting = waiting, []
+                prepared = await self.actor.prepare([incoming_of(event.message) for event in batch])
+                if publishing is not None:
+                    await publishing
+                publishing = asyncio.create_task(self._finish(stream, batch, prepared))
+                publishing.add_done_callback(_crash_if_failed)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            log.critical("actor_crashed", error=repr(error), exc_info=True)
+            exit_after(CRASH_GRACE_SECONDS, "the actor crashed")
+            raise
+
+    async def _finish(self, stream: Any, batch: list[Any], prepared: Prepared) -> None:
+        await self.actor.finish(prepared)
+        for event in batch:
+            await stream.ack(event)
+
+    async def _start(self) -> None:
+        if self._ready:
+            return
+        await self._store.start()
+        await self._producer.start()
+        self._beats = asyncio.create_task(beat(self._redis, self._worker.role, self._worker.name, self._facts))
+        self._ready = True
+        log.info("actor_ready")
+
+    async def _on_assigned(self, _app: faust.App, assigned: Any, **_more: Any) -> None:
+        self.actor.forget()
+        log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
+
+    async def _on_revoked(self, _app: faust.App, revoked: Any, **_more: Any) -> None:
+        log.info("partitions_revoked", partitions=sorted(partition.partition for partition in revoked))
+
+    async def _on_shutdown(self, _app: faust.App, **_more: Any) -> None:
+        exit_after(STOP_GRACE_SECONDS, "the drain took too long")
+        if self._beats is not None:
+            self._beats.cancel()
+            await clear(self._redis, self._worker.role, self._worker.name)
+
+    def _watch(self) -> None:
+        """Thread: end the process when one batch takes longer than any bounded wait allows."""
+        while True:
+            time.sleep(5)
+            if self.actor.stuck(STUCK_SECONDS):
+                exit_after(0.0, "no progress on a batch")
+
+
+def _crash_if_failed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("publishing_failed", error=repr(task.exception()))
+        exit_after(0.0, "events of a committed batch could not be published")

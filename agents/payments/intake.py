@@ -1,0 +1,54 @@
+"""From a raw record to a command: what can be decoded goes on, what cannot is set aside with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from domain.order import Command
+from topics.catalogue import COMMANDS
+from topics.codec import command_of
+from topics.deadletter import Origin
+from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, decode
+from topics.producer import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record of the commands topic."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command as it stands on the log, and who waits for its answer."""
+
+    envelope: Envelope
+    command: Command
+    reply_to: str | None
+    incoming: Incoming
+
+
+def incoming_of(message: Any) -> Incoming:
+    """From a Faust message (key, value and headers as bytes)."""
+    return Incoming(
+        key=message.key,
+        value=message.value,
+        headers=message.headers or (),
+        origin=Origin(COMMANDS, message.partition, message.offset),
+    )
+
+
+def asked_of(incoming: Incoming) -> Asked:
+    """Decode. Raises UndecodableError."""
+    envelope = decode(incoming.value)
+    if envelope.key.encode() != incoming.key:
+        raise UndecodableError(f"the record's key is not its envelope's key {envelope.key!r}")
+    if "\x00" in envelope.key:
+        raise UndecodableError("NUL in the key")
+    reply_to = next((content.decode() for name, content in incoming.headers if name == HEADER_REPLY_TO), None)
+    return Asked(envelope=envelope, command=command_of(envelope), reply_to=reply_to, incoming=incoming)

@@ -1,0 +1,172 @@
+"""events (payment.processing, refund.created) ─► bank ─► settle commands.
+
+Waiting at the bank never blocks a partition: each attempt is a task of its own, at most UNDER_WAY_MAX of them, and an
+offset is committed once the settle commands of everything before it are on the log. A record that was on the topic
+already when this worker got the partition may have been asked about before a crash: its attempt begins with `query`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiokafka import TopicPartition
+from prometheus_client import Counter, Gauge
+
+from agents.attempting import attempt
+from agents.bank.port import Answer, Bank, Charge, Return
+from agents.consumer import LogConsumer
+from agents.role import Context
+from agents.settling import settle_record
+from domain.event import EventType
+from runtime.logs import get_logger
+from store.attempts import order_of_attempt
+from store.connections import make_pool
+from topics.catalogue import EVENTS
+from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, decode
+from topics.producer import LogProducer, Record
+
+log = get_logger("processor")
+
+GROUP = "processor"
+UNDER_WAY_MAX = 10_000
+ANSWERS_MAX = 2_000
+PUBLISH_TIMEOUT_SECONDS = 45
+WANTED = frozenset({EventType.PAYMENT_PROCESSING.encode(), EventType.REFUND_CREATED.encode()})
+
+ANSWERS = Counter("gateway_bank_answers", "Answers of the bank", ["kind", "outcome"])
+UNDER_WAY = Gauge("gateway_bank_attempts_under_way", "Attempts that wait for the bank")
+
+
+class Processor:
+    """One worker. `run` returns after a drain, raises when the log stays away."""
+
+    def __init__(self, context: Context, bank: Bank) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._bank = bank
+        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
+        self._consumer = LogConsumer(
+            context.settings, EVENTS, group=GROUP, member=context.worker.name, on_change=self._on_change
+        )
+        self._seen_before: dict[TopicPartition, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settled: asyncio.Queue[tuple[Record, list[Any] | None]] = asyncio.Queue()
+        self._answered = 0
+
+    async def run(self) -> None:
+        await self._producer.start()
+        await self._consumer.start()
+        self._pool = await make_pool(self._settings, size=2, lazy=True)
+        async with asyncio.TaskGroup() as group:
+            publishing = group.create_task(self._publish())
+            listening = group.create_task(self._listen())
+            await self._consume()
+            publishing.cancel()
+            listening.cancel()
+        await self._consumer.stop()
+        await self._producer.stop()
+
+    async def _consume(self) -> None:
+        paused = False
+        while not self._context.stopping.is_set():
+            for partition, messages in (await self._consumer.take(wait_ms=250)).items():
+                await self._begin_all(partition, messages)
+            full = len(self._tasks) >= UNDER_WAY_MAX
+            if full and not paused:
+                self._consumer.pause()
+            if paused and not full:
+                self._consumer.resume()
+            paused = full
+            await self._consumer.commit_if_due()
+            UNDER_WAY.set(len(self._tasks))
+            self._context.alive(lag=self._consumer.lag(), under_way=len(self._tasks), answered=self._answered)
+
+    async def _begin_all(self, partition: TopicPartition, messages: list[Any]) -> None:
+        known_until = await self._known_until(partition)
+        for message in messages:
+            mark = self._consumer.offsets.begin(partition, message.offset)
+            if not any(name == HEADER_TYPE and content in WANTED for name, content in message.headers):
+                self._consumer.offsets.done(mark)
+                continue
+            task = asyncio.create_task(self._attempt(message, mark, message.offset < known_until))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _known_until(self, partition: TopicPartition) -> int:
+        """End of the partition when this worker got it; what is before may have been asked about already."""
+        if partition not in self._seen_before:
+            ends = await self._consumer.raw.end_offsets([partition])
+            self._seen_before[partition] = ends[partition]
+        return self._seen_before[partition]
+
+    def _on_change(self, _assigned: set[TopicPartition]) -> None:
+        self._seen_before.clear()
+
+    async def _attempt(self, message: Any, mark: list[Any], maybe_asked_before: bool) -> None:
+        try:
+            event = decode(message.value)
+            request = _request_of(event)
+        except (UndecodableError, KeyError, TypeError) as error:
+            # The actor wrote this record itself; nothing can be asked, the sweeper will find the payment.
+            log.error("event_undecodable", offset=message.offset, error=repr(error))
+            self._consumer.offsets.done(mark)
+            return
+        answer = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
+        if answer is None:
+            log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
+            self._consumer.offsets.done(mark)
+            return
+        self._tell(answer, event.key, caused_by=event.id, request_id=event.request_id, mark=mark)
+
+    def _tell(
+        self, answer: Answer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: list[Any] | None
+    ) -> None:
+        ANSWERS.labels("refund" if answer.attempt_id.startswith("rfnd_") else "charge", answer.outcome).inc()
+        record = settle_record(
+            answer, order_id=order_id, caused_by=caused_by, request_id=request_id, settings=self._settings
+        )
+        self._settled.put_nowait((record, mark))
+
+    async def _publish(self) -> None:
+        """Settle commands in bulk; the records they came from are done once the broker has acked them."""
+        while True:
+            ready = [await self._settled.get()]
+            while len(ready) < ANSWERS_MAX and not self._settled.empty():
+                ready.append(self._settled.get_nowait())
+            await self._producer.publish([record for record, _ in ready], timeout=PUBLISH_TIMEOUT_SECONDS)
+            self._answered += len(ready)
+            for _, mark in ready:
+                if mark is not None:
+                    self._consumer.offsets.done(mark)
+
+    async def _listen(self) -> None:
+        """What the bank says unasked: late charges and repeated answers."""
+        async for answer in self._bank.notifications():
+            order_id = await order_of_attempt(self._pool, answer.attempt_id)
+            if order_id is None:
+                log.error("answer_about_unknown_attempt", attempt_id=answer.attempt_id)
+                continue
+            record = settle_record(answer, order_id=order_id, caused_by=None, request_id=None, settings=self._settings)
+            await self._producer.publish([record], timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._bank.confirm(answer.attempt_id)
+
+
+def _request_of(event: Envelope) -> Charge | Return:
+    if event.type == EventType.REFUND_CREATED:
+        refund = event.body["refund"]
+        return Return(
+            attempt_id=refund["id"],
+            of_attempt=refund["payment_id"],
+            amount=refund["amount"],
+            currency=refund["currency"],
+            reason=refund["reason"],
+        )
+    payment = event.body["payment"]
+    return Charge(
+        attempt_id=payment["id"],
+        amount=payment["amount"],
+        currency=payment["currency"],
+        method=payment["method"],
+        token=event.body["bank"]["token"],
+    )

@@ -1,0 +1,96 @@
+"""What every aiokafka role has around its loop: settings, logs, internal port, heartbeat, SIGTERM, watchdog.
+
+run_role("jobs", body)      body(context) works until context.stopping is set, then returns
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.asyncio as redis
+import uvloop
+from redis.exceptions import RedisError
+
+from runtime.logs import configure_logs, get_logger
+from runtime.metrics import start_metrics_server
+from runtime.settings import Settings, load_settings
+from runtime.worker import EXIT_STUCK, Worker, exit_after, this_worker
+from store.connections import make_redis
+from store.heartbeats import beat, clear
+
+log = get_logger("role")
+DRAIN_SECONDS = 10.0
+STUCK_SECONDS = 120.0
+
+
+@dataclass(slots=True)
+class Context:
+    """What a role's body is given. `alive()` says that the loop turns; `facts` go into heartbeat and health."""
+
+    settings: Settings
+    worker: Worker
+    redis: redis.Redis
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    facts: dict[str, Any] = field(default_factory=dict)
+    turned_at: float = field(default_factory=time.monotonic)
+
+    def alive(self, **facts: Any) -> None:
+        """Call at every turn of the loop: a role that stops turning is ended and restarted."""
+        self.turned_at = time.monotonic()
+        self.facts.update(facts)
+
+    def stuck(self) -> bool:
+        return time.monotonic() - self.turned_at > STUCK_SECONDS
+
+
+Body = Callable[[Context], Awaitable[None]]
+
+
+def run_role(role: str, body: Body) -> None:
+    """Run one worker of `role` until SIGTERM. A failure of the body ends the process with code EXIT_STUCK."""
+    settings = load_settings()
+    worker = this_worker(role, settings)
+    configure_logs(settings, role=role, worker=worker.name)
+    uvloop.run(_run(settings, worker, body))
+
+
+async def _run(settings: Settings, worker: Worker, body: Body) -> None:
+    context = Context(settings, worker, make_redis(settings))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, context)
+    start_metrics_server(
+        host=settings.metrics_host, port=worker.metrics_port, health=lambda: (not context.stuck(), context.facts)
+    )
+    threading.Thread(target=_watch, args=(context,), name="watchdog", daemon=True).start()
+    beats = asyncio.create_task(beat(context.redis, worker.role, worker.name, lambda: context.facts))
+    try:
+        await body(context)
+    except Exception:
+        log.critical("role_crashed", exc_info=True)
+        os._exit(EXIT_STUCK)
+    beats.cancel()
+    with contextlib.suppress(RedisError, OSError):
+        await clear(context.redis, worker.role, worker.name)
+    log.info("role_stopped")
+    os._exit(0)
+
+
+def _stop(context: Context) -> None:
+    exit_after(DRAIN_SECONDS, "the drain took too long")
+    context.stopping.set()
+
+
+def _watch(context: Context) -> None:
+    while True:
+        time.sleep(5)
+        if context.stuck():
+            exit_after(0.0, "the loop does not turn")

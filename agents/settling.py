@@ -1,0 +1,64 @@
+"""From the bank's answer to the command that tells the actor. Used by the processor and by the sweeper alike.
+
+The command's id is derived from the attempt and its outcome: the same answer twice is one command, an answer that
+contradicts an earlier one is another.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from agents.bank.port import Answer
+from domain.ids import REFUND
+from domain.order import Command
+from domain.payment import SettlePayment
+from domain.refund import SettleRefund
+from runtime.clock import now
+from runtime.settings import Settings
+from topics.catalogue import COMMANDS, partition_of
+from topics.codec import COMMAND_TYPES, command_envelope
+from topics.envelope import HEADER_TYPE, encode
+from topics.producer import Record
+
+
+def settle_record(
+    answer: Answer, *, order_id: str, caused_by: str | None, request_id: str | None, settings: Settings
+) -> Record:
+    """The settle command for this answer, ready for the commands topic."""
+    command = _settle_command(answer, order_id, settings)
+    envelope = command_envelope(
+        command,
+        command_id=f"stl_{answer.attempt_id}_{answer.outcome}",
+        at=now(),
+        request_id=request_id,
+        caused_by=caused_by,
+    )
+    key = order_id.encode()
+    return Record(
+        topic=COMMANDS,
+        partition=partition_of(key, settings.topic_partitions),
+        key=key,
+        value=encode(envelope),
+        headers=[(HEADER_TYPE, COMMAND_TYPES[type(command)].encode())],
+    )
+
+
+def _settle_command(answer: Answer, order_id: str, settings: Settings) -> Command:
+    if answer.attempt_id.startswith(REFUND):
+        return SettleRefund(
+            order_id=order_id,
+            refund_id=answer.attempt_id,
+            outcome=answer.outcome,
+            error_code=answer.error_code,
+            error_description=answer.error_description,
+            bank_reference=answer.reference,
+        )
+    return SettlePayment(
+        order_id=order_id,
+        payment_id=answer.attempt_id,
+        outcome=answer.outcome,
+        error_code=answer.error_code,
+        error_description=answer.error_description,
+        bank_reference=answer.reference,
+        late_deadline_at=now() + timedelta(seconds=settings.payment_deadline_seconds),
+    )
