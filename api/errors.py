@@ -1,0 +1,145 @@
+"""Errors over HTTP: one envelope for all, and the one table from an error's code to its status.
+
+{"error": {"code", "description", "field", "request_id"}}
+
+ApiError ── raised by routes and what they call; becomes that envelope, whoever raised it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.rejection import AMOUNT_TOO_SMALL, ErrorCode, Rejected
+from runtime.logs import get_logger
+
+log = get_logger("api")
+
+AUTHENTICATION = "AUTHENTICATION_ERROR"
+FORBIDDEN = "FORBIDDEN_ERROR"
+RATE_LIMITED = "RATE_LIMITED"
+UNAVAILABLE = "SERVICE_UNAVAILABLE"
+
+STATUS: dict[str, int] = {
+    AUTHENTICATION: 401,
+    FORBIDDEN: 403,
+    ErrorCode.BAD_REQUEST: 400,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.INVALID_VPA: 400,
+    ErrorCode.INVALID_CARD: 400,
+    ErrorCode.EXPIRED_CARD: 400,
+    ErrorCode.IDEMPOTENCY_MISMATCH: 422,
+    RATE_LIMITED: 429,
+    UNAVAILABLE: 503,
+    ErrorCode.INTERNAL: 500,
+}
+RETRY_AFTER_SECONDS = "1"
+INVALID_CREDENTIALS = "Invalid API credentials"
+JSON = "application/json"
+
+
+class ApiError(Exception):
+    """An answer that is an error. `status` only where it is not the code's own (409, 413)."""
+
+    def __init__(
+        self,
+        code: str,
+        description: str,
+        *,
+        field: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+        self.field = field
+        self.status = status if status is not None else STATUS.get(code, 400)
+        self.headers = dict(headers or {})
+
+
+def bad_request(description: str, field: str | None = None) -> ApiError:
+    return ApiError(ErrorCode.BAD_REQUEST, description, field=field)
+
+
+def refused(rejected: Rejected) -> ApiError:
+    """A refusal of the domain, as an answer."""
+    return ApiError(rejected.code, rejected.description, field=rejected.field)
+
+
+def refused_body(body: str) -> ApiError:
+    """A refusal as the actor sent it or the inbox keeps it."""
+    said = orjson.loads(body)
+    return ApiError(said["code"], said["description"], field=said["field"])
+
+
+def unauthenticated() -> ApiError:
+    """One text for every reason, so that nobody learns which part was wrong."""
+    return ApiError(AUTHENTICATION, INVALID_CREDENTIALS, headers={"WWW-Authenticate": 'Basic realm="payment gateway"'})
+
+
+def unavailable(description: str) -> ApiError:
+    return ApiError(UNAVAILABLE, description, headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
+def error_body(*, code: str, description: str, field: str | None, request_id: str | None) -> bytes:
+    return orjson.dumps({"error": {"code": code, "description": description, "field": field, "request_id": request_id}})
+
+
+def error_response(error: ApiError, request_id: str | None) -> Response:
+    body = error_body(code=error.code, description=error.description, field=error.field, request_id=request_id)
+    return Response(body, error.status, headers=error.headers, media_type=JSON)
+
+
+def of_validation(errors: list[Any]) -> ApiError:
+    """The first problem of a schema violation, as 400 with the field's dotted path."""
+    first = errors[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    field = ".".join(place) or None
+    return bad_request(_sentence(first, field), field)
+
+
+def _sentence(problem: ErrorDetails, field: str | None) -> str:
+    kind, name = problem["type"], field or "the body"
+    if kind == "value_error":
+        return str(problem["ctx"]["error"])
+    if kind == "json_invalid":
+        return "The body is not valid JSON"
+    if kind == "missing":
+        return f"{name} is required"
+    if field == "amount" and kind in ("greater_than_equal", "greater_than") and problem["ctx"].get("ge") == 100:
+        return AMOUNT_TOO_SMALL.description
+    said = problem["msg"].removeprefix("Input should be ").removeprefix("Value should ").removeprefix("Value error, ")
+    verb = "should" if said.startswith(("have", "match")) else "must be"
+    return f"{name} {verb} {said}" if problem["msg"].startswith(("Input", "Value")) else f"{name}: {said}"
+
+
+async def on_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_response(error, request_id_of(request))
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError | ValidationError)
+    return error_response(of_validation(list(error.errors())), request_id_of(request))
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own: no such route, method not allowed."""
+    assert isinstance(error, HTTPException)
+    code = ErrorCode.NOT_FOUND if error.status_code == 404 else ErrorCode.BAD_REQUEST
+    said = ApiError(code, str(error.detail), status=error.status_code, headers=error.headers)
+    return error_response(said, request_id_of(request))
+
+
+def request_id_of(request: Request) -> str | None:
+    found: str | None = request.scope.get("request_id")
+    return found
