@@ -1,0 +1,51 @@
+/**
+ * Two builds of one source: `gateway.js` (a classic script) and, with `--mode module`, `gateway.mjs`.
+ * The second one also writes the versioned copies, `sri.json` and the types.
+ */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { defineConfig } from "vite";
+import { finishBuild, integrity } from "../web-shared/build-plugins.ts";
+import budgets from "./budget.json" with { type: "json" };
+import sdk from "./package.json" with { type: "json" };
+
+const { version } = sdk;
+const dist = join(import.meta.dirname, "dist");
+
+function publish(folder: string): void {
+  const copies = join(folder, "v1", version);
+  mkdirSync(copies, { recursive: true });
+  const files: Record<string, string> = {};
+  for (const name of ["gateway.js", "gateway.mjs"]) {
+    copyFileSync(join(folder, name), join(copies, name));
+    files[`/v1/${version}/${name}`] = integrity(readFileSync(join(folder, name)));
+  }
+  writeFileSync(join(folder, "sri.json"), `${JSON.stringify({ version, files }, null, 2)}\n`);
+  const source = readFileSync(join(import.meta.dirname, "src/types.ts"), "utf8");
+  const { outputText } = ts.transpileDeclaration(source, { compilerOptions: { strict: true } });
+  const values =
+    "export declare const GatewayCheckout: GatewayCheckoutApi;\nexport declare const PaymentGateway: PaymentGatewayConstructor;\n";
+  writeFileSync(join(folder, "gateway.d.mts"), outputText + values);
+}
+
+export default defineConfig(({ mode }) => {
+  const asModule = mode === "module";
+  return {
+    define: { __VERSION__: JSON.stringify(version) },
+    build: {
+      outDir: dist,
+      emptyOutDir: !asModule,
+      target: "es2022",
+      rolldownOptions: { output: { minify: true } },
+      lib: {
+        entry: asModule ? "src/module.ts" : "src/global.ts",
+        name: "gatewayLoader",
+        formats: [asModule ? "es" : "iife"],
+        fileName: () => (asModule ? "gateway.mjs" : "gateway.js"),
+      },
+    },
+    plugins: asModule ? [finishBuild(dist, budgets, publish)] : [],
+    test: { environment: "happy-dom" },
+  };
+});
