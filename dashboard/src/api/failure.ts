@@ -1,0 +1,66 @@
+/**
+ * What can go wrong with a call, as one value. `code` is the API's, or one of ours where no answer came:
+ * NETWORK (not reached), TIMEOUT (no answer in time), UNREADABLE (an answer that is not the API's).
+ */
+
+export interface Failure {
+  code: string;
+  /** HTTP status; 0 where there was no answer. */
+  status: number;
+  description: string;
+  field: string | null;
+  request_id: string | null;
+  retry_after_seconds: number | null;
+}
+
+export class CallFailed extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(`${failure.code}: ${failure.description}`);
+    this.name = "CallFailed";
+    this.failure = failure;
+  }
+}
+
+const NO_ANSWER = { status: 0, field: null, request_id: null, retry_after_seconds: null };
+
+export function failureOfException(error: unknown): Failure {
+  if (error instanceof CallFailed) return error.failure;
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return { ...NO_ANSWER, code: "TIMEOUT", description: "The API did not answer in time." };
+  }
+  return { ...NO_ANSWER, code: "NETWORK", description: "The API cannot be reached. Check your connection." };
+}
+
+/** The failure an HTTP answer carries, whatever its body is. */
+export function failureOfAnswer(status: number, body: unknown, headers: Headers): Failure {
+  const said = errorObject(body);
+  const seconds = Number(headers.get("retry-after"));
+  return {
+    status,
+    code: text(said.code) ?? "UNREADABLE",
+    description: text(said.description) ?? `The API answered ${status} without saying why.`,
+    field: text(said.field),
+    request_id: text(said.request_id) ?? headers.get("x-request-id"),
+    retry_after_seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : null,
+  };
+}
+
+/** True where the same call may well succeed a moment later. */
+export function isPassing(failure: Failure): boolean {
+  return failure.status === 0 || failure.status === 429 || failure.status >= 500;
+}
+
+function errorObject(body: unknown): Record<string, unknown> {
+  const error = isObject(body) ? body.error : undefined;
+  return isObject(error) ? error : {};
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}

@@ -1,0 +1,131 @@
+/**
+ * The filter of the transactions list: one value, two spellings. Here it is the address's query string and the API's
+ * parameters; grammar.ts is the search box. Days are the reader's own; the API is asked in instants.
+ */
+import type { Query } from "../api/client.ts";
+import type { Payment, PaymentStatus } from "../api/types.ts";
+
+export const STATUSES: readonly PaymentStatus[] = ["CREATED", "PROCESSING", "SUCCESS", "FAILED"];
+export const METHODS = ["upi", "card"] as const;
+
+export interface Filters {
+  status: PaymentStatus | null;
+  method: "upi" | "card" | null;
+  orderId: string | null;
+  /** Free text: a payment id, a VPA or the last four digits. */
+  text: string | null;
+  /** `2026-11-25` (the reader's day, both ends included) or an RFC 3339 instant. */
+  from: string | null;
+  to: string | null;
+  amountMin: number | null;
+  amountMax: number | null;
+}
+
+export const NO_FILTERS: Filters = {
+  status: null,
+  method: null,
+  orderId: null,
+  text: null,
+  from: null,
+  to: null,
+  amountMin: null,
+  amountMax: null,
+};
+
+export function isFiltered(filters: Filters): boolean {
+  return Object.values(filters).some((value) => value !== null);
+}
+
+/** Read the address. What is malformed there is left out, never passed on. */
+export function filtersFromSearch(search: string): Filters {
+  const given = new URLSearchParams(search);
+  const status = given.get("status")?.toUpperCase();
+  return {
+    status: STATUSES.find((known) => known === status) ?? null,
+    method: METHODS.find((known) => known === given.get("method")) ?? null,
+    orderId: given.get("order_id") || null,
+    text: given.get("q") || null,
+    from: moment(given.get("from")),
+    to: moment(given.get("to")),
+    amountMin: minorUnits(given.get("amount_min")),
+    amountMax: minorUnits(given.get("amount_max")),
+  };
+}
+
+/** The query string of these filters, `""` or `?…`, always in the same order. */
+export function filtersToSearch(filters: Filters, cursor: string | null = null): string {
+  const parameters = new URLSearchParams();
+  const put = (name: string, value: string | number | null) => {
+    if (value !== null) parameters.set(name, String(value));
+  };
+  put("status", filters.status?.toLowerCase() ?? null);
+  put("method", filters.method);
+  put("order_id", filters.orderId);
+  put("q", filters.text);
+  put("from", filters.from);
+  put("to", filters.to);
+  put("amount_min", filters.amountMin);
+  put("amount_max", filters.amountMax);
+  put("cursor", cursor);
+  const text = parameters.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** The API's parameters: days become instants (`to` the first instant after the day). */
+export function filtersToQuery(filters: Filters): Query {
+  return {
+    status: filters.status,
+    method: filters.method,
+    order_id: filters.orderId,
+    q: filters.text,
+    from: startOf(filters.from),
+    to: endOf(filters.to),
+    amount_min: filters.amountMin,
+    amount_max: filters.amountMax,
+  };
+}
+
+/** Would the server list this payment under these filters? Used for payments that arrive live. */
+export function matchesFilters(filters: Filters, payment: Payment): boolean {
+  const from = startOf(filters.from);
+  const to = endOf(filters.to);
+  const createdAt = Date.parse(payment.created_at);
+  return (
+    (filters.status === null || filters.status === payment.status) &&
+    (filters.method === null || filters.method === payment.method) &&
+    (filters.orderId === null || filters.orderId === payment.order_id) &&
+    (filters.text === null || matchesText(filters.text, payment)) &&
+    (from === null || createdAt >= Date.parse(from)) &&
+    (to === null || createdAt < Date.parse(to)) &&
+    (filters.amountMin === null || payment.amount >= filters.amountMin) &&
+    (filters.amountMax === null || payment.amount <= filters.amountMax)
+  );
+}
+
+function matchesText(text: string, payment: Payment): boolean {
+  const wanted = text.toLowerCase();
+  return [payment.id, payment.order_id, payment.vpa, payment.card_last4].some((value) => value?.toLowerCase() === wanted);
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+function moment(text: string | null): string | null {
+  return text !== null && /^\d{4}-\d{2}-\d{2}(?:T.+)?$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : null;
+}
+
+function minorUnits(text: string | null): number | null {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function startOf(from: string | null): string | null {
+  return from === null ? null : DAY.test(from) ? localMidnight(from, 0) : from;
+}
+
+function endOf(to: string | null): string | null {
+  return to === null ? null : DAY.test(to) ? localMidnight(to, 1) : to;
+}
+
+function localMidnight(day: string, daysLater: number): string {
+  const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + daysLater).toISOString();
+}

@@ -1,0 +1,159 @@
+/**
+ * The search box. One line of words becomes a filter or a place to go to:
+ *
+ *   pay_… order_… rfnd_… evt_… whe_… UUID   an object by its id
+ *   name@bank · 1234                        a VPA · the last four digits of a card
+ *   status:failed method:upi order:order_…  a field
+ *   amount>500 amount<=900 amount:500..900  rupees
+ *   from:2026-11-01 to:today from:7d        days
+ *
+ * What is not understood is answered with a sentence; no word is dropped in silence. `filtersToText` is the inverse.
+ */
+import { minorToRupees, rupeesToMinor } from "./amount.ts";
+import { type Filters, METHODS, NO_FILTERS, STATUSES } from "./filters.ts";
+
+export type Understood =
+  | { kind: "filters"; filters: Filters }
+  | { kind: "goto"; path: string }
+  | { kind: "problem"; message: string };
+
+type Step = Filters | string;
+
+const ID = /^(pay|order|rfnd|evt|whe)_[0-9A-Za-z_]+$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const LONGEST = 200;
+
+export function understand(line: string, today: Date = new Date()): Understood {
+  if (line.length > LONGEST) return { kind: "problem", message: "That is too long for a search." };
+  const words = line.trim().split(/\s+/).filter((word) => word !== "");
+  const [only] = words;
+  const path = words.length === 1 && only !== undefined ? placeOf(only) : null;
+  if (path !== null) return { kind: "goto", path };
+  let filters = NO_FILTERS;
+  for (const word of words) {
+    const step = readWord(filters, word, today);
+    if (typeof step === "string") return { kind: "problem", message: step };
+    filters = step;
+  }
+  return rangeProblem(filters) ?? { kind: "filters", filters };
+}
+
+/** The line that `understand` reads back as these filters. */
+export function filtersToText(filters: Filters): string {
+  const words: string[] = [];
+  if (filters.text) words.push(filters.text);
+  if (filters.orderId) words.push(filters.orderId);
+  if (filters.status) words.push(`status:${filters.status.toLowerCase()}`);
+  if (filters.method) words.push(`method:${filters.method}`);
+  words.push(...amountWords(filters.amountMin, filters.amountMax));
+  if (filters.from) words.push(`from:${filters.from}`);
+  if (filters.to) words.push(`to:${filters.to}`);
+  return words.join(" ");
+}
+
+/** Where a lone identifier leads; null for what is a filter. */
+function placeOf(word: string): string | null {
+  if (UUID.test(word)) return `/dashboard/webhooks/deliveries/${word.toLowerCase()}`;
+  const kind = ID.exec(word)?.[1];
+  switch (kind) {
+    case "pay":
+      return `/dashboard/payments/${word}`;
+    case "rfnd":
+      return `/dashboard/refunds/${word}`;
+    case "evt":
+      return `/dashboard/events/${word}`;
+    case "whe":
+      return `/dashboard/webhooks?endpoint_id=${word}`;
+    default:
+      return null;
+  }
+}
+
+function readWord(filters: Filters, word: string, today: Date): Step {
+  const field = /^([a-z]+)(<=|>=|[:=<>])(.*)$/i.exec(word);
+  if (field) return readField(filters, (field[1] ?? "").toLowerCase(), field[2] ?? "", field[3] ?? "", today);
+  if (word.startsWith("order_")) return { ...filters, orderId: word };
+  if (filters.text !== null) return `Search for one text at a time: “${filters.text}” or “${word}”.`;
+  return { ...filters, text: word };
+}
+
+function readField(filters: Filters, name: string, operator: string, value: string, today: Date): Step {
+  if (value === "") return `“${name}${operator}” needs a value.`;
+  if (name === "amount") return readAmount(filters, operator, value);
+  if (operator !== ":" && operator !== "=") return `“${name}” takes a colon: ${name}:${value}`;
+  switch (name) {
+    case "status":
+      return readChoice(filters, "status", STATUSES, value.toUpperCase());
+    case "method":
+      return readChoice(filters, "method", METHODS, value.toLowerCase());
+    case "order":
+      return { ...filters, orderId: value };
+    case "from":
+    case "to": {
+      const day = readDay(value, today);
+      return day === null ? `“${value}” is no day. Try 2026-11-25, today, yesterday or 7d.` : { ...filters, [name]: day };
+    }
+    default:
+      return `“${name}” is no field. Known: status, method, order, amount, from, to.`;
+  }
+}
+
+function readChoice(filters: Filters, field: "status" | "method", choices: readonly string[], value: string): Step {
+  if (choices.includes(value)) return { ...filters, [field]: value };
+  return `“${value.toLowerCase()}” is no ${field}. Known: ${choices.join(", ").toLowerCase()}.`;
+}
+
+function readAmount(filters: Filters, operator: string, value: string): Step {
+  const [low, high] = value.split("..");
+  const first = rupeesToMinor(low ?? "");
+  const second = high === undefined ? first : rupeesToMinor(high);
+  if (first === null || second === null) return `“${value}” is no amount. Try amount>500 or amount:500..900.`;
+  switch (operator) {
+    case ">":
+      return { ...filters, amountMin: first + 1 };
+    case ">=":
+      return { ...filters, amountMin: first };
+    case "<":
+      return { ...filters, amountMax: Math.max(first - 1, 0) };
+    case "<=":
+      return { ...filters, amountMax: first };
+    default:
+      return { ...filters, amountMin: first, amountMax: second };
+  }
+}
+
+function readDay(value: string, today: Date): string | null {
+  const back = { today: 0, yesterday: 1 }[value.toLowerCase()] ?? daysBack(value);
+  if (back !== null) return dayText(new Date(today.getFullYear(), today.getMonth(), today.getDate() - back));
+  if (/^\d{4}-\d{2}-\d{2}T/.test(value)) return Number.isNaN(Date.parse(value)) ? null : value;
+  // `Date` rolls 31 February over into March; the text must come back as it went in.
+  const parsed = /^\d{4}-\d{2}-\d{2}$/.test(value) ? new Date(`${value}T00:00:00`) : null;
+  return parsed && !Number.isNaN(parsed.getTime()) && dayText(parsed) === value ? value : null;
+}
+
+function daysBack(value: string): number | null {
+  const days = /^(\d{1,4})d$/i.exec(value)?.[1];
+  return days === undefined ? null : Number(days);
+}
+
+function dayText(day: Date): string {
+  const two = (number: number) => String(number).padStart(2, "0");
+  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`;
+}
+
+function rangeProblem({ amountMin, amountMax, from, to }: Filters): Understood | null {
+  if (amountMin !== null && amountMax !== null && amountMin > amountMax) {
+    return { kind: "problem", message: "No amount is above the larger and below the smaller of the two." };
+  }
+  if (from !== null && to !== null && Date.parse(from) > Date.parse(to)) {
+    return { kind: "problem", message: "“from” is later than “to”." };
+  }
+  return null;
+}
+
+function amountWords(low: number | null, high: number | null): string[] {
+  if (low !== null && low === high) return [`amount:${minorToRupees(low)}`];
+  if (low !== null && high !== null) return [`amount:${minorToRupees(low)}..${minorToRupees(high)}`];
+  if (low !== null) return [`amount>=${minorToRupees(low)}`];
+  return high !== null ? [`amount<=${minorToRupees(high)}`] : [];
+}

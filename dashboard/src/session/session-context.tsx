@@ -1,0 +1,85 @@
+/** Gives the pages the API, the session and the run-time configuration; owns the calls that sign in and out. */
+import { type ComponentChildren, createContext } from "preact";
+import { useContext, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
+import { type Api, createApi } from "../api/client.ts";
+import { failureOfException } from "../api/failure.ts";
+import type { KeyPair, MerchantSummary, RuntimeConfig, SessionAnswer, SignUpAnswer } from "../api/types.ts";
+import { INITIAL_SESSION, type Session, reduceSession } from "./session.ts";
+
+export interface Gateway {
+  api: Api;
+  config: RuntimeConfig;
+  session: Session;
+  check(): void;
+  login(email: string, password: string): Promise<void>;
+  signUp(name: string, email: string, password: string): Promise<KeyPair>;
+  logout(): Promise<void>;
+  learnSecret(key: string, secret: string): void;
+  changeMerchant(merchant: MerchantSummary): void;
+}
+
+const GatewayContext = createContext<Gateway | null>(null);
+
+export function useGateway(): Gateway {
+  const gateway = useContext(GatewayContext);
+  if (!gateway) throw new Error("useGateway outside GatewayProvider");
+  return gateway;
+}
+
+/** The signed-in merchant; pages behind the login always have one. */
+export function useMerchant(): MerchantSummary {
+  const { session } = useGateway();
+  if (session.state !== "signed_in") throw new Error("useMerchant outside the signed-in pages");
+  return session.merchant;
+}
+
+export function GatewayProvider({ config, children }: { config: RuntimeConfig; children: ComponentChildren }) {
+  const [session, dispatch] = useReducer(reduceSession, INITIAL_SESSION);
+  const csrfToken = useRef<string | null>(null);
+  csrfToken.current = session.state === "signed_in" ? session.csrfToken : csrfToken.current;
+
+  const actions = useMemo(() => {
+    const api = createApi({
+      baseUrl: config.api_url,
+      csrfToken: () => csrfToken.current,
+      onUnauthorized: () => dispatch({ type: "refused" }),
+    });
+    const accept = (answer: { merchant: MerchantSummary; csrf_token: string }) => {
+      csrfToken.current = answer.csrf_token;
+      dispatch({ type: "signed_in", merchant: answer.merchant, csrfToken: answer.csrf_token });
+    };
+    return {
+      api,
+      check() {
+        dispatch({ type: "check_started" });
+        api.get<SessionAnswer>("/auth/session").then(accept, (error: unknown) => {
+          dispatch({ type: "check_failed", failure: failureOfException(error) });
+        });
+      },
+      async login(email: string, password: string) {
+        accept(await api.send<SessionAnswer>("POST", "/auth/login", { email, password }));
+      },
+      async signUp(name: string, email: string, password: string) {
+        const answer = await api.send<SignUpAnswer>("POST", "/merchants", { name, email, password });
+        accept(answer);
+        dispatch({ type: "secret_learned", key: answer.api_key.key, secret: answer.api_key.secret });
+        return answer.api_key;
+      },
+      async logout() {
+        await api.send("POST", "/auth/logout");
+        csrfToken.current = null;
+        dispatch({ type: "signed_out" });
+      },
+      learnSecret(key: string, secret: string) {
+        dispatch({ type: "secret_learned", key, secret });
+      },
+      changeMerchant(merchant: MerchantSummary) {
+        dispatch({ type: "merchant_changed", merchant });
+      },
+    };
+  }, [config.api_url]);
+
+  useEffect(() => actions.check(), [actions]);
+  const gateway = useMemo(() => ({ ...actions, config, session }), [actions, config, session]);
+  return <GatewayContext.Provider value={gateway}>{children}</GatewayContext.Provider>;
+}
