@@ -92,9 +92,10 @@ class PaymentAgents:
 
     def _lag(self) -> int:
         """Records of the assigned partitions that were not read yet, as far as is known without asking."""
-        consumer: Any = self.app.consumer
-        if not self._ready or consumer is None:
+        if not self._ready:
+            # Faust makes its consumer when it is first asked for, bound to the asker's loop: not from this thread.
             return 0
+        consumer: Any = self.app.consumer
         lag = 0
         for partition in list(consumer.assignment()):
             highwater, read = consumer.highwater(partition), consumer._read_offset.get(partition)

@@ -1,0 +1,25 @@
+"""The actor's health page, asked from the thread of the internal port, leaves Faust alone until the actor is ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import faust
+import pytest
+
+from agents.payments.app import PaymentAgents
+from runtime.settings import Settings
+from runtime.worker import Worker
+
+
+def test_health_before_the_start_does_not_make_the_consumer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given an actor that has not started: its consumer would be bound to the loop of whoever asks first.
+    monkeypatch.setenv("TEST_MODE", "true")
+    agents = PaymentAgents(Settings(), Worker("payments", 0, "payments-0", 0), tmp_path)
+    # When the runner asks for its health,
+    with mock.patch.object(faust.App, "_new_consumer", side_effect=AssertionError("made by the wrong thread")):
+        healthy, facts = agents.health()
+    # Then it says "not yet" and nothing was made.
+    assert not healthy
+    assert facts["lag"] == 0
