@@ -1,0 +1,82 @@
+"""CPU time and memory of a stack's processes, by role, out of /proc. PostgreSQL's children count as PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.stack import Stack
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Seconds of CPU since the process's start, and resident bytes."""
+
+    cpu_seconds: float
+    resident_bytes: int
+
+
+def usage_by_role(stack: Stack) -> dict[str, Usage]:
+    """Role or service -> usage, summed over its workers and all their descendants; the load generator as `load`."""
+    children = _children_of()
+    summed: dict[str, list[Usage]] = defaultdict(list)
+    for name, facts in stack.processes().items():
+        role = name.rpartition("-")[0] if name.rpartition("-")[2].isdigit() else name
+        for pid in _with_descendants(int(facts["pid"] or 0), children):
+            summed[role].append(_usage(pid))
+    summed["load"].append(_usage(os.getpid()))
+    return {
+        role: Usage(sum(one.cpu_seconds for one in parts), sum(one.resident_bytes for one in parts))
+        for role, parts in summed.items()
+    }
+
+
+def cores_used(before: dict[str, Usage], after: dict[str, Usage], seconds: float) -> dict[str, float]:
+    """Role -> cores it kept busy, largest first."""
+    used = {role: (after[role].cpu_seconds - before[role].cpu_seconds) / seconds for role in after if role in before}
+    return dict(sorted(used.items(), key=lambda item: -item[1]))
+
+
+def largest_python_megabytes(stack: Stack) -> float:
+    """Resident memory of the largest of our own processes."""
+    own = [facts["pid"] for name, facts in stack.processes().items() if name.rpartition("-")[2].isdigit()]
+    return max(_usage(int(pid)).resident_bytes for pid in own if pid) / 1_000_000
+
+
+def _children_of() -> dict[int, list[int]]:
+    children: dict[int, list[int]] = defaultdict(list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            fields = _stat(int(entry.name))
+            if fields:
+                children[int(fields[1])].append(int(entry.name))
+    return children
+
+
+def _with_descendants(pid: int, children: dict[int, list[int]]) -> list[int]:
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        waiting.extend(children.get(one, ()))
+    return found
+
+
+def _usage(pid: int) -> Usage:
+    fields = _stat(pid)
+    if not fields:
+        return Usage(0.0, 0)
+    return Usage((int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, int(fields[21]) * PAGE_BYTES)
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/<pid>/stat from the state on; empty where the process is gone."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
