@@ -1,0 +1,112 @@
+"""Merchants: who they are, how they sign in, and what they allow.
+
+create(...)        the merchant and its first key pair, both or neither
+find, find_login   by id; by e-mail, with the password hash
+change             name, allowed origins, browser orders
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from store.api_keys import NewKey, insert_key
+
+
+class EmailTakenError(ValueError):
+    """Another merchant has signed up with this e-mail address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """`browser_orders_max_amount` in minor units; None: no maximum of its own."""
+
+    id: str
+    name: str
+    email: str
+    allowed_origins: tuple[str, ...]
+    browser_orders_enabled: bool
+    browser_orders_max_amount: int | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The whole new value of what a merchant can change."""
+
+    name: str
+    allowed_origins: tuple[str, ...]
+    browser_orders_enabled: bool
+    browser_orders_max_amount: int | None
+
+
+COLUMNS = "id, name, email, allowed_origins, browser_orders_enabled, browser_orders_max_amount, created_at"
+
+
+def _merchant_of(row: asyncpg.Record | None) -> Merchant:
+    assert row is not None
+    return Merchant(
+        id=row["id"],
+        name=row["name"],
+        email=row["email"],
+        allowed_origins=tuple(row["allowed_origins"]),
+        browser_orders_enabled=row["browser_orders_enabled"],
+        browser_orders_max_amount=row["browser_orders_max_amount"],
+        created_at=row["created_at"],
+    )
+
+
+async def create(
+    pool: asyncpg.Pool, *, merchant_id: str, name: str, email: str, password_hash: str, key: NewKey
+) -> Merchant:
+    """Insert a merchant and its first key. Raises EmailTakenError."""
+    async with pool.acquire() as connection, connection.transaction():
+        try:
+            row = await connection.fetchrow(
+                f"INSERT INTO merchants (id, name, email, password_hash) VALUES ($1, $2, $3, $4) RETURNING {COLUMNS}",
+                merchant_id,
+                name,
+                email,
+                password_hash,
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise EmailTakenError(email) from error
+        await insert_key(connection, merchant_id, key)
+    return _merchant_of(row)
+
+
+# merchants_pkey
+FIND = f"SELECT {COLUMNS} FROM merchants WHERE id = $1"
+# merchants_email
+FIND_LOGIN = f"SELECT {COLUMNS}, password_hash FROM merchants WHERE lower(email) = lower($1)"
+CHANGE = f"""
+UPDATE merchants
+   SET name = $2, allowed_origins = $3, browser_orders_enabled = $4, browser_orders_max_amount = $5, updated_at = now()
+ WHERE id = $1
+RETURNING {COLUMNS}
+"""
+
+
+async def find(pool: asyncpg.Pool, merchant_id: str) -> Merchant | None:
+    row = await pool.fetchrow(FIND, merchant_id)
+    return _merchant_of(row) if row else None
+
+
+async def find_login(pool: asyncpg.Pool, email: str) -> tuple[Merchant, str] | None:
+    """The merchant of an e-mail address, whatever its case, and its password hash."""
+    row = await pool.fetchrow(FIND_LOGIN, email)
+    return (_merchant_of(row), row["password_hash"]) if row else None
+
+
+async def change(pool: asyncpg.Pool, merchant_id: str, wanted: Change) -> Merchant | None:
+    row = await pool.fetchrow(
+        CHANGE,
+        merchant_id,
+        wanted.name,
+        list(wanted.allowed_origins),
+        wanted.browser_orders_enabled,
+        wanted.browser_orders_max_amount,
+    )
+    return _merchant_of(row) if row else None
