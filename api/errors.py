@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import asyncpg
 import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,6 +44,16 @@ STATUS: dict[str, int] = {
     ErrorCode.INTERNAL: 500,
 }
 RETRY_AFTER_SECONDS = "1"
+BROKEN_SURROUNDINGS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    RedisError,
+    OSError,
+)
+"""The database or Redis is away, restarting or too slow (TimeoutError is an OSError)."""
 INVALID_CREDENTIALS = "Invalid API credentials"
 JSON = "application/json"
 
@@ -122,22 +134,32 @@ def _sentence(problem: ErrorDetails, field: str | None) -> str:
     return f"{name} {verb} {said}" if problem["msg"].startswith(("Input", "Value")) else f"{name}: {said}"
 
 
-async def on_api_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error_response(error, request_id_of(request))
+async def on_error(request: Request, error: Exception) -> Response:
+    """For every exception that the application is told about."""
+    return answer_of(request, error)
 
 
-async def on_validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError | ValidationError)
-    return error_response(of_validation(list(error.errors())), request_id_of(request))
+def answer_of(request: Request, error: Exception) -> Response:
+    """The answer that an exception becomes. What is not expected is logged with its trace, and says nothing outside."""
+    request_id = request_id_of(request)
+    match error:
+        case ApiError():
+            return error_response(error, request_id)
+        case RequestValidationError() | ValidationError():
+            return error_response(of_validation(list(error.errors())), request_id)
+        case HTTPException():
+            return error_response(_of_http(error), request_id)
+    if isinstance(error, BROKEN_SURROUNDINGS):
+        log.warning("part_unavailable", request_id=request_id, path=request.url.path, error=repr(error))
+        return error_response(unavailable("A part of the gateway does not answer; try again"), request_id)
+    log.error("request_failed", request_id=request_id, path=request.url.path, exc_info=error)
+    return error_response(ApiError(ErrorCode.INTERNAL, "Something went wrong on our side"), request_id)
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:
+def _of_http(error: HTTPException) -> ApiError:
     """Starlette's own: no such route, method not allowed."""
-    assert isinstance(error, HTTPException)
     code = ErrorCode.NOT_FOUND if error.status_code == 404 else ErrorCode.BAD_REQUEST
-    said = ApiError(code, str(error.detail), status=error.status_code, headers=error.headers)
-    return error_response(said, request_id_of(request))
+    return ApiError(code, str(error.detail), status=error.status_code, headers=error.headers)
 
 
 def request_id_of(request: Request) -> str | None:

@@ -113,6 +113,17 @@ class LogProducer:
                 await self._drop()
                 await asyncio.sleep(0.2)
 
+    async def check(self) -> None:
+        """Ask the broker for something. Raises LogUnavailableError where it does not answer; the caller bounds it."""
+        producer = self._producer
+        if producer is None:
+            self.renew()
+            raise LogUnavailableError("no connection to the log")
+        try:
+            await producer.client.fetch_all_metadata()
+        except (KafkaError, AssertionError) as error:
+            raise LogUnavailableError(repr(error)) from error
+
     def renew(self) -> None:
         """Replace the connection in the background; one renewal at a time."""
         if self._renewal is None or self._renewal.done():

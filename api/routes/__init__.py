@@ -1,0 +1,14 @@
+"""One module a resource; ROUTERS names them all, in the order of the documentation. Each is mounted under /api/v1.
+
+HOT: (method, path below /api/v1) -> handler that is called without the router and FastAPI's dependencies, which would
+cost more than the rest of the request. The same function stands in its router too, for the documentation.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.edge import Handler
+
+ROUTERS: tuple[APIRouter, ...] = ()
+HOT: dict[tuple[str, str], Handler] = {}

@@ -1,0 +1,61 @@
+"""The application: routes, error answers, and the parts of the process around them.
+
+create_app(settings)         what `python -m api` serves and the OpenAPI document is made from
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from api import health
+from api.edge import Edge
+from api.errors import BROKEN_SURROUNDINGS, ApiError, on_error
+from api.parts import open_parts
+from api.routes import HOT, ROUTERS
+from runtime.settings import Settings
+from runtime.worker import Worker, this_worker
+
+PREFIX = "/api/v1"
+
+
+class Application(FastAPI):
+    """FastAPI with our layer outside of everything of its own."""
+
+    def build_middleware_stack(self) -> Edge:
+        return Edge(
+            super().build_middleware_stack(), {(method, PREFIX + path): hot for (method, path), hot in HOT.items()}
+        )
+
+
+def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
+    """The whole API. Nothing is opened before the application starts."""
+    served_by = worker or this_worker("api", settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_parts(settings, served_by) as parts:
+            app.state.parts = parts
+            yield
+
+    app = Application(
+        title="Payment gateway",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix=PREFIX)
+    for kind in (ApiError, RequestValidationError, ValidationError, HTTPException, *BROKEN_SURROUNDINGS):
+        app.add_exception_handler(kind, on_error)
+    return app

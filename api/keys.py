@@ -1,0 +1,84 @@
+"""API keys in memory: a look-up costs a query once in TTL_SECONDS for each key, not once a request.
+
+Bounded, and dropped at once when somebody revokes or rotates a key: its name is published on KEYS_CHANGED.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import asyncpg
+
+from runtime.clock import now
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.api_keys import ApiKey, find_api_key, touch_api_key
+
+log = get_logger("api-keys")
+
+KEYS_CHANGED = "keys-changed"
+"""Redis channel; a message is the key that changed."""
+KEY_LENGTH_MAX = 128
+KEYS_MAX = 10_000
+TTL_SECONDS = 30.0
+TTL_UNKNOWN_SECONDS = 2.0
+"""Short for keys that do not exist: one that was just created works almost at once."""
+
+
+@dataclass(slots=True)
+class Cached:
+    """`found` None: there is no such key."""
+
+    found: ApiKey | None
+    until: float
+    touched: bool = False
+
+
+class KeyCache:
+    """Keys by their public half."""
+
+    def __init__(self, settings: Settings, pool: asyncpg.Pool) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._kept: OrderedDict[str, Cached] = OrderedDict()
+
+    async def find(self, key: str) -> ApiKey | None:
+        """The key, or None where it is unknown, revoked or expired. Raises the database's errors."""
+        if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
+            return None
+        cached = self._kept.get(key)
+        if cached is None or cached.until < time.monotonic():
+            cached = await self._load(key)
+        found = cached.found
+        if found is not None and found.expires_at is not None and found.expires_at <= now():
+            return None
+        return found
+
+    async def used(self, key: str) -> None:
+        """Record the use of a key whose secret was right, at most once for each time it was loaded."""
+        cached = self._kept.get(key)
+        if cached is None or cached.touched or cached.found is None:
+            return
+        cached.touched = True
+        try:
+            await touch_api_key(self._pool, cached.found.id)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            log.warning("key_use_not_recorded", error=repr(error))
+
+    def forget(self, key: str) -> None:
+        self._kept.pop(key, None)
+
+    def forget_all(self) -> None:
+        """After a gap in the subscription: what changed meanwhile is not known."""
+        self._kept.clear()
+
+    async def _load(self, key: str) -> Cached:
+        found = await find_api_key(self._pool, key)
+        cached = Cached(found, time.monotonic() + (TTL_UNKNOWN_SECONDS if found is None else TTL_SECONDS))
+        self._kept[key] = cached
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEYS_MAX:
+            self._kept.popitem(last=False)
+        return cached

@@ -1,0 +1,14 @@
+"""What the API measures; served with everything else on the worker's internal port."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUEST_SECONDS = Histogram(
+    "gateway_api_request_seconds",
+    "Requests by route and status, and how long they took",
+    ["method", "route", "status"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+COMMANDS_ASKED = Counter("gateway_api_commands", "Commands by what their caller was told", ["type", "outcome"])
+STREAMS_OPEN = Gauge("gateway_api_streams_open", "Open event streams")

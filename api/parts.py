@@ -1,0 +1,98 @@
+"""What the routes work with: made once in each process, when it starts, and closed when it ends.
+
+parts_of(request).pool · .redis · .settings · .keys
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+from starlette.requests import HTTPConnection
+
+from api.keys import KeyCache
+from runtime.metrics import start_metrics_server
+from runtime.settings import Settings
+from runtime.worker import Worker
+from store.connections import make_pool, make_redis
+from store.heartbeats import beat, clear
+from topics.producer import LogProducer
+
+POOL_CONNECTIONS_MAX = 12
+STUCK_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """One process's connections and caches."""
+
+    settings: Settings
+    worker: Worker
+    pool: asyncpg.Pool
+    redis: redis.Redis
+    producer: LogProducer
+    keys: KeyCache
+    turned_at: float = field(default_factory=time.monotonic)
+    """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the heartbeat."""
+        self.turned_at = time.monotonic()
+        return {}
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For the internal port; called from its thread."""
+        age = time.monotonic() - self.turned_at
+        return age < STUCK_SECONDS, {"turned_seconds_ago": round(age, 1)}
+
+
+def parts_of(connection: HTTPConnection) -> Parts:
+    """The parts of the process that answers this request."""
+    parts: Parts = connection.app.state.parts
+    return parts
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]:
+    """Open everything. Nothing has to be reachable yet: a process may start before its surroundings do."""
+    async with AsyncExitStack() as stack:
+        pool = await make_pool(settings, size=POOL_CONNECTIONS_MAX, lazy=True)
+        stack.callback(pool.terminate)
+        client = make_redis(settings)
+        stack.push_async_callback(client.aclose)
+        producer = LogProducer(settings.kafka_bootstrap_servers)
+        producer.renew()
+        stack.push_async_callback(producer.stop)
+        parts = Parts(
+            settings=settings,
+            worker=worker,
+            pool=pool,
+            redis=client,
+            producer=producer,
+            keys=KeyCache(settings, pool),
+        )
+        start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=parts.health)
+        await stack.enter_async_context(_running(beat(client, worker.role, worker.name, parts.facts)))
+        yield parts
+        with contextlib.suppress(RedisError, OSError):
+            await clear(client, worker.role, worker.name)
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The background work of a process: cancelled and waited for at the end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,66 @@
+"""The HTTP/1.1 protocol of the server (uvicorn's on httptools), with bounds on a request's head: its size and its time.
+
+What is refused here never becomes a request, so it is answered by hand and the connection closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.errors import error_body
+from domain.rejection import ErrorCode
+
+HEAD_BYTES_MAX = 65_536
+"""Request line and headers together; no honest client of a payment API comes near. Above: 431."""
+HEAD_SECONDS_MAX = 20.0
+"""From the first byte of a head that did not arrive at once to its end."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _in_head = False
+    _head_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse(b"431 Request Header Fields Too Large", "The request's headers are too large")
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(b"400 Bad Request", "This is not a valid HTTP/1.1 request")
+
+    def _end_head(self) -> None:
+        self._in_head = False
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: bytes, description: str) -> None:
+        self._end_head()
+        if self.transport.is_closing():
+            return
+        body = error_body(code=ErrorCode.BAD_REQUEST, description=description, field=None, request_id=None)
+        head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(head % (status, len(body)) + body)
+        self.transport.close()
