@@ -6,10 +6,10 @@ GATEWAY := $(BIN)/gateway
 PYTEST := $(BIN)/pytest
 READY := .venv/.ready
 
-.PHONY: help up down status logs restart check test bench chaos verify compose-test fmt venv tools
+.PHONY: help up down status logs restart check test bench chaos verify compose-test fmt venv
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: venv ## Install what is missing, start everything, make a smoke payment, print the URLs
 	@$(GATEWAY) up
@@ -33,21 +33,25 @@ check: venv ## Format, lint, types, architecture, unit tests; under a minute
 	@$(BIN)/lint-imports
 	@$(PYTEST) -q tests/unit
 
-test: venv tools ## Everything: unit, integration, end to end, browser and page tests, on free ports
-	@$(PYTEST) tests
-	@if [ -f package.json ]; then PATH="$$($(BIN)/python -m ops.pages_build path):$$PATH" npm test --workspaces --if-present; \
-	 else echo "no package.json: no page tests"; fi
+test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; ≤ 15 min
+	@$(GATEWAY) install --tests
+	@$(GATEWAY) pages build
+	@code=0; \
+	$(PYTEST) tests -m "not chaos" --durations=15 || code=1; \
+	$(GATEWAY) pages test || code=1; \
+	exit $$code
 
-bench: venv ## Measure throughput and latency on a stack of its own
+bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 	@$(BIN)/python -m bench
 
-chaos: venv tools ## The slow tests that kill processes and services under load
-	@$(PYTEST) tests/chaos -m chaos
+chaos: venv ## Kill, freeze and cut processes and services under load; about 15 min, not part of `make test`
+	@$(GATEWAY) install --tests
+	@$(PYTEST) tests/chaos -m chaos --durations=15
 
 verify: venv ## Check the invariants of the running stack
 	@$(GATEWAY) verify
 
-compose-test: venv ## Build and run docker-compose.yml on a private engine (skips where none can run)
+compose-test: venv ## Build and run docker-compose.yml on a private engine; about 6 min, skips where none can run
 	@tests/compose/run
 
 fmt: venv ## Format the Python code and apply safe lint fixes
@@ -58,6 +62,3 @@ venv: $(READY) ## Make .venv with the locked versions
 
 $(READY): pyproject.toml constraints.txt
 	@ops/make-venv
-
-tools:
-	@$(GATEWAY) install --tests

@@ -24,9 +24,11 @@ COMMANDS: dict[str, str] = {
     "restart": "ops.restart:restart",
     "run": "ops.foreground:run",
     "install": "ops.install:install",
+    "prepare": "ops.prepare:prepare",
     "migrate": "ops.prepare:migrate",
     "seed": "ops.prepare:seed",
     "topics": "ops.prepare:topics",
+    "pages": "ops.pages_build:pages",
     "smoke": "ops.smoke:smoke",
     "env": "ops.show_environment:env",
 }

@@ -193,6 +193,8 @@ def single_plan() -> StackPlan:
 
 def enter(plan: StackPlan) -> Settings:
     """Make the plan this process's environment and read the settings from it. A bad value ends the process."""
+    for name in [name for name, value in os.environ.items() if value == ""]:
+        del os.environ[name]
     os.environ.update(plan.environment)
     return load_settings()
 

@@ -1,4 +1,4 @@
-"""Builds the pages and the SDK (npm workspaces at the root), and skips what has not changed.
+"""Builds and tests the pages and the SDK (npm workspaces at the root): `gateway pages build`, `gateway pages test`.
 
 `npm ci` runs when the lock file changed or `node_modules` is gone, `npm run build` when any source changed. Both facts
 are stamps in the clone's cache, so that every stack of the clone shares them.
@@ -13,19 +13,40 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import typer
+
 from ops.environment import REPOSITORY, SHARED_CACHE
 from ops.errors import GatewayError
 from ops.install import node_folder, one_at_a_time
+from ops.progress import step
 
 MADE_HERE = {"node_modules", "dist", "coverage", ".vite"}
 ROOT_FILES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.base.json", "biome.json")
 BUILD_SECONDS_MAX = 600
 
+pages = typer.Typer(help="The pages and the SDK: build them, test them.", no_args_is_help=True)
+
+
+@pages.command("build")
+def build() -> None:
+    """Install what npm lacks and build what is stale."""
+    with step("pages") as current:
+        current.note(build_pages())
+
+
+@pages.command("test")
+def test() -> None:
+    """Run the unit tests of the workspaces; their output is npm's own."""
+    with step("npm"), one_at_a_time("pages"):
+        _install()
+    done = subprocess.run(
+        _npm_line("run", "test"), cwd=REPOSITORY, env=_environment(), timeout=BUILD_SECONDS_MAX, check=False
+    )
+    raise typer.Exit(done.returncode)
+
 
 def build_pages() -> str:
     """Build what is stale; a word for what was done. Raises GatewayError with the last lines of npm's output."""
-    if not (REPOSITORY / "package.json").exists():
-        return "no package.json yet, skipped"
     with one_at_a_time("pages"):
         done = [word for word, did in (("installed", _install()), ("built", _build())) if did]
     return " and ".join(done) or "unchanged"
@@ -87,13 +108,10 @@ def _digest(paths: list[Path] | Iterator[Path]) -> str:
 
 
 def _npm(*arguments: str) -> None:
-    folder = node_folder()
-    if folder is None:
-        raise GatewayError("Node 20 or newer is needed to build the pages; `gateway install` brings one.")
     done = subprocess.run(
-        [folder / "npm", *arguments],
+        _npm_line(*arguments),
         cwd=REPOSITORY,
-        env={**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"},
+        env=_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -103,3 +121,18 @@ def _npm(*arguments: str) -> None:
     if done.returncode != 0:
         said = "\n".join(done.stdout.splitlines()[-15:])
         raise GatewayError(f"npm {' '.join(arguments)} failed:\n{said}")
+
+
+def _npm_line(*arguments: str) -> list[str]:
+    return [str(_node_folder() / "npm"), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{_node_folder()}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"}
+
+
+def _node_folder() -> Path:
+    folder = node_folder()
+    if folder is None:
+        raise GatewayError("Node 20 or newer is needed for the pages; `gateway install` brings one.")
+    return folder

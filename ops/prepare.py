@@ -1,6 +1,6 @@
 """Bringing database and log into the shape that the roles expect: `gateway migrate`, `topics create`, `seed`.
 
-Each is idempotent and safe beside a running stack.
+`gateway prepare` does all three. Each is idempotent and safe beside a running stack.
 """
 
 from __future__ import annotations
@@ -31,10 +31,19 @@ def _topics() -> None:
     """Makes this a group even while it has one command."""
 
 
+def prepare() -> None:
+    """Migrate, create the topics and, in test mode, seed: what the roles need before they start."""
+    settings = enter(single_plan())
+    _say(run_migrations(settings), "migrations: nothing to apply")
+    _say(run_topics(settings), "topics: all there")
+    if settings.test_mode:
+        run_seed(settings)
+        print("test merchant: there")
+
+
 def migrate() -> None:
     """Apply the database migrations that are missing."""
-    applied = run_migrations(enter(single_plan()))
-    print(f"applied {', '.join(applied)}" if applied else "nothing to apply")
+    _say(run_migrations(enter(single_plan())), "nothing to apply")
 
 
 def seed() -> None:
@@ -46,8 +55,11 @@ def seed() -> None:
 @topics.command("create")
 def create_topics() -> None:
     """Create the topics of the catalogue that are missing, and check the others."""
-    created = run_topics(enter(single_plan()))
-    print(f"created {', '.join(created)}" if created else "all topics are there")
+    _say(run_topics(enter(single_plan())), "all topics are there")
+
+
+def _say(made: list[str], nothing: str) -> None:
+    print("\n".join(f"made {name}" for name in made) or nothing)
 
 
 def run_migrations(settings: Settings) -> list[str]:

@@ -1,0 +1,49 @@
+# One image for every role of the gateway: `gateway run api`, `gateway run payments`, `gateway prepare`, …
+#
+#   pages    node: builds SDK, checkout and dashboard
+#   wheels   python: the locked dependencies in a virtualenv, without pip
+#   (last)   python-slim, the virtualenv, the code, the built pages; not root, writes nothing but /tmp
+
+FROM node:20.19.2-bookworm-slim AS pages
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+COPY web-shared/package.json web-shared/
+COPY sdk/package.json sdk/
+COPY checkout-page/package.json checkout-page/
+COPY dashboard/package.json dashboard/
+RUN npm ci
+COPY biome.json tsconfig*.json ./
+COPY web-shared web-shared
+COPY sdk sdk
+COPY checkout-page checkout-page
+COPY dashboard dashboard
+RUN npm run build
+
+
+FROM python:3.11.12-slim-bookworm AS wheels
+WORKDIR /app
+RUN python -m venv --without-pip /opt/venv
+COPY pyproject.toml constraints.txt ./
+# the dependencies alone, so that a change of the code leaves this layer as it is
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+      > /tmp/requirements.txt \
+ && pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --requirement /tmp/requirements.txt
+COPY . .
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --editable .
+
+
+FROM python:3.11.12-slim-bookworm
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin gateway
+WORKDIR /app
+COPY --from=wheels /opt/venv /opt/venv
+COPY . .
+COPY --from=pages /build/sdk/dist sdk/dist
+COPY --from=pages /build/checkout-page/dist checkout-page/dist
+COPY --from=pages /build/dashboard/dist dashboard/dist
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    LISTEN_HOST=0.0.0.0
+RUN python -m compileall -q .
+USER gateway
+ENTRYPOINT ["gateway"]
+CMD ["run", "api"]

@@ -1,0 +1,64 @@
+"""`python -m ops.healthcheck ROLE`: do all workers of a role in this container answer? Exit code 0 or 1.
+
+Started every few seconds by the container engine, so it imports next to nothing.
+
+    api      GET /health of its public port: database, Redis, log and a payment worker at hand
+    pages    its internal port, and one file of each public port
+    others   /health of each worker's internal port: its loop turns
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+from collections.abc import Iterator
+
+from runtime.roles import ROLES
+
+TIMEOUT_SECONDS = 3.0
+DEFAULT_PORTS = {"PORT": 8000, "DASHBOARD_PORT": 3000, "CHECKOUT_PORT": 3001, "METRICS_PORT": 9100}
+WORKER_COUNTS = {"payments": "ACTOR_WORKERS"}
+PAGES = (("DASHBOARD_PORT", "/login"), ("CHECKOUT_PORT", "/gateway.js"))
+
+
+def main(role: str) -> int:
+    """Ask every address; the first that does not answer 200 is named."""
+    for port, path in addresses(role):
+        said = ask(port, path)
+        if said != "200":
+            print(f"{role}: port {port}{path}: {said}")
+            return 1
+    return 0
+
+
+def addresses(role: str) -> Iterator[tuple[int, str]]:
+    """(port, path) of all that must answer."""
+    if role == "api":
+        yield _number("PORT"), "/health"
+        return
+    first = _number("METRICS_PORT") + ROLES[role].metrics_offset
+    workers = int(os.environ.get(WORKER_COUNTS.get(role, ""), "") or 1)
+    yield from ((first + index, "/health") for index in range(workers))
+    if role == "pages":
+        yield from ((_number(variable), path) for variable, path in PAGES)
+
+
+def ask(port: int, path: str) -> str:
+    """The status of a GET on this host, or what went wrong."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        return str(connection.getresponse().status)
+    except OSError as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+
+
+def _number(variable: str) -> int:
+    return int(os.environ.get(variable, "") or DEFAULT_PORTS[variable])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
