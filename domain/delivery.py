@@ -1,0 +1,190 @@
+"""One webhook delivery: an event for one endpoint, carried by small steps with a type between each.
+
+    Due ─prepare─► Prepared ─send─► Sent ─classify─► Delivered | RetryLater | Dead | SwitchedOff
+     ├──────────► Held        the endpoint is off
+     └──────────► Parked      the endpoint is slow and its share is full: no attempt is spent
+
+Nothing here does I/O; what a step could not decide cannot reach the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.event import EventType
+from domain.retry import Retry, next_retry
+from domain.signature import Secrets
+
+TEST_EVENT = "webhook.test"
+MERCHANT_EVENTS: tuple[str, ...] = (
+    EventType.PAYMENT_CREATED,
+    EventType.PAYMENT_SUCCESS,
+    EventType.PAYMENT_FAILED,
+    EventType.PAYMENT_CAPTURED,
+    EventType.REFUND_CREATED,
+    EventType.REFUND_PROCESSED,
+    EventType.REFUND_FAILED,
+)
+DEFAULT_EVENTS: tuple[str, ...] = (
+    EventType.PAYMENT_SUCCESS,
+    EventType.PAYMENT_FAILED,
+    EventType.REFUND_PROCESSED,
+    EventType.REFUND_FAILED,
+)
+"""What an endpoint without a filter gets."""
+
+RESPONSE_CHARACTERS_MAX = 1_000
+RESPONSE_BYTES_MAX = 65_536
+ROTATION_OVERLAP = timedelta(hours=24)
+
+BREAK_AFTER_FAILURES = 20
+BREAK_AFTER = timedelta(hours=24)
+"""An endpoint is switched off after this many failures in a row that span at least this time."""
+
+REASON_EXHAUSTED = "attempts_exhausted"
+REASON_ENDPOINT_DELETED = "endpoint_deleted"
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "pending"
+    HELD = "held"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+UNDECIDED = (DeliveryStatus.PENDING, DeliveryStatus.HELD)
+
+
+class Ordering(StrEnum):
+    """`per_payment`: event n + 1 of a payment is not sent before n was delivered or dead."""
+
+    PER_PAYMENT = "per_payment"
+    NONE = "none"
+
+
+class OffReason(StrEnum):
+    """Why an endpoint is off."""
+
+    MERCHANT = "merchant"
+    GONE = "gone"
+    FAILING = "failing"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a record of the deliveries topic asks for: attempt number `attempt` of this delivery, now."""
+
+    log_id: uuid.UUID
+    endpoint_id: str
+    order_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything an attempt needs. `schedule_from`: attempts that were made before the schedule began anew."""
+
+    due: Due
+    event_id: str
+    payment_id: str | None
+    url: str
+    body: bytes
+    secrets: Secrets
+    schedule_from: int
+    replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP."""
+
+    code: int
+    text: str
+    retry_after_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One attempt as it went. `error` where no answer came."""
+
+    prepared: Prepared
+    at: datetime
+    duration_ms: int
+    request_headers: dict[str, str]
+    answer: Answer | None
+    error: str | None
+
+    @property
+    def ended_at(self) -> datetime:
+        return self.at + timedelta(milliseconds=self.duration_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """2xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Another attempt waits in its tier."""
+
+    retry: Retry
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up: goes to the dead-letter topic."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """The receiver said 410 Gone: its endpoint is switched off, and this delivery is held, not lost."""
+
+
+Verdict = Delivered | RetryLater | Dead | SwitchedOff
+
+
+def classify(sent: Sent, delays_seconds: Sequence[int], *, draw: float) -> Verdict:
+    """What an attempt means. 3xx is not followed and fails; `draw` in [0, 1) moves the retry within its jitter."""
+    answer = sent.answer
+    if answer is not None and 200 <= answer.code < 300:
+        return Delivered()
+    if answer is not None and answer.code == 410:
+        return SwitchedOff()
+    retry = next_retry(
+        delays_seconds,
+        attempts_made=sent.prepared.due.attempt - sent.prepared.schedule_from,
+        ended_at=sent.ended_at,
+        draw=draw,
+        retry_after_seconds=answer.retry_after_seconds if answer is not None else None,
+    )
+    return Dead(REASON_EXHAUSTED) if retry is None else RetryLater(retry)
+
+
+def wants(endpoint_events: Collection[str], event: str) -> bool:
+    """True where an endpoint with this filter gets this event; an empty filter means DEFAULT_EVENTS."""
+    return event in (endpoint_events or DEFAULT_EVENTS)
+
+
+def log_id(event_id: str, endpoint_id: str, at: datetime) -> uuid.UUID:
+    """Identity of the delivery: the same however often the event is read, and sorted by time (UUID version 8).
+
+    48 bits of Unix milliseconds, then 74 bits of SHA-256 over both ids.
+    """
+    milliseconds = int(at.timestamp() * 1_000) & 0xFFFF_FFFF_FFFF
+    digest = int.from_bytes(hashlib.sha256(f"{event_id}/{endpoint_id}".encode()).digest()[:10], "big")
+    number = milliseconds << 80 | (digest & 0xFFFF_FFFF_FFFF_FFFF_FFFF)
+    number = number & ~(0xF << 76) | (0x8 << 76)
+    return uuid.UUID(int=number & ~(0x3 << 62) | (0x2 << 62))
+
+
+def is_ordered(*, ordering: str, payment_id: str | None) -> bool:
+    """True where this delivery waits for earlier ones of its payment."""
+    return ordering == Ordering.PER_PAYMENT and payment_id is not None

@@ -1,0 +1,52 @@
+"""Connections of the webhook roles, and the one answer to a failed statement: try again, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+
+from runtime.logs import get_logger
+from runtime.settings import Settings
+
+log = get_logger("webhook_store")
+
+T = TypeVar("T")
+UNAVAILABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+RETRY_SECONDS = 45.0
+PAUSE_SECONDS = 0.2
+
+
+async def make_webhook_pool(settings: Settings, *, size: int) -> asyncpg.Pool:
+    """A pool whose look-ups by key never turn into scans: a plan made while a table is small is kept for long."""
+    return await asyncpg.create_pool(
+        settings.database_url.get_secret_value(),
+        min_size=0,
+        max_size=size,
+        timeout=3,
+        command_timeout=15,
+        server_settings={"application_name": "gateway-webhooks", "jit": "off", "enable_seqscan": "off"},
+    )
+
+
+async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
+    """Do `work`, and again while the database is away or a deadlock was broken; raises after RETRY_SECONDS.
+
+    `work` must be one transaction that can be repeated.
+    """
+    ends_at = time.monotonic() + RETRY_SECONDS
+    while True:
+        try:
+            return await work()
+        except UNAVAILABLE as error:
+            if isinstance(
+                error, asyncpg.IntegrityConstraintViolationError | asyncpg.DataError | asyncpg.SyntaxOrAccessError
+            ):
+                raise
+            log.warning("statement_failed", what=what, error=repr(error))
+            if time.monotonic() > ends_at:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
