@@ -33,13 +33,20 @@ class Merchant:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """The whole new value of what a merchant can change."""
+class BrowserOrders:
+    """Whether pages may create orders without a secret, and up to which amount in minor units."""
 
-    name: str
-    allowed_origins: tuple[str, ...]
-    browser_orders_enabled: bool
-    browser_orders_max_amount: int | None
+    enabled: bool
+    max_amount: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a merchant wants otherwise; None: as it is."""
+
+    name: str | None = None
+    allowed_origins: tuple[str, ...] | None = None
+    browser_orders: BrowserOrders | None = None
 
 
 COLUMNS = "id, name, email, allowed_origins, browser_orders_enabled, browser_orders_max_amount, created_at"
@@ -81,9 +88,14 @@ async def create(
 FIND = f"SELECT {COLUMNS} FROM merchants WHERE id = $1"
 # merchants_email
 FIND_LOGIN = f"SELECT {COLUMNS}, password_hash FROM merchants WHERE lower(email) = lower($1)"
+# One statement: two changes of different things at once both last.
 CHANGE = f"""
 UPDATE merchants
-   SET name = $2, allowed_origins = $3, browser_orders_enabled = $4, browser_orders_max_amount = $5, updated_at = now()
+   SET name = coalesce($2, name),
+       allowed_origins = coalesce($3::text[], allowed_origins),
+       browser_orders_enabled = coalesce($4, browser_orders_enabled),
+       browser_orders_max_amount = CASE WHEN $4 IS NULL THEN browser_orders_max_amount ELSE $5 END,
+       updated_at = now()
  WHERE id = $1
 RETURNING {COLUMNS}
 """
@@ -101,12 +113,14 @@ async def find_login(pool: asyncpg.Pool, email: str) -> tuple[Merchant, str] | N
 
 
 async def change(pool: asyncpg.Pool, merchant_id: str, wanted: Change) -> Merchant | None:
+    """The merchant as changed, or None where there is no such merchant."""
+    orders = wanted.browser_orders
     row = await pool.fetchrow(
         CHANGE,
         merchant_id,
         wanted.name,
-        list(wanted.allowed_origins),
-        wanted.browser_orders_enabled,
-        wanted.browser_orders_max_amount,
+        wanted.allowed_origins,
+        orders.enabled if orders else None,
+        orders.max_amount if orders else None,
     )
     return _merchant_of(row) if row else None

@@ -9,6 +9,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.edge import Handler
+from api.routes import auth, merchants
 
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    auth.router,
+    merchants.router,
+)
 HOT: dict[tuple[str, str], Handler] = {}

@@ -1,0 +1,111 @@
+"""Signing in to the dashboard: login, the current session, all sessions of the merchant, logout.
+
+Nothing tells a wrong password from an unknown e-mail: one text, one duration. Attempts are counted before the
+password is looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api import passwords
+from api.auth import Caller, authenticated
+from api.bodies import read_json
+from api.errors import AUTHENTICATION, RATE_LIMITED, ApiError
+from api.parts import parts_of
+from api.schemas.auth import ListedSessionShape, LoginBody, SessionShape, SessionsShape, listed_session_shape
+from api.schemas.merchants import merchant_shape
+from api.sessions import check_origin, clear_cookie, session_of, set_cookie, signed_in, signed_out, token_of
+from domain.rejection import ErrorCode
+from store.login_attempts import Attempt, count_attempt, forgive_attempts
+from store.merchants import Merchant, find, find_login
+from store.sessions import Session, list_sessions, open_session, peek_session, revoke_session
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+WRONG_LOGIN = "Wrong e-mail or password"
+
+
+@router.post("/login")
+async def login(request: Request, response: Response) -> SessionShape:
+    """Start a session: its cookie, and the CSRF token that unsafe requests have to carry."""
+    check_origin(request)
+    body = await read_json(request, LoginBody)
+    attempt = Attempt(body.email.strip(), address_of(request))
+    await _admit(request, attempt)
+    found = await find_login(parts_of(request).pool, attempt.email)
+    if not await passwords.matches(body.password, found[1] if found else None) or found is None:
+        raise ApiError(AUTHENTICATION, WRONG_LOGIN)
+    await forgive_attempts(parts_of(request).redis, attempt)
+    return await start_session(request, response, found[0])
+
+
+async def _admit(request: Request, attempt: Attempt) -> None:
+    parts = parts_of(request)
+    wait = await count_attempt(parts.redis, attempt, per_minute=parts.settings.rate_limit_login_per_minute)
+    if wait:
+        raise ApiError(RATE_LIMITED, "Too many attempts to sign in", headers={"Retry-After": str(wait)})
+
+
+async def start_session(request: Request, response: Response, merchant: Merchant) -> SessionShape:
+    """A new session; the one that the request came with ends, so that a planted cookie is worth nothing."""
+    parts = parts_of(request)
+    old = await _session_before(request)
+    if old is not None:
+        await revoke_session(parts.redis, old.merchant_id, old.id)
+    token, session = await open_session(
+        parts.redis,
+        merchant_id=merchant.id,
+        address=address_of(request),
+        user_agent=request.headers.get("user-agent", ""),
+    )
+    set_cookie(response, parts.settings, token)
+    return SessionShape(merchant=merchant_shape(merchant), csrf_token=session.csrf_token)
+
+
+async def _session_before(request: Request) -> Session | None:
+    token = token_of(request)
+    return await peek_session(parts_of(request).redis, token) if token is not None else None
+
+
+@router.get("/session")
+async def current_session(request: Request, session: Annotated[Session, Depends(signed_in)]) -> SessionShape:
+    """Who is signed in, and the CSRF token again: a reloaded page has lost it."""
+    merchant = await find(parts_of(request).pool, session.merchant_id)
+    if merchant is None:
+        raise signed_out()
+    return SessionShape(merchant=merchant_shape(merchant), csrf_token=session.csrf_token)
+
+
+@router.post("/logout", status_code=204)
+async def logout(request: Request, response: Response) -> None:
+    """End the session. Without one there is nothing to end, which is no error."""
+    parts = parts_of(request)
+    session = await session_of(request)
+    if session is not None:
+        await revoke_session(parts.redis, session.merchant_id, session.id)
+    clear_cookie(response, parts.settings)
+
+
+@router.get("/sessions")
+async def sessions(request: Request, caller: Annotated[Caller, Depends(authenticated)]) -> SessionsShape:
+    """All live sessions of the merchant, the one used last first."""
+    current = await session_of(request) if caller.via == "session" else None
+    listed = await list_sessions(parts_of(request).redis, caller.merchant_id)
+    shapes: list[ListedSessionShape] = [
+        listed_session_shape(session, current_id=current.id if current else None) for session in listed
+    ]
+    return SessionsShape(data=shapes)
+
+
+@router.delete("/sessions/{session_id}", status_code=204)
+async def revoke(request: Request, session_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> None:
+    """End one session, at once."""
+    if not await revoke_session(parts_of(request).redis, caller.merchant_id, session_id):
+        raise ApiError(ErrorCode.NOT_FOUND, "Session not found")
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""

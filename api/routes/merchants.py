@@ -1,0 +1,208 @@
+"""Merchants: signing up, what they show and allow, and their API keys.
+
+Every change of a key is published: each API process forgets at once what it had cached about it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+
+from api import passwords
+from api.auth import Caller, authenticated
+from api.bodies import read_json, read_optional_json
+from api.errors import AUTHENTICATION, ApiError, bad_request
+from api.parts import Parts, parts_of
+from api.routes.auth import start_session
+from api.schemas.merchants import (
+    ChangeBody,
+    KeyPairShape,
+    KeysShape,
+    MerchantShape,
+    NewKeyBody,
+    RotateBody,
+    SignedUpShape,
+    SignUpBody,
+    key_pair_shape,
+    key_shape,
+    merchant_shape,
+)
+from domain.ids import MERCHANT, SEEDED_MERCHANT_ID
+from domain.rejection import ErrorCode
+from runtime.clock import make_id
+from runtime.logs import get_logger
+from runtime.secrets import hash_api_secret
+from runtime.settings import Settings
+from store.api_keys import (
+    KEYS_CHANGED,
+    ApiKey,
+    NewKey,
+    TooManyKeysError,
+    create_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
+from store.merchants import BrowserOrders, Change, EmailTakenError, change, create, find
+
+log = get_logger("merchants")
+router = APIRouter(prefix="/merchants", tags=["merchants"])
+ByMerchant = Annotated[Caller, Depends(authenticated)]
+
+KEY_BYTES, SECRET_BYTES = 12, 24
+"""Random bytes of the public half and of the secret."""
+FIRST_KEY_NAME = "Default"
+
+
+@router.post("", status_code=201)
+async def sign_up(request: Request, response: Response) -> SignedUpShape:
+    """A new merchant with its first key pair. Open in test mode, elsewhere for the operator alone."""
+    parts = parts_of(request)
+    by_operator = _is_operator(request, parts.settings)
+    if not (by_operator or parts.settings.test_mode):
+        raise ApiError(
+            AUTHENTICATION, "Only the operator creates merchants here", headers={"WWW-Authenticate": "Bearer"}
+        )
+    body = await read_json(request, SignUpBody)
+    new, secret = _fresh_pair(parts.settings, FIRST_KEY_NAME)
+    try:
+        merchant = await create(
+            parts.pool,
+            merchant_id=make_id(MERCHANT),
+            name=body.name,
+            email=body.email,
+            password_hash=await passwords.hashed(body.password),
+            key=new,
+        )
+    except EmailTakenError:
+        raise bad_request("A merchant with this e-mail exists already", "email") from None
+    session = None if by_operator else await start_session(request, response, merchant)
+    return SignedUpShape(
+        **merchant_shape(merchant).model_dump(),
+        api_key=new.key,
+        api_secret=secret.get_secret_value(),
+        csrf_token=session.csrf_token if session else None,
+    )
+
+
+def _is_operator(request: Request, settings: Settings) -> bool:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    wanted = settings.operator_token.get_secret_value()
+    return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
+
+
+def _fresh_pair(settings: Settings, name: str) -> tuple[NewKey, SecretStr]:
+    kind = "test" if settings.test_mode else "live"
+    secret = SecretStr(f"secret_{kind}_{secrets.token_hex(SECRET_BYTES)}")
+    key = f"key_{kind}_{secrets.token_hex(KEY_BYTES)}"
+    stored = NewKey(make_id("apk_"), key, hash_api_secret(secret, settings.secret_key), name)
+    return stored, secret
+
+
+@router.get("/me")
+async def me(request: Request, caller: ByMerchant) -> MerchantShape:
+    merchant = await find(parts_of(request).pool, caller.merchant_id)
+    if merchant is None:
+        raise _no_such_merchant()
+    return merchant_shape(merchant)
+
+
+@router.patch("/me")
+async def change_me(request: Request, caller: ByMerchant) -> MerchantShape:
+    """Change the name, the allowed origins or the browser orders; what is left out stays."""
+    body = await read_json(request, ChangeBody)
+    merchant = await change(parts_of(request).pool, caller.merchant_id, _change(body))
+    if merchant is None:
+        raise _no_such_merchant()
+    return merchant_shape(merchant)
+
+
+def _change(body: ChangeBody) -> Change:
+    origins, orders = body.allowed_origins, body.browser_orders
+    return Change(
+        name=body.name,
+        allowed_origins=None if origins is None else tuple(dict.fromkeys(origins)),
+        browser_orders=BrowserOrders(orders.enabled, orders.maximum_minor) if orders else None,
+    )
+
+
+def _no_such_merchant() -> ApiError:
+    return ApiError(ErrorCode.NOT_FOUND, "Merchant not found")
+
+
+@router.get("/me/keys")
+async def keys(request: Request, caller: ByMerchant) -> KeysShape:
+    """All keys, the revoked ones too, newest first. Secrets are not known any more, but for test mode's seeded one."""
+    parts = parts_of(request)
+    listed = await list_keys(parts.pool, caller.merchant_id)
+    return KeysShape(
+        data=[
+            key_pair_shape(key, parts.settings.test_api_secret) if _is_seeded(parts, caller, key) else key_shape(key)
+            for key in listed
+        ]
+    )
+
+
+def _is_seeded(parts: Parts, caller: Caller, key: ApiKey) -> bool:
+    """The pair that test mode publishes anyway."""
+    settings = parts.settings
+    return settings.test_mode and caller.merchant_id == SEEDED_MERCHANT_ID and key.key == settings.test_api_key
+
+
+@router.post("/me/keys", status_code=201)
+async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
+    """A further key. Its secret is in this answer and nowhere else."""
+    parts = parts_of(request)
+    body = await read_optional_json(request, NewKeyBody)
+    new, secret = _fresh_pair(parts.settings, body.name)
+    try:
+        added = await create_key(parts.pool, caller.merchant_id, new)
+    except TooManyKeysError as error:
+        raise bad_request(f"A merchant has {error}") from None
+    await _told(parts, new.key)
+    return key_pair_shape(added, secret)
+
+
+@router.post("/me/keys/{key_id}/rotate", status_code=201)
+async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairShape:
+    """A new pair under the same name; the old key works on for `overlap_hours`."""
+    parts = parts_of(request)
+    body = await read_optional_json(request, RotateBody)
+    new, secret = _fresh_pair(parts.settings, FIRST_KEY_NAME)
+    try:
+        rotated = await rotate_key(parts.pool, caller.merchant_id, key_id, new=new, overlap_hours=body.overlap_hours)
+    except TooManyKeysError as error:
+        raise bad_request(f"A merchant has {error}") from None
+    if rotated is None:
+        raise _no_such_key()
+    old_key, added = rotated
+    await _told(parts, old_key, new.key)
+    return key_pair_shape(added, secret)
+
+
+@router.delete("/me/keys/{key_id}", status_code=204)
+async def revoke(request: Request, key_id: str, caller: ByMerchant) -> None:
+    """End a key at once, in every API process."""
+    parts = parts_of(request)
+    key = await revoke_key(parts.pool, caller.merchant_id, key_id)
+    if key is None:
+        raise _no_such_key()
+    await _told(parts, key)
+
+
+def _no_such_key() -> ApiError:
+    return ApiError(ErrorCode.NOT_FOUND, "API key not found")
+
+
+async def _told(parts: Parts, *changed: str) -> None:
+    """The change stands already: without Redis the caches notice it when their entries run out."""
+    try:
+        for key in changed:
+            await parts.redis.publish(KEYS_CHANGED, key)
+    except (RedisError, OSError) as error:
+        log.warning("key_change_not_told", error=repr(error))
