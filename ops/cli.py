@@ -27,10 +27,11 @@ COMMANDS: dict[str, str] = {
     "prepare": "ops.prepare:prepare",
     "migrate": "ops.prepare:migrate",
     "seed": "ops.prepare:seed",
-    "topics": "ops.prepare:topics",
+    "topics": "ops.inspection.topics:topics",
     "pages": "ops.pages_build:pages",
     "smoke": "ops.smoke:smoke",
     "env": "ops.show_environment:env",
+    "verify": "ops.verify.command:verify",
 }
 
 

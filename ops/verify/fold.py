@@ -1,0 +1,178 @@
+"""One order's events -> the rows that must exist, and every rule that was broken on the way. Pure; works on the JSON.
+
+    fold(order_id, events) -> Book(order, payments, refunds, causes, findings)
+
+Each event carries its resource as the event left it, so the fold does not compute states: it checks that each step
+was legal given the step before, and keeps the last of each resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ops.verify.findings import Check, Finding
+
+Json = dict[str, Any]
+
+PAYMENT_STEPS: dict[str, tuple[str | None, str]] = {
+    "payment.created": (None, "CREATED"),
+    "payment.processing": ("CREATED", "PROCESSING"),
+    "payment.success": ("PROCESSING", "SUCCESS"),
+    "payment.failed": ("PROCESSING", "FAILED"),
+    "payment.late_success": ("FAILED", "FAILED"),
+    "payment.captured": ("SUCCESS", "SUCCESS"),
+}
+"""Event type -> status before and after."""
+REFUND_STEPS: dict[str, tuple[str | None, str, int]] = {
+    "refund.created": (None, "PENDING", 1),
+    "refund.processed": ("PENDING", "PROCESSED", 0),
+    "refund.failed": ("PENDING", "FAILED", -1),
+}
+"""Event type -> status before and after, and what happens to the amount: taken, kept, given back."""
+FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
+FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "automatic", "created_at")
+
+
+@dataclass(slots=True)
+class Part:
+    """A payment or refund as the events left it. `version`: sequence of the last event that changed it."""
+
+    resource: Json
+    bank: Json
+    version: int
+
+
+@dataclass(slots=True)
+class Book:
+    """Everything that follows from one order's events."""
+
+    order: Json | None = None
+    order_version: int = 0
+    order_changed_at: str = ""
+    payments: dict[str, Part] = field(default_factory=dict)
+    refunds: dict[str, Part] = field(default_factory=dict)
+    causes: list[tuple[str, int, int]] = field(default_factory=list)
+    """(command id, first sequence, number of events), in sequence."""
+    findings: list[Finding] = field(default_factory=list)
+    last_at: str = ""
+
+
+def fold(order_id: str, events: Sequence[Json]) -> Book:
+    """Fold the decoded payloads of one order, in sequence. Never raises: what cannot be read is a finding."""
+    book = Book()
+    for position, event in enumerate(events, 1):
+        try:
+            _step(book, order_id, position, event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            _wrong(book, Check.HISTORY, str(event.get("id")), f"cannot be read: {error!r}")
+    _money(book, order_id)
+    return book
+
+
+def _step(book: Book, order_id: str, position: int, event: Json) -> None:
+    body = event["body"]
+    sequence, kind = body["sequence"], event["type"]
+    if sequence != position or event["id"] != f"evt_{order_id[-16:]}_{position}":
+        _wrong(book, Check.HISTORY, event["id"], f"stands where number {position} of {order_id} belongs")
+    if event["key"] != order_id or body["order_id"] != order_id:
+        _wrong(book, Check.HISTORY, event["id"], f"is about {body['order_id']}, not {order_id}")
+    if event["at"] < book.last_at and _instant(event["at"]) < _instant(book.last_at):
+        _wrong(book, Check.HISTORY, event["id"], "happened before the event before it")
+    book.last_at = event["at"]
+    _cause(book, event["caused_by"], sequence)
+    if kind in PAYMENT_STEPS:
+        _payment_step(book, event, kind, body)
+    elif kind in REFUND_STEPS:
+        _refund_step(book, event, kind, body)
+    elif kind == "order.created" and book.order is None and position == 1:
+        book.order, book.order_version, book.order_changed_at = dict(body["order"]), sequence, event["at"]
+        if body["order"]["id"] != order_id or body["order"]["status"] != "CREATED":
+            _wrong(book, Check.HISTORY, event["id"], "carries another order")
+    else:
+        _wrong(book, Check.HISTORY, event["id"], f"{kind} cannot happen here")
+
+
+def _cause(book: Book, command_id: str, sequence: int) -> None:
+    if book.causes and book.causes[-1][0] == command_id:
+        _, first, count = book.causes[-1]
+        book.causes[-1] = (command_id, first, count + 1)
+    else:
+        book.causes.append((command_id, sequence, 1))
+
+
+def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
+    payment = body["payment"]
+    before = book.payments.get(payment["id"])
+    came_from, leads_to = PAYMENT_STEPS[kind]
+    was = before.resource if before is not None else None
+    if (was["status"] if was is not None else None) != came_from or payment["status"] != leads_to:
+        _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was and was['status']} to {payment['status']}")
+    if was is not None:
+        _unchanged(book, event, was, payment, FIXED)
+        if payment["amount_refunded"] != was["amount_refunded"]:
+            _wrong(book, Check.MONEY, event["id"], "amount_refunded moved without a refund")
+        if payment["captured"] != (was["captured"] or kind == "payment.captured"):
+            _wrong(book, Check.MONEY, event["id"], "captured does not follow from the events")
+    elif payment["amount_refunded"] != 0 or payment["captured"]:
+        _wrong(book, Check.MONEY, event["id"], "a new payment is refunded or captured already")
+    book.payments[payment["id"]] = Part(payment, body["bank"], body["sequence"])
+    if kind == "payment.success" and book.order is not None:
+        book.order["status"], book.order["updated_at"] = "PAID", event["at"]
+        book.order_version, book.order_changed_at = body["sequence"], event["at"]
+    if book.order is None or (payment["amount"], payment["currency"]) != (book.order["amount"], book.order["currency"]):
+        _wrong(book, Check.MONEY, event["id"], "amount or currency is not the order's")
+
+
+def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
+    refund, payment = body["refund"], body["payment"]
+    before, owner = book.refunds.get(refund["id"]), book.payments.get(refund["payment_id"])
+    came_from, leads_to, direction = REFUND_STEPS[kind]
+    was = before.resource if before is not None else None
+    if (was["status"] if was is not None else None) != came_from or refund["status"] != leads_to:
+        _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was and was['status']} to {refund['status']}")
+    if was is not None:
+        _unchanged(book, event, was, refund, FIXED_REFUND)
+    book.refunds[refund["id"]] = Part(refund, body["bank"], body["sequence"])
+    if owner is None or payment["id"] != refund["payment_id"]:
+        _wrong(book, Check.HISTORY, event["id"], f"refund of {refund['payment_id']}, which this order has not")
+        return
+    _unchanged(book, event, owner.resource, payment, (*FIXED, "status", "captured"))
+    if payment["amount_refunded"] != owner.resource["amount_refunded"] + direction * refund["amount"]:
+        _wrong(book, Check.MONEY, event["id"], "amount_refunded does not follow from the refund")
+    owner.resource = payment
+    if direction:
+        owner.version = body["sequence"]
+
+
+def _unchanged(book: Book, event: Json, before: Json, after: Json, names: Sequence[str]) -> None:
+    for name in names:
+        if before[name] != after[name]:
+            _wrong(book, Check.HISTORY, event["id"], f"{name} changed from {before[name]!r} to {after[name]!r}")
+
+
+def _money(book: Book, order_id: str) -> None:
+    successes = sum(part.resource["status"] == "SUCCESS" for part in book.payments.values())
+    if successes > 1:
+        _wrong(book, Check.MONEY, order_id, f"has {successes} successful payments")
+    if book.order is not None and (book.order["status"] == "PAID") != (successes > 0):
+        _wrong(book, Check.MONEY, order_id, f"is {book.order['status']} with {successes} successful payments")
+    if not book.refunds:
+        return
+    for payment_id, part in book.payments.items():
+        of_it = [one.resource for one in book.refunds.values() if one.resource["payment_id"] == payment_id]
+        taken = sum(refund["amount"] for refund in of_it if refund["status"] != "FAILED")
+        if taken != part.resource["amount_refunded"] or taken > part.resource["amount"]:
+            _wrong(book, Check.MONEY, payment_id, f"refunds hold {taken} of {part.resource['amount']}")
+        if part.resource["status"] != "SUCCESS" and any(not refund["automatic"] for refund in of_it):
+            _wrong(book, Check.MONEY, payment_id, "was refunded without a success")
+
+
+def _wrong(book: Book, check: Check, subject: str, says: str) -> None:
+    book.findings.append(Finding(check, subject, says))
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,234 @@
+"""What the auditor reads: one snapshot of everything, in streams of constant memory; and the topic's records beside it.
+
+    Snapshot.open()      REPEATABLE READ; other sessions join it by its name
+    Snapshot.stream()    one table in the order of orders, a window at a time
+    Sights               the topic's records as (order, sequence, place, digest) in a temporary table, joined in SQL
+
+Nothing here writes but to temporary tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+FETCH_ROWS = 5_000
+RECHECK_MAX = 10_000
+"""Differences that are looked at a second time because the system was running; more than that is no coincidence."""
+
+# Each in the order of order ids. events_pkey, orders_pkey, payments_order_id, refunds_order_id; the inbox is sorted.
+# $1: the orders to look at, NULL for all.
+_WANTED = "($1::text[] IS NULL OR {column} = ANY($1))"
+STREAMS = {
+    "events": """
+SELECT order_id, sequence, merchant_id, type, at, payload FROM events
+ WHERE {wanted} ORDER BY order_id, sequence""",
+    "orders": "SELECT {columns} FROM orders WHERE {wanted} ORDER BY id",
+    "payments": "SELECT {columns} FROM payments WHERE {wanted} ORDER BY order_id",
+    "refunds": "SELECT {columns} FROM refunds WHERE {wanted} ORDER BY order_id",
+    "commands": """
+SELECT order_id, id, first_sequence, event_count, rejected FROM commands
+ WHERE {wanted} ORDER BY order_id""",
+}
+# events_at (BRIN)
+ORDERS_SINCE = "SELECT array_agg(DISTINCT order_id) FROM events WHERE at >= $1"
+
+# The bank's books against ours. A late charge counts once its time has come; until its notice has been worked off
+# ($1 seconds), the payment may still say that it failed.
+BANK = """
+WITH attempts AS (
+    SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,
+           CASE p.status WHEN 'SUCCESS' THEN 'success' WHEN 'FAILED' THEN 'failed' END AS outcome,
+           EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) AS returned
+      FROM payments p
+     UNION ALL
+    SELECT id, 'refund', payment_id, amount, currency, bank_reference,
+           CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END, false
+      FROM refunds
+), books AS (
+    SELECT *, CASE WHEN late_at <= now() THEN 'success' ELSE outcome END AS word FROM bank.ledger
+), compared AS (
+    SELECT coalesce(a.id, b.attempt_id) AS id,
+           CASE
+           WHEN a.id IS NULL THEN 'the bank moved ' || b.amount || ' for an attempt that is nobody''s'
+           WHEN b.attempt_id IS NULL AND a.outcome IS NULL THEN NULL
+           WHEN b.attempt_id IS NULL THEN 'is ' || a.outcome || ', but the bank never saw it'
+           WHEN b.kind <> a.kind OR b.of_attempt IS DISTINCT FROM a.of_attempt
+                THEN 'the bank booked a ' || b.kind || ' of ' || coalesce(b.of_attempt, 'nothing')
+           WHEN b.amount <> a.amount OR b.currency <> a.currency
+                THEN 'the bank moved ' || b.amount || ' ' || b.currency || ', not ' || a.amount || ' ' || a.currency
+           WHEN b.times_moved <> 1 THEN 'the bank moved the money ' || b.times_moved || ' times'
+           WHEN a.outcome IS NULL THEN NULL
+           WHEN b.reference IS DISTINCT FROM a.bank_reference
+                THEN 'bank reference is ' || b.reference || ', not ' || coalesce(a.bank_reference, 'null')
+           WHEN a.returned AND (b.word <> 'success' OR b.late_at IS NULL) THEN 'was given back, but never charged late'
+           WHEN a.returned OR b.word = a.outcome THEN NULL
+           WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
+           ELSE 'is ' || a.outcome || ', the bank says ' || b.word
+           END AS says
+      FROM attempts a FULL JOIN books b ON b.attempt_id = a.id
+)
+SELECT id, says FROM compared WHERE says IS NOT NULL ORDER BY id LIMIT 10000
+"""
+BANK_COUNT = "SELECT count(*) FROM bank.ledger"
+# payments_undecided, refunds_pending
+OVERDUE = """
+SELECT id, status, deadline_at FROM payments
+ WHERE status IN ('CREATED', 'PROCESSING') AND deadline_at < now() - make_interval(secs => $1)
+ UNION ALL
+SELECT id, status, deadline_at FROM refunds
+ WHERE status = 'PENDING' AND deadline_at < now() - make_interval(secs => $1)
+ LIMIT 10000
+"""
+OPEN_COUNT = """
+SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))
+     + (SELECT count(*) FROM refunds WHERE status = 'PENDING')
+"""
+
+SIGHTS_TABLE = """
+CREATE TEMPORARY TABLE topic_sights (
+    order_id  text COLLATE "C",
+    sequence  integer,
+    place     bigint,
+    digest    text COLLATE "C"
+) ON COMMIT DROP
+"""
+# Sorted merges on both sides: sizes beyond memory spill to disk instead of growing.
+SIGHTS_SETTINGS = (
+    "SET LOCAL enable_hashagg = off",
+    "SET LOCAL enable_hashjoin = off",
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL jit = off",
+)
+# events_pkey
+SIGHTS_COMPARED = """
+WITH sights AS (
+    SELECT order_id, sequence, min(place) AS place, min(digest) AS lowest, max(digest) AS highest,
+           min(place) < lag(min(place)) OVER (PARTITION BY order_id ORDER BY sequence) AS too_early
+      FROM topic_sights
+     GROUP BY order_id, sequence
+), stored AS (
+    SELECT order_id, sequence, md5(payload) AS digest
+      FROM events
+     WHERE $1::timestamptz IS NULL OR at >= $1
+)
+SELECT coalesce(s.order_id, e.order_id) AS order_id, coalesce(s.sequence, e.sequence) AS sequence, s.place, s.highest,
+       CASE WHEN e.order_id IS NULL THEN 'unknown'
+            WHEN s.order_id IS NULL THEN 'unpublished'
+            WHEN s.lowest <> e.digest OR s.highest <> e.digest THEN 'altered'
+            ELSE 'too_early' END AS kind
+  FROM sights s
+  FULL JOIN stored e ON e.order_id = s.order_id AND e.sequence = s.sequence
+ WHERE e.order_id IS NULL OR s.order_id IS NULL OR s.lowest <> e.digest OR s.highest <> e.digest OR s.too_early
+ LIMIT 10000
+"""
+# events_pkey
+DIGESTS_NOW = """
+SELECT e.order_id, e.sequence, md5(e.payload) AS digest
+  FROM events e JOIN unnest($1::text[], $2::integer[]) AS wanted (order_id, sequence) USING (order_id, sequence)
+"""
+WEBHOOK_TABLES = "SELECT to_regclass('webhook_logs') IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class SightDifference:
+    """One event where topic and table disagree. `kind`: unknown, unpublished, altered, too_early."""
+
+    order_id: str
+    sequence: int
+    place: int | None
+    digest: str | None
+    kind: str
+
+
+class Stream:
+    """Rows of one query, a window at a time, as plain tuples."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.ended = False
+
+    async def next_rows(self) -> list[asyncpg.Record]:
+        """At most FETCH_ROWS rows; empty at the end."""
+        if self.ended:
+            return []
+        rows: list[asyncpg.Record] = await self._cursor.fetch(FETCH_ROWS)
+        self.ended = len(rows) < FETCH_ROWS
+        return rows
+
+
+class Snapshot:
+    """One frozen view of the database. `taken_at`: the database's clock when it was taken."""
+
+    def __init__(self, connection: asyncpg.Connection, *, name: str, taken_at: datetime) -> None:
+        self._connection = connection
+        self.name = name
+        self.taken_at = taken_at
+
+    @staticmethod
+    async def open(connection: asyncpg.Connection) -> Snapshot:
+        """Inside a REPEATABLE READ transaction of `connection`, which lasts as long as the snapshot."""
+        name = await connection.fetchval("SELECT pg_export_snapshot()")
+        taken_at = await connection.fetchval("SELECT now()")
+        await connection.execute("SET LOCAL work_mem = '64MB'")
+        return Snapshot(connection, name=name, taken_at=taken_at)
+
+    async def orders_since(self, since: datetime) -> list[str]:
+        found: list[str] | None = await self._connection.fetchval(ORDERS_SINCE, since)
+        return found or []
+
+    async def stream(self, table: str, orders: list[str] | None, columns: tuple[str, ...] = ()) -> Stream:
+        key = "id" if table == "orders" else "order_id"
+        query = STREAMS[table].format(wanted=_WANTED.format(column=key), columns=", ".join(columns))
+        return Stream(await self._connection.cursor(query, orders))
+
+    async def bank_differences(self, grace_seconds: float) -> tuple[int, list[tuple[str, str]]]:
+        """(bookings compared, (attempt id, what is wrong) of each difference)."""
+        rows = await self._connection.fetch(BANK, grace_seconds, timeout=600)
+        return int(await self._connection.fetchval(BANK_COUNT)), [(row["id"], row["says"]) for row in rows]
+
+    async def overdue(self, grace_seconds: float) -> tuple[int, list[tuple[str, str, datetime]]]:
+        """(open attempts, those past their deadline as (id, status, deadline))."""
+        rows = await self._connection.fetch(OVERDUE, grace_seconds)
+        return int(await self._connection.fetchval(OPEN_COUNT)), [
+            (row["id"], row["status"], row["deadline_at"]) for row in rows
+        ]
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
+    return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
+
+
+class Sights:
+    """The topic's records in a temporary table, inside the snapshot called `snapshot`."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    @staticmethod
+    async def open(connection: asyncpg.Connection, snapshot: str) -> Sights:
+        """Inside a REPEATABLE READ transaction of `connection` that has not read anything yet."""
+        await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        for statement in (*SIGHTS_SETTINGS, SIGHTS_TABLE):
+            await connection.execute(statement)
+        return Sights(connection)
+
+    async def fill(self, lines: AsyncIterable[bytes]) -> None:
+        """Lines of PostgreSQL's text format: order id, sequence, place, digest, tab-separated."""
+        await self._connection.copy_to_table("topic_sights", source=lines)
+        await self._connection.execute("ANALYZE topic_sights")
+
+    async def differences(self, since: datetime | None) -> list[SightDifference]:
+        rows = await self._connection.fetch(SIGHTS_COMPARED, since, timeout=3_600)
+        return [SightDifference(*row) for row in rows]
+
+
+async def digests_now(connection: asyncpg.Connection, events: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Digest of each event that the table holds by now, outside any snapshot."""
+    rows = await connection.fetch(DIGESTS_NOW, [order_id for order_id, _ in events], [number for _, number in events])
+    return {(row["order_id"], row["sequence"]): row["digest"] for row in rows}

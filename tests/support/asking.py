@@ -1,0 +1,176 @@
+"""Commands written straight to the log, as the API would write them, and their answers read from the inbox.
+
+asker = Asker(settings); await asker.start()
+order_id = await asker.order(amount=50_000)
+payment_id = await asker.payment(order_id, vpa="success@upi")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+
+from domain.ids import ORDER, PAYMENT, RANDOM_SPACE, REFUND, SEEDED_MERCHANT_ID, new_id
+from domain.order import Command, CreateOrder
+from domain.payment import CapturePayment, CreatePayment, Method
+from domain.refund import CreateRefund
+from runtime.clock import now
+from runtime.settings import Settings
+from store.connections import make_pool
+from tests.support.eventually import eventually
+from topics.catalogue import COMMANDS, partition_of
+from topics.codec import command_envelope
+from topics.envelope import HEADER_TYPE, Envelope, encode
+from topics.producer import LogProducer, Record
+
+
+def fresh(prefix: str) -> str:
+    """A new identifier."""
+    return new_id(prefix, now_ms=time.time_ns() // 1_000_000, random=secrets.randbelow(RANDOM_SPACE))
+
+
+def order_command(order_id: str, *, amount: int = 50_000) -> CreateOrder:
+    return CreateOrder(order_id, SEEDED_MERCHANT_ID, amount, "INR", None, {"source": "tests"})
+
+
+def payment_command(order_id: str, payment_id: str, *, vpa: str = "success@upi") -> CreatePayment:
+    deadline = now() + timedelta(seconds=5)
+    return CreatePayment(order_id, payment_id, None, Method.UPI, vpa, vpa, None, None, None, None, deadline_at=deadline)
+
+
+def capture_command(order_id: str, payment_id: str) -> CapturePayment:
+    return CapturePayment(order_id, payment_id, SEEDED_MERCHANT_ID, None)
+
+
+def refund_command(
+    order_id: str, payment_id: str, refund_id: str, *, amount: int, reason: str | None = None
+) -> CreateRefund:
+    deadline = now() + timedelta(seconds=5)
+    return CreateRefund(order_id, payment_id, refund_id, SEEDED_MERCHANT_ID, amount, reason, deadline)
+
+
+class Asker:
+    """One producer and one pool on a test's stack."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.producer = LogProducer(settings.kafka_bootstrap_servers, linger_ms=2)
+        self.pool: asyncpg.Pool
+
+    async def __aenter__(self) -> Asker:
+        await self.producer.start()
+        self.pool = await make_pool(self.settings, size=4)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.producer.stop()
+        await self.pool.close()
+
+    def record(self, command: Command, command_id: str = "", **more: Any) -> Record:
+        """The command as a record; a random id unless one is given."""
+        return self.envelope_record(
+            command_envelope(
+                command, command_id=command_id or f"cmd_{secrets.token_hex(8)}", at=now(), request_id="req_test", **more
+            )
+        )
+
+    def envelope_record(self, envelope: Envelope) -> Record:
+        return self.raw_record(envelope.key.encode(), encode(envelope), envelope.type)
+
+    def raw_record(self, key: bytes, value: bytes, kind: str = "payment.create") -> Record:
+        partition = partition_of(key, self.settings.topic_partitions)
+        return Record(COMMANDS, partition, key, value, [(HEADER_TYPE, kind.encode())])
+
+    async def publish(self, records: Iterable[Record]) -> None:
+        await self.producer.publish(records, timeout=30)
+
+    async def ask(self, command: Command, command_id: str = "") -> dict[str, Any]:
+        """Publish and wait for the decision: {rejected, reply, event_count}."""
+        command_id = command_id or f"cmd_{secrets.token_hex(8)}"
+        await self.publish([self.record(command, command_id)])
+        return await self.decision(command_id)
+
+    async def decision(self, command_id: str, *, timeout: float = 30) -> dict[str, Any]:
+        """The inbox row of a command, once it is there."""
+        row = await eventually(
+            lambda: self.pool.fetchrow("SELECT * FROM commands WHERE id = $1", command_id),
+            timeout=timeout,
+            interval=0.02,
+            what=f"a decision on {command_id}",
+        )
+        return {**dict(row), "reply": orjson.loads(row["reply"] or "null")}
+
+    async def order(self, *, amount: int = 50_000) -> str:
+        order_id = fresh(ORDER)
+        assert not (await self.ask(order_command(order_id, amount=amount)))["rejected"]
+        return order_id
+
+    async def payment(self, order_id: str, *, vpa: str = "success@upi", status: str = "SUCCESS") -> str:
+        """A payment, waited for until it has this status."""
+        payment_id = fresh(PAYMENT)
+        assert not (await self.ask(payment_command(order_id, payment_id, vpa=vpa)))["rejected"]
+        await self.until("payments", payment_id, status)
+        return payment_id
+
+    async def refund(
+        self, order_id: str, payment_id: str, *, amount: int, reason: str | None = None, status: str = "PROCESSED"
+    ) -> str:
+        refund_id = fresh(REFUND)
+        asked = refund_command(order_id, payment_id, refund_id, amount=amount, reason=reason)
+        assert not (await self.ask(asked))["rejected"]
+        await self.until("refunds", refund_id, status)
+        return refund_id
+
+    async def until(self, table: str, row_id: str, *statuses: str, timeout: float = 30) -> str:
+        """Wait until the row has one of these statuses; returns which."""
+
+        async def status() -> str | None:
+            found: str | None = await self.pool.fetchval(f"SELECT status FROM {table} WHERE id = $1", row_id)
+            return found if found in statuses else None
+
+        return str(await eventually(status, timeout=timeout, what=f"{row_id} to be {statuses}"))
+
+    async def settled(self, *, timeout: float = 60) -> None:
+        """Wait until no payment and no refund is undecided."""
+
+        async def none_open() -> bool:
+            undecided = "SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))"
+            pending = " + (SELECT count(*) FROM refunds WHERE status = 'PENDING')"
+            return int(await self.pool.fetchval(undecided + pending)) == 0
+
+        await eventually(none_open, timeout=timeout, what="every attempt to be settled")
+
+
+async def history(asker: Asker) -> None:
+    """A small history with every kind of event: declines, captures, partial, failed and automatic refunds."""
+    orders = [await asker.order(amount=50_000 + number) for number in range(8)]
+    paid, captured, refunded, failed, retried, unknown, timed_out, late = orders
+    await asyncio.gather(
+        asker.payment(paid),
+        asker.payment(failed, vpa="failure@upi", status="FAILED"),
+        asker.payment(unknown, vpa="unknown@upi"),
+        asker.payment(timed_out, vpa="timeout@upi", status="FAILED"),
+        asker.payment(late, vpa="late@upi", status="FAILED"),
+        asker.payment(retried, vpa="failure@upi", status="FAILED"),
+    )
+    await asker.payment(retried)
+    capturable = await asker.payment(captured)
+    assert not (await asker.ask(capture_command(captured, capturable)))["rejected"]
+    assert (await asker.ask(capture_command(captured, capturable)))["rejected"]
+    refundable = await asker.payment(refunded)
+    await asker.refund(refunded, refundable, amount=20_000)
+    await asker.refund(refunded, refundable, amount=10_000, reason="fail_refund", status="FAILED")
+    await asker.refund(refunded, refundable, amount=20_000)
+    await eventually(
+        lambda: asker.pool.fetchval("SELECT true FROM refunds WHERE order_id = $1 AND status = 'PROCESSED'", late),
+        timeout=30,
+        what="the late charge to be given back",
+    )
+    await asker.settled()
