@@ -69,11 +69,11 @@ class Api:
 
     async def _ask(self, kind: bytes, key: bytes, body: bytes) -> bytes:
         command = f"{kind.decode()}{key.decode()}"
-        self._waiting[command] = asyncio.get_running_loop().create_future()
+        answered = self._waiting[command] = asyncio.get_running_loop().create_future()
         asking = record(COMMANDS, key, kind, body, self._name.encode(), self._settings.topic_partitions)
         async with asyncio.timeout(ANSWER_SECONDS):
             await (await self._producer.send(asking, timeout=5))
-            await self._waiting.pop(command)
+            await answered
         return b'{"id":"%s"}' % key
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
@@ -89,7 +89,7 @@ class Api:
     async def _listen(self) -> None:
         async for replies in subscribe_replies(make_subscriber(self._settings), self._name):
             for reply in replies:
-                waiting = self._waiting.get(reply.command_id)
+                waiting = self._waiting.pop(reply.command_id, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(reply.body)
 
