@@ -1,0 +1,129 @@
+"""Base images made here, under the names that the Dockerfile and docker-compose.yml use.
+
+Debian's versions stand behind the names: what is under test is ours, not theirs.
+
+    debian-bare     mmdebstrap, imported once
+    debian-local    + this machine's CA certificates
+    python, node, postgres, redis     from Debian's packages (node: from its npm package)
+    kafka-local     Apache Kafka behind Redpanda's command line
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from ops.environment import REPOSITORY
+from ops.install import fetch_kafka, node_folder
+from ops.services.kafka import JARS, LOGGING
+from tests.compose.engine import Engine, FailedError, said_by
+
+SUITE = "bookworm"
+BARE = f"debian-bare:{SUITE}"
+LOCAL = f"debian-local:{SUITE}"
+KAFKA = f"kafka-local:{SUITE}"
+RECIPES = Path(__file__).resolve().parent / "images"
+CERTIFICATES = Path("/usr/local/share/ca-certificates")
+MIRROR = Path("/etc/apt/sources.list.d/debian.sources")
+STANDS_IN = ("python", "node", "postgres", "redis")
+LEFT_OUT = ("redpandadata/",)
+OWN = "payment-gateway:"
+
+Say = Callable[[str], None]
+
+
+def make_images(engine: Engine, say: Say) -> None:
+    """Build every base image that the project names. Raises FailedError for one that has no recipe."""
+    if not _exists(engine, BARE):
+        _import_debian(engine)
+        say(BARE)
+    _build(engine, LOCAL, "debian", _add_certificates)
+    for name in [*wanted_images(), KAFKA]:
+        recipe = "kafka" if name == KAFKA else name.partition(":")[0]
+        prepare = {"kafka": _add_jars, "node": _add_node}.get(recipe, _nothing)
+        _build(engine, name, recipe, prepare)
+        say(name)
+
+
+def wanted_images() -> list[str]:
+    """Every image that the Dockerfile builds on or the compose file runs, but for our own."""
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    named = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
+    services = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+    named |= {service["image"] for service in services.values()}
+    wanted = sorted(name for name in named if not name.startswith((*LEFT_OUT, OWN)))
+    unknown = [name for name in wanted if name.partition(":")[0] not in STANDS_IN]
+    if unknown:
+        raise FailedError(f"no stand-in for {', '.join(unknown)}: add one to tests/compose/images")
+    return wanted
+
+
+def _exists(engine: Engine, name: str) -> bool:
+    return bool(engine.docker("image", "ls", "--quiet", name).strip())
+
+
+def _import_debian(engine: Engine) -> None:
+    """A minimal Debian from the mirror this machine uses."""
+    archive = engine.folder / "debian.tar"
+    mirror = [MIRROR] if MIRROR.exists() else []
+    said_by(
+        [
+            "mmdebstrap",
+            "--quiet",
+            "--variant=minbase",
+            "--include=ca-certificates",
+            "--dpkgopt=force-unsafe-io",
+            SUITE,
+            archive,
+            *mirror,
+        ]
+    )
+    engine.docker(
+        "import",
+        "--change",
+        "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        str(archive),
+        BARE,
+    )
+    archive.unlink()
+
+
+def _build(engine: Engine, name: str, recipe: str, prepare: Callable[[Path], None]) -> None:
+    """Build from a copy of the recipe's folder; unchanged steps come from the engine's cache."""
+    context = engine.folder / "contexts" / recipe
+    shutil.copytree(RECIPES / recipe, context, dirs_exist_ok=True)
+    prepare(context)
+    engine.docker("build", "--quiet", "--tag", name, str(context), timeout_seconds=900)
+
+
+def _nothing(context: Path) -> None:
+    """The recipe's folder is all it needs."""
+
+
+def _add_certificates(context: Path) -> None:
+    target = context / "certificates"
+    target.mkdir(exist_ok=True)
+    for certificate in CERTIFICATES.glob("*.crt"):
+        shutil.copyfile(certificate, target / certificate.name)
+
+
+def _add_jars(context: Path) -> None:
+    fetch_kafka()
+    shutil.copytree(JARS, context / "jars", dirs_exist_ok=True)
+    shutil.copyfile(LOGGING, context / "jars" / LOGGING.name)
+
+
+def _add_node(context: Path) -> None:
+    folder, packages = node_folder(), context / "packages"
+    if packages.exists():
+        return
+    if folder is None:
+        raise FailedError("npm is needed to fetch the node image's contents; `gateway install` brings it")
+    fetched = context / "fetched"
+    fetched.mkdir(exist_ok=True)
+    said_by([folder / "npm", "install", "--silent", "--prefix", fetched, "node@20", "npm@10"])
+    (fetched / "node_modules").rename(packages)
