@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     # Security
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
     operator_token: SecretStr = SecretStr("")
-    idempotency_retention_days: int = Field(8, ge=7, le=365)
+    idempotency_retention_days: int = Field(8, ge=8, le=365)
     rate_limit_public_per_minute: int = Field(6_000, ge=0)
     """For each client address and public route group; 0: no limit."""
     rate_limit_login_per_minute: int = Field(10, ge=0)

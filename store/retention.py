@@ -1,7 +1,7 @@
 """Rows that are past their use. Only the inbox: events are kept for ever.
 
 The window must be longer than the commands topic's retention, else an old redelivery could act twice
-(IDEMPOTENCY_RETENTION_DAYS is at least 7, its default one day above the topic's 7).
+(IDEMPOTENCY_RETENTION_DAYS is at least 8, one day above the topic's 7).
 """
 
 from __future__ import annotations
