@@ -18,12 +18,15 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
 
+from api.commands import CommandBus
 from api.keys import KeyCache
 from runtime.metrics import start_metrics_server
+from runtime.secrets import derived_key
 from runtime.settings import Settings
 from runtime.worker import Worker
-from store.connections import make_pool, make_redis
+from store.connections import make_pool, make_redis, make_subscriber
 from store.heartbeats import beat, clear
+from store.probe import DatabaseProbe
 from topics.producer import LogProducer
 
 POOL_CONNECTIONS_MAX = 12
@@ -39,6 +42,9 @@ class Parts:
     pool: asyncpg.Pool
     redis: redis.Redis
     producer: LogProducer
+    commands: CommandBus
+    database: DatabaseProbe
+    fingerprint_secret: bytes
     keys: KeyCache
     turned_at: float = field(default_factory=time.monotonic)
     """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
@@ -68,19 +74,27 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
         stack.callback(pool.terminate)
         client = make_redis(settings)
         stack.push_async_callback(client.aclose)
+        subscriber = make_subscriber(settings)
+        stack.push_async_callback(subscriber.aclose)
         producer = LogProducer(settings.kafka_bootstrap_servers)
         producer.renew()
         stack.push_async_callback(producer.stop)
+        commands = CommandBus(settings, worker.name, producer, pool, subscriber)
+        database = DatabaseProbe(settings)
         parts = Parts(
             settings=settings,
             worker=worker,
             pool=pool,
             redis=client,
             producer=producer,
+            commands=commands,
+            database=database,
+            fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
             keys=KeyCache(settings, pool),
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=parts.health)
-        await stack.enter_async_context(_running(beat(client, worker.role, worker.name, parts.facts)))
+        for work in (beat(client, worker.role, worker.name, parts.facts), commands.run(), database.run()):
+            await stack.enter_async_context(_running(work))
         yield parts
         with contextlib.suppress(RedisError, OSError):
             await clear(client, worker.role, worker.name)

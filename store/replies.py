@@ -9,7 +9,7 @@ Bodies are compact JSON, so neither TAB nor NEWLINE occurs in them, and nobody h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -60,14 +60,21 @@ async def publish_replies(client: redis.Redis, by_worker: dict[str, list[Reply]]
         await pipeline.execute()
 
 
-async def subscribe_replies(client: redis.Redis, worker: str) -> AsyncIterator[list[Reply]]:
-    """Replies for one API worker, for ever; reconnects by itself. What is missed meanwhile is in the inbox."""
+async def subscribe_replies(
+    client: redis.Redis, worker: str, *, on_state: Callable[[bool], None] = lambda _connected: None
+) -> AsyncIterator[list[Reply]]:
+    """Replies for one API worker, for ever; reconnects by itself. What is missed meanwhile is in the inbox.
+
+    `on_state` is told whether the subscription stands.
+    """
     while True:
         try:
             async with client.pubsub() as channel:
                 await channel.subscribe(CHANNEL_PREFIX + worker)
+                on_state(True)
                 async for message in channel.listen():
                     if message["type"] == "message":
                         yield decode_replies(message["data"].decode())
         except (RedisError, OSError):
+            on_state(False)
             await asyncio.sleep(0.2)

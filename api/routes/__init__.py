@@ -9,10 +9,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.edge import Handler
-from api.routes import auth, merchants
+from api.routes import analytics, auth, merchants, orders, payments, refunds
 
 ROUTERS: tuple[APIRouter, ...] = (
+    orders.router,
+    payments.router,
+    refunds.router,
     auth.router,
     merchants.router,
+    analytics.router,
 )
-HOT: dict[tuple[str, str], Handler] = {}
+HOT: dict[tuple[str, str], Handler] = {
+    ("POST", "/orders"): orders.create_order,
+    ("POST", "/payments"): payments.create_payment,
+    ("POST", "/refunds"): refunds.create_refund,
+}

@@ -1,0 +1,68 @@
+"""Reading one resource: its row, or, where it was accepted and is not decided yet, what was promised with the 202.
+
+row ─► as it is
+no row, a note ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED
+no row, no note ─► None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import orjson
+from starlette.responses import Response
+
+from api.errors import JSON
+from api.parts import Parts
+from domain.order import Order
+from domain.payment import Payment
+from domain.refund import Refund
+from domain.resource import resource_of
+from store.accepted import find_accepted
+from store.commands import find_decided
+from topics.envelope import encode_json
+
+Subject = Order | Payment | Refund
+Load = Callable[[asyncpg.Pool, str], Awaitable[Subject | None]]
+READ_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resource in its public shape, and whose it is. `row` None: accepted, not decided."""
+
+    merchant_id: str
+    order_id: str
+    resource: dict[str, Any]
+    row: Subject | None
+
+
+async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
+    """Raises the database's and Redis' errors: without both it is not known that something does not exist."""
+    row = await load(parts.pool, resource_id)
+    if row is not None:
+        return _found(row)
+    note = await find_accepted(parts.redis, resource_id)
+    if note is None:
+        return None
+    decided = (await find_decided(parts.pool, [note.command_id], timeout=READ_SECONDS)).get(note.command_id)
+    resource = orjson.loads(note.resource)
+    if decided is not None and not decided.rejected:
+        row = await load(parts.pool, orjson.loads(decided.reply)["id"])
+        return None if row is None else _found(row)
+    if decided is not None:
+        refusal = orjson.loads(decided.reply)
+        resource |= {"status": "FAILED", "error_code": refusal["code"], "error_description": refusal["description"]}
+    return Found(note.merchant_id, note.order_id, resource, None)
+
+
+def _found(row: Subject) -> Found:
+    order_id = row.id if isinstance(row, Order) else row.order_id
+    return Found(row.merchant_id, order_id, dict(resource_of(row)), row)
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    return Response(encode_json(content), status, media_type=JSON)

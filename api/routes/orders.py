@@ -1,0 +1,101 @@
+"""Orders of a merchant: create, read, list."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.asking import answer_to
+from api.auth import Caller, authenticated
+from api.bodies import read_json
+from api.documentation import errors, json_body
+from api.errors import refused
+from api.idempotency import key_of
+from api.paging import LIMIT_DEFAULT, Cursor, Instant, Limit, page_of, place_of
+from api.parts import parts_of
+from api.reading import find, json_response
+from api.schemas.orders import NewOrder, OrderPage, OrderView
+from domain.ids import ORDER, is_id
+from domain.order import CreateOrder, Order
+from domain.rejection import ORDER_NOT_FOUND
+from runtime.clock import make_id
+from store.orders import OrderFilter, find_order, list_orders
+
+router = APIRouter(tags=["Orders"])
+EXAMPLE = {"amount": 50000, "currency": "INR", "receipt": "invoice-42", "notes": {"colour": "green"}}
+
+
+@router.post(
+    "/orders",
+    summary="Create an order",
+    status_code=201,
+    response_model=OrderView,
+    responses={
+        202: {"model": OrderView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 409, 413, 422, 503),
+    },
+    openapi_extra=json_body(NewOrder, EXAMPLE, idempotent=True),
+)
+async def create_order(request: Request) -> Response:
+    caller = await authenticated(request)
+    wanted = await read_json(request, NewOrder)
+    return await ask_for_order(request, wanted, merchant_id=caller.merchant_id, receipt=wanted.receipt, route="orders")
+
+
+async def ask_for_order(
+    request: Request, wanted: NewOrder, *, merchant_id: str, receipt: str | None, route: str
+) -> Response:
+    """The answer to a new order, whoever asks for it."""
+    key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
+    order_id = make_id(ORDER)
+    command = CreateOrder(
+        order_id=order_id,
+        merchant_id=merchant_id,
+        amount=wanted.amount,
+        currency=wanted.currency_or_default,
+        receipt=receipt,
+        notes=wanted.notes or {},
+    )
+    return await answer_to(
+        request,
+        command,
+        key=key,
+        merchant_id=merchant_id,
+        resource_id=order_id,
+        new=True,
+        location=f"/api/v1/orders/{order_id}",
+        load=_nothing_yet,
+    )
+
+
+async def _nothing_yet() -> Order | None:
+    return None
+
+
+@router.get("/orders", summary="List orders, newest first", response_model=OrderPage, responses=errors(400, 401, 503))
+async def list_(
+    request: Request,
+    caller: Annotated[Caller, Depends(authenticated)],
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    status: Literal["CREATED", "PAID"] | None = None,
+    receipt: Annotated[str | None, Query(max_length=255)] = None,
+    from_: Annotated[Instant | None, Query(alias="from")] = None,
+    to: Instant | None = None,
+) -> Response:
+    wanted = OrderFilter(status=status, receipt=receipt, from_at=from_, to_at=to)
+    found = await list_orders(
+        parts_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
+    )
+    return json_response(page_of(found, limit))
+
+
+@router.get("/orders/{order_id}", summary="Read an order", response_model=OrderView, responses=errors(401, 404, 503))
+async def read(request: Request, order_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
+    found = await find(parts_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
+    if found is None or found.merchant_id != caller.merchant_id:
+        raise refused(ORDER_NOT_FOUND)
+    return json_response(found.resource)

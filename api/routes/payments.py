@@ -1,0 +1,221 @@
+"""Payments of a merchant: create, read, list, capture."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.asking import Shape, answer_to, as_decided
+from api.auth import Caller, authenticated
+from api.bodies import read_json, read_optional_json
+from api.commands import Key
+from api.documentation import errors, json_body
+from api.errors import refused
+from api.idempotency import key_of
+from api.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
+from api.parts import Parts, parts_of
+from api.reading import Found, find, json_response
+from api.schemas.payments import (
+    NEW_PAYMENT_EXAMPLE,
+    Instrument,
+    NewCapture,
+    NewPayment,
+    PaymentPage,
+    PaymentView,
+    check_instrument,
+)
+from domain.ids import ORDER, PAYMENT, is_id
+from domain.money import AMOUNT_MAX_MINOR
+from domain.order import Order
+from domain.payment import CapturePayment, CreatePayment, Payment
+from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
+from runtime.clock import make_id, now
+from store.orders import find_order, find_order_with
+from store.payments import PaymentFilter, find_payment, list_payments
+
+router = APIRouter(tags=["Payments"])
+Amount = Annotated[int, Query(ge=0, le=AMOUNT_MAX_MINOR)]
+
+
+@router.post(
+    "/payments",
+    summary="Pay an order",
+    status_code=201,
+    response_model=PaymentView,
+    responses={
+        202: {"model": PaymentView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 404, 409, 413, 422, 503),
+    },
+    openapi_extra=json_body(NewPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
+)
+async def create_payment(request: Request) -> Response:
+    caller = await authenticated(request)
+    wanted, instrument = await read_payment(request)
+    key = key_of(request, scope=caller.merchant_id, route="payments", fields=wanted.fields())
+    return await ask_for_payment(request, wanted, instrument, key=key, merchant_id=caller.merchant_id)
+
+
+async def read_payment(request: Request) -> tuple[NewPayment, Instrument]:
+    """The body and its instrument, both checked."""
+    wanted = await read_json(request, NewPayment)
+    instrument = check_instrument(wanted, test_mode=parts_of(request).settings.test_mode)
+    if isinstance(instrument, Rejected):
+        raise refused(instrument)
+    return wanted, instrument
+
+
+async def ask_for_payment(
+    request: Request,
+    wanted: NewPayment,
+    instrument: Instrument,
+    *,
+    key: Key | None,
+    merchant_id: str,
+    public: bool = False,
+    shape: Shape = as_decided,
+) -> Response:
+    """The answer to a new payment. `public`: a payer asks, `merchant_id` is the order's."""
+    parts = parts_of(request)
+    if not is_id(ORDER, wanted.order_id):
+        await parts.commands.refuse_mismatch(key)
+        raise refused(ORDER_NOT_FOUND)
+    payment_id = make_id(PAYMENT)
+    command = CreatePayment(
+        order_id=wanted.order_id,
+        payment_id=payment_id,
+        merchant_id=None if public else merchant_id,
+        method=instrument.method,
+        token=instrument.token,
+        vpa=instrument.vpa,
+        card_network=instrument.card_network,
+        card_last4=instrument.card_last4,
+        amount=wanted.amount,
+        currency=wanted.currency,
+        deadline_at=now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
+    )
+
+    async def load() -> Order | None:
+        return await find_order(parts.pool, wanted.order_id)
+
+    return await answer_to(
+        request,
+        command,
+        key=key,
+        merchant_id=merchant_id,
+        resource_id=payment_id,
+        new=True,
+        location=f"/api/v1/payments/{payment_id}" + ("/public" if public else ""),
+        load=load,
+        shape=shape,
+    )
+
+
+def payment_filter(
+    status: Literal["CREATED", "PROCESSING", "SUCCESS", "FAILED"] | None = None,
+    method: Literal["upi", "card"] | None = None,
+    order_id: Annotated[str | None, Query(max_length=64)] = None,
+    q: Annotated[str | None, Query(max_length=100, description="In ids, VPA, last digits, error code")] = None,
+    from_: Annotated[Instant | None, Query(alias="from")] = None,
+    to: Instant | None = None,
+    amount_min: Amount | None = None,
+    amount_max: Amount | None = None,
+    captured: bool | None = None,
+) -> PaymentFilter:
+    """Dependency: the filters of every list of payments, the export's too."""
+    return PaymentFilter(
+        status=status,
+        method=method,
+        order_id=order_id or None,
+        text=q.strip() or None if q else None,
+        from_at=from_,
+        to_at=to,
+        amount_min=amount_min,
+        amount_max=amount_max,
+        captured=captured,
+    )
+
+
+@router.get(
+    "/payments",
+    summary="List payments, newest first",
+    response_model=PaymentPage | list[PaymentView],
+    responses=errors(400, 401, 503),
+    description="With `limit` or `cursor`: a page. Without both: a bare array of at most 100.",
+)
+async def list_(
+    request: Request,
+    caller: Annotated[Caller, Depends(authenticated)],
+    wanted: Annotated[PaymentFilter, Depends(payment_filter)],
+    limit: Limit | None = None,
+    cursor: Cursor = None,
+) -> Response:
+    pool = parts_of(request).pool
+    if limit is None and cursor is None:
+        found = await list_payments(pool, caller.merchant_id, wanted, after=None, limit=LIMIT_MAX)
+        return json_response(page_of(found, LIMIT_MAX)["data"])
+    size = limit or LIMIT_DEFAULT
+    found = await list_payments(pool, caller.merchant_id, wanted, after=place_of(cursor), limit=size + 1)
+    return json_response(page_of(found, size))
+
+
+@router.get(
+    "/payments/{payment_id}", summary="Read a payment", response_model=PaymentView, responses=errors(401, 404, 503)
+)
+async def read(request: Request, payment_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
+    return json_response((await owned_payment(parts_of(request), payment_id, caller.merchant_id)).resource)
+
+
+@router.post(
+    "/payments/{payment_id}/capture",
+    summary="Capture a successful payment",
+    response_model=PaymentView,
+    responses={
+        202: {"model": PaymentView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 404, 409, 413, 422, 503),
+    },
+    openapi_extra=json_body(NewCapture, {"amount": 50000}, required=False, idempotent=True),
+)
+async def capture(request: Request, payment_id: str) -> Response:
+    caller = await authenticated(request)
+    wanted = await read_optional_json(request, NewCapture)
+    key = key_of(
+        request,
+        scope=caller.merchant_id,
+        route="captures",
+        fields={"payment_id": payment_id, "amount": wanted.amount},
+    )
+    parts = parts_of(request)
+    found = await owned_payment(parts, payment_id, caller.merchant_id, key=key)
+    command = CapturePayment(
+        order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id, amount=wanted.amount
+    )
+    return await answer_to(
+        request,
+        command,
+        key=key,
+        merchant_id=caller.merchant_id,
+        resource_id=payment_id,
+        new=False,
+        location=f"/api/v1/payments/{payment_id}",
+        load=lambda: order_around(parts, found),
+    )
+
+
+async def owned_payment(parts: Parts, payment_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
+    """Raises ApiError 404 `Payment not found`, or first 422 where the key was used for another request."""
+    found = await find(parts, payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
+    if found is None or found.merchant_id != merchant_id:
+        await parts.commands.refuse_mismatch(key)
+        raise refused(PAYMENT_NOT_FOUND)
+    return found
+
+
+async def order_around(parts: Parts, found: Found) -> Order | None:
+    """The order with this one payment; None while the payment itself is not decided."""
+    if not isinstance(found.row, Payment):
+        return None
+    return await find_order_with(parts.pool, found.row)

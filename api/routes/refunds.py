@@ -1,0 +1,118 @@
+"""Refunds of a merchant: create (two routes, one meaning), read, list."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.asking import answer_to
+from api.auth import Caller, authenticated
+from api.bodies import read_json
+from api.documentation import errors, json_body
+from api.errors import refused
+from api.idempotency import key_of
+from api.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
+from api.parts import parts_of
+from api.reading import find, json_response
+from api.routes.payments import order_around, owned_payment
+from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
+from domain.ids import REFUND, is_id
+from domain.refund import CreateRefund
+from domain.rejection import REFUND_NOT_FOUND
+from runtime.clock import make_id, now
+from store.refunds import find_refund, list_refunds
+
+router = APIRouter(tags=["Refunds"])
+EXAMPLE = {"amount": 10000, "reason": "returned goods"}
+ANSWERS = {
+    202: {"model": RefundView, "description": "Accepted, not decided yet"},
+    **errors(400, 401, 404, 409, 413, 422, 503),
+}
+
+
+@router.post(
+    "/payments/{payment_id}/refunds",
+    summary="Refund a payment, wholly or in part",
+    status_code=201,
+    response_model=RefundView,
+    responses=ANSWERS,
+    openapi_extra=json_body(NewRefund, EXAMPLE, idempotent=True),
+)
+async def create_refund_of_payment(request: Request, payment_id: str) -> Response:
+    caller = await authenticated(request)
+    return await _create(request, caller, payment_id, await read_json(request, NewRefund))
+
+
+@router.post(
+    "/refunds",
+    summary="Refund a payment named in the body",
+    status_code=201,
+    response_model=RefundView,
+    responses=ANSWERS,
+    openapi_extra=json_body(NewRefundOf, {"payment_id": "pay_0Xk3bR1aZpQ8wEsD", **EXAMPLE}, idempotent=True),
+)
+async def create_refund(request: Request) -> Response:
+    caller = await authenticated(request)
+    wanted = await read_json(request, NewRefundOf)
+    return await _create(request, caller, wanted.payment_id, wanted)
+
+
+async def _create(request: Request, caller: Caller, payment_id: str, wanted: NewRefund) -> Response:
+    fields = {"payment_id": payment_id, "amount": wanted.amount, "reason": wanted.reason}
+    key = key_of(request, scope=caller.merchant_id, route="refunds", fields=fields)
+    parts = parts_of(request)
+    found = await owned_payment(parts, payment_id, caller.merchant_id, key=key)
+    refund_id = make_id(REFUND)
+    command = CreateRefund(
+        order_id=found.order_id,
+        payment_id=payment_id,
+        refund_id=refund_id,
+        merchant_id=caller.merchant_id,
+        amount=wanted.amount,
+        reason=wanted.reason,
+        deadline_at=now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
+    )
+    return await answer_to(
+        request,
+        command,
+        key=key,
+        merchant_id=caller.merchant_id,
+        resource_id=refund_id,
+        new=True,
+        location=f"/api/v1/refunds/{refund_id}",
+        load=lambda: order_around(parts, found),
+    )
+
+
+@router.get(
+    "/refunds", summary="List refunds, newest first", response_model=RefundPage, responses=errors(400, 401, 503)
+)
+async def list_(
+    request: Request,
+    caller: Annotated[Caller, Depends(authenticated)],
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    payment_id: Annotated[str | None, Query(max_length=64)] = None,
+    status: Literal["PENDING", "PROCESSED", "FAILED"] | None = None,
+) -> Response:
+    found = await list_refunds(
+        parts_of(request).pool,
+        caller.merchant_id,
+        payment_id=payment_id,
+        status=status,
+        after=place_of(cursor),
+        limit=limit + 1,
+    )
+    return json_response(page_of(found, limit))
+
+
+@router.get("/refunds/{refund_id}", summary="Read a refund", response_model=RefundView, responses=errors(401, 404, 503))
+async def read(request: Request, refund_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
+    found = await find(parts_of(request), refund_id, find_refund) if is_id(REFUND, refund_id) else None
+    if found is None or found.merchant_id != caller.merchant_id:
+        raise refused(REFUND_NOT_FOUND)
+    return json_response(found.resource)

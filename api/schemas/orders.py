@@ -1,0 +1,89 @@
+"""Orders over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, CURRENCIES, DEFAULT_CURRENCY
+
+NOTES_MAX = 15
+Note = Annotated[str, StringConstraints(max_length=256)]
+
+ORDER_EXAMPLE: dict[str, Any] = {
+    "id": "order_0Xk3bQ9sLmT2vRcY",
+    "merchant_id": "test_merchant",
+    "amount": 50000,
+    "currency": "INR",
+    "receipt": "invoice-42",
+    "notes": {"colour": "green"},
+    "status": "CREATED",
+    "created_at": "2026-01-15T10:30:00.123456Z",
+    "updated_at": None,
+}
+
+
+class NewOrder(BaseModel):
+    """Body of POST /orders."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    amount: int = Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units (paise)")
+    currency: str | None = Field(None, description=f"ISO 4217, one of {', '.join(sorted(CURRENCIES))}; default INR")
+    receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
+    notes: dict[Note, Note] | None = Field(None, max_length=NOTES_MAX, description="Up to 15 texts of the merchant's")
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, value: str | None) -> str | None:
+        if value is not None and value not in CURRENCIES:
+            raise ValueError(f"currency must be one of {', '.join(sorted(CURRENCIES))}")
+        return value
+
+    @property
+    def currency_or_default(self) -> str:
+        return self.currency or DEFAULT_CURRENCY
+
+    def fields(self) -> dict[str, object]:
+        """What the request says, for the fingerprint of an Idempotency-Key."""
+        return {
+            "amount": self.amount,
+            "currency": self.currency_or_default,
+            "receipt": self.receipt,
+            "notes": self.notes or None,
+        }
+
+
+class NewPublicOrder(NewOrder):
+    """Body of POST /orders/public."""
+
+    key: str | None = Field(None, max_length=128, description="Publishable API key of the merchant")
+
+
+class OrderView(BaseModel):
+    """An order."""
+
+    model_config = ConfigDict(json_schema_extra={"example": ORDER_EXAMPLE})
+
+    id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    receipt: str | None
+    notes: dict[str, str]
+    status: Literal["CREATED", "PAID"]
+    created_at: datetime
+    updated_at: datetime | None
+
+
+class OrderPage(BaseModel):
+    data: list[OrderView]
+    has_more: bool
+    next_cursor: str | None
+
+
+class MerchantName(BaseModel):
+    id: str
+    name: str

@@ -1,0 +1,192 @@
+"""Payments over HTTP: the body in all its accepted spellings, and what is answered.
+
+{"order_id", "method": "upi", "vpa"}
+{"order_id", "method": "card", "card": {"number", "expiry_month", "expiry_year", "cvv", "holder_name"?}}
+{"order_id", "method": "card", "card_number", "card_expiry": "MM/YY", "card_cvv"}          flat spelling
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.card import CheckedCard, check_card
+from domain.money import AMOUNT_MAX_MINOR
+from domain.payment import Method
+from domain.rejection import CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
+from domain.upi import is_vpa
+from runtime.clock import now
+
+TextOrNumber = str | int
+
+PAYMENT_EXAMPLE: dict[str, Any] = {
+    "id": "pay_0Xk3bR1aZpQ8wEsD",
+    "order_id": "order_0Xk3bQ9sLmT2vRcY",
+    "merchant_id": "test_merchant",
+    "amount": 50000,
+    "currency": "INR",
+    "method": "upi",
+    "status": "CREATED",
+    "captured": False,
+    "amount_refunded": 0,
+    "vpa": "success@upi",
+    "error_code": None,
+    "error_description": None,
+    "created_at": "2026-01-15T10:31:00.123456Z",
+    "updated_at": None,
+}
+NEW_PAYMENT_EXAMPLE = {"order_id": "order_0Xk3bQ9sLmT2vRcY", "method": "upi", "vpa": "success@upi"}
+
+
+class Card(BaseModel):
+    """A card as it was typed. It exists only while the request is checked."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+    number: TextOrNumber | None = Field(None, repr=False)
+    expiry_month: TextOrNumber | None = None
+    expiry_year: TextOrNumber | None = None
+    expiry: str | None = Field(None, description="MM/YY, in place of expiry_month and expiry_year")
+    cvv: TextOrNumber | None = Field(None, repr=False)
+    holder_name: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255, description="Alias of holder_name")
+
+
+class NewPayment(BaseModel):
+    """Body of POST /payments and POST /payments/public."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+    order_id: str = Field(min_length=1, max_length=64)
+    method: Literal["upi", "card"]
+    vpa: Any = Field(None, description="Required with method upi", json_schema_extra={"type": "string"})
+    card: Card | None = Field(None, description="Required with method card")
+    card_number: TextOrNumber | None = Field(None, repr=False)
+    card_expiry: str | None = Field(None, description="MM/YY")
+    expiry_month: TextOrNumber | None = None
+    expiry_year: TextOrNumber | None = None
+    card_cvv: TextOrNumber | None = Field(None, repr=False)
+    cvv: TextOrNumber | None = Field(None, repr=False)
+    amount: int | None = Field(None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's")
+    currency: str | None = Field(None, max_length=16, description="Must equal the order's")
+
+    def typed_card(self) -> Card:
+        """The card, whichever spelling was used."""
+        return self.card or Card(
+            number=self.card_number,
+            expiry_month=self.expiry_month,
+            expiry_year=self.expiry_year,
+            expiry=self.card_expiry,
+            cvv=self.card_cvv if self.card_cvv is not None else self.cvv,
+        )
+
+    def fields(self) -> dict[str, object]:
+        """What the request says, for the fingerprint of an Idempotency-Key; never a CVV."""
+        said: dict[str, object] = {
+            "order_id": self.order_id,
+            "method": self.method,
+            "amount": self.amount,
+            "currency": self.currency,
+        }
+        if self.method == "upi":
+            return said | {"vpa": self.vpa}
+        card = self.typed_card()
+        month, year = _expiry(card)
+        return said | {"card.number": str(card.number), "card.expiry": f"{month}/{year}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What may be kept of the payer's means."""
+
+    method: Method
+    token: str
+    vpa: str | None = None
+    card_network: str | None = None
+    card_last4: str | None = None
+
+
+def check_instrument(payment: NewPayment, *, test_mode: bool) -> Instrument | Rejected:
+    """The instrument without what must not be kept. No number or CVV leaves this function."""
+    if payment.method == "upi":
+        if not isinstance(payment.vpa, str) or not is_vpa(payment.vpa):
+            return VPA_INVALID
+        return Instrument(method=Method.UPI, token=payment.vpa, vpa=payment.vpa)
+    checked = _check_card(payment.typed_card(), test_mode=test_mode)
+    if isinstance(checked, Rejected):
+        return checked
+    return Instrument(method=Method.CARD, token=checked.token, card_network=checked.network, card_last4=checked.last4)
+
+
+def _check_card(card: Card, *, test_mode: bool) -> CheckedCard | Rejected:
+    if card.number is None or card.cvv is None:
+        missing = "card.number" if card.number is None else "card.cvv"
+        return Rejected(ErrorCode.INVALID_CARD, CARD_INVALID.description, missing)
+    month, year = _expiry(card)
+    if not month or not year:
+        return CARD_EXPIRED
+    return check_card(
+        number=str(card.number),
+        expiry_month=month,
+        expiry_year=year,
+        cvv=str(card.cvv),
+        today=now().date(),
+        test_mode=test_mode,
+    )
+
+
+def _expiry(card: Card) -> tuple[str, str]:
+    """(month, year) as text; empty where not given."""
+    if card.expiry is not None:
+        month, _, year = card.expiry.partition("/")
+        return month.strip(), year.strip()
+    return _text(card.expiry_month), _text(card.expiry_year)
+
+
+def _text(value: TextOrNumber | None) -> str:
+    return "" if value is None else str(value).strip()
+
+
+class NewCapture(BaseModel):
+    """Body of POST /payments/{id}/capture; may be left out."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    amount: int | None = Field(None, ge=1, le=AMOUNT_MAX_MINOR, description="Must equal the payment's")
+
+
+class PublicPaymentView(BaseModel):
+    """A payment as its payer sees it. UPI: `vpa`; card: `card_network`, `card_last4`."""
+
+    id: str
+    order_id: str
+    amount: int
+    currency: str
+    method: Literal["upi", "card"]
+    status: Literal["CREATED", "PROCESSING", "SUCCESS", "FAILED"]
+    captured: bool
+    amount_refunded: int
+    vpa: str | None = None
+    card_network: str | None = None
+    card_last4: str | None = None
+    error_code: str | None
+    error_description: str | None
+    created_at: datetime
+    updated_at: datetime | None
+
+
+class PaymentView(PublicPaymentView):
+    """A payment."""
+
+    model_config = ConfigDict(json_schema_extra={"example": PAYMENT_EXAMPLE})
+
+    merchant_id: str
+
+
+class PaymentPage(BaseModel):
+    data: list[PaymentView]
+    has_more: bool
+    next_cursor: str | None

@@ -1,0 +1,67 @@
+"""Refunds over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.money import AMOUNT_MAX_MINOR
+
+REFUND_EXAMPLE: dict[str, Any] = {
+    "id": "rfnd_0Xk3bS7cVbN4mKjH",
+    "payment_id": "pay_0Xk3bR1aZpQ8wEsD",
+    "merchant_id": "test_merchant",
+    "amount": 10000,
+    "currency": "INR",
+    "reason": "returned goods",
+    "status": "PENDING",
+    "automatic": False,
+    "error_code": None,
+    "error_description": None,
+    "created_at": "2026-01-15T11:00:00.123456Z",
+    "processed_at": None,
+    "updated_at": None,
+}
+
+
+class NewRefund(BaseModel):
+    """Body of POST /payments/{id}/refunds."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    amount: int = Field(gt=0, le=AMOUNT_MAX_MINOR, description="Minor units, at most what is still refundable")
+    reason: str | None = Field(None, max_length=255)
+
+
+class NewRefundOf(NewRefund):
+    """Body of POST /refunds."""
+
+    payment_id: str = Field(min_length=1, max_length=64)
+
+
+class RefundView(BaseModel):
+    """A refund. `automatic`: made by the gateway for a success that came too late."""
+
+    model_config = ConfigDict(json_schema_extra={"example": REFUND_EXAMPLE})
+
+    id: str
+    payment_id: str
+    merchant_id: str
+    amount: int
+    currency: str
+    reason: str | None
+    status: Literal["PENDING", "PROCESSED", "FAILED"]
+    automatic: bool
+    error_code: str | None
+    error_description: str | None
+    created_at: datetime
+    processed_at: datetime | None
+    updated_at: datetime | None
+
+
+class RefundPage(BaseModel):
+    data: list[RefundView]
+    has_more: bool
+    next_cursor: str | None

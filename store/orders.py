@@ -1,0 +1,82 @@
+"""Orders, read for the API. Written by the payment actor alone (store/actor.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import asyncpg
+
+from domain.order import Order
+from domain.payment import Payment
+from store.paging import Conditions, Place
+from store.rows import order_of, payment_of
+
+# orders_pkey
+FIND = "SELECT * FROM orders WHERE id = $1"
+# orders_pkey, merchants_pkey
+FIND_PUBLIC = """
+SELECT o.*, m.name AS merchant_name, m.allowed_origins
+  FROM orders o
+  JOIN merchants m ON m.id = o.merchant_id
+ WHERE o.id = $1
+"""
+# payments_order_id
+LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """None: any."""
+
+    status: str | None = None
+    receipt: str | None = None
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicOrder:
+    """What a checkout needs to know."""
+
+    order: Order
+    merchant_name: str
+    allowed_origins: tuple[str, ...]
+
+
+async def find_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
+    """The order alone, whoever's it is."""
+    row = await pool.fetchrow(FIND, order_id)
+    return None if row is None else order_of(row)
+
+
+async def find_order_with(pool: asyncpg.Pool, payment: Payment) -> Order | None:
+    """The order of a payment, with that payment alone."""
+    order = await find_order(pool, payment.order_id)
+    return None if order is None else replace(order, payments=(payment,))
+
+
+async def find_public_order(pool: asyncpg.Pool, order_id: str) -> PublicOrder | None:
+    row = await pool.fetchrow(FIND_PUBLIC, order_id)
+    if row is None:
+        return None
+    return PublicOrder(order_of(row), row["merchant_name"], tuple(row["allowed_origins"]))
+
+
+async def latest_payment(pool: asyncpg.Pool, order_id: str) -> Payment | None:
+    row = await pool.fetchrow(LATEST_PAYMENT, order_id)
+    return None if row is None else payment_of(row)
+
+
+async def list_orders(
+    pool: asyncpg.Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
+) -> list[Order]:
+    """A merchant's orders, newest first (orders_merchant_created)."""
+    conditions = Conditions()
+    conditions.add("merchant_id = {}", merchant_id)
+    conditions.add_given("status = {}", wanted.status)
+    conditions.add_given("receipt = {}", wanted.receipt)
+    conditions.add_given("created_at >= {}", wanted.from_at)
+    conditions.add_given("created_at < {}", wanted.to_at)
+    conditions.after(after)
+    return [order_of(row) for row in await pool.fetch(conditions.newest_first("orders", limit), *conditions.parameters)]

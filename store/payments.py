@@ -1,0 +1,73 @@
+"""Payments, read for the API and the export. Written by the payment actor alone (store/actor.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from domain.payment import Payment
+from store.paging import Conditions, Place
+from store.rows import payment_of
+
+# payments_pkey
+FIND = "SELECT * FROM payments WHERE id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFilter:
+    """None: any. `text` is looked for in ids, the payer's address and a card's last digits."""
+
+    status: str | None = None
+    method: str | None = None
+    order_id: str | None = None
+    text: str | None = None
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+    amount_min: int | None = None
+    amount_max: int | None = None
+    captured: bool | None = None
+
+
+def payment_conditions(merchant_id: str, wanted: PaymentFilter) -> Conditions:
+    """WHERE clause and parameters of a merchant's payments that pass the filter."""
+    conditions = Conditions()
+    conditions.add("merchant_id = {}", merchant_id)
+    conditions.add_given("status = {}", wanted.status)
+    conditions.add_given("method = {}", wanted.method)
+    conditions.add_given("order_id = {}", wanted.order_id)
+    conditions.add_given("created_at >= {}", wanted.from_at)
+    conditions.add_given("created_at < {}", wanted.to_at)
+    conditions.add_given("amount >= {}", wanted.amount_min)
+    conditions.add_given("amount <= {}", wanted.amount_max)
+    conditions.add_given("captured = {}", wanted.captured)
+    if wanted.text is not None:
+        contains = f"%{_escaped(wanted.text)}%"
+        conditions.add(
+            "(id = {0} OR order_id = {0} OR card_last4 = {0} OR vpa ILIKE {1} OR error_code ILIKE {1})",
+            wanted.text,
+            contains,
+        )
+    return conditions
+
+
+async def find_payment(pool: asyncpg.Pool, payment_id: str) -> Payment | None:
+    """The payment, whoever's it is."""
+    row = await pool.fetchrow(FIND, payment_id)
+    return None if row is None else payment_of(row)
+
+
+async def list_payments(
+    pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter, *, after: Place | None, limit: int
+) -> list[Payment]:
+    """A merchant's payments, newest first (payments_merchant_created, payments_merchant_failed)."""
+    conditions = payment_conditions(merchant_id, wanted)
+    conditions.after(after)
+    rows = await pool.fetch(conditions.newest_first("payments", limit), *conditions.parameters)
+    return [payment_of(row) for row in rows]
+
+
+def _escaped(text: str) -> str:
+    """`text` as LIKE takes it literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,31 @@
+"""Refunds, read for the API. Written by the payment actor alone (store/actor.py)."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from domain.refund import Refund
+from store.paging import Conditions, Place
+from store.rows import refund_of
+
+# refunds_pkey
+FIND = "SELECT * FROM refunds WHERE id = $1"
+
+
+async def find_refund(pool: asyncpg.Pool, refund_id: str) -> Refund | None:
+    """The refund, whoever's it is."""
+    row = await pool.fetchrow(FIND, refund_id)
+    return None if row is None else refund_of(row)
+
+
+async def list_refunds(
+    pool: asyncpg.Pool, merchant_id: str, *, payment_id: str | None, status: str | None, after: Place | None, limit: int
+) -> list[Refund]:
+    """A merchant's refunds, newest first (refunds_merchant_created, refunds_payment_id)."""
+    conditions = Conditions()
+    conditions.add("merchant_id = {}", merchant_id)
+    conditions.add_given("payment_id = {}", payment_id)
+    conditions.add_given("status = {}", status)
+    conditions.after(after)
+    rows = await pool.fetch(conditions.newest_first("refunds", limit), *conditions.parameters)
+    return [refund_of(row) for row in rows]
