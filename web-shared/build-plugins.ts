@@ -26,7 +26,10 @@ export function precompress(folder: string): void {
     if (!COMPRESSIBLE.test(file)) continue;
     const content = readFileSync(join(folder, file));
     writeFileSync(join(folder, `${file}.gz`), gzipSync(content, { level: 9 }));
-    writeFileSync(join(folder, `${file}.br`), brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
+    writeFileSync(
+      join(folder, `${file}.br`),
+      brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }),
+    );
   }
 }
 

@@ -1,0 +1,156 @@
+/** The page: summary on one side, what can be done now on the other. Every part stays in the document, hidden or shown. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { formatMoney } from "web-shared/format";
+import type { Api } from "./flow/api.ts";
+import type { ParentLine } from "./flow/parent.ts";
+import { useCheckout } from "./flow/use-checkout.ts";
+import { useFrame } from "./flow/use-frame.ts";
+import { CardForm } from "./parts/card-form.tsx";
+import { Methods } from "./parts/methods.tsx";
+import { Processing } from "./parts/processing.tsx";
+import { Receipt } from "./parts/receipt.tsx";
+import { Summary } from "./parts/summary.tsx";
+import { TestBanner } from "./parts/test-banner.tsx";
+import { Trouble, troubleOf } from "./parts/trouble.tsx";
+import { UpiForm } from "./parts/upi-form.tsx";
+import type { Place } from "./place.ts";
+import { type Checkout, isLocked } from "./state/checkout.ts";
+import { type CardText, EMPTY_CARD, methodFor, type Outcome, testCard, testVpa } from "./state/test-data.ts";
+import type { Texts } from "./texts/en.ts";
+import { useTexts } from "./texts/language.ts";
+
+interface Props {
+  api: Api;
+  place: Place;
+  line: ParentLine;
+  onLanguage(): void;
+}
+
+export function App({ api, place, line, onLanguage }: Props) {
+  const texts = useTexts();
+  const { state, choose, pay, retry, reload } = useCheckout(api, place, line);
+  const [vpa, setVpa] = useState("");
+  const [card, setCard] = useCard(state);
+  const [outcome, setOutcome] = useState<Outcome>("success");
+  const { root, returning } = useFrame(line, state);
+  const { order, screen, method } = state;
+  const amount = order ? formatMoney(order.amount, order.currency) : "";
+  const paying = screen === "ready" || screen === "submitting";
+  const busy = screen === "submitting";
+  const forms = { busy, amount, problem: state.fieldProblem, onPay: pay };
+
+  useEffect(() => {
+    line.onInit(({ prefill, method: asked }) => {
+      if (prefill?.vpa) setVpa(prefill.vpa);
+      if (prefill?.name) setCard({ name: prefill.name });
+      wanted.current = asked ?? null;
+    });
+  }, [line]);
+  const wanted = useRef<Checkout["method"]>(null);
+  useEffect(() => {
+    if (screen === "ready" && !method && wanted.current) choose(wanted.current);
+  });
+  useEffect(() => {
+    document.title = order ? texts.pay_merchant(order.merchant.name) : texts.title;
+  }, [order, texts]);
+
+  const fill = (): void => {
+    const filled = methodFor(outcome, method);
+    choose(filled);
+    if (filled === "upi") setVpa(testVpa(outcome));
+    else setCard(testCard(outcome, new Date().getFullYear()));
+  };
+
+  return (
+    <div ref={root} class={line.connected || place.embedded ? "page embedded" : "page"}>
+      {order?.test_mode && (
+        <TestBanner fillable={screen === "ready"} outcome={outcome} onOutcome={setOutcome} onFill={fill} />
+      )}
+      <p class="notice" role="status" hidden={state.online || screen === "offline"}>
+        {!state.online && screen !== "offline" && texts.offline_notice}
+      </p>
+      <main class="card sheet" data-test-id="checkout-container" data-state={screen}>
+        <Summary order={order} orderId={place.orderId} amount={amount} />
+        <section>
+          <div hidden={screen !== "loading"} class="panel">
+            <span class="spinner" aria-hidden="true" />
+            <p class="muted">{texts.loading}</p>
+          </div>
+          <div class="choice" hidden={!paying}>
+            <h1 id="choose">{texts.choose}</h1>
+            <Methods offered={order?.methods ?? ["upi", "card"]} chosen={method} busy={busy} onChoose={choose} />
+            <UpiForm
+              {...forms}
+              order={order}
+              shown={method === "upi"}
+              vpa={vpa}
+              onVpa={setVpa}
+              onScan={order?.test_mode ? () => pay({ method: "upi", vpa: testVpa(outcome) }) : undefined}
+            />
+            <CardForm {...forms} shown={method === "card"} card={card} onCard={setCard} />
+          </div>
+          <Processing state={state} />
+          <Receipt
+            state={state}
+            amount={amount}
+            returning={returning}
+            onDone={line.connected ? () => line.send({ type: "close", data: "done" }) : undefined}
+          />
+          <Trouble state={state} onRetry={retry} onReload={reload} />
+          <footer>
+            <span>{texts.not_stored}</span>
+            <span class="links">
+              <button type="button" class="link" onClick={onLanguage}>
+                {texts.other_language}
+              </button>
+              {line.connected && !isLocked(screen) && screen !== "success" && (
+                <button type="button" class="link" onClick={() => line.send({ type: "close", data: "user" })}>
+                  {texts.cancel}
+                </button>
+              )}
+            </span>
+          </footer>
+        </section>
+      </main>
+      <p class="visually-hidden" role="status" aria-live="polite">
+        {announced(state, texts)}
+      </p>
+    </div>
+  );
+}
+
+/** The card's text. Number and code are wiped with every answer, and when the page is left. */
+function useCard(state: Checkout): [CardText, (change: Partial<CardText>) => void] {
+  const [card, setCard] = useState(EMPTY_CARD);
+  const change = (part: Partial<CardText>): void => setCard((before) => ({ ...before, ...part }));
+  const gone = state.screen !== "ready" && state.screen !== "submitting";
+  useEffect(() => {
+    if (gone) setCard(EMPTY_CARD);
+  }, [gone]);
+  useEffect(() => {
+    const wipe = (): void => change({ number: "", cvv: "" });
+    addEventListener("pagehide", wipe);
+    return () => removeEventListener("pagehide", wipe);
+  }, []);
+  return [card, change];
+}
+
+/** What a screen reader is told when the screen changes. */
+function announced(state: Checkout, texts: Texts): string {
+  const trouble = troubleOf(state, texts);
+  if (trouble) return `${trouble.title}. ${trouble.text}`;
+  switch (state.screen) {
+    case "loading":
+      return texts.loading;
+    case "submitting":
+      return texts.submitting;
+    case "processing":
+      return texts.processing;
+    case "success":
+      return texts.success;
+    case "paid":
+      return texts.paid_title;
+    default:
+      return "";
+  }
+}

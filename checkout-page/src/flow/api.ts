@@ -1,0 +1,105 @@
+/**
+ * The four public calls of the checkout. Each answers with a value or throws one `CallFailed`:
+ *
+ *   offline       no answer, and the browser says there is no network
+ *   unreachable   no answer, a time-out, 5xx: the same call may be repeated
+ *   busy          409, 429: repeat after `retryAfterMs`
+ *   refused       everything else, with the API's own code and words
+ */
+import type { Payment } from "../../../sdk/src/types.ts";
+
+export interface Order {
+  id: string;
+  amount: number;
+  currency: string;
+  status: "CREATED" | "PAID";
+  receipt?: string | null;
+  created_at: string;
+  merchant: { id: string; name: string };
+  methods: ("upi" | "card")[];
+  test_mode: boolean;
+  allowed_origins: string[];
+  /** The latest payment of the order. */
+  payment: Payment | null;
+  expires_at: string | null;
+  /** Where a UPI app would send the money; without one no QR code can be drawn. */
+  upi_payee?: string | null;
+}
+
+export type Instrument =
+  | { method: "upi"; vpa: string }
+  | {
+      method: "card";
+      card: { number: string; expiry_month: number; expiry_year: number; cvv: string; holder_name?: string };
+    };
+
+export type FailureKind = "offline" | "unreachable" | "busy" | "refused";
+
+export class CallFailed extends Error {
+  constructor(
+    readonly kind: FailureKind,
+    readonly status = 0,
+    readonly code = "",
+    readonly description = "",
+    readonly field: string | null = null,
+    readonly retryAfterMs = 1_000,
+  ) {
+    super(description || kind);
+  }
+}
+
+const TIMEOUT_MS = 10_000;
+
+export interface Api {
+  order(orderId: string): Promise<Order>;
+  pay(orderId: string, instrument: Instrument, idempotencyKey: string): Promise<Payment>;
+  payment(paymentId: string): Promise<Payment>;
+  streamUrl(paymentId: string): string;
+}
+
+export function createApi(apiUrl: string): Api {
+  const base = `${apiUrl}/api/v1`;
+  return {
+    order: (orderId) => call(`${base}/orders/public/${encodeURIComponent(orderId)}`),
+    pay: (orderId, instrument, idempotencyKey) =>
+      call(`${base}/payments/public`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
+        body: JSON.stringify({ order_id: orderId, ...instrument }),
+      }),
+    payment: (paymentId) => call(`${base}/payments/${paymentId}/public`),
+    streamUrl: (paymentId) => `${base}/payments/${paymentId}/public/stream`,
+  };
+}
+
+/** Where the API is: the page's own host knows. */
+export async function readApiUrl(): Promise<string> {
+  const config = await call<{ api_url: string }>("/config.json");
+  return config.api_url;
+}
+
+async function call<Answer>(url: string, init?: RequestInit): Promise<Answer> {
+  let answer: Response;
+  let body: unknown;
+  try {
+    answer = await fetch(url, {
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...init,
+    });
+    body = await answer.json();
+  } catch {
+    throw new CallFailed(navigator.onLine ? "unreachable" : "offline");
+  }
+  if (!answer.ok) throw failureOf(answer, body);
+  return body as Answer;
+}
+
+function failureOf(answer: Response, body: unknown): CallFailed {
+  const { code = "", description = "", field = null } = (body as { error?: Partial<CallFailed> }).error ?? {};
+  const { status } = answer;
+  const kind = status >= 500 ? "unreachable" : status === 409 || status === 429 ? "busy" : "refused";
+  const seconds = Number(answer.headers.get("Retry-After"));
+  return new CallFailed(kind, status, code, description, field, seconds > 0 ? Math.min(seconds, 30) * 1_000 : 1_000);
+}

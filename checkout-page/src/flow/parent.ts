@@ -1,0 +1,37 @@
+/**
+ * The line to the page that opened us. Messages go to exactly one origin and are heard only from that window.
+ * Without an opener every call does nothing: the hosted page stands alone.
+ */
+import { accept, type FrameMessages, type Message, type PageMessages, post } from "../../../sdk/src/messages.ts";
+import type { Place } from "../place.ts";
+
+export interface ParentLine {
+  readonly connected: boolean;
+  send(message: Message<FrameMessages>): void;
+  onInit(handle: (data: PageMessages["init"]) => void): void;
+}
+
+export function openLine(opener: Place["opener"], own: Window = window): ParentLine {
+  const connected = opener !== null && own.parent !== own;
+  return {
+    connected,
+    send(message) {
+      if (connected && opener) post<FrameMessages>(own.parent, opener, message);
+    },
+    onInit(handle) {
+      if (!connected || !opener) return;
+      const receive = (event: MessageEvent): void => {
+        const message = accept<PageMessages>(event, { ...opener, source: own.parent });
+        if (message?.type !== "init") return;
+        own.removeEventListener("message", receive); // one init an opening
+        handle(message.data);
+      };
+      own.addEventListener("message", receive);
+    },
+  };
+}
+
+/** May the page at this origin open the checkout of that merchant? The frame's headers say the same. */
+export function isAllowed(origin: string, allowed: readonly string[], testMode: boolean): boolean {
+  return (testMode && allowed.length === 0) || allowed.includes(origin) || origin === location.origin;
+}

@@ -1,0 +1,170 @@
+/**
+ * Everything that moves the checkout: loading and reloading the order, paying, following the payment, and telling the
+ * page that opened us. Components get the state and four functions.
+ */
+import { useCallback, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
+import type { Place } from "../place.ts";
+import { type Checkout, isLocked, type Method, reduce, START } from "../state/checkout.ts";
+import { type Api, CallFailed, type Instrument, type Order } from "./api.ts";
+import { type Attempts, attemptsOf, sessionStorageOrNull } from "./attempt.ts";
+import { follow } from "./follow.ts";
+import { isAllowed, type ParentLine } from "./parent.ts";
+import { payUntilAnswered } from "./pay.ts";
+import { fieldProblemOf, movedOn } from "./refusal.ts";
+import { useReport } from "./use-report.ts";
+
+export interface CheckoutFlow {
+  state: Checkout;
+  choose(method: Method): void;
+  /** Does nothing while an attempt runs. */
+  pay(instrument: Instrument): void;
+  retry(): void;
+  reload(): void;
+}
+
+const RELOAD_MS_MAX = 10_000;
+
+export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutFlow {
+  const [state, dispatch] = useReducer(reduce, START);
+  const attempts = useMemo(() => attemptsOf(place.orderId, sessionStorageOrNull()), [place.orderId]);
+  const paying = useRef(false);
+
+  const load = useCallback(async () => {
+    try {
+      const order = await knownOrder(api, place);
+      dispatch({ type: "loaded", order, ownPaymentId: attempts.current()?.payment_id ?? null, now: Date.now() });
+    } catch (error) {
+      dispatch({ type: "load_failed", screen: screenOf(error) });
+    }
+  }, [api, place, attempts]);
+
+  const pay = useCallback(
+    async (instrument: Instrument) => {
+      if (paying.current) return;
+      paying.current = true;
+      dispatch({ type: "submit" });
+      line.send({ type: "submit", data: { method: instrument.method } });
+      try {
+        const payment = await payUntilAnswered(api, place.orderId, instrument, attempts.begin().key);
+        attempts.became(payment.id);
+        dispatch({ type: "accepted", payment });
+      } catch (error) {
+        await refused(error as CallFailed);
+      } finally {
+        paying.current = false;
+      }
+    },
+    [api, place, line, attempts],
+  );
+
+  const refused = async (failure: CallFailed): Promise<void> => {
+    const problem = fieldProblemOf(failure);
+    if (problem) return dispatch({ type: "rejected", problem });
+    if (await overtaken(api, place.orderId, failure, attempts)) {
+      dispatch({ type: "overtaken" });
+      return load();
+    }
+    const unknown = failure.kind !== "refused";
+    dispatch({
+      type: "stopped",
+      problem: { code: failure.code || failure.kind, text: failure.description, retryable: unknown },
+    });
+  };
+
+  const retry = useCallback(() => {
+    if (state.payment) attempts.end();
+    dispatch({ type: "retry" });
+  }, [state.payment, attempts]);
+
+  useLoading(state, load);
+  useConnection((online) => dispatch({ type: "connection", online }));
+  useEffect(() => {
+    if (state.screen !== "processing" || !state.payment) return;
+    return follow(api, state.payment.id, (payment) => dispatch({ type: "status", payment }));
+  }, [api, state.screen, state.payment?.id]);
+  useEffect(() => {
+    if (!state.order?.expires_at) return;
+    const left = Date.parse(state.order.expires_at) - Date.now();
+    const timer = setTimeout(() => dispatch({ type: "expire" }), Math.min(Math.max(left, 0), 2 ** 31 - 1));
+    return () => clearTimeout(timer);
+  }, [state.order?.expires_at]);
+  useReport(state, line);
+
+  return {
+    state,
+    choose: useCallback((method) => dispatch({ type: "choose", method }), []),
+    pay: useCallback((instrument) => void pay(instrument), [pay]),
+    retry,
+    reload: useCallback(() => void load(), [load]),
+  };
+}
+
+/** The order, where this page's opener may show it. */
+async function knownOrder(api: Api, { orderId, opener }: Place): Promise<Order> {
+  if (!orderId) throw new CallFailed("refused", 404);
+  const order = await api.order(orderId);
+  if (opener && !isAllowed(opener.origin, order.allowed_origins, order.test_mode)) throw new CallFailed("refused", 403);
+  return order;
+}
+
+function screenOf(error: unknown): "not_found" | "refused" | "offline" | "server_down" {
+  if (!(error instanceof CallFailed) || error.kind === "unreachable" || error.kind === "busy") return "server_down";
+  if (error.kind === "offline") return "offline";
+  return error.status === 403 || error.status === 401 ? "refused" : "not_found";
+}
+
+/** True where the server has a payment of this order that the page does not know yet. */
+async function overtaken(api: Api, orderId: string, failure: CallFailed, attempts: Attempts): Promise<boolean> {
+  if (failure.kind !== "refused") return false;
+  try {
+    const order = await api.order(orderId);
+    // The key was used with other data before: the payment it made is ours, failed or not.
+    const ours = failure.code === "IDEMPOTENCY_MISMATCH" && order.payment !== null;
+    if (ours && order.payment) attempts.became(order.payment.id);
+    return ours || movedOn(order);
+  } catch {
+    return false;
+  }
+}
+
+/** Load at the start, whenever the page is shown again, and until a lost server or network is back. */
+function useLoading(state: Checkout, load: () => Promise<void>): void {
+  const tries = useRef(0);
+  useEffect(() => void load(), [load]);
+  useEffect(() => {
+    const shown = (event: PageTransitionEvent): void => {
+      if (event.persisted) void load();
+    };
+    const visible = (): void => {
+      if (!document.hidden && !isLocked(state.screen)) void load();
+    };
+    addEventListener("pageshow", shown);
+    document.addEventListener("visibilitychange", visible);
+    return () => {
+      removeEventListener("pageshow", shown);
+      document.removeEventListener("visibilitychange", visible);
+    };
+  }, [load, state.screen]);
+  useEffect(() => {
+    if (state.screen !== "offline" && state.screen !== "server_down") return;
+    addEventListener("online", load);
+    const timer = setInterval(() => void load(), Math.min(1_500 * 2 ** tries.current++, RELOAD_MS_MAX));
+    return () => {
+      removeEventListener("online", load);
+      clearInterval(timer);
+    };
+  }, [load, state.screen]);
+}
+
+function useConnection(onChange: (online: boolean) => void): void {
+  useEffect(() => {
+    const changed = (): void => onChange(navigator.onLine);
+    changed();
+    addEventListener("online", changed);
+    addEventListener("offline", changed);
+    return () => {
+      removeEventListener("online", changed);
+      removeEventListener("offline", changed);
+    };
+  }, []);
+}

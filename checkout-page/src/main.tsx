@@ -1,0 +1,52 @@
+/** The start: say hello to the page that opened us, read where the API is and the language, then draw. */
+import { render } from "preact";
+import "web-shared/tokens.css";
+import "./checkout.css";
+import { App } from "./app.tsx";
+import { type Api, createApi, readApiUrl } from "./flow/api.ts";
+import { openLine } from "./flow/parent.ts";
+import { readPlace } from "./place.ts";
+import { Language, readTexts } from "./texts/language.ts";
+
+const place = readPlace(location.href, navigator.languages);
+const line = openLine(place.opener);
+const root = document.getElementById("app") as HTMLElement;
+if (place.theme) document.documentElement.dataset["theme"] = place.theme;
+line.send({ type: "ready", data: undefined });
+
+/** The API's address comes from our own host; every call waits for it and asks again while it cannot be had. */
+function lateApi(): Api {
+  let known: Promise<Api> | undefined;
+  let url = "";
+  const api = (): Promise<Api> => {
+    known ??= readApiUrl().then((found) => {
+      url = found;
+      return createApi(found);
+    });
+    known.catch(() => {
+      known = undefined;
+    });
+    return known;
+  };
+  return {
+    order: async (orderId) => (await api()).order(orderId),
+    pay: async (...given) => (await api()).pay(...given),
+    payment: async (paymentId) => (await api()).payment(paymentId),
+    streamUrl: (paymentId) => createApi(url).streamUrl(paymentId),
+  };
+}
+
+const api = lateApi();
+
+async function draw(locale: "en" | "hi"): Promise<void> {
+  const texts = await readTexts(locale);
+  document.documentElement.lang = locale;
+  render(
+    <Language.Provider value={texts}>
+      <App api={api} place={place} line={line} onLanguage={() => draw(locale === "hi" ? "en" : "hi")} />
+    </Language.Provider>,
+    root,
+  );
+}
+
+void draw(place.locale);

@@ -1,0 +1,36 @@
+/** Who is paid, how much, for which order. */
+import type { Order } from "../flow/api.ts";
+import { useTexts } from "../texts/language.ts";
+
+export function Summary({ order, orderId, amount }: { order: Order | null; orderId: string; amount: string }) {
+  const texts = useTexts();
+  const name = order?.merchant.name ?? "";
+  return (
+    <aside class="summary" data-test-id="order-summary" aria-busy={!order}>
+      <p class="brand">
+        <span class="logo" aria-hidden="true">
+          {[...name][0]?.toUpperCase()}
+        </span>
+        <span class={order ? "" : "bone"}>{name}</span>
+      </p>
+      <div>
+        <p class="muted small">{texts.amount_to_pay}</p>
+        <p class={order ? "amount" : "amount bone"} data-test-id="order-amount">
+          {amount}
+        </p>
+      </div>
+      <dl class="facts">
+        <dt>{texts.order}</dt>
+        <dd class="mono" data-test-id="order-id">
+          {order?.id ?? orderId}
+        </dd>
+        {order?.receipt && (
+          <>
+            <dt>{texts.receipt}</dt>
+            <dd>{order.receipt}</dd>
+          </>
+        )}
+      </dl>
+    </aside>
+  );
+}

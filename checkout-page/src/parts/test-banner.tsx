@@ -1,0 +1,40 @@
+/** Test mode: says so, and fills in an instrument whose outcome is known. */
+import { OUTCOMES, type Outcome } from "../state/test-data.ts";
+import { useTexts } from "../texts/language.ts";
+
+interface Props {
+  fillable: boolean;
+  outcome: Outcome;
+  onOutcome(outcome: Outcome): void;
+  onFill(): void;
+}
+
+export function TestBanner({ fillable, outcome, onOutcome, onFill }: Props) {
+  const texts = useTexts();
+  return (
+    <div class="banner" data-test-id="test-mode-banner">
+      <span>{texts.test_mode}</span>
+      {fillable && (
+        <span class="banner-tools">
+          <label>
+            {texts.test_outcome}{" "}
+            <select
+              data-test-id="test-outcome"
+              value={outcome}
+              onChange={(event) => onOutcome(event.currentTarget.value as Outcome)}
+            >
+              {OUTCOMES.map((one) => (
+                <option key={one} value={one}>
+                  {texts.outcomes[one]}
+                </option>
+              ))}
+            </select>
+          </label>
+          <button type="button" data-test-id="fill-test-data" onClick={onFill}>
+            {texts.test_fill}
+          </button>
+        </span>
+      )}
+    </div>
+  );
+}

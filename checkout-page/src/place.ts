@@ -1,0 +1,36 @@
+/**
+ * What the address says about this opening.
+ *
+ *   /checkout?order_id=order_…&embedded=true&key=…&theme=dark&locale=hi#<nonce>~<origin of the page that opened it>
+ *
+ * Nothing personal is ever in it. The part behind # never leaves the browser.
+ */
+export interface Place {
+  orderId: string;
+  key: string | null;
+  theme: "light" | "dark" | null;
+  locale: "en" | "hi";
+  embedded: boolean;
+  /** The SDK's opening; null where the page stands alone. */
+  opener: { nonce: string; origin: string } | null;
+}
+
+export function readPlace(href: string, languages: readonly string[] = []): Place {
+  const url = new URL(href);
+  const asked = url.searchParams;
+  const theme = asked.get("theme");
+  return {
+    orderId: asked.get("order_id") ?? "",
+    key: asked.get("key"),
+    theme: theme === "light" || theme === "dark" ? theme : null,
+    locale: (asked.get("locale") ?? languages[0] ?? "").startsWith("hi") ? "hi" : "en",
+    embedded: asked.get("embedded") === "true",
+    opener: readOpener(url.hash.slice(1)),
+  };
+}
+
+function readOpener(text: string): Place["opener"] {
+  const [nonce, origin] = text.split("~");
+  if (!nonce || !origin || !URL.canParse(origin) || new URL(origin).origin !== origin) return null;
+  return { nonce, origin };
+}

@@ -1,0 +1,135 @@
+/**
+ * What the checkout shows, as a reducer.
+ *
+ *   loading ──loaded──▶ ready ──submit──▶ submitting ──accepted──▶ processing ──status──▶ success
+ *      │                  ▲                   │ rejected (a field)      └──status──▶ failed ──retry──▶ ready
+ *      │                  └───────────────────┤ stopped ─▶ failed
+ *      │◀───────────────────────────────────────┘ overtaken (paid or being paid elsewhere: ask the server)
+ *      ├──loaded──▶ processing · success · failed · paid · expired      (whatever the server says)
+ *      └──load_failed──▶ not_found · refused · offline · server_down
+ *
+ * The server's word wins, but for two things: an answer that is still awaited, and an end that was already reached.
+ */
+import type { CheckoutState, Payment } from "../../../sdk/src/types.ts";
+import type { Order } from "../flow/api.ts";
+
+export type Method = "upi" | "card";
+
+export interface Problem {
+  /** A decline code, or the API's error code. */
+  code: string;
+  text: string;
+  retryable: boolean;
+}
+
+export interface FieldProblem {
+  field: string;
+  code: string;
+  text: string;
+}
+
+export interface Checkout {
+  screen: CheckoutState;
+  order: Order | null;
+  method: Method | null;
+  payment: Payment | null;
+  problem: Problem | null;
+  /** What the API found wrong with a field that looked right here. */
+  fieldProblem: FieldProblem | null;
+  online: boolean;
+}
+
+export type CheckoutEvent =
+  | { type: "loaded"; order: Order; ownPaymentId: string | null; now: number }
+  | { type: "load_failed"; screen: "not_found" | "refused" | "offline" | "server_down" }
+  | { type: "choose"; method: Method }
+  | { type: "submit" }
+  | { type: "accepted"; payment: Payment }
+  | { type: "status"; payment: Payment }
+  | { type: "rejected"; problem: FieldProblem }
+  | { type: "stopped"; problem: Problem }
+  | { type: "overtaken" }
+  | { type: "retry" }
+  | { type: "expire" }
+  | { type: "connection"; online: boolean };
+
+export const START: Checkout = {
+  screen: "loading",
+  order: null,
+  method: null,
+  payment: null,
+  problem: null,
+  fieldProblem: null,
+  online: true,
+};
+
+/** While these show, nothing may be closed or paid again. */
+export function isLocked(screen: CheckoutState): boolean {
+  return screen === "submitting" || screen === "processing";
+}
+
+export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
+  switch (event.type) {
+    case "loaded":
+      return loaded(state, event);
+    case "load_failed":
+      return state.order ? state : { ...state, screen: event.screen };
+    case "choose":
+      return state.screen === "ready" ? { ...state, method: event.method, fieldProblem: null } : state;
+    case "submit":
+      return state.screen === "ready" ? { ...state, screen: "submitting", problem: null, fieldProblem: null } : state;
+    case "accepted":
+      return state.screen === "submitting" ? settledBy(state, event.payment) : state;
+    case "status":
+      return state.screen === "processing" && state.payment?.id === event.payment.id
+        ? settledBy(state, event.payment)
+        : state;
+    case "rejected":
+      return state.screen === "submitting" ? { ...state, screen: "ready", fieldProblem: event.problem } : state;
+    case "stopped":
+      return state.screen === "submitting" ? { ...state, screen: "failed", problem: event.problem } : state;
+    case "overtaken":
+      return state.screen === "submitting" ? { ...state, screen: "loading" } : state;
+    case "retry":
+      return state.screen === "failed" && state.problem?.retryable
+        ? { ...state, screen: "ready", payment: null, problem: null }
+        : state;
+    case "expire":
+      return state.screen === "ready" || state.screen === "failed" ? { ...state, screen: "expired" } : state;
+    case "connection":
+      return { ...state, online: event.online };
+  }
+}
+
+/** What the order says about itself, seen from this page. */
+function loaded(state: Checkout, event: Extract<CheckoutEvent, { type: "loaded" }>): Checkout {
+  if (state.screen === "submitting" || state.screen === "success") return state;
+  const { order, ownPaymentId } = event;
+  const { payment } = order;
+  const next = { ...state, order };
+  const own = payment !== null && payment.id === ownPaymentId;
+  if (order.status === "PAID") return { ...next, screen: own ? "success" : "paid", payment };
+  if (payment && payment.status !== "FAILED") return settledBy(next, payment);
+  if (payment && own && state.screen !== "failed") return settledBy(next, payment);
+  if (order.expires_at && Date.parse(order.expires_at) <= event.now) return { ...next, screen: "expired" };
+  return state.screen === "failed" ? next : { ...next, screen: "ready", payment: null };
+}
+
+function settledBy(state: Checkout, payment: Payment): Checkout {
+  switch (payment.status) {
+    case "SUCCESS":
+      return { ...state, screen: "success", payment, problem: null };
+    case "FAILED":
+      return { ...state, screen: "failed", payment, problem: declineOf(payment) };
+    default:
+      return { ...state, screen: "processing", payment, problem: null };
+  }
+}
+
+function declineOf(payment: Payment): Problem {
+  return {
+    code: payment.error_code ?? "PAYMENT_FAILED",
+    text: payment.error_description ?? "Payment processing failed",
+    retryable: true,
+  };
+}

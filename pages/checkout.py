@@ -1,0 +1,102 @@
+"""The site on the checkout's port: hosted checkout, SDK, demo shop.
+
+/checkout?order_id=…   /?order_id=…      the page; its policy names who may frame this order
+/gateway.js /checkout.js /v1/gateway.js  the SDK, evergreen; /gateway.mjs as a module, /gateway.d.mts its types
+/v1/1.0.0/gateway.js                     the same bytes for ever; integrity values in /sri.json
+/demo                                    a shop of one page (test mode only)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pages.endpoints import Endpoint, configuration, file, file_routes, not_built, nothing_here
+from pages.files import File, read_folder
+from pages.framing import Framing
+from pages.headers import (
+    EVERGREEN,
+    IMMUTABLE,
+    NO_STORE,
+    content_security_policy,
+    file_headers,
+    page_headers,
+)
+from pages.settings import PagesSettings
+from runtime.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+SDK_NAMES = {
+    "/gateway.js": "/gateway.js",
+    "/checkout.js": "/gateway.js",
+    "/v1/gateway.js": "/gateway.js",
+    "/gateway.mjs": "/gateway.mjs",
+    "/v1/gateway.mjs": "/gateway.mjs",
+    "/gateway.d.mts": "/gateway.d.mts",
+    "/sri.json": "/sri.json",
+}
+"""Path -> file of the SDK's build."""
+
+
+def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
+    """The application of the checkout's port."""
+    framing = Framing(own.api_internal_url or settings.api_url, test_mode=settings.test_mode)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await framing.close()
+
+    built = read_folder(ROOT / "checkout-page/dist")
+    page = _page(settings, framing, built)
+    routes = [
+        Route("/checkout", page),
+        Route("/", page),
+        Route("/config.json", configuration(settings)),
+        *_sdk_routes(read_folder(ROOT / "sdk/dist")),
+        *(_demo_routes(settings) if settings.test_mode else []),
+        *file_routes(built),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: nothing_here})
+
+
+def _page(settings: Settings, framing: Framing, built: Mapping[str, File]) -> Endpoint:
+    """The checkout itself: one document, whose headers depend on the order."""
+    document = built.get("/index.html")
+
+    async def answer(request: Request) -> Response:
+        if document is None:
+            return not_built()
+        framers = await framing.framers(request.query_params.get("order_id", ""))
+        policy = content_security_policy(api_url=settings.api_url, framed_by=framers)
+        embedded = request.query_params.get("embedded") == "true"
+        return document.respond(request, page_headers(policy, embedded=embedded))
+
+    return answer
+
+
+def _sdk_routes(built: Mapping[str, File]) -> list[Route]:
+    evergreen, immutable = file_headers(EVERGREEN, public=True), file_headers(IMMUTABLE, public=True)
+    names = [Route(path, file(built[name], evergreen)) for path, name in SDK_NAMES.items() if name in built]
+    versions = [Route(path, file(found, immutable)) for path, found in built.items() if path.startswith("/v1/")]
+    return [*names, *versions]
+
+
+def _demo_routes(settings: Settings) -> list[Route]:
+    files = read_folder(HERE / "demo")
+    policy = content_security_policy(api_url=settings.api_url, framed_by=(), frames="'self'")
+    document = Route("/demo", file(files["/index.html"], page_headers(policy)))
+    parts = [
+        Route(f"/demo{path}", file(found, file_headers(NO_STORE)))
+        for path, found in files.items()
+        if path != "/index.html"
+    ]
+    return [document, *parts]

@@ -1,0 +1,14 @@
+"""The one setting that only the pages need."""
+
+from __future__ import annotations
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PagesSettings(BaseSettings):
+    """API_INTERNAL_URL: where this process finds the API, if not at the browser's API_URL (containers)."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
+
+    api_internal_url: str = ""
+    """Empty: API_URL."""
