@@ -1,0 +1,39 @@
+"""Printing for people and for programs. Into a pipe, tables are as wide as they need to be: nothing is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 400
+console = Console(highlight=False, soft_wrap=True)
+_piped = Console(highlight=False, width=PIPE_WIDTH)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Unmask = Annotated[bool, typer.Option("--unmask", help="Show personal data (addresses, notes, tokens).")]
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = ()) -> None:
+    """A table without lines. `right`: the titles of numbers."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, justify="right" if title in right else "left", no_wrap=not console.is_terminal)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    (console if console.is_terminal else _piped).print(table)
+
+
+def print_json(value: object) -> None:
+    """Indented JSON on standard output, instants in RFC 3339."""
+    print(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+
+
+def print_json_line(value: object) -> None:
+    """One object a line, shown at once: for `--follow`."""
+    print(orjson.dumps(value, option=orjson.OPT_UTC_Z).decode(), flush=True)

@@ -1,0 +1,206 @@
+"""Reading topics from outside every consumer group: from a place to the end, or on and on, merged by time.
+
+    async with log_reader(settings) as reader:
+        spans = await reader.spans(partitions, start)      [first, end) of each partition
+        async for record in reader.merged(spans): …        oldest first; ends where the topics ended at the start
+        async for record in reader.followed(spans): …      goes on; at most HOLD_SECONDS late for the sake of order
+
+Bounded: a partition whose buffer is full is paused until the others have caught up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from ops.inspection.records import LogRecord
+from runtime.settings import Settings
+
+CONNECT_SECONDS = 10.0
+ASK_SECONDS = 10.0
+BUFFER_MAX = 4_000
+HOLD_SECONDS = 0.25
+IDLE_SECONDS_MAX = 15.0
+"""Without a record for so long while some are still due, the broker counts as gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to begin: at an instant, at an offset (negative: so many before the end), or at the beginning."""
+
+    since: datetime | None = None
+    offset: int | None = None
+
+
+Spans = Mapping[TopicPartition, tuple[int, int]]
+
+
+@asynccontextmanager
+async def log_reader(settings: Settings) -> AsyncIterator[LogReader]:
+    """A connected reader, closed at the end. Raises KafkaError or TimeoutError where the broker is away."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        fetch_max_wait_ms=100,
+        max_partition_fetch_bytes=1_048_576,
+        request_timeout_ms=10_000,
+    )
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await consumer.start()
+        yield LogReader(consumer)
+    finally:
+        await consumer.stop()
+
+
+class LogReader:
+    """One connection. One of `merged` and `followed` at a time."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """Every partition of these topics that the broker knows."""
+        client = self._consumer._client
+        async with asyncio.timeout(ASK_SECONDS):
+            cluster = await client.fetch_all_metadata()
+            there = [topic for topic in topics if topic in cluster.topics()]
+            await client.set_topics(there)
+        return [
+            TopicPartition(topic, number) for topic in there for number in sorted(cluster.partitions_for_topic(topic))
+        ]
+
+    async def spans(self, partitions: Sequence[TopicPartition], start: Start) -> dict[TopicPartition, tuple[int, int]]:
+        """[first, end) of each partition as it is now."""
+        if not partitions:
+            return {}
+        async with asyncio.timeout(ASK_SECONDS):
+            lowest = await self._consumer.beginning_offsets(partitions)
+            ends = await self._consumer.end_offsets(partitions)
+            firsts = await self._firsts(partitions, start, lowest, ends)
+        return {partition: (firsts[partition], ends[partition]) for partition in partitions}
+
+    async def _firsts(
+        self,
+        partitions: Sequence[TopicPartition],
+        start: Start,
+        lowest: Mapping[TopicPartition, int],
+        ends: Mapping[TopicPartition, int],
+    ) -> dict[TopicPartition, int]:
+        if start.since is not None:
+            since_ms = max(0, int(start.since.timestamp() * 1000))
+            found = await self._consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+            return {
+                partition: place.offset if (place := found.get(partition)) is not None else ends[partition]
+                for partition in partitions
+            }
+        if start.offset is None:
+            return dict(lowest)
+        return {
+            partition: min(
+                ends[partition],
+                max(lowest[partition], start.offset if start.offset >= 0 else ends[partition] + start.offset),
+            )
+            for partition in partitions
+        }
+
+    async def merged(self, spans: Spans) -> AsyncIterator[LogRecord]:
+        """All records of the spans, oldest first (per partition always in offset order)."""
+        buffers: dict[TopicPartition, deque[LogRecord]] = {
+            partition: deque() for partition, (first, end) in spans.items() if first < end
+        }
+        self._assign(buffers, spans)
+        heads: list[tuple[int, str, int]] = []
+        while buffers:
+            starved = [partition for partition, buffer in buffers.items() if not buffer]
+            await self._fill(buffers, spans)
+            for partition in starved:
+                if buffers.get(partition):
+                    heapq.heappush(heads, (buffers[partition][0].at_ms, *partition))
+            while heads:
+                _, topic, number = heapq.heappop(heads)
+                partition = TopicPartition(topic, number)
+                buffer = buffers[partition]
+                record = buffer.popleft()
+                yield record
+                if record.offset + 1 >= spans[partition][1]:
+                    del buffers[partition]
+                elif not buffer:
+                    break
+                else:
+                    heapq.heappush(heads, (buffer[0].at_ms, topic, number))
+
+    async def _fill(self, buffers: dict[TopicPartition, deque[LogRecord]], spans: Spans) -> None:
+        """Fetch until no open partition has an empty buffer."""
+        idle_since = time.monotonic()
+        while any(not buffer for buffer in buffers.values()):
+            self._pause_full(buffers)
+            fetched = await self._consumer.getmany(timeout_ms=250, max_records=10_000)
+            for partition, messages in fetched.items():
+                if partition in buffers:
+                    end = spans[partition][1]
+                    buffers[partition].extend(LogRecord.of(message) for message in messages if message.offset < end)
+            if fetched:
+                idle_since = time.monotonic()
+            elif await self._all_passed(buffers, spans):
+                return
+            elif time.monotonic() - idle_since > IDLE_SECONDS_MAX:
+                raise TimeoutError("the log sent nothing more")
+
+    async def _all_passed(self, buffers: dict[TopicPartition, deque[LogRecord]], spans: Spans) -> bool:
+        """Close partitions whose last offsets hold no record (compacted away, transaction marks)."""
+        for partition in [partition for partition, buffer in buffers.items() if not buffer]:
+            if await self._consumer.position(partition) >= spans[partition][1]:
+                del buffers[partition]
+        return all(buffers.values())
+
+    def _pause_full(self, buffers: Mapping[TopicPartition, deque[LogRecord]]) -> None:
+        self._consumer.resume(*self._consumer.paused())
+        done = [partition for partition in self._consumer.assignment() if partition not in buffers]
+        full = [partition for partition, buffer in buffers.items() if len(buffer) >= BUFFER_MAX]
+        self._consumer.pause(*done, *full)
+
+    async def followed(self, spans: Spans) -> AsyncIterator[LogRecord]:
+        """Records from the spans' beginnings on, for ever; those that arrive together are put in order of time."""
+        self._assign(spans, spans)
+        held: list[tuple[int, str, int, int, float, LogRecord]] = []
+        while True:
+            fetched = await self._consumer.getmany(timeout_ms=100, max_records=5_000)
+            arrived = time.monotonic()
+            for messages in fetched.values():
+                for message in messages:
+                    entry = LogRecord.of(message)
+                    heapq.heappush(
+                        held, (entry.at_ms, entry.topic, entry.partition, entry.offset, arrived + HOLD_SECONDS, entry)
+                    )
+            while held and held[0][4] <= time.monotonic():
+                yield heapq.heappop(held)[5]
+
+    def _assign(self, partitions: Iterable[TopicPartition], spans: Spans) -> None:
+        wanted = list(partitions)
+        self._consumer.assign(wanted)
+        for partition in wanted:
+            self._consumer.seek(partition, spans[partition][0])
+
+    async def first_at(self, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, LogRecord]:
+        """The record at (or next after) each place; a partition that has none within the wait is left out."""
+        found: dict[TopicPartition, LogRecord] = {}
+        if not places:
+            return found
+        self._assign(places, {partition: (offset, offset + 1) for partition, offset in places.items()})
+        ends_at = time.monotonic() + ASK_SECONDS
+        while len(found) < len(places) and time.monotonic() < ends_at:
+            for partition, messages in (await self._consumer.getmany(timeout_ms=250, max_records=5_000)).items():
+                if messages:
+                    found.setdefault(partition, LogRecord.of(messages[0]))
+                    self._consumer.pause(partition)
+        return found

@@ -1,0 +1,189 @@
+"""The form of records: what we write fits its schema, golden samples stay readable, a broken promise is noticed."""
+
+from __future__ import annotations
+
+import copy
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.delivery import Due
+from domain.order import Command, CreateOrder, Decision, Order, decide, evolve
+from domain.outcome import Outcome
+from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
+from domain.refund import CreateRefund, SettleRefund
+from ops.inspection.compatibility import incompatibilities, promises_now, promises_of, promises_released
+from ops.inspection.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
+from ops.inspection.topics_page import PAGE, render_page
+from runtime.settings import LIVE_RETRY_DELAYS_SECONDS
+from topics.catalogue import COMMANDS, PAYMENTS_DLQ, topics
+from topics.codec import command_envelope, command_of, encode_event
+from topics.deadletter import REASON_INVARIANT, Origin, dead_letter
+from topics.delivery import delivery_record, read_delivery
+from topics.envelope import decode, encode
+
+AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+LATER = AT + timedelta(minutes=1)
+ORDER, PAYMENT, REFUND = "order_0Ab3xZQwErTyUiOp", "pay_0Ab3xaQwErTyUiOp", "rfnd_0Ab3xcQwErTyUiOp"
+CARD = CreatePayment(ORDER, PAYMENT, None, Method.CARD, "tok_card", None, "visa", "1111", 500, "INR", LATER)
+UPI = CreatePayment(ORDER, PAYMENT, "mrc_1", Method.UPI, "a@b", "a@b", None, None, None, None, LATER)
+CREATE = CreateOrder(ORDER, "mrc_1", 500, "INR", None, {"note": "é"})
+PAID = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER)
+DECLINED = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "UPI_DECLINED", "no", None, LATER)
+CAPTURE = CapturePayment(ORDER, PAYMENT, "mrc_1", None)
+GIVE_BACK = CreateRefund(ORDER, PAYMENT, REFUND, "mrc_1", 200, None, LATER)
+RETURNED = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2")
+REFUSED = SettleRefund(ORDER, REFUND, Outcome.FAILED, "REFUND_FAILED", "no", None)
+COMMANDS_ASKED = [CREATE, CARD, UPI, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED]
+HISTORIES = {
+    "captured and refunded": [CREATE, UPI, PAID, CAPTURE, GIVE_BACK, RETURNED],
+    "refund refused": [CREATE, CARD, PAID, GIVE_BACK, REFUSED],
+    "declined, then charged all the same": [CREATE, UPI, DECLINED, PAID],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS_ASKED, ids=lambda command: type(command).__name__)
+def test_every_command_as_encoded_fits_its_schema(command: Command) -> None:
+    plain = command_envelope(command, command_id="cmd_1", at=AT, request_id=None)
+    keyed = command_envelope(
+        command, command_id="idk_1", at=AT, request_id="req_1", nonce="n", fingerprint={"amount": "0123456789ab"}
+    )
+    assert RecordKind.problems_of(json.loads(encode(plain))) == []
+    assert RecordKind.problems_of(json.loads(encode(keyed))) == []
+
+
+@pytest.mark.parametrize("commands", HISTORIES.values(), ids=HISTORIES.keys())
+def test_every_event_as_encoded_fits_its_schema(commands: list[Command]) -> None:
+    order: Order | None = None
+    for command in commands:
+        decided = decide(order, command, AT)
+        assert isinstance(decided, Decision)
+        for event in decided.events:
+            order = evolve(order, event)
+            record = json.loads(encode_event(event, caused_by="cmd_1", request_id=None))
+            assert RecordKind.problems_of(record) == []
+
+
+def test_the_histories_meet_every_event_type() -> None:
+    met, order = set(), None
+    for commands in HISTORIES.values():
+        order = None
+        for command in commands:
+            decided = decide(order, command, AT)
+            assert isinstance(decided, Decision)
+            for event in decided.events:
+                order = evolve(order, event)
+                met.add(str(event.type))
+    homes = {kind.type for kind in RECORD_KINDS if kind.topic == "payments.events.v1"}
+    assert met == homes
+
+
+def test_deliveries_and_dead_letters_as_encoded_fit_their_schemas() -> None:
+    due = Due(uuid.uuid4(), "whe_0Ab3xbQwErTyUiOp", ORDER, 3)
+    delivery = delivery_record(due, at=AT, partitions=12)
+    assert RecordKind.problems_of(json.loads(delivery.value)) == []
+    for value in (b'{"id": 1}', b"\xff\x00", None):
+        letter = dead_letter(
+            to_topic=PAYMENTS_DLQ,
+            kind=DEAD_COMMAND,
+            key=ORDER.encode(),
+            value=value,
+            headers=[("type", b"order.create")],
+            origin=Origin(COMMANDS, 1, 2),
+            reason=REASON_INVARIANT,
+            error="AssertionError()",
+            trace="",
+            at=AT,
+        )
+        assert RecordKind.problems_of(json.loads(letter.value)) == []
+
+
+@pytest.mark.parametrize("kind", RECORD_KINDS, ids=lambda kind: kind.type)
+def test_every_golden_sample_fits_its_schema_and_our_readers(kind: RecordKind) -> None:
+    sample = sample_of(kind.type)
+    assert sample["type"] == kind.type
+    assert RecordKind.problems_of(sample) == []
+    envelope = decode(json.dumps(sample).encode())
+    if kind.topic == COMMANDS:
+        command_of(envelope)
+    if kind.type == "delivery.attempt":
+        read_delivery(json.dumps(sample).encode())
+
+
+@pytest.mark.parametrize("kind", RECORD_KINDS, ids=lambda kind: kind.type)
+def test_a_schema_refuses_a_record_that_lacks_any_required_part(kind: RecordKind) -> None:
+    for name in sample_of(kind.type):
+        if name in ("nonce", "fingerprint"):
+            continue
+        broken = sample_of(kind.type)
+        del broken[name]
+        assert RecordKind.problems_of(broken) != [], f"{kind.type} without {name} was accepted"
+
+
+def test_a_card_number_on_the_log_would_be_noticed() -> None:
+    sample = sample_of("payment.success")
+    sample["body"]["payment"]["card_number"] = "4111111111111111"
+    assert RecordKind.problems_of(sample) != []
+
+
+def test_the_schemas_keep_what_was_promised() -> None:
+    assert incompatibilities(promises_released(), promises_now()) == []
+
+
+def test_what_is_promised_now_is_written_down() -> None:
+    assert promises_released() == promises_now(), "a compatible change: run `gateway topics schemas --release`"
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def _payment(schemas: dict[str, Any]) -> Any:
+    return schemas["resource.payment"]
+
+
+BREAKING: dict[str, Change] = {
+    "a field is removed": lambda s: _payment(s)["properties"].pop("currency"),
+    "a field becomes optional": lambda s: _payment(s)["required"].remove("amount"),
+    "a type changes": lambda s: _payment(s)["properties"]["amount"].update(type="string"),
+    "a type widens": lambda s: _payment(s)["properties"]["amount"].update(type=["integer", "null"]),
+    "a value is taken away": lambda s: _payment(s)["properties"]["method"].update(enum=["upi"]),
+    "a new field is required": lambda s: (
+        _payment(s)["properties"].update(region={"type": "string"}),
+        _payment(s)["required"].append("region"),
+    ),  # type: ignore[dict-item, return-value]  # a tuple of two changes
+    "an id changes its form": lambda s: _payment(s)["properties"]["id"].update(pattern="^p_"),
+}
+
+
+@pytest.mark.parametrize("change", BREAKING.values(), ids=BREAKING.keys())
+def test_an_incompatible_change_fails(change: Change) -> None:
+    schemas = copy.deepcopy(all_schemas())
+    change(schemas)
+    after = {"payment.success": promises_of("payment.success", schemas)}
+    before = {"payment.success": promises_released()["payment.success"]}
+    assert incompatibilities(before, after) != []
+
+
+def test_a_new_optional_field_is_compatible() -> None:
+    schemas = copy.deepcopy(all_schemas())
+    _payment(schemas)["properties"]["region"] = {"type": "string"}
+    after = {"payment.success": promises_of("payment.success", schemas)}
+    before = {"payment.success": promises_released()["payment.success"]}
+    assert incompatibilities(before, after) == []
+    assert before != after
+
+
+def test_no_schema_file_is_unused() -> None:
+    kinds = {kind.type for kind in RECORD_KINDS}
+    parts = {path.stem for path in SCHEMAS.glob("*.json")} - kinds
+    assert parts == {"envelope", "resource.order", "resource.payment", "resource.refund"}
+
+
+def test_the_topics_page_is_fresh_and_names_every_topic() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == render_page(), "run `gateway topics docs`"
+    assert all(f"`{topic.name}`" in page for topic in topics(LIVE_RETRY_DELAYS_SECONDS))
