@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agents.jobs.counting import Jobs
+from agents.jobs.rollups import Rollups
 from agents.role import Context, run_role
 
 
 async def _body(context: Context) -> None:
-    await Jobs(context).run()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Jobs(context).run())
+        tasks.create_task(Rollups(context).run())
 
 
 if __name__ == "__main__":

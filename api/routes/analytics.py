@@ -1,0 +1,80 @@
+"""Analytics of one merchant: the numbers of a span beside those of the span before it, and the same in buckets.
+
+Read from rollups, never from the payments: a year costs as much as a day. Events show in them a second or two later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from api.auth import Caller, authenticated
+from api.documentation import errors
+from api.errors import bad_request
+from api.paging import Instant
+from api.parts import parts_of
+from api.schemas.analytics import BUCKETS, Bucket, SummaryShape, TimeseriesShape, summary_shape, timeseries_shape
+from domain.money import CURRENCIES, DEFAULT_CURRENCY
+from runtime.clock import now
+from store.analytics import Span, deliveries, points, totals, widened
+
+router = APIRouter(prefix="/analytics", tags=["analytics"], responses=errors(400, 401))
+ByMerchant = Annotated[Caller, Depends(authenticated)]
+FromParameter = Annotated[
+    Instant | None, Query(alias="from", description="Included; default 30 days before `to`; widened to a quarter hour")
+]
+ToParameter = Annotated[Instant | None, Query(alias="to", description="Not included; default now")]
+
+DEFAULT_SPAN = timedelta(days=30)
+POINTS_MAX = 800
+
+
+@router.get("/summary")
+async def summary(
+    request: Request,
+    caller: ByMerchant,
+    from_: FromParameter = None,
+    to: ToParameter = None,
+    currency: str = DEFAULT_CURRENCY,
+) -> SummaryShape:
+    """Counts, volume, rates, methods, error codes, refunds and deliveries; `previous`: the span before."""
+    pool, span = parts_of(request).pool, _span(from_, to)
+    (sums, sums_before), sent = await asyncio.gather(
+        totals(pool, caller.merchant_id, [span, span.before]), deliveries(pool, caller.merchant_id, span)
+    )
+    return summary_shape((span, sums), (span.before, sums_before), sent, currency=_known(currency))
+
+
+@router.get("/timeseries")
+async def timeseries(
+    request: Request,
+    caller: ByMerchant,
+    from_: FromParameter = None,
+    to: ToParameter = None,
+    bucket: Bucket = "day",
+    currency: str = DEFAULT_CURRENCY,
+) -> TimeseriesShape:
+    """The span in hours or in days of 24 hours, counted from its start: a local midnight as `from` gives local days."""
+    span = _span(from_, to)
+    if (span.to_at - span.from_at) / BUCKETS[bucket] > POINTS_MAX:
+        raise bad_request(f"at most {POINTS_MAX} buckets: take a shorter span or a longer bucket", "bucket")
+    found = await points(parts_of(request).pool, caller.merchant_id, span, BUCKETS[bucket])
+    return timeseries_shape(span, found, bucket=bucket, currency=_known(currency))
+
+
+def _span(from_at: datetime | None, to_at: datetime | None) -> Span:
+    """What was asked for, on quarters of an hour. Nothing is later than tomorrow, so no span is longer than history."""
+    ends_at = min(to_at or now(), now() + timedelta(days=1))
+    begins_at = from_at or ends_at - DEFAULT_SPAN
+    if begins_at >= ends_at:
+        raise bad_request("from must be before to", "from")
+    return widened(begins_at, ends_at)
+
+
+def _known(currency: str) -> str:
+    if currency not in CURRENCIES:
+        raise bad_request(f"currency must be one of {', '.join(sorted(CURRENCIES))}", "currency")
+    return currency

@@ -1,0 +1,181 @@
+"""The analytics answers, made from the rollups' sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.schemas.instant import Instant
+from store.analytics import Deliveries, Point, Span, Total
+from store.measures import ASKED, Measure, label_of, percentile
+
+Bucket = Literal["hour", "day"]
+BUCKETS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+class MethodShape(BaseModel):
+    method: str
+    count: int
+    success: int
+    volume_minor: int
+
+
+class ErrorCodeShape(BaseModel):
+    error_code: str
+    count: int
+
+
+class LatencyShape(BaseModel):
+    p50: int | None
+    p95: int | None
+
+
+class WebhooksShape(BaseModel):
+    """`waiting` and its age are of now; the others of the span."""
+
+    delivered: int
+    failed: int
+    waiting: int
+    oldest_waiting_seconds: int | None
+
+
+class NumbersShape(BaseModel):
+    """Counts are of all currencies, amounts of `currency` alone. The rate is of the payments that are decided."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_at: Instant = Field(alias="from")
+    to_at: Instant = Field(alias="to")
+    volume_minor: int
+    payments_total: int
+    payments_success: int
+    payments_failed: int
+    success_rate: float
+    refunded_minor: int
+    refunds_total: int
+    by_method: list[MethodShape]
+    by_error_code: list[ErrorCodeShape]
+    time_to_outcome_ms: LatencyShape
+
+
+class SummaryShape(NumbersShape):
+    currency: str
+    webhooks: WebhooksShape
+    previous: NumbersShape
+
+
+class PointShape(BaseModel):
+    at: Instant
+    volume_minor: int = 0
+    payments_total: int = 0
+    payments_success: int = 0
+    payments_failed: int = 0
+    refunded_minor: int = 0
+
+
+class TimeseriesShape(BaseModel):
+    bucket: Bucket
+    currency: str
+    data: list[PointShape]
+
+
+def summary_shape(
+    now: tuple[Span, list[Total]], before: tuple[Span, list[Total]], sent: Deliveries, *, currency: str
+) -> SummaryShape:
+    return SummaryShape(
+        **numbers_shape(*now, currency=currency).model_dump(by_alias=True),
+        currency=currency,
+        webhooks=WebhooksShape.model_validate(sent, from_attributes=True),
+        previous=numbers_shape(*before, currency=currency),
+    )
+
+
+def numbers_shape(span: Span, totals: list[Total], *, currency: str) -> NumbersShape:
+    success, failed = _count(totals, Measure.SUCCESS), _count(totals, Measure.FAILED)
+    return NumbersShape(
+        from_at=span.from_at,
+        to_at=span.to_at,
+        volume_minor=_amount(totals, Measure.SUCCESS, currency),
+        payments_total=_count(totals, Measure.CREATED),
+        payments_success=success,
+        payments_failed=failed,
+        success_rate=round(success / (success + failed), 6) if success + failed else 0.0,
+        refunded_minor=_refunded(totals, currency),
+        refunds_total=sum(total.count for total in totals if _is_asked_refund(total)),
+        by_method=_by_method(totals, currency),
+        by_error_code=_by_error_code(totals),
+        time_to_outcome_ms=_latency(totals),
+    )
+
+
+def _count(totals: Iterable[Total], measure: Measure) -> int:
+    return sum(total.count for total in totals if total.measure == measure)
+
+
+def _amount(totals: Iterable[Total], measure: Measure, currency: str) -> int:
+    wanted = label_of(currency, "")
+    return sum(total.amount_minor for total in totals if total.measure == measure and total.label.startswith(wanted))
+
+
+def _refunded(totals: Iterable[Total], currency: str) -> int:
+    """Without the automatic ones: they return what no successful payment had counted."""
+    wanted = label_of(currency, ASKED)
+    return sum(
+        total.amount_minor for total in totals if total.measure == Measure.REFUND_PROCESSED and total.label == wanted
+    )
+
+
+def _is_asked_refund(total: Total) -> bool:
+    return total.measure == Measure.REFUND_CREATED and total.label.endswith(label_of("", ASKED))
+
+
+def _by_method(totals: list[Total], currency: str) -> list[MethodShape]:
+    methods = sorted({total.label.partition("/")[2] for total in totals if total.measure == Measure.CREATED})
+    return [
+        MethodShape(
+            method=method,
+            count=_count(of_method, Measure.CREATED),
+            success=_count(of_method, Measure.SUCCESS),
+            volume_minor=_amount(of_method, Measure.SUCCESS, currency),
+        )
+        for method in methods
+        for of_method in [[total for total in totals if total.label.endswith(label_of("", method))]]
+    ]
+
+
+def _by_error_code(totals: Iterable[Total]) -> list[ErrorCodeShape]:
+    counted = [
+        ErrorCodeShape(error_code=total.label, count=total.count) for total in totals if total.measure == Measure.ERROR
+    ]
+    return sorted(counted, key=lambda shape: (-shape.count, shape.error_code))
+
+
+def _latency(totals: Iterable[Total]) -> LatencyShape:
+    counts = {int(total.label): total.count for total in totals if total.measure == Measure.LATENCY}
+    return LatencyShape(p50=percentile(counts, 0.50), p95=percentile(counts, 0.95))
+
+
+def timeseries_shape(span: Span, points: list[Point], *, bucket: Bucket, currency: str) -> TimeseriesShape:
+    """Every bucket of the span, the empty ones too."""
+    found: dict[datetime, list[Total]] = {}
+    for point in points:
+        found.setdefault(point.at, []).append(point.total)
+    step, at, data = BUCKETS[bucket], span.from_at, []
+    while at < span.to_at:
+        data.append(_point(at, found.get(at, []), currency))
+        at += step
+    return TimeseriesShape(bucket=bucket, currency=currency, data=data)
+
+
+def _point(at: datetime, totals: list[Total], currency: str) -> PointShape:
+    return PointShape(
+        at=at,
+        volume_minor=_amount(totals, Measure.SUCCESS, currency),
+        payments_total=_count(totals, Measure.CREATED),
+        payments_success=_count(totals, Measure.SUCCESS),
+        payments_failed=_count(totals, Measure.FAILED),
+        refunded_minor=_refunded(totals, currency),
+    )

@@ -1,0 +1,168 @@
+"""Reading the rollups: sums over a span, and the same sums in buckets.
+
+    span = quarters up to the first UTC midnight · whole UTC days · quarters after the last one
+
+so that a year is a few hundred rows a measure, wherever its ends lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from store.measures import DAY, QUARTER, Measure, floor
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From (included) to (not included), both on quarters of an hour."""
+
+    from_at: datetime
+    to_at: datetime
+
+    @property
+    def before(self) -> Span:
+        """The span of the same length that ends where this one begins."""
+        return Span(self.from_at - (self.to_at - self.from_at), self.from_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a span that is read in one grain."""
+
+    grain_minutes: int
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """`label` as store/measures.py lists it."""
+
+    measure: str
+    label: str
+    count: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What one bucket adds up to for one measure and label."""
+
+    at: datetime
+    total: Total
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Webhook deliveries. `delivered` and `failed` of the span; what waits is waiting now, whenever it was made."""
+
+    delivered: int
+    failed: int
+    waiting: int
+    oldest_waiting_seconds: int | None
+
+
+def widened(from_at: datetime, to_at: datetime) -> Span:
+    """The smallest span on quarters that holds both ends."""
+    quarter = timedelta(minutes=QUARTER)
+    to_quarter = floor(to_at, QUARTER)
+    return Span(floor(from_at, QUARTER), to_quarter if to_quarter == to_at else to_quarter + quarter)
+
+
+def pieces_of(span: Span) -> list[Piece]:
+    """The span in at most three parts, whole UTC days in the coarse grain."""
+    day = timedelta(minutes=DAY)
+    first_midnight = floor(span.from_at - timedelta(microseconds=1), DAY) + day
+    last_midnight = floor(span.to_at, DAY)
+    if first_midnight >= last_midnight:
+        return [Piece(QUARTER, span.from_at, span.to_at)]
+    pieces = [
+        Piece(QUARTER, span.from_at, first_midnight),
+        Piece(DAY, first_midnight, last_midnight),
+        Piece(QUARTER, last_midnight, span.to_at),
+    ]
+    return [piece for piece in pieces if piece.from_at < piece.to_at]
+
+
+# rollups_pkey, once for each piece
+TOTALS = """
+SELECT p.span_number, r.measure, r.label, sum(r.count)::bigint AS count, sum(r.amount_minor)::bigint AS amount_minor
+  FROM unnest($3::int[], $4::smallint[], $5::timestamptz[], $6::timestamptz[])
+       AS p (span_number, grain_minutes, from_at, to_at)
+  JOIN rollups r
+    ON r.merchant_id = $1
+   AND r.grain_minutes = p.grain_minutes
+   AND r.measure = ANY($2::text[])
+   AND r.starts_at >= p.from_at
+   AND r.starts_at < p.to_at
+ GROUP BY p.span_number, r.measure, r.label
+"""
+# rollups_pkey
+POINTS = """
+SELECT date_bin($6, starts_at, $4) AS at, measure, label, sum(count)::bigint AS count,
+       sum(amount_minor)::bigint AS amount_minor
+  FROM rollups
+ WHERE merchant_id = $1
+   AND grain_minutes = $2
+   AND measure = ANY($3::text[])
+   AND starts_at >= $4
+   AND starts_at < $5
+ GROUP BY 1, measure, label
+"""
+# webhook_logs_delivered, webhook_logs_failed, webhook_logs_waiting
+DELIVERIES = """
+SELECT (SELECT count(*) FROM webhook_logs
+         WHERE merchant_id = $1 AND status = 'success' AND created_at >= $2 AND created_at < $3) AS delivered,
+       (SELECT count(*) FROM webhook_logs
+         WHERE merchant_id = $1 AND status = 'failed' AND created_at >= $2 AND created_at < $3) AS failed,
+       waiting.count AS waiting, extract(epoch FROM now() - waiting.oldest)::int AS oldest_waiting_seconds
+  FROM (SELECT count(*) AS count, min(created_at) AS oldest
+          FROM webhook_logs
+         WHERE merchant_id = $1 AND status IN ('pending', 'held')) AS waiting
+"""
+
+
+async def totals(pool: asyncpg.Pool, merchant_id: str, spans: Sequence[Span]) -> list[list[Total]]:
+    """For each span, in order, every measure's sums by label."""
+    pieces = [(number, piece) for number, span in enumerate(spans) for piece in pieces_of(span)]
+    rows = await pool.fetch(
+        TOTALS,
+        merchant_id,
+        list(Measure),
+        [number for number, _ in pieces],
+        [piece.grain_minutes for _, piece in pieces],
+        [piece.from_at for _, piece in pieces],
+        [piece.to_at for _, piece in pieces],
+    )
+    found: list[list[Total]] = [[] for _ in spans]
+    for row in rows:
+        found[row["span_number"]].append(Total(row["measure"], row["label"], row["count"], row["amount_minor"]))
+    return found
+
+
+SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCESSED)
+
+
+async def points(pool: asyncpg.Pool, merchant_id: str, span: Span, bucket: timedelta) -> list[Point]:
+    """The measures of SERIES in buckets counted from the span's start; empty buckets are left out."""
+    whole_days = bucket == timedelta(days=1) and floor(span.from_at, DAY) == span.from_at
+    rows = await pool.fetch(
+        POINTS,
+        merchant_id,
+        DAY if whole_days and floor(span.to_at, DAY) == span.to_at else QUARTER,
+        list(SERIES),
+        span.from_at,
+        span.to_at,
+        bucket,
+    )
+    return [Point(row["at"], Total(row["measure"], row["label"], row["count"], row["amount_minor"])) for row in rows]
+
+
+async def deliveries(pool: asyncpg.Pool, merchant_id: str, span: Span) -> Deliveries:
+    row = await pool.fetchrow(DELIVERIES, merchant_id, span.from_at, span.to_at)
+    assert row is not None
+    return Deliveries(**dict(row))
