@@ -15,7 +15,8 @@ from datetime import datetime
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from domain.delivery import UNDECIDED, DeliveryStatus, Due
+from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
+from topics.envelope import Envelope
 
 # webhooks_merchant
 ENDPOINTS = """
@@ -94,6 +95,29 @@ class _Known:
     attempts: int
     next_retry_at: datetime | None
     job_id: str | None
+
+
+def drafts_of(event: Envelope, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
+    """One draft for each endpoint that wants this event. `body`: what all of them are sent."""
+    payment_id = event.body["payment"]["id"]
+    return [
+        Draft(
+            id=log_id(event.id, target.id, event.at),
+            merchant_id=target.merchant_id,
+            endpoint_id=target.id,
+            event_id=event.id,
+            event=event.type,
+            order_id=event.body["order_id"],
+            payment_id=payment_id,
+            sequence=event.body["sequence"],
+            body=body,
+            request_id=event.request_id,
+            ordered=is_ordered(ordering=target.ordering, payment_id=payment_id),
+            active=target.active,
+        )
+        for target in targets
+        if wants(target.events, event.type)
+    ]
 
 
 async def targets_of(pool: asyncpg.Pool, merchant_ids: Iterable[str]) -> dict[str, list[Target]]:

@@ -172,9 +172,9 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`made`: the attempts that counted (a repeat does not). `released`: what may be sent now."""
+    """`counted`: how many attempts were new (a repeat is not). `released`: what may be sent now."""
 
-    made: frozenset[uuid.UUID]
+    counted: int
     released: tuple[Due, ...]
 
 
@@ -199,19 +199,14 @@ async def record(pool: asyncpg.Pool, made: Sequence[Made], asides: Sequence[Asid
                 [one.status for one in asides],
                 [one.next_retry_at for one in asides],
             )
-        released = await _release(connection, _ended(made, asides), at)
-    return Recorded(frozenset(one.sent.prepared.due.log_id for one in counted), released)
+        released = await _release(connection, _ended(made, asides), at, again=len(counted) < len(made))
+    return Recorded(len(counted), released)
 
 
 async def release_after(pool: asyncpg.Pool, ended: Sequence[Loaded], at: datetime) -> tuple[Due, ...]:
     """What waited for deliveries that had ended before: their end's own release may not have reached the topic."""
-    places = [(one.payment_id, one.endpoint_id) for one in ended if one.payment_id is not None]
-    if not places:
-        return ()
     async with pool.acquire() as connection:
-        released = await _release(connection, places, at)
-        before = await connection.fetch(RELEASED_BEFORE, *_arrays(places), at)
-    return tuple({due.log_id: due for due in (*released, *map(due_of, before))}.values())
+        return await _release(connection, [(one.payment_id, one.endpoint_id) for one in ended], at, again=True)
 
 
 def due_of(row: asyncpg.Record) -> Due:
@@ -272,13 +267,15 @@ def _ended(made: Sequence[Made], asides: Sequence[Aside]) -> list[tuple[str | No
     return places + [(one.payment_id, one.endpoint_id) for one in asides if one.status in over]
 
 
-async def _release(connection: Connection, ended: Sequence[tuple[str | None, str]], at: datetime) -> tuple[Due, ...]:
+async def _release(
+    connection: Connection, ended: Sequence[tuple[str | None, str]], at: datetime, *, again: bool
+) -> tuple[Due, ...]:
+    """`again`: this may be the repeat of a release whose outcome never reached the topic; find that too."""
     places = [(payment_id, endpoint_id) for payment_id, endpoint_id in ended if payment_id is not None]
     if not places:
         return ()
-    rows = await connection.fetch(RELEASE_NEXT, *_arrays(places), at)
-    return tuple(due_of(row) for row in rows)
-
-
-def _arrays(places: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    return [payment_id for payment_id, _ in places], [endpoint_id for _, endpoint_id in places]
+    arrays = [payment_id for payment_id, _ in places], [endpoint_id for _, endpoint_id in places]
+    rows = await connection.fetch(RELEASE_NEXT, *arrays, at)
+    if again:
+        rows += await connection.fetch(RELEASED_BEFORE, *arrays, at)
+    return tuple({row["id"]: due_of(row) for row in rows}.values())

@@ -1,0 +1,63 @@
+"""The forwarder's bulk jobs: replays and bulk retries, chunk by chunk, at a bounded rate, resumed after any crash."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+from prometheus_client import Counter
+
+from agents.role import Context
+from runtime.clock import now
+from runtime.logs import get_logger
+from store.webhook_jobs import Chunk, Job, advance, next_chunk, open_jobs
+from store.webhook_planning import replay_deliveries
+from store.webhook_pool import UNAVAILABLE
+from topics.delivery import delivery_record
+from topics.producer import LogProducer
+
+log = get_logger("bulk")
+
+CHUNK = 100
+CHUNK_SECONDS = 0.5
+"""One chunk of each open job in this time: 200 deliveries a second for each."""
+PUBLISH_TIMEOUT_SECONDS = 45
+REOPENED = Counter("gateway_webhooks_reopened", "Deliveries opened again by jobs", ["kind"])
+
+
+class Bulk:
+    """Works on every open job in turn, so that a long one does not keep a short one waiting."""
+
+    def __init__(self, context: Context, pool: asyncpg.Pool, producer: LogProducer) -> None:
+        self._context = context
+        self._pool = pool
+        self._producer = producer
+
+    async def run(self) -> None:
+        while not self._context.stopping.is_set():
+            try:
+                for job in await open_jobs(self._pool):
+                    await self._step(job)
+            except UNAVAILABLE as error:
+                log.warning("job_step_failed", error=repr(error))
+            pause = asyncio.wait_for(self._context.stopping.wait(), timeout=CHUNK_SECONDS)
+            await asyncio.gather(pause, return_exceptions=True)
+
+    async def _step(self, job: Job) -> None:
+        chunk = await next_chunk(self._pool, job, limit=CHUNK)
+        if chunk is None:
+            log.warning("job_without_endpoint", job_id=job.id)
+            await advance(self._pool, job, state="failed", cursor=job.cursor, done=0)
+            return
+        await self._open_again(job, chunk)
+        state, cursor = ("done", job.cursor) if chunk.cursor is None else ("running", chunk.cursor)
+        await advance(self._pool, job, state=state, cursor=cursor, done=len(chunk.drafts))
+        if chunk.cursor is None:
+            log.info("job_done", job_id=job.id, kind=job.kind)
+
+    async def _open_again(self, job: Job, chunk: Chunk) -> None:
+        at, partitions = now(), self._context.settings.topic_partitions
+        dues = await replay_deliveries(self._pool, chunk.drafts, at, job_id=job.id)
+        records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
+        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        REOPENED.labels(job.kind).inc(len(records))

@@ -1,0 +1,277 @@
+"""`python -m agents.webhooks.dispatcher`: makes the attempts that the deliveries topic asks for.
+
+    record ─prepare─► lane ─send─► classify ─► record (batched, one transaction) ─route─► retry tier | DLQ | next one
+
+An offset is committed when the attempt stands in the database and what follows from it stands on the log. A record
+that comes again finds its attempt recorded and only repeats the routing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from aiokafka import TopicPartition
+from prometheus_client import Counter, Gauge, Histogram
+
+from agents.consumer import LogConsumer
+from agents.role import Context, run_role
+from agents.webhooks.lanes import Lanes
+from agents.webhooks.preparing import Repeat, Unsealable, prepare
+from agents.webhooks.routing import (
+    Attempted,
+    Outcome,
+    Repeated,
+    Router,
+    SetAside,
+    Task,
+    dead_record,
+    made_of,
+    undecodable_record,
+)
+from agents.webhooks.sending import Sender
+from domain.delivery import (
+    Dead,
+    Delivered,
+    DeliveryStatus,
+    Due,
+    Prepared,
+    RetryLater,
+    Sent,
+    SwitchedOff,
+    classify,
+)
+from runtime.clock import now
+from runtime.logs import get_logger
+from store.webhook_pool import make_webhook_pool, persistently
+from store.webhook_recording import Aside, Loaded, load_deliveries, record, release_after
+from topics.catalogue import DELIVERIES
+from topics.delivery import delivery_record, read_delivery
+from topics.envelope import UndecodableError
+from topics.producer import LogProducer, Record
+
+log = get_logger("dispatcher")
+
+GROUP = "dispatcher"
+UNDER_WAY_MAX = 2_000
+RECORDED_MAX = 500
+TICK_SECONDS = 0.25
+PUBLISH_TIMEOUT_SECONDS = 45
+
+ATTEMPTS = Counter("gateway_webhook_attempts", "Webhook attempts", ["outcome"])
+PARKED = Counter("gateway_webhook_parked", "Deliveries sent to the retry tier because their endpoint is slow")
+SECONDS = Histogram("gateway_webhook_seconds", "Duration of webhook attempts")
+UNDER_WAY = Gauge("gateway_webhooks_under_way", "Deliveries taken from the topic and not yet done")
+OUTCOMES = {Delivered: "delivered", RetryLater: "retry", Dead: "dead", SwitchedOff: "gone"}
+UNSEALABLE = "the endpoint's secret cannot be decrypted with this SECRET_KEY"
+DRAIN_SECONDS = 6.0
+
+
+class Dispatcher:
+    """One worker. `run` returns after a drain, raises when the log or the database stay away."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
+        self._consumer = LogConsumer(context.settings, DELIVERIES, group=GROUP, member=context.worker.name)
+        self._sender = Sender(context.settings)
+        self._router = Router(context.settings)
+        self._lanes: Lanes[tuple[Task, Prepared]] = Lanes(
+            self._start, self._park, may_park=self._router.parking_seconds > 0
+        )
+        self._under_way: dict[uuid.UUID, Task] = {}
+        self._requests: set[asyncio.Task[None]] = set()
+        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._room = asyncio.Event()
+        self._attempts = 0
+
+    async def run(self) -> None:
+        self._pool = await make_webhook_pool(self._settings, size=4)
+        await self._sender.open()
+        await self._producer.start()
+        await self._consumer.start()
+        async with asyncio.TaskGroup() as group:
+            recording = group.create_task(self._record())
+            ticking = group.create_task(self._tick())
+            await self._consume()
+            await self._drain()
+            recording.cancel()
+            ticking.cancel()
+        await self._consumer.stop()
+        await self._sender.close()
+        await self._producer.stop()
+
+    # Taking
+
+    async def _consume(self) -> None:
+        while not self._context.stopping.is_set():
+            await self._wait_for_room()
+            taken = await self._consumer.take(wait_ms=250, records_max=RECORDED_MAX)
+            if taken:
+                await self._begin_all(taken)
+            await self._consumer.commit_if_due()
+            under_way = self._consumer.offsets.open_count()
+            UNDER_WAY.set(under_way)
+            self._context.alive(lag=self._consumer.lag(), under_way=under_way, attempts=self._attempts)
+
+    async def _wait_for_room(self) -> None:
+        if self._consumer.offsets.open_count() < UNDER_WAY_MAX:
+            return
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TICK_SECONDS):
+                await self._room.wait()
+
+    async def _begin_all(self, taken: dict[TopicPartition, list[Any]]) -> None:
+        tasks: list[Task] = []
+        for partition, messages in taken.items():
+            for message in messages:
+                mark = self._consumer.offsets.begin(partition, message.offset)
+                try:
+                    due = read_delivery(message.value)
+                except UndecodableError as error:
+                    await self._give_up(message, undecodable_record(message, error, now()), mark)
+                    continue
+                known = self._under_way.get(due.log_id)
+                if known is not None and known.due.attempt >= due.attempt:
+                    known.marks.append(mark)
+                    continue
+                task = self._under_way[due.log_id] = Task(due, message, [mark])
+                tasks.append(task)
+        if tasks:
+            ids = [task.due.log_id for task in tasks]
+            rows = await persistently(lambda: load_deliveries(self._pool, ids), what="load")
+            for task in tasks:
+                await self._begin(task, rows.get(task.due.log_id))
+
+    async def _begin(self, task: Task, row: Loaded | None) -> None:
+        if row is None:
+            self._forget(task)
+            await self._give_up(task.message, _unknown_record(task), *task.marks)
+            return
+        match prepare(task.due, row, secret_key=self._settings.secret_key, at=now()):
+            case Prepared() as prepared:
+                self._lanes.offer(task.due.endpoint_id, (task, prepared))
+            case Unsealable(prepared):
+                log.error("secret_unsealable", endpoint_id=row.endpoint_id)
+                self._judge(task, Sent(prepared, now(), 0, {}, None, UNSEALABLE))
+            case Aside() as aside:
+                self._outcomes.put_nowait(SetAside(task, aside))
+            case Repeat(repeated):
+                self._outcomes.put_nowait(Repeated(task, repeated))
+            case None:
+                self._forget(task)
+                self._done(task)
+
+    async def _give_up(self, message: Any, letter: Record, *marks: list[Any]) -> None:
+        log.error("delivery_record_given_up", partition=message.partition, offset=message.offset)
+        await self._producer.publish([letter], timeout=PUBLISH_TIMEOUT_SECONDS)
+        for mark in marks:
+            self._consumer.offsets.done(mark)
+
+    # Sending
+
+    def _start(self, endpoint_id: str, work: tuple[Task, Prepared], ticket: int) -> None:
+        request = asyncio.create_task(self._attempt(endpoint_id, *work, ticket))
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+
+    async def _attempt(self, endpoint_id: str, task: Task, prepared: Prepared, ticket: int) -> None:
+        try:
+            sent = await self._sender.send(prepared)
+        finally:
+            self._lanes.ended(endpoint_id, ticket)
+        SECONDS.observe(sent.duration_ms / 1_000)
+        self._judge(task, sent)
+
+    def _judge(self, task: Task, sent: Sent) -> None:
+        verdict = classify(sent, self._settings.retry_delays_seconds, draw=random.random())
+        ATTEMPTS.labels(OUTCOMES[type(verdict)]).inc()
+        self._attempts += 1
+        self._outcomes.put_nowait(Attempted(task, sent, verdict))
+
+    def _park(self, work: tuple[Task, Prepared]) -> None:
+        task, prepared = work
+        due_at = now() + timedelta(seconds=self._router.parking_seconds)
+        aside = Aside(
+            task.due.log_id, prepared.payment_id, task.due.endpoint_id, DeliveryStatus.PENDING, next_retry_at=due_at
+        )
+        PARKED.inc()
+        self._outcomes.put_nowait(SetAside(task, aside))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._lanes.park_slow()
+
+    # Recording
+
+    async def _record(self) -> None:
+        while True:
+            batch = [await self._outcomes.get()]
+            while len(batch) < RECORDED_MAX and not self._outcomes.empty():
+                batch.append(self._outcomes.get_nowait())
+            await self._write(batch)
+            for _ in batch:
+                self._outcomes.task_done()
+            if self._consumer.offsets.open_count() < UNDER_WAY_MAX:
+                self._room.set()
+
+    async def _write(self, batch: list[Outcome]) -> None:
+        at = now()
+        released = await self._write_rows(batch)
+        for outcome in batch:
+            self._forget(outcome.task)
+        partitions = self._settings.topic_partitions
+        records = self._router.records(batch, at)
+        records += [delivery_record(due, at=at, partitions=partitions) for due in released]
+        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        for outcome in batch:
+            self._done(outcome.task)
+
+    async def _write_rows(self, batch: list[Outcome]) -> list[Due]:
+        made = [made_of(outcome) for outcome in batch if isinstance(outcome, Attempted)]
+        asides = [outcome.aside for outcome in batch if isinstance(outcome, SetAside)]
+        ended = [outcome.row for outcome in batch if isinstance(outcome, Repeated)]
+        released: list[Due] = []
+        if made or asides:
+            recorded = await persistently(lambda: record(self._pool, made, asides, now()), what="record")
+            released += recorded.released
+        if ended:
+            released += await persistently(lambda: release_after(self._pool, ended, now()), what="release")
+        return released
+
+    def _forget(self, task: Task) -> None:
+        """The row tells from here on; a later attempt's record may have taken the place already."""
+        if self._under_way.get(task.due.log_id) is task:
+            del self._under_way[task.due.log_id]
+
+    def _done(self, task: Task) -> None:
+        for mark in task.marks:
+            self._consumer.offsets.done(mark)
+
+    async def _drain(self) -> None:
+        """Let requests under way end and be recorded; what waits is read again by whoever comes next."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                self._lanes.close()
+                while self._requests:
+                    await asyncio.wait(self._requests)
+                await self._outcomes.join()
+
+
+def _unknown_record(task: Task) -> Record:
+    return dead_record(task.message, reason="unknown_delivery", error="there is no such delivery", at=now())
+
+
+async def _body(context: Context) -> None:
+    await Dispatcher(context).run()
+
+
+if __name__ == "__main__":
+    run_role("dispatcher", _body)

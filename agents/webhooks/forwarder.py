@@ -1,0 +1,120 @@
+"""`python -m agents.webhooks.forwarder`: waits at the retry tiers and puts what is due on the deliveries topic.
+
+The first worker also does the upkeep (agents/webhooks/upkeep.py) and the bulk jobs (agents/webhooks/bulk.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from aiokafka import TopicPartition
+from prometheus_client import Counter, Gauge
+
+from agents.consumer import LogConsumer
+from agents.role import Context, run_role
+from agents.webhooks.bulk import Bulk
+from agents.webhooks.routing import undecodable_record
+from agents.webhooks.tiers import Tiers, Waiting
+from agents.webhooks.upkeep import Upkeep
+from runtime.clock import now
+from runtime.logs import get_logger
+from store.webhook_pool import make_webhook_pool
+from topics.catalogue import retry_topic
+from topics.delivery import delivery_record, due_at_ms, read_delivery
+from topics.envelope import UndecodableError
+from topics.producer import LogProducer, Record
+
+log = get_logger("forwarder")
+
+GROUP = "forwarder"
+TURN_MS = 250
+FORWARDED_MAX = 1_000
+PUBLISH_TIMEOUT_SECONDS = 45
+FORWARDED = Counter("gateway_webhooks_forwarded", "Retries that came due")
+WAITING = Gauge("gateway_webhooks_waiting", "Retries read ahead and not yet due")
+
+
+class Forwarder:
+    """One worker."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
+        tiers = sorted({retry_topic(delay) for delay in context.settings.retry_delays_seconds if delay > 0})
+        self._consumer = (
+            LogConsumer(context.settings, *tiers, group=GROUP, member=context.worker.name, on_change=self._on_change)
+            if tiers
+            else None
+        )
+        self._tiers = Tiers()
+        self._paused: set[TopicPartition] = set()
+
+    async def run(self) -> None:
+        self._pool = await make_webhook_pool(self._settings, size=4)
+        await self._producer.start()
+        async with asyncio.TaskGroup() as group:
+            if self._context.worker.index == 0:
+                group.create_task(Upkeep(self._context, self._pool, self._producer).run())
+                group.create_task(Bulk(self._context, self._pool, self._producer).run())
+            if self._consumer is not None:
+                group.create_task(self._forward(self._consumer))
+        await self._producer.stop()
+
+    def _on_change(self, assigned: set[TopicPartition]) -> None:
+        self._tiers.forget(assigned)
+        self._paused -= assigned
+
+    async def _forward(self, consumer: LogConsumer) -> None:
+        await consumer.start()
+        while not self._context.stopping.is_set():
+            for partition, messages in (await consumer.take(wait_ms=self._wait_ms())).items():
+                for message in messages:
+                    mark = consumer.offsets.begin(partition, message.offset)
+                    self._tiers.add(partition, message, due_ms=due_at_ms(message.headers), mark=mark)
+            self._hold_back(consumer)
+            await self._forward_due(consumer)
+            await consumer.commit_if_due()
+            WAITING.set(len(self._tiers))
+            self._context.alive(lag=consumer.lag(), waiting=len(self._tiers))
+        await consumer.stop()
+
+    def _wait_ms(self) -> int:
+        """Until the next is due, bounded so that a stop is noticed."""
+        due_ms = self._tiers.next_due_ms()
+        return TURN_MS if due_ms is None else max(1, min(TURN_MS, due_ms - time.time_ns() // 1_000_000))
+
+    def _hold_back(self, consumer: LogConsumer) -> None:
+        full = self._tiers.full() & consumer.raw.assignment()
+        if full - self._paused:
+            consumer.raw.pause(*(full - self._paused))
+        if self._paused - full:
+            consumer.raw.resume(*((self._paused - full) & consumer.raw.assignment()))
+        self._paused = full
+
+    async def _forward_due(self, consumer: LogConsumer) -> None:
+        due = self._tiers.take_due(time.time_ns() // 1_000_000, limit=FORWARDED_MAX)
+        if not due:
+            return
+        await self._producer.publish([self._record(one) for one in due], timeout=PUBLISH_TIMEOUT_SECONDS)
+        FORWARDED.inc(len(due))
+        for one in due:
+            consumer.offsets.done(one.mark)
+
+    def _record(self, waiting: Waiting) -> Record:
+        at = now()
+        try:
+            due = read_delivery(waiting.message.value)
+        except UndecodableError as error:
+            log.error("retry_undecodable", partition=str(waiting.partition), offset=waiting.message.offset)
+            return undecodable_record(waiting.message, error, at)
+        return delivery_record(due, at=at, partitions=self._settings.topic_partitions)
+
+
+async def _body(context: Context) -> None:
+    await Forwarder(context).run()
+
+
+if __name__ == "__main__":
+    run_role("forwarder", _body)
