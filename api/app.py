@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from api import health
 from api.edge import Edge
 from api.errors import BROKEN_SURROUNDINGS, ApiError, on_error
+from api.own_pages import own_origins
 from api.parts import open_parts
 from api.routes import HOT, ROUTERS
 from runtime.settings import Settings
@@ -28,9 +29,8 @@ class Application(FastAPI):
     """FastAPI with our layer outside of everything of its own."""
 
     def build_middleware_stack(self) -> Edge:
-        return Edge(
-            super().build_middleware_stack(), {(method, PREFIX + path): hot for (method, path), hot in HOT.items()}
-        )
+        hot = {(method, PREFIX + path): handler for (method, path), handler in HOT.items()}
+        return Edge(super().build_middleware_stack(), hot, own_origins(self.state.settings))
 
 
 def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:

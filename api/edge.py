@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ApiError, answer_of
+from api.errors import ApiError, answer_of, bad_request
 from api.metrics import REQUEST_SECONDS
+from api.origins import cors_headers
 from runtime.logs import get_logger
 
 log = get_logger("api")
@@ -35,22 +36,31 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"cross-origin-resource-policy", b"cross-origin"),
 )
 NO_CONTENT_POLICY: Header = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+VARIES: Header = (b"vary", b"Origin")
+PUBLIC = "/public"
+"""Routes for any merchant's page have this in their path."""
 NOT_STORED: Header = (b"cache-control", b"no-store")
 
 
 class Edge:
     """ASGI application around the FastAPI one. `hot`: (method, path) -> handler that skips the router."""
 
-    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler]) -> None:
+    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler], own_origins: frozenset[str]) -> None:
         self._app = app
         self._hot = hot
+        self._own_origins = own_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send)
+        answer = _Answer(scope, send, self._own_origins)
         try:
+            if answer.preflight:
+                await Response(status_code=204)(scope, receive, answer.send)
+                return
+            if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+                raise bad_request("The address must not contain NUL characters")
             await self._route(scope, receive, answer.send)
         except Exception as error:
             if answer.status:
@@ -77,11 +87,12 @@ class Edge:
 class _Answer:
     """One answer on its way out."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, own_origins: frozenset[str]) -> None:
         self._scope = scope
         self._send = send
+        self._own_origins = own_origins
         self._began = time.perf_counter()
-        self._request_id = _request_id(scope)
+        self._request_id, self._origin, self.preflight = _read_headers(scope)
         scope["request_id"] = self._request_id.decode()
         self.status = 0
 
@@ -95,7 +106,16 @@ class _Answer:
             for extra in (NO_CONTENT_POLICY, NOT_STORED):
                 if extra[0] not in given:
                     headers.append(extra)
+            headers.append(VARIES)
+            if self._origin:
+                headers.extend(self._cors(self._origin))
         await self._send(message)
+
+    def _cors(self, origin: str) -> list[Header]:
+        own = origin in self._own_origins
+        if not own and PUBLIC not in self._scope["path"]:
+            return []
+        return cors_headers(origin, own=own, preflight=self.preflight)
 
     def measure(self) -> None:
         route = self._scope.get("route_name") or getattr(self._scope.get("route"), "path", "none")
@@ -104,9 +124,18 @@ class _Answer:
         )
 
 
-def _request_id(scope: Scope) -> bytes:
-    """The caller's, where it is of a form that can go into logs and records; else a new one."""
+def _read_headers(scope: Scope) -> tuple[bytes, str, bool]:
+    """(request id, origin of the page that asks or nothing, whether this is a CORS preflight).
+
+    The caller's request id is taken where it is of a form that can go into logs and records; else a new one is made.
+    """
+    request_id, origin, asks = b"", "", False
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return value if REQUEST_ID.match(value) else b"req_" + secrets.token_hex(12).encode()
-    return b"req_" + secrets.token_hex(12).encode()
+        if name == b"x-request-id" and REQUEST_ID.match(value):
+            request_id = value
+        elif name == b"origin":
+            origin = value.decode("latin-1")
+        elif name == b"access-control-request-method":
+            asks = True
+    made = request_id or b"req_" + secrets.token_hex(12).encode()
+    return made, origin, bool(asks and origin and scope["method"] == "OPTIONS")

@@ -18,8 +18,6 @@ from store.api_keys import ApiKey, find_api_key, touch_api_key
 
 log = get_logger("api-keys")
 
-KEYS_CHANGED = "keys-changed"
-"""Redis channel; a message is the key that changed."""
 KEY_LENGTH_MAX = 128
 KEYS_MAX = 10_000
 TTL_SECONDS = 30.0

@@ -20,10 +20,13 @@ from starlette.requests import HTTPConnection
 
 from api.commands import CommandBus
 from api.keys import KeyCache
+from api.live import LiveUpdates
+from api.own_pages import own_origins
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
 from runtime.settings import Settings
 from runtime.worker import Worker
+from store.api_keys import KEYS_CHANGED
 from store.connections import make_pool, make_redis, make_subscriber
 from store.heartbeats import beat, clear
 from store.probe import DatabaseProbe
@@ -41,10 +44,14 @@ class Parts:
     worker: Worker
     pool: asyncpg.Pool
     redis: redis.Redis
+    subscriber: redis.Redis
+    """For subscriptions alone: it waits without an end."""
     producer: LogProducer
     commands: CommandBus
     database: DatabaseProbe
+    live: LiveUpdates
     fingerprint_secret: bytes
+    own_origins: frozenset[str]
     keys: KeyCache
     turned_at: float = field(default_factory=time.monotonic)
     """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
@@ -81,19 +88,26 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
         stack.push_async_callback(producer.stop)
         commands = CommandBus(settings, worker.name, producer, pool, subscriber)
         database = DatabaseProbe(settings)
+        keys = KeyCache(settings, pool)
+        live = LiveUpdates(subscriber)
+        live.on(KEYS_CHANGED, lambda message: keys.forget(message.decode()), on_gap=keys.forget_all)
         parts = Parts(
             settings=settings,
             worker=worker,
             pool=pool,
             redis=client,
+            subscriber=subscriber,
             producer=producer,
             commands=commands,
             database=database,
             fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
-            keys=KeyCache(settings, pool),
+            live=live,
+            own_origins=own_origins(settings),
+            keys=keys,
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=parts.health)
-        for work in (beat(client, worker.role, worker.name, parts.facts), commands.run(), database.run()):
+        beats = beat(client, worker.role, worker.name, parts.facts)
+        for work in (beats, commands.run(), database.run(), live.run()):
             await stack.enter_async_context(_running(work))
         yield parts
         with contextlib.suppress(RedisError, OSError):

@@ -9,12 +9,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.edge import Handler
-from api.routes import analytics, auth, merchants, orders, payments, refunds
+from api.routes import analytics, auth, merchants, orders, payments, public, refunds, test_mode
 
 ROUTERS: tuple[APIRouter, ...] = (
+    public.router,
     orders.router,
     payments.router,
     refunds.router,
+    test_mode.router,
     auth.router,
     merchants.router,
     analytics.router,
@@ -23,4 +25,5 @@ HOT: dict[tuple[str, str], Handler] = {
     ("POST", "/orders"): orders.create_order,
     ("POST", "/payments"): payments.create_payment,
     ("POST", "/refunds"): refunds.create_refund,
+    ("POST", "/payments/public"): public.create_payment,
 }

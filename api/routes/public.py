@@ -1,0 +1,170 @@
+"""Routes of a payer's browser: no secret, the unguessable order id is the capability. Rate-limited by address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.bodies import read_json
+from api.documentation import errors, json_body
+from api.errors import FORBIDDEN, ApiError, bad_request, refused, unauthenticated
+from api.idempotency import key_of
+from api.limits import limit
+from api.origins import check_origin
+from api.parts import parts_of
+from api.reading import Found, find, json_response
+from api.routes.orders import EXAMPLE, ask_for_order
+from api.routes.payments import ask_for_payment, read_payment
+from api.schemas.orders import NewPublicOrder, OrderView
+from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PublicPaymentView
+from api.schemas.public import PublicOrderView
+from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID, is_id
+from domain.payment import Method
+from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND
+from domain.resource import payment_resource
+from runtime.clock import make_id
+from store.merchants import Merchant
+from store.merchants import find as find_merchant
+from store.orders import find_order, latest_payment
+from store.payments import find_payment
+from topics.envelope import encode_json
+
+router = APIRouter(tags=["Checkout"])
+
+
+@router.post(
+    "/orders/public",
+    summary="Create an order from a browser",
+    description="For merchants that allow browser-priced orders, up to the maximum they set.",
+    status_code=201,
+    response_model=OrderView,
+    responses={
+        202: {"model": OrderView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 403, 409, 413, 422, 429, 503),
+    },
+    openapi_extra=json_body(NewPublicOrder, {**EXAMPLE, "key": "key_test_abc123"}, idempotent=True),
+)
+async def create_order(request: Request) -> Response:
+    await limit(request, "orders-public", parts_of(request).settings.rate_limit_public_per_minute)
+    wanted = await read_json(request, NewPublicOrder)
+    merchant = await _merchant_named(request, wanted.key or request.headers.get("x-api-key"))
+    await check_origin(request, merchant.id)
+    if not merchant.browser_orders_enabled:
+        raise ApiError(FORBIDDEN, "This merchant does not take orders from browsers")
+    maximum = merchant.browser_orders_max_amount
+    if maximum is not None and wanted.amount > maximum:
+        raise bad_request(f"amount must be at most {maximum}", "amount")
+    receipt = wanted.receipt or make_id("rcpt_")
+    return await ask_for_order(request, wanted, merchant_id=merchant.id, receipt=receipt, route="orders-public")
+
+
+async def _merchant_named(request: Request, key: str | None) -> Merchant:
+    """The merchant behind a publishable key; without one, in test mode, the test merchant."""
+    parts = parts_of(request)
+    if key:
+        found = await parts.keys.find(key)
+        merchant_id = None if found is None else found.merchant_id
+    else:
+        merchant_id = SEEDED_MERCHANT_ID if parts.settings.test_mode else None
+    merchant = None if merchant_id is None else await find_merchant(parts.pool, merchant_id)
+    if merchant is None:
+        raise unauthenticated()
+    return merchant
+
+
+@router.post(
+    "/payments/public",
+    summary="Pay an order from a browser",
+    status_code=201,
+    response_model=PublicPaymentView,
+    responses={
+        202: {"model": PublicPaymentView, "description": "Accepted, not decided yet"},
+        **errors(400, 403, 404, 409, 413, 422, 429, 503),
+    },
+    openapi_extra=json_body(NewPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
+)
+async def create_payment(request: Request) -> Response:
+    await limit(request, "payments-public", parts_of(request).settings.rate_limit_public_per_minute)
+    wanted, instrument = await read_payment(request)
+    key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
+    order = await _order(request, wanted.order_id)
+    return await ask_for_payment(
+        request, wanted, instrument, key=key, merchant_id=order.merchant_id, public=True, shape=_public_body
+    )
+
+
+@router.get(
+    "/orders/public/{order_id}",
+    summary="Read an order as its checkout does",
+    response_model=PublicOrderView,
+    responses=errors(403, 404, 429, 503),
+)
+@router.get("/orders/{order_id}/public", include_in_schema=False)
+async def read_order(request: Request, order_id: str) -> Response:
+    await _limit_reads(request)
+    found = await _order(request, order_id)
+    parts = parts_of(request)
+    merchant = await find_merchant(parts.pool, found.merchant_id)
+    if merchant is None:
+        raise refused(ORDER_NOT_FOUND)
+    payment = await latest_payment(parts.pool, order_id)
+    order = found.resource
+    return json_response(
+        {
+            **{name: order[name] for name in ("id", "amount", "currency", "status", "created_at", "receipt")},
+            "merchant": {"id": merchant.id, "name": merchant.name},
+            "methods": list(Method),
+            "test_mode": parts.settings.test_mode,
+            "allowed_origins": merchant.allowed_origins,
+            "payment": None if payment is None else public_shape(dict(payment_resource(payment))),
+            "expires_at": None,
+        }
+    )
+
+
+@router.get(
+    "/payments/public/{payment_id}",
+    summary="Read a payment as its payer does",
+    response_model=PublicPaymentView,
+    responses=errors(403, 404, 429, 503),
+)
+@router.get("/payments/{payment_id}/public", include_in_schema=False)
+async def read_payment_as_payer(request: Request, payment_id: str) -> Response:
+    await _limit_reads(request)
+    found = await payment_of_payer(request, payment_id)
+    return json_response(public_shape(found.resource))
+
+
+async def payment_of_payer(request: Request, payment_id: str) -> Found:
+    """Raises ApiError 404, or 403 for a page that the merchant does not allow."""
+    found = await find(parts_of(request), payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
+    if found is None:
+        raise refused(PAYMENT_NOT_FOUND)
+    await check_origin(request, found.merchant_id)
+    return found
+
+
+async def _order(request: Request, order_id: str) -> Found:
+    found = await find(parts_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
+    if found is None:
+        raise refused(ORDER_NOT_FOUND)
+    await check_origin(request, found.merchant_id)
+    return found
+
+
+async def _limit_reads(request: Request) -> None:
+    """Reads are cheaper than writes and come more often: a checkout polls."""
+    await limit(request, "reads-public", parts_of(request).settings.rate_limit_public_per_minute * 4)
+
+
+def public_shape(payment: dict[str, Any]) -> dict[str, Any]:
+    """A payment without what is the merchant's alone."""
+    return {name: value for name, value in payment.items() if name != "merchant_id"}
+
+
+def _public_body(body: str) -> bytes:
+    return encode_json(public_shape(orjson.loads(body)))

@@ -1,0 +1,132 @@
+"""Routes that exist only where TEST_MODE=true: who the test merchant is, a job to watch, and the job status."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.bodies import read_optional_json
+from api.documentation import errors, json_body
+from api.errors import refused
+from api.parts import parts_of
+from api.reading import json_response
+from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
+from domain.order import Command, CreateOrder
+from domain.payment import CreatePayment, Method
+from domain.rejection import ErrorCode, Rejected
+from runtime.clock import make_id, now
+from store.jobs import job_status
+from store.merchants import find as find_merchant
+from topics.catalogue import COMMANDS
+
+JOB_AMOUNT_MINOR = 50_000
+JOB_VPA = "success@upi"
+NOT_SEEDED = Rejected(ErrorCode.NOT_FOUND, "The test merchant is not seeded")
+
+
+async def only_in_test_mode(request: Request) -> None:
+    """Outside of test mode these routes are not there."""
+    if not parts_of(request).settings.test_mode:
+        raise HTTPException(404)
+
+
+router = APIRouter(tags=["Test mode"], dependencies=[Depends(only_in_test_mode)])
+
+
+class JobWanted(BaseModel):
+    """Body of POST /test/jobs/enqueue."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    type: str | None = None
+
+
+class JobQueued(BaseModel):
+    status: str
+    job_id: str
+    payment_id: str
+    queue: str
+
+
+class TestMerchant(BaseModel):
+    id: str
+    email: str
+    api_key: str
+    seeded: bool
+
+
+@router.get("/test/merchant", summary="The seeded merchant", response_model=TestMerchant, responses=errors(404, 503))
+async def read_merchant(request: Request) -> Response:
+    parts = parts_of(request)
+    merchant = await find_merchant(parts.pool, SEEDED_MERCHANT_ID)
+    if merchant is None:
+        raise refused(NOT_SEEDED)
+    return json_response(
+        {"id": merchant.id, "email": merchant.email, "api_key": parts.settings.test_api_key, "seeded": True}
+    )
+
+
+@router.post(
+    "/test/jobs/enqueue",
+    summary="Make an order and a payment",
+    response_model=JobQueued,
+    responses=errors(400, 404, 503),
+    openapi_extra=json_body(JobWanted, {"type": "payment"}, required=False),
+)
+async def enqueue(request: Request) -> Response:
+    """A real order and a real UPI payment through the log: the job's progress shows in /test/jobs/status."""
+    await read_optional_json(request, JobWanted)
+    order_id, payment_id = make_id(ORDER), make_id(PAYMENT)
+    await _ask(request, _order(order_id), order_id)
+    await _ask(request, _payment(request, order_id, payment_id), payment_id)
+    job = {"status": "queued", "job_id": f"job_{payment_id[-16:]}", "payment_id": payment_id, "queue": COMMANDS}
+    return json_response(job)
+
+
+async def _ask(request: Request, command: Command, resource_id: str) -> None:
+    """On the log is enough: a job may wait there for a worker."""
+    await parts_of(request).commands.ask(
+        command, key=None, request_id=request.scope["request_id"], resource_id=resource_id
+    )
+
+
+def _order(order_id: str) -> CreateOrder:
+    return CreateOrder(
+        order_id=order_id,
+        merchant_id=SEEDED_MERCHANT_ID,
+        amount=JOB_AMOUNT_MINOR,
+        currency="INR",
+        receipt="test job",
+        notes={},
+    )
+
+
+def _payment(request: Request, order_id: str, payment_id: str) -> CreatePayment:
+    deadline = timedelta(seconds=parts_of(request).settings.payment_deadline_seconds)
+    return CreatePayment(
+        order_id=order_id,
+        payment_id=payment_id,
+        merchant_id=SEEDED_MERCHANT_ID,
+        method=Method.UPI,
+        token=JOB_VPA,
+        vpa=JOB_VPA,
+        card_network=None,
+        card_last4=None,
+        amount=None,
+        currency=None,
+        deadline_at=now() + deadline,
+    )
+
+
+@router.get(
+    "/test/jobs/status", summary="Job counters and workers", response_model=dict[str, Any], responses=errors(404, 503)
+)
+async def status(request: Request) -> Response:
+    parts = parts_of(request)
+    return json_response(await job_status(parts.redis, parts.settings))

@@ -1,0 +1,28 @@
+"""What a payer's browser sees: orders and payments without what is the merchant's alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from api.schemas.orders import MerchantName
+from api.schemas.payments import PublicPaymentView
+
+
+class PublicOrderView(BaseModel):
+    """An order as its checkout needs it. `payment`: the latest, if there is one."""
+
+    id: str
+    amount: int
+    currency: str
+    status: Literal["CREATED", "PAID"]
+    created_at: datetime
+    receipt: str | None
+    merchant: MerchantName
+    methods: list[Literal["upi", "card"]]
+    test_mode: bool
+    allowed_origins: list[str]
+    payment: PublicPaymentView | None
+    expires_at: datetime | None
