@@ -35,8 +35,8 @@ check: venv ## Format, lint, types, architecture, unit tests; under a minute
 
 test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; ≤ 15 min
 	@$(GATEWAY) install --tests
-	@$(GATEWAY) pages build
 	@code=0; \
+	$(GATEWAY) pages build || code=1; \
 	$(PYTEST) tests -m "not chaos" --durations=15 || code=1; \
 	$(GATEWAY) pages test || code=1; \
 	exit $$code

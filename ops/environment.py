@@ -39,6 +39,7 @@ OPERATIONS_VARIABLES = (
     "REDIS_PORT",
     "KAFKA_PORT",
     "KAFKA_CONTROLLER_PORT",
+    "KAFKA_BROKERS",
 )
 """Read here only; everything else in `.env.example` is a field of `runtime.settings.Settings`."""
 
@@ -54,6 +55,9 @@ SERVICE_PORTS: dict[str, tuple[str, ...]] = {
     "redis": ("REDIS_PORT",),
     "kafka": ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
 }
+BROKER_PORT_STEP = 2
+"""Broker n listens this much × (n − 1) above KAFKA_PORT and KAFKA_CONTROLLER_PORT."""
+BROKERS_MAX = 5
 DATABASE_USER = "gateway_user"
 DATABASE_PASSWORD = "gateway_pass"
 DATABASE_NAME = "payment_gateway"
@@ -83,6 +87,11 @@ class StackPlan:
     def own_services(self) -> tuple[str, ...]:
         return tuple(name for name in SERVICE_URLS if name not in self.external)
 
+    @property
+    def kafka_brokers(self) -> int:
+        """How many brokers we start ourselves; 1 also stands for those that were given."""
+        return 1 if "kafka" in self.external else _brokers(self.environment)
+
     def worker_count(self, role: str) -> int:
         """How many processes of a role the local stack runs."""
         if role == "api":
@@ -106,6 +115,9 @@ class StackPlan:
     def ports_to_take(self, roles: tuple[str, ...]) -> dict[int, str]:
         """Every port this stack will listen on -> the variable that moves it."""
         taken = {self.ports[name]: name for service in self.own_services for name in SERVICE_PORTS[service]}
+        for port, name in [*taken.items()] if self.kafka_brokers > 1 else ():
+            if name in SERVICE_PORTS["kafka"]:
+                taken |= {port + BROKER_PORT_STEP * more: name for more in range(1, self.kafka_brokers)}
         for role in roles:
             options = {"--fd": "PORT", "--dashboard-fd": "DASHBOARD_PORT", "--checkout-fd": "CHECKOUT_PORT"}
             taken |= {port: options[option] for option, port in self.listening(role).items()}
@@ -149,7 +161,10 @@ def plan_stack(environ: Mapping[str, str], *, test_mode_default: bool = True) ->
             f"postgresql://{DATABASE_USER}:{DATABASE_PASSWORD}@127.0.0.1:{ports['POSTGRES_PORT']}/{DATABASE_NAME}"
         ),
         "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
-        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{ports['KAFKA_PORT']}",
+        "KAFKA_BOOTSTRAP_SERVERS": ",".join(
+            f"127.0.0.1:{ports['KAFKA_PORT'] + BROKER_PORT_STEP * more}" for more in range(_brokers(given))
+        ),
+        "TOPIC_REPLICATION": str(min(3, _brokers(given))),
         "API_URL": f"http://localhost:{ports['PORT']}",
         "CHECKOUT_URL": f"http://localhost:{ports['CHECKOUT_PORT']}",
         "DASHBOARD_URL": f"http://localhost:{ports['DASHBOARD_PORT']}",
@@ -208,6 +223,13 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     if not (0 if name == "METRICS_PORT" else 1) <= port <= 65_535:
         raise GatewayError(f"{name} must be a port number, not {port}.")
     return port
+
+
+def _brokers(environ: Mapping[str, str]) -> int:
+    brokers = _whole_number(environ, "KAFKA_BROKERS", 1)
+    if not 1 <= brokers <= BROKERS_MAX:
+        raise GatewayError(f"KAFKA_BROKERS must be between 1 and {BROKERS_MAX}, not {brokers}.")
+    return brokers
 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:

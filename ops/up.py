@@ -162,6 +162,8 @@ def _print_urls(plan: StackPlan) -> None:
 def _services_note(plan: StackPlan) -> str:
     ports = {"postgres": "POSTGRES_PORT", "redis": "REDIS_PORT", "kafka": "KAFKA_PORT"}
     own = [f"{name} :{plan.ports[port]}" for name, port in ports.items() if name not in plan.external]
+    if plan.kafka_brokers > 1:
+        own.append(f"{plan.kafka_brokers} brokers")
     return ", ".join([*own, *(f"{name} as given" for name in sorted(plan.external))])
 
 

@@ -12,7 +12,6 @@ import signal
 from collections.abc import Mapping
 from typing import Protocol
 
-from ops.environment import StackPlan
 from ops.errors import GatewayError
 from ops.processes import Command
 from ops.supervisor import Supervisor
@@ -26,8 +25,6 @@ class Service(Protocol):
     name: str
     title: str
     restart_modes: Mapping[str, signal.Signals]
-
-    def __init__(self, plan: StackPlan) -> None: ...
 
     async def prepare(self, supervisor: Supervisor) -> None:
         """Make the data folder and the configuration, idempotently."""

@@ -8,13 +8,9 @@ from ops.services.kafka import KafkaService
 from ops.services.postgres import PostgresService
 from ops.services.redis import RedisService
 
-SERVICES: dict[str, type[Service]] = {
-    "postgres": PostgresService,
-    "redis": RedisService,
-    "kafka": KafkaService,
-}
-
 
 def services_of(plan: StackPlan) -> dict[str, Service]:
-    """All three, also those that are external: their readiness is checked alike."""
-    return {name: service(plan) for name, service in SERVICES.items()}
+    """All three, also those that are external (their readiness is checked alike), and further brokers of our own."""
+    brokers = [KafkaService(plan, number) for number in range(1, plan.kafka_brokers + 1)]
+    services: list[Service] = [PostgresService(plan), RedisService(plan), *brokers]
+    return {service.name: service for service in services}

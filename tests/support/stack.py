@@ -179,7 +179,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 def _block(base: int) -> dict[str, str]:
     names = ("PORT", "CHECKOUT_PORT", "DASHBOARD_PORT", "POSTGRES_PORT", "REDIS_PORT", "KAFKA_PORT")
     numbers = {name: base + offset for offset, name in enumerate((*names, "KAFKA_CONTROLLER_PORT"))}
-    return {name: str(port) for name, port in (numbers | {"METRICS_PORT": base + 10}).items()}
+    return {name: str(port) for name, port in (numbers | {"METRICS_PORT": base + 12}).items()}
 
 
 def _clean_environment() -> dict[str, str]:
@@ -205,6 +205,6 @@ def _remove(run_dir: Path, *, keep_logs: bool) -> None:
     if not keep_logs:
         shutil.rmtree(run_dir, ignore_errors=True)
         return
-    for folder in ("postgres", "redis", "kafka"):
-        shutil.rmtree(run_dir / folder, ignore_errors=True)
+    for folder in (run_dir / "postgres", run_dir / "redis", *run_dir.glob("kafka*")):
+        shutil.rmtree(folder, ignore_errors=True)
     print(f"\nThe logs of this run's stack are in {run_dir}/logs")

@@ -9,8 +9,8 @@ from ops.services.kafka import server_properties
 PORTS = {"KAFKA_PORT": 20005, "KAFKA_CONTROLLER_PORT": 20006}
 
 
-def properties() -> dict[str, str]:
-    lines = server_properties(PORTS, Path("/data")).splitlines()
+def properties(*, number: int = 1, brokers: int = 1) -> dict[str, str]:
+    lines = server_properties(PORTS, Path("/data"), number=number, brokers=brokers).splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 
@@ -28,3 +28,19 @@ def test_groups_start_without_a_pause_and_one_node_holds_every_internal_topic() 
     assert found["group.initial.rebalance.delay.ms"] == "0"
     factors = [value for key, value in found.items() if key.endswith("replication.factor")]
     assert factors == ["1"] * 4
+
+
+def test_of_three_brokers_one_may_die_without_a_loss_or_a_stop() -> None:
+    found = properties(number=3, brokers=3)
+    factors = [value for key, value in found.items() if key.endswith("replication.factor")]
+    assert factors == ["3"] * 4
+    assert found["min.insync.replicas"] == found["transaction.state.log.min.isr"] == "2"
+
+
+def test_three_brokers_know_each_other_and_share_no_port() -> None:
+    nodes = [properties(number=number, brokers=3) for number in (1, 2, 3)]
+    assert {node["controller.quorum.voters"] for node in nodes} == {
+        "1@127.0.0.1:20006,2@127.0.0.1:20008,3@127.0.0.1:20010"
+    }
+    assert len({node["listeners"] for node in nodes}) == 3
+    assert [node["node.id"] for node in nodes] == ["1", "2", "3"]
