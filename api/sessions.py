@@ -2,7 +2,7 @@
 
     login ─► cookie (HttpOnly, SameSite=Lax, Secure over https) + csrf_token in the body
     GET   ─► the cookie
-    POST, PUT, PATCH, DELETE ─► the cookie and X-CSRF-Token; a browser's Origin must be the dashboard's or our own
+    POST, PUT, PATCH, DELETE ─► the cookie and X-CSRF-Token; a browser's Origin must be one of our own pages'
 
 Two fences on purpose: SameSite keeps the cookie at home, the token proves that the page could read our answer.
 """
@@ -10,8 +10,6 @@ Two fences on purpose: SameSite keeps the cookie at home, the token proves that 
 from __future__ import annotations
 
 import hmac
-from functools import lru_cache
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,19 +66,8 @@ def signed_out() -> ApiError:
 def check_origin(request: Request) -> None:
     """Raises ApiError 403 where a browser says that another site's page sends this. Other clients send no Origin."""
     origin = request.headers.get("origin")
-    if origin is not None and origin not in own_origins(parts_of(request).settings):
+    if origin is not None and origin not in parts_of(request).own_origins:
         raise ApiError(FORBIDDEN, "This origin may not use the dashboard's session")
-
-
-@lru_cache(maxsize=4)
-def own_origins(settings: Settings) -> frozenset[str]:
-    """Origins whose pages may act for somebody who is signed in."""
-    return frozenset(_origin(url) for url in (settings.dashboard_url, settings.api_url))
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def token_of(request: Request) -> str | None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.edge import Handler
-from api.routes import analytics, auth, merchants, orders, payments, public, refunds, test_mode
+from api.routes import analytics, auth, export, merchants, orders, payments, public, refunds, stream, test_mode
 
 ROUTERS: tuple[APIRouter, ...] = (
     public.router,
     orders.router,
+    export.router,
     payments.router,
     refunds.router,
     test_mode.router,
     auth.router,
     merchants.router,
+    stream.router,
     analytics.router,
 )
 HOT: dict[tuple[str, str], Handler] = {

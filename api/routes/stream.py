@@ -1,0 +1,140 @@
+"""The merchant's live feed: every event as it happens, resumable at any of them (Server-Sent Events).
+
+    Redis merchant:<id> ──"look"──► next events after the last one sent, from PostgreSQL ──► event: change
+
+Redis only wakes; PostgreSQL says what there is. So nothing is sent twice, nothing is missed, and without Redis the
+feed is merely two seconds slower. `id` is the cursor of GET /events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import asyncpg
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from redis.exceptions import RedisError
+from starlette.responses import StreamingResponse
+
+from api.auth import Caller, authenticated
+from api.documentation import errors
+from api.errors import RATE_LIMITED, ApiError, bad_request
+from api.live import Watch
+from api.parts import parts_of
+from api.sessions import token_of
+from runtime.logs import get_logger
+from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
+from store.jobs import merchant_channel
+from store.sessions import peek_session
+
+log = get_logger("stream")
+router = APIRouter(prefix="/merchants", tags=["merchants"])
+
+STREAMS_MAX = 500
+"""In one process, the checkouts' streams among them."""
+EVENTS_AT_ONCE = 200
+LOOK_EVERY_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 0.1
+GATHER_SECONDS = 0.05
+"""After a wake, for what comes with it: a payment's events come in twos and threes."""
+HEARTBEAT_SECONDS = 15.0
+RECONNECT_MS = 1_000
+PRIVATE = frozenset({"bank", "merchant_id"})
+
+
+@router.get(
+    "/me/stream",
+    summary="Everything that happens to the merchant, live",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events"},
+        **errors(400, 401, 429),
+    },
+)
+async def stream(
+    request: Request,
+    caller: Annotated[Caller, Depends(authenticated)],
+    after: Annotated[str | None, Query(description="Cursor to go on after; Last-Event-ID goes before it")] = None,
+) -> StreamingResponse:
+    if parts_of(request).live.count >= STREAMS_MAX:
+        raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
+    place = await _start(parts_of(request).pool, request.headers.get("last-event-id") or after)
+    return StreamingResponse(
+        _frames(request, caller, place),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+async def _start(pool: asyncpg.Pool, cursor: str | None) -> FeedPlace:
+    if not cursor:
+        return await feed_end(pool)
+    place = place_of_cursor(cursor)
+    if place is None:
+        raise bad_request("Last-Event-ID is not a cursor of this feed", "Last-Event-ID")
+    return place
+
+
+async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIterator[bytes]:
+    yield f"retry: {RECONNECT_MS}\nid: {place.cursor}\n\n".encode()
+    try:
+        async with parts_of(request).live.watch(merchant_channel(caller.merchant_id)) as watch:
+            async for frame in _changes(request, caller, place, watch):
+                yield frame
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, OSError) as error:
+        # The browser comes back by itself and resumes where it was.
+        log.warning("feed_broken_off", merchant_id=caller.merchant_id, error=repr(error))
+
+
+async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Watch) -> AsyncIterator[bytes]:
+    """Frames until the process stops or the caller may not look any more."""
+    pool, patience, said_at = parts_of(request).pool, LOOK_EVERY_SECONDS, time.monotonic()
+    while not watch.closing:
+        events = await next_events(pool, caller.merchant_id, place, limit=EVENTS_AT_ONCE)
+        for event in events:
+            yield _frame(event)
+        if events:
+            place, said_at = events[-1].place, time.monotonic()
+        elif time.monotonic() - said_at >= HEARTBEAT_SECONDS:
+            if not await _may_look(request, caller):
+                return
+            yield b": alive\n\n"
+            said_at = time.monotonic()
+        if len(events) < EVENTS_AT_ONCE:
+            patience = await _rest(watch, patience)
+
+
+async def _rest(watch: Watch, patience: float) -> float:
+    """Wait for a wake, `patience` seconds at most; returns the next patience.
+
+    An event that woke us may not be in the feed yet, while an older transaction is still open: so after a wake we
+    look again soon, then less and less often.
+    """
+    if await watch.next(patience) is None:
+        return min(LOOK_EVERY_SECONDS, patience * 2)
+    await asyncio.sleep(GATHER_SECONDS)
+    while await watch.next(0) is not None:
+        pass  # one look answers all of them
+    return LOOK_AGAIN_SECONDS
+
+
+async def _may_look(request: Request, caller: Caller) -> bool:
+    """A feed ends with its session or its key, and keeps neither alive: an open tab is not somebody at work."""
+    if caller.via == "session":
+        token = token_of(request)
+        return token is not None and await peek_session(parts_of(request).redis, token) is not None
+    try:
+        await authenticated(request)
+    except ApiError:
+        return False
+    return True
+
+
+def _frame(event: FeedEvent) -> bytes:
+    record = orjson.loads(event.payload)
+    body = {name: value for name, value in record["body"].items() if name not in PRIVATE}
+    data = orjson.dumps({"id": record["id"], "type": record["type"], "at": record["at"], **body})
+    return b"event: change\nid: %b\ndata: %b\n\n" % (event.place.cursor.encode(), data)
