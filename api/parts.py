@@ -22,6 +22,7 @@ from api.commands import CommandBus
 from api.keys import KeyCache
 from api.live import LiveUpdates
 from api.own_pages import own_origins
+from api.payment_changes import PaymentChanges
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
 from runtime.settings import Settings
@@ -44,8 +45,6 @@ class Parts:
     worker: Worker
     pool: asyncpg.Pool
     redis: redis.Redis
-    subscriber: redis.Redis
-    """For subscriptions alone: it waits without an end."""
     producer: LogProducer
     commands: CommandBus
     database: DatabaseProbe
@@ -96,7 +95,6 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
             worker=worker,
             pool=pool,
             redis=client,
-            subscriber=subscriber,
             producer=producer,
             commands=commands,
             database=database,
@@ -107,7 +105,8 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=parts.health)
         beats = beat(client, worker.role, worker.name, parts.facts)
-        for work in (beats, commands.run(), database.run(), live.run()):
+        changes = PaymentChanges(pool, live)
+        for work in (beats, commands.run(), database.run(), live.run(), changes.run()):
             await stack.enter_async_context(_running(work))
         yield parts
         with contextlib.suppress(RedisError, OSError):
