@@ -15,7 +15,7 @@ import multiprocessing
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,21 +32,27 @@ GRACE_SECONDS = 30.0
 """How long past its deadline an attempt may be while the sweeper is asking about it."""
 
 
-async def audit(settings: Settings, *, since: datetime | None = None, settle_seconds: float = 10.0) -> Report:
+def second_process() -> ProcessPoolExecutor:
+    """Where the topic is read. Its start costs a second of imports; several audits may share one."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+async def audit(
+    settings: Settings, second: Executor, *, since: datetime | None = None, settle_seconds: float = 10.0
+) -> Report:
     """Compare everything. Raises OSError, asyncpg's or aiokafka's errors where a part cannot be reached."""
     report, started = Report(), time.monotonic()
     connection = await connect(settings.database_url.get_secret_value())
     try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as second:
-            async with connection.transaction(isolation="repeatable_read"):
-                snapshot = await Snapshot.open(connection)
-                beside = asyncio.get_running_loop().run_in_executor(
-                    second, compare_topic, settings, snapshot.name, since, settle_seconds
-                )
-                orders = await snapshot.orders_since(since) if since is not None else None
-                await Auditor(settings, snapshot, report).run(orders)
-                await _bank_and_deadlines(snapshot, report)
-                topic = await beside
+        async with connection.transaction(isolation="repeatable_read"):
+            snapshot = await Snapshot.open(connection)
+            beside = asyncio.get_running_loop().run_in_executor(
+                second, compare_topic, settings, snapshot.name, since, settle_seconds
+            )
+            orders = await snapshot.orders_since(since) if since is not None else None
+            await Auditor(settings, snapshot, report).run(orders)
+            await _bank_and_deadlines(snapshot, report)
+            topic = await beside
     finally:
         await connection.close()
     report.compared(Check.TOPIC, topic.records)

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from ops.environment import enter, single_plan
 from ops.errors import GatewayError
-from ops.verify.audit import audit
+from ops.verify.audit import audit, second_process
 from ops.verify.findings import SAYS, Report
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -37,7 +37,8 @@ def verify(
     """Compare events, log, state, inbox and bank with each other; exit code 1 where anything differs."""
     settings = enter(single_plan())
     try:
-        report = asyncio.run(audit(settings, since=instant(since), settle_seconds=settle))
+        with second_process() as second:
+            report = asyncio.run(audit(settings, second, since=instant(since), settle_seconds=settle))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
         raise GatewayError(f"Nothing was verified: {type(error).__name__}: {error}") from error
     if as_json:

@@ -1,0 +1,280 @@
+"""`gateway verify` on a real history: silent where nothing is wrong, and naming each kind of damage where it is.
+
+The history is made by the real actor, processor and bank; then the roles are held and rows are damaged one by one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import pytest
+
+from ops.verify.audit import audit, second_process
+from ops.verify.findings import Check, Report
+from tests.support.asking import Asker, fresh, history
+from tests.support.stack import Stack, running_stack
+from topics.catalogue import EVENTS, partition_of
+from topics.producer import Record
+
+SECOND = second_process()
+TABLES = ("orders", "payments", "refunds", "events", "commands", "bank.ledger")
+
+
+@pytest.fixture(scope="module")
+async def audited() -> AsyncIterator[tuple[Stack, Asker]]:
+    """A stack with a history of every kind of event, its roles stopped, and a copy of every table."""
+    with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:
+        async with Asker(stack.settings) as asker:
+            await history(asker)
+            stack.hold("payments")
+            stack.hold("processor")
+            for table in TABLES:
+                await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
+            yield stack, asker
+    SECOND.shutdown()
+
+
+@pytest.fixture
+async def intact(audited: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
+    """The same, put right again after each test (the topic cannot be: its tests add to what is there)."""
+    yield audited
+    _, asker = audited
+    for table in TABLES:
+        await asker.pool.execute(f"TRUNCATE {table}")
+        await asker.pool.execute(f"INSERT INTO {table} SELECT * FROM kept_{table.replace('.', '_')}")
+
+
+async def audited_now(stack: Stack, since: datetime | None = None) -> Report:
+    return await audit(stack.settings, SECOND, since=since, settle_seconds=0)
+
+
+def checks_that_differ(report: Report) -> set[Check]:
+    return {check for check, tally in report.tallies.items() if tally.differences}
+
+
+def said(report: Report, check: Check) -> str:
+    return "\n".join(f"{one.subject} {one.says}" for one in report.tallies[check].kept)
+
+
+async def test_a_real_history_has_zero_differences(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    report = await audited_now(stack)
+    assert report.differences == 0, report.as_json()
+    assert report.events == await asker.pool.fetchval("SELECT count(*) FROM events") >= 40
+    for check in (Check.TOPIC, Check.HISTORY, Check.STATE, Check.COMMANDS, Check.BANK, Check.MONEY):
+        assert (report.tallies[check].compared or 0) > 0, f"{check} compared nothing"
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One statement, the check that must notice, and a piece of what it must say."""
+
+    name: str
+    sql: str
+    check: Check
+    says: str
+    alone: bool = True
+    """No other check has anything to say."""
+
+
+PAID = "(SELECT id FROM payments WHERE status = 'SUCCESS' AND amount_refunded = 0 AND NOT captured LIMIT 1)"
+OF_PAID = f"(SELECT order_id FROM payments WHERE id = {PAID})"
+REFUNDED = "(SELECT id FROM refunds WHERE status = 'PROCESSED' AND NOT automatic ORDER BY id LIMIT 1)"
+
+DAMAGES = [
+    Damage("payment status", f"UPDATE payments SET status = 'FAILED' WHERE id = {PAID}", Check.STATE, "status is",
+           False),
+    Damage("payment captured", f"UPDATE payments SET captured = true WHERE id = {PAID}", Check.STATE, "captured is"),
+    Damage("payment refunded", f"UPDATE payments SET amount_refunded = 1 WHERE id = {PAID}", Check.STATE, "amount_ref"),
+    Damage("payment version", f"UPDATE payments SET version = 99 WHERE id = {PAID}", Check.STATE, "version is 99"),
+    Damage("payment vpa", f"UPDATE payments SET vpa = 'x@upi' WHERE id = {PAID}", Check.STATE, "vpa is 'x@upi'"),
+    Damage("payment lost", f"DELETE FROM payments WHERE id = {PAID}", Check.STATE, "missing from payments", False),
+    Damage("payment time", f"UPDATE payments SET updated_at = now() WHERE id = {PAID}", Check.STATE, "updated_at is"),
+    Damage("order notes", f"UPDATE orders SET notes = '{{}}' WHERE id = {OF_PAID}", Check.STATE, "notes is '{}'"),
+    Damage("order status", f"UPDATE orders SET status = 'CREATED' WHERE id = {OF_PAID}", Check.STATE, "status is"),
+    Damage("order lost", f"DELETE FROM orders WHERE id = {OF_PAID}", Check.STATE, "missing from orders"),
+    Damage(
+        "order from nowhere",
+        "INSERT INTO orders SELECT 'order_zzzzzzzzzzzzzzzz', merchant_id, amount, currency, receipt, notes, status,"
+        " version, last_event_at, created_at, updated_at FROM orders LIMIT 1",
+        Check.STATE,
+        "order_zzzzzzzzzzzzzzzz has no events",
+    ),
+    Damage("refund amount", f"UPDATE refunds SET amount = 1 WHERE id = {REFUNDED}", Check.STATE, "amount is 1", False),
+    Damage("refund lost", f"DELETE FROM refunds WHERE id = {REFUNDED}", Check.STATE, "missing from refunds", False),
+    Damage("event bytes", f"UPDATE events SET payload = payload || ' ' WHERE sequence = 2 AND order_id = {OF_PAID}",
+           Check.TOPIC, "other bytes"),
+    Damage("event lost", f"DELETE FROM events WHERE sequence = 4 AND order_id = {OF_PAID}", Check.TOPIC,
+           "not in the events table", False),
+    Damage("event gap", f"DELETE FROM events WHERE sequence = 2 AND order_id = {OF_PAID}", Check.HISTORY,
+           "stands where number 2", False),
+    Damage("event column", f"UPDATE events SET type = 'x' WHERE sequence = 2 AND order_id = {OF_PAID}", Check.HISTORY,
+           "columns are not"),
+    Damage("event merchant", f"UPDATE events SET merchant_id = 'x' WHERE sequence = 1 AND order_id = {OF_PAID}",
+           Check.HISTORY, "columns are not"),
+    Damage("event never published",
+           "INSERT INTO events (order_id, sequence, merchant_id, type, at, payload)"
+           " SELECT order_id, 9, merchant_id, type, at, payload FROM events"
+           f" WHERE sequence = 4 AND order_id = {OF_PAID}",
+           Check.TOPIC, "not on the topic", False),
+    Damage("illegal step", "UPDATE events SET payload = replace(payload, '\"status\":\"PROCESSING\"',"
+           f" '\"status\":\"SUCCESS\"') WHERE sequence = 3 AND order_id = {OF_PAID}", Check.HISTORY, "from CREATED to",
+           False),
+    Damage("money from nowhere", "UPDATE events SET payload = replace(payload, '\"amount_refunded\":0',"
+           f" '\"amount_refunded\":7') WHERE sequence = 4 AND order_id = {OF_PAID}", Check.MONEY, "without a refund",
+           False),
+    Damage("inbox row lost", f"DELETE FROM commands WHERE type = 'payment.create' AND order_id = {OF_PAID}",
+           Check.COMMANDS, "is not in the inbox"),
+    Damage("inbox row moved", "UPDATE commands SET first_sequence = first_sequence + 1 WHERE type = 'payment.create'"
+           f" AND order_id = {OF_PAID}", Check.COMMANDS, "the events say otherwise"),
+    Damage("inbox row of nothing", "UPDATE commands SET event_count = 0 WHERE type = 'payment.create'"
+           f" AND order_id = {OF_PAID}", Check.COMMANDS, "claims no events"),
+    Damage("refused, yet acted", "UPDATE commands SET rejected = true WHERE type = 'payment.create'"
+           f" AND order_id = {OF_PAID}", Check.COMMANDS, "was refused", True),
+    Damage("inbox row of nobody", "INSERT INTO commands SELECT 'cmd_forged', 'order_zzzzzzzzzzzzzzzz', type, nonce,"
+           " fingerprint, rejected, reply, first_sequence, event_count, decided_at FROM commands"
+           " WHERE event_count > 0 LIMIT 1", Check.COMMANDS, "cmd_forged claims"),
+    Damage("bank amount", f"UPDATE bank.ledger SET amount = amount + 1 WHERE attempt_id = {PAID}", Check.BANK, "moved"),
+    Damage("bank currency", f"UPDATE bank.ledger SET currency = 'USD' WHERE attempt_id = {PAID}", Check.BANK, "USD"),
+    Damage("bank outcome", f"UPDATE bank.ledger SET outcome = 'failed' WHERE attempt_id = {PAID}", Check.BANK, "says"),
+    Damage("bank twice", f"UPDATE bank.ledger SET times_moved = 2 WHERE attempt_id = {PAID}", Check.BANK, "2 times"),
+    Damage("bank silent", f"DELETE FROM bank.ledger WHERE attempt_id = {PAID}", Check.BANK, "never saw it"),
+    Damage("bank reference", f"UPDATE bank.ledger SET reference = 'x' WHERE attempt_id = {PAID}", Check.BANK, "is x"),
+    Damage("bank refund of another", f"UPDATE bank.ledger SET of_attempt = 'pay_x' WHERE attempt_id = {REFUNDED}",
+           Check.BANK, "booked a refund of pay_x"),
+    Damage("bank charges a stranger", "INSERT INTO bank.ledger (attempt_id, kind, amount, currency, outcome, reference)"
+           " VALUES ('pay_zzzzzzzzzzzzzzzz', 'charge', 1, 'INR', 'success', 'x')", Check.BANK, "nobody's"),
+    Damage("late charge kept", "UPDATE bank.ledger SET outcome = 'success', late_at = now() - interval '1 hour'"
+           " WHERE attempt_id = (SELECT id FROM payments WHERE error_code = 'UPI_DECLINED' LIMIT 1)", Check.BANK,
+           "is failed, the bank says success"),
+    Damage("undecided for ever", "UPDATE payments SET status = 'PROCESSING', deadline_at = now() - interval '1 hour'"
+           f" WHERE id = {PAID}", Check.DEADLINES, "past its deadline", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
+async def test_damage_is_found_and_named(intact: tuple[Stack, Asker], damage: Damage) -> None:
+    stack, asker = intact
+    # Given one damaged row,
+    changed = await asker.pool.execute(damage.sql)
+    assert changed.endswith(" 1"), f"the statement damaged nothing: {changed}"
+    # When everything is verified,
+    report = await audited_now(stack)
+    # Then the right check names it, and no other complains where the damage is only one check's business.
+    assert damage.says in said(report, damage.check), report.as_json()
+    if damage.alone:
+        assert checks_that_differ(report) == {damage.check}, report.as_json()
+
+
+async def test_the_command_prints_json_and_its_exit_code_tells(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    clean = _run(stack, "verify", "--json", "--settle", "0")
+    assert clean.returncode == 0, clean.stdout
+    assert json.loads(clean.stdout)["ok"] is True
+    await asker.pool.execute(f"UPDATE payments SET amount_refunded = 1 WHERE id = {PAID}")
+    damaged = _run(stack, "verify", "--settle", "0")
+    assert damaged.returncode == 1
+    assert "amount_refunded is 1, the events say 0" in damaged.stdout
+
+
+async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    newest = await asker.pool.fetchval("SELECT max(at) FROM events")
+    moved = await asker.pool.fetchval("SELECT count(DISTINCT order_id) FROM events WHERE at >= $1", newest)
+    report = await audited_now(stack, newest)
+    assert report.differences == 0, report.as_json()
+    assert report.tallies[Check.MONEY].compared == moved < 8
+
+
+async def test_a_repeated_record_is_allowed(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    await publish_again(asker, await an_event(asker))
+    report = await audited_now(stack)
+    assert report.differences == 0, report.as_json()
+
+
+async def test_a_record_with_other_bytes_is_found(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    row = await an_event(asker)
+    await publish_again(asker, row, payload=row["payload"].replace('"INR"', '"USD"'))
+    report = await audited_now(stack)
+    assert f"evt_{row['order_id'][-16:]}_{row['sequence']} has other bytes" in said(report, Check.TOPIC)
+
+
+async def test_a_record_of_no_event_is_found(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    row, stranger = await an_event(asker), fresh("order_")
+    payload = row["payload"].replace(row["order_id"][-16:], stranger[-16:])
+    await publish_again(asker, {**row, "order_id": stranger}, payload=payload)
+    report = await audited_now(stack)
+    assert f"evt_{stranger[-16:]}_{row['sequence']} is on the topic" in said(report, Check.TOPIC)
+
+
+@pytest.mark.parametrize("value", [b"", b"not json", b'{"id":"evt_short_1","type":"x"}'])
+async def test_a_record_that_is_no_event_at_all_is_found(intact: tuple[Stack, Asker], value: bytes) -> None:
+    stack, asker = intact
+    key = fresh("order_").encode()
+    place = partition_of(key, stack.settings.topic_partitions)
+    before = said(await audited_now(stack), Check.TOPIC).count(f"{EVENTS}/{place}/")
+    await asker.publish([Record(EVENTS, place, key, value)])
+    assert said(await audited_now(stack), Check.TOPIC).count(f"{EVENTS}/{place}/") == before + 1
+
+
+async def test_a_record_on_another_partition_is_found(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    row = await an_event(asker)
+    place = (partition_of(row["order_id"].encode(), stack.settings.topic_partitions) + 1) % 12
+    await asker.publish([Record(EVENTS, place, row["order_id"].encode(), row["payload"].encode())])
+    assert "stands on another partition" in said(await audited_now(stack), Check.TOPIC)
+
+
+async def test_an_event_that_overtook_its_predecessor_is_found(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    # Given an order whose second event stood on the log before its first (written by hand: the actor cannot),
+    order_id = fresh("order_")
+    rows = await asker.pool.fetch("SELECT * FROM events WHERE order_id = (SELECT min(order_id) FROM events)")
+    copies = [
+        {**row, "order_id": order_id, "payload": row["payload"].replace(row["order_id"][-16:], order_id[-16:])}
+        for row in rows[:2]
+    ]
+    for copy in copies:
+        await _insert_event(asker.pool, copy)
+    for copy in reversed(copies):
+        await publish_again(asker, copy)
+    # When verified, then the second is named.
+    assert f"evt_{order_id[-16:]}_2 first stands on the topic before" in said(await audited_now(stack), Check.TOPIC)
+
+
+async def an_event(asker: Asker) -> dict[str, str]:
+    return dict(await asker.pool.fetchrow("SELECT * FROM events ORDER BY order_id, sequence LIMIT 1"))
+
+
+async def publish_again(asker: Asker, row: dict[str, str], *, payload: str | None = None) -> None:
+    key = row["order_id"].encode()
+    place = partition_of(key, asker.settings.topic_partitions)
+    await asker.publish([Record(EVENTS, place, key, (payload or row["payload"]).encode())])
+
+
+async def _insert_event(pool: asyncpg.Pool, row: dict[str, str]) -> None:
+    columns = ("order_id", "sequence", "merchant_id", "type", "at", "payload")
+    await pool.execute(
+        f"INSERT INTO events ({', '.join(columns)}) VALUES ($1, $2, $3, $4, $5, $6)", *(row[name] for name in columns)
+    )
+
+
+def _run(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops.cli", *arguments],
+        env={**os.environ, **stack.env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
