@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "seed": "ops.prepare:seed",
     "topics": "ops.inspection.topics:topics",
     "pages": "ops.pages_build:pages",
+    "journey": "ops.inspection.journey:journey",
     "smoke": "ops.smoke:smoke",
     "env": "ops.show_environment:env",
     "verify": "ops.verify.command:verify",

@@ -1,0 +1,79 @@
+"""Where an order's records stand on the log, without reading the log: its partition, and the timestamp index.
+
+    instants of the order's events ─► windows (what lies close together is read in one go)
+    offsets_for_times(partition, window's beginning) ─► read until all that is due there is found
+
+Records of the same order met on the way (a refused command, a repeated event) are part of the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from aiokafka import TopicPartition
+
+from ops.inspection.reader import LogReader, Start
+from ops.inspection.records import LogRecord
+from topics.catalogue import partition_of
+
+APART = timedelta(seconds=5)
+SLACK = timedelta(seconds=2)
+"""Read so much before a window for the sake of clocks, and after it for what led to no event (a refused command)."""
+LATE_MAX = timedelta(seconds=60)
+"""A record can be written this much later than its event's time says before it is called missing."""
+RECORDS_MAX = 20_000
+"""Records read for one window: about a second."""
+
+
+@dataclass(slots=True)
+class Window:
+    """A stretch of time and the record ids that are due in it."""
+
+    begins_at: datetime
+    ends_at: datetime
+    ids: set[str] = field(default_factory=set)
+
+
+def windows_of(due: Iterable[tuple[datetime, str]]) -> list[Window]:
+    """Windows over (instant, record id): a gap of more than APART begins a new one."""
+    windows: list[Window] = []
+    for at, record_id in sorted(due):
+        if not windows or at - windows[-1].ends_at > APART:
+            windows.append(Window(at, at))
+        windows[-1].ends_at = at
+        windows[-1].ids.add(record_id)
+    return windows
+
+
+async def locate(
+    reader: LogReader, topic: str, key: str, due: Sequence[tuple[datetime, str]], *, partitions: int
+) -> list[LogRecord]:
+    """This key's records around the instants, in offset order, each once."""
+    partition = TopicPartition(topic, partition_of(key.encode(), partitions))
+    if partition not in await reader.partitions([topic]):
+        return []
+    found: dict[int, LogRecord] = {}
+    for window in windows_of(due):
+        for record in await _in_window(reader, partition, key, window):
+            found[record.offset] = record
+    return [found[offset] for offset in sorted(found)]
+
+
+async def _in_window(reader: LogReader, partition: TopicPartition, key: str, window: Window) -> list[LogRecord]:
+    spans = await reader.spans([partition], Start(since=window.begins_at - SLACK))
+    missing, found = set(window.ids), []
+    ends_ms = (window.ends_at + SLACK).timestamp() * 1_000
+    last_ms = (window.ends_at + LATE_MAX).timestamp() * 1_000
+    wanted = key.encode()
+    read = 0
+    async for record in reader.merged(spans):
+        read += 1
+        if record.key == wanted:
+            found.append(record)
+            if record.envelope is not None:
+                missing.discard(record.envelope.id)
+        if record.at_ms > (last_ms if missing else ends_ms) or read >= RECORDS_MAX:
+            break
+    return found

@@ -1,0 +1,120 @@
+"""Reads of the inspection commands: everything about one order, and what has been waiting too long. Changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+
+JsonObject = dict[str, Any]
+
+# events_pkey, commands_pkey
+EVENTS = """
+SELECT e.sequence, e.type, e.at, e.payload, c.decided_at
+  FROM events e
+  LEFT JOIN commands c
+    ON c.id = split_part(split_part(e.payload, '"caused_by":"', 2), '"', 1)
+ WHERE e.order_id = $1
+   AND e.sequence > $2
+ ORDER BY e.sequence
+"""
+# ledger_pkey
+ATTEMPTS_AT_BANK = """
+SELECT attempt_id, kind, amount, currency, outcome, error_code, reference, times_asked, times_moved, recorded_at
+  FROM bank.ledger
+ WHERE attempt_id = ANY($1::text[])
+ ORDER BY recorded_at
+"""
+# webhook_logs_payment, webhook_attempts_pkey
+DELIVERIES = """
+SELECT l.id, l.endpoint_id, l.event_id, l.event, l.payment_id, l.status, l.attempts, l.created_at, l.next_retry_at,
+       l.replay, w.url
+  FROM webhook_logs l
+  LEFT JOIN webhooks w
+    ON w.id = l.endpoint_id
+ WHERE l.payment_id = ANY($1::text[])
+ ORDER BY l.created_at, l.id
+"""
+DELIVERY_ATTEMPTS = """
+SELECT log_id, attempt, at, duration_ms, response_code, error, next_retry_at
+  FROM webhook_attempts
+ WHERE log_id = ANY($1::uuid[])
+ ORDER BY at, attempt
+"""
+# events_request_id: the expression is the index's
+REQUEST_ORDERS = """
+SELECT DISTINCT order_id
+  FROM events
+ WHERE split_part(split_part(payload, '"request_id":"', 2), '"', 1) = $1
+   AND type IN ('order.created', 'payment.created', 'payment.captured', 'refund.created')
+ LIMIT 20
+"""
+# commands_pkey
+REFUSALS = "SELECT id, reply FROM commands WHERE id = ANY($1::text[]) AND rejected"
+# orders_pkey, commands_pkey, webhook_logs_pkey
+ORDER_THERE = "SELECT id FROM orders WHERE id = $1"
+COMMAND_ORDER = "SELECT order_id FROM commands WHERE id = $1"
+DELIVERY_ORDER = "SELECT order_id FROM webhook_logs WHERE id = $1"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    """One event as recorded. `decided_at`: when its transaction committed; None where the inbox row is pruned."""
+
+    sequence: int
+    type: str
+    at: datetime
+    decided_at: datetime | None
+    record: JsonObject
+
+
+async def events_of(pool: asyncpg.Pool, order_id: str, *, after: int = 0) -> list[EventSeen]:
+    """The order's events above sequence `after`, in sequence."""
+    return [
+        EventSeen(row["sequence"], row["type"], row["at"], row["decided_at"], orjson.loads(row["payload"]))
+        for row in await pool.fetch(EVENTS, order_id, after)
+    ]
+
+
+async def bank_attempts(pool: asyncpg.Pool, attempt_ids: Sequence[str]) -> list[JsonObject]:
+    """What the bank's books say of these payments and refunds."""
+    return [dict(row) for row in await pool.fetch(ATTEMPTS_AT_BANK, attempt_ids)]
+
+
+async def deliveries_of(pool: asyncpg.Pool, payment_ids: Sequence[str]) -> list[JsonObject]:
+    """Webhook deliveries of these payments, each with its `made` attempts."""
+    rows = [dict(row) for row in await pool.fetch(DELIVERIES, payment_ids)]
+    attempts = await pool.fetch(DELIVERY_ATTEMPTS, [row["id"] for row in rows]) if rows else []
+    for row in rows:
+        row["made"] = [dict(made) for made in attempts if made["log_id"] == row["id"]]
+    return rows
+
+
+async def orders_of_request(pool: asyncpg.Pool, request_id: str) -> list[str]:
+    """Orders that a request's events belong to, at most 20."""
+    return [row["order_id"] for row in await pool.fetch(REQUEST_ORDERS, request_id)]
+
+
+async def refusals_of(pool: asyncpg.Pool, command_ids: Sequence[str]) -> dict[str, str]:
+    """Command id -> why it was refused, for those that were."""
+    rows = await pool.fetch(REFUSALS, command_ids)
+    return {row["id"]: str(orjson.loads(row["reply"])["description"]) for row in rows}
+
+
+async def order_of_delivery(pool: asyncpg.Pool, log_id: uuid.UUID) -> str | None:
+    order_id: str | None = await pool.fetchval(DELIVERY_ORDER, log_id)
+    return order_id
+
+
+async def order_of_command(pool: asyncpg.Pool, command_id: str) -> str | None:
+    order_id: str | None = await pool.fetchval(COMMAND_ORDER, command_id)
+    return order_id
+
+
+async def order_is_known(pool: asyncpg.Pool, order_id: str) -> bool:
+    return await pool.fetchval(ORDER_THERE, order_id) is not None
