@@ -16,7 +16,12 @@ export interface SendOptions {
 
 export interface Api {
   get<Answer>(path: string, query?: Query, signal?: AbortSignal): Promise<Answer>;
-  send<Answer>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown, options?: SendOptions): Promise<Answer>;
+  send<Answer>(
+    method: "POST" | "PUT" | "PATCH" | "DELETE",
+    path: string,
+    body?: unknown,
+    options?: SendOptions,
+  ): Promise<Answer>;
   /** Absolute address for links and streams. */
   url(path: string, query?: Query): string;
 }

@@ -70,30 +70,25 @@ export interface Listed<Row> {
   data: Row[];
 }
 
-export interface MerchantSummary {
+export interface Merchant {
   id: string;
   name: string;
   email: string;
-  test_mode?: boolean;
+  allowed_origins: string[];
+  browser_orders: { enabled: boolean; maximum_minor: number | null };
   created_at: string;
 }
 
-export interface MerchantProfile extends MerchantSummary {
-  allowed_origins: string[];
-  browser_orders: { enabled: boolean; maximum_minor: number | null };
-}
-
 export interface SessionAnswer {
-  merchant: MerchantSummary;
+  merchant: Merchant;
   csrf_token: string;
-  expires_at: string;
 }
 
-export interface SignUpAnswer {
-  merchant: MerchantSummary;
-  api_key: KeyPair;
+/** The new merchant, its first pair (the secret is never told again) and the session it is in. */
+export interface SignUpAnswer extends Merchant {
+  api_key: string;
+  api_secret: string;
   csrf_token: string;
-  expires_at?: string;
 }
 
 export interface LoginSession {
@@ -113,6 +108,8 @@ export interface ApiKey {
   last_used_at?: string | null;
   revoked_at?: string | null;
   expires_at?: string | null;
+  /** Known where it was just made, and for test mode's seeded pair. */
+  secret?: string | null;
 }
 
 /** Only creation and rotation answer with the secret. */
@@ -175,16 +172,16 @@ export interface DeliveryDetail extends Delivery {
   attempts_log: DeliveryAttempt[];
 }
 
-export interface Matched {
-  matched: number;
+export interface Matching {
+  matching: number;
   job_id?: string | null;
 }
 
 export interface WebhookJob {
   id: string;
   kind: string;
-  status: string;
-  matched: number;
+  state: string;
+  total: number;
   done: number;
 }
 
@@ -197,52 +194,91 @@ export interface DomainEvent {
   [field: string]: unknown;
 }
 
-export interface TimelineEntry {
-  kind: "event" | "bank" | "webhook";
+export interface TimelineEvent {
   id: string;
-  sequence: number | null;
+  sequence: number;
   type: string;
   at: string;
-  caused_by?: string | null;
-  request_id?: string | null;
-  topic?: string | null;
-  partition?: number | null;
-  offset?: number | null;
-  state_before?: string | null;
-  state_after?: string | null;
-  detail?: Record<string, unknown> | null;
+  caused_by: string | null;
+  request_id: string | null;
+  before: string | null;
+  after: string | null;
+  topic: string | null;
+  partition: number | null;
+  offset: number | null;
 }
 
-export interface AnalyticsSummary {
-  from: string;
-  to: string;
-  currency: string;
+export interface BankAttempt {
+  attempt_id: string;
+  kind: string;
+  outcome: string | null;
+  amount: number;
+  reference: string | null;
+  times_asked: number;
+}
+
+export interface TimelineDelivery {
+  log_id: string;
+  endpoint_id: string;
+  event: string;
+  status: DeliveryStatus;
+  attempts: DeliveryAttempt[];
+}
+
+export interface Timeline {
+  payment_id: string;
+  order_id: string;
+  data: TimelineEvent[];
+  webhooks: TimelineDelivery[];
+  bank: BankAttempt[];
+}
+
+/** Numbers of one span of time. */
+export interface SpanNumbers {
   volume_minor: number;
   payments_total: number;
   payments_success: number;
   payments_failed: number;
-  success_rate: number | null;
+  /** 0 to 1, of the decided payments; 0 where none is. */
+  success_rate: number;
   refunded_minor: number;
   refunds_total: number;
+}
+
+export interface AnalyticsSummary extends SpanNumbers {
+  from: string;
+  to: string;
   by_method: { method: string; count: number; success: number; volume_minor: number }[];
-  by_error_code: { code: string; count: number }[];
+  by_error_code: { error_code: string; count: number }[];
   time_to_outcome_ms: { p50: number | null; p95: number | null };
   webhooks: { delivered: number; failed: number; waiting: number; oldest_waiting_seconds: number | null };
-  previous: { volume_minor: number; payments_total: number; success_rate: number | null } | null;
+  previous: SpanNumbers | null;
 }
 
 export interface TimePoint {
   at: string;
   volume_minor: number;
-  count: number;
-  success: number;
-  failed: number;
+  payments_total: number;
+  payments_success: number;
+  payments_failed: number;
   refunded_minor: number;
+}
+
+export interface Timeseries {
+  bucket: "hour" | "day";
+  data: TimePoint[];
+}
+
+/** What the live feed tells: an event's type and the resource as the event left it. */
+export interface Change {
+  type: string;
+  order?: Order;
+  payment?: Payment;
+  refund?: Refund;
 }
 
 export interface RuntimeConfig {
   api_url: string;
   checkout_url: string;
-  dashboard_url: string;
   test_mode: boolean;
 }

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useReducer, useRef } from "preact/hooks";
 import { failureOfException } from "../api/failure.ts";
 import type { OffsetPage, Page } from "../api/types.ts";
-import { type ListAction, type ListPage, type ListState, initialList, reduceList } from "./list.ts";
+import { initialList, type ListAction, type ListPage, type ListState, reduceList } from "./list.ts";
 
 export interface List<Row> {
   state: ListState<Row>;

@@ -4,16 +4,14 @@
  */
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
-import type { Payment, Refund } from "../api/types.ts";
+import type { Change } from "../api/types.ts";
 import { useGateway } from "../session/session-context.tsx";
 import { type FeedState, reconnectDelayMs, reduceFeed } from "./feed.ts";
 
 const HIDDEN_GRACE_MS = 60_000;
 
 export interface LiveMessages {
-  payment: Payment;
-  refund: Refund;
-  webhook: Record<string, unknown>;
+  change: Change;
   /** Connected again after a gap: what is on screen may be old. */
   gap: null;
 }
@@ -92,9 +90,7 @@ class Connection {
     this.source = source;
     source.onopen = () => this.connected();
     source.onerror = () => this.lost(source);
-    for (const kind of ["payment", "refund", "webhook"] as const) {
-      source.addEventListener(kind, (event) => this.received(kind, event));
-    }
+    source.addEventListener("change", (event) => this.received(event));
   }
 
   private close(): void {
@@ -117,9 +113,9 @@ class Connection {
     this.timer = window.setTimeout(() => this.open(), reconnectDelayMs(this.failures++, Math.random()));
   }
 
-  private received(kind: "payment" | "refund" | "webhook", event: MessageEvent): void {
+  private received(event: MessageEvent): void {
     try {
-      this.bus.emit(kind, JSON.parse(String(event.data)));
+      this.bus.emit("change", JSON.parse(String(event.data)));
     } catch {
       // A message that is not JSON hints at nothing; the next reload of the list will show the truth.
     }

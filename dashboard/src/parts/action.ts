@@ -9,7 +9,9 @@ export interface Action<Arguments extends unknown[]> {
   clear: () => void;
 }
 
-export function useAction<Arguments extends unknown[]>(work: (...given: Arguments) => Promise<unknown>): Action<Arguments> {
+export function useAction<Arguments extends unknown[]>(
+  work: (...given: Arguments) => Promise<unknown>,
+): Action<Arguments> {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
   const running = useRef(false);

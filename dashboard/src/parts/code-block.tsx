@@ -6,9 +6,11 @@ export function CodeBlock({ text, label, testId }: { text: string; label: string
     <div class="code-block">
       {/* Scrollable, so it must be reachable by keyboard (WCAG 2.1.1). */}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region needs focus to be scrolled by keyboard */}
-      <pre tabIndex={0} role="region" aria-label={label}>
-        <code data-test-id={testId}>{text}</code>
-      </pre>
+      <section tabIndex={0} aria-label={label}>
+        <pre>
+          <code data-test-id={testId}>{text}</code>
+        </pre>
+      </section>
       <CopyButton text={text} label={label} />
     </div>
   );

@@ -8,14 +8,19 @@ export interface ConfirmProps {
   title: string;
   children: ComponentChildren;
   confirmText: string;
+  /** `button danger` unless what is confirmed does no harm. */
+  confirmClass?: string;
   onConfirm: () => Promise<unknown>;
+  /** After `onConfirm`; without it the dialog closes. */
+  onDone?: () => void;
   onClose: () => void;
 }
 
-export function Confirm({ title, children, confirmText, onConfirm, onClose }: ConfirmProps) {
+export function Confirm(props: ConfirmProps) {
+  const { title, children, confirmText, confirmClass = "button danger", onConfirm, onClose, onDone = onClose } = props;
   const action = useAction(async () => {
     await onConfirm();
-    onClose();
+    onDone();
   });
   return (
     <Dialog title={title} onClose={onClose} locked={action.busy}>
@@ -25,7 +30,13 @@ export function Confirm({ title, children, confirmText, onConfirm, onClose }: Co
         <button type="button" class="button quiet" disabled={action.busy} onClick={onClose}>
           Cancel
         </button>
-        <button type="button" class="button danger" disabled={action.busy} onClick={() => action.run()}>
+        <button
+          type="button"
+          class={confirmClass}
+          data-test-id="confirm-button"
+          disabled={action.busy}
+          onClick={() => action.run()}
+        >
           {confirmText}
         </button>
       </footer>

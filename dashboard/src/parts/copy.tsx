@@ -13,7 +13,13 @@ export async function copyText(text: string, label: string): Promise<void> {
 
 export function CopyButton({ text, label }: { text: string; label: string }) {
   return (
-    <button type="button" class="icon-button" title={`Copy ${label}`} aria-label={`Copy ${label}`} onClick={() => copyText(text, label)}>
+    <button
+      type="button"
+      class="icon-button"
+      title={`Copy ${label}`}
+      aria-label={`Copy ${label}`}
+      onClick={() => copyText(text, label)}
+    >
       <CopyIcon />
     </button>
   );

@@ -9,10 +9,11 @@ interface Common {
   testId?: string;
 }
 
-type InputProps = Common & Omit<JSX.IntrinsicElements["input"], "label" | "id" | "onInput"> & {
-  value: string;
-  onValue: (value: string) => void;
-};
+type InputProps = Common &
+  Omit<JSX.IntrinsicElements["input"], "label" | "id" | "onInput"> & {
+    value: string;
+    onValue: (value: string) => void;
+  };
 
 export function Field({ label, hint, problem, testId, value, onValue, ...input }: InputProps) {
   const id = useId();
@@ -62,12 +63,44 @@ export function Select({ label, hint, problem, testId, value, onValue, options }
   );
 }
 
-type CheckProps = { label: ComponentChildren; checked: boolean; onChecked: (checked: boolean) => void; disabled?: boolean };
+type TextAreaProps = Common & { value: string; onValue: (value: string) => void; rows: number; placeholder?: string };
+
+export function TextArea({ label, hint, problem, testId, value, onValue, rows, placeholder }: TextAreaProps) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <textarea
+        id={id}
+        rows={rows}
+        value={value}
+        placeholder={placeholder}
+        spellcheck={false}
+        data-test-id={testId}
+        aria-describedby={hint || problem ? `${id}-note` : undefined}
+        onInput={(event) => onValue(event.currentTarget.value)}
+      />
+      <FieldNote id={id} hint={hint} problem={problem} />
+    </div>
+  );
+}
+
+type CheckProps = {
+  label: ComponentChildren;
+  checked: boolean;
+  onChecked: (checked: boolean) => void;
+  disabled?: boolean;
+};
 
 export function Check({ label, checked, onChecked, disabled }: CheckProps) {
   return (
     <label class="check">
-      <input type="checkbox" checked={checked} disabled={disabled} onChange={(event) => onChecked(event.currentTarget.checked)} />
+      <input
+        type="checkbox"
+        checked={checked}
+        disabled={disabled}
+        onChange={(event) => onChecked(event.currentTarget.checked)}
+      />
       <span>{label}</span>
     </label>
   );

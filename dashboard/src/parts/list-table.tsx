@@ -3,7 +3,7 @@
  * On narrow screens each row becomes a card (CSS), its cells labelled by `data-label`.
  */
 import type { ComponentChildren, JSX } from "preact";
-import { type ListState, faceOf } from "../list/list.ts";
+import { faceOf, type ListState } from "../list/list.ts";
 import { ErrorState, NoMatchState } from "./states.tsx";
 
 export interface Column {

@@ -1,6 +1,12 @@
 /** Instants as the lists show them: short, in the reader's zone, the full one (and UTC) at hand. */
 
-const SHORT: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const SHORT: Intl.DateTimeFormatOptions = {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+};
 
 /** `25 Nov, 14:05:09`; with the year where it is not this one. */
 export function momentText(at: string, now: Date = new Date(), withSeconds = true): string {
@@ -16,7 +22,14 @@ export function momentText(at: string, now: Date = new Date(), withSeconds = tru
 export function nearText(at: string, now: number = Date.now()): string {
   const seconds = Math.round((Date.parse(at) - now) / 1000);
   const size = Math.abs(seconds);
-  const [unit, amount] = size < 60 ? ["s", size] : size < 3_600 ? ["min", size / 60] : size < 86_400 ? ["h", size / 3_600] : ["d", size / 86_400];
+  const [unit, amount] =
+    size < 60
+      ? ["s", size]
+      : size < 3_600
+        ? ["min", size / 60]
+        : size < 86_400
+          ? ["h", size / 3_600]
+          : ["d", size / 86_400];
   const text = `${Math.floor(amount)} ${unit}`;
   if (size < 2) return "just now";
   return seconds < 0 ? `${text} ago` : `in ${text}`;

@@ -1,6 +1,7 @@
 /** A page's heading: receives the focus when the page is entered, so that a screen reader begins there. */
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
+import { currentPlace } from "../router/place.ts";
 import { BackIcon } from "./icons.tsx";
 
 export interface PageHeadProps {
@@ -8,11 +9,20 @@ export interface PageHeadProps {
   /** For the browser's tab, where it should say more than the heading. */
   documentTitle?: string;
   lead?: ComponentChildren;
+  /** Stands beside the heading: a status. */
+  badge?: ComponentChildren;
   back?: readonly [path: string, text: string];
   children?: ComponentChildren;
 }
 
-export function PageHead({ title, documentTitle, lead, back, children }: PageHeadProps) {
+export function PageHead({ title, documentTitle, lead, badge, back, children }: PageHeadProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // The first page is left alone: the browser itself begins at its top.
+    if (currentPlace().visit === 0) return;
+    heading.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, []);
   useEffect(() => {
     document.title = `${documentTitle ?? title} · Dashboard`;
   }, [title, documentTitle]);
@@ -24,10 +34,13 @@ export function PageHead({ title, documentTitle, lead, back, children }: PageHea
         </a>
       )}
       <div class="page-head-line">
-        <h1 tabIndex={-1}>{title}</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          {title}
+        </h1>
+        {badge}
         {children && <div class="page-actions">{children}</div>}
       </div>
-      {lead && <p class="muted">{lead}</p>}
+      {lead && <div class="muted">{lead}</div>}
     </div>
   );
 }

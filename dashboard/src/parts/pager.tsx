@@ -3,16 +3,17 @@ export interface PagerProps {
   olderPath: string | null;
   newerPath: string | null;
   onOlder?: () => void;
+  onNewer?: () => void;
   note?: string;
   words?: readonly [newer: string, older: string];
 }
 
-export function Pager({ olderPath, newerPath, onOlder, note, words = ["Newer", "Older"] }: PagerProps) {
+export function Pager({ olderPath, newerPath, onOlder, onNewer, note, words = ["Newer", "Older"] }: PagerProps) {
   if (olderPath === null && newerPath === null && !note) return null;
   return (
     <nav class="pager" aria-label="Pages">
       <span class="small muted">{note}</span>
-      <PageLink path={newerPath} text={words[0]} />
+      <PageLink path={newerPath} text={words[0]} onFollow={onNewer} />
       <PageLink path={olderPath} text={words[1]} onFollow={onOlder} />
     </nav>
   );

@@ -3,7 +3,12 @@ import { useEffect, useState } from "preact/hooks";
 import { momentText, nearText } from "./moment.ts";
 
 export function Moment({ at, testId }: { at: string | null; testId?: string }) {
-  if (at === null) return <span class="muted" data-test-id={testId}>–</span>;
+  if (at === null)
+    return (
+      <span class="muted" data-test-id={testId}>
+        –
+      </span>
+    );
   return (
     <time dateTime={at} title={at} data-test-id={testId}>
       {momentText(at)}
@@ -13,7 +18,12 @@ export function Moment({ at, testId }: { at: string | null; testId?: string }) {
 
 export function Near({ at, testId }: { at: string | null; testId?: string }) {
   const now = useNow();
-  if (at === null) return <span class="muted" data-test-id={testId}>–</span>;
+  if (at === null)
+    return (
+      <span class="muted" data-test-id={testId}>
+        –
+      </span>
+    );
   return (
     <time dateTime={at} title={`${momentText(at)} (${at})`} data-test-id={testId}>
       {nearText(at, now)}

@@ -8,5 +8,7 @@ export function rupeesToMinor(text: string): number | null {
 
 /** 150050 → `1500.5`, 50000 → `500`: the shortest text that reads back as the same amount. */
 export function minorToRupees(amountMinor: number): string {
-  return minorToInput(amountMinor).replace(/\.00$/, "").replace(/(\.\d)0$/, "$1");
+  return minorToInput(amountMinor)
+    .replace(/\.00$/, "")
+    .replace(/(\.\d)0$/, "$1");
 }

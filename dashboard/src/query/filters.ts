@@ -19,6 +19,7 @@ export interface Filters {
   to: string | null;
   amountMin: number | null;
   amountMax: number | null;
+  captured: boolean | null;
 }
 
 export const NO_FILTERS: Filters = {
@@ -30,6 +31,7 @@ export const NO_FILTERS: Filters = {
   to: null,
   amountMin: null,
   amountMax: null,
+  captured: null,
 };
 
 export function isFiltered(filters: Filters): boolean {
@@ -49,6 +51,7 @@ export function filtersFromSearch(search: string): Filters {
     to: moment(given.get("to")),
     amountMin: minorUnits(given.get("amount_min")),
     amountMax: minorUnits(given.get("amount_max")),
+    captured: yesOrNo(given.get("captured")),
   };
 }
 
@@ -66,6 +69,7 @@ export function filtersToSearch(filters: Filters, cursor: string | null = null):
   put("to", filters.to);
   put("amount_min", filters.amountMin);
   put("amount_max", filters.amountMax);
+  put("captured", filters.captured === null ? null : String(filters.captured));
   put("cursor", cursor);
   const text = parameters.toString();
   return text === "" ? "" : `?${text}`;
@@ -82,6 +86,7 @@ export function filtersToQuery(filters: Filters): Query {
     to: endOf(filters.to),
     amount_min: filters.amountMin,
     amount_max: filters.amountMax,
+    captured: filters.captured,
   };
 }
 
@@ -98,13 +103,16 @@ export function matchesFilters(filters: Filters, payment: Payment): boolean {
     (from === null || createdAt >= Date.parse(from)) &&
     (to === null || createdAt < Date.parse(to)) &&
     (filters.amountMin === null || payment.amount >= filters.amountMin) &&
-    (filters.amountMax === null || payment.amount <= filters.amountMax)
+    (filters.amountMax === null || payment.amount <= filters.amountMax) &&
+    (filters.captured === null || payment.captured === filters.captured)
   );
 }
 
 function matchesText(text: string, payment: Payment): boolean {
   const wanted = text.toLowerCase();
-  return [payment.id, payment.order_id, payment.vpa, payment.card_last4].some((value) => value?.toLowerCase() === wanted);
+  return [payment.id, payment.order_id, payment.vpa, payment.card_last4].some(
+    (value) => value?.toLowerCase() === wanted,
+  );
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -115,6 +123,10 @@ function moment(text: string | null): string | null {
 
 function minorUnits(text: string | null): number | null {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function yesOrNo(text: string | null): boolean | null {
+  return text === "true" ? true : text === "false" ? false : null;
 }
 
 function startOf(from: string | null): string | null {

@@ -5,6 +5,7 @@
  *   name@bank · 1234                        a VPA · the last four digits of a card
  *   status:failed method:upi order:order_…  a field
  *   amount>500 amount<=900 amount:500..900  rupees
+ *   captured:no                             not captured yet
  *   from:2026-11-01 to:today from:7d        days
  *
  * What is not understood is answered with a sentence; no word is dropped in silence. `filtersToText` is the inverse.
@@ -25,7 +26,10 @@ const LONGEST = 200;
 
 export function understand(line: string, today: Date = new Date()): Understood {
   if (line.length > LONGEST) return { kind: "problem", message: "That is too long for a search." };
-  const words = line.trim().split(/\s+/).filter((word) => word !== "");
+  const words = line
+    .trim()
+    .split(/\s+/)
+    .filter((word) => word !== "");
   const [only] = words;
   const path = words.length === 1 && only !== undefined ? placeOf(only) : null;
   if (path !== null) return { kind: "goto", path };
@@ -46,6 +50,7 @@ export function filtersToText(filters: Filters): string {
   if (filters.status) words.push(`status:${filters.status.toLowerCase()}`);
   if (filters.method) words.push(`method:${filters.method}`);
   words.push(...amountWords(filters.amountMin, filters.amountMax));
+  if (filters.captured !== null) words.push(`captured:${filters.captured ? "yes" : "no"}`);
   if (filters.from) words.push(`from:${filters.from}`);
   if (filters.to) words.push(`to:${filters.to}`);
   return words.join(" ");
@@ -88,13 +93,19 @@ function readField(filters: Filters, name: string, operator: string, value: stri
       return readChoice(filters, "method", METHODS, value.toLowerCase());
     case "order":
       return { ...filters, orderId: value };
+    case "captured":
+      return /^(yes|no)$/i.test(value)
+        ? { ...filters, captured: value.toLowerCase() === "yes" }
+        : `“captured” takes yes or no.`;
     case "from":
     case "to": {
       const day = readDay(value, today);
-      return day === null ? `“${value}” is no day. Try 2026-11-25, today, yesterday or 7d.` : { ...filters, [name]: day };
+      return day === null
+        ? `“${value}” is no day. Try 2026-11-25, today, yesterday or 7d.`
+        : { ...filters, [name]: day };
     }
     default:
-      return `“${name}” is no field. Known: status, method, order, amount, from, to.`;
+      return `“${name}” is no field. Known: status, method, order, amount, captured, from, to.`;
   }
 }
 

@@ -55,11 +55,18 @@ function update(): void {
 }
 
 function internalTarget(event: MouseEvent): string | null {
-  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) {
+  if (
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  ) {
     return null;
   }
   const link = event.target instanceof Element ? event.target.closest("a") : null;
-  if (!link || link.target !== "" || link.hasAttribute("download") || link.origin !== location.origin) return null;
+  if (link?.target !== "" || link.hasAttribute("download") || link.origin !== location.origin) return null;
   if (link.pathname === location.pathname && link.hash !== "") return null;
   return link.pathname + link.search + link.hash;
 }

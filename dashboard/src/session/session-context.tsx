@@ -3,8 +3,8 @@ import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
 import { type Api, createApi } from "../api/client.ts";
 import { failureOfException } from "../api/failure.ts";
-import type { KeyPair, MerchantSummary, RuntimeConfig, SessionAnswer, SignUpAnswer } from "../api/types.ts";
-import { INITIAL_SESSION, type Session, reduceSession } from "./session.ts";
+import type { Merchant, RuntimeConfig, SessionAnswer, SignUpAnswer } from "../api/types.ts";
+import { INITIAL_SESSION, reduceSession, type Session } from "./session.ts";
 
 export interface Gateway {
   api: Api;
@@ -12,10 +12,10 @@ export interface Gateway {
   session: Session;
   check(): void;
   login(email: string, password: string): Promise<void>;
-  signUp(name: string, email: string, password: string): Promise<KeyPair>;
+  signUp(name: string, email: string, password: string): Promise<void>;
   logout(): Promise<void>;
   learnSecret(key: string, secret: string): void;
-  changeMerchant(merchant: MerchantSummary): void;
+  changeMerchant(merchant: Merchant): void;
 }
 
 const GatewayContext = createContext<Gateway | null>(null);
@@ -27,7 +27,7 @@ export function useGateway(): Gateway {
 }
 
 /** The signed-in merchant; pages behind the login always have one. */
-export function useMerchant(): MerchantSummary {
+export function useMerchant(): Merchant {
   const { session } = useGateway();
   if (session.state !== "signed_in") throw new Error("useMerchant outside the signed-in pages");
   return session.merchant;
@@ -44,7 +44,7 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       csrfToken: () => csrfToken.current,
       onUnauthorized: () => dispatch({ type: "refused" }),
     });
-    const accept = (answer: { merchant: MerchantSummary; csrf_token: string }) => {
+    const accept = (answer: { merchant: Merchant; csrf_token: string }) => {
       csrfToken.current = answer.csrf_token;
       dispatch({ type: "signed_in", merchant: answer.merchant, csrfToken: answer.csrf_token });
     };
@@ -61,9 +61,9 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       },
       async signUp(name: string, email: string, password: string) {
         const answer = await api.send<SignUpAnswer>("POST", "/merchants", { name, email, password });
-        accept(answer);
-        dispatch({ type: "secret_learned", key: answer.api_key.key, secret: answer.api_key.secret });
-        return answer.api_key;
+        const { api_key: key, api_secret: secret, csrf_token, ...merchant } = answer;
+        accept({ merchant, csrf_token });
+        dispatch({ type: "secret_learned", key, secret });
       },
       async logout() {
         await api.send("POST", "/auth/logout");
@@ -73,7 +73,7 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       learnSecret(key: string, secret: string) {
         dispatch({ type: "secret_learned", key, secret });
       },
-      changeMerchant(merchant: MerchantSummary) {
+      changeMerchant(merchant: Merchant) {
         dispatch({ type: "merchant_changed", merchant });
       },
     };

@@ -5,13 +5,13 @@
  *       └──────► anonymous / unreachable (no answer yet; asked again on demand)
  */
 import type { Failure } from "../api/failure.ts";
-import type { MerchantSummary } from "../api/types.ts";
+import type { Merchant } from "../api/types.ts";
 
 export type Session =
   | { state: "checking" }
   | { state: "unreachable"; failure: Failure }
   | { state: "anonymous"; expired: boolean }
-  | { state: "signed_in"; merchant: MerchantSummary; csrfToken: string; secrets: Secrets };
+  | { state: "signed_in"; merchant: Merchant; csrfToken: string; secrets: Secrets };
 
 /** Secrets shown once, kept while this page lives so that they can be looked at again: key → secret. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -19,10 +19,10 @@ export type Secrets = Readonly<Record<string, string>>;
 export type SessionAction =
   | { type: "check_started" }
   | { type: "check_failed"; failure: Failure }
-  | { type: "signed_in"; merchant: MerchantSummary; csrfToken: string }
+  | { type: "signed_in"; merchant: Merchant; csrfToken: string }
   | { type: "signed_out" }
   | { type: "refused" }
-  | { type: "merchant_changed"; merchant: MerchantSummary }
+  | { type: "merchant_changed"; merchant: Merchant }
   | { type: "secret_learned"; key: string; secret: string };
 
 export const INITIAL_SESSION: Session = { state: "checking" };
@@ -36,7 +36,12 @@ export function reduceSession(session: Session, action: SessionAction): Session 
         ? { state: "anonymous", expired: false }
         : { state: "unreachable", failure: action.failure };
     case "signed_in":
-      return { state: "signed_in", merchant: action.merchant, csrfToken: action.csrfToken, secrets: secretsOf(session) };
+      return {
+        state: "signed_in",
+        merchant: action.merchant,
+        csrfToken: action.csrfToken,
+        secrets: secretsOf(session),
+      };
     case "signed_out":
       return { state: "anonymous", expired: false };
     case "refused":

@@ -1,0 +1,37 @@
+/** The span of time an overview covers, as it stands in the address: `?span=24h`. */
+
+export type SpanName = "24h" | "7d" | "30d" | "90d";
+
+export interface Span {
+  name: SpanName;
+  label: string;
+  bucket: "hour" | "day";
+  hours: number;
+}
+
+export const SPANS: readonly Span[] = [
+  { name: "24h", label: "24 hours", bucket: "hour", hours: 24 },
+  { name: "7d", label: "7 days", bucket: "day", hours: 7 * 24 },
+  { name: "30d", label: "30 days", bucket: "day", hours: 30 * 24 },
+  { name: "90d", label: "90 days", bucket: "day", hours: 90 * 24 },
+];
+const USUAL: Span = { name: "30d", label: "30 days", bucket: "day", hours: 30 * 24 };
+
+export function spanOf(search: string): Span {
+  const asked = new URLSearchParams(search).get("span");
+  return SPANS.find((span) => span.name === asked) ?? USUAL;
+}
+
+/**
+ * The instants of a span that ends now, begun where the reader's hour or day begins: the API counts buckets from there.
+ * The end lies a minute ahead, so that what happens meanwhile is inside.
+ */
+export function boundsOf(span: Span, now: Date): { from: string; to: string } {
+  return { from: firstBucket(span, now).toISOString(), to: new Date(now.getTime() + 60_000).toISOString() };
+}
+
+function firstBucket(span: Span, now: Date): Date {
+  const [year, month, day] = [now.getFullYear(), now.getMonth(), now.getDate()];
+  if (span.bucket === "hour") return new Date(year, month, day, now.getHours() - span.hours + 1);
+  return new Date(year, month, day - span.hours / 24 + 1);
+}

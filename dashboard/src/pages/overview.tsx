@@ -1,0 +1,126 @@
+/** How business goes: figures of a span of time, their course, what they are made of, the latest payments. */
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { formatCount, formatMoney } from "web-shared/format";
+import type { AnalyticsSummary, Timeseries } from "../api/types.ts";
+import { useResource } from "../list/resource.ts";
+import { useLive } from "../live/live-context.tsx";
+import { BarChart, type Point } from "../overview/bar-chart.tsx";
+import { Breakdown } from "../overview/breakdown.tsx";
+import { Credentials } from "../overview/credentials.tsx";
+import { Recent } from "../overview/recent.tsx";
+import { type Bucket, bucketLabel, bucketName, bucketsOf } from "../overview/series.ts";
+import { boundsOf, SPANS, type Span, spanOf } from "../overview/span.ts";
+import { Tiles } from "../overview/tiles.tsx";
+import { PageHead } from "../parts/page-head.tsx";
+import { ErrorState } from "../parts/states.tsx";
+import { usePlace } from "../router/place.ts";
+import { useGateway } from "../session/session-context.tsx";
+
+/** Changes come in bursts (created, processing, success); the figures are asked for once after each burst. */
+const SETTLE_MS = 400;
+
+interface Numbers {
+  summary: AnalyticsSummary;
+  buckets: Bucket[];
+}
+
+export function OverviewPage() {
+  const span = spanOf(usePlace().search);
+  const numbers = useNumbers(span);
+  const { from } = useMemo(() => boundsOf(span, new Date()), [span]);
+  return (
+    <div class="stack-wide" data-test-id="dashboard">
+      <PageHead title="Overview">
+        <SpanChoice chosen={span} />
+      </PageHead>
+      {numbers.state.status === "error" ? (
+        <div class="card">
+          <ErrorState
+            title="The figures could not be loaded"
+            failure={numbers.state.failure}
+            onRetry={numbers.reload}
+          />
+        </div>
+      ) : (
+        <>
+          <Tiles summary={numbers.value?.summary ?? null} from={from} />
+          <Course buckets={numbers.value?.buckets ?? null} span={span} />
+          {numbers.value && <Breakdown summary={numbers.value.summary} from={from} />}
+        </>
+      )}
+      <Recent />
+      <Credentials />
+    </div>
+  );
+}
+
+function useNumbers(span: Span) {
+  const { api } = useGateway();
+  const numbers = useResource<Numbers>(span.name, async (signal) => {
+    const bounds = boundsOf(span, new Date());
+    const [summary, series] = await Promise.all([
+      api.get<AnalyticsSummary>("/analytics/summary", bounds, signal),
+      api.get<Timeseries>("/analytics/timeseries", { ...bounds, bucket: span.bucket }, signal),
+    ]);
+    return { summary, buckets: bucketsOf(series.data, span, new Date()) };
+  });
+  const timer = useRef(0);
+  const settle = () => {
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(numbers.reload, SETTLE_MS);
+  };
+  useLive("change", settle);
+  useLive("gap", settle);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return numbers;
+}
+
+function SpanChoice({ chosen }: { chosen: Span }) {
+  return (
+    <nav class="segments" aria-label="Span of time">
+      {SPANS.map((span) => (
+        <a
+          key={span.name}
+          href={`/dashboard?span=${span.name}`}
+          aria-current={span.name === chosen.name ? "true" : undefined}
+        >
+          {span.label}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Course({ buckets, span }: { buckets: Bucket[] | null; span: Span }) {
+  if (!buckets) return <div class="card chart-wait" aria-busy="true" />;
+  const each = span.bucket === "hour" ? "hour" : "day";
+  const name = span.bucket === "hour" ? "Hour" : "Day";
+  return (
+    <div class="two">
+      <BarChart
+        title={`Volume by ${each}`}
+        points={buckets.map((bucket) => pointOf(bucket, span, bucket.volumeMinor))}
+        valueText={(minor) => formatMoney(minor)}
+        axisText={shortMoney}
+        columns={[name, "Volume"]}
+      />
+      <BarChart
+        title={`Payments by ${each}`}
+        points={buckets.map((bucket) => ({ ...pointOf(bucket, span, bucket.total), part: bucket.failed }))}
+        valueText={(count) => formatCount(count)}
+        axisText={(count) => formatCount(count)}
+        columns={[name, "Payments", "Failed"]}
+      />
+    </div>
+  );
+}
+
+function pointOf(bucket: Bucket, span: Span, value: number): Point {
+  return { label: bucketLabel(bucket.at, span.bucket), name: bucketName(bucket.at, span.bucket), value };
+}
+
+/** `₹1.5K`, `₹2L`: an axis needs the size, not the paise. */
+function shortMoney(minor: number): string {
+  const format = { style: "currency", currency: "INR", notation: "compact", maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat("en-IN", format).format(minor / 100);
+}

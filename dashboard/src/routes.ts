@@ -1,0 +1,61 @@
+/** Every address of the dashboard and the code behind it. Each page is a chunk of its own. */
+import type { PageLoader } from "./router/lazy-page.tsx";
+import { findRoute, type Route } from "./router/match.ts";
+
+export interface Target {
+  loader: PageLoader;
+  /** Seen without signing in. */
+  open?: boolean;
+}
+
+const login: Target = { open: true, loader: () => import("./pages/login.tsx").then((page) => page.LoginPage) };
+const signUp: Target = { open: true, loader: () => import("./pages/sign-up.tsx").then((page) => page.SignUpPage) };
+const overview: Target = { loader: () => import("./pages/overview.tsx").then((page) => page.OverviewPage) };
+const transactions: Target = {
+  loader: () => import("./pages/transactions.tsx").then((page) => page.TransactionsPage),
+};
+const payment: Target = { loader: () => import("./pages/payment.tsx").then((page) => page.PaymentPage) };
+const refunds: Target = { loader: () => import("./pages/refunds.tsx").then((page) => page.RefundsPage) };
+const refund: Target = { loader: () => import("./pages/refunds.tsx").then((page) => page.RefundPage) };
+const webhooks: Target = { loader: () => import("./pages/webhooks.tsx").then((page) => page.WebhooksPage) };
+const endpoints: Target = { loader: () => import("./pages/endpoints.tsx").then((page) => page.EndpointsPage) };
+const deadLetters: Target = { loader: () => import("./pages/webhooks.tsx").then((page) => page.DeadLettersPage) };
+const delivery: Target = { loader: () => import("./pages/delivery.tsx").then((page) => page.DeliveryPage) };
+const events: Target = { loader: () => import("./pages/events.tsx").then((page) => page.EventsPage) };
+const event: Target = { loader: () => import("./pages/events.tsx").then((page) => page.EventPage) };
+const keys: Target = { loader: () => import("./pages/keys.tsx").then((page) => page.KeysPage) };
+const settings: Target = { loader: () => import("./pages/settings.tsx").then((page) => page.SettingsPage) };
+const sessions: Target = { loader: () => import("./pages/sessions.tsx").then((page) => page.SessionsPage) };
+const docs: Target = { loader: () => import("./pages/docs.tsx").then((page) => page.DocsPage) };
+const notFound: Target = { loader: () => import("./pages/not-found.tsx").then((page) => page.NotFoundPage) };
+
+const ROUTES: readonly Route<Target>[] = [
+  { pattern: "/login", target: login },
+  { pattern: "/sign-up", target: signUp },
+  { pattern: "/dashboard", target: overview },
+  { pattern: "/dashboard/transactions", target: transactions },
+  { pattern: "/dashboard/payments/:id", target: payment },
+  { pattern: "/dashboard/refunds", target: refunds },
+  { pattern: "/dashboard/refunds/:id", target: refund },
+  { pattern: "/dashboard/webhooks", target: webhooks },
+  { pattern: "/dashboard/webhooks/endpoints", target: endpoints },
+  { pattern: "/dashboard/webhooks/dead-letters", target: deadLetters },
+  { pattern: "/dashboard/webhooks/deliveries/:id", target: delivery },
+  { pattern: "/dashboard/events", target: events },
+  { pattern: "/dashboard/events/:id", target: event },
+  { pattern: "/dashboard/keys", target: keys },
+  { pattern: "/dashboard/settings", target: settings },
+  { pattern: "/dashboard/sessions", target: sessions },
+  { pattern: "/dashboard/docs", target: docs },
+];
+
+export function routeOf(path: string) {
+  return findRoute(ROUTES, path) ?? { target: notFound, parameters: {} };
+}
+
+/** Fetch the code of a path's page while the session is still being asked for. A failure shows when it is drawn. */
+export function preloadPage(path: string): void {
+  routeOf(path)
+    .target.loader()
+    .catch(() => undefined);
+}

@@ -1,0 +1,51 @@
+/** What can be typed and pressed. */
+import { Dialog } from "../parts/dialog.tsx";
+
+const KEYS: readonly (readonly [keys: string, what: string])[] = [
+  ["/", "Search"],
+  ["j  k", "Next and previous row"],
+  ["Enter", "Open the row"],
+  ["←  →", "Move along a chart"],
+  ["Esc", "Close a dialog"],
+  ["?", "This help"],
+];
+const WORDS: readonly (readonly [words: string, what: string])[] = [
+  ["pay_…  rfnd_…  evt_…", "Open that payment, refund or event"],
+  ["order_…", "Payments of an order"],
+  ["name@bank", "Payments from a VPA"],
+  ["1111", "Payments with a card ending so"],
+  ["status:failed", "created, processing, success or failed"],
+  ["method:upi", "upi or card"],
+  ["amount>500", "Also >=, <, <= and 500..900, in rupees"],
+  ["captured:no", "Captured, yes or no"],
+  ["from:7d to:today", "Also yesterday and 2026-11-25"],
+];
+
+export function HelpDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys and search" onClose={onClose} wide>
+      <div class="dialog-body help">
+        <HelpList title="Keys" entries={KEYS} />
+        <HelpList title="Search words" entries={WORDS} />
+      </div>
+    </Dialog>
+  );
+}
+
+function HelpList({ title, entries }: { title: string; entries: typeof KEYS }) {
+  return (
+    <section>
+      <h3>{title}</h3>
+      <dl class="help-list">
+        {entries.map(([term, what]) => (
+          <div key={term}>
+            <dt>
+              <kbd>{term}</kbd>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,17 @@
+/** What an endpoint can be told of (CONTRACT §7). Without a choice it gets the four outcomes. */
+export const WEBHOOK_EVENTS = [
+  "payment.created",
+  "payment.success",
+  "payment.failed",
+  "payment.captured",
+  "refund.created",
+  "refund.processed",
+  "refund.failed",
+] as const;
+
+export const USUAL_EVENTS: readonly string[] = [
+  "payment.success",
+  "payment.failed",
+  "refund.processed",
+  "refund.failed",
+];
