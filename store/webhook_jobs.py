@@ -20,6 +20,7 @@ from topics.delivery import event_webhook_body
 from topics.envelope import decode
 
 REPLAY, RETRY = "replay", "retry"
+JOB = "job_"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,22 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.edge import Handler
-from api.routes import analytics, auth, export, merchants, orders, payments, public, refunds, stream, test_mode
+from api.routes import (
+    analytics,
+    auth,
+    events,
+    export,
+    merchants,
+    orders,
+    payment_stream,
+    payments,
+    public,
+    refunds,
+    stream,
+    test_mode,
+    webhook_endpoints,
+    webhooks,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     public.router,
@@ -17,11 +32,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     export.router,
     payments.router,
     refunds.router,
+    payment_stream.router,
+    events.router,
     test_mode.router,
     auth.router,
     merchants.router,
     stream.router,
     analytics.router,
+    webhook_endpoints.router,
+    webhooks.router,
 )
 HOT: dict[tuple[str, str], Handler] = {
     ("POST", "/orders"): orders.create_order,

@@ -1,0 +1,200 @@
+"""Webhook endpoints of a merchant: create, read, change, delete; rotate the secret; test; replay a span of events."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+
+from api.auth import Caller, authenticated
+from api.bodies import read_json
+from api.documentation import errors, json_body
+from api.errors import bad_request
+from api.parts import parts_of
+from api.schemas.webhook_endpoints import (
+    ChangeEndpointBody,
+    EndpointShape,
+    EndpointsShape,
+    EndpointWithSecretShape,
+    MatchingShape,
+    NewEndpointBody,
+    ReplayBody,
+    ScheduledShape,
+    endpoint_shape,
+    endpoint_with_secret_shape,
+)
+from api.webhooks import checked_url, endpoint_not_found, fresh_secret, send_test
+from domain.ids import ENDPOINT, is_id
+from runtime.clock import make_id, now
+from store.webhook_jobs import JOB, REPLAY, Span, count_replay, open_job, target_of
+from store.webhooks import (
+    ENDPOINTS_MAX,
+    Endpoint,
+    NewEndpoint,
+    TooManyEndpointsError,
+    change_endpoint,
+    delete_endpoint,
+    find_endpoint,
+    insert_endpoint,
+    list_endpoints,
+    rotate_secret,
+)
+
+router = APIRouter(prefix="/webhook-endpoints", tags=["Webhook endpoints"])
+ByMerchant = Annotated[Caller, Depends(authenticated)]
+
+
+def _well_formed(endpoint_id: str) -> str:
+    """A malformed id is an unknown one: 404."""
+    if not is_id(ENDPOINT, endpoint_id):
+        raise endpoint_not_found()
+    return endpoint_id
+
+
+EndpointId = Annotated[str, Depends(_well_formed)]
+EXAMPLE = {"url": "https://shop.example/webhooks", "events": ["payment.success", "payment.failed"]}
+
+
+@router.post(
+    "",
+    summary="Create an endpoint",
+    description="The answer holds its secret, which is not shown again.",
+    status_code=201,
+    responses=errors(400, 401, 413, 503),
+    openapi_extra=json_body(NewEndpointBody, EXAMPLE),
+)
+async def create(request: Request, caller: ByMerchant) -> EndpointWithSecretShape:
+    body = await read_json(request, NewEndpointBody)
+    endpoint, secret = await add_endpoint(request, caller, body)
+    return endpoint_with_secret_shape(endpoint, secret)
+
+
+async def add_endpoint(
+    request: Request, caller: Caller, body: NewEndpointBody, *, is_config: bool = False, field: str = "url"
+) -> tuple[Endpoint, str]:
+    """A new endpoint and its secret. Raises ApiError 400; UniqueViolationError for a second config endpoint."""
+    parts = parts_of(request)
+    url = checked_url(body.url, parts.settings, field=field)
+    secret, sealed, hint = fresh_secret(parts.settings)
+    new = NewEndpoint(
+        id=make_id(ENDPOINT),
+        merchant_id=caller.merchant_id,
+        url=url,
+        events=body.events,
+        description=body.description,
+        ordering=body.ordering,
+        active=body.active,
+        secret_sealed=sealed,
+        secret_hint=hint,
+        is_config=is_config,
+    )
+    try:
+        return await insert_endpoint(parts.pool, new), secret
+    except TooManyEndpointsError:
+        raise bad_request(f"A merchant has at most {ENDPOINTS_MAX} webhook endpoints") from None
+
+
+@router.get("", summary="List endpoints, oldest first", responses=errors(401, 503))
+async def list_(request: Request, caller: ByMerchant) -> EndpointsShape:
+    found = await list_endpoints(parts_of(request).pool, caller.merchant_id)
+    return EndpointsShape(data=[endpoint_shape(endpoint) for endpoint in found])
+
+
+@router.get("/{endpoint_id}", summary="Read an endpoint", responses=errors(401, 404, 503))
+async def read(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointShape:
+    return endpoint_shape(await owned(request, caller, endpoint_id))
+
+
+async def owned(request: Request, caller: Caller, endpoint_id: str) -> Endpoint:
+    """The merchant's endpoint. Raises ApiError 404."""
+    found = await find_endpoint(parts_of(request).pool, caller.merchant_id, endpoint_id)
+    if found is None:
+        raise endpoint_not_found()
+    return found
+
+
+@router.patch(
+    "/{endpoint_id}",
+    summary="Change an endpoint",
+    description="What is left out stays. `active: true` sends what was held meanwhile, in order.",
+    responses=errors(400, 401, 404, 413, 503),
+    openapi_extra=json_body(ChangeEndpointBody, {"active": True}),
+)
+async def change(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointShape:
+    parts = parts_of(request)
+    changes = _changes(await read_json(request, ChangeEndpointBody))
+    if not changes:
+        return endpoint_shape(await owned(request, caller, endpoint_id))
+    if "url" in changes:
+        checked_url(changes["url"], parts.settings)
+    changed = await change_endpoint(parts.pool, caller.merchant_id, endpoint_id, changes)
+    if changed is None:
+        raise endpoint_not_found()
+    return endpoint_shape(changed)
+
+
+def _changes(body: ChangeEndpointBody) -> dict[str, Any]:
+    """Only a description can be taken away by `null`; for all else `null` says the same as nothing."""
+    asked = body.model_dump(exclude_unset=True)
+    return {name: value for name, value in asked.items() if value is not None or name == "description"}
+
+
+@router.delete("/{endpoint_id}", summary="Delete an endpoint", status_code=204, responses=errors(401, 404, 503))
+async def delete(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> None:
+    if not await delete_endpoint(parts_of(request).pool, caller.merchant_id, endpoint_id):
+        raise endpoint_not_found()
+
+
+@router.post(
+    "/{endpoint_id}/rotate-secret",
+    summary="Make a new secret",
+    description="The old one keeps signing beside it for 24 hours. The answer holds the new one, once.",
+    responses=errors(401, 404, 503),
+)
+async def rotate(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointWithSecretShape:
+    endpoint, secret = await new_secret_of(request, caller, endpoint_id)
+    return endpoint_with_secret_shape(endpoint, secret)
+
+
+async def new_secret_of(request: Request, caller: Caller, endpoint_id: str) -> tuple[Endpoint, str]:
+    """Rotate; the endpoint and its new secret. Raises ApiError 404."""
+    parts = parts_of(request)
+    secret, sealed, hint = fresh_secret(parts.settings)
+    rotated = await rotate_secret(parts.pool, caller.merchant_id, endpoint_id, secret_sealed=sealed, secret_hint=hint)
+    if rotated is None:
+        raise endpoint_not_found()
+    return rotated, secret
+
+
+@router.post("/{endpoint_id}/test", summary="Send a `webhook.test`", responses=errors(400, 401, 404, 503))
+async def test(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> ScheduledShape:
+    endpoint = await owned(request, caller, endpoint_id)
+    log_id = await send_test(parts_of(request), caller.merchant_id, endpoint, request.scope.get("request_id"))
+    return ScheduledShape(id=log_id, message="Test webhook scheduled")
+
+
+@router.post(
+    "/{endpoint_id}/replay",
+    summary="Send a span of events again",
+    description="Every event between `from` and `to` that the endpoint's filter lets through, those from before it "
+    "existed included, in order, at a bounded rate. `dry_run` only counts.",
+    responses=errors(400, 401, 404, 413, 503),
+    openapi_extra=json_body(ReplayBody, {"from": "2026-01-15T00:00:00Z", "to": "2026-01-16T00:00:00Z"}),
+)
+async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> MatchingShape:
+    body = await read_json(request, ReplayBody)
+    span = Span(endpoint_id, body.begins_at, body.ends_at or now())
+    if span.begins_at >= span.ends_at:
+        raise bad_request("from must be before to", "from")
+    pool = parts_of(request).pool
+    target = await target_of(pool, caller.merchant_id, endpoint_id)
+    if target is None:
+        raise endpoint_not_found()
+    matching = await count_replay(pool, target, span)
+    if body.dry_run:
+        return MatchingShape(matching=matching, job_id=None)
+    job = await open_job(
+        pool, job_id=make_id(JOB), merchant_id=caller.merchant_id, kind=REPLAY, wanted=span, total=matching
+    )
+    return MatchingShape(matching=matching, job_id=job.id)

@@ -1,0 +1,198 @@
+"""The delivery log: list, look into, send again one or many; its bulk jobs; and the one-endpoint form of the settings.
+
+`/webhook-logs` is another name for the log's routes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+import asyncpg
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+
+from api.auth import Caller, authenticated
+from api.bodies import read_json, read_optional_json
+from api.documentation import errors, json_body
+from api.errors import ApiError, bad_request
+from api.parts import parts_of
+from api.routes.webhook_endpoints import add_endpoint, new_secret_of
+from api.schemas.webhook_endpoints import (
+    ConfigBody,
+    ConfigShape,
+    MatchingShape,
+    Moment,
+    NewEndpointBody,
+    ScheduledShape,
+    config_shape,
+)
+from api.schemas.webhooks import (
+    BulkRetryBody,
+    DeliveriesShape,
+    DeliveryDetailShape,
+    JobShape,
+    StatusWord,
+    delivery_shape,
+    detail_shape,
+    filter_of,
+    job_shape,
+)
+from api.webhooks import checked_url, hand_over, send_test
+from domain.ids import is_id
+from domain.rejection import ErrorCode
+from runtime.clock import make_id, now
+from store.webhook_jobs import JOB, RETRY, LogFilter, count_retry, find_job, open_job
+from store.webhook_logs import NotRetryableError, find_log, list_logs, reopen_log
+from store.webhooks import Endpoint, change_endpoint, delete_endpoint, find_config
+
+router = APIRouter(tags=["Webhooks"])
+ByMerchant = Annotated[Caller, Depends(authenticated)]
+Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9_.]+$")]
+OFFSET_MAX = 1_000_000
+
+
+# The one-endpoint form
+
+
+@router.get("/webhooks/config", summary="The webhook URL", responses=errors(401, 503))
+async def read_config(request: Request, caller: ByMerchant) -> ConfigShape:
+    return config_shape(await find_config(parts_of(request).pool, caller.merchant_id))
+
+
+@router.put(
+    "/webhooks/config",
+    summary="Set the webhook URL",
+    description="The first time, the answer holds `webhook_secret`, which is not shown again. `null` takes it away.",
+    responses=errors(400, 401, 413, 503),
+    openapi_extra=json_body(ConfigBody, {"webhook_url": "https://shop.example/webhooks"}),
+)
+async def set_config(request: Request, caller: ByMerchant) -> ConfigShape:
+    body = await read_json(request, ConfigBody)
+    pool = parts_of(request).pool
+    existing = await find_config(pool, caller.merchant_id)
+    if not body.webhook_url:
+        if existing is not None:
+            await delete_endpoint(pool, caller.merchant_id, existing.id)
+        return config_shape(None)
+    if existing is None:
+        return await _first_config(request, caller, body.webhook_url)
+    checked_url(body.webhook_url, parts_of(request).settings, field="webhook_url")
+    changes = {"url": body.webhook_url, "active": True}
+    return config_shape(await change_endpoint(pool, caller.merchant_id, existing.id, changes))
+
+
+async def _first_config(request: Request, caller: Caller, url: str) -> ConfigShape:
+    new = NewEndpointBody(url=url, description="Webhook URL")
+    try:
+        endpoint, secret = await add_endpoint(request, caller, new, is_config=True, field="webhook_url")
+    except asyncpg.UniqueViolationError:
+        raise bad_request("The webhook URL is being set by another request", "webhook_url") from None
+    return config_shape(endpoint, secret)
+
+
+@router.post(
+    "/webhooks/regenerate-secret", summary="Make a new secret for the webhook URL", responses=errors(400, 401, 503)
+)
+async def regenerate_secret(request: Request, caller: ByMerchant) -> ConfigShape:
+    endpoint, secret = await new_secret_of(request, caller, (await _config(request, caller)).id)
+    return config_shape(endpoint, secret)
+
+
+@router.post("/webhooks/test", summary="Send a `webhook.test` to the webhook URL", responses=errors(400, 401, 503))
+async def test(request: Request, caller: ByMerchant) -> ScheduledShape:
+    endpoint = await _config(request, caller)
+    log_id = await send_test(parts_of(request), caller.merchant_id, endpoint, request.scope.get("request_id"))
+    return ScheduledShape(id=log_id, message="Test webhook scheduled")
+
+
+async def _config(request: Request, caller: Caller) -> Endpoint:
+    found = await find_config(parts_of(request).pool, caller.merchant_id)
+    if found is None:
+        raise bad_request("webhook_url is not set", "webhook_url")
+    return found
+
+
+# The log
+
+
+@router.get("/webhooks", summary="List deliveries, newest first", responses=errors(400, 401, 503))
+@router.get("/webhook-logs", include_in_schema=False)
+async def list_(
+    request: Request,
+    caller: ByMerchant,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    offset: Annotated[int, Query(ge=0, le=OFFSET_MAX)] = 0,
+    status: StatusWord | None = None,
+    event: Word = None,
+    endpoint_id: Word = None,
+    payment_id: Word = None,
+    begins_at: Annotated[Moment | None, Query(alias="from")] = None,
+    ends_at: Annotated[Moment | None, Query(alias="to")] = None,
+) -> DeliveriesShape:
+    wanted = LogFilter(status, event, endpoint_id, payment_id, begins_at, ends_at)
+    rows, total = await list_logs(parts_of(request).pool, caller.merchant_id, wanted, limit=limit, offset=offset)
+    return DeliveriesShape(data=[delivery_shape(row) for row in rows], total=total, limit=limit, offset=offset)
+
+
+@router.post(
+    "/webhooks/retry",
+    summary="Send many deliveries again",
+    description="Without a status: those that failed. Works in the background, see the job. `dry_run` only counts.",
+    responses=errors(400, 401, 413, 503),
+    openapi_extra=json_body(BulkRetryBody, {"filter": {"status": "failed"}, "dry_run": True}, required=False),
+)
+@router.post("/webhook-logs/retry", include_in_schema=False)
+async def retry_many(request: Request, caller: ByMerchant) -> MatchingShape:
+    body = await read_optional_json(request, BulkRetryBody)
+    pool, wanted = parts_of(request).pool, filter_of(body.filter)
+    matching = await count_retry(pool, caller.merchant_id, wanted)
+    if body.dry_run:
+        return MatchingShape(matching=matching, job_id=None)
+    job = await open_job(
+        pool, job_id=make_id(JOB), merchant_id=caller.merchant_id, kind=RETRY, wanted=wanted, total=matching
+    )
+    return MatchingShape(matching=matching, job_id=job.id)
+
+
+@router.get("/webhooks/{log_id}", summary="Read a delivery with all its attempts", responses=errors(401, 404, 503))
+@router.get("/webhook-logs/{log_id}", include_in_schema=False)
+async def read(request: Request, log_id: str, caller: ByMerchant) -> DeliveryDetailShape:
+    found = await find_log(parts_of(request).pool, caller.merchant_id, _log_id(log_id))
+    if found is None:
+        raise _not_found()
+    return detail_shape(*found)
+
+
+@router.post("/webhooks/{log_id}/retry", summary="Send a delivery again, now", responses=errors(400, 401, 404, 503))
+@router.post("/webhook-logs/{log_id}/retry", include_in_schema=False)
+async def retry(request: Request, log_id: str, caller: ByMerchant) -> ScheduledShape:
+    parts = parts_of(request)
+    try:
+        due = await reopen_log(parts.pool, caller.merchant_id, _log_id(log_id), now())
+    except NotRetryableError as error:
+        raise bad_request(str(error)) from None
+    if due is None:
+        raise _not_found()
+    await hand_over(parts, [due])
+    return ScheduledShape(id=str(due.log_id), message="Webhook retry scheduled")
+
+
+def _log_id(value: str) -> uuid.UUID:
+    """Raises ApiError 404: a malformed id is an unknown one."""
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        raise _not_found() from None
+
+
+def _not_found() -> ApiError:
+    return ApiError(ErrorCode.NOT_FOUND, "Webhook log not found")
+
+
+@router.get("/webhook-jobs/{job_id}", summary="How far a replay or a bulk retry is", responses=errors(401, 404, 503))
+async def read_job(request: Request, job_id: str, caller: ByMerchant) -> JobShape:
+    found = await find_job(parts_of(request).pool, caller.merchant_id, job_id) if is_id(JOB, job_id) else None
+    if found is None:
+        raise ApiError(ErrorCode.NOT_FOUND, "Webhook job not found")
+    return job_shape(found)

@@ -1,0 +1,161 @@
+"""Bodies of the webhook endpoint routes, and of the one-endpoint form `/webhooks/config`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from api.schemas.instant import Instant
+from domain.delivery import MERCHANT_EVENTS
+from store.webhooks import Endpoint
+
+EVERY_EVENT = "*"
+DESCRIPTION_LENGTH_MAX = 255
+
+
+def _events(events: list[str]) -> list[str]:
+    if EVERY_EVENT in events:
+        return list(MERCHANT_EVENTS)
+    unknown = next((event for event in events if event not in MERCHANT_EVENTS), None)
+    if unknown is not None:
+        raise ValueError(f"events must be among {', '.join(MERCHANT_EVENTS)}")
+    return list(dict.fromkeys(events))
+
+
+Events = Annotated[list[str], Field(max_length=50), AfterValidator(_events)]
+Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_LENGTH_MAX)]
+OrderingWord = Literal["per_payment", "none"]
+Moment = Annotated[
+    AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+]
+
+
+class Body(BaseModel):
+    """What is asked for. Unknown keys are ignored, other types never converted."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class NewEndpointBody(Body):
+    """An endpoint without `events` gets payment.success, payment.failed, refund.processed and refund.failed."""
+
+    url: str
+    events: Events = []
+    description: Description | None = None
+    ordering: OrderingWord = "per_payment"
+    active: bool = True
+
+
+class ChangeEndpointBody(Body):
+    """What is left out stays as it is. `active: true` sends what was held meanwhile."""
+
+    url: str | None = None
+    events: Events | None = None
+    description: Description | None = None
+    ordering: OrderingWord | None = None
+    active: bool | None = None
+
+
+class ReplayBody(Body):
+    """Events from `from` up to but not including `to` (default: now) are sent to the endpoint again."""
+
+    begins_at: Moment = Field(alias="from")
+    ends_at: Moment | None = Field(None, alias="to")
+    dry_run: bool = False
+
+
+class ConfigBody(Body):
+    """`null` or an empty text takes the endpoint away."""
+
+    webhook_url: str | None
+
+
+class EndpointShape(BaseModel):
+    id: str
+    url: str
+    events: list[str]
+    description: str | None
+    ordering: OrderingWord
+    active: bool
+    disabled_reason: Literal["merchant", "gone", "failing"] | None
+    secret_hint: str
+    previous_secret_expires_at: Instant | None
+    created_at: Instant
+    updated_at: Instant | None
+
+
+class EndpointWithSecretShape(EndpointShape):
+    """`secret` is in this answer and nowhere else."""
+
+    secret: str
+
+
+class EndpointsShape(BaseModel):
+    data: list[EndpointShape]
+
+
+class ConfigShape(BaseModel):
+    """`webhook_secret` only where it was just made."""
+
+    webhook_url: str | None
+    endpoint_id: str | None = None
+    events: list[str] = []
+    active: bool = False
+    secret_hint: str | None = None
+    previous_secret_expires_at: Instant | None = None
+    webhook_secret: str | None = None
+
+
+class MatchingShape(BaseModel):
+    """How many deliveries a replay or a bulk retry is about; `job_id` null for a dry run."""
+
+    matching: int
+    job_id: str | None
+
+
+class ScheduledShape(BaseModel):
+    """A delivery that is on its way; `id` is its log's."""
+
+    id: str
+    status: Literal["pending"] = "pending"
+    message: str
+
+
+def endpoint_shape(endpoint: Endpoint) -> EndpointShape:
+    return EndpointShape.model_validate(_fields(endpoint))
+
+
+def endpoint_with_secret_shape(endpoint: Endpoint, secret: str) -> EndpointWithSecretShape:
+    return EndpointWithSecretShape.model_validate({**_fields(endpoint), "secret": secret})
+
+
+def config_shape(endpoint: Endpoint | None, secret: str | None = None) -> ConfigShape:
+    if endpoint is None:
+        return ConfigShape(webhook_url=None)
+    return ConfigShape(
+        webhook_url=endpoint.url,
+        endpoint_id=endpoint.id,
+        events=list(endpoint.events),
+        active=endpoint.active,
+        secret_hint=endpoint.secret_hint,
+        previous_secret_expires_at=endpoint.previous_expires_at,
+        webhook_secret=secret,
+    )
+
+
+def _fields(endpoint: Endpoint) -> dict[str, object]:
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "events": list(endpoint.events),
+        "description": endpoint.description,
+        "ordering": endpoint.ordering,
+        "active": endpoint.active,
+        "disabled_reason": endpoint.disabled_reason,
+        "secret_hint": endpoint.secret_hint,
+        "previous_secret_expires_at": endpoint.previous_expires_at,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }

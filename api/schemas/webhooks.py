@@ -1,0 +1,136 @@
+"""Bodies of the delivery log's routes and of its bulk jobs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import asyncpg
+import orjson
+from pydantic import BaseModel, Field
+
+from api.schemas.instant import Instant
+from api.schemas.webhook_endpoints import Body, Moment
+from store.webhook_jobs import Job, LogFilter
+from store.webhook_logs import Attempt
+
+StatusWord = Literal["pending", "success", "failed", "held"]
+
+
+class DeliveryShape(BaseModel):
+    id: str
+    event: str
+    event_id: str
+    endpoint_id: str
+    payment_id: str | None
+    status: StatusWord
+    attempts: int
+    created_at: Instant
+    last_attempt_at: Instant | None
+    next_retry_at: Instant | None
+    response_code: int | None
+
+
+class DeliveriesShape(BaseModel):
+    data: list[DeliveryShape]
+    total: int
+    limit: int
+    offset: int
+
+
+class AttemptShape(BaseModel):
+    attempt: int
+    at: Instant
+    duration_ms: int
+    url: str
+    request_headers: dict[str, str]
+    response_code: int | None
+    response_body: str | None
+    error: str | None
+    next_retry_at: Instant | None
+
+
+class DeliveryDetailShape(DeliveryShape):
+    """`body`: what was sent, as JSON; `raw_body`: the same, as the exact text that was signed."""
+
+    body: dict[str, Any]
+    raw_body: str
+    request_id: str | None
+    replay: bool
+    attempts_log: list[AttemptShape]
+
+
+class FilterBody(Body):
+    """Which ended deliveries to send again; all conditions hold together."""
+
+    status: Literal["success", "failed"] | None = "failed"
+    event: str | None = None
+    endpoint_id: str | None = None
+    payment_id: str | None = None
+    begins_at: Moment | None = Field(None, alias="from")
+    ends_at: Moment | None = Field(None, alias="to")
+
+
+class BulkRetryBody(Body):
+    filter: FilterBody = FilterBody.model_validate({})
+    dry_run: bool = False
+
+
+class JobShape(BaseModel):
+    id: str
+    kind: Literal["replay", "retry"]
+    state: Literal["queued", "running", "done", "failed"]
+    total: int
+    done: int
+
+
+def delivery_shape(row: asyncpg.Record) -> DeliveryShape:
+    return DeliveryShape.model_validate(_summary(row))
+
+
+def detail_shape(row: asyncpg.Record, attempts: list[Attempt]) -> DeliveryDetailShape:
+    body: bytes = row["body"]
+    return DeliveryDetailShape.model_validate(
+        {
+            **_summary(row),
+            "body": orjson.loads(body),
+            "raw_body": body.decode(),
+            "request_id": row["request_id"],
+            "replay": row["replay"],
+            "attempts_log": [attempt_shape(attempt) for attempt in attempts],
+        }
+    )
+
+
+def attempt_shape(attempt: Attempt) -> AttemptShape:
+    return AttemptShape(
+        attempt=attempt.attempt,
+        at=attempt.at,
+        duration_ms=attempt.duration_ms,
+        url=attempt.url,
+        request_headers=orjson.loads(attempt.request_headers),
+        response_code=attempt.response_code,
+        response_body=attempt.response_body,
+        error=attempt.error,
+        next_retry_at=attempt.next_retry_at,
+    )
+
+
+def filter_of(body: FilterBody) -> LogFilter:
+    return LogFilter(
+        status=body.status,
+        event=body.event,
+        endpoint_id=body.endpoint_id,
+        payment_id=body.payment_id,
+        begins_at=body.begins_at,
+        ends_at=body.ends_at,
+    )
+
+
+def job_shape(job: Job) -> JobShape:
+    return JobShape.model_validate(
+        {"id": job.id, "kind": job.kind, "state": job.state, "total": job.total, "done": job.done}
+    )
+
+
+def _summary(row: asyncpg.Record) -> dict[str, Any]:
+    return {**{name: row[name] for name in DeliveryShape.model_fields if name != "id"}, "id": str(row["id"])}

@@ -1,0 +1,84 @@
+"""What the webhook routes share: new secrets, checked targets, and deliveries handed to the dispatcher.
+
+A delivery's row is written first. Should its record not reach the topic, the forwarder's upkeep finds the row within
+half a minute, so the answer to the merchant holds either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from api.errors import ApiError, bad_request
+from api.parts import Parts
+from domain.delivery import TEST_EVENT, Due, log_id
+from domain.rejection import ErrorCode
+from domain.signature import SECRET_BYTES, SECRET_PREFIX, new_secret
+from domain.target import check_url
+from runtime.clock import make_id, now
+from runtime.logs import get_logger
+from runtime.secrets import seal
+from runtime.settings import Settings
+from store.webhook_planning import Draft, plan_deliveries
+from store.webhooks import Endpoint
+from topics.delivery import delivery_record, trial_webhook_body
+from topics.producer import LogUnavailableError
+
+log = get_logger("webhooks")
+
+PUBLISH_SECONDS = 2.0
+
+
+def endpoint_not_found() -> ApiError:
+    return ApiError(ErrorCode.NOT_FOUND, "Webhook endpoint not found")
+
+
+def checked_url(url: str, settings: Settings, *, field: str = "url") -> str:
+    """The URL, where webhooks may go there. Raises ApiError 400."""
+    bad = check_url(url, private_allowed=settings.private_targets_allowed)
+    if bad is not None:
+        raise bad_request(bad.description, field)
+    return url
+
+
+def fresh_secret(settings: Settings) -> tuple[str, bytes, str]:
+    """A new secret, sealed, and its hint."""
+    secret = new_secret(os.urandom(SECRET_BYTES))
+    return secret, seal(secret, settings.secret_key), f"{SECRET_PREFIX}…{secret[-4:]}"
+
+
+async def hand_over(parts: Parts, dues: Sequence[Due]) -> None:
+    """Put attempts on the deliveries topic; what does not get there is found by the upkeep."""
+    at, partitions = now(), parts.settings.topic_partitions
+    try:
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            for due in dues:
+                record = delivery_record(due, at=at, partitions=partitions)
+                await (await parts.producer.send(record, timeout=PUBLISH_SECONDS))
+    except (LogUnavailableError, TimeoutError) as error:
+        log.warning("delivery_left_to_upkeep", deliveries=len(dues), error=repr(error))
+
+
+async def send_test(parts: Parts, merchant_id: str, endpoint: Endpoint, request_id: str | None) -> str:
+    """Plan a `webhook.test` for the endpoint; its log id. Raises ApiError 400 where the endpoint is off."""
+    if not endpoint.active:
+        raise bad_request("The webhook endpoint is switched off")
+    at = now()
+    event_id = f"{make_id('evt_')}_1"
+    draft = Draft(
+        id=log_id(event_id, endpoint.id, at),
+        merchant_id=merchant_id,
+        endpoint_id=endpoint.id,
+        event_id=event_id,
+        event=TEST_EVENT,
+        order_id=event_id,
+        payment_id=None,
+        sequence=1,
+        body=trial_webhook_body(event_id=event_id, endpoint_id=endpoint.id, at=at),
+        request_id=request_id,
+        ordered=False,
+        active=True,
+    )
+    await hand_over(parts, await plan_deliveries(parts.pool, [draft], at))
+    return str(draft.id)
