@@ -75,7 +75,8 @@ export function finishBuild(folder: string, budgets: readonly Budget[], finish: 
     closeBundle: {
       sequential: true,
       order: "post",
-      handler() {
+      handler(error?: Error) {
+        if (error) return; // the bundler tells it better
         finish(folder);
         for (const line of checkBudget(folder, budgets)) this.info(line);
         precompress(folder);

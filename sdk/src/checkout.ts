@@ -48,17 +48,21 @@ export function createCheckout(origin: string): {
   GatewayCheckout: GatewayCheckoutApi;
   PaymentGateway: PaymentGatewayConstructor;
 } {
-  const open = (options: OpenOptions): Handle => (current ??= start(origin, options ?? {}));
+  const open = (options: OpenOptions): Handle => {
+    current ??= start(origin, options ?? {});
+    return current;
+  };
   class PaymentGateway {
     #handle: Handle | undefined;
     constructor(readonly options: ConstructorParameters<PaymentGatewayConstructor>[0]) {}
     open(): Handle {
       const { orderId, onSuccess, ...rest } = this.options;
-      return (this.#handle = open({
+      this.#handle = open({
         order_id: orderId,
         ...rest,
         onSuccess: (payment) => onSuccess?.({ ...payment, paymentId: payment.id }),
-      }));
+      });
+      return this.#handle;
     }
     close(reason?: CloseReason): boolean {
       return !!this.#handle?.close(reason);
@@ -68,7 +72,7 @@ export function createCheckout(origin: string): {
 }
 
 function start(origin: string, options: OpenOptions): Handle {
-  const nonce = crypto.randomUUID();
+  const nonce = crypto.getRandomValues(new Uint32Array(4)).join("-");
   const listeners = new Set<readonly [keyof EventData, (data: never) => void]>();
   let modal: Modal | undefined;
   let timer: ReturnType<typeof setTimeout>;

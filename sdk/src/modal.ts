@@ -39,7 +39,8 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
     frame.style.height = `max(${NARROW},min(${heightPx}px,100dvh))`;
   };
   fit(620);
-  dialog.setAttribute("aria-label", (frame.title = "Payment"));
+  frame.title = "Payment";
+  dialog.setAttribute("aria-label", frame.title);
   button.type = "button";
   button.textContent = "×";
   button.setAttribute("aria-label", closeText);
