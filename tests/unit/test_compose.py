@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ops.environment import OPERATIONS_VARIABLES, REPOSITORY
+from pages.settings import PagesSettings
 from runtime.roles import ROLES
 from runtime.settings import Settings
 from tests.compose.images import wanted_images
@@ -19,7 +20,14 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 THREE_BROKERS = (REPOSITORY / "docker-compose.three-brokers.yml").read_text(encoding="utf-8")
 DATA = ("postgres", "redis", "redpanda")
 OURS = ("prepare", *ROLES)
-FIXED_IN_CONTAINERS = {"DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS", "METRICS_HOST", "METRICS_PORT"}
+FIXED_IN_CONTAINERS = {
+    "API_INTERNAL_URL",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "METRICS_HOST",
+    "METRICS_PORT",
+}
 NOT_FOR_CONTAINERS = {"TOPIC_REPLICATION", "WORKER_ID"}
 """The first belongs to the three-broker overlay, the second is made from the container's host name."""
 
@@ -31,7 +39,8 @@ def test_every_role_is_a_service_that_runs_it() -> None:
 
 
 def test_every_setting_reaches_the_containers() -> None:
-    known = {name.upper() for name in Settings.model_fields} - NOT_FOR_CONTAINERS
+    fields = {*Settings.model_fields, *PagesSettings.model_fields}
+    known = {name.upper() for name in fields} - NOT_FOR_CONTAINERS
     assert set(SERVICES["api"]["environment"]) == known
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ops.environment import OPERATIONS_VARIABLES, REPOSITORY, parse_env_file, plan_stack
+from pages.settings import PagesSettings
 from runtime.settings import Settings
 from tests.support.stack import settings_of
 
@@ -17,8 +18,8 @@ IN_SERVICE = re.compile(r"^# (?=[A-Z][A-Z0-9_]*=)", re.MULTILINE)
 def test_it_lists_every_setting_once_and_nothing_else() -> None:
     listed = VARIABLE.findall(EXAMPLE)
     assert sorted(listed) == sorted(set(listed))
-    known = {name.upper() for name in Settings.model_fields} | set(OPERATIONS_VARIABLES) | COMPOSE_ONLY
-    assert set(listed) == known
+    fields = {*Settings.model_fields, *PagesSettings.model_fields}
+    assert set(listed) == {name.upper() for name in fields} | set(OPERATIONS_VARIABLES) | COMPOSE_ONLY
 
 
 def test_every_value_in_it_is_accepted() -> None:
