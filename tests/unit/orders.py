@@ -1,0 +1,126 @@
+"""Orders in every state that matters, and one command of each kind: the words of the domain tests.
+
+Time stands still at AT; ids are short names padded to the form of real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import domain.order as real
+from domain.order import Command, CreateOrder, Decision, Order
+from domain.outcome import Outcome
+from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
+from domain.refund import CreateRefund, SettleRefund
+from domain.rejection import Rejected
+
+AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+DEADLINE = AT + timedelta(minutes=1)
+ORDER, MERCHANT, STRANGER = "order_AAAAAAAAAAAAAAAA", "test_merchant", "mrc_BBBBBBBBBBBBBBBB"
+FIRST, SECOND = "pay_1111111111111111", "pay_2222222222222222"
+REFUND, OTHER_REFUND, LATE_REFUND = "rfnd_AAAAAAAAAAAAAAAA", "rfnd_BBBBBBBBBBBBBBBB", "rfnd_1111111111111111"
+AMOUNT = 50_000
+
+
+def create_order(amount: Any = AMOUNT) -> CreateOrder:
+    return CreateOrder(ORDER, MERCHANT, amount, "INR", None, {})
+
+
+def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> CreatePayment:
+    values: dict[str, Any] = {"amount": None, "currency": None} | more
+    return CreatePayment(
+        ORDER, payment_id, merchant, Method.UPI, "success@upi", "a@upi", None, None, deadline_at=DEADLINE, **values
+    )
+
+
+def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS) -> SettlePayment:
+    code = None if outcome is Outcome.SUCCESS else "UPI_DECLINED"
+    return SettlePayment(ORDER, payment_id, outcome, code, None, "bank_1", DEADLINE)
+
+
+def capture(payment_id: str = FIRST, amount: int | None = None, merchant: str = MERCHANT) -> CapturePayment:
+    return CapturePayment(ORDER, payment_id, merchant, amount)
+
+
+def refund(
+    amount: Any = 20_000, refund_id: str = REFUND, payment_id: str = FIRST, merchant: str = MERCHANT
+) -> CreateRefund:
+    return CreateRefund(ORDER, payment_id, refund_id, merchant, amount, None, DEADLINE)
+
+
+def settle_refund(refund_id: str = REFUND, outcome: Outcome = Outcome.SUCCESS) -> SettleRefund:
+    return SettleRefund(ORDER, refund_id, outcome, None, None, "bank_2")
+
+
+Decide = Callable[[Order | None, Command, datetime], Decision | Rejected]
+
+
+def after(*commands: Command, rules: Any = real) -> Order | None:
+    """The order that these commands lead to. `rules`: the module that decides (a mutant of domain.order, say)."""
+    order: Order | None = None
+    for command in commands:
+        decided = rules.decide(order, command, AT)
+        assert hasattr(decided, "events"), f"the set-up command {command} was refused: {decided}"
+        for event in decided.events:
+            order = rules.evolve(order, event)
+    return order
+
+
+FAILED = Outcome.FAILED
+STATES: dict[str, tuple[Command, ...]] = {
+    "no order": (),
+    "new": (create_order(),),
+    "processing": (create_order(), pay()),
+    "paid": (create_order(), pay(), settle()),
+    "captured": (create_order(), pay(), settle(), capture()),
+    "failed": (create_order(), pay(), settle(outcome=FAILED)),
+    "failed, then processing": (create_order(), pay(), settle(outcome=FAILED), pay(SECOND)),
+    "failed, then paid": (create_order(), pay(), settle(outcome=FAILED), pay(SECOND), settle(SECOND)),
+    "late": (create_order(), pay(), settle(outcome=FAILED), settle()),
+    "refund pending": (create_order(), pay(), settle(), refund()),
+    "refund processed": (create_order(), pay(), settle(), refund(), settle_refund()),
+    "refund failed": (create_order(), pay(), settle(), refund(), settle_refund(outcome=FAILED)),
+    "fully refunded": (create_order(), pay(), settle(), refund(AMOUNT), settle_refund()),
+}
+COMMANDS: dict[str, Command] = {
+    "create": create_order(),
+    "create too small": create_order(99),
+    "create too large": create_order(10**12 + 1),
+    "pay": pay(SECOND),
+    "pay as owner": pay(SECOND, MERCHANT),
+    "pay as stranger": pay(SECOND, STRANGER),
+    "pay other amount": pay(SECOND, amount=AMOUNT + 1),
+    "pay other currency": pay(SECOND, currency="USD"),
+    "pay same amount": pay(SECOND, amount=AMOUNT, currency="INR"),
+    "succeed": settle(),
+    "fail": settle(outcome=FAILED),
+    "settle unknown": settle("pay_9999999999999999"),
+    "capture": capture(),
+    "capture same amount": capture(amount=AMOUNT),
+    "capture other amount": capture(amount=1),
+    "capture as stranger": capture(merchant=STRANGER),
+    "refund": refund(refund_id=OTHER_REFUND),
+    "refund rest": refund(30_000, refund_id=OTHER_REFUND),
+    "refund above rest": refund(30_001, refund_id=OTHER_REFUND),
+    "refund above all": refund(AMOUNT + 1, refund_id=OTHER_REFUND),
+    "refund 0": refund(0, refund_id=OTHER_REFUND),
+    "refund -1": refund(-1, refund_id=OTHER_REFUND),
+    "refund as stranger": refund(refund_id=OTHER_REFUND, merchant=STRANGER),
+    "refund unknown": refund(refund_id=OTHER_REFUND, payment_id="pay_9999999999999999"),
+    "refund succeeds": settle_refund(),
+    "refund fails": settle_refund(outcome=FAILED),
+    "late refund succeeds": settle_refund(LATE_REFUND),
+}
+
+
+def told(order: Order | None, command: Command, rules: Any = real) -> str:
+    """What a decision comes to, in one word: event types, `nothing`, the refusal's description, or `broken`."""
+    try:
+        decided = rules.decide(order, command, AT)
+    except AssertionError:
+        return "broken"
+    if not hasattr(decided, "events"):
+        return str(decided.description)
+    return " + ".join(str(event.type) for event in decided.events) or "nothing"

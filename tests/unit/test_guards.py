@@ -1,0 +1,134 @@
+"""The tests of the tests: each guard of domain/order.py is taken out in turn, and the matrix must notice.
+
+guard (what it prevents)      ─►      cells of tests/vectors/order_matrix.txt that change without it
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import domain.order as real
+from tests.unit.matrix import cells
+from tests.unit.orders import COMMANDS, STATES, after, told
+
+SOURCE = Path(real.__file__).read_text(encoding="utf-8")
+SHARED = ("CreateOrder", "Order", "OrderStatus", "Decision")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard: its source, what stands there without it, and one cell that must change."""
+
+    name: str
+    source: str
+    without: str
+    state: str
+    command: str
+
+
+GUARDS = (
+    Guard("an order is created once", "if order is not None:\n        return rejection.ORDER_EXISTS",
+          "if False:\n        return rejection.ORDER_EXISTS", "new", "create"),
+    Guard("an order's amount has a minimum", "if not is_payable(command.amount):", "if False:",
+          "no order", "create too small"),
+    Guard("another merchant's order is unknown", "if order is None or command.merchant_id not in (None, "
+          "order.merchant_id):", "if order is None:", "new", "pay as stranger"),
+    Guard("a payment has the order's amount", "if command.amount not in (None, order.amount):", "if False:",
+          "new", "pay other amount"),
+    Guard("a payment has the order's currency", "if command.currency not in (None, order.currency):", "if False:",
+          "new", "pay other currency"),
+    Guard("a paid order is not paid again", "if order.status is OrderStatus.PAID:", "if False:", "paid", "pay"),
+    Guard("no payment beside an undecided one", "if any(payment.status in UNDECIDED for payment in order.payments):",
+          "if False:", "processing", "pay"),
+    Guard("a settled payment is not settled again", "if payment.status in UNDECIDED:", "if True:", "paid", "fail"),
+    Guard("a late success is given back", "if payment.status is PaymentStatus.FAILED and succeeded:", "if False:",
+          "failed", "succeed"),
+    Guard("a late success is given back once", "if order.refund(late_refund_id(payment.id)) is not None:",
+          "if False:", "late", "succeed"),
+    Guard("only its merchant captures", "if order is None or payment is None or payment.merchant_id != "
+          "command.merchant_id:\n        return rejection.PAYMENT_NOT_FOUND\n    if payment.status is not "
+          "PaymentStatus.SUCCESS or", "if order is None or payment is None:\n        return "
+          "rejection.PAYMENT_NOT_FOUND\n    if payment.status is not PaymentStatus.SUCCESS or",
+          "paid", "capture as stranger"),
+    Guard("only a success is captured", "if payment.status is not PaymentStatus.SUCCESS or payment.captured or",
+          "if payment.captured or", "failed", "capture"),
+    Guard("captured once", "or payment.captured or payment.amount_refunded:", "or payment.amount_refunded:",
+          "captured", "capture"),
+    Guard("nothing refunded is captured", "or payment.captured or payment.amount_refunded:", "or payment.captured:",
+          "refund pending", "capture"),
+    Guard("captured as a whole", "if command.amount not in (None, payment.amount):", "if False:",
+          "paid", "capture other amount"),
+    Guard("only its merchant refunds", "payment.merchant_id != command.merchant_id:\n        return "
+          "rejection.PAYMENT_NOT_FOUND\n    if not is_minor", "False:\n        return "
+          "rejection.PAYMENT_NOT_FOUND\n    if not is_minor", "paid", "refund as stranger"),
+    Guard("a refund is above zero", "if not is_minor_amount(command.amount) or command.amount <= 0:", "if False:",
+          "paid", "refund -1"),
+    Guard("only a success is refunded", "if payment.status is not PaymentStatus.SUCCESS:\n        return "
+          "rejection.NOT_REFUNDABLE", "if False:\n        return rejection.NOT_REFUNDABLE", "failed", "refund"),
+    Guard("refunds within the payment", "if command.amount > payment.refundable:", "if False:",
+          "refund pending", "refund above rest"),
+    Guard("pending refunds count", "if command.amount > payment.refundable:", "if command.amount > payment.amount:",
+          "refund pending", "refund above rest"),
+    Guard("a refund is settled once", "if refund.status is not RefundStatus.PENDING:", "if False:",
+          "refund processed", "refund succeeds"),
+    Guard("a failed refund gives its amount back", "amount_refunded=payment.amount_refunded - refund.amount",
+          "amount_refunded=payment.amount_refunded", "refund failed", "refund above rest"),
+)  # fmt: skip
+
+
+@contextmanager
+def mutant(source: str) -> Iterator[ModuleType]:
+    """domain.order from this source, its types those of the real module."""
+    module = ModuleType("domain.order_mutant")
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(source, module.__name__, "exec"), module.__dict__)
+        for name in SHARED:
+            setattr(module, name, getattr(real, name))
+        yield module
+    finally:
+        del sys.modules[module.__name__]
+
+
+def test_a_mutant_without_a_mutation_agrees_with_the_table() -> None:
+    with mutant(SOURCE) as rules:
+        assert [told(after(*STATES[s], rules=rules), COMMANDS[c], rules) for s, c, _ in cells()] == [
+            outcome for _, _, outcome in cells()
+        ]
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_the_matrix_notices_a_missing_guard(guard: Guard) -> None:
+    assert SOURCE.count(guard.source) == 1, "the guard's source has changed: bring this list up to date"
+    wanted = {(state, command): outcome for state, command, outcome in cells()}[guard.state, guard.command]
+    with mutant(SOURCE.replace(guard.source, guard.without)) as rules:
+        assert told(after(*STATES[guard.state], rules=rules), COMMANDS[guard.command], rules) != wanted
+
+
+def test_every_refusal_of_the_module_has_its_guard_in_the_list() -> None:
+    named = " ".join(guard.source for guard in GUARDS)
+    conditions = [line.strip() for line in SOURCE.splitlines() if line.strip().startswith("if ") and ":" in line]
+    unlisted = [line for line in conditions if line not in named and line not in NOT_GUARDS and not _part(line, named)]
+    assert unlisted == []
+
+
+NOT_GUARDS = (
+    # Finding things: without these a missing order is an AttributeError, not a wrong decision.
+    "if order is None or payment is None:",
+    "if order is None or refund is None:",
+    "if order is not None and order.last_event_at > at:",
+    # A choice between two legal outcomes.
+    "if command.outcome is Outcome.SUCCESS:",
+)
+
+
+def _part(line: str, named: str) -> bool:
+    """The whole condition may be split over two guards of the list."""
+    return all(piece.strip() in named for piece in line.removeprefix("if ").removesuffix(":").split(" or "))

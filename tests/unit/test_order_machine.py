@@ -1,0 +1,156 @@
+"""Hypothesis drives one order through any sequence of commands, sensible or not, and checks what must always hold.
+
+HYPOTHESIS_PROFILE=nightly runs 120,000 steps; the default is a few seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import orjson
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from domain.event import Event
+from domain.order import Command, Decision, Order, OrderStatus, decide, evolve
+from domain.outcome import Outcome
+from domain.payment import UNDECIDED, PaymentStatus
+from domain.refund import RefundStatus
+from ops.verify.fold import fold
+from ops.verify.rows import order_row, payment_row, refund_row
+from store import rows
+from tests.unit.orders import (
+    AMOUNT,
+    AT,
+    MERCHANT,
+    ORDER,
+    STRANGER,
+    capture,
+    create_order,
+    pay,
+    refund,
+    settle,
+    settle_refund,
+)
+from topics.codec import encode_event
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+PAYMENTS = st.sampled_from([f"pay_{number:016d}" for number in range(4)])
+REFUNDS = st.sampled_from([f"rfnd_{number:016d}" for number in range(6)])
+OUTCOMES = st.sampled_from(Outcome)
+MERCHANTS = st.sampled_from([MERCHANT, MERCHANT, MERCHANT, STRANGER])
+AMOUNTS = st.one_of(st.integers(-1, AMOUNT + 1), st.sampled_from([1, AMOUNT, AMOUNT // 2, 10**13]))
+CLOCK = st.integers(-3_600, 3_600)
+
+
+class OrderMachine(RuleBasedStateMachine):
+    """One order, its history as it would stand on the log, and its last state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: Order | None = None
+        self.history: list[Event] = []
+        self.log: list[dict[str, object]] = []
+        self.refused = 0
+
+    def tell(self, command: Command, clock: int) -> None:
+        """Decide twice (the same must come out), evolve, write down."""
+        at = AT + timedelta(seconds=clock)
+        before = self.order
+        decided = decide(before, command, at)
+        assert decide(before, command, at) == decided
+        if not isinstance(decided, Decision):
+            self.refused += 1
+            return
+        for event in decided.events:
+            self.order = evolve(self.order, event)
+            self.history.append(event)
+            payload = encode_event(event, caused_by=f"cmd_{len(self.history)}", request_id=None)
+            self.log.append(orjson.loads(payload))
+
+    @initialize(clock=CLOCK)
+    def begin(self, clock: int) -> None:
+        self.tell(create_order(), clock)
+
+    @rule(clock=CLOCK)
+    def create_again(self, clock: int) -> None:
+        self.tell(create_order(), clock)
+
+    @rule(payment=PAYMENTS, merchant=st.one_of(st.none(), MERCHANTS), clock=CLOCK)
+    def start_payment(self, payment: str, merchant: str | None, clock: int) -> None:
+        if self.order is None or self.order.payment(payment) is None:  # payment ids are never reused
+            self.tell(pay(payment, merchant), clock)
+
+    @rule(payment=PAYMENTS, outcome=OUTCOMES, clock=CLOCK)
+    def bank_says(self, payment: str, outcome: Outcome, clock: int) -> None:
+        self.tell(settle(payment, outcome), clock)
+
+    @rule(payment=PAYMENTS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
+    def take_money(self, payment: str, amount: int | None, merchant: str, clock: int) -> None:
+        self.tell(capture(payment, amount, merchant), clock)
+
+    @rule(payment=PAYMENTS, refund_id=REFUNDS, amount=AMOUNTS, merchant=MERCHANTS, clock=CLOCK)
+    def give_back(self, payment: str, refund_id: str, amount: int, merchant: str, clock: int) -> None:
+        if self.order is None or self.order.refund(refund_id) is None:
+            self.tell(refund(amount, refund_id, payment, merchant), clock)
+
+    @rule(refund_id=REFUNDS, outcome=OUTCOMES, clock=CLOCK)
+    def bank_says_of_refund(self, refund_id: str, outcome: Outcome, clock: int) -> None:
+        self.tell(settle_refund(refund_id, outcome), clock)
+
+    @invariant()
+    def at_most_one_success_and_one_undecided(self) -> None:
+        if self.order is None:
+            return
+        statuses = [payment.status for payment in self.order.payments]
+        assert statuses.count(PaymentStatus.SUCCESS) <= 1
+        assert sum(status in UNDECIDED for status in statuses) <= 1
+        assert (self.order.status is OrderStatus.PAID) == (PaymentStatus.SUCCESS in statuses)
+
+    @invariant()
+    def refunds_stay_within_their_payment(self) -> None:
+        if self.order is None:
+            return
+        for payment in self.order.payments:
+            of_it = [one for one in self.order.refunds if one.payment_id == payment.id]
+            taken = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED)
+            assert taken == payment.amount_refunded <= payment.amount
+            assert not payment.captured or payment.status is PaymentStatus.SUCCESS
+            assert payment.status is PaymentStatus.SUCCESS or all(one.automatic for one in of_it)
+
+    @invariant()
+    def events_are_numbered_and_never_go_back_in_time(self) -> None:
+        assert [event.sequence for event in self.history] == list(range(1, len(self.history) + 1))
+        times = [event.at for event in self.history]
+        assert times == sorted(times)
+
+    @invariant()
+    def the_auditor_agrees_with_the_rows_that_are_stored(self) -> None:
+        book = fold(ORDER, self.log)
+        assert book.findings == []
+        if self.order is None:
+            return
+        assert [payment_row(part) for part in book.payments.values()] == sorted(
+            (rows.payment_row(payment) for payment in self.order.payments), key=_position(book.payments)
+        )
+        assert [refund_row(part, ORDER) for part in book.refunds.values()] == sorted(
+            (rows.refund_row(one) for one in self.order.refunds), key=_position(book.refunds)
+        )
+        assert order_row(book)[:7] == rows.order_row(self.order)[:7]
+
+
+def _position(known: dict[str, object]) -> object:
+    order = list(known)
+    return lambda row: order.index(row[0])
+
+
+TestOrderMachine = OrderMachine.TestCase
+TestOrderMachine.settings = settings(
+    max_examples=2_000 if NIGHTLY else 60,
+    stateful_step_count=60 if NIGHTLY else 25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
