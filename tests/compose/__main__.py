@@ -27,7 +27,8 @@ from tests.compose.scenario import Gateway, checks
 from tests.support.stack import claimed_ports
 
 FILES = ("docker-compose.yml", "tests/compose/override.yml")
-OVERLAYS = ("docker-compose.three-brokers.yml",)
+SCALE = "docker-compose.scale.yml"
+OVERLAYS = ("docker-compose.three-brokers.yml", SCALE)
 STAGES = ("setup", "start", "test", "verify", "shutdown")
 IMAGE = "payment-gateway:local"
 UP_SECONDS = 300
@@ -36,14 +37,10 @@ UP_SECONDS = 300
 class Compose:
     """docker-compose on the private engine, with this run's ports."""
 
-    def __init__(self, engine: Engine, ports: Mapping[str, str]) -> None:
+    def __init__(self, engine: Engine, ports: Mapping[str, str], *, files: tuple[str, ...] = FILES) -> None:
         self.ports = ports
         self._engine = engine
-        settings = {
-            "COMPOSE_FILE": ":".join(FILES),
-            "COMPOSE_PROJECT_NAME": "gateway-compose-test",
-            "BUILDX_NO_DEFAULT": "1",
-        }
+        settings = {"COMPOSE_FILE": ":".join(files), "COMPOSE_PROJECT_NAME": "gateway-compose-test"}
         self.environment = engine.environment({**settings, **ports})
 
     def __call__(self, *arguments: str, timeout_seconds: float = UP_SECONDS) -> str:
@@ -101,7 +98,7 @@ def test(engine: Engine, compose: Compose, *, only_up: bool) -> None:
         check_all(compose, "checks")
         if only_up:
             return
-        scale_out(compose)
+        scale_out(Compose(engine, compose.ports, files=(*FILES, SCALE)))
     finally:
         with step("down"):
             compose("down", "--volumes", "--remove-orphans")
@@ -117,13 +114,14 @@ def check_all(compose: Compose, title: str) -> None:
 
 
 def scale_out(compose: Compose) -> None:
-    """Two payment actors share the partitions; one is killed, the other takes over."""
-    with step("scale payments=2"):
-        compose.up("--scale", "payments=2", "--scale", "processor=2")
+    """Two API containers behind one port, three payment actors that share the partitions; one of each is killed."""
+    with step("scale api=2 payments=3"):
+        compose.up("--scale", "api=2", "--scale", "payments=3", "--scale", "processor=2")
     check_all(compose, "checks, scaled")
-    with step("kill one actor"):
+    with step("kill an actor, an API"):
         compose.kill_one("payments")
-    check_all(compose, "checks, one killed")
+        compose.kill_one("api")
+    check_all(compose, "checks, after it")
 
 
 def submit(compose: Compose) -> None:

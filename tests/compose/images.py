@@ -4,7 +4,7 @@ Debian's versions stand behind the names: what is under test is ours, not theirs
 
     debian-bare     mmdebstrap, imported once
     debian-local    + this machine's CA certificates
-    python, node, postgres, redis     from Debian's packages (node: from its npm package)
+    python, node, postgres, redis, nginx     from Debian's packages (node: from its npm package)
     kafka-local     Apache Kafka behind Redpanda's command line
 """
 
@@ -14,8 +14,6 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-
-import yaml
 
 from ops.environment import REPOSITORY
 from ops.install import fetch_kafka, node_folder
@@ -29,7 +27,7 @@ KAFKA = f"kafka-local:{SUITE}"
 RECIPES = Path(__file__).resolve().parent / "images"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 MIRROR = Path("/etc/apt/sources.list.d/debian.sources")
-STANDS_IN = ("python", "node", "postgres", "redis")
+STANDS_IN = ("python", "node", "postgres", "redis", "nginx")
 LEFT_OUT = ("redpandadata/",)
 OWN = "payment-gateway:"
 
@@ -50,11 +48,11 @@ def make_images(engine: Engine, say: Say) -> None:
 
 
 def wanted_images() -> list[str]:
-    """Every image that the Dockerfile builds on or the compose file runs, but for our own."""
+    """Every image that the Dockerfile builds on or a compose file runs, but for our own."""
     dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     named = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
-    services = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
-    named |= {service["image"] for service in services.values()}
+    for path in REPOSITORY.glob("docker-compose*.yml"):
+        named |= set(re.findall(r"^ +image: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
     wanted = sorted(name for name in named if not name.startswith((*LEFT_OUT, OWN)))
     unknown = [name for name in wanted if name.partition(":")[0] not in STANDS_IN]
     if unknown:
