@@ -10,6 +10,7 @@ import os
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.server import BoundedProtocol
@@ -23,10 +24,15 @@ DRAIN_SECONDS = 6
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with an end that is certain."""
+    """uvicorn's, with an end that is certain: streams are told to close, and a timer waits behind the drain."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         exit_after(DRAIN_SECONDS + 3.0, "the drain took too long")
+        self._app.state.parts.live.close()
         await super().shutdown(sockets)
 
 
@@ -37,8 +43,9 @@ def main() -> None:
     settings = load_settings()
     worker = this_worker("api", settings)
     configure_logs(settings, role=worker.role, worker=worker.name)
+    app = create_app(settings, worker)
     config = uvicorn.Config(
-        create_app(settings, worker),
+        app,
         loop="uvloop",
         http=BoundedProtocol,
         ws="none",
@@ -50,7 +57,7 @@ def main() -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    Server(config).run(sockets=[_listening(settings, descriptor)])
+    Server(config, app).run(sockets=[_listening(settings, descriptor)])
 
 
 def _listening(settings: Settings, descriptor: int | None) -> socket.socket:

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from api import health
+from api import health, reference
 from api.edge import Edge
 from api.errors import BROKEN_SURROUNDINGS, ApiError, on_error
 from api.own_pages import own_origins
@@ -54,6 +54,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.include_router(health.router)
+    app.include_router(reference.router)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     for kind in (ApiError, RequestValidationError, ValidationError, HTTPException, *BROKEN_SURROUNDINGS):

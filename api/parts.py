@@ -23,6 +23,7 @@ from api.keys import KeyCache
 from api.live import LiveUpdates
 from api.own_pages import own_origins
 from api.payment_changes import PaymentChanges
+from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
 from runtime.settings import Settings
@@ -31,10 +32,13 @@ from store.api_keys import KEYS_CHANGED
 from store.connections import make_pool, make_redis, make_subscriber
 from store.heartbeats import beat, clear
 from store.probe import DatabaseProbe
-from topics.producer import LogProducer
+from topics.producer import LogProducer, LogUnavailableError
+
+log = get_logger("api")
 
 POOL_CONNECTIONS_MAX = 12
 STUCK_SECONDS = 30.0
+WARM_SECONDS = 3.0
 
 
 @dataclass(slots=True)
@@ -83,8 +87,8 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
         subscriber = make_subscriber(settings)
         stack.push_async_callback(subscriber.aclose)
         producer = LogProducer(settings.kafka_bootstrap_servers)
-        producer.renew()
         stack.push_async_callback(producer.stop)
+        await _warm(pool, producer)
         commands = CommandBus(settings, worker.name, producer, pool, subscriber)
         database = DatabaseProbe(settings)
         keys = KeyCache(settings, pool)
@@ -111,6 +115,17 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
         yield parts
         with contextlib.suppress(RedisError, OSError):
             await clear(client, worker.role, worker.name)
+
+
+async def _warm(pool: asyncpg.Pool, producer: LogProducer) -> None:
+    """Connect before the first request is taken, so that a restarted worker refuses nothing; but not for long."""
+    try:
+        async with asyncio.timeout(WARM_SECONDS):
+            await producer.start()
+            await pool.fetchval("SELECT 1")
+    except (LogUnavailableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        log.warning("started_without", error=repr(error))
+        producer.renew()
 
 
 @asynccontextmanager

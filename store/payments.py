@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from store.rows import payment_of
 
 # payments_pkey
 FIND = "SELECT * FROM payments WHERE id = $1"
+VERSIONS = "SELECT id, version FROM payments WHERE id = ANY($1::text[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ async def find_payment(pool: asyncpg.Pool, payment_id: str) -> Payment | None:
     """The payment, whoever's it is."""
     row = await pool.fetchrow(FIND, payment_id)
     return None if row is None else payment_of(row)
+
+
+async def payment_versions(pool: asyncpg.Pool, payment_ids: Sequence[str]) -> dict[str, int]:
+    """Payment id -> sequence of the last event that changed it."""
+    return {row["id"]: row["version"] for row in await pool.fetch(VERSIONS, payment_ids)}
 
 
 async def list_payments(

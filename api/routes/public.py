@@ -105,7 +105,7 @@ async def create_payment(request: Request) -> Response:
 )
 @router.get("/orders/{order_id}/public", include_in_schema=False)
 async def read_order(request: Request, order_id: str) -> Response:
-    await _limit_reads(request)
+    await limit_reads(request)
     found = await _order(request, order_id)
     parts = parts_of(request)
     merchant = await find_merchant(parts.pool, found.merchant_id)
@@ -134,7 +134,7 @@ async def read_order(request: Request, order_id: str) -> Response:
 )
 @router.get("/payments/{payment_id}/public", include_in_schema=False)
 async def read_payment_as_payer(request: Request, payment_id: str) -> Response:
-    await _limit_reads(request)
+    await limit_reads(request)
     found = await payment_of_payer(request, payment_id)
     return json_response(public_shape(found.resource))
 
@@ -156,7 +156,7 @@ async def _order(request: Request, order_id: str) -> Found:
     return found
 
 
-async def _limit_reads(request: Request) -> None:
+async def limit_reads(request: Request) -> None:
     """Reads are cheaper than writes and come more often: a checkout polls."""
     await limit(request, "reads-public", parts_of(request).settings.rate_limit_public_per_minute * 4)
 

@@ -1,0 +1,150 @@
+"""Domain events: the merchant's complete feed, one event, and the timeline of a payment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.auth import Caller, authenticated
+from api.documentation import errors
+from api.errors import bad_request, refused
+from api.paging import LIMIT_MAX
+from api.parts import Parts, parts_of
+from api.reading import json_response
+from api.routes.payments import owned_payment
+from api.schemas.events import EventPage, EventView, Timeline, event_view
+from domain.event import EventType
+from domain.ids import event_id
+from domain.rejection import ErrorCode, Rejected
+from store.events import find_event, list_events, place_of_event
+from store.feed import BEGINNING, FeedPlace, place_of_cursor
+from store.inspection import EventSeen, JsonObject, bank_attempts, deliveries_of, events_of
+from topics.catalogue import EVENTS, partition_of
+
+router = APIRouter(tags=["Events"])
+EVENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Event not found")
+
+
+@router.get(
+    "/events",
+    summary="Every event of the merchant, in order, complete",
+    description="Go on with `after` = `next_cursor`, for ever: an event is shown once nothing older can still appear.",
+    response_model=EventPage,
+    responses=errors(400, 401, 503),
+)
+async def list_(
+    request: Request,
+    caller: Annotated[Caller, Depends(authenticated)],
+    after: Annotated[str | None, Query(max_length=64, description="`next_cursor`, or an event's id")] = None,
+    type: EventType | None = None,
+    payment_id: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
+) -> Response:
+    pool = parts_of(request).pool
+    place = await _place(parts_of(request), caller.merchant_id, after)
+    found = await list_events(
+        pool, caller.merchant_id, place, type_=type, payment_id=payment_id or None, limit=limit + 1
+    )
+    shown = found[:limit]
+    end = shown[-1].place if shown else place
+    events = [event_view(event.payload) for event in shown]
+    return json_response({"data": events, "has_more": len(found) > limit, "next_cursor": end.cursor})
+
+
+async def _place(parts: Parts, merchant_id: str, after: str | None) -> FeedPlace:
+    if not after:
+        return BEGINNING
+    place = place_of_cursor(after) or await place_of_event(parts.pool, merchant_id, after)
+    if place is None:
+        raise bad_request("after must be a cursor of this list or the id of an event", "after")
+    return place
+
+
+@router.get("/events/{event_id}", summary="Read an event", response_model=EventView, responses=errors(401, 404, 503))
+async def read(request: Request, event_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
+    payload = await find_event(parts_of(request).pool, caller.merchant_id, event_id)
+    if payload is None:
+        raise refused(EVENT_NOT_FOUND)
+    return json_response(event_view(payload))
+
+
+@router.get(
+    "/payments/{payment_id}/timeline",
+    summary="Everything that happened to a payment",
+    response_model=Timeline,
+    responses=errors(401, 404, 503),
+)
+async def timeline(request: Request, payment_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
+    parts = parts_of(request)
+    found = await owned_payment(parts, payment_id, caller.merchant_id)
+    events = [event for event in await events_of(parts.pool, found.order_id) if _concerns(event, payment_id)]
+    refunds = {event.record["body"]["refund"]["id"] for event in events if "refund" in event.record["body"]}
+    return json_response(
+        {
+            "payment_id": payment_id,
+            "order_id": found.order_id,
+            "data": _steps(events, found.order_id, parts.settings.topic_partitions),
+            "webhooks": [_delivery(row) for row in await deliveries_of(parts.pool, [payment_id])],
+            "bank": [_attempt(row) for row in await bank_attempts(parts.pool, [payment_id, *sorted(refunds)])],
+        }
+    )
+
+
+def _concerns(event: EventSeen, payment_id: str) -> bool:
+    payment = event.record["body"].get("payment")
+    return payment is not None and payment["id"] == payment_id
+
+
+def _steps(events: list[EventSeen], order_id: str, partitions: int) -> list[dict[str, Any]]:
+    """Each event with the status of its payment or refund before and after it."""
+    status: dict[str, str] = {}
+    steps = []
+    for event in events:
+        body = event.record["body"]
+        subject = body.get("refund") or body["payment"]
+        steps.append(
+            {
+                "id": event_id(order_id, event.sequence),
+                "sequence": event.sequence,
+                "type": event.type,
+                "at": event.at,
+                "caused_by": event.record["caused_by"],
+                "request_id": event.record["request_id"],
+                "before": status.get(subject["id"]),
+                "after": subject["status"],
+                "topic": EVENTS,
+                "partition": partition_of(order_id.encode(), partitions),
+                "offset": None,
+            }
+        )
+        status[subject["id"]] = subject["status"]
+    return steps
+
+
+def _delivery(row: JsonObject) -> dict[str, Any]:
+    attempts = [
+        {
+            **{name: value for name, value in made.items() if name != "log_id"},
+            "request_headers": None,
+            "response_body": None,
+        }
+        for made in row["made"]
+    ]
+    return {
+        "log_id": str(row["id"]),
+        "endpoint_id": row["endpoint_id"],
+        "event": row["event"],
+        "event_id": row["event_id"],
+        "status": row["status"],
+        "attempts": attempts,
+    }
+
+
+def _attempt(row: JsonObject) -> dict[str, Any]:
+    return {
+        name: row[name]
+        for name in ("attempt_id", "kind", "outcome", "amount", "reference", "times_asked", "error_code")
+    }

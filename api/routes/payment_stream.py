@@ -1,0 +1,134 @@
+"""A payment's status as it changes, for the page that waits for it (Server-Sent Events).
+
+    event: status · id: the payment's version · data: the public payment and `webhook_delivered`
+
+Redis only wakes; PostgreSQL says what there is, so nothing is shown twice and nothing missed. The stream closes once
+the payment is decided, or up to DELIVERY_SECONDS later when its merchant has been told; a browser that comes back with
+the last id then gets 204, which ends its EventSource for good.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+from fastapi import APIRouter
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from api.documentation import errors
+from api.errors import unavailable
+from api.live import Watch
+from api.parts import Parts, parts_of
+from api.reading import Found, find
+from api.routes.public import limit_reads, payment_of_payer, public_shape
+from domain.event import EventType
+from domain.payment import UNDECIDED, Payment, PaymentStatus
+from runtime.logs import get_logger
+from store.delivered import outcome_delivered
+from store.jobs import payment_channel
+from store.payments import find_payment
+from topics.envelope import encode_json
+
+log = get_logger("payment-stream")
+router = APIRouter(tags=["Checkout"])
+
+STREAMS_MAX = 10_000
+"""In one process; each costs a few kilobytes."""
+HEARTBEAT_SECONDS = 15.0
+DELIVERY_SECONDS = 10.0
+DELIVERY_LOOK_SECONDS = 0.5
+RECONNECT_MS = 1_000
+SAYS = "text/event-stream: `event: status`, `id` the payment's version, `data` the public payment and webhook_delivered"
+
+
+@router.get(
+    "/payments/{payment_id}/public/stream",
+    summary="Follow a payment until it is decided",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": SAYS},
+        204: {"description": "Decided, and the last event was seen: do not come back"},
+        **errors(403, 404, 429, 503),
+    },
+)
+async def stream(request: Request, payment_id: str) -> Response:
+    await limit_reads(request)
+    parts = parts_of(request)
+    found = await payment_of_payer(request, payment_id)
+    seen = _last_seen(request)
+    if _decided(found.row) and _version(found.row) <= seen:
+        return Response(status_code=204)
+    if parts.live.count >= STREAMS_MAX:
+        raise unavailable("Too many streams are open; read the payment instead")
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(_frames(parts, payment_id, seen), media_type="text/event-stream", headers=headers)
+
+
+def _last_seen(request: Request) -> int:
+    """Version in Last-Event-ID; -1: nothing was seen. What is not a version is as good as nothing."""
+    sent = request.headers.get("last-event-id", "")
+    return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else -1
+
+
+async def _frames(parts: Parts, payment_id: str, seen: int) -> AsyncIterator[bytes]:
+    yield f"retry: {RECONNECT_MS}\n\n".encode()
+    try:
+        async with parts.live.watch(payment_channel(payment_id)) as watch:
+            async for frame in _changes(parts, payment_id, seen, watch):
+                yield frame
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, RedisError, OSError) as error:
+        # The browser comes back by itself and resumes where it was.
+        log.warning("stream_broken_off", payment_id=payment_id, error=repr(error))
+
+
+async def _changes(parts: Parts, payment_id: str, seen: int, watch: Watch) -> AsyncIterator[bytes]:
+    while not watch.closing:
+        found = await find(parts, payment_id, find_payment)
+        if found is None:
+            return
+        if _version(found.row) > seen:
+            seen = _version(found.row)
+            delivered = await _delivered(parts, found.row)
+            yield _frame(found, delivered)
+            if _decided(found.row):
+                async for frame in _delivery(parts, found, watch, delivered):
+                    yield frame
+        if _decided(found.row):
+            return
+        if await watch.next(HEARTBEAT_SECONDS) is None:
+            yield b": heartbeat\n\n"
+
+
+async def _delivery(parts: Parts, found: Found, watch: Watch, delivered: bool | None) -> AsyncIterator[bytes]:
+    """One more frame when the merchant has been told, if that happens soon."""
+    ends_at = time.monotonic() + DELIVERY_SECONDS
+    while delivered is False and time.monotonic() < ends_at and not watch.closing:
+        await watch.next(DELIVERY_LOOK_SECONDS)
+        delivered = await _delivered(parts, found.row)
+        if delivered:
+            yield _frame(found, delivered)
+
+
+async def _delivered(parts: Parts, row: object) -> bool | None:
+    """Whether the outcome's webhooks arrived; None before there is an outcome, or without an endpoint."""
+    if not isinstance(row, Payment) or row.status in UNDECIDED:
+        return None
+    event_type = EventType.PAYMENT_SUCCESS if row.status is PaymentStatus.SUCCESS else EventType.PAYMENT_FAILED
+    return await outcome_delivered(parts.pool, payment_id=row.id, merchant_id=row.merchant_id, event_type=event_type)
+
+
+def _decided(row: object) -> bool:
+    return isinstance(row, Payment) and row.status not in UNDECIDED
+
+
+def _version(row: object) -> int:
+    """0: accepted, not decided by its actor yet."""
+    return row.version if isinstance(row, Payment) else 0
+
+
+def _frame(found: Found, delivered: bool | None) -> bytes:
+    data = encode_json({**public_shape(found.resource), "webhook_delivered": delivered})
+    return b"event: status\nid: %d\ndata: %b\n\n" % (_version(found.row), data)

@@ -1,0 +1,74 @@
+"""Domain events over HTTP, and the timeline of a payment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, Field
+
+PRIVATE = frozenset({"bank", "merchant_id", "order_id", "sequence"})
+"""Of an event's body: what only our own roles need, and what stands beside the data already."""
+
+
+class EventView(BaseModel):
+    """What happened. `data`: the order, payment or refund as the event left it."""
+
+    id: str = Field(examples=["evt_0Xk3bQ9sLmT2vRcY_3"])
+    type: str = Field(examples=["payment.success"])
+    sequence: int = Field(description="Of the order: 1, 2, 3 … without a gap")
+    order_id: str
+    at: datetime
+    caused_by: str | None = Field(description="Id of the command that led to it")
+    request_id: str | None
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    """`next_cursor` is the place after the last event shown: go on there, also when there is no more yet."""
+
+    data: list[EventView]
+    has_more: bool
+    next_cursor: str
+
+
+class TimelineEvent(BaseModel):
+    id: str
+    sequence: int
+    type: str
+    at: datetime
+    caused_by: str | None
+    request_id: str | None
+    before: str | None = Field(description="Status of the payment or refund before")
+    after: str
+    topic: str
+    partition: int
+    offset: int | None = Field(description="Not kept; `gateway topics` finds it")
+
+
+class Timeline(BaseModel):
+    """Everything that happened to a payment: events in order, webhooks with their attempts, the bank's books."""
+
+    payment_id: str
+    order_id: str
+    data: list[TimelineEvent]
+    webhooks: list[dict[str, Any]]
+    bank: list[dict[str, Any]]
+
+
+def event_view(payload: str) -> dict[str, Any]:
+    """An event's record as the API shows it."""
+    record = orjson.loads(payload)
+    body: Mapping[str, Any] = record["body"]
+    return {
+        "id": record["id"],
+        "type": record["type"],
+        "sequence": body["sequence"],
+        "order_id": body["order_id"],
+        "at": record["at"],
+        "caused_by": record["caused_by"],
+        "request_id": record["request_id"],
+        "data": {name: value for name, value in body.items() if name not in PRIVATE},
+    }

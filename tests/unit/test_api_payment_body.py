@@ -1,0 +1,87 @@
+"""The body of a payment in all its spellings, and what is kept of the payer's means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from api.bodies import parse_json
+from api.errors import ApiError
+from api.schemas.payments import Instrument, NewPayment, check_instrument
+from domain.rejection import Rejected
+
+NUMBER = "4242424242424242"
+CARD = {"number": NUMBER, "expiry_month": "12", "expiry_year": "2039", "cvv": "123"}
+
+
+def _checked(**fields: Any) -> Instrument | Rejected:
+    body = orjson.dumps({"order_id": "order_x", "method": "card", **fields})
+    return check_instrument(parse_json(body, NewPayment), test_mode=True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"card": CARD},
+        {"card": {**CARD, "expiry_month": 12, "expiry_year": 39, "cvv": 123}},
+        {"card": {**CARD, "number": "4242 4242-4242 4242", "name": "A Payer"}},
+        {"card": {**CARD, "number": 4242424242424242, "holder_name": "A Payer"}},
+        {"card": {"number": NUMBER, "expiry": "12/39", "cvv": "123"}},
+        {"card_number": NUMBER, "card_expiry": "12/39", "card_cvv": "123"},
+        {"card_number": NUMBER, "card_expiry": "12 / 2039", "cvv": "123"},
+        {"card_number": NUMBER, "expiry_month": 12, "expiry_year": "39", "cvv": 123},
+    ],
+)
+def test_a_card_is_understood_in_every_spelling(fields: dict[str, Any]) -> None:
+    checked = _checked(**fields)
+    assert isinstance(checked, Instrument)
+    assert (checked.card_network, checked.card_last4, checked.vpa) == ("visa", "4242", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({}, "INVALID_CARD"),
+        ({"card": {}}, "INVALID_CARD"),
+        ({"card": {**CARD, "number": "4242424242424241"}}, "INVALID_CARD"),
+        ({"card": {**CARD, "number": None}}, "INVALID_CARD"),
+        ({"card": {**CARD, "cvv": "12"}}, "INVALID_CARD"),
+        ({"card": {**CARD, "cvv": "1234"}}, "INVALID_CARD"),
+        ({"card": {**CARD, "number": "378282246310005"}}, "INVALID_CARD"),
+        ({"card": {**CARD, "expiry_year": "2019"}}, "EXPIRED_CARD"),
+        ({"card": {**CARD, "expiry_month": "13"}}, "EXPIRED_CARD"),
+        ({"card": {**CARD, "expiry_month": None}}, "EXPIRED_CARD"),
+        ({"card_number": NUMBER, "card_expiry": "nonsense", "card_cvv": "123"}, "EXPIRED_CARD"),
+        ({"method": "upi"}, "INVALID_VPA"),
+        ({"method": "upi", "vpa": "no at sign"}, "INVALID_VPA"),
+        ({"method": "upi", "vpa": 5}, "INVALID_VPA"),
+        ({"method": "upi", "vpa": "a" * 260 + "@upi"}, "INVALID_VPA"),
+    ],
+)
+def test_an_instrument_that_cannot_be_charged_is_refused(fields: dict[str, Any], code: str) -> None:
+    checked = _checked(**fields)
+    assert isinstance(checked, Rejected)
+    assert checked.code == code
+
+
+def test_nothing_that_leaves_the_check_holds_the_number_or_the_cvv() -> None:
+    checked = _checked(card=CARD | {"cvv": "987"})
+    assert NUMBER not in repr(checked)
+    assert "987" not in repr(checked)
+
+
+def test_the_fingerprint_names_the_number_but_no_cvv() -> None:
+    payment = parse_json(orjson.dumps({"order_id": "order_x", "method": "card", "card": CARD}), NewPayment)
+    assert "card.number" in payment.fields()
+    assert "123" not in str(payment.fields())
+
+
+def test_a_refused_body_says_nothing_of_the_card() -> None:
+    body = orjson.dumps({"order_id": "order_x", "method": "card", "card": {**CARD, "number": [NUMBER]}})
+    with pytest.raises(ApiError) as refused:
+        parse_json(body, NewPayment)
+    assert refused.value.status == 400
+    assert NUMBER not in refused.value.description
+    assert NUMBER not in str(refused.value)
