@@ -1,0 +1,149 @@
+"""The steps of a delivery that need no I/O: verdicts, identities, filters, lanes and tiers."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from agents.webhooks import lanes
+from agents.webhooks.lanes import SHARE, SLOW_AFTER_SECONDS, Lanes
+from agents.webhooks.tiers import WAITING_MAX, Tiers
+from domain.delivery import (
+    Answer,
+    Dead,
+    Delivered,
+    Due,
+    Prepared,
+    RetryLater,
+    Sent,
+    SwitchedOff,
+    classify,
+    log_id,
+    wants,
+)
+from domain.signature import Secrets
+from topics.delivery import delivery_record, due_at_ms, read_delivery, retry_record
+
+AT = datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
+DUE = Due(uuid.UUID(int=7), "whe_0Ab3xZQwErTyUiOp", "order_0Ab3xZQwErTyUiOp", 1)
+DELAYS = (0, 5, 30)
+
+
+@pytest.mark.parametrize("code", [200, 201, 204, 299])
+def test_2xx_is_delivered(code: int) -> None:
+    assert classify(_sent(code), DELAYS, draw=0.5) == Delivered()
+
+
+@pytest.mark.parametrize("code", [100, 199, 300, 301, 302, 307, 400, 404, 408, 429, 500, 503, 599, None])
+def test_everything_else_but_410_is_tried_again(code: int | None) -> None:
+    verdict = classify(_sent(code), DELAYS, draw=0.5)
+    assert isinstance(verdict, RetryLater)
+    assert verdict.retry.due_at == AT + timedelta(milliseconds=40, seconds=5)
+
+
+def test_410_switches_the_endpoint_off_even_at_the_last_attempt() -> None:
+    assert classify(_sent(410, attempt=3), DELAYS, draw=0.5) == SwitchedOff()
+
+
+def test_after_the_last_attempt_the_delivery_is_dead() -> None:
+    assert isinstance(classify(_sent(500, attempt=3), DELAYS, draw=0.5), Dead)
+
+
+def test_a_manual_retry_has_the_whole_schedule_again() -> None:
+    verdict = classify(_sent(500, attempt=4, schedule_from=3), DELAYS, draw=0.5)
+    assert isinstance(verdict, RetryLater) and verdict.retry.tier_seconds == 5
+
+
+def test_a_deliverys_identity_is_the_same_each_time_and_sorts_by_time() -> None:
+    first = log_id("evt_0Ab3xZQwErTyUiOp_4", "whe_1", AT)
+    assert first == log_id("evt_0Ab3xZQwErTyUiOp_4", "whe_1", AT)
+    assert (
+        len({first, log_id("evt_0Ab3xZQwErTyUiOp_5", "whe_1", AT), log_id("evt_0Ab3xZQwErTyUiOp_4", "whe_2", AT)}) == 3
+    )
+    assert first.version == 8 and first.variant == uuid.RFC_4122
+    assert str(first) < str(log_id("evt_0", "whe_0", AT + timedelta(milliseconds=1)))
+
+
+def test_an_endpoint_without_a_filter_gets_the_four_outcomes() -> None:
+    assert [event for event in ("payment.created", "payment.success", "payment.failed") if wants((), event)] == [
+        "payment.success",
+        "payment.failed",
+    ]
+    assert wants(("payment.created",), "payment.created") and not wants(("payment.created",), "payment.success")
+
+
+def test_a_delivery_record_reads_back_and_carries_when_it_is_due() -> None:
+    record = delivery_record(DUE, at=AT, partitions=12)
+    later = retry_record(DUE, tier_seconds=30, due_at=AT, at=AT, partitions=12)
+    assert read_delivery(record.value) == read_delivery(later.value) == DUE
+    assert later.topic == "webhooks.retry.30s.v1"
+    assert due_at_ms(later.headers) == 1_770_091_506_789
+    assert retry_record(DUE, tier_seconds=0, due_at=AT, at=AT, partitions=12).topic == record.topic
+
+
+def test_a_full_lane_makes_its_own_wait_and_nobody_elses() -> None:
+    started, parked, line = _line()
+    for number in range(SHARE + 3):
+        line.offer("slow", number)
+    line.offer("other", 1_000)
+    assert started == [*range(SHARE), 1_000]
+    assert parked == []
+
+
+def test_the_end_of_a_request_starts_the_next_in_line() -> None:
+    started, _, line = _line()
+    for number in range(SHARE + 2):
+        line.offer("busy", number)
+    line.ended("busy", 1)
+    assert started == list(range(SHARE + 1))
+
+
+def test_what_waits_behind_slow_requests_is_parked_and_so_is_what_comes_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, parked, line = _line()
+    for number in range(SHARE + 2):
+        line.offer("slow", number)
+    line.park_slow()
+    assert parked == []
+    real = lanes.time.monotonic
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: real() + SLOW_AFTER_SECONDS + 0.1)
+    line.park_slow()
+    line.offer("slow", 2_000)
+    assert parked == [SHARE, SHARE + 1, 2_000]
+    assert len(started) == SHARE
+
+
+def test_a_tier_gives_back_what_is_due_first_whatever_came_first() -> None:
+    tiers, place = Tiers(), TopicPartition("webhooks.retry.5s.v1", 0)
+    for due_ms in (500, 100, 300):
+        tiers.add(place, f"due at {due_ms}", due_ms=due_ms, mark=[])
+    assert tiers.next_due_ms() == 100
+    assert [one.message for one in tiers.take_due(300, limit=10)] == ["due at 100", "due at 300"]
+    assert len(tiers) == 1
+
+
+def test_a_tier_is_bounded_and_forgets_partitions_that_went_elsewhere() -> None:
+    tiers, place, other = Tiers(), TopicPartition("webhooks.retry.5s.v1", 0), TopicPartition("webhooks.retry.5s.v1", 1)
+    for number in range(WAITING_MAX):
+        tiers.add(place, number, due_ms=number, mark=[])
+    tiers.add(other, "kept", due_ms=1, mark=[])
+    assert tiers.full() == {place}
+    tiers.forget([place])
+    assert tiers.full() == set()
+    assert [one.message for one in tiers.take_due(WAITING_MAX, limit=10)] == ["kept"]
+
+
+def _sent(code: int | None, *, attempt: int = 1, schedule_from: int = 0) -> Sent:
+    due = Due(DUE.log_id, DUE.endpoint_id, DUE.order_id, attempt)
+    prepared = Prepared(due, "evt_1", "pay_1", "http://shop.example", b"{}", Secrets("whsec_"), schedule_from, False)
+    answer = None if code is None else Answer(code, "", None)
+    return Sent(prepared, AT, 40, {}, answer, None if answer else "no answer within 5 s")
+
+
+def _line() -> tuple[list[Any], list[Any], Lanes[int]]:
+    started: list[int] = []
+    parked: list[int] = []
+    return started, parked, Lanes(lambda _, work, __: started.append(work), parked.append, may_park=True)
