@@ -1,0 +1,129 @@
+"""Card vectors: Luhn, networks, expiry, CVV; and what may be kept of a card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.card import CheckedCard, check_card, is_expired, network_of, normalized, passes_luhn
+from domain.rejection import ErrorCode, Rejected
+
+TODAY = date(2030, 6, 15)
+
+
+def check(number: str = "4111111111111111", **changes: Any) -> CheckedCard | Rejected:
+    values: dict[str, Any] = {"expiry_month": "12", "expiry_year": "2031", "cvv": "123"} | changes
+    return check_card(number=number, today=TODAY, test_mode=True, **values)
+
+
+@pytest.mark.parametrize(
+    ("number", "network"),
+    [
+        ("4111111111111111", "visa"),
+        ("4242424242424242", "visa"),
+        ("4222222222222", "visa"),
+        ("5555555555554444", "mastercard"),
+        ("5105105105105100", "mastercard"),
+        ("2221000000000009", "mastercard"),
+        ("2720999999999996", "mastercard"),
+        ("6521111111111110", "rupay"),
+        ("6011111111111117", "rupay"),
+        ("8111111111111112", "rupay"),
+        ("8911111111111114", "rupay"),
+        ("9111111111111110", "unknown"),
+        ("3530111333300000", "unknown"),
+    ],
+)
+def test_a_valid_number_has_its_network_and_last_four(number: str, network: str) -> None:
+    checked = check(number)
+    assert isinstance(checked, CheckedCard), checked
+    assert (checked.network, checked.last4) == (network, number[-4:])
+
+
+@pytest.mark.parametrize("number", ["378282246310005", "371449635398431", "341111111111111"])
+def test_amex_wants_four_digits_of_cvv(number: str) -> None:
+    checked = check(number, cvv="1234")
+    assert isinstance(checked, CheckedCard)
+    assert checked.network == "amex"
+    assert check(number, cvv="123") == Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.cvv")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "network"),
+    [("50", "unknown"), ("51", "mastercard"), ("55", "mastercard"), ("56", "unknown"), ("2220", "unknown"),
+     ("2221", "mastercard"), ("2720", "mastercard"), ("2721", "unknown"), ("34", "amex"), ("35", "unknown"),
+     ("36", "unknown"), ("37", "amex"), ("60", "rupay"), ("61", "unknown"), ("65", "rupay"), ("80", "unknown"),
+     ("81", "rupay"), ("89", "rupay"), ("90", "unknown"), ("40", "visa"), ("49", "visa")],
+)  # fmt: skip
+def test_networks_begin_and_end_where_the_contract_says(prefix: str, network: str) -> None:
+    assert network_of(prefix.ljust(16, "0")) == network
+
+
+@pytest.mark.parametrize("typed", ["4111 1111 1111 1111", "4111-1111-1111-1111", " 4111111111111111 "])
+def test_spaces_and_dashes_are_no_mistake(typed: str) -> None:
+    assert isinstance(check(typed), CheckedCard)
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["", "4111111111111112", "411111111111111", "41111111111111111111", "4111x11111111111", "٤١١١١١١١١١١١١١١١",
+     "4111111111111111\x00", "4111.1111.1111.1111", "¹²³⁴111111111111", "0" * 12, "null"],
+)  # fmt: skip
+def test_a_wrong_number_is_refused_without_saying_which_rule(number: str) -> None:
+    assert check(number) == Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.number")
+
+
+@pytest.mark.parametrize("cvv", ["", "12", "1234", "abc", "12 ", "١٢٣"])
+def test_a_wrong_cvv_is_refused(cvv: str) -> None:
+    assert check(cvv=cvv) == Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.cvv")
+
+
+@pytest.mark.parametrize(
+    ("month", "year", "expired"),
+    [("06", "2030", False), ("6", "30", False), ("05", "2030", True), ("5", "30", True), ("12", "2029", True),
+     ("01", "2031", False), ("13", "2031", True), ("0", "2031", True), ("00", "31", True), ("-1", "2031", True),
+     ("006", "2031", True), ("6", "031", True), ("6", "20301", True), ("", "2031", True), ("6", "", True),
+     ("٦", "2031", True), ("6.0", "2031", True)],
+)  # fmt: skip
+def test_the_current_month_is_still_good(month: str, year: str, expired: bool) -> None:
+    assert is_expired(expiry_month=month, expiry_year=year, today=TODAY) is expired
+
+
+def test_an_expired_card_has_a_code_of_its_own() -> None:
+    refused = check(expiry_year="2029")
+    assert isinstance(refused, Rejected)
+    assert (refused.code, refused.description) == (ErrorCode.EXPIRED_CARD, "Card expiry date invalid")
+
+
+@given(st.text("0123456789", min_size=12, max_size=18))
+def test_exactly_one_check_digit_fits(body: str) -> None:
+    assert sum(passes_luhn(body + digit) for digit in "0123456789") == 1
+
+
+@given(st.text("0123456789", min_size=13, max_size=19).filter(passes_luhn), st.integers(0, 12), st.integers(1, 9))
+def test_one_wrong_digit_is_always_noticed(number: str, position: int, shift: int) -> None:
+    wrong = str((int(number[position]) + shift) % 10)
+    assert not passes_luhn(number[:position] + wrong + number[position + 1 :])
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_answered_not_raised(text: str) -> None:
+    assert isinstance(check(text), CheckedCard | Rejected)
+
+
+@pytest.mark.parametrize("number", ["4111111111111111", "4000000000000002", "4000000000009995", "5555555555554444"])
+def test_nothing_that_is_kept_holds_the_number_or_the_cvv(number: str) -> None:
+    checked = check(number, cvv="917")
+    assert isinstance(checked, CheckedCard)
+    kept = "".join(asdict(checked).values())
+    assert number[:12] not in kept
+    assert "917" not in kept
+
+
+def test_normalized_keeps_everything_but_separators() -> None:
+    assert normalized("4 1-x") == "41x"

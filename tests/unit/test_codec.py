@@ -1,0 +1,68 @@
+"""Commands survive the log; bodies of another shape are undecodable; events carry what was decided and no secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from domain.order import Decision, decide
+from tests.unit.orders import AT, COMMANDS, STATES, after
+from topics.codec import command_envelope, command_of, encode_event
+from topics.envelope import UndecodableError, decode, encode
+
+KINDS = ["create", "pay", "succeed", "capture", "refund", "refund succeeds"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_comes_back_from_the_log_as_it_went(name: str) -> None:
+    command = COMMANDS[name]
+    envelope = command_envelope(
+        command, command_id="cmd_1", at=AT, request_id="req_1", nonce="n", fingerprint={"a": "b"}
+    )
+    read = decode(encode(envelope))
+    assert command_of(read) == command
+    assert (read.id, read.key, read.nonce, read.fingerprint) == ("cmd_1", command.order_id, "n", {"a": "b"})
+
+
+def _bodies(name: str) -> list[tuple[str, Any, dict[str, Any]]]:
+    """The command's body with each field missing, and with each field of another type."""
+    record = orjson.loads(encode(command_envelope(COMMANDS[name], command_id="c", at=AT, request_id=None)))
+    damaged = []
+    for field in record["body"]:
+        without = {key: value for key, value in record["body"].items() if key != field}
+        damaged.append((field, "missing", {**record, "body": without}))
+        for wrong in (1.5, [], {"x": {}} if field != "notes" else "x"):
+            damaged.append((field, wrong, {**record, "body": {**record["body"], field: wrong}}))
+    return damaged
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_body_of_another_shape_is_undecodable(name: str) -> None:
+    for field, wrong, record in _bodies(name):
+        with pytest.raises(UndecodableError):
+            command_of(decode(orjson.dumps(record)))
+            pytest.fail(f"{name} was decoded although {field} is {wrong}")
+
+
+def test_an_unknown_type_is_undecodable() -> None:
+    envelope = command_envelope(COMMANDS["create"], command_id="c", at=AT, request_id=None)
+    record = orjson.loads(encode(envelope)) | {"type": "order.destroy"}
+    with pytest.raises(UndecodableError, match=r"order\.destroy"):
+        command_of(decode(orjson.dumps(record)))
+
+
+@pytest.mark.parametrize("state", [name for name in STATES if name != "no order"])
+def test_events_are_envelopes_with_a_deterministic_id_and_the_same_bytes_each_time(state: str) -> None:
+    *before, last = STATES[state]
+    decided = decide(after(*before), last, AT)
+    assert isinstance(decided, Decision)
+    for event in decided.events:
+        payload = encode_event(event, caused_by="cmd_1", request_id=None)
+        assert payload == encode_event(event, caused_by="cmd_1", request_id=None)
+        read = decode(payload)
+        assert read.id == f"evt_{read.key[-16:]}_{event.sequence}"
+        assert read.type == event.type
+        assert read.body["sequence"] == event.sequence
+        assert read.caused_by == "cmd_1"

@@ -1,0 +1,55 @@
+"""The simulated bank's table and its draws."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.outcome import DECLINES, ORDINARY, TEST_BEHAVIOURS, Answer, behaviour, card_token, draw
+
+
+@pytest.mark.parametrize(
+    ("token", "error_code", "answer"),
+    [
+        ("success@upi", None, Answer.GIVEN),
+        ("anybody@upi", None, Answer.GIVEN),
+        ("failure@upi", "UPI_DECLINED", Answer.GIVEN),
+        ("insufficient@upi", "INSUFFICIENT_FUNDS", Answer.GIVEN),
+        ("timeout@upi", "BANK_TIMEOUT", Answer.NEVER),
+        ("unknown@upi", None, Answer.LOST),
+        ("late@upi", "BANK_TIMEOUT", Answer.NEVER),
+    ],
+)
+def test_each_test_instrument_behaves_as_the_contract_says(token: str, error_code: str | None, answer: Answer) -> None:
+    acting = behaviour(token)
+    assert (acting.error_code, acting.answer) == (error_code, answer)
+    assert behaviour(token.upper()) == acting
+
+
+def test_slow_takes_ten_delays_and_late_is_charged_later() -> None:
+    assert behaviour("slow@upi").delay_factor == 10
+    assert behaviour("late@upi").late_success
+    assert behaviour("unknown@upi").forced_success
+    assert behaviour("somebody@upi") is ORDINARY
+
+
+@pytest.mark.parametrize(
+    ("number", "error_code"),
+    [("4000000000000002", "CARD_DECLINED"), ("4000000000009995", "INSUFFICIENT_FUNDS"), ("4111111111111111", None)],
+)
+def test_test_cards_decline_in_test_mode_only(number: str, error_code: str | None) -> None:
+    assert behaviour(card_token(number, test_mode=True)).error_code == error_code
+    assert behaviour(card_token(number, test_mode=False)).error_code is None
+
+
+def test_every_error_code_has_a_text_for_people() -> None:
+    codes = {acting.error_code for acting in TEST_BEHAVIOURS.values()} - {None}
+    assert codes <= DECLINES.keys()
+
+
+def test_a_draw_is_always_the_same_and_evenly_spread() -> None:
+    draws = [draw(f"pay_{number:016d}", "outcome") for number in range(4_000)]
+    assert draws == [draw(f"pay_{number:016d}", "outcome") for number in range(4_000)]
+    assert all(0 <= value < 1 for value in draws)
+    for tenth in range(10):
+        assert 300 < sum(tenth / 10 <= value < (tenth + 1) / 10 for value in draws) < 500
+    assert draw("pay_1", "outcome") != draw("pay_1", "delay")
