@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "topics": "ops.inspection.topics:topics",
     "pages": "ops.pages_build:pages",
     "journey": "ops.inspection.journey:journey",
+    "dlq": "ops.inspection.dlq:dlq",
+    "stuck": "ops.inspection.stuck:stuck",
     "smoke": "ops.smoke:smoke",
     "env": "ops.show_environment:env",
     "verify": "ops.verify.command:verify",

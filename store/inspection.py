@@ -62,6 +62,29 @@ COMMAND_ORDER = "SELECT order_id FROM commands WHERE id = $1"
 DELIVERY_ORDER = "SELECT order_id FROM webhook_logs WHERE id = $1"
 
 
+# webhook_logs_due
+OVERDUE_DELIVERIES = """
+SELECT id, endpoint_id, event_id, payment_id, attempts, next_retry_at AS due_at
+  FROM webhook_logs
+ WHERE status = 'pending'
+   AND next_retry_at < now() - $1::float8 * interval '1 second'
+ ORDER BY next_retry_at
+ LIMIT $2
+"""
+# webhook_logs_held, then webhooks_pkey: how many wait at each endpoint, and whether it is on
+HELD_DELIVERIES = """
+SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active, false) AS active, w.disabled_reason
+  FROM (SELECT endpoint_id, count(*) AS waiting, min(created_at) AS oldest_at
+          FROM webhook_logs
+         WHERE status = 'held'
+         GROUP BY endpoint_id
+         ORDER BY count(*) DESC
+         LIMIT $1) AS held
+  LEFT JOIN webhooks w
+    ON w.id = held.endpoint_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class EventSeen:
     """One event as recorded. `decided_at`: when its transaction committed; None where the inbox row is pruned."""
@@ -118,3 +141,13 @@ async def order_of_command(pool: asyncpg.Pool, command_id: str) -> str | None:
 
 async def order_is_known(pool: asyncpg.Pool, order_id: str) -> bool:
     return await pool.fetchval(ORDER_THERE, order_id) is not None
+
+
+async def overdue_deliveries(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) -> list[JsonObject]:
+    """Deliveries whose next attempt should have been made, the longest overdue first."""
+    return [dict(row) for row in await pool.fetch(OVERDUE_DELIVERIES, older_than_seconds, limit)]
+
+
+async def held_deliveries(pool: asyncpg.Pool, *, limit: int) -> list[JsonObject]:
+    """Endpoints at which deliveries are held, those with the most first."""
+    return [dict(row) for row in await pool.fetch(HELD_DELIVERIES, limit)]
