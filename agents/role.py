@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
 from runtime.settings import Settings, load_settings
-from runtime.worker import EXIT_STUCK, Worker, exit_after, this_worker
+from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
 from store.connections import make_redis
 from store.heartbeats import beat, clear
 
@@ -59,6 +59,7 @@ def run_role(role: str, body: Body) -> None:
     settings = load_settings()
     worker = this_worker(role, settings)
     configure_logs(settings, role=role, worker=worker.name)
+    collect_garbage_rarely()
     uvloop.run(_run(settings, worker, body))
 
 

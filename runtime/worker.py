@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -31,6 +32,14 @@ def this_worker(role: str, settings: Settings) -> Worker:
     name = settings.worker_id or f"{role}-{socket.gethostname()}-{index}"
     port = settings.metrics_port + ROLES[role].metrics_offset + index if settings.metrics_port else 0
     return Worker(role=role, index=index, name=name, metrics_port=port)
+
+
+def collect_garbage_rarely() -> None:
+    """Call when everything is imported. What a batch makes dies by reference count; passes of the cycle collector over
+    it cost a fifth of the actor's time with Python's thresholds (700, 10, 10), and find next to nothing."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def exit_after(seconds: float, why: str) -> threading.Timer:

@@ -17,6 +17,7 @@ from mode import CrashingSupervisor
 
 from agents.payments.actor import PaymentActor, Prepared
 from agents.payments.intake import incoming_of
+from agents.payments.transport import EagerTransport
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from runtime.worker import Worker, exit_after
@@ -66,6 +67,7 @@ def make_app(settings: Settings, worker: Worker, datadir: Path) -> faust.App:
         consumer_group_instance_id=worker.name,
     )
     app.conf.agent_supervisor = CrashingSupervisor  # type: ignore[assignment]  # Faust's stubs know only its default
+    app.transport = EagerTransport(app.conf.broker_consumer, app)
     return app
 
 
