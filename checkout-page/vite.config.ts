@@ -1,7 +1,7 @@
 /** The hosted checkout: one document, one script, one style sheet, two lazy chunks. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defineConfig } from "vitest/config";
+import { defineConfig } from "vite";
 import { finishBuild, integrity, scriptInventory } from "../web-shared/build-plugins.ts";
 import budgets from "./budget.json" with { type: "json" };
 
@@ -29,5 +29,4 @@ export default defineConfig({
     rolldownOptions: { output: { minify: true } },
   },
   plugins: [finishBuild(dist, budgets, sealScripts)],
-  test: { environment: "happy-dom" },
 });

@@ -46,6 +46,5 @@ export default defineConfig(({ mode }) => {
       },
     },
     plugins: asModule ? [finishBuild(dist, budgets, publish)] : [],
-    test: { environment: "happy-dom" },
   };
 });

@@ -70,7 +70,12 @@ export function App({ api, place, line, onLanguage }: Props) {
         {!state.online && screen !== "offline" && texts.offline_notice}
       </p>
       <main class="card sheet" data-test-id="checkout-container" data-state={screen}>
-        <Summary order={order} orderId={place.orderId} amount={amount} />
+        <Summary
+          order={order}
+          orderId={place.orderId}
+          amount={amount}
+          paid={screen === "success" || screen === "paid"}
+        />
         <section>
           <div hidden={screen !== "loading"} class="panel">
             <span class="spinner" aria-hidden="true" />

@@ -163,7 +163,7 @@ function NumberField({ value, brand, fault, onChange, onBlur }: NumberProps) {
       onInput={edit}
       onBlur={onBlur}
       fault={fault}
-      hint={brand}
+      badge={brand}
     />
   );
 }

@@ -7,10 +7,12 @@ interface Props extends InputHTMLAttributes<HTMLInputElement> {
   testId: string;
   fault?: string | null;
   hint?: ComponentChildren;
+  /** A word at the end of the field itself. */
+  badge?: string;
   inputRef?: Ref<HTMLInputElement>;
 }
 
-export function Field({ id, label, testId, fault, hint, inputRef, ...input }: Props) {
+export function Field({ id, label, testId, fault, hint, badge, inputRef, ...input }: Props) {
   return (
     <div class="field">
       <label for={id}>{label}</label>
@@ -20,10 +22,13 @@ export function Field({ id, label, testId, fault, hint, inputRef, ...input }: Pr
         ref={inputRef}
         data-test-id={testId}
         aria-invalid={fault ? "true" : undefined}
-        aria-describedby={`${id}-note`}
+        aria-describedby={`${id}-badge ${id}-note`}
         autocapitalize="off"
         spellcheck={false}
       />
+      <span id={`${id}-badge`} class="badge">
+        {badge}
+      </span>
       <span id={`${id}-note`} class={fault ? "note fault" : "note"}>
         {fault || hint}
       </span>

@@ -2,7 +2,14 @@
 import type { Order } from "../flow/api.ts";
 import { useTexts } from "../texts/language.ts";
 
-export function Summary({ order, orderId, amount }: { order: Order | null; orderId: string; amount: string }) {
+interface Props {
+  order: Order | null;
+  orderId: string;
+  amount: string;
+  paid: boolean;
+}
+
+export function Summary({ order, orderId, amount, paid }: Props) {
   const texts = useTexts();
   const name = order?.merchant.name ?? "";
   return (
@@ -14,7 +21,7 @@ export function Summary({ order, orderId, amount }: { order: Order | null; order
         <span class={order ? "" : "bone"}>{name}</span>
       </p>
       <div>
-        <p class="muted small">{texts.amount_to_pay}</p>
+        <p class="muted small">{paid ? texts.amount_paid : texts.amount_to_pay}</p>
         <p class={order ? "amount" : "amount bone"} data-test-id="order-amount">
           {amount}
         </p>

@@ -17,7 +17,7 @@ export function TestBanner({ fillable, outcome, onOutcome, onFill }: Props) {
       {fillable && (
         <span class="banner-tools">
           <label>
-            {texts.test_outcome}{" "}
+            <span class="visually-hidden">{texts.test_outcome}</span>
             <select
               data-test-id="test-outcome"
               value={outcome}

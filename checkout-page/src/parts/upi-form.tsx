@@ -1,4 +1,5 @@
 /** Paying by UPI: a QR code on a desktop, links to apps on a phone, and a field for the UPI ID on both. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { minorToInput } from "web-shared/format";
 import type { Instrument, Order } from "../flow/api.ts";
@@ -66,13 +67,25 @@ export function UpiForm({ order, shown, busy, amount, vpa, problem, onVpa, onPay
 function WaysToScan(props: { request: UpiRequest; amount: string; busy: boolean; onScan?: () => void }) {
   const texts = useTexts();
   const phone = matchMedia("(pointer: coarse)").matches;
+  const scan = props.onScan && (
+    <button
+      type="button"
+      class="button quiet"
+      data-test-id="simulate-scan"
+      disabled={props.busy}
+      onClick={props.onScan}
+    >
+      {texts.scan_test}
+    </button>
+  );
   return (
     <>
-      {phone ? <AppLinks request={props.request} /> : <QrCode request={props.request} amount={props.amount} />}
-      {props.onScan && (
-        <button type="button" class="button quiet" disabled={props.busy} onClick={props.onScan}>
-          {texts.scan_test}
-        </button>
+      {phone ? (
+        <AppLinks request={props.request}>{scan}</AppLinks>
+      ) : (
+        <QrCode request={props.request} amount={props.amount}>
+          {scan}
+        </QrCode>
       )}
       <p class="or">
         <span>{texts.or}</span>
@@ -81,7 +94,12 @@ function WaysToScan(props: { request: UpiRequest; amount: string; busy: boolean;
   );
 }
 
-function QrCode({ request, amount }: { request: UpiRequest; amount: string }) {
+interface WayProps {
+  request: UpiRequest;
+  children: ComponentChildren;
+}
+
+function QrCode({ request, amount, children }: WayProps & { amount: string }) {
   const texts = useTexts();
   const [code, setCode] = useState<QrPath | null>(null);
   const link = upiLink(request);
@@ -107,12 +125,13 @@ function QrCode({ request, amount }: { request: UpiRequest; amount: string }) {
       <div>
         <p class="strong">{texts.scan}</p>
         <p class="muted small">{texts.scan_hint}</p>
+        {children}
       </div>
     </div>
   );
 }
 
-function AppLinks({ request }: { request: UpiRequest }) {
+function AppLinks({ request, children }: WayProps) {
   const texts = useTexts();
   return (
     <nav class="apps" aria-label={texts.open_app}>
@@ -124,6 +143,7 @@ function AppLinks({ request }: { request: UpiRequest }) {
       <a class="button quiet" href={upiLink(request)}>
         {texts.any_app}
       </a>
+      {children}
     </nav>
   );
 }

@@ -1,0 +1,202 @@
+// @vitest-environment happy-dom
+/** The moving parts around the reducer: address, attempts, retries, refusals, polling, the line to the parent. */
+import { describe, expect, it, vi } from "vitest";
+import type { Payment } from "../../../sdk/src/types.ts";
+import { readPlace } from "../place.ts";
+import { en } from "../texts/en.ts";
+import { hi } from "../texts/hi.ts";
+import { type Api, CallFailed } from "./api.ts";
+import { attemptsOf } from "./attempt.ts";
+import { pollDelayMs } from "./follow.ts";
+import { isAllowed, openLine } from "./parent.ts";
+import { payUntilAnswered } from "./pay.ts";
+import { fieldProblemOf } from "./refusal.ts";
+
+describe("the address", () => {
+  it("names order, look, language and opener", () => {
+    const place = readPlace(
+      "http://pay.test/checkout?order_id=order_A&embedded=true&theme=dark&locale=hi#n-1~http://shop.test:8080",
+    );
+    expect(place).toEqual({
+      orderId: "order_A",
+      key: null,
+      theme: "dark",
+      locale: "hi",
+      embedded: true,
+      opener: { nonce: "n-1", origin: "http://shop.test:8080" },
+    });
+  });
+
+  it.each([
+    "",
+    "#",
+    "#nonce",
+    "#nonce~",
+    "#nonce~null",
+    "#nonce~http://shop.test/path",
+    "#~http://shop.test",
+    "#n~javascript:1",
+  ])("has no opener in %s", (hash) => {
+    expect(readPlace(`http://pay.test/?order_id=x${hash}`).opener).toBeNull();
+  });
+
+  it("takes the browser's language where none is asked for", () => {
+    expect(readPlace("http://pay.test/", ["hi-IN"]).locale).toBe("hi");
+    expect(readPlace("http://pay.test/?locale=en", ["hi-IN"]).locale).toBe("en");
+    expect(readPlace("http://pay.test/", ["de-DE"]).locale).toBe("en");
+  });
+});
+
+describe("attempts", () => {
+  it("keep one key over clicks and reloads, until the payment failed", () => {
+    sessionStorage.clear();
+    const key = attemptsOf("order_A", sessionStorage).begin().key;
+    expect(key.length).toBeGreaterThanOrEqual(32);
+    expect(attemptsOf("order_A", sessionStorage).begin().key).toBe(key);
+    const reloaded = attemptsOf("order_A", sessionStorage);
+    reloaded.became("pay_A");
+    expect(attemptsOf("order_A", sessionStorage).current()).toEqual({ key, payment_id: "pay_A" });
+    reloaded.end();
+    expect(attemptsOf("order_A", sessionStorage).begin().key).not.toBe(key);
+  });
+
+  it("are one for each order", () => {
+    expect(attemptsOf("order_B", sessionStorage).begin().key).not.toBe(
+      attemptsOf("order_C", sessionStorage).begin().key,
+    );
+  });
+
+  it("still guard where the browser forbids storage", () => {
+    const attempts = attemptsOf("order_A", null);
+    expect(attempts.begin().key).toBe(attempts.begin().key);
+  });
+
+  it("begin anew where the storage holds something else", () => {
+    sessionStorage.setItem("attempt order_D", "{broken");
+    expect(attemptsOf("order_D", sessionStorage).current()).toBeNull();
+  });
+});
+
+describe("sending a payment", () => {
+  const instrument = { method: "upi", vpa: "success@upi" } as const;
+  const payment = { id: "pay_A", status: "CREATED" } as Payment;
+
+  function apiThat(...answers: (Payment | CallFailed)[]): { api: Api; keys: string[] } {
+    const keys: string[] = [];
+    const pay: Api["pay"] = async (_order, _instrument, key) => {
+      keys.push(key);
+      const answer = answers.shift();
+      if (answer instanceof CallFailed || !answer) throw answer ?? new CallFailed("unreachable");
+      return answer;
+    };
+    return { api: { pay } as Api, keys };
+  }
+
+  it("repeats under the same key until there is an answer", async () => {
+    const { api, keys } = apiThat(
+      new CallFailed("unreachable"),
+      new CallFailed("offline"),
+      new CallFailed("busy", 429),
+      payment,
+    );
+    expect(await payUntilAnswered(api, "order_A", instrument, "key-1", async () => {})).toBe(payment);
+    expect(keys).toEqual(["key-1", "key-1", "key-1", "key-1"]);
+  });
+
+  it("waits as long as the server asks", async () => {
+    const { api } = apiThat(new CallFailed("busy", 429, "", "", null, 7_000), payment);
+    const pause = vi.fn(async () => {});
+    await payUntilAnswered(api, "order_A", instrument, "key-1", pause);
+    expect(pause).toHaveBeenCalledExactlyOnceWith(7_000);
+  });
+
+  it("does not repeat what was refused", async () => {
+    const { api, keys } = apiThat(new CallFailed("refused", 400, "INVALID_VPA"));
+    await expect(payUntilAnswered(api, "order_A", instrument, "key-1")).rejects.toMatchObject({ code: "INVALID_VPA" });
+    expect(keys).toHaveLength(1);
+  });
+
+  it("gives up after a bounded number of tries", async () => {
+    const { api, keys } = apiThat();
+    await expect(payUntilAnswered(api, "order_A", instrument, "key-1", async () => {})).rejects.toMatchObject({
+      kind: "unreachable",
+    });
+    expect(keys).toHaveLength(6);
+  });
+});
+
+it.each([
+  ["INVALID_VPA", null, "vpa"],
+  ["INVALID_CARD", null, "number"],
+  ["EXPIRED_CARD", null, "expiry"],
+  ["INVALID_CARD", "card.cvv", "cvv"],
+  ["BAD_REQUEST_ERROR", "card.expiry_month", "expiry"],
+  ["BAD_REQUEST_ERROR", null, undefined],
+  ["BAD_REQUEST_ERROR", "amount", undefined],
+])("a refusal %s of %s is about the field %s", (code, field, expected) => {
+  expect(fieldProblemOf(new CallFailed("refused", 400, code, "said", field))?.field).toBe(expected);
+});
+
+it("polls at 250 ms, 500 ms, 1 s, 2 s … 5 s, spread by a fifth", () => {
+  expect([0, 1, 2, 3, 4, 5, 50].map((attempt) => pollDelayMs(attempt, 0.5))).toEqual([
+    250, 500, 1_000, 2_000, 3_500, 5_000, 5_000,
+  ]);
+  expect(pollDelayMs(0, 0)).toBe(200);
+  expect(pollDelayMs(0, 1)).toBe(300);
+});
+
+describe("the line to the parent", () => {
+  const opener = { nonce: "n-1", origin: "http://shop.test" };
+
+  it("is silent where the page is not framed", () => {
+    const post = vi.spyOn(window, "postMessage");
+    openLine(opener, window).send({ type: "close", data: "user" });
+    expect(post).not.toHaveBeenCalled();
+  });
+
+  it("speaks to exactly one origin, and hears one init from that window alone", () => {
+    const parent = { postMessage: vi.fn() } as unknown as Window;
+    const own = Object.assign(new EventTarget(), { parent }) as unknown as Window;
+    const line = openLine(opener, own);
+    line.send({ type: "close", data: "user" });
+    expect(parent.postMessage).toHaveBeenCalledExactlyOnceWith(
+      { gw: 1, nonce: "n-1", type: "close", data: "user" },
+      "http://shop.test",
+    );
+
+    const heard = vi.fn();
+    line.onInit(heard);
+    const init = { gw: 1, nonce: "n-1", type: "init", data: { prefill: { vpa: "a@upi" } } };
+    const say = (data: unknown, origin: string, source: unknown) =>
+      own.dispatchEvent(Object.assign(new Event("message"), { data, origin, source }));
+    say(init, "http://evil.test", parent);
+    say(init, "http://shop.test", {});
+    say({ ...init, nonce: "n-2" }, "http://shop.test", parent);
+    expect(heard).not.toHaveBeenCalled();
+    say(init, "http://shop.test", parent);
+    say(init, "http://shop.test", parent);
+    expect(heard).toHaveBeenCalledExactlyOnceWith(init.data);
+  });
+
+  it.each([
+    ["http://shop.test", [], true, true],
+    ["http://shop.test", [], false, false],
+    ["http://shop.test", ["http://shop.test"], false, true],
+    ["http://evil.test", ["http://shop.test"], true, false],
+    ["http://shop.test.evil.test", ["http://shop.test"], true, false],
+  ])("%s with %j allowed (test mode %s): %s", (origin, allowed, testMode, expected) => {
+    expect(isAllowed(origin, allowed, testMode)).toBe(expected);
+  });
+});
+
+it("has every text in both languages", () => {
+  const paths = (value: object, prefix = ""): string[] =>
+    Object.entries(value).flatMap(([name, inner]) =>
+      inner && typeof inner === "object" ? paths(inner, `${prefix}${name}.`) : [`${prefix}${name}`],
+    );
+  expect(paths(hi).sort()).toEqual(paths(en).sort());
+  const untranslated = Object.keys(en).filter(
+    (key) => JSON.stringify(en[key as "pay"]) === JSON.stringify(hi[key as "pay"]),
+  );
+  expect(untranslated.filter((key) => typeof en[key as "pay"] === "string")).toEqual(["upi"]);
+});

@@ -1,0 +1,162 @@
+/** What the checkout shows, event by event. */
+import { describe, expect, it } from "vitest";
+import type { Payment } from "../../../sdk/src/types.ts";
+import type { Order } from "../flow/api.ts";
+import { type Checkout, type CheckoutEvent, isLocked, reduce, START } from "./checkout.ts";
+
+const NOW = Date.parse("2026-01-01T00:00:00Z");
+
+function paymentOf(change: Partial<Payment> = {}): Payment {
+  const { id = "pay_A", status = "CREATED", ...rest } = change;
+  const common = { order_id: "order_A", amount: 50_000, currency: "INR", method: "upi" as const, vpa: "success@upi" };
+  return { ...common, id, status, created_at: "2026-01-01T00:00:00.000000Z", ...rest };
+}
+
+function orderOf(change: Partial<Order> = {}): Order {
+  return {
+    id: "order_A",
+    amount: 50_000,
+    currency: "INR",
+    status: "CREATED",
+    created_at: "2026-01-01T00:00:00.000000Z",
+    merchant: { id: "test_merchant", name: "Test Merchant" },
+    methods: ["upi", "card"],
+    test_mode: true,
+    allowed_origins: [],
+    payment: null,
+    expires_at: null,
+    ...change,
+  };
+}
+
+function loaded(change: Partial<Order> = {}, ownPaymentId: string | null = null): CheckoutEvent {
+  return { type: "loaded", order: orderOf(change), ownPaymentId, now: NOW };
+}
+
+function after(...events: CheckoutEvent[]): Checkout {
+  return events.reduce(reduce, START);
+}
+
+const SUBMITTED = [loaded(), { type: "choose", method: "upi" }, { type: "submit" }] as const;
+const PROCESSING = [...SUBMITTED, { type: "accepted", payment: paymentOf() }] as const;
+
+describe("loading", () => {
+  it.each([
+    ["an order to pay", loaded(), "ready"],
+    ["a payment that runs, of whatever tab", loaded({ payment: paymentOf({ status: "PROCESSING" }) }), "processing"],
+    ["a payment just accepted", loaded({ payment: paymentOf() }), "processing"],
+    [
+      "an order this page paid",
+      loaded({ status: "PAID", payment: paymentOf({ status: "SUCCESS" }) }, "pay_A"),
+      "success",
+    ],
+    ["an order paid elsewhere", loaded({ status: "PAID", payment: paymentOf({ status: "SUCCESS" }) }, "pay_B"), "paid"],
+    ["a decline of this page, after a reload", loaded({ payment: paymentOf({ status: "FAILED" }) }, "pay_A"), "failed"],
+    ["a decline of another page", loaded({ payment: paymentOf({ status: "FAILED" }) }), "ready"],
+    ["an order past its time", loaded({ expires_at: "2025-12-31T23:59:59Z" }), "expired"],
+    ["an order with time left", loaded({ expires_at: "2026-01-01T00:00:01Z" }), "ready"],
+  ])("shows %s", (_, event, screen) => {
+    expect(after(event).screen).toBe(screen);
+  });
+
+  it.each(["not_found", "refused", "offline", "server_down"] as const)("shows %s where there is no order", (screen) => {
+    expect(after({ type: "load_failed", screen }).screen).toBe(screen);
+  });
+
+  it("keeps what it shows where only a later reload fails", () => {
+    expect(after(loaded(), { type: "load_failed", screen: "server_down" }).screen).toBe("ready");
+  });
+
+  it("recovers from a lost server", () => {
+    expect(after({ type: "load_failed", screen: "server_down" }, loaded()).screen).toBe("ready");
+  });
+
+  it("shows the receipt where another tab paid meanwhile", () => {
+    expect(after(loaded(), loaded({ status: "PAID", payment: paymentOf({ status: "SUCCESS" }) })).screen).toBe("paid");
+  });
+});
+
+describe("paying", () => {
+  it("chooses no method at first", () => {
+    expect(after(loaded()).method).toBeNull();
+  });
+
+  it("goes from submit to success", () => {
+    expect(after(...SUBMITTED).screen).toBe("submitting");
+    expect(after(...PROCESSING).screen).toBe("processing");
+    const end = after(...PROCESSING, { type: "status", payment: paymentOf({ status: "SUCCESS" }) });
+    expect(end.screen).toBe("success");
+    expect(end.payment?.id).toBe("pay_A");
+  });
+
+  it("shows a decline with the bank's reason, and starts again with nothing of it left", () => {
+    const declined = paymentOf({ status: "FAILED", error_code: "UPI_DECLINED", error_description: "Declined" });
+    const failed = after(...PROCESSING, { type: "status", payment: declined });
+    expect(failed).toMatchObject({
+      screen: "failed",
+      problem: { code: "UPI_DECLINED", text: "Declined", retryable: true },
+    });
+    expect(reduce(failed, { type: "retry" })).toMatchObject({
+      screen: "ready",
+      payment: null,
+      problem: null,
+      method: "upi",
+    });
+  });
+
+  it("does not offer another try where none can help", () => {
+    const final = after(...SUBMITTED, { type: "stopped", problem: { code: "X", text: "no", retryable: false } });
+    expect(reduce(final, { type: "retry" })).toBe(final);
+  });
+
+  it("returns to the form where the API refused a field", () => {
+    const problem = { field: "vpa", code: "INVALID_VPA", text: "VPA format invalid" };
+    expect(after(...SUBMITTED, { type: "rejected", problem })).toMatchObject({
+      screen: "ready",
+      fieldProblem: problem,
+    });
+  });
+
+  it("asks the server where the order moved on without this page", () => {
+    expect(after(...SUBMITTED, { type: "overtaken" }).screen).toBe("loading");
+  });
+
+  it("lets no reload interrupt a request that is under way", () => {
+    expect(after(...SUBMITTED, loaded()).screen).toBe("submitting");
+  });
+
+  it("never leaves success, whatever comes late", () => {
+    const success = after(...PROCESSING, { type: "status", payment: paymentOf({ status: "SUCCESS" }) });
+    const late: CheckoutEvent[] = [
+      { type: "status", payment: paymentOf({ status: "PROCESSING" }) },
+      { type: "status", payment: paymentOf({ status: "FAILED" }) },
+      { type: "submit" },
+      { type: "retry" },
+      { type: "expire" },
+      { type: "stopped", problem: { code: "X", text: "x", retryable: true } },
+      loaded(),
+    ];
+    for (const event of late) expect(reduce(success, event).screen, event.type).toBe("success");
+  });
+
+  it("hears nothing of another payment", () => {
+    const other = paymentOf({ id: "pay_B", status: "SUCCESS" });
+    expect(after(...PROCESSING, { type: "status", payment: other }).screen).toBe("processing");
+  });
+
+  it("takes no second submit, and none before the order is known", () => {
+    const submitting = after(...SUBMITTED);
+    expect(reduce(submitting, { type: "submit" })).toBe(submitting);
+    expect(after({ type: "submit" }).screen).toBe("loading");
+  });
+
+  it("does not expire under a payment that runs", () => {
+    expect(after(...PROCESSING, { type: "expire" }).screen).toBe("processing");
+    expect(after(loaded(), { type: "expire" }).screen).toBe("expired");
+  });
+});
+
+it("locks the modal exactly while a payment is on its way", () => {
+  const screens = ["loading", "ready", "submitting", "processing", "success", "failed", "paid", "expired"] as const;
+  expect(screens.filter(isLocked)).toEqual(["submitting", "processing"]);
+});
