@@ -29,12 +29,16 @@ COMMANDS: dict[str, str] = {
     "seed": "ops.prepare:seed",
     "topics": "ops.inspection.topics:topics",
     "pages": "ops.pages_build:pages",
+    "health": "ops.inspection.health:health",
     "journey": "ops.inspection.journey:journey",
     "dlq": "ops.inspection.dlq:dlq",
     "stuck": "ops.inspection.stuck:stuck",
+    "listen": "ops.inspection.listen:listen",
+    "trigger": "ops.inspection.trigger:trigger",
     "smoke": "ops.smoke:smoke",
     "env": "ops.show_environment:env",
     "verify": "ops.verify.command:verify",
+    "rebuild": "ops.rebuild.command:command",
 }
 
 

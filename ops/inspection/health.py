@@ -1,0 +1,168 @@
+"""`gateway health [--watch]`: is it working, seen from outside: API, heartbeats of the roles, lag, records a second.
+
+`gateway status` asks the local runner about its processes; this works against any deployment whose parts it can reach.
+A part that does not answer is a line of the report, not an end of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+from redis.exceptions import RedisError
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ops.errors import GatewayError
+from ops.inspection.heartbeats import expected_roles, silent_roles
+from ops.inspection.lag import GroupLag, group_lags
+from ops.inspection.outcome import FOUND, run
+from ops.inspection.printing import Json, console, print_json
+from ops.inspection.reader import Start, log_reader
+from ops.local_http import call
+from runtime.clock import now
+from runtime.settings import Settings
+from store.connections import make_redis
+from store.heartbeats import alive
+from topics.catalogue import COMMANDS, DELIVERIES, EVENTS
+
+T = TypeVar("T")
+SAMPLE_SECONDS = 1.0
+COUNTED = (COMMANDS, EVENTS, DELIVERIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One look. `problems`: one sentence each; empty where all is well."""
+
+    at: datetime
+    api: dict[str, Any]
+    workers: dict[str, dict[str, dict[str, Any]]]
+    silent: list[str]
+    lags: list[GroupLag]
+    records_per_second: dict[str, float]
+    problems: list[str]
+
+
+def health(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show whether it works: API, roles, lag, rates. Exit code 1: something does not."""
+    if watch and not as_json:
+        run(_watch)
+        return
+    report = run(look)
+    if as_json:
+        print_json({**asdict(report), "healthy": not report.problems})
+    else:
+        console.print(_drawn(report))
+    if report.problems:
+        raise typer.Exit(FOUND)
+
+
+async def _watch(settings: Settings) -> None:
+    with Live(_drawn(await look(settings)), console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_drawn(await look(settings)), refresh=True)
+
+
+async def look(settings: Settings) -> Report:
+    """Everything at once; takes SAMPLE_SECONDS for the rates."""
+    expected = expected_roles()
+    api, workers, lags, rates = await asyncio.gather(
+        asyncio.to_thread(_api, settings),
+        _tried("Redis", _workers(settings)),
+        _tried("The log", group_lags(settings)),
+        _tried("The log", _rates(settings)),
+    )
+    problems = [found for found in (workers, lags, rates) if isinstance(found, str)]
+    beating = workers if isinstance(workers, dict) else {}
+    silent = silent_roles(expected, beating) if isinstance(workers, dict) else []
+    problems += [f"{role} gives no sign of life" for role in silent]
+    if api.get("status") != "healthy":
+        problems.append(f"the API is {api.get('status', 'away')}: {api}")
+    return Report(
+        at=now(),
+        api=api,
+        workers=beating,
+        silent=silent,
+        lags=lags if isinstance(lags, list) else [],
+        records_per_second=rates if isinstance(rates, dict) else {},
+        problems=list(dict.fromkeys(problems)),
+    )
+
+
+async def _tried(what: str, work: Awaitable[T]) -> T | str:
+    """The result, or a sentence."""
+    try:
+        return await work
+    except (KafkaError, RedisError, asyncpg.PostgresError, OSError) as error:
+        return f"{what} does not answer ({type(error).__name__})"
+
+
+def _api(settings: Settings) -> dict[str, Any]:
+    try:
+        answer = call("GET", f"{settings.api_url}/health", timeout=5.0)
+    except GatewayError:
+        return {"status": "away"}
+    return answer.body if isinstance(answer.body, dict) else {"status": f"HTTP {answer.status}"}
+
+
+async def _workers(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
+    client = make_redis(settings)
+    try:
+        return await alive(client)
+    finally:
+        await client.aclose()
+
+
+async def _rates(settings: Settings) -> dict[str, float]:
+    """Records a second on the busiest topics, from their ends now and a moment later."""
+    async with log_reader(settings) as reader:
+        partitions = await reader.partitions(COUNTED)
+        before = await reader.spans(partitions, Start())
+        await asyncio.sleep(SAMPLE_SECONDS)
+        after = await reader.spans(partitions, Start())
+    return {
+        topic: round(
+            sum(after[place][1] - before[place][1] for place in partitions if place.topic == topic) / SAMPLE_SECONDS, 1
+        )
+        for topic in COUNTED
+    }
+
+
+def _drawn(report: Report) -> Group:
+    heading = Text(f"{report.at:%H:%M:%S}  API {report.api.get('status')}   ")
+    heading.append("  ".join(f"{topic} {rate:g}/s" for topic, rate in report.records_per_second.items()), style="dim")
+    return Group(heading, _worker_table(report), _lag_table(report), *map(_problem, report.problems))
+
+
+def _problem(says: str) -> Text:
+    return Text(says, style="red")
+
+
+def _worker_table(report: Report) -> Table:
+    table = Table("role", "worker", "heartbeat", "facts", box=None, pad_edge=False)
+    for role, members in sorted(report.workers.items()):
+        for worker, facts in sorted(members.items()):
+            age = (report.at - datetime.fromisoformat(facts["at"])).total_seconds()
+            said = "  ".join(f"{name}={value}" for name, value in facts.items() if name != "at")
+            table.add_row(role, worker, f"{max(0.0, age):.1f} s ago", said)
+    return table
+
+
+def _lag_table(report: Report) -> Table:
+    table = Table("group", "topic", "members", "unread", "oldest unread", box=None, pad_edge=False)
+    for lag in report.lags:
+        age = "–" if lag.oldest_unread_seconds is None else f"{lag.oldest_unread_seconds:.1f} s"
+        table.add_row(lag.group, lag.topic, str(lag.members), f"{lag.unread:,}", age)
+    return table
