@@ -17,6 +17,7 @@ import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -30,7 +31,7 @@ RECORDS_A_TAKE = 5_000
 STALLED_SECONDS = 30.0
 EARLIER = timedelta(seconds=120)
 """With --since: records are looked for from so much earlier, for the log's clock is not the events'."""
-_IDENTITY = re.compile(rb'\{"id":"evt_([0-9A-Za-z]{16})_([1-9][0-9]{0,8})",')
+IDENTITY = re.compile(rb'\{"id":"evt_([0-9A-Za-z]{16})_([1-9][0-9]{0,8})",')
 _SAYS = {
     "unknown": "is on the topic at offset {offset}, but not in the events table",
     "unpublished": "is in the events table, but not on the topic",
@@ -122,25 +123,30 @@ class TopicReader:
     async def stop(self) -> None:
         await self._consumer.stop()
 
-    async def lines(self) -> AsyncIterator[bytes]:
-        """COPY lines, a portion at a time. `place` is partition and offset in one number."""
+    async def portions(self) -> AsyncIterator[tuple[int, list[Any]]]:
+        """(partition, messages) in the order of the log, up to the ends. Raises TimeoutError where nothing comes."""
         pending = {place for place, end in self._ends.items() if await self._consumer.position(place) < end}
         moved_at = time.monotonic()
         while pending:
             taken = await self._consumer.getmany(*pending, timeout_ms=500, max_records=RECORDS_A_TAKE)
             for place, messages in taken.items():
-                yield self._copied(place.partition, messages)
+                yield place.partition, messages
                 moved_at = time.monotonic()
             if time.monotonic() - moved_at > STALLED_SECONDS:
                 raise TimeoutError(f"the log gave no record for {STALLED_SECONDS:.0f} s")
             pending = {place for place in pending if await self._consumer.position(place) < self._ends[place]}
 
-    def _copied(self, partition: int, messages: list[object]) -> bytes:
+    async def lines(self) -> AsyncIterator[bytes]:
+        """COPY lines, a portion at a time. `place` is partition and offset in one number."""
+        async for partition, messages in self.portions():
+            yield self._copied(partition, messages)
+
+    def _copied(self, partition: int, messages: list[Any]) -> bytes:
         lines = []
         base = partition << 48
         for message in messages:
-            offset, key, value = message.offset, message.key, message.value  # type: ignore[attr-defined]  # aiokafka is untyped
-            found = _IDENTITY.match(value or b"")
+            offset, key, value = message.offset, message.key, message.value
+            found = IDENTITY.match(value or b"")
             if found is None or key != b"order_" + found[1]:
                 self._report.findings.append(_misplaced(partition, offset, "is no event, or under another key"))
                 continue
@@ -160,7 +166,7 @@ class TopicReader:
         while missing - arrived and time.monotonic() < ends_at:
             for messages in (await self._consumer.getmany(timeout_ms=200)).values():
                 for message in messages:
-                    found = _IDENTITY.match(message.value or b"")
+                    found = IDENTITY.match(message.value or b"")
                     if found is not None:
                         place = ("order_" + found[1].decode(), int(found[2]))
                         arrived |= {place} & missing

@@ -18,8 +18,8 @@ import pytest
 
 from ops.verify.audit import audit, second_process
 from ops.verify.findings import Check, Report
-from tests.support.asking import Asker, fresh, history
-from tests.support.stack import Stack, running_stack
+from tests.support.asking import Asker, fresh
+from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of
 from topics.producer import Record
 
@@ -28,16 +28,12 @@ TABLES = ("orders", "payments", "refunds", "events", "commands", "bank.ledger")
 
 
 @pytest.fixture(scope="module")
-async def audited() -> AsyncIterator[tuple[Stack, Asker]]:
-    """A stack with a history of every kind of event, its roles stopped, and a copy of every table."""
-    with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:
-        async with Asker(stack.settings) as asker:
-            await history(asker)
-            stack.hold("payments")
-            stack.hold("processor")
-            for table in TABLES:
-                await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
-            yield stack, asker
+async def audited(recorded: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
+    """The history, and a copy of every table."""
+    _, asker = recorded
+    for table in TABLES:
+        await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
+    yield recorded
     SECOND.shutdown()
 
 

@@ -1,0 +1,1 @@
+"""The state tables, made again from the events topic alone."""

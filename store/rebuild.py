@@ -1,0 +1,121 @@
+"""State tables made a second time, in the schema `rebuild`, and set against the live ones.
+
+    rebuild.history            the topic's events, as they came
+    rebuild.orders … refunds   what follows from them, same columns as the live tables
+
+The live tables are only written by `swap`, in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+TABLES = ("orders", "payments", "refunds")
+FETCH_ROWS = 5_000
+
+PREPARE = (
+    "DROP SCHEMA IF EXISTS rebuild CASCADE",
+    "CREATE SCHEMA rebuild",
+    'CREATE UNLOGGED TABLE rebuild.history (order_id text COLLATE "C", sequence integer, payload text)',
+    *(
+        f"CREATE UNLOGGED TABLE rebuild.{table} (LIKE public.{table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
+        for table in TABLES
+    ),
+)
+HISTORY = """
+SELECT DISTINCT ON (order_id, sequence) order_id, payload
+  FROM rebuild.history
+ ORDER BY order_id, sequence
+"""
+# A live row that is newer than the rebuilt one is no difference where the events table has its event and the log,
+# when it was read, had not.
+DIFFERENCES = """
+SELECT id, live, rebuilt, moved_on
+  FROM (
+    SELECT coalesce(l.id, s.id) AS id, l.id IS NOT NULL AS live, s.id IS NOT NULL AS rebuilt,
+           l.version > coalesce(s.version, 0)
+           AND EXISTS (SELECT FROM events e WHERE e.order_id = l.{order_id} AND e.sequence = l.version)
+           AND NOT EXISTS (SELECT FROM rebuild.history h WHERE h.order_id = l.{order_id} AND h.sequence = l.version)
+           AS moved_on
+      FROM public.{table} l FULL JOIN rebuild.{table} s ON s.id = l.id
+     WHERE md5(l::text) IS DISTINCT FROM md5(s::text)
+  ) AS differing
+ ORDER BY id
+ LIMIT 10000
+"""
+ACTORS = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'payment-actor'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row that is not the same on both sides. `moved_on`: changed while the log was being read."""
+
+    table: str
+    id: str
+    live: bool
+    rebuilt: bool
+    moved_on: bool
+
+
+class Shadow:
+    """The schema `rebuild` over one connection."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def prepare(self) -> None:
+        """Empty shadow tables; an earlier rebuild is dropped."""
+        for statement in PREPARE:
+            await self._connection.execute(statement)
+
+    async def fill_history(self, lines: AsyncIterable[bytes]) -> None:
+        """Lines of PostgreSQL's text format: order id, sequence, payload."""
+        await self._connection.copy_to_table("history", schema_name="rebuild", source=lines)
+
+    async def history(self) -> AsyncIterator[list[asyncpg.Record]]:
+        """(order id, payload) of every event once, in order, FETCH_ROWS at a time. Inside a transaction."""
+        cursor = await self._connection.cursor(HISTORY)
+        while rows := await cursor.fetch(FETCH_ROWS):
+            yield rows
+
+    async def add(self, table: str, columns: Sequence[str], rows: list[tuple[Any, ...]]) -> None:
+        if rows:
+            await self._connection.copy_records_to_table(
+                table, schema_name="rebuild", columns=list(columns), records=rows
+            )
+
+    async def finish(self) -> None:
+        """Keys, and what the planner must know."""
+        for table in TABLES:
+            await self._connection.execute(f"ALTER TABLE rebuild.{table} ADD PRIMARY KEY (id)")
+        await self._connection.execute("CREATE INDEX ON rebuild.history (order_id, sequence)")
+        for table in ("history", *TABLES):
+            await self._connection.execute(f"ANALYZE rebuild.{table}")
+
+    async def count(self, table: str) -> int:
+        return int(await self._connection.fetchval(f"SELECT count(*) FROM rebuild.{table}"))
+
+    async def differences(self, table: str) -> list[Difference]:
+        """At most 10,000."""
+        query = DIFFERENCES.format(table=table, order_id="id" if table == "orders" else "order_id")
+        rows = await self._connection.fetch(query, timeout=3_600)
+        return [Difference(table, row["id"], row["live"], row["rebuilt"], bool(row["moved_on"])) for row in rows]
+
+    async def actors(self) -> int:
+        """Payment actors that are connected now."""
+        return int(await self._connection.fetchval(ACTORS))
+
+    async def swap(self) -> None:
+        """The rebuilt rows take the live ones' place, all or nothing; readers wait meanwhile."""
+        async with self._connection.transaction():
+            await self._connection.execute(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
+            for table in TABLES:
+                await self._connection.execute(f"TRUNCATE public.{table}")
+                await self._connection.execute(f"INSERT INTO public.{table} SELECT * FROM rebuild.{table} ORDER BY id")
