@@ -1,0 +1,70 @@
+"""Payments as CSV: every field in its column, and nothing that a spreadsheet would run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.schemas.export import COLUMNS, FORMULA_STARTS, csv_head, csv_rows, harmless
+from domain.payment import Method, Payment, PaymentStatus
+
+CREATED_AT = datetime(2026, 3, 1, 12, 30, 15, 0, UTC)
+
+
+def payment(*, vpa: str = "success@upi", error_description: str | None = None) -> Payment:
+    return Payment(
+        id="pay_0Xk3bR1aZpQ8wEsD",
+        order_id="order_0Xk3bQ9sLmT2vRcY",
+        merchant_id="test_merchant",
+        amount=50_000,
+        currency="INR",
+        method=Method.UPI,
+        status=PaymentStatus.SUCCESS,
+        captured=True,
+        amount_refunded=100,
+        vpa=vpa,
+        card_network=None,
+        card_last4=None,
+        error_code=None,
+        error_description=error_description,
+        token="never exported",
+        bank_reference="never exported",
+        deadline_at=CREATED_AT,
+        version=3,
+        created_at=CREATED_AT,
+        updated_at=None,
+    )
+
+
+def parsed(body: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(body.decode(), newline="")))
+
+
+def test_each_field_stands_under_its_name() -> None:
+    head, row = parsed(csv_head() + csv_rows([payment()]))
+    named = dict(zip(head, row, strict=True))
+    assert head == list(COLUMNS)
+    assert named["amount"] == "50000"
+    assert (named["captured"], named["status"], named["method"]) == ("true", "SUCCESS", "upi")
+    assert (named["created_at"], named["updated_at"]) == ("2026-03-01T12:30:15.000000Z", "")
+    assert "never exported" not in row
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1@upi", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"])
+def test_a_formula_is_disarmed(text: str) -> None:
+    (row,) = parsed(csv_rows([payment(vpa=text)]))
+    assert row[COLUMNS.index("vpa")] == f"'{text}"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+def test_any_text_comes_back_as_it_was_and_never_begins_like_a_formula(text: str) -> None:
+    (row,) = parsed(csv_rows([payment(error_description=text)]))
+    cell = row[COLUMNS.index("error_description")]
+    assert cell.removeprefix("'") == text.removeprefix("'")
+    assert not cell.lstrip(" ").startswith(FORMULA_STARTS)
+    assert harmless(cell) == cell
