@@ -29,6 +29,7 @@ from domain.rejection import ErrorCode
 from runtime.clock import now, random_token
 from runtime.logs import get_logger
 from runtime.settings import Settings
+from store.accepted import find_claim
 from store.commands import DecidedCommand, find_decided
 from store.replies import Flag, Reply, subscribe_replies
 from topics.catalogue import COMMANDS, partition_of
@@ -42,6 +43,8 @@ LOOK_UP_AFTER_SECONDS = 0.25
 LOOK_UP_EVERY_SECONDS = 0.1
 LOOK_UP_MAX = 2_000
 PRODUCE_SECONDS = 2.0
+PROMISES_SECONDS = 900.0
+"""After a request that was answered 202: how long repeats are looked up in Redis."""
 UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
 INTERNAL_MARK = f'{{"code":"{ErrorCode.INTERNAL}"'
 
@@ -71,15 +74,19 @@ class Undecided:
 
 
 class _Waiter:
-    """One request that waits. `mark`: how the body of an answer begins that can only be this request's."""
+    """One request that waits. `mark`: how the body of an answer begins that can only be this request's.
 
-    __slots__ = ("answer", "confirm", "fingerprint", "id", "mark", "nonce", "since")
+    `shared`: an earlier request asks for the very same resource, so its id says nothing.
+    """
 
-    def __init__(self, command_id: str, key: Key | None, mark: str | None) -> None:
+    __slots__ = ("answer", "confirm", "fingerprint", "id", "mark", "nonce", "resource_id", "since")
+
+    def __init__(self, command_id: str, key: Key | None, resource_id: str | None, *, shared: bool) -> None:
         self.id = command_id
+        self.resource_id = resource_id
         self.nonce = "" if key is None else random_token()
         self.fingerprint = None if key is None else key.fingerprint
-        self.mark = mark
+        self.mark = None if resource_id is None or shared else f'{{"id":"{resource_id}"'
         self.since = time.monotonic()
         self.confirm = False
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -109,7 +116,7 @@ class CommandBus:
         self._waiting: dict[str, list[_Waiter]] = {}
         self._hurry = asyncio.Event()
         self._replies_connected = False
-        self.database_up = True
+        self._undecided_at = -PROMISES_SECONDS
 
     async def run(self) -> None:
         """Hear the replies and look up what is missed, until cancelled."""
@@ -125,8 +132,9 @@ class CommandBus:
         Raises ApiError: the actor's refusal, or 503 where the log did not take the command.
         """
         command_id = random_token() if key is None else key.command_id
-        waiter = _Waiter(command_id, key, None if resource_id is None else f'{{"id":"{resource_id}"')
         waiters = self._waiting.setdefault(command_id, [])
+        shared = any(one.resource_id == resource_id for one in waiters)
+        waiter = _Waiter(command_id, key, resource_id, shared=shared)
         waiters.append(waiter)
         kind = COMMAND_TYPES[type(command)]
         try:
@@ -140,6 +148,7 @@ class CommandBus:
                 COMMANDS_ASKED.labels(kind, "unknown").inc()
                 raise unavailable(UNKNOWN) from None
             COMMANDS_ASKED.labels(kind, "undecided").inc()
+            self._undecided_at = time.monotonic()
             return Undecided(command_id, first=waiters[0] is waiter)
         except LogUnavailableError:
             COMMANDS_ASKED.labels(kind, "unknown").inc()
@@ -151,6 +160,20 @@ class CommandBus:
             waiters.remove(waiter)
             if not waiters:
                 self._waiting.pop(command_id, None)
+
+    async def promised_id(self, client: redis.Redis, key: Key | None) -> str | None:
+        """The id that an earlier request with this key asks for or was promised, where it is not decided.
+
+        A new order would go to another partition than the one it repeats, and could be decided before it. Redis is
+        asked only while answers are missing.
+        """
+        if key is None:
+            return None
+        for waiter in self._waiting.get(key.command_id, ()):
+            return waiter.resource_id
+        if time.monotonic() - self._undecided_at > PROMISES_SECONDS:
+            return None
+        return await find_claim(client, key.command_id)
 
     async def refuse_mismatch(self, key: Key | None) -> None:
         """Raise ApiError 422 where this key was used for another request. For requests that need no decision."""
@@ -202,11 +225,11 @@ class CommandBus:
         self._replies_connected = connected
 
     def _told(self, waiter: _Waiter, reply: Reply) -> None:
-        if waiter.fingerprint is None or (waiter.mark is not None and reply.body.startswith(waiter.mark)):
-            if reply.flag is Flag.REJECTED:
-                waiter.refuse(refused_body(reply.body))
-            else:
-                waiter.accept(reply.body, repeated=reply.flag is Flag.REPEATED)
+        accepted = reply.flag is Flag.ACCEPTED
+        if waiter.fingerprint is None:
+            waiter.refuse(refused_body(reply.body)) if not accepted else waiter.accept(reply.body, repeated=False)
+        elif accepted and waiter.mark is not None and reply.body.startswith(waiter.mark):
+            waiter.accept(reply.body, repeated=False)
         elif reply.body.startswith(INTERNAL_MARK):
             waiter.refuse(refused_body(reply.body))
         else:

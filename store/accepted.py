@@ -32,9 +32,15 @@ async def note_accepted(client: redis.Redis, resource_id: str, accepted: Accepte
 
 
 async def claim(client: redis.Redis, command_id: str, resource_id: str) -> bool:
-    """Whether this resource is the one promised for the command; False where another request was first."""
+    """Promise this resource for the command; False where an earlier request has a promise."""
     earlier = await client.set(f"undecided:{command_id}", resource_id, nx=True, get=True, ex=CLAIMED_SECONDS)
-    return earlier is None or earlier == resource_id.encode()
+    return earlier is None
+
+
+async def find_claim(client: redis.Redis, command_id: str) -> str | None:
+    """The resource that was promised for the command."""
+    stored = await client.get(f"undecided:{command_id}")
+    return stored.decode() if isinstance(stored, bytes) else stored
 
 
 async def find_accepted(client: redis.Redis, resource_id: str) -> Accepted | None:

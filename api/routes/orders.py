@@ -50,7 +50,8 @@ async def ask_for_order(
 ) -> Response:
     """The answer to a new order, whoever asks for it."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
-    order_id = make_id(ORDER)
+    parts = parts_of(request)
+    order_id = await parts.commands.promised_id(parts.redis, key) or make_id(ORDER)
     command = CreateOrder(
         order_id=order_id,
         merchant_id=merchant_id,

@@ -1,0 +1,160 @@
+"""Idempotency-Key over HTTP: one effect, the same bytes again, and 422 for another body."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+import asyncpg
+
+from tests.support.api import CARD, Api, created, error_of
+from tests.support.stack import Stack
+
+
+def _key() -> str:
+    return f"key-{secrets.token_hex(8)}"
+
+
+async def test_the_same_key_fifty_times_at_once_makes_one_payment_and_one_answer(
+    api: Api, database: asyncpg.Connection
+) -> None:
+    order, key = await api.order(), _key()
+    body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+    answers = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert await database.fetchval("SELECT count(*) FROM payments WHERE order_id = $1", order["id"]) == 1
+
+
+async def test_the_same_key_fifty_times_at_once_makes_one_order(stranger: Api, database: asyncpg.Connection) -> None:
+    key, receipt = _key(), _key()
+    answers = await asyncio.gather(
+        *(stranger.post("/orders", {"amount": 500, "receipt": receipt}, key=key) for _ in range(50))
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert await database.fetchval("SELECT count(*) FROM orders WHERE receipt = $1", receipt) == 1
+
+
+async def test_a_replay_is_the_stored_answer_although_the_payment_went_on(api: Api) -> None:
+    order, key = await api.order(), _key()
+    body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+    first = await api.post("/payments", body, key=key)
+    await api.decided(f"/payments/{first.json()['id']}")
+    again = await api.post("/payments", body, key=key)
+    assert again.status_code == 201
+    assert again.content == first.content
+    assert again.json()["status"] == "CREATED"
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotent-Replayed" not in first.headers
+
+
+async def test_another_body_under_the_same_key_names_the_fields_that_differ(api: Api) -> None:
+    order, key = await api.order(), _key()
+    upi = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+    created(await api.post("/payments", upi, key=key))
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({**upi, "vpa": "other@upi"}, "vpa"),
+        ({**upi, "amount": 50_000}, "amount"),
+        ({**upi, "order_id": "order_0000000000000000"}, "order_id"),
+        ({**upi, "order_id": "nonsense"}, "order_id"),
+        ({"order_id": order["id"], "method": "card", "card": CARD}, "card.expiry, card.number, method, vpa"),
+    ]
+    for body, names in cases:
+        answer = await api.post("/payments", body, key=key)
+        error = error_of(answer)
+        assert (answer.status_code, error["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+        assert error["description"].endswith(f"differ: {names}")
+        assert "4111" not in error["description"]
+
+
+async def test_a_capture_and_a_refund_replay_too(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    key = _key()
+    first = await api.post(f"/payments/{payment['id']}/capture", {}, key=key)
+    again = await api.post(f"/payments/{payment['id']}/capture", {}, key=key)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.content == again.content
+    assert again.headers["Idempotent-Replayed"] == "true"
+    elsewhere = await api.post("/payments/pay_0000000000000000/capture", {}, key=key)
+    assert (elsewhere.status_code, error_of(elsewhere)["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    refund = await api.post(f"/payments/{payment['id']}/refunds", {"amount": 600}, key=key)
+    other_route = await api.post("/refunds", {"payment_id": payment["id"], "amount": 600}, key=key)
+    assert (refund.status_code, other_route.status_code) == (201, 201)
+    assert refund.content == other_route.content
+
+
+async def test_a_refusal_is_not_stored(api: Api) -> None:
+    payment = await api.pay((await api.order())["id"], vpa="slow@upi")
+    key, path = _key(), f"/payments/{payment['id']}/capture"
+    assert (await api.post(path, {}, key=key)).status_code == 400
+    await api.decided(f"/payments/{payment['id']}")
+    late = await api.post(path, {}, key=key)
+    assert (late.status_code, late.json()["captured"]) == (200, True)
+    assert "Idempotent-Replayed" not in late.headers
+
+
+async def test_keys_belong_to_a_merchant_and_a_route(api: Api, stranger: Api) -> None:
+    key = _key()
+    mine = created(await api.post("/orders", {"amount": 500}, key=key))
+    theirs = created(await stranger.post("/orders", {"amount": 600}, key=key))
+    public = created(await api.post("/orders/public", {"amount": 700}, key=key))
+    assert len({mine["id"], theirs["id"], public["id"]}) == 3
+
+
+async def test_an_empty_key_is_no_key(api: Api) -> None:
+    first = created(await api.post("/orders", {"amount": 500}, key=""))
+    second = created(await api.post("/orders", {"amount": 500}, key=""))
+    assert first["id"] != second["id"]
+
+
+async def test_public_keys_belong_to_the_order(api: Api) -> None:
+    key = _key()
+    orders = [await api.order() for _ in range(2)]
+    payments = [
+        created(
+            await api.public(
+                "POST",
+                "/payments/public",
+                json={"order_id": order["id"], "method": "upi", "vpa": "success@upi"},
+                headers={"Idempotency-Key": key},
+            )
+        )
+        for order in orders
+    ]
+    assert payments[0]["id"] != payments[1]["id"]
+
+
+async def test_without_an_actor_a_request_is_accepted_never_lost_and_can_always_be_read(api: Api, stack: Stack) -> None:
+    order, twice, key = await api.order(), await api.order(), _key()
+    pay_twice = {"order_id": twice["id"], "method": "upi", "vpa": "success@upi"}
+    stack.hold("payments")
+    try:
+        payment, made, *others = await asyncio.gather(
+            api.post("/payments", {**pay_twice, "order_id": order["id"]}),
+            api.post("/orders", {"amount": 800}, key=key),
+            api.post("/payments", pay_twice),
+            api.post("/payments", pay_twice),
+        )
+        repeated = await api.post("/orders", {"amount": 800}, key=key)
+        read = [await api.get(answer.headers["Location"].removeprefix("/api/v1")) for answer in (payment, made)]
+    finally:
+        stack.release("payments")
+    # Accepted, as it will be, and there to be read at once.
+    assert (payment.status_code, payment.json()["status"], payment.json()["amount"]) == (202, "CREATED", 50_000)
+    assert made.status_code == 202
+    assert [answer.json() for answer in read] == [payment.json(), made.json()]
+    # The first one is still running.
+    assert (repeated.status_code, repeated.headers["Retry-After"]) == (409, "1")
+    # Decided in the end, and the same order to whoever asks again.
+    assert (await api.decided(f"/payments/{payment.json()['id']}", timeout=30))["status"] == "SUCCESS"
+    replay = await api.post("/orders", {"amount": 800}, key=key)
+    assert (replay.status_code, replay.json()["id"]) == (201, made.json()["id"])
+    # Of two payments of one order one is refused: the refusal can be read where the payment was promised.
+    assert [answer.status_code for answer in others] == [202, 202]
+    found = [await api.decided(f"/payments/{answer.json()['id']}") for answer in others]
+    assert sorted(one["status"] for one in found) == ["FAILED", "SUCCESS"]
+    refused = next(one for one in found if one["status"] == "FAILED")
+    assert refused["error_description"] == "Order has a payment in progress"

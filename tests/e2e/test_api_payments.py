@@ -1,0 +1,211 @@
+"""Orders, payments, captures and refunds over HTTP, from the request to the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.support.api import CARD, Api, created, error_of
+
+ORDER_KEYS = ["id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "created_at", "updated_at"]
+PAYMENT_KEYS = [
+    "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded",
+    "error_code", "error_description", "created_at", "updated_at",
+]  # fmt: skip
+REFUND_KEYS = [
+    "id", "payment_id", "merchant_id", "amount", "currency", "reason", "status", "error_code", "error_description",
+    "created_at", "processed_at", "updated_at",
+]  # fmt: skip
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
+
+
+async def test_an_order_is_created_as_it_was_asked_for(api: Api) -> None:
+    order = await api.order(500, receipt="r-1", notes={"größe": "XL", "empty": ""})
+    assert list(order) == ORDER_KEYS
+    assert re.fullmatch(r"order_[0-9A-Za-z]{16}", order["id"])
+    assert (order["amount"], order["currency"], order["status"]) == (500, "INR", "CREATED")
+    assert (order["receipt"], order["notes"]) == ("r-1", {"größe": "XL", "empty": ""})
+    assert INSTANT.match(order["created_at"])
+    assert order["updated_at"] is None
+    assert (await api.get(f"/orders/{order['id']}")).json() == order
+
+
+@pytest.mark.parametrize("fields", [{"currency": "USD"}, {"currency": None, "receipt": None, "notes": None}])
+async def test_optional_fields_may_be_given_or_null(api: Api, fields: dict[str, Any]) -> None:
+    order = await api.order(100, **fields)
+    assert order["currency"] == (fields["currency"] or "INR")
+    assert order["notes"] == {}
+
+
+async def test_a_upi_payment_is_accepted_and_succeeds(api: Api) -> None:
+    order = await api.order(700)
+    payment = await api.pay(order["id"])
+    assert [key for key in payment if key != "vpa"] == PAYMENT_KEYS
+    assert (payment["status"], payment["vpa"], payment["amount"], payment["captured"]) == (
+        "CREATED", "success@upi", 700, False,
+    )  # fmt: skip
+    decided = await api.decided(f"/payments/{payment['id']}")
+    assert (decided["status"], decided["error_code"]) == ("SUCCESS", None)
+    assert datetime.fromisoformat(decided["updated_at"]) >= datetime.fromisoformat(decided["created_at"])
+    assert (await api.get(f"/orders/{order['id']}")).json()["status"] == "PAID"
+
+
+async def test_a_card_payment_keeps_network_and_last_digits_only(api: Api) -> None:
+    order = await api.order()
+    body = {"order_id": order["id"], "method": "card", "card": {**CARD, "number": "5555 5555 5555 4444"}}
+    payment = created(await api.post("/payments", body))
+    assert (payment["card_network"], payment["card_last4"]) == ("mastercard", "4444")
+    assert "vpa" not in payment
+    assert "5555555555554444" not in str(payment)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"method": "upi", "vpa": "failure@upi"}, "FAILED", "UPI_DECLINED"),
+        ({"method": "upi", "vpa": "insufficient@upi"}, "FAILED", "INSUFFICIENT_FUNDS"),
+        ({"method": "upi", "vpa": "timeout@upi"}, "FAILED", "BANK_TIMEOUT"),
+        ({"method": "upi", "vpa": "unknown@upi"}, "SUCCESS", None),
+        ({"method": "upi", "vpa": "anyone@bank"}, "SUCCESS", None),
+        ({"method": "card", "card": {**CARD, "number": "4000000000000002"}}, "FAILED", "CARD_DECLINED"),
+        ({"method": "card", "card": {**CARD, "number": "4000000000009995"}}, "FAILED", "INSUFFICIENT_FUNDS"),
+        ({"method": "card", "card": {**CARD, "number": "378282246310005", "cvv": "1234"}}, "SUCCESS", None),
+    ],
+)
+async def test_the_instrument_decides_the_outcome(
+    api: Api, body: dict[str, Any], status: str, code: str | None
+) -> None:
+    order = await api.order()
+    payment = created(await api.post("/payments", {"order_id": order["id"], **body}))
+    decided = await api.decided(f"/payments/{payment['id']}")
+    assert (decided["status"], decided["error_code"]) == (status, code)
+    assert (decided["error_description"] is None) == (code is None)
+
+
+@pytest.mark.parametrize("fields", [{"amount": 501}, {"currency": "USD"}])
+async def test_an_amount_or_currency_other_than_the_orders_is_refused(api: Api, fields: dict[str, Any]) -> None:
+    order = await api.order(500)
+    body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+    answer = await api.post("/payments", {**body, **fields})
+    assert (answer.status_code, error_of(answer)["field"]) == (400, next(iter(fields)))
+    created(await api.post("/payments", {**body, "amount": 500, "currency": "INR"}))
+
+
+async def test_an_order_is_paid_once_and_can_be_paid_again_after_a_failure(api: Api) -> None:
+    order = await api.order()
+    body = {"order_id": order["id"], "method": "upi", "vpa": "slow@upi"}
+    first = created(await api.post("/payments", {**body, "vpa": "failure@upi"}))
+    await api.decided(f"/payments/{first['id']}")
+    second = created(await api.post("/payments", body))
+    beside = await api.post("/payments", body)
+    assert (beside.status_code, error_of(beside)["description"]) == (400, "Order has a payment in progress")
+    await api.decided(f"/payments/{second['id']}")
+    after = await api.post("/payments", body)
+    assert (after.status_code, error_of(after)["description"]) == (400, "Order already paid")
+
+
+async def test_of_many_payments_at_once_one_order_takes_one(api: Api) -> None:
+    order = await api.order()
+    body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+    answers = await asyncio.gather(*(api.post("/payments", body) for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 19
+
+
+async def test_a_capture_needs_success_and_happens_once(api: Api) -> None:
+    order = await api.order(900)
+    payment = await api.pay(order["id"], vpa="slow@upi")
+    path = f"/payments/{payment['id']}/capture"
+    early = await api.post(path, {})
+    assert (early.status_code, error_of(early)["description"]) == (400, "Payment not in capturable state")
+    await api.decided(f"/payments/{payment['id']}")
+    wrong = await api.post(path, {"amount": 899})
+    assert (wrong.status_code, error_of(wrong)["field"]) == (400, "amount")
+    answer = await api.call("POST", path)
+    assert (answer.status_code, answer.json()["captured"]) == (200, True)
+    again = await api.post(path, {"amount": 900})
+    assert (again.status_code, error_of(again)["description"]) == (400, "Payment not in capturable state")
+
+
+async def test_a_payment_is_refunded_in_parts_and_never_above_its_amount(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    first = created(await api.post(f"/payments/{payment['id']}/refunds", {"amount": 400, "reason": "one"}))
+    assert [key for key in first if key != "automatic"] == REFUND_KEYS
+    assert (first["status"], first["processed_at"], first["reason"]) == ("PENDING", None, "one")
+    created(await api.post("/refunds", {"payment_id": payment["id"], "amount": 500}))
+    above = await api.post(f"/payments/{payment['id']}/refunds", {"amount": 101})
+    assert (above.status_code, error_of(above)["description"]) == (400, "Refund amount exceeds available amount")
+    processed = await api.decided(f"/refunds/{first['id']}")
+    assert processed["status"] == "PROCESSED"
+    assert INSTANT.match(processed["processed_at"])
+    after = (await api.get(f"/payments/{payment['id']}")).json()
+    assert (after["amount_refunded"], after["status"]) == (900, "SUCCESS")
+    capture = await api.post(f"/payments/{payment['id']}/capture", {})
+    assert error_of(capture)["description"] == "Payment not in capturable state"
+    listed = (await api.get("/refunds", payment_id=payment["id"])).json()
+    assert [refund["amount"] for refund in listed["data"]] == [500, 400]
+
+
+async def test_a_refund_that_fails_gives_its_amount_back(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    refund = created(await api.post(f"/payments/{payment['id']}/refunds", {"amount": 1_000, "reason": "fail_refund"}))
+    failed = await api.decided(f"/refunds/{refund['id']}")
+    assert (failed["status"], failed["error_code"]) == ("FAILED", "REFUND_FAILED")
+    created(await api.post(f"/payments/{payment['id']}/refunds", {"amount": 1_000}))
+
+
+async def test_only_a_success_can_be_refunded(api: Api) -> None:
+    payment = await api.paid(vpa="failure@upi")
+    answer = await api.post(f"/payments/{payment['id']}/refunds", {"amount": 100})
+    assert (answer.status_code, error_of(answer)["description"]) == (400, "Payment not in refundable state")
+
+
+async def test_concurrent_refunds_together_stay_within_the_payment(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    asked = [api.post(f"/payments/{payment['id']}/refunds", {"amount": 300}) for _ in range(12)]
+    answers = await asyncio.gather(*asked)
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [400] * 9
+
+
+async def test_lists_are_complete_newest_first_and_page_without_gaps(stranger: Api) -> None:
+    orders = [(await stranger.order(1_000 + number))["id"] for number in range(5)]
+    payments = [await stranger.paid(order, vpa="failure@upi" if order == orders[0] else "a.b@upi") for order in orders]
+    newest_first = [payment["id"] for payment in reversed(payments)]
+    bare = (await stranger.get("/payments")).json()
+    assert [payment["id"] for payment in bare] == newest_first
+    seen, cursor = [], ""
+    while True:
+        page = (await stranger.get("/payments", limit=2, cursor=cursor)).json()
+        seen += [payment["id"] for payment in page["data"]]
+        if not page["has_more"]:
+            assert page["next_cursor"] is None
+            break
+        cursor = page["next_cursor"]
+    assert seen == newest_first
+    listed = (await stranger.get("/orders", limit=100)).json()
+    assert [order["id"] for order in listed["data"]] == list(reversed(orders))
+
+
+async def test_a_list_of_payments_can_be_filtered(api: Api) -> None:
+    paid = await api.paid(amount=123_457, vpa="find_me%x@upi".replace("%", "."))
+    failed = await api.paid(amount=123_457, vpa="failure@upi")
+    captured = (await api.post(f"/payments/{paid['id']}/capture")).json()
+
+    async def found(**query: Any) -> list[str]:
+        answer = await api.get("/payments", amount_min=123_457, amount_max=123_457, **query)
+        return [payment["id"] for payment in answer.json()]
+
+    assert await found() == [failed["id"], paid["id"]]
+    assert await found(status="FAILED") == [failed["id"]]
+    assert await found(captured="true") == [paid["id"]] == await found(captured="true", method="upi")
+    assert await found(method="card") == []
+    assert await found(order_id=paid["order_id"]) == [paid["id"]]
+    assert await found(q="find_me") == [paid["id"]] == await found(q=paid["id"]) == await found(q="FIND_ME.X")
+    assert await found(q="find%me") == []
+    assert await found(q="UPI_DECLINED") == [failed["id"]]
+    assert await found(**{"from": captured["created_at"]}) == [failed["id"], paid["id"]]
+    assert await found(to=captured["created_at"]) == []
+    assert await found(**{"from": "2001-01-01", "to": "2002-01-01T00:00:00 05:30"}) == []
