@@ -188,7 +188,7 @@ async def advance(pool: asyncpg.Pool, job: Job, *, state: str, cursor: str, done
 async def _next_events(pool: asyncpg.Pool, job: Job, target: Target, span: Span, limit: int) -> Chunk:
     txid, order_id, sequence = job.cursor.split(",") if job.cursor else ("0", "", "0")
     arguments = _span_arguments(target, span)
-    rows = await pool.fetch(NEXT_EVENTS, *arguments, txid, order_id, int(sequence), limit)
+    rows = await pool.fetch(NEXT_EVENTS, *arguments, int(txid), order_id, int(sequence), limit)
     drafts: list[Draft] = []
     for row in rows:
         event = decode(row["payload"].encode())

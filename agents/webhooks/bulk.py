@@ -37,11 +37,19 @@ class Bulk:
         while not self._context.stopping.is_set():
             try:
                 for job in await open_jobs(self._pool):
-                    await self._step(job)
+                    await self._step_or_fail(job)
             except UNAVAILABLE as error:
-                log.warning("job_step_failed", error=repr(error))
+                log.warning("jobs_unavailable", error=repr(error))
             pause = asyncio.wait_for(self._context.stopping.wait(), timeout=CHUNK_SECONDS)
             await asyncio.gather(pause, return_exceptions=True)
+
+    async def _step_or_fail(self, job: Job) -> None:
+        """A defect of one job must not stop the others: that job ends as failed."""
+        try:
+            await self._step(job)
+        except (ValueError, KeyError, asyncpg.DataError, asyncpg.SyntaxOrAccessError):
+            log.error("job_failed", job_id=job.id, kind=job.kind, exc_info=True)
+            await advance(self._pool, job, state="failed", cursor=job.cursor, done=0)
 
     async def _step(self, job: Job) -> None:
         chunk = await next_chunk(self._pool, job, limit=CHUNK)

@@ -7,6 +7,7 @@ time, a private address gets no connection. Redirects are not followed, so no an
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import time
 from functools import lru_cache
@@ -87,7 +88,7 @@ class Sender:
     def _guarded_socket(self, address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, place = address
         if not self._private_allowed and not address_is_public(place[0]):
-            raise TargetRefusedError("the target's address is private or local and is refused")
+            raise TargetRefusedError(errno.EACCES, "the target's address is private or local and is refused")
         return socket.socket(family=family, type=kind, proto=protocol)
 
 

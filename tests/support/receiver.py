@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,8 @@ class Receiver:
     port: int = 0
     received: list[Received] = field(default_factory=list)
     answers: dict[str, list[int | web.Response]] = field(default_factory=dict)
+    decide: Callable[[Received], int | None] = field(default=lambda _: None)
+    """A status for this very request, or None: as `answers` says."""
     hanging: set[str] = field(default_factory=set)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -62,9 +64,13 @@ class Receiver:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
-        self.received.append(Received(request.path, dict(request.headers), body, time.time()))
+        received = Received(request.path, dict(request.headers), body, time.time())
+        self.received.append(received)
         if request.path in self.hanging:
             await self.released.wait()
+        decided = self.decide(received)
+        if decided is not None:
+            return web.Response(status=decided)
         planned = self.answers.get(request.path)
         answer = 200 if not planned else planned.pop(0) if len(planned) > 1 else planned[0]
         return web.Response(status=answer) if isinstance(answer, int) else _copy(answer)
@@ -79,9 +85,9 @@ def _copy(answer: web.Response) -> web.Response:
 async def receiver() -> AsyncIterator[Receiver]:
     """A running receiver on a free port of 127.0.0.1."""
     merchant = Receiver()
-    runner = web.ServerRunner(web.Server(merchant.handle, access_log=None))
+    runner = web.ServerRunner(web.Server(merchant.handle, access_log=None), shutdown_timeout=0.5)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.5)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     merchant.port = runner.addresses[0][1]
     try:
