@@ -1,6 +1,6 @@
 """Which roles should be alive and which are not: those without a heartbeat that has not expired.
 
-`api` and `pages` write none: they are asked over HTTP. A role that is not part of this stack is not missed.
+`pages` writes none: it is asked over HTTP. A role that is not part of this stack is not missed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ops.environment import local_plan
 from ops.errors import GatewayError
 from runtime.roles import ROLES
 
-WITHOUT_HEARTBEAT = frozenset({"api", "pages"})
+WITHOUT_HEARTBEAT = frozenset({"pages"})
 
 
 def expected_roles() -> tuple[str, ...]:

@@ -1,0 +1,149 @@
+"""The log read from outside: merged by time, filtered, followed, undecodable shown, one sentence when it is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from domain.ids import ORDER
+from domain.order import CreateOrder
+from ops.inspection.lag import group_lags
+from ops.inspection.locating import locate
+from ops.inspection.matching import wanted_of
+from ops.inspection.names import named_topics
+from ops.inspection.reader import Start, log_reader
+from ops.inspection.records import LogRecord
+from ops.inspection.tailing import Tail, tailed
+from runtime.clock import make_id, now, random_token
+from tests.support.command import gateway
+from tests.support.stack import Stack
+from topics.catalogue import COMMANDS, EVENTS, partition_of
+from topics.codec import command_envelope
+from topics.envelope import encode
+from topics.producer import LogProducer, Record
+
+
+def order_record(services: Stack, order_id: str, *, topic: str = COMMANDS, amount: int = 500) -> Record:
+    command = CreateOrder(order_id, "test_merchant", amount, "INR", None, {"mail": "alpha@example"})
+    value = encode(command_envelope(command, command_id=f"cmd_{random_token()[:16]}", at=now(), request_id=None))
+    key = order_id.encode()
+    partition = partition_of(key, services.settings.topic_partitions)
+    return Record(topic, partition, key, value, [("type", b"order.create"), ("mark", order_id.encode())])
+
+
+async def publish(services: Stack, *records: Record) -> None:
+    """One after the other, so that their times differ."""
+    producer = LogProducer(services.kafka_bootstrap_servers)
+    await producer.start()
+    for record in records:
+        await producer.publish([record], timeout=20)
+        await asyncio.sleep(0.002)
+    await producer.stop()
+
+
+def tail_of(
+    services: Stack,
+    *names: str,
+    limit: int = 0,
+    follow: bool = False,
+    order_id: str | None = None,
+    headers: Sequence[str] = (),
+    where: str | None = None,
+) -> Tail:
+    return Tail(
+        topics=tuple(named_topics(names, services.settings)),
+        wanted=wanted_of(words=(order_id,), headers=headers, where=where),
+        start=Start(),
+        order_id=order_id,
+        limit=limit,
+        follow=follow,
+    )
+
+
+async def test_topics_and_partitions_are_merged_by_time(services: Stack) -> None:
+    mark = random_token()
+    orders = [make_id(ORDER) for _ in range(12)]
+    records = [order_record(services, one, topic=(COMMANDS, EVENTS)[n % 2]) for n, one in enumerate(orders)]
+    await publish(services, *(Record(r.topic, r.partition, r.key, r.value, [("run", mark.encode())]) for r in records))
+
+    asked = tail_of(services, "commands", "events", headers=[f"run={mark}"])
+    seen = [record async for record in tailed(services.settings, asked)]
+
+    assert [record.key.decode() for record in seen] == orders
+    assert [record.at_ms for record in seen] == sorted(record.at_ms for record in seen)
+
+
+async def test_the_last_that_match_are_shown(services: Stack) -> None:
+    order_id = make_id(ORDER)
+    await publish(services, *(order_record(services, order_id, amount=500 + n) for n in range(6)))
+    asked = tail_of(services, "commands", limit=2, order_id=order_id, where="amount < 505")
+    seen = [record async for record in tailed(services.settings, asked)]
+    assert [record.json["body"]["amount"] for record in seen if record.json] == [503, 504]
+
+
+async def test_following_shows_what_arrives(services: Stack) -> None:
+    order_id = make_id(ORDER)
+    asked = tail_of(services, "commands", limit=1, follow=True, order_id=order_id)
+    await publish(services, order_record(services, order_id, amount=600))
+    stream = tailed(services.settings, asked)
+
+    async def next_amount() -> int:
+        record: LogRecord = await asyncio.wait_for(anext(stream), timeout=20)
+        assert record.json is not None
+        return int(record.json["body"]["amount"])
+
+    assert await next_amount() == 600
+    arriving = asyncio.create_task(next_amount())
+    await asyncio.sleep(0.3)
+    await publish(services, order_record(services, order_id, amount=700))
+    assert await arriving == 700
+    await stream.aclose()  # type: ignore[attr-defined]  # an async generator
+
+
+async def test_records_are_located_by_partition_and_time(services: Stack) -> None:
+    early, late, other = make_id(ORDER), make_id(ORDER), make_id(ORDER)
+    began = now()
+    await publish(services, order_record(services, early), order_record(services, other), order_record(services, late))
+    async with log_reader(services.settings) as reader:
+        found = await locate(
+            reader, COMMANDS, late, [(began, "never_there")], partitions=services.settings.topic_partitions
+        )
+    assert [record.key for record in found] == [late.encode()]
+
+
+async def test_lag_is_told_in_records_and_in_time(services: Stack) -> None:
+    lags = await group_lags(services.settings)
+    assert all(one.unread == 0 or one.oldest_unread_seconds is not None for one in lags)
+
+
+async def test_an_undecodable_record_is_shown_and_ends_nothing(services: Stack) -> None:
+    key = f"bad_{random_token()}".encode()
+    await publish(services, Record(COMMANDS, 0, key, b"\xff\xfe payer@okbank", [("type", b"order.create")]))
+    shown = await gateway(services, "topics", "tail", "commands", "--key", key.decode())
+    assert shown.code == 0, shown.err
+    assert "undecodable" in shown.out
+    assert "ff fe" in shown.out
+    assert b"payer".hex(" ") not in shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "code", "said"),
+    [
+        (("topics", "tail", "evnts"), {}, 2, "did you mean 'events'?"),
+        (("topics", "tail", "--where", "amount >"), {}, 2, "a value was expected"),
+        (("topics", "show", "events/0/99999999"), {}, 2, "There is no record at"),
+        (("journey", "order_0000000000000000"), {}, 2, "No order 'order_0000000000000000' is known"),
+        (("topics", "list"), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 4, "The log at 127.0.0.1:1 does not answer"),
+        (("journey", "pay_0000000000000000"), {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 4, "does not answer"),
+        (("dlq", "show", "dlq_nothing"), {}, 2, "There is no dead letter"),
+    ],
+)
+async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(
+    services: Stack, arguments: tuple[str, ...], env: dict[str, str], code: int, said: str
+) -> None:
+    ended = await gateway(services, *arguments, **env)
+    assert ended.code == code, ended.err
+    assert said in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
