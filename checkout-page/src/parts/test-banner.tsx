@@ -12,7 +12,7 @@ interface Props {
 export function TestBanner({ fillable, outcome, onOutcome, onFill }: Props) {
   const texts = useTexts();
   return (
-    <div class="banner" data-test-id="test-mode-banner">
+    <header class="banner" data-test-id="test-mode-banner">
       <span>{texts.test_mode}</span>
       {fillable && (
         <span class="banner-tools">
@@ -35,6 +35,6 @@ export function TestBanner({ fillable, outcome, onOutcome, onFill }: Props) {
           </button>
         </span>
       )}
-    </div>
+    </header>
   );
 }
