@@ -30,7 +30,7 @@ from ops.workers import known_role
 from runtime.roles import ROLES
 from runtime.settings import Settings
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 RESTARTS_MAX = 4
 """A worker that died this often while the stack came up will not come up."""
 

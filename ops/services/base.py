@@ -35,7 +35,7 @@ class Service(Protocol):
         """Return when the service answers; raise anything else otherwise."""
 
 
-async def wait_ready(service: Service, *, timeout_seconds: float = 60.0) -> None:
+async def wait_ready(service: Service, *, timeout_seconds: float = 120.0) -> None:
     """Probe until it answers, at most `timeout_seconds`."""
     last: BaseException | None = None
     try:
