@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "topics": "ops.inspection.topics:topics",
     "pages": "ops.pages_build:pages",
     "health": "ops.inspection.health:health",
+    "exporter": "ops.inspection.exporter:exporter",
     "journey": "ops.inspection.journey:journey",
     "dlq": "ops.inspection.dlq:dlq",
     "stuck": "ops.inspection.stuck:stuck",

@@ -50,6 +50,8 @@ class Report:
     lags: list[GroupLag]
     records_per_second: dict[str, float]
     problems: list[str]
+    log_answers: bool
+    redis_answers: bool
 
 
 def health(
@@ -98,6 +100,8 @@ async def look(settings: Settings) -> Report:
         lags=lags if isinstance(lags, list) else [],
         records_per_second=rates if isinstance(rates, dict) else {},
         problems=list(dict.fromkeys(problems)),
+        log_answers=isinstance(lags, list) and isinstance(rates, dict),
+        redis_answers=isinstance(workers, dict),
     )
 
 

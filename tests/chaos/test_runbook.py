@@ -1,0 +1,206 @@
+"""The runbook, run: a gateway is broken on purpose, its section's commands show and mend it. One stack for all."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from domain.ids import ORDER, PAYMENT
+from domain.order import CreateOrder
+from domain.payment import CreatePayment, Method
+from ops.environment import REPOSITORY
+from ops.inspection.letters import Selection, letters
+from runtime.clock import make_id, now, random_token
+from store.connections import make_pool
+from tests.support.command import Ended, gateway
+from tests.support.eventually import eventually
+from tests.support.stack import ALL_ROLES, Stack, running_stack
+from topics.catalogue import COMMANDS, partition_of
+from topics.codec import command_envelope
+from topics.envelope import encode
+from topics.producer import LogProducer, Record
+
+RUNBOOK = (REPOSITORY / "docs" / "RUNBOOK.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"```sh (look|mend)\n(.*?)```", re.DOTALL)
+MENDED_SECONDS = 45.0
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+
+
+def section(title: str) -> dict[str, list[str]]:
+    """`look` and `mend` -> the commands of a section."""
+    _, found, rest = RUNBOOK.partition(f"\n## {title}\n")
+    assert found, f"the runbook has no section {title}"
+    text = rest.split("\n## ", 1)[0]
+    commands: dict[str, list[str]] = {"look": [], "mend": []}
+    for kind, lines in BLOCK.findall(text):
+        commands[kind] += lines.strip().splitlines()
+    return commands
+
+
+@pytest.fixture(scope="module")
+def breakable(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A whole gateway of its own, with deadlines short enough to miss."""
+    env = {"PAYMENT_DEADLINE_SECONDS": "1"}
+    with running_stack(roles=ALL_ROLES, env=env, failed=lambda: request.session.testsfailed > 0) as running:
+        yield running
+
+
+async def run_line(stack: Stack, line: str, names: dict[str, str]) -> Ended:
+    """One `gateway …` line of the runbook with its $NAMES filled in."""
+    words = [names.get(word.removeprefix("$"), word) if word.startswith("$") else word for word in shlex.split(line)]
+    assert words[0] == "gateway", line
+    return await gateway(stack, *words[1:])
+
+
+async def write(stack: Stack, *records: Record) -> None:
+    producer = LogProducer(stack.kafka_bootstrap_servers)
+    await producer.start()
+    await producer.publish(records, timeout=20)
+    await producer.stop()
+
+
+def command_record(stack: Stack, command: CreateOrder | CreatePayment) -> Record:
+    key = command.order_id.encode()
+    value = encode(command_envelope(command, command_id=f"cmd_{random_token()[:16]}", at=now(), request_id=None))
+    partition = partition_of(key, stack.settings.topic_partitions)
+    return Record(COMMANDS, partition, key, value, [("type", b"x")])
+
+
+async def ask_for_payment(stack: Stack) -> str:
+    """An order and a payment of it, asked for over the log; the payment's id."""
+    order_id, payment_id = make_id(ORDER), make_id(PAYMENT)
+    vpa = "success@upi"
+    paying = CreatePayment(
+        order_id, payment_id, "test_merchant", Method.UPI, vpa, vpa, None, None, None, None, deadline_at=now()
+    )
+    order = CreateOrder(order_id, "test_merchant", 500, "INR", None, {})
+    await write(stack, command_record(stack, order), command_record(stack, paying))
+    return payment_id
+
+
+async def freeze_payments(stack: Stack) -> dict[str, str]:
+    stack.freeze("payments-0")
+    await write(stack, command_record(stack, CreateOrder(make_id(ORDER), "test_merchant", 500, "INR", None, {})))
+    await heartbeat_gone(stack, "payments")
+    return {}
+
+
+async def freeze_redis(stack: Stack) -> dict[str, str]:
+    stack.freeze("redis")
+    return {}
+
+
+async def freeze_bank(stack: Stack) -> dict[str, str]:
+    stack.freeze("processor-0")
+    stack.freeze("sweeper-0")
+    payment_id = await ask_for_payment(stack)
+    await eventually(lambda: is_past_its_deadline(stack, payment_id), timeout=30, what="the payment is overdue")
+    return {"PAYMENT": payment_id}
+
+
+async def is_past_its_deadline(stack: Stack, payment_id: str) -> bool:
+    pool = await make_pool(stack.settings, size=1)
+    try:
+        statement = "SELECT deadline_at < now() - interval '2 seconds' FROM payments WHERE id = $1"
+        return bool(await pool.fetchval(statement, payment_id))
+    finally:
+        await pool.close()
+
+
+async def write_garbage(stack: Stack) -> dict[str, str]:
+    key = f"bad_{random_token()[:8]}".encode()
+    await write(stack, Record(COMMANDS, 1, key, b"\xff not ours", [("type", b"order.create")]))
+    pool = await make_pool(stack.settings, size=1)
+    try:
+
+        async def letter() -> str | None:
+            found = await letters(stack.settings, pool, Selection())
+            return found[-1].id if found else None
+
+        return {"LETTER": str(await eventually(letter, timeout=20, what="the dead letter"))}
+    finally:
+        await pool.close()
+
+
+async def heartbeat_gone(stack: Stack, role: str) -> None:
+    async def gone() -> bool:
+        ended = await gateway(stack, "health", "--json")
+        return f"{role} gives no sign of life" in ended.out
+
+    await eventually(gone, timeout=40, interval=1.0, what=f"{role} is silent")
+
+
+Break = Callable[[Stack], Awaitable[dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """How to break it, what the first command says and ends with, and the command that ends in 0 once mended."""
+
+    alert: str
+    breaking: Break
+    says: str
+    code: int
+    mended: tuple[str, ...] = ("health",)
+
+
+SCENARIOS = (
+    Scenario("GatewayRoleSilent", freeze_payments, "payments gives no sign of life", 1),
+    Scenario("GatewayLagOld", freeze_payments, "payments.commands.v1", 1, mended=("topics", "lag", "--max-age", "1s")),
+    Scenario("GatewayPartDown", freeze_redis, "Redis does not answer", 1),
+    Scenario("GatewayAttemptsOverdue", freeze_bank, "no outcome past its deadline", 1, mended=("stuck",)),
+    Scenario("GatewayDeadLetters", write_garbage, "undecodable", 1, mended=("dlq", "ls")),
+)
+
+
+@pytest.fixture
+async def well(breakable: Stack) -> AsyncIterator[Stack]:
+    """The stack, thawed again whatever a test left behind."""
+    yield breakable
+    for name in ("redis", "payments-0", "processor-0", "sweeper-0"):
+        breakable.thaw(name)
+    breakable.wait_until_ready()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.alert)
+async def test_the_section_shows_what_is_wrong_and_mends_it(well: Stack, scenario: Scenario) -> None:
+    commands = section(scenario.alert)
+    names = await scenario.breaking(well)
+
+    first, *others = [await run_line(well, line, names) for line in commands["look"]]
+    assert scenario.says in first.out, first
+    assert first.code == scenario.code, first
+    for ended in others:
+        assert ended.code in (0, 1), ended
+
+    for line in commands["mend"]:
+        mending = await run_line(well, line, names)
+        assert mending.code == 0, mending
+
+    async def is_well() -> bool:
+        return (await gateway(well, *scenario.mended)).code == 0
+
+    await eventually(
+        is_well, timeout=MENDED_SECONDS, interval=1.0, what=f"`gateway {' '.join(scenario.mended)}` ends in 0"
+    )
+
+
+async def test_every_other_look_runs_on_a_healthy_gateway(well: Stack) -> None:
+    payment_id = await ask_for_payment(well)
+    await eventually(lambda: is_past_its_deadline(well, payment_id), timeout=30, what="the payment is known")
+    broken_ones = {line for scenario in SCENARIOS for line in section(scenario.alert)["look"]}
+    for line in every_look():
+        if line not in broken_ones:
+            ended = await run_line(well, line, {"PAYMENT": payment_id})
+            assert ended.code in (0, 1), (line, ended)
+
+
+def every_look() -> list[str]:
+    """Each command of the runbook that only looks, once."""
+    blocks = [text for kind, text in BLOCK.findall(RUNBOOK) if kind == "look"]
+    return list(dict.fromkeys(line for text in blocks for line in text.strip().splitlines()))
