@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import asyncpg
 import orjson
 import redis.asyncio as redis
+from redis.exceptions import RedisError
 
 from api.errors import ApiError, refused, refused_body, unavailable
 from api.metrics import COMMANDS_ASKED
@@ -173,7 +174,11 @@ class CommandBus:
             return waiter.resource_id
         if time.monotonic() - self._undecided_at > PROMISES_SECONDS:
             return None
-        return await find_claim(client, key.command_id)
+        try:
+            return await find_claim(client, key.command_id)
+        except (RedisError, OSError) as error:
+            log.warning("promise_not_looked_up", command_id=key.command_id, error=repr(error))
+            return None
 
     async def refuse_mismatch(self, key: Key | None) -> None:
         """Raise ApiError 422 where this key was used for another request. For requests that need no decision."""

@@ -24,14 +24,19 @@ async def make_pool(settings: Settings, *, size: int, lazy: bool = False) -> asy
 
 
 def make_redis(settings: Settings) -> redis.Redis:
-    """Client whose commands end within 2 s or raise; it does not retry by itself, for its callers know better."""
-    return redis.Redis.from_url(
+    """Client whose commands end within 2 s or raise; it does not retry by itself, for its callers know better.
+
+    A burst above the pool's size waits for a connection, as long as a command may take.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=2,
         socket_connect_timeout=1,
         retry=Retry(NoBackoff(), 0),
         max_connections=64,
+        timeout=2,
     )
+    return redis.Redis.from_pool(pool)
 
 
 def make_subscriber(settings: Settings) -> redis.Redis:

@@ -1,0 +1,108 @@
+"""The API while a part is away: 503 within five seconds or no difference at all, and recovery without a hand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from tests.support.api import Api, created, error_of
+from tests.support.eventually import eventually
+from tests.support.stack import Stack
+
+PATIENCE_SECONDS = 5.0
+
+
+@contextmanager
+def _away(stack: Stack, service: str) -> Iterator[None]:
+    stack.hold(service)
+    try:
+        yield
+    finally:
+        stack.release(service)
+
+
+async def _unavailable(api: Api, method: str, path: str, body: object = None) -> None:
+    began = time.monotonic()
+    answer = await api.call(method, path, json=body)
+    assert answer.status_code == 503, answer.text
+    assert error_of(answer)["code"] == "SERVICE_UNAVAILABLE"
+    assert answer.headers["Retry-After"] == "1"
+    assert time.monotonic() - began < PATIENCE_SECONDS
+
+
+async def _health(api: Api) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=api.url, timeout=10, trust_env=False) as http:
+        return await http.get("/health")
+
+
+async def _pays_again(api: Api, stack: Stack) -> None:
+    async def works() -> bool:
+        order = await api.post("/orders", {"amount": 500})
+        return order.status_code == 201
+
+    await eventually(works, timeout=60, interval=0.3, what="the API to take orders again")
+    await asyncio.to_thread(stack.wait_until_ready)
+    assert (await api.paid())["status"] == "SUCCESS"
+
+
+async def test_without_redis_payments_go_on(api: Api, stack: Stack) -> None:
+    with _away(stack, "redis"):
+        order = await api.order()
+        payment = await api.pay(order["id"])
+        body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+        public = await api.public("POST", "/payments/public", json=body)
+        assert (public.status_code, error_of(public)["description"]) == (400, "Order has a payment in progress")
+        assert (await api.decided(f"/payments/{payment['id']}"))["status"] == "SUCCESS"
+        replays = [await api.post("/orders", {"amount": 900}, key="without-redis") for _ in range(2)]
+        assert created(replays[0]) == created(replays[1])
+        unhealthy = await _health(api)
+        assert (unhealthy.status_code, unhealthy.json()["redis"]) == (503, "disconnected")
+        assert unhealthy.json()["database"] == "connected"
+        await _unavailable(api, "GET", "/test/jobs/status")
+    await _pays_again(api, stack)
+
+
+async def test_without_the_database_nothing_is_taken(api: Api, stack: Stack) -> None:
+    payment = await api.paid()
+    with _away(stack, "postgres"):
+
+        async def noticed() -> bool:
+            return (await api.post("/orders", {"amount": 500})).status_code == 503
+
+        await eventually(noticed, what="the API to notice")
+        await _unavailable(api, "POST", "/orders", {"amount": 500})
+        await _unavailable(api, "POST", f"/payments/{payment['id']}/capture", {})
+        await _unavailable(api, "GET", f"/payments/{payment['id']}")
+        await _unavailable(api, "GET", "/payments")
+        unhealthy = await _health(api)
+        assert (unhealthy.status_code, unhealthy.json()["database"]) == (503, "disconnected")
+    await _pays_again(api, stack)
+
+
+async def test_without_the_log_a_request_is_unknown_and_its_key_makes_it_safe(api: Api, stack: Stack) -> None:
+    payment = await api.paid()
+    key = f"log-away-{payment['id']}"
+    stack.freeze("kafka")
+    try:
+        began = time.monotonic()
+        unknown = await api.post("/orders", {"amount": 500, "receipt": key}, key=key)
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        assert (unknown.status_code, error_of(unknown)["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert "safe to repeat" in error_of(unknown)["description"]
+        assert (await api.get(f"/payments/{payment['id']}")).status_code == 200
+        unhealthy = await _health(api)
+        assert (unhealthy.status_code, unhealthy.json()["log"]) == (503, "disconnected")
+    finally:
+        stack.thaw("kafka")
+    await _pays_again(api, stack)
+
+    async def decided() -> bool:
+        return (await api.post("/orders", {"amount": 500, "receipt": key}, key=key)).status_code == 201
+
+    await eventually(decided, timeout=30)
+    orders = (await api.get("/orders", receipt=key)).json()["data"]
+    assert len(orders) == 1
