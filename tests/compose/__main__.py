@@ -31,7 +31,7 @@ SCALE = "docker-compose.scale.yml"
 OVERLAYS = ("docker-compose.three-brokers.yml", SCALE)
 STAGES = ("setup", "start", "test", "verify", "shutdown")
 IMAGE = "payment-gateway:local"
-UP_SECONDS = 300
+UP_SECONDS = 600
 
 
 class Compose:
