@@ -65,7 +65,7 @@ WITH attempts AS (
            WHEN a.outcome IS NULL THEN NULL
            WHEN b.reference IS DISTINCT FROM a.bank_reference
                 THEN 'bank reference is ' || b.reference || ', not ' || coalesce(a.bank_reference, 'null')
-           WHEN a.returned AND (b.word <> 'success' OR b.late_at IS NULL) THEN 'was given back, but never charged late'
+           WHEN a.returned AND b.word <> 'success' THEN 'was given back, but never charged'
            WHEN a.returned OR b.word = a.outcome THEN NULL
            WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
            ELSE 'is ' || a.outcome || ', the bank says ' || b.word
