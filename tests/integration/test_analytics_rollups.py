@@ -1,4 +1,4 @@
-"""Rollups on a real PostgreSQL: each event counted once, whoever counts and whenever it was committed; rebuilt the same."""
+"""Rollups on a real PostgreSQL: each event counted once, whoever counts, whenever it was committed, or when rebuilt."""
 
 from __future__ import annotations
 
