@@ -134,12 +134,13 @@ export interface EndpointWithSecret extends Endpoint {
   secret: string;
 }
 
-/** The one-endpoint form. Fields beyond `webhook_url` are shown where they come. */
+/** The one-endpoint form. The secret comes once: with the first URL, and when it is made anew. */
 export interface WebhookConfig {
   webhook_url: string | null;
-  webhook_secret?: string | null;
-  secret?: string | null;
-  secret_hint?: string | null;
+  endpoint_id: string | null;
+  active: boolean;
+  secret_hint: string | null;
+  webhook_secret: string | null;
 }
 
 export interface Delivery {
@@ -215,6 +216,7 @@ export interface BankAttempt {
   amount: number;
   reference: string | null;
   times_asked: number;
+  error_code?: string | null;
 }
 
 export interface TimelineDelivery {

@@ -85,16 +85,16 @@ function Share({ href, name, share, note, bad = false }: ShareProps) {
           {note} · {formatPercent(share)}
         </span>
         <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-          <rect class="track" width="100" height="4" rx="2" />
-          <rect class="fill" width={Math.min(share, 1) * 100} height="4" rx="2" />
+          <rect class="track" width="100" height="4" />
+          <rect class="fill" width={Math.min(share, 1) * 100} height="4" />
         </svg>
       </a>
     </li>
   );
 }
 
-/** `INSUFFICIENT_FUNDS` → `Insufficient funds`. */
+/** `INSUFFICIENT_FUNDS` → `Insufficient funds`, `UPI_DECLINED` → `UPI declined`. */
 export function reasonText(code: string): string {
   const words = code.toLowerCase().replaceAll("_", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return (words.charAt(0).toUpperCase() + words.slice(1)).replace("Upi", "UPI");
 }

@@ -87,7 +87,7 @@ function skeletonRows(columns: readonly Column[]) {
 export function Cell({ label, end = false, children }: { label: string; end?: boolean; children: ComponentChildren }) {
   return (
     <td data-label={label} class={end ? "end" : undefined}>
-      {children}
+      <div class="cell">{children}</div>
     </td>
   );
 }

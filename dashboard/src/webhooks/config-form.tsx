@@ -40,7 +40,7 @@ function Form({ config, onConfig }: FormProps) {
   const [url, setUrl] = useState(config.webhook_url ?? "");
   const saving = useAction(async () => {
     const answer = await api.send<WebhookConfig>("PUT", "/webhooks/config", { webhook_url: url.trim() });
-    onConfig({ ...config, ...answer });
+    onConfig({ ...answer, webhook_secret: answer.webhook_secret ?? config.webhook_secret });
     announce("Endpoint saved");
   });
   const testing = useAction(async () => {
@@ -88,18 +88,16 @@ function Form({ config, onConfig }: FormProps) {
 function SecretLine({ config, onConfig }: FormProps) {
   const { api } = useGateway();
   const [asking, setAsking] = useState(false);
-  const secret = config.webhook_secret ?? config.secret ?? null;
+  const secret = config.webhook_secret;
   const regenerate = async () => {
     const answer = await api.send<WebhookConfig>("POST", "/webhooks/regenerate-secret");
-    onConfig({ ...config, ...answer });
+    onConfig(answer);
     announce("New secret made");
   };
   return (
     <div class="secret-line config-secret">
       <span class="muted small">Secret</span>
-      <code data-test-id="webhook-secret">
-        {secret ?? (config.secret_hint ? `••••••••${config.secret_hint}` : "–")}
-      </code>
+      <code data-test-id="webhook-secret">{secret ?? config.secret_hint ?? "–"}</code>
       {secret && <CopyButton text={secret} label="webhook secret" />}
       {secret && <span class="small muted">shown this once</span>}
       <button

@@ -13,6 +13,7 @@ const ASK_EVERY_MS = 400;
 
 export function RetryAll({ filters, onStarted }: { filters: DeliveryFilters; onStarted: () => void }) {
   const [open, setOpen] = useState(false);
+  if (filters.status === "pending" || filters.status === "held") return null;
   return (
     <>
       <button type="button" class="button quiet" data-test-id="retry-all-button" onClick={() => setOpen(true)}>
@@ -97,13 +98,14 @@ function useJob(jobId: string | null, state: Retry, onJob: (job: WebhookJob) => 
   }, [api, jobId, running]);
 }
 
+/** Only what has ended can be sent again; without a choice that is what failed. */
 export function scopeText(filters: DeliveryFilters): string {
   const words: string[] = [];
-  if (filters.status) words.push(`with status ${filters.status}`);
   if (filters.event) words.push(`of ${filters.event}`);
   if (filters.endpointId) words.push(`to ${filters.endpointId}`);
   if (filters.paymentId) words.push(`about ${filters.paymentId}`);
-  return words.length === 0 ? "All failed deliveries." : `Deliveries ${words.join(", ")}.`;
+  const which = filters.status === "success" ? "Delivered ones" : "All that failed";
+  return words.length === 0 ? `${which}.` : `${which} ${words.join(", ")}.`;
 }
 
 function progressText(state: Retry): string {
