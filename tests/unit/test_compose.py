@@ -110,3 +110,7 @@ def test_nothing_secret_is_copied_into_the_image() -> None:
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"
     assert not any(".env" in rule or ".git" in rule or ".run" in rule or "tests" in rule for rule in rules)
+
+
+def test_a_killed_health_check_cannot_look_like_a_crash_of_the_database() -> None:
+    assert SERVICES["postgres"]["init"] is True
