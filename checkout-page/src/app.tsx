@@ -75,6 +75,7 @@ export function App({ api, place, line, onLanguage }: Props) {
           orderId={place.orderId}
           amount={amount}
           paid={screen === "success" || screen === "paid"}
+          loading={screen === "loading" && !order}
         />
         <section>
           <div hidden={screen !== "loading"} class="panel">

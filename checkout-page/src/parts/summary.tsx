@@ -7,20 +7,22 @@ interface Props {
   orderId: string;
   amount: string;
   paid: boolean;
+  /** Still on its way: grey bars stand where name and amount will be. */
+  loading: boolean;
 }
 
-export function Summary({ order, orderId, amount, paid }: Props) {
+export function Summary({ order, orderId, amount, paid, loading }: Props) {
   const texts = useTexts();
   const name = order?.merchant.name ?? "";
   return (
-    <aside class="summary" data-test-id="order-summary" aria-busy={!order}>
-      <p class="brand">
+    <aside class="summary" data-test-id="order-summary" aria-busy={loading}>
+      <p class="brand" hidden={!order && !loading}>
         <span class="logo" aria-hidden="true">
           {[...name][0]?.toUpperCase()}
         </span>
         <span class={order ? "" : "bone"}>{name}</span>
       </p>
-      <div>
+      <div hidden={!order && !loading}>
         <p class="muted small">{paid ? texts.amount_paid : texts.amount_to_pay}</p>
         <p class={order ? "amount" : "amount bone"} data-test-id="order-amount">
           {amount}

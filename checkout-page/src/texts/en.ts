@@ -41,7 +41,7 @@ export const en = {
     slow: "Slow bank (UPI)",
   },
   loading: "Loading your order",
-  submitting: "Sending your payment...",
+  submitting: "Sending payment...",
   processing: "Processing payment...",
   processing_hint: "Do not pay again. This page follows the payment by itself.",
   processing_upi: "Approve the request in your UPI app.",
