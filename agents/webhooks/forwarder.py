@@ -58,9 +58,14 @@ class Forwarder:
             if self._context.worker.index == 0:
                 group.create_task(Upkeep(self._context, self._pool, self._producer).run())
                 group.create_task(Bulk(self._context, self._pool, self._producer).run())
-            if self._consumer is not None:
-                group.create_task(self._forward(self._consumer))
+            group.create_task(self._idle() if self._consumer is None else self._forward(self._consumer))
         await self._producer.stop()
+
+    async def _idle(self) -> None:
+        """A schedule without waits has no tiers; the upkeep is still needed."""
+        while not self._context.stopping.is_set():
+            self._context.alive(lag=0, waiting=0)
+            await asyncio.sleep(TURN_MS / 1_000)
 
     def _on_change(self, assigned: set[TopicPartition]) -> None:
         self._tiers.forget(assigned)
