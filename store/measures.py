@@ -62,16 +62,35 @@ class Sum:
     amount_minor: int = 0
 
 
+COUNTED = frozenset(
+    {
+        EventType.PAYMENT_CREATED,
+        EventType.PAYMENT_SUCCESS,
+        EventType.PAYMENT_FAILED,
+        EventType.REFUND_CREATED,
+        EventType.REFUND_PROCESSED,
+        EventType.REFUND_FAILED,
+    }
+)
+"""Events that move a number."""
+
+
 def fold(records: Iterable[dict[str, Any]]) -> dict[Cell, Sum]:
     """What the events (as recorded: `type`, `at`, `body`) add to each cell."""
     cells: dict[Cell, Sum] = {}
     for record in records:
-        for measure, label, made_at, amount in _moved(record):
-            for grain in GRAINS:
-                total = cells.setdefault(Cell(grain, measure, floor(made_at, grain), label), Sum())
-                total.count += 1
-                total.amount_minor += amount
+        add(cells, record)
     return cells
+
+
+def add(cells: dict[Cell, Sum], record: dict[str, Any]) -> None:
+    """Add one event. A record of another form raises KeyError, TypeError or ValueError, and nothing is added."""
+    moved = _moved(record)
+    for grain in GRAINS:
+        for measure, label, made_at, amount in moved:
+            total = cells.setdefault(Cell(grain, measure, floor(made_at, grain), label), Sum())
+            total.count += 1
+            total.amount_minor += amount
 
 
 def label_of(currency: str, kind: str) -> str:

@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncpg
 import orjson
 
+from runtime.logs import get_logger
 from store.api_keys import Connection
-from store.measures import Cell, Sum, fold
+from store.measures import COUNTED, Cell, Sum, add
+
+log = get_logger("rollups")
 
 STEP_EVENTS_MAX = 2_000
 DUE_MERCHANTS_MAX = 100
@@ -43,7 +46,7 @@ SELECT txid::text AS txid, order_id, sequence
 """
 # events_feed
 NEXT = """
-SELECT txid::text AS txid, order_id, sequence, payload
+SELECT txid::text AS txid, order_id, sequence, CASE WHEN type = ANY($6::text[]) THEN payload END AS payload
   FROM events
  WHERE merchant_id = $1
    AND (txid, order_id, sequence) > ($2::text::xid8, $3, $4)
@@ -77,11 +80,24 @@ async def advance(pool: asyncpg.Pool, merchant_id: str, *, events_max: int = STE
         place = await connection.fetchrow(LOCK, merchant_id)
         if place is None:
             return 0
-        rows = await connection.fetch(NEXT, merchant_id, *place.values(), events_max)
+        rows = await connection.fetch(NEXT, merchant_id, *place.values(), events_max, list(COUNTED))
         if rows:
-            await _add(connection, merchant_id, fold(orjson.loads(row["payload"]) for row in rows))
+            await _add(connection, merchant_id, _folded(rows))
             await connection.execute(MOVE, merchant_id, *(rows[-1][name] for name in PLACE))
     return len(rows)
+
+
+def _folded(rows: list[asyncpg.Record]) -> dict[Cell, Sum]:
+    """What the events add. One that cannot be read is a defect of whoever wrote it: passed over, and told."""
+    cells: dict[Cell, Sum] = {}
+    for row in rows:
+        if row["payload"] is None:
+            continue
+        try:
+            add(cells, orjson.loads(row["payload"]))
+        except (KeyError, TypeError, ValueError) as error:
+            log.error("event_unreadable", order_id=row["order_id"], sequence=row["sequence"], error=repr(error))
+    return cells
 
 
 async def _add(connection: Connection, merchant_id: str, cells: dict[Cell, Sum]) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from agents.role import Context
 from runtime.logs import get_logger
 from store.connections import make_pool
-from store.rollups import advance, due_merchants
+from store.rollups import STEP_EVENTS_MAX, advance, due_merchants
 
 log = get_logger("rollups")
 
@@ -32,16 +32,31 @@ class Rollups:
         pool = await make_pool(self._context.settings, size=1, lazy=True)
         try:
             while not self._context.stopping.is_set():
-                await self._turn(pool)
+                if await self._turn(pool):
+                    continue
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._context.stopping.wait(), EVERY_SECONDS)
         finally:
             pool.terminate()
 
-    async def _turn(self, pool: asyncpg.Pool) -> None:
-        """One step for each merchant that has something new, so that a busy one does not keep the others waiting."""
+    async def _turn(self, pool: asyncpg.Pool) -> bool:
+        """One step for each merchant that has something new, so that a busy one does not keep the others waiting.
+
+        True where somebody has more than a step: then the next turn does not wait.
+        """
         try:
-            for merchant_id in await due_merchants(pool):
-                FOLDED.inc(await advance(pool, merchant_id))
+            steps = [await self._step(pool, merchant_id) for merchant_id in await due_merchants(pool)]
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("database_unavailable", error=repr(error))
+            return False
+        return STEP_EVENTS_MAX in steps
+
+    async def _step(self, pool: asyncpg.Pool, merchant_id: str) -> int:
+        """A merchant whose numbers the database refuses holds up nobody else."""
+        try:
+            folded = await advance(pool, merchant_id)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            log.error("rollup_refused", merchant_id=merchant_id, error=repr(error))
+            return 0
+        FOLDED.inc(folded)
+        return folded
