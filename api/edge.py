@@ -8,6 +8,7 @@ Pure ASGI and small: it runs for every request.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
@@ -43,12 +44,19 @@ NOT_STORED: Header = (b"cache-control", b"no-store")
 
 
 class Edge:
-    """ASGI application around the FastAPI one. `hot`: (method, path) -> handler that skips the router."""
+    """ASGI application around the FastAPI one.
 
-    def __init__(self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler], own_origins: frozenset[str]) -> None:
+    `hot`: (method, path) -> handler that skips the router. An answer that has not begun after `answer_seconds` is 503:
+    a part that hangs is no different from one that is away.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler], own_origins: frozenset[str], answer_seconds: float
+    ) -> None:
         self._app = app
         self._hot = hot
         self._own_origins = own_origins
+        self._answer_seconds = answer_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,8 +69,11 @@ class Edge:
                 return
             if b"%00" in scope["query_string"] or "\0" in scope["path"]:
                 raise bad_request("The address must not contain NUL characters")
-            await self._route(scope, receive, answer.send)
+            async with asyncio.timeout(self._answer_seconds) as bound:
+                answer.bound = bound
+                await self._route(scope, receive, answer.send)
         except Exception as error:
+            answer.bound = None
             if answer.status:
                 log.error("answer_broken_off", request_id=scope["request_id"], exc_info=error)
                 raise
@@ -95,10 +106,13 @@ class _Answer:
         self._request_id, self._origin, self.preflight = _read_headers(scope)
         scope["request_id"] = self._request_id.decode()
         self.status = 0
+        self.bound: asyncio.Timeout | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self.bound is not None and not self.bound.expired():
+                self.bound.reschedule(None)  # what has begun may take its time: streams, exports
             headers: list[Header] = message["headers"]
             given = {name for name, _ in headers}
             headers.append((b"x-request-id", self._request_id))

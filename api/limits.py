@@ -5,6 +5,7 @@ Redis away: no limit, for a payment must not fail because a counter cannot be ke
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from redis.exceptions import RedisError
@@ -16,6 +17,7 @@ from runtime.logs import get_logger
 
 log = get_logger("limits")
 WINDOW_SECONDS = 60
+PATIENCE_SECONDS = 0.5
 
 
 async def limit(request: Request, name: str, per_minute: int) -> None:
@@ -29,7 +31,8 @@ async def limit(request: Request, name: str, per_minute: int) -> None:
         pipeline = parts_of(request).redis.pipeline(transaction=False)
         pipeline.incr(key)
         pipeline.expire(key, WINDOW_SECONDS * 2, nx=True)
-        count, _ = await pipeline.execute()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            count, _ = await pipeline.execute()
     except (RedisError, OSError) as error:
         log.warning("limit_not_counted", name=name, error=repr(error))
         return

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import asyncpg
 import httpx
 
 from tests.support.api import Api, created, error_of
@@ -81,6 +82,19 @@ async def test_without_the_database_nothing_is_taken(api: Api, stack: Stack) -> 
         unhealthy = await _health(api)
         assert (unhealthy.status_code, unhealthy.json()["database"]) == (503, "disconnected")
     await _pays_again(api, stack)
+
+
+async def test_a_database_that_hangs_is_as_good_as_away(api: Api, database: asyncpg.Connection) -> None:
+    payment = await api.paid()
+    async with database.transaction():
+        await database.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+        await asyncio.gather(
+            _unavailable(api, "GET", f"/payments/{payment['id']}"),
+            _unavailable(api, "GET", "/payments"),
+            _unavailable(api, "POST", f"/payments/{payment['id']}/refunds", {"amount": 100}),
+        )
+    assert (await api.get(f"/payments/{payment['id']}")).status_code == 200
+    assert (await api.get("/refunds", payment_id=payment["id"])).json()["data"] == []
 
 
 async def test_without_the_log_a_request_is_unknown_and_its_key_makes_it_safe(api: Api, stack: Stack) -> None:
