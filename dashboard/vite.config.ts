@@ -55,5 +55,5 @@ export default defineConfig({
     },
   },
   plugins: [configForLooking, finishBuild(dist, budget.groups, finish)],
-  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"], isolate: false, maxWorkers: 1 },
 });

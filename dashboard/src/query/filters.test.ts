@@ -1,0 +1,42 @@
+/** The address, the API's parameters, and whether a payment that arrives belongs on the list. */
+import { expect, it } from "vitest";
+import type { Payment } from "../api/types.ts";
+import { filtersToQuery, matchesFilters, NO_FILTERS } from "./filters.ts";
+
+const PAYMENT: Payment = {
+  id: "pay_1",
+  order_id: "order_1",
+  merchant_id: "mrc_1",
+  amount: 50_000,
+  currency: "INR",
+  method: "upi",
+  status: "SUCCESS",
+  captured: false,
+  amount_refunded: 0,
+  vpa: "Name@bank",
+  error_code: null,
+  error_description: null,
+  created_at: "2026-11-25T10:00:00.000000Z",
+  updated_at: null,
+};
+
+it("asks the API for whole days, both ends included", () => {
+  const { from, to } = filtersToQuery({ ...NO_FILTERS, from: "2026-11-25", to: "2026-11-25" });
+  expect(Date.parse(String(to)) - Date.parse(String(from))).toBe(86_400_000);
+});
+
+it.each([
+  [{}, true],
+  [{ status: "SUCCESS" }, true],
+  [{ status: "FAILED" }, false],
+  [{ text: "name@BANK" }, true],
+  [{ text: "name" }, false],
+  [{ amountMin: 50_000, amountMax: 50_000 }, true],
+  [{ amountMin: 50_001 }, false],
+  [{ captured: true }, false],
+  [{ method: "card" }, false],
+  [{ from: "2026-11-26T00:00:00Z" }, false],
+  [{ to: "2026-11-25T10:00:00.000Z" }, false],
+] as const)("a payment that arrives is judged under %j", (filters, belongs) => {
+  expect(matchesFilters({ ...NO_FILTERS, ...filters }, PAYMENT)).toBe(belongs);
+});
