@@ -19,6 +19,8 @@ from tests.support.eventually import eventually
 pytestmark = pytest.mark.browser
 
 README = Path(__file__).parents[3] / "README.md"
+SAID = """said.map(([kind, data]) =>
+  [kind, data instanceof Error ? { ...data, message: data.message, name: data.name } : data])"""
 EVENTS = ("Ready", "Submit", "Status", "Success", "Failure", "Error", "Close")
 
 
@@ -49,7 +51,7 @@ async def said(payer: Payer, kind: str) -> list[Any]:
     """What callbacks of this kind were given, once there is one."""
 
     async def read() -> list[Any]:
-        found: list[list[Any]] = await payer.page.evaluate("said")
+        found: list[list[Any]] = await payer.page.evaluate(SAID)
         return [data[1] if len(data) > 1 else None for data in found if data[0] == kind]
 
     return await eventually(read, timeout=20, what=f"a {kind} from the SDK")
@@ -232,7 +234,8 @@ async def test_card_digits_never_reach_the_shop(payer: Payer, api: Api, shop: Sh
     await payer.pay_by_card("4242 4242 4242 4242")
     await said(payer, "success")
     shop_knows = await payer.page.evaluate(
-        "JSON.stringify([said, heard, { ...sessionStorage }, { ...localStorage }, location.href, document.body.innerHTML])"
+        """JSON.stringify([said, heard, { ...sessionStorage }, { ...localStorage }, location.href,
+          document.documentElement.outerHTML])"""
     )
     assert "success" in shop_knows and "4242424242424242" not in shop_knows and "4242 4242 4242" not in shop_knows
     assert all("4242424242424242" not in request.url for request in payer.seen.requests)
