@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.receiver import Received
 from tests.support.stack import Stack
 
-PAYMENTS = 120
+PAYMENTS = 80
 EVENTS = ["payment.created", "payment.success"]
 WEBHOOK_ROLES = ("planner", "dispatcher", "forwarder")
 
