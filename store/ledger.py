@@ -6,6 +6,7 @@ compares them with ours from outside.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,35 +59,42 @@ MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = ANY($
 
 
 class Ledger:
-    """A connection to the books. Errors are asyncpg's or OSError; the adapter turns them into silence."""
+    """A connection to the books, one statement at a time. Errors are asyncpg's or OSError; the adapter turns them into
+    silence."""
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
         self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
 
     async def book(self, entries: Sequence[Entry]) -> dict[str, Entry]:
         """Book attempts (ids distinct); returns what stands in the books for each."""
         ordered = sorted(entries, key=lambda entry: entry.attempt_id)
         columns = zip(*(tuple(getattr(entry, name) for name in Entry.__slots__) for entry in ordered), strict=True)
-        rows = await (await self._connected()).fetch(BOOK, *[list(column) for column in columns])
+        rows = await self._fetch(BOOK, *[list(column) for column in columns])
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
     async def read(self, attempt_ids: Sequence[str]) -> dict[str, Entry]:
-        rows = await (await self._connected()).fetch(READ, attempt_ids)
+        rows = await self._fetch(READ, attempt_ids)
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
     async def take_late(self) -> list[Entry]:
         """Attempts whose late charge has come true and was not told yet."""
-        return [Entry(**row) for row in await (await self._connected()).fetch(TAKE_LATE)]
+        return [Entry(**row) for row in await self._fetch(TAKE_LATE)]
 
     async def mark_notified(self, attempt_ids: Sequence[str]) -> None:
-        await (await self._connected()).execute(MARK_NOTIFIED, attempt_ids)
+        await self._fetch(MARK_NOTIFIED, attempt_ids)
 
     def drop(self) -> None:
         """After an error: the next call connects anew."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+    async def _fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        async with self._turn:
+            rows: list[asyncpg.Record] = await (await self._connected()).fetch(query, *arguments)
+            return rows
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
