@@ -131,7 +131,36 @@ DIGESTS_NOW = """
 SELECT e.order_id, e.sequence, md5(e.payload) AS digest
   FROM events e JOIN unnest($1::text[], $2::integer[]) AS wanted (order_id, sequence) USING (order_id, sequence)
 """
-WEBHOOK_TABLES = "SELECT to_regclass('webhook_logs') IS NOT NULL"
+# Each event that an endpoint wanted, after the endpoint last changed and longer ago than $1 seconds, must have its
+# delivery row; a row that waits must not have been due for $2 seconds; a row must be about an event that happened.
+_WANTED_DELIVERIES = """
+SELECT w.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence AS event_id, e.type
+  FROM webhooks w
+  JOIN events e ON e.merchant_id = w.merchant_id
+   AND e.type = ANY (CASE WHEN w.events = '{}' THEN
+       ARRAY['payment.success', 'payment.failed', 'refund.processed', 'refund.failed'] ELSE w.events END)
+   AND e.at > greatest(w.created_at, w.updated_at) + make_interval(secs => $1)
+   AND e.at < now() - make_interval(secs => $1)
+ WHERE w.deleted_at IS NULL
+"""
+# webhook_logs_once_per_endpoint
+WEBHOOKS = f"""
+SELECT endpoint_id AS id, 'was never given ' || type || ' (' || event_id || ')' AS says
+  FROM ({_WANTED_DELIVERIES}) AS wanted
+ WHERE NOT EXISTS (
+       SELECT FROM webhook_logs l WHERE l.event_id = wanted.event_id AND l.endpoint_id = wanted.endpoint_id)
+ UNION ALL
+SELECT id::text, 'has waited for an attempt since ' || next_retry_at
+  FROM webhook_logs
+ WHERE status = 'pending' AND next_retry_at < now() - make_interval(secs => $2)
+ UNION ALL
+SELECT l.id::text, 'delivers ' || l.event_id || ', which never happened'
+  FROM webhook_logs l
+ WHERE l.event <> 'webhook.test'
+   AND NOT EXISTS (SELECT FROM events e WHERE e.order_id = l.order_id AND e.sequence = l.sequence AND e.type = l.event)
+ LIMIT 10000
+"""
+WEBHOOKS_COUNT = "SELECT count(*) FROM webhook_logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +219,13 @@ class Snapshot:
         """(bookings compared, (attempt id, what is wrong) of each difference)."""
         rows = await self._connection.fetch(BANK, grace_seconds, timeout=600)
         return int(await self._connection.fetchval(BANK_COUNT)), [(row["id"], row["says"]) for row in rows]
+
+    async def webhook_differences(
+        self, grace_seconds: float, waiting_seconds: float
+    ) -> tuple[int, list[tuple[str, str]]]:
+        """(delivery rows compared, (endpoint or row, what is wrong) of each difference)."""
+        rows = await self._connection.fetch(WEBHOOKS, grace_seconds, waiting_seconds, timeout=600)
+        return int(await self._connection.fetchval(WEBHOOKS_COUNT)), [(row["id"], row["says"]) for row in rows]
 
     async def overdue(self, grace_seconds: float) -> tuple[int, list[tuple[str, str, datetime]]]:
         """(open attempts, those past their deadline as (id, status, deadline))."""

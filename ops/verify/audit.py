@@ -29,7 +29,9 @@ from runtime.settings import Settings
 from store.verify import Snapshot, Stream, connect
 
 GRACE_SECONDS = 30.0
-"""How long past its deadline an attempt may be while the sweeper is asking about it."""
+"""How long past its deadline an attempt may be while the sweeper is asking about it, and an event unplanned."""
+WAITING_SECONDS = 120.0
+"""How long a delivery may be due while its dispatcher is busy or starting again."""
 
 
 def second_process() -> ProcessPoolExecutor:
@@ -38,7 +40,12 @@ def second_process() -> ProcessPoolExecutor:
 
 
 async def audit(
-    settings: Settings, second: Executor, *, since: datetime | None = None, settle_seconds: float = 10.0
+    settings: Settings,
+    second: Executor,
+    *,
+    since: datetime | None = None,
+    settle_seconds: float = 10.0,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> Report:
     """Compare everything. Raises OSError, asyncpg's or aiokafka's errors where a part cannot be reached."""
     report, started = Report(), time.monotonic()
@@ -51,7 +58,7 @@ async def audit(
             )
             orders = await snapshot.orders_since(since) if since is not None else None
             await Auditor(settings, snapshot, report).run(orders)
-            await _bank_and_deadlines(snapshot, report)
+            await _beside_the_events(snapshot, report, grace_seconds)
             topic = await beside
     finally:
         await connection.close()
@@ -61,16 +68,20 @@ async def audit(
     return report
 
 
-async def _bank_and_deadlines(snapshot: Snapshot, report: Report) -> None:
-    bookings, differences = await snapshot.bank_differences(GRACE_SECONDS)
+async def _beside_the_events(snapshot: Snapshot, report: Report, grace_seconds: float) -> None:
+    """What is compared in SQL: the bank's ledger, deadlines, webhook deliveries."""
+    bookings, differences = await snapshot.bank_differences(grace_seconds)
     report.compared(Check.BANK, bookings)
     report.add(Finding(Check.BANK, attempt_id, says) for attempt_id, says in differences)
-    undecided, overdue = await snapshot.overdue(GRACE_SECONDS)
+    undecided, overdue = await snapshot.overdue(grace_seconds)
     report.compared(Check.DEADLINES, undecided)
     report.add(
         Finding(Check.DEADLINES, attempt_id, f"is {status} past its deadline of {deadline.isoformat()}")
         for attempt_id, status, deadline in overdue
     )
+    deliveries, undelivered = await snapshot.webhook_differences(grace_seconds, WAITING_SECONDS)
+    report.compared(Check.WEBHOOKS, deliveries)
+    report.add(Finding(Check.WEBHOOKS, subject, says) for subject, says in undelivered)
 
 
 class Auditor:

@@ -24,7 +24,7 @@ from topics.catalogue import EVENTS, partition_of
 from topics.producer import Record
 
 SECOND = second_process()
-TABLES = ("orders", "payments", "refunds", "events", "commands", "bank.ledger")
+TABLES = ("orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_logs")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ async def intact(audited: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Ask
 
 
 async def audited_now(stack: Stack, since: datetime | None = None) -> Report:
-    return await audit(stack.settings, SECOND, since=since, settle_seconds=0)
+    return await audit(stack.settings, SECOND, since=since, settle_seconds=0, grace_seconds=0)
 
 
 def checks_that_differ(report: Report) -> set[Check]:
@@ -83,6 +83,12 @@ class Damage:
 PAID = "(SELECT id FROM payments WHERE status = 'SUCCESS' AND amount_refunded = 0 AND NOT captured LIMIT 1)"
 OF_PAID = f"(SELECT order_id FROM payments WHERE id = {PAID})"
 REFUNDED = "(SELECT id FROM refunds WHERE status = 'PROCESSED' AND NOT automatic ORDER BY id LIMIT 1)"
+
+DELIVERY = (
+    "INSERT INTO webhook_logs (id, merchant_id, endpoint_id, event_id, event, order_id, sequence, body, status,"
+    " next_retry_at) SELECT gen_random_uuid(), merchant_id, 'whe_aaaaaaaaaaaaaaaa', 'evt_x', 'payment.captured',"
+    " order_id, sequence, '',"
+)
 
 DAMAGES = [
     Damage("payment status", f"UPDATE payments SET status = 'FAILED' WHERE id = {PAID}", Check.STATE, "status is",
@@ -152,6 +158,13 @@ DAMAGES = [
            "is failed, the bank says success"),
     Damage("undecided for ever", "UPDATE payments SET status = 'PROCESSING', deadline_at = now() - interval '1 hour'"
            f" WHERE id = {PAID}", Check.DEADLINES, "past its deadline", False),
+    Damage("event no endpoint was given", "INSERT INTO webhooks (id, merchant_id, url, events, secret_sealed,"
+           " secret_hint, created_at) VALUES ('whe_aaaaaaaaaaaaaaaa', 'test_merchant', 'http://127.0.0.1:9/',"
+           " '{payment.captured}', '', '', '2020-01-01Z')", Check.WEBHOOKS, "was never given payment.captured"),
+    Damage("delivery that nobody makes", f"{DELIVERY} 'pending', now() - interval '1 hour' FROM events"
+           " WHERE type = 'payment.captured'", Check.WEBHOOKS, "has waited for an attempt"),
+    Damage("delivery of nothing", f"{DELIVERY} 'success', NULL FROM events WHERE type = 'payment.processing' LIMIT 1",
+           Check.WEBHOOKS, "which never happened"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,216 @@
+"""The payment actor on the real database, Redis and broker: crashes, redeliveries, poison, and a second owner.
+
+The actor's loop is driven by hand, so that it can be cut off at exactly the wrong moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.payments.actor import OtherOwnerError, PaymentActor, Prepared
+from agents.payments.intake import Incoming
+from domain.ids import ORDER, PAYMENT
+from domain.order import Command
+from store.actor import ActorStore, Conflict
+from store.connections import make_redis
+from tests.support.asking import Asker, fresh, order_command, payment_command
+from tests.support.stack import Stack
+from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
+from topics.deadletter import Origin
+from topics.envelope import HEADER_REPLY_TO
+from topics.producer import LogProducer, Record
+
+OFFSETS = itertools.count()
+
+
+class Bench:
+    """Actors over one stack's services; each `actor()` is a process that has just started."""
+
+    def __init__(self, asker: Asker) -> None:
+        self.asker = asker
+        self._stores: list[ActorStore] = []
+        self._producers: list[LogProducer] = []
+        self.redis = make_redis(asker.settings)
+
+    async def actor(self) -> PaymentActor:
+        store, producer = ActorStore(self.asker.settings), LogProducer(self.asker.settings.kafka_bootstrap_servers)
+        await store.start()
+        await producer.start()
+        self._stores.append(store)
+        self._producers.append(producer)
+        return PaymentActor(store, producer, self.redis)
+
+    async def close(self) -> None:
+        for store in self._stores:
+            await store.stop()
+        for producer in self._producers:
+            await producer.stop()
+        await self.redis.aclose()
+
+    def incoming(self, record: Record, reply_to: str | None = None) -> Incoming:
+        headers = [*record.headers, *([(HEADER_REPLY_TO, reply_to.encode())] if reply_to else [])]
+        return Incoming(record.key, record.value, headers, Origin(COMMANDS, record.partition, next(OFFSETS)))
+
+    def asked(self, command: Command, command_id: str = "", **more: str) -> Incoming:
+        return self.incoming(self.asker.record(command, command_id, **more))
+
+    async def events(self, order_id: str) -> list[str]:
+        rows = await self.asker.pool.fetch("SELECT type FROM events WHERE order_id = $1 ORDER BY sequence", order_id)
+        return [row["type"] for row in rows]
+
+    async def on_topic(self, topic: str, key: str, partitions: int) -> list[bytes]:
+        """Values of the key's records that are on the topic by now."""
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.asker.settings.kafka_bootstrap_servers, enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            ends, found = await consumer.end_offsets(places), []
+            async with asyncio.timeout(20):
+                while any([await consumer.position(place) < ends[place] for place in places]):
+                    for messages in (await consumer.getmany(timeout_ms=200)).values():
+                        found += [message.value for message in messages if message.key == key.encode()]
+            return found
+        finally:
+            await consumer.stop()
+
+    async def event_records(self, order_id: str) -> list[bytes]:
+        return await self.on_topic(EVENTS, order_id, self.asker.settings.topic_partitions)
+
+
+@pytest.fixture
+async def bench(services: Stack) -> AsyncIterator[Bench]:
+    async with Asker(services.settings) as asker:
+        made = Bench(asker)
+        yield made
+        await made.close()
+
+
+async def work(actor: PaymentActor, *messages: Incoming) -> Prepared:
+    prepared = await actor.prepare(messages)
+    await actor.finish(prepared)
+    return prepared
+
+
+async def test_a_crash_between_commit_and_publish_loses_and_repeats_nothing(bench: Bench) -> None:
+    # Given a batch that was committed, and a process that died before publishing it,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    batch = [bench.asked(order_command(order_id)), bench.asked(payment_command(order_id, payment_id))]
+    await (await bench.actor()).prepare(batch)
+    assert await bench.event_records(order_id) == []
+    # When the log gives the same records to a new process,
+    await work(await bench.actor(), *batch)
+    # Then the events are on the topic, once each, with the bytes of the table; and nothing was decided twice.
+    wanted = ["order.created", "payment.created", "payment.processing"]
+    assert await bench.events(order_id) == wanted
+    rows = await bench.asker.pool.fetch("SELECT payload FROM events WHERE order_id = $1 ORDER BY sequence", order_id)
+    assert await bench.event_records(order_id) == [row["payload"].encode() for row in rows]
+
+
+async def test_a_crash_between_publish_and_ack_repeats_the_same_bytes(bench: Bench) -> None:
+    order_id = fresh(ORDER)
+    batch = [bench.asked(order_command(order_id)), bench.asked(payment_command(order_id, fresh(PAYMENT)))]
+    await work(await bench.actor(), *batch)
+    await work(await bench.actor(), *batch)
+    records = await bench.event_records(order_id)
+    assert records[:3] == records[3:]
+    assert len(records) == 6
+    assert len(await bench.events(order_id)) == 3
+
+
+async def test_a_redelivery_in_the_middle_of_new_work_changes_nothing(bench: Bench) -> None:
+    # Given an actor that is not cautious any more,
+    actor = await bench.actor()
+    order_id = fresh(ORDER)
+    first = bench.asked(order_command(order_id))
+    await work(actor, first)
+    await work(actor, bench.asked(order_command(fresh(ORDER))))
+    # When an old record comes again beside a new one,
+    await work(actor, first, bench.asked(payment_command(order_id, fresh(PAYMENT))))
+    # Then only the new one does something.
+    assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
+
+
+async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_goes_on(bench: Bench) -> None:
+    order_id = fresh(ORDER)
+    bad = [
+        bench.incoming(bench.asker.raw_record(order_id.encode(), value))
+        for value in (b"", b"\xff\x00", b"{}", b'{"id":"x","type":"order.create"}')
+    ]
+    await work(await bench.actor(), bad[0], bad[1], bench.asked(order_command(order_id)), bad[2], bad[3])
+    assert await bench.events(order_id) == ["order.created"]
+    dead = [orjson.loads(value) for value in await bench.on_topic(PAYMENTS_DLQ, order_id, SMALL_PARTITIONS)]
+    assert [one["body"]["reason"] for one in dead] == ["undecodable"] * 4
+    assert {one["body"]["origin"]["offset"] for one in dead} == {one.origin.offset for one in bad}
+    assert all("Traceback" in one["body"]["trace"] for one in dead)
+
+
+async def test_a_command_that_cannot_be_written_goes_alone_and_its_caller_is_told(bench: Bench) -> None:
+    # Given a command whose text PostgreSQL cannot hold, between two good ones,
+    order_id, poisoned, worker = fresh(ORDER), fresh(ORDER), f"api-{secrets.token_hex(4)}"
+    await work(await bench.actor(), bench.asked(order_command(poisoned)))
+    command = payment_command(poisoned, fresh(PAYMENT), vpa="nul\x00@upi")
+    poison = bench.incoming(bench.asker.record(command, "cmd_poison_" + secrets.token_hex(4)), reply_to=worker)
+    # When the batch is worked off,
+    actor = await bench.actor()
+    prepared = await work(
+        actor, bench.asked(order_command(order_id)), poison, bench.asked(payment_command(order_id, fresh(PAYMENT)))
+    )
+    # Then the good ones are decided, the bad one is in the DLQ, and its caller has an error, not silence.
+    assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
+    assert await bench.events(poisoned) == ["order.created"]
+    (dead,) = await bench.on_topic(PAYMENTS_DLQ, poisoned, SMALL_PARTITIONS)
+    assert orjson.loads(dead)["body"]["origin"]["offset"] == poison.origin.offset
+    assert [reply.body for reply in prepared.replies[worker]] and "INTERNAL" in prepared.replies[worker][0].body
+
+
+async def test_a_second_owner_with_an_old_cache_is_corrected_by_the_database(bench: Bench) -> None:
+    # Given two actors that both hold the order as new (a zombie and its successor),
+    zombie, successor = await bench.actor(), await bench.actor()
+    order_id = fresh(ORDER)
+    await work(zombie, bench.asked(order_command(order_id)))
+    await work(successor, bench.asked(payment_command(order_id, fresh(PAYMENT))))
+    # When the zombie decides on its old state,
+    second = bench.asked(payment_command(order_id, fresh(PAYMENT)), "cmd_" + secrets.token_hex(8))
+    await work(zombie, second)
+    # Then it had to read again: one payment, the other refused.
+    assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
+    refused = await bench.asker.pool.fetchval(
+        "SELECT count(*) FROM commands WHERE order_id = $1 AND rejected", order_id
+    )
+    assert refused == 1
+
+
+async def test_an_owner_who_never_agrees_with_the_database_gives_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = await bench.actor()
+
+    async def always_taken(_store: ActorStore, _batch: object) -> None:
+        raise Conflict("somebody else writes")
+
+    monkeypatch.setattr(ActorStore, "write", always_taken)
+    with pytest.raises(OtherOwnerError):
+        await actor.prepare([bench.asked(order_command(fresh(ORDER)))])
+
+
+async def test_the_same_key_in_a_new_request_is_answered_from_the_inbox(bench: Bench) -> None:
+    order_id, worker = fresh(ORDER), f"api-{secrets.token_hex(4)}"
+    key = "idk_" + secrets.token_hex(16)
+    actor = await bench.actor()
+    first = bench.incoming(bench.asker.record(order_command(order_id), key, nonce="one"), reply_to=worker)
+    again = bench.incoming(bench.asker.record(order_command(order_id), key, nonce="two"), reply_to=worker)
+    replies = [(await work(actor, message)).replies[worker][0] for message in (first, again)]
+    assert replies[0].body == replies[1].body
+    assert replies[0].flag != replies[1].flag
+    assert await bench.events(order_id) == ["order.created"]
