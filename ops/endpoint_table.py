@@ -1,0 +1,32 @@
+"""Writes the README's table of endpoints from docs/openapi.json: `python -m ops.endpoint_table`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from ops.environment import REPOSITORY
+
+METHODS = ("get", "post", "put", "patch", "delete")
+BETWEEN = re.compile(r"(<!-- endpoints -->\n).*?(<!-- /endpoints -->)", re.DOTALL)
+
+
+def main() -> None:
+    readme = Path(REPOSITORY) / "README.md"
+    described = json.loads((Path(REPOSITORY) / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    readme.write_text(BETWEEN.sub(rf"\1{_table(described['paths'])}\2", readme.read_text(encoding="utf-8")))
+
+
+def _table(paths: dict[str, dict[str, dict[str, str]]]) -> str:
+    rows = [
+        f"| {method.upper()} | `{path}` | {operations[method].get('summary', '')} |"
+        for path, operations in paths.items()
+        for method in METHODS
+        if method in operations
+    ]
+    return "\n".join(["", "| | | |", "|---|---|---|", *rows, ""]) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The README's tour, run as it is written."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack
+
+README = Path(__file__).parents[2] / "README.md"
+TOUR = re.compile(r"^## Five minutes\n.*?^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TOUR_SECONDS_MAX = 60
+
+
+@pytest.fixture(scope="module")
+def said(stack: Stack) -> str:
+    """Everything the tour printed, on this stack's port."""
+    assert shutil.which("curl"), "the tour needs curl"
+    found = TOUR.search(README.read_text(encoding="utf-8"))
+    assert found is not None
+    script = found[1].replace("http://localhost:8000", stack.api_url)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=TOUR_SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_tour_pays_captures_and_refunds(said: str) -> None:
+    assert '"captured":true' in said
+    assert '"amount":25000' in said and '"reason":"half"' in said
+
+
+def test_the_tour_shows_the_replayed_answer_and_the_success(said: str) -> None:
+    assert "idempotent-replayed: true" in said.lower()
+    assert '"status":"SUCCESS"' in said
+
+
+def test_the_tour_is_refused_more_than_is_left(said: str) -> None:
+    assert "Refund amount exceeds available amount" in said
+
+
+def test_the_tour_ends_with_the_whole_story(said: str) -> None:
+    for event in ("payment.created", "payment.processing", "payment.success", "payment.captured", "refund.created"):
+        assert f'"{event}"' in said
