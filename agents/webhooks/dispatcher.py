@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -109,6 +110,7 @@ class Dispatcher:
     # Taking
 
     async def _consume(self) -> None:
+        began_at = time.monotonic()
         while not self._context.stopping.is_set():
             await self._wait_for_room()
             taken = await self._consumer.take(wait_ms=250, records_max=RECORDED_MAX)
@@ -117,7 +119,12 @@ class Dispatcher:
             await self._consumer.commit_if_due()
             under_way = self._consumer.offsets.open_count()
             UNDER_WAY.set(under_way)
-            self._context.alive(lag=self._consumer.lag(), under_way=under_way, attempts=self._attempts)
+            self._context.alive(
+                lag=self._consumer.lag(),
+                under_way=under_way,
+                attempts=self._attempts,
+                up_seconds=round(time.monotonic() - began_at),
+            )
 
     async def _wait_for_room(self) -> None:
         if self._consumer.offsets.open_count() < UNDER_WAY_MAX:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 from prometheus_client import Gauge
@@ -65,7 +66,7 @@ class Upkeep:
     async def _find_lost(self) -> None:
         """Only where the dispatchers have read everything: what stands on the topic is not lost."""
         dispatchers = (await alive(self._context.redis)).get("dispatcher", {})
-        if not dispatchers or any(facts.get("lag") != 0 for facts in dispatchers.values()):
+        if not dispatchers or not all(_has_read_all(facts) for facts in dispatchers.values()):
             return
         at = now()
         overdue_since = at - timedelta(seconds=LOST_AFTER_SECONDS)
@@ -85,3 +86,8 @@ class Upkeep:
         at, partitions = now(), self._context.settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
         await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+
+
+def _has_read_all(facts: Mapping[str, Any]) -> bool:
+    """A worker that has just begun does not know yet how much there is to read."""
+    return facts.get("lag") == 0 and facts.get("up_seconds", 0) >= LOST_AFTER_SECONDS

@@ -263,7 +263,7 @@ async def test_a_delivery_that_the_log_lost_is_found(merchant: Merchant) -> None
         "WHERE endpoint_id = (SELECT id FROM row)",
         endpoint["id"],
     )
-    await eventually(lambda: merchant.receiver.events() == ["payment.success"])
+    await eventually(lambda: merchant.receiver.events() == ["payment.success"], timeout=60)
 
 
 async def test_the_counters_are_right_after_redis_was_flushed(merchant: Merchant, webhook_stack: Stack) -> None:

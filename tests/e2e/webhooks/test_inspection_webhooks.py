@@ -1,0 +1,124 @@
+"""Inspection of a whole gateway: a journey into its webhooks, dead deliveries sent again, events on localhost."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from tests.e2e.webhooks.conftest import Merchant
+from tests.support.command import Ended, gateway, started_gateway
+from tests.support.eventually import eventually
+from tests.support.stack import Stack
+
+
+async def steps_of(stack: Stack, subject: str) -> list[dict[str, Any]]:
+    ended = await gateway(stack, "journey", subject, "--json")
+    assert ended.code == 0, ended.err
+    return list(json.loads(ended.out)["steps"])
+
+
+async def logs_with(merchant: Merchant, status: str, count: int) -> list[dict[str, Any]]:
+    async def there() -> list[dict[str, Any]] | None:
+        found = await merchant.logs(status=status)
+        return found if len(found) >= count else None
+
+    found = await eventually(there, timeout=40, what=f"{count} deliveries that are {status}")
+    assert found is not None
+    return found
+
+
+async def test_a_journey_tells_everything_in_order_whichever_id_is_asked(
+    webhook_stack: Stack, merchant: Merchant
+) -> None:
+    merchant.receiver.answers["/hook"] = [500, 200]
+    await merchant.endpoint(events=["payment.success"])
+    payment_id = await merchant.shop.pay()
+    (log,) = await logs_with(merchant, "success", 1)
+
+    steps = await steps_of(webhook_stack, payment_id)
+
+    assert [step["at"] for step in steps] == sorted(step["at"] for step in steps)
+    titles = [step["title"] for step in steps]
+    for earlier, later in (
+        ("order.create", "order.created"),
+        ("order.created", "payment.processing"),
+        ("payment.processing", "payment.success"),
+        ("payment.success", "webhook payment.success"),
+        ("webhook attempt 1", "webhook attempt 2"),
+    ):
+        assert titles.index(earlier) < titles.index(later), titles
+    by_title = {step["title"]: step for step in steps}
+    assert by_title["payment.success"]["change"] == f"{payment_id} PROCESSING → SUCCESS"
+    assert by_title["webhook attempt 1"]["refused"] is True
+    assert by_title["webhook attempt 2"]["refused"] is False
+    assert by_title["webhook attempt 2"]["facts"]["response_code"] == 200
+    on_log = [step for step in steps if step["kind"] in ("command", "event")]
+    assert all(step["topic"] and step["offset"] is not None for step in on_log), on_log
+
+    event_id = by_title["payment.success"]["id"]
+    for subject in (log["id"], event_id, by_title["payment.success"]["caused_by"]):
+        assert [step["id"] for step in await steps_of(webhook_stack, subject)] == [step["id"] for step in steps]
+
+
+async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, merchant: Merchant) -> None:
+    merchant.receiver.answers["/hook"] = [500]
+    await merchant.endpoint(events=["payment.success"])
+    payment_id = await merchant.shop.pay()
+    (log,) = await logs_with(merchant, "failed", 1)
+    letter_id = await dead_letter_of(webhook_stack, log["id"])
+    assert any(step["kind"] == "dead" for step in await steps_of(webhook_stack, payment_id))
+    merchant.receiver.answers["/hook"] = [200]
+    before = len(merchant.receiver.at("/hook"))
+
+    ended = await gateway(webhook_stack, "dlq", "replay", letter_id, "--apply")
+
+    assert (ended.code, "1 sent, 0 refused" in ended.out) == (0, True), ended
+    (log,) = await logs_with(merchant, "success", 1)
+    last, *_ = reversed(merchant.receiver.at("/hook"))
+    assert len(merchant.receiver.at("/hook")) == before + 1
+    assert last.event_id == log["event_id"]
+    again = await gateway(webhook_stack, "dlq", "replay", letter_id)
+    assert (again.code, again.err.startswith("Error: No open dead letter")) == (2, True), again
+
+
+async def dead_letter_of(stack: Stack, log_id: str) -> str:
+    """Id of the letter that names this delivery."""
+
+    async def found() -> str | None:
+        ended = await gateway(stack, "topics", "tail", "webhooks.dlq", "--where", f"value ~ '{log_id}'", "--json")
+        assert ended.code == 0, ended
+        records = [json.loads(line) for line in ended.out.splitlines()]
+        return str(records[0]["record"]["id"]) if records else None
+
+    return str(await eventually(found, timeout=30, interval=0.5, what="the dead letter"))
+
+
+async def test_listening_brings_signed_events_to_a_developer(webhook_stack: Stack, merchant: Merchant) -> None:
+    secret = "whsec_" + "QUJD" * 10
+    url = merchant.receiver.url("/dev")
+    asked = ("--merchant", merchant.shop.merchant_id, "--secret", secret, "--max", "2", "--json")
+    listening = await started_gateway(
+        webhook_stack, "listen", "--forward-to", url, "--event", "payment.success", "--event", "payment.created",
+        "--from", "1m", *asked,
+    )  # fmt: skip
+    payment_id = await merchant.shop.pay()
+    out, err = await listening.communicate()
+    assert listening.returncode == 0, err
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["payment.created", "payment.success"]
+    assert merchant.receiver.events("/dev") == ["payment.created", "payment.success"]
+    success = merchant.receiver.at("/dev")[1]
+    assert success.json["data"]["payment"]["id"] == payment_id
+    assert success.headers["X-Signature"] == signature(secret, success.body)
+
+    resent: Ended = await gateway(
+        webhook_stack, "listen", "--forward-to", url, "--secret", secret, "--resend", success.event_id
+    )
+    assert resent.code == 0, resent.err
+    assert merchant.receiver.at("/dev")[2].body == success.body
+
+
+def signature(secret: str, body: bytes) -> str:
+    """As a developer would check it, with nothing of ours."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
