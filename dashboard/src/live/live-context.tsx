@@ -9,6 +9,7 @@ import { useGateway } from "../session/session-context.tsx";
 import { type FeedState, reconnectDelayMs, reduceFeed } from "./feed.ts";
 
 const HIDDEN_GRACE_MS = 60_000;
+const SLOW_OPENING_MS = 1_000;
 
 export interface LiveMessages {
   change: Change;
@@ -68,6 +69,7 @@ class Connection {
   private source: EventSource | null = null;
   private timer = 0;
   private failures = 0;
+  private readonly askedAt = performance.now();
   private opened = false;
 
   constructor(
@@ -100,7 +102,8 @@ class Connection {
   }
 
   private connected(): void {
-    if (this.opened) this.bus.emit("gap", null);
+    // Also the first time, where it took long enough for the lists to be older than the feed.
+    if (this.opened || performance.now() - this.askedAt > SLOW_OPENING_MS) this.bus.emit("gap", null);
     this.opened = true;
     this.failures = 0;
     this.dispatch({ type: "opened" });

@@ -1,9 +1,10 @@
 /** One payment: what it is, what can be done with it, everything that happened to it. */
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { formatInstrument, formatMoney } from "web-shared/format";
 import { newIdempotencyKey } from "../api/client.ts";
 import type { Change, Page, Payment, Refund, Timeline } from "../api/types.ts";
 import { type Resource, useResource } from "../list/resource.ts";
+import { useFollowing } from "../live/following.ts";
 import { useLive } from "../live/live-context.tsx";
 import { announce } from "../parts/announcer.tsx";
 import { CodeBlock, jsonText } from "../parts/code-block.tsx";
@@ -19,9 +20,6 @@ import { TimelineView } from "../payments/timeline-view.tsx";
 import type { Parameters } from "../router/match.ts";
 import { useGateway } from "../session/session-context.tsx";
 
-/** The webhook's attempt follows the event it tells of; the timeline is asked again that much later. */
-const FOLLOW_MS = [0, 700, 3_000];
-
 export function PaymentPage({ parameters }: { parameters: Parameters }) {
   const id = parameters.id ?? "";
   const { api } = useGateway();
@@ -36,6 +34,7 @@ export function PaymentPage({ parameters }: { parameters: Parameters }) {
     else if (change.refund?.payment_id === id) payment.reload();
     else return;
     if (change.refund) refunds.reload();
+    timeline.reload();
     follow();
   });
   useLive("gap", () => {
@@ -81,14 +80,6 @@ export function PaymentPage({ parameters }: { parameters: Parameters }) {
       )}
     </div>
   );
-}
-
-function useFollowing(reload: () => void): () => void {
-  const timers = useRef<number[]>([]);
-  return () => {
-    timers.current.forEach(clearTimeout);
-    timers.current = FOLLOW_MS.map((delay) => window.setTimeout(reload, delay));
-  };
 }
 
 function Head({ id, payment }: { id: string; payment: Resource<Payment> }) {

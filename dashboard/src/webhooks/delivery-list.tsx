@@ -1,8 +1,9 @@
 /** The delivery log: one row for each event and endpoint, with its filters and what can be sent again. */
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { queryText } from "../api/client.ts";
 import type { Delivery, OffsetPage } from "../api/types.ts";
 import { type List, offsetPage, useList } from "../list/use-list.ts";
+import { useFollowing } from "../live/following.ts";
 import { useLive } from "../live/live-context.tsx";
 import { useAction } from "../parts/action.ts";
 import { announce } from "../parts/announcer.tsx";
@@ -105,9 +106,10 @@ function useFreshness(list: List<Delivery>): void {
     const timer = setInterval(() => document.hidden || reload(true), LOOK_AGAIN_MS);
     return () => clearInterval(timer);
   }, [waiting, reload]);
-  useLive("change", () => {
-    if (state.status === "ready") setTimeout(() => reload(true), 500);
-  });
+  const look = useCallback(() => reload(true), [reload]);
+  const follow = useFollowing(look);
+  useLive("change", follow);
+  useLive("gap", look);
 }
 
 function Filters({ path, filters, withStatus }: { path: string; filters: DeliveryFilters; withStatus: boolean }) {

@@ -1,0 +1,15 @@
+/** What follows an event comes a little later and is told by no event: look again a few times after each. */
+import { useCallback, useEffect, useRef } from "preact/hooks";
+
+const FOLLOW_MS = [300, 1_500, 5_000] as const;
+
+/** Returns the function to call when something happened; calls closer than the looks start them anew. */
+export function useFollowing(look: () => void): () => void {
+  const timers = useRef<number[]>([]);
+  const stop = useCallback(() => timers.current.forEach(clearTimeout), []);
+  useEffect(() => stop, [stop]);
+  return useCallback(() => {
+    stop();
+    timers.current = FOLLOW_MS.map((delay) => window.setTimeout(look, delay));
+  }, [look, stop]);
+}
