@@ -1,8 +1,9 @@
 # One image for every role of the gateway: `gateway run api`, `gateway run payments`, `gateway prepare`, …
 #
-#   pages    node: builds SDK, checkout and dashboard
-#   wheels   python: the locked dependencies in a virtualenv, without pip
-#   (last)   python-slim, the virtualenv, the code, the built pages; not root, writes nothing but /tmp
+#   pages         node: builds SDK, checkout and dashboard
+#   requirements  the dependencies that pyproject.toml names
+#   wheels        the locked dependencies in a virtualenv, without pip
+#   (last)        python-slim, the virtualenv, the code, the built pages; not root, writes nothing but /tmp
 
 FROM node:20.19.2-bookworm-slim AS pages
 WORKDIR /build
@@ -20,14 +21,19 @@ COPY dashboard dashboard
 RUN npm run build
 
 
+FROM python:3.11.12-slim-bookworm AS requirements
+COPY pyproject.toml .
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+      > /requirements.txt
+
+
 FROM python:3.11.12-slim-bookworm AS wheels
 WORKDIR /app
 RUN python -m venv --without-pip /opt/venv
-COPY pyproject.toml constraints.txt ./
-# the dependencies alone, so that a change of the code leaves this layer as it is
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-      > /tmp/requirements.txt \
- && pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --requirement /tmp/requirements.txt
+# the dependencies before the code: a change of the code, or of a tool's settings, leaves this layer as it is
+COPY --from=requirements /requirements.txt /tmp/requirements.txt
+COPY constraints.txt .
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --requirement /tmp/requirements.txt
 COPY . .
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --editable .
 

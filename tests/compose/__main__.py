@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -66,6 +67,7 @@ class Compose:
 
 def main() -> int:
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end from outside cleans up too
     folder = Path(os.environ.get("COMPOSE_TEST_DIR") or Path(tempfile.gettempdir()) / "gateway-compose-test")
     try:
         with step("engine"):
@@ -78,6 +80,9 @@ def main() -> int:
     except (FailedError, GatewayError, AssertionError) as error:
         console.print(f"FAILED: {error}", markup=False)
         return 1
+    except KeyboardInterrupt:
+        console.print("FAILED: interrupted")
+        return 130
     console.print("compose-test passed.")
     return 0
 

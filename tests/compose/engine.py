@@ -21,7 +21,7 @@ COMPOSE_MODULE = "github.com/docker/compose/v2"
 COMPOSE_VERSION = "v2.40.3"
 PACKAGES = {"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables", "mmdebstrap": "mmdebstrap"}
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
-BRIDGE = Path("/sys/class/net/docker0")
+INTERFACES = Path("/sys/class/net")
 NOWHERE = "http://127.0.0.1:1"
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -191,16 +191,20 @@ def _end(daemon: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _host_network_restored() -> Iterator[None]:
-    """Packet filter, forwarding and bridge as they were, whatever the block did to them."""
-    rules, forwarding, had_bridge = said_by(["iptables-save"]), FORWARDING.read_text(), BRIDGE.exists()
+    """Packet filter, forwarding and bridges as they were, whatever the block did to them."""
+    rules, forwarding, interfaces = said_by(["iptables-save"]), FORWARDING.read_text(), _interfaces()
     try:
         yield
     finally:
-        if not had_bridge and BRIDGE.exists():
-            subprocess.run(["ip", "link", "delete", "docker0"], check=False)
+        for bridge in sorted(name for name in _interfaces() - interfaces if name.startswith(("docker", "br-"))):
+            subprocess.run(["ip", "link", "delete", bridge], check=False)
         restored = rules + _empty_tables(rules, said_by(["iptables-save"]))
         subprocess.run(["iptables-restore"], input=restored, text=True, check=True)
         FORWARDING.write_text(forwarding)
+
+
+def _interfaces() -> set[str]:
+    return {path.name for path in INTERFACES.iterdir()}
 
 
 def _empty_tables(before: str, after: str) -> str:
