@@ -46,12 +46,17 @@ SELECT log_id, attempt, at, duration_ms, response_code, error, next_retry_at
  WHERE log_id = ANY($1::uuid[])
  ORDER BY at, attempt
 """
-# events_request_id: the expression is the index's
+# events_request_id: the expression is the index's. Apart from the rest, for with DISTINCT and LIMIT in one statement the
+# planner walks events_pkey in order until it has met enough (measured at a million events: 14 s, not 1 ms).
 REQUEST_ORDERS = """
+WITH begun AS MATERIALIZED (
+    SELECT order_id
+      FROM events
+     WHERE split_part(split_part(payload, '"request_id":"', 2), '"', 1) = $1
+       AND type IN ('order.created', 'payment.created', 'payment.captured', 'refund.created')
+)
 SELECT DISTINCT order_id
-  FROM events
- WHERE split_part(split_part(payload, '"request_id":"', 2), '"', 1) = $1
-   AND type IN ('order.created', 'payment.created', 'payment.captured', 'refund.created')
+  FROM begun
  LIMIT 20
 """
 # commands_pkey
