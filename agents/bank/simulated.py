@@ -11,6 +11,7 @@ order: the test instruments, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1`), ea
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -103,16 +104,26 @@ class SimulatedBank:
         return _answer(entry) if entry is not None else None
 
     async def notifications(self) -> AsyncIterator[Answer]:
-        """Late charges out of the books (told at least once, also after a crash), and repeated answers."""
+        """Late charges out of the books (told at least once, also after a crash), and repeated answers.
+
+        No time-out is open while the listener works: it would end the listener instead of the wait.
+        """
+        read_at = time.monotonic()
         while True:
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    yield await self._notifications.get()
-                continue
-            except TimeoutError:
-                pass
-            for entry in await self._late_entries():
-                yield _answer(entry)
+            answer = await self._next_notification(read_at + POLL_SECONDS - time.monotonic())
+            if answer is not None:
+                yield answer
+            if time.monotonic() - read_at >= POLL_SECONDS:
+                read_at = time.monotonic()
+                for entry in await self._late_entries():
+                    yield _answer(entry)
+
+    async def _next_notification(self, seconds: float) -> Answer | None:
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                return await self._notifications.get()
+        except TimeoutError:
+            return None
 
     async def confirm(self, attempt_id: str) -> None:
         """A late charge was taken note of: it need not be told again."""

@@ -106,6 +106,27 @@ async def test_many_questions_at_once_are_all_answered(services: Stack, bank_of:
     assert [answer and answer.outcome for answer in answers] == [Outcome.SUCCESS] * 100
 
 
+async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, bank_of: MakeBank) -> None:
+    # Given a bank that repeats its answers, and a charge that comes late,
+    settings = services.settings.model_copy(update={"bank_faults": "twice=1", "test_processing_delay": 5})
+    bank = bank_of(settings)
+    late = charge("late@upi")
+    with pytest.raises(NoAnswerError):
+        await bank.charge(late)
+    repeated = [await bank.charge(charge("success@upi")) for _ in range(4)]
+    # When the listener needs longer for each than the bank's own pause,
+    heard: list[str] = []
+    async with asyncio.timeout(60):
+        async for answer in bank.notifications():
+            await asyncio.sleep(0.7)
+            heard.append(answer.attempt_id)
+            await bank.confirm(answer.attempt_id)
+            if {late.attempt_id, *(one.attempt_id for one in repeated)} <= set(heard):
+                break
+    # Then it is not cut off, and the repeated answers do not keep the late one from it.
+    assert late.attempt_id in heard
+
+
 async def test_an_attempt_the_bank_never_saw_is_made(services: Stack, bank_of: MakeBank) -> None:
     request = Return(fresh(REFUND), fresh(PAYMENT), 100, "INR", "fail_refund")
     answer = await attempt(bank_of(services.settings), request, maybe_asked_before=True)
