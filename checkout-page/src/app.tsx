@@ -80,7 +80,7 @@ export function App({ api, place, line, onLanguage }: Props) {
         <section>
           <div hidden={screen !== "loading"} class="panel">
             <span class="spinner" aria-hidden="true" />
-            <p class="muted">{texts.loading}</p>
+            <h1 class="panel-title">{texts.loading}</h1>
           </div>
           <div class="choice" hidden={!paying}>
             <h1 id="choose">{texts.choose}</h1>

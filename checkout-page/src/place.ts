@@ -1,13 +1,12 @@
 /**
  * What the address says about this opening.
  *
- *   /checkout?order_id=order_…&embedded=true&key=…&theme=dark&locale=hi#<nonce>~<origin of the page that opened it>
+ *   /checkout?order_id=order_…&embedded=true&theme=dark&locale=hi#<nonce>~<origin of the page that opened it>
  *
  * Nothing personal is ever in it. The part behind # never leaves the browser.
  */
 export interface Place {
   orderId: string;
-  key: string | null;
   theme: "light" | "dark" | null;
   locale: "en" | "hi";
   embedded: boolean;
@@ -21,7 +20,6 @@ export function readPlace(href: string, languages: readonly string[] = []): Plac
   const theme = asked.get("theme");
   return {
     orderId: asked.get("order_id") ?? "",
-    key: asked.get("key"),
     theme: theme === "light" || theme === "dark" ? theme : null,
     locale: (asked.get("locale") ?? languages[0] ?? "").startsWith("hi") ? "hi" : "en",
     embedded: asked.get("embedded") === "true",

@@ -19,7 +19,6 @@ describe("the address", () => {
     );
     expect(place).toEqual({
       orderId: "order_A",
-      key: null,
       theme: "dark",
       locale: "hi",
       embedded: true,

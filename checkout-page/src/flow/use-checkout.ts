@@ -22,6 +22,7 @@ export interface CheckoutFlow {
   reload(): void;
 }
 
+const RELOAD_MS_FIRST = 1_500;
 const RELOAD_MS_MAX = 10_000;
 
 export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutFlow {
@@ -129,7 +130,6 @@ async function overtaken(api: Api, orderId: string, failure: CallFailed, attempt
 
 /** Load at the start, whenever the page is shown again, and until a lost server or network is back. */
 function useLoading(state: Checkout, load: () => Promise<void>): void {
-  const tries = useRef(0);
   useEffect(() => void load(), [load]);
   useEffect(() => {
     const shown = (event: PageTransitionEvent): void => {
@@ -147,11 +147,21 @@ function useLoading(state: Checkout, load: () => Promise<void>): void {
   }, [load, state.screen]);
   useEffect(() => {
     if (state.screen !== "offline" && state.screen !== "server_down") return;
+    let timer: ReturnType<typeof setTimeout>;
+    const again = (delayMs: number): void => {
+      timer = setTimeout(
+        () => {
+          void load();
+          again(Math.min(delayMs * 2, RELOAD_MS_MAX));
+        },
+        delayMs * (0.8 + 0.4 * Math.random()),
+      );
+    };
+    again(RELOAD_MS_FIRST);
     addEventListener("online", load);
-    const timer = setInterval(() => void load(), Math.min(1_500 * 2 ** tries.current++, RELOAD_MS_MAX));
     return () => {
       removeEventListener("online", load);
-      clearInterval(timer);
+      clearTimeout(timer);
     };
   }, [load, state.screen]);
 }

@@ -96,6 +96,7 @@ function WaysToScan(props: { request: UpiRequest; amount: string; busy: boolean;
 
 interface WayProps {
   request: UpiRequest;
+  /** Test mode: what stands in for the payer's phone. */
   children: ComponentChildren;
 }
 
@@ -124,7 +125,7 @@ function QrCode({ request, amount, children }: WayProps & { amount: string }) {
       </svg>
       <div>
         <p class="strong">{texts.scan}</p>
-        <p class="muted small">{texts.scan_hint}</p>
+        <p class="muted small">{children ? texts.scan_hint_test : texts.scan_hint}</p>
         {children}
       </div>
     </div>

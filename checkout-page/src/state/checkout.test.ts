@@ -121,6 +121,12 @@ describe("paying", () => {
     expect(after(...SUBMITTED, { type: "overtaken" }).screen).toBe("loading");
   });
 
+  it("keeps asking where the server is lost at that moment", () => {
+    const lost = after(...SUBMITTED, { type: "overtaken" }, { type: "load_failed", screen: "server_down" });
+    expect(lost.screen).toBe("server_down");
+    expect(reduce(lost, loaded({ payment: paymentOf() })).screen).toBe("processing");
+  });
+
   it("lets no reload interrupt a request that is under way", () => {
     expect(after(...SUBMITTED, loaded()).screen).toBe("submitting");
   });

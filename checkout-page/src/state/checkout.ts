@@ -73,7 +73,7 @@ export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
     case "loaded":
       return loaded(state, event);
     case "load_failed":
-      return state.order ? state : { ...state, screen: event.screen };
+      return state.order && state.screen !== "loading" ? state : { ...state, screen: event.screen };
     case "choose":
       return state.screen === "ready" ? { ...state, method: event.method, fieldProblem: null } : state;
     case "submit":

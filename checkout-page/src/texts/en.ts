@@ -15,6 +15,7 @@ export const en = {
   vpa_hint: "A request appears in your UPI app; approve it there.",
   scan: "Scan with any UPI app",
   scan_hint: "The amount is filled in already.",
+  scan_hint_test: "Test mode: real UPI apps cannot pay this code.",
   scan_test: "Simulate the scan",
   scan_label: (amount: string) => `QR code to pay ${amount} by UPI`,
   open_app: "Pay with an app",

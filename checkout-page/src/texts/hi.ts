@@ -17,6 +17,7 @@ export const hi: Texts = {
   vpa_hint: "आपके UPI ऐप में अनुरोध आएगा; वहाँ उसे स्वीकार करें।",
   scan: "किसी भी UPI ऐप से स्कैन करें",
   scan_hint: "राशि पहले से भरी है।",
+  scan_hint_test: "परीक्षण मोड: असली UPI ऐप यह कोड नहीं चुका सकते।",
   scan_test: "स्कैन का अनुकरण करें",
   scan_label: (amount) => `UPI से ${amount} चुकाने का QR कोड`,
   open_app: "ऐप से भुगतान करें",
