@@ -17,7 +17,7 @@ from ops.inspection.reader import LogReader, Start, log_reader
 from runtime.settings import Settings
 from topics.admin import admin_client, catalogue_of
 
-ASK_SECONDS = 15.0
+ASK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from ops.inspection.records import LogRecord
 from runtime.settings import Settings
 
-CONNECT_SECONDS = 10.0
-ASK_SECONDS = 10.0
+CONNECT_SECONDS = 15.0
+ASK_SECONDS = 20.0
 BUFFER_MAX = 4_000
 HOLD_SECONDS = 0.25
 IDLE_SECONDS_MAX = 15.0

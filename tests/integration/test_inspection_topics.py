@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.ids import ORDER
 from domain.order import CreateOrder
@@ -114,8 +115,26 @@ async def test_records_are_located_by_partition_and_time(services: Stack) -> Non
 
 
 async def test_lag_is_told_in_records_and_in_time(services: Stack) -> None:
-    lags = await group_lags(services.settings)
-    assert all(one.unread == 0 or one.oldest_unread_seconds is not None for one in lags)
+    group, order_id = f"test_{random_token()[:12]}", make_id(ORDER)
+    await publish(services, *(order_record(services, order_id) for _ in range(3)))
+    partition = TopicPartition(COMMANDS, partition_of(order_id.encode(), services.settings.topic_partitions))
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=services.kafka_bootstrap_servers, group_id=group, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        await consumer.commit({partition: end - 2})
+    finally:
+        await consumer.stop()
+
+    (found,) = [one for one in await group_lags(services.settings) if one.group == group]
+
+    assert partition.partition in found.partitions_behind
+    assert found.unread >= 2
+    assert found.members == 0
+    assert found.oldest_unread_seconds is not None
 
 
 async def test_an_undecodable_record_is_shown_and_ends_nothing(services: Stack) -> None:

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from ops.cli import app
 from ops.inspection.masking import masked, masked_text
 from ops.inspection.matching import Wanted, wanted_of
 from ops.inspection.names import named_topics, parse_duration, parse_instant
@@ -136,3 +138,18 @@ def test_times_are_said_as_people_say_them() -> None:
     for wrong in ("10 parsecs", "-5m", "yesterday"):
         with pytest.raises(AskedWronglyError):
             parse_instant(wrong)
+
+
+COMMANDS_OF_INSPECTION = (
+    ("topics", "list"), ("topics", "describe"), ("topics", "tail"), ("topics", "show"), ("topics", "lag"),
+    ("topics", "schemas"), ("topics", "docs"), ("topics", "create"), ("journey",), ("stuck",), ("dlq", "ls"),
+    ("dlq", "show"), ("dlq", "diff"), ("dlq", "replay"), ("dlq", "discard"), ("listen",), ("trigger",), ("health",),
+    ("exporter",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS_OF_INSPECTION, ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    ended = CliRunner().invoke(app, [*command, "--help"])
+    assert ended.exit_code == 0, ended.output
+    assert "Usage:" in ended.output
