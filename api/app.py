@@ -19,7 +19,7 @@ from api import health, reference
 from api.edge import Edge
 from api.errors import BROKEN_SURROUNDINGS, ApiError, on_error
 from api.own_pages import own_origins
-from api.parts import open_parts
+from api.parts import Parts, open_parts
 from api.routes import HOT, ROUTERS
 from runtime.settings import Settings
 from runtime.worker import Worker, this_worker
@@ -31,6 +31,9 @@ ANSWER_SECONDS_BEYOND_DECISION = 1.5
 
 class Application(FastAPI):
     """FastAPI with our layer in place of Starlette's outermost, which would answer a defect with plain text."""
+
+    parts: Parts
+    """From start to stop."""
 
     def build_middleware_stack(self) -> Edge:
         hot = {(method, PREFIX + path): handler for (method, path), handler in HOT.items()}
@@ -49,9 +52,9 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
     served_by = worker or this_worker("api", settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: Application) -> AsyncIterator[None]:
         async with open_parts(settings, served_by) as parts:
-            app.state.parts = parts
+            app.parts = app.state.parts = parts
             yield
 
     app = Application(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from api.errors import ApiError, bad_request, of_validation
 from domain.rejection import ErrorCode
@@ -42,16 +42,18 @@ async def read_body(request: Request) -> bytes:
     kept: bytes | None = getattr(request.state, "body", None)
     if kept is not None:
         return kept
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > BODY_BYTES_MAX:
-                raise too_large()
-            parts.append(part)
-    except ClientDisconnect as error:
-        raise bad_request("The body ended early") from error
-    body = request.state.body = b"".join(parts)
+    parts, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise bad_request("The body ended early")
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise too_large()
+        parts.append(part)
+        more = message.get("more_body", False)
+    body = request.state.body = parts[0] if len(parts) == 1 else b"".join(parts)
     return body
 
 

@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 import orjson
@@ -23,7 +24,7 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from api.errors import ApiError, refused, refused_body, unavailable
-from api.metrics import COMMANDS_ASKED
+from api.metrics import commands_asked
 from domain.idempotency import compare
 from domain.order import Command
 from domain.rejection import ErrorCode
@@ -90,11 +91,16 @@ class _Waiter:
         self.mark = None if resource_id is None or shared else f'{{"id":"{resource_id}"'
         self.since = time.monotonic()
         self.confirm = False
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
 
     def accept(self, body: str, *, repeated: bool) -> None:
         if not self.answer.done():
             self.answer.set_result(Answer(body, repeated))
+
+    def expire(self) -> None:
+        """The deadline: nothing is decided."""
+        if not self.answer.done():
+            self.answer.set_result(None)
 
     def refuse(self, error: Exception) -> None:
         if not self.answer.done():
@@ -107,6 +113,7 @@ class CommandBus:
     def __init__(
         self, settings: Settings, worker: str, producer: LogProducer, pool: asyncpg.Pool, subscriber: redis.Redis
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._worker = worker
         self._reply_to = worker.encode()
         self._producer = producer
@@ -138,29 +145,31 @@ class CommandBus:
         waiter = _Waiter(command_id, key, resource_id, shared=shared)
         waiters.append(waiter)
         kind = COMMAND_TYPES[type(command)]
+        deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
         try:
             ack = await self._produce(command, kind, waiter, request_id)
-            async with asyncio.timeout(self._deadline_seconds):
-                answer = await waiter.answer
-            COMMANDS_ASKED.labels(kind, "repeated" if answer.repeated else "accepted").inc()
-            return answer
-        except TimeoutError:
-            if not ack.done():
-                COMMANDS_ASKED.labels(kind, "unknown").inc()
-                raise unavailable(UNKNOWN) from None
-            COMMANDS_ASKED.labels(kind, "undecided").inc()
-            self._undecided_at = time.monotonic()
-            return Undecided(command_id, first=waiters[0] is waiter)
+            answer = await waiter.answer
         except LogUnavailableError:
-            COMMANDS_ASKED.labels(kind, "unknown").inc()
+            commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN) from None
         except ApiError:
-            COMMANDS_ASKED.labels(kind, "refused").inc()
+            commands_asked(kind, "refused").inc()
             raise
         finally:
+            deadline.cancel()
+            first = waiters[0] is waiter
             waiters.remove(waiter)
             if not waiters:
                 self._waiting.pop(command_id, None)
+        if answer is not None:
+            commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
+            return answer
+        if not ack.done():
+            commands_asked(kind, "unknown").inc()
+            raise unavailable(UNKNOWN)
+        commands_asked(kind, "undecided").inc()
+        self._undecided_at = time.monotonic()
+        return Undecided(command_id, first=first)
 
     async def promised_id(self, client: redis.Redis, key: Key | None) -> str | None:
         """The id that an earlier request with this key asks for or was promised, where it is not decided.
@@ -208,10 +217,10 @@ class CommandBus:
             headers=((HEADER_TYPE, kind.encode()), (HEADER_REPLY_TO, self._reply_to)),
         )
         ack = await self._producer.send(record, timeout=PRODUCE_SECONDS)
-        ack.add_done_callback(lambda done: self._on_ack(done, waiter))
+        ack.add_done_callback(partial(self._on_ack, waiter))
         return ack
 
-    def _on_ack(self, ack: asyncio.Future[object], waiter: _Waiter) -> None:
+    def _on_ack(self, waiter: _Waiter, ack: asyncio.Future[object]) -> None:
         if ack.cancelled() or ack.exception() is None:
             return
         log.warning("command_not_acked", command_id=waiter.id, error=repr(ack.exception()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUEST_SECONDS = Histogram(
@@ -12,3 +14,15 @@ REQUEST_SECONDS = Histogram(
 )
 COMMANDS_ASKED = Counter("gateway_api_commands", "Commands by what their caller was told", ["type", "outcome"])
 STREAMS_OPEN = Gauge("gateway_api_streams_open", "Open event streams")
+
+
+@lru_cache(maxsize=4_096)
+def request_seconds(method: str, route: str, status: int) -> Histogram:
+    """REQUEST_SECONDS with its labels; looking them up costs more than observing."""
+    return REQUEST_SECONDS.labels(method, route, status)
+
+
+@lru_cache(maxsize=256)
+def commands_asked(kind: str, outcome: str) -> Counter:
+    """COMMANDS_ASKED with its labels."""
+    return COMMANDS_ASKED.labels(kind, outcome)

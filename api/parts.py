@@ -72,7 +72,7 @@ class Parts:
 
 def parts_of(connection: HTTPConnection) -> Parts:
     """The parts of the process that answers this request."""
-    parts: Parts = connection.app.state.parts
+    parts: Parts = connection.scope["app"].parts
     return parts
 
 

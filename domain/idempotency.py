@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from domain.rejection import ErrorCode, Rejected
 
 KEY_LENGTH_MAX = 255
+_JSON = json.JSONEncoder(sort_keys=True)
 DERIVED_PREFIX = "idk_"
 
 
@@ -32,7 +33,7 @@ def derived_command_id(*, scope: str, route: str, key: str) -> str:
 def fingerprint(fields: Mapping[str, object], *, secret: bytes) -> dict[str, str]:
     """Field name -> 12 hex digits of a keyed hash of its JSON value."""
     return {
-        name: hmac.new(secret, json.dumps([name, value], sort_keys=True).encode(), hashlib.sha256).hexdigest()[:12]
+        name: hmac.digest(secret, _JSON.encode([name, value]).encode(), "sha256").hex()[:12]
         for name, value in fields.items()
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -23,6 +24,7 @@ class SealError(ValueError):
     """The value was sealed with another SECRET_KEY or was altered."""
 
 
+@lru_cache(maxsize=64)
 def derived_key(secret_key: SecretStr, purpose: str) -> bytes:
     """32 bytes for one purpose; purposes never share a key."""
     return hmac.new(secret_key.get_secret_value().encode(), purpose.encode(), hashlib.sha256).digest()

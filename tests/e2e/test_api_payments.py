@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -190,12 +191,13 @@ async def test_lists_are_complete_newest_first_and_page_without_gaps(stranger: A
 
 
 async def test_a_list_of_payments_can_be_filtered(api: Api) -> None:
-    paid = await api.paid(amount=123_457, vpa="find_me%x@upi".replace("%", "."))
-    failed = await api.paid(amount=123_457, vpa="failure@upi")
+    amount = 10**9 + secrets.randbelow(10**9)  # of nobody else's payments
+    paid = await api.paid(amount=amount, vpa="find_me.x@upi")
+    failed = await api.paid(amount=amount, vpa="failure@upi")
     captured = (await api.post(f"/payments/{paid['id']}/capture")).json()
 
     async def found(**query: Any) -> list[str]:
-        answer = await api.get("/payments", amount_min=123_457, amount_max=123_457, **query)
+        answer = await api.get("/payments", amount_min=amount, amount_max=amount, **query)
         return [payment["id"] for payment in answer.json()]
 
     assert await found() == [failed["id"], paid["id"]]

@@ -1,0 +1,36 @@
+"""Identifiers and tokens: never the same twice, in threads and after a fork either."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from domain.ids import ORDER, is_id
+from runtime.clock import make_id, random_token
+
+
+def test_no_token_comes_twice_however_many_threads_ask() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        tokens = list(pool.map(lambda _: random_token(), range(20_000)))
+    assert len(set(tokens)) == len(tokens)
+    assert {len(token) for token in tokens} == {32}
+
+
+def test_identifiers_have_their_form_and_differ() -> None:
+    made = [make_id(ORDER) for _ in range(5_000)]
+    assert len(set(made)) == len(made)
+    assert all(is_id(ORDER, one) for one in made)
+
+
+def test_a_forked_process_does_not_repeat_its_parents_tokens() -> None:
+    random_token()  # a portion is there, partly used
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, random_token().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    of_child = os.read(reading, 32).decode()
+    os.close(reading)
+    os.close(writing)
+    assert of_child != random_token()
