@@ -101,17 +101,18 @@ SELECT p.span_number, r.measure, r.label, sum(r.count)::bigint AS count, sum(r.a
    AND r.starts_at < p.to_at
  GROUP BY p.span_number, r.measure, r.label
 """
-# rollups_pkey
+# rollups_pkey, once for each piece
 POINTS = """
-SELECT date_bin($6, starts_at, $4) AS at, measure, label, sum(count)::bigint AS count,
-       sum(amount_minor)::bigint AS amount_minor
-  FROM rollups
- WHERE merchant_id = $1
-   AND grain_minutes = $2
-   AND measure = ANY($3::text[])
-   AND starts_at >= $4
-   AND starts_at < $5
- GROUP BY 1, measure, label
+SELECT date_bin($6, r.starts_at, $7) AS at, r.measure, r.label, sum(r.count)::bigint AS count,
+       sum(r.amount_minor)::bigint AS amount_minor
+  FROM unnest($3::smallint[], $4::timestamptz[], $5::timestamptz[]) AS p (grain_minutes, from_at, to_at)
+  JOIN rollups r
+    ON r.merchant_id = $1
+   AND r.grain_minutes = p.grain_minutes
+   AND r.measure = ANY($2::text[])
+   AND r.starts_at >= p.from_at
+   AND r.starts_at < p.to_at
+ GROUP BY 1, r.measure, r.label
 """
 # webhook_logs_delivered, webhook_logs_failed, webhook_logs_waiting
 DELIVERIES = """
@@ -149,15 +150,17 @@ SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCE
 
 async def points(pool: asyncpg.Pool, merchant_id: str, span: Span, bucket: timedelta) -> list[Point]:
     """The measures of SERIES in buckets counted from the span's start; empty buckets are left out."""
-    whole_days = bucket == timedelta(days=1) and floor(span.from_at, DAY) == span.from_at
+    in_utc_days = bucket == timedelta(minutes=DAY) and floor(span.from_at, DAY) == span.from_at
+    pieces = pieces_of(span) if in_utc_days else [Piece(QUARTER, span.from_at, span.to_at)]
     rows = await pool.fetch(
         POINTS,
         merchant_id,
-        DAY if whole_days and floor(span.to_at, DAY) == span.to_at else QUARTER,
         list(SERIES),
-        span.from_at,
-        span.to_at,
+        [piece.grain_minutes for piece in pieces],
+        [piece.from_at for piece in pieces],
+        [piece.to_at for piece in pieces],
         bucket,
+        span.from_at,
     )
     return [Point(row["at"], Total(row["measure"], row["label"], row["count"], row["amount_minor"])) for row in rows]
 

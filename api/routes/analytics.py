@@ -21,7 +21,7 @@ from domain.money import CURRENCIES, DEFAULT_CURRENCY
 from runtime.clock import now
 from store.analytics import Span, deliveries, points, totals, widened
 
-router = APIRouter(prefix="/analytics", tags=["analytics"], responses=errors(400, 401))
+router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
 ByMerchant = Annotated[Caller, Depends(authenticated)]
 FromParameter = Annotated[
     Instant | None, Query(alias="from", description="Included; default 30 days before `to`; widened to a quarter hour")
@@ -32,7 +32,7 @@ DEFAULT_SPAN = timedelta(days=30)
 POINTS_MAX = 800
 
 
-@router.get("/summary")
+@router.get("/summary", summary="The numbers of a span beside those of the span before")
 async def summary(
     request: Request,
     caller: ByMerchant,
@@ -48,7 +48,7 @@ async def summary(
     return summary_shape((span, sums), (span.before, sums_before), sent, currency=_known(currency))
 
 
-@router.get("/timeseries")
+@router.get("/timeseries", summary="The numbers of a span in hours or days")
 async def timeseries(
     request: Request,
     caller: ByMerchant,

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api import passwords
 from api.auth import Caller, authenticated
 from api.bodies import read_json
+from api.documentation import errors, json_body
 from api.errors import AUTHENTICATION, RATE_LIMITED, ApiError
 from api.parts import parts_of
 from api.schemas.auth import ListedSessionShape, LoginBody, SessionShape, SessionsShape, listed_session_shape
@@ -23,12 +24,17 @@ from store.login_attempts import Attempt, count_attempt, forgive_attempts
 from store.merchants import Merchant, find, find_login
 from store.sessions import Session, list_sessions, open_session, peek_session, revoke_session
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = APIRouter(prefix="/auth", tags=["Sessions"])
 
 WRONG_LOGIN = "Wrong e-mail or password"
 
 
-@router.post("/login")
+@router.post(
+    "/login",
+    summary="Sign in to the dashboard",
+    responses=errors(400, 401, 403, 413, 429, 503),
+    openapi_extra=json_body(LoginBody, {"email": "test@example.com", "password": "password123"}),
+)
 async def login(request: Request, response: Response) -> SessionShape:
     """Start a session: its cookie, and the CSRF token that unsafe requests have to carry."""
     check_origin(request)
@@ -70,7 +76,7 @@ async def _session_before(request: Request) -> Session | None:
     return await peek_session(parts_of(request).redis, token) if token is not None else None
 
 
-@router.get("/session")
+@router.get("/session", summary="Who is signed in", responses=errors(401, 503))
 async def current_session(request: Request, session: Annotated[Session, Depends(signed_in)]) -> SessionShape:
     """Who is signed in, and the CSRF token again: a reloaded page has lost it."""
     merchant = await find(parts_of(request).pool, session.merchant_id)
@@ -79,7 +85,7 @@ async def current_session(request: Request, session: Annotated[Session, Depends(
     return SessionShape(merchant=merchant_shape(merchant), csrf_token=session.csrf_token)
 
 
-@router.post("/logout", status_code=204)
+@router.post("/logout", summary="End the session", status_code=204, responses=errors(403, 503))
 async def logout(request: Request, response: Response) -> None:
     """End the session. Without one there is nothing to end, which is no error."""
     parts = parts_of(request)
@@ -89,7 +95,7 @@ async def logout(request: Request, response: Response) -> None:
     clear_cookie(response, parts.settings)
 
 
-@router.get("/sessions")
+@router.get("/sessions", summary="List the live sessions", responses=errors(401, 503))
 async def sessions(request: Request, caller: Annotated[Caller, Depends(authenticated)]) -> SessionsShape:
     """All live sessions of the merchant, the one used last first."""
     current = await session_of(request) if caller.via == "session" else None
@@ -100,7 +106,7 @@ async def sessions(request: Request, caller: Annotated[Caller, Depends(authentic
     return SessionsShape(data=shapes)
 
 
-@router.delete("/sessions/{session_id}", status_code=204)
+@router.delete("/sessions/{session_id}", summary="End a session", status_code=204, responses=errors(401, 403, 404, 503))
 async def revoke(request: Request, session_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> None:
     """End one session, at once."""
     if not await revoke_session(parts_of(request).redis, caller.merchant_id, session_id):

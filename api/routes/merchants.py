@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from api import passwords
 from api.auth import Caller, authenticated
 from api.bodies import read_json, read_optional_json
+from api.documentation import errors, json_body
 from api.errors import AUTHENTICATION, ApiError, bad_request
 from api.parts import Parts, parts_of
 from api.routes.auth import start_session
@@ -51,7 +52,7 @@ from store.api_keys import (
 from store.merchants import BrowserOrders, Change, EmailTakenError, change, create, find
 
 log = get_logger("merchants")
-router = APIRouter(prefix="/merchants", tags=["merchants"])
+router = APIRouter(prefix="/merchants", tags=["Merchants"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
 
 KEY_BYTES, SECRET_BYTES = 12, 24
@@ -59,7 +60,15 @@ KEY_BYTES, SECRET_BYTES = 12, 24
 FIRST_KEY_NAME = "Default"
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    summary="Create a merchant",
+    status_code=201,
+    responses=errors(400, 401, 413, 503),
+    openapi_extra=json_body(
+        SignUpBody, {"name": "Tea House", "email": "owner@example.com", "password": "a long password"}
+    ),
+)
 async def sign_up(request: Request, response: Response) -> SignedUpShape:
     """A new merchant with its first key pair. Open in test mode, elsewhere for the operator alone."""
     parts = parts_of(request)
@@ -104,7 +113,7 @@ def _fresh_pair(settings: Settings, name: str) -> tuple[NewKey, SecretStr]:
     return stored, secret
 
 
-@router.get("/me")
+@router.get("/me", summary="The merchant that asks", responses=errors(401, 503))
 async def me(request: Request, caller: ByMerchant) -> MerchantShape:
     merchant = await find(parts_of(request).pool, caller.merchant_id)
     if merchant is None:
@@ -112,7 +121,15 @@ async def me(request: Request, caller: ByMerchant) -> MerchantShape:
     return merchant_shape(merchant)
 
 
-@router.patch("/me")
+@router.patch(
+    "/me",
+    summary="Change the merchant",
+    responses=errors(400, 401, 403, 413, 503),
+    openapi_extra=json_body(
+        ChangeBody,
+        {"allowed_origins": ["https://shop.example"], "browser_orders": {"enabled": True, "maximum_minor": 500000}},
+    ),
+)
 async def change_me(request: Request, caller: ByMerchant) -> MerchantShape:
     """Change the name, the allowed origins or the browser orders; what is left out stays."""
     body = await read_json(request, ChangeBody)
@@ -135,7 +152,7 @@ def _no_such_merchant() -> ApiError:
     return ApiError(ErrorCode.NOT_FOUND, "Merchant not found")
 
 
-@router.get("/me/keys")
+@router.get("/me/keys", summary="List API keys, newest first", responses=errors(401, 503))
 async def keys(request: Request, caller: ByMerchant) -> KeysShape:
     """All keys, the revoked ones too, newest first. Secrets are not known any more, but for test mode's seeded one."""
     parts = parts_of(request)
@@ -154,7 +171,13 @@ def _is_seeded(parts: Parts, caller: Caller, key: ApiKey) -> bool:
     return settings.test_mode and caller.merchant_id == SEEDED_MERCHANT_ID and key.key == settings.test_api_key
 
 
-@router.post("/me/keys", status_code=201)
+@router.post(
+    "/me/keys",
+    summary="Create a further API key",
+    status_code=201,
+    responses=errors(400, 401, 403, 413, 503),
+    openapi_extra=json_body(NewKeyBody, {"name": "Shop"}, required=False),
+)
 async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
     """A further key. Its secret is in this answer and nowhere else."""
     parts = parts_of(request)
@@ -168,7 +191,13 @@ async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
     return key_pair_shape(added, secret)
 
 
-@router.post("/me/keys/{key_id}/rotate", status_code=201)
+@router.post(
+    "/me/keys/{key_id}/rotate",
+    summary="Replace an API key",
+    status_code=201,
+    responses=errors(400, 401, 403, 404, 413, 503),
+    openapi_extra=json_body(RotateBody, {"overlap_hours": 24}, required=False),
+)
 async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairShape:
     """A new pair under the same name; the old key works on for `overlap_hours`."""
     parts = parts_of(request)
@@ -185,7 +214,7 @@ async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairSh
     return key_pair_shape(added, secret)
 
 
-@router.delete("/me/keys/{key_id}", status_code=204)
+@router.delete("/me/keys/{key_id}", summary="Revoke an API key", status_code=204, responses=errors(401, 403, 404, 503))
 async def revoke(request: Request, key_id: str, caller: ByMerchant) -> None:
     """End a key at once, in every API process."""
     parts = parts_of(request)

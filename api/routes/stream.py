@@ -31,7 +31,7 @@ from store.jobs import merchant_channel
 from store.sessions import peek_session
 
 log = get_logger("stream")
-router = APIRouter(prefix="/merchants", tags=["merchants"])
+router = APIRouter(prefix="/merchants", tags=["Merchants"])
 
 STREAMS_MAX = 500
 """In one process, the checkouts' streams among them."""
@@ -51,7 +51,7 @@ PRIVATE = frozenset({"bank", "merchant_id"})
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events"},
-        **errors(400, 401, 429),
+        **errors(400, 401, 429, 503),
     },
 )
 async def stream(

@@ -18,7 +18,7 @@ from domain.ids import MERCHANT, ORDER, PAYMENT
 from runtime.clock import make_id
 from store.analytics import POINTS, TOTALS, Span, Total, pieces_of, points, totals, widened
 from store.connections import make_pool
-from store.measures import COUNTED, Measure
+from store.measures import COUNTED, DAY, Measure, floor
 from store.rollups import DUE, NEXT, advance, due_merchants, forget
 from tests.support.stack import Stack
 
@@ -196,6 +196,7 @@ async def test_every_spans_numbers_are_those_of_its_payments(books: Books) -> No
         assert _volumes(found) == {
             method: sum(amount for amount, of in wanted if of == method) for method in {method for _, method in wanted}
         }
+        await _check_days(books, Span(floor(span.from_at, DAY), span.to_at), made)
         in_hours = await points(books.pool, books.merchant_id, span, timedelta(hours=1))
         assert sum(p.total.amount_minor for p in in_hours if p.total.measure == Measure.SUCCESS) == sum(
             a for a, _ in wanted
@@ -204,6 +205,19 @@ async def test_every_spans_numbers_are_those_of_its_payments(books: Books) -> No
         assert sum(_volumes(before).values()) == sum(
             amount for at, amount, _ in made if span.before.from_at <= at < span.before.to_at
         )
+
+
+async def _check_days(books: Books, span: Span, made: list[tuple[datetime, int, str]]) -> None:
+    """Counted from a UTC midnight, whole days come from rows of their own: the same numbers."""
+    days: dict[datetime, int] = {}
+    for at, amount, _ in made:
+        if span.from_at <= at < span.to_at:
+            days[floor(at, DAY)] = days.get(floor(at, DAY), 0) + amount
+    found: dict[datetime, int] = {}
+    for point in await points(books.pool, books.merchant_id, span, timedelta(days=1)):
+        if point.total.measure == Measure.SUCCESS:
+            found[point.at] = found.get(point.at, 0) + point.total.amount_minor
+    assert found == days
 
 
 def _volumes(found: list[Total]) -> dict[str, int]:
@@ -239,7 +253,7 @@ async def test_no_question_reads_more_than_its_own_index_range(books: Books) -> 
         [1] * len(pieces), [piece.grain_minutes for piece in pieces],
         [piece.from_at for piece in pieces], [piece.to_at for piece in pieces],
     )  # fmt: skip
-    series = (books.merchant_id, 15, list(Measure), span.from_at, span.to_at, timedelta(days=1))
+    series = (books.merchant_id, list(Measure), *asked[1:], timedelta(days=1), span.from_at)
     assert _indexes(await _plan(books, TOTALS, books.merchant_id, list(Measure), *asked)) == {"rollups_pkey"}
     assert _indexes(await _plan(books, POINTS, *series)) == {"rollups_pkey"}
     assert "events_feed" in _indexes(await _plan(books, NEXT, books.merchant_id, "5", "", 0, 100, list(COUNTED)))
