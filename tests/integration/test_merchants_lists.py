@@ -1,0 +1,103 @@
+"""Every filter of the payment list goes by keyset along a named index: plans on a big table, not times."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from store.paging import Place
+from store.payments import PaymentFilter, payment_conditions
+from tests.support.stack import Stack
+
+MERCHANT_ID = "mrc_lists00000000000"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+BY_TIME = {"payments_merchant_created"}
+BY_ORDER = {"payments_order_id", "payments_one_success_per_order"}
+
+FILL = """
+INSERT INTO payments (id, order_id, merchant_id, amount, currency, method, status, captured, amount_refunded, vpa,
+                      token, deadline_at, version, created_at)
+SELECT 'pay_lists' || lpad(n::text, 11, '0'), 'order_lists' || lpad(n::text, 11, '0'),
+       CASE WHEN n % 3 = 0 THEN $1 ELSE 'mrc_other' || n % 50 END, 100 + n, 'INR', 'upi',
+       CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END, false, 0, 'a' || n || '@upi', '', $2, 4,
+       $2::timestamptz - n * interval '1 minute'
+  FROM generate_series(1, 30000) n
+"""
+
+
+@pytest.fixture(scope="module")
+async def filled(services: Stack) -> AsyncIterator[asyncpg.Connection]:
+    """Rows that are gone with the transaction: no event speaks of them."""
+    connection = await asyncpg.connect(services.database_url)
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(FILL, MERCHANT_ID, NOW)
+    await connection.execute("ANALYZE payments")
+    yield connection
+    await transaction.rollback()
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "indexes"),
+    [
+        (PaymentFilter(), BY_TIME),
+        (PaymentFilter(status="SUCCESS"), BY_TIME),
+        (PaymentFilter(status="FAILED"), {"payments_merchant_failed", *BY_TIME}),
+        (PaymentFilter(status="PROCESSING"), {"payments_undecided", *BY_TIME}),
+        (PaymentFilter(method="card"), BY_TIME),
+        (PaymentFilter(captured=True), {"payments_merchant_captured"}),
+        (PaymentFilter(amount_min=500, amount_max=600), BY_TIME),
+        (PaymentFilter(from_at=NOW - timedelta(days=9), to_at=NOW - timedelta(days=8)), BY_TIME),
+        (PaymentFilter(captured=False), BY_TIME),
+        (PaymentFilter(order_id="order_lists00000000077"), BY_ORDER),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("after", [None, Place(NOW - timedelta(days=5), "pay_lists00000007200")], ids=["first", "next"])
+async def test_a_page_reads_one_index_range_of_the_merchants_own(
+    filled: asyncpg.Connection, wanted: PaymentFilter, indexes: set[str], after: Place | None
+) -> None:
+    scans, sorts = _scans_of(await _plan(filled, wanted, after))
+    assert {scan.get("Index Name", scan["Node Type"]) for scan in scans} <= indexes
+    for scan in scans:
+        if scan["Index Name"].startswith("payments_merchant_"):
+            assert "merchant_id" in scan["Index Cond"]
+            assert not sorts, "the index gives the order"
+            assert after is None or "ROW(created_at, id)" in scan["Index Cond"], "a later page begins at its place"
+
+
+async def test_free_text_reads_no_more_than_the_merchants_payments_of_the_span(filled: asyncpg.Connection) -> None:
+    """It is looked for inside of texts, which no index here serves: the merchant and the span bound what is read."""
+    wanted = PaymentFilter(text="a77@upi", from_at=NOW - timedelta(days=9), to_at=NOW - timedelta(days=8))
+    (scan,), _ = _scans_of(await _plan(filled, wanted, None))
+    assert scan["Index Name"] == "payments_merchant_created"
+    assert {"merchant_id", "created_at"} <= set(scan["Index Cond"].replace("(", " ").split())
+
+
+async def _plan(connection: asyncpg.Connection, wanted: PaymentFilter, after: Place | None) -> dict[str, Any]:
+    conditions = payment_conditions(MERCHANT_ID, wanted)
+    conditions.after(after)
+    query = conditions.newest_first("payments", 51)
+    plan: dict[str, Any] = orjson.loads(
+        await connection.fetchval("EXPLAIN (FORMAT JSON) " + query, *conditions.parameters)
+    )[0]["Plan"]
+    return plan
+
+
+def _scans_of(plan: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Leaves of the plan that read the table or an index, and how many sorts stand above them."""
+    children = plan.get("Plans", [])
+    if not children:
+        return [plan], 0
+    found, sorts = [], int("Sort" in plan["Node Type"])
+    for child in children:
+        scans, below = _scans_of(child)
+        found += scans
+        sorts += below
+    return found, sorts
