@@ -93,6 +93,7 @@ def test(engine: Engine, compose: Compose, *, only_up: bool) -> None:
         make_images(engine, current.note)
     try:
         with step("config") as current:
+            compose("down", "--volumes", "--remove-orphans")  # what an interrupted run left
             compose("config", "--quiet")
             current.note(_overlays(compose))
         with step("build") as current:

@@ -10,7 +10,7 @@ from tests.support.asking import Asker, history
 from tests.support.stack import Stack, running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def recorded() -> AsyncIterator[tuple[Stack, Asker]]:
     """A stack of its own with every kind of event in it, actor and processor down."""
     with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:

@@ -17,7 +17,7 @@ ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "fo
 ENVIRONMENT = {"WEBHOOK_RETRY_INTERVALS_TEST": "0,1,1", "WEBHOOK_TIMEOUT_MS": "1500", "API_WORKERS": "1"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def webhook_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Three attempts: now, after a second, after another."""
     with running_stack(roles=ROLES, env=ENVIRONMENT, failed=lambda: request.session.testsfailed > 0) as running:
