@@ -30,10 +30,10 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: 
 
 
 def print_json(value: object) -> None:
-    """Indented JSON on standard output, instants in RFC 3339."""
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    """Indented JSON on standard output, instants in RFC 3339; what has no JSON form (the driver's UUID) as its text."""
+    print(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
 
 
 def print_json_line(value: object) -> None:
     """One object a line, shown at once: for `--follow`."""
-    print(orjson.dumps(value, option=orjson.OPT_UTC_Z).decode(), flush=True)
+    print(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z).decode(), flush=True)

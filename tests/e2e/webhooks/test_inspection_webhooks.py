@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.webhooks.conftest import Merchant
+import asyncpg
+import pytest
+
 from tests.support.command import Ended, gateway, started_gateway
 from tests.support.eventually import eventually
+from tests.support.receiver import Receiver, receiver
+from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
 
 
@@ -19,12 +25,28 @@ async def steps_of(stack: Stack, subject: str) -> list[dict[str, Any]]:
     return list(json.loads(ended.out)["steps"])
 
 
-async def logs_with(merchant: Merchant, status: str, count: int) -> list[dict[str, Any]]:
-    async def there() -> list[dict[str, Any]] | None:
-        found = await merchant.logs(status=status)
-        return found if len(found) >= count else None
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A shop and its server; endpoints and payments without the API."""
 
-    found = await eventually(there, timeout=40, what=f"{count} deliveries that are {status}")
+    shop: Shop
+    receiver: Receiver
+
+
+@pytest.fixture
+async def merchant(webhook_stack: Stack) -> AsyncIterator[Merchant]:
+    async with receiver() as receiving, open_shop(webhook_stack.settings) as shop:
+        yield Merchant(shop, receiving)
+
+
+async def log_that_is(merchant: Merchant, status: str) -> asyncpg.Record:
+    """The shop's delivery, once it has this status."""
+
+    async def there() -> asyncpg.Record | None:
+        found = await merchant.shop.logs(status=status)
+        return found[0] if found else None
+
+    found = await eventually(there, timeout=60, what=f"a delivery that is {status}")
     assert found is not None
     return found
 
@@ -33,9 +55,9 @@ async def test_a_journey_tells_everything_in_order_whichever_id_is_asked(
     webhook_stack: Stack, merchant: Merchant
 ) -> None:
     merchant.receiver.answers["/hook"] = [500, 200]
-    await merchant.endpoint(events=["payment.success"])
+    await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])
     payment_id = await merchant.shop.pay()
-    (log,) = await logs_with(merchant, "success", 1)
+    log = await log_that_is(merchant, "success")
 
     steps = await steps_of(webhook_stack, payment_id)
 
@@ -58,16 +80,16 @@ async def test_a_journey_tells_everything_in_order_whichever_id_is_asked(
     assert all(step["topic"] and step["offset"] is not None for step in on_log), on_log
 
     event_id = by_title["payment.success"]["id"]
-    for subject in (log["id"], event_id, by_title["payment.success"]["caused_by"]):
+    for subject in (str(log["id"]), event_id, by_title["payment.success"]["caused_by"]):
         assert [step["id"] for step in await steps_of(webhook_stack, subject)] == [step["id"] for step in steps]
 
 
 async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, merchant: Merchant) -> None:
     merchant.receiver.answers["/hook"] = [500]
-    await merchant.endpoint(events=["payment.success"])
+    await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])
     payment_id = await merchant.shop.pay()
-    (log,) = await logs_with(merchant, "failed", 1)
-    letter_id = await dead_letter_of(webhook_stack, log["id"])
+    log = await log_that_is(merchant, "failed")
+    letter_id = await dead_letter_of(webhook_stack, str(log["id"]))
     assert any(step["kind"] == "dead" for step in await steps_of(webhook_stack, payment_id))
     merchant.receiver.answers["/hook"] = [200]
     before = len(merchant.receiver.at("/hook"))
@@ -75,7 +97,7 @@ async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, m
     ended = await gateway(webhook_stack, "dlq", "replay", letter_id, "--apply")
 
     assert (ended.code, "1 sent, 0 refused" in ended.out) == (0, True), ended
-    (log,) = await logs_with(merchant, "success", 1)
+    log = await log_that_is(merchant, "success")
     last, *_ = reversed(merchant.receiver.at("/hook"))
     assert len(merchant.receiver.at("/hook")) == before + 1
     assert last.event_id == log["event_id"]
