@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import socket
 from typing import Any
 
@@ -258,7 +259,9 @@ def test_a_head_that_never_ends_is_cut_off(stack: Stack) -> None:
 
 async def test_the_database_user_never_sees_a_card_number(api: Api, stack: Stack, database: asyncpg.Connection) -> None:
     order = await api.order()
-    answer = await api.post("/payments", {"order_id": order["id"], "method": "card", "card": CARD}, key="card-key")
+    answer = await api.post(
+        "/payments", {"order_id": order["id"], "method": "card", "card": CARD}, key=secrets.token_hex(8)
+    )
     assert answer.json()["card_last4"] == "1111"
     for column in ("reply", "fingerprint"):
         assert not await database.fetchval(f"SELECT count(*) FROM commands WHERE {column} LIKE '%411111%'")

@@ -148,14 +148,14 @@ async def test_a_stream_resumes_after_the_last_event_and_ends_a_browser_that_saw
     assert (await api.public("GET", "/payments/pay_0000000000000000/public/stream")).status_code == 404
 
 
-async def test_two_hundred_streams_of_one_process_group_hear_of_their_own_payment(api: Api, stack: Stack) -> None:
+async def test_many_streams_at_once_hear_each_of_its_own_payment(api: Api, stack: Stack) -> None:
     payments = [await api.pay((await api.order())["id"], vpa="slow@upi") for _ in range(4)]
-    limits = httpx.Limits(max_connections=250)
+    limits = httpx.Limits(max_connections=80)
     async with httpx.AsyncClient(base_url=api.http.base_url, timeout=30, limits=limits, trust_env=False) as http:
         many = Api(stack.api_url, api.key, api.secret)
         await many.http.aclose()
         many.http = http
-        found = await asyncio.gather(*(_events(many, payments[number % 4]["id"]) for number in range(200)))
+        found = await asyncio.gather(*(_events(many, payments[number % 4]["id"]) for number in range(60)))
     for number, events in enumerate(found):
         assert {event["id"] for event in events} == {payments[number % 4]["id"]}
         assert events[-1]["status"] == "SUCCESS"
