@@ -26,7 +26,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <a class="skip" href="#main">
         Skip to the page
       </a>
-      <div class="side">
+      <aside class="side" aria-label="Merchant and pages">
         <div class="side-head">
           <span class="merchant">{merchant.name}</span>
           <button
@@ -41,7 +41,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
           </button>
         </div>
         <Navigation path={place.path} />
-      </div>
+      </aside>
       <div class="body">
         <header class="top">
           <SearchBox />
