@@ -28,6 +28,8 @@ WIDE, NARROW = (1280, 860), (320, 640)
 TIMEOUT_MS = 20_000
 """How long anything may take to appear: the machine may be busy."""
 
+expect.set_options(timeout=TIMEOUT_MS)
+
 
 @dataclass(slots=True)
 class Visitor:
