@@ -10,13 +10,14 @@ Debian's versions stand behind the names: what is under test is ours, not theirs
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from ops.environment import REPOSITORY
-from ops.install import fetch_kafka, node_folder
+from ops.install import POM, fetch_kafka, node_folder
 from ops.services.kafka import JARS, LOGGING
 from tests.compose.engine import Engine, FailedError, said_by
 
@@ -91,11 +92,24 @@ def _import_debian(engine: Engine) -> None:
 
 
 def _build(engine: Engine, name: str, recipe: str, prepare: Callable[[Path], None]) -> None:
-    """Build from a copy of the recipe's folder; unchanged steps come from the engine's cache."""
+    """Build from a copy of the recipe's folder, unless the image that is there was made from the same."""
+    digest = _digest(engine, RECIPES / recipe)
+    if _exists(engine, name) and digest in engine.docker("image", "inspect", "--format", "{{.Config.Labels}}", name):
+        return
     context = engine.folder / "contexts" / recipe
     shutil.copytree(RECIPES / recipe, context, dirs_exist_ok=True)
     prepare(context)
-    engine.docker("build", "--quiet", "--tag", name, str(context), timeout_seconds=900)
+    label = f"recipe={digest}"
+    engine.docker("build", "--quiet", "--tag", name, "--label", label, str(context), timeout_seconds=1200)
+
+
+def _digest(engine: Engine, folder: Path) -> str:
+    """Of a recipe's files, of the Debian under it, and of the list of Kafka's jars."""
+    digest = hashlib.sha256(engine.docker("image", "ls", "--quiet", BARE).encode() + POM.read_bytes())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _nothing(context: Path) -> None:
