@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "env": "ops.show_environment:env",
     "verify": "ops.verify.command:verify",
     "rebuild": "ops.rebuild.command:command",
+    "recount": "ops.recount:recount",
 }
 
 

@@ -61,11 +61,7 @@ ON CONFLICT (merchant_id, grain_minutes, measure, starts_at, label) DO UPDATE
    SET count = r.count + excluded.count, amount_minor = r.amount_minor + excluded.amount_minor
 """
 MOVE = "UPDATE rollup_progress SET txid = $2::text::xid8, order_id = $3, sequence = $4 WHERE merchant_id = $1"
-RESET = """
-INSERT INTO rollup_progress (merchant_id)
-VALUES ($1)
-ON CONFLICT (merchant_id) DO UPDATE SET txid = '0', order_id = '', sequence = 0
-"""
+RESET = "UPDATE rollup_progress SET txid = '0', order_id = '', sequence = 0 WHERE merchant_id = $1"
 
 
 async def due_merchants(pool: asyncpg.Pool) -> list[str]:
@@ -108,8 +104,17 @@ async def _add(connection: Connection, merchant_id: str, cells: dict[Cell, Sum])
     await connection.execute(ADD, merchant_id, *map(list, columns))
 
 
-async def forget(pool: asyncpg.Pool, merchant_id: str) -> None:
-    """Rebuild: drop what was counted and begin again. Until it has caught up, the merchant's numbers are too small."""
+async def counted_merchants(pool: asyncpg.Pool) -> list[str]:
+    """Merchants of whose events any is folded in."""
+    return [row["merchant_id"] for row in await pool.fetch("SELECT merchant_id FROM rollup_progress")]
+
+
+async def forget(pool: asyncpg.Pool, merchant_id: str) -> bool:
+    """Rebuild: drop what was counted and begin again. Until it has caught up, the merchant's numbers are too small.
+
+    False where nothing of such a merchant was counted.
+    """
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(RESET, merchant_id)
+        found = await connection.execute(RESET, merchant_id) != "UPDATE 0"
         await connection.execute("DELETE FROM rollups WHERE merchant_id = $1", merchant_id)
+    return found

@@ -19,7 +19,7 @@ from runtime.clock import make_id
 from store.analytics import POINTS, TOTALS, Span, Total, pieces_of, points, totals, widened
 from store.connections import make_pool
 from store.measures import COUNTED, DAY, Measure, floor
-from store.rollups import DUE, NEXT, advance, due_merchants, forget
+from store.rollups import DUE, NEXT, advance, counted_merchants, due_merchants, forget
 from tests.support.stack import Stack
 
 BEGAN_AT = datetime(2026, 2, 27, 17, 20, 0, 1, UTC)
@@ -148,6 +148,7 @@ async def test_rebuilt_rollups_say_the_same(books: Books) -> None:
         await books.pay(BEGAN_AT + timedelta(minutes=97 * number), status="failed" if number % 4 == 0 else "success")
     await books.fold()
     before = await books.rows()
+    assert books.merchant_id in await counted_merchants(books.pool)
     await forget(books.pool, books.merchant_id)
     assert await books.rows() == []
     await books.fold()
