@@ -45,8 +45,8 @@ LOOK_UP_AFTER_SECONDS = 0.25
 LOOK_UP_EVERY_SECONDS = 0.1
 LOOK_UP_MAX = 2_000
 PRODUCE_SECONDS = 2.0
-PROMISES_SECONDS = 900.0
-"""After a request that was answered 202: how long repeats are looked up in Redis."""
+TROUBLE_SECONDS = 900.0
+"""After a request that was answered 202 or 503: how long repeats of such requests are expected, and looked into."""
 UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
 INTERNAL_MARK = f'{{"code":"{ErrorCode.INTERNAL}"'
 
@@ -78,7 +78,7 @@ class Undecided:
 class _Waiter:
     """One request that waits. `mark`: how the body of an answer begins that can only be this request's.
 
-    `shared`: an earlier request asks for the very same resource, so its id says nothing.
+    `shared`: an earlier request may be asking for the very same resource, so its id says nothing.
     """
 
     __slots__ = ("answer", "confirm", "fingerprint", "id", "mark", "nonce", "resource_id", "since")
@@ -124,7 +124,7 @@ class CommandBus:
         self._waiting: dict[str, list[_Waiter]] = {}
         self._hurry = asyncio.Event()
         self._replies_connected = False
-        self._undecided_at = -PROMISES_SECONDS
+        self._unanswered_at = -TROUBLE_SECONDS
 
     async def run(self) -> None:
         """Hear the replies and look up what is missed, until cancelled."""
@@ -141,15 +141,18 @@ class CommandBus:
         """
         command_id = random_token() if key is None else key.command_id
         waiters = self._waiting.setdefault(command_id, [])
-        shared = any(one.resource_id == resource_id for one in waiters)
-        waiter = _Waiter(command_id, key, resource_id, shared=shared)
+        waiter = _Waiter(command_id, key, resource_id, shared=bool(waiters) or self._troubled)
         waiters.append(waiter)
         kind = COMMAND_TYPES[type(command)]
         deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
         try:
             ack = await self._produce(command, kind, waiter, request_id)
             answer = await waiter.answer
+        except asyncio.CancelledError:
+            self._unanswered_at = time.monotonic()
+            raise
         except LogUnavailableError:
+            self._unanswered_at = time.monotonic()
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN) from None
         except ApiError:
@@ -164,12 +167,16 @@ class CommandBus:
         if answer is not None:
             commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
             return answer
+        self._unanswered_at = time.monotonic()
         if not ack.done():
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN)
         commands_asked(kind, "undecided").inc()
-        self._undecided_at = time.monotonic()
         return Undecided(command_id, first=first)
+
+    @property
+    def _troubled(self) -> bool:
+        return time.monotonic() - self._unanswered_at < TROUBLE_SECONDS
 
     async def promised_id(self, client: redis.Redis, key: Key | None) -> str | None:
         """The id that an earlier request with this key asks for or was promised, where it is not decided.
@@ -181,7 +188,7 @@ class CommandBus:
             return None
         for waiter in self._waiting.get(key.command_id, ()):
             return waiter.resource_id
-        if time.monotonic() - self._undecided_at > PROMISES_SECONDS:
+        if not self._troubled:
             return None
         try:
             return await find_claim(client, key.command_id)

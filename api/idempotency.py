@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import time
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -10,7 +12,10 @@ from api.commands import Key
 from api.errors import bad_request
 from api.parts import parts_of
 from domain.idempotency import derived_command_id, fingerprint, is_key
+from domain.ids import keyed_id
+from runtime.clock import make_id
 
+ID_BYTES = 16
 HEADER = "idempotency-key"
 
 
@@ -29,3 +34,13 @@ def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, obj
         command_id=derived_command_id(scope=scope, route=route, key=sent),
         fingerprint=fingerprint(given, secret=parts_of(request).fingerprint_secret),
     )
+
+
+def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
+    """Id of the resource that a request asks for: with a key, the same for its repeats, so that no answer to one of
+    them can name a resource that never comes to be."""
+    if key is None:
+        return make_id(prefix)
+    secret = parts_of(request).fingerprint_secret
+    digest = hmac.digest(secret, f"{prefix}{key.command_id}".encode(), "sha256")[:ID_BYTES]
+    return keyed_id(prefix, now_ms=time.time_ns() // 1_000_000, digest=digest)

@@ -40,6 +40,17 @@ def new_id(prefix: str, *, now_ms: int, random: int) -> str:
     return prefix + _base62(ticks, TIME_CHARACTERS) + _base62(random, RANDOM_CHARACTERS)
 
 
+def keyed_id(prefix: str, *, now_ms: int, digest: bytes) -> str:
+    """Identifier that a repeat within the same hour (62^3 ticks) makes again from the same keyed digest of 16 bytes.
+
+    So a repeated request asks for the very resource that the first one asked for. Later the same key means another
+    one, which matters once the record of the first is pruned.
+    """
+    ticks = (now_ms - EPOCH_MS) // TICK_MS
+    hour = _base62(ticks, TIME_CHARACTERS)[:3]
+    return prefix + hour + _base62(int.from_bytes(digest) % 62**13, 13)
+
+
 def is_id(prefix: str, value: str) -> bool:
     """True if `value` has the form of an identifier of this kind."""
     return value.startswith(prefix) and _BODY.match(value, len(prefix)) is not None

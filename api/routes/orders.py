@@ -13,7 +13,7 @@ from api.auth import Caller, authenticated
 from api.bodies import read_json
 from api.documentation import errors, json_body
 from api.errors import refused
-from api.idempotency import key_of
+from api.idempotency import key_of, new_id_for
 from api.paging import LIMIT_DEFAULT, Cursor, Instant, Limit, page_of, place_of
 from api.parts import parts_of
 from api.reading import find, json_response
@@ -21,7 +21,6 @@ from api.schemas.orders import NewOrder, OrderPage, OrderView
 from domain.ids import ORDER, is_id
 from domain.order import CreateOrder, Order
 from domain.rejection import ORDER_NOT_FOUND
-from runtime.clock import make_id
 from store.orders import OrderFilter, find_order, list_orders
 
 router = APIRouter(tags=["Orders"])
@@ -51,7 +50,7 @@ async def ask_for_order(
     """The answer to a new order, whoever asks for it."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     parts = parts_of(request)
-    order_id = await parts.commands.promised_id(parts.redis, key) or make_id(ORDER)
+    order_id = await parts.commands.promised_id(parts.redis, key) or new_id_for(request, ORDER, key)
     command = CreateOrder(
         order_id=order_id,
         merchant_id=merchant_id,

@@ -15,7 +15,7 @@ from api.bodies import read_json, read_optional_json
 from api.commands import Key
 from api.documentation import errors, json_body
 from api.errors import refused
-from api.idempotency import key_of
+from api.idempotency import key_of, new_id_for
 from api.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
 from api.parts import Parts, parts_of
 from api.reading import Found, find, json_response
@@ -33,7 +33,7 @@ from domain.money import AMOUNT_MAX_MINOR
 from domain.order import Order
 from domain.payment import CapturePayment, CreatePayment, Payment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
-from runtime.clock import make_id, now
+from runtime.clock import now
 from store.orders import find_order, find_order_with
 from store.payments import PaymentFilter, find_payment, list_payments
 
@@ -83,7 +83,7 @@ async def ask_for_payment(
     if not is_id(ORDER, wanted.order_id):
         await parts.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)
-    payment_id = make_id(PAYMENT)
+    payment_id = new_id_for(request, PAYMENT, key)
     command = CreatePayment(
         order_id=wanted.order_id,
         payment_id=payment_id,

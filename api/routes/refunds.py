@@ -14,7 +14,7 @@ from api.auth import Caller, authenticated
 from api.bodies import read_json
 from api.documentation import errors, json_body
 from api.errors import refused
-from api.idempotency import key_of
+from api.idempotency import key_of, new_id_for
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.parts import parts_of
 from api.reading import find, json_response
@@ -23,7 +23,7 @@ from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
 from domain.ids import REFUND, is_id
 from domain.refund import CreateRefund
 from domain.rejection import REFUND_NOT_FOUND
-from runtime.clock import make_id, now
+from runtime.clock import now
 from store.refunds import find_refund, list_refunds
 
 router = APIRouter(tags=["Refunds"])
@@ -66,7 +66,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
     key = key_of(request, scope=caller.merchant_id, route="refunds", fields=fields)
     parts = parts_of(request)
     found = await owned_payment(parts, payment_id, caller.merchant_id, key=key)
-    refund_id = make_id(REFUND)
+    refund_id = new_id_for(request, REFUND, key)
     command = CreateRefund(
         order_id=found.order_id,
         payment_id=payment_id,

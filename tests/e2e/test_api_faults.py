@@ -120,3 +120,29 @@ async def test_without_the_log_a_request_is_unknown_and_its_key_makes_it_safe(ap
     await eventually(decided, timeout=30)
     orders = (await api.get("/orders", receipt=key)).json()["data"]
     assert len(orders) == 1
+
+
+async def test_a_repeat_after_an_unknown_answer_asks_for_the_same_payment(api: Api, stack: Stack) -> None:
+    order = await api.order()
+    body, key = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}, f"repeat-{order['id']}"
+    stack.hold("payments")
+    stack.freeze("kafka")
+    try:
+        unknown = await api.post("/payments", body, key=key)
+    finally:
+        stack.thaw("kafka")
+    try:
+        answer = await api.post("/payments", body, key=key)
+    finally:
+        stack.release("payments")
+    assert unknown.status_code == 503
+    promised = answer.json()["id"] if answer.status_code == 202 else None
+    await asyncio.to_thread(stack.wait_until_ready)
+
+    async def replayed() -> dict[str, object] | None:
+        again = await api.post("/payments", body, key=key)
+        return again.json() if again.status_code == 201 else None
+
+    made = await eventually(replayed, timeout=30)
+    assert made is not None
+    assert promised in (None, made["id"])
