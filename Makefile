@@ -47,7 +47,7 @@ bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 chaos: venv ## Kill, freeze and cut processes and services under load; about 15 min, not part of `make test`
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.chaos $(faults)
-	@$(PYTEST) tests/chaos -m chaos --durations=15
+	@$(PYTEST) tests -m chaos --durations=15
 
 verify: venv ## Check the invariants of the running stack
 	@$(GATEWAY) verify
