@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.ids import MERCHANT
+from runtime.clock import make_id
+from tests.support.eventually import eventually
 from tests.support.receiver import Receiver, receiver
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack, running_stack
@@ -58,11 +61,17 @@ async def merchant(webhook_stack: Stack) -> AsyncIterator[Merchant]:
         receiver() as receiving,
         open_shop(webhook_stack.settings) as shop,
     ):
-        body = {"name": "Shop", "email": f"{shop.merchant_id}.http@example.com", "password": "correct horse battery"}
-        answer = await client.post("/api/v1/merchants", json=body)
-        assert answer.status_code == 201, answer.text
+        answer = await eventually(lambda: _sign_up(client), timeout=30)
         client.cookies.clear()
         signed_up = answer.json()
         shop.merchant_id = signed_up["id"]
         headers = {"X-Api-Key": signed_up["api_key"], "X-Api-Secret": signed_up["api_secret"]}
         yield Merchant(client, receiving, shop, headers)
+
+
+async def _sign_up(client: httpx.AsyncClient) -> httpx.Response:
+    """A busy machine may answer 503: try again, as its text says."""
+    body = {"name": "Shop", "email": f"{make_id(MERCHANT)}@example.com", "password": "correct horse battery"}
+    answer = await client.post("/api/v1/merchants", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer
