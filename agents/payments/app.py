@@ -82,12 +82,13 @@ class PaymentAgents:
         self.actor = PaymentActor(self._store, self._producer, self._redis)
         self.app = make_app(settings, worker, datadir)
         self._ready = False
+        self._assigned = False
         self._beats: asyncio.Task[None] | None = None
         self._register()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """For the internal port."""
-        return self._ready and not self.actor.stuck(STUCK_SECONDS), self._facts()
+        """For the internal port. Without partitions, however few, nothing would be decided: that is not ready."""
+        return self._ready and self._assigned and not self.actor.stuck(STUCK_SECONDS), self._facts()
 
     def _facts(self) -> dict[str, Any]:
         return {"decided": self.actor.decided, "lag": self._lag(), "ready": self._ready}
@@ -157,6 +158,7 @@ class PaymentAgents:
 
     async def _on_assigned(self, _app: faust.App, assigned: Any, **_more: Any) -> None:
         self.actor.forget()
+        self._assigned = True
         log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
 
     async def _on_revoked(self, _app: faust.App, revoked: Any, **_more: Any) -> None:

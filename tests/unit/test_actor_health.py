@@ -23,3 +23,17 @@ def test_health_before_the_start_does_not_make_the_consumer(tmp_path: Path, monk
     # Then it says "not yet" and nothing was made.
     assert not healthy
     assert facts["lag"] == 0
+
+
+async def test_an_actor_is_ready_once_the_group_has_given_it_its_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an actor whose connections stand, but which the group has not let in yet,
+    monkeypatch.setenv("TEST_MODE", "true")
+    agents = PaymentAgents(Settings(), Worker("payments", 0, "payments-0", 0), tmp_path)
+    agents._ready = True
+    with mock.patch.object(PaymentAgents, "_lag", return_value=0):
+        assert not agents.health()[0]
+        # When it gets its partitions, then it is ready.
+        await agents._on_assigned(agents.app, set())
+        assert agents.health()[0]
