@@ -37,7 +37,7 @@ function MomentItem({ moment, start }: { moment: Moment; start: string }) {
             type="button"
             class="link-button small"
             aria-expanded={open}
-            aria-label={`${open ? "Hide" : "Show"} the record of ${moment.title}`}
+            aria-label={`${open ? "less" : "more"} about ${moment.title}`}
             onClick={() => setOpen(!open)}
           >
             {open ? "less" : "more"}
