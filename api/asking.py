@@ -7,6 +7,7 @@ Undecided         202 with the resource as accepted and Location; a note makes s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
@@ -15,7 +16,8 @@ from starlette.responses import Response
 
 from api.commands import UNKNOWN, Answer, Key
 from api.errors import JSON, RETRY_AFTER_SECONDS, ApiError, refused, unavailable
-from api.parts import parts_of
+from api.idempotency import is_same_for_repeats
+from api.parts import Parts, parts_of
 from domain.order import Command, Decision, Order, decide
 from domain.payment import CapturePayment
 from domain.rejection import PAYMENT_NOT_FOUND, ErrorCode, Rejected
@@ -58,7 +60,7 @@ async def answer_to(
     resource = await _accepted(command, load)
     note = Accepted(outcome.command_id, command.order_id, merchant_id, resource)
     try:
-        promised = outcome.first and (key is None or await claim(parts.redis, outcome.command_id, resource_id))
+        promised = outcome.first and (key is None or await _claimed(parts, outcome.command_id, resource_id, new=new))
         if not promised:
             raise still_running()
         if new:
@@ -67,6 +69,13 @@ async def answer_to(
         # Without the note a later read could say 404, so nothing is promised.
         raise unavailable(UNKNOWN) from None
     return Response(shape(resource), 202, headers={"Location": location}, media_type=JSON)
+
+
+async def _claimed(parts: Parts, command_id: str, resource_id: str, *, new: bool) -> bool:
+    """Whether this request's resource is the one that the key stands for. Raises RedisError or OSError."""
+    if new and not is_same_for_repeats(time.time_ns() // 1_000_000):
+        return False
+    return await claim(parts.redis, command_id, resource_id)
 
 
 def still_running() -> ApiError:

@@ -12,10 +12,12 @@ from api.commands import Key
 from api.errors import bad_request
 from api.parts import parts_of
 from domain.idempotency import derived_command_id, fingerprint, is_key
-from domain.ids import keyed_id
+from domain.ids import keyed_hour, keyed_id
 from runtime.clock import make_id
 
 ID_BYTES = 16
+REPEATED_WITHIN_MS = 60_000
+"""How long after a request that got no answer its repeat may come and find it undecided still."""
 HEADER = "idempotency-key"
 
 
@@ -44,3 +46,9 @@ def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
     secret = parts_of(request).fingerprint_secret
     digest = hmac.digest(secret, f"{prefix}{key.command_id}".encode(), "sha256")[:ID_BYTES]
     return keyed_id(prefix, now_ms=time.time_ns() // 1_000_000, digest=digest)
+
+
+def is_same_for_repeats(now_ms: int) -> bool:
+    """False just after the hour of keyed ids has changed: an earlier request with the same key, whose answer was lost,
+    may have asked for another id, so none may be promised."""
+    return keyed_hour(now_ms) == keyed_hour(now_ms - REPEATED_WITHIN_MS)

@@ -41,7 +41,15 @@ WITH made AS (
 INSERT INTO events (order_id, sequence, merchant_id, type, at, payload)
 SELECT 'order_' || id16, step, 'test_merchant',
        (ARRAY['order.created', 'payment.created', 'payment.processing', 'payment.success'])[step], at,
-       repeat('x', 500)
+       format('{
+    "id": "evt_%s_%s", "type": "%s", "v": 1, "key": "order_%s", "at": "%s", "request_id": null, "caused_by": '
+              '"seed_%s%s", "body": {
+        "merchant_id": "test_merchant", "sequence": %s, "payment": {
+            "id": "pay_%s", '
+              '"order_id": "order_%s", "amount": 50000, "currency": "INR", "method": "upi", "status": "SUCCESS", '
+              '"error_code": null, "created_at": "%s", "notes": "%s"}}}',
+              id16, step, (ARRAY['order.created', 'payment.created', 'payment.processing', 'payment.success'])[step],
+              id16, at, step, id16, step, id16, id16, at, repeat('x', 100))
   FROM made, generate_series(1, 4) AS step
 """
 

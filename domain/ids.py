@@ -46,9 +46,12 @@ def keyed_id(prefix: str, *, now_ms: int, digest: bytes) -> str:
     So a repeated request asks for the very resource that the first one asked for. Later the same key means another
     one, which matters once the record of the first is pruned.
     """
-    ticks = (now_ms - EPOCH_MS) // TICK_MS
-    hour = _base62(ticks, TIME_CHARACTERS)[:3]
-    return prefix + hour + _base62(int.from_bytes(digest) % 62**13, 13)
+    return prefix + keyed_hour(now_ms) + _base62(int.from_bytes(digest) % 62**13, 13)
+
+
+def keyed_hour(now_ms: int) -> str:
+    """How every keyed id of this hour begins, after its prefix."""
+    return _base62((now_ms - EPOCH_MS) // TICK_MS, TIME_CHARACTERS)[:3]
 
 
 def is_id(prefix: str, value: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from api.idempotency import REPEATED_WITHIN_MS, is_same_for_repeats
 from domain.ids import EPOCH_MS, PAYMENT, TICK_MS, is_id, keyed_id
 
 HOUR_MS = TICK_MS * 62**3
@@ -29,3 +30,10 @@ def test_another_key_and_another_hour_make_another_id() -> None:
 def test_ids_of_later_hours_sort_later() -> None:
     ids = [keyed_id(PAYMENT, now_ms=NOW_MS + hours * HOUR_MS, digest=DIGEST) for hours in range(50)]
     assert ids == sorted(ids)
+
+
+def test_no_id_is_promised_while_an_earlier_request_may_have_asked_for_the_last_hours() -> None:
+    assert not is_same_for_repeats(NOW_MS)
+    assert not is_same_for_repeats(NOW_MS + REPEATED_WITHIN_MS - 1)
+    assert is_same_for_repeats(NOW_MS + REPEATED_WITHIN_MS)
+    assert is_same_for_repeats(NOW_MS - 1)
