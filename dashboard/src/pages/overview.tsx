@@ -1,8 +1,9 @@
 /** How business goes: figures of a span of time, their course, what they are made of, the latest payments. */
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { formatCount, formatMoney } from "web-shared/format";
 import type { AnalyticsSummary, Timeseries } from "../api/types.ts";
 import { useResource } from "../list/resource.ts";
+import { useFollowing } from "../live/following.ts";
 import { useLive } from "../live/live-context.tsx";
 import { BarChart, type Point } from "../overview/bar-chart.tsx";
 import { Breakdown } from "../overview/breakdown.tsx";
@@ -15,9 +16,6 @@ import { PageHead } from "../parts/page-head.tsx";
 import { ErrorState } from "../parts/states.tsx";
 import { usePlace } from "../router/place.ts";
 import { useGateway } from "../session/session-context.tsx";
-
-/** Changes come in bursts (created, processing, success); the figures are asked for once after each burst. */
-const SETTLE_MS = 400;
 
 interface Numbers {
   summary: AnalyticsSummary;
@@ -64,14 +62,10 @@ function useNumbers(span: Span) {
     ]);
     return { summary, buckets: bucketsOf(series.data, span, new Date()) };
   });
-  const timer = useRef(0);
-  const settle = () => {
-    clearTimeout(timer.current);
-    timer.current = window.setTimeout(numbers.reload, SETTLE_MS);
-  };
-  useLive("change", settle);
-  useLive("gap", settle);
-  useEffect(() => () => clearTimeout(timer.current), []);
+  // The API's rollups are a second or two behind the events.
+  const follow = useFollowing(numbers.reload);
+  useLive("change", follow);
+  useLive("gap", follow);
   return numbers;
 }
 
