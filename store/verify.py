@@ -1,15 +1,18 @@
 """What the auditor reads: one snapshot of everything, in streams of constant memory; and the topic's records beside it.
 
-    Snapshot.open()      REPEATABLE READ; other sessions join it by its name
-    Snapshot.stream()    one table in the order of orders, a window at a time
-    Sights               the topic's records as (order, sequence, place, digest) in a temporary table, joined in SQL
+    Snapshot.open()      REPEATABLE READ; other sessions join it by its name (`joined`)
+    Snapshot.stream()    one table in the order of orders, a window at a time, the next one under way
+    Runs                 what the topic's reader could not keep in memory, in a temporary table
+    Sights               suspicious orders' records as (order, sequence, place, digest) in another, joined in SQL
 
 Nothing here writes but to temporary tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +28,7 @@ RECHECK_MAX = 10_000
 _WANTED = "($1::text[] IS NULL OR {column} = ANY($1))"
 STREAMS = {
     "events": """
-SELECT order_id, sequence, merchant_id, type, at, payload FROM events
+SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS payload FROM events
  WHERE {wanted} ORDER BY order_id, sequence""",
     "orders": "SELECT {columns} FROM orders WHERE {wanted} ORDER BY id",
     "payments": "SELECT {columns} FROM payments WHERE {wanted} ORDER BY order_id",
@@ -89,6 +92,27 @@ SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))
      + (SELECT count(*) FROM refunds WHERE status = 'PENDING')
 """
 
+# An order's records on the topic as far as they were kept in memory together: sequences `first` to `last`, in turn.
+# Each run must go on from what the runs before it have reached.
+RUNS_TABLE = """
+CREATE TEMPORARY TABLE topic_runs (
+    order_id  text COLLATE "C",
+    number    bigint,
+    first     integer,
+    last      integer
+) ON COMMIT DROP
+"""
+RUNS_BROKEN = """
+SELECT DISTINCT right(order_id, 2)
+  FROM (
+    SELECT order_id, first,
+           max(last) OVER (PARTITION BY order_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+           AS reached
+      FROM topic_runs
+  ) AS run
+ WHERE first > coalesce(reached, 0) + 1
+"""
+
 SIGHTS_TABLE = """
 CREATE TEMPORARY TABLE topic_sights (
     order_id  text COLLATE "C",
@@ -114,7 +138,8 @@ WITH sights AS (
 ), stored AS (
     SELECT order_id, sequence, md5(payload) AS digest
       FROM events
-     WHERE $1::timestamptz IS NULL OR at >= $1
+     WHERE ($1::timestamptz IS NULL OR at >= $1)
+       AND ($2::text[] IS NULL OR right(order_id, 2) = ANY ($2))
 )
 SELECT coalesce(s.order_id, e.order_id) AS order_id, coalesce(s.sequence, e.sequence) AS sequence, s.place, s.highest,
        CASE WHEN e.order_id IS NULL THEN 'unknown'
@@ -175,19 +200,31 @@ class SightDifference:
 
 
 class Stream:
-    """Rows of one query, a window at a time, as plain tuples."""
+    """Rows of one query, a window at a time, as records. The next window is asked for while one is worked on."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
+        self._coming: asyncio.Task[list[asyncpg.Record]] | None = None
         self.ended = False
 
     async def next_rows(self) -> list[asyncpg.Record]:
         """At most FETCH_ROWS rows; empty at the end."""
         if self.ended:
             return []
-        rows: list[asyncpg.Record] = await self._cursor.fetch(FETCH_ROWS)
+        rows: list[asyncpg.Record] = await (self._coming or self._cursor.fetch(FETCH_ROWS))
+        self._coming = None
         self.ended = len(rows) < FETCH_ROWS
+        if not self.ended:
+            self._coming = asyncio.create_task(self._cursor.fetch(FETCH_ROWS))
+            await asyncio.sleep(0)  # the request leaves before the caller keeps the loop busy
         return rows
+
+    async def close(self) -> None:
+        """Give up the window that is under way."""
+        if self._coming is not None:
+            self._coming.cancel()
+            with suppress(asyncio.CancelledError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self._coming
 
 
 class Snapshot:
@@ -210,10 +247,44 @@ class Snapshot:
         found: list[str] | None = await self._connection.fetchval(ORDERS_SINCE, since)
         return found or []
 
-    async def stream(self, table: str, orders: list[str] | None, columns: tuple[str, ...] = ()) -> Stream:
+    @asynccontextmanager
+    async def stream(
+        self, dsn: str, table: str, orders: list[str] | None, columns: tuple[str, ...] = ()
+    ) -> AsyncIterator[Stream]:
+        """Rows of one table over a session of its own, so that it can be ahead."""
         key = "id" if table == "orders" else "order_id"
         query = STREAMS[table].format(wanted=_WANTED.format(column=key), columns=", ".join(columns))
-        return Stream(await self._connection.cursor(query, orders))
+        async with joined(dsn, self.name) as connection:
+            stream = Stream(await connection.cursor(query, orders))
+            try:
+                yield stream
+            finally:
+                await stream.close()
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
+    return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
+
+
+@asynccontextmanager
+async def joined(dsn: str, snapshot: str) -> AsyncIterator[asyncpg.Connection]:
+    """Another session that sees the snapshot of this name."""
+    connection = await connect(dsn)
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            await connection.execute("SET LOCAL work_mem = '64MB'")
+            yield connection
+    finally:
+        await connection.close()
+
+
+class Beside:
+    """What SQL itself compares, inside a session that joined the snapshot."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
 
     async def bank_differences(self, grace_seconds: float) -> tuple[int, list[tuple[str, str]]]:
         """(bookings compared, (attempt id, what is wrong) of each difference)."""
@@ -235,21 +306,36 @@ class Snapshot:
         ]
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
-    """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
-    return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
+class Runs:
+    """Runs of records in a temporary table, inside a transaction."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._made = False
+
+    async def add(self, runs: list[tuple[str, int, int, int]]) -> None:
+        """(order id, number of the run, first, last) of each."""
+        if not self._made:
+            await self._connection.execute(RUNS_TABLE)
+            self._made = True
+        await self._connection.copy_records_to_table("topic_runs", records=runs)
+
+    async def broken(self) -> list[str]:
+        """The last two characters of orders with a run that does not go on from those before it."""
+        if not self._made:
+            return []
+        return [row[0] for row in await self._connection.fetch(RUNS_BROKEN, timeout=3_600)]
 
 
 class Sights:
-    """The topic's records in a temporary table, inside the snapshot called `snapshot`."""
+    """The topic's records in a temporary table, inside a session that joined the snapshot."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
     @staticmethod
-    async def open(connection: asyncpg.Connection, snapshot: str) -> Sights:
-        """Inside a REPEATABLE READ transaction of `connection` that has not read anything yet."""
-        await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+    async def open(connection: asyncpg.Connection) -> Sights:
+        """Inside a transaction of `connection`."""
         for statement in (*SIGHTS_SETTINGS, SIGHTS_TABLE):
             await connection.execute(statement)
         return Sights(connection)
@@ -259,8 +345,9 @@ class Sights:
         await self._connection.copy_to_table("topic_sights", source=lines)
         await self._connection.execute("ANALYZE topic_sights")
 
-    async def differences(self, since: datetime | None) -> list[SightDifference]:
-        rows = await self._connection.fetch(SIGHTS_COMPARED, since, timeout=3_600)
+    async def differences(self, since: datetime | None, endings: list[str] | None) -> list[SightDifference]:
+        """`endings`: of the orders to look at, None for all."""
+        rows = await self._connection.fetch(SIGHTS_COMPARED, since, endings, timeout=3_600)
         return [SightDifference(*row) for row in rows]
 
 

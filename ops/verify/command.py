@@ -6,7 +6,6 @@ database, and a second look at what was under way.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from ops.environment import enter, single_plan
 from ops.errors import GatewayError
 from ops.verify.audit import audit, second_process
 from ops.verify.findings import SAYS, Report
+from ops.verify.pace import run
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -38,7 +38,7 @@ def verify(
     settings = enter(single_plan())
     try:
         with second_process() as second:
-            report = asyncio.run(audit(settings, second, since=instant(since), settle_seconds=settle))
+            report = run(audit(settings, second, since=instant(since), settle_seconds=settle))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
         raise GatewayError(f"Nothing was verified: {type(error).__name__}: {error}") from error
     if as_json:

@@ -1,6 +1,9 @@
 """The events topic beside the events table, in a process of its own (the second core).
 
-    python: record ─► order, sequence, place, digest ─► COPY into a temporary table ─► one sorted join in SQL
+    first look     python: record ─► sum of its order's ending, place in its order's sequence. Nothing is kept but
+                   the last sequence of the orders that moved last (ORDERS_HELD); older ones go to a temporary table.
+    closer look    only at endings where something differs: record ─► order, sequence, place, digest ─► COPY into a
+                   temporary table ─► one sorted join in SQL, which names the culprits
 
 Duplicates on the topic are allowed; what must hold is that the first sights of an order's events are in sequence,
 that each event is there, and that every copy has the table's bytes. Records that came while reading, and events
@@ -9,25 +12,34 @@ whose records were still under way, are looked at a second time.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.verify.findings import Check, Finding
+from ops.verify.pace import run
+from ops.verify.sums import ENDING_CHARACTERS, Sums, differing, empty
 from runtime.settings import Settings
-from store.verify import RECHECK_MAX, SightDifference, Sights, connect, digests_now
+from store.verify import RECHECK_MAX, Runs, SightDifference, Sights, connect, digests_now, joined
 from topics.catalogue import EVENTS
 
 RECORDS_A_TAKE = 5_000
+FETCH_BYTES = 1_048_576
+"""Of one partition at a time."""
+ORDERS_HELD = 100_000
+"""Orders whose last sequence is kept in memory: some 20 MB."""
+AT_ONCE = 10_000
+"""Runs let go together, repeats compared together."""
 STALLED_SECONDS = 30.0
 EARLIER = timedelta(seconds=120)
 """With --since: records are looked for from so much earlier, for the log's clock is not the events'."""
@@ -46,30 +58,143 @@ class TopicReport:
 
     records: int = 0
     findings: list[Finding] = field(default_factory=list)
-    seconds: float = 0.0
+    sums: Sums = field(default_factory=empty)
+    suspicious: set[str] = field(default_factory=set)
+    """Endings of orders whose records are out of sequence, or repeated with other bytes."""
 
 
-def compare_topic(settings: Settings, snapshot: str, since: datetime | None, settle_seconds: float) -> TopicReport:
+def first_look(settings: Settings, snapshot: str) -> TopicReport:
     """Run in a process of its own, while the session that exported `snapshot` lives."""
-    return asyncio.run(_compare(settings, snapshot, since, settle_seconds))
+    return run(_first_look(settings, snapshot))
 
 
-async def _compare(settings: Settings, snapshot: str, since: datetime | None, settle_seconds: float) -> TopicReport:
-    report, started = TopicReport(), time.monotonic()
-    connection = await connect(settings.database_url.get_secret_value())
+def closer_look(
+    settings: Settings, snapshot: str, since: datetime | None, endings: set[str] | None, settle_seconds: float
+) -> TopicReport:
+    """The same, record by record. `endings`: of the orders to look at, None for all (and for what is no event)."""
+    return run(_closer_look(settings, snapshot, since, endings, settle_seconds))
+
+
+def differing_endings(stored: Sums, topic: TopicReport) -> set[str]:
+    """Endings of the orders that need a closer look."""
+    return differing(stored, topic.sums) | topic.suspicious
+
+
+async def _first_look(settings: Settings, snapshot: str) -> TopicReport:
+    report = TopicReport()
+    reader = TopicReader(settings, report)
+    await reader.start(None)
+    try:
+        async with joined(settings.database_url.get_secret_value(), snapshot) as connection:
+            await FirstSights(connection, report, settings.topic_partitions).read(reader)
+    finally:
+        await reader.stop()
+    return report
+
+
+async def _closer_look(
+    settings: Settings, snapshot: str, since: datetime | None, endings: set[str] | None, settle_seconds: float
+) -> TopicReport:
+    report = TopicReport()
+    dsn = settings.database_url.get_secret_value()
     reader = TopicReader(settings, report)
     await reader.start(since)
     try:
-        async with connection.transaction(isolation="repeatable_read"):
-            sights = await Sights.open(connection, snapshot)
-            await sights.fill(reader.lines())
-            differences = await sights.differences(since)
-        await _second_look(connection, reader, differences, settle_seconds, report)
+        async with joined(dsn, snapshot) as connection:
+            sights = await Sights.open(connection)
+            wanted = frozenset(name.encode() for name in endings) if endings is not None else None
+            await sights.fill(reader.lines(wanted))
+            differences = await sights.differences(since, sorted(endings) if endings is not None else None)
+        connection = await connect(dsn)
+        try:
+            await _second_look(connection, reader, differences, settle_seconds, report)
+        finally:
+            await connection.close()
     finally:
         await reader.stop()
-        await connection.close()
-    report.seconds = time.monotonic() - started
     return report
+
+
+class FirstSights:
+    """Every record once, in the order of the log: summed, and each order's in sequence."""
+
+    def __init__(self, connection: asyncpg.Connection, report: TopicReport, partitions: int) -> None:
+        self._connection = connection
+        self._report = report
+        self._partitions = partitions
+        self._runs = Runs(connection)
+        self._sums: dict[bytes, int] = defaultdict(int)
+        self._last: dict[bytes, int] = {}
+        """Order id -> the last of its sequence, oldest order first."""
+        self._first: dict[bytes, int] = {}
+        """The first of its sequence where that is not 1: the order was let go before, or begins in the middle."""
+        self._let_go = 0
+        self._repeats: list[tuple[bytes, int, bytes]] = []
+
+    async def read(self, reader: TopicReader) -> None:
+        async for partition, messages in reader.portions():
+            self._report.records += len(messages)
+            self._portion(partition, messages)
+            if len(self._last) >= ORDERS_HELD + AT_ONCE:
+                await self._let_orders_go(list(islice(self._last, AT_ONCE)))
+            if len(self._repeats) >= AT_ONCE:
+                await self._compare_repeats()
+        await self._compare_repeats()
+        await self._let_orders_go(list(self._first))
+        self._report.suspicious.update(await self._runs.broken())
+        self._report.sums = {key.decode(): total for key, total in self._sums.items()}
+
+    def _portion(self, partition: int, messages: list[Any]) -> None:
+        """The loop that runs for every record: no call in it that could be spared."""
+        last_of, sums, partitions = self._last, self._sums, self._partitions
+        match, crc32, sha1, number_of = IDENTITY.match, zlib.crc32, hashlib.sha1, int.from_bytes
+        for message in messages:
+            key, value = message.key, message.value
+            found = match(value or b"")
+            if found is None or key != b"order_" + found[1]:
+                self._misplaced(partition, message.offset, "is no event, or under another key")
+                continue
+            if crc32(key) % partitions != partition:
+                self._misplaced(partition, message.offset, "stands on another partition than its key's")
+            sequence, last = int(found[2]), last_of.get(key, 0)
+            if sequence == last + 1:
+                last_of[key] = sequence
+            elif self._is_repeat(key, last, sequence):
+                self._repeats.append((key, sequence, value))
+                continue
+            sums[key[-ENDING_CHARACTERS:]] += number_of(sha1(value, usedforsecurity=False).digest())
+
+    def _misplaced(self, partition: int, offset: int, says: str) -> None:
+        self._report.findings.append(_misplaced(partition, offset, says))
+
+    def _is_repeat(self, key: bytes, last: int, sequence: int) -> bool:
+        """A record that is not its order's next: seen before, or the start of a run, or out of turn."""
+        if not last:
+            self._first[key] = self._last[key] = sequence
+            return False
+        if self._first.get(key, 1) <= sequence <= last:
+            return True
+        self._report.suspicious.add(key[-ENDING_CHARACTERS:].decode())
+        self._last[key] = max(last, sequence)
+        return False
+
+    async def _let_orders_go(self, keys: list[bytes]) -> None:
+        """Their runs are kept in the database; a later record begins another run."""
+        runs = []
+        for key in keys:
+            self._let_go += 1
+            runs.append((key.decode(), self._let_go, self._first.pop(key, 1), self._last.pop(key)))
+        if runs:
+            await self._runs.add(runs)
+
+    async def _compare_repeats(self) -> None:
+        """Each repeat must have the bytes of the table."""
+        places = [(key.decode(), sequence) for key, sequence, _ in self._repeats]
+        stored = await digests_now(self._connection, places) if places else {}
+        for place, (key, _, value) in zip(places, self._repeats, strict=True):
+            if stored.get(place) != hashlib.md5(value, usedforsecurity=False).hexdigest():
+                self._report.suspicious.add(key[-ENDING_CHARACTERS:].decode())
+        self._repeats.clear()
 
 
 async def _second_look(
@@ -103,7 +228,7 @@ class TopicReader:
             bootstrap_servers=settings.kafka_bootstrap_servers,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_partition_fetch_bytes=4_194_304,
+            max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=100,
         )
         self._ends: dict[TopicPartition, int] = {}
@@ -136,28 +261,32 @@ class TopicReader:
                 raise TimeoutError(f"the log gave no record for {STALLED_SECONDS:.0f} s")
             pending = {place for place in pending if await self._consumer.position(place) < self._ends[place]}
 
-    async def lines(self) -> AsyncIterator[bytes]:
-        """COPY lines, a portion at a time. `place` is partition and offset in one number."""
+    async def lines(self, endings: frozenset[bytes] | None) -> AsyncIterator[bytes]:
+        """COPY lines, a portion at a time, of orders with these endings. `place` is partition and offset in one."""
         async for partition, messages in self.portions():
-            yield self._copied(partition, messages)
+            if endings is None:
+                self._report.records += len(messages)
+            else:
+                messages = [one for one in messages if (one.key or b"")[-ENDING_CHARACTERS:] in endings]
+            yield b"".join(self._copied(partition, messages, report_misplaced=endings is None))
 
-    def _copied(self, partition: int, messages: list[Any]) -> bytes:
+    def _copied(self, partition: int, messages: list[Any], *, report_misplaced: bool) -> list[bytes]:
         lines = []
         base = partition << 48
         for message in messages:
             offset, key, value = message.offset, message.key, message.value
             found = IDENTITY.match(value or b"")
             if found is None or key != b"order_" + found[1]:
-                self._report.findings.append(_misplaced(partition, offset, "is no event, or under another key"))
+                if report_misplaced:
+                    self._report.findings.append(_misplaced(partition, offset, "is no event, or under another key"))
                 continue
-            if zlib.crc32(key) % self._partitions != partition:
+            if report_misplaced and zlib.crc32(key) % self._partitions != partition:
                 self._report.findings.append(
                     _misplaced(partition, offset, "stands on another partition than its key's")
                 )
             digest = hashlib.md5(value, usedforsecurity=False).hexdigest().encode()
             lines.append(b"%b\t%b\t%d\t%b\n" % (key, found[2], base | offset, digest))
-        self._report.records += len(messages)
-        return b"".join(lines)
+        return lines
 
     async def await_events(self, missing: set[tuple[str, int]], seconds: float) -> set[tuple[str, int]]:
         """Read on until the events were seen or the time is over; returns those that came."""
