@@ -71,7 +71,8 @@ class NewPayment(BaseModel):
     card_cvv: TextOrNumber | None = Field(None, repr=False)
     cvv: TextOrNumber | None = Field(None, repr=False)
     amount: int | None = Field(None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's")
-    currency: str | None = Field(None, max_length=16, description="Must equal the order's")
+    # No longer than a code: what passes here goes to the actor through the log, refused or not.
+    currency: str | None = Field(None, max_length=3, description="Must equal the order's")
 
     def typed_card(self) -> Card:
         """The card, whichever spelling was used."""
