@@ -8,20 +8,19 @@ from __future__ import annotations
 import asyncpg
 
 STEP = 100_000
-ID = "lpad(to_hex({number}), 12, '0') || 'seed'"
 
 # Sixteen characters that sort before every real id, in the order they were "made".
-FILL = f"""
+FILL = """
 WITH made AS (
     SELECT n,
-           {ID.format(number="n")} AS id16,
+           lpad(to_hex(n), 12, '0') || 'seed' AS id16,
            now() - interval '90 days' + n * interval '7 seconds' AS at,
            n % 20 = 0 AS failed
       FROM generate_series($1::bigint, $2::bigint) AS n
 ), order_rows AS (
     INSERT INTO orders (id, merchant_id, amount, currency, receipt, notes, status, version, last_event_at, created_at,
                         updated_at)
-    SELECT 'order_' || id16, 'test_merchant', 50000, 'INR', 'seed', '{{}}',
+    SELECT 'order_' || id16, 'test_merchant', 50000, 'INR', 'seed', '{}',
            CASE WHEN failed THEN 'CREATED' ELSE 'PAID' END, 4, at, at, at
       FROM made
 ), payment_rows AS (
