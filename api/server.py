@@ -15,7 +15,7 @@ from domain.rejection import ErrorCode
 HEAD_BYTES_MAX = 65_536
 """Request line and headers together; no honest client of a payment API comes near. Above: 431."""
 HEAD_SECONDS_MAX = 20.0
-"""From the first byte of a head that did not arrive at once to its end."""
+"""For the head of a request: from the connection's beginning, or from the first byte that came while none was open."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -25,15 +25,20 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._expect_head()
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._in_head:
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES_MAX:
-            self._refuse(b"431 Request Header Fields Too Large", "The request's headers are too large")
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(b"431 Request Header Fields Too Large", "The request's headers are too large")
+                return
+        elif self.cycle is not None and not self.cycle.response_complete:
+            return  # a request is being answered
+        self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
@@ -49,6 +54,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(b"400 Bad Request", "This is not a valid HTTP/1.1 request")
+
+    def _expect_head(self) -> None:
+        """Bytes that begin no request (blank lines, the rest of a body that was answered already) buy no time."""
+        if self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
 
     def _end_head(self) -> None:
         self._in_head = False
