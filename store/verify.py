@@ -1,7 +1,7 @@
 """What the auditor reads: one snapshot of everything, in streams of constant memory; and the topic's records beside it.
 
     Snapshot.open()      REPEATABLE READ; other sessions join it by its name (`joined`)
-    Snapshot.stream()    one table in the order of orders, a window at a time, the next one under way
+    open_stream()        one table in the order of orders, a window at a time
     Runs                 what the topic's reader could not keep in memory, in a temporary table
     Sights               suspicious orders' records as (order, sequence, place, digest) in another, joined in SQL
 
@@ -23,9 +23,12 @@ FETCH_ROWS = 5_000
 RECHECK_MAX = 10_000
 """Differences that are looked at a second time because the system was running; more than that is no coincidence."""
 
+Which = list[str] | tuple[str, str | None]
+"""Orders to look at: these, or from the first id to before the second (None: to the last)."""
+
 # Each in the order of order ids. events_pkey, orders_pkey, payments_order_id, refunds_order_id; the inbox is sorted.
-# $1: the orders to look at, NULL for all.
-_WANTED = "($1::text[] IS NULL OR {column} = ANY($1))"
+_THESE = "{column} = ANY($1)"
+_BETWEEN = "{column} >= $1 AND ($2::text IS NULL OR {column} < $2)"
 STREAMS = {
     "events": """
 SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS payload FROM events
@@ -37,6 +40,12 @@ SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS
 SELECT order_id, id, first_sequence, event_count, rejected FROM commands
  WHERE {wanted} ORDER BY order_id""",
 }
+# A sample is enough for slices of about the wanted size. orders_pkey for the count.
+ORDER_COUNT = "SELECT count(*) FROM orders"
+SLICE_ENDS = """
+SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY id)
+  FROM orders TABLESAMPLE SYSTEM (least(100, 100 * 10000.0 / $2))
+"""
 # events_at (BRIN)
 ORDERS_SINCE = "SELECT array_agg(DISTINCT order_id) FROM events WHERE at >= $1"
 
@@ -200,10 +209,11 @@ class SightDifference:
 
 
 class Stream:
-    """Rows of one query, a window at a time, as records. The next window is asked for while one is worked on."""
+    """Rows of one query, a window at a time, as records. `ahead`: ask for the next window while one is worked on."""
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any, *, ahead: bool) -> None:
         self._cursor = cursor
+        self._ahead = ahead
         self._coming: asyncio.Task[list[asyncpg.Record]] | None = None
         self.ended = False
 
@@ -214,7 +224,7 @@ class Stream:
         rows: list[asyncpg.Record] = await (self._coming or self._cursor.fetch(FETCH_ROWS))
         self._coming = None
         self.ended = len(rows) < FETCH_ROWS
-        if not self.ended:
+        if self._ahead and not self.ended:
             self._coming = asyncio.create_task(self._cursor.fetch(FETCH_ROWS))
             await asyncio.sleep(0)  # the request leaves before the caller keeps the loop busy
         return rows
@@ -227,39 +237,44 @@ class Stream:
                 await self._coming
 
 
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One frozen view of the database. `taken_at`: the database's clock when it was taken."""
 
-    def __init__(self, connection: asyncpg.Connection, *, name: str, taken_at: datetime) -> None:
-        self._connection = connection
-        self.name = name
-        self.taken_at = taken_at
+    name: str
+    taken_at: datetime
 
     @staticmethod
     async def open(connection: asyncpg.Connection) -> Snapshot:
         """Inside a REPEATABLE READ transaction of `connection`, which lasts as long as the snapshot."""
         name = await connection.fetchval("SELECT pg_export_snapshot()")
-        taken_at = await connection.fetchval("SELECT now()")
-        await connection.execute("SET LOCAL work_mem = '64MB'")
-        return Snapshot(connection, name=name, taken_at=taken_at)
+        return Snapshot(name, await connection.fetchval("SELECT now()"))
 
-    async def orders_since(self, since: datetime) -> list[str]:
-        found: list[str] | None = await self._connection.fetchval(ORDERS_SINCE, since)
+    async def orders_since(self, connection: asyncpg.Connection, since: datetime) -> list[str]:
+        found: list[str] | None = await connection.fetchval(ORDERS_SINCE, since)
         return found or []
 
-    @asynccontextmanager
-    async def stream(
-        self, dsn: str, table: str, orders: list[str] | None, columns: tuple[str, ...] = ()
-    ) -> AsyncIterator[Stream]:
-        """Rows of one table over a session of its own, so that it can be ahead."""
-        key = "id" if table == "orders" else "order_id"
-        query = STREAMS[table].format(wanted=_WANTED.format(column=key), columns=", ".join(columns))
-        async with joined(dsn, self.name) as connection:
-            stream = Stream(await connection.cursor(query, orders))
-            try:
-                yield stream
-            finally:
-                await stream.close()
+    async def slice_ends(
+        self, connection: asyncpg.Connection, shares: tuple[float, ...], from_orders: int
+    ) -> tuple[str, ...]:
+        """Ids below which about these shares of the orders are; none for fewer than `from_orders`."""
+        orders = await connection.fetchval(ORDER_COUNT)
+        if orders < from_orders:
+            return ()
+        found: list[str] | None = await connection.fetchval(SLICE_ENDS, shares, orders)
+        return tuple(sorted(set(found or ())))
+
+
+async def open_stream(
+    connection: asyncpg.Connection, table: str, which: Which, *, columns: tuple[str, ...] = (), ahead: bool = False
+) -> Stream:
+    """Rows of one table, inside a session that joined the snapshot; alone in it where it is to be `ahead`."""
+    key = "id" if table == "orders" else "order_id"
+    wanted, arguments = (_BETWEEN, which) if isinstance(which, tuple) else (_THESE, (which,))
+    query = STREAMS[table].format(wanted=wanted.format(column=key), columns=", ".join(columns))
+    if table == "events":  # whole payloads are not to be sorted: the index has them in order
+        await connection.execute("SET LOCAL enable_sort = off")
+    return Stream(await connection.cursor(query, *arguments), ahead=ahead)
 
 
 async def connect(dsn: str) -> asyncpg.Connection:

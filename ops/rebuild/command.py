@@ -6,7 +6,6 @@ is refused while a payment actor is connected.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import asyncpg
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 from ops.environment import enter, single_plan
 from ops.errors import GatewayError
 from ops.rebuild.rebuilding import Rebuilt, rebuild
+from ops.verify import pace
 from runtime.settings import Settings
 from store.rebuild import Shadow
 from store.verify import connect
@@ -29,7 +29,7 @@ def command(
     """Rebuild orders, payments and refunds from the events topic into the schema `rebuild`, and compare."""
     settings = enter(single_plan())
     try:
-        rebuilt, swapped = asyncio.run(run(settings, swap=swap))
+        rebuilt, swapped = pace.run(run(settings, swap=swap))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
         raise GatewayError(f"Nothing was rebuilt: {type(error).__name__}: {error}") from error
     show(rebuilt, swapped=swapped)

@@ -74,6 +74,15 @@ class Report:
             if len(tally.kept) < KEPT_MAX:
                 tally.kept.append(finding)
 
+    def merge(self, other: Report) -> None:
+        """Add what another part of the audit came to."""
+        self.events += other.events
+        for check, tally in other.tallies.items():
+            mine = self.tallies[check]
+            mine.compared = (mine.compared or 0) + (tally.compared or 0)
+            mine.differences += tally.differences
+            mine.kept += tally.kept[: KEPT_MAX - len(mine.kept)]
+
     @property
     def differences(self) -> int:
         return sum(tally.differences for tally in self.tallies.values())

@@ -28,9 +28,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.verify.findings import Check, Finding
 from ops.verify.pace import run
-from ops.verify.sums import ENDING_CHARACTERS, Sums, differing, empty
+from ops.verify.sums import ENDING_CHARACTERS, Sums, empty
 from runtime.settings import Settings
-from store.verify import RECHECK_MAX, Runs, SightDifference, Sights, connect, digests_now, joined
+from store.verify import RECHECK_MAX, Runs, SightDifference, Sights, Snapshot, connect, digests_now, joined
 from topics.catalogue import EVENTS
 
 RECORDS_A_TAKE = 5_000
@@ -63,29 +63,24 @@ class TopicReport:
     """Endings of orders whose records are out of sequence, or repeated with other bytes."""
 
 
-def first_look(settings: Settings, snapshot: str) -> TopicReport:
+def first_look(settings: Settings, snapshot: Snapshot) -> TopicReport:
     """Run in a process of its own, while the session that exported `snapshot` lives."""
     return run(_first_look(settings, snapshot))
 
 
 def closer_look(
-    settings: Settings, snapshot: str, since: datetime | None, endings: set[str] | None, settle_seconds: float
+    settings: Settings, snapshot: Snapshot, since: datetime | None, endings: set[str] | None, settle_seconds: float
 ) -> TopicReport:
     """The same, record by record. `endings`: of the orders to look at, None for all (and for what is no event)."""
     return run(_closer_look(settings, snapshot, since, endings, settle_seconds))
 
 
-def differing_endings(stored: Sums, topic: TopicReport) -> set[str]:
-    """Endings of the orders that need a closer look."""
-    return differing(stored, topic.sums) | topic.suspicious
-
-
-async def _first_look(settings: Settings, snapshot: str) -> TopicReport:
+async def _first_look(settings: Settings, snapshot: Snapshot) -> TopicReport:
     report = TopicReport()
     reader = TopicReader(settings, report)
     await reader.start(None)
     try:
-        async with joined(settings.database_url.get_secret_value(), snapshot) as connection:
+        async with joined(settings.database_url.get_secret_value(), snapshot.name) as connection:
             await FirstSights(connection, report, settings.topic_partitions).read(reader)
     finally:
         await reader.stop()
@@ -93,14 +88,14 @@ async def _first_look(settings: Settings, snapshot: str) -> TopicReport:
 
 
 async def _closer_look(
-    settings: Settings, snapshot: str, since: datetime | None, endings: set[str] | None, settle_seconds: float
+    settings: Settings, snapshot: Snapshot, since: datetime | None, endings: set[str] | None, settle_seconds: float
 ) -> TopicReport:
     report = TopicReport()
     dsn = settings.database_url.get_secret_value()
     reader = TopicReader(settings, report)
     await reader.start(since)
     try:
-        async with joined(dsn, snapshot) as connection:
+        async with joined(dsn, snapshot.name) as connection:
             sights = await Sights.open(connection)
             wanted = frozenset(name.encode() for name in endings) if endings is not None else None
             await sights.fill(reader.lines(wanted))
@@ -162,7 +157,7 @@ class FirstSights:
             elif self._is_repeat(key, last, sequence):
                 self._repeats.append((key, sequence, value))
                 continue
-            sums[key[-ENDING_CHARACTERS:]] += number_of(sha1(value, usedforsecurity=False).digest())
+            sums[key[-ENDING_CHARACTERS:]] += number_of(sha1(value).digest())
 
     def _misplaced(self, partition: int, offset: int, says: str) -> None:
         self._report.findings.append(_misplaced(partition, offset, says))
