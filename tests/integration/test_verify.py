@@ -5,6 +5,7 @@ The history is made by the real actor, processor and bank; then the roles are he
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,8 +17,12 @@ from datetime import datetime
 import asyncpg
 import pytest
 
+from ops.verify import audit as auditing
+from ops.verify import topic as reading
 from ops.verify.audit import audit, second_process
 from ops.verify.findings import Check, Report
+from ops.verify.topic import TopicReport, first_look
+from store.verify import Snapshot, connect
 from tests.support.asking import Asker, fresh
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of
@@ -202,6 +207,38 @@ async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, Asker]
     assert report.tallies[Check.MONEY].compared == moved < 8
 
 
+async def test_slices_compare_as_much_as_one_and_name_the_same(
+    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, asker = intact
+    whole = await audited_now(stack)
+    # Given an audit in slices, the last of them in the second process,
+    monkeypatch.setattr(auditing, "SLICED_FROM_ORDERS", 1)
+    sliced = await audited_now(stack)
+    assert sliced.differences == 0, sliced.as_json()
+    assert sliced.events == whole.events
+    assert {check: tally.compared for check, tally in sliced.tallies.items()} == {
+        check: tally.compared for check, tally in whole.tallies.items()
+    }
+    # when every order is damaged, then each is named, whichever slice it is in.
+    await asker.pool.execute("UPDATE orders SET receipt = 'x'")
+    report = await audited_now(stack)
+    for order in await asker.pool.fetch("SELECT id FROM orders"):
+        assert f"{order['id']} orders: receipt is 'x'" in said(report, Check.STATE)
+    assert checks_that_differ(report) == {Check.STATE}
+
+
+async def test_orders_that_were_let_go_are_followed_all_the_same(
+    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, _ = intact
+    usual = await first_looked(stack)
+    forgetful(monkeypatch)
+    found = await first_looked(stack)
+    assert found.suspicious == usual.suspicious == set()
+    assert found.sums == usual.sums != {}
+
+
 async def test_a_repeated_record_is_allowed(intact: tuple[Stack, Asker]) -> None:
     stack, asker = intact
     await publish_again(asker, await an_event(asker))
@@ -244,7 +281,9 @@ async def test_a_record_on_another_partition_is_found(intact: tuple[Stack, Asker
     assert "stands on another partition" in said(await audited_now(stack), Check.TOPIC)
 
 
-async def test_an_event_that_overtook_its_predecessor_is_found(intact: tuple[Stack, Asker]) -> None:
+async def test_an_event_that_overtook_its_predecessor_is_found(
+    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack, asker = intact
     # Given an order whose second event stood on the log before its first (written by hand: the actor cannot),
     order_id = fresh("order_")
@@ -259,6 +298,25 @@ async def test_an_event_that_overtook_its_predecessor_is_found(intact: tuple[Sta
         await publish_again(asker, copy)
     # When verified, then the second is named.
     assert f"evt_{order_id[-16:]}_2 first stands on the topic before" in said(await audited_now(stack), Check.TOPIC)
+    # Nor does it escape a reader that keeps no order in memory.
+    forgetful(monkeypatch)
+    assert order_id[-2:] in (await first_looked(stack)).suspicious
+
+
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every order is let go after each of its records."""
+    for name, value in (("RECORDS_A_TAKE", 1), ("ORDERS_HELD", 0), ("AT_ONCE", 1)):
+        monkeypatch.setattr(reading, name, value)
+
+
+async def first_looked(stack: Stack) -> TopicReport:
+    """The second process's first look, in a thread of this one, where its bounds can be changed."""
+    connection = await connect(stack.database_url)
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            return await asyncio.to_thread(first_look, stack.settings, await Snapshot.open(connection))
+    finally:
+        await connection.close()
 
 
 async def an_event(asker: Asker) -> dict[str, str]:
