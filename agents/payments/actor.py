@@ -1,7 +1,10 @@
-"""The actor's loop: take, load, decide, commit, publish, reply; the caller acks when `finish` has returned.
+"""The actor's loop: take, load, decide, commit, reply, publish; the caller acks when `finish` has returned.
 
-    prepare(messages)  decode, load, fold, ONE transaction          -> Prepared, or the process ends
-    finish(prepared)   publish the events (acked by the broker), then tell the callers
+    prepare(messages)  decode, load, fold, ONE transaction, tell the callers     -> Prepared, or the process ends
+    finish(prepared)   publish the events (acked by the broker)
+
+A reply may leave once the commit stands: should the process die before the events are out, the command is read again,
+found decided, and its events are published then.
 
 Optimistic in the normal case: states come from the cache, the inbox is asked only about commands with an
 Idempotency-Key, and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a
@@ -10,6 +13,7 @@ rebalance, and while redeliveries keep coming.
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections import OrderedDict
@@ -58,6 +62,7 @@ class Prepared:
 
     records: list[Record]
     replies: dict[str, list[Reply]]
+    replying: asyncio.Task[None]
 
 
 class PaymentActor:
@@ -93,13 +98,14 @@ class PaymentActor:
             dead.append(_dead(broken.asked.incoming, REASON_INVARIANT, broken.error, broken.trace))
         self._remember(folded)
         self._measure(folded, len(messages), time.monotonic() - started)
-        return Prepared(records=folded.records + dead, replies=folded.replies)
+        replying = asyncio.create_task(self._reply(folded.replies))
+        return Prepared(records=folded.records + dead, replies=folded.replies, replying=replying)
 
     async def finish(self, prepared: Prepared) -> None:
-        """Publish, then reply. Raises LogUnavailableError when the broker stays away."""
+        """Publish. Raises LogUnavailableError when the broker stays away."""
         started = time.monotonic()
         await self._producer.publish(prepared.records, timeout=PUBLISH_TIMEOUT_SECONDS)
-        await self._reply(prepared.replies)
+        await prepared.replying
         self._progress_at = time.monotonic()
         self._unfinished -= 1
         PUBLISH_SECONDS.observe(self._progress_at - started)
