@@ -48,7 +48,7 @@ COMMANDS_DECIDED = Counter("gateway_commands_decided", "Commands decided", ["out
 EVENTS_RECORDED = Counter("gateway_events_recorded", "Events committed")
 BATCH_SIZE = Histogram("gateway_actor_batch_commands", "Commands a batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
 COMMIT_SECONDS = Histogram("gateway_actor_commit_seconds", "Load, decide and commit of a batch")
-PUBLISH_SECONDS = Histogram("gateway_actor_publish_seconds", "Publish and reply of a batch")
+PUBLISH_SECONDS = Histogram("gateway_actor_publish_seconds", "Publish of a batch")
 CACHED_ORDERS = Gauge("gateway_actor_cached_orders", "Orders held in the cache")
 
 
