@@ -1,5 +1,5 @@
 /** The page: summary on one side, what can be done now on the other. Every part stays in the document, hidden or shown. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { formatMoney } from "web-shared/format";
 import type { Api } from "./flow/api.ts";
 import type { ParentLine } from "./flow/parent.ts";
@@ -32,6 +32,7 @@ export function App({ api, place, line, onLanguage }: Props) {
   const [vpa, setVpa] = useState("");
   const [card, setCard] = useCard(state);
   const [outcome, setOutcome] = useState<Outcome>("success");
+  const [wanted, setWanted] = useState<Checkout["method"]>(null);
   const { root, returning } = useFrame(line, state);
   const { order, screen, method } = state;
   const amount = order ? formatMoney(order.amount, order.currency) : "";
@@ -43,13 +44,13 @@ export function App({ api, place, line, onLanguage }: Props) {
     line.onInit(({ prefill, method: asked }) => {
       if (prefill?.vpa) setVpa(prefill.vpa);
       if (prefill?.name) setCard({ name: prefill.name });
-      wanted.current = asked ?? null;
+      setWanted(asked ?? null);
     });
   }, [line]);
-  const wanted = useRef<Checkout["method"]>(null);
   useEffect(() => {
-    if (screen === "ready" && !method && wanted.current) choose(wanted.current);
-  });
+    // The page's wish may come before the order or after it.
+    if (screen === "ready" && !method && wanted) choose(wanted);
+  }, [screen, method, wanted, choose]);
   useEffect(() => {
     document.title = order ? texts.pay_merchant(order.merchant.name) : texts.title;
   }, [order, texts]);

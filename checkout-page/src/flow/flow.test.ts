@@ -177,6 +177,17 @@ describe("the line to the parent", () => {
     expect(heard).toHaveBeenCalledExactlyOnceWith(init.data);
   });
 
+  it("keeps an init that comes before anybody asks for it", () => {
+    const parent = { postMessage: vi.fn() } as unknown as Window;
+    const own = Object.assign(new EventTarget(), { parent }) as unknown as Window;
+    const line = openLine(opener, own);
+    const data = { gw: 1, nonce: "n-1", type: "init", data: { method: "card" } };
+    own.dispatchEvent(Object.assign(new Event("message"), { data, origin: "http://shop.test", source: parent }));
+    const heard = vi.fn();
+    line.onInit(heard);
+    expect(heard).toHaveBeenCalledExactlyOnceWith({ method: "card" });
+  });
+
   it.each([
     ["http://shop.test", [], true, true],
     ["http://shop.test", [], false, false],

@@ -11,22 +11,27 @@ export interface ParentLine {
   onInit(handle: (data: PageMessages["init"]) => void): void;
 }
 
+/** Hears from the start: the opener's init may come before anybody asks for it. */
 export function openLine(opener: Place["opener"], own: Window = window): ParentLine {
   const connected = opener !== null && own.parent !== own;
+  let init: PageMessages["init"] | undefined;
+  let tell: ((data: PageMessages["init"]) => void) | undefined;
+  const receive = (event: MessageEvent): void => {
+    const message = opener && accept<PageMessages>(event, { ...opener, source: own.parent });
+    if (message?.type !== "init") return;
+    own.removeEventListener("message", receive); // one init an opening
+    init = message.data;
+    tell?.(init);
+  };
+  if (connected) own.addEventListener("message", receive);
   return {
     connected,
     send(message) {
       if (connected && opener) post<FrameMessages>(own.parent, opener, message);
     },
     onInit(handle) {
-      if (!connected || !opener) return;
-      const receive = (event: MessageEvent): void => {
-        const message = accept<PageMessages>(event, { ...opener, source: own.parent });
-        if (message?.type !== "init") return;
-        own.removeEventListener("message", receive); // one init an opening
-        handle(message.data);
-      };
-      own.addEventListener("message", receive);
+      tell = handle;
+      if (init) handle(init);
     },
   };
 }

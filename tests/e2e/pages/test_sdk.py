@@ -315,6 +315,25 @@ async def test_the_module_is_the_same_sdk(payer: Payer, api: Api, shop: Shop) ->
     assert await payer.page.evaluate("paid") == await payer.part("payment-id").inner_text()
 
 
+SLOW_SHOP = """<script>
+  const add = window.addEventListener.bind(window);
+  window.addEventListener = (type, hear, ...more) =>
+    add(type, type === "message" ? (event) => setTimeout(() => hear(event), 1000) : hear, ...more);
+</script>"""
+
+
+async def test_a_method_that_is_asked_for_after_the_order_came_is_chosen(payer: Payer, api: Api, shop: Shop) -> None:
+    # Given a shop that answers the frame's "ready" only when the order is long there,
+    order = await api.order(50_000)
+    page = merchant_page(payer, {"order_id": order["id"], "method": "card"}, head=SLOW_SHOP)
+    await payer.page.goto(shop.publish(page))
+    # When the checkout is opened for cards, then the card form is what is shown.
+    await payer.page.click("#pay")
+    payer.framed = True
+    await expect(payer.part("card-form")).to_be_visible()
+    await expect(payer.part("upi-form")).to_be_hidden()
+
+
 async def test_axe_finds_nothing_in_the_modal_or_the_frame(payer: Payer, api: Api, shop: Shop) -> None:
     order = await api.order(50_000)
     await open_checkout(payer, shop, order_id=order["id"], method="card")
