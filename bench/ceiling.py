@@ -24,7 +24,6 @@ import orjson
 import uvicorn
 import uvloop
 from aiokafka import AIOKafkaConsumer
-from mode import CrashingSupervisor
 
 from agents.payments.app import make_app
 from runtime.settings import Settings, load_settings
@@ -102,7 +101,6 @@ class Actor:
         self._producer = LogProducer(settings.kafka_bootstrap_servers)
         self._redis = make_redis(settings)
         self.app = make_app(settings, Worker("bench", 0, "bench-actor", 0), datadir)  # type: ignore[arg-type]
-        self.app.conf.agent_supervisor = CrashingSupervisor  # type: ignore[assignment]
         topic = self.app.topic(COMMANDS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         self.app.agent(topic, concurrency=1, name="bench")(self._consume)
 
