@@ -6,7 +6,8 @@
     dispatcher  deliveries that wait on the topic, sent as fast as it can; from the first attempt to the last
     latency     events one after another on a quiet stack: from the event's instant to its first attempt
 
-Starts its own services, planner and dispatcher on free ports; events are written to the log as the actor encodes them.
+Starts its own services, planner, dispatcher and forwarder on free ports; events are written to the log as the actor
+encodes them.
 Everything runs on one machine, the receiver included: its share of the processor is in every figure.
 """
 
@@ -108,7 +109,7 @@ async def _latencies(shop: Shop) -> list[float]:
     """Milliseconds from each event's instant to its first attempt; the first few events warm everything up."""
     warm_up = 20
     for _ in range(LATENCY_EVENTS + warm_up):
-        await shop.producer.publish([_event(shop)], timeout=10)
+        await shop.producer.publish([payment_event(shop)], timeout=10)
         await asyncio.sleep(LATENCY_EVERY_SECONDS)
     await eventually(lambda: _no_row_waits(shop), timeout=60)
     rows = await shop.pool.fetch(
@@ -123,7 +124,7 @@ async def _latencies(shop: Shop) -> list[float]:
 
 async def _plan(shop: Shop, deliveries: int, endpoints: int) -> float:
     """Seconds from the first event on the log to the last delivery row."""
-    events = [_event(shop) for _ in range(deliveries // endpoints)]
+    events = [payment_event(shop) for _ in range(deliveries // endpoints)]
     began_at = time.monotonic()
     await shop.producer.publish(events, timeout=60)
     await eventually(lambda: _planned(shop, deliveries), timeout=300, interval=0.05)
@@ -147,7 +148,7 @@ async def _post_bare(url: str, bodies: list[bytes]) -> float:
         return time.monotonic() - began_at
 
 
-def _event(shop: Shop) -> Record:
+def payment_event(shop: Shop) -> Record:
     """`payment.success` of a new payment, as the actor would write it."""
     order_id, at = make_id(ORDER), now()
     payment = Payment(
@@ -195,11 +196,13 @@ async def _seconds_between_attempts(shop: Shop) -> float:
 
 
 def serve(port: int) -> None:
-    """The receiver: reads the body, answers 200."""
+    """The receiver: reads the body, answers 200; under /hang it does not answer for a minute, under /fail with 500."""
 
     async def answer(request: web.BaseRequest) -> web.Response:
         await request.read()
-        return web.Response()
+        if request.path.startswith("/hang/"):
+            await asyncio.sleep(60)
+        return web.Response(status=500 if request.path.startswith("/fail/") else 200)
 
     async def run() -> None:
         runner = web.ServerRunner(web.Server(answer, access_log=None))
@@ -234,7 +237,7 @@ def main() -> None:
         serve(chosen.serve)
         return
     deliveries = chosen.deliveries - chosen.deliveries % chosen.endpoints
-    with receiver() as url, running_stack(roles=("planner", "dispatcher"), env=ENVIRONMENT) as stack:
+    with receiver() as url, running_stack(roles=("planner", "dispatcher", "forwarder"), env=ENVIRONMENT) as stack:
         load = os.getloadavg()[0]
         found = uvloop.run(measure(stack.settings, stack, url, deliveries=deliveries, endpoints=chosen.endpoints))
         print(f"load of the machine   {load:8.1f} before, {os.getloadavg()[0]:.1f} after, {os.cpu_count()} cores")

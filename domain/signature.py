@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 from dataclasses import dataclass
 
@@ -36,7 +35,7 @@ def new_secret(random: bytes) -> str:
 
 def hex_signature(secret: str, body: bytes) -> str:
     """Lower-case hexadecimal HMAC-SHA256 of the body under the secret string as it stands."""
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def standard_signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
@@ -46,7 +45,7 @@ def standard_signature(secret: str, *, message_id: str, timestamp: int, body: by
     except binascii.Error as error:
         raise ValueError("the secret is not base64") from error
     signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def signature_headers(secrets: Secrets, *, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

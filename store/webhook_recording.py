@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 import orjson
@@ -126,9 +126,11 @@ UPDATE webhooks
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A delivery row with its endpoint, as they stand. `deleted`: the endpoint is gone from the merchant's list."""
+class Loaded(NamedTuple):
+    """A delivery row with its endpoint, as they stand: LOAD's columns in LOAD's order.
+
+    `deleted`: the endpoint is gone from the merchant's list.
+    """
 
     id: uuid.UUID
     endpoint_id: str
@@ -180,7 +182,7 @@ class Recorded:
 
 async def load_deliveries(pool: asyncpg.Pool, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Loaded]:
     """The rows that exist, by id."""
-    return {row["id"]: Loaded(**row) for row in await pool.fetch(LOAD, ids)}
+    return {row["id"]: Loaded._make(row) for row in await pool.fetch(LOAD, ids)}
 
 
 async def record(pool: asyncpg.Pool, made: Sequence[Made], asides: Sequence[Aside], at: datetime) -> Recorded:

@@ -60,6 +60,9 @@ log = get_logger("dispatcher")
 GROUP = "dispatcher"
 UNDER_WAY_MAX = 2_000
 RECORDED_MAX = 500
+BUSY_REQUESTS = 32
+GATHER_SECONDS = 0.02
+"""With so many requests under way, outcomes are gathered for a moment: in one transaction each costs far less."""
 TICK_SECONDS = 0.25
 PUBLISH_TIMEOUT_SECONDS = 45
 
@@ -221,6 +224,8 @@ class Dispatcher:
     async def _record(self) -> None:
         while True:
             batch = [await self._outcomes.get()]
+            if len(self._requests) >= BUSY_REQUESTS:
+                await asyncio.sleep(GATHER_SECONDS)
             while len(batch) < RECORDED_MAX and not self._outcomes.empty():
                 batch.append(self._outcomes.get_nowait())
             await self._write(batch)

@@ -78,8 +78,7 @@ class Sender:
                 _url(prepared.url), data=prepared.body, headers=headers, allow_redirects=False
             ) as response:
                 text = await _read(response)
-                wait = retry_after_seconds(response.headers.get("Retry-After"), now=now())
-                return Answer(response.status, text, wait), None
+                return Answer(response.status, text, _wait_asked_for(response)), None
         except TimeoutError as error:
             return None, _timed_out(error, self._timeout)
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -90,6 +89,11 @@ class Sender:
         if not self._private_allowed and not address_is_public(place[0]):
             raise TargetRefusedError(errno.EACCES, "the target's address is private or local and is refused")
         return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def _wait_asked_for(response: aiohttp.ClientResponse) -> float | None:
+    header = response.headers.get("Retry-After")
+    return None if header is None else retry_after_seconds(header, now=now())
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:
