@@ -51,7 +51,7 @@ SELECT txid::text AS txid, order_id, sequence, CASE WHEN type = ANY($6::text[]) 
  WHERE merchant_id = $1
    AND (txid, order_id, sequence) > ($2::text::xid8, $3, $4)
    AND txid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY txid, order_id, sequence
+ ORDER BY events.txid, order_id, sequence
  LIMIT $5
 """
 ADD = """

@@ -102,7 +102,7 @@ SELECT order_id, sequence, txid::text AS txid, payload
 {_EVENTS}
    AND (txid, order_id, sequence) > ($5::xid8, $6::text, $7::int)
    AND txid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY txid, order_id, sequence
+ ORDER BY events.txid, order_id, sequence
  LIMIT $8
 """
 _LOGS = """
