@@ -137,28 +137,28 @@ SIGHTS_SETTINGS = (
     "SET LOCAL work_mem = '64MB'",
     "SET LOCAL jit = off",
 )
-# events_pkey
+# events_pkey. A record may be of an event from before $1: it is looked for without regard to time.
 SIGHTS_COMPARED = """
 WITH sights AS (
     SELECT order_id, sequence, min(place) AS place, min(digest) AS lowest, max(digest) AS highest,
            min(place) < lag(min(place)) OVER (PARTITION BY order_id ORDER BY sequence) AS too_early
       FROM topic_sights
      GROUP BY order_id, sequence
-), stored AS (
-    SELECT order_id, sequence, md5(payload) AS digest
-      FROM events
-     WHERE ($1::timestamptz IS NULL OR at >= $1)
-       AND ($2::text[] IS NULL OR right(order_id, 2) = ANY ($2))
+), compared AS (
+    SELECT s.order_id, s.sequence, s.place, s.highest,
+           CASE WHEN e.order_id IS NULL THEN 'unknown'
+                WHEN md5(e.payload) NOT IN (s.lowest, s.highest) OR s.lowest <> s.highest THEN 'altered'
+                WHEN s.too_early THEN 'too_early' END AS kind
+      FROM sights s
+      LEFT JOIN events e ON e.order_id = s.order_id AND e.sequence = s.sequence
+     UNION ALL
+    SELECT e.order_id, e.sequence, NULL, NULL, 'unpublished'
+      FROM events e
+     WHERE ($1::timestamptz IS NULL OR e.at >= $1)
+       AND ($2::text[] IS NULL OR right(e.order_id, 2) = ANY ($2))
+       AND NOT EXISTS (SELECT FROM topic_sights s WHERE s.order_id = e.order_id AND s.sequence = e.sequence)
 )
-SELECT coalesce(s.order_id, e.order_id) AS order_id, coalesce(s.sequence, e.sequence) AS sequence, s.place, s.highest,
-       CASE WHEN e.order_id IS NULL THEN 'unknown'
-            WHEN s.order_id IS NULL THEN 'unpublished'
-            WHEN s.lowest <> e.digest OR s.highest <> e.digest THEN 'altered'
-            ELSE 'too_early' END AS kind
-  FROM sights s
-  FULL JOIN stored e ON e.order_id = s.order_id AND e.sequence = s.sequence
- WHERE e.order_id IS NULL OR s.order_id IS NULL OR s.lowest <> e.digest OR s.highest <> e.digest OR s.too_early
- LIMIT 10000
+SELECT * FROM compared WHERE kind IS NOT NULL LIMIT 10000
 """
 # events_pkey
 DIGESTS_NOW = """
