@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -29,8 +30,15 @@ def main() -> None:
         agents = PaymentAgents(settings, worker, Path(datadir))
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=agents.health)
         collect_garbage_rarely()
+        keep_libraries_quiet()
         sys.argv = ["payment-actor", "worker", "--without-web", "-l", "warn"]
         agents.app.main()
+
+
+def keep_libraries_quiet() -> None:
+    """Faust opens the root logger and filters in its handler: a debug line would be made, then dropped."""
+    for name in ("aiokafka", "faust", "mode"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":
