@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     log_json: bool | None = None
     """None: JSON unless standard error is a terminal."""
 
+    # Traces
+    otel_exporter_otlp_endpoint: str = ""
+    """Base address of an OpenTelemetry collector (OTLP over HTTP), `http://localhost:4318`; empty: no traces."""
+
     @field_validator("webhook_retry_intervals_test", mode="before")
     @classmethod
     def _retry_intervals(cls, value: object) -> object:

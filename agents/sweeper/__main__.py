@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from agents.bank.simulated import SimulatedBank
 from agents.role import Context, run_role
 from agents.sweeper.sweeper import Sweeper
 
 
 async def _body(context: Context) -> None:
-    await Sweeper(context, SimulatedBank(context.settings)).run()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Sweeper(context, SimulatedBank(context.settings)).run())
+        if endpoint := context.settings.otel_exporter_otlp_endpoint:
+            tasks.create_task(_trace(context, endpoint))
+
+
+async def _trace(context: Context, endpoint: str) -> None:
+    """The sweeper is the idlest role; that it also traces costs nobody anything."""
+    from agents.tracing.tracer import Tracer  # noqa: PLC0415  # OpenTelemetry takes memory
+
+    await Tracer(context, endpoint).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""Reads commands, events and webhook attempts behind the system, and sends their spans to an OpenTelemetry collector.
+
+Runs in the sweeper where OTEL_EXPORTER_OTLP_ENDPOINT is set, and nowhere else. Best effort: a collector that is away
+costs spans, never a payment; what is under way is bounded, and nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from typing import Any
+
+import asyncpg
+from prometheus_client import Counter
+
+from agents.consumer import LogConsumer
+from agents.role import Context
+from agents.tracing.export import Exporter
+from agents.tracing.spans import Attempt, Span, Story, attempt_span
+from runtime.logs import get_logger
+from store.connections import make_pool
+from topics.catalogue import COMMANDS, EVENTS
+from topics.envelope import UndecodableError, decode
+
+log = get_logger("tracer")
+
+GROUP = "tracer"
+QUEUED_MAX = 20_000
+EXPORTED_MAX = 500
+FOLLOWED_MAX = 10_000
+FOLLOWED_SECONDS = 60.0
+"""For so long after an event its webhook attempts are looked for; later retries are in the delivery log only."""
+ATTEMPTS_EVERY_SECONDS = 1.0
+SPANS = Counter("gateway_trace_spans", "Spans made from the log", ["fate"])
+
+# webhook_logs_once_per_endpoint, webhook_attempts_pkey
+ATTEMPTS = """
+SELECT log.event_id, log.event, log.request_id, log.endpoint_id, made.attempt, made.at, made.duration_ms,
+       made.response_code AS code, made.error
+  FROM webhook_logs AS log
+  JOIN webhook_attempts AS made
+    ON made.log_id = log.id
+ WHERE log.event_id = ANY($1::text[])
+   AND log.request_id IS NOT NULL
+"""
+
+
+class Tracer:
+    """One worker."""
+
+    def __init__(self, context: Context, endpoint: str) -> None:
+        self._context = context
+        self._exporter = Exporter(endpoint)
+        self._consumer = LogConsumer(context.settings, COMMANDS, EVENTS, group=GROUP, member=context.worker.name)
+        self._story = Story()
+        self._queued: deque[Span] = deque()
+        self._followed: OrderedDict[str, float] = OrderedDict()
+        self._told: dict[str, set[tuple[str, int]]] = {}
+
+    async def run(self) -> None:
+        pool = await make_pool(self._context.settings, size=1, lazy=True)
+        await self._consumer.start()
+        exporting = asyncio.create_task(self._export())
+        looked_at = time.monotonic()
+        while not self._context.stopping.is_set():
+            for partition, messages in (await self._consumer.take(wait_ms=250)).items():
+                for message in messages:
+                    self._take(message)
+                self._consumer.offsets.done(self._consumer.offsets.begin(partition, messages[-1].offset))
+            if time.monotonic() - looked_at >= ATTEMPTS_EVERY_SECONDS:
+                looked_at = time.monotonic()
+                await self._look_for_attempts(pool)
+            await self._consumer.commit_if_due()
+        exporting.cancel()
+        await self._consumer.stop()
+        pool.terminate()
+
+    def _take(self, message: Any) -> None:
+        try:
+            envelope = decode(message.value)
+        except UndecodableError:
+            return
+        if message.topic == COMMANDS:
+            self._queue(self._story.command(envelope, message.timestamp))
+            return
+        self._queue(self._story.event(envelope, message.timestamp))
+        self._followed[envelope.id] = time.monotonic()
+        if len(self._followed) > FOLLOWED_MAX:
+            self._told.pop(self._followed.popitem(last=False)[0], None)
+
+    async def _look_for_attempts(self, pool: asyncpg.Pool) -> None:
+        oldest = time.monotonic() - FOLLOWED_SECONDS
+        while self._followed and next(iter(self._followed.values())) < oldest:
+            self._told.pop(self._followed.popitem(last=False)[0], None)
+        if not self._followed:
+            return
+        try:
+            rows = await pool.fetch(ATTEMPTS, list(self._followed), timeout=5)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            log.warning("attempts_not_read", error=repr(error))
+            return
+        for row in rows:
+            attempt = Attempt(**row)
+            told = self._told.setdefault(attempt.event_id, set())
+            if (attempt.endpoint_id, attempt.attempt) not in told:
+                told.add((attempt.endpoint_id, attempt.attempt))
+                self._queue([attempt_span(attempt)])
+
+    def _queue(self, spans: list[Span]) -> None:
+        self._queued.extend(spans)
+        while len(self._queued) > QUEUED_MAX:
+            self._queued.popleft()
+            SPANS.labels("dropped").inc()
+
+    async def _export(self) -> None:
+        while True:
+            if not self._queued:
+                await asyncio.sleep(0.2)
+                continue
+            spans = [self._queued.popleft() for _ in range(min(EXPORTED_MAX, len(self._queued)))]
+            sent = await asyncio.to_thread(self._exporter.send, spans)
+            SPANS.labels("sent" if sent else "lost").inc(len(spans))
+            if not sent:
+                log.warning("spans_lost", count=len(spans), endpoint=self._exporter.endpoint)
+                await asyncio.sleep(1.0)
