@@ -41,13 +41,15 @@ _FIXED = (
     Topic(WEBHOOKS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "deliveries given up, with why and where from"),
 )
 
+RETRY_PREFIX = "webhooks.retry."
+
 
 def retry_topic(delay_seconds: int) -> str:
     """Name of the retry tier for one delay: `webhooks.retry.30s.v1`, `webhooks.retry.2h.v1`."""
     for unit, seconds in (("h", 3_600), ("m", 60)):
         if delay_seconds and delay_seconds % seconds == 0:
-            return f"webhooks.retry.{delay_seconds // seconds}{unit}.v1"
-    return f"webhooks.retry.{delay_seconds}s.v1"
+            return f"{RETRY_PREFIX}{delay_seconds // seconds}{unit}.v1"
+    return f"{RETRY_PREFIX}{delay_seconds}s.v1"
 
 
 def topics(retry_delays_seconds: Iterable[int]) -> tuple[Topic, ...]:

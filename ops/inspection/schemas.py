@@ -21,7 +21,7 @@ from ops.environment import REPOSITORY
 from ops.inspection.records import JsonObject
 from runtime.settings import Settings
 from topics.admin import catalogue_of
-from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
+from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
 from topics.codec import COMMAND_TYPES
 from topics.delivery import DEAD_DELIVERY, DELIVERY_ATTEMPT
 
@@ -49,7 +49,7 @@ class RecordKind:
 
     def topics(self, settings: Settings) -> list[str]:
         """Its home; a delivery attempt also waits in every retry tier."""
-        tiers = [name for name in catalogue_of(settings) if name.startswith("webhooks.retry.")]
+        tiers = [name for name in catalogue_of(settings) if name.startswith(RETRY_PREFIX)]
         return [self.topic, *tiers] if self.type == DELIVERY_ATTEMPT else [self.topic]
 
     @staticmethod

@@ -26,7 +26,7 @@ from ops.inspection.topics_page import PAGE, render_page
 from ops.prepare import topics
 from runtime.settings import Settings
 from topics.admin import admin_client, partitions_of
-from topics.catalogue import FOR_EVER, Topic
+from topics.catalogue import FOR_EVER, RETRY_PREFIX, Topic
 
 
 @topics.command("list")
@@ -199,7 +199,10 @@ def lag(
     max_unread: Annotated[int | None, typer.Option(help="Exit code 1 where more records are unread.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how far each consumer group is behind, in records and in time. Exit code 1: behind the given bound."""
+    """Show how far each consumer group is behind, in records and in time. Exit code 1: behind the given bound.
+
+    Retry tiers are shown, but never behind: their records are meant to wait.
+    """
     age_seconds_max = parse_duration(max_age).total_seconds() if max_age else None
     lags = run(group_lags)
     if as_json:
@@ -210,6 +213,7 @@ def lag(
         (age_seconds_max is not None and (one.oldest_unread_seconds or 0) > age_seconds_max)
         or (max_unread is not None and one.unread > max_unread)
         for one in lags
+        if not one.topic.startswith(RETRY_PREFIX)
     )
     if behind:
         raise typer.Exit(FOUND)

@@ -29,7 +29,7 @@ from tests.support.stack import claimed_ports
 
 FILES = ("docker-compose.yml", "tests/compose/override.yml")
 SCALE = "docker-compose.scale.yml"
-OVERLAYS = ("docker-compose.three-brokers.yml", SCALE)
+OVERLAYS = ("docker-compose.three-brokers.yml", "docker-compose.monitoring.yml", SCALE)
 STAGES = ("setup", "start", "test", "verify", "shutdown")
 IMAGE = "payment-gateway:local"
 UP_SECONDS = 600

@@ -29,7 +29,7 @@ RECIPES = Path(__file__).resolve().parent / "images"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 MIRROR = Path("/etc/apt/sources.list.d/debian.sources")
 STANDS_IN = ("python", "node", "postgres", "redis", "nginx")
-LEFT_OUT = ("redpandadata/",)
+LEFT_OUT = ("redpandadata/", "prom/", "grafana/")
 OWN = "payment-gateway:"
 
 Say = Callable[[str], None]

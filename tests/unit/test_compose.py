@@ -95,6 +95,19 @@ def test_every_image_is_pinned_and_has_a_stand_in_for_the_compose_test() -> None
     assert all(re.search(r":v?\d+\.\d+", image) for image in images)
 
 
+def test_monitoring_adds_the_exporter_under_the_rules_of_our_containers() -> None:
+    text = (REPOSITORY / "docker-compose.monitoring.yml").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    assert set(services) == {"exporter", "prometheus", "grafana"}
+    exporter = services["exporter"]
+    assert exporter["image"] == SERVICES["api"]["image"]
+    assert exporter["read_only"] is True
+    assert exporter["cap_drop"] == ["ALL"]
+    assert set(exporter["environment"]) <= set(SERVICES["api"]["environment"])
+    assert all(re.search(r":v?\d+\.\d+", services[name]["image"]) for name in ("prometheus", "grafana"))
+    assert all("127.0.0.1:" in port for service in services.values() for port in service.get("ports", []))
+
+
 def test_three_brokers_reach_every_role_and_share_one_cluster() -> None:
     overlay = yaml.safe_load(THREE_BROKERS)["services"]
     for name in ("prepare", *(role for role in ROLES if role != "pages")):

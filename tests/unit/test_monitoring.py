@@ -66,6 +66,17 @@ def test_every_role_is_scraped_at_its_port() -> None:
         assert f"127.0.0.1:{base + role.metrics_offset}" in targets[f"gateway-{role.name}"]
 
 
+def test_every_role_is_scraped_in_containers_too() -> None:
+    scraped = yaml.safe_load((MONITORING / "prometheus.compose.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    found = {job["job_name"]: job["dns_sd_configs"][0] for job in scraped if "dns_sd_configs" in job}
+    base = Settings.model_fields["metrics_port"].default
+    expected = {
+        f"gateway-{role.name}": {"names": [role.name], "type": "A", "port": base + role.metrics_offset}
+        for role in ROLES.values()
+    }
+    assert found == expected
+
+
 def test_the_exporter_serves_what_it_defines() -> None:
     served = {family.name for family in REGISTRY.collect()}
     assert {"gateway_part_up", "gateway_group_oldest_unread_seconds", "gateway_stuck"} <= served
