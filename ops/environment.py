@@ -88,6 +88,11 @@ class StackPlan:
         return tuple(name for name in SERVICE_URLS if name not in self.external)
 
     @property
+    def service_environment(self) -> Mapping[str, str]:
+        """What PostgreSQL, Redis and Kafka are started with: a library that is preloaded into the roles stays out."""
+        return {name: value for name, value in self.environment.items() if name != "LD_PRELOAD"}
+
+    @property
     def kafka_brokers(self) -> int:
         """How many brokers we start ourselves; 1 also stands for those that were given."""
         return 1 if "kafka" in self.external else _brokers(self.environment)

@@ -193,10 +193,12 @@ class Runner:
         }
 
     def _write_state(self) -> None:
+        """For those who look after the runner's end. A disk that is full must not keep a dead process dead."""
         path = self.plan.run_dir / "state.json"
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self._state(), indent=1), encoding="utf-8")
-        temporary.replace(path)
+        with contextlib.suppress(OSError):
+            temporary.write_text(json.dumps(self._state(), indent=1), encoding="utf-8")
+            temporary.replace(path)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

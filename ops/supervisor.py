@@ -190,7 +190,7 @@ class Child:
         if self.command.log is None:
             sys.stderr.write(line)
             return
-        with self.command.log.open("a", encoding="utf-8") as log:
+        with contextlib.suppress(OSError), self.command.log.open("a", encoding="utf-8") as log:
             log.write(line)
 
 

@@ -5,10 +5,12 @@ log = get_logger("processor"); log.info("payment_settled", payment_id=…, outco
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -23,6 +25,19 @@ FORBIDDEN = frozenset(
 """Field names whose values never reach a log line, in whatever structure they stand."""
 
 Fields = MutableMapping[str, Any]
+
+
+class _Lines(io.TextIOBase):
+    """Standard error, where a full disk or a reader that is gone costs lines, and never an answer."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def redact(_logger: object, _method: str, fields: Fields) -> Fields:
@@ -54,7 +69,7 @@ def configure_logs(settings: Settings, *, role: str, worker: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Lines())),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(role=role, worker=worker)

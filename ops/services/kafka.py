@@ -125,7 +125,7 @@ class KafkaService:
                 f"{JARS}/*",
                 *arguments,
             ),
-            environment=self._plan.environment,
+            environment=self._plan.service_environment,
             cwd=self._home,
             log=self._plan.logs_dir / f"{self.name}.log",
             stop_seconds=20.0,

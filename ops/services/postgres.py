@@ -154,7 +154,7 @@ class PostgresService:
             raise GatewayError(f"{argv[0]} ended with code {code}: {last}")
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in self._plan.environment.items() if not name.startswith("PG")}
+        kept = {name: value for name, value in self._plan.service_environment.items() if not name.startswith("PG")}
         return kept | {"LC_ALL": "C", "HOME": str(self._home.resolve())}
 
     def _program(self, name: str) -> str:

@@ -45,7 +45,7 @@ class RedisService:
         return Command(
             name=self.name,
             argv=("redis-server", str(self._home / "redis.conf")),
-            environment=self._plan.environment,
+            environment=self._plan.service_environment,
             cwd=self._home,
             log=self._plan.logs_dir / "redis.log",
         )

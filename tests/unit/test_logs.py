@@ -1,0 +1,58 @@
+"""Log lines: what never stands in them, and what happens where they cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+import pytest
+import structlog
+
+from runtime.logs import configure_logs, get_logger
+from runtime.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def as_configured() -> Iterator[None]:
+    """Every line is JSON; the configuration of other tests is as it was afterwards."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
+
+
+def _configure() -> None:
+    configure_logs(Settings(test_mode=True, log_json=True, log_level="info"), role="api", worker="api-0")
+
+
+def test_a_line_is_one_fact_with_its_process(capsys: pytest.CaptureFixture[str]) -> None:
+    _configure()
+    get_logger("orders").info("order_created", order_id="order_1")
+    line = orjson.loads(capsys.readouterr().err)
+    assert (line["event"], line["part"], line["worker"], line["order_id"]) == (
+        "order_created",
+        "orders",
+        "api-0",
+        "order_1",
+    )
+
+
+def test_card_data_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
+    _configure()
+    get_logger("orders").info("body", payment={"card": [{"number": "4111111111111111"}], "note": [{"cvv": "123"}]})
+    said = capsys.readouterr().err
+    assert "4111" not in said
+    assert "123" not in said.partition("timestamp")[0]
+
+
+def test_a_full_disk_costs_lines_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    _configure()
+    with suppress(OSError), Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        for _ in range(1_000):
+            get_logger("orders").warning("order_refused", padding="x" * 100)
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space"):
+            full.flush()
