@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """None: as TEST_MODE."""
     webhook_timeout_ms: int = Field(0, ge=0, le=60_000)
     """0: 5,000 in test mode, else 15,000."""
+    webhook_attempt_retention_days: int = Field(90, ge=7, le=3_650)
+    """Request and answer of each attempt are kept for so long; the delivery itself is kept for ever."""
 
     # Security
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)

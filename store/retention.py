@@ -1,7 +1,8 @@
-"""Rows that are past their use. Only the inbox: events are kept for ever.
+"""Rows past their use: the inbox, and the details of webhook attempts. Events and deliveries are kept for ever.
 
-The window must be longer than the commands topic's retention, else an old redelivery could act twice
-(IDEMPOTENCY_RETENTION_DAYS is at least 8, one day above the topic's 7).
+The inbox's window must be longer than the commands topic's retention, else an old redelivery could act twice
+(IDEMPOTENCY_RETENTION_DAYS is at least 8, one day above the topic's 7). A delivery's row keeps its body, status and
+number of attempts: it can be sent again at any age, and `gateway verify` looks for it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,31 @@ import asyncpg
 PRUNE_MAX = 20_000
 """Rows a statement: short enough not to hold the actor up."""
 # commands_decided_at (BRIN)
-PRUNE = """
+COMMANDS = """
 DELETE FROM commands
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands WHERE decided_at < now() - make_interval(days => $1) LIMIT $2))
+"""
+# webhook_attempts_at (BRIN)
+ATTEMPTS = """
+DELETE FROM webhook_attempts
+ WHERE ctid = ANY(ARRAY(SELECT ctid FROM webhook_attempts WHERE at < now() - make_interval(days => $1) LIMIT $2))
 """
 
 
 async def prune_commands(pool: asyncpg.Pool, *, days: int) -> int:
-    """Delete inbox rows older than `days`, in portions; returns how many."""
+    """Delete inbox rows older than `days`; returns how many."""
+    return await _prune(pool, COMMANDS, days)
+
+
+async def prune_attempts(pool: asyncpg.Pool, *, days: int) -> int:
+    """Delete webhook attempts older than `days`; returns how many."""
+    return await _prune(pool, ATTEMPTS, days)
+
+
+async def _prune(pool: asyncpg.Pool, statement: str, days: int) -> int:
     removed = 0
     while True:
-        status: str = await pool.execute(PRUNE, days, PRUNE_MAX, timeout=60)
+        status: str = await pool.execute(statement, days, PRUNE_MAX, timeout=60)
         count = int(status.rpartition(" ")[2])
         removed += count
         if count < PRUNE_MAX:

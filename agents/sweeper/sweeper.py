@@ -20,7 +20,7 @@ from domain.refund import Refund
 from runtime.logs import get_logger
 from store.attempts import Overdue, overdue
 from store.connections import make_pool
-from store.retention import prune_commands
+from store.retention import prune_attempts, prune_commands
 from topics.producer import LogProducer, Record
 
 log = get_logger("sweeper")
@@ -74,8 +74,9 @@ class Sweeper:
             await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
         if self._prune_in <= 0:
             self._prune_in = PRUNE_EVERY_SECONDS
-            removed = await prune_commands(self._pool, days=self._settings.idempotency_retention_days)
-            log.info("inbox_pruned", removed=removed)
+            commands = await prune_commands(self._pool, days=self._settings.idempotency_retention_days)
+            attempts = await prune_attempts(self._pool, days=self._settings.webhook_attempt_retention_days)
+            log.info("pruned", commands=commands, webhook_attempts=attempts)
 
     async def _settle_all(self, found: Overdue) -> list[Record | None]:
         subjects: list[Payment | Refund] = [*found.payments, *found.refunds]
