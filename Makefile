@@ -6,7 +6,7 @@ GATEWAY := $(BIN)/gateway
 PYTEST := $(BIN)/pytest
 READY := .venv/.ready
 
-.PHONY: help up down status logs restart check test bench chaos verify compose-test fmt venv
+.PHONY: help up down status logs restart check test bench chaos soak verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ chaos: venv ## Kill, freeze and cut processes and services under load; about 15 
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.chaos $(faults)
 	@$(PYTEST) tests -m chaos --durations=15
+
+soak: venv ## Half of the most this machine can do, for a while: what grows, what drifts? make soak [minutes=20]
+	@$(BIN)/python -m bench.soak --minutes $(or $(minutes),20)
 
 verify: venv ## Check the invariants of the running stack
 	@$(GATEWAY) verify
