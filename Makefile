@@ -6,7 +6,7 @@ GATEWAY := $(BIN)/gateway
 PYTEST := $(BIN)/pytest
 READY := .venv/.ready
 
-.PHONY: help up down status logs restart check test bench chaos soak verify compose-test fmt venv
+.PHONY: help up down status logs restart check test bench chaos faults soak verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +44,14 @@ test: venv ## Everything: unit, integration, end to end, browser and page tests,
 bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 	@$(BIN)/python -m bench
 
-chaos: venv ## Kill, freeze and cut processes and services under load; about 15 min, not part of `make test`
+chaos: venv ## Faults in random order under load, then the audit: make chaos [minutes=3] [seed=1]
 	@$(GATEWAY) install --tests
-	@$(BIN)/python -m bench.chaos $(faults)
-	@$(PYTEST) tests -m chaos --durations=15
+	@$(BIN)/python -m bench.chaos --minutes $(or $(minutes),3) --seed $(or $(seed),1)
+
+faults: venv ## Each fault by itself, then the slow fault tests; about 20 min: make faults [only=zombie,disk] [seed=1]
+	@$(GATEWAY) install --tests
+	@$(BIN)/python -m bench.chaos --only "$(only)" --seed $(or $(seed),1)
+	@$(if $(only),,$(PYTEST) tests -m chaos --durations=15)
 
 soak: venv ## Half of the most this machine can do, for a while: what grows, what drifts? make soak [minutes=20]
 	@$(BIN)/python -m bench.soak --minutes $(or $(minutes),20)

@@ -1,11 +1,12 @@
-"""`make chaos`: one fault after another, load on, and after each: was anything promised and lost, does anything differ?
+"""Faults under load, and afterwards: was anything promised and lost, did anything happen twice, does anything differ?
 
-    python -m bench.chaos                          every fault, about fifteen minutes
+    python -m bench.chaos --minutes 3              faults in random order for three minutes: `make chaos`
+    python -m bench.chaos                          every fault by itself, about fifteen minutes: `make faults`
     python -m bench.chaos --seed 7 --only zombie   those whose name holds the word, at this seed's moments
     python -m bench.chaos --write                  and the table into docs/RELIABILITY.md
 
-The bank misbehaves all the while (lost, late and repeated answers). Exit code 1 where anything was lost, doubled,
-different or answered wrongly.
+The bank misbehaves all the while (lost, late and repeated answers). A seed gives the same faults in the same order at
+the same moments. Exit code 1 where anything was lost, doubled, different or answered wrongly.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ import asyncio
 import random
 import sys
 import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -48,7 +52,6 @@ class Line:
     wrong: int
     gap_seconds: float
     settled_seconds: float
-    said: tuple[str, ...]
 
     @property
     def good(self) -> bool:
@@ -59,8 +62,12 @@ class Line:
         return f"| {self.fault} | {counts} | {self.gap_seconds:.1f} s | {self.settled_seconds:.1f} s |"
 
 
+Run = Callable[[Stack, list[Fault]], Coroutine[Any, Any, list[Line]]]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description="Faults under load, verified.")
+    parser.add_argument("--minutes", type=float, help="faults in random order for so long, and one line for all")
     parser.add_argument("--seed", type=int, default=1, help="moments of the faults and choices of the load")
     parser.add_argument("--only", default="", help="only faults whose name holds one of these, comma-separated")
     parser.add_argument("--write", action="store_true", help="write the table into docs/RELIABILITY.md")
@@ -70,15 +77,20 @@ def main() -> None:
     print(f"seed {chosen.seed}, {CLIENTS} clients, bank faults {BANK_FAULTS}\n{HEAD}\n{'|---' * 8}|", flush=True)
     lines: list[Line] = []
     with second_process() as second:
-        for site in Site:
-            lines += _at(site, second, [fault for fault in faults if fault.site is site], chosen.seed)
-    if chosen.write:
+        if chosen.minutes:
+            plain = [fault for fault in faults if fault.site is Site.PLAIN]
+            lines = _at(Site.PLAIN, plain, lambda stack, some: _mixed(stack, second, some, chosen))
+        else:
+            for site in Site:
+                there = [fault for fault in faults if fault.site is site]
+                lines += _at(site, there, lambda stack, some: _in_turn(stack, second, some, chosen.seed))
+    if chosen.write and not chosen.minutes:
         write(lines, chosen.seed)
     sys.exit(0 if all(line.good for line in lines) else 1)
 
 
-def _at(site: Site, second: Executor, faults: list[Fault], seed: int) -> list[Line]:
-    """Every fault that needs this site, on a stack of its own. What the machine cannot do is told and left out."""
+def _at(site: Site, faults: list[Fault], run: Run) -> list[Line]:
+    """What can be done of the faults at this site, on a stack of its own. What the machine cannot do is told."""
     for fault in faults:
         if reason := fault.missing():
             print(f"    {fault.name} left out: {reason}", flush=True)
@@ -87,29 +99,52 @@ def _at(site: Site, second: Executor, faults: list[Fault], seed: int) -> list[Li
         return []
     environment = {"BANK_FAULTS": BANK_FAULTS, "LOG_LEVEL": "warning"}
     with site.opened() as place, running_stack(roles=ALL_ROLES, env={**environment, **place.environment}) as stack:
-        return asyncio.run(_all(stack, second, possible, seed))
+        return asyncio.run(run(stack, possible))
 
 
-async def _all(stack: Stack, second: Executor, faults: list[Fault], seed: int) -> list[Line]:
-    lines = []
-    for fault in faults:
-        line = await _one(stack, second, fault, seed * 1_000 + list(FAULTS).index(fault.name))
-        print(line.row(), flush=True)
-        for said in line.said:
-            print(f"    {said}", flush=True)
-        lines.append(line)
-    return lines
+async def _in_turn(stack: Stack, second: Executor, faults: list[Fault], seed: int) -> list[Line]:
+    """One after another, each with load before, during and after it, and its own audit."""
+    return [await _one(stack, second, fault, seed * 1_000 + list(FAULTS).index(fault.name)) for fault in faults]
 
 
 async def _one(stack: Stack, second: Executor, fault: Fault, seed: int) -> Line:
-    """Load, the fault at a moment of its seed, load, rest, audit."""
+    """The fault, at a moment of its seed."""
     before = random.Random(seed).uniform(1.0, 3.0)
-    load = Load(stack, seed=seed, clients=CLIENTS)
-    async with load.running():
+
+    async def script() -> None:
         await asyncio.sleep(before)
         began = time.monotonic()
         await fault.inject(stack)
         await asyncio.sleep(max(3.0, fault.seconds - before - (time.monotonic() - began)))
+
+    return await _audited(stack, second, fault.name, seed, script)
+
+
+async def _mixed(stack: Stack, second: Executor, faults: list[Fault], chosen: argparse.Namespace) -> list[Line]:
+    """Whatever the seed picks, until the time is up, under one load; then one audit of all of it."""
+    choice, done = random.Random(chosen.seed), Counter[str]()
+
+    async def script() -> None:
+        began = time.monotonic()
+        while (elapsed := time.monotonic() - began) < chosen.minutes * 60:
+            fault = choice.choice(faults)
+            done[fault.name] += 1
+            print(f"    {elapsed:5.0f} s  {fault.name}", flush=True)
+            await fault.inject(stack)
+            await asyncio.sleep(choice.uniform(1.0, 4.0))
+        await asyncio.to_thread(stack.wait_until_ready)
+        await asyncio.sleep(3.0)
+
+    line = await _audited(stack, second, f"{chosen.minutes:g} min, seed {chosen.seed}", chosen.seed, script)
+    print(f"    {done.total()} faults: {', '.join(f'{name} {count}' for name, count in sorted(done.items()))}")
+    return [line]
+
+
+async def _audited(stack: Stack, second: Executor, name: str, seed: int, script: Callable[[], Awaitable[None]]) -> Line:
+    """Load while the script runs; then rest, and the audit. The line is printed."""
+    load = Load(stack, seed=seed, clients=CLIENTS)
+    async with load.running():
+        await script()
     ended = time.monotonic()
     async with Asker(stack.settings) as asker:
         await asker.settled(timeout=SETTLE_SECONDS)
@@ -121,8 +156,8 @@ async def _one(stack: Stack, second: Executor, fault: Fault, seed: int) -> Line:
         await database.close()
     report = await audit(stack.settings, second, settle_seconds=30)
     found = [f"{one.check.value}: {one.subject} {one.says}" for tally in report.tallies.values() for one in tally.kept]
-    return Line(
-        fault=fault.name,
+    line = Line(
+        fault=name,
         answered=len(load.answered_at),
         lost=len(lost),
         doubled=len(load.twice),
@@ -130,8 +165,11 @@ async def _one(stack: Stack, second: Executor, fault: Fault, seed: int) -> Line:
         wrong=len(load.wrong),
         gap_seconds=load.longest_gap_seconds(),
         settled_seconds=settled,
-        said=tuple([*lost, *load.twice, *found, *load.wrong][:10]),
     )
+    print(
+        "\n".join([line.row(), *(f"    {said}" for said in [*lost, *load.twice, *found, *load.wrong][:10])]), flush=True
+    )
+    return line
 
 
 def write(lines: list[Line], seed: int) -> None:

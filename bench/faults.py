@@ -27,7 +27,9 @@ from bench.sites import Site, tool_missing
 from tests.support.stack import Stack
 
 ROLES = ("api", "payments", "processor", "jobs", "sweeper", "planner", "dispatcher", "forwarder")
-ZOMBIE_SECONDS = {"payments-0": 20.0, "processor-0": 14.0}
+ZOMBIE_SECONDS = {"payments-0": 20.0} | dict.fromkeys(
+    ("processor-0", "jobs-0", "planner-0", "dispatcher-0", "forwarder-0"), 14.0
+)
 """Longer than the session time-outs: 15 s of the Faust worker, 10 s of the aiokafka roles."""
 HANG_SECONDS = {"kafka": 5.0, "redis": 4.0, "postgres": 5.0}
 FULL_SECONDS = 4.0

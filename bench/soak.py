@@ -30,6 +30,7 @@ from aiohttp import web
 from bench.__main__ import verify
 from bench.load import percentile
 from bench.measure import throughput, until_settled
+from tests.support.eventually import eventually
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
 WARM_UP_LIFECYCLES = 3_000
@@ -38,6 +39,12 @@ CAPTURED, REFUNDED = 0.3, 0.1
 FAILING_SHARE = 0.1
 GROWTH_MB = 15
 IN_FLIGHT_MAX = 400
+DELIVERED_SECONDS_MAX = 120.0
+UNSENT = """
+SELECT (SELECT count(*) FROM payments)
+     - (SELECT count(*) FROM webhook_logs WHERE event = 'payment.success' AND (attempts > 0 OR status = 'held'))
+"""
+"""Webhooks of the warm-up, in which every payment succeeds, that were neither tried nor wait for one before them."""
 ENVIRONMENT = {
     "LOG_LEVEL": "warning",
     "TEST_PROCESSING_DELAY": "100",
@@ -197,14 +204,27 @@ async def _receiver() -> tuple[web.ServerRunner, str]:
     return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/soak"
 
 
+async def _warm_up(stack: Stack) -> float:
+    """The most lifecycles a second, counted until every webhook was sent once."""
+    database, began_at = await asyncpg.connect(stack.database_url), time.monotonic()
+    await throughput(stack, in_flight=64, count=WARM_UP_LIFECYCLES)
+    await eventually(lambda: _all_sent(database), timeout=DELIVERED_SECONDS_MAX, what="every webhook to be sent once")
+    await database.close()
+    return WARM_UP_LIFECYCLES / (time.monotonic() - began_at)
+
+
+async def _all_sent(database: asyncpg.Connection) -> bool:
+    return not await database.fetchval(UNSENT)
+
+
 async def _run(stack: Stack, chosen: argparse.Namespace) -> tuple[float, list[Minute], Seen]:
     runner, url = await _receiver()
     try:
-        warm = await throughput(stack, in_flight=64, count=WARM_UP_LIFECYCLES)
-        rate = chosen.rate or warm.lifecycles_per_second / 2
         async with _client(stack) as http:
             made = await http.post("/api/v1/webhook-endpoints", json={"url": url})
             made.raise_for_status()
+        most = await _warm_up(stack)
+        rate = chosen.rate or most / 2
         if not chosen.json:
             print(f"{rate:.0f} lifecycles/s for {chosen.minutes} minutes", flush=True)
         lines, seen = await soak(stack, minutes=chosen.minutes, rate=rate, say=not chosen.json)

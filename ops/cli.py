@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "exporter": "ops.inspection.exporter:exporter",
     "journey": "ops.inspection.journey:journey",
     "dlq": "ops.inspection.dlq:dlq",
+    "replay": "ops.inspection.resend:replay",
     "stuck": "ops.inspection.stuck:stuck",
     "listen": "ops.inspection.listen:listen",
     "trigger": "ops.inspection.trigger:trigger",

@@ -1,85 +1,56 @@
-"""`gateway status`: every process of the stack with its state, age, restarts, memory and health.
+"""`gateway status [--watch]`: every process of the stack with its state, age, restarts, memory and health; below them
+what `gateway health` sees from outside: heartbeats, lag, rates.
 
-Exit code 0 when all run and answer, 1 when something does not, 3 when nothing is running.
+Exit code 0 when all is well, 1 when something is not, 3 when nothing is running.
 """
 
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from ops import control
-from ops.environment import StackPlan, local_plan, plan_stack
-from ops.errors import GatewayError
-from ops.local_http import call
-from ops.processes import is_alive, memory_mb
-from ops.progress import console
-from runtime.roles import ROLES
+from ops.environment import StackPlan, local_plan
+from ops.inspection.health import Report, drawn, look
+from ops.inspection.outcome import FOUND, run
+from ops.inspection.printing import console, print_json
+from ops.stack_report import collect
+from runtime.settings import Settings
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """Show what runs."""
-    report = collect(local_plan())
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show what runs: processes, heartbeats, lag, rates."""
+    plan = local_plan()
+    if watch and not as_json:
+        collect(plan)  # nothing is running: said before the screen is taken
+        run(lambda settings: _watch(plan, settings))
+    report = collect(plan)
+    seen = run(look)
     if as_json:
-        print(json.dumps(report, indent=2))
+        print_json({**report, "seen": seen.as_json()})
     else:
-        _print(report)
-    if not report["healthy"]:
-        raise typer.Exit(1)
+        console.print(_drawn(report, seen))
+    if not report["healthy"] or seen.problems:
+        raise typer.Exit(FOUND)
 
 
-def collect(plan: StackPlan) -> dict[str, Any]:
-    """The runner's state with each process's memory and health added. Raises RunnerNotRunning."""
-    state: dict[str, Any] = control.ask(plan.run_dir, "status", timeout=10.0)
-    running = plan_stack({**plan.given, **{name: str(port) for name, port in state["ports"].items()}})
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        health = list(pool.map(lambda child: _health(running, child), state["children"]))
-    for child, said in zip(state["children"], health, strict=True):
-        child["health"] = said
-        child["memory_mb"] = round(memory_mb(child["pid"]), 1) if child["pid"] else 0.0
-        child["module"] = ROLES[_role(child)].module if _role(child) in ROLES else None
-    state["urls"] = urls(running)
-    state["healthy"] = all(child["health"] == "ok" for child in state["children"])
-    return state
+async def _watch(plan: StackPlan, settings: Settings) -> None:
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            report, seen = await asyncio.gather(asyncio.to_thread(collect, plan), look(settings))
+            live.update(_drawn(report, seen), refresh=True)
 
 
-def urls(plan: StackPlan) -> dict[str, str]:
-    """Where the pages and the API are."""
-    return {
-        "API": plan.environment["API_URL"],
-        "API documentation": f"{plan.environment['API_URL']}/docs",
-        "Checkout": f"{plan.environment['CHECKOUT_URL']}/checkout",
-        "Dashboard": plan.environment["DASHBOARD_URL"],
-    }
-
-
-def _health(plan: StackPlan, child: dict[str, Any]) -> str:
-    """`ok`, or a word for what is wrong."""
-    if child["state"] != "running" or not child["pid"] or not is_alive(child["pid"]):
-        code = child["exit_code"]
-        return child["state"] if code is None else f"failing (exit code {code})"
-    if _role(child) not in ROLES:
-        return "ok"
-    port = plan.metrics_port(_role(child), int(child["name"].rpartition("-")[2]))
-    if not port:
-        return "ok"
-    try:
-        answer = call("GET", f"http://{plan.environment.get('METRICS_HOST', '127.0.0.1')}:{port}/health", timeout=2.0)
-    except GatewayError:
-        return "no answer"
-    return "ok" if answer.status == 200 else f"unhealthy ({answer.status})"
-
-
-def _role(child: dict[str, Any]) -> str:
-    return str(child["name"]).rpartition("-")[0]
-
-
-def _print(report: dict[str, Any]) -> None:
+def _drawn(report: dict[str, Any], seen: Report) -> Group:
     table = Table(box=None, pad_edge=False)
     for title in ("process", "state", "health", "pid", "up", "restarts", "memory"):
         table.add_column(title, justify="right" if title in ("pid", "up", "restarts", "memory") else "left")
@@ -94,9 +65,8 @@ def _print(report: dict[str, Any]) -> None:
             f"{child['memory_mb']:.0f} MB",
             style=None if child["health"] == "ok" else "red",
         )
-    console.print(table)
-    if report["external"]:
-        console.print(f"used, not started here: {', '.join(report['external'])}")
+    used = f"used, not started here: {', '.join(report['external'])}\n" if report["external"] else ""
+    return Group(table, Text(used), drawn(seen))
 
 
 def _age(started_at: str) -> str:

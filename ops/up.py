@@ -25,7 +25,7 @@ from ops.prepare import run_migrations, run_seed, run_topics
 from ops.processes import tail
 from ops.progress import console, step
 from ops.smoke import pay_once
-from ops.status import collect, urls
+from ops.stack_report import collect, urls
 from ops.workers import known_role
 from runtime.roles import ROLES
 from runtime.settings import Settings

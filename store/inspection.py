@@ -90,6 +90,17 @@ SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active,
 """
 
 
+# refunds_automatic_failed
+UNRETURNED = """
+SELECT id, payment_id, amount, currency, error_code, coalesce(updated_at, created_at) AS failed_at
+  FROM refunds
+ WHERE automatic
+   AND status = 'FAILED'
+ ORDER BY created_at
+ LIMIT $1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class EventSeen:
     """One event as recorded. `decided_at`: when its transaction committed; None where the inbox row is pruned."""
@@ -151,6 +162,11 @@ async def order_is_known(pool: asyncpg.Pool, order_id: str) -> bool:
 async def overdue_deliveries(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) -> list[JsonObject]:
     """Deliveries whose next attempt should have been made, the longest overdue first."""
     return [dict(row) for row in await pool.fetch(OVERDUE_DELIVERIES, older_than_seconds, limit)]
+
+
+async def unreturned(pool: asyncpg.Pool, *, limit: int) -> list[JsonObject]:
+    """Refunds of successes that came too late which the bank refused, the oldest first: that money is not back."""
+    return [dict(row) for row in await pool.fetch(UNRETURNED, limit)]
 
 
 async def held_deliveries(pool: asyncpg.Pool, *, limit: int) -> list[JsonObject]:

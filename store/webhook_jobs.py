@@ -73,6 +73,8 @@ INSERT = (
 # webhook_jobs_open
 OPEN = f"SELECT {COLUMNS} FROM webhook_jobs WHERE state IN ('queued', 'running') ORDER BY created_at LIMIT 20"
 FIND = f"SELECT {COLUMNS} FROM webhook_jobs WHERE id = $1 AND merchant_id = $2"
+FIND_ANY = f"SELECT {COLUMNS} FROM webhook_jobs WHERE id = $1"
+OWNER = "SELECT merchant_id FROM webhooks WHERE id = $1 AND deleted_at IS NULL"
 ADVANCE = """
 UPDATE webhook_jobs
    SET state = $3, cursor = $4, done = done + $5, updated_at = now()
@@ -163,6 +165,18 @@ async def open_job(
 async def find_job(pool: asyncpg.Pool, merchant_id: str, job_id: str) -> Job | None:
     row = await pool.fetchrow(FIND, job_id, merchant_id)
     return None if row is None else _job_of(row)
+
+
+async def find_any_job(pool: asyncpg.Pool, job_id: str) -> Job | None:
+    """For operators: whoever's it is."""
+    row = await pool.fetchrow(FIND_ANY, job_id)
+    return None if row is None else _job_of(row)
+
+
+async def merchant_of(pool: asyncpg.Pool, endpoint_id: str) -> str | None:
+    """For operators: whose endpoint it is; None where there is no such endpoint."""
+    owner: str | None = await pool.fetchval(OWNER, endpoint_id)
+    return owner
 
 
 async def open_jobs(pool: asyncpg.Pool) -> list[Job]:

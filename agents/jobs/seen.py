@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-ORDERS_MAX = 20_000
+ORDERS_MAX = 5_000
+"""As many as a window of `WINDOW_RECORDS` holds: four events an order."""
 
 
 class Seen:

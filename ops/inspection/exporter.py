@@ -35,7 +35,7 @@ UNREAD_AGE = Gauge(
     "gateway_group_oldest_unread_seconds", "Age of the oldest unread record", ["group", "topic"], registry=REGISTRY
 )
 STUCK = Gauge("gateway_stuck", "Things that waited too long, by kind", ["kind"], registry=REGISTRY)
-KINDS = ("payment", "refund", "delivery", "endpoint", "dead letter")
+KINDS = ("payment", "refund", "money", "delivery", "endpoint", "dead letter")
 
 
 def exporter(

@@ -37,6 +37,21 @@ from topics.catalogue import COMMANDS, DELIVERIES, EVENTS
 T = TypeVar("T")
 SAMPLE_SECONDS = 1.0
 COUNTED = (COMMANDS, EVENTS, DELIVERIES)
+DATABASE_SECONDS = 5.0
+BLOCKED_SECONDS = 2.0
+BLOCKERS = """
+SELECT blocker.pid,
+       coalesce(nullif(blocker.application_name, ''), blocker.usename) AS name,
+       count(*) AS waiting,
+       max(extract(epoch FROM now() - blocked.query_start))::float8 AS seconds
+  FROM pg_stat_activity AS blocked
+ CROSS JOIN unnest(pg_blocking_pids(blocked.pid)) AS by (pid)
+  JOIN pg_stat_activity AS blocker ON blocker.pid = by.pid
+ WHERE blocked.query_start < now() - make_interval(secs => $1)
+ GROUP BY blocker.pid, name
+ ORDER BY seconds DESC
+ LIMIT 5
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,10 @@ class Report:
     log_answers: bool
     redis_answers: bool
 
+    def as_json(self) -> dict[str, Any]:
+        """The fields, and `healthy`."""
+        return {**asdict(self), "healthy": not self.problems}
+
 
 def health(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
@@ -64,29 +83,31 @@ def health(
         return
     report = run(look)
     if as_json:
-        print_json({**asdict(report), "healthy": not report.problems})
+        print_json(report.as_json())
     else:
-        console.print(_drawn(report))
+        console.print(drawn(report))
     if report.problems:
         raise typer.Exit(FOUND)
 
 
 async def _watch(settings: Settings) -> None:
-    with Live(_drawn(await look(settings)), console=console, auto_refresh=False) as live:
+    with Live(drawn(await look(settings)), console=console, auto_refresh=False) as live:
         while True:
-            live.update(_drawn(await look(settings)), refresh=True)
+            live.update(drawn(await look(settings)), refresh=True)
 
 
 async def look(settings: Settings) -> Report:
     """Everything at once; takes SAMPLE_SECONDS for the rates."""
     expected = expected_roles()
-    api, workers, lags, rates = await asyncio.gather(
+    api, workers, lags, rates, blockers = await asyncio.gather(
         asyncio.to_thread(_api, settings),
         _tried("Redis", _workers(settings)),
         _tried("The log", group_lags(settings)),
         _tried("The log", _rates(settings)),
+        _tried("PostgreSQL", _blockers(settings)),
     )
-    problems = [found for found in (workers, lags, rates) if isinstance(found, str)]
+    problems = [found for found in (workers, lags, rates, blockers) if isinstance(found, str)]
+    problems += blockers if isinstance(blockers, list) else []
     beating = workers if isinstance(workers, dict) else {}
     silent = silent_roles(expected, beating) if isinstance(workers, dict) else []
     problems += [f"{role} gives no sign of life" for role in silent]
@@ -109,7 +130,7 @@ async def _tried(what: str, work: Awaitable[T]) -> T | str:
     """The result, or a sentence."""
     try:
         return await work
-    except (KafkaError, RedisError, asyncpg.PostgresError, OSError) as error:
+    except (KafkaError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         return f"{what} does not answer ({type(error).__name__})"
 
 
@@ -129,6 +150,19 @@ async def _workers(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
         await client.aclose()
 
 
+async def _blockers(settings: Settings) -> list[str]:
+    """A sentence for each transaction that others have waited for longer than BLOCKED_SECONDS."""
+    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=DATABASE_SECONDS)
+    try:
+        rows = await connection.fetch(BLOCKERS, BLOCKED_SECONDS, timeout=DATABASE_SECONDS)
+    finally:
+        await connection.close(timeout=DATABASE_SECONDS)
+    return [
+        f"PostgreSQL: {row['name']} (pid {row['pid']}) holds {row['waiting']} others up, for {row['seconds']:.0f} s now"
+        for row in rows
+    ]
+
+
 async def _rates(settings: Settings) -> dict[str, float]:
     """Records a second on the busiest topics, from their ends now and a moment later."""
     async with log_reader(settings) as reader:
@@ -144,7 +178,8 @@ async def _rates(settings: Settings) -> dict[str, float]:
     }
 
 
-def _drawn(report: Report) -> Group:
+def drawn(report: Report) -> Group:
+    """For people: one line of the API and the rates, then workers, lags, problems."""
     heading = Text(f"{report.at:%H:%M:%S}  API {report.api.get('status')}   ")
     heading.append("  ".join(f"{topic} {rate:g}/s" for topic, rate in report.records_per_second.items()), style="dim")
     return Group(heading, _worker_table(report), _lag_table(report), *map(_problem, report.problems))

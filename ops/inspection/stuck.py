@@ -1,6 +1,7 @@
 """`gateway stuck`: everything that has waited longer than it should, with what to do about it.
 
 payments, refunds   past their deadline without an outcome        (the sweeper asks the bank)
+money               its automatic refund was refused by the bank  (ask the bank; nothing here can)
 deliveries          their attempt is overdue, or held             (dispatcher, planner; the endpoint)
 groups              the oldest unread record is too old           (the role that reads it)
 dead letters        open ones                                     (gateway dlq)
@@ -27,7 +28,7 @@ from runtime.settings import Settings
 from store.attempts import overdue
 from store.connections import make_pool, make_redis
 from store.heartbeats import alive
-from store.inspection import held_deliveries, overdue_deliveries
+from store.inspection import held_deliveries, overdue_deliveries, unreturned
 
 LIMIT = 200
 
@@ -67,6 +68,7 @@ async def find_stuck(settings: Settings, patience: float) -> list[Stuck]:
     try:
         return [
             *await _attempts(pool, patience),
+            *await _unreturned(pool),
             *await _deliveries(pool, patience),
             *await _held(pool, patience),
             *await _groups(settings, patience),
@@ -85,6 +87,19 @@ async def _attempts(pool: asyncpg.Pool, patience: float) -> list[Stuck]:
     return [
         Stuck(kind, id_, _seconds_since(deadline_at), says, f"gateway journey {id_}")
         for kind, id_, deadline_at in waiting
+    ]
+
+
+async def _unreturned(pool: asyncpg.Pool) -> list[Stuck]:
+    return [
+        Stuck(
+            "money",
+            row["id"],
+            _seconds_since(row["failed_at"]),
+            f"{row['amount']} {row['currency']} of a success that came too late is not back ({row['error_code']})",
+            f"ask the bank; gateway journey {row['payment_id']}",
+        )
+        for row in await unreturned(pool, limit=LIMIT)
     ]
 
 

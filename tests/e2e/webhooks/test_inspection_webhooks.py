@@ -105,6 +105,45 @@ async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, m
     assert (again.code, again.err.startswith("Error: No open dead letter")) == (2, True), again
 
 
+async def test_a_span_goes_again_to_an_endpoint_and_its_job_can_be_watched(
+    webhook_stack: Stack, merchant: Merchant
+) -> None:
+    endpoint_id = (await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])).id
+    await merchant.shop.pay()
+    log = await log_that_is(merchant, "success")
+    asked = ("replay", endpoint_id, "--since", "10m")
+
+    dry = await gateway(webhook_stack, *asked)
+    assert (dry.code, "1 event from" in dry.out, "nothing was sent" in dry.out) == (0, True, True), dry
+    assert len(merchant.receiver.at("/hook")) == 1
+    ended = await gateway(webhook_stack, *asked, "--apply", "--json")
+
+    assert ended.code == 0, ended
+    job = json.loads(ended.out)
+    assert (job["state"], job["total"], job["done"]) == ("done", 1, 1)
+    await eventually(lambda: len(merchant.receiver.at("/hook")) == 2, timeout=20, what="the webhook to come again")
+    again = merchant.receiver.at("/hook")[1]
+    assert (again.event_id, again.headers["webhook-replay"]) == (log["event_id"], "true")
+    watched = await gateway(webhook_stack, "replay", job["job_id"])
+    assert (watched.code, f"{job['job_id']}  done, 1 of 1" in watched.out) == (0, True), watched
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("whe_none",), "There is no endpoint 'whe_none'"),
+        (("job_none",), "There is no job 'job_none'"),
+        (("whe_none", "--since", "1h", "--until", "2h"), "--since must be before --until"),
+        (("whe_none", "--since", "soon"), "'soon' is neither a duration"),
+    ],
+)
+async def test_a_replay_of_what_is_not_there_is_a_sentence(
+    webhook_stack: Stack, arguments: tuple[str, ...], says: str
+) -> None:
+    ended = await gateway(webhook_stack, "replay", *arguments)
+    assert (ended.code, says in ended.err) == (2, True), ended
+
+
 async def dead_letter_of(stack: Stack, log_id: str) -> str:
     """Id of the letter that names this delivery."""
 
