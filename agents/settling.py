@@ -1,7 +1,7 @@
 """From the bank's answer to the command that tells the actor. Used by the processor and by the sweeper alike.
 
 The command's id is derived from the attempt and its outcome: the same answer twice is one command, an answer that
-contradicts an earlier one is another.
+contradicts an earlier one is another. `again` numbers what is told once more on purpose.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from topics.producer import Record
 
 
 def settle_record(
-    answer: Answer, *, order_id: str, caused_by: str | None, request_id: str | None, settings: Settings
+    answer: Answer, *, order_id: str, caused_by: str | None, request_id: str | None, settings: Settings, again: int = 0
 ) -> Record:
     """The settle command for this answer, ready for the commands topic."""
     command = _settle_command(answer, order_id, settings)
     envelope = command_envelope(
         command,
-        command_id=f"stl_{answer.attempt_id}_{answer.outcome}",
+        command_id=f"stl_{answer.attempt_id}_{answer.outcome}{f'_{again}' if again else ''}",
         at=now(),
         request_id=request_id,
         caused_by=caused_by,

@@ -10,6 +10,7 @@ lose 29 %). `new_id` takes the clock's reading and the random bits as arguments:
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -77,6 +78,10 @@ def parse_event_id(value: str) -> tuple[str, int] | None:
     return ORDER + body, int(sequence)
 
 
-def late_refund_id(payment_id: str) -> str:
-    """Identity of the one automatic refund a payment can have (a success that came too late)."""
-    return REFUND + payment_id[-16:]
+def late_refund_id(payment_id: str, number: int = 1) -> str:
+    """Identity of a payment's automatic refund (a success that came too late); a next `number` after a refused one."""
+    body = payment_id[-16:]
+    if number == 1:
+        return REFUND + body
+    digest = hashlib.sha256(f"{payment_id}/{number}".encode("ascii")).digest()
+    return REFUND + body[:TIME_CHARACTERS] + _base62(int.from_bytes(digest) % RANDOM_SPACE, RANDOM_CHARACTERS)

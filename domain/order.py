@@ -28,6 +28,7 @@ from domain.payment import (
     SettlePayment,
 )
 from domain.refund import (
+    LATE_REFUNDS_MAX,
     LATE_SUCCESS_REASON,
     CreateRefund,
     Refund,
@@ -217,27 +218,39 @@ def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) 
 
 
 def _return_late_success(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
-    """The bank charged a payment that everybody was told had failed: the money goes back at once, and once."""
-    if order.refund(late_refund_id(payment.id)) is not None:
+    """The bank charged a payment that everybody was told had failed: the money goes back at once, and once.
+
+    Where the bank refuses that refund, the next word of the bank that it has the money makes another one.
+    """
+    tried = _late_refunds(order, payment)
+    if tried and tried[-1].status is not RefundStatus.FAILED:
         return Decision((), payment)
+    if len(tried) >= LATE_REFUNDS_MAX:
+        return Decision((), payment)
+    told: tuple[Event, ...] = ()
     sequence = order.version + 1
-    late = replace(payment, bank_reference=command.bank_reference, version=sequence, updated_at=at)
+    if not tried:
+        payment = replace(payment, bank_reference=command.bank_reference, version=sequence, updated_at=at)
+        told = (PaymentEvent(EventType.PAYMENT_LATE_SUCCESS, sequence, at, payment),)
+        sequence += 1
     returned, refund = _pending_refund(
         order=order,
-        payment=late,
-        refund_id=late_refund_id(payment.id),
+        payment=payment,
+        refund_id=late_refund_id(payment.id, len(tried) + 1),
         amount=payment.amount,
         reason=LATE_SUCCESS_REASON,
         automatic=True,
         deadline_at=command.late_deadline_at,
-        sequence=sequence + 1,
+        sequence=sequence,
         at=at,
     )
-    events = (
-        PaymentEvent(EventType.PAYMENT_LATE_SUCCESS, sequence, at, late),
-        RefundEvent(EventType.REFUND_CREATED, sequence + 1, at, refund, returned),
-    )
-    return Decision(events, returned)
+    return Decision((*told, RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, returned)), returned)
+
+
+def _late_refunds(order: Order, payment: Payment) -> list[Refund]:
+    """The payment's automatic refunds, in the order of their making."""
+    numbered = (order.refund(late_refund_id(payment.id, number)) for number in range(1, LATE_REFUNDS_MAX + 1))
+    return [refund for refund in numbered if refund is not None]
 
 
 def _capture_payment(order: Order | None, command: CapturePayment, at: datetime) -> Decision | Rejected:

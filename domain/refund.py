@@ -14,6 +14,8 @@ from enum import StrEnum
 from domain.outcome import Outcome
 
 LATE_SUCCESS_REASON = "late_success"
+LATE_REFUNDS_MAX = 5
+"""How often the money of a late success is given back by itself where the bank refuses; then it is for people."""
 
 
 class RefundStatus(StrEnum):

@@ -1,4 +1,4 @@
-"""What is still open at the bank: payments and refunds without an outcome, and whose attempt is whose."""
+"""What is still open at the bank: payments and refunds without an outcome, and money that did not go back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import asyncpg
 
 from domain.ids import PAYMENT, REFUND
 from domain.payment import Payment
-from domain.refund import Refund
+from domain.refund import LATE_REFUNDS_MAX, Refund
 from store.rows import payment_of, refund_of
 
 # payments_undecided, refunds_pending
@@ -23,6 +23,26 @@ SELECT * FROM refunds
  WHERE status = 'PENDING' AND deadline_at < now() - $1::float8 * interval '1 second'
  ORDER BY deadline_at
  LIMIT $2
+"""
+# refunds_automatic_failed, refunds_payment_id, payments_pkey. Each further try waits twice as long as the one before.
+UNRETURNED = """
+SELECT p.*, due.tries
+  FROM (SELECT refused.payment_id, count(*) AS tries
+          FROM refunds refused
+         WHERE refused.automatic
+           AND refused.status = 'FAILED'
+           AND NOT EXISTS (SELECT 1 FROM refunds other
+                            WHERE other.payment_id = refused.payment_id
+                              AND other.automatic
+                              AND other.status <> 'FAILED')
+         GROUP BY refused.payment_id
+        HAVING count(*) < $1
+           AND max(coalesce(refused.updated_at, refused.created_at))
+               < now() - $2::float8 * power(2, count(*) - 1) * interval '1 second'
+         ORDER BY refused.payment_id
+         LIMIT $3) AS due
+  JOIN payments p
+    ON p.id = due.payment_id
 """
 # payments_pkey, refunds_pkey
 PAYMENT_ORDER = "SELECT order_id FROM payments WHERE id = $1"
@@ -42,6 +62,12 @@ async def overdue(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) 
     payments = await pool.fetch(OVERDUE_PAYMENTS, older_than_seconds, limit)
     refunds = await pool.fetch(OVERDUE_REFUNDS, older_than_seconds, limit)
     return Overdue([payment_of(row) for row in payments], [refund_of(row) for row in refunds])
+
+
+async def unreturned(pool: asyncpg.Pool, *, wait_seconds: float, limit: int) -> list[tuple[Payment, int]]:
+    """Failed payments that the bank charged and did not give back, due for another try, with how many were refused."""
+    rows = await pool.fetch(UNRETURNED, LATE_REFUNDS_MAX, wait_seconds, limit)
+    return [(payment_of(row), row["tries"]) for row in rows]
 
 
 async def order_of_attempt(pool: asyncpg.Pool, attempt_id: str) -> str | None:

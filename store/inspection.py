@@ -90,13 +90,19 @@ SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active,
 """
 
 
-# refunds_automatic_failed
+# refunds_automatic_failed, refunds_payment_id
 UNRETURNED = """
-SELECT id, payment_id, amount, currency, error_code, coalesce(updated_at, created_at) AS failed_at
-  FROM refunds
- WHERE automatic
-   AND status = 'FAILED'
- ORDER BY created_at
+SELECT refused.payment_id, refused.amount, refused.currency, count(*) AS tries, max(refused.error_code) AS error_code,
+       max(coalesce(refused.updated_at, refused.created_at)) AS refused_at
+  FROM refunds refused
+ WHERE refused.automatic
+   AND refused.status = 'FAILED'
+   AND NOT EXISTS (SELECT 1 FROM refunds other
+                    WHERE other.payment_id = refused.payment_id
+                      AND other.automatic
+                      AND other.status = 'PROCESSED')
+ GROUP BY refused.payment_id, refused.amount, refused.currency
+ ORDER BY refused_at
  LIMIT $1
 """
 
@@ -165,7 +171,7 @@ async def overdue_deliveries(pool: asyncpg.Pool, *, older_than_seconds: float, l
 
 
 async def unreturned(pool: asyncpg.Pool, *, limit: int) -> list[JsonObject]:
-    """Refunds of successes that came too late which the bank refused, the oldest first: that money is not back."""
+    """Payments that the bank charged too late and has not given back, with its refusals, the longest waiting first."""
     return [dict(row) for row in await pool.fetch(UNRETURNED, limit)]
 
 

@@ -1,5 +1,7 @@
 """Every non-terminal state has a deadline; past it, the bank is asked, and its word settles the payment or refund.
 
+Money of a success that came too late whose refund the bank refused is given back again, after 1, 2, 4, 8 minutes.
+
 An attempt the bank never saw is made now (the processor died before it could ask). A bank that still does not answer
 is asked again at the next round, and each such round is an error in the log and in the `gateway_overdue` metric.
 """
@@ -18,7 +20,7 @@ from agents.settling import settle_record
 from domain.payment import Payment
 from domain.refund import Refund
 from runtime.logs import get_logger
-from store.attempts import Overdue, overdue
+from store.attempts import Overdue, overdue, unreturned
 from store.connections import make_pool
 from store.retention import prune_attempts, prune_commands
 from topics.producer import LogProducer, Record
@@ -29,6 +31,7 @@ EVERY_SECONDS = 2.0
 ROUND_MAX = 500
 CONCURRENT_MAX = 50
 PRUNE_EVERY_SECONDS = 3_600.0
+RETURN_AGAIN_SECONDS = 60.0
 PUBLISH_TIMEOUT_SECONDS = 45
 
 SWEPT = Counter("gateway_swept", "Overdue attempts settled by the sweeper", ["kind"])
@@ -69,7 +72,8 @@ class Sweeper:
         found = await overdue(self._pool, older_than_seconds=0, limit=ROUND_MAX)
         OVERDUE.labels("payment").set(len(found.payments))
         OVERDUE.labels("refund").set(len(found.refunds))
-        records = [record for record in await self._settle_all(found) if record is not None]
+        returns = await unreturned(self._pool, wait_seconds=RETURN_AGAIN_SECONDS, limit=ROUND_MAX)
+        records = [record for record in await self._settle_all(found, returns) if record is not None]
         if records:
             await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
         if self._prune_in <= 0:
@@ -78,22 +82,23 @@ class Sweeper:
             attempts = await prune_attempts(self._pool, days=self._settings.webhook_attempt_retention_days)
             log.info("pruned", commands=commands, webhook_attempts=attempts)
 
-    async def _settle_all(self, found: Overdue) -> list[Record | None]:
+    async def _settle_all(self, found: Overdue, returns: list[tuple[Payment, int]]) -> list[Record | None]:
         subjects: list[Payment | Refund] = [*found.payments, *found.refunds]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._settle(subject)) for subject in subjects]
+            tasks = [group.create_task(self._settle(subject, 0)) for subject in subjects]
+            tasks += [group.create_task(self._settle(payment, tries)) for payment, tries in returns]
         return [task.result() for task in tasks]
 
-    async def _settle(self, subject: Payment | Refund) -> Record | None:
+    async def _settle(self, subject: Payment | Refund, again: int) -> Record | None:
         async with self._limit:
             answer = await attempt(self._bank, _request_of(subject), maybe_asked_before=True)
         if answer is None:
             log.error("bank_silent_past_deadline", attempt_id=subject.id, deadline_at=subject.deadline_at.isoformat())
             return None
         SWEPT.labels("payment" if isinstance(subject, Payment) else "refund").inc()
-        log.info("swept", attempt_id=subject.id, outcome=answer.outcome)
+        log.info("swept", attempt_id=subject.id, outcome=answer.outcome, again=again)
         return settle_record(
-            answer, order_id=subject.order_id, caused_by=None, request_id=None, settings=self._settings
+            answer, order_id=subject.order_id, caused_by=None, request_id=None, settings=self._settings, again=again
         )
 
 

@@ -1,7 +1,7 @@
 """`gateway stuck`: everything that has waited longer than it should, with what to do about it.
 
 payments, refunds   past their deadline without an outcome        (the sweeper asks the bank)
-money               its automatic refund was refused by the bank  (ask the bank; nothing here can)
+money               its automatic refund is refused by the bank   (the sweeper tries again; then ask the bank)
 deliveries          their attempt is overdue, or held             (dispatcher, planner; the endpoint)
 groups              the oldest unread record is too old           (the role that reads it)
 dead letters        open ones                                     (gateway dlq)
@@ -17,6 +17,7 @@ from typing import Annotated
 import asyncpg
 import typer
 
+from domain.refund import LATE_REFUNDS_MAX
 from ops.inspection.heartbeats import expected_roles, silent_roles
 from ops.inspection.lag import group_lags
 from ops.inspection.letters import Selection, letters
@@ -94,10 +95,11 @@ async def _unreturned(pool: asyncpg.Pool) -> list[Stuck]:
     return [
         Stuck(
             "money",
-            row["id"],
-            _seconds_since(row["failed_at"]),
-            f"{row['amount']} {row['currency']} of a success that came too late is not back ({row['error_code']})",
-            f"ask the bank; gateway journey {row['payment_id']}",
+            row["payment_id"],
+            _seconds_since(row["refused_at"]),
+            f"{row['amount']} {row['currency']} charged too late is not back: refused {row['tries']} times of "
+            f"{LATE_REFUNDS_MAX} ({row['error_code']})",
+            f"gateway journey {row['payment_id']}; after the last try, ask the bank",
         )
         for row in await unreturned(pool, limit=LIMIT)
     ]

@@ -12,13 +12,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.attempting import attempt
-from agents.bank.port import Charge, NoAnswerError, Return
+from agents.bank.port import Answer, Charge, NoAnswerError, Return
 from agents.bank.simulated import SimulatedBank
 from agents.payments.actor import PaymentActor
 from agents.payments.intake import Incoming
 from agents.role import Context
+from agents.settling import settle_record
 from agents.sweeper.sweeper import Sweeper
-from domain.ids import ORDER, PAYMENT, REFUND
+from domain.ids import ORDER, PAYMENT, REFUND, late_refund_id
+from domain.order import Command
 from domain.outcome import Outcome
 from runtime.clock import now
 from runtime.settings import Settings
@@ -29,6 +31,7 @@ from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
+from topics.producer import Record
 
 MakeBank = Callable[[Settings], SimulatedBank]
 
@@ -150,27 +153,73 @@ async def test_the_sweeper_settles_what_the_processor_never_did(services: Stack,
     # Given a payment past its deadline that no processor ever saw,
     async with Asker(services.settings) as asker:
         order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-        await _decide(asker, order_id, payment_id)
+        await _decide(asker, order_command(order_id), payment_command(order_id, payment_id))
         late = now() - timedelta(seconds=60)
         await asker.pool.execute("UPDATE payments SET deadline_at = $1 WHERE id = $2", late, payment_id)
         # When the sweeper makes its round,
-        context = Context(services.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(services.settings))
-        sweeper = Sweeper(context, bank_of(services.settings))
-        await sweeper._producer.start()
-        sweeper._pool = asker.pool
-        await sweeper._round()
-        await sweeper._producer.stop()
-        await context.redis.aclose()
+        await _round(asker, bank_of(services.settings))
         # Then the bank was asked once, and its word is on its way to the actor.
         assert await booked(services.settings, payment_id) == (1, 1)
-        assert await _settle_command_of(services.settings, order_id) == ("success", payment_id)
+        told = orjson.loads((await _settle_command_of(services.settings, order_id)).value)["body"]
+        assert (told["outcome"], told["payment_id"]) == ("success", payment_id)
         await asker.pool.execute("UPDATE payments SET deadline_at = now() + interval '1 day' WHERE id = $1", payment_id)
 
 
-async def _decide(asker: Asker, order_id: str, payment_id: str) -> None:
+async def test_money_the_bank_would_not_take_back_is_given_back_again(services: Stack, bank_of: MakeBank) -> None:
+    # Given a payment that was told to have failed, was charged all the same, and whose refund the bank refused,
+    async with Asker(services.settings) as asker:
+        order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+        await _decide(asker, order_command(order_id), payment_command(order_id, payment_id))
+        for attempt_id, outcome in (
+            (payment_id, Outcome.FAILED),
+            (payment_id, Outcome.SUCCESS),
+            (late_refund_id(payment_id), Outcome.FAILED),
+        ):
+            answer = Answer(attempt_id, outcome, None, None, "bank_1")
+            record = settle_record(
+                answer, order_id=order_id, caused_by=None, request_id=None, settings=services.settings
+            )
+            await _take(asker, record)
+        # When the sweeper makes its round at once, then it lets the bank rest;
+        await _round(asker, bank_of(services.settings))
+        assert await _refunds(asker, payment_id) == ["FAILED"]
+        # when it makes it two minutes later, then the bank's word is told once more, and money goes back.
+        await asker.pool.execute(AGE, payment_id)
+        await _round(asker, bank_of(services.settings))
+        await _round(asker, bank_of(services.settings))
+        again = await _settle_command_of(services.settings, order_id)
+        await _take(asker, again)
+        await _take(asker, again)
+        assert await _refunds(asker, payment_id) == ["FAILED", "PENDING"]
+
+
+AGE = "UPDATE refunds SET updated_at = now() - interval '2 minutes' WHERE payment_id = $1"
+
+
+async def _refunds(asker: Asker, payment_id: str) -> list[str]:
+    rows = await asker.pool.fetch("SELECT status FROM refunds WHERE payment_id = $1 ORDER BY version", payment_id)
+    return sorted(row["status"] for row in rows)
+
+
+async def _round(asker: Asker, bank: SimulatedBank) -> None:
+    """One round of a sweeper."""
+    context = Context(asker.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(asker.settings))
+    sweeper = Sweeper(context, bank)
+    await sweeper._producer.start()
+    sweeper._pool = asker.pool
+    await sweeper._round()
+    await sweeper._producer.stop()
+    await context.redis.aclose()
+
+
+async def _decide(asker: Asker, *commands: Command) -> None:
+    await _take(asker, *(asker.record(command) for command in commands))
+
+
+async def _take(asker: Asker, *records: Record) -> None:
+    """An actor decides these records."""
     store, redis = ActorStore(asker.settings), make_redis(asker.settings)
     actor = PaymentActor(store, asker.producer, redis)
-    records = [asker.record(order_command(order_id)), asker.record(payment_command(order_id, payment_id))]
     await actor.prepare(
         [Incoming(one.key, one.value, one.headers, Origin(COMMANDS, one.partition, 0)) for one in records]
     )
@@ -178,7 +227,8 @@ async def _decide(asker: Asker, order_id: str, payment_id: str) -> None:
     await redis.aclose()
 
 
-async def _settle_command_of(settings: Settings, order_id: str) -> tuple[str, str]:
+async def _settle_command_of(settings: Settings, order_id: str) -> Record:
+    """The first record of the order on the commands topic."""
     places = [TopicPartition(COMMANDS, number) for number in range(settings.topic_partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False)
     await consumer.start()
@@ -187,8 +237,7 @@ async def _settle_command_of(settings: Settings, order_id: str) -> tuple[str, st
         await consumer.seek_to_beginning(*places)
         async for message in consumer:
             if message.key == order_id.encode():
-                body = orjson.loads(message.value)["body"]
-                return body["outcome"], body["payment_id"]
+                return Record(COMMANDS, message.partition, message.key, message.value, list(message.headers))
     finally:
         await consumer.stop()
     raise AssertionError("unreachable: the consumer never ends")

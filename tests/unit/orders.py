@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import domain.order as real
+from domain.ids import late_refund_id
 from domain.order import Command, CreateOrder, Decision, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
-from domain.refund import CreateRefund, SettleRefund
+from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
 from domain.rejection import Rejected
 
 AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
@@ -69,6 +70,7 @@ def after(*commands: Command, rules: Any = real) -> Order | None:
 
 
 FAILED = Outcome.FAILED
+LATE = (create_order(), pay(), settle(outcome=FAILED), settle())
 STATES: dict[str, tuple[Command, ...]] = {
     "no order": (),
     "new": (create_order(),),
@@ -78,7 +80,16 @@ STATES: dict[str, tuple[Command, ...]] = {
     "failed": (create_order(), pay(), settle(outcome=FAILED)),
     "failed, then processing": (create_order(), pay(), settle(outcome=FAILED), pay(SECOND)),
     "failed, then paid": (create_order(), pay(), settle(outcome=FAILED), pay(SECOND), settle(SECOND)),
-    "late": (create_order(), pay(), settle(outcome=FAILED), settle()),
+    "late": LATE,
+    "late, refund refused": (*LATE, settle_refund(LATE_REFUND, FAILED)),
+    "late, every refund refused": (
+        *LATE,
+        *(
+            command
+            for number in range(1, LATE_REFUNDS_MAX + 1)
+            for command in (settle_refund(late_refund_id(FIRST, number), FAILED), settle())
+        ),
+    ),
     "refund pending": (create_order(), pay(), settle(), refund()),
     "refund processed": (create_order(), pay(), settle(), refund(), settle_refund()),
     "refund failed": (create_order(), pay(), settle(), refund(), settle_refund(outcome=FAILED)),

@@ -50,8 +50,12 @@ GUARDS = (
     Guard("a settled payment is not settled again", "if payment.status in UNDECIDED:", "if True:", "paid", "fail"),
     Guard("a late success is given back", "if payment.status is PaymentStatus.FAILED and succeeded:", "if False:",
           "failed", "succeed"),
-    Guard("a late success is given back once", "if order.refund(late_refund_id(payment.id)) is not None:",
+    Guard("a late success is given back once", "if tried and tried[-1].status is not RefundStatus.FAILED:",
           "if False:", "late", "succeed"),
+    Guard("what the bank refused is given back again", "if tried and tried[-1].status is not RefundStatus.FAILED:",
+          "if tried:", "late, refund refused", "succeed"),
+    Guard("not for ever", "if len(tried) >= LATE_REFUNDS_MAX:", "if False:", "late, every refund refused", "succeed"),
+    Guard("a late success is told once", "    if not tried:", "    if True:", "late, refund refused", "succeed"),
     Guard("only its merchant captures", "if order is None or payment is None or payment.merchant_id != "
           "command.merchant_id:\n        return rejection.PAYMENT_NOT_FOUND\n    if payment.status is not "
           "PaymentStatus.SUCCESS or", "if order is None or payment is None:\n        return "

@@ -78,5 +78,9 @@ def test_what_is_no_event_id(value: str) -> None:
     assert parse_event_id(value) is None
 
 
-def test_a_payment_has_one_automatic_refund_id() -> None:
-    assert late_refund_id("pay_ABCDEFGHIJKLMNOP") == "rfnd_ABCDEFGHIJKLMNOP"
+def test_each_automatic_refund_of_a_payment_has_one_id() -> None:
+    ids = [late_refund_id("pay_ABCDEFGHIJKLMNOP", number) for number in range(1, 6)]
+    assert ids[0] == late_refund_id("pay_ABCDEFGHIJKLMNOP") == "rfnd_ABCDEFGHIJKLMNOP"
+    assert len(set(ids)) == 5
+    assert all(is_id(REFUND, one) for one in ids)
+    assert late_refund_id("pay_ABCDEFGHIJKLMNOP", 2) == ids[1] != late_refund_id("pay_ABCDEFGHIJKLMNOQ", 2)

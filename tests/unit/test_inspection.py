@@ -142,9 +142,9 @@ def test_times_are_said_as_people_say_them() -> None:
 
 COMMANDS_OF_INSPECTION = (
     ("topics", "list"), ("topics", "describe"), ("topics", "tail"), ("topics", "show"), ("topics", "lag"),
-    ("topics", "schemas"), ("topics", "docs"), ("topics", "create"), ("journey",), ("replay",), ("stuck",), ("dlq", "ls"),
-    ("dlq", "show"), ("dlq", "diff"), ("dlq", "replay"), ("dlq", "discard"), ("listen",), ("trigger",), ("health",),
-    ("exporter",),
+    ("topics", "schemas"), ("topics", "docs"), ("topics", "create"), ("journey",), ("replay",), ("stuck",),
+    ("dlq", "ls"), ("dlq", "show"), ("dlq", "diff"), ("dlq", "replay"), ("dlq", "discard"), ("listen",), ("trigger",),
+    ("health",), ("exporter",),
 )  # fmt: skip
 
 
