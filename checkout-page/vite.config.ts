@@ -4,18 +4,31 @@ import { join } from "node:path";
 import { defineConfig } from "vite";
 import { finishBuild, integrity, scriptInventory } from "../web-shared/build-plugins.ts";
 import budgets from "./budget.json" with { type: "json" };
+import { en, type Texts } from "./src/texts/en.ts";
+import { hi } from "./src/texts/hi.ts";
 
 const dist = join(import.meta.dirname, "dist");
 
-/** Puts the hash of script and style sheet into the document, so that only these bytes run, and lists every script. */
+/**
+ * Puts the hash of script and style sheet into the document, so that only these bytes run, and lists every script. The
+ * document shows what the script will draw first, in either language: index.html and index.hi.html.
+ */
 function sealScripts(folder: string): void {
   const document = join(folder, "index.html");
   const sealed = readFileSync(document, "utf8").replace(
     /(?:src|href)="\/(assets\/[^"]+)"/g,
     (attribute, file: string) => `${attribute} integrity="${integrity(readFileSync(join(folder, file)))}"`,
   );
-  writeFileSync(document, sealed);
+  writeFileSync(join(folder, "index.hi.html"), waiting(sealed, "hi", hi));
+  writeFileSync(document, waiting(sealed, "en", en));
   writeFileSync(join(folder, "script-inventory.json"), `${JSON.stringify(scriptInventory(folder), null, 2)}\n`);
+}
+
+function waiting(document: string, language: string, texts: Texts): string {
+  return document
+    .replace('lang="en"', `lang="${language}"`)
+    .replace("__AMOUNT_TO_PAY__", texts.amount_to_pay)
+    .replace("__LOADING__", texts.loading);
 }
 
 export default defineConfig({

@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import functools
+import html
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -44,6 +46,7 @@ SDK_NAMES = {
     "/sri.json": "/sri.json",
 }
 """Path -> file of the SDK's build."""
+THEMES = ("light", "dark")
 
 
 def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
@@ -70,17 +73,42 @@ def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
 
 def _page(settings: Settings, framing: Framing, built: Mapping[str, File]) -> Endpoint:
     """The checkout itself: one document, whose headers depend on the order."""
-    document = built.get("/index.html")
+    document_of = _documents(settings, built)
 
     async def answer(request: Request) -> Response:
+        asked = request.query_params
+        embedded = asked.get("embedded") == "true"
+        document = document_of(_language(request), asked.get("theme", ""), embedded)
         if document is None:
             return not_built()
-        framers = await framing.framers(request.query_params.get("order_id", ""))
+        framers = await framing.framers(asked.get("order_id", ""))
         policy = content_security_policy(api_url=settings.api_url, framed_by=framers)
-        embedded = request.query_params.get("embedded") == "true"
         return document.respond(request, page_headers(policy, embedded=embedded))
 
     return answer
+
+
+def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, str, bool], File | None]:
+    """(language, theme, embedded) -> the document that looks from the first paint as the script will draw it."""
+    api_url = html.escape(settings.api_url.rstrip("/"))
+
+    @functools.lru_cache(maxsize=2 * 3 * 2)
+    def document_of(language: str, theme: str, embedded: bool) -> File | None:
+        document = built.get("/index.hi.html" if language == "hi" else "/index.html")
+        replaced = {"__API_URL__": api_url}
+        if theme in THEMES:
+            replaced["<html "] = f'<html data-theme="{theme}" '
+        if embedded:
+            replaced['<div class="page">'] = '<div class="page embedded">'
+        return document and document.with_text(replaced)
+
+    return lambda language, theme, embedded: document_of(language, theme if theme in THEMES else "", embedded)
+
+
+def _language(request: Request) -> str:
+    """As the script reads it: what the address says, else the browser's first language."""
+    asked = request.query_params.get("locale") or request.headers.get("accept-language", "")
+    return "hi" if asked.startswith("hi") else "en"
 
 
 def _sdk_routes(built: Mapping[str, File]) -> list[Route]:

@@ -5,6 +5,7 @@ folder/assets/app.1a2b.js (+ .gz, .br)  ->  files["/assets/app.1a2b.js"]  ->  Re
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 from collections.abc import Mapping
@@ -38,6 +39,15 @@ class File:
             sent["Content-Encoding"] = encoding
         return Response(self.encodings[encoding], headers=sent, media_type=self.content_type)
 
+    def with_text(self, replaced: Mapping[str, str]) -> File:
+        """The same document with these texts in the place of others, compressed anew."""
+        text = self.text
+        for before, after in replaced.items():
+            text = text.replace(before, after)
+        content = text.encode()
+        encodings = {"gzip": gzip.compress(content, mtime=0), "identity": content}
+        return File(self.content_type, _etag(content), encodings)
+
     @property
     def text(self) -> str:
         return self.encodings["identity"].decode()
@@ -56,9 +66,13 @@ def _read(path: Path) -> File:
     compressed = {name: twin.read_bytes() for name, twin in twins.items() if twin.is_file()}
     return File(
         content_type=TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-        etag=hashlib.sha256(content).hexdigest()[:20],
+        etag=_etag(content),
         encodings={**compressed, "identity": content},
     )
+
+
+def _etag(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:20]
 
 
 def _chosen(encodings: Mapping[str, bytes], accepted: str) -> str:

@@ -72,8 +72,10 @@ export function createApi(apiUrl: string): Api {
   };
 }
 
-/** Where the API is: the page's own host knows. */
+/** Where the API is: the page's own host knows, and has mostly written it into the document. */
 export async function readApiUrl(): Promise<string> {
+  const written = document.querySelector<HTMLMetaElement>('meta[name="gateway-api"]')?.content;
+  if (written && URL.canParse(written)) return written;
   const config = await call<{ api_url: string }>("/config.json");
   return config.api_url;
 }

@@ -66,6 +66,24 @@ async def test_the_checkout_may_load_only_itself_and_the_api(
     assert framed.headers["referrer-policy"] == "strict-origin"
 
 
+@pytest.mark.parametrize(
+    ("asked", "accepted", "shown"),
+    [
+        ("", "", ['<html lang="en">', '<div class="page">', "Loading your order"]),
+        ("theme=dark", "hi-IN,en", ['<html data-theme="dark" lang="hi">', '<div class="page">', "देय राशि"]),
+        ("locale=en&embedded=true", "hi", ['<html lang="en">', '<div class="page embedded">', "Amount to pay"]),
+        ("locale=hi&theme=%22%3E%3Cscript%3E", "", ['<html lang="hi">', '<div class="page">']),
+    ],
+)
+async def test_the_document_looks_as_the_script_will_draw_it(
+    pages: Stack, checkout: httpx.AsyncClient, asked: str, accepted: str, shown: list[str]
+) -> None:
+    answer = await checkout.get(f"/checkout?{asked}", headers={"Accept-Language": accepted})
+    for part in [*shown, f'<meta name="gateway-api" content="{pages.settings.api_url}" />']:
+        assert part in answer.text
+    assert "__" not in answer.text.replace("__proto__", ""), "every placeholder is filled in"
+
+
 async def test_only_origins_that_the_merchant_named_may_frame_its_orders(
     checkout: httpx.AsyncClient, stranger: Api
 ) -> None:
