@@ -25,10 +25,18 @@ function sealScripts(folder: string): void {
 }
 
 function waiting(document: string, language: string, texts: Texts): string {
-  return document
-    .replace('lang="en"', `lang="${language}"`)
-    .replace("__AMOUNT_TO_PAY__", texts.amount_to_pay)
-    .replace("__LOADING__", texts.loading);
+  const longest = Object.values(texts.outcomes).reduce((one, other) => (other.length > one.length ? other : one));
+  const shown: Record<string, string> = {
+    'lang="en"': `lang="${language}"`,
+    __AMOUNT_TO_PAY__: texts.amount_to_pay,
+    __LOADING__: texts.loading,
+    __NOT_STORED__: texts.not_stored,
+    __ORDER__: texts.order,
+    __OUTCOME__: longest,
+    __TEST_FILL__: texts.test_fill,
+    __TEST_TEXT__: texts.test_mode,
+  };
+  return Object.entries(shown).reduce((text, [before, after]) => text.replace(before, after), document);
 }
 
 export default defineConfig({

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import html
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
@@ -47,6 +48,8 @@ SDK_NAMES = {
 }
 """Path -> file of the SDK's build."""
 THEMES = ("light", "dark")
+BANNER = re.compile(r"\s*<header class=\"banner\">.*?</header>", re.DOTALL)
+"""What only test mode shows."""
 
 
 def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
@@ -95,12 +98,12 @@ def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, 
     @functools.lru_cache(maxsize=2 * 3 * 2)
     def document_of(language: str, theme: str, embedded: bool) -> File | None:
         document = built.get("/index.hi.html" if language == "hi" else "/index.html")
-        replaced = {"__API_URL__": api_url}
+        replaced = {"__API_URL__": api_url, "__TEST_MODE__": str(settings.test_mode).lower()}
         if theme in THEMES:
             replaced["<html "] = f'<html data-theme="{theme}" '
         if embedded:
             replaced['<div class="page">'] = '<div class="page embedded">'
-        return document and document.with_text(replaced)
+        return document and document.with_text(replaced, without=None if settings.test_mode else BANNER)
 
     return lambda language, theme, embedded: document_of(language, theme if theme in THEMES else "", embedded)
 

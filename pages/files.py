@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +40,9 @@ class File:
             sent["Content-Encoding"] = encoding
         return Response(self.encodings[encoding], headers=sent, media_type=self.content_type)
 
-    def with_text(self, replaced: Mapping[str, str]) -> File:
-        """The same document with these texts in the place of others, compressed anew."""
-        text = self.text
+    def with_text(self, replaced: Mapping[str, str], *, without: re.Pattern[str] | None = None) -> File:
+        """The same document with these texts in the place of others, compressed anew. `without`: what is cut out."""
+        text = without.sub("", self.text) if without else self.text
         for before, after in replaced.items():
             text = text.replace(before, after)
         content = text.encode()

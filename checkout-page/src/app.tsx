@@ -64,8 +64,8 @@ export function App({ api, place, line, onLanguage }: Props) {
 
   return (
     <div ref={root} class={line.connected || place.embedded ? "page embedded" : "page"}>
-      {order?.test_mode && (
-        <TestBanner fillable={screen === "ready"} outcome={outcome} onOutcome={setOutcome} onFill={fill} />
+      {(order?.test_mode ?? (place.testMode && screen === "loading")) && (
+        <TestBanner tools={toolsOn(screen)} outcome={outcome} onOutcome={setOutcome} onFill={fill} />
       )}
       <p class="notice" role="status" hidden={state.online || screen === "offline"}>
         {!state.online && screen !== "offline" && texts.offline_notice}
@@ -124,6 +124,11 @@ export function App({ api, place, line, onLanguage }: Props) {
       </p>
     </div>
   );
+}
+
+function toolsOn(screen: Checkout["screen"]): "shown" | "reserved" | "none" {
+  if (screen === "ready") return "shown";
+  return screen === "loading" || screen === "submitting" ? "reserved" : "none";
 }
 
 /** The card's text. Number and code are wiped with every answer, and when the page is left. */

@@ -8,7 +8,8 @@ import { openLine } from "./flow/parent.ts";
 import { readPlace } from "./place.ts";
 import { Language, readTexts } from "./texts/language.ts";
 
-const place = readPlace(location.href, navigator.languages);
+const testMode = document.querySelector<HTMLMetaElement>('meta[name="gateway-test"]')?.content === "true";
+const place = readPlace(location.href, navigator.languages, testMode);
 const line = openLine(place.opener);
 const root = document.getElementById("app") as HTMLElement;
 if (place.theme) document.documentElement.dataset["theme"] = place.theme;

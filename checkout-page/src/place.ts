@@ -10,11 +10,13 @@ export interface Place {
   theme: "light" | "dark" | null;
   locale: "en" | "hi";
   embedded: boolean;
+  /** This installation is for trying things: what its document says, until the order is here. */
+  testMode: boolean;
   /** The SDK's opening; null where the page stands alone. */
   opener: { nonce: string; origin: string } | null;
 }
 
-export function readPlace(href: string, languages: readonly string[] = []): Place {
+export function readPlace(href: string, languages: readonly string[] = [], testMode = false): Place {
   const url = new URL(href);
   const asked = url.searchParams;
   const theme = asked.get("theme");
@@ -23,6 +25,7 @@ export function readPlace(href: string, languages: readonly string[] = []): Plac
     theme: theme === "light" || theme === "dark" ? theme : null,
     locale: (asked.get("locale") ?? languages[0] ?? "").startsWith("hi") ? "hi" : "en",
     embedded: asked.get("embedded") === "true",
+    testMode,
     opener: readOpener(url.hash.slice(1)),
   };
 }

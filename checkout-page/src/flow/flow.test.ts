@@ -19,6 +19,7 @@ describe("the address", () => {
     );
     expect(place).toEqual({
       orderId: "order_A",
+      testMode: false,
       theme: "dark",
       locale: "hi",
       embedded: true,

@@ -3,19 +3,20 @@ import { OUTCOMES, type Outcome } from "../state/test-data.ts";
 import { useTexts } from "../texts/language.ts";
 
 interface Props {
-  fillable: boolean;
+  /** `reserved`: their place is kept, so that nothing moves when they come. */
+  tools: "shown" | "reserved" | "none";
   outcome: Outcome;
   onOutcome(outcome: Outcome): void;
   onFill(): void;
 }
 
-export function TestBanner({ fillable, outcome, onOutcome, onFill }: Props) {
+export function TestBanner({ tools, outcome, onOutcome, onFill }: Props) {
   const texts = useTexts();
   return (
     <header class="banner" data-test-id="test-mode-banner">
       <span>{texts.test_mode}</span>
-      {fillable && (
-        <span class="banner-tools">
+      {tools !== "none" && (
+        <span class={tools === "shown" ? "banner-tools" : "banner-tools unseen"}>
           <label>
             <span class="visually-hidden">{texts.test_outcome}</span>
             <select
