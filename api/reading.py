@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,7 @@ from starlette.responses import Response
 
 from api.errors import JSON
 from api.parts import Parts
-from domain.order import Order
+from domain.order import Order, OrderStatus
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.resource import resource_of
@@ -57,6 +58,27 @@ async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
         refusal = orjson.loads(decided.reply)
         resource |= {"status": "FAILED", "error_code": refusal["code"], "error_description": refusal["description"]}
     return Found(note.merchant_id, note.order_id, resource, None)
+
+
+def order_as_found(found: Found) -> Order:
+    """The order alone: its row, or as it will be once the accepted request for it is decided."""
+    if isinstance(found.row, Order):
+        return found.row
+    promised = found.resource
+    created_at = datetime.fromisoformat(promised["created_at"])
+    return Order(
+        id=promised["id"],
+        merchant_id=found.merchant_id,
+        amount=promised["amount"],
+        currency=promised["currency"],
+        receipt=promised["receipt"],
+        notes=promised["notes"],
+        status=OrderStatus.CREATED,
+        version=1,
+        last_event_at=created_at,
+        created_at=created_at,
+        updated_at=None,
+    )
 
 
 def _found(row: Subject) -> Found:

@@ -12,13 +12,13 @@ from starlette.responses import Response
 from api.asking import Shape, answer_to, as_decided
 from api.auth import Caller, authenticated
 from api.bodies import read_json, read_optional_json
-from api.commands import Key
+from api.commands import UNKNOWN, Key
 from api.documentation import errors, json_body
-from api.errors import refused
+from api.errors import refused, unavailable
 from api.idempotency import key_of, new_id_for
 from api.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
 from api.parts import Parts, parts_of
-from api.reading import Found, find, json_response
+from api.reading import Found, find, json_response, order_as_found
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
     Instrument,
@@ -99,7 +99,8 @@ async def ask_for_payment(
     )
 
     async def load() -> Order | None:
-        return await find_order(parts.pool, wanted.order_id)
+        found = await find(parts, wanted.order_id, find_order)
+        return None if found is None else order_as_found(found)
 
     return await answer_to(
         request,
@@ -215,7 +216,7 @@ async def owned_payment(parts: Parts, payment_id: str, merchant_id: str, *, key:
 
 
 async def order_around(parts: Parts, found: Found) -> Order | None:
-    """The order with this one payment; None while the payment itself is not decided."""
+    """The order with this one payment. Raises ApiError 503 while the payment itself is not decided."""
     if not isinstance(found.row, Payment):
-        return None
+        raise unavailable(UNKNOWN)
     return await find_order_with(parts.pool, found.row)

@@ -127,6 +127,32 @@ async def test_public_keys_belong_to_the_order(api: Api) -> None:
     assert payments[0]["id"] != payments[1]["id"]
 
 
+async def test_what_was_only_promised_can_be_paid_and_is_never_called_unknown(api: Api, stack: Stack) -> None:
+    stack.hold("payments")
+    try:
+        order = await api.post("/orders", {"amount": 700})
+        pay = {"order_id": order.json()["id"], "method": "upi", "vpa": "success@upi"}
+        payment = await api.post("/payments", pay)
+        captured, refunded, unknown = await asyncio.gather(
+            api.post(f"/payments/{payment.json()['id']}/capture", {}),
+            api.post(f"/payments/{payment.json()['id']}/refunds", {"amount": 100}),
+            api.post("/payments", {**pay, "order_id": "order_AAAAAAAAAAAAAA"}),
+        )
+    finally:
+        stack.release("payments")
+    assert (order.status_code, payment.status_code) == (202, 202)
+    assert {name: payment.json()[name] for name in ("status", "amount", "currency", "merchant_id")} == {
+        "status": "CREATED",
+        "amount": 700,
+        "currency": "INR",
+        "merchant_id": order.json()["merchant_id"],
+    }
+    # Whether it can be captured or refunded shows when it is decided; that it exists was promised.
+    assert [answer.status_code for answer in (captured, refunded)] == [503, 503]
+    assert unknown.status_code == 404
+    assert (await api.decided(f"/payments/{payment.json()['id']}", timeout=30))["status"] == "SUCCESS"
+
+
 async def test_without_an_actor_a_request_is_accepted_never_lost_and_can_always_be_read(api: Api, stack: Stack) -> None:
     order, twice, key = await api.order(), await api.order(), _key()
     pay_twice = {"order_id": twice["id"], "method": "upi", "vpa": "success@upi"}
