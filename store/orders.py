@@ -9,7 +9,7 @@ import asyncpg
 
 from domain.order import Order
 from domain.payment import Payment
-from store.paging import Conditions, Place
+from store.paging import Conditions, Place, fetch_newest
 from store.rows import order_of, payment_of
 
 # orders_pkey
@@ -79,4 +79,4 @@ async def list_orders(
     conditions.add_given("created_at >= {}", wanted.from_at)
     conditions.add_given("created_at < {}", wanted.to_at)
     conditions.after(after)
-    return [order_of(row) for row in await pool.fetch(conditions.newest_first("orders", limit), *conditions.parameters)]
+    return [order_of(row) for row in await fetch_newest(pool, "orders", conditions, limit)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from domain.refund import Refund
-from store.paging import Conditions, Place
+from store.paging import Conditions, Place, fetch_newest
 from store.rows import refund_of
 
 # refunds_pkey
@@ -27,5 +27,5 @@ async def list_refunds(
     conditions.add_given("payment_id = {}", payment_id)
     conditions.add_given("status = {}", status)
     conditions.after(after)
-    rows = await pool.fetch(conditions.newest_first("refunds", limit), *conditions.parameters)
+    rows = await fetch_newest(pool, "refunds", conditions, limit)
     return [refund_of(row) for row in rows]

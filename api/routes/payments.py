@@ -119,7 +119,13 @@ def payment_filter(
     status: Literal["CREATED", "PROCESSING", "SUCCESS", "FAILED"] | None = None,
     method: Literal["upi", "card"] | None = None,
     order_id: Annotated[str | None, Query(max_length=64)] = None,
-    q: Annotated[str | None, Query(max_length=100, description="In ids, VPA, last digits, error code")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="A whole id, the beginning of a VPA or of a card's last digits, or a part of an error code",
+        ),
+    ] = None,
     from_: Annotated[Instant | None, Query(alias="from")] = None,
     to: Instant | None = None,
     amount_min: Amount | None = None,

@@ -21,10 +21,11 @@ BY_ORDER = {"payments_order_id", "payments_one_success_per_order"}
 
 FILL = """
 INSERT INTO payments (id, order_id, merchant_id, amount, currency, method, status, captured, amount_refunded, vpa,
-                      token, deadline_at, version, created_at)
+                      error_code, token, deadline_at, version, created_at)
 SELECT 'pay_lists' || lpad(n::text, 11, '0'), 'order_lists' || lpad(n::text, 11, '0'),
        CASE WHEN n % 3 = 0 THEN $1 ELSE 'mrc_other' || n % 50 END, 100 + n, 'INR', 'upi',
-       CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END, false, 0, 'a' || n || '@upi', '', $2, 4,
+       CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END, false, 0, 'a' || n || '@upi',
+       CASE WHEN n % 20 = 0 THEN 'UPI_DECLINED' END, '', $2, 4,
        $2::timestamptz - n * interval '1 minute'
   FROM generate_series(1, 30000) n
 """
@@ -75,12 +76,50 @@ async def test_a_page_reads_one_index_range_of_the_merchants_own(
             assert after is None or "ROW(created_at, id)" in scan["Index Cond"], "a later page begins at its place"
 
 
-async def test_free_text_reads_no_more_than_the_merchants_payments_of_the_span(filled: asyncpg.Connection) -> None:
-    """It is looked for inside of texts, which no index here serves: the merchant and the span bound what is read."""
-    wanted = PaymentFilter(text="a77@upi", from_at=NOW - timedelta(days=9), to_at=NOW - timedelta(days=8))
-    (scan,), _ = _scans_of(await _plan(filled, wanted, None))
-    assert scan["Index Name"] == "payments_merchant_created"
-    assert {"merchant_id", "created_at"} <= set(scan["Index Cond"].replace("(", " ").split())
+BY_TEXT = {"payments_pkey", "payments_payer", *BY_ORDER}
+
+
+@pytest.mark.parametrize(
+    ("text", "indexes"),
+    [
+        ("a78@upi", BY_TEXT),
+        ("nobody@upi", BY_TEXT),
+        ("4242", BY_TEXT),
+        ("pay_lists00000000078", BY_TEXT | {"payments_merchant_failed"}),
+        ("nothing", BY_TEXT | {"payments_merchant_failed"}),
+    ],
+)
+async def test_each_way_to_match_a_text_has_its_index(filled: asyncpg.Connection, text: str, indexes: set[str]) -> None:
+    await filled.execute("SET LOCAL enable_bitmapscan = on")
+    try:
+        scans, _ = _scans_of(await _plan(filled, PaymentFilter(text=text), None))
+    finally:
+        await filled.execute("SET LOCAL enable_bitmapscan = off")
+    assert {scan.get("Index Name", scan["Node Type"]) for scan in scans} <= indexes
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a78@upi", [78]),
+        ("A78@", [78]),
+        ("a2997", [2997, 29970, 29973, 29976, 29979]),
+        ("78@upi", []),
+        ("a_8@upi", []),
+        ("%", []),
+        ("pay_lists00000000078", [78]),
+        ("order_lists00000000078", [78]),
+        ("declined", [60, 120, 180]),
+        ("UPI_DECL", [60, 120, 180]),
+        ("UPI%DECL", []),
+    ],
+)
+async def test_a_text_is_found_where_the_documentation_says(
+    filled: asyncpg.Connection, text: str, found: list[int]
+) -> None:
+    conditions = payment_conditions(MERCHANT_ID, PaymentFilter(text=text))
+    rows = await filled.fetch(conditions.newest_first("payments", 5), *conditions.parameters)
+    assert [row["id"] for row in rows][: len(found) or None] == [f"pay_lists{number:011d}" for number in found]
 
 
 async def _plan(connection: asyncpg.Connection, wanted: PaymentFilter, after: Place | None) -> dict[str, Any]:
