@@ -23,8 +23,8 @@ from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
 from runtime.settings import Settings, load_settings
 from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
-from store.connections import make_redis
 from store.heartbeats import beat, clear
+from store.redis_clients import make_redis
 
 log = get_logger("role")
 DRAIN_SECONDS = 10.0

@@ -21,6 +21,7 @@ from starlette.requests import HTTPConnection
 from api.commands import CommandBus
 from api.keys import KeyCache
 from api.live import LiveUpdates
+from api.log_places import LogPlaces
 from api.own_pages import own_origins
 from api.payment_changes import PaymentChanges
 from runtime.logs import get_logger
@@ -29,9 +30,10 @@ from runtime.secrets import derived_key
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.api_keys import KEYS_CHANGED
-from store.connections import make_pool, make_redis, make_subscriber
+from store.connections import make_pool
 from store.heartbeats import beat, clear
 from store.probe import DatabaseProbe
+from store.redis_clients import make_redis, make_subscriber
 from topics.producer import LogProducer, LogUnavailableError
 
 log = get_logger("api")
@@ -53,6 +55,7 @@ class Parts:
     commands: CommandBus
     database: DatabaseProbe
     live: LiveUpdates
+    log_places: LogPlaces
     fingerprint_secret: bytes
     own_origins: frozenset[str]
     keys: KeyCache
@@ -104,6 +107,7 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
             database=database,
             fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
             live=live,
+            log_places=LogPlaces(settings),
             own_origins=own_origins(settings),
             keys=keys,
         )

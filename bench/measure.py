@@ -12,7 +12,7 @@ import orjson
 from bench.http import Target
 from bench.load import Taken, closed_loop, one_at_a_time, open_loop, percentile
 from bench.processes import cores_used, usage_by_role
-from store.connections import make_subscriber
+from store.redis_clients import make_subscriber
 from tests.support.stack import Stack
 
 UNDECIDED = "SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING')"

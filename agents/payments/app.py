@@ -22,8 +22,8 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from runtime.worker import Worker, exit_after
 from store.actor import ActorStore
-from store.connections import make_redis
 from store.heartbeats import beat, clear
+from store.redis_clients import make_redis
 from topics.catalogue import COMMANDS
 from topics.producer import LogProducer
 

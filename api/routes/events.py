@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -82,11 +83,13 @@ async def timeline(request: Request, payment_id: str, caller: Annotated[Caller, 
     found = await owned_payment(parts, payment_id, caller.merchant_id)
     events = [event for event in await events_of(parts.pool, found.order_id) if _concerns(event, payment_id)]
     refunds = {event.record["body"]["refund"]["id"] for event in events if "refund" in event.record["body"]}
+    written = [(event.decided_at or event.at, event_id(found.order_id, event.sequence)) for event in events]
+    offsets = await parts.log_places.offsets(found.order_id, written)
     return json_response(
         {
             "payment_id": payment_id,
             "order_id": found.order_id,
-            "data": _steps(events, found.order_id, parts.settings.topic_partitions),
+            "data": _steps(events, found.order_id, parts.settings.topic_partitions, offsets),
             "webhooks": [_delivery(row) for row in await deliveries_of(parts.pool, [payment_id])],
             "bank": [_attempt(row) for row in await bank_attempts(parts.pool, [payment_id, *sorted(refunds)])],
         }
@@ -98,16 +101,17 @@ def _concerns(event: EventSeen, payment_id: str) -> bool:
     return payment is not None and payment["id"] == payment_id
 
 
-def _steps(events: list[EventSeen], order_id: str, partitions: int) -> list[dict[str, Any]]:
-    """Each event with the status of its payment or refund before and after it."""
+def _steps(events: list[EventSeen], order_id: str, partitions: int, offsets: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Each event with the status of its payment or refund before and after it, and its place on the log."""
     status: dict[str, str] = {}
     steps = []
     for event in events:
         body = event.record["body"]
         subject = body.get("refund") or body["payment"]
+        id = event_id(order_id, event.sequence)
         steps.append(
             {
-                "id": event_id(order_id, event.sequence),
+                "id": id,
                 "sequence": event.sequence,
                 "type": event.type,
                 "at": event.at,
@@ -117,7 +121,7 @@ def _steps(events: list[EventSeen], order_id: str, partitions: int) -> list[dict
                 "after": subject["status"],
                 "topic": EVENTS,
                 "partition": partition_of(order_id.encode(), partitions),
-                "offset": None,
+                "offset": offsets.get(id),
             }
         )
         status[subject["id"]] = subject["status"]

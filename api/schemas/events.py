@@ -45,7 +45,7 @@ class TimelineEvent(BaseModel):
     after: str
     topic: str
     partition: int
-    offset: int | None = Field(description="Not kept; `gateway topics` finds it")
+    offset: int | None = Field(description="Null where the log does not hold it yet, or no more, or does not answer")
 
 
 class Timeline(BaseModel):

@@ -12,13 +12,13 @@ import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from ops.inspection.locating import SLACK, locate
-from ops.inspection.reader import LogReader, Start, log_reader
-from ops.inspection.records import JsonObject, LogRecord
 from ops.inspection.story import Material
 from runtime.settings import Settings
 from store.inspection import EventSeen, bank_attempts, deliveries_of, events_of, refusals_of
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS, WEBHOOKS_DLQ, partition_of
+from topics.locating import SLACK, locate
+from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader
+from topics.records import JsonObject, LogRecord
 
 DEAD_READ_MAX = 5_000
 
@@ -38,7 +38,7 @@ async def collect(pool: asyncpg.Pool, settings: Settings, order_id: str) -> Coll
     bank = await bank_attempts(pool, attempts)
     deliveries = await deliveries_of(pool, payments)
     try:
-        async with log_reader(settings) as reader:
+        async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
             commands = await _commands(reader, order_id, events, settings)
             event_records = await _event_records(reader, order_id, events, settings)
             dead = await _dead(reader, order_id, events, deliveries)

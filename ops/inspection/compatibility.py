@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.environment import REPOSITORY
-from ops.inspection.records import JsonObject
 from ops.inspection.schemas import RECORD_KINDS, all_schemas
+from topics.records import JsonObject
 
 RELEASED = REPOSITORY / "topics" / "released.json"
 Promises = dict[str, dict[str, JsonObject]]

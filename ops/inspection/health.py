@@ -26,13 +26,13 @@ from ops.inspection.heartbeats import expected_roles, silent_roles
 from ops.inspection.lag import GroupLag, group_lags
 from ops.inspection.outcome import FOUND, run
 from ops.inspection.printing import Json, console, print_json
-from ops.inspection.reader import Start, log_reader
 from ops.local_http import call
 from runtime.clock import now
 from runtime.settings import Settings
-from store.connections import make_redis
 from store.heartbeats import alive
+from store.redis_clients import make_redis
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS
+from topics.reader import Start, log_reader
 
 T = TypeVar("T")
 SAMPLE_SECONDS = 1.0

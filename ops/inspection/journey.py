@@ -18,12 +18,12 @@ from ops.inspection.masking import masked, masked_text
 from ops.inspection.mermaid import as_mermaid
 from ops.inspection.outcome import run
 from ops.inspection.printing import Json, Unmask, console, print_json, print_json_line
-from ops.inspection.records import JsonObject
 from ops.inspection.rendering import short_topic, style_of
 from ops.inspection.story import Step, StepKind, steps_of
 from ops.inspection.subject import Subject, subject_of
 from runtime.settings import Settings
 from store.connections import make_pool
+from topics.records import JsonObject
 
 POLL_SECONDS = 0.5
 _SIGNS = {

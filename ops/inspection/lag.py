@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from ops.inspection.reader import LogReader, Start, log_reader
 from runtime.settings import Settings
 from topics.admin import admin_client, catalogue_of
+from topics.reader import LogReader, Start, log_reader
 
 ASK_SECONDS = 30.0
 

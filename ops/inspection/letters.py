@@ -16,11 +16,11 @@ from typing import Any
 
 import asyncpg
 
-from ops.inspection.reader import Start, log_reader
-from ops.inspection.records import JsonObject, LogRecord
 from runtime.settings import Settings
 from store.dead_letters import last_actions
 from topics.catalogue import PAYMENTS_DLQ, WEBHOOKS_DLQ
+from topics.reader import Start, log_reader
+from topics.records import JsonObject, LogRecord
 
 LETTERS_MAX = 200_000
 HEADER_REPLAYED = "replayed"

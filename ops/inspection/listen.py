@@ -27,7 +27,6 @@ from domain.signature import SECRET_BYTES, SECRET_PREFIX, Secrets, new_secret
 from ops.inspection.names import parse_instant
 from ops.inspection.outcome import FOUND, AskedWronglyError, run
 from ops.inspection.printing import Json, console, print_json_line
-from ops.inspection.reader import Start, log_reader
 from ops.inspection.rendering import style_of
 from runtime.clock import now
 from runtime.settings import Settings
@@ -36,6 +35,7 @@ from store.inspection import events_of
 from topics.catalogue import EVENTS
 from topics.delivery import event_webhook_body
 from topics.envelope import Envelope, decode
+from topics.reader import Start, log_reader
 
 KNOWN_MAX = 20_000
 LISTENER = "whe_" + "0" * 16

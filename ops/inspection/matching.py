@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.records import LogRecord
 from ops.inspection.where import Predicate, compile_where
 from topics.catalogue import partition_of
+from topics.records import LogRecord
 
 
 @dataclass(frozen=True, slots=True)

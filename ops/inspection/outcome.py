@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import asyncpg
 from aiokafka.errors import KafkaError
-from redis.exceptions import RedisError
 
 from ops.environment import enter, single_plan
 from ops.errors import GatewayError
@@ -49,7 +48,7 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise GatewayError(f"The database lacks a table ({error}); run `gateway migrate`.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise GatewayError(f"The database refused ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
-    except RedisError as error:
+    except _redis_error() as error:
         raise GatewayError(f"Redis does not answer ({_name(error)}).", exit_code=UNREACHABLE) from error
     except BrokenPipeError:
         # Whoever read what we print has seen enough (`| head`); what is still buffered goes nowhere.
@@ -57,6 +56,13 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise SystemExit(0) from None
     except OSError as error:
         raise GatewayError(f"A part does not answer ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
+
+
+def _redis_error() -> type[Exception]:
+    """Looked at only where something failed: the library takes long to import, and most commands need no Redis."""
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    return RedisError
 
 
 def _name(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import orjson
 from rich.text import Text
 
 from ops.inspection.masking import masked, masked_bytes, masked_text
-from ops.inspection.records import JsonObject, LogRecord
+from topics.records import JsonObject, LogRecord
 
 HEX_BYTES_MAX = 96
 STYLES = (

@@ -19,9 +19,7 @@ import asyncpg
 from aiokafka import TopicPartition
 
 from ops.inspection.letters import HEADER_REPLAYED, Letter
-from ops.inspection.locating import SLACK
 from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.reader import Start, log_reader
 from runtime.clock import now
 from runtime.settings import Settings
 from store.dead_letters import (
@@ -40,7 +38,9 @@ from topics.catalogue import WEBHOOKS_DLQ, partition_of
 from topics.deadletter import REASON_UNDECODABLE
 from topics.delivery import delivery_record, read_delivery
 from topics.envelope import UndecodableError, decode
+from topics.locating import SLACK
 from topics.producer import LogProducer, Record
+from topics.reader import Start, log_reader
 
 HEADER_REPLAY = "replay"
 REPLAYED_MAX = 5

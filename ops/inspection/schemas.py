@@ -18,12 +18,12 @@ from referencing import Registry, Resource
 
 from domain.event import EventType
 from ops.environment import REPOSITORY
-from ops.inspection.records import JsonObject
 from runtime.settings import Settings
 from topics.admin import catalogue_of
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
 from topics.codec import COMMAND_TYPES
 from topics.delivery import DEAD_DELIVERY, DELIVERY_ATTEMPT
+from topics.records import JsonObject
 
 SCHEMAS = REPOSITORY / "topics" / "schemas"
 SAMPLES = REPOSITORY / "topics" / "samples"

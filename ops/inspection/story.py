@@ -13,9 +13,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ops.inspection.records import JsonObject, LogRecord
 from ops.inspection.rendering import gist_of
 from store.inspection import EventSeen
+from topics.records import JsonObject, LogRecord
 
 
 class StepKind(StrEnum):

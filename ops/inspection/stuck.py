@@ -27,9 +27,10 @@ from ops.inspection.printing import Json, console, print_json, print_table
 from runtime.clock import now
 from runtime.settings import Settings
 from store.attempts import overdue
-from store.connections import make_pool, make_redis
+from store.connections import make_pool
 from store.heartbeats import alive
 from store.inspection import held_deliveries, overdue_deliveries, unreturned
+from store.redis_clients import make_redis
 
 LIMIT = 200
 

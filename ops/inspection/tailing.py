@@ -16,12 +16,12 @@ from aiokafka import TopicPartition
 from domain.ids import ORDER, PAYMENT, is_id
 from ops.inspection.matching import Wanted, possible_partitions
 from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.reader import LogReader, Spans, Start, log_reader
-from ops.inspection.records import LogRecord
 from runtime.settings import Settings
 from store.attempts import order_of_attempt
 from store.connections import make_pool
 from topics.catalogue import Topic
+from topics.reader import LogReader, Spans, Start, log_reader
+from topics.records import LogRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from ops.inspection.matching import wanted_of
 from ops.inspection.names import named_topic, named_topics, parse_duration, parse_instant
 from ops.inspection.outcome import FOUND, AskedWronglyError, run
 from ops.inspection.printing import Json, Unmask, console, print_json, print_json_line, print_table
-from ops.inspection.reader import Start, log_reader
 from ops.inspection.rendering import as_block, as_line, as_object
 from ops.inspection.schemas import RECORD_KINDS, RecordKind, sample_of, schema_of
 from ops.inspection.tailing import Tail, order_to_look_at, tailed
@@ -27,6 +26,7 @@ from ops.prepare import topics
 from runtime.settings import Settings
 from topics.admin import admin_client, partitions_of
 from topics.catalogue import FOR_EVER, RETRY_PREFIX, Topic
+from topics.reader import Start, log_reader
 
 
 @topics.command("list")

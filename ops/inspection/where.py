@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.records import JsonObject, every_value
+from topics.records import JsonObject, every_value
 
 Predicate = Callable[[JsonObject], bool]
 LENGTH_MAX = 2_000

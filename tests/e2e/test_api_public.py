@@ -11,10 +11,12 @@ import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
+from aiokafka import TopicPartition
 
 from tests.support.api import CARD, Api, created, error_of
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
+from topics.reader import log_reader
 
 ELSEWHERE = "https://shop.example"
 
@@ -290,3 +292,37 @@ async def test_the_timeline_tells_a_payment_from_its_beginning(api: Api) -> None
     ]
     assert [(one["kind"], one["outcome"], one["times_asked"]) for one in timeline["bank"]] == [("charge", "success", 1)]
     assert timeline["webhooks"] == []
+
+
+async def test_the_timeline_names_the_records_of_its_events(api: Api, stack: Stack) -> None:
+    payment = await api.decided(f"/payments/{(await api.pay((await api.order())['id']))['id']}")
+
+    async def steps_with_places() -> list[dict[str, Any]] | None:
+        """An event is answered once it is committed, and on the log a moment later."""
+        steps: list[dict[str, Any]] = (await api.get(f"/payments/{payment['id']}/timeline")).json()["data"]
+        return steps if all(step["offset"] is not None for step in steps) else None
+
+    steps = await eventually(steps_with_places)
+    places = {TopicPartition(step["topic"], step["partition"]): step["offset"] for step in steps}
+    assert len(places) == 1, "an order's events stand in one partition"
+    async with log_reader(stack.settings) as reader:
+        for step in steps:
+            place = TopicPartition(step["topic"], step["partition"])
+            (record,) = (await reader.first_at({place: step["offset"]})).values()
+            assert record.envelope is not None
+            assert (record.offset, record.envelope.id, record.type) == (step["offset"], step["id"], step["type"])
+
+
+async def test_the_timeline_is_told_without_the_log(api: Api, stack: Stack) -> None:
+    payment = await api.decided(f"/payments/{(await api.pay((await api.order())['id']))['id']}")
+    stack.freeze("kafka")
+    try:
+        answer = await api.get(f"/payments/{payment['id']}/timeline")
+    finally:
+        stack.thaw("kafka")
+    assert answer.status_code == 200
+    assert [(step["type"], step["offset"]) for step in answer.json()["data"]] == [
+        ("payment.created", None),
+        ("payment.processing", None),
+        ("payment.success", None),
+    ]

@@ -19,7 +19,7 @@ from agents.payments.intake import Incoming
 from domain.ids import ORDER, PAYMENT
 from domain.order import Command
 from store.actor import ActorStore, Conflict
-from store.connections import make_redis
+from store.redis_clients import make_redis
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS

@@ -12,8 +12,6 @@ import pytest
 from domain.ids import ORDER
 from domain.order import CreateOrder
 from ops.inspection.letters import HEADER_REPLAYED, Letter, Selection, letters
-from ops.inspection.reader import Start, log_reader
-from ops.inspection.records import LogRecord
 from ops.inspection.replay import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent
 from ops.inspection.schemas import DEAD_COMMAND
 from runtime.clock import make_id, now, random_token
@@ -26,6 +24,8 @@ from topics.codec import command_envelope
 from topics.deadletter import REASON_INVARIANT, REASON_UNDECODABLE, Origin, dead_letter
 from topics.envelope import encode
 from topics.producer import Headers, LogProducer, Record
+from topics.reader import Start, log_reader
+from topics.records import LogRecord
 
 
 @pytest.fixture

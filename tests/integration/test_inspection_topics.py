@@ -11,11 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from domain.ids import ORDER
 from domain.order import CreateOrder
 from ops.inspection.lag import group_lags
-from ops.inspection.locating import locate
 from ops.inspection.matching import wanted_of
 from ops.inspection.names import named_topics
-from ops.inspection.reader import Start, log_reader
-from ops.inspection.records import LogRecord
 from ops.inspection.tailing import Tail, tailed
 from runtime.clock import make_id, now, random_token
 from tests.support.command import gateway
@@ -23,7 +20,10 @@ from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.codec import command_envelope
 from topics.envelope import encode
+from topics.locating import locate
 from topics.producer import LogProducer, Record
+from topics.reader import Start, log_reader
+from topics.records import LogRecord
 
 
 def order_record(services: Stack, order_id: str, *, topic: str = COMMANDS, amount: int = 500) -> Record:

@@ -26,7 +26,7 @@ from runtime.clock import now
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.actor import ActorStore
-from store.connections import make_redis
+from store.redis_clients import make_redis
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS

@@ -13,10 +13,10 @@ from ops.inspection.masking import masked, masked_text
 from ops.inspection.matching import Wanted, wanted_of
 from ops.inspection.names import named_topics, parse_duration, parse_instant
 from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.records import LogRecord
 from ops.inspection.rendering import as_line, as_object
 from ops.inspection.where import compile_where
 from tests.support.stack import settings_of
+from topics.records import LogRecord
 
 RECORD = {
     "id": "evt_1",

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from ops.inspection.locating import windows_of
 from ops.inspection.mermaid import as_mermaid
-from ops.inspection.records import LogRecord
 from ops.inspection.schemas import sample_of
 from ops.inspection.story import Material, StepKind, steps_of
 from store.inspection import EventSeen
 from topics.catalogue import COMMANDS, EVENTS
+from topics.locating import windows_of
+from topics.records import LogRecord
 
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 ORDER = "order_0Ab3xZQwErTyUiOp"

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 
 from aiokafka import TopicPartition
 
-from ops.inspection.reader import LogReader, Start
-from ops.inspection.records import LogRecord
 from topics.catalogue import partition_of
+from topics.reader import LogReader, Start
+from topics.records import LogRecord
 
 APART = timedelta(seconds=5)
 SLACK = timedelta(seconds=2)

@@ -21,10 +21,11 @@ from datetime import datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ops.inspection.records import LogRecord
 from runtime.settings import Settings
+from topics.records import LogRecord
 
 CONNECT_SECONDS = 15.0
+FOLLOW_HOLD_MS, LOOK_UP_HOLD_MS = 100, 5
 ASK_SECONDS = 20.0
 BUFFER_MAX = 4_000
 HOLD_SECONDS = 0.25
@@ -44,13 +45,17 @@ Spans = Mapping[TopicPartition, tuple[int, int]]
 
 
 @asynccontextmanager
-async def log_reader(settings: Settings) -> AsyncIterator[LogReader]:
-    """A connected reader, closed at the end. Raises KafkaError or TimeoutError where the broker is away."""
+async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> AsyncIterator[LogReader]:
+    """A connected reader, closed at the end. Raises KafkaError or TimeoutError where the broker is away.
+
+    `hold_ms`: how long the broker may sit on a fetch that finds nothing. Meanwhile it answers no other question of this
+    connection, so whoever asks several in turn says LOOK_UP_HOLD_MS.
+    """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_auto_commit=False,
         auto_offset_reset="none",
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=hold_ms,
         max_partition_fetch_bytes=1_048_576,
         request_timeout_ms=10_000,
     )

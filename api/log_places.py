@@ -1,0 +1,51 @@
+"""Where events stand on the log, for whoever looks at one payment: asked of the log, a few at a time, briefly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+
+from aiokafka.errors import KafkaError
+
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from topics.catalogue import EVENTS
+from topics.locating import locate
+from topics.reader import LOOK_UP_HOLD_MS, log_reader
+
+log = get_logger("log_places")
+
+READERS_MAX = 2
+LOOK_SECONDS = 2.0
+"""A page that waits for it is better off without."""
+
+
+class LogPlaces:
+    """One process's questions, each with a connection of its own: they are rare, and a standing one would prefetch."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._turn = asyncio.Semaphore(READERS_MAX)
+
+    async def offsets(self, order_id: str, written: Iterable[tuple[datetime, str]]) -> dict[str, int]:
+        """Event id -> offset in the order's partition, of (about when it was written, event id).
+
+        Without what is not on the log yet, or no more; without anything where the log does not answer in time.
+        """
+        due, settings = list(written), self._settings
+        try:
+            async with (
+                asyncio.timeout(LOOK_SECONDS),
+                self._turn,
+                log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader,
+            ):
+                records = await locate(reader, EVENTS, order_id, due, partitions=settings.topic_partitions)
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("log_not_read", order_id=order_id, error=repr(error))
+            return {}
+        first: dict[str, int] = {}
+        for record in records:
+            if record.envelope is not None:
+                first.setdefault(record.envelope.id, record.offset)
+        return first
