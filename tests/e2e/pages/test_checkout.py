@@ -193,7 +193,8 @@ async def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(pay
     assert len(await payments_of(api, order["id"])) == 1
 
 
-async def test_a_network_cut_while_processing_heals_by_itself(payer: Payer, api: Api) -> None:
+@pytest.mark.parametrize("seconds", [0, pytest.param(30, marks=pytest.mark.chaos)])
+async def test_a_network_cut_while_processing_heals_by_itself(payer: Payer, api: Api, seconds: int) -> None:
     order = await api.order(50_000)
     payer.seen.expect("net::ERR_INTERNET_DISCONNECTED")
     await payer.visit(order["id"])
@@ -202,6 +203,7 @@ async def test_a_network_cut_while_processing_heals_by_itself(payer: Payer, api:
     await payer.context.set_offline(True)
     await expect(payer.root.get_by_text("You are offline")).to_be_visible()
     await api.decided(f"/payments/{(await payments_of(api, order['id']))[0]['id']}")
+    await asyncio.sleep(seconds)
     await payer.context.set_offline(False)
     await expect(payer.part("success-state")).to_be_visible()
 
