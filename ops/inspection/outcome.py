@@ -34,7 +34,10 @@ class AskedWronglyError(GatewayError):
 
 
 def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
-    """Run one command's work with the settings of this environment. Ends in a value or in a GatewayError."""
+    """Run one command's work with the settings of this environment. Ends in a value or in a GatewayError.
+
+    Redis is the work's own matter: few commands need it, and its client takes long to import.
+    """
     settings = enter(single_plan())
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
@@ -48,21 +51,12 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise GatewayError(f"The database lacks a table ({error}); run `gateway migrate`.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise GatewayError(f"The database refused ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
-    except _redis_error() as error:
-        raise GatewayError(f"Redis does not answer ({_name(error)}).", exit_code=UNREACHABLE) from error
     except BrokenPipeError:
         # Whoever read what we print has seen enough (`| head`); what is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except OSError as error:
         raise GatewayError(f"A part does not answer ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
-
-
-def _redis_error() -> type[Exception]:
-    """Looked at only where something failed: the library takes long to import, and most commands need no Redis."""
-    from redis.exceptions import RedisError  # noqa: PLC0415
-
-    return RedisError
 
 
 def _name(error: BaseException) -> str:

@@ -16,13 +16,15 @@ from typing import Annotated
 
 import asyncpg
 import typer
+from redis.exceptions import RedisError
 
 from domain.refund import LATE_REFUNDS_MAX
+from ops.errors import GatewayError
 from ops.inspection.heartbeats import expected_roles, silent_roles
 from ops.inspection.lag import group_lags
 from ops.inspection.letters import Selection, letters
 from ops.inspection.names import parse_duration
-from ops.inspection.outcome import FOUND, run
+from ops.inspection.outcome import FOUND, UNREACHABLE, run
 from ops.inspection.printing import Json, console, print_json, print_table
 from runtime.clock import now
 from runtime.settings import Settings
@@ -52,7 +54,10 @@ def stuck(
 ) -> None:
     """Show what has waited too long. Exit code 1: something has."""
     patience = parse_duration(older_than).total_seconds()
-    found = run(lambda settings: find_stuck(settings, patience))
+    try:
+        found = run(lambda settings: find_stuck(settings, patience))
+    except RedisError as error:
+        raise GatewayError(f"Redis does not answer ({type(error).__name__}).", exit_code=UNREACHABLE) from error
     if as_json:
         print_json([asdict(one) for one in found])
     elif not found:

@@ -156,6 +156,7 @@ async def test_an_undecodable_record_is_shown_and_ends_nothing(services: Stack) 
         (("journey", "order_0000000000000000"), {}, 2, "No order 'order_0000000000000000' is known"),
         (("topics", "list"), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 4, "The log at 127.0.0.1:1 does not answer"),
         (("journey", "pay_0000000000000000"), {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 4, "does not answer"),
+        (("stuck",), {"REDIS_URL": "redis://127.0.0.1:1/0"}, 4, "Redis does not answer"),
         (("dlq", "show", "dlq_nothing"), {}, 2, "There is no dead letter"),
     ],
 )
