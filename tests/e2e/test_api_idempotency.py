@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.support.api import CARD, Api, created, error_of
+from tests.support.api import CARD, Api, created, error_of, when_keys_are_promised
 from tests.support.stack import Stack
 
 
@@ -156,6 +156,7 @@ async def test_what_was_only_promised_can_be_paid_and_is_never_called_unknown(ap
 async def test_without_an_actor_a_request_is_accepted_never_lost_and_can_always_be_read(api: Api, stack: Stack) -> None:
     order, twice, key = await api.order(), await api.order(), _key()
     pay_twice = {"order_id": twice["id"], "method": "upi", "vpa": "success@upi"}
+    await when_keys_are_promised()
     stack.hold("payments")
     try:
         payment, made, *others = await asyncio.gather(

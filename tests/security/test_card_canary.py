@@ -21,7 +21,7 @@ import pytest_asyncio
 
 from tests.security.planted import planted
 from tests.security.remains import card_forms, everything, forms_of, hits
-from tests.support.api import Api, error_of, taken
+from tests.support.api import Api, error_of, taken, when_keys_are_promised
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
 from tests.support.stack import Stack
@@ -172,6 +172,7 @@ async def while_broken(api: Api, stack: Stack) -> None:
     """The error paths: the log away (503), the actors silent (202, decided later)."""
     number, cvv = next(iter(CARDS.items()))
     orders = [await api.order() for _ in range(3)]
+    await when_keys_are_promised()
     for index in range(stack.plan.worker_count("payments")):
         stack.freeze(f"payments-{index}")
     try:

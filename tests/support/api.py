@@ -8,14 +8,18 @@ async with Api(stack.api_url, KEY, SECRET) as api:
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any
 
 import httpx
 
+from api.idempotency import REPEATED_WITHIN_MS
+from domain.ids import keyed_hour
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
 CARD = {"number": "4111111111111111", "expiry_month": "12", "expiry_year": "2039", "cvv": "123"}
+PROMISED_LATER_SECONDS = 100
 UNDECIDED = ("CREATED", "PROCESSING", "PENDING")
 
 Json = dict[str, Any]
@@ -111,3 +115,16 @@ async def signed_up(stack: Stack) -> Api:
     async with httpx.AsyncClient(base_url=stack.api_url, timeout=20, trust_env=False) as http:
         merchant = created(await http.post("/api/v1/merchants", json=body))
     return Api(stack.api_url, merchant["api_key"], merchant["api_secret"])
+
+
+async def when_keys_are_promised() -> None:
+    """Until a request with a key that is not decided in time is answered 202 for the next half minute.
+
+    In the first minute after the hour of keyed ids has changed it is answered 409: api/idempotency.py says why.
+    """
+
+    def far_from_the_change() -> bool:
+        now_ms = time.time_ns() // 1_000_000
+        return keyed_hour(now_ms - REPEATED_WITHIN_MS) == keyed_hour(now_ms + 30_000)
+
+    await eventually(far_from_the_change, timeout=PROMISED_LATER_SECONDS, interval=0.5)
