@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from api.errors import JSON
 from api.parts import Parts
-from domain.order import Order, OrderStatus
+from domain.order import CreateOrder, Decision, Order, decide
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.resource import resource_of
@@ -65,20 +65,17 @@ def order_as_found(found: Found) -> Order:
     if isinstance(found.row, Order):
         return found.row
     promised = found.resource
-    created_at = datetime.fromisoformat(promised["created_at"])
-    return Order(
-        id=promised["id"],
+    command = CreateOrder(
+        order_id=promised["id"],
         merchant_id=found.merchant_id,
         amount=promised["amount"],
         currency=promised["currency"],
         receipt=promised["receipt"],
         notes=promised["notes"],
-        status=OrderStatus.CREATED,
-        version=1,
-        last_event_at=created_at,
-        created_at=created_at,
-        updated_at=None,
     )
+    foreseen = decide(None, command, datetime.fromisoformat(promised["created_at"]))
+    assert isinstance(foreseen, Decision) and isinstance(foreseen.subject, Order), "only what can be made is promised"
+    return foreseen.subject
 
 
 def _found(row: Subject) -> Found:

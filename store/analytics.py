@@ -88,29 +88,9 @@ def pieces_of(span: Span) -> list[Piece]:
     return [piece for piece in pieces if piece.from_at < piece.to_at]
 
 
-# rollups_pkey, once for each piece and measure: PostgreSQL cannot know how short the pieces are, and a join that is not
-# LATERAL makes it read every stretch of the merchant's.
-TOTALS = """
-SELECT p.span_number, m.measure, r.label, sum(r.count)::bigint AS count, sum(r.amount_minor)::bigint AS amount_minor
-  FROM unnest($3::int[], $4::smallint[], $5::timestamptz[], $6::timestamptz[])
-       AS p (span_number, grain_minutes, from_at, to_at)
- CROSS JOIN unnest($2::text[]) AS m (measure)
- CROSS JOIN LATERAL (
-       SELECT label, sum(count) AS count, sum(amount_minor) AS amount_minor
-         FROM rollups
-        WHERE merchant_id = $1
-          AND grain_minutes = p.grain_minutes
-          AND measure = m.measure
-          AND starts_at >= p.from_at
-          AND starts_at < p.to_at
-        GROUP BY label) AS r
- GROUP BY p.span_number, m.measure, r.label
-"""
-# rollups_pkey, once for each piece and measure, kept so by the OFFSET
-POINTS = """
-SELECT date_bin($6, r.starts_at, $7) AS at, m.measure, r.label, sum(r.count)::bigint AS count,
-       sum(r.amount_minor)::bigint AS amount_minor
-  FROM unnest($3::smallint[], $4::timestamptz[], $5::timestamptz[]) AS p (grain_minutes, from_at, to_at)
+# rollups_pkey, once for each piece `p` and measure. PostgreSQL cannot know how short the pieces are: the OFFSET keeps
+# it from joining in another way, which would read every stretch of the merchant's.
+_STRETCHES = """
  CROSS JOIN unnest($2::text[]) AS m (measure)
  CROSS JOIN LATERAL (
        SELECT starts_at, label, count, amount_minor
@@ -121,6 +101,19 @@ SELECT date_bin($6, r.starts_at, $7) AS at, m.measure, r.label, sum(r.count)::bi
           AND starts_at >= p.from_at
           AND starts_at < p.to_at
        OFFSET 0) AS r
+"""
+TOTALS = f"""
+SELECT p.span_number, m.measure, r.label, sum(r.count)::bigint AS count, sum(r.amount_minor)::bigint AS amount_minor
+  FROM unnest($3::int[], $4::smallint[], $5::timestamptz[], $6::timestamptz[])
+       AS p (span_number, grain_minutes, from_at, to_at)
+{_STRETCHES}
+ GROUP BY p.span_number, m.measure, r.label
+"""
+POINTS = f"""
+SELECT date_bin($6, r.starts_at, $7) AS at, m.measure, r.label, sum(r.count)::bigint AS count,
+       sum(r.amount_minor)::bigint AS amount_minor
+  FROM unnest($3::smallint[], $4::timestamptz[], $5::timestamptz[]) AS p (grain_minutes, from_at, to_at)
+{_STRETCHES}
  GROUP BY 1, m.measure, r.label
 """
 # webhook_logs_delivered, webhook_logs_failed, webhook_logs_waiting

@@ -117,6 +117,11 @@ class EventSeen:
     decided_at: datetime | None
     record: JsonObject
 
+    @property
+    def written_at(self) -> datetime:
+        """About when its record came onto the log: right after its commit."""
+        return self.decided_at or self.at
+
 
 async def events_of(pool: asyncpg.Pool, order_id: str, *, after: int = 0) -> list[EventSeen]:
     """The order's events above sequence `after`, in sequence."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import asyncpg
+
+from store.api_keys import Connection
 
 PLAN_WITH_VALUES = "SET LOCAL plan_cache_mode = force_custom_plan"
 
@@ -49,17 +53,19 @@ class Conditions:
         return f"SELECT *\n  FROM {table}\n {self.sql}\n ORDER BY created_at DESC, id DESC\n LIMIT {int(limit)}"
 
 
-async def fetch_planned(pool: asyncpg.Pool, query: str, *parameters: Any) -> list[asyncpg.Record]:
-    """The rows, by a plan made for these very values.
+@asynccontextmanager
+async def planned(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """A connection whose queries are planned for their very values, in one transaction.
 
     A prepared statement's general plan takes no partial index, and reads a million rows for a status that none has;
     PostgreSQL falls for it, because such a plan looks cheap to it.
     """
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(PLAN_WITH_VALUES)
-        return await connection.fetch(query, *parameters)
+        yield connection
 
 
 async def fetch_newest(pool: asyncpg.Pool, table: str, conditions: Conditions, limit: int) -> list[asyncpg.Record]:
     """At most `limit` rows of `table` that meet the conditions, newest first."""
-    return await fetch_planned(pool, conditions.newest_first(table, limit), *conditions.parameters)
+    async with planned(pool) as connection:
+        return await connection.fetch(conditions.newest_first(table, limit), *conditions.parameters)

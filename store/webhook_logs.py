@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from domain.delivery import Due
-from store.paging import fetch_planned
+from store.paging import planned
 from store.webhook_jobs import LogFilter
 from store.webhook_recording import due_of
 
@@ -83,9 +83,9 @@ async def list_logs(
         merchant_id, wanted.status, wanted.event, wanted.endpoint_id, wanted.payment_id, wanted.begins_at,
         wanted.ends_at,
     )  # fmt: skip
-    rows = await fetch_planned(pool, LIST, *arguments, limit, offset)
-    ((total,),) = await fetch_planned(pool, COUNT, *arguments)
-    return rows, int(total)
+    async with planned(pool) as connection:
+        rows = await connection.fetch(LIST, *arguments, limit, offset)
+        return rows, int(await connection.fetchval(COUNT, *arguments))
 
 
 async def find_log(

@@ -83,7 +83,7 @@ async def timeline(request: Request, payment_id: str, caller: Annotated[Caller, 
     found = await owned_payment(parts, payment_id, caller.merchant_id)
     events = [event for event in await events_of(parts.pool, found.order_id) if _concerns(event, payment_id)]
     refunds = {event.record["body"]["refund"]["id"] for event in events if "refund" in event.record["body"]}
-    written = [(event.decided_at or event.at, event_id(found.order_id, event.sequence)) for event in events]
+    written = [(event.written_at, event_id(found.order_id, event.sequence)) for event in events]
     offsets = await parts.log_places.offsets(found.order_id, written)
     return json_response(
         {

@@ -73,8 +73,7 @@ async def _commands(
 async def _event_records(
     reader: LogReader, order_id: str, events: Sequence[EventSeen], settings: Settings
 ) -> list[LogRecord]:
-    """An event's record is written right after its commit."""
-    due = [(event.decided_at or event.at, str(event.record["id"])) for event in events]
+    due = [(event.written_at, str(event.record["id"])) for event in events]
     return await locate(reader, EVENTS, order_id, due, partitions=settings.topic_partitions)
 
 

@@ -83,7 +83,7 @@ def _events(events: Iterable[EventSeen], places: dict[str, str]) -> Iterator[Ste
     floor: datetime | None = None
     for event in events:
         record = event.record
-        at = event.decided_at or event.at
+        at = event.written_at
         floor = at = at if floor is None else max(floor, at)
         yield Step(
             at=at,
