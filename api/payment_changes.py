@@ -11,8 +11,8 @@ import asyncpg
 
 from api.live import LiveUpdates
 from runtime.logs import get_logger
-from store.jobs import payment_channel
 from store.payments import payment_versions
+from store.replies import payment_channel
 
 log = get_logger("payment-changes")
 EVERY_SECONDS = 2.0

@@ -140,7 +140,7 @@ class Actor:
                 reply = Reply(f"{kind.decode()}{message.key.decode()}", Flag.ACCEPTED, message.key.decode())
                 replies.setdefault(worker, []).append(reply)
         if replies:
-            await publish_replies(self._redis, replies, timeout=5)
+            await publish_replies(self._redis, replies, {}, timeout=5)
 
 
 async def bank(settings: Settings) -> None:

@@ -7,16 +7,18 @@ import time
 from dataclasses import dataclass
 
 import asyncpg
-import orjson
 
 from bench.http import Target
 from bench.load import Taken, closed_loop, one_at_a_time, open_loop, percentile
 from bench.processes import cores_used, usage_by_role
+from domain.event import EventType
 from store.redis_clients import make_subscriber
+from store.replies import payment_channel
 from tests.support.stack import Stack
 
 UNDECIDED = "SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING')"
 SETTLE_SECONDS_MAX = 180.0
+SUCCEEDED = EventType.PAYMENT_SUCCESS.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class _Watcher:
 
     async def __aenter__(self) -> _Watcher:
         self._channel = self._client.pubsub()
-        await self._channel.psubscribe("payment:*")
+        await self._channel.psubscribe(payment_channel("*"))
         self._task = asyncio.create_task(self._watch())
         return self
 
@@ -128,9 +130,9 @@ class _Watcher:
 
     async def _watch(self) -> None:
         async for message in self._channel.listen():
-            if message["type"] == "pmessage" and b'"payment.success"' in message["data"]:
-                payment = orjson.loads(message["data"])["body"]["payment"]
-                self._succeeded_at.setdefault(payment["id"], time.perf_counter())
+            if message["type"] == "pmessage" and message["data"] == SUCCEEDED:
+                payment_id = message["channel"].decode().removeprefix(payment_channel(""))
+                self._succeeded_at.setdefault(payment_id, time.perf_counter())
 
     async def seconds_to_outcome(self, taken: Taken) -> list[float]:
         """For each payment that was accepted; waits for the last of them."""

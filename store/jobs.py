@@ -3,17 +3,20 @@
     jobs:counters   name -> integer
     jobs:offsets    topic/partition -> next offset to count
 
-One Lua call applies a partition's deltas, moves its offset and publishes the live updates, or does nothing where the
-stored offset is not the expected one: after a flush, a failover or a second worker, the counting goes on from what
-Redis says. Counters and offsets can only be lost together.
+One Lua call applies a partition's deltas and moves its offset, or does nothing where the stored offset is not the
+expected one: after a flush, a failover or a second worker, the counting goes on from what Redis says. Counters and
+offsets can only be lost together. The calls of several partitions travel together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
 from typing import Any
 
 import redis.asyncio as redis
+from redis.exceptions import NoScriptError
 
 from runtime.settings import Settings
 from store.heartbeats import alive
@@ -30,12 +33,28 @@ for i = 0, count - 1 do
   redis.call('HINCRBY', KEYS[1], ARGV[5 + 2 * i], ARGV[6 + 2 * i])
 end
 redis.call('HSET', KEYS[2], ARGV[1], next_offset)
-for i = 5 + 2 * count, #ARGV, 2 do
-  redis.call('PUBLISH', ARGV[i], ARGV[i + 1])
-end
 return -1
 """
+APPLY_SHA = sha1(APPLY.encode(), usedforsecurity=False).hexdigest()
+"""The name by which Redis knows the script."""
 APPLIED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the records of one `topic/partition` come to, from the `expected` offset to the next."""
+
+    place: str
+    expected: int
+    next_offset: int
+    deltas: Mapping[str, int]
+
+    def arguments(self) -> list[Any]:
+        """ARGV of APPLY."""
+        found: list[Any] = [self.place, self.expected, self.next_offset, len(self.deltas)]
+        for name, delta in self.deltas.items():
+            found += (name, delta)
+        return found
 
 
 class JobCounters:
@@ -43,42 +62,28 @@ class JobCounters:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._apply = client.register_script(APPLY)
 
     async def offset(self, place: str) -> int:
         """Next offset to count of `topic/partition`; 0 where nothing is known."""
         stored = await self._client.hget(OFFSETS, place)
         return int(stored) if stored is not None else 0
 
-    async def apply(
-        self,
-        place: str,
-        *,
-        expected: int,
-        next_offset: int,
-        deltas: Mapping[str, int],
-        messages: Sequence[tuple[str, bytes]],
-    ) -> int:
-        """Apply one partition's step. Returns APPLIED, or the offset that Redis has instead of `expected`.
+    async def apply(self, steps: Sequence[Step]) -> list[int]:
+        """Apply each step by itself. Of each: APPLIED, or the offset that Redis has instead of `expected`.
 
-        Raises RedisError or OSError: whether it was applied is unknown then, and the next call will tell.
+        Raises RedisError or OSError: what was applied is unknown then, and the next call will tell.
         """
-        arguments: list[Any] = [place, expected, next_offset, len(deltas)]
-        for name, delta in deltas.items():
-            arguments += (name, delta)
-        for channel, message in messages:
-            arguments += (channel, message)
-        return int(await self._apply(keys=[COUNTERS, OFFSETS], args=arguments))
+        try:
+            return await self._apply(steps)
+        except NoScriptError:
+            await self._client.script_load(APPLY)
+            return await self._apply(steps)
 
-
-def payment_channel(payment_id: str) -> str:
-    """Redis channel of one payment's live updates (checkout)."""
-    return f"payment:{payment_id}"
-
-
-def merchant_channel(merchant_id: str) -> str:
-    """Redis channel of everything that happens to a merchant (dashboard)."""
-    return f"merchant:{merchant_id}"
+    async def _apply(self, steps: Sequence[Step]) -> list[int]:
+        pipeline = self._client.pipeline(transaction=False)
+        for step in steps:
+            pipeline.evalsha(APPLY_SHA, 2, COUNTERS, OFFSETS, *step.arguments())
+        return [int(result) for result in await pipeline.execute()]
 
 
 async def job_status(client: redis.Redis, settings: Settings) -> dict[str, Any]:

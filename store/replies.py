@@ -1,7 +1,9 @@
-"""Answers of the actors to the API's waiting requests, over Redis PUBLISH. A hint only: the inbox row is the truth.
+"""What the actors tell the API's processes over Redis PUBLISH. Hints only: the inbox and the tables are the truth.
 
-    channel reply:<api worker>, one line for each command:  id TAB flag TAB body NEWLINE
-    flag  A accepted · R rejected (body: code, description, field) · D accepted before, now repeated
+    reply:<api worker>    answers to waiting requests, one line for each command:  id TAB flag TAB body NEWLINE
+                          flag  A accepted · R rejected (body: code, description, field) · D accepted before, repeated
+    payment:<id>          something happened to the payment (the last event's type): whoever watches it looks
+    merchant:<id>         something happened to a payment of the merchant
 
 Bodies are compact JSON, so neither TAB nor NEWLINE occurs in them, and nobody has to parse one to pass it on.
 """
@@ -9,7 +11,7 @@ Bodies are compact JSON, so neither TAB nor NEWLINE occurs in them, and nobody h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -51,12 +53,29 @@ def decode_replies(message: str) -> list[Reply]:
     return replies
 
 
-async def publish_replies(client: redis.Redis, by_worker: dict[str, list[Reply]], *, timeout: float) -> None:
-    """Send what each API worker waits for, one message a worker. Raises RedisError or TimeoutError."""
+def payment_channel(payment_id: str) -> str:
+    """Redis channel of one payment (checkout)."""
+    return f"payment:{payment_id}"
+
+
+def merchant_channel(merchant_id: str) -> str:
+    """Redis channel of everything that happens to a merchant's payments (dashboard)."""
+    return f"merchant:{merchant_id}"
+
+
+async def publish_replies(
+    client: redis.Redis, by_worker: Mapping[str, list[Reply]], wakes: Mapping[str, str], *, timeout: float
+) -> None:
+    """Send what each API worker waits for, one message a worker, and each channel's wake (channel -> event type).
+
+    Raises RedisError or TimeoutError.
+    """
     async with asyncio.timeout(timeout):
         pipeline = client.pipeline(transaction=False)
         for worker, replies in by_worker.items():
             pipeline.publish(CHANNEL_PREFIX + worker, encode_replies(replies))
+        for channel, event_type in wakes.items():
+            pipeline.publish(channel, event_type)
         await pipeline.execute()
 
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from runtime.logs import get_logger
 from runtime.settings import Settings
+from store.connections import leave_session
 
 log = get_logger("webhook_store")
 
@@ -29,6 +30,7 @@ async def make_webhook_pool(settings: Settings, *, size: int) -> asyncpg.Pool:
         timeout=3,
         command_timeout=15,
         server_settings={"application_name": "gateway-webhooks", "jit": "off", "enable_seqscan": "off"},
+        reset=leave_session,
     )
 
 

@@ -1,4 +1,4 @@
-"""events, dead letters ─► job counters in Redis (exactly once) and live updates (best effort).
+"""events, dead letters ─► job counters in Redis, exactly once.
 
 A payment is a job: created = pending, processing, then completed, whether it succeeded or was declined. A dead letter
 is a failed job. The place in the log is kept in Redis beside the counters, not in the consumer group: they are
@@ -22,12 +22,14 @@ from agents.jobs.seen import Seen
 from agents.role import Context
 from domain.event import EventType
 from runtime.logs import get_logger
-from store.jobs import APPLIED, JobCounters, merchant_channel, payment_channel
+from store.jobs import APPLIED, JobCounters, Step
 from topics.catalogue import EVENTS, PAYMENTS_DLQ
 
 log = get_logger("jobs")
 
 GROUP = "jobs"
+GATHER_MS = 100
+"""How old a counter may be; records that come in that time are counted together."""
 WINDOW_RECORDS = 20_000
 """How far before the stored offset a partition is read again after a start, to know what was counted."""
 
@@ -60,7 +62,13 @@ class Jobs:
         self._counters = JobCounters(context.redis)
         self._places: dict[TopicPartition, Place] = {}
         self._consumer = LogConsumer(
-            context.settings, EVENTS, PAYMENTS_DLQ, group=GROUP, member=context.worker.name, on_change=self._on_change
+            context.settings,
+            EVENTS,
+            PAYMENTS_DLQ,
+            group=GROUP,
+            member=context.worker.name,
+            on_change=self._on_change,
+            gather_ms=GATHER_MS,
         )
 
     async def run(self) -> None:
@@ -82,8 +90,10 @@ class Jobs:
         for partition in self._consumer.raw.assignment():
             if partition not in self._places:
                 await self._find_place(partition)
-        for partition, messages in (await self._consumer.take(wait_ms=250)).items():
-            await self._count(partition, messages)
+        taken = await self._consumer.take(wait_ms=250)
+        steps = {partition: step for partition, messages in taken.items() if (step := self._step(partition, messages))}
+        if steps:
+            await self._apply(steps)
         await self._consumer.commit_if_due()
 
     async def _find_place(self, partition: TopicPartition) -> None:
@@ -99,71 +109,45 @@ class Jobs:
         consumer.seek(partition, max(first, min(offset, end) - WINDOW_RECORDS))
         self._places[partition] = Place(offset=offset)
 
-    async def _count(self, partition: TopicPartition, messages: list[Any]) -> None:
+    def _step(self, partition: TopicPartition, messages: list[Any]) -> Step | None:
+        """What these records come to; None where all of them were counted before."""
         place = self._places.get(partition)
         if place is None or place.offset is None:
-            return
+            return None
         deltas: Tally[str] = Tally()
-        live: list[tuple[str, bytes]] = []
         expected = place.offset
         for message in messages:
-            counted_before = message.offset < expected
-            fresh = _fold(message, partition, place.seen, window_start=counted_before)
-            if counted_before or fresh is None:
+            event_type = _type_if_new(message, partition, place.seen)
+            if message.offset < expected or event_type is None:
                 continue
-            deltas.update(DELTAS.get(fresh.type, {}))
-            live.extend(fresh.live)
-        next_offset = max(expected, messages[-1].offset + 1)
+            for name, delta in DELTAS.get(event_type, {}).items():
+                deltas[name] += delta
         COUNTED.inc(len(messages))
-        if next_offset > expected:
-            await self._apply(partition, place, next_offset, deltas, live)
+        next_offset = messages[-1].offset + 1
+        if next_offset <= expected:
+            return None
+        changed = {name: delta for name, delta in deltas.items() if delta}
+        return Step(_name(partition), expected, next_offset, changed)
 
-    async def _apply(
-        self,
-        partition: TopicPartition,
-        place: Place,
-        next_offset: int,
-        deltas: Tally[str],
-        live: list[tuple[str, bytes]],
-    ) -> None:
-        assert place.offset is not None
-        result = await self._counters.apply(
-            _name(partition),
-            expected=place.offset,
-            next_offset=next_offset,
-            deltas={name: delta for name, delta in deltas.items() if delta},
-            messages=live,
-        )
-        if result != APPLIED:
-            log.warning("counters_moved", partition=_name(partition), expected=place.offset, stored=result)
-            del self._places[partition]
-            return
-        place.offset = next_offset
-        self._consumer.offsets.done(self._consumer.offsets.begin(partition, next_offset - 1))
+    async def _apply(self, steps: dict[TopicPartition, Step]) -> None:
+        results = await self._counters.apply(list(steps.values()))
+        for (partition, step), result in zip(steps.items(), results, strict=True):
+            if result != APPLIED:
+                log.warning("counters_moved", partition=step.place, expected=step.expected, stored=result)
+                self._places.pop(partition, None)
+            elif (place := self._places.get(partition)) is not None:
+                place.offset = step.next_offset
+                self._consumer.offsets.done(self._consumer.offsets.begin(partition, step.next_offset - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """A record met for the first time: its type, and what to tell those who watch."""
-
-    type: str
-    live: tuple[tuple[str, bytes], ...] = ()
-
-
-def _fold(message: Any, partition: TopicPartition, seen: Seen, *, window_start: bool) -> Fresh | None:
-    """None where the record was counted before or cannot be read."""
+def _type_if_new(message: Any, partition: TopicPartition, seen: Seen) -> str | None:
+    """The record's type; None where it was met before or cannot be read."""
     try:
         record = orjson.loads(message.value)
         event_type: str = record["type"]
         if partition.topic == PAYMENTS_DLQ:
-            return Fresh(event_type) if seen.is_new(record["id"], 1, record["at"]) else None
-        body = record["body"]
-        if not seen.is_new(record["key"], body["sequence"], record["at"]):
-            return None
-        if window_start or (event_type not in DELTAS and event_type != EventType.PAYMENT_CAPTURED):
-            return Fresh(event_type)
-        channels = (payment_channel(body["payment"]["id"]), merchant_channel(body["merchant_id"]))
-        return Fresh(event_type, tuple((channel, message.value) for channel in channels))
+            return event_type if seen.is_new(record["id"], 1, record["at"]) else None
+        return event_type if seen.is_new(record["key"], record["body"]["sequence"], record["at"]) else None
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         log.error("record_undecodable", place=_name(partition), offset=message.offset, error=repr(error))
         return None

@@ -61,7 +61,6 @@ class Prepared:
     """A committed batch whose events are still to be published."""
 
     records: list[Record]
-    replies: dict[str, list[Reply]]
     replying: asyncio.Task[None]
 
 
@@ -98,8 +97,8 @@ class PaymentActor:
             dead.append(_dead(broken.asked.incoming, REASON_INVARIANT, broken.error, broken.trace))
         self._remember(folded)
         self._measure(folded, len(messages), time.monotonic() - started)
-        replying = asyncio.create_task(self._reply(folded.replies))
-        return Prepared(records=folded.records + dead, replies=folded.replies, replying=replying)
+        replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
+        return Prepared(records=folded.records + dead, replying=replying)
 
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""
@@ -110,13 +109,13 @@ class PaymentActor:
         self._unfinished -= 1
         PUBLISH_SECONDS.observe(self._progress_at - started)
 
-    async def _reply(self, replies: dict[str, list[Reply]]) -> None:
-        if not replies:
+    async def _reply(self, replies: dict[str, list[Reply]], wakes: dict[str, str]) -> None:
+        if not (replies or wakes):
             return
         try:
-            await publish_replies(self._replies, replies, timeout=REPLY_TIMEOUT_SECONDS)
+            await publish_replies(self._replies, replies, wakes, timeout=REPLY_TIMEOUT_SECONDS)
         except (RedisError, OSError) as error:
-            # A hint only: whoever waits finds the answer in the inbox.
+            # Hints only: whoever waits finds the answer in the inbox, whoever watches looks every other second.
             log.warning("replies_not_sent", error=repr(error), workers=len(replies))
 
     async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
@@ -151,6 +150,7 @@ class PaymentActor:
                 folded = Folded(broken=[broken])
             whole.records.extend(folded.records)
             whole.broken.extend(folded.broken)
+            whole.wakes |= folded.wakes
             for worker, replies in folded.replies.items():
                 whole.replies[worker].extend(replies)
         return whole

@@ -24,7 +24,7 @@ from domain.refund import SettleRefund
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
 from store.actor import Batch, CommandRow, EventRow, StoredCommand
-from store.replies import Flag, Reply
+from store.replies import Flag, Reply, merchant_channel, payment_channel
 from topics.catalogue import EVENTS
 from topics.codec import encode_event
 from topics.envelope import HEADER_TYPE, encode_json
@@ -49,6 +49,8 @@ class Folded:
     batch: Batch = field(default_factory=Batch)
     records: list[Record] = field(default_factory=list)
     replies: dict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
+    wakes: dict[str, str] = field(default_factory=dict)
+    """Live channel -> type of the last event it is about."""
     broken: list[Broken] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     """State after the batch of every order that it touched."""
@@ -187,9 +189,12 @@ def _event_row(event: Event, payload: bytes) -> EventRow:
 
 
 def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Order | None:
-    """The order after its events; the rows they changed go into the batch."""
+    """The order after its events; the rows they changed go into the batch, who watches them is woken."""
     for event in events:
         before, order = order, evolve(order, event)
+        if not isinstance(event, OrderEvent):
+            folded.wakes[payment_channel(event.payment.id)] = event.type
+            folded.wakes[merchant_channel(event.payment.merchant_id)] = event.type
         match event:
             case PaymentEvent():
                 folded.batch.payments[event.payment.id] = event.payment

@@ -26,6 +26,8 @@ log = get_logger("planner")
 
 GROUP = "planner"
 EVENTS_MAX = 500
+GATHER_MS = 30
+"""How long an event may wait for others, to be planned with them in one transaction."""
 PUBLISH_TIMEOUT_SECONDS = 45
 WANTED = frozenset(event.encode() for event in MERCHANT_EVENTS)
 PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries topic for the first time")
@@ -38,7 +40,9 @@ class Planner:
         self._context = context
         self._settings = context.settings
         self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
-        self._consumer = LogConsumer(context.settings, EVENTS, group=GROUP, member=context.worker.name)
+        self._consumer = LogConsumer(
+            context.settings, EVENTS, group=GROUP, member=context.worker.name, gather_ms=GATHER_MS
+        )
         self._planned = 0
 
     async def run(self) -> None:

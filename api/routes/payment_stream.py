@@ -28,8 +28,8 @@ from domain.event import EventType
 from domain.payment import UNDECIDED, Payment, PaymentStatus
 from runtime.logs import get_logger
 from store.delivered import outcome_delivered
-from store.jobs import payment_channel
 from store.payments import find_payment
+from store.replies import payment_channel
 from topics.envelope import encode_json
 
 log = get_logger("payment-stream")

@@ -27,7 +27,7 @@ from api.parts import parts_of
 from api.sessions import token_of
 from runtime.logs import get_logger
 from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
-from store.jobs import merchant_channel
+from store.replies import merchant_channel
 from store.sessions import peek_session
 
 log = get_logger("stream")
