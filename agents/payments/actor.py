@@ -61,6 +61,8 @@ class Prepared:
     """A committed batch whose events are still to be published."""
 
     records: list[Record]
+    replies: dict[str, list[Reply]]
+    wakes: dict[str, str]
     replying: asyncio.Task[None]
 
 
@@ -98,7 +100,7 @@ class PaymentActor:
         self._remember(folded)
         self._measure(folded, len(messages), time.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
-        return Prepared(records=folded.records + dead, replying=replying)
+        return Prepared(folded.records + dead, folded.replies, folded.wakes, replying)
 
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""

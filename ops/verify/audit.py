@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,9 +37,17 @@ SLICE_ENDS = (0.35, 0.55, 0.7, 0.8, 0.88, 0.95)
 Result = TypeVar("Result")
 
 
-def second_process() -> ProcessPoolExecutor:
-    """Where the topic is read. Its start costs a second of imports; several audits may share one."""
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+def second_process(*, forked: bool = False) -> ProcessPoolExecutor:
+    """Where the topic is read. Several audits may share one.
+
+    `forked`: begin as a copy of this process, at once, instead of importing everything again for a second. Only for
+    a caller without threads, event loop and connections, for the copy would share them.
+    """
+    if not forked:
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
+    pool.submit(int).result()
+    return pool
 
 
 async def audit(
@@ -78,6 +87,7 @@ class _Audit:
         self._second = second
         self._snapshot = snapshot
         self._since = since
+        self._seed = secrets.randbits(64)
         self._report = Report()
         self._sums = empty()
 
@@ -102,7 +112,7 @@ class _Audit:
         return self._report
 
     async def _here(self, left: deque[Which]) -> None:
-        auditor = Auditor(self._settings, self._snapshot)
+        auditor = Auditor(self._settings, self._snapshot, self._seed)
         while left:
             await auditor.run(left.popleft())
         self._take(auditor.done.report, auditor.done.sums)
@@ -110,11 +120,11 @@ class _Audit:
     async def _there(self, left: deque[Which], settle_seconds: float) -> TopicReport:
         """The topic, then slices; several of them share nothing but the process."""
         if self._since is None:
-            topic = await self._beside(first_look, self._settings, self._snapshot)
+            topic = await self._beside(first_look, self._settings, self._snapshot, self._seed)
         else:
             topic = await self._closer_look(None, settle_seconds)
         while left:
-            done = await self._beside(audit_slice, self._settings, self._snapshot, left.pop())
+            done = await self._beside(audit_slice, self._settings, self._snapshot, self._seed, left.pop())
             self._take(done.report, done.sums)
         return topic
 

@@ -37,9 +37,9 @@ class Sliced:
     sums: Sums = field(default_factory=empty)
 
 
-def audit_slice(settings: Settings, snapshot: Snapshot, which: Which) -> Sliced:
-    """Run in a process of its own, while the session that exported `snapshot` lives."""
-    auditor = Auditor(settings, snapshot)
+def audit_slice(settings: Settings, snapshot: Snapshot, seed: int, which: Which) -> Sliced:
+    """Run in a process of its own, while the session that exported `snapshot` lives. `seed`: of the sums."""
+    auditor = Auditor(settings, snapshot, seed)
     run(auditor.run(which))
     return auditor.done
 
@@ -47,10 +47,11 @@ def audit_slice(settings: Settings, snapshot: Snapshot, which: Which) -> Sliced:
 class Auditor:
     """The pass over the database."""
 
-    def __init__(self, settings: Settings, snapshot: Snapshot) -> None:
+    def __init__(self, settings: Settings, snapshot: Snapshot, seed: int) -> None:
         self.done = Sliced()
         self._dsn = settings.database_url.get_secret_value()
         self._snapshot = snapshot
+        self._seed = seed
         self._report = self.done.report
         self._sums = self.done.sums
         self._compared = dict.fromkeys((Check.HISTORY, Check.MONEY, Check.STATE, Check.COMMANDS), 0)
@@ -83,10 +84,10 @@ class Auditor:
 
     def _window(self, window: dict[str, list[Any]], rows: dict[str, dict[str, list[Any]]]) -> None:
         orders, payments, refunds, commands = (rows[name].pop for name in ("orders", "payments", "refunds", "commands"))
-        sums, events = self._sums, 0
+        sums, seed, events = self._sums, self._seed, 0
         for order_id, history in window.items():
             events += len(history)
-            sums[ending(order_id)] += sum_of([row[5] for row in history])
+            sums[ending(order_id)] += sum_of([row[5] for row in history], seed)
             book = fold(order_id, self._decoded(history))
             if book.findings:
                 self._report.add(book.findings)

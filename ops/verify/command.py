@@ -37,7 +37,7 @@ def verify(
     """Compare events, log, state, inbox and bank with each other; exit code 1 where anything differs."""
     settings = enter(single_plan())
     try:
-        with second_process() as second:
+        with second_process(forked=True) as second:
             report = run(audit(settings, second, since=instant(since), settle_seconds=settle))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
         raise GatewayError(f"Nothing was verified: {type(error).__name__}: {error}") from error

@@ -16,10 +16,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.payments.actor import OtherOwnerError, PaymentActor, Prepared
 from agents.payments.intake import Incoming
-from domain.ids import ORDER, PAYMENT
+from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.order import Command
 from store.actor import ActorStore, Conflict
-from store.redis_clients import make_redis
+from store.redis_clients import make_redis, make_subscriber
+from store.replies import merchant_channel, payment_channel
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
@@ -214,3 +215,26 @@ async def test_the_same_key_in_a_new_request_is_answered_from_the_inbox(bench: B
     assert replies[0].body == replies[1].body
     assert replies[0].flag != replies[1].flag
     assert await bench.events(order_id) == ["order.created"]
+
+
+async def test_who_watches_is_woken_once_what_happened_can_be_read(bench: Bench) -> None:
+    # Given somebody who watches a payment, and somebody who watches its merchant,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    channels = [payment_channel(payment_id), merchant_channel(SEEDED_MERCHANT_ID)]
+    subscriber = make_subscriber(bench.asker.settings)
+    async with subscriber.pubsub() as heard:
+        await heard.subscribe(*channels)
+        actor = await bench.actor()
+        # when an order is made and paid,
+        await work(actor, bench.asked(order_command(order_id)), bench.asked(payment_command(order_id, payment_id)))
+        # then each hears one word of it, and nothing of the order alone.
+        said = {}
+        async with asyncio.timeout(5):
+            while len(said) < len(channels):
+                message = await heard.get_message(ignore_subscribe_messages=True, timeout=1)
+                if message is not None:
+                    said[message["channel"].decode()] = message["data"]
+        assert said == dict.fromkeys(channels, b"payment.processing")
+        assert await heard.get_message(ignore_subscribe_messages=True, timeout=0.2) is None
+    assert "payment.processing" in await bench.events(order_id)
+    await subscriber.aclose()

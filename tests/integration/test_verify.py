@@ -29,6 +29,7 @@ from topics.catalogue import EVENTS, partition_of
 from topics.producer import Record
 
 SECOND = second_process()
+SEED = 7
 TABLES = ("orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_logs")
 
 
@@ -314,7 +315,7 @@ async def first_looked(stack: Stack) -> TopicReport:
     connection = await connect(stack.database_url)
     try:
         async with connection.transaction(isolation="repeatable_read"):
-            return await asyncio.to_thread(first_look, stack.settings, await Snapshot.open(connection))
+            return await asyncio.to_thread(first_look, stack.settings, await Snapshot.open(connection), SEED)
     finally:
         await connection.close()
 
