@@ -15,6 +15,7 @@ from runtime.clock import now
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.api_keys import ApiKey, find_api_key, touch_api_key
+from store.connections import through_restart
 
 log = get_logger("api-keys")
 
@@ -73,7 +74,7 @@ class KeyCache:
         self._kept.clear()
 
     async def _load(self, key: str) -> Cached:
-        found = await find_api_key(self._pool, key)
+        found = await through_restart(lambda: find_api_key(self._pool, key))
         cached = Cached(found, time.monotonic() + (TTL_UNKNOWN_SECONDS if found is None else TTL_SECONDS))
         self._kept[key] = cached
         self._kept.move_to_end(key)

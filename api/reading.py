@@ -24,6 +24,7 @@ from domain.refund import Refund
 from domain.resource import resource_of
 from store.accepted import find_accepted
 from store.commands import find_decided
+from store.connections import through_restart
 from topics.envelope import encode_json
 
 Subject = Order | Payment | Refund
@@ -43,7 +44,7 @@ class Found:
 
 async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
     """Raises the database's and Redis' errors: without both it is not known that something does not exist."""
-    row = await load(parts.pool, resource_id)
+    row = await through_restart(lambda: load(parts.pool, resource_id))
     if row is not None:
         return _found(row)
     note = await find_accepted(parts.redis, resource_id)

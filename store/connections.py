@@ -1,10 +1,28 @@
-"""Making connections to PostgreSQL: asyncpg pools with bounded waits."""
+"""Making connections to PostgreSQL: asyncpg pools with bounded waits, and reads that outlast a restart."""
 
 from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import asyncpg
 
 from runtime.settings import Settings
+
+RESTART_SECONDS = 1.0
+AGAIN_SECONDS = 0.05
+RESTARTING = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
+"""What asyncpg raises while a server stops and starts; InternalClientError where it was just about to ask."""
+Result = TypeVar("Result")
 
 
 async def make_pool(settings: Settings, *, size: int, lazy: bool = False) -> asyncpg.Pool:
@@ -28,3 +46,19 @@ async def leave_session(_connection: asyncpg.Connection) -> None:
     query. Nothing here leaves any of them in a pool's session (`SET LOCAL`; locks that outlive a transaction are
     taken on connections of their own).
     """
+
+
+async def through_restart(read: Callable[[], Awaitable[Result]]) -> Result:
+    """What `read` finds; made again for RESTART_SECONDS while connections break or are refused.
+
+    For reads on which a request depends: a server that is merely restarting costs it a moment, not an error. A server
+    that hangs is not waited for again.
+    """
+    ends_at = time.monotonic() + RESTART_SECONDS
+    while True:
+        try:
+            return await read()
+        except RESTARTING:
+            if time.monotonic() >= ends_at:
+                raise
+        await asyncio.sleep(AGAIN_SECONDS)

@@ -1,9 +1,14 @@
-"""Whether PostgreSQL answers: asked every second over a connection of its own, so that a busy pool is no outage."""
+"""Whether PostgreSQL answers: asked every second over a connection of its own, so that a busy pool is no outage.
+
+A restart is none either: a server that is back within AWAY_AFTER_SECONDS has only made the actors wait, and requests
+that were not refused are answered by then.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import asyncpg
 
@@ -13,11 +18,14 @@ from runtime.settings import Settings
 log = get_logger("database-probe")
 
 EVERY_SECONDS = 1.0
+AGAIN_SECONDS = 0.1
+"""After a question that was not answered."""
+AWAY_AFTER_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0
 
 
 class DatabaseProbe:
-    """`up` is what the last question found."""
+    """`up` is false once no question was answered for AWAY_AFTER_SECONDS."""
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
@@ -27,14 +35,22 @@ class DatabaseProbe:
     async def run(self) -> None:
         """Ask for ever; cancel to stop."""
         try:
+            unanswered_since: float | None = None
             while True:
-                found = await self._ask()
-                if found is not self.up:
-                    log.warning("database_is_back" if found else "database_is_away")
-                self.up = found
-                await asyncio.sleep(EVERY_SECONDS)
+                asked_at = time.monotonic()
+                if await self._ask():
+                    unanswered_since = None
+                elif unanswered_since is None:
+                    unanswered_since = asked_at
+                self._tell(unanswered_since is None or time.monotonic() - unanswered_since < AWAY_AFTER_SECONDS)
+                await asyncio.sleep(EVERY_SECONDS if unanswered_since is None else AGAIN_SECONDS)
         finally:
             self._drop()
+
+    def _tell(self, up: bool) -> None:
+        if up is not self.up:
+            log.warning("database_is_back" if up else "database_is_away")
+        self.up = up
 
     async def _ask(self) -> bool:
         with contextlib.suppress(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import asyncpg
 import httpx
 
+from store.probe import AWAY_AFTER_SECONDS
 from tests.support.api import Api, created, error_of
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
@@ -81,6 +82,21 @@ async def test_without_the_database_nothing_is_taken(api: Api, stack: Stack) -> 
         await _unavailable(api, "GET", "/payments")
         unhealthy = await _health(api)
         assert (unhealthy.status_code, unhealthy.json()["database"]) == (503, "disconnected")
+    await _pays_again(api, stack)
+
+
+async def test_a_short_restart_of_the_database_is_waited_for_and_refuses_nobody(api: Api, stack: Stack) -> None:
+    order = await api.order()
+    restarting = asyncio.create_task(asyncio.to_thread(stack.restart, "postgres", "fast"))
+    asked: list[asyncio.Task[httpx.Response]] = []
+    while not restarting.done():
+        asked.append(asyncio.create_task(api.post("/orders", {"amount": 500})))
+        asked.append(asyncio.create_task(api.get(f"/orders/{order['id']}")))
+        await asyncio.sleep(0.03)
+    answers = [(await task).status_code for task in asked]
+    # A machine that is busy with other things may need longer than a request is made to wait: then it is told so.
+    honest = {200, 201} if await restarting < AWAY_AFTER_SECONDS / 2 else {200, 201, 202, 503}
+    assert set(answers) <= honest
     await _pays_again(api, stack)
 
 
