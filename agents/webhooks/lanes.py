@@ -1,8 +1,9 @@
 """Fair shares: each endpoint has a lane with room for so many requests at a time, so a slow one fills only its own.
 
-    offer ─► starts | waits its turn | is parked      parked: the lane is full and its oldest request is slow
+    offer ─► starts | waits its turn | is parked      parked: the lane is full and a quarter of its requests are slow
 
-A busy endpoint that answers quickly keeps its waiting line; one that hangs sends it away to the retry tier.
+A busy endpoint that answers quickly keeps its waiting line, also while a few of its requests straggle; one that hangs
+sends the line away to the retry tier.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 SHARE = 64
 """Requests under way for one endpoint."""
-SLOW_AFTER_SECONDS = 1.0
+STRAGGLERS_MAX = SHARE // 4
+"""More slow requests than these make a lane slow. A first burst, connections to be made for all of it, has some."""
+SLOW_AFTER_SECONDS = 2.0
 
 Work = TypeVar("Work")
 
@@ -26,7 +30,10 @@ class _Lane(Generic[Work]):
     waiting: deque[Work] = field(default_factory=deque)
 
     def is_slow(self, at: float) -> bool:
-        return len(self.started) >= SHARE and at - next(iter(self.started.values())) > SLOW_AFTER_SECONDS
+        if len(self.started) < SHARE:
+            return False
+        began_at = next(islice(self.started.values(), STRAGGLERS_MAX, None))
+        return at - began_at > SLOW_AFTER_SECONDS
 
 
 class Lanes(Generic[Work]):

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from agents.webhooks import lanes
-from agents.webhooks.lanes import SHARE, SLOW_AFTER_SECONDS, Lanes
+from agents.webhooks.lanes import SHARE, SLOW_AFTER_SECONDS, STRAGGLERS_MAX, Lanes
 from agents.webhooks.tiers import WAITING_MAX, Tiers
 from domain.delivery import (
     Answer,
@@ -114,6 +114,32 @@ def test_what_waits_behind_slow_requests_is_parked_and_so_is_what_comes_then(mon
     line.offer("slow", 2_000)
     assert parked == [SHARE, SHARE + 1, 2_000]
     assert len(started) == SHARE
+
+
+def test_a_few_stragglers_do_not_make_an_endpoint_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a full lane with a line, in which all but the oldest few requests have been answered and followed by others
+    _, parked, line = _line()
+    for number in range(SHARE):
+        line.offer("busy", number)
+    real = lanes.time.monotonic
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: real() + SLOW_AFTER_SECONDS + 0.1)
+    for ticket in range(STRAGGLERS_MAX + 1, SHARE + 1):
+        line.ended("busy", ticket)
+        line.offer("busy", 1_000 + ticket)
+    line.offer("busy", 2_000)
+    line.park_slow()
+    assert parked == []
+    # when one more of the old ones had not been answered,
+    _, parked, line = _line()
+    monkeypatch.setattr(lanes.time, "monotonic", real)
+    for number in range(STRAGGLERS_MAX + 1):
+        line.offer("busy", number)
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: real() + SLOW_AFTER_SECONDS + 0.1)
+    for number in range(STRAGGLERS_MAX + 1, SHARE):
+        line.offer("busy", number)
+    # then it is slow.
+    line.offer("busy", 2_000)
+    assert parked == [2_000]
 
 
 def test_a_tier_gives_back_what_is_due_first_whatever_came_first() -> None:
