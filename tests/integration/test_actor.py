@@ -107,7 +107,8 @@ async def test_a_crash_between_commit_and_publish_loses_and_repeats_nothing(benc
     # Given a batch that was committed, and a process that died before publishing it,
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
     batch = [bench.asked(order_command(order_id)), bench.asked(payment_command(order_id, payment_id))]
-    await (await bench.actor()).prepare(batch)
+    died = await (await bench.actor()).prepare(batch)
+    await died.replying
     assert await bench.event_records(order_id) == []
     # When the log gives the same records to a new process,
     await work(await bench.actor(), *batch)

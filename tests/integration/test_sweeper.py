@@ -220,9 +220,10 @@ async def _take(asker: Asker, *records: Record) -> None:
     """An actor decides these records."""
     store, redis = ActorStore(asker.settings), make_redis(asker.settings)
     actor = PaymentActor(store, asker.producer, redis)
-    await actor.prepare(
+    prepared = await actor.prepare(
         [Incoming(one.key, one.value, one.headers, Origin(COMMANDS, one.partition, 0)) for one in records]
     )
+    await prepared.replying
     await store.stop()
     await redis.aclose()
 
