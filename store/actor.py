@@ -152,8 +152,9 @@ def write_statement(tables: tuple[str, ...]) -> str:
             part += f" ON CONFLICT (id) DO UPDATE SET {changing}"
         parts.append(part)
         first += len(names)
-    beside = ", ".join(f"{table}_rows AS ({part})" for table, part in zip(tables, parts[:-1], strict=False))
-    return f"WITH {beside} {parts[-1]}" if beside else parts[-1]
+    *beside, last = parts
+    named = ", ".join(f"{table}_rows AS ({part})" for table, part in zip(tables[:-1], beside, strict=True))
+    return f"WITH {named} {last}" if named else last
 
 
 # The refusals stored under an Idempotency-Key that give way to a new decision. In the same transaction as the write.

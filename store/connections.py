@@ -25,8 +25,13 @@ RESTARTING = (
 Result = TypeVar("Result")
 
 
-async def make_pool(settings: Settings, *, size: int, lazy: bool = False) -> asyncpg.Pool:
-    """Pool for reads and control-plane writes. `lazy` opens nothing yet: a process may start without it."""
+async def make_pool(
+    settings: Settings, *, size: int, lazy: bool = False, name: str = "gateway", **session: str
+) -> asyncpg.Pool:
+    """Pool for reads and control-plane writes. `lazy` opens nothing yet: a process may start without it.
+
+    `name` is what PostgreSQL calls its sessions; `session`: more settings of theirs.
+    """
     return await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=0 if lazy else 1,
@@ -34,7 +39,7 @@ async def make_pool(settings: Settings, *, size: int, lazy: bool = False) -> asy
         timeout=3,
         command_timeout=15,
         max_inactive_connection_lifetime=300,
-        server_settings={"application_name": "gateway", "jit": "off"},
+        server_settings={"application_name": name, "jit": "off", **session},
         reset=leave_session,
     )
 

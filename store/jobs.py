@@ -80,6 +80,7 @@ class JobCounters:
             return await self._apply(steps)
 
     async def _apply(self, steps: Sequence[Step]) -> list[int]:
+        """By the script's name: the client's own Script would ask before each pipeline whether Redis knows it."""
         pipeline = self._client.pipeline(transaction=False)
         for step in steps:
             pipeline.evalsha(APPLY_SHA, 2, COUNTERS, OFFSETS, *step.arguments())

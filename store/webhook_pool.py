@@ -11,7 +11,7 @@ import asyncpg
 
 from runtime.logs import get_logger
 from runtime.settings import Settings
-from store.connections import leave_session
+from store.connections import make_pool
 
 log = get_logger("webhook_store")
 
@@ -23,15 +23,7 @@ PAUSE_SECONDS = 0.2
 
 async def make_webhook_pool(settings: Settings, *, size: int) -> asyncpg.Pool:
     """A pool whose look-ups by key never turn into scans: a plan made while a table is small is kept for long."""
-    return await asyncpg.create_pool(
-        settings.database_url.get_secret_value(),
-        min_size=0,
-        max_size=size,
-        timeout=3,
-        command_timeout=15,
-        server_settings={"application_name": "gateway-webhooks", "jit": "off", "enable_seqscan": "off"},
-        reset=leave_session,
-    )
+    return await make_pool(settings, size=size, lazy=True, name="gateway-webhooks", enable_seqscan="off")
 
 
 async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:

@@ -120,8 +120,7 @@ class Jobs:
             event_type = _type_if_new(message, partition, place.seen)
             if message.offset < expected or event_type is None:
                 continue
-            for name, delta in DELTAS.get(event_type, {}).items():
-                deltas[name] += delta
+            deltas.update(DELTAS.get(event_type, {}))
         COUNTED.inc(len(messages))
         next_offset = messages[-1].offset + 1
         if next_offset <= expected:

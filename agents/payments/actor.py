@@ -62,7 +62,6 @@ class Prepared:
 
     records: list[Record]
     replies: dict[str, list[Reply]]
-    wakes: dict[str, str]
     replying: asyncio.Task[None]
 
 
@@ -100,7 +99,7 @@ class PaymentActor:
         self._remember(folded)
         self._measure(folded, len(messages), time.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
-        return Prepared(folded.records + dead, folded.replies, folded.wakes, replying)
+        return Prepared(folded.records + dead, folded.replies, replying)
 
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""

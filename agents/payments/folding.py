@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from agents.payments.intake import Asked
-from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
+from domain.event import Event, OrderEvent, RefundEvent
 from domain.idempotency import compare
 from domain.order import Decision, Order, decide, evolve
 from domain.payment import SettlePayment
@@ -193,14 +193,11 @@ def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Orde
     for event in events:
         before, order = order, evolve(order, event)
         if not isinstance(event, OrderEvent):
+            folded.batch.payments[event.payment.id] = event.payment
             folded.wakes[payment_channel(event.payment.id)] = event.type
             folded.wakes[merchant_channel(event.payment.merchant_id)] = event.type
-        match event:
-            case PaymentEvent():
-                folded.batch.payments[event.payment.id] = event.payment
-            case RefundEvent():
-                folded.batch.payments[event.payment.id] = event.payment
-                folded.batch.refunds[event.refund.id] = event.refund
+        if isinstance(event, RefundEvent):
+            folded.batch.refunds[event.refund.id] = event.refund
         if before is None or before.status is not order.status:
             folded.batch.orders[order.id] = order
     return order

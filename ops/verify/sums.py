@@ -3,8 +3,9 @@
     ending of the order id (two characters) ─► sum of its events' XXH3 numbers
 
 Two multisets of events are equal where their sums are; where a sum differs, the orders with that ending are looked at
-one by one. A number has 128 bits, so what was added twice does not vanish as it would with XOR. Its seed is new for
-each audit: nobody can prepare two events that have the same number.
+one by one. A number has 128 bits, so what was added twice does not vanish as it would with XOR. XXH3 is no
+cryptographic hash: this finds defects and accidents. The seed, new for each audit, makes it harder to prepare two
+events of one number, not impossible.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ ENDING_CHARACTERS = 2
 """62² = 3,844 sums: few enough to send, and one wrong event leads to 1/3,844 of the orders."""
 
 Sums = dict[str, int]
+number_of = xxh3_128_intdigest
+"""An event's number, of its bytes and the audit's seed. The table's side and the topic's must use the same."""
 
 
 def empty() -> Sums:
@@ -32,7 +35,7 @@ def sum_of(payloads: Sequence[bytes], seed: int) -> int:
     """Of these events, in any order."""
     total = 0
     for payload in payloads:
-        total += xxh3_128_intdigest(payload, seed)
+        total += number_of(payload, seed)
     return total
 
 

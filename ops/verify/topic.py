@@ -25,11 +25,10 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from xxhash import xxh3_128_intdigest
 
 from ops.verify.findings import Check, Finding
 from ops.verify.pace import run
-from ops.verify.sums import ENDING_CHARACTERS, Sums, empty
+from ops.verify.sums import ENDING_CHARACTERS, Sums, empty, number_of
 from runtime.settings import Settings
 from store.verify import RECHECK_MAX, Runs, SightDifference, Sights, Snapshot, connect, digests_now, joined
 from topics.catalogue import EVENTS
@@ -144,7 +143,7 @@ class FirstSights:
     def _portion(self, partition: int, messages: list[Any]) -> None:
         """The loop that runs for every record: no call in it that could be spared."""
         last_of, sums, partitions, seed = self._last, self._sums, self._partitions, self._seed
-        crc32, digest = zlib.crc32, xxh3_128_intdigest
+        crc32, number = zlib.crc32, number_of
         for message in messages:
             key, value = message.key, message.value
             last = last_of.get(key, 0)
@@ -162,7 +161,7 @@ class FirstSights:
             elif self._is_repeat(key, last, sequence):
                 self._repeats.append((key, sequence, value))
                 continue
-            sums[key[-ENDING_CHARACTERS:]] += digest(value, seed)
+            sums[key[-ENDING_CHARACTERS:]] += number(value, seed)
 
     def _misplaced(self, partition: int, offset: int, says: str) -> None:
         self._report.findings.append(_misplaced(partition, offset, says))
