@@ -5,7 +5,7 @@
  * `vite dev` and `vite preview` take `DASHBOARD_CONFIG` (the JSON of /config.json) for looking at the pages alone.
  */
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Connect, Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 import { type Budget, checkBudget, filesUnder, finishBuild, scriptInventory } from "../web-shared/build-plugins.ts";
@@ -37,6 +37,11 @@ const configForLooking: Plugin = {
   configurePreviewServer: (server) => void server.middlewares.use(serveConfig),
 };
 
+/** `…/features/overview/page.tsx` → `overview`: every page's file has the same name. */
+function featureOf(entry: string | null): string {
+  return basename(dirname(entry ?? ""));
+}
+
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
@@ -49,8 +54,11 @@ export default defineConfig({
       output: {
         entryFileNames: "assets/first-[hash].js",
         // What several pages need travels as one file, not as twenty of half a kilobyte.
-        codeSplitting: { groups: [{ name: "parts", test: /src\/(api|list|live|parts|query|router|session)\// }] },
-        chunkFileNames: (chunk) => `assets/${chunk.isDynamicEntry ? "page" : "shared"}-[name]-[hash].js`,
+        codeSplitting: { groups: [{ name: "base", test: /src\/(api|list|live|query|router|session|ui)\// }] },
+        chunkFileNames: (chunk) =>
+          chunk.isDynamicEntry
+            ? `assets/page-${featureOf(chunk.facadeModuleId)}-[hash].js`
+            : "assets/shared-[name]-[hash].js",
       },
     },
   },

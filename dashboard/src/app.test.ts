@@ -1,12 +1,12 @@
 /** Routes, navigation, small texts: the pure parts that fit no larger test. */
 import { describe, expect, it } from "vitest";
+import { keyStatus } from "./features/keys/page.tsx";
+import { browserName } from "./features/sessions/page.tsx";
+import { linesOf } from "./features/settings/page.tsx";
 import { reconnectDelayMs, reduceFeed } from "./live/feed.ts";
-import { keyStatus } from "./pages/keys.tsx";
-import { browserName } from "./pages/sessions.tsx";
-import { linesOf } from "./pages/settings.tsx";
-import { momentText, nearText, offsetText } from "./parts/moment.ts";
 import { matchPattern } from "./router/match.ts";
 import { isWithin } from "./shell/navigation.tsx";
+import { momentText, nearText, offsetText } from "./ui/moment.ts";
 
 describe("routes", () => {
   it.each([

@@ -4,14 +4,14 @@
  */
 import { useEffect } from "preact/hooks";
 import { LiveProvider } from "./live/live-context.tsx";
-import { Announcer } from "./parts/announcer.tsx";
-import { ErrorState } from "./parts/states.tsx";
-import { LazyPage } from "./router/lazy-page.tsx";
 import { navigate, type Place, usePlace } from "./router/place.ts";
 import { routeOf } from "./routes.ts";
 import { loginPath, type Session, safeReturnPath } from "./session/session.ts";
 import { useGateway } from "./session/session-context.tsx";
+import { LazyPage } from "./shell/lazy-page.tsx";
 import { Shell } from "./shell/shell.tsx";
+import { Announcer } from "./ui/announcer.tsx";
+import { ErrorState } from "./ui/states.tsx";
 
 export function App() {
   return (

@@ -3,14 +3,14 @@ import { render } from "preact";
 import "web-shared/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
-import "./styles/parts.css";
-import "./styles/pages.css";
+import "./styles/ui.css";
+import "./styles/features.css";
 import type { RuntimeConfig } from "./api/types.ts";
 import { App } from "./app.tsx";
-import { ErrorState } from "./parts/states.tsx";
 import { startRouting } from "./router/place.ts";
 import { preloadPage } from "./routes.ts";
 import { GatewayProvider } from "./session/session-context.tsx";
+import { ErrorState } from "./ui/states.tsx";
 
 const root = document.getElementById("app");
 

@@ -1,6 +1,7 @@
 /** Every address of the dashboard and the code behind it. Each page is a chunk of its own. */
-import type { PageLoader } from "./router/lazy-page.tsx";
+
 import { findRoute, type Route } from "./router/match.ts";
+import type { PageLoader } from "./shell/lazy-page.tsx";
 
 export interface Target {
   loader: PageLoader;
@@ -8,26 +9,31 @@ export interface Target {
   open?: boolean;
 }
 
-const login: Target = { open: true, loader: () => import("./pages/login.tsx").then((page) => page.LoginPage) };
-const signUp: Target = { open: true, loader: () => import("./pages/sign-up.tsx").then((page) => page.SignUpPage) };
-const overview: Target = { loader: () => import("./pages/overview.tsx").then((page) => page.OverviewPage) };
-const transactions: Target = {
-  loader: () => import("./pages/transactions.tsx").then((page) => page.TransactionsPage),
+const login: Target = { open: true, loader: () => import("./features/login/page.tsx").then((page) => page.LoginPage) };
+const signUp: Target = {
+  open: true,
+  loader: () => import("./features/sign-up/page.tsx").then((page) => page.SignUpPage),
 };
-const payment: Target = { loader: () => import("./pages/payment.tsx").then((page) => page.PaymentPage) };
-const refunds: Target = { loader: () => import("./pages/refunds.tsx").then((page) => page.RefundsPage) };
-const refund: Target = { loader: () => import("./pages/refunds.tsx").then((page) => page.RefundPage) };
-const webhooks: Target = { loader: () => import("./pages/webhooks.tsx").then((page) => page.WebhooksPage) };
-const endpoints: Target = { loader: () => import("./pages/endpoints.tsx").then((page) => page.EndpointsPage) };
-const deadLetters: Target = { loader: () => import("./pages/webhooks.tsx").then((page) => page.DeadLettersPage) };
-const delivery: Target = { loader: () => import("./pages/delivery.tsx").then((page) => page.DeliveryPage) };
-const events: Target = { loader: () => import("./pages/events.tsx").then((page) => page.EventsPage) };
-const event: Target = { loader: () => import("./pages/events.tsx").then((page) => page.EventPage) };
-const keys: Target = { loader: () => import("./pages/keys.tsx").then((page) => page.KeysPage) };
-const settings: Target = { loader: () => import("./pages/settings.tsx").then((page) => page.SettingsPage) };
-const sessions: Target = { loader: () => import("./pages/sessions.tsx").then((page) => page.SessionsPage) };
-const docs: Target = { loader: () => import("./pages/docs.tsx").then((page) => page.DocsPage) };
-const notFound: Target = { loader: () => import("./pages/not-found.tsx").then((page) => page.NotFoundPage) };
+const overview: Target = { loader: () => import("./features/overview/page.tsx").then((page) => page.OverviewPage) };
+const transactions: Target = {
+  loader: () => import("./features/payments/page.tsx").then((page) => page.TransactionsPage),
+};
+const payment: Target = { loader: () => import("./features/payment/page.tsx").then((page) => page.PaymentPage) };
+const refunds: Target = { loader: () => import("./features/refunds/page.tsx").then((page) => page.RefundsPage) };
+const refund: Target = { loader: () => import("./features/refunds/page.tsx").then((page) => page.RefundPage) };
+const webhooks: Target = { loader: () => import("./features/webhooks/page.tsx").then((page) => page.WebhooksPage) };
+const endpoints: Target = { loader: () => import("./features/endpoints/page.tsx").then((page) => page.EndpointsPage) };
+const deadLetters: Target = {
+  loader: () => import("./features/webhooks/page.tsx").then((page) => page.DeadLettersPage),
+};
+const delivery: Target = { loader: () => import("./features/delivery/page.tsx").then((page) => page.DeliveryPage) };
+const events: Target = { loader: () => import("./features/events/page.tsx").then((page) => page.EventsPage) };
+const event: Target = { loader: () => import("./features/events/page.tsx").then((page) => page.EventPage) };
+const keys: Target = { loader: () => import("./features/keys/page.tsx").then((page) => page.KeysPage) };
+const settings: Target = { loader: () => import("./features/settings/page.tsx").then((page) => page.SettingsPage) };
+const sessions: Target = { loader: () => import("./features/sessions/page.tsx").then((page) => page.SessionsPage) };
+const docs: Target = { loader: () => import("./features/docs/page.tsx").then((page) => page.DocsPage) };
+const notFound: Target = { loader: () => import("./features/not-found/page.tsx").then((page) => page.NotFoundPage) };
 
 const ROUTES: readonly Route<Target>[] = [
   { pattern: "/login", target: login },

@@ -1,5 +1,5 @@
 /** What can be typed and pressed. */
-import { Dialog } from "../parts/dialog.tsx";
+import { Dialog } from "../ui/dialog.tsx";
 
 const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["/", "Search"],

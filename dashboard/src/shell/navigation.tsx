@@ -1,7 +1,8 @@
 /** The pages, in the order a merchant needs them, and the way out. */
-import { useAction } from "../parts/action.ts";
-import { FormProblem } from "../parts/states.tsx";
+
 import { useGateway } from "../session/session-context.tsx";
+import { FormProblem } from "../ui/states.tsx";
+import { useAction } from "../ui/use-action.ts";
 
 const PLACES: readonly (readonly [path: string, text: string])[] = [
   ["/dashboard", "Overview"],

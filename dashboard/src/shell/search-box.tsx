@@ -1,9 +1,9 @@
 /** The one search box: an identifier leads to its object, anything else filters the payments. */
 import { useEffect, useId, useState } from "preact/hooks";
-import { SearchIcon } from "../parts/icons.tsx";
 import { filtersFromSearch, filtersToSearch } from "../query/filters.ts";
 import { filtersToText, understand } from "../query/grammar.ts";
 import { navigate, usePlace } from "../router/place.ts";
+import { SearchIcon } from "../ui/icons.tsx";
 
 const LIST = "/dashboard/transactions";
 

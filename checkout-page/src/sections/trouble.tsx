@@ -1,0 +1,69 @@
+/** Every screen on which something is wrong: a title, one sentence, and the next step where there is one. */
+import type { Checkout } from "../state/checkout.ts";
+import type { Texts } from "../texts/en.ts";
+import { useTexts } from "../texts/language.ts";
+import { PanelTitle } from "../ui/panel-title.tsx";
+
+interface Props {
+  state: Checkout;
+  onRetry(): void;
+  onReload(): void;
+}
+
+export function Trouble({ state, onRetry, onReload }: Props) {
+  const texts = useTexts();
+  const said = troubleOf(state, texts);
+  const act = said?.next === "reload" ? onReload : onRetry;
+  return (
+    <div class="panel" data-test-id="error-state" hidden={!said}>
+      <svg class={said?.calm ? "mark wait" : "mark bad"} viewBox="0 0 48 48" aria-hidden="true">
+        <circle cx="24" cy="24" r="22" />
+        <path d="M24 14v13M24 33v.5" />
+      </svg>
+      <PanelTitle shown={said !== null}>{said?.title}</PanelTitle>
+      <p data-test-id="error-message">{said?.text}</p>
+      {said?.hint && <p class="muted small">{said.hint}</p>}
+      <button type="button" class="button" data-test-id="retry-button" hidden={!said?.next} onClick={act}>
+        {texts.retry}
+      </button>
+    </div>
+  );
+}
+
+interface Said {
+  title: string;
+  text: string;
+  hint?: string;
+  next?: "retry" | "reload";
+  /** Nothing failed; something is awaited. */
+  calm?: boolean;
+}
+
+export function troubleOf({ screen, problem }: Checkout, texts: Texts): Said | null {
+  switch (screen) {
+    case "failed": {
+      if (!problem) return null;
+      const unknown =
+        problem.retryable && ["unreachable", "offline", "busy", "SERVICE_UNAVAILABLE"].includes(problem.code);
+      if (unknown) return { title: texts.unknown_title, text: texts.unknown, next: "retry", calm: true };
+      return {
+        title: texts.failed_title,
+        text: texts.declines[problem.code] ?? problem.text,
+        hint: texts.failed_hint,
+        next: problem.retryable ? "retry" : undefined,
+      };
+    }
+    case "offline":
+      return { title: texts.offline_title, text: texts.offline, next: "reload", calm: true };
+    case "server_down":
+      return { title: texts.server_down_title, text: texts.server_down, next: "reload", calm: true };
+    case "expired":
+      return { title: texts.expired_title, text: texts.expired, calm: true };
+    case "not_found":
+      return { title: texts.not_found_title, text: texts.not_found };
+    case "refused":
+      return { title: texts.refused_title, text: texts.refused };
+    default:
+      return null;
+  }
+}

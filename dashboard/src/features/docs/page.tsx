@@ -1,0 +1,101 @@
+/** From nothing to a verified payment, with snippets that carry the reader's own key. */
+import type { ComponentChildren } from "preact";
+import type { ApiKey, Listed } from "../../api/types.ts";
+import { useResource } from "../../list/resource.ts";
+import { useGateway } from "../../session/session-context.tsx";
+import { CodeBlock } from "../../ui/code-block.tsx";
+import { PageHead } from "../../ui/page-head.tsx";
+import {
+  createOrderSnippet,
+  nodeWebhookSnippet,
+  payOrderSnippet,
+  pythonWebhookSnippet,
+  sdkSnippet,
+} from "./snippets.ts";
+
+export function DocsPage() {
+  const { api, config } = useGateway();
+  const keys = useResource("keys", (signal) => api.get<Listed<ApiKey>>("/merchants/me/keys", {}, signal));
+  const key = keys.value?.data.find((each) => !each.revoked_at)?.key ?? "YOUR_KEY";
+  const where = { apiUrl: config.api_url, checkoutUrl: config.checkout_url, key };
+  return (
+    <div class="stack-wide docs" data-test-id="api-docs">
+      <PageHead title="Docs" lead="Three steps: an order from your server, a checkout in your page, a webhook back." />
+      <Section
+        testId="section-create-order"
+        title="1. Create an order"
+        snippet={createOrderSnippet(where)}
+        snippetId="code-snippet-create-order"
+      >
+        <p>
+          Your server fixes the amount, in paise. The secret is shown with your <a href="/dashboard/keys">key</a>, once;
+          keep it in <code>API_SECRET</code>. The idempotency key makes a repeat of the same call safe: one order, the
+          same answer.
+        </p>
+      </Section>
+      {config.test_mode && (
+        <Section
+          testId="section-pay-order"
+          title="Pay it, in test mode"
+          snippet={payOrderSnippet(where)}
+          snippetId="code-snippet-pay-order"
+        >
+          <p>
+            Without a browser: put the order's id into <code>ORDER_ID</code>. The payment appears under{" "}
+            <a href="/dashboard/transactions">Payments</a> at once. <code>failure@upi</code> is declined,{" "}
+            <code>timeout@upi</code> gets no answer from its bank.
+          </p>
+        </Section>
+      )}
+      <Section
+        testId="section-sdk-integration"
+        title="2. Open the checkout"
+        snippet={sdkSnippet(where)}
+        snippetId="code-snippet-sdk"
+      >
+        <p>
+          The checkout opens over your page; card data never touches it. Put the order's id in place of{" "}
+          <code>ORDER_ID</code>. <code>onSuccess</code> is told by the browser: before you deliver, ask{" "}
+          <code>GET /api/v1/payments/:id</code> from your server or wait for the webhook.
+        </p>
+      </Section>
+      <Section
+        testId="section-webhook-verification"
+        title="3. Verify the webhook"
+        snippet={nodeWebhookSnippet()}
+        snippetId="code-snippet-webhook"
+      >
+        <p>
+          Each event is sent to your <a href="/dashboard/webhooks/endpoints">endpoints</a> with{" "}
+          <code>X-Webhook-Signature</code>: the HMAC-SHA256 of the exact body under the endpoint's secret. Answer with
+          any 2xx within five seconds; everything else is tried again. The same event may come twice, with the same{" "}
+          <code>id</code>. The Standard Webhooks headers come too.
+        </p>
+      </Section>
+      <Section
+        testId="section-webhook-python"
+        title="The same in Python"
+        snippet={pythonWebhookSnippet()}
+        snippetId="code-snippet-webhook-python"
+      />
+    </div>
+  );
+}
+
+interface SectionProps {
+  testId: string;
+  title: string;
+  snippet: string;
+  snippetId: string;
+  children?: ComponentChildren;
+}
+
+function Section({ testId, title, snippet, snippetId, children }: SectionProps) {
+  return (
+    <section class="card pad stack" data-test-id={testId}>
+      <h2>{title}</h2>
+      {children}
+      <CodeBlock text={snippet} label={title} testId={snippetId} />
+    </section>
+  );
+}

@@ -1,0 +1,105 @@
+/** Add or change an endpoint. */
+import { useState } from "preact/hooks";
+import type { Endpoint, EndpointWithSecret } from "../../api/types.ts";
+import { useGateway } from "../../session/session-context.tsx";
+import { announce } from "../../ui/announcer.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Check, Field, Select } from "../../ui/field.tsx";
+import { FormProblem } from "../../ui/states.tsx";
+import { useAction } from "../../ui/use-action.ts";
+import { USUAL_EVENTS, WEBHOOK_EVENTS } from "../webhooks/event-types.ts";
+
+export interface EndpointDialogProps {
+  /** null: a new one. */
+  endpoint: Endpoint | null;
+  onCreated: (endpoint: EndpointWithSecret) => void;
+  onChanged: () => void;
+  onClose: () => void;
+}
+
+export function EndpointDialog({ endpoint, onCreated, onChanged, onClose }: EndpointDialogProps) {
+  const { api } = useGateway();
+  const [url, setUrl] = useState(endpoint?.url ?? "");
+  const [description, setDescription] = useState(endpoint?.description ?? "");
+  const [events, setEvents] = useState<readonly string[]>(endpoint?.events.length ? endpoint.events : USUAL_EVENTS);
+  const [ordering, setOrdering] = useState<string>(endpoint?.ordering ?? "per_payment");
+  const saving = useAction(async () => {
+    const body = { url: url.trim(), description: description.trim() || null, events, ordering };
+    if (endpoint) {
+      await api.send("PATCH", `/webhook-endpoints/${endpoint.id}`, body);
+      announce("Endpoint saved");
+      onChanged();
+      onClose();
+    } else {
+      onCreated(await api.send<EndpointWithSecret>("POST", "/webhook-endpoints", body));
+    }
+  });
+  const field = saving.failure?.field ?? null;
+  const toggle = (event: string, on: boolean) =>
+    setEvents(WEBHOOK_EVENTS.filter((known) => (known === event ? on : events.includes(known))));
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void saving.run();
+  };
+  return (
+    <Dialog title={endpoint ? "Edit endpoint" : "Add endpoint"} onClose={onClose} locked={saving.busy}>
+      <form onSubmit={submit} data-test-id="endpoint-form">
+        <div class="dialog-body">
+          <Field
+            label="URL"
+            type="url"
+            required
+            autocomplete="off"
+            placeholder="https://shop.example/webhooks"
+            testId="endpoint-url-input"
+            problem={field === "url" ? saving.failure?.description : null}
+            value={url}
+            onValue={setUrl}
+          />
+          <Field
+            label="Description (optional)"
+            autocomplete="off"
+            maxLength={200}
+            value={description}
+            onValue={setDescription}
+          />
+          <fieldset class="checks">
+            <legend>Events</legend>
+            {WEBHOOK_EVENTS.map((event) => (
+              <Check
+                key={event}
+                label={event}
+                checked={events.includes(event)}
+                onChecked={(checked) => toggle(event, checked)}
+              />
+            ))}
+          </fieldset>
+          <Select
+            label="Order of delivery"
+            hint="In order: a payment's next event waits until the one before was delivered or given up."
+            options={[
+              ["per_payment", "In order, for each payment"],
+              ["none", "As they come"],
+            ]}
+            value={ordering}
+            onValue={setOrdering}
+          />
+          <FormProblem failure={field === "url" ? null : saving.failure} />
+        </div>
+        <footer class="dialog-foot">
+          <button type="button" class="button quiet" disabled={saving.busy} onClick={onClose}>
+            Cancel
+          </button>
+          <button
+            type="submit"
+            class="button"
+            data-test-id="save-endpoint-button"
+            disabled={saving.busy || events.length === 0}
+          >
+            {endpoint ? "Save" : "Add endpoint"}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}

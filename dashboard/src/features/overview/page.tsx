@@ -1,0 +1,120 @@
+/** How business goes: figures of a span of time, their course, what they are made of, the latest payments. */
+import { useMemo } from "preact/hooks";
+import { formatCount, formatMoney } from "web-shared/format";
+import type { AnalyticsSummary, Timeseries } from "../../api/types.ts";
+import { useResource } from "../../list/resource.ts";
+import { useFollowing } from "../../live/following.ts";
+import { useLive } from "../../live/live-context.tsx";
+import { usePlace } from "../../router/place.ts";
+import { useGateway } from "../../session/session-context.tsx";
+import { PageHead } from "../../ui/page-head.tsx";
+import { ErrorState } from "../../ui/states.tsx";
+import { BarChart, type Point } from "./bar-chart.tsx";
+import { Breakdown } from "./breakdown.tsx";
+import { Credentials } from "./credentials.tsx";
+import { Recent } from "./recent.tsx";
+import { type Bucket, bucketLabel, bucketName, bucketsOf } from "./series.ts";
+import { boundsOf, SPANS, type Span, spanOf } from "./span.ts";
+import { Tiles } from "./tiles.tsx";
+
+interface Numbers {
+  summary: AnalyticsSummary;
+  buckets: Bucket[];
+}
+
+export function OverviewPage() {
+  const span = spanOf(usePlace().search);
+  const numbers = useNumbers(span);
+  const { from } = useMemo(() => boundsOf(span, new Date()), [span]);
+  return (
+    <div class="stack-wide" data-test-id="dashboard">
+      <PageHead title="Overview">
+        <SpanChoice chosen={span} />
+      </PageHead>
+      {numbers.state.status === "error" ? (
+        <div class="card">
+          <ErrorState
+            title="The figures could not be loaded"
+            failure={numbers.state.failure}
+            onRetry={numbers.reload}
+          />
+        </div>
+      ) : (
+        <>
+          <Tiles summary={numbers.value?.summary ?? null} from={from} />
+          <Course buckets={numbers.value?.buckets ?? null} span={span} />
+          {numbers.value && <Breakdown summary={numbers.value.summary} from={from} />}
+        </>
+      )}
+      <Recent />
+      <Credentials />
+    </div>
+  );
+}
+
+function useNumbers(span: Span) {
+  const { api } = useGateway();
+  const numbers = useResource<Numbers>(span.name, async (signal) => {
+    const bounds = boundsOf(span, new Date());
+    const [summary, series] = await Promise.all([
+      api.get<AnalyticsSummary>("/analytics/summary", bounds, signal),
+      api.get<Timeseries>("/analytics/timeseries", { ...bounds, bucket: span.bucket }, signal),
+    ]);
+    return { summary, buckets: bucketsOf(series.data, span, new Date()) };
+  });
+  // The API's rollups are a second or two behind the events.
+  const follow = useFollowing(numbers.reload);
+  useLive("change", follow);
+  useLive("gap", follow);
+  return numbers;
+}
+
+function SpanChoice({ chosen }: { chosen: Span }) {
+  return (
+    <nav class="segments" aria-label="Span of time">
+      {SPANS.map((span) => (
+        <a
+          key={span.name}
+          href={`/dashboard?span=${span.name}`}
+          aria-current={span.name === chosen.name ? "true" : undefined}
+        >
+          {span.label}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Course({ buckets, span }: { buckets: Bucket[] | null; span: Span }) {
+  if (!buckets) return <div class="card chart-wait" aria-busy="true" />;
+  const each = span.bucket === "hour" ? "hour" : "day";
+  const name = span.bucket === "hour" ? "Hour" : "Day";
+  return (
+    <div class="two">
+      <BarChart
+        title={`Volume by ${each}`}
+        points={buckets.map((bucket) => pointOf(bucket, span, bucket.volumeMinor))}
+        valueText={(minor) => formatMoney(minor)}
+        axisText={shortMoney}
+        columns={[name, "Volume"]}
+      />
+      <BarChart
+        title={`Payments by ${each}`}
+        points={buckets.map((bucket) => ({ ...pointOf(bucket, span, bucket.total), part: bucket.failed }))}
+        valueText={(count) => formatCount(count)}
+        axisText={(count) => formatCount(count)}
+        columns={[name, "Payments", "Failed"]}
+      />
+    </div>
+  );
+}
+
+function pointOf(bucket: Bucket, span: Span, value: number): Point {
+  return { label: bucketLabel(bucket.at, span.bucket), name: bucketName(bucket.at, span.bucket), value };
+}
+
+/** `₹1.5K`, `₹2L`: an axis needs the size, not the paise. */
+function shortMoney(minor: number): string {
+  const format = { style: "currency", currency: "INR", notation: "compact", maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat("en-IN", format).format(minor / 100);
+}

@@ -1,0 +1,224 @@
+/** One payment: what it is, what can be done with it, everything that happened to it. */
+import { useState } from "preact/hooks";
+import { formatInstrument, formatMoney } from "web-shared/format";
+import { newIdempotencyKey } from "../../api/client.ts";
+import type { Change, Page, Payment, Refund, Timeline } from "../../api/types.ts";
+import { type Resource, useResource } from "../../list/resource.ts";
+import { useFollowing } from "../../live/following.ts";
+import { useLive } from "../../live/live-context.tsx";
+import type { Parameters } from "../../router/match.ts";
+import { useGateway } from "../../session/session-context.tsx";
+import { announce } from "../../ui/announcer.tsx";
+import { CodeBlock, jsonText } from "../../ui/code-block.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
+import { CopyableId } from "../../ui/copy.tsx";
+import { PageHead } from "../../ui/page-head.tsx";
+import { Pill } from "../../ui/pill.tsx";
+import { ErrorState, Skeleton } from "../../ui/states.tsx";
+import { Moment } from "../../ui/time.tsx";
+import { RefundDialog } from "../payments/refund-dialog.tsx";
+import { isCapturable, refundableMinor } from "../payments/remaining.ts";
+import { TimelineView } from "./timeline-view.tsx";
+
+export function PaymentPage({ parameters }: { parameters: Parameters }) {
+  const id = parameters.id ?? "";
+  const { api } = useGateway();
+  const payment = useResource(`payment ${id}`, (signal) => api.get<Payment>(`/payments/${id}`, {}, signal));
+  const timeline = useResource(`timeline ${id}`, (signal) => api.get<Timeline>(`/payments/${id}/timeline`, {}, signal));
+  const refunds = useResource(`refunds ${id}`, (signal) =>
+    api.get<Page<Refund>>("/refunds", { payment_id: id, limit: 100 }, signal),
+  );
+  const follow = useFollowing(timeline.reload);
+  useLive("change", (change: Change) => {
+    if (change.payment?.id === id) payment.change(change.payment);
+    else if (change.refund?.payment_id === id) payment.reload();
+    else return;
+    if (change.refund) refunds.reload();
+    timeline.reload();
+    follow();
+  });
+  useLive("gap", () => {
+    payment.reload();
+    timeline.reload();
+    refunds.reload();
+  });
+
+  return (
+    <div class="stack-wide">
+      <Head id={id} payment={payment} />
+      {payment.state.status === "error" && (
+        <div class="card">
+          <ErrorState
+            title="The payment could not be loaded"
+            failure={payment.state.failure}
+            onRetry={payment.reload}
+          />
+        </div>
+      )}
+      {payment.state.status === "loading" && (
+        <div class="card pad">
+          <Skeleton lines={5} />
+        </div>
+      )}
+      {payment.value && (
+        <div class="two payment-columns">
+          <section class="card pad stack">
+            <h2>Timeline</h2>
+            <TimelineBox timeline={timeline} />
+          </section>
+          <div class="stack">
+            <Facts payment={payment.value} />
+            <Refunds refunds={refunds} />
+            <section class="card pad">
+              <details>
+                <summary>Raw JSON</summary>
+                <CodeBlock text={jsonText(payment.value)} label="Payment as JSON" />
+              </details>
+            </section>
+          </div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Head({ id, payment }: { id: string; payment: Resource<Payment> }) {
+  const [dialog, setDialog] = useState<"refund" | "capture" | null>(null);
+  const value = payment.value;
+  const close = () => setDialog(null);
+  return (
+    <>
+      <PageHead
+        title={value ? formatMoney(value.amount, value.currency) : "Payment"}
+        documentTitle={id}
+        back={["/dashboard/transactions", "Payments"]}
+        badge={value && <Pill status={value.status} testId="payment-status" />}
+        lead={<CopyableId id={id} label="payment id" testId="payment-id" />}
+      >
+        {value && isCapturable(value) && (
+          <button type="button" class="button quiet" data-test-id="capture-button" onClick={() => setDialog("capture")}>
+            Capture {formatMoney(value.amount, value.currency)}
+          </button>
+        )}
+        {value && refundableMinor(value) > 0 && (
+          <button type="button" class="button quiet" data-test-id="refund-button" onClick={() => setDialog("refund")}>
+            Refund
+          </button>
+        )}
+      </PageHead>
+      {value && dialog === "refund" && <RefundDialog payment={value} onDone={payment.reload} onClose={close} />}
+      {value && dialog === "capture" && <Capture payment={value} onDone={payment.change} onClose={close} />}
+    </>
+  );
+}
+
+interface CaptureProps {
+  payment: Payment;
+  onDone: (payment: Payment) => void;
+  onClose: () => void;
+}
+
+function Capture({ payment, onDone, onClose }: CaptureProps) {
+  const { api } = useGateway();
+  const [idempotencyKey] = useState(newIdempotencyKey);
+  const money = formatMoney(payment.amount, payment.currency);
+  const capture = async () => {
+    onDone(await api.send<Payment>("POST", `/payments/${payment.id}/capture`, {}, { idempotencyKey }));
+    announce(`${money} captured`);
+  };
+  return (
+    <Confirm
+      title="Capture"
+      confirmText={`Capture ${money}`}
+      confirmClass="button"
+      onConfirm={capture}
+      onClose={onClose}
+    >
+      <p>
+        <strong>{money}</strong> is settled to you. A captured payment can still be refunded.
+      </p>
+    </Confirm>
+  );
+}
+
+function TimelineBox({ timeline }: { timeline: Resource<Timeline> }) {
+  if (timeline.state.status === "error") {
+    return (
+      <ErrorState title="The timeline could not be loaded" failure={timeline.state.failure} onRetry={timeline.reload} />
+    );
+  }
+  return timeline.value ? <TimelineView timeline={timeline.value} /> : <Skeleton lines={5} />;
+}
+
+function Facts({ payment }: { payment: Payment }) {
+  return (
+    <section class="card pad stack">
+      <h2>Details</h2>
+      <dl class="facts">
+        <div>
+          <dt>Paid by</dt>
+          <dd>{formatInstrument(payment)}</dd>
+        </div>
+        <div>
+          <dt>Order</dt>
+          <dd>
+            <a class="mono" href={`/dashboard/transactions?order_id=${payment.order_id}`}>
+              {payment.order_id}
+            </a>
+          </dd>
+        </div>
+        <div>
+          <dt>Created</dt>
+          <dd>
+            <Moment at={payment.created_at} />
+          </dd>
+        </div>
+        <div>
+          <dt>Captured</dt>
+          <dd>{payment.captured ? "yes" : "no"}</dd>
+        </div>
+        <div>
+          <dt>Refunded</dt>
+          <dd data-test-id="amount-refunded">
+            {formatMoney(payment.amount_refunded, payment.currency)} of {formatMoney(payment.amount, payment.currency)}
+          </dd>
+        </div>
+        {payment.error_code && (
+          <div>
+            <dt>Failed because</dt>
+            <dd>
+              {payment.error_description} <code>{payment.error_code}</code>
+            </dd>
+          </div>
+        )}
+      </dl>
+    </section>
+  );
+}
+
+function Refunds({ refunds }: { refunds: Resource<Page<Refund>> }) {
+  if (refunds.state.status === "error") {
+    return (
+      <section class="card">
+        <ErrorState title="The refunds could not be loaded" failure={refunds.state.failure} onRetry={refunds.reload} />
+      </section>
+    );
+  }
+  const rows = refunds.value?.data ?? [];
+  if (rows.length === 0) return null;
+  return (
+    <section class="card pad stack">
+      <h2>Refunds</h2>
+      <ul class="refunds" data-test-id="payment-refunds">
+        {rows.map((refund) => (
+          <li key={refund.id} data-refund-id={refund.id}>
+            <span class="figure">{formatMoney(refund.amount, refund.currency)}</span>
+            <Pill status={refund.status} testId="refund-status" />
+            <code class="muted">{refund.id}</code>
+            {refund.reason && <span class="small muted">{refund.reason}</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,72 @@
+/** The filters as fields, for those who do not type the search language. Each change is a new address. */
+import { minorToRupees, rupeesToMinor } from "../../query/amount.ts";
+import { type Filters, isFiltered, METHODS, NO_FILTERS, STATUSES } from "../../query/filters.ts";
+import { Choice, Entry } from "../../ui/filter.tsx";
+
+export interface FilterBarProps {
+  filters: Filters;
+  onFilters: (filters: Filters) => void;
+}
+
+export function FilterBar({ filters, onFilters }: FilterBarProps) {
+  const set = (change: Partial<Filters>) => onFilters({ ...filters, ...change });
+  return (
+    <fieldset class="filters">
+      <legend class="visually-hidden">Filters</legend>
+      <Choice
+        label="Status"
+        value={filters.status ?? ""}
+        options={STATUSES.map((status) => [status, status.toLowerCase()] as const)}
+        onValue={(value) => set({ status: STATUSES.find((status) => status === value) ?? null })}
+      />
+      <Choice
+        label="Method"
+        value={filters.method ?? ""}
+        options={METHODS.map((method) => [method, method === "upi" ? "UPI" : "card"] as const)}
+        onValue={(value) => set({ method: METHODS.find((method) => method === value) ?? null })}
+      />
+      <Choice
+        label="Captured"
+        value={filters.captured === null ? "" : String(filters.captured)}
+        options={[
+          ["true", "yes"],
+          ["false", "no"],
+        ]}
+        onValue={(value) => set({ captured: value === "" ? null : value === "true" })}
+      />
+      <Entry
+        label="From"
+        type="date"
+        value={filters.from?.slice(0, 10) ?? ""}
+        onValue={(from) => set({ from: from || null })}
+      />
+      <Entry label="To" type="date" value={filters.to?.slice(0, 10) ?? ""} onValue={(to) => set({ to: to || null })} />
+      <Amount label="From ₹" minor={filters.amountMin} onMinor={(amountMin) => set({ amountMin })} />
+      <Amount label="To ₹" minor={filters.amountMax} onMinor={(amountMax) => set({ amountMax })} />
+      {isFiltered(filters) && (
+        <button type="button" class="link-button" onClick={() => onFilters(NO_FILTERS)}>
+          Clear
+        </button>
+      )}
+    </fieldset>
+  );
+}
+
+function Amount({
+  label,
+  minor,
+  onMinor,
+}: {
+  label: string;
+  minor: number | null;
+  onMinor: (minor: number | null) => void;
+}) {
+  return (
+    <Entry
+      label={label}
+      type="text"
+      value={minor === null ? "" : minorToRupees(minor)}
+      onValue={(text) => onMinor(rupeesToMinor(text))}
+    />
+  );
+}

@@ -1,0 +1,91 @@
+/** One payment as a row of a list. */
+import { formatInstrument, formatMoney } from "web-shared/format";
+import type { Payment } from "../../api/types.ts";
+import { Cell, type Column } from "../../list/list-table.tsx";
+import { Pill } from "../../ui/pill.tsx";
+import { Near } from "../../ui/time.tsx";
+import { refundableMinor } from "./remaining.ts";
+
+export const PAYMENT_COLUMNS: readonly Column[] = [
+  { label: "Payment" },
+  { label: "Order" },
+  { label: "Amount", end: true },
+  { label: "Method" },
+  { label: "Status" },
+  { label: "Created" },
+  { label: "Actions", quiet: true },
+];
+
+export interface PaymentRowProps {
+  payment: Payment;
+  /** Without it the row has no column of actions. */
+  onRefund?: (payment: Payment) => void;
+}
+
+export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
+  return (
+    <tr data-test-id="transaction-row" data-payment-id={payment.id}>
+      <Cell label="Payment">
+        <a class="mono" href={`/dashboard/payments/${payment.id}`} data-row-link={true} data-test-id="payment-id">
+          {payment.id}
+        </a>
+      </Cell>
+      <Cell label="Order">
+        <a
+          class="mono muted"
+          href={`/dashboard/transactions?order_id=${payment.order_id}`}
+          data-test-id="order-id"
+          title="Payments of this order"
+        >
+          {payment.order_id}
+        </a>
+      </Cell>
+      <Cell label="Amount" end>
+        <span class="figure" data-test-id="amount">
+          {formatMoney(payment.amount, payment.currency)}
+        </span>
+      </Cell>
+      <Cell label="Method">
+        <span class="instrument">
+          <span class="method" data-test-id="method">
+            {payment.method}
+          </span>{" "}
+          <span>{instrumentDetail(payment)}</span>
+        </span>
+      </Cell>
+      <Cell label="Status">
+        <Pill status={payment.status} testId="status" />
+        {payment.amount_refunded > 0 && <span class="small muted refunded-note">{refundedText(payment)}</span>}
+      </Cell>
+      <Cell label="Created">
+        <span class="muted">
+          <Near at={payment.created_at} testId="created-at" />
+        </span>
+      </Cell>
+      {onRefund && (
+        <Cell label="Actions" end>
+          {refundableMinor(payment) > 0 && (
+            <button
+              type="button"
+              class="button quiet small-button"
+              data-test-id="refund-button"
+              aria-label={`Refund ${payment.id}`}
+              onClick={() => onRefund(payment)}
+            >
+              Refund
+            </button>
+          )}
+        </Cell>
+      )}
+    </tr>
+  );
+}
+
+/** The instrument without the word for its method, which stands before it. */
+function instrumentDetail(payment: Payment): string {
+  return payment.method === "upi" ? (payment.vpa ?? "") : formatInstrument(payment).replace(/^Card /, "");
+}
+
+function refundedText(payment: Payment): string {
+  return payment.amount_refunded >= payment.amount ? "refunded" : "partly refunded";
+}

@@ -1,0 +1,11 @@
+/** What can still be done with a payment. The server decides; this keeps buttons away that it would refuse. */
+import type { Payment } from "../../api/types.ts";
+
+/** Minor units that can still be refunded; 0 where nothing can. */
+export function refundableMinor(payment: Payment): number {
+  return payment.status === "SUCCESS" ? Math.max(payment.amount - payment.amount_refunded, 0) : 0;
+}
+
+export function isCapturable(payment: Payment): boolean {
+  return payment.status === "SUCCESS" && !payment.captured && payment.amount_refunded === 0;
+}

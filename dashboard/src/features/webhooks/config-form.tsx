@@ -1,0 +1,124 @@
+/** The one-endpoint form: where to send, the secret that signs, a test. More than one: the endpoints page. */
+import { useState } from "preact/hooks";
+import type { WebhookConfig } from "../../api/types.ts";
+import { type Resource, useResource } from "../../list/resource.ts";
+import { useGateway } from "../../session/session-context.tsx";
+import { announce } from "../../ui/announcer.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
+import { CopyButton } from "../../ui/copy.tsx";
+import { Field } from "../../ui/field.tsx";
+import { ErrorState, FormProblem, Skeleton } from "../../ui/states.tsx";
+import { useAction } from "../../ui/use-action.ts";
+
+export function ConfigForm() {
+  const { api } = useGateway();
+  const config = useResource("config", (signal) => api.get<WebhookConfig>("/webhooks/config", {}, signal));
+  return (
+    <section class="card pad stack" data-test-id="webhook-config">
+      <div class="card-head">
+        <h2>Endpoint</h2>
+        <a class="small" href="/dashboard/webhooks/endpoints">
+          More than one?
+        </a>
+      </div>
+      {config.state.status === "loading" && <Skeleton lines={2} />}
+      {config.state.status === "error" && (
+        <ErrorState title="The endpoint could not be loaded" failure={config.state.failure} onRetry={config.reload} />
+      )}
+      {config.value && <Form config={config.value} onConfig={config.change} />}
+    </section>
+  );
+}
+
+interface FormProps {
+  config: WebhookConfig;
+  onConfig: Resource<WebhookConfig>["change"];
+}
+
+function Form({ config, onConfig }: FormProps) {
+  const { api } = useGateway();
+  const [url, setUrl] = useState(config.webhook_url ?? "");
+  const saving = useAction(async () => {
+    const answer = await api.send<WebhookConfig>("PUT", "/webhooks/config", { webhook_url: url.trim() });
+    onConfig({ ...answer, webhook_secret: answer.webhook_secret ?? config.webhook_secret });
+    announce("Endpoint saved");
+  });
+  const testing = useAction(async () => {
+    await api.send("POST", "/webhooks/test");
+    announce("A test event is on its way");
+  });
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void saving.run();
+  };
+  const problem = saving.failure?.field === "webhook_url" ? saving.failure.description : null;
+  return (
+    <form class="config-form" data-test-id="webhook-config-form" onSubmit={submit}>
+      <Field
+        label="URL"
+        type="url"
+        required
+        placeholder="https://shop.example/webhooks"
+        autocomplete="off"
+        testId="webhook-url-input"
+        problem={problem}
+        value={url}
+        onValue={setUrl}
+      />
+      <div class="config-buttons">
+        <button type="submit" class="button compact" data-test-id="save-webhook-button" disabled={saving.busy}>
+          Save
+        </button>
+        <button
+          type="button"
+          class="button quiet"
+          data-test-id="test-webhook-button"
+          disabled={testing.busy || !config.webhook_url}
+          onClick={() => testing.run()}
+        >
+          Send test event
+        </button>
+      </div>
+      <SecretLine config={config} onConfig={onConfig} />
+      <FormProblem failure={problem ? testing.failure : (saving.failure ?? testing.failure)} />
+    </form>
+  );
+}
+
+function SecretLine({ config, onConfig }: FormProps) {
+  const { api } = useGateway();
+  const [asking, setAsking] = useState(false);
+  const secret = config.webhook_secret;
+  const regenerate = async () => {
+    const answer = await api.send<WebhookConfig>("POST", "/webhooks/regenerate-secret");
+    onConfig(answer);
+    announce("New secret made");
+  };
+  return (
+    <div class="secret-line config-secret">
+      <span class="muted small">Secret</span>
+      <code data-test-id="webhook-secret">{secret ?? config.secret_hint ?? "–"}</code>
+      {secret && <CopyButton text={secret} label="webhook secret" />}
+      {secret && <span class="small muted">shown this once</span>}
+      <button
+        type="button"
+        class="link-button"
+        data-test-id="regenerate-secret-button"
+        disabled={!config.webhook_url}
+        onClick={() => setAsking(true)}
+      >
+        Regenerate
+      </button>
+      {asking && (
+        <Confirm
+          title="Regenerate the secret"
+          confirmText="Regenerate"
+          onConfirm={regenerate}
+          onClose={() => setAsking(false)}
+        >
+          <p>The old secret keeps signing beside the new one for 24 hours.</p>
+        </Confirm>
+      )}
+    </div>
+  );
+}

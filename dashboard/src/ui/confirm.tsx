@@ -1,0 +1,45 @@
+/** Asks once before something that cannot be undone, naming what it will do on the button itself. */
+import type { ComponentChildren } from "preact";
+import { Dialog } from "./dialog.tsx";
+import { FormProblem } from "./states.tsx";
+import { useAction } from "./use-action.ts";
+
+export interface ConfirmProps {
+  title: string;
+  children: ComponentChildren;
+  confirmText: string;
+  /** `button danger` unless what is confirmed does no harm. */
+  confirmClass?: string;
+  onConfirm: () => Promise<unknown>;
+  /** After `onConfirm`; without it the dialog closes. */
+  onDone?: () => void;
+  onClose: () => void;
+}
+
+export function Confirm(props: ConfirmProps) {
+  const { title, children, confirmText, confirmClass = "button danger", onConfirm, onClose, onDone = onClose } = props;
+  const action = useAction(async () => {
+    await onConfirm();
+    onDone();
+  });
+  return (
+    <Dialog title={title} onClose={onClose} locked={action.busy}>
+      <div class="dialog-body">{children}</div>
+      <FormProblem failure={action.failure} />
+      <footer class="dialog-foot">
+        <button type="button" class="button quiet" disabled={action.busy} onClick={onClose}>
+          Cancel
+        </button>
+        <button
+          type="button"
+          class={confirmClass}
+          data-test-id="confirm-button"
+          disabled={action.busy}
+          onClick={() => action.run()}
+        >
+          {confirmText}
+        </button>
+      </footer>
+    </Dialog>
+  );
+}

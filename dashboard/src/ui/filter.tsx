@@ -1,0 +1,54 @@
+/** One filter of a list: a choice of known values, or a typed one. */
+import { useEffect, useId, useState } from "preact/hooks";
+
+interface ChoiceProps {
+  label: string;
+  value: string;
+  options: readonly (readonly [value: string, text: string])[];
+  onValue: (value: string) => void;
+}
+
+export function Choice({ label, value, options, onValue }: ChoiceProps) {
+  const id = useId();
+  return (
+    <span class={value === "" ? "filter" : "filter set"}>
+      <label for={id}>{label}</label>
+      <select id={id} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
+        <option value="">any</option>
+        {options.map(([option, text]) => (
+          <option key={option} value={option}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </span>
+  );
+}
+
+interface EntryProps {
+  label: string;
+  type: "date" | "text";
+  value: string;
+  onValue: (value: string) => void;
+}
+
+/** Taken over when the field is left or Enter is pressed, not with every key. */
+export function Entry({ label, type, value, onValue }: EntryProps) {
+  const id = useId();
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  return (
+    <span class={value === "" ? "filter" : "filter set"}>
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        type={type}
+        inputMode={type === "text" ? "decimal" : undefined}
+        placeholder={type === "text" ? "any" : undefined}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onChange={(event) => event.currentTarget.value !== value && onValue(event.currentTarget.value)}
+      />
+    </span>
+  );
+}
