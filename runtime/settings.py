@@ -14,6 +14,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from topics.catalogue import INBOX_DAYS_MIN
+
 DEFAULT_SECRET_KEY = "test-mode-only-secret-key-change-me"
 TEST_RETRY_DELAYS_SECONDS = (0, 5, 10, 15, 20)
 LIVE_RETRY_DELAYS_SECONDS = (0, 5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 86_400, 86_400, 86_400)
@@ -81,7 +83,8 @@ class Settings(BaseSettings):
     # Security
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
     operator_token: SecretStr = SecretStr("")
-    idempotency_retention_days: int = Field(8, ge=8, le=365)
+    idempotency_retention_days: int = Field(INBOX_DAYS_MIN, ge=INBOX_DAYS_MIN, le=365)
+    """Longer than any command stays on the log, see topics/catalogue.py."""
     rate_limit_public_per_minute: int = Field(6_000, ge=0)
     """For each client address and public route group; 0: no limit."""
     rate_limit_login_per_minute: int = Field(10, ge=0)

@@ -1,8 +1,8 @@
 """Rows past their use: the inbox, and the details of webhook attempts. Events and deliveries are kept for ever.
 
-The inbox's window must be longer than the commands topic's retention, else an old redelivery could act twice
-(IDEMPOTENCY_RETENTION_DAYS is at least 8, one day above the topic's 7). A delivery's row keeps its body, status and
-number of attempts: it can be sent again at any age, and `gateway verify` looks for it.
+The inbox remembers for longer than a command can stay on the log, else an old redelivery could act twice: retention and
+segment of the commands topic and a reserve, added up in topics/catalogue.py. A delivery's row keeps its body, status
+and number of attempts: it can be sent again at any age, and `gateway verify` looks for it.
 """
 
 from __future__ import annotations

@@ -82,11 +82,7 @@ def _new(topic: Topic, settings: Settings) -> NewTopic:
         topic.name,
         partitions_of(topic, settings),
         settings.topic_replication,
-        topic_configs={
-            "cleanup.policy": "delete",
-            "retention.ms": str(topic.retention_ms),
-            "min.insync.replicas": str(max(1, settings.topic_replication - 1)),
-        },
+        topic_configs={**topic.config, "min.insync.replicas": str(max(1, settings.topic_replication - 1))},
     )
 
 

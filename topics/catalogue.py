@@ -2,10 +2,16 @@
 
 payments.commands.v1 ─► payments.events.v1 ─► webhooks.deliveries.v1 ⇄ webhooks.retry.<delay>.v1
                   └► payments.dlq.v1                            └► webhooks.dlq.v1
+
+How old a command on the log can be, and so how long the inbox must remember, follows from here as well:
+
+    0 ────────── retention ────────── + segment ──── + reserve
+                                      oldest record   shortest inbox (INBOX_DAYS_MIN)
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +24,15 @@ WEBHOOKS_DLQ = "webhooks.dlq.v1"
 
 DAY_MS = 86_400_000
 FOR_EVER = -1
+SEGMENT_MS = DAY_MS
+"""Of every topic with a retention. The broker deletes whole segments, by their youngest record, so the oldest record of
+a segment outlives the retention by this much. At the broker's default of seven days it could live for fourteen."""
+INBOX_RESERVE_MS = DAY_MS
+"""Between the oldest command on the log and the oldest row of the inbox: the clocks of broker, PostgreSQL and actor may
+differ, and the broker looks for old segments only every five minutes."""
+COMMANDS_RETENTION_MS = 7 * DAY_MS
+INBOX_DAYS_MIN = math.ceil((COMMANDS_RETENTION_MS + SEGMENT_MS + INBOX_RESERVE_MS) / DAY_MS)
+"""Lowest IDEMPOTENCY_RETENTION_DAYS: with fewer, a command read again could be older than the inbox and act twice."""
 SMALL_PARTITIONS = 3
 """Retry tiers and dead-letter topics: little traffic, order within a key is all that matters."""
 
@@ -32,9 +47,26 @@ class Topic:
     retention_ms: int
     carries: str
 
+    @property
+    def segment_ms(self) -> int | None:
+        """Longest time that one segment covers; None: nothing is deleted, so the broker's default will do."""
+        return None if self.retention_ms == FOR_EVER else SEGMENT_MS
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka's topic settings. The log's own clock stamps every record: retention, and the age of a command, must
+        not depend on the clock of whoever wrote it."""
+        segment = {} if self.segment_ms is None else {"segment.ms": str(self.segment_ms)}
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            **segment,
+            "message.timestamp.type": "LogAppendTime",
+        }
+
 
 _FIXED = (
-    Topic(COMMANDS, "order_id", 0, 7 * DAY_MS, "what is asked"),
+    Topic(COMMANDS, "order_id", 0, COMMANDS_RETENTION_MS, "what is asked"),
     Topic(EVENTS, "order_id", 0, FOR_EVER, "what happened; the complete history"),
     Topic(PAYMENTS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "commands given up, with why and where from"),
     Topic(DELIVERIES, "endpoint_id:order_id", 0, 7 * DAY_MS, "one webhook attempt to make now"),
@@ -42,6 +74,14 @@ _FIXED = (
 )
 
 RETRY_PREFIX = "webhooks.retry."
+
+
+def decidable_age_ms(inbox_days: int) -> int:
+    """Age of a command, by the log's own timestamp, up to which an inbox of so many days certainly remembers it.
+
+    An older command must not be decided: whether it was decided before is unknown.
+    """
+    return inbox_days * DAY_MS - INBOX_RESERVE_MS
 
 
 def retry_topic(delay_seconds: int) -> str:
