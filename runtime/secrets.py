@@ -53,6 +53,11 @@ def password_matches(password: str, stored: str) -> bool:
         return False
 
 
+def password_is_outdated(stored: str) -> bool:
+    """Whether the hash was made with weaker parameters than the library uses today."""
+    return _PASSWORDS.check_needs_rehash(stored)
+
+
 def seal(plain: str, secret_key: SecretStr) -> bytes:
     """Encrypt a short secret: nonce and ciphertext."""
     nonce = os.urandom(_NONCE_BYTES)

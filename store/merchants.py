@@ -88,6 +88,8 @@ async def create(
 FIND = f"SELECT {COLUMNS} FROM merchants WHERE id = $1"
 # merchants_email
 FIND_LOGIN = f"SELECT {COLUMNS}, password_hash FROM merchants WHERE lower(email) = lower($1)"
+# merchants_pkey
+REPLACE_PASSWORD_HASH = "UPDATE merchants SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
 # One statement: two changes of different things at once both last.
 CHANGE = f"""
 UPDATE merchants
@@ -110,6 +112,11 @@ async def find_login(pool: asyncpg.Pool, email: str) -> tuple[Merchant, str] | N
     """The merchant of an e-mail address, whatever its case, and its password hash."""
     row = await pool.fetchrow(FIND_LOGIN, email)
     return (_merchant_of(row), row["password_hash"]) if row else None
+
+
+async def replace_password_hash(pool: asyncpg.Pool, merchant_id: str, *, old: str, new: str) -> None:
+    """Store `new` unless the password was changed since `old` was read."""
+    await pool.execute(REPLACE_PASSWORD_HASH, merchant_id, old, new)
 
 
 async def change(pool: asyncpg.Pool, merchant_id: str, wanted: Change) -> Merchant | None:

@@ -20,8 +20,9 @@ from api.schemas.auth import ListedSessionShape, LoginBody, SessionShape, Sessio
 from api.schemas.merchants import merchant_shape
 from api.sessions import check_origin, clear_cookie, session_of, set_cookie, signed_in, signed_out, token_of
 from domain.rejection import ErrorCode
+from runtime.secrets import password_is_outdated
 from store.login_attempts import Attempt, count_attempt, forgive_attempts
-from store.merchants import Merchant, find, find_login
+from store.merchants import Merchant, find, find_login, replace_password_hash
 from store.sessions import Session, list_sessions, open_session, peek_session, revoke_session
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
@@ -44,8 +45,13 @@ async def login(request: Request, response: Response) -> SessionShape:
     found = await find_login(parts_of(request).pool, attempt.email)
     if not await passwords.matches(body.password, found[1] if found else None) or found is None:
         raise ApiError(AUTHENTICATION, WRONG_LOGIN)
+    merchant, stored = found
     await forgive_attempts(parts_of(request).redis, attempt)
-    return await start_session(request, response, found[0])
+    if password_is_outdated(stored):
+        # Only a login has the password at hand, so a hash with old parameters is renewed here.
+        renewed = await passwords.hashed(body.password)
+        await replace_password_hash(parts_of(request).pool, merchant.id, old=stored, new=renewed)
+    return await start_session(request, response, merchant)
 
 
 async def _admit(request: Request, attempt: Attempt) -> None:

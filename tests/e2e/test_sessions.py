@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import orjson
 import pytest
 import redis.asyncio
+from argon2 import PasswordHasher
 from starlette.responses import Response
 
 from api.sessions import set_cookie
@@ -48,6 +50,21 @@ async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(stack: 
 
 def _without_request_id(answer: httpx.Response) -> dict[str, Any]:
     return {name: value for name, value in answer.json()["error"].items() if name != "request_id"}
+
+
+async def test_a_login_renews_a_password_hash_made_with_weaker_parameters(stack: Stack) -> None:
+    weak = PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
+    async with signed_up(stack) as merchant, api_client(stack) as client:
+        connection = await asyncpg.connect(stack.database_url)
+        try:
+            await connection.execute("UPDATE merchants SET password_hash = $2 WHERE id = $1", merchant.id, weak)
+            answered(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
+            renewed = await connection.fetchval("SELECT password_hash FROM merchants WHERE id = $1", merchant.id)
+        finally:
+            await connection.close()
+        assert renewed != weak
+        assert not PasswordHasher().check_needs_rehash(renewed)
+        answered(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
 
 
 async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_password(stack: Stack) -> None:
