@@ -9,10 +9,12 @@ Pure but for `read_env_file`; the runner and the command line compute the same p
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+
+from dotenv.parser import parse_stream
 
 from ops.errors import GatewayError
 from runtime.roles import ROLES
@@ -61,8 +63,6 @@ BROKERS_MAX = 5
 DATABASE_USER = "gateway_user"
 DATABASE_PASSWORD = "gateway_pass"
 DATABASE_NAME = "payment_gateway"
-
-_LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +140,17 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def parse_env_file(text: str) -> dict[str, str]:
-    """Simple lines only: comments and blanks are passed over, one pair of quotes around a value is taken off."""
+    """The variables of a `.env` file, read by python-dotenv as docker-compose reads it; `$` is taken literally.
+
+    Raises GatewayError naming the first line that is not KEY=VALUE.
+    """
     values: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _LINE.match(line)
-        if not match:
-            raise GatewayError(f".env line {number} is not KEY=VALUE: {line.strip()[:60]}")
-        name, value = match.groups()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        values[name] = value
+    for binding in parse_stream(StringIO(text)):
+        if binding.error or (binding.key is not None and binding.value is None):
+            line = binding.original.string.strip()[:60]
+            raise GatewayError(f".env line {binding.original.line} is not KEY=VALUE: {line}")
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
     return values
 
 

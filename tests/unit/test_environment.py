@@ -92,6 +92,20 @@ def test_env_files_are_simple_lines() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=x # a comment", "x"),
+        ("A='x # no comment'", "x # no comment"),
+        ('A="two\\nlines"', "two\nlines"),
+        ("A=a$b", "a$b"),
+        ("A=", ""),
+    ],
+)
+def test_env_files_are_read_as_docker_compose_reads_them(line: str, value: str) -> None:
+    assert parse_env_file(line) == {"A": value}
+
+
 def test_a_line_that_is_none_is_named_with_its_number() -> None:
     with pytest.raises(GatewayError, match=r"\.env line 2 is not KEY=VALUE: what is this"):
         parse_env_file("A=1\nwhat is this")
