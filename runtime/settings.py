@@ -6,7 +6,6 @@ each field (a test compares the two). A bad value ends the start with a sentence
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import lru_cache
 from typing import Annotated, Literal, Self
@@ -136,10 +135,6 @@ class Settings(BaseSettings):
     @property
     def delivery_timeout_ms(self) -> int:
         return self.webhook_timeout_ms or (5_000 if self.test_mode else 15_000)
-
-    @property
-    def api_worker_count(self) -> int:
-        return self.api_workers or os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)

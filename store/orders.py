@@ -14,13 +14,6 @@ from store.rows import order_of, payment_of
 
 # orders_pkey
 FIND = "SELECT * FROM orders WHERE id = $1"
-# orders_pkey, merchants_pkey
-FIND_PUBLIC = """
-SELECT o.*, m.name AS merchant_name, m.allowed_origins
-  FROM orders o
-  JOIN merchants m ON m.id = o.merchant_id
- WHERE o.id = $1
-"""
 # payments_order_id
 LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"
 
@@ -35,15 +28,6 @@ class OrderFilter:
     to_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PublicOrder:
-    """What a checkout needs to know."""
-
-    order: Order
-    merchant_name: str
-    allowed_origins: tuple[str, ...]
-
-
 async def find_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
     """The order alone, whoever's it is."""
     row = await pool.fetchrow(FIND, order_id)
@@ -54,13 +38,6 @@ async def find_order_with(pool: asyncpg.Pool, payment: Payment) -> Order | None:
     """The order of a payment, with that payment alone."""
     order = await find_order(pool, payment.order_id)
     return None if order is None else replace(order, payments=(payment,))
-
-
-async def find_public_order(pool: asyncpg.Pool, order_id: str) -> PublicOrder | None:
-    row = await pool.fetchrow(FIND_PUBLIC, order_id)
-    if row is None:
-        return None
-    return PublicOrder(order_of(row), row["merchant_name"], tuple(row["allowed_origins"]))
 
 
 async def latest_payment(pool: asyncpg.Pool, order_id: str) -> Payment | None:

@@ -35,7 +35,3 @@ class Seen:
             _, (_, dropped_at) = self._orders.popitem(last=False)
             self._dropped_at = max(self._dropped_at, dropped_at)
         return True
-
-    def starts_after(self, at: str) -> None:
-        """What is older than `at` was counted before this worker began to look."""
-        self._dropped_at = max(self._dropped_at, at)
