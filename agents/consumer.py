@@ -1,8 +1,11 @@
 """Reading a topic in a plain aiokafka loop, with the one rule that loses nothing: an offset is committed only when
 its record and every earlier one of its partition are done.
 
-    Offsets      which records are under way, and what may be committed
+    Offsets      which records are under way, what may be committed, and what was
     LogConsumer  getmany, commits, lag, rebalances; static group membership
+
+An offset counts as committed when the broker has acknowledged it, not when it was sent: a commit that fails is made
+again, also when nothing new arrives.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -28,41 +32,74 @@ GATHERED_BYTES = 65_536
 """What a patient consumer (`gather_ms`) does not wait for any longer."""
 
 
+@dataclass(slots=True, eq=False)
+class Mark:
+    """A record under way."""
+
+    partition: TopicPartition
+    offset: int
+    done: bool = False
+
+
 class Offsets:
-    """Records under way for each partition. Marks are cheap: a record is `begun` in order and `done` in any order."""
+    """Records under way for each partition. Marks are cheap: a record is `begun` in order and `done` in any order.
+
+    taken ─► begin … done ─► committable ─► committed; `forget` ends all of it for a partition that changed hands.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[TopicPartition, deque[list[Any]]] = {}
-        self._committable: dict[TopicPartition, int] = {}
+        self._open: dict[TopicPartition, deque[Mark]] = {}
+        self._reached: dict[TopicPartition, int] = {}
+        self._committed: dict[TopicPartition, int] = {}
 
-    def begin(self, partition: TopicPartition, offset: int) -> list[Any]:
-        """Remember a record; hand the returned mark to `done`."""
-        mark = [offset, False, partition]
-        self._open.setdefault(partition, deque()).append(mark)
+    def taken(self, partitions: Iterable[TopicPartition]) -> None:
+        """Records of these partitions were read and are about to begin."""
+        for partition in partitions:
+            self._open.setdefault(partition, deque())
+
+    def begin(self, partition: TopicPartition, offset: int) -> Mark:
+        """Remember a record; hand the returned mark to `done`.
+
+        A record that was read before its partition changed hands has no say in what is committed: it comes again.
+        """
+        mark = Mark(partition, offset)
+        waiting = self._open.get(partition)
+        if waiting is not None:
+            waiting.append(mark)
         return mark
 
-    def done(self, mark: list[Any]) -> None:
+    def done(self, mark: Mark) -> None:
         """The record's work is durable."""
-        mark[1] = True
-        waiting = self._open.get(mark[2])
+        mark.done = True
+        waiting = self._open.get(mark.partition)
         if not waiting or waiting[0] is not mark:
             return
-        while waiting and waiting[0][1]:
-            self._committable[mark[2]] = waiting.popleft()[0] + 1
+        while waiting and waiting[0].done:
+            self._reached[mark.partition] = waiting.popleft().offset + 1
 
-    def take_committable(self) -> dict[TopicPartition, int]:
-        """What may be committed since the last call."""
-        taken, self._committable = self._committable, {}
-        return taken
+    def committable(self) -> dict[TopicPartition, int]:
+        """What may be committed and is not known to be; the same again until `committed` confirms it."""
+        return {
+            partition: offset
+            for partition, offset in self._reached.items()
+            if offset > self._committed.get(partition, -1)
+        }
+
+    def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The broker has acknowledged these. A partition that changed hands meanwhile is left out."""
+        for partition, offset in offsets.items():
+            if partition in self._reached:
+                self._committed[partition] = max(offset, self._committed.get(partition, -1))
 
     def open_count(self) -> int:
         return sum(len(waiting) for waiting in self._open.values())
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """Partitions went to somebody else: their records are theirs now."""
+        """These partitions changed hands: their records are somebody else's, or will be read again."""
         for partition in partitions:
             self._open.pop(partition, None)
-            self._committable.pop(partition, None)
+            self._reached.pop(partition, None)
+            self._committed.pop(partition, None)
 
 
 class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -127,6 +164,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             taken: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
                 timeout_ms=wait_ms, max_records=records_max
             )
+            self.offsets.taken(taken)
             return taken
         except KafkaError as error:
             log.warning("take_failed", error=repr(error))
@@ -139,16 +177,18 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             await self.commit()
 
     async def commit(self) -> None:
+        """Commit what is done. A commit that fails is made again by a later call."""
         self._committed_at = time.monotonic()
         assigned = self._consumer.assignment()
         offsets = {
-            partition: offset for partition, offset in self.offsets.take_committable().items() if partition in assigned
+            partition: offset for partition, offset in self.offsets.committable().items() if partition in assigned
         }
         if not offsets:
             return
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await self._consumer.commit(offsets)
+            self.offsets.committed(offsets)
         except (CommitFailedError, IllegalStateError, KafkaError, TimeoutError) as error:
             log.warning("commit_failed", error=repr(error))
 

@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge
 
 from agents.attempting import attempt
 from agents.bank.port import Answer, Bank, Charge, Return
-from agents.consumer import LogConsumer
+from agents.consumer import LogConsumer, Mark
 from agents.role import Context
 from agents.settling import settle_record
 from domain.event import EventType
@@ -51,7 +51,7 @@ class Processor:
         )
         self._seen_before: dict[TopicPartition, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._settled: asyncio.Queue[tuple[Record, list[Any] | None]] = asyncio.Queue()
+        self._settled: asyncio.Queue[tuple[Record, Mark | None]] = asyncio.Queue()
         self._answered = 0
 
     async def run(self) -> None:
@@ -103,7 +103,7 @@ class Processor:
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._seen_before.clear()
 
-    async def _attempt(self, message: Any, mark: list[Any], maybe_asked_before: bool) -> None:
+    async def _attempt(self, message: Any, mark: Mark, maybe_asked_before: bool) -> None:
         try:
             event = decode(message.value)
             request = _request_of(event)
@@ -120,7 +120,7 @@ class Processor:
         self._tell(answer, event.key, caused_by=event.id, request_id=event.request_id, mark=mark)
 
     def _tell(
-        self, answer: Answer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: list[Any] | None
+        self, answer: Answer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
     ) -> None:
         ANSWERS.labels("refund" if answer.attempt_id.startswith("rfnd_") else "charge", answer.outcome).inc()
         record = settle_record(

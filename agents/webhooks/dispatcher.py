@@ -19,7 +19,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge, Histogram
 
-from agents.consumer import LogConsumer
+from agents.consumer import LogConsumer, Mark
 from agents.role import Context, run_role
 from agents.webhooks.lanes import Lanes
 from agents.webhooks.preparing import Repeat, Unsealable, prepare
@@ -178,7 +178,7 @@ class Dispatcher:
                 self._forget(task)
                 self._done(task)
 
-    async def _give_up(self, message: Any, letter: Record, *marks: list[Any]) -> None:
+    async def _give_up(self, message: Any, letter: Record, *marks: Mark) -> None:
         log.error("delivery_record_given_up", partition=message.partition, offset=message.offset)
         await self._producer.publish([letter], timeout=PUBLISH_TIMEOUT_SECONDS)
         for mark in marks:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, assert_never
 
+from agents.consumer import Mark
 from domain.delivery import (
     REASON_ENDPOINT_DELETED,
     REASON_EXHAUSTED,
@@ -39,7 +40,7 @@ class Task:
 
     due: Due
     message: Any
-    marks: list[list[Any]]
+    marks: list[Mark]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
+from agents.consumer import Mark
+
 WAITING_MAX = 5_000
 """For each partition of a tier. What comes later on the topic is due later but for the jitter."""
 
@@ -22,7 +24,7 @@ class Waiting:
     number: int
     partition: TopicPartition = field(compare=False)
     message: Any = field(compare=False)
-    mark: list[Any] = field(compare=False)
+    mark: Mark = field(compare=False)
 
 
 class Tiers:
@@ -33,7 +35,7 @@ class Tiers:
         self._counts: Counter[TopicPartition] = Counter()
         self._number = 0
 
-    def add(self, partition: TopicPartition, message: Any, *, due_ms: int, mark: list[Any]) -> None:
+    def add(self, partition: TopicPartition, message: Any, *, due_ms: int, mark: Mark) -> None:
         self._number += 1
         self._counts[partition] += 1
         heapq.heappush(self._heap, Waiting(due_ms, self._number, partition, message, mark))
