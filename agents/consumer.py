@@ -11,7 +11,6 @@ again, also when nothing new arrives.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.settings import Settings
 
@@ -117,12 +117,15 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         member: str,
         on_change: Callable[[set[TopicPartition]], None] | None = None,
         gather_ms: int = 0,
+        clock: Clock = SYSTEM_CLOCK,
+        make_client: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
     ) -> None:
         self.offsets = Offsets()
         self._topics = topics
         self._on_change = on_change
-        self._committed_at = time.monotonic()
-        self._consumer = AIOKafkaConsumer(
+        self._clock = clock
+        self._committed_at = clock.monotonic()
+        self._consumer = make_client(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             group_id=group,
             group_instance_id=member,
@@ -173,12 +176,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def commit_if_due(self) -> None:
         """Commit about once a second: a crash in between repeats work that changes nothing."""
-        if time.monotonic() - self._committed_at >= COMMIT_EVERY_SECONDS:
+        if self._clock.monotonic() - self._committed_at >= COMMIT_EVERY_SECONDS:
             await self.commit()
 
     async def commit(self) -> None:
         """Commit what is done. A commit that fails is made again by a later call."""
-        self._committed_at = time.monotonic()
+        self._committed_at = self._clock.monotonic()
         assigned = self._consumer.assignment()
         offsets = {
             partition: offset for partition, offset in self.offsets.committable().items() if partition in assigned

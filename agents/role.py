@@ -19,6 +19,7 @@ import redis.asyncio as redis
 import uvloop
 from redis.exceptions import RedisError
 
+from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
 from runtime.settings import Settings, load_settings
@@ -40,15 +41,20 @@ class Context:
     redis: redis.Redis
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     facts: dict[str, Any] = field(default_factory=dict)
-    turned_at: float = field(default_factory=time.monotonic)
+    clock: Clock = SYSTEM_CLOCK
+    ids: Ids = SYSTEM_IDS
+    turned_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turned_at = self.clock.monotonic()
 
     def alive(self, **facts: Any) -> None:
         """Call at every turn of the loop: a role that stops turning is ended and restarted."""
-        self.turned_at = time.monotonic()
+        self.turned_at = self.clock.monotonic()
         self.facts.update(facts)
 
     def stuck(self) -> bool:
-        return time.monotonic() - self.turned_at > STUCK_SECONDS
+        return self.clock.monotonic() - self.turned_at > STUCK_SECONDS
 
 
 Body = Callable[[Context], Awaitable[None]]

@@ -6,14 +6,14 @@ contradicts an earlier one is another. `again` numbers what is told once more on
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agents.bank.port import Answer
 from domain.ids import REFUND
 from domain.order import Command
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
-from runtime.clock import now
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
 from topics.catalogue import COMMANDS, partition_of
 from topics.codec import COMMAND_TYPES, command_envelope
@@ -22,14 +22,22 @@ from topics.producer import Record
 
 
 def settle_record(
-    answer: Answer, *, order_id: str, caused_by: str | None, request_id: str | None, settings: Settings, again: int = 0
+    answer: Answer,
+    *,
+    order_id: str,
+    caused_by: str | None,
+    request_id: str | None,
+    settings: Settings,
+    again: int = 0,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Record:
     """The settle command for this answer, ready for the commands topic."""
-    command = _settle_command(answer, order_id, settings)
+    at = clock.now()
+    command = _settle_command(answer, order_id, at + timedelta(seconds=settings.payment_deadline_seconds))
     envelope = command_envelope(
         command,
         command_id=f"stl_{answer.attempt_id}_{answer.outcome}{f'_{again}' if again else ''}",
-        at=now(),
+        at=at,
         request_id=request_id,
         caused_by=caused_by,
     )
@@ -43,7 +51,7 @@ def settle_record(
     )
 
 
-def _settle_command(answer: Answer, order_id: str, settings: Settings) -> Command:
+def _settle_command(answer: Answer, order_id: str, late_deadline_at: datetime) -> Command:
     if answer.attempt_id.startswith(REFUND):
         return SettleRefund(
             order_id=order_id,
@@ -60,5 +68,5 @@ def _settle_command(answer: Answer, order_id: str, settings: Settings) -> Comman
         error_code=answer.error_code,
         error_description=answer.error_description,
         bank_reference=answer.reference,
-        late_deadline_at=now() + timedelta(seconds=settings.payment_deadline_seconds),
+        late_deadline_at=late_deadline_at,
     )

@@ -1,56 +1,74 @@
-"""The one clock and the one source of identifiers of the impure side."""
+"""The clock and the source of identifiers of one process: two objects that are handed to whoever needs them.
+
+    Clock   now(), epoch_ms(), monotonic()        Ids   make_id(prefix), token(), fraction()
+
+Roles, the command bus and the routes that produce commands take theirs as arguments, so that a simulation can give
+each process a clock of its own and draw every identifier from a seed. `now`, `make_id` and `random_token` are those of
+this process, for everything else.
+"""
 
 from __future__ import annotations
 
 import os
-import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from domain.ids import RANDOM_SPACE, new_id
 
-
-def now() -> datetime:
-    """Aware UTC instant, microseconds never zero, so that every rendering has six digits after the second."""
-    instant = datetime.now(UTC)
-    return instant if instant.microsecond else instant.replace(microsecond=1)
+FRACTION_BITS = 53
+"""The precision of a float."""
 
 
-def make_id(prefix: str) -> str:
-    """A fresh identifier, see domain.ids."""
-    # 16 bytes modulo a space of 60 bits: the bias is below 2^-68.
-    random = int.from_bytes(_randomness.take(16)) % RANDOM_SPACE
-    return new_id(prefix, now_ms=time.time_ns() // 1_000_000, random=random)
+class Clock:
+    """What time it is on this host."""
+
+    __slots__ = ()
+
+    def now(self) -> datetime:
+        """Aware UTC instant, microseconds never zero, so that every rendering has six digits after the second."""
+        instant = datetime.now(UTC)
+        return instant if instant.microsecond else instant.replace(microsecond=1)
+
+    def epoch_ms(self) -> int:
+        """Milliseconds since 1970, UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; never set back."""
+        return time.monotonic()
 
 
-def random_token() -> str:
-    """128 random bits in hexadecimal."""
-    return _randomness.take(16).hex()
+class Ids:
+    """Identifiers and tokens. `randomness(count)` returns that many bytes, never the same twice.
 
-
-class _Randomness:
-    """The system's randomness, fetched in portions: a system call for each identifier costs more than the rest of it.
-
-    Every byte is handed out once; a forked child begins with a portion of its own.
+    The system's randomness is asked each time: a pool of it needs a lock and a hook for forks, and was slower.
     """
 
-    PORTION_BYTES = 4_096
+    __slots__ = ("_clock", "_randomness")
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._portion = b""
-        self._next = 0
-        os.register_at_fork(after_in_child=self.forget)
+    def __init__(self, clock: Clock, randomness: Callable[[int], bytes] = os.urandom) -> None:
+        self._clock = clock
+        self._randomness = randomness
 
-    def take(self, count: int) -> bytes:
-        with self._lock:
-            if self._next + count > len(self._portion):
-                self._portion, self._next = os.urandom(self.PORTION_BYTES), 0
-            self._next += count
-            return self._portion[self._next - count : self._next]
+    def make_id(self, prefix: str) -> str:
+        """A fresh identifier, see domain.ids."""
+        # 16 bytes modulo a space of 60 bits: the bias is below 2^-68.
+        random = int.from_bytes(self._randomness(16)) % RANDOM_SPACE
+        return new_id(prefix, now_ms=self._clock.epoch_ms(), random=random)
 
-    def forget(self) -> None:
-        self._portion, self._next = b"", 0
+    def token(self) -> str:
+        """128 random bits in hexadecimal."""
+        return self._randomness(16).hex()
+
+    def fraction(self) -> float:
+        """A number in [0, 1), for jitter."""
+        return (int.from_bytes(self._randomness(8)) >> (64 - FRACTION_BITS)) / (1 << FRACTION_BITS)
 
 
-_randomness = _Randomness()
+SYSTEM_CLOCK = Clock()
+SYSTEM_IDS = Ids(SYSTEM_CLOCK)
+
+now = SYSTEM_CLOCK.now
+make_id = SYSTEM_IDS.make_id
+random_token = SYSTEM_IDS.token

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.roles import ROLES
@@ -32,6 +33,10 @@ def this_worker(role: str, settings: Settings) -> Worker:
     name = settings.worker_id or f"{role}-{socket.gethostname()}-{index}"
     port = settings.metrics_port + ROLES[role].metrics_offset + index if settings.metrics_port else 0
     return Worker(role=role, index=index, name=name, metrics_port=port)
+
+
+ExitAfter = Callable[[float, str], object]
+"""Ends the process after so many seconds, for this reason: `exit_after`, or what a simulation does instead."""
 
 
 def collect_garbage_rarely() -> None:

@@ -9,6 +9,7 @@ import asyncpg
 from domain.ids import PAYMENT, REFUND
 from domain.payment import Payment
 from domain.refund import LATE_REFUNDS_MAX, Refund
+from store.retention import prune_attempts, prune_commands
 from store.rows import payment_of, refund_of
 
 # payments_undecided, refunds_pending
@@ -68,6 +69,28 @@ async def unreturned(pool: asyncpg.Pool, *, wait_seconds: float, limit: int) -> 
     """Failed payments that the bank charged and did not give back, due for another try, with how many were refused."""
     rows = await pool.fetch(UNRETURNED, LATE_REFUNDS_MAX, wait_seconds, limit)
     return [(payment_of(row), row["tries"]) for row in rows]
+
+
+class AttemptStore:
+    """What the processor and the sweeper read, over their pool."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def overdue(self, *, older_than_seconds: float, limit: int) -> Overdue:
+        return await overdue(self._pool, older_than_seconds=older_than_seconds, limit=limit)
+
+    async def unreturned(self, *, wait_seconds: float, limit: int) -> list[tuple[Payment, int]]:
+        return await unreturned(self._pool, wait_seconds=wait_seconds, limit=limit)
+
+    async def order_of_attempt(self, attempt_id: str) -> str | None:
+        return await order_of_attempt(self._pool, attempt_id)
+
+    async def prune_commands(self, *, days: int) -> int:
+        return await prune_commands(self._pool, days=days)
+
+    async def prune_attempts(self, *, days: int) -> int:
+        return await prune_attempts(self._pool, days=days)
 
 
 async def order_of_attempt(pool: asyncpg.Pool, attempt_id: str) -> str | None:

@@ -11,14 +11,14 @@ which is harmless, for every record has an identity.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 
 log = get_logger("producer")
@@ -48,11 +48,20 @@ class Record:
 
 
 class LogProducer:
-    """One process's producer. `linger_ms` 0 for latency, more for throughput."""
+    """One process's producer. `linger_ms` 0 for latency, more for throughput; `make_client` makes each connection."""
 
-    def __init__(self, bootstrap_servers: str, *, linger_ms: int = 0) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        linger_ms: int = 0,
+        clock: Clock = SYSTEM_CLOCK,
+        make_client: Callable[..., AIOKafkaProducer] = AIOKafkaProducer,
+    ) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._linger_ms = linger_ms
+        self._clock = clock
+        self._make_client = make_client
         self._producer: AIOKafkaProducer | None = None
         self._renewal: asyncio.Task[None] | None = None
 
@@ -98,17 +107,17 @@ class LogProducer:
             by_partition[record.topic, record.partition].append(record)
         if not by_partition:
             return
-        ends_at = time.monotonic() + timeout
+        ends_at = self._clock.monotonic() + timeout
         while True:
             try:
-                async with asyncio.timeout(min(PUBLISH_ROUND_SECONDS, max(0.1, ends_at - time.monotonic()))):
+                async with asyncio.timeout(min(PUBLISH_ROUND_SECONDS, max(0.1, ends_at - self._clock.monotonic()))):
                     if self._producer is None:
                         self._producer = await self._connect()
                     await _publish_once(self._producer, by_partition)
                 return
             except (KafkaError, TimeoutError, LogUnavailableError, AssertionError) as error:
                 log.warning("publish_failed", error=repr(error))
-                if time.monotonic() >= ends_at:
+                if self._clock.monotonic() >= ends_at:
                     raise LogUnavailableError(f"not acked within {timeout} s: {error!r}") from error
                 await self._drop()
                 await asyncio.sleep(0.2)
@@ -145,7 +154,7 @@ class LogProducer:
             await _close(producer)
 
     async def _connect(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
+        producer = self._make_client(
             bootstrap_servers=self._bootstrap_servers,
             acks="all",
             enable_idempotence=True,

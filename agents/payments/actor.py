@@ -14,7 +14,6 @@ rebalance, and while redeliveries keep coming.
 from __future__ import annotations
 
 import asyncio
-import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from redis.exceptions import RedisError
 from agents.payments.folding import Broken, Folded, fold, reply_broken
 from agents.payments.intake import Asked, Incoming, asked_of
 from domain.order import Order
-from runtime.clock import now
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from store.actor import ActorStore, Conflict, StoredCommand, Unwritable
 from store.replies import Reply, publish_replies
@@ -68,19 +67,22 @@ class Prepared:
 class PaymentActor:
     """Owner of the orders of its partitions. Not concurrent with itself, except one `finish` beside one `prepare`."""
 
-    def __init__(self, store: ActorStore, producer: LogProducer, replies: redis.Redis) -> None:
+    def __init__(
+        self, store: ActorStore, producer: LogProducer, replies: redis.Redis, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._store = store
         self._producer = producer
         self._replies = replies
+        self._clock = clock
         self._cache: OrderedDict[str, Order] = OrderedDict()
         self._cautious = True
         self._unfinished = 0
-        self._progress_at = time.monotonic()
+        self._progress_at = self._clock.monotonic()
         self.decided = 0
 
     def stuck(self, seconds: float) -> bool:
         """True if a batch is under way and nothing has moved for so long. Safe from another thread."""
-        return self._unfinished > 0 and time.monotonic() - self._progress_at > seconds
+        return self._unfinished > 0 and self._clock.monotonic() - self._progress_at > seconds
 
     def forget(self) -> None:
         """Partitions changed hands: what is cached may be old."""
@@ -89,24 +91,24 @@ class PaymentActor:
 
     async def prepare(self, messages: Sequence[Incoming]) -> Prepared:
         """Decide and commit. Raises when the database stays away or another owner is alive; nothing is acked then."""
-        started = self._progress_at = time.monotonic()
+        started = self._progress_at = self._clock.monotonic()
         self._unfinished += 1
-        asked, dead = _decoded(messages)
+        asked, dead = self._decoded(messages)
         folded = await self._decide_and_commit(asked)
         for broken in folded.broken:
             reply_broken(folded, broken)
-            dead.append(_dead(broken.asked.incoming, REASON_INVARIANT, broken.error, broken.trace))
+            dead.append(self._dead(broken.asked.incoming, REASON_INVARIANT, broken.error, broken.trace))
         self._remember(folded)
-        self._measure(folded, len(messages), time.monotonic() - started)
+        self._measure(folded, len(messages), self._clock.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
         return Prepared(folded.records + dead, folded.replies, replying)
 
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""
-        started = time.monotonic()
+        started = self._clock.monotonic()
         await self._producer.publish(prepared.records, timeout=PUBLISH_TIMEOUT_SECONDS)
         await prepared.replying
-        self._progress_at = time.monotonic()
+        self._progress_at = self._clock.monotonic()
         self._unfinished -= 1
         PUBLISH_SECONDS.observe(self._progress_at - started)
 
@@ -198,28 +200,26 @@ class PaymentActor:
         COMMIT_SECONDS.observe(seconds)
         CACHED_ORDERS.set(len(self._cache))
 
+    def _decoded(self, messages: Sequence[Incoming]) -> tuple[list[Asked], list[Record]]:
+        asked, dead = [], []
+        for incoming in messages:
+            try:
+                asked.append(asked_of(incoming))
+            except UndecodableError as error:
+                log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
+                dead.append(self._dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
+        return asked, dead
 
-def _decoded(messages: Sequence[Incoming]) -> tuple[list[Asked], list[Record]]:
-    asked, dead = [], []
-    for incoming in messages:
-        try:
-            asked.append(asked_of(incoming))
-        except UndecodableError as error:
-            log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
-            dead.append(_dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
-    return asked, dead
-
-
-def _dead(incoming: Incoming, reason: str, error: str, trace: str) -> Record:
-    return dead_letter(
-        to_topic=PAYMENTS_DLQ,
-        kind="dead.command",
-        key=incoming.key,
-        value=incoming.value,
-        headers=incoming.headers,
-        origin=incoming.origin,
-        reason=reason,
-        error=error,
-        trace=trace,
-        at=now(),
-    )
+    def _dead(self, incoming: Incoming, reason: str, error: str, trace: str) -> Record:
+        return dead_letter(
+            to_topic=PAYMENTS_DLQ,
+            kind="dead.command",
+            key=incoming.key,
+            value=incoming.value,
+            headers=incoming.headers,
+            origin=incoming.origin,
+            reason=reason,
+            error=error,
+            trace=trace,
+            at=self._clock.now(),
+        )

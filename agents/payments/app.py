@@ -15,8 +15,8 @@ from typing import Any
 import faust
 from mode import CrashingSupervisor
 
-from agents.payments.actor import PaymentActor, Prepared
-from agents.payments.intake import incoming_of
+from agents.payments.actor import PaymentActor
+from agents.payments.batches import Batches
 from agents.payments.transport import EagerTransport
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -29,9 +29,7 @@ from topics.producer import LogProducer
 
 log = get_logger("payment-actor")
 
-BATCH_MAX = 500
 GROUP = "payment-actors"
-CRASH_GRACE_SECONDS = 2.0
 STOP_GRACE_SECONDS = 15.0
 STUCK_SECONDS = 120.0
 """Longer than any bounded wait inside a batch (database 45 s, broker 45 s)."""
@@ -80,6 +78,7 @@ class PaymentAgents:
         self._producer = LogProducer(settings.kafka_bootstrap_servers)
         self._redis = make_redis(settings)
         self.actor = PaymentActor(self._store, self._producer, self._redis)
+        self._batches = Batches(self.actor, exit_after)
         self.app = make_app(settings, worker, datadir)
         self._ready = False
         self._assigned = False
@@ -118,34 +117,10 @@ class PaymentAgents:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     async def _consume(self, stream: Any) -> None:
-        """Faust's agent body: adaptive batches, one committed ahead of the one being published."""
+        """Faust's agent body."""
         await self._start()
         stream = stream.noack()
-        queue = stream.channel.queue
-        waiting: list[Any] = []
-        publishing: asyncio.Task[None] | None = None
-        try:
-            async for event in stream.events():
-                waiting.append(event)
-                if len(waiting) < BATCH_MAX and not queue.empty():
-                    continue
-                batch, waiting = waiting, []
-                prepared = await self.actor.prepare([incoming_of(event.message) for event in batch])
-                if publishing is not None:
-                    await publishing
-                publishing = asyncio.create_task(self._finish(stream, batch, prepared))
-                publishing.add_done_callback(_crash_if_failed)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            log.critical("actor_crashed", error=repr(error), exc_info=True)
-            exit_after(CRASH_GRACE_SECONDS, "the actor crashed")
-            raise
-
-    async def _finish(self, stream: Any, batch: list[Any], prepared: Prepared) -> None:
-        await self.actor.finish(prepared)
-        for event in batch:
-            await stream.ack(event)
+        await self._batches.run(stream.events(), stream.channel.queue, stream.ack)
 
     async def _start(self) -> None:
         if self._ready:
@@ -176,9 +151,3 @@ class PaymentAgents:
             time.sleep(5)
             if self.actor.stuck(STUCK_SECONDS):
                 exit_after(0.0, "no progress on a batch")
-
-
-def _crash_if_failed(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("publishing_failed", error=repr(task.exception()))
-        exit_after(0.0, "events of a committed batch could not be published")

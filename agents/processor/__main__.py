@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from agents.bank.simulated import SimulatedBank
+from agents.kafka import Kafka
 from agents.processor.processor import Processor
 from agents.role import Context, run_role
+from store.attempts import AttemptStore
+from store.connections import make_pool
 
 
 async def _body(context: Context) -> None:
-    await Processor(context, SimulatedBank(context.settings)).run()
+    settings = context.settings
+    store = AttemptStore(await make_pool(settings, size=2, lazy=True))
+    await Processor(context, SimulatedBank(settings), Kafka(settings), store).run()
 
 
 if __name__ == "__main__":

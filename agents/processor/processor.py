@@ -15,16 +15,16 @@ from prometheus_client import Counter, Gauge
 
 from agents.attempting import attempt
 from agents.bank.port import Answer, Bank, Charge, Return
-from agents.consumer import LogConsumer, Mark
+from agents.consumer import Mark
+from agents.kafka import Kafka
 from agents.role import Context
 from agents.settling import settle_record
 from domain.event import EventType
 from runtime.logs import get_logger
-from store.attempts import order_of_attempt
-from store.connections import make_pool
+from store.attempts import AttemptStore
 from topics.catalogue import EVENTS
 from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, decode
-from topics.producer import LogProducer, Record
+from topics.producer import Record
 
 log = get_logger("processor")
 
@@ -41,14 +41,13 @@ UNDER_WAY = Gauge("gateway_bank_attempts_under_way", "Attempts that wait for the
 class Processor:
     """One worker. `run` returns after a drain, raises when the log stays away."""
 
-    def __init__(self, context: Context, bank: Bank) -> None:
+    def __init__(self, context: Context, bank: Bank, kafka: Kafka, store: AttemptStore) -> None:
         self._context = context
         self._settings = context.settings
         self._bank = bank
-        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
-        self._consumer = LogConsumer(
-            context.settings, EVENTS, group=GROUP, member=context.worker.name, on_change=self._on_change
-        )
+        self._store = store
+        self._producer = kafka.producer()
+        self._consumer = kafka.consumer(EVENTS, group=GROUP, member=context.worker.name, on_change=self._on_change)
         self._seen_before: dict[TopicPartition, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: asyncio.Queue[tuple[Record, Mark | None]] = asyncio.Queue()
@@ -57,7 +56,6 @@ class Processor:
     async def run(self) -> None:
         await self._producer.start()
         await self._consumer.start()
-        self._pool = await make_pool(self._settings, size=2, lazy=True)
         async with asyncio.TaskGroup() as group:
             publishing = group.create_task(self._publish())
             listening = group.create_task(self._listen())
@@ -123,9 +121,7 @@ class Processor:
         self, answer: Answer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
     ) -> None:
         ANSWERS.labels("refund" if answer.attempt_id.startswith("rfnd_") else "charge", answer.outcome).inc()
-        record = settle_record(
-            answer, order_id=order_id, caused_by=caused_by, request_id=request_id, settings=self._settings
-        )
+        record = self._settle_record(answer, order_id, caused_by, request_id)
         self._settled.put_nowait((record, mark))
 
     async def _publish(self) -> None:
@@ -143,13 +139,23 @@ class Processor:
     async def _listen(self) -> None:
         """What the bank says unasked: late charges and repeated answers."""
         async for answer in self._bank.notifications():
-            order_id = await order_of_attempt(self._pool, answer.attempt_id)
+            order_id = await self._store.order_of_attempt(answer.attempt_id)
             if order_id is None:
                 log.error("answer_about_unknown_attempt", attempt_id=answer.attempt_id)
                 continue
-            record = settle_record(answer, order_id=order_id, caused_by=None, request_id=None, settings=self._settings)
+            record = self._settle_record(answer, order_id, None, None)
             await self._producer.publish([record], timeout=PUBLISH_TIMEOUT_SECONDS)
             await self._bank.confirm(answer.attempt_id)
+
+    def _settle_record(self, answer: Answer, order_id: str, caused_by: str | None, request_id: str | None) -> Record:
+        return settle_record(
+            answer,
+            order_id=order_id,
+            caused_by=caused_by,
+            request_id=request_id,
+            settings=self._settings,
+            clock=self._context.clock,
+        )
 
 
 def _request_of(event: Envelope) -> Charge | Return:

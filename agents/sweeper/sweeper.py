@@ -15,15 +15,14 @@ from prometheus_client import Counter, Gauge
 
 from agents.attempting import attempt
 from agents.bank.port import Bank, Charge, Return
+from agents.kafka import Kafka
 from agents.role import Context
 from agents.settling import settle_record
 from domain.payment import Payment
 from domain.refund import Refund
 from runtime.logs import get_logger
-from store.attempts import Overdue, overdue, unreturned
-from store.connections import make_pool
-from store.retention import prune_attempts, prune_commands
-from topics.producer import LogProducer, Record
+from store.attempts import AttemptStore, Overdue
+from topics.producer import Record
 
 log = get_logger("sweeper")
 
@@ -41,17 +40,17 @@ OVERDUE = Gauge("gateway_overdue", "Payments and refunds past their deadline", [
 class Sweeper:
     """One worker. A round never overlaps the next."""
 
-    def __init__(self, context: Context, bank: Bank) -> None:
+    def __init__(self, context: Context, bank: Bank, kafka: Kafka, store: AttemptStore) -> None:
         self._context = context
         self._settings = context.settings
         self._bank = bank
-        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
+        self._store = store
+        self._producer = kafka.producer()
         self._limit = asyncio.Semaphore(CONCURRENT_MAX)
         self._prune_in = 0.0
 
     async def run(self) -> None:
         await self._producer.start()
-        self._pool = await make_pool(self._settings, size=2, lazy=True)
         while not self._context.stopping.is_set():
             try:
                 await self._round()
@@ -69,17 +68,17 @@ class Sweeper:
             self._prune_in -= EVERY_SECONDS
 
     async def _round(self) -> None:
-        found = await overdue(self._pool, older_than_seconds=0, limit=ROUND_MAX)
+        found = await self._store.overdue(older_than_seconds=0, limit=ROUND_MAX)
         OVERDUE.labels("payment").set(len(found.payments))
         OVERDUE.labels("refund").set(len(found.refunds))
-        returns = await unreturned(self._pool, wait_seconds=RETURN_AGAIN_SECONDS, limit=ROUND_MAX)
+        returns = await self._store.unreturned(wait_seconds=RETURN_AGAIN_SECONDS, limit=ROUND_MAX)
         records = [record for record in await self._settle_all(found, returns) if record is not None]
         if records:
             await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
         if self._prune_in <= 0:
             self._prune_in = PRUNE_EVERY_SECONDS
-            commands = await prune_commands(self._pool, days=self._settings.idempotency_retention_days)
-            attempts = await prune_attempts(self._pool, days=self._settings.webhook_attempt_retention_days)
+            commands = await self._store.prune_commands(days=self._settings.idempotency_retention_days)
+            attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
             log.info("pruned", commands=commands, webhook_attempts=attempts)
 
     async def _settle_all(self, found: Overdue, returns: list[tuple[Payment, int]]) -> list[Record | None]:
@@ -98,7 +97,13 @@ class Sweeper:
         SWEPT.labels("payment" if isinstance(subject, Payment) else "refund").inc()
         log.info("swept", attempt_id=subject.id, outcome=answer.outcome, again=again)
         return settle_record(
-            answer, order_id=subject.order_id, caused_by=None, request_id=None, settings=self._settings, again=again
+            answer,
+            order_id=subject.order_id,
+            caused_by=None,
+            request_id=None,
+            settings=self._settings,
+            again=again,
+            clock=self._context.clock,
         )
 
 

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from agents.attempting import attempt
 from agents.bank.port import Answer, Charge, NoAnswerError, Return
 from agents.bank.simulated import SimulatedBank
+from agents.kafka import Kafka
 from agents.payments.actor import PaymentActor
 from agents.payments.intake import Incoming
 from agents.role import Context
@@ -26,6 +27,7 @@ from runtime.clock import now
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.actor import ActorStore
+from store.attempts import AttemptStore
 from store.redis_clients import make_redis
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.stack import Stack
@@ -204,9 +206,8 @@ async def _refunds(asker: Asker, payment_id: str) -> list[str]:
 async def _round(asker: Asker, bank: SimulatedBank) -> None:
     """One round of a sweeper."""
     context = Context(asker.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(asker.settings))
-    sweeper = Sweeper(context, bank)
+    sweeper = Sweeper(context, bank, Kafka(asker.settings), AttemptStore(asker.pool))
     await sweeper._producer.start()
-    sweeper._pool = asker.pool
     await sweeper._round()
     await sweeper._producer.stop()
     await context.redis.aclose()

@@ -1,12 +1,13 @@
-"""Identifiers and tokens: never the same twice, in threads and after a fork either."""
+"""Identifiers and tokens: never the same twice, in threads and after a fork either; from a seed where one is given."""
 
 from __future__ import annotations
 
 import os
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 from domain.ids import ORDER, is_id
-from runtime.clock import make_id, random_token
+from runtime.clock import SYSTEM_CLOCK, Ids, make_id, random_token
 
 
 def test_no_token_comes_twice_however_many_threads_ask() -> None:
@@ -23,7 +24,6 @@ def test_identifiers_have_their_form_and_differ() -> None:
 
 
 def test_a_forked_process_does_not_repeat_its_parents_tokens() -> None:
-    random_token()  # a portion is there, partly used
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -34,3 +34,15 @@ def test_a_forked_process_does_not_repeat_its_parents_tokens() -> None:
     os.close(reading)
     os.close(writing)
     assert of_child != random_token()
+
+
+def test_equal_seeds_draw_equal_tokens_and_fractions() -> None:
+    one, other = (Ids(SYSTEM_CLOCK, random.Random(7).randbytes) for _ in range(2))
+    assert [one.token() for _ in range(5)] == [other.token() for _ in range(5)]
+    assert [one.fraction() for _ in range(5)] == [other.fraction() for _ in range(5)]
+
+
+def test_a_fraction_is_at_least_zero_and_below_one() -> None:
+    lowest, highest = Ids(SYSTEM_CLOCK, bytes), Ids(SYSTEM_CLOCK, lambda count: b"\xff" * count)
+    assert lowest.fraction() == 0.0
+    assert 0.999 < highest.fraction() < 1.0

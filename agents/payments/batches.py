@@ -1,0 +1,71 @@
+"""The actor's batches: what the stream holds now is one batch, acked in offset order once it is durable and published.
+
+    events ─► batch N: prepare (commit) ─► finish (publish) ─► ack, record by record
+              batch N+1 is prepared while N is being published; never more than one ahead
+
+The stream is Faust's (agents/payments/app.py) or a simulated one: an iterator of events whose `message` is the record,
+the queue they come from, and a function that acks one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
+
+from agents.payments.actor import PaymentActor, Prepared
+from agents.payments.intake import incoming_of
+from runtime.logs import get_logger
+from runtime.worker import ExitAfter
+
+log = get_logger("payment-actor")
+
+BATCH_MAX = 500
+CRASH_GRACE_SECONDS = 2.0
+Ack = Callable[[Any], Awaitable[object]]
+
+
+class Waiting(Protocol):
+    """The queue behind the stream: whether another record is there already."""
+
+    def empty(self) -> bool: ...
+
+
+class Batches:
+    """The loop of one actor. It ends by a failure only: then the process must end, and the log is read again."""
+
+    def __init__(self, actor: PaymentActor, exit_after: ExitAfter) -> None:
+        self._actor = actor
+        self._exit_after = exit_after
+
+    async def run(self, events: AsyncIterator[Any], queue: Waiting, ack: Ack) -> None:
+        """Until cancelled. Raises what `prepare` raises; by then the process has been given its end."""
+        batch: list[Any] = []
+        publishing: asyncio.Task[None] | None = None
+        try:
+            async for event in events:
+                batch.append(event)
+                if len(batch) < BATCH_MAX and not queue.empty():
+                    continue
+                prepared = await self._actor.prepare([incoming_of(one.message) for one in batch])
+                if publishing is not None:
+                    await publishing
+                publishing = asyncio.create_task(self._finish(batch, prepared, ack))
+                publishing.add_done_callback(self._exit_if_failed)
+                batch = []
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            log.critical("actor_crashed", error=repr(error), exc_info=True)
+            self._exit_after(CRASH_GRACE_SECONDS, "the actor crashed")
+            raise
+
+    async def _finish(self, batch: list[Any], prepared: Prepared, ack: Ack) -> None:
+        await self._actor.finish(prepared)
+        for event in batch:
+            await ack(event)
+
+    def _exit_if_failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("publishing_failed", error=repr(task.exception()))
+            self._exit_after(0.0, "events of a committed batch could not be published")
