@@ -7,7 +7,6 @@ Undecided         202 with the resource as accepted and Location; a note makes s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
@@ -22,7 +21,7 @@ from domain.order import Command, Decision, Order, decide
 from domain.payment import CapturePayment
 from domain.rejection import PAYMENT_NOT_FOUND, ErrorCode, Rejected
 from domain.resource import payment_resource, resource_of
-from runtime.clock import now
+from runtime.clock import Clock
 from store.accepted import Accepted, claim, note_accepted
 from topics.envelope import encode_json
 
@@ -57,7 +56,7 @@ async def answer_to(
     if isinstance(outcome, Answer):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
-    resource = await _accepted(command, load)
+    resource = await _accepted(command, load, parts.clock)
     note = Accepted(outcome.command_id, command.order_id, merchant_id, resource)
     try:
         promised = outcome.first and (key is None or await _claimed(parts, outcome.command_id, resource_id, new=new))
@@ -73,7 +72,7 @@ async def answer_to(
 
 async def _claimed(parts: Parts, command_id: str, resource_id: str, *, new: bool) -> bool:
     """Whether this request's resource is the one that the key stands for. Raises RedisError or OSError."""
-    if new and not is_same_for_repeats(time.time_ns() // 1_000_000):
+    if new and not is_same_for_repeats(parts.clock.epoch_ms()):
         return False
     return await claim(parts.redis, command_id, resource_id)
 
@@ -87,7 +86,7 @@ def still_running() -> ApiError:
     )
 
 
-async def _accepted(command: Command, load: Callable[[], Awaitable[Order | None]]) -> str:
+async def _accepted(command: Command, load: Callable[[], Awaitable[Order | None]], clock: Clock) -> str:
     """The resource as it will look once the actor accepts the command, as far as anybody can know now."""
     order = await load()
     if isinstance(command, CapturePayment):
@@ -96,7 +95,7 @@ async def _accepted(command: Command, load: Callable[[], Awaitable[Order | None]
         if payment is None:
             raise refused(PAYMENT_NOT_FOUND)
         return encode_json(payment_resource(payment)).decode()
-    foreseen = decide(order, command, now())
+    foreseen = decide(order, command, clock.now())
     if isinstance(foreseen, Rejected):
         if foreseen.code is ErrorCode.NOT_FOUND:
             raise refused(foreseen)

@@ -13,7 +13,6 @@ one command id and their replies could be confused.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +27,7 @@ from api.metrics import commands_asked
 from domain.idempotency import compare
 from domain.order import Command
 from domain.rejection import ErrorCode
-from runtime.clock import now, random_token
+from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.accepted import find_claim
@@ -83,13 +82,15 @@ class _Waiter:
 
     __slots__ = ("answer", "confirm", "fingerprint", "id", "mark", "nonce", "resource_id", "since")
 
-    def __init__(self, command_id: str, key: Key | None, resource_id: str | None, *, shared: bool) -> None:
+    def __init__(
+        self, command_id: str, key: Key | None, resource_id: str | None, *, shared: bool, nonce: str, since: float
+    ) -> None:
         self.id = command_id
         self.resource_id = resource_id
-        self.nonce = "" if key is None else random_token()
+        self.nonce = nonce
         self.fingerprint = None if key is None else key.fingerprint
         self.mark = None if resource_id is None or shared else f'{{"id":"{resource_id}"'
-        self.since = time.monotonic()
+        self.since = since
         self.confirm = False
         self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
 
@@ -111,9 +112,18 @@ class CommandBus:
     """One process's questions to the actors. `run` works in the background while requests call `ask`."""
 
     def __init__(
-        self, settings: Settings, worker: str, producer: LogProducer, pool: asyncpg.Pool, subscriber: redis.Redis
+        self,
+        settings: Settings,
+        worker: str,
+        producer: LogProducer,
+        pool: asyncpg.Pool,
+        subscriber: redis.Redis,
+        clock: Clock = SYSTEM_CLOCK,
+        ids: Ids = SYSTEM_IDS,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._ids = ids
         self._worker = worker
         self._reply_to = worker.encode()
         self._producer = producer
@@ -139,9 +149,16 @@ class CommandBus:
 
         Raises ApiError: the actor's refusal, or 503 where the log did not take the command.
         """
-        command_id = random_token() if key is None else key.command_id
+        command_id, nonce = (self._ids.token(), "") if key is None else (key.command_id, self._ids.token())
         waiters = self._waiting.setdefault(command_id, [])
-        waiter = _Waiter(command_id, key, resource_id, shared=bool(waiters) or self._troubled)
+        waiter = _Waiter(
+            command_id,
+            key,
+            resource_id,
+            shared=bool(waiters) or self._troubled,
+            nonce=nonce,
+            since=self._clock.monotonic(),
+        )
         waiters.append(waiter)
         kind = COMMAND_TYPES[type(command)]
         deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
@@ -149,10 +166,10 @@ class CommandBus:
             ack = await self._produce(command, kind, waiter, request_id)
             answer = await waiter.answer
         except asyncio.CancelledError:
-            self._unanswered_at = time.monotonic()
+            self._unanswered_at = self._clock.monotonic()
             raise
         except LogUnavailableError:
-            self._unanswered_at = time.monotonic()
+            self._unanswered_at = self._clock.monotonic()
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN) from None
         except ApiError:
@@ -167,7 +184,7 @@ class CommandBus:
         if answer is not None:
             commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
             return answer
-        self._unanswered_at = time.monotonic()
+        self._unanswered_at = self._clock.monotonic()
         if not ack.done():
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN)
@@ -176,7 +193,7 @@ class CommandBus:
 
     @property
     def _troubled(self) -> bool:
-        return time.monotonic() - self._unanswered_at < TROUBLE_SECONDS
+        return self._clock.monotonic() - self._unanswered_at < TROUBLE_SECONDS
 
     async def promised_id(self, client: redis.Redis, key: Key | None) -> str | None:
         """The id that an earlier request with this key asks for or was promised, where it is not decided.
@@ -210,7 +227,7 @@ class CommandBus:
         envelope = command_envelope(
             command,
             command_id=waiter.id,
-            at=now(),
+            at=self._clock.now(),
             request_id=request_id,
             nonce=waiter.nonce,
             fingerprint=None if waiter.fingerprint is None else dict(waiter.fingerprint),
@@ -272,7 +289,7 @@ class CommandBus:
     def _overdue(self) -> list[str]:
         """Ids of commands to look for in the inbox; without replies, of all that wait."""
         patience = LOOK_UP_AFTER_SECONDS if self._replies_connected else 0.0
-        limit = time.monotonic() - patience
+        limit = self._clock.monotonic() - patience
         return [
             command_id
             for command_id, waiters in self._waiting.items()

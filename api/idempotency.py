@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -13,7 +12,6 @@ from api.errors import bad_request
 from api.parts import parts_of
 from domain.idempotency import derived_command_id, fingerprint, is_key
 from domain.ids import keyed_hour, keyed_id
-from runtime.clock import make_id
 
 ID_BYTES = 16
 REPEATED_WITHIN_MS = 60_000
@@ -42,10 +40,10 @@ def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
     """Id of the resource that a request asks for: with a key, the same for its repeats, so that no answer to one of
     them can name a resource that never comes to be."""
     if key is None:
-        return make_id(prefix)
+        return parts_of(request).ids.make_id(prefix)
     secret = parts_of(request).fingerprint_secret
     digest = hmac.digest(secret, f"{prefix}{key.command_id}".encode(), "sha256")[:ID_BYTES]
-    return keyed_id(prefix, now_ms=time.time_ns() // 1_000_000, digest=digest)
+    return keyed_id(prefix, now_ms=parts_of(request).clock.epoch_ms(), digest=digest)
 
 
 def is_same_for_repeats(now_ms: int) -> bool:

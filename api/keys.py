@@ -5,13 +5,12 @@ Bounded, and dropped at once when somebody revokes or rotates a key: its name is
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
 import asyncpg
 
-from runtime.clock import now
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.api_keys import ApiKey, find_api_key, touch_api_key
@@ -38,9 +37,10 @@ class Cached:
 class KeyCache:
     """Keys by their public half."""
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool) -> None:
+    def __init__(self, settings: Settings, pool: asyncpg.Pool, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
         self._pool = pool
+        self._clock = clock
         self._kept: OrderedDict[str, Cached] = OrderedDict()
 
     async def find(self, key: str) -> ApiKey | None:
@@ -48,10 +48,10 @@ class KeyCache:
         if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
             return None
         cached = self._kept.get(key)
-        if cached is None or cached.until < time.monotonic():
+        if cached is None or cached.until < self._clock.monotonic():
             cached = await self._load(key)
         found = cached.found
-        if found is not None and found.expires_at is not None and found.expires_at <= now():
+        if found is not None and found.expires_at is not None and found.expires_at <= self._clock.now():
             return None
         return found
 
@@ -75,7 +75,7 @@ class KeyCache:
 
     async def _load(self, key: str) -> Cached:
         found = await through_restart(lambda: find_api_key(self._pool, key))
-        cached = Cached(found, time.monotonic() + (TTL_UNKNOWN_SECONDS if found is None else TTL_SECONDS))
+        cached = Cached(found, self._clock.monotonic() + (TTL_UNKNOWN_SECONDS if found is None else TTL_SECONDS))
         self._kept[key] = cached
         self._kept.move_to_end(key)
         while len(self._kept) > KEYS_MAX:

@@ -24,6 +24,7 @@ from api.live import LiveUpdates
 from api.log_places import LogPlaces
 from api.own_pages import own_origins
 from api.payment_changes import PaymentChanges
+from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
@@ -59,6 +60,8 @@ class Parts:
     fingerprint_secret: bytes
     own_origins: frozenset[str]
     keys: KeyCache
+    clock: Clock = SYSTEM_CLOCK
+    ids: Ids = SYSTEM_IDS
     turned_at: float = field(default_factory=time.monotonic)
     """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
 

@@ -14,7 +14,6 @@ of an order is the highest version among its rows.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -42,6 +41,8 @@ from store.rows import (
 
 log = get_logger("actor-store")
 Result = TypeVar("Result")
+Connect = Callable[..., Awaitable[asyncpg.Connection]]
+"""`asyncpg.connect`, or that of a simulated database."""
 
 UNAVAILABLE_SECONDS = 45
 """How long the database may be away before the actor gives up and exits; nothing is acked meanwhile."""
@@ -181,8 +182,9 @@ LOAD_REFUNDS = "SELECT * FROM refunds WHERE order_id = ANY($1::text[]) ORDER BY 
 class ActorStore:
     """The actor's connection. Every call retries while the database is away, up to UNAVAILABLE_SECONDS."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, connect: Connect = asyncpg.connect) -> None:
         self._dsn = settings.database_url.get_secret_value()
+        self._connect = connect
         self._connection: asyncpg.Connection | None = None
 
     async def start(self) -> None:
@@ -250,7 +252,8 @@ class ActorStore:
         await self._retried(write)
 
     async def _retried(self, call: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
-        ends_at = time.monotonic() + UNAVAILABLE_SECONDS
+        clock = asyncio.get_running_loop()
+        ends_at = clock.time() + UNAVAILABLE_SECONDS
         while True:
             try:
                 return await call(await self._connected())
@@ -268,13 +271,13 @@ class ActorStore:
                 # TimeoutError is an OSError. Whether a write took place is unknown; the next try will conflict then.
                 log.warning("database_unavailable", error=repr(error))
                 await self.stop()
-                if time.monotonic() >= ends_at:
+                if clock.time() >= ends_at:
                     raise
                 await asyncio.sleep(0.1)
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+            self._connection = await self._connect(
                 self._dsn,
                 timeout=5,
                 command_timeout=STATEMENT_TIMEOUT_SECONDS,

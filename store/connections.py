@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -59,11 +58,12 @@ async def through_restart(read: Callable[[], Awaitable[Result]]) -> Result:
     For reads on which a request depends: a server that is merely restarting costs it a moment, not an error. A server
     that hangs is not waited for again.
     """
-    ends_at = time.monotonic() + RESTART_SECONDS
+    clock = asyncio.get_running_loop()
+    ends_at = clock.time() + RESTART_SECONDS
     while True:
         try:
             return await read()
         except RESTARTING:
-            if time.monotonic() >= ends_at:
+            if clock.time() >= ends_at:
                 raise
         await asyncio.sleep(AGAIN_SECONDS)

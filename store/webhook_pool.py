@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -31,7 +30,8 @@ async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
 
     `work` must be one transaction that can be repeated.
     """
-    ends_at = time.monotonic() + RETRY_SECONDS
+    clock = asyncio.get_running_loop()
+    ends_at = clock.time() + RETRY_SECONDS
     while True:
         try:
             return await work()
@@ -41,6 +41,6 @@ async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
             ):
                 raise
             log.warning("statement_failed", what=what, error=repr(error))
-            if time.monotonic() > ends_at:
+            if clock.time() > ends_at:
                 raise
             await asyncio.sleep(PAUSE_SECONDS)

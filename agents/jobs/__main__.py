@@ -6,12 +6,14 @@ import asyncio
 
 from agents.jobs.counting import Jobs
 from agents.jobs.rollups import Rollups
+from agents.kafka import Kafka
 from agents.role import Context, run_role
+from store.jobs import JobCounters
 
 
 async def _body(context: Context) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Jobs(context).run())
+        tasks.create_task(Jobs(context, Kafka(context.settings), JobCounters(context.redis)).run())
         tasks.create_task(Rollups(context).run())
 
 

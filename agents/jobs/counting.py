@@ -17,8 +17,8 @@ from aiokafka import TopicPartition
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from agents.consumer import LogConsumer
 from agents.jobs.seen import Seen
+from agents.kafka import Kafka
 from agents.role import Context
 from domain.event import EventType
 from runtime.logs import get_logger
@@ -57,12 +57,11 @@ class Place:
 class Jobs:
     """One worker."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, kafka: Kafka, counters: JobCounters) -> None:
         self._context = context
-        self._counters = JobCounters(context.redis)
+        self._counters = counters
         self._places: dict[TopicPartition, Place] = {}
-        self._consumer = LogConsumer(
-            context.settings,
+        self._consumer = kafka.consumer(
             EVENTS,
             PAYMENTS_DLQ,
             group=GROUP,

@@ -8,7 +8,6 @@ import asyncpg
 from prometheus_client import Counter
 
 from agents.role import Context
-from runtime.clock import now
 from runtime.logs import get_logger
 from store.webhook_jobs import Chunk, Job, advance, next_chunk, open_jobs
 from store.webhook_planning import replay_deliveries
@@ -64,7 +63,7 @@ class Bulk:
             log.info("job_done", job_id=job.id, kind=job.kind)
 
     async def _open_again(self, job: Job, chunk: Chunk) -> None:
-        at, partitions = now(), self._context.settings.topic_partitions
+        at, partitions = self._context.clock.now(), self._context.settings.topic_partitions
         dues = await replay_deliveries(self._pool, chunk.drafts, at, job_id=job.id)
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
         await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge, Histogram
 
-from agents.consumer import LogConsumer, Mark
+from agents.consumer import Mark
+from agents.kafka import Kafka
 from agents.role import Context, run_role
 from agents.webhooks.lanes import Lanes
 from agents.webhooks.preparing import Repeat, Unsealable, prepare
@@ -46,14 +46,13 @@ from domain.delivery import (
     SwitchedOff,
     classify,
 )
-from runtime.clock import now
 from runtime.logs import get_logger
 from store.webhook_pool import make_webhook_pool, persistently
 from store.webhook_recording import Aside, Loaded, load_deliveries, record, release_after
 from topics.catalogue import DELIVERIES
 from topics.delivery import delivery_record, read_delivery
 from topics.envelope import UndecodableError
-from topics.producer import LogProducer, Record
+from topics.producer import Record
 
 log = get_logger("dispatcher")
 
@@ -78,15 +77,17 @@ DRAIN_SECONDS = 6.0
 class Dispatcher:
     """One worker. `run` returns after a drain, raises when the log or the database stay away."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, kafka: Kafka, pool: asyncpg.Pool, sender: Sender) -> None:
         self._context = context
+        self._clock = context.clock
+        self._pool = pool
         self._settings = context.settings
-        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
-        self._consumer = LogConsumer(context.settings, DELIVERIES, group=GROUP, member=context.worker.name)
-        self._sender = Sender(context.settings)
+        self._producer = kafka.producer()
+        self._consumer = kafka.consumer(DELIVERIES, group=GROUP, member=context.worker.name)
+        self._sender = sender
         self._router = Router(context.settings)
         self._lanes: Lanes[tuple[Task, Prepared]] = Lanes(
-            self._start, self._park, may_park=self._router.parking_seconds > 0
+            self._start, self._park, may_park=self._router.parking_seconds > 0, clock=self._clock
         )
         self._under_way: dict[uuid.UUID, Task] = {}
         self._requests: set[asyncio.Task[None]] = set()
@@ -95,7 +96,6 @@ class Dispatcher:
         self._attempts = 0
 
     async def run(self) -> None:
-        self._pool = await make_webhook_pool(self._settings, size=4)
         await self._sender.open()
         await self._producer.start()
         await self._consumer.start()
@@ -113,7 +113,7 @@ class Dispatcher:
     # Taking
 
     async def _consume(self) -> None:
-        began_at = time.monotonic()
+        began_at = self._clock.monotonic()
         while not self._context.stopping.is_set():
             await self._wait_for_room()
             taken = await self._consumer.take(wait_ms=250, records_max=RECORDED_MAX)
@@ -126,7 +126,7 @@ class Dispatcher:
                 lag=self._consumer.lag(),
                 under_way=under_way,
                 attempts=self._attempts,
-                up_seconds=round(time.monotonic() - began_at),
+                up_seconds=round(self._clock.monotonic() - began_at),
             )
 
     async def _wait_for_room(self) -> None:
@@ -145,7 +145,7 @@ class Dispatcher:
                 try:
                     due = read_delivery(message.value)
                 except UndecodableError as error:
-                    await self._give_up(message, undecodable_record(message, error, now()), mark)
+                    await self._give_up(message, undecodable_record(message, error, self._clock.now()), mark)
                     continue
                 known = self._under_way.get(due.log_id)
                 if known is not None and known.due.attempt >= due.attempt:
@@ -162,14 +162,14 @@ class Dispatcher:
     async def _begin(self, task: Task, row: Loaded | None) -> None:
         if row is None:
             self._forget(task)
-            await self._give_up(task.message, _unknown_record(task), *task.marks)
+            await self._give_up(task.message, _unknown_record(task, self._clock.now()), *task.marks)
             return
-        match prepare(task.due, row, secret_key=self._settings.secret_key, at=now()):
+        match prepare(task.due, row, secret_key=self._settings.secret_key, at=self._clock.now()):
             case Prepared() as prepared:
                 self._lanes.offer(task.due.endpoint_id, (task, prepared))
             case Unsealable(prepared):
                 log.error("secret_unsealable", endpoint_id=row.endpoint_id)
-                self._judge(task, Sent(prepared, now(), 0, {}, None, UNSEALABLE))
+                self._judge(task, Sent(prepared, self._clock.now(), 0, {}, None, UNSEALABLE))
             case Aside() as aside:
                 self._outcomes.put_nowait(SetAside(task, aside))
             case Repeat(repeated):
@@ -200,14 +200,14 @@ class Dispatcher:
         self._judge(task, sent)
 
     def _judge(self, task: Task, sent: Sent) -> None:
-        verdict = classify(sent, self._settings.retry_delays_seconds, draw=random.random())
+        verdict = classify(sent, self._settings.retry_delays_seconds, draw=self._context.ids.fraction())
         ATTEMPTS.labels(OUTCOMES[type(verdict)]).inc()
         self._attempts += 1
         self._outcomes.put_nowait(Attempted(task, sent, verdict))
 
     def _park(self, work: tuple[Task, Prepared]) -> None:
         task, prepared = work
-        due_at = now() + timedelta(seconds=self._router.parking_seconds)
+        due_at = self._clock.now() + timedelta(seconds=self._router.parking_seconds)
         aside = Aside(
             task.due.log_id, prepared.payment_id, task.due.endpoint_id, DeliveryStatus.PENDING, next_retry_at=due_at
         )
@@ -235,7 +235,7 @@ class Dispatcher:
                 self._room.set()
 
     async def _write(self, batch: list[Outcome]) -> None:
-        at = now()
+        at = self._clock.now()
         released = await self._write_rows(batch)
         for outcome in batch:
             self._forget(outcome.task)
@@ -252,10 +252,10 @@ class Dispatcher:
         ended = [outcome.row for outcome in batch if isinstance(outcome, Repeated)]
         released: list[Due] = []
         if made or asides:
-            recorded = await persistently(lambda: record(self._pool, made, asides, now()), what="record")
+            recorded = await persistently(lambda: record(self._pool, made, asides, self._clock.now()), what="record")
             released += recorded.released
         if ended:
-            released += await persistently(lambda: release_after(self._pool, ended, now()), what="release")
+            released += await persistently(lambda: release_after(self._pool, ended, self._clock.now()), what="release")
         return released
 
     def _forget(self, task: Task) -> None:
@@ -277,12 +277,13 @@ class Dispatcher:
                 await self._outcomes.join()
 
 
-def _unknown_record(task: Task) -> Record:
-    return dead_record(task.message, reason="unknown_delivery", error="there is no such delivery", at=now())
+def _unknown_record(task: Task, at: datetime) -> Record:
+    return dead_record(task.message, reason="unknown_delivery", error="there is no such delivery", at=at)
 
 
 async def _body(context: Context) -> None:
-    await Dispatcher(context).run()
+    pool = await make_webhook_pool(context.settings, size=4)
+    await Dispatcher(context, Kafka(context.settings), pool, Sender(context.settings)).run()
 
 
 if __name__ == "__main__":

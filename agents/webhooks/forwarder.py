@@ -6,24 +6,24 @@ The first worker also does the upkeep (agents/webhooks/upkeep.py) and the bulk j
 from __future__ import annotations
 
 import asyncio
-import time
 
+import asyncpg
 from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge
 
 from agents.consumer import LogConsumer
+from agents.kafka import Kafka
 from agents.role import Context, run_role
 from agents.webhooks.bulk import Bulk
 from agents.webhooks.routing import undecodable_record
 from agents.webhooks.tiers import Tiers, Waiting
 from agents.webhooks.upkeep import Upkeep
-from runtime.clock import now
 from runtime.logs import get_logger
 from store.webhook_pool import make_webhook_pool
 from topics.catalogue import retry_topic
 from topics.delivery import delivery_record, due_at_ms, read_delivery
 from topics.envelope import UndecodableError
-from topics.producer import LogProducer, Record
+from topics.producer import Record
 
 log = get_logger("forwarder")
 
@@ -38,13 +38,15 @@ WAITING = Gauge("gateway_webhooks_waiting", "Retries read ahead and not yet due"
 class Forwarder:
     """One worker."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, kafka: Kafka, pool: asyncpg.Pool) -> None:
         self._context = context
+        self._clock = context.clock
+        self._pool = pool
         self._settings = context.settings
-        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
+        self._producer = kafka.producer()
         tiers = sorted({retry_topic(delay) for delay in context.settings.retry_delays_seconds if delay > 0})
         self._consumer = (
-            LogConsumer(context.settings, *tiers, group=GROUP, member=context.worker.name, on_change=self._on_change)
+            kafka.consumer(*tiers, group=GROUP, member=context.worker.name, on_change=self._on_change)
             if tiers
             else None
         )
@@ -52,7 +54,6 @@ class Forwarder:
         self._paused: set[TopicPartition] = set()
 
     async def run(self) -> None:
-        self._pool = await make_webhook_pool(self._settings, size=4)
         await self._producer.start()
         async with asyncio.TaskGroup() as group:
             if self._context.worker.index == 0:
@@ -88,7 +89,7 @@ class Forwarder:
     def _wait_ms(self) -> int:
         """Until the next is due, bounded so that a stop is noticed."""
         due_ms = self._tiers.next_due_ms()
-        return TURN_MS if due_ms is None else max(1, min(TURN_MS, due_ms - time.time_ns() // 1_000_000))
+        return TURN_MS if due_ms is None else max(1, min(TURN_MS, due_ms - self._clock.epoch_ms()))
 
     def _hold_back(self, consumer: LogConsumer) -> None:
         full = self._tiers.full() & consumer.raw.assignment()
@@ -99,7 +100,7 @@ class Forwarder:
         self._paused = full
 
     async def _forward_due(self, consumer: LogConsumer) -> None:
-        due = self._tiers.take_due(time.time_ns() // 1_000_000, limit=FORWARDED_MAX)
+        due = self._tiers.take_due(self._clock.epoch_ms(), limit=FORWARDED_MAX)
         if not due:
             return
         await self._producer.publish([self._record(one) for one in due], timeout=PUBLISH_TIMEOUT_SECONDS)
@@ -108,7 +109,7 @@ class Forwarder:
             consumer.offsets.done(one.mark)
 
     def _record(self, waiting: Waiting) -> Record:
-        at = now()
+        at = self._clock.now()
         try:
             due = read_delivery(waiting.message.value)
         except UndecodableError as error:
@@ -118,7 +119,8 @@ class Forwarder:
 
 
 async def _body(context: Context) -> None:
-    await Forwarder(context).run()
+    pool = await make_webhook_pool(context.settings, size=4)
+    await Forwarder(context, Kafka(context.settings), pool).run()
 
 
 if __name__ == "__main__":

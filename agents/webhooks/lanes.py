@@ -8,12 +8,13 @@ sends the line away to the retry tier.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
+
+from runtime.clock import SYSTEM_CLOCK, Clock
 
 SHARE = 64
 """Requests under way for one endpoint."""
@@ -40,11 +41,17 @@ class Lanes(Generic[Work]):
     """All lanes of a dispatcher. `start(work, ticket)` begins a request; its end is told by `ended`."""
 
     def __init__(
-        self, start: Callable[[str, Work, int], None], park: Callable[[Work], None], *, may_park: bool
+        self,
+        start: Callable[[str, Work, int], None],
+        park: Callable[[Work], None],
+        *,
+        may_park: bool,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._start = start
         self._park = park
         self._may_park = may_park
+        self._clock = clock
         self._lanes: dict[str, _Lane[Work]] = {}
         self._tickets = 0
 
@@ -53,7 +60,7 @@ class Lanes(Generic[Work]):
         lane = self._lanes.setdefault(endpoint_id, _Lane())
         if len(lane.started) < SHARE:
             self._begin(endpoint_id, lane, work)
-        elif self._may_park and lane.is_slow(time.monotonic()):
+        elif self._may_park and lane.is_slow(self._clock.monotonic()):
             self._park(work)
         else:
             lane.waiting.append(work)
@@ -76,7 +83,7 @@ class Lanes(Generic[Work]):
         """Send away what waits behind slow requests. Called a few times a second."""
         if not self._may_park:
             return
-        at = time.monotonic()
+        at = self._clock.monotonic()
         for lane in self._lanes.values():
             if lane.waiting and lane.is_slow(at):
                 while lane.waiting:
@@ -84,5 +91,5 @@ class Lanes(Generic[Work]):
 
     def _begin(self, endpoint_id: str, lane: _Lane[Work], work: Work) -> None:
         self._tickets += 1
-        lane.started[self._tickets] = time.monotonic()
+        lane.started[self._tickets] = self._clock.monotonic()
         self._start(endpoint_id, work, self._tickets)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 from prometheus_client import Counter
 
-from agents.consumer import LogConsumer
+from agents.kafka import Kafka
 from agents.role import Context, run_role
 from domain.delivery import MERCHANT_EVENTS, Due
-from runtime.clock import now
 from runtime.logs import get_logger
 from store.webhook_planning import Draft, drafts_of, plan_deliveries, targets_of
 from store.webhook_pool import make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.delivery import delivery_record, event_webhook_body
 from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, decode
-from topics.producer import LogProducer
 
 log = get_logger("planner")
 
@@ -36,17 +35,16 @@ PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries 
 class Planner:
     """One worker. A turn is a batch: read, plan in one transaction, publish, and only then commit the offsets."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, kafka: Kafka, pool: asyncpg.Pool) -> None:
         self._context = context
+        self._clock = context.clock
+        self._pool = pool
         self._settings = context.settings
-        self._producer = LogProducer(context.settings.kafka_bootstrap_servers)
-        self._consumer = LogConsumer(
-            context.settings, EVENTS, group=GROUP, member=context.worker.name, gather_ms=GATHER_MS
-        )
+        self._producer = kafka.producer()
+        self._consumer = kafka.consumer(EVENTS, group=GROUP, member=context.worker.name, gather_ms=GATHER_MS)
         self._planned = 0
 
     async def run(self) -> None:
-        self._pool = await make_webhook_pool(self._settings, size=2)
         await self._producer.start()
         await self._consumer.start()
         while not self._context.stopping.is_set():
@@ -75,10 +73,10 @@ class Planner:
             found = targets.get(event.body["merchant_id"])
             if found:
                 drafts += drafts_of(event, found, body=event_webhook_body(event))
-        return await plan_deliveries(self._pool, drafts, now())
+        return await plan_deliveries(self._pool, drafts, self._clock.now())
 
     async def _publish(self, dues: list[Due]) -> None:
-        at, partitions = now(), self._settings.topic_partitions
+        at, partitions = self._clock.now(), self._settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
         await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
         self._planned += len(records)
@@ -102,7 +100,8 @@ def _event_of(message: Any) -> Envelope | None:
 
 
 async def _body(context: Context) -> None:
-    await Planner(context).run()
+    pool = await make_webhook_pool(context.settings, size=2)
+    await Planner(context, Kafka(context.settings), pool).run()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Each round waits in proportion to what it cost (at most COST_SHARE of one connec
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,7 +16,6 @@ from redis.exceptions import RedisError
 
 from agents.role import Context
 from domain.delivery import Due
-from runtime.clock import now
 from runtime.logs import get_logger
 from store.heartbeats import alive
 from store.webhook_pool import UNAVAILABLE
@@ -50,25 +48,25 @@ class Upkeep:
 
     async def _repeat(self, work: Callable[[], Awaitable[None]]) -> None:
         while not self._context.stopping.is_set():
-            began_at = time.monotonic()
+            began_at = self._context.clock.monotonic()
             try:
                 await work()
             except (*UNAVAILABLE, RedisError) as error:
                 log.warning("upkeep_failed", work=work.__name__, error=repr(error))
             self._context.alive()
-            pause = max(EVERY_SECONDS, (time.monotonic() - began_at) / COST_SHARE)
+            pause = max(EVERY_SECONDS, (self._context.clock.monotonic() - began_at) / COST_SHARE)
             with_stop = asyncio.wait_for(self._context.stopping.wait(), timeout=pause)
             await asyncio.gather(with_stop, return_exceptions=True)
 
     async def _release(self) -> None:
-        await self._publish(await release_held(self._pool, now(), limit=RELEASED_MAX), "released")
+        await self._publish(await release_held(self._pool, self._context.clock.now(), limit=RELEASED_MAX), "released")
 
     async def _find_lost(self) -> None:
         """Only where the dispatchers have read everything: what stands on the topic is not lost."""
         dispatchers = (await alive(self._context.redis)).get("dispatcher", {})
         if not dispatchers or not all(_has_read_all(facts) for facts in dispatchers.values()):
             return
-        at = now()
+        at = self._context.clock.now()
         overdue_since = at - timedelta(seconds=LOST_AFTER_SECONDS)
         lost = await find_lost(self._pool, at, overdue_since=overdue_since, limit=RELEASED_MAX)
         await self._publish(lost, "lost_found")
@@ -83,7 +81,7 @@ class Upkeep:
         if not dues:
             return
         log.info(said, deliveries=len(dues))
-        at, partitions = now(), self._context.settings.topic_partitions
+        at, partitions = self._context.clock.now(), self._context.settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
         await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
 

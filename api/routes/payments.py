@@ -33,7 +33,6 @@ from domain.money import AMOUNT_MAX_MINOR
 from domain.order import Order
 from domain.payment import CapturePayment, CreatePayment, Payment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
-from runtime.clock import now
 from store.orders import find_order, find_order_with
 from store.payments import PaymentFilter, find_payment, list_payments
 
@@ -95,7 +94,7 @@ async def ask_for_payment(
         card_last4=instrument.card_last4,
         amount=wanted.amount,
         currency=wanted.currency,
-        deadline_at=now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
+        deadline_at=parts.clock.now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
     )
 
     async def load() -> Order | None:

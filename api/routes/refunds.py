@@ -23,7 +23,6 @@ from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
 from domain.ids import REFUND, is_id
 from domain.refund import CreateRefund
 from domain.rejection import REFUND_NOT_FOUND
-from runtime.clock import now
 from store.refunds import find_refund, list_refunds
 
 router = APIRouter(tags=["Refunds"])
@@ -74,7 +73,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         merchant_id=caller.merchant_id,
         amount=wanted.amount,
         reason=wanted.reason,
-        deadline_at=now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
+        deadline_at=parts.clock.now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
     )
     return await answer_to(
         request,

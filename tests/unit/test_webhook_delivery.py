@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from agents.webhooks import lanes
 from agents.webhooks.lanes import SHARE, SLOW_AFTER_SECONDS, STRAGGLERS_MAX, Lanes
 from agents.webhooks.tiers import WAITING_MAX, Tiers
 from domain.delivery import (
@@ -26,6 +25,7 @@ from domain.delivery import (
     wants,
 )
 from domain.signature import Secrets
+from runtime.clock import SYSTEM_CLOCK, Clock
 from topics.delivery import delivery_record, due_at_ms, read_delivery, retry_record
 
 AT = datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
@@ -102,27 +102,27 @@ def test_the_end_of_a_request_starts_the_next_in_line() -> None:
     assert started == list(range(SHARE + 1))
 
 
-def test_what_waits_behind_slow_requests_is_parked_and_so_is_what_comes_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    started, parked, line = _line()
+def test_what_waits_behind_slow_requests_is_parked_and_so_is_what_comes_then() -> None:
+    clock = Hands()
+    started, parked, line = _line(clock)
     for number in range(SHARE + 2):
         line.offer("slow", number)
     line.park_slow()
     assert parked == []
-    real = lanes.time.monotonic
-    monkeypatch.setattr(lanes.time, "monotonic", lambda: real() + SLOW_AFTER_SECONDS + 0.1)
+    clock.at += SLOW_AFTER_SECONDS + 0.1
     line.park_slow()
     line.offer("slow", 2_000)
     assert parked == [SHARE, SHARE + 1, 2_000]
     assert len(started) == SHARE
 
 
-def test_a_few_stragglers_do_not_make_an_endpoint_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_stragglers_do_not_make_an_endpoint_slow() -> None:
+    clock = Hands()
     # Given a full lane with a line, in which all but the oldest few requests have been answered and followed by others
-    _, parked, line = _line()
+    _, parked, line = _line(clock)
     for number in range(SHARE):
         line.offer("busy", number)
-    real = lanes.time.monotonic
-    monkeypatch.setattr(lanes.time, "monotonic", lambda: real() + SLOW_AFTER_SECONDS + 0.1)
+    clock.at += SLOW_AFTER_SECONDS + 0.1
     for ticket in range(STRAGGLERS_MAX + 1, SHARE + 1):
         line.ended("busy", ticket)
         line.offer("busy", 1_000 + ticket)
@@ -130,11 +130,10 @@ def test_a_few_stragglers_do_not_make_an_endpoint_slow(monkeypatch: pytest.Monke
     line.park_slow()
     assert parked == []
     # when one more of the old ones had not been answered,
-    _, parked, line = _line()
-    monkeypatch.setattr(lanes.time, "monotonic", real)
+    _, parked, line = _line(clock)
     for number in range(STRAGGLERS_MAX + 1):
         line.offer("busy", number)
-    monkeypatch.setattr(lanes.time, "monotonic", lambda: real() + SLOW_AFTER_SECONDS + 0.1)
+    clock.at += SLOW_AFTER_SECONDS + 0.1
     for number in range(STRAGGLERS_MAX + 1, SHARE):
         line.offer("busy", number)
     # then it is slow.
@@ -169,7 +168,18 @@ def _sent(code: int | None, *, attempt: int = 1, schedule_from: int = 0) -> Sent
     return Sent(prepared, AT, 40, {}, answer, None if answer else "no answer within 5 s")
 
 
-def _line() -> tuple[list[Any], list[Any], Lanes[int]]:
+class Hands(Clock):
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+def _line(clock: Clock = SYSTEM_CLOCK) -> tuple[list[Any], list[Any], Lanes[int]]:
     started: list[int] = []
     parked: list[int] = []
-    return started, parked, Lanes(lambda _, work, __: started.append(work), parked.append, may_park=True)
+    lanes = Lanes[int](lambda _, work, __: started.append(work), parked.append, may_park=True, clock=clock)
+    return started, parked, lanes
