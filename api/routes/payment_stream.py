@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 from fastapi import APIRouter
+from fastapi.sse import EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -64,7 +65,7 @@ async def stream(request: Request, payment_id: str) -> Response:
     if parts.live.count >= STREAMS_MAX:
         raise unavailable("Too many streams are open; read the payment instead")
     headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_frames(parts, payment_id, seen), media_type="text/event-stream", headers=headers)
+    return EventSourceResponse(_frames(parts, payment_id, seen), headers=headers)
 
 
 def _last_seen(request: Request) -> int:
@@ -74,7 +75,7 @@ def _last_seen(request: Request) -> int:
 
 
 async def _frames(parts: Parts, payment_id: str, seen: int) -> AsyncIterator[bytes]:
-    yield f"retry: {RECONNECT_MS}\n\n".encode()
+    yield format_sse_event(retry=RECONNECT_MS)
     try:
         async with parts.live.watch(payment_channel(payment_id)) as watch:
             async for frame in _changes(parts, payment_id, seen, watch):
@@ -99,7 +100,7 @@ async def _changes(parts: Parts, payment_id: str, seen: int, watch: Watch) -> As
         if _decided(found.row):
             return
         if await watch.next(HEARTBEAT_SECONDS) is None:
-            yield b": heartbeat\n\n"
+            yield format_sse_event(comment="heartbeat")
 
 
 async def _delivery(parts: Parts, found: Found, watch: Watch, delivered: bool | None) -> AsyncIterator[bytes]:
@@ -131,4 +132,4 @@ def _version(row: object) -> int:
 
 def _frame(found: Found, delivered: bool | None) -> bytes:
     data = encode_json({**public_shape(found.resource), "webhook_delivered": delivered})
-    return b"event: status\nid: %d\ndata: %b\n\n" % (_version(found.row), data)
+    return format_sse_event(event="status", id=str(_version(found.row)), data_str=data.decode())

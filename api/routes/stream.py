@@ -16,6 +16,7 @@ from typing import Annotated
 import asyncpg
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.sse import EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
@@ -58,15 +59,11 @@ async def stream(
     request: Request,
     caller: Annotated[Caller, Depends(authenticated)],
     after: Annotated[str | None, Query(description="Cursor to go on after; Last-Event-ID goes before it")] = None,
-) -> StreamingResponse:
+) -> EventSourceResponse:
     if parts_of(request).live.count >= STREAMS_MAX:
         raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
     place = await _start(parts_of(request).pool, request.headers.get("last-event-id") or after)
-    return StreamingResponse(
-        _frames(request, caller, place),
-        media_type="text/event-stream",
-        headers={"X-Accel-Buffering": "no"},
-    )
+    return EventSourceResponse(_frames(request, caller, place), headers={"X-Accel-Buffering": "no"})
 
 
 async def _start(pool: asyncpg.Pool, cursor: str | None) -> FeedPlace:
@@ -79,7 +76,7 @@ async def _start(pool: asyncpg.Pool, cursor: str | None) -> FeedPlace:
 
 
 async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIterator[bytes]:
-    yield f"retry: {RECONNECT_MS}\nid: {place.cursor}\n\n".encode()
+    yield format_sse_event(id=place.cursor, retry=RECONNECT_MS)
     try:
         async with parts_of(request).live.watch(merchant_channel(caller.merchant_id)) as watch:
             async for frame in _changes(request, caller, place, watch):
@@ -101,7 +98,7 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
         elif time.monotonic() - said_at >= HEARTBEAT_SECONDS:
             if not await _may_look(request, caller):
                 return
-            yield b": alive\n\n"
+            yield format_sse_event(comment="alive")
             said_at = time.monotonic()
         if len(events) < EVENTS_AT_ONCE:
             patience = await _rest(watch, patience)
@@ -137,4 +134,4 @@ def _frame(event: FeedEvent) -> bytes:
     record = orjson.loads(event.payload)
     body = {name: value for name, value in record["body"].items() if name not in PRIVATE}
     data = orjson.dumps({"id": record["id"], "type": record["type"], "at": record["at"], **body})
-    return b"event: change\nid: %b\ndata: %b\n\n" % (event.place.cursor.encode(), data)
+    return format_sse_event(event="change", id=event.place.cursor, data_str=data.decode())
