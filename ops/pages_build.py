@@ -1,4 +1,4 @@
-"""Builds and tests the pages and the SDK (npm workspaces at the root): `gateway pages build`, `gateway pages test`.
+"""Builds and tests the pages and the SDK (npm workspaces at the root): `gateway pages build`, `test`, `types`.
 
 `npm ci` runs when the lock file changed or `node_modules` is gone, `npm run build` when any source changed. Both facts
 are stamps in the clone's cache, so that every stack of the clone shares them.
@@ -36,11 +36,21 @@ def build() -> None:
 
 @pages.command("test")
 def test() -> None:
-    """Run the unit tests of the workspaces; their output is npm's own."""
+    """Lint, type-check and test the workspaces; the output is npm's own."""
+    _run_script("check")
+
+
+@pages.command("types")
+def types() -> None:
+    """Generate the TypeScript wire types from docs/openapi.json."""
+    _run_script("wire")
+
+
+def _run_script(name: str) -> None:
     with step("npm"), one_at_a_time("pages"):
         _install()
     done = subprocess.run(
-        _npm_line("run", "test"), cwd=REPOSITORY, env=_environment(), timeout=BUILD_SECONDS_MAX, check=False
+        _npm_line("run", name), cwd=REPOSITORY, env=_environment(), timeout=BUILD_SECONDS_MAX, check=False
     )
     raise typer.Exit(done.returncode)
 

@@ -4,10 +4,10 @@
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import ts from "typescript";
 import { defineConfig } from "vite";
 import { finishBuild, integrity } from "../web-shared/build-plugins.ts";
 import budgets from "./budget.json" with { type: "json" };
+import { declarations } from "./declarations.ts";
 import sdk from "./package.json" with { type: "json" };
 
 const { version } = sdk;
@@ -22,11 +22,7 @@ function publish(folder: string): void {
     files[`/v1/${version}/${name}`] = integrity(readFileSync(join(folder, name)));
   }
   writeFileSync(join(folder, "sri.json"), `${JSON.stringify({ version, files }, null, 2)}\n`);
-  const source = readFileSync(join(import.meta.dirname, "src/types.ts"), "utf8");
-  const { outputText } = ts.transpileDeclaration(source, { compilerOptions: { strict: true } });
-  const values =
-    "export declare const GatewayCheckout: GatewayCheckoutApi;\nexport declare const PaymentGateway: PaymentGatewayConstructor;\n";
-  writeFileSync(join(folder, "gateway.d.mts"), outputText + values);
+  writeFileSync(join(folder, "gateway.d.mts"), declarations(join(import.meta.dirname, "src/types.ts")));
 }
 
 export default defineConfig(({ mode }) => {

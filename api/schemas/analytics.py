@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.instant import Instant
+from domain.payment import Method
 from store.analytics import Deliveries, Point, Span, Total
 from store.measures import ASKED, Measure, label_of, percentile
 
@@ -17,7 +18,7 @@ BUCKETS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta
 
 
 class MethodShape(BaseModel):
-    method: str
+    method: Method
     count: int
     success: int
     volume_minor: int
@@ -69,11 +70,11 @@ class SummaryShape(NumbersShape):
 
 class PointShape(BaseModel):
     at: Instant
-    volume_minor: int = 0
-    payments_total: int = 0
-    payments_success: int = 0
-    payments_failed: int = 0
-    refunded_minor: int = 0
+    volume_minor: int
+    payments_total: int
+    payments_success: int
+    payments_failed: int
+    refunded_minor: int
 
 
 class TimeseriesShape(BaseModel):
@@ -136,7 +137,7 @@ def _by_method(totals: list[Total], currency: str) -> list[MethodShape]:
     methods = sorted({total.label.partition("/")[2] for total in totals if total.measure == Measure.CREATED})
     return [
         MethodShape(
-            method=method,
+            method=Method(method),
             count=_count(of_method, Measure.CREATED),
             success=_count(of_method, Measure.SUCCESS),
             volume_minor=_amount(of_method, Measure.SUCCESS, currency),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, Field
+
+from api.schemas.webhooks import StatusWord
+from domain.event import EventType
 
 PRIVATE = frozenset({"bank", "merchant_id", "order_id", "sequence"})
 """Of an event's body: what only our own roles need, and what stands beside the data already."""
@@ -17,7 +20,7 @@ class EventView(BaseModel):
     """What happened. `data`: the order, payment or refund as the event left it."""
 
     id: str = Field(examples=["evt_0Xk3bQ9sLmT2vRcY_3"])
-    type: str = Field(examples=["payment.success"])
+    type: EventType
     sequence: int = Field(description="Of the order: 1, 2, 3 … without a gap")
     order_id: str
     at: datetime
@@ -37,7 +40,7 @@ class EventPage(BaseModel):
 class TimelineEvent(BaseModel):
     id: str
     sequence: int
-    type: str
+    type: EventType
     at: datetime
     caused_by: str | None
     request_id: str | None
@@ -48,14 +51,48 @@ class TimelineEvent(BaseModel):
     offset: int | None = Field(description="Null where the log does not hold it yet, or no more, or does not answer")
 
 
+class TimelineAttempt(BaseModel):
+    """One request to an endpoint. Headers and body are read from the delivery itself."""
+
+    attempt: int
+    at: datetime
+    duration_ms: int
+    response_code: int | None
+    error: str | None
+    next_retry_at: datetime | None
+    request_headers: None
+    response_body: None
+
+
+class TimelineDelivery(BaseModel):
+    log_id: str
+    endpoint_id: str
+    event: str
+    event_id: str
+    status: StatusWord
+    attempts: list[TimelineAttempt]
+
+
+class BankAttempt(BaseModel):
+    """A line of the bank's books: the charge of the payment, or one of its refunds."""
+
+    attempt_id: str = Field(description="The payment's id, or the refund's")
+    kind: Literal["charge", "refund"]
+    outcome: str | None = Field(description="Null while the bank has not decided")
+    amount: int
+    reference: str | None
+    times_asked: int
+    error_code: str | None
+
+
 class Timeline(BaseModel):
     """Everything that happened to a payment: events in order, webhooks with their attempts, the bank's books."""
 
     payment_id: str
     order_id: str
     data: list[TimelineEvent]
-    webhooks: list[dict[str, Any]]
-    bank: list[dict[str, Any]]
+    webhooks: list[TimelineDelivery]
+    bank: list[BankAttempt]
 
 
 def event_view(payload: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class SignedUpShape(MerchantShape):
 
     api_key: str
     api_secret: str
-    csrf_token: str | None = None
+    csrf_token: str | None = Field(description="Null where an operator's token made the merchant")
 
 
 class KeyShape(BaseModel):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.card import CheckedCard, check_card
 from domain.money import AMOUNT_MAX_MINOR
-from domain.payment import Method
+from domain.payment import Method, PaymentStatus
 from domain.rejection import CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
 from domain.upi import is_vpa
 from runtime.clock import now
@@ -166,8 +166,8 @@ class PublicPaymentView(BaseModel):
     order_id: str
     amount: int
     currency: str
-    method: Literal["upi", "card"]
-    status: Literal["CREATED", "PROCESSING", "SUCCESS", "FAILED"]
+    method: Method
+    status: PaymentStatus
     captured: bool
     amount_refunded: int
     vpa: str | None = None

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from api.schemas.orders import MerchantName
 from api.schemas.payments import PublicPaymentView
+from domain.payment import Method
 
 
 class PublicOrderView(BaseModel):
@@ -21,7 +22,7 @@ class PublicOrderView(BaseModel):
     created_at: datetime
     receipt: str | None
     merchant: MerchantName
-    methods: list[Literal["upi", "card"]]
+    methods: list[Method]
     test_mode: bool
     allowed_origins: list[str]
     payment: PublicPaymentView | None

@@ -100,12 +100,12 @@ class ConfigShape(BaseModel):
     """`webhook_secret` only where it was just made."""
 
     webhook_url: str | None
-    endpoint_id: str | None = None
-    events: list[str] = []
-    active: bool = False
-    secret_hint: str | None = None
-    previous_secret_expires_at: Instant | None = None
-    webhook_secret: str | None = None
+    endpoint_id: str | None
+    events: list[str]
+    active: bool
+    secret_hint: str | None
+    previous_secret_expires_at: Instant | None
+    webhook_secret: str | None
 
 
 class MatchingShape(BaseModel):
@@ -133,7 +133,15 @@ def endpoint_with_secret_shape(endpoint: Endpoint, secret: str) -> EndpointWithS
 
 def config_shape(endpoint: Endpoint | None, secret: str | None = None) -> ConfigShape:
     if endpoint is None:
-        return ConfigShape(webhook_url=None)
+        return ConfigShape(
+            webhook_url=None,
+            endpoint_id=None,
+            events=[],
+            active=False,
+            secret_hint=None,
+            previous_secret_expires_at=None,
+            webhook_secret=None,
+        )
     return ConfigShape(
         webhook_url=endpoint.url,
         endpoint_id=endpoint.id,

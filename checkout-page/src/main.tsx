@@ -12,7 +12,7 @@ const testMode = document.querySelector<HTMLMetaElement>('meta[name="gateway-tes
 const place = readPlace(location.href, navigator.languages, testMode);
 const line = openLine(place.opener);
 const root = document.getElementById("app") as HTMLElement;
-if (place.theme) document.documentElement.dataset["theme"] = place.theme;
+if (place.theme) document.documentElement.dataset.theme = place.theme;
 line.send({ type: "ready", data: undefined });
 
 /** The API's address comes from our own host; every call waits for it and asks again while it cannot be had. */

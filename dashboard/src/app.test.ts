@@ -1,5 +1,6 @@
 /** Routes, navigation, small texts: the pure parts that fit no larger test. */
 import { describe, expect, it } from "vitest";
+import type { ApiKey } from "web-shared/wire";
 import { keyStatus } from "./features/keys/page.tsx";
 import { browserName } from "./features/sessions/page.tsx";
 import { linesOf } from "./features/settings/page.tsx";
@@ -65,7 +66,15 @@ describe("time", () => {
 });
 
 it("tells a key's state", () => {
-  const key = { id: "1", key: "k" };
+  const key: ApiKey = {
+    id: "1",
+    key: "k",
+    name: "Default",
+    created_at: "2026-11-01T10:00:00Z",
+    last_used_at: null,
+    expires_at: null,
+    revoked_at: null,
+  };
   const now = Date.parse("2026-11-25T10:00:00Z");
   expect(keyStatus(key, now)).toBe("active");
   expect(keyStatus({ ...key, expires_at: "2026-11-26T10:00:00Z" }, now)).toBe("expiring");

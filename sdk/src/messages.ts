@@ -7,7 +7,7 @@
  * A message counts only from the expected origin, the expected window and with this opening's nonce. The sender
  * always names the receiver's exact origin. No message carries a token or card data.
  */
-import type { CheckoutError, CheckoutState, CloseReason, Decline, Payment, Prefill } from "./types.ts";
+import type { CheckoutError, CheckoutState, CloseReason, Decline, Method, Payment, Prefill } from "./types.ts";
 
 export const VERSION = 1;
 
@@ -15,7 +15,7 @@ export interface FrameMessages {
   ready: undefined;
   /** `locked`: a payment is being processed, the modal must stay. */
   status: { state: CheckoutState; locked: boolean };
-  submit: { method: "upi" | "card" };
+  submit: { method: Method };
   success: Payment;
   failure: Decline;
   error: CheckoutError;
@@ -26,7 +26,7 @@ export interface FrameMessages {
 }
 
 export interface PageMessages {
-  init: { prefill?: Prefill; method?: "upi" | "card" };
+  init: { prefill?: Prefill; method?: Method };
 }
 
 /** One message of a family, told apart by `type`. */

@@ -1,24 +1,13 @@
 /**
- * Public types of the SDK; the build turns this file into `gateway.d.ts`.
+ * Public types of the SDK; the build turns this file into `gateway.d.mts`, with the wire types written out.
  * Names follow the REST API (snake_case), because payments and orders are passed through as the API sent them.
  */
+import type { PublicPayment } from "web-shared/wire";
 
-/** What the public API tells about a payment. `onSuccess` is not proof of payment: verify it on your server. */
-export interface Payment {
-  id: string;
-  order_id: string;
-  amount: number;
-  currency: string;
-  method: "upi" | "card";
-  status: "CREATED" | "PROCESSING" | "SUCCESS" | "FAILED";
-  vpa?: string | null;
-  card_network?: string | null;
-  card_last4?: string | null;
-  error_code?: string | null;
-  error_description?: string | null;
-  created_at: string;
-  updated_at?: string | null;
-}
+/** A payment as the public API shows it. `onSuccess` is not proof of payment: verify it on your server. */
+export type Payment = PublicPayment;
+
+export type Method = Payment["method"];
 
 /** Codes of errors, stable: new ones may come, none changes its meaning. */
 export type ErrorCode =
@@ -68,7 +57,7 @@ export interface EventData {
   /** The checkout is loaded and answers. */
   ready: undefined;
   /** The payer pressed Pay. */
-  submit: { method: "upi" | "card" };
+  submit: { method: Method };
   status: CheckoutState;
   success: Payment;
   failure: Decline;
@@ -90,7 +79,7 @@ export interface OpenOptions {
   /** Minor units (paise). Test keys, or merchants that opted in with a maximum. */
   amount?: number;
   currency?: string;
-  method?: "upi" | "card";
+  method?: Method;
   prefill?: Prefill;
   /** Kept with an order made from `amount`. */
   notes?: Record<string, string>;

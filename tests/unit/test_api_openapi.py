@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from api.openapi import DOCUMENT, rendered
 from runtime.settings import Settings
 
 DATA = tuple(f"/api/v1/{name}" for name in ("orders", "payments", "refunds", "events", "test"))
+WIRE_TYPES = Path(__file__).parents[2] / "web-shared/wire.gen.ts"
 Operation = tuple[str, str, dict[str, Any]]
 
 
@@ -35,6 +38,14 @@ def _operations(parsed: dict[str, Any]) -> Iterator[Operation]:
 def test_the_file_is_not_stale(document: str) -> None:
     current = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
     assert current == document, "docs/openapi.json is stale; write it anew: .venv/bin/python -m api.write_openapi"
+
+
+def test_the_wire_types_of_the_pages_are_not_stale(document: str) -> None:
+    """The pages' own tests generate them again; this one needs no Node."""
+    schemas = json.dumps(json.loads(document)["components"]["schemas"], separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(schemas.encode()).hexdigest()
+    head = WIRE_TYPES.read_text(encoding="utf-8").partition("\n")[0]
+    assert digest in head, f"{WIRE_TYPES.name} is stale; write it anew: .venv/bin/gateway pages types"
 
 
 def test_every_reference_points_at_something(document: str) -> None:

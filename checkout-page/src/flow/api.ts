@@ -6,32 +6,18 @@
  *   busy          409, 429: repeat after `retryAfterMs`
  *   refused       everything else, with the API's own code and words
  */
-import type { Payment } from "../../../sdk/src/types.ts";
+import type { Payment } from "sdk/types";
+import type { NewPayment, PublicOrder } from "web-shared/wire";
 
-export interface Order {
-  id: string;
-  amount: number;
-  currency: string;
-  status: "CREATED" | "PAID";
-  receipt?: string | null;
-  created_at: string;
-  merchant: { id: string; name: string };
-  methods: ("upi" | "card")[];
-  test_mode: boolean;
-  allowed_origins: string[];
-  /** The latest payment of the order. */
-  payment: Payment | null;
-  expires_at: string | null;
+export type Order = PublicOrder & {
   /** Where a UPI app would send the money; without one no QR code can be drawn. */
   upi_payee?: string | null;
-}
+};
 
-export type Instrument =
-  | { method: "upi"; vpa: string }
-  | {
-      method: "card";
-      card: { number: string; expiry_month: number; expiry_year: number; cvv: string; holder_name?: string };
-    };
+type Given<Field extends keyof NewPayment> = { [Name in Field]-?: NonNullable<NewPayment[Name]> };
+
+/** What pays: the method and its own fields of `POST /payments/public`. */
+export type Instrument = ({ method: "upi" } & Given<"vpa">) | ({ method: "card" } & Given<"card">);
 
 export type FailureKind = "offline" | "unreachable" | "busy" | "refused";
 

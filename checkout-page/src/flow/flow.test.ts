@@ -1,7 +1,8 @@
 // @vitest-environment happy-dom
 /** The moving parts around the reducer: address, attempts, retries, refusals, polling, the line to the parent. */
+
+import type { Payment } from "sdk/types";
 import { describe, expect, it, vi } from "vitest";
-import type { Payment } from "../../../sdk/src/types.ts";
 import { readPlace } from "../place.ts";
 import { en } from "../texts/en.ts";
 import { hi } from "../texts/hi.ts";

@@ -5,7 +5,7 @@
  *   stream errs, or SILENCE_MS pass ─▶ poll after 250 ms, 500 ms, 1 s, 2 s … 5 s (± 20 %)
  *   hidden page or no network ─▶ no polling until it is back, then at once
  */
-import type { Payment } from "../../../sdk/src/types.ts";
+import type { Payment } from "sdk/types";
 import type { Api } from "./api.ts";
 
 const SILENCE_MS = 4_000;

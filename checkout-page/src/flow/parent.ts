@@ -2,7 +2,7 @@
  * The line to the page that opened us. Messages go to exactly one origin and are heard only from that window.
  * Without an opener every call does nothing: the hosted page stands alone.
  */
-import { accept, type FrameMessages, type Message, type PageMessages, post } from "../../../sdk/src/messages.ts";
+import { accept, type FrameMessages, type Message, type PageMessages, post } from "sdk/messages";
 import type { Place } from "../place.ts";
 
 export interface ParentLine {

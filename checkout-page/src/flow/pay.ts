@@ -3,7 +3,7 @@
  * A lost network is waited for; a server that stays silent ends the attempt with its outcome unknown, and the next press
  * of the button asks again under the same key.
  */
-import type { Payment } from "../../../sdk/src/types.ts";
+import type { Payment } from "sdk/types";
 import { type Api, CallFailed, type Instrument } from "./api.ts";
 
 const TRIES_MAX = 6;

@@ -3,8 +3,9 @@
  * page that opened us. Components get the state and four functions.
  */
 import { useCallback, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
+import type { Method } from "sdk/types";
 import type { Place } from "../place.ts";
-import { type Checkout, isLocked, type Method, reduce, START } from "../state/checkout.ts";
+import { type Checkout, isLocked, reduce, START } from "../state/checkout.ts";
 import { type Api, CallFailed, type Instrument, type Order } from "./api.ts";
 import { type Attempts, attemptsOf, sessionStorageOrNull } from "./attempt.ts";
 import { follow } from "./follow.ts";

@@ -1,6 +1,6 @@
 /** Tells the page that opened us what happened here: each fact once. */
 import { useEffect, useRef } from "preact/hooks";
-import type { CheckoutState, ErrorCode } from "../../../sdk/src/types.ts";
+import type { CheckoutState, ErrorCode } from "sdk/types";
 import { type Checkout, isLocked } from "../state/checkout.ts";
 import type { ParentLine } from "./parent.ts";
 

@@ -1,5 +1,5 @@
 /** The two ways to pay, as a pair of toggles; none is chosen at first. */
-import type { Method } from "../state/checkout.ts";
+import type { Method } from "sdk/types";
 import { useTexts } from "../texts/language.ts";
 
 interface Props {

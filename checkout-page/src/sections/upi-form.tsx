@@ -55,7 +55,7 @@ export function UpiForm({ order, shown, busy, amount, vpa, problem, onVpa, onPay
         value={vpa}
         onInput={(event) => onVpa(event.currentTarget.value)}
         onBlur={() => setJudged(vpa !== "")}
-        fault={(fault && texts.faults["vpa"]?.[fault]) || (problem?.field === "vpa" ? problem.text : null)}
+        fault={(fault && texts.faults.vpa?.[fault]) || (problem?.field === "vpa" ? problem.text : null)}
         hint={texts.vpa_hint}
       />
       <PayButton amount={amount} busy={busy} />

@@ -1,15 +1,29 @@
 /** What the checkout shows, event by event. */
+
+import type { Payment } from "sdk/types";
 import { describe, expect, it } from "vitest";
-import type { Payment } from "../../../sdk/src/types.ts";
 import type { Order } from "../flow/api.ts";
 import { type Checkout, type CheckoutEvent, isLocked, reduce, START } from "./checkout.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 
 function paymentOf(change: Partial<Payment> = {}): Payment {
-  const { id = "pay_A", status = "CREATED", ...rest } = change;
-  const common = { order_id: "order_A", amount: 50_000, currency: "INR", method: "upi" as const, vpa: "success@upi" };
-  return { ...common, id, status, created_at: "2026-01-01T00:00:00.000000Z", ...rest };
+  return {
+    id: "pay_A",
+    order_id: "order_A",
+    amount: 50_000,
+    currency: "INR",
+    method: "upi",
+    status: "CREATED",
+    captured: false,
+    amount_refunded: 0,
+    vpa: "success@upi",
+    error_code: null,
+    error_description: null,
+    created_at: "2026-01-01T00:00:00.000000Z",
+    updated_at: null,
+    ...change,
+  };
 }
 
 function orderOf(change: Partial<Order> = {}): Order {
@@ -19,6 +33,7 @@ function orderOf(change: Partial<Order> = {}): Order {
     currency: "INR",
     status: "CREATED",
     created_at: "2026-01-01T00:00:00.000000Z",
+    receipt: null,
     merchant: { id: "test_merchant", name: "Test Merchant" },
     methods: ["upi", "card"],
     test_mode: true,

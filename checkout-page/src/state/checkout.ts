@@ -10,10 +10,8 @@
  *
  * The server's word wins, but for two things: an answer that is still awaited, and an end that was already reached.
  */
-import type { CheckoutState, Payment } from "../../../sdk/src/types.ts";
+import type { CheckoutState, Method, Payment } from "sdk/types";
 import type { Order } from "../flow/api.ts";
-
-export type Method = "upi" | "card";
 
 export interface Problem {
   /** A decline code, or the API's error code. */

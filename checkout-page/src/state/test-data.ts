@@ -1,5 +1,5 @@
 /** Instruments whose outcome is known, for the test-mode banner. Used only where the order says it is a test. */
-import type { Method } from "./checkout.ts";
+import type { Method } from "sdk/types";
 
 export type Outcome = "success" | "declined" | "insufficient" | "timeout" | "unknown" | "slow";
 

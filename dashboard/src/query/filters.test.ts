@@ -1,6 +1,6 @@
 /** The address, the API's parameters, and whether a payment that arrives belongs on the list. */
 import { expect, it } from "vitest";
-import type { Payment } from "../api/types.ts";
+import type { Payment } from "web-shared/wire";
 import { filtersToQuery, matchesFilters, NO_FILTERS } from "./filters.ts";
 
 const PAYMENT: Payment = {

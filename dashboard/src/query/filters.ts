@@ -2,8 +2,9 @@
  * The filter of the transactions list: one value, two spellings. Here it is the address's query string and the API's
  * parameters; grammar.ts is the search box. Days are the reader's own; the API is asked in instants.
  */
+
+import type { Payment, PaymentStatus } from "web-shared/wire";
 import type { Query } from "../api/client.ts";
-import type { Payment, PaymentStatus } from "../api/types.ts";
 
 export const STATUSES: readonly PaymentStatus[] = ["CREATED", "PROCESSING", "SUCCESS", "FAILED"];
 export const METHODS = ["upi", "card"] as const;

@@ -1,9 +1,10 @@
 /** Gives the pages the API, the session and the run-time configuration; owns the calls that sign in and out. */
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
+import type { Merchant, SignedIn, SignedUp } from "web-shared/wire";
 import { type Api, createApi } from "../api/client.ts";
 import { failureOfException } from "../api/failure.ts";
-import type { Merchant, RuntimeConfig, SessionAnswer, SignUpAnswer } from "../api/types.ts";
+import type { RuntimeConfig } from "../api/types.ts";
 import { INITIAL_SESSION, reduceSession, type Session } from "./session.ts";
 
 export interface Gateway {
@@ -44,7 +45,7 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       csrfToken: () => csrfToken.current,
       onUnauthorized: () => dispatch({ type: "refused" }),
     });
-    const accept = (answer: { merchant: Merchant; csrf_token: string }) => {
+    const accept = (answer: { merchant: Merchant; csrf_token: string | null }) => {
       csrfToken.current = answer.csrf_token;
       dispatch({ type: "signed_in", merchant: answer.merchant, csrfToken: answer.csrf_token });
     };
@@ -52,15 +53,15 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       api,
       check() {
         dispatch({ type: "check_started" });
-        api.get<SessionAnswer>("/auth/session").then(accept, (error: unknown) => {
+        api.get<SignedIn>("/auth/session").then(accept, (error: unknown) => {
           dispatch({ type: "check_failed", failure: failureOfException(error) });
         });
       },
       async login(email: string, password: string) {
-        accept(await api.send<SessionAnswer>("POST", "/auth/login", { email, password }));
+        accept(await api.send<SignedIn>("POST", "/auth/login", { email, password }));
       },
       async signUp(name: string, email: string, password: string) {
-        const answer = await api.send<SignUpAnswer>("POST", "/merchants", { name, email, password });
+        const answer = await api.send<SignedUp>("POST", "/merchants", { name, email, password });
         const { api_key: key, api_secret: secret, csrf_token, ...merchant } = answer;
         accept({ merchant, csrf_token });
         dispatch({ type: "secret_learned", key, secret });

@@ -1,6 +1,6 @@
 /** Who is signed in, and that nobody is led off the dashboard after a login. */
 import { describe, expect, it } from "vitest";
-import type { Merchant } from "../api/types.ts";
+import type { Merchant } from "web-shared/wire";
 import { INITIAL_SESSION, loginPath, reduceSession, type Session, safeReturnPath } from "./session.ts";
 
 const MERCHANT: Merchant = {

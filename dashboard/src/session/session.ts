@@ -4,14 +4,15 @@
  *   checking ──► signed_in ──► anonymous (left, or expired: the place is kept for after the login)
  *       └──────► anonymous / unreachable (no answer yet; asked again on demand)
  */
+
+import type { Merchant } from "web-shared/wire";
 import type { Failure } from "../api/failure.ts";
-import type { Merchant } from "../api/types.ts";
 
 export type Session =
   | { state: "checking" }
   | { state: "unreachable"; failure: Failure }
   | { state: "anonymous"; expired: boolean }
-  | { state: "signed_in"; merchant: Merchant; csrfToken: string; secrets: Secrets };
+  | { state: "signed_in"; merchant: Merchant; csrfToken: string | null; secrets: Secrets };
 
 /** Secrets shown once, kept while this page lives so that they can be looked at again: key → secret. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -19,7 +20,7 @@ export type Secrets = Readonly<Record<string, string>>;
 export type SessionAction =
   | { type: "check_started" }
   | { type: "check_failed"; failure: Failure }
-  | { type: "signed_in"; merchant: Merchant; csrfToken: string }
+  | { type: "signed_in"; merchant: Merchant; csrfToken: string | null }
   | { type: "signed_out" }
   | { type: "refused" }
   | { type: "merchant_changed"; merchant: Merchant }

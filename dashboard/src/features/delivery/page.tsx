@@ -1,6 +1,6 @@
 /** One delivery: the body as it was sent, and each attempt with its request and answer. */
 import { useEffect } from "preact/hooks";
-import type { DeliveryAttempt, DeliveryDetail } from "../../api/types.ts";
+import type { DeliveryAttempt, DeliveryDetail } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
 import type { Parameters } from "../../router/match.ts";
 import { useGateway } from "../../session/session-context.tsx";

@@ -1,6 +1,7 @@
 /** From nothing to a verified payment, with snippets that carry the reader's own key. */
 import type { ComponentChildren } from "preact";
-import type { ApiKey, Listed } from "../../api/types.ts";
+import type { ApiKey } from "web-shared/wire";
+import type { Listed } from "../../api/types.ts";
 import { useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { CodeBlock } from "../../ui/code-block.tsx";

@@ -1,5 +1,5 @@
 /** What can be done with one endpoint. */
-import type { Endpoint } from "../../api/types.ts";
+import type { Endpoint } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { FormProblem } from "../../ui/states.tsx";

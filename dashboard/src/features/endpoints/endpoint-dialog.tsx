@@ -1,6 +1,6 @@
 /** Add or change an endpoint. */
 import { useState } from "preact/hooks";
-import type { Endpoint, EndpointWithSecret } from "../../api/types.ts";
+import type { Endpoint, EndpointWithSecret } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";

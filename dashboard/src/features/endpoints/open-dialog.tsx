@@ -1,5 +1,5 @@
 /** The dialog that is open over the list of endpoints. */
-import type { Endpoint, EndpointWithSecret } from "../../api/types.ts";
+import type { Endpoint, EndpointWithSecret } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";

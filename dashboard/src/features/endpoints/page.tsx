@@ -1,6 +1,7 @@
 /** Where webhooks go: each endpoint with its events, its order of delivery, its secret and its switch. */
 import { useState } from "preact/hooks";
-import type { Endpoint, Listed } from "../../api/types.ts";
+import type { Endpoint } from "web-shared/wire";
+import type { Listed } from "../../api/types.ts";
 import type { ListPage } from "../../list/list.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { useList } from "../../list/use-list.ts";

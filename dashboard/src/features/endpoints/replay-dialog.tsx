@@ -1,7 +1,7 @@
 /** Send an endpoint the events of a span again: how many first, then the order. They carry `webhook-replay: true`. */
 import { useState } from "preact/hooks";
 import { formatCount } from "web-shared/format";
-import type { Endpoint, Matching } from "../../api/types.ts";
+import type { Endpoint, Matching } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";

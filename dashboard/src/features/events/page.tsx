@@ -1,7 +1,8 @@
 /** Everything that happened, in the order it became certain: the same feed that `GET /events` gives to programs. */
 
+import type { DomainEvent } from "web-shared/wire";
 import { queryText } from "../../api/client.ts";
-import type { DomainEvent, Page } from "../../api/types.ts";
+import type { Page } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";
 import { useResource } from "../../list/resource.ts";

@@ -1,6 +1,7 @@
 /** The API keys: made, rotated with an overlap, revoked. A secret is shown once. */
 import { useState } from "preact/hooks";
-import type { ApiKey, KeyPair, Listed } from "../../api/types.ts";
+import type { ApiKey, KeyPair } from "web-shared/wire";
+import type { Listed } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { useList } from "../../list/use-list.ts";
 import { useGateway } from "../../session/session-context.tsx";

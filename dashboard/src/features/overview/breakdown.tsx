@@ -1,6 +1,6 @@
 /** How the span's payments split: by method, by reason of failure, by time to their outcome. */
 import { formatCount, formatDuration, formatMoney, formatPercent } from "web-shared/format";
-import type { AnalyticsSummary } from "../../api/types.ts";
+import type { AnalyticsSummary } from "web-shared/wire";
 
 export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: string }) {
   const list = `/dashboard/transactions?from=${encodeURIComponent(from)}`;

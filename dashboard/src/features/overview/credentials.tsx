@@ -1,6 +1,7 @@
 /** The key pair to begin with. The secret is masked, and can be shown only while this page knows it. */
 import { useState } from "preact/hooks";
-import type { ApiKey, Listed } from "../../api/types.ts";
+import type { ListedKey } from "web-shared/wire";
+import type { Listed } from "../../api/types.ts";
 import { useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
@@ -10,7 +11,7 @@ const MASK = "••••••••••••";
 
 export function Credentials() {
   const { api, session } = useGateway();
-  const keys = useResource("keys", (signal) => api.get<Listed<ApiKey>>("/merchants/me/keys", {}, signal));
+  const keys = useResource("keys", (signal) => api.get<Listed<ListedKey>>("/merchants/me/keys", {}, signal));
   const first = keys.value?.data.find((key) => !key.revoked_at);
   const secrets = session.state === "signed_in" ? session.secrets : {};
   return (

@@ -1,7 +1,7 @@
 /** How business goes: figures of a span of time, their course, what they are made of, the latest payments. */
 import { useMemo } from "preact/hooks";
 import { formatCount, formatMoney } from "web-shared/format";
-import type { AnalyticsSummary, Timeseries } from "../../api/types.ts";
+import type { AnalyticsSummary, Timeseries } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";

@@ -1,6 +1,7 @@
 /** The latest payments. They move by themselves: here nothing is read line by line. */
 import { useCallback } from "preact/hooks";
-import type { Change, Page, Payment } from "../../api/types.ts";
+import type { Payment } from "web-shared/wire";
+import type { Change, Page } from "../../api/types.ts";
 import { ListTable } from "../../list/list-table.tsx";
 import { keysetPage, useList } from "../../list/use-list.ts";
 import { useLive } from "../../live/live-context.tsx";

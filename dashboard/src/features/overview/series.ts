@@ -1,7 +1,7 @@
 /**
  * A time series with every bucket of its span present, also the empty ones, in the reader's own hours and days. Pure.
  */
-import type { TimePoint } from "../../api/types.ts";
+import type { TimePoint } from "web-shared/wire";
 import type { Span } from "./span.ts";
 
 export interface Bucket {

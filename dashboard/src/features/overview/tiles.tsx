@@ -1,7 +1,7 @@
 /** The figures of the span. Each leads to the list behind it. */
 import type { ComponentChildren } from "preact";
 import { formatCount, formatDuration, formatMoney, formatPercent } from "web-shared/format";
-import type { AnalyticsSummary, SpanNumbers } from "../../api/types.ts";
+import type { AnalyticsSummary, PeriodNumbers } from "web-shared/wire";
 import { type Movement, pointsMovement, relativeMovement } from "./movement.ts";
 
 interface TileProps {
@@ -71,7 +71,7 @@ export function Tiles({ summary, from }: { summary: AnalyticsSummary | null; fro
 }
 
 /** No rate where nothing is decided; the API says 0 there. */
-function rateOf(numbers: SpanNumbers): number | null {
+function rateOf(numbers: PeriodNumbers): number | null {
   return numbers.payments_success + numbers.payments_failed === 0 ? null : numbers.success_rate;
 }
 

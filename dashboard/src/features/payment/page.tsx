@@ -1,8 +1,9 @@
 /** One payment: what it is, what can be done with it, everything that happened to it. */
 import { useState } from "preact/hooks";
 import { formatInstrument, formatMoney } from "web-shared/format";
+import type { Payment, Refund, Timeline } from "web-shared/wire";
 import { newIdempotencyKey } from "../../api/client.ts";
-import type { Change, Page, Payment, Refund, Timeline } from "../../api/types.ts";
+import type { Change, Page } from "../../api/types.ts";
 import { type Resource, useResource } from "../../list/resource.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";

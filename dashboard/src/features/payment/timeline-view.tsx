@@ -1,6 +1,6 @@
 /** The payment's one timeline, with the time since its first moment. */
 import { useState } from "preact/hooks";
-import type { Timeline } from "../../api/types.ts";
+import type { Timeline } from "web-shared/wire";
 import { CodeBlock, jsonText } from "../../ui/code-block.tsx";
 import { momentText, offsetText } from "../../ui/moment.ts";
 import { type Moment, momentsOf } from "./timeline.ts";

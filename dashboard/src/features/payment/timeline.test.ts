@@ -1,9 +1,9 @@
 /** One line of moments from three sources, each where it belongs. */
 import { expect, it } from "vitest";
-import type { Timeline, TimelineEvent } from "../../api/types.ts";
+import type { BankAttempt, EventType, Timeline, TimelineEvent } from "web-shared/wire";
 import { momentsOf } from "./timeline.ts";
 
-function event(sequence: number, type: string, at: string): TimelineEvent {
+function event(sequence: number, type: EventType, at: string): TimelineEvent {
   return {
     id: `evt_x_${sequence}`,
     sequence,
@@ -12,7 +12,7 @@ function event(sequence: number, type: string, at: string): TimelineEvent {
     caused_by: null,
     request_id: null,
     before: null,
-    after: null,
+    after: "CREATED",
     topic: "payments.events.v1",
     partition: 4,
     offset: sequence === 2 ? 90_114 : null,
@@ -32,8 +32,8 @@ function attempt(number: number, at: string, code: number | null) {
   };
 }
 
-function bank(attempt_id: string, kind: string, outcome: string | null, times_asked = 1) {
-  return { attempt_id, kind, outcome, amount: 100, reference: null, times_asked };
+function bank(attempt_id: string, kind: BankAttempt["kind"], outcome: string | null, times_asked = 1): BankAttempt {
+  return { attempt_id, kind, outcome, amount: 100, reference: null, times_asked, error_code: null };
 }
 
 const TIMELINE: Timeline = {
@@ -51,6 +51,7 @@ const TIMELINE: Timeline = {
       log_id: "log",
       endpoint_id: "whe_1",
       event: "payment.success",
+      event_id: "evt_x_4",
       status: "success",
       attempts: [attempt(1, "00.548", null), attempt(2, "05.600", 200)],
     },

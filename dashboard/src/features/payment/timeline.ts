@@ -3,7 +3,14 @@
  * merchant's endpoints. Events have their place on the log; a bank attempt has no instant of its own and stands after
  * the event that caused it. Pure.
  */
-import type { BankAttempt, DeliveryAttempt, Timeline, TimelineDelivery, TimelineEvent } from "../../api/types.ts";
+import type {
+  BankAttempt,
+  EventType,
+  Timeline,
+  TimelineAttempt,
+  TimelineDelivery,
+  TimelineEvent,
+} from "web-shared/wire";
 import { type Tone, toneOfResponse } from "../../ui/tone.ts";
 
 export interface Moment {
@@ -28,7 +35,7 @@ export function momentsOf(timeline: Timeline): Moment[] {
   return merged(moments, attempts.sort(byInstant));
 }
 
-const TITLES: Readonly<Record<string, readonly [title: string, tone: Tone]>> = {
+const TITLES: Readonly<Record<EventType, readonly [title: string, tone: Tone]>> = {
   "order.created": ["Order created", "calm"],
   "payment.created": ["Created", "calm"],
   "payment.processing": ["Processing", "wait"],
@@ -55,9 +62,8 @@ function eventMoment(event: TimelineEvent): Moment {
   };
 }
 
-/** `payments.events.v1-4 @ 90114`; nothing where the place is not known. */
+/** `payments.events.v1-4 @ 90114`; without the offset where the log does not hold the event yet. */
 function placeOnLog({ topic, partition, offset }: TimelineEvent): string[] {
-  if (topic === null || partition === null) return [];
   return [offset === null ? `${topic}-${partition}` : `${topic}-${partition} @ ${offset}`];
 }
 
@@ -94,10 +100,9 @@ function bankTone(outcome: string): Tone {
   return outcome === "no answer yet" ? "wait" : "bad";
 }
 
-function webhookMoment(delivery: TimelineDelivery, attempt: DeliveryAttempt): Moment {
+function webhookMoment(delivery: TimelineDelivery, attempt: TimelineAttempt): Moment {
   const answer = attempt.response_code ?? attempt.error ?? "no answer";
-  const facts = [delivery.event, `attempt ${attempt.attempt}`];
-  if (attempt.duration_ms !== null) facts.push(`${attempt.duration_ms} ms`);
+  const facts = [delivery.event, `attempt ${attempt.attempt}`, `${attempt.duration_ms} ms`];
   return {
     key: `${delivery.log_id}:${attempt.attempt}`,
     kind: "webhook",

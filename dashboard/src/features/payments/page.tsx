@@ -1,6 +1,7 @@
 /** Every payment, newest first. The filters are the address; what arrives meanwhile is counted, not pushed in. */
 import { useCallback, useState } from "preact/hooks";
-import type { Change, Page, Payment } from "../../api/types.ts";
+import type { Payment } from "web-shared/wire";
+import type { Change, Page } from "../../api/types.ts";
 import { arrivedText } from "../../list/list.ts";
 import { ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";

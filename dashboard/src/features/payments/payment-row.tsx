@@ -1,6 +1,6 @@
 /** One payment as a row of a list. */
 import { formatInstrument, formatMoney } from "web-shared/format";
-import type { Payment } from "../../api/types.ts";
+import type { Payment } from "web-shared/wire";
 import { Cell, type Column } from "../../list/list-table.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { Near } from "../../ui/time.tsx";

@@ -1,8 +1,8 @@
 /** Give money back: all that remains, or a part of it. Two steps, because money leaves: amount, then a confirmation. */
 import { useMemo, useState } from "preact/hooks";
 import { formatMoney, inputToMinor, minorToInput } from "web-shared/format";
+import type { Payment, Refund } from "web-shared/wire";
 import { newIdempotencyKey } from "../../api/client.ts";
-import type { Payment, Refund } from "../../api/types.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";

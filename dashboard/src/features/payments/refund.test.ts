@@ -1,6 +1,6 @@
 /** What can be given back, and what a person may type. */
 import { expect, it } from "vitest";
-import type { Payment } from "../../api/types.ts";
+import type { Payment } from "web-shared/wire";
 import { amountProblem } from "./refund-dialog.tsx";
 import { isCapturable, refundableMinor } from "./remaining.ts";
 

@@ -1,5 +1,5 @@
 /** What can still be done with a payment. The server decides; this keeps buttons away that it would refuse. */
-import type { Payment } from "../../api/types.ts";
+import type { Payment } from "web-shared/wire";
 
 /** Minor units that can still be refunded; 0 where nothing can. */
 export function refundableMinor(payment: Payment): number {

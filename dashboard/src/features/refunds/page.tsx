@@ -1,7 +1,8 @@
 /** Every refund, newest first. A refund's own address leads to its payment, where its history is. */
 import { useEffect } from "preact/hooks";
 import { formatMoney } from "web-shared/format";
-import type { Change, Page, Refund } from "../../api/types.ts";
+import type { Refund } from "web-shared/wire";
+import type { Change, Page } from "../../api/types.ts";
 import { arrivedText } from "../../list/list.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";

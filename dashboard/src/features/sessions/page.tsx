@@ -1,5 +1,6 @@
 /** Where the merchant is signed in, each place with its way out. */
-import type { Listed, LoginSession } from "../../api/types.ts";
+import type { LoginSession } from "web-shared/wire";
+import type { Listed } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { useList } from "../../list/use-list.ts";
 import { useGateway } from "../../session/session-context.tsx";

@@ -1,7 +1,7 @@
 /** What the merchant is called, who may frame the checkout, whether pages may make orders. */
 import { useState } from "preact/hooks";
 import { inputToMinor, minorToInput } from "web-shared/format";
-import type { Merchant } from "../../api/types.ts";
+import type { Merchant } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";

@@ -1,6 +1,6 @@
 /** The one-endpoint form: where to send, the secret that signs, a test. More than one: the endpoints page. */
 import { useState } from "preact/hooks";
-import type { WebhookConfig } from "../../api/types.ts";
+import type { WebhookConfig } from "web-shared/wire";
 import { type Resource, useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";

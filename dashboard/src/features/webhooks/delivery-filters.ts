@@ -1,6 +1,7 @@
 /** The filter of the delivery log, as it stands in the address and as the API takes it. */
+
+import type { DeliveryStatus } from "web-shared/wire";
 import type { Query } from "../../api/client.ts";
-import type { DeliveryStatus } from "../../api/types.ts";
 
 export const DELIVERY_STATUSES: readonly DeliveryStatus[] = ["pending", "success", "failed", "held"];
 

@@ -1,7 +1,8 @@
 /** The delivery log: one row for each event and endpoint, with its filters and what can be sent again. */
 import { useCallback, useEffect, useState } from "preact/hooks";
+import type { Delivery } from "web-shared/wire";
 import { queryText } from "../../api/client.ts";
-import type { Delivery, OffsetPage } from "../../api/types.ts";
+import type { OffsetPage } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";
 import { type List, offsetPage, useList } from "../../list/use-list.ts";

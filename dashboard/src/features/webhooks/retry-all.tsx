@@ -1,7 +1,7 @@
 /** Send again all deliveries of a filter: first how many that is, then the order, then how far it came. */
 import { useEffect, useReducer, useState } from "preact/hooks";
 import { formatCount } from "web-shared/format";
-import type { Matching, WebhookJob } from "../../api/types.ts";
+import type { Matching, WebhookJob } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { FormProblem } from "../../ui/states.tsx";

@@ -1,9 +1,16 @@
 /** A bulk retry: counted, started, followed to its end. */
 import { expect, it } from "vitest";
+import type { WebhookJob } from "web-shared/wire";
 import { scopeText } from "./retry-all.tsx";
 import { COUNTING, type Retry, reduceRetry } from "./retry-progress.ts";
 
-const job = (state: string, done: number) => ({ id: "job", kind: "retry", state, total: 10, done });
+const job = (state: WebhookJob["state"], done: number): WebhookJob => ({
+  id: "job",
+  kind: "retry",
+  state,
+  total: 10,
+  done,
+});
 const follow = (from: Retry, ...jobs: ReturnType<typeof job>[]) =>
   jobs.reduce<Retry>((state, each) => reduceRetry(state, { type: "progressed", job: each }), from);
 

@@ -1,5 +1,5 @@
 /** A bulk retry from the question to its end, as a reducer. */
-import type { WebhookJob } from "../../api/types.ts";
+import type { WebhookJob } from "web-shared/wire";
 
 export type Retry =
   | { step: "counting" }
