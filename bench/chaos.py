@@ -155,7 +155,7 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
     finally:
         await database.close()
     report = await audit(stack.settings, second, settle_seconds=30)
-    found = [f"{one.check.value}: {one.subject} {one.says}" for tally in report.tallies.values() for one in tally.kept]
+    named = [f"{one.check.value}: {one.subject} {one.says}" for found in report.kinds.values() for one in found.kept]
     line = Line(
         fault=name,
         answered=len(load.answered_at),
@@ -167,7 +167,7 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
         settled_seconds=settled,
     )
     print(
-        "\n".join([line.row(), *(f"    {said}" for said in [*lost, *load.twice, *found, *load.wrong][:10])]), flush=True
+        "\n".join([line.row(), *(f"    {said}" for said in [*lost, *load.twice, *named, *load.wrong][:10])]), flush=True
     )
     return line
 

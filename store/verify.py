@@ -1,17 +1,16 @@
-"""What the auditor reads: one snapshot of everything, in streams of constant memory; and the topic's records beside it.
+"""What the auditor reads: one snapshot of everything, in streams of constant memory.
 
     Snapshot.open()      REPEATABLE READ; other sessions join it by its name (`joined`)
     open_stream()        one table in the order of orders, a window at a time
-    Runs                 what the topic's reader could not keep in memory, in a temporary table
-    Sights               suspicious orders' records as (order, sequence, place, digest) in another, joined in SQL
+    Beside               bank ledger and deadlines, which SQL itself compares
 
-Nothing here writes but to temporary tables.
+Webhooks and analytics: store/verify_derived.py. The topics' side: store/verify_topic.py. Nothing here writes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +19,6 @@ from typing import Any
 import asyncpg
 
 FETCH_ROWS = 5_000
-RECHECK_MAX = 10_000
-"""Differences that are looked at a second time because the system was running; more than that is no coincidence."""
 
 Which = list[str] | tuple[str, str | None]
 """Orders to look at: these, or from the first id to before the second (None: to the last)."""
@@ -31,13 +28,15 @@ _THESE = "{column} = ANY($1)"
 _BETWEEN = "{column} >= $1 AND ($2::text IS NULL OR {column} < $2)"
 STREAMS = {
     "events": """
-SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS payload FROM events
+SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS payload, txid FROM events
  WHERE {wanted} ORDER BY order_id, sequence""",
     "orders": "SELECT {columns} FROM orders WHERE {wanted} ORDER BY id",
     "payments": "SELECT {columns} FROM payments WHERE {wanted} ORDER BY order_id",
     "refunds": "SELECT {columns} FROM refunds WHERE {wanted} ORDER BY order_id",
     "commands": """
-SELECT order_id, id, first_sequence, event_count, rejected FROM commands
+SELECT order_id, id, first_sequence, event_count, rejected, type, txid,
+       CASE WHEN NOT rejected THEN decode(md5(reply), 'hex') END AS reply_digest
+  FROM commands
  WHERE {wanted} ORDER BY order_id""",
 }
 # A sample is enough for slices of about the wanted size. orders_pkey for the count.
@@ -46,8 +45,23 @@ SLICE_ENDS = """
 SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY id)
   FROM orders TABLESAMPLE SYSTEM (least(100, 100 * 10000.0 / $2))
 """
+SNAPSHOT = """
+SELECT now() AS taken_at, pg_current_snapshot()::text AS shown,
+       pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot()) AS xmax
+"""
 # events_at (BRIN)
 ORDERS_SINCE = "SELECT array_agg(DISTINCT order_id) FROM events WHERE at >= $1"
+
+# commands_decided_at (BRIN)
+ORDERS_DECIDED = "SELECT array_agg(DISTINCT order_id) FROM commands WHERE decided_at >= $1 AND decided_at < $2"
+
+# events_pkey
+CHAINED = """
+SELECT order_id, sequence, txid, convert_to(payload, 'UTF8') AS payload
+  FROM events
+ WHERE txid < $1::text::xid8
+ ORDER BY order_id, sequence
+"""
 
 # The bank's books against ours. A late charge counts once its time has come; until its notice has been worked off
 # ($1 seconds), the payment may still say that it failed.
@@ -57,10 +71,12 @@ WITH attempts AS (
            CASE p.status WHEN 'SUCCESS' THEN 'success' WHEN 'FAILED' THEN 'failed' END AS outcome,
            EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) AS returned
       FROM payments p
+     WHERE {attempts}
      UNION ALL
     SELECT id, 'refund', payment_id, amount, currency, bank_reference,
            CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END, false
       FROM refunds
+     WHERE {attempts}
 ), books AS (
     SELECT *, CASE WHEN late_at <= now() THEN 'success' ELSE outcome END AS word FROM bank.ledger
 ), compared AS (
@@ -82,11 +98,18 @@ WITH attempts AS (
            WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
            ELSE 'is ' || a.outcome || ', the bank says ' || b.word
            END AS says
-      FROM attempts a FULL JOIN books b ON b.attempt_id = a.id
+      FROM attempts a {join} JOIN books b ON b.attempt_id = a.id
 )
 SELECT id, says FROM compared WHERE says IS NOT NULL ORDER BY id LIMIT 10000
 """
+BANK_WHOLE = BANK.format(attempts="true", join="FULL")
 BANK_COUNT = "SELECT count(*) FROM bank.ledger"
+# payments_order_id, refunds_order_id, ledger_pkey. A booking that is nobody's has no order: only a whole audit sees it.
+BANK_OF_ORDERS = BANK.format(attempts="order_id = ANY($2)", join="LEFT")
+BANK_COUNT_OF_ORDERS = """
+SELECT (SELECT count(*) FROM payments WHERE order_id = ANY($1))
+     + (SELECT count(*) FROM refunds WHERE order_id = ANY($1))
+"""
 # payments_undecided, refunds_pending
 OVERDUE = """
 SELECT id, status, deadline_at FROM payments
@@ -100,112 +123,6 @@ OPEN_COUNT = """
 SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))
      + (SELECT count(*) FROM refunds WHERE status = 'PENDING')
 """
-
-# An order's records on the topic as far as they were kept in memory together: sequences `first` to `last`, in turn.
-# Each run must go on from what the runs before it have reached.
-RUNS_TABLE = """
-CREATE TEMPORARY TABLE topic_runs (
-    order_id  text COLLATE "C",
-    number    bigint,
-    first     integer,
-    last      integer
-) ON COMMIT DROP
-"""
-RUNS_BROKEN = """
-SELECT DISTINCT right(order_id, 2)
-  FROM (
-    SELECT order_id, first,
-           max(last) OVER (PARTITION BY order_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-           AS reached
-      FROM topic_runs
-  ) AS run
- WHERE first > coalesce(reached, 0) + 1
-"""
-
-SIGHTS_TABLE = """
-CREATE TEMPORARY TABLE topic_sights (
-    order_id  text COLLATE "C",
-    sequence  integer,
-    place     bigint,
-    digest    text COLLATE "C"
-) ON COMMIT DROP
-"""
-# Sorted merges on both sides: sizes beyond memory spill to disk instead of growing.
-SIGHTS_SETTINGS = (
-    "SET LOCAL enable_hashagg = off",
-    "SET LOCAL enable_hashjoin = off",
-    "SET LOCAL work_mem = '64MB'",
-    "SET LOCAL jit = off",
-)
-# events_pkey. A record may be of an event from before $1: it is looked for without regard to time.
-SIGHTS_COMPARED = """
-WITH sights AS (
-    SELECT order_id, sequence, min(place) AS place, min(digest) AS lowest, max(digest) AS highest,
-           min(place) < lag(min(place)) OVER (PARTITION BY order_id ORDER BY sequence) AS too_early
-      FROM topic_sights
-     GROUP BY order_id, sequence
-), compared AS (
-    SELECT s.order_id, s.sequence, s.place, s.highest,
-           CASE WHEN e.order_id IS NULL THEN 'unknown'
-                WHEN md5(e.payload) NOT IN (s.lowest, s.highest) OR s.lowest <> s.highest THEN 'altered'
-                WHEN s.too_early THEN 'too_early' END AS kind
-      FROM sights s
-      LEFT JOIN events e ON e.order_id = s.order_id AND e.sequence = s.sequence
-     UNION ALL
-    SELECT e.order_id, e.sequence, NULL, NULL, 'unpublished'
-      FROM events e
-     WHERE ($1::timestamptz IS NULL OR e.at >= $1)
-       AND ($2::text[] IS NULL OR right(e.order_id, 2) = ANY ($2))
-       AND NOT EXISTS (SELECT FROM topic_sights s WHERE s.order_id = e.order_id AND s.sequence = e.sequence)
-)
-SELECT * FROM compared WHERE kind IS NOT NULL LIMIT 10000
-"""
-# events_pkey
-DIGESTS_NOW = """
-SELECT e.order_id, e.sequence, md5(e.payload) AS digest
-  FROM events e JOIN unnest($1::text[], $2::integer[]) AS wanted (order_id, sequence) USING (order_id, sequence)
-"""
-# Each event that an endpoint wanted, after the endpoint last changed and longer ago than $1 seconds, must have its
-# delivery row; a row that waits must not have been due for $2 seconds; a row must be about an event that happened.
-_WANTED_DELIVERIES = """
-SELECT w.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence AS event_id, e.type
-  FROM webhooks w
-  JOIN events e ON e.merchant_id = w.merchant_id
-   AND e.type = ANY (CASE WHEN w.events = '{}' THEN
-       ARRAY['payment.success', 'payment.failed', 'refund.processed', 'refund.failed'] ELSE w.events END)
-   AND e.at > greatest(w.created_at, w.updated_at) + make_interval(secs => $1)
-   AND e.at < now() - make_interval(secs => $1)
- WHERE w.deleted_at IS NULL
-"""
-# webhook_logs_once_per_endpoint
-WEBHOOKS = f"""
-SELECT endpoint_id AS id, 'was never given ' || type || ' (' || event_id || ')' AS says
-  FROM ({_WANTED_DELIVERIES}) AS wanted
- WHERE NOT EXISTS (
-       SELECT FROM webhook_logs l WHERE l.event_id = wanted.event_id AND l.endpoint_id = wanted.endpoint_id)
- UNION ALL
-SELECT id::text, 'has waited for an attempt since ' || next_retry_at
-  FROM webhook_logs
- WHERE status = 'pending' AND next_retry_at < now() - make_interval(secs => $2)
- UNION ALL
-SELECT l.id::text, 'delivers ' || l.event_id || ', which never happened'
-  FROM webhook_logs l
- WHERE l.event <> 'webhook.test'
-   AND NOT EXISTS (SELECT FROM events e WHERE e.order_id = l.order_id AND e.sequence = l.sequence AND e.type = l.event)
- LIMIT 10000
-"""
-WEBHOOKS_COUNT = "SELECT count(*) FROM webhook_logs"
-
-
-@dataclass(frozen=True, slots=True)
-class SightDifference:
-    """One event where topic and table disagree. `kind`: unknown, unpublished, altered, too_early."""
-
-    order_id: str
-    sequence: int
-    place: int | None
-    digest: str | None
-    kind: str
 
 
 class Stream:
@@ -243,12 +160,24 @@ class Snapshot:
 
     name: str
     taken_at: datetime
+    xmin: int
+    """Every transaction below it had ended: the feed shows their events, and nothing is added among them."""
+    xmax: int
+    """No transaction at or above it had begun."""
+    shown: str
+    """PostgreSQL's own spelling of which transactions it shows."""
 
     @staticmethod
     async def open(connection: asyncpg.Connection) -> Snapshot:
         """Inside a REPEATABLE READ transaction of `connection`, which lasts as long as the snapshot."""
         name = await connection.fetchval("SELECT pg_export_snapshot()")
-        return Snapshot(name, await connection.fetchval("SELECT now()"))
+        row = await connection.fetchrow(SNAPSHOT)
+        assert row is not None
+        return Snapshot(name, **row)
+
+    async def orders_decided(self, connection: asyncpg.Connection, since: datetime, until: datetime) -> list[str]:
+        found: list[str] | None = await connection.fetchval(ORDERS_DECIDED, since, until)
+        return found or []
 
     async def orders_since(self, connection: asyncpg.Connection, since: datetime) -> list[str]:
         found: list[str] | None = await connection.fetchval(ORDERS_SINCE, since)
@@ -296,22 +225,24 @@ async def joined(dsn: str, snapshot: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 class Beside:
-    """What SQL itself compares, inside a session that joined the snapshot."""
+    """What SQL itself compares, inside a session that joined the snapshot. `orders`: only theirs; None: all.
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    Deadlines are looked at whatever their order: partial indexes hold the few attempts that are open.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, orders: list[str] | None = None) -> None:
         self._connection = connection
+        self._orders = orders
 
     async def bank_differences(self, grace_seconds: float) -> tuple[int, list[tuple[str, str]]]:
         """(bookings compared, (attempt id, what is wrong) of each difference)."""
-        rows = await self._connection.fetch(BANK, grace_seconds, timeout=600)
-        return int(await self._connection.fetchval(BANK_COUNT)), [(row["id"], row["says"]) for row in rows]
-
-    async def webhook_differences(
-        self, grace_seconds: float, waiting_seconds: float
-    ) -> tuple[int, list[tuple[str, str]]]:
-        """(delivery rows compared, (endpoint or row, what is wrong) of each difference)."""
-        rows = await self._connection.fetch(WEBHOOKS, grace_seconds, waiting_seconds, timeout=600)
-        return int(await self._connection.fetchval(WEBHOOKS_COUNT)), [(row["id"], row["says"]) for row in rows]
+        query, count = BANK_WHOLE, BANK_COUNT
+        if self._orders is not None:
+            query, count = BANK_OF_ORDERS, BANK_COUNT_OF_ORDERS
+        which = () if self._orders is None else (self._orders,)
+        rows = await self._connection.fetch(query, grace_seconds, *which, timeout=600)
+        compared = int(await self._connection.fetchval(count, *which, timeout=600))
+        return compared, [(row["id"], row["says"]) for row in rows]
 
     async def overdue(self, grace_seconds: float) -> tuple[int, list[tuple[str, str, datetime]]]:
         """(open attempts, those past their deadline as (id, status, deadline))."""
@@ -321,52 +252,14 @@ class Beside:
         ]
 
 
-class Runs:
-    """Runs of records in a temporary table, inside a transaction."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-        self._made = False
-
-    async def add(self, runs: list[tuple[str, int, int, int]]) -> None:
-        """(order id, number of the run, first, last) of each."""
-        if not self._made:
-            await self._connection.execute(RUNS_TABLE)
-            self._made = True
-        await self._connection.copy_records_to_table("topic_runs", records=runs)
-
-    async def broken(self) -> list[str]:
-        """The last two characters of orders with a run that does not go on from those before it."""
-        if not self._made:
-            return []
-        return [row[0] for row in await self._connection.fetch(RUNS_BROKEN, timeout=3_600)]
+async def chained_events(connection: asyncpg.Connection, below_txid: int) -> AsyncIterator[list[asyncpg.Record]]:
+    """(order id, sequence, txid, payload) of every event of the feed, in that order, inside a snapshot."""
+    await connection.execute("SET LOCAL enable_sort = off")
+    stream = Stream(await connection.cursor(CHAINED, str(below_txid)), ahead=True)
+    while rows := await stream.next_rows():
+        yield rows
 
 
-class Sights:
-    """The topic's records in a temporary table, inside a session that joined the snapshot."""
-
-    def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
-
-    @staticmethod
-    async def open(connection: asyncpg.Connection) -> Sights:
-        """Inside a transaction of `connection`."""
-        for statement in (*SIGHTS_SETTINGS, SIGHTS_TABLE):
-            await connection.execute(statement)
-        return Sights(connection)
-
-    async def fill(self, lines: AsyncIterable[bytes]) -> None:
-        """Lines of PostgreSQL's text format: order id, sequence, place, digest, tab-separated."""
-        await self._connection.copy_to_table("topic_sights", source=lines)
-        await self._connection.execute("ANALYZE topic_sights")
-
-    async def differences(self, since: datetime | None, endings: list[str] | None) -> list[SightDifference]:
-        """`endings`: of the orders to look at, None for all."""
-        rows = await self._connection.fetch(SIGHTS_COMPARED, since, endings, timeout=3_600)
-        return [SightDifference(*row) for row in rows]
-
-
-async def digests_now(connection: asyncpg.Connection, events: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
-    """Digest of each event that the table holds by now, outside any snapshot."""
-    rows = await connection.fetch(DIGESTS_NOW, [order_id for order_id, _ in events], [number for _, number in events])
-    return {(row["order_id"], row["sequence"]): row["digest"] for row in rows}
+async def deployment_id(connection: asyncpg.Connection) -> str:
+    """The name of this deployment's history."""
+    return str(await connection.fetchval("SELECT id FROM deployment"))

@@ -48,7 +48,7 @@ RETURNING id
 REOPEN = """
 UPDATE webhook_logs AS log
    SET status = new.status, next_retry_at = new.next_retry_at, replay = new.replay, job_id = new.job_id,
-       schedule_from = log.attempts
+       schedule_from = log.attempts, nudges = 0
   FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[], $5::text[])
        AS new (id, status, next_retry_at, replay, job_id)
  WHERE log.id = ANY($1::uuid[])

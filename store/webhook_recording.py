@@ -49,7 +49,7 @@ WITH made AS (
 ), changed AS (
     UPDATE webhook_logs AS log
        SET status = made.status, attempts = made.attempt, last_attempt_at = made.at,
-           next_retry_at = made.next_retry_at, response_code = made.response_code
+           next_retry_at = made.next_retry_at, response_code = made.response_code, nudges = 0
       FROM made
      WHERE log.id = ANY($1::uuid[])
        AND log.id = made.id
@@ -63,7 +63,7 @@ SELECT id, attempt, at, duration_ms, url, request_headers, response_code, respon
 # Deliveries that end or wait without an attempt: the endpoint is off, slow, or deleted.
 SET_ASIDE = """
 UPDATE webhook_logs AS log
-   SET status = new.status, next_retry_at = new.next_retry_at
+   SET status = new.status, next_retry_at = new.next_retry_at, nudges = 0
   FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS new (id, status, next_retry_at)
  WHERE log.id = ANY($1::uuid[])
    AND log.id = new.id

@@ -41,10 +41,11 @@ UPDATE webhook_logs
    AND status = 'held'
 RETURNING id, endpoint_id, order_id, attempts
 """
-# webhook_logs_due. The touch keeps a row from being found again before it is overdue once more.
+# webhook_logs_due. The touch keeps a row from being found again before it is overdue once more; `nudges` keeps what the
+# touch hides: how often in a row it was found. An attempt sets it to 0.
 FIND_LOST = """
 UPDATE webhook_logs
-   SET next_retry_at = $1
+   SET next_retry_at = $1, nudges = nudges + 1
  WHERE id = ANY(ARRAY(
            SELECT id
              FROM webhook_logs

@@ -1,7 +1,10 @@
 """The pass over the tables: orders of one slice, a window of whole orders at a time.
 
     events ─► decoded ─► fold ─► rows that must exist ─► compared with orders, payments, refunds, commands
-           └► sums of the bytes, for the topic
+           │          ├► replies that the inbox must hold
+           │          └► numbers that the analytics must show
+           ├► sums of the bytes, for the topic
+           └► places in the feed
 
 Slices share nothing, so two processes work on one audit. The loops here run for every event or order: they make no
 call that could be spared.
@@ -17,11 +20,13 @@ from typing import Any
 
 import orjson
 
-from ops.verify.findings import Check, Finding, Report
+from ops.verify.counted import Counted, Counter, Place
+from ops.verify.findings import KEPT_MAX, Check, Finding, Kind, Report
 from ops.verify.fold import Book, fold
 from ops.verify.pace import run
+from ops.verify.replies import reply_fits
 from ops.verify.rows import COLUMNS, ORDER, PAYMENT, REFUND, Row, differing, order_row, payment_row, refund_row
-from ops.verify.sums import Sums, empty, ending, sum_of
+from ops.verify.sums import Numbers, Sums, empty, ending, sum_of
 from runtime.settings import Settings
 from store.verify import Snapshot, Stream, Which, joined, open_stream
 
@@ -35,11 +40,26 @@ class Sliced:
 
     report: Report = field(default_factory=Report)
     sums: Sums = field(default_factory=empty)
+    counted: Counted = field(default_factory=dict)
 
 
-def audit_slice(settings: Settings, snapshot: Snapshot, seed: int, which: Which) -> Sliced:
-    """Run in a process of its own, while the session that exported `snapshot` lives. `seed`: of the sums."""
-    auditor = Auditor(settings, snapshot, seed)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every slice of one audit needs; crosses a process boundary.
+
+    `places`: merchant -> how far its events are counted; None: the analytics are not compared.
+    """
+
+    settings: Settings
+    snapshot: Snapshot
+    numbers: Numbers
+    places: dict[str, Place] | None = None
+    kept_max: int = KEPT_MAX
+
+
+def audit_slice(job: Job, which: Which) -> Sliced:
+    """Run in a process of its own, while the session that exported the snapshot lives."""
+    auditor = Auditor(job)
     run(auditor.run(which))
     return auditor.done
 
@@ -47,15 +67,19 @@ def audit_slice(settings: Settings, snapshot: Snapshot, seed: int, which: Which)
 class Auditor:
     """The pass over the database."""
 
-    def __init__(self, settings: Settings, snapshot: Snapshot, seed: int) -> None:
-        self.done = Sliced()
-        self._dsn = settings.database_url.get_secret_value()
-        self._snapshot = snapshot
-        self._seed = seed
+    def __init__(self, job: Job) -> None:
+        self.done = Sliced(Report(kept_max=job.kept_max))
+        self._dsn = job.settings.database_url.get_secret_value()
+        self._snapshot = job.snapshot
+        self._seed = job.numbers.seed
+        self._number_of = job.numbers.number_of
         self._report = self.done.report
         self._sums = self.done.sums
-        self._compared = dict.fromkeys((Check.HISTORY, Check.MONEY, Check.STATE, Check.COMMANDS), 0)
-        self._pruned_before = snapshot.taken_at - timedelta(days=settings.idempotency_retention_days - 1)
+        self._counter = Counter(job.numbers.seed, job.places) if job.places is not None else None
+        if self._counter is not None:
+            self.done.counted = self._counter.sums
+        self._compared = dict.fromkeys((Check.HISTORY, Check.MONEY, Check.STATE, Check.COMMANDS, Check.FEED), 0)
+        self._pruned_before = job.snapshot.taken_at - timedelta(days=job.settings.idempotency_retention_days - 1)
 
     async def run(self, which: Which) -> None:
         """Compare these orders; what came of it is added to `done`."""
@@ -84,23 +108,27 @@ class Auditor:
 
     def _window(self, window: dict[str, list[Any]], rows: dict[str, dict[str, list[Any]]]) -> None:
         orders, payments, refunds, commands = (rows[name].pop for name in ("orders", "payments", "refunds", "commands"))
-        sums, seed, events = self._sums, self._seed, 0
+        sums, number_of, seed, events = self._sums, self._number_of, self._seed, 0
         for order_id, history in window.items():
             events += len(history)
-            sums[ending(order_id)] += sum_of([row[5] for row in history], seed)
-            book = fold(order_id, self._decoded(history))
+            sums[ending(order_id)] += sum_of([row[5] for row in history], number_of, seed)
+            decoded = self._decoded(history)
+            book = fold(order_id, decoded)
             if book.findings:
                 self._report.add(book.findings)
             self._states(order_id, book, orders(order_id, _NONE), payments(order_id, _NONE), refunds(order_id, _NONE))
-            self._causes(order_id, book, history, commands(order_id, _NONE))
+            self._causes(order_id, book, history, decoded, commands(order_id, _NONE))
+            self._places(order_id, history)
         self._compared[Check.HISTORY] += events
+        self._compared[Check.FEED] += events
         self._compared[Check.MONEY] += len(window)
         self._orphans(rows)
 
     def _decoded(self, history: list[Any]) -> list[dict[str, Any]]:
         """Payloads as JSON; each must say what its row's columns say."""
         events = []
-        for order_id, sequence, merchant_id, kind, at, payload in history:
+        counter = self._counter
+        for order_id, sequence, merchant_id, kind, at, payload, txid in history:
             try:
                 event = orjson.loads(payload)
                 body = event["body"]
@@ -111,6 +139,8 @@ class Auditor:
                     and event["type"] == kind
                     and datetime.fromisoformat(event["at"]) == at
                 )
+                if counter is not None:
+                    counter.add(merchant_id, (txid, order_id, sequence), event)
             except (ValueError, KeyError, TypeError):
                 self._found(Check.HISTORY, f"{order_id}/{sequence}", "its payload cannot be read")
                 continue
@@ -118,6 +148,16 @@ class Auditor:
                 self._found(Check.HISTORY, f"{order_id}/{sequence}", "its columns are not what its payload says")
             events.append(event)
         return events
+
+    def _places(self, order_id: str, history: list[Any]) -> None:
+        """In the feed's order (txid first) an order's events stand in sequence, and none in the future."""
+        before, ends_at = 0, self._snapshot.xmax
+        for row in history:
+            txid = row[6]
+            if txid < before or txid >= ends_at:
+                says = "before the event before it" if txid < before else "after every event there can be"
+                self._found(Check.FEED, f"evt_{order_id[-16:]}_{row[1]}", f"stands in the feed {says}")
+            before = txid
 
     def _states(self, order_id: str, book: Book, orders: list[Any], payments: list[Any], refunds: list[Any]) -> None:
         try:
@@ -147,22 +187,41 @@ class Auditor:
                 said = differing(COLUMNS[table], stored[row_id], wanted[row_id])
                 self._found(Check.STATE, row_id, f"{table}: {said}")
 
-    def _causes(self, order_id: str, book: Book, history: list[Any], commands: list[Any]) -> None:
-        """Inbox rows and the events that name them, one to one."""
+    def _causes(
+        self, order_id: str, book: Book, history: list[Any], events: list[dict[str, Any]], commands: list[Any]
+    ) -> None:
+        """Inbox rows and the events that name them, one to one; each reply is what the events say."""
         self._compared[Check.COMMANDS] += len(commands)
         causes = {cause: (first, count) for cause, first, count in book.causes}
         if len(causes) != len(book.causes):
             self._found(Check.COMMANDS, order_id, "one command caused events in two places")
-        for _, command_id, first, count, rejected in commands:
-            if rejected and count:
-                self._found(Check.COMMANDS, command_id, f"was refused, yet has {count} events")
-            elif count and causes.pop(command_id, None) != (first, count):
+        readable = len(events) == len(history)
+        for _, command_id, first, count, rejected, kind, txid, digest in commands:
+            if rejected:
+                if count:
+                    self._found(Check.COMMANDS, command_id, f"was refused, yet has {count} events")
+                    causes.pop(command_id, None)
+                continue
+            if count and causes.pop(command_id, None) != (first, count):
                 self._found(Check.COMMANDS, command_id, f"claims {count} events from {first}, the events say otherwise")
-            elif not count and causes.pop(command_id, None) is not None:
+                continue
+            if not count and causes.pop(command_id, None) is not None:
                 self._found(Check.COMMANDS, command_id, "claims no events, the events say otherwise")
+                continue
+            if readable and not reply_fits(kind, first, count, events, digest):
+                self._found(Check.COMMANDS, command_id, "has another reply than its events say", Kind.REPLY)
+            if txid is not None and count:
+                self._together(order_id, history[first - 1 : first - 1 + count], txid)
         for command_id, (first, _) in causes.items():
             if history[first - 1]["at"] > self._pruned_before if first <= len(history) else True:
                 self._found(Check.COMMANDS, command_id, f"caused event {first} of {order_id}, but is not in the inbox")
+
+    def _together(self, order_id: str, history: list[Any], txid: int) -> None:
+        """Events were recorded by the transaction that recorded their command."""
+        for row in history:
+            if row[6] != txid:
+                says = f"stands in the feed at transaction {row[6]}, its command at {txid}"
+                self._found(Check.FEED, f"evt_{order_id[-16:]}_{row[1]}", says)
 
     def _orphans(self, rows: dict[str, dict[str, list[Any]]]) -> None:
         for table in ("orders", "payments", "refunds"):
@@ -171,12 +230,12 @@ class Auditor:
                     self._found(Check.STATE, row["id"], f"is in {table}, but {order_id} has no events")
         for order_id, commands in rows["commands"].items():
             self._compared[Check.COMMANDS] += len(commands)
-            for _, command_id, _, count, _ in commands:
+            for _, command_id, _, count, *_ in commands:
                 if count:
                     self._found(Check.COMMANDS, command_id, f"claims {count} events, but {order_id} has none")
 
-    def _found(self, check: Check, subject: str, says: str) -> None:
-        self._report.add((Finding(check, subject, says),))
+    def _found(self, check: Check, subject: str, says: str, kind: Kind | None = None) -> None:
+        self._report.add((Finding(check, subject, says, kind),))
 
 
 class _Side:

@@ -1,4 +1,10 @@
-"""What an audit says: how much was compared, and each difference by name."""
+"""What an audit found: how much was compared, each difference by name, and the command that repairs it.
+
+    Check   a line of the report: what must hold
+    Kind    one way in which it can be broken, and its repair
+
+An audit never writes: it names the command, a person runs it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,9 @@ from enum import StrEnum
 from typing import Any
 
 KEPT_MAX = 50
-"""Differences named for each check; the rest are counted."""
+"""Differences of a kind that are kept by name, unless the caller asks for more; the rest are counted."""
+EXAMPLES_MAX = 10
+"""Examples of a kind that are printed for people."""
 
 
 class Check(StrEnum):
@@ -18,21 +26,103 @@ class Check(StrEnum):
     HISTORY = "history"
     STATE = "state"
     COMMANDS = "commands"
+    PROMISES = "promises"
+    FEED = "feed"
     BANK = "bank"
     MONEY = "money"
     DEADLINES = "deadlines"
     WEBHOOKS = "webhooks"
+    ROLLUPS = "rollups"
+    ANCHOR = "anchor"
 
 
 SAYS = {
     Check.TOPIC: "events table = topic: ids, order of first sights, bytes",
     Check.HISTORY: "events in sequence, each a legal step",
     Check.STATE: "orders, payments, refunds = fold of the events",
-    Check.COMMANDS: "each event caused by exactly one inbox row",
+    Check.COMMANDS: "each event caused by one inbox row, whose reply it is",
+    Check.PROMISES: "each command on the topic and each 202: decided",
+    Check.FEED: "each event at its place in the merchants' feed",
     Check.BANK: "bank ledger = payments and refunds, moved once",
     Check.MONEY: "refunds within the payment, one success an order",
     Check.DEADLINES: "nothing undecided past its deadline",
     Check.WEBHOOKS: "each event and endpoint: delivered, waiting or dead",
+    Check.ROLLUPS: "analytics = fold of the events",
+    Check.ANCHOR: "history up to the anchor unchanged, topic and table",
+}
+
+
+class Kind(StrEnum):
+    """What can be wrong. The value names the kind in `--json`, in metrics and in `gateway repair`."""
+
+    RECORD_UNKNOWN = "record_unknown"
+    RECORD_MISPLACED = "record_misplaced"
+    RECORD_ALTERED = "record_altered"
+    RECORD_OVERTAKEN = "record_overtaken"
+    UNPUBLISHED = "unpublished"
+    HISTORY = "history"
+    STATE = "state"
+    INBOX = "inbox"
+    REPLY = "reply"
+    FINGERPRINT = "fingerprint"
+    UNDECIDED = "undecided"
+    PROMISE = "promise"
+    FEED_ORDER = "feed_order"
+    BANK = "bank"
+    MONEY = "money"
+    DEADLINE = "deadline"
+    DELIVERY_MISSING = "delivery_missing"
+    DELIVERY_WAITING = "delivery_waiting"
+    DELIVERY_UNTRIED = "delivery_untried"
+    DELIVERY_UNATTEMPTED = "delivery_unattempted"
+    DELIVERY_BODY = "delivery_body"
+    DELIVERY_UNKNOWN = "delivery_unknown"
+    ROLLUPS = "rollups"
+    ANCHOR = "anchor"
+
+
+_FROM_A_BACKUP = "no command: restore from a backup (docs/RUNBOOK.md, Repairs)"
+_BY_HAND = "no command: money is decided by people (docs/RUNBOOK.md, Repairs)"
+REPAIRS: dict[Kind, str] = {
+    Kind.RECORD_UNKNOWN: _FROM_A_BACKUP,
+    Kind.RECORD_MISPLACED: "no command: the record is ignored; find its producer (docs/RUNBOOK.md, Repairs)",
+    Kind.RECORD_ALTERED: _FROM_A_BACKUP,
+    Kind.RECORD_OVERTAKEN: "no command: listeners sort by sequence (docs/RUNBOOK.md, Repairs)",
+    Kind.UNPUBLISHED: "gateway republish --apply",
+    Kind.HISTORY: _FROM_A_BACKUP,
+    Kind.STATE: "gateway rebuild --swap",
+    Kind.INBOX: _FROM_A_BACKUP,
+    Kind.REPLY: "gateway repair reply --apply",
+    Kind.FINGERPRINT: "gateway repair fingerprint --apply",
+    Kind.UNDECIDED: "gateway repair undecided --apply",
+    Kind.PROMISE: "gateway repair promise --apply",
+    Kind.FEED_ORDER: "gateway repair feed_order --apply",
+    Kind.BANK: _BY_HAND,
+    Kind.MONEY: _BY_HAND,
+    Kind.DEADLINE: "gateway restart sweeper",
+    Kind.DELIVERY_MISSING: "gateway repair delivery_missing --apply",
+    Kind.DELIVERY_WAITING: "gateway restart forwarder",
+    Kind.DELIVERY_UNTRIED: "gateway repair delivery_untried --apply",
+    Kind.DELIVERY_UNATTEMPTED: "gateway repair delivery_unattempted --apply",
+    Kind.DELIVERY_BODY: "gateway repair delivery_body --apply",
+    Kind.DELIVERY_UNKNOWN: "no command: nothing is known that it could be corrected from (docs/RUNBOOK.md, Repairs)",
+    Kind.ROLLUPS: "gateway recount MERCHANT",
+    Kind.ANCHOR: _FROM_A_BACKUP,
+}
+
+_USUAL = {
+    Check.TOPIC: Kind.RECORD_MISPLACED,
+    Check.HISTORY: Kind.HISTORY,
+    Check.STATE: Kind.STATE,
+    Check.COMMANDS: Kind.INBOX,
+    Check.PROMISES: Kind.UNDECIDED,
+    Check.FEED: Kind.FEED_ORDER,
+    Check.BANK: Kind.BANK,
+    Check.MONEY: Kind.MONEY,
+    Check.DEADLINES: Kind.DEADLINE,
+    Check.WEBHOOKS: Kind.DELIVERY_MISSING,
+    Check.ROLLUPS: Kind.ROLLUPS,
+    Check.ANCHOR: Kind.ANCHOR,
 }
 
 
@@ -43,6 +133,12 @@ class Finding:
     check: Check
     subject: str
     says: str
+    of_kind: Kind | None = None
+    """None: the usual kind of the check."""
+
+    @property
+    def kind(self) -> Kind:
+        return self.of_kind or _USUAL[self.check]
 
 
 @dataclass(slots=True)
@@ -51,6 +147,13 @@ class Tally:
 
     compared: int | None = 0
     differences: int = 0
+
+
+@dataclass(slots=True)
+class Found:
+    """The differences of one kind: how many, and the first of them by name."""
+
+    count: int = 0
     kept: list[Finding] = field(default_factory=list)
 
 
@@ -59,9 +162,11 @@ class Report:
     """The whole audit."""
 
     tallies: dict[Check, Tally] = field(default_factory=lambda: {check: Tally() for check in Check})
+    kinds: dict[Kind, Found] = field(default_factory=dict)
     events: int = 0
     seconds: float = 0.0
     notes: dict[str, int] = field(default_factory=dict)
+    kept_max: int = KEPT_MAX
 
     def compared(self, check: Check, count: int) -> None:
         tally = self.tallies[check]
@@ -69,10 +174,11 @@ class Report:
 
     def add(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            tally = self.tallies[finding.check]
-            tally.differences += 1
-            if len(tally.kept) < KEPT_MAX:
-                tally.kept.append(finding)
+            self.tallies[finding.check].differences += 1
+            found = self.kinds.setdefault(finding.kind, Found())
+            found.count += 1
+            if len(found.kept) < self.kept_max:
+                found.kept.append(finding)
 
     def merge(self, other: Report) -> None:
         """Add what another part of the audit came to."""
@@ -81,11 +187,23 @@ class Report:
             mine = self.tallies[check]
             mine.compared = (mine.compared or 0) + (tally.compared or 0)
             mine.differences += tally.differences
-            mine.kept += tally.kept[: KEPT_MAX - len(mine.kept)]
+        for kind, theirs in other.kinds.items():
+            found = self.kinds.setdefault(kind, Found())
+            found.count += theirs.count
+            found.kept += theirs.kept[: max(0, self.kept_max - len(found.kept))]
 
     @property
     def differences(self) -> int:
         return sum(tally.differences for tally in self.tallies.values())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Kind -> differences; only kinds that have any."""
+        return {kind.value: found.count for kind, found in sorted(self.kinds.items())}
+
+    def kept(self, check: Check) -> list[Finding]:
+        """The differences of a check that are kept by name."""
+        return [one for found in self.kinds.values() for one in found.kept if one.check is check]
 
     def as_json(self) -> dict[str, Any]:
         """Shape of `gateway verify --json`."""
@@ -98,9 +216,17 @@ class Report:
                 check.value: {
                     "compared": tally.compared,
                     "differences": tally.differences,
-                    "found": [{"subject": one.subject, "says": one.says} for one in tally.kept],
+                    "found": [{"subject": one.subject, "says": one.says} for one in self.kept(check)],
                 }
                 for check, tally in self.tallies.items()
+            },
+            "kinds": {
+                kind.value: {
+                    "count": found.count,
+                    "repair": REPAIRS[kind],
+                    "found": [{"subject": one.subject, "says": one.says} for one in found.kept],
+                }
+                for kind, found in sorted(self.kinds.items())
             },
             "notes": self.notes,
         }

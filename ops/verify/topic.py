@@ -26,11 +26,13 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from ops.verify.findings import Check, Finding
+from ops.verify.anchor import Anchor, TopicChains
+from ops.verify.findings import Check, Finding, Kind
 from ops.verify.pace import run
-from ops.verify.sums import ENDING_CHARACTERS, Sums, empty, number_of
+from ops.verify.sums import ENDING_CHARACTERS, Numbers, Sums, empty
 from runtime.settings import Settings
-from store.verify import RECHECK_MAX, Runs, SightDifference, Sights, Snapshot, connect, digests_now, joined
+from store.verify import Snapshot, connect
+from store.verify_topic import RECHECK_MAX, Runs, SightDifference, Sights, digests_now
 from topics.catalogue import EVENTS
 
 RECORDS_A_TAKE = 5_000
@@ -44,6 +46,12 @@ STALLED_SECONDS = 30.0
 EARLIER = timedelta(seconds=120)
 """With --since: records are looked for from so much earlier, for the log's clock is not the events'."""
 IDENTITY = re.compile(rb'\{"id":"evt_([0-9A-Za-z]{16})_([1-9][0-9]{0,8})",')
+_KINDS = {
+    "unknown": Kind.RECORD_UNKNOWN,
+    "unpublished": Kind.UNPUBLISHED,
+    "altered": Kind.RECORD_ALTERED,
+    "too_early": Kind.RECORD_OVERTAKEN,
+}
 _SAYS = {
     "unknown": "is on the topic at offset {offset}, but not in the events table",
     "unpublished": "is in the events table, but not on the topic",
@@ -61,11 +69,15 @@ class TopicReport:
     sums: Sums = field(default_factory=empty)
     suspicious: set[str] = field(default_factory=set)
     """Endings of orders whose records are out of sequence, or repeated with other bytes."""
+    chains: TopicChains | None = None
+    """Where an anchor is compared or made."""
 
 
-def first_look(settings: Settings, snapshot: Snapshot, seed: int) -> TopicReport:
-    """Run in a process of its own, while the session that exported `snapshot` lives. `seed`: of the sums."""
-    return run(_first_look(settings, snapshot, seed))
+def first_look(
+    settings: Settings, numbers: Numbers, anchored: bool = False, against: Anchor | None = None
+) -> TopicReport:
+    """Run in a process of its own. `anchored`: chain the records; `against`: and compare with this anchor."""
+    return run(_first_look(settings, numbers, anchored, against))
 
 
 def closer_look(
@@ -75,15 +87,18 @@ def closer_look(
     return run(_closer_look(settings, snapshot, since, endings, settle_seconds))
 
 
-async def _first_look(settings: Settings, snapshot: Snapshot, seed: int) -> TopicReport:
+async def _first_look(settings: Settings, numbers: Numbers, anchored: bool, against: Anchor | None) -> TopicReport:
     report = TopicReport()
+    if anchored:
+        report.chains = TopicChains(settings.topic_partitions, against)
     reader = TopicReader(settings, report)
-    await reader.start(None)
+    connection = await connect(settings.database_url.get_secret_value())
     try:
-        async with joined(settings.database_url.get_secret_value(), snapshot.name) as connection:
-            await FirstSights(connection, report, settings.topic_partitions, seed).read(reader)
+        await reader.start(None)
+        await FirstSights(connection, report, settings.topic_partitions, numbers).read(reader)
     finally:
         await reader.stop()
+        await connection.close()
     return report
 
 
@@ -91,33 +106,30 @@ async def _closer_look(
     settings: Settings, snapshot: Snapshot, since: datetime | None, endings: set[str] | None, settle_seconds: float
 ) -> TopicReport:
     report = TopicReport()
-    dsn = settings.database_url.get_secret_value()
     reader = TopicReader(settings, report)
-    await reader.start(since)
+    connection = await connect(settings.database_url.get_secret_value())
     try:
-        async with joined(dsn, snapshot.name) as connection:
-            sights = await Sights.open(connection)
-            wanted = frozenset(name.encode() for name in endings) if endings is not None else None
-            await sights.fill(reader.lines(wanted))
-            differences = await sights.differences(since, sorted(endings) if endings is not None else None)
-        connection = await connect(dsn)
-        try:
-            await _second_look(connection, reader, differences, settle_seconds, report)
-        finally:
-            await connection.close()
+        await reader.start(since)
+        sights = await Sights.open(connection)
+        wanted = frozenset(name.encode() for name in endings) if endings is not None else None
+        async for lines in reader.lines(wanted):
+            await sights.add(lines)
+        differences = await sights.differences(snapshot, since, sorted(endings) if endings is not None else None)
+        await _second_look(connection, reader, differences, settle_seconds, report)
     finally:
         await reader.stop()
+        await connection.close()
     return report
 
 
 class FirstSights:
     """Every record once, in the order of the log: summed, and each order's in sequence."""
 
-    def __init__(self, connection: asyncpg.Connection, report: TopicReport, partitions: int, seed: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, report: TopicReport, partitions: int, numbers: Numbers) -> None:
         self._connection = connection
         self._report = report
         self._partitions = partitions
-        self._seed = seed
+        self._numbers = numbers
         self._runs = Runs(connection)
         self._sums: dict[bytes, int] = defaultdict(int)
         self._last: dict[bytes, int] = {}
@@ -130,6 +142,8 @@ class FirstSights:
     async def read(self, reader: TopicReader) -> None:
         async for partition, messages in reader.portions():
             self._report.records += len(messages)
+            if self._report.chains is not None:
+                self._report.chains.add(partition, messages)
             self._portion(partition, messages)
             if len(self._last) >= ORDERS_HELD + AT_ONCE:
                 await self._let_orders_go(list(islice(self._last, AT_ONCE)))
@@ -142,8 +156,8 @@ class FirstSights:
 
     def _portion(self, partition: int, messages: list[Any]) -> None:
         """The loop that runs for every record: no call in it that could be spared."""
-        last_of, sums, partitions, seed = self._last, self._sums, self._partitions, self._seed
-        crc32, number = zlib.crc32, number_of
+        last_of, sums, partitions, seed = self._last, self._sums, self._partitions, self._numbers.seed
+        crc32, number = zlib.crc32, self._numbers.number_of
         for message in messages:
             key, value = message.key, message.value
             last = last_of.get(key, 0)
@@ -214,7 +228,7 @@ async def _second_look(
             continue
         subject = f"evt_{one.order_id[-16:]}_{one.sequence}"
         offset = one.place & ((1 << 48) - 1) if one.place is not None else None
-        report.findings.append(Finding(Check.TOPIC, subject, _SAYS[one.kind].format(offset=offset)))
+        report.findings.append(Finding(Check.TOPIC, subject, _SAYS[one.kind].format(offset=offset), _KINDS[one.kind]))
 
 
 class TopicReader:

@@ -17,26 +17,54 @@ from datetime import datetime
 import asyncpg
 import pytest
 
+from domain.delivery import MERCHANT_EVENTS
+from domain.ids import SEEDED_MERCHANT_ID
 from ops.verify import audit as auditing
 from ops.verify import topic as reading
 from ops.verify.audit import audit, second_process
-from ops.verify.findings import Check, Report
+from ops.verify.findings import Check, Kind, Report
+from ops.verify.sums import Numbers
 from ops.verify.topic import TopicReport, first_look
-from store.verify import Snapshot, connect
+from runtime.clock import now
+from store.rollups import advance
+from store.verify import connect
+from store.verify_topic import CommandSights, Runs, Sights
+from store.webhook_planning import drafts_of, plan_deliveries, targets_of
 from tests.support.asking import Asker, fresh
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of
+from topics.delivery import event_webhook_body
+from topics.envelope import decode
 from topics.producer import Record
 
 SECOND = second_process()
-SEED = 7
-TABLES = ("orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_logs")
+NUMBERS = Numbers(7)
+TABLES = (
+    "orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_filters",
+    "webhook_logs", "webhook_attempts", "rollups", "rollup_progress",
+)  # fmt: skip
+
+
+ENDPOINT = """
+INSERT INTO webhooks (id, merchant_id, url, events, secret_sealed, secret_hint, created_at)
+VALUES ($1, $2, 'http://127.0.0.1:9/', $3, '', '', '2020-01-01Z')
+"""
+ATTEMPTED = """
+INSERT INTO webhook_attempts (log_id, attempt, at, duration_ms, url, request_headers, response_code)
+SELECT id, 1, now(), 1, 'http://127.0.0.1:9/', '{}', 200 FROM webhook_logs
+"""
+DELIVERED_ALL = """
+UPDATE webhook_logs SET status = 'success', attempts = 1, last_attempt_at = now(), next_retry_at = NULL
+"""
 
 
 @pytest.fixture(scope="module")
 async def audited(recorded: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
-    """The history, and a copy of every table."""
-    _, asker = recorded
+    """The history, all of it delivered to one endpoint and counted, and a copy of every table."""
+    stack, asker = recorded
+    await deliver_all(stack, asker)
+    while await advance(asker.pool, SEEDED_MERCHANT_ID):
+        pass
     for table in TABLES:
         await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
     yield recorded
@@ -53,6 +81,19 @@ async def intact(audited: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Ask
         await asker.pool.execute(f"INSERT INTO {table} SELECT * FROM kept_{table.replace('.', '_')}")
 
 
+async def deliver_all(stack: Stack, asker: Asker) -> None:
+    """Every event planned for one endpoint that wants all, and delivered at the first attempt."""
+    await asker.pool.execute(ENDPOINT, "whe_bbbbbbbbbbbbbbbb", SEEDED_MERCHANT_ID, list(MERCHANT_EVENTS))
+    targets = (await targets_of(asker.pool, [SEEDED_MERCHANT_ID]))[SEEDED_MERCHANT_ID]
+    events = [decode(row["payload"].encode()) for row in await asker.pool.fetch("SELECT payload FROM events")]
+    for event in events:
+        if event.type in MERCHANT_EVENTS:
+            drafts = drafts_of(event, targets, body=event_webhook_body(event))
+            await plan_deliveries(asker.pool, drafts, now())
+    await asker.pool.execute(ATTEMPTED)
+    await asker.pool.execute(DELIVERED_ALL)
+
+
 async def audited_now(stack: Stack, since: datetime | None = None) -> Report:
     return await audit(stack.settings, SECOND, since=since, settle_seconds=0, grace_seconds=0)
 
@@ -62,7 +103,7 @@ def checks_that_differ(report: Report) -> set[Check]:
 
 
 def said(report: Report, check: Check) -> str:
-    return "\n".join(f"{one.subject} {one.says}" for one in report.tallies[check].kept)
+    return "\n".join(f"{one.subject} {one.says}" for one in report.kept(check))
 
 
 async def test_a_real_history_has_zero_differences(intact: tuple[Stack, Asker]) -> None:
@@ -84,12 +125,16 @@ class Damage:
     says: str
     alone: bool = True
     """No other check has anything to say."""
+    kind: Kind | None = None
+    """What the difference must be called; None: the check's usual kind."""
 
 
 PAID = "(SELECT id FROM payments WHERE status = 'SUCCESS' AND amount_refunded = 0 AND NOT captured LIMIT 1)"
 OF_PAID = f"(SELECT order_id FROM payments WHERE id = {PAID})"
 REFUNDED = "(SELECT id FROM refunds WHERE status = 'PROCESSED' AND NOT automatic ORDER BY id LIMIT 1)"
 
+DELIVERED = "(SELECT id FROM webhook_logs WHERE event = 'payment.success' ORDER BY id LIMIT 1)"
+QUARTER = "(SELECT ctid FROM rollups WHERE grain_minutes = 15 AND measure = 'created' LIMIT 1)"
 DELIVERY = (
     "INSERT INTO webhook_logs (id, merchant_id, endpoint_id, event_id, event, order_id, sequence, body, status,"
     " next_retry_at) SELECT gen_random_uuid(), merchant_id, 'whe_aaaaaaaaaaaaaaaa', 'evt_x', 'payment.captured',"
@@ -124,7 +169,7 @@ DAMAGES = [
     Damage("event gap", f"DELETE FROM events WHERE sequence = 2 AND order_id = {OF_PAID}", Check.HISTORY,
            "stands where number 2", False),
     Damage("event column", f"UPDATE events SET type = 'x' WHERE sequence = 2 AND order_id = {OF_PAID}", Check.HISTORY,
-           "columns are not"),
+           "columns are not", False),
     Damage("event merchant", f"UPDATE events SET merchant_id = 'x' WHERE sequence = 1 AND order_id = {OF_PAID}",
            Check.HISTORY, "columns are not"),
     Damage("event never published",
@@ -139,7 +184,7 @@ DAMAGES = [
            f" '\"amount_refunded\":7') WHERE sequence = 4 AND order_id = {OF_PAID}", Check.MONEY, "without a refund",
            False),
     Damage("inbox row lost", f"DELETE FROM commands WHERE type = 'payment.create' AND order_id = {OF_PAID}",
-           Check.COMMANDS, "is not in the inbox"),
+           Check.COMMANDS, "is not in the inbox", False),
     Damage("inbox row moved", "UPDATE commands SET first_sequence = first_sequence + 1 WHERE type = 'payment.create'"
            f" AND order_id = {OF_PAID}", Check.COMMANDS, "the events say otherwise"),
     Damage("inbox row of nothing", "UPDATE commands SET event_count = 0 WHERE type = 'payment.create'"
@@ -166,11 +211,67 @@ DAMAGES = [
            f" WHERE id = {PAID}", Check.DEADLINES, "past its deadline", False),
     Damage("event no endpoint was given", "INSERT INTO webhooks (id, merchant_id, url, events, secret_sealed,"
            " secret_hint, created_at) VALUES ('whe_aaaaaaaaaaaaaaaa', 'test_merchant', 'http://127.0.0.1:9/',"
-           " '{payment.captured}', '', '', '2020-01-01Z')", Check.WEBHOOKS, "was never given payment.captured"),
+           " '{payment.captured}', '', '', '2020-01-01Z')", Check.WEBHOOKS, "was never planned (payment.captured)"),
     Damage("delivery that nobody makes", f"{DELIVERY} 'pending', now() - interval '1 hour' FROM events"
            " WHERE type = 'payment.captured'", Check.WEBHOOKS, "has waited for an attempt"),
     Damage("delivery of nothing", f"{DELIVERY} 'success', NULL FROM events WHERE type = 'payment.processing' LIMIT 1",
-           Check.WEBHOOKS, "which never happened"),
+           Check.WEBHOOKS, "which never happened", kind=Kind.DELIVERY_UNKNOWN),
+    Damage("delivery with another amount", "UPDATE webhook_logs SET body = convert_to(replace(convert_from(body,"
+           f" 'UTF8'), '\"amount\":5', '\"amount\":9'), 'UTF8') WHERE id = {DELIVERED}", Check.WEBHOOKS, "another body",
+           kind=Kind.DELIVERY_BODY),
+    Damage("delivery with a longer body", f"UPDATE webhook_logs SET body = body || ' ' WHERE id = {DELIVERED}",
+           Check.WEBHOOKS, "another body", kind=Kind.DELIVERY_BODY),
+    Damage("delivery whose body is not text", f"UPDATE webhook_logs SET body = '\\xff' WHERE id = {DELIVERED}",
+           Check.WEBHOOKS, "another body", kind=Kind.DELIVERY_BODY),
+    Damage("refund delivered with another amount", "UPDATE webhook_logs SET body = convert_to(replace(convert_from("
+           "body, 'UTF8'), '\"amount\":', '\"amount\":1'), 'UTF8') WHERE id = (SELECT id FROM webhook_logs"
+           " WHERE event = 'refund.created' LIMIT 1)", Check.WEBHOOKS, "another body", kind=Kind.DELIVERY_BODY),
+    Damage("delivered without an attempt", f"DELETE FROM webhook_attempts WHERE log_id = {DELIVERED}",
+           Check.WEBHOOKS, "no attempt with a 2xx", kind=Kind.DELIVERY_UNATTEMPTED),
+    Damage("delivered by an attempt that failed", "UPDATE webhook_attempts SET response_code = 500"
+           f" WHERE log_id = {DELIVERED}", Check.WEBHOOKS, "no attempt with a 2xx", kind=Kind.DELIVERY_UNATTEMPTED),
+    Damage("called delivered, never tried", "UPDATE webhook_logs SET attempts = 0, last_attempt_at = NULL"
+           f" WHERE id = {DELIVERED}", Check.WEBHOOKS, "no attempt with a 2xx", kind=Kind.DELIVERY_UNATTEMPTED),
+    Damage("delivery that the log is given in vain", "UPDATE webhook_logs SET status = 'pending', attempts = 0,"
+           f" next_retry_at = now(), nudges = 4 WHERE id = {DELIVERED}", Check.WEBHOOKS, "4 times again",
+           kind=Kind.DELIVERY_UNTRIED),
+    Damage("first attempt put off", "UPDATE webhook_logs SET status = 'pending', attempts = 0, next_retry_at = now()"
+           f" + interval '1 hour' WHERE id = {DELIVERED}", Check.WEBHOOKS, "is not to be tried before",
+           kind=Kind.DELIVERY_UNTRIED),
+    Damage("delivery lost, endpoint edited later", f"WITH lost AS (DELETE FROM webhook_logs WHERE id = {DELIVERED})"
+           " UPDATE webhooks SET description = 'edited', updated_at = now() WHERE id = 'whe_bbbbbbbbbbbbbbbb'",
+           Check.WEBHOOKS, "was never planned", kind=Kind.DELIVERY_MISSING),
+    Damage("delivery lost, another filter since", f"WITH lost AS (DELETE FROM webhook_logs WHERE id = {DELIVERED})"
+           " UPDATE webhooks SET events = '{refund.failed}', updated_at = now() WHERE id = 'whe_bbbbbbbbbbbbbbbb'",
+           Check.WEBHOOKS, "was never planned", kind=Kind.DELIVERY_MISSING),
+    *(
+        Damage(f"reply of {kind}", "UPDATE commands SET reply = replace(reply, '\"amount\":', '\"amount\":1')"
+               f" WHERE id = (SELECT id FROM commands WHERE type = '{kind}' AND NOT rejected ORDER BY id LIMIT 1)",
+               Check.COMMANDS, "another reply", kind=Kind.REPLY)
+        for kind in ("order.create", "payment.create", "payment.capture", "refund.create")
+    ),
+    Damage("reply of a settlement", "UPDATE commands SET reply = '{}' WHERE id = (SELECT id FROM commands"
+           " WHERE type = 'payment.settle' AND NOT rejected LIMIT 1)", Check.COMMANDS, "another reply",
+           kind=Kind.REPLY),
+    Damage("fingerprint lost", "UPDATE commands SET fingerprint = NULL WHERE id = 'idk_order'", Check.PROMISES,
+           "another fingerprint", kind=Kind.FINGERPRINT),
+    Damage("fingerprint of another request", "UPDATE commands SET fingerprint = replace(fingerprint, 'b', 'c')"
+           " WHERE id = 'idk_capture'", Check.PROMISES, "another fingerprint", kind=Kind.FINGERPRINT),
+    Damage("refusal lost", "DELETE FROM commands WHERE id = 'idk_capture'", Check.PROMISES, "but not decided",
+           kind=Kind.UNDECIDED),
+    Damage("event before every reader's cursor", "UPDATE events SET txid = '3' WHERE sequence = 2"
+           f" AND order_id = {OF_PAID}", Check.FEED, "before the event before it"),
+    Damage("event hidden from the feed", "UPDATE events SET txid = '999999999' WHERE sequence = 4"
+           f" AND order_id = {OF_PAID}", Check.FEED, "after every event there can be", False),
+    Damage("first event moved in the feed", "UPDATE events SET txid = '3' WHERE sequence = 1"
+           f" AND order_id = {OF_PAID}", Check.FEED, "its command at"),
+    Damage("rollup doubled", f"UPDATE rollups SET count = 2 * count WHERE ctid = {QUARTER}", Check.ROLLUPS,
+           "do not follow"),
+    Damage("rollup's amount", f"UPDATE rollups SET amount_minor = 7 WHERE ctid = {QUARTER}", Check.ROLLUPS,
+           "do not follow"),
+    Damage("rollup lost", f"DELETE FROM rollups WHERE ctid = {QUARTER}", Check.ROLLUPS, "do not follow"),
+    Damage("rollup of a day", "UPDATE rollups SET count = count + 1 WHERE ctid = (SELECT ctid FROM rollups"
+           " WHERE grain_minutes = 1440 LIMIT 1)", Check.ROLLUPS, "not the sums of their quarters"),
 ]  # fmt: skip
 
 
@@ -186,6 +287,8 @@ async def test_damage_is_found_and_named(intact: tuple[Stack, Asker], damage: Da
     assert damage.says in said(report, damage.check), report.as_json()
     if damage.alone:
         assert checks_that_differ(report) == {damage.check}, report.as_json()
+    if damage.kind is not None:
+        assert damage.kind in report.kinds, report.as_json()
 
 
 async def test_the_command_prints_json_and_its_exit_code_tells(intact: tuple[Stack, Asker]) -> None:
@@ -238,6 +341,24 @@ async def test_orders_that_were_let_go_are_followed_all_the_same(
     found = await first_looked(stack)
     assert found.suspicious == usual.suspicious == set()
     assert found.sums == usual.sums != {}
+
+
+async def test_what_an_audit_writes_never_holds_up_the_feed(intact: tuple[Stack, Asker]) -> None:
+    stack, _ = intact
+    connection = await connect(stack.database_url)
+    try:
+        # Given an audit's temporary tables with rows in them,
+        await Runs(connection).add([("order_aaaaaaaaaaaaaaaa", 1, 1, 2)])
+        await (await Sights.open(connection)).add(b"order_aaaaaaaaaaaaaaaa\t1\t0\tx\n")
+        await (await CommandSights.open(connection)).add([("cmd_1", "", "", 0)])
+        # then the session has no transaction id: while it had one, no merchant's feed would show anything new.
+        assert await connection.fetchval("SELECT pg_current_xact_id_if_assigned()") is None
+        # Nor can it get one by mistake.
+        async with connection.transaction():
+            with pytest.raises(AssertionError):
+                await Sights.open(connection)
+    finally:
+        await connection.close()
 
 
 async def test_a_repeated_record_is_allowed(intact: tuple[Stack, Asker]) -> None:
@@ -312,12 +433,7 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def first_looked(stack: Stack) -> TopicReport:
     """The second process's first look, in a thread of this one, where its bounds can be changed."""
-    connection = await connect(stack.database_url)
-    try:
-        async with connection.transaction(isolation="repeatable_read"):
-            return await asyncio.to_thread(first_look, stack.settings, await Snapshot.open(connection), SEED)
-    finally:
-        await connection.close()
+    return await asyncio.to_thread(first_look, stack.settings, NUMBERS)
 
 
 async def an_event(asker: Asker) -> dict[str, str]:

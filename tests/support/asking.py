@@ -164,11 +164,25 @@ async def history(asker: Asker) -> None:
     capturable = await asker.payment(captured)
     assert not (await asker.ask(capture_command(captured, capturable)))["rejected"]
     assert (await asker.ask(capture_command(captured, capturable)))["rejected"]
+    await _keyed(asker)
     refundable = await asker.payment(refunded)
     await asker.refund(refunded, refundable, amount=20_000)
     await asker.refund(refunded, refundable, amount=10_000, reason="fail_refund", status="FAILED")
     await asker.refund(refunded, refundable, amount=20_000)
     await asker.settled()
+
+
+async def _keyed(asker: Asker) -> None:
+    """An order with an Idempotency-Key, and a capture with one that is refused: there is no such payment."""
+    order_id = fresh(ORDER)
+    keyed = asker.record(order_command(order_id), "idk_order", nonce="n1", fingerprint={"amount": "aaaaaaaaaaaa"})
+    await asker.publish([keyed])
+    assert not (await asker.decision("idk_order"))["rejected"]
+    refused = asker.record(
+        capture_command(order_id, fresh(PAYMENT)), "idk_capture", nonce="n2", fingerprint={"amount": "bbbbbbbbbbbb"}
+    )
+    await asker.publish([refused])
+    assert (await asker.decision("idk_capture"))["rejected"]
 
 
 async def _late_payment(asker: Asker, order_id: str) -> None:

@@ -1,0 +1,101 @@
+"""The analytics' rollups beside the events, as one number for each merchant.
+
+    event ─► cells it adds to (quarter of an hour, measure, label) ─► Σ count · a(cell) + amount · b(cell)
+    rollup row ──────────────────────────────────────────────────────► the same sum
+
+`a` and `b` are seeded hashes of the cell, so two sums are equal where all cells are. The rules are spelt here once
+more, on purpose: what the jobs role counts wrongly must not be counted wrongly again. Days must be the sums of their
+quarters, which SQL checks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from xxhash import xxh3_128_intdigest
+
+Json = dict[str, Any]
+Place = tuple[int, str, int]
+"""(txid, order id, sequence): the order of the feed."""
+Counted = dict[str, int]
+
+WEIGHTS_MAX = 50_000
+"""Cells whose weights are remembered; more are computed again."""
+LOW = (1 << 64) - 1
+BEFORE_ALL: Place = (-1, "", 0)
+LATENCY_MAX = 208
+"""The last bucket: 2^26 ms; there are eight for each doubling."""
+
+
+class Counter:
+    """What the events up to each merchant's place add up to."""
+
+    def __init__(self, seed: int, places: Mapping[str, Place]) -> None:
+        self.sums: Counted = defaultdict(int)
+        self._seed = seed
+        self._places = places
+        self._weights: dict[str, int] = {}
+
+    def add(self, merchant_id: str, place: Place, event: Json) -> None:
+        """One event; those that the rollups do not count yet are left out."""
+        if place <= self._places.get(merchant_id, BEFORE_ALL):
+            for cell, amount in cells(event):
+                self.add_cell(merchant_id, cell, 1, amount)
+
+    def add_cell(self, merchant_id: str, cell: str, count: int, amount: int) -> None:
+        weight = self._weights.get(cell)
+        if weight is None:
+            if len(self._weights) >= WEIGHTS_MAX:
+                self._weights.clear()
+            weight = self._weights[cell] = xxh3_128_intdigest(cell.encode(), self._seed)
+        self.sums[merchant_id] += count * (weight >> 64) + amount * (weight & LOW)
+
+
+def cells(event: Json) -> list[tuple[str, int]]:
+    """(cell, amount) of each number that the event moves, as `quarter|measure|label`."""
+    kind, body = event["type"], event["body"]
+    if kind in ("payment.created", "payment.success", "payment.failed"):
+        payment = body["payment"]
+        quarter, outcome = quarter_of(payment["created_at"]), kind[8:]
+        found = [(f"{quarter}|{outcome}|{payment['currency']}/{payment['method']}", payment["amount"])]
+        if outcome == "failed":
+            found.append((f"{quarter}|error|{payment['error_code'] or ''}", 0))
+        if outcome != "created":
+            found.append((f"{quarter}|latency|{_bucket(payment['created_at'], event['at'])}", 0))
+        return found
+    if kind in ("refund.created", "refund.processed", "refund.failed"):
+        refund = body["refund"]
+        cause = "automatic" if refund["automatic"] else "asked"
+        cell = f"{quarter_of(refund['created_at'])}|refund_{kind[7:]}|{refund['currency']}/{cause}"
+        return [(cell, refund["amount"])]
+    return []
+
+
+def quarter_of(text: str) -> str:
+    """`2030-01-31T12:1` for everything from 12:15 to 12:30 UTC."""
+    return f"{text[:14]}{int(text[14:16]) // 15}"
+
+
+def cell_of(starts_at: datetime, measure: str, label: str) -> str:
+    """The cell of a rollup row."""
+    return f"{starts_at:%Y-%m-%dT%H:}{starts_at.minute // 15}|{measure}|{label}"
+
+
+def differing(counted: Counted, stored: Counted) -> list[str]:
+    """Merchants whose sums are not the same."""
+    return sorted(key for key in counted.keys() | stored.keys() if counted.get(key, 0) != stored.get(key, 0))
+
+
+def merged(total: Counted, more: Iterable[tuple[str, int]]) -> None:
+    for merchant_id, number in more:
+        total[merchant_id] = total.get(merchant_id, 0) + number
+
+
+def _bucket(created_at: str, at: str) -> int:
+    elapsed = datetime.fromisoformat(at) - datetime.fromisoformat(created_at)
+    milliseconds = max(1.0, elapsed.total_seconds() * 1_000)
+    return min(LATENCY_MAX, math.floor(math.log2(milliseconds) * 8))

@@ -1,0 +1,64 @@
+"""The reply that an accepted command must have in the inbox, from the events alone. Pure; works on the JSON.
+
+    the command led to events     the resource in the first of them
+    it led to none                the resource as an earlier event left it (a repeat of what was done already)
+    a settlement                  nothing: nobody waits for its reply
+
+Compared as digests: the inbox's side is computed by PostgreSQL, so replies do not travel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+Json = dict[str, Any]
+RESOURCES = {
+    "order.create": "order",
+    "payment.create": "payment",
+    "payment.capture": "payment",
+    "refund.create": "refund",
+}
+"""Command -> the resource it is answered with. A settlement is not in here."""
+NOTHING = hashlib.md5(b"", usedforsecurity=False).digest()
+
+
+def reply_fits(kind: str, first: int, count: int, events: Sequence[Json], digest: bytes) -> bool:
+    """True where the digest is of the reply that the order's events say. A command of an unknown kind fits."""
+    name = RESOURCES.get(kind)
+    if name is None:
+        return digest == NOTHING or not kind.endswith(".settle")
+    if count:
+        return len(events) >= first and digest == _digest(events[first - 1]["body"].get(name))
+    return any(digest == _digest(resource) for resource in standing(name, events[: first - 1]))
+
+
+def reply_of(kind: str, first: int, count: int, events: Sequence[Json]) -> bytes | None:
+    """The reply itself; None where the events leave more than one possibility, or none."""
+    name = RESOURCES.get(kind)
+    if name is None:
+        return b"" if kind.endswith(".settle") else None
+    if count:
+        found = events[first - 1]["body"].get(name) if len(events) >= first else None
+        return None if found is None else orjson.dumps(found)
+    resources = standing(name, events[: first - 1])
+    return orjson.dumps(resources[0]) if len(resources) == 1 else None
+
+
+def standing(name: str, events: Sequence[Json]) -> list[Json]:
+    """Each resource of this name as these events left it."""
+    found: dict[str, Json] = {}
+    for event in events:
+        resource = event["body"].get(name)
+        if resource is not None:
+            found[resource["id"]] = resource
+        elif name == "order" and event["type"] == "payment.success":
+            found = {key: {**order, "status": "PAID", "updated_at": event["at"]} for key, order in found.items()}
+    return list(found.values())
+
+
+def _digest(resource: Json | None) -> bytes | None:
+    return None if resource is None else hashlib.md5(orjson.dumps(resource), usedforsecurity=False).digest()
