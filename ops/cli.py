@@ -1,63 +1,96 @@
 """The `gateway` command: a table of its sub-commands, each loaded only when it is called.
 
-A new sub-command is one line in COMMANDS: `"name": "module:attribute"`, where the attribute is a function with Typer
-annotations or a `typer.Typer` with commands of its own. What fails on purpose is a `GatewayError`: one sentence, no
-traceback, its exit code.
+A new sub-command is one entry in COMMANDS: the function with Typer annotations (or a `typer.Typer` with commands of
+its own) as `module:attribute`, and one sentence for the overview, so that `gateway --help` imports none of them.
+Expected failures are a `GatewayError`: one sentence, no traceback, its exit code.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from ops.errors import GatewayError
 
-COMMANDS: dict[str, str] = {
-    "up": "ops.up:up",
-    "down": "ops.down:down",
-    "status": "ops.status:status",
-    "logs": "ops.logs:logs",
-    "restart": "ops.restart:restart",
-    "run": "ops.foreground:run",
-    "install": "ops.install:install",
-    "prepare": "ops.prepare:prepare",
-    "migrate": "ops.prepare:migrate",
-    "seed": "ops.prepare:seed",
-    "topics": "ops.inspection.topics:topics",
-    "pages": "ops.pages_build:pages",
-    "health": "ops.inspection.health:health",
-    "exporter": "ops.inspection.exporter:exporter",
-    "journey": "ops.inspection.journey:journey",
-    "dlq": "ops.inspection.dlq:dlq",
-    "replay": "ops.inspection.resend:replay",
-    "stuck": "ops.inspection.stuck:stuck",
-    "listen": "ops.inspection.listen:listen",
-    "trigger": "ops.inspection.trigger:trigger",
-    "smoke": "ops.smoke:smoke",
-    "env": "ops.show_environment:env",
-    "verify": "ops.verify.command:verify",
-    "rebuild": "ops.rebuild.command:command",
-    "recount": "ops.recount:recount",
+
+class Panel(StrEnum):
+    """A heading of the overview."""
+
+    START = "Start here"
+    WATCH = "Watch"
+    WEBHOOKS = "Webhooks"
+    CHECK = "Check and repair"
+    RUN = "Set up and run"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One sub-command: where its code is, what the overview shows."""
+
+    target: str
+    summary: str
+    panel: Panel
+
+
+COMMANDS: dict[str, Entry] = {
+    "up": Entry("ops.up:up", "Start everything and make a test payment.", Panel.START),
+    "status": Entry("ops.status:status", "Show processes, health, lag and rates.", Panel.START),
+    "trigger": Entry("ops.inspection.trigger:trigger", "Cause an event with a real payment or refund.", Panel.START),
+    "verify": Entry("ops.verify.command:verify", "Prove that nothing was lost, doubled or changed.", Panel.START),
+    "down": Entry("ops.down:down", "Stop everything. Data and logs stay.", Panel.START),
+    "logs": Entry("ops.logs:logs", "Print the log of a role or service.", Panel.WATCH),
+    "health": Entry("ops.inspection.health:health", "Check the API, roles and lag from outside.", Panel.WATCH),
+    "journey": Entry("ops.inspection.journey:journey", "Show everything that happened to one order.", Panel.WATCH),
+    "topics": Entry("ops.inspection.topics:topics", "Inspect the topics and their records.", Panel.WATCH),
+    "stuck": Entry("ops.inspection.stuck:stuck", "List what has waited too long, with the fix.", Panel.WATCH),
+    "exporter": Entry("ops.inspection.exporter:exporter", "Serve system-wide metrics to Prometheus.", Panel.WATCH),
+    "listen": Entry("ops.inspection.listen:listen", "Forward signed webhooks to localhost.", Panel.WEBHOOKS),
+    "replay": Entry("ops.inspection.resend:replay", "Replay events from a time range.", Panel.WEBHOOKS),
+    "dlq": Entry("ops.inspection.dlq:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
+    "rebuild": Entry("ops.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
+    "recount": Entry("ops.recount:recount", "Recount the analytics from the events.", Panel.CHECK),
+    "smoke": Entry("ops.smoke:smoke", "Make one payment and print each step.", Panel.CHECK),
+    "install": Entry("ops.install:install", "Install what this machine lacks.", Panel.RUN),
+    "prepare": Entry("ops.prepare:prepare", "Migrate, create topics and seed.", Panel.RUN),
+    "migrate": Entry("ops.prepare:migrate", "Apply missing database migrations.", Panel.RUN),
+    "seed": Entry("ops.prepare:seed", "Create the test merchant (test mode only).", Panel.RUN),
+    "restart": Entry("ops.restart:restart", "Restart roles with the code on disk.", Panel.RUN),
+    "run": Entry("ops.foreground:run", "Run roles in the foreground, as containers do.", Panel.RUN),
+    "env": Entry("ops.show_environment:env", "Print the environment of the roles.", Panel.RUN),
+    "pages": Entry("ops.pages_build:pages", "Build and test the pages and the SDK.", Panel.RUN),
 }
+OVERVIEW_ONLY = "gateway.overview_only"
+"""In a context's `meta`: the sub-commands are only listed, so none of them is imported."""
 
 
 class LazyGroup(TyperGroup):
-    """Looks sub-commands up in COMMANDS; a module is imported when its command is asked for."""
+    """Finds sub-commands in COMMANDS; imports a module when its command is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        target = COMMANDS.get(cmd_name)
-        if target is None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        module, _, attribute = target.partition(":")
-        found = getattr(importlib.import_module(module), attribute)
-        return _as_command(found, cmd_name)
+        if ctx.meta.get(OVERVIEW_ONLY):
+            return TyperCommand(cmd_name, help=entry.summary, rich_help_panel=entry.panel)
+        module, _, attribute = entry.target.partition(":")
+        return _as_command(getattr(importlib.import_module(module), attribute), cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        ctx.meta[OVERVIEW_ONLY] = True
+        super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        ctx.meta[OVERVIEW_ONLY] = True
+        return super().shell_complete(ctx, incomplete)
 
 
 def _as_command(found: Any, name: str) -> Any:
@@ -72,12 +105,20 @@ def _as_command(found: Any, name: str) -> Any:
     return command
 
 
-app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=LazyGroup, invoke_without_command=True, pretty_exceptions_enable=False)
 
 
 @app.callback(help="Run, watch and check the payment gateway.")
-def gateway() -> None:
-    """The options that all commands share: none."""
+def gateway(ctx: typer.Context) -> None:
+    """Without a sub-command: what a newcomer needs."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(_first_steps())
+
+
+def _first_steps() -> str:
+    first = {name: entry for name, entry in COMMANDS.items() if entry.panel is Panel.START}
+    lines = [f"  gateway {name:<9}{entry.summary}" for name, entry in first.items()]
+    return "\n".join([f"{Panel.START}:", "", *lines, "", "All commands: gateway --help"])
 
 
 def main() -> None:

@@ -47,6 +47,15 @@ Connect = Callable[..., Awaitable[asyncpg.Connection]]
 UNAVAILABLE_SECONDS = 45
 """How long the database may be away before the actor gives up and exits; nothing is acked meanwhile."""
 STATEMENT_TIMEOUT_SECONDS = 20
+SURROUNDINGS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What a call raises once it has given up: the database's fault, or the schema's, and no command's."""
+REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""Class 23, 22 and 54: the value is at fault (a text too long for its index), not the server."""
 IDENTITY_CONSTRAINTS = frozenset({"commands_pkey", "events_pkey"})
 
 
@@ -263,7 +272,7 @@ class ActorStore:
                 raise Unwritable(str(error)) from error
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 raise Conflict(str(error)) from error
-            except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+            except REFUSED as error:
                 raise Unwritable(str(error)) from error
             except asyncpg.SyntaxOrAccessError:
                 raise

@@ -16,6 +16,13 @@ log = get_logger("webhook_store")
 
 T = TypeVar("T")
 UNAVAILABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+REFUSED = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.DataError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.SyntaxOrAccessError,
+)
+"""Of those, the ones that another try cannot change: a value or the statement is at fault, not the server."""
 RETRY_SECONDS = 45.0
 PAUSE_SECONDS = 0.2
 
@@ -36,9 +43,7 @@ async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
         try:
             return await work()
         except UNAVAILABLE as error:
-            if isinstance(
-                error, asyncpg.IntegrityConstraintViolationError | asyncpg.DataError | asyncpg.SyntaxOrAccessError
-            ):
+            if isinstance(error, REFUSED):
                 raise
             log.warning("statement_failed", what=what, error=repr(error))
             if clock.time() > ends_at:

@@ -31,6 +31,8 @@ INBOX_RESERVE_MS = DAY_MS
 """Between the oldest command on the log and the oldest row of the inbox: the clocks of broker, PostgreSQL and actor may
 differ, and the broker looks for old segments only every five minutes."""
 COMMANDS_RETENTION_MS = 7 * DAY_MS
+RETRY_RETENTION_MS = 14 * DAY_MS
+"""A retry that is due later than this would be gone before it is due."""
 INBOX_DAYS_MIN = math.ceil((COMMANDS_RETENTION_MS + SEGMENT_MS + INBOX_RESERVE_MS) / DAY_MS)
 """Lowest IDEMPOTENCY_RETENTION_DAYS: with fewer, a command read again could be older than the inbox and act twice."""
 SMALL_PARTITIONS = 3
@@ -97,7 +99,11 @@ def topics(retry_delays_seconds: Iterable[int]) -> tuple[Topic, ...]:
     is always the next that is due."""
     tiers = tuple(
         Topic(
-            retry_topic(delay), "endpoint_id:order_id", SMALL_PARTITIONS, 14 * DAY_MS, f"attempts due {delay} s later"
+            retry_topic(delay),
+            "endpoint_id:order_id",
+            SMALL_PARTITIONS,
+            RETRY_RETENTION_MS,
+            f"attempts due {delay} s later",
         )
         for delay in sorted({delay for delay in retry_delays_seconds if delay > 0})
     )

@@ -20,9 +20,11 @@ from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Method, Payment, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund
 from domain.resource import order_resource, payment_resource, refund_resource
-from topics.envelope import VERSION, Envelope, UndecodableError, encode_json
+from topics.envelope import ERROR_CHARACTERS_MAX, VERSION, Envelope, UndecodableError, checked_text, encode_json
 
 Body = dict[str, Any]
+NOTES_MAX, NOTE_CHARACTERS_MAX = 64, 1_000
+"""Well above what the API accepts (15 notes of 256 characters), so that a later API may accept more."""
 
 ORDER_CREATE = "order.create"
 PAYMENT_CREATE = "payment.create"
@@ -77,15 +79,14 @@ def command_of(envelope: Envelope) -> Command:
         raise UndecodableError(f"unknown command type {envelope.type!r}")
     try:
         return read(envelope.key, envelope.body)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UndecodableError(f"body of {envelope.type}: {error!r}") from error
+    except UndecodableError:
+        raise
+    except Exception as error:
+        raise UndecodableError(f"body of {envelope.type}: {error!r}"[:ERROR_CHARACTERS_MAX]) from error
 
 
 def _text(body: Body, name: str) -> str:
-    value = body[name]
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a string")
-    return value
+    return checked_text(body[name], name, nul=True)
 
 
 def _text_or_none(body: Body, name: str) -> str | None:
@@ -111,17 +112,28 @@ def _instant(body: Body, name: str) -> datetime:
 
 
 def _read_create_order(order_id: str, body: Body) -> Command:
-    notes = body["notes"]
-    if not isinstance(notes, dict):
-        raise TypeError("notes must be an object")
     return CreateOrder(
         order_id=order_id,
         merchant_id=_text(body, "merchant_id"),
         amount=_amount(body, "amount"),
         currency=_text(body, "currency"),
         receipt=_text_or_none(body, "receipt"),
-        notes=notes,
+        notes=_notes(body),
     )
+
+
+def _notes(body: Body) -> dict[str, str]:
+    notes = body["notes"]
+    if not isinstance(notes, dict):
+        raise TypeError("notes must be an object")
+    if len(notes) > NOTES_MAX:
+        raise ValueError(f"notes has {len(notes)} entries; {NOTES_MAX} are allowed")
+    return {
+        checked_text(name, "a name in notes", characters_max=NOTE_CHARACTERS_MAX): checked_text(
+            value, f"notes.{name}", characters_max=NOTE_CHARACTERS_MAX
+        )
+        for name, value in notes.items()
+    }
 
 
 def _read_create_payment(order_id: str, body: Body) -> Command:

@@ -17,13 +17,25 @@ import orjson
 
 from domain.delivery import TEST_EVENT, Due
 from topics.catalogue import DELIVERIES, SMALL_PARTITIONS, partition_of, retry_topic
-from topics.envelope import HEADER_TYPE, VERSION, Envelope, UndecodableError, decode, encode
+from topics.envelope import (
+    ERROR_CHARACTERS_MAX,
+    HEADER_TYPE,
+    VERSION,
+    Envelope,
+    UndecodableError,
+    checked_text,
+    decode,
+    encode,
+)
 from topics.producer import Headers, Record
 
 DELIVERY_ATTEMPT = "delivery.attempt"
-DEAD_DELIVERY = "dead.delivery"
 HEADER_DUE_AT = "due_at"
 """Unix milliseconds at which a record in a retry tier goes back to the deliveries topic."""
+DUE_AT_DIGITS_MAX = 15
+"""Until the year 33658."""
+ATTEMPT_MAX = 2**31 - 1
+"""PostgreSQL's integer."""
 
 
 def webhook_body(*, event_id: str, event: str, at: datetime, sequence: int, data: Mapping[str, Any]) -> bytes:
@@ -73,30 +85,41 @@ def retry_record(due: Due, *, tier_seconds: int, due_at: datetime, at: datetime,
 
 
 def read_delivery(value: bytes | None) -> Due:
-    """The Due of a record. Raises UndecodableError."""
+    """The Due of a record. Raises UndecodableError, never anything else."""
     envelope = decode(value)
     if envelope.type != DELIVERY_ATTEMPT:
         raise UndecodableError(f"unknown delivery type {envelope.type!r}")
     body = envelope.body
     try:
         due = Due(
-            log_id=uuid.UUID(body["log_id"]),
-            endpoint_id=body["endpoint_id"],
-            order_id=body["order_id"],
+            log_id=uuid.UUID(checked_text(body["log_id"], "log_id")),
+            endpoint_id=checked_text(body["endpoint_id"], "endpoint_id"),
+            order_id=checked_text(body["order_id"], "order_id"),
             attempt=body["attempt"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UndecodableError(f"body of {envelope.type}: {error!r}") from error
-    if type(due.attempt) is not int or due.attempt < 1:
-        raise UndecodableError("attempt must be a positive integer")
+    except UndecodableError:
+        raise
+    except Exception as error:
+        raise UndecodableError(f"body of {envelope.type}: {error!r}"[:ERROR_CHARACTERS_MAX]) from error
+    if type(due.attempt) is not int or not 1 <= due.attempt <= ATTEMPT_MAX:
+        raise UndecodableError(f"attempt must be an integer from 1 to {ATTEMPT_MAX}")
     return due
 
 
-def due_at_ms(headers: Headers) -> int:
-    """When a record of a retry tier is due; 0, at once, where it does not say."""
+def due_at_ms(headers: Headers, *, latest_ms: int) -> int:
+    """When a record of a retry tier is due; 0, at once, where it has no such header.
+
+    Raises UndecodableError for a header that is not a number, or is later than `latest_ms`: such a record would wait
+    until the topic no longer keeps it, and hold its partition's offset all that time.
+    """
     for name, content in headers:
-        if name == HEADER_DUE_AT and content.isdigit():
-            return int(content)
+        if name != HEADER_DUE_AT:
+            continue
+        if content is None or not content.isdigit() or len(content) > DUE_AT_DIGITS_MAX:
+            raise UndecodableError(f"the header {HEADER_DUE_AT} is not a number of milliseconds")
+        if int(content) > latest_ms:
+            raise UndecodableError(f"the header {HEADER_DUE_AT} is further ahead than its topic keeps a record")
+        return int(content)
     return 0
 
 

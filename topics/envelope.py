@@ -15,7 +15,16 @@ from typing import Any
 import orjson
 
 VERSION = 1
+ID_CHARACTERS_MAX = 255
+"""Of every id, type and key. An index entry of PostgreSQL holds 2,704 bytes; four bytes a character still fit."""
+FINGERPRINT_FIELDS_MAX = 64
+NESTED_MAX = 64
+"""Levels of a value; ours need six."""
+WRITTEN_MAX = 254
+"""Levels that orjson writes."""
 HEADER_TYPE, HEADER_REPLY_TO, HEADER_ORIGIN = "type", "reply_to", "origin"
+ERROR_CHARACTERS_MAX = 2_000
+"""A parser's message can quote its whole input."""
 _ENCODE = orjson.OPT_UTC_Z
 
 
@@ -66,7 +75,7 @@ def encode(envelope: Envelope) -> bytes:
 def decode(value: bytes | None) -> Envelope:
     """Read a record's value. Raises UndecodableError, never anything else."""
     try:
-        record = orjson.loads(value or b"")
+        record = read_json(value or b"")
         envelope = Envelope(
             id=record["id"],
             type=record["type"],
@@ -79,10 +88,63 @@ def decode(value: bytes | None) -> Envelope:
             nonce=record.get("nonce", ""),
             fingerprint=record.get("fingerprint"),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UndecodableError(f"not an envelope: {error!r}") from error
+        _check(envelope)
+    except UndecodableError:
+        raise
+    except Exception as error:
+        # Whatever bytes a stranger finds that break this, the record is at fault, not its reader.
+        raise UndecodableError(f"not an envelope: {error!r}"[:ERROR_CHARACTERS_MAX]) from error
+    return envelope
+
+
+def read_json(value: bytes) -> Any:
+    """The value of a JSON text that is nested at most NESTED_MAX levels. Raises ValueError (TypeError for the nesting).
+
+    orjson itself reads 1,024 levels but writes only WRITTEN_MAX, and Python's stack ends in between; what cannot be
+    written again must not be read. So a value with enough brackets is written once, inside as many lists as the two
+    limits differ: a millisecond for the largest record, nothing for an ordinary one.
+    """
+    found = orjson.loads(value)
+    if value.count(b"{") + value.count(b"[") > NESTED_MAX:
+        wrapped = found
+        for _ in range(WRITTEN_MAX - NESTED_MAX):
+            wrapped = [wrapped]
+        orjson.dumps(wrapped)
+    return found
+
+
+def checked_text(value: object, name: str, *, characters_max: int = ID_CHARACTERS_MAX, nul: bool = False) -> str:
+    """The value, if it is a string that a key of the database can hold. Raises UndecodableError.
+
+    `nul`: NUL may pass, for texts that are only written: the database refuses them, and the caller is answered.
+    """
+    if not isinstance(value, str):
+        raise UndecodableError(f"{name} must be a string")
+    if len(value) > characters_max:
+        raise UndecodableError(f"{name} has {len(value)} characters; {characters_max} are allowed")
+    if not nul and "\x00" in value:
+        raise UndecodableError(f"{name} contains NUL")
+    return value
+
+
+def _check(envelope: Envelope) -> None:
+    """Raises UndecodableError for a field of another type or size."""
     if envelope.version != VERSION or not isinstance(envelope.body, dict) or envelope.at.tzinfo is None:
         raise UndecodableError(f"not an envelope of version {VERSION}")
-    if not (isinstance(envelope.id, str) and isinstance(envelope.type, str) and isinstance(envelope.key, str)):
-        raise UndecodableError("id, type and key must be strings")
-    return envelope
+    for name in ("id", "type", "key", "nonce"):
+        checked_text(getattr(envelope, name), name)
+    for name in ("request_id", "caused_by"):
+        if getattr(envelope, name) is not None:
+            checked_text(getattr(envelope, name), name)
+    if envelope.fingerprint is not None:
+        _check_fingerprint(envelope.fingerprint)
+
+
+def _check_fingerprint(fingerprint: object) -> None:
+    if not isinstance(fingerprint, dict):
+        raise UndecodableError("fingerprint must be an object")
+    if len(fingerprint) > FINGERPRINT_FIELDS_MAX:
+        raise UndecodableError(f"fingerprint has {len(fingerprint)} fields; {FINGERPRINT_FIELDS_MAX} are allowed")
+    for name, value in fingerprint.items():
+        checked_text(name, "a field of fingerprint")
+        checked_text(value, f"fingerprint.{name}")

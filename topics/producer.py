@@ -29,7 +29,8 @@ START_TIMEOUT_SECONDS = 10
 STOP_TIMEOUT_SECONDS = 2
 BATCH_BYTES = 262_144
 PUBLISH_ROUND_SECONDS = 20
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
+"""In order; a name may stand twice, and Kafka allows a null value."""
 
 
 class LogUnavailableError(RuntimeError):
@@ -38,12 +39,15 @@ class LogUnavailableError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to write, its partition chosen by the caller (topics.catalogue.partition_of)."""
+    """One record to write, its partition chosen by the caller (topics.catalogue.partition_of).
+
+    Ours have a key and a value; only a dead letter that is sent again can have neither.
+    """
 
     topic: str
     partition: int
-    key: bytes
-    value: bytes
+    key: bytes | None
+    value: bytes | None
     headers: Headers = ()
 
 
@@ -184,7 +188,7 @@ async def _publish_once(producer: AIOKafkaProducer, by_partition: dict[tuple[str
                 if taken is None:
                     break
                 waiting.pop()
-            assert batch.record_count(), f"record of {len(waiting[-1].value)} bytes is larger than a batch"
+            assert batch.record_count(), f"record of {len(waiting[-1].value or b'')} bytes is larger than a batch"
             batch.close()
             acks.append(await producer.send_batch(batch, topic, partition=partition))
     for ack in acks:

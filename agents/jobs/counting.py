@@ -12,22 +12,26 @@ from collections import Counter as Tally
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from aiokafka import TopicPartition
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from agents.jobs.seen import Seen
 from agents.kafka import Kafka
+from agents.reading import letters_of
 from agents.role import Context
 from domain.event import EventType
 from runtime.logs import get_logger
 from store.jobs import APPLIED, JobCounters, Step
 from topics.catalogue import EVENTS, PAYMENTS_DLQ
+from topics.deadletter import DEAD_COMMAND
+from topics.envelope import read_json
+from topics.producer import Record
 
 log = get_logger("jobs")
 
 GROUP = "jobs"
+PUBLISH_TIMEOUT_SECONDS = 45
 GATHER_MS = 100
 """How old a counter may be; records that come in that time are counted together."""
 WINDOW_RECORDS = 20_000
@@ -41,7 +45,7 @@ DELTAS: dict[str, dict[str, int]] = {
     EventType.REFUND_CREATED: {"refund_pending": 1, "refund_total": 1},
     EventType.REFUND_PROCESSED: {"refund_pending": -1, "refund_processed": 1},
     EventType.REFUND_FAILED: {"refund_pending": -1, "refund_failed": 1},
-    "dead.command": {"failed": 1},
+    DEAD_COMMAND: {"failed": 1},
 }
 COUNTED = Counter("gateway_jobs_records", "Records read")
 
@@ -60,6 +64,7 @@ class Jobs:
     def __init__(self, context: Context, kafka: Kafka, counters: JobCounters) -> None:
         self._context = context
         self._counters = counters
+        self._producer = kafka.producer()
         self._places: dict[TopicPartition, Place] = {}
         self._consumer = kafka.consumer(
             EVENTS,
@@ -81,6 +86,7 @@ class Jobs:
                 await asyncio.sleep(0.3)
             self._context.alive(lag=self._consumer.lag())
         await self._consumer.stop()
+        await self._producer.stop()
 
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._places.clear()
@@ -90,7 +96,13 @@ class Jobs:
             if partition not in self._places:
                 await self._find_place(partition)
         taken = await self._consumer.take(wait_ms=250)
-        steps = {partition: step for partition, messages in taken.items() if (step := self._step(partition, messages))}
+        letters: list[Record] = []
+        steps = {
+            partition: step
+            for partition, messages in taken.items()
+            if (step := self._step(partition, messages, letters)) is not None
+        }
+        await self._producer.publish(letters, timeout=PUBLISH_TIMEOUT_SECONDS)
         if steps:
             await self._apply(steps)
         await self._consumer.commit_if_due()
@@ -108,15 +120,20 @@ class Jobs:
         consumer.seek(partition, max(first, min(offset, end) - WINDOW_RECORDS))
         self._places[partition] = Place(offset=offset)
 
-    def _step(self, partition: TopicPartition, messages: list[Any]) -> Step | None:
-        """What these records come to; None where all of them were counted before."""
+    def _step(self, partition: TopicPartition, messages: list[Any], letters: list[Record]) -> Step | None:
+        """What these records come to; None where all of them were counted before. `letters` get the unreadable ones."""
         place = self._places.get(partition)
         if place is None or place.offset is None:
             return None
         deltas: Tally[str] = Tally()
         expected = place.offset
         for message in messages:
-            event_type = _type_if_new(message, partition, place.seen)
+            try:
+                event_type = type_if_new(message, place.seen)
+            except Exception as error:
+                if message.offset >= expected:
+                    letters += letters_of(message, error, at=self._context.clock.now())
+                continue
             if message.offset < expected or event_type is None:
                 continue
             deltas.update(DELTAS.get(event_type, {}))
@@ -138,17 +155,24 @@ class Jobs:
                 self._consumer.offsets.done(self._consumer.offsets.begin(partition, step.next_offset - 1))
 
 
-def _type_if_new(message: Any, partition: TopicPartition, seen: Seen) -> str | None:
-    """The record's type; None where it was met before or cannot be read."""
-    try:
-        record = orjson.loads(message.value)
-        event_type: str = record["type"]
-        if partition.topic == PAYMENTS_DLQ:
-            return event_type if seen.is_new(record["id"], 1, record["at"]) else None
-        return event_type if seen.is_new(record["key"], record["body"]["sequence"], record["at"]) else None
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        log.error("record_undecodable", place=_name(partition), offset=message.offset, error=repr(error))
-        return None
+def type_if_new(message: Any, seen: Seen) -> str | None:
+    """The record's type; None where it was met before. Raises whatever the record causes, and leaves `seen` alone then.
+
+    Lengths and everything that is not counted are no concern here: this reads every record there is.
+    """
+    record = read_json(message.value or b"")
+    event_type = _text(record["type"])
+    identity = record["id"] if message.topic == PAYMENTS_DLQ else record["key"]
+    sequence = 1 if message.topic == PAYMENTS_DLQ else record["body"]["sequence"]
+    if type(sequence) is not int:
+        raise TypeError("sequence must be an integer")
+    return event_type if seen.is_new(_text(identity), sequence, _text(record["at"])) else None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:100]!r} is not a string")
+    return value
 
 
 def _name(partition: TopicPartition) -> str:

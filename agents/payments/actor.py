@@ -28,11 +28,11 @@ from agents.payments.intake import Asked, Incoming, asked_of
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
-from store.actor import ActorStore, Conflict, StoredCommand, Unwritable
+from store.actor import SURROUNDINGS, ActorStore, Conflict, StoredCommand, Unwritable
 from store.replies import Reply, publish_replies
 from topics.catalogue import PAYMENTS_DLQ
 from topics.codec import ORDER_CREATE
-from topics.deadletter import REASON_INVARIANT, REASON_UNDECODABLE, dead_letter
+from topics.deadletter import DEAD_COMMAND, REASON_INVARIANT, REASON_UNDECODABLE, dead_letter
 from topics.envelope import UndecodableError
 from topics.producer import LogProducer, Record
 
@@ -123,9 +123,9 @@ class PaymentActor:
 
     async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
         for _ in range(CONFLICTS_MAX):
-            orders, known = await self._load(asked)
-            folded = fold(asked, orders, known)
             try:
+                orders, known = await self._load(asked)
+                folded = fold(asked, orders, known)
                 if folded.batch.commands:
                     await self._store.write(folded.batch)
                 self._cautious = folded.repeated > 0
@@ -136,21 +136,28 @@ class PaymentActor:
             except Unwritable as refused:
                 log.error("batch_unwritable", commands=len(asked), error=str(refused))
                 return await self._one_by_one(asked)
+            except SURROUNDINGS:
+                raise
+            except Exception as error:
+                # Nobody foresaw it, so one of the commands causes it: the others must not wait for a fix.
+                log.critical("batch_undecidable", commands=len(asked), error=repr(error), exc_info=True)
+                return await self._one_by_one(asked)
         raise OtherOwnerError(f"{CONFLICTS_MAX} conflicts on one batch of {len(asked)} commands")
 
     async def _one_by_one(self, asked: list[Asked]) -> Folded:
-        """Each command in a transaction of its own; the one that cannot be written is set aside."""
+        """Each command in a transaction of its own; the one that cannot be decided or written is set aside."""
         whole = Folded()
         self._cautious = True
         for one in asked:
-            orders, known = await self._load([one])
-            folded = fold([one], orders, known)
             try:
+                orders, known = await self._load([one])
+                folded = fold([one], orders, known)
                 if folded.batch.commands:
                     await self._store.write(folded.batch)
-            except Unwritable as refused:
-                broken = Broken(one, repr(refused), traceback.format_exc())
-                folded = Folded(broken=[broken])
+            except (*SURROUNDINGS, Conflict):
+                raise
+            except Exception as error:
+                folded = Folded(broken=[Broken(one, repr(error), traceback.format_exc())])
             whole.records.extend(folded.records)
             whole.broken.extend(folded.broken)
             whole.wakes |= folded.wakes
@@ -213,7 +220,7 @@ class PaymentActor:
     def _dead(self, incoming: Incoming, reason: str, error: str, trace: str) -> Record:
         return dead_letter(
             to_topic=PAYMENTS_DLQ,
-            kind="dead.command",
+            kind=DEAD_COMMAND,
             key=incoming.key,
             value=incoming.value,
             headers=incoming.headers,

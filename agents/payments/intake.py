@@ -9,7 +9,7 @@ from domain.order import Command
 from topics.catalogue import COMMANDS
 from topics.codec import command_of
 from topics.deadletter import Origin
-from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, decode
+from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, checked_text, decode
 from topics.producer import Headers
 
 
@@ -44,11 +44,24 @@ def incoming_of(message: Any) -> Incoming:
 
 
 def asked_of(incoming: Incoming) -> Asked:
-    """Decode. Raises UndecodableError."""
+    """Decode. Raises UndecodableError, never anything else."""
     envelope = decode(incoming.value)
     if envelope.key.encode() != incoming.key:
         raise UndecodableError(f"the record's key is not its envelope's key {envelope.key!r}")
-    if "\x00" in envelope.key:
-        raise UndecodableError("NUL in the key")
-    reply_to = next((content.decode() for name, content in incoming.headers if name == HEADER_REPLY_TO), None)
-    return Asked(envelope=envelope, command=command_of(envelope), reply_to=reply_to, incoming=incoming)
+    return Asked(
+        envelope=envelope, command=command_of(envelope), reply_to=_reply_to(incoming.headers), incoming=incoming
+    )
+
+
+def _reply_to(headers: Headers) -> str | None:
+    """The first such header; None where nobody waits."""
+    for name, content in headers:
+        if name != HEADER_REPLY_TO:
+            continue
+        if content is None:
+            raise UndecodableError(f"the header {HEADER_REPLY_TO} is null")
+        try:
+            return checked_text(content.decode(), HEADER_REPLY_TO)
+        except UnicodeDecodeError as error:
+            raise UndecodableError(f"the header {HEADER_REPLY_TO} is not UTF-8") from error
+    return None

@@ -17,13 +17,16 @@ from agents.attempting import attempt
 from agents.bank.port import Answer, Bank, Charge, Return
 from agents.consumer import Mark
 from agents.kafka import Kafka
+from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context
 from agents.settling import settle_record
 from domain.event import EventType
+from domain.money import AMOUNT_MAX_MINOR
+from domain.payment import Method
 from runtime.logs import get_logger
 from store.attempts import AttemptStore
 from topics.catalogue import EVENTS
-from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, decode
+from topics.envelope import Envelope, UndecodableError, checked_text, decode
 from topics.producer import Record
 
 log = get_logger("processor")
@@ -84,10 +87,18 @@ class Processor:
         known_until = await self._known_until(partition)
         for message in messages:
             mark = self._consumer.offsets.begin(partition, message.offset)
-            if not any(name == HEADER_TYPE and content in WANTED for name, content in message.headers):
+            if not has_type(message, WANTED):
                 self._consumer.offsets.done(mark)
                 continue
-            task = asyncio.create_task(self._attempt(message, mark, message.offset < known_until))
+            try:
+                event, request = read_request(message)
+            except Exception as error:
+                await self._producer.publish(
+                    letters_of(message, error, at=self._context.clock.now()), timeout=PUBLISH_TIMEOUT_SECONDS
+                )
+                self._consumer.offsets.done(mark)
+                continue
+            task = asyncio.create_task(self._attempt(event, request, mark, message.offset < known_until))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -101,15 +112,7 @@ class Processor:
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._seen_before.clear()
 
-    async def _attempt(self, message: Any, mark: Mark, maybe_asked_before: bool) -> None:
-        try:
-            event = decode(message.value)
-            request = _request_of(event)
-        except (UndecodableError, KeyError, TypeError) as error:
-            # The actor wrote this record itself; nothing can be asked, the sweeper will find the payment.
-            log.error("event_undecodable", offset=message.offset, error=repr(error))
-            self._consumer.offsets.done(mark)
-            return
+    async def _attempt(self, event: Envelope, request: Charge | Return, mark: Mark, maybe_asked_before: bool) -> None:
         answer = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
         if answer is None:
             log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
@@ -158,21 +161,38 @@ class Processor:
         )
 
 
-def _request_of(event: Envelope) -> Charge | Return:
+def read_request(message: Any) -> tuple[Envelope, Charge | Return]:
+    """The event of a record, and what the bank is to do about it. Raises whatever the record causes."""
+    event = decode(message.value)
     if event.type == EventType.REFUND_CREATED:
-        refund = event.body["refund"]
-        return Return(
-            attempt_id=refund["id"],
-            of_attempt=refund["payment_id"],
-            amount=refund["amount"],
-            currency=refund["currency"],
-            reason=refund["reason"],
-        )
+        return event, _return_of(checked_event(event, "refund"))
+    return event, _charge_of(checked_event(event, "payment"))
+
+
+def _return_of(event: Envelope) -> Return:
+    refund = event.body["refund"]
+    reason = refund["reason"]
+    return Return(
+        attempt_id=refund["id"],
+        of_attempt=checked_text(refund["payment_id"], "refund.payment_id"),
+        amount=_amount(refund["amount"]),
+        currency=checked_text(refund["currency"], "refund.currency"),
+        reason=None if reason is None else checked_text(reason, "refund.reason"),
+    )
+
+
+def _charge_of(event: Envelope) -> Charge:
     payment = event.body["payment"]
     return Charge(
         attempt_id=payment["id"],
-        amount=payment["amount"],
-        currency=payment["currency"],
-        method=payment["method"],
-        token=event.body["bank"]["token"],
+        amount=_amount(payment["amount"]),
+        currency=checked_text(payment["currency"], "payment.currency"),
+        method=Method(payment["method"]),
+        token=checked_text(event.body["bank"]["token"], "bank.token"),
     )
+
+
+def _amount(value: object) -> int:
+    if type(value) is not int or not 0 < value <= AMOUNT_MAX_MINOR:
+        raise UndecodableError(f"amount must be an integer from 1 to {AMOUNT_MAX_MINOR}")
+    return value

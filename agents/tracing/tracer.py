@@ -21,7 +21,7 @@ from agents.tracing.spans import Attempt, Span, Story, attempt_span
 from runtime.logs import get_logger
 from store.connections import make_pool
 from topics.catalogue import COMMANDS, EVENTS
-from topics.envelope import UndecodableError, decode
+from topics.envelope import decode
 
 log = get_logger("tracer")
 
@@ -66,7 +66,7 @@ class Tracer:
         while not self._context.stopping.is_set():
             for partition, messages in (await self._consumer.take(wait_ms=250)).items():
                 for message in messages:
-                    self._take(message)
+                    self._take_if_readable(message)
                 self._consumer.offsets.done(self._consumer.offsets.begin(partition, messages[-1].offset))
             if time.monotonic() - looked_at >= ATTEMPTS_EVERY_SECONDS:
                 looked_at = time.monotonic()
@@ -76,11 +76,15 @@ class Tracer:
         await self._consumer.stop()
         pool.terminate()
 
-    def _take(self, message: Any) -> None:
+    def _take_if_readable(self, message: Any) -> None:
+        """A record that cannot be read costs its span; whoever works with it writes its dead letter."""
         try:
-            envelope = decode(message.value)
-        except UndecodableError:
-            return
+            self._take(message)
+        except Exception as error:
+            log.warning("record_not_traced", topic=message.topic, offset=message.offset, error=repr(error)[:300])
+
+    def _take(self, message: Any) -> None:
+        envelope = decode(message.value)
         if message.topic == COMMANDS:
             self._queue(self._story.command(envelope, message.timestamp))
             return

@@ -20,6 +20,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from agents.consumer import Mark
 from agents.kafka import Kafka
+from agents.reading import letters_of
 from agents.role import Context, run_role
 from agents.webhooks.lanes import Lanes
 from agents.webhooks.preparing import Repeat, Unsealable, prepare
@@ -32,7 +33,6 @@ from agents.webhooks.routing import (
     Task,
     dead_record,
     made_of,
-    undecodable_record,
 )
 from agents.webhooks.sending import Sender
 from domain.delivery import (
@@ -51,7 +51,6 @@ from store.webhook_pool import make_webhook_pool, persistently
 from store.webhook_recording import Aside, Loaded, load_deliveries, record, release_after
 from topics.catalogue import DELIVERIES
 from topics.delivery import delivery_record, read_delivery
-from topics.envelope import UndecodableError
 from topics.producer import Record
 
 log = get_logger("dispatcher")
@@ -144,8 +143,8 @@ class Dispatcher:
                 mark = self._consumer.offsets.begin(partition, message.offset)
                 try:
                     due = read_delivery(message.value)
-                except UndecodableError as error:
-                    await self._give_up(message, undecodable_record(message, error, self._clock.now()), mark)
+                except Exception as error:
+                    await self._give_up(letters_of(message, error, at=self._clock.now()), mark)
                     continue
                 known = self._under_way.get(due.log_id)
                 if known is not None and known.due.attempt >= due.attempt:
@@ -162,7 +161,8 @@ class Dispatcher:
     async def _begin(self, task: Task, row: Loaded | None) -> None:
         if row is None:
             self._forget(task)
-            await self._give_up(task.message, _unknown_record(task, self._clock.now()), *task.marks)
+            log.error("delivery_unknown", partition=task.message.partition, offset=task.message.offset)
+            await self._give_up([_unknown_record(task, self._clock.now())], *task.marks)
             return
         match prepare(task.due, row, secret_key=self._settings.secret_key, at=self._clock.now()):
             case Prepared() as prepared:
@@ -178,9 +178,8 @@ class Dispatcher:
                 self._forget(task)
                 self._done(task)
 
-    async def _give_up(self, message: Any, letter: Record, *marks: Mark) -> None:
-        log.error("delivery_record_given_up", partition=message.partition, offset=message.offset)
-        await self._producer.publish([letter], timeout=PUBLISH_TIMEOUT_SECONDS)
+    async def _give_up(self, letters: list[Record], *marks: Mark) -> None:
+        await self._producer.publish(letters, timeout=PUBLISH_TIMEOUT_SECONDS)
         for mark in marks:
             self._consumer.offsets.done(mark)
 

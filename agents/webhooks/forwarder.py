@@ -6,6 +6,7 @@ The first worker also does the upkeep (agents/webhooks/upkeep.py) and the bulk j
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -13,19 +14,15 @@ from prometheus_client import Counter, Gauge
 
 from agents.consumer import LogConsumer
 from agents.kafka import Kafka
+from agents.reading import letters_of
 from agents.role import Context, run_role
 from agents.webhooks.bulk import Bulk
-from agents.webhooks.routing import undecodable_record
-from agents.webhooks.tiers import Tiers, Waiting
+from agents.webhooks.tiers import Tiers
 from agents.webhooks.upkeep import Upkeep
-from runtime.logs import get_logger
+from domain.delivery import Due
 from store.webhook_pool import make_webhook_pool
-from topics.catalogue import retry_topic
+from topics.catalogue import RETRY_RETENTION_MS, retry_topic
 from topics.delivery import delivery_record, due_at_ms, read_delivery
-from topics.envelope import UndecodableError
-from topics.producer import Record
-
-log = get_logger("forwarder")
 
 GROUP = "forwarder"
 TURN_MS = 250
@@ -78,7 +75,15 @@ class Forwarder:
             for partition, messages in (await consumer.take(wait_ms=self._wait_ms())).items():
                 for message in messages:
                     mark = consumer.offsets.begin(partition, message.offset)
-                    self._tiers.add(partition, message, due_ms=due_at_ms(message.headers), mark=mark)
+                    try:
+                        due, due_ms = read_waiting(message, now_ms=self._clock.epoch_ms())
+                    except Exception as error:
+                        await self._producer.publish(
+                            letters_of(message, error, at=self._clock.now()), timeout=PUBLISH_TIMEOUT_SECONDS
+                        )
+                        consumer.offsets.done(mark)
+                        continue
+                    self._tiers.add(partition, due, due_ms=due_ms, mark=mark)
             self._hold_back(consumer)
             await self._forward_due(consumer)
             await consumer.commit_if_due()
@@ -103,19 +108,18 @@ class Forwarder:
         due = self._tiers.take_due(self._clock.epoch_ms(), limit=FORWARDED_MAX)
         if not due:
             return
-        await self._producer.publish([self._record(one) for one in due], timeout=PUBLISH_TIMEOUT_SECONDS)
+        at, partitions = self._clock.now(), self._settings.topic_partitions
+        records = [delivery_record(one.due, at=at, partitions=partitions) for one in due]
+        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
         FORWARDED.inc(len(due))
         for one in due:
             consumer.offsets.done(one.mark)
 
-    def _record(self, waiting: Waiting) -> Record:
-        at = self._clock.now()
-        try:
-            due = read_delivery(waiting.message.value)
-        except UndecodableError as error:
-            log.error("retry_undecodable", partition=str(waiting.partition), offset=waiting.message.offset)
-            return undecodable_record(waiting.message, error, at)
-        return delivery_record(due, at=at, partitions=self._settings.topic_partitions)
+
+def read_waiting(message: Any, *, now_ms: int) -> tuple[Due, int]:
+    """The attempt that a record of a retry tier asks for, and when it is due. Raises UndecodableError."""
+    due = read_delivery(message.value)
+    return due, due_at_ms(message.headers or (), latest_ms=now_ms + RETRY_RETENTION_MS)
 
 
 async def _body(context: Context) -> None:

@@ -6,20 +6,26 @@ again makes no second row; only first attempts that may not have reached the top
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 from prometheus_client import Counter
 
 from agents.kafka import Kafka
+from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context, run_role
 from domain.delivery import MERCHANT_EVENTS, Due
 from runtime.logs import get_logger
 from store.webhook_planning import Draft, drafts_of, plan_deliveries, targets_of
-from store.webhook_pool import make_webhook_pool, persistently
+from store.webhook_pool import REFUSED, make_webhook_pool, persistently
 from topics.catalogue import EVENTS
+from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body
-from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, decode
+from topics.envelope import Envelope, decode
+from topics.producer import Record
 
 log = get_logger("planner")
 
@@ -30,6 +36,15 @@ GATHER_MS = 30
 PUBLISH_TIMEOUT_SECONDS = 45
 WANTED = frozenset(event.encode() for event in MERCHANT_EVENTS)
 PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries topic for the first time")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An event, the body that its webhooks carry, and the record it came in."""
+
+    event: Envelope
+    body: bytes
+    message: Any
 
 
 class Planner:
@@ -56,47 +71,64 @@ class Planner:
     async def _turn(self) -> None:
         taken = await self._consumer.take(wait_ms=250, records_max=EVENTS_MAX)
         offsets = self._consumer.offsets
+        messages = [message for portion in taken.values() for message in portion]
         marks = [
-            offsets.begin(partition, message.offset) for partition, messages in taken.items() for message in messages
+            offsets.begin(partition, message.offset) for partition, portion in taken.items() for message in portion
         ]
-        events = [event for messages in taken.values() for event in map(_event_of, messages) if event is not None]
-        if events:
-            await self._publish(await persistently(lambda: self._plan(events), what="plan"))
+        planned, letters = await self._planned_all(*read_events(messages, self._clock.now()))
+        await self._publish(planned, letters)
         for mark in marks:
             offsets.done(mark)
         await self._consumer.commit_if_due()
 
-    async def _plan(self, events: list[Envelope]) -> list[Due]:
-        targets = await targets_of(self._pool, [event.body["merchant_id"] for event in events])
+    async def _planned_all(self, events: list[Read], letters: list[Record]) -> tuple[list[Due], list[Record]]:
+        """What is due at once, and the letters of what cannot be planned."""
+        if not events:
+            return [], letters
+        try:
+            return await persistently(lambda: self._plan(events), what="plan"), letters
+        except REFUSED as error:
+            log.error("batch_unplannable", events=len(events), error=repr(error))
+        dues: list[Due] = []
+        for one in events:
+            try:
+                dues += await persistently(lambda one=one: self._plan([one]), what="plan")  # type: ignore[misc]
+            except asyncpg.SyntaxOrAccessError:
+                raise
+            except REFUSED as error:
+                letters += letters_of(one.message, error, at=self._clock.now(), reason=REASON_UNWRITABLE)
+        return dues, letters
+
+    async def _plan(self, events: list[Read]) -> list[Due]:
+        targets = await targets_of(self._pool, [one.event.body["merchant_id"] for one in events])
         drafts: list[Draft] = []
-        for event in events:
-            found = targets.get(event.body["merchant_id"])
+        for one in events:
+            found = targets.get(one.event.body["merchant_id"])
             if found:
-                drafts += drafts_of(event, found, body=event_webhook_body(event))
+                drafts += drafts_of(one.event, found, body=one.body)
         return await plan_deliveries(self._pool, drafts, self._clock.now())
 
-    async def _publish(self, dues: list[Due]) -> None:
+    async def _publish(self, dues: list[Due], letters: list[Record]) -> None:
         at, partitions = self._clock.now(), self._settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
-        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish([*records, *letters], timeout=PUBLISH_TIMEOUT_SECONDS)
         self._planned += len(records)
         PLANNED.inc(len(records))
 
 
-def _event_of(message: Any) -> Envelope | None:
-    """The event of a record, None where merchants are not told about it or it cannot be read."""
-    if not any(name == HEADER_TYPE and content in WANTED for name, content in message.headers):
-        return None
-    try:
-        event = decode(message.value)
-        for part in ("merchant_id", "order_id", "sequence", "payment"):
-            event.body[part]
-        event.body["payment"]["id"]
-    except (UndecodableError, KeyError, TypeError) as error:
-        # The actor wrote this record itself; the partition goes on, and verification will name the event.
-        log.error("event_undecodable", partition=message.partition, offset=message.offset, error=repr(error))
-        return None
-    return event
+def read_events(messages: Iterable[Any], at: datetime) -> tuple[list[Read], list[Record]]:
+    """The events that merchants are notified of, and the dead letters of those that cannot be read."""
+    events: list[Read] = []
+    letters: list[Record] = []
+    for message in messages:
+        if not has_type(message, WANTED):
+            continue
+        try:
+            event = checked_event(decode(message.value), "merchant_id", "payment")
+            events.append(Read(event, event_webhook_body(event), message))
+        except Exception as error:
+            letters += letters_of(message, error, at=at)
+    return events, letters
 
 
 async def _body(context: Context) -> None:

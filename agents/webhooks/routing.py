@@ -28,9 +28,8 @@ from domain.delivery import (
 )
 from runtime.settings import Settings
 from store.webhook_recording import Aside, Loaded, Made
-from topics.catalogue import WEBHOOKS_DLQ
-from topics.deadletter import REASON_UNDECODABLE, Origin, dead_letter
-from topics.delivery import DEAD_DELIVERY, retry_record
+from topics.deadletter import letter_about
+from topics.delivery import retry_record
 from topics.producer import Record
 
 
@@ -130,22 +129,9 @@ class Router:
 
 def dead_record(message: Any, *, reason: str, error: str, at: datetime) -> Record:
     """The dead letter of a delivery record."""
-    return dead_letter(
-        to_topic=WEBHOOKS_DLQ,
-        kind=DEAD_DELIVERY,
-        key=message.key,
-        value=message.value,
-        headers=message.headers,
-        origin=Origin(message.topic, message.partition, message.offset),
-        reason=reason,
-        error=error,
-        trace="",
-        at=at,
-    )
-
-
-def undecodable_record(message: Any, error: Exception, at: datetime) -> Record:
-    return dead_record(message, reason=REASON_UNDECODABLE, error=str(error), at=at)
+    letter = letter_about(message, reason=reason, error=error, at=at)
+    assert letter is not None, "a delivery is no letter"
+    return letter
 
 
 def _last_error(sent: Sent) -> str:

@@ -6,11 +6,11 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import TopicPartition
 
 from agents.consumer import Mark
+from domain.delivery import Due
 
 WAITING_MAX = 5_000
 """For each partition of a tier. What comes later on the topic is due later but for the jitter."""
@@ -23,7 +23,7 @@ class Waiting:
     due_ms: int
     number: int
     partition: TopicPartition = field(compare=False)
-    message: Any = field(compare=False)
+    due: Due = field(compare=False)
     mark: Mark = field(compare=False)
 
 
@@ -35,10 +35,10 @@ class Tiers:
         self._counts: Counter[TopicPartition] = Counter()
         self._number = 0
 
-    def add(self, partition: TopicPartition, message: Any, *, due_ms: int, mark: Mark) -> None:
+    def add(self, partition: TopicPartition, due: Due, *, due_ms: int, mark: Mark) -> None:
         self._number += 1
         self._counts[partition] += 1
-        heapq.heappush(self._heap, Waiting(due_ms, self._number, partition, message, mark))
+        heapq.heappush(self._heap, Waiting(due_ms, self._number, partition, due, mark))
 
     def take_due(self, now_ms: int, *, limit: int) -> list[Waiting]:
         """Remove and return what is due, earliest first."""

@@ -22,19 +22,20 @@ from runtime.settings import Settings
 from topics.admin import catalogue_of
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
 from topics.codec import COMMAND_TYPES
-from topics.delivery import DEAD_DELIVERY, DELIVERY_ATTEMPT
+from topics.deadletter import DEAD_COMMAND, DEAD_DELIVERY, DEAD_EVENT
+from topics.delivery import DELIVERY_ATTEMPT
 from topics.records import JsonObject
 
 SCHEMAS = REPOSITORY / "topics" / "schemas"
 SAMPLES = REPOSITORY / "topics" / "samples"
 PROBLEMS_MAX = 10
-DEAD_COMMAND = "dead.command"
 
 _HOMES: dict[str, str] = {
     **dict.fromkeys(COMMAND_TYPES.values(), COMMANDS),
     **dict.fromkeys(EventType, EVENTS),
     DELIVERY_ATTEMPT: DELIVERIES,
     DEAD_COMMAND: PAYMENTS_DLQ,
+    DEAD_EVENT: PAYMENTS_DLQ,
     DEAD_DELIVERY: WEBHOOKS_DLQ,
 }
 

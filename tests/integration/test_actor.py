@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+import agents.payments.actor
 from agents.payments.actor import OtherOwnerError, PaymentActor, Prepared
-from agents.payments.intake import Incoming
+from agents.payments.folding import Folded, fold
+from agents.payments.intake import Asked, Incoming
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.order import Command
-from store.actor import ActorStore, Conflict
+from store.actor import ActorStore, Batch, CommandRow, Conflict, Unwritable
 from store.redis_clients import make_redis, make_subscriber
 from store.replies import merchant_channel, payment_channel
 from tests.support.asking import Asker, fresh, order_command, payment_command
@@ -26,7 +29,7 @@ from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
-from topics.producer import LogProducer, Record
+from topics.producer import Headers, LogProducer, Record
 
 OFFSETS = itertools.count()
 
@@ -174,6 +177,76 @@ async def test_a_command_that_cannot_be_written_goes_alone_and_its_caller_is_tol
     (dead,) = await bench.on_topic(PAYMENTS_DLQ, poisoned, SMALL_PARTITIONS)
     assert orjson.loads(dead)["body"]["origin"]["offset"] == poison.origin.offset
     assert [reply.body for reply in prepared.replies[worker]] and "INTERNAL" in prepared.replies[worker][0].body
+
+
+HOSTILE: dict[str, tuple[dict[str, object], Headers]] = {
+    "a null header": ({}, [("reply_to", None)]),
+    "a header that is not UTF-8": ({}, [("reply_to", b"\xff\xfe")]),
+    "a fingerprint that is a list": ({"fingerprint": ["amount"], "nonce": "n"}, []),
+    "an id of 8,000 characters": ({"id": secrets.token_hex(4_000)}, []),
+    "a request id of 8,000 characters": ({"request_id": secrets.token_hex(4_000)}, []),
+    "a NUL in the id": ({"id": "cmd_\0"}, []),
+    "900 KB that are not UTF-8": ({}, []),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_a_hostile_record_is_a_dead_letter_and_the_commands_beside_it_are_decided(
+    bench: Bench, kind: str
+) -> None:
+    # Given a command as a stranger may write it, between two good ones,
+    order_id, hostile_id = fresh(ORDER), fresh(ORDER)
+    fields, headers = HOSTILE[kind]
+    record = bench.asker.record(order_command(hostile_id))
+    value = orjson.dumps({**orjson.loads(record.value or b""), **fields})
+    if "900 KB" in kind:
+        value = b"\xff" * 900_000
+    hostile = Incoming(record.key, value, headers, Origin(COMMANDS, record.partition, next(OFFSETS)))
+    batch = [bench.asked(order_command(order_id)), hostile, bench.asked(payment_command(order_id, fresh(PAYMENT)))]
+    # When the actor, careful or not, works on them,
+    actor = await bench.actor()
+    await work(actor, *batch)
+    await work(actor, *batch)
+    # Then the good ones are decided, and the hostile one is a letter.
+    assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
+    assert await bench.events(hostile_id) == []
+    dead, *_ = await bench.on_topic(PAYMENTS_DLQ, hostile_id, SMALL_PARTITIONS)
+    assert orjson.loads(dead)["body"]["reason"] == "undecodable"
+
+
+async def test_a_value_too_large_for_an_index_is_the_commands_fault_not_the_databases(bench: Bench) -> None:
+    store = ActorStore(bench.asker.settings)
+    row = CommandRow(secrets.token_hex(4_000), fresh(ORDER), "order.create", "", None, False, "", 1, 0)
+    try:
+        with pytest.raises(Unwritable, match="index row"):
+            await store.write(Batch(commands=[row]))
+    finally:
+        await store.stop()
+
+
+async def test_a_command_that_breaks_the_decision_in_a_way_nobody_foresaw_goes_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a defect that one command meets,
+    order_id, poisoned = fresh(ORDER), fresh(ORDER)
+
+    def broken_for_one(asked: Sequence[Asked], *known: Any) -> Folded:
+        if any(one.envelope.key == poisoned for one in asked):
+            raise RecursionError("a defect")
+        return fold(asked, *known)
+
+    monkeypatch.setattr(agents.payments.actor, "fold", broken_for_one)
+    # When it stands between others,
+    await work(
+        await bench.actor(),
+        bench.asked(order_command(order_id)),
+        bench.asked(order_command(poisoned)),
+        bench.asked(payment_command(order_id, fresh(PAYMENT))),
+    )
+    # Then the others are decided, and it is a letter.
+    assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
+    (dead,) = await bench.on_topic(PAYMENTS_DLQ, poisoned, SMALL_PARTITIONS)
+    assert "a defect" in orjson.loads(dead)["body"]["error"]
 
 
 async def test_a_second_owner_with_an_old_cache_is_corrected_by_the_database(bench: Bench) -> None:

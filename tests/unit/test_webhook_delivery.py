@@ -81,7 +81,7 @@ def test_a_delivery_record_reads_back_and_carries_when_it_is_due() -> None:
     later = retry_record(DUE, tier_seconds=30, due_at=AT, at=AT, partitions=12)
     assert read_delivery(record.value) == read_delivery(later.value) == DUE
     assert later.topic == "webhooks.retry.30s.v1"
-    assert due_at_ms(later.headers) == 1_770_091_506_789
+    assert due_at_ms(later.headers, latest_ms=2_000_000_000_000) == 1_770_091_506_789
     assert retry_record(DUE, tier_seconds=0, due_at=AT, at=AT, partitions=12).topic == record.topic
 
 
@@ -146,7 +146,7 @@ def test_a_tier_gives_back_what_is_due_first_whatever_came_first() -> None:
     for due_ms in (500, 100, 300):
         tiers.add(place, f"due at {due_ms}", due_ms=due_ms, mark=[])
     assert tiers.next_due_ms() == 100
-    assert [one.message for one in tiers.take_due(300, limit=10)] == ["due at 100", "due at 300"]
+    assert [one.due for one in tiers.take_due(300, limit=10)] == ["due at 100", "due at 300"]
     assert len(tiers) == 1
 
 
@@ -158,7 +158,7 @@ def test_a_tier_is_bounded_and_forgets_partitions_that_went_elsewhere() -> None:
     assert tiers.full() == {place}
     tiers.forget([place])
     assert tiers.full() == set()
-    assert [one.message for one in tiers.take_due(WAITING_MAX, limit=10)] == ["kept"]
+    assert [one.due for one in tiers.take_due(WAITING_MAX, limit=10)] == ["kept"]
 
 
 def _sent(code: int | None, *, attempt: int = 1, schedule_from: int = 0) -> Sent:

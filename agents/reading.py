@@ -1,0 +1,64 @@
+"""What every consumer does with a record: read what is wanted, and write a dead letter about what cannot be read.
+
+    for message in messages:
+        try:
+            event = checked_event(decode(message.value), "payment")
+        except Exception as error:                      whatever it is, the record caused it
+            letters += letters_of(message, error, at=at)    published before the offset is committed
+
+A reader has no I/O, so an exception in it is the record's fault, and the partition goes on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Container
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import Counter
+
+from runtime.logs import get_logger
+from topics.deadletter import REASON_UNDECODABLE, letter_about
+from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, checked_text
+from topics.producer import Record
+
+log = get_logger("reading")
+
+DEAD_LETTERS = Counter("gateway_dead_letters", "Records given up, by topic and reason", ["topic", "reason"])
+SEQUENCE_MAX = 2**31 - 1
+"""PostgreSQL's integer; an order has a few dozen events."""
+
+
+def has_type(message: Any, wanted: Container[bytes | None]) -> bool:
+    """True where one of the record's `type` headers is wanted. A null header is not."""
+    return any(name == HEADER_TYPE and content in wanted for name, content in message.headers or ())
+
+
+def checked_event(event: Envelope, *parts: str) -> Envelope:
+    """The event, if its body has order_id, sequence and these parts. Raises UndecodableError, KeyError or TypeError.
+
+    A part that ends in `_id` is a text, any other an object with an `id` of its own.
+    """
+    sequence = event.body["sequence"]
+    if type(sequence) is not int or not 1 <= sequence <= SEQUENCE_MAX:
+        raise UndecodableError(f"sequence must be an integer from 1 to {SEQUENCE_MAX}")
+    for part in ("order_id", *parts):
+        if part.endswith("_id"):
+            checked_text(event.body[part], part)
+        else:
+            checked_text(event.body[part]["id"], f"{part}.id")
+    return event
+
+
+def letters_of(message: Any, error: Exception, *, at: datetime, reason: str = REASON_UNDECODABLE) -> list[Record]:
+    """The dead letter of a record, while its exception is handled; none for a record that is a letter itself."""
+    log.error(
+        "record_given_up",
+        place=f"{message.topic}/{message.partition}/{message.offset}",
+        reason=reason,
+        error=repr(error)[:300],
+    )
+    DEAD_LETTERS.labels(message.topic, reason).inc()
+    letter = letter_about(message, reason=reason, error=repr(error), trace=traceback.format_exc(), at=at)
+    return [] if letter is None else [letter]

@@ -1,0 +1,51 @@
+"""The command line's front: the overview imports no command, and every entry leads to one."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.cli import COMMANDS, Panel, app
+
+HEAVY = ("asyncpg", "aiokafka", "redis", "fastapi", "ops.up", "ops.inspection")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_overview_imports_no_command(arguments: list[str]) -> None:
+    code = (
+        "import sys; from ops.cli import app\n"
+        f"try: app({arguments!r})\nexcept SystemExit: pass\n"
+        f"sys.stderr.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "verify" in shown.stdout
+    assert shown.stderr == ""
+
+
+def test_without_arguments_the_five_commands_of_a_newcomer_are_shown() -> None:
+    shown = CliRunner().invoke(app, []).stdout
+    assert [name for name in COMMANDS if f"gateway {name} " in shown] == ["up", "status", "trigger", "verify", "down"]
+    assert "gateway --help" in shown
+
+
+def test_the_overview_lists_every_command_under_its_heading() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).stdout
+    assert all(panel in shown for panel in Panel)
+    assert all(f" {name} " in shown for name in COMMANDS)
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert CliRunner().invoke(app, ["verfy"]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_entry_leads_to_a_command_that_explains_itself(name: str) -> None:
+    module, _, attribute = COMMANDS[name].target.partition(":")
+    assert hasattr(importlib.import_module(module), attribute)
+    assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
+    assert COMMANDS[name].summary.endswith(".")
+    assert len(COMMANDS[name].summary) <= 50
