@@ -94,7 +94,11 @@ class Decision:
 
 
 def decide(order: Order | None, command: Command, at: datetime) -> Decision | Rejected:
-    """What `command`, asked at `at`, leads to. The event times of an order never go back, whatever the clocks say."""
+    """What `command`, asked at `at`, leads to.
+
+    A command that makes something of an id that exists already decides nothing: it is answered with what is there. The
+    event times of an order never go back, whatever the clocks say.
+    """
     if order is not None and order.last_event_at > at:
         at = order.last_event_at
     match command:
@@ -115,7 +119,7 @@ def decide(order: Order | None, command: Command, at: datetime) -> Decision | Re
 
 def _create_order(order: Order | None, command: CreateOrder, at: datetime) -> Decision | Rejected:
     if order is not None:
-        return rejection.ORDER_EXISTS
+        return Decision((), order) if order.merchant_id == command.merchant_id else rejection.ORDER_EXISTS
     if not is_payable(command.amount):
         return rejection.AMOUNT_TOO_SMALL
     created = Order(
@@ -137,6 +141,9 @@ def _create_order(order: Order | None, command: CreateOrder, at: datetime) -> De
 def _create_payment(order: Order | None, command: CreatePayment, at: datetime) -> Decision | Rejected:
     if order is None or command.merchant_id not in (None, order.merchant_id):
         return rejection.ORDER_NOT_FOUND
+    made = order.payment(command.payment_id)
+    if made is not None:
+        return Decision((), made)
     if command.amount not in (None, order.amount):
         return rejection.AMOUNT_DIFFERS
     if command.currency not in (None, order.currency):
@@ -270,6 +277,9 @@ def _create_refund(order: Order | None, command: CreateRefund, at: datetime) -> 
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None or payment.merchant_id != command.merchant_id:
         return rejection.PAYMENT_NOT_FOUND
+    made = order.refund(command.refund_id)
+    if made is not None:
+        return Decision((), made) if made.payment_id == payment.id else rejection.REFUND_EXISTS
     if not is_minor_amount(command.amount) or command.amount <= 0:
         return rejection.REFUND_AMOUNT_INVALID
     if payment.status is not PaymentStatus.SUCCESS:

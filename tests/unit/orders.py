@@ -20,13 +20,13 @@ from domain.rejection import Rejected
 AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 DEADLINE = AT + timedelta(minutes=1)
 ORDER, MERCHANT, STRANGER = "order_AAAAAAAAAAAAAAAA", "test_merchant", "mrc_BBBBBBBBBBBBBBBB"
-FIRST, SECOND = "pay_1111111111111111", "pay_2222222222222222"
+FIRST, SECOND, THIRD = "pay_1111111111111111", "pay_2222222222222222", "pay_3333333333333333"
 REFUND, OTHER_REFUND, LATE_REFUND = "rfnd_AAAAAAAAAAAAAAAA", "rfnd_BBBBBBBBBBBBBBBB", "rfnd_1111111111111111"
 AMOUNT = 50_000
 
 
-def create_order(amount: Any = AMOUNT) -> CreateOrder:
-    return CreateOrder(ORDER, MERCHANT, amount, "INR", None, {})
+def create_order(amount: Any = AMOUNT, merchant: str = MERCHANT) -> CreateOrder:
+    return CreateOrder(ORDER, merchant, amount, "INR", None, {})
 
 
 def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> CreatePayment:
@@ -80,6 +80,10 @@ STATES: dict[str, tuple[Command, ...]] = {
     "failed": (create_order(), pay(), settle(outcome=FAILED)),
     "failed, then processing": (create_order(), pay(), settle(outcome=FAILED), pay(SECOND)),
     "failed, then paid": (create_order(), pay(), settle(outcome=FAILED), pay(SECOND), settle(SECOND)),
+    "failed, then refunded": (
+        *(create_order(), pay(), settle(outcome=FAILED), pay(SECOND), settle(SECOND)),
+        refund(payment_id=SECOND),
+    ),
     "late": LATE,
     "late, refund refused": (*LATE, settle_refund(LATE_REFUND, FAILED)),
     "late, every refund refused": (
@@ -99,12 +103,14 @@ COMMANDS: dict[str, Command] = {
     "create": create_order(),
     "create too small": create_order(99),
     "create too large": create_order(10**12 + 1),
-    "pay": pay(SECOND),
-    "pay as owner": pay(SECOND, MERCHANT),
-    "pay as stranger": pay(SECOND, STRANGER),
-    "pay other amount": pay(SECOND, amount=AMOUNT + 1),
-    "pay other currency": pay(SECOND, currency="USD"),
-    "pay same amount": pay(SECOND, amount=AMOUNT, currency="INR"),
+    "create as stranger": create_order(merchant=STRANGER),
+    "pay": pay(THIRD),
+    "pay first": pay(),
+    "pay as owner": pay(THIRD, MERCHANT),
+    "pay as stranger": pay(THIRD, STRANGER),
+    "pay other amount": pay(THIRD, amount=AMOUNT + 1),
+    "pay other currency": pay(THIRD, currency="USD"),
+    "pay same amount": pay(THIRD, amount=AMOUNT, currency="INR"),
     "succeed": settle(),
     "fail": settle(outcome=FAILED),
     "settle unknown": settle("pay_9999999999999999"),
@@ -113,6 +119,7 @@ COMMANDS: dict[str, Command] = {
     "capture other amount": capture(amount=1),
     "capture as stranger": capture(merchant=STRANGER),
     "refund": refund(refund_id=OTHER_REFUND),
+    "refund first": refund(),
     "refund rest": refund(30_000, refund_id=OTHER_REFUND),
     "refund above rest": refund(30_001, refund_id=OTHER_REFUND),
     "refund above all": refund(AMOUNT + 1, refund_id=OTHER_REFUND),

@@ -34,8 +34,16 @@ class Guard:
 
 
 GUARDS = (
-    Guard("an order is created once", "if order is not None:\n        return rejection.ORDER_EXISTS",
-          "if False:\n        return rejection.ORDER_EXISTS", "new", "create"),
+    Guard("an order is created once", "if order is not None:\n        return Decision((), order) if",
+          "if False:\n        return Decision((), order) if", "new", "create"),
+    Guard("another merchant's order is not its answer", "Decision((), order) if order.merchant_id == "
+          "command.merchant_id else rejection.ORDER_EXISTS", "Decision((), order)", "new", "create as stranger"),
+    Guard("a payment is made once", "if made is not None:\n        return Decision((), made)\n    if command.amount",
+          "if False:\n        return Decision((), made)\n    if command.amount", "failed", "pay first"),
+    Guard("a refund is made once", "if made is not None:\n        return Decision((), made) if",
+          "if False:\n        return Decision((), made) if", "refund pending", "refund first"),
+    Guard("another payment's refund is not its answer", "Decision((), made) if made.payment_id == payment.id else "
+          "rejection.REFUND_EXISTS", "Decision((), made)", "failed, then refunded", "refund first"),
     Guard("an order's amount has a minimum", "if not is_payable(command.amount):", "if False:",
           "no order", "create too small"),
     Guard("another merchant's order is unknown", "if order is None or command.merchant_id not in (None, "
@@ -70,8 +78,8 @@ GUARDS = (
     Guard("captured as a whole", "if command.amount not in (None, payment.amount):", "if False:",
           "paid", "capture other amount"),
     Guard("only its merchant refunds", "payment.merchant_id != command.merchant_id:\n        return "
-          "rejection.PAYMENT_NOT_FOUND\n    if not is_minor", "False:\n        return "
-          "rejection.PAYMENT_NOT_FOUND\n    if not is_minor", "paid", "refund as stranger"),
+          "rejection.PAYMENT_NOT_FOUND\n    made = order.refund", "False:\n        return "
+          "rejection.PAYMENT_NOT_FOUND\n    made = order.refund", "paid", "refund as stranger"),
     Guard("a refund is above zero", "if not is_minor_amount(command.amount) or command.amount <= 0:", "if False:",
           "paid", "refund -1"),
     Guard("only a success is refunded", "if payment.status is not PaymentStatus.SUCCESS:\n        return "
