@@ -1,8 +1,12 @@
 """From a checked request to its answer: the command is asked, and what comes back becomes 200/201, 202, 409, an error.
 
 Answer            the resource, byte for byte as it was decided; Idempotent-Replayed where it was decided before
-Undecided         202 with the resource as accepted and Location; a note makes sure that no later read says 404
+Undecided         202 with the resource as accepted and Location; the promise is recorded: no later read says 404
                   409 where an earlier request with the same key is the one that was promised
+                  503 where a promise cannot be recorded, or what the actor will make of the command cannot be foreseen
+
+What the API foresees is a guess. It may become a 202, which promises only that the command will be decided; never a
+refusal, for the command stands on the log and the actor may know better.
 """
 
 from __future__ import annotations
@@ -13,19 +17,24 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.commands import UNKNOWN, Answer, Key
-from api.errors import JSON, RETRY_AFTER_SECONDS, ApiError, refused, unavailable
+from api.commands import UNKNOWN, Answer, Key, Undecided
+from api.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
 from api.idempotency import is_same_for_repeats
 from api.parts import Parts, parts_of
-from domain.order import Command, Decision, Order, decide
+from domain.order import Command, Order, Subject, decide
 from domain.payment import CapturePayment
-from domain.rejection import PAYMENT_NOT_FOUND, ErrorCode, Rejected
-from domain.resource import payment_resource, resource_of
-from runtime.clock import Clock
-from store.accepted import Accepted, claim, note_accepted
+from domain.rejection import ErrorCode, Rejected
+from domain.resource import resource_of
+from runtime.logs import get_logger
+from store.connections import DATABASE_ERRORS, through_restart
+from store.promises import Promise, make_promise
 from topics.envelope import encode_json
 
+log = get_logger("asking")
+
 REPLAYED = {"Idempotent-Replayed": "true"}
+PROMISE_SECONDS = 2.0
+"""With the wait for the decision, below the five seconds in which a caller without an answer is refused."""
 Shape = Callable[[str], bytes | str]
 
 
@@ -56,25 +65,50 @@ async def answer_to(
     if isinstance(outcome, Answer):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
-    resource = await _accepted(command, load, parts.clock)
-    note = Accepted(outcome.command_id, command.order_id, merchant_id, resource)
+    promise = await _promise(parts, command, outcome, merchant_id=merchant_id, resource_id=resource_id, load=load)
+    # A repeat just after the hour of keyed ids has changed may ask for another id than the request that it repeats.
+    same = key is None or not new or is_same_for_repeats(parts.clock.epoch_ms())
+    if not (outcome.first and same and await _recorded(parts, promise)):
+        raise still_running()
+    return Response(shape(promise.resource), 202, headers={"Location": location}, media_type=JSON)
+
+
+async def _promise(
+    parts: Parts,
+    command: Command,
+    outcome: Undecided,
+    *,
+    merchant_id: str,
+    resource_id: str,
+    load: Callable[[], Awaitable[Order | None]],
+) -> Promise:
+    """The resource as it will look once the actor accepts the command, as far as anybody can know now.
+
+    Raises ApiError 503 where the command would be refused as things stand, or nobody knows how they stand.
+    """
     try:
-        promised = outcome.first and (key is None or await _claimed(parts, outcome.command_id, resource_id, new=new))
-        if not promised:
-            raise still_running()
-        if new:
-            await note_accepted(parts.redis, resource_id, note)
-    except (RedisError, OSError):
-        # Without the note a later read could say 404, so nothing is promised.
+        order = await load()
+    except (*DATABASE_ERRORS, RedisError):
         raise unavailable(UNKNOWN) from None
-    return Response(shape(resource), 202, headers={"Location": location}, media_type=JSON)
+    foreseen = decide(order, command, parts.clock.now())
+    if isinstance(foreseen, Rejected):
+        raise unavailable(UNKNOWN)
+    subject: Subject | None = foreseen.subject
+    if isinstance(command, CapturePayment) and order is not None:
+        # A capture makes nothing new to promise: the payment as it is.
+        subject = order.payment(command.payment_id)
+    assert subject is not None, "a capture was foreseen of a payment that is not there"
+    resource = encode_json(resource_of(subject)).decode()
+    return Promise(outcome.command_id, outcome.nonce, resource_id, command.order_id, merchant_id, resource)
 
 
-async def _claimed(parts: Parts, command_id: str, resource_id: str, *, new: bool) -> bool:
-    """Whether this request's resource is the one that the key stands for. Raises RedisError or OSError."""
-    if new and not is_same_for_repeats(parts.clock.epoch_ms()):
-        return False
-    return await claim(parts.redis, command_id, resource_id)
+async def _recorded(parts: Parts, promise: Promise) -> bool:
+    """Whether this request's promise stands. Raises ApiError 503 where that is unknown: then nothing is promised."""
+    try:
+        return await through_restart(lambda: make_promise(parts.pool, promise, timeout=PROMISE_SECONDS))
+    except DATABASE_ERRORS as error:
+        log.warning("promise_not_recorded", command_id=promise.command_id, error=repr(error))
+        raise unavailable(UNKNOWN) from None
 
 
 def still_running() -> ApiError:
@@ -84,22 +118,3 @@ def still_running() -> ApiError:
         status=409,
         headers={"Retry-After": RETRY_AFTER_SECONDS},
     )
-
-
-async def _accepted(command: Command, load: Callable[[], Awaitable[Order | None]], clock: Clock) -> str:
-    """The resource as it will look once the actor accepts the command, as far as anybody can know now."""
-    order = await load()
-    if isinstance(command, CapturePayment):
-        # Nothing new to foresee: the payment as it is.
-        payment = order.payment(command.payment_id) if order is not None else None
-        if payment is None:
-            raise refused(PAYMENT_NOT_FOUND)
-        return encode_json(payment_resource(payment)).decode()
-    foreseen = decide(order, command, clock.now())
-    if isinstance(foreseen, Rejected):
-        if foreseen.code is ErrorCode.NOT_FOUND:
-            raise refused(foreseen)
-        # What stands in the way now may be gone when the actor gets to it.
-        raise unavailable(UNKNOWN)
-    assert isinstance(foreseen, Decision)
-    return encode_json(resource_of(foreseen.subject)).decode()

@@ -5,9 +5,9 @@
                   ├─ not acked by the broker ────────────► 503: unknown, safe to repeat with the same key
                   └─ acked, undecided at the deadline ───► Undecided: the caller says 202
 
-Redis only carries hints. A reply about a command with an Idempotency-Key is taken at its word only where it names the
-very resource that this request asked for; every other one is confirmed in the inbox, for requests with one key share
-one command id and their replies could be confused.
+Requests with one Idempotency-Key share one command id, so a reply and a row of the inbox name the request, too, by its
+nonce. Each request is answered with its own refusal or with the acceptance of its command, never with another request's
+refusal. Redis only carries what the inbox has already: a lost reply costs a look-up.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import asyncpg
 import orjson
 import redis.asyncio as redis
-from redis.exceptions import RedisError
 
 from api.errors import ApiError, refused, refused_body, unavailable
 from api.metrics import commands_asked
 from domain.idempotency import compare
 from domain.order import Command
-from domain.rejection import ErrorCode
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
 from runtime.settings import Settings
-from store.accepted import find_claim
-from store.commands import DecidedCommand, find_decided
+from store.commands import DecidedCommand, Request, find_accepted, find_decided
+from store.connections import DATABASE_ERRORS
+from store.promises import promised_resource
 from store.replies import Flag, Reply, subscribe_replies
 from topics.catalogue import COMMANDS, partition_of
 from topics.codec import COMMAND_TYPES, command_envelope
@@ -47,7 +47,8 @@ PRODUCE_SECONDS = 2.0
 TROUBLE_SECONDS = 900.0
 """After a request that was answered 202 or 503: how long repeats of such requests are expected, and looked into."""
 UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
-INTERNAL_MARK = f'{{"code":"{ErrorCode.INTERNAL}"'
+INBOX_SECONDS = 1.0
+"""For one look into the inbox or at the promises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +72,21 @@ class Undecided:
     """On the log, not decided in time. `first`: no earlier request with the same key is waiting here."""
 
     command_id: str
+    nonce: str
     first: bool
 
 
 class _Waiter:
-    """One request that waits. `mark`: how the body of an answer begins that can only be this request's.
+    """One request that waits."""
 
-    `shared`: an earlier request may be asking for the very same resource, so its id says nothing.
-    """
+    __slots__ = ("answer", "fingerprint", "id", "nonce", "resource_id", "since")
 
-    __slots__ = ("answer", "confirm", "fingerprint", "id", "mark", "nonce", "resource_id", "since")
-
-    def __init__(
-        self, command_id: str, key: Key | None, resource_id: str | None, *, shared: bool, nonce: str, since: float
-    ) -> None:
+    def __init__(self, command_id: str, key: Key | None, resource_id: str | None, *, nonce: str, since: float) -> None:
         self.id = command_id
         self.resource_id = resource_id
         self.nonce = nonce
         self.fingerprint = None if key is None else key.fingerprint
-        self.mark = None if resource_id is None or shared else f'{{"id":"{resource_id}"'
         self.since = since
-        self.confirm = False
         self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
 
     def accept(self, body: str, *, repeated: bool) -> None:
@@ -132,7 +127,6 @@ class CommandBus:
         self._partitions = settings.topic_partitions
         self._deadline_seconds = settings.decision_timeout_ms / 1000
         self._waiting: dict[str, list[_Waiter]] = {}
-        self._hurry = asyncio.Event()
         self._replies_connected = False
         self._unanswered_at = -TROUBLE_SECONDS
 
@@ -151,14 +145,7 @@ class CommandBus:
         """
         command_id, nonce = (self._ids.token(), "") if key is None else (key.command_id, self._ids.token())
         waiters = self._waiting.setdefault(command_id, [])
-        waiter = _Waiter(
-            command_id,
-            key,
-            resource_id,
-            shared=bool(waiters) or self._troubled,
-            nonce=nonce,
-            since=self._clock.monotonic(),
-        )
+        waiter = _Waiter(command_id, key, resource_id, nonce=nonce, since=self._clock.monotonic())
         waiters.append(waiter)
         kind = COMMAND_TYPES[type(command)]
         deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
@@ -189,17 +176,17 @@ class CommandBus:
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN)
         commands_asked(kind, "undecided").inc()
-        return Undecided(command_id, first=first)
+        return Undecided(command_id, waiter.nonce, first=first)
 
     @property
     def _troubled(self) -> bool:
         return self._clock.monotonic() - self._unanswered_at < TROUBLE_SECONDS
 
-    async def promised_id(self, client: redis.Redis, key: Key | None) -> str | None:
+    async def promised_id(self, key: Key | None) -> str | None:
         """The id that an earlier request with this key asks for or was promised, where it is not decided.
 
-        A new order would go to another partition than the one it repeats, and could be decided before it. Redis is
-        asked only while answers are missing.
+        A new order would go to another partition than the one it repeats, and could be decided before it. The promises
+        are read only while answers are missing.
         """
         if key is None:
             return None
@@ -208,8 +195,8 @@ class CommandBus:
         if not self._troubled:
             return None
         try:
-            return await find_claim(client, key.command_id)
-        except (RedisError, OSError) as error:
+            return await promised_resource(self._pool, key.command_id, timeout=INBOX_SECONDS)
+        except DATABASE_ERRORS as error:
             log.warning("promise_not_looked_up", command_id=key.command_id, error=repr(error))
             return None
 
@@ -217,9 +204,9 @@ class CommandBus:
         """Raise ApiError 422 where this key was used for another request. For requests that need no decision."""
         if key is None:
             return
-        decided = (await find_decided(self._pool, [key.command_id], timeout=1.0)).get(key.command_id)
-        if decided is not None and not decided.rejected and decided.fingerprint is not None:
-            mismatch = compare(orjson.loads(decided.fingerprint), key.fingerprint)
+        accepted = await find_accepted(self._pool, key.command_id, timeout=INBOX_SECONDS)
+        if accepted is not None and accepted.fingerprint is not None:
+            mismatch = compare(orjson.loads(accepted.fingerprint), key.fingerprint)
             if mismatch is not None:
                 raise refused(mismatch)
 
@@ -257,63 +244,52 @@ class CommandBus:
         async for replies in subscribe_replies(self._subscriber, self._worker, on_state=self._on_state):
             for reply in replies:
                 for waiter in self._waiting.get(reply.command_id, ()):
-                    self._told(waiter, reply)
+                    if waiter.nonce == reply.nonce:
+                        _tell(waiter, reply)
 
     def _on_state(self, connected: bool) -> None:
         self._replies_connected = connected
 
-    def _told(self, waiter: _Waiter, reply: Reply) -> None:
-        accepted = reply.flag is Flag.ACCEPTED
-        if waiter.fingerprint is None:
-            waiter.refuse(refused_body(reply.body)) if not accepted else waiter.accept(reply.body, repeated=False)
-        elif accepted and waiter.mark is not None and reply.body.startswith(waiter.mark):
-            waiter.accept(reply.body, repeated=False)
-        elif reply.body.startswith(INTERNAL_MARK):
-            waiter.refuse(refused_body(reply.body))
-        else:
-            waiter.confirm = True
-            self._hurry.set()
-
     async def _look_up(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(LOOK_UP_EVERY_SECONDS):
-                    await self._hurry.wait()
-            except TimeoutError:
-                pass
-            self._hurry.clear()
+            await asyncio.sleep(LOOK_UP_EVERY_SECONDS)
             overdue = self._overdue()
             if overdue:
                 await self._look_up_once(overdue)
 
-    def _overdue(self) -> list[str]:
-        """Ids of commands to look for in the inbox; without replies, of all that wait."""
+    def _overdue(self) -> list[_Waiter]:
+        """Requests to look for in the inbox; without replies, all that wait."""
         patience = LOOK_UP_AFTER_SECONDS if self._replies_connected else 0.0
         limit = self._clock.monotonic() - patience
-        return [
-            command_id
-            for command_id, waiters in self._waiting.items()
-            if any(waiter.confirm or waiter.since <= limit for waiter in waiters)
-        ][:LOOK_UP_MAX]
+        waiting = (waiter for waiters in self._waiting.values() for waiter in waiters)
+        return list(islice((waiter for waiter in waiting if waiter.since <= limit), LOOK_UP_MAX))
 
-    async def _look_up_once(self, command_ids: list[str]) -> None:
+    async def _look_up_once(self, overdue: list[_Waiter]) -> None:
+        requests: list[Request] = [(waiter.id, waiter.nonce) for waiter in overdue]
         try:
-            found = await find_decided(self._pool, command_ids, timeout=1.0)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            log.warning("inbox_not_read", commands=len(command_ids), error=repr(error))
+            found = await find_decided(self._pool, requests, timeout=INBOX_SECONDS)
+        except DATABASE_ERRORS as error:
+            log.warning("inbox_not_read", requests=len(requests), error=repr(error))
             return
-        for command_id, decided in found.items():
-            for waiter in self._waiting.get(command_id, ()):
+        for waiter in overdue:
+            decided = found.get((waiter.id, waiter.nonce))
+            if decided is not None:
                 _settle(waiter, decided)
 
 
+def _tell(waiter: _Waiter, reply: Reply) -> None:
+    if reply.flag is Flag.REJECTED:
+        waiter.refuse(refused_body(reply.body))
+    else:
+        waiter.accept(reply.body, repeated=reply.flag is Flag.REPEATED)
+
+
 def _settle(waiter: _Waiter, decided: DecidedCommand) -> None:
-    """Answer a request from the inbox row under its command's id, where that row is an answer to it."""
-    ours = decided.nonce == waiter.nonce
+    """Answer a request from the inbox: with its own refusal, or with the acceptance of its command."""
     if decided.rejected:
-        if ours:
-            waiter.refuse(refused_body(decided.reply))
-        return  # an earlier request's refusal: it gives way to this one
+        waiter.refuse(refused_body(decided.reply))
+        return
+    ours = decided.nonce == waiter.nonce
     if not ours and decided.fingerprint is not None and waiter.fingerprint is not None:
         mismatch = compare(orjson.loads(decided.fingerprint), waiter.fingerprint)
         if mismatch is not None:

@@ -1,8 +1,8 @@
 """Reading one resource: its row, or, where it was accepted and is not decided yet, what was promised with the 202.
 
 row ─► as it is
-no row, a note ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED
-no row, no note ─► None
+no row, a promise ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED
+no row, no promise ─► None
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from domain.order import CreateOrder, Decision, Order, decide
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.resource import resource_of
-from store.accepted import find_accepted
 from store.commands import find_decided
 from store.connections import through_restart
+from store.orders import find_order, find_whole_order
+from store.promises import find_promise
 from topics.envelope import encode_json
 
 Subject = Order | Payment | Refund
@@ -43,22 +44,32 @@ class Found:
 
 
 async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
-    """Raises the database's and Redis' errors: without both it is not known that something does not exist."""
+    """Raises the database's errors: without it nobody knows that something does not exist."""
     row = await through_restart(lambda: load(parts.pool, resource_id))
     if row is not None:
         return _found(row)
-    note = await find_accepted(parts.redis, resource_id)
-    if note is None:
+    promise = await through_restart(lambda: find_promise(parts.pool, resource_id, timeout=READ_SECONDS))
+    if promise is None:
         return None
-    decided = (await find_decided(parts.pool, [note.command_id], timeout=READ_SECONDS)).get(note.command_id)
-    resource = orjson.loads(note.resource)
+    request = (promise.command_id, promise.nonce)
+    decided = (await find_decided(parts.pool, [request], timeout=READ_SECONDS)).get(request)
+    resource = orjson.loads(promise.resource)
     if decided is not None and not decided.rejected:
         row = await load(parts.pool, orjson.loads(decided.reply)["id"])
         return None if row is None else _found(row)
     if decided is not None:
         refusal = orjson.loads(decided.reply)
         resource |= {"status": "FAILED", "error_code": refusal["code"], "error_description": refusal["description"]}
-    return Found(note.merchant_id, note.order_id, resource, None)
+    return Found(promise.merchant_id, promise.order_id, resource, None)
+
+
+async def known_order(parts: Parts, order_id: str) -> Order | None:
+    """The order with all that is below it; where it is only promised, as it will be once that is decided."""
+    order = await through_restart(lambda: find_whole_order(parts.pool, order_id))
+    if order is not None:
+        return order
+    found = await find(parts, order_id, find_order)
+    return None if found is None else order_as_found(found)
 
 
 def order_as_found(found: Found) -> Order:

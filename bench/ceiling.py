@@ -137,7 +137,7 @@ class Actor:
         for message, kind in zip(messages, kinds, strict=True):
             worker = dict(message.headers)["to"].decode()
             if worker:
-                reply = Reply(f"{kind.decode()}{message.key.decode()}", Flag.ACCEPTED, message.key.decode())
+                reply = Reply(f"{kind.decode()}{message.key.decode()}", "", Flag.ACCEPTED, message.key.decode())
                 replies.setdefault(worker, []).append(reply)
         if replies:
             await publish_replies(self._redis, replies, {}, timeout=5)

@@ -1,8 +1,8 @@
 """The payment actor's reads and its one write: inbox rows, events and state of a whole batch in one statement.
 
-    load_orders(ids)      state of the orders, their payments and refunds
-    load_commands(ids)    inbox rows with the events they led to
-    write(batch)          everything or nothing; Conflict where the inbox or a sequence is taken already
+    load_orders(ids)       state of the orders, their payments and refunds
+    load_inbox(requests)   what was decided about them before, with the events it led to
+    write(batch)           everything or nothing; Conflict where the inbox or a sequence is taken already
 
 One dedicated connection, not a pool: a batch never waits for one. New and changed rows alike are written by
 INSERT … ON CONFLICT DO UPDATE from unnest(), sorted by key: an UPDATE … FROM unnest() can get a cached plan that scans
@@ -14,8 +14,8 @@ of an order is the highest version among its rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from store.rows import (
     ORDER_COLUMNS,
     PAYMENT_COLUMNS,
     REFUND_COLUMNS,
+    assembled,
     order_of,
     order_row,
     payment_of,
@@ -56,11 +57,11 @@ SURROUNDINGS = (
 """What a call raises once it has given up: the database's fault, or the schema's, and no command's."""
 REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 """Class 23, 22 and 54: the value is at fault (a text too long for its index), not the server."""
-IDENTITY_CONSTRAINTS = frozenset({"commands_pkey", "events_pkey"})
+IDENTITY_CONSTRAINTS = frozenset({"commands_pkey", "commands_accepted", "events_pkey"})
 
 
 class Conflict(Exception):
-    """A command or a sequence of this batch is recorded already: a redelivery, or another owner is alive."""
+    """A request, an acceptance or a sequence of this batch is recorded already: a redelivery, or another live owner."""
 
 
 class Unwritable(Exception):
@@ -78,11 +79,31 @@ class StoredCommand:
     rejected: bool
     reply: str
     events: tuple[str, ...]
+    decided_at: datetime | None
+    """None: in the batch that is being decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """What was decided before: acceptances by command id, refusals by (command id, nonce)."""
+
+    accepted: dict[str, StoredCommand] = field(default_factory=dict)
+    refused: dict[tuple[str, str], StoredCommand] = field(default_factory=dict)
+
+    def add(self, command: StoredCommand) -> None:
+        if command.rejected:
+            self.refused[command.id, command.nonce] = command
+        else:
+            self.accepted[command.id] = command
+
+    def answer_to(self, command_id: str, nonce: str) -> StoredCommand | None:
+        """The request's own refusal, which is final; else the acceptance of its command; else None."""
+        return self.refused.get((command_id, nonce)) or self.accepted.get(command_id)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRow:
-    """An inbox row to write. `replaces`: a stored refusal under the same Idempotency-Key gives way to it."""
+    """An inbox row to write."""
 
     id: str
     order_id: str
@@ -93,7 +114,6 @@ class CommandRow:
     reply: str
     first_sequence: int
     event_count: int
-    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +128,20 @@ class EventRow:
 
 @dataclass(slots=True)
 class Batch:
-    """What one batch of commands leaves behind; state rows by id, the last state of each."""
+    """What one batch of commands leaves behind; state rows by id, the last state of each.
+
+    `kept`: ids of acceptances that answered a request again and must be remembered as long as that request.
+    """
 
     commands: list[CommandRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     payments: dict[str, Payment] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.commands or self.kept)
 
 
 _FIXED = frozenset({"id", "order_id", "payment_id", "merchant_id", "currency", "created_at", "method", "automatic"})
@@ -167,19 +194,29 @@ def write_statement(tables: tuple[str, ...]) -> str:
     return f"WITH {named} {last}" if named else last
 
 
-# The refusals stored under an Idempotency-Key that give way to a new decision. In the same transaction as the write.
-FORGET_REFUSALS = "DELETE FROM commands WHERE id = ANY($1::text[]) AND rejected"
+# commands_accepted
+KEEP = "UPDATE commands SET decided_at = now() WHERE id = ANY($1::text[]) AND NOT rejected AND nonce <> ''"
 
-# commands_pkey, events_pkey
+# commands_pkey, commands_accepted, events_pkey. The row of each request, and the acceptance of each command: however
+# often a key was refused, a batch reads two rows for each of its requests.
 LOAD_COMMANDS = """
-SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply,
+SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply, c.decided_at,
        (SELECT array_agg(e.payload ORDER BY e.sequence)
           FROM events e
          WHERE e.order_id = c.order_id
            AND e.sequence >= c.first_sequence
            AND e.sequence < c.first_sequence + c.event_count) AS events
-  FROM commands c
- WHERE c.id = ANY($1::text[])
+  FROM (SELECT own.*
+          FROM unnest($1::text[], $2::text[]) AS asked (id, nonce)
+          JOIN commands own
+            ON own.id = asked.id
+           AND own.nonce = asked.nonce
+         UNION ALL
+        SELECT accepted.*
+          FROM commands accepted
+         WHERE accepted.id = ANY($1::text[])
+           AND NOT accepted.rejected
+           AND accepted.nonce <> '') AS c
 """
 
 # orders_pkey, payments_order_id, refunds_order_id
@@ -223,40 +260,39 @@ class ActorStore:
         for row in refund_rows:
             refunds.setdefault(row["order_id"], []).append(refund_of(row))
         return {
-            row["id"]: _assembled(order_of(row), payments.get(row["id"], []), refunds.get(row["id"], []))
+            row["id"]: assembled(order_of(row), payments.get(row["id"], []), refunds.get(row["id"], []))
             for row in order_rows
         }
 
-    async def load_commands(self, command_ids: Sequence[str]) -> dict[str, StoredCommand]:
-        """Inbox rows by command id; commands never decided are left out."""
-        rows = await self._retried(lambda connection: connection.fetch(LOAD_COMMANDS, command_ids))
-        return {
-            row["id"]: StoredCommand(
-                id=row["id"],
-                order_id=row["order_id"],
-                nonce=row["nonce"],
-                fingerprint=row["fingerprint"],
-                rejected=row["rejected"],
-                reply=row["reply"],
-                events=tuple(row["events"] or ()),
-            )
-            for row in rows
-        }
+    async def load_inbox(self, requests: Iterable[tuple[str, str]]) -> Inbox:
+        """What was decided about these requests, given as (command id, nonce)."""
+        inbox = Inbox()
+        asked = sorted(set(requests))
+        if not asked:
+            return inbox
+        ids, nonces = [command_id for command_id, _ in asked], [nonce for _, nonce in asked]
+        rows = await self._retried(lambda connection: connection.fetch(LOAD_COMMANDS, ids, nonces))
+        for row in rows:
+            values = dict(row)
+            inbox.add(StoredCommand(**values | {"events": tuple(values["events"] or ())}))
+        return inbox
 
     async def write(self, batch: Batch) -> None:
         """Record the batch in one transaction. Raises Conflict, Unwritable; or the last error after the bound."""
         rows = _rows_of(batch)
-        statement = write_statement(tuple(rows))
+        statement = write_statement(tuple(rows)) if rows else ""
         arguments = [list(column) for found in rows.values() for column in zip(*found, strict=True)]
-        replaced = [command.id for command in batch.commands if command.replaces]
+        kept = sorted(batch.kept)
 
         async def write(connection: asyncpg.Connection) -> None:
-            if not replaced:
+            if not kept:
                 await connection.execute(statement, *arguments)
                 return
             async with connection.transaction():
-                await connection.execute(FORGET_REFUSALS, replaced)
-                await connection.execute(statement, *arguments)
+                if await connection.execute(KEEP, kept) != f"UPDATE {len(kept)}":
+                    raise Conflict("an acceptance was pruned while it answered a request again")
+                if statement:
+                    await connection.execute(statement, *arguments)
 
         await self._retried(write)
 
@@ -295,24 +331,13 @@ class ActorStore:
         return self._connection
 
 
-def _assembled(order: Order, payments: list[Payment], refunds: list[Refund]) -> Order:
-    """The order with what is below it; its version and last event time are the highest among all its rows."""
-    version, last_event_at = order.version, order.last_event_at
-    parts: list[Payment | Refund] = [*payments, *refunds]
-    for part in parts:
-        version = max(version, part.version)
-        last_event_at = max(last_event_at, part.updated_at or part.created_at)
-    return replace(
-        order, version=version, last_event_at=last_event_at, payments=tuple(payments), refunds=tuple(refunds)
-    )
-
-
 def _rows_of(batch: Batch) -> dict[str, list[tuple[Any, ...]]]:
     """Table -> its rows, sorted by key; only tables that have any."""
     names = _COLUMNS["commands"]
     rows = {
         "commands": [
-            tuple(getattr(row, name) for name in names) for row in sorted(batch.commands, key=lambda row: row.id)
+            tuple(getattr(row, name) for name in names)
+            for row in sorted(batch.commands, key=lambda row: (row.id, row.nonce))
         ],
         "events": [
             (row.order_id, row.sequence, row.merchant_id, row.type, row.at, row.payload)

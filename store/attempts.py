@@ -9,7 +9,7 @@ import asyncpg
 from domain.ids import PAYMENT, REFUND
 from domain.payment import Payment
 from domain.refund import LATE_REFUNDS_MAX, Refund
-from store.retention import prune_attempts, prune_commands
+from store.retention import prune_attempts, prune_commands, prune_promises
 from store.rows import payment_of, refund_of
 
 # payments_undecided, refunds_pending
@@ -88,6 +88,9 @@ class AttemptStore:
 
     async def prune_commands(self, *, days: int) -> int:
         return await prune_commands(self._pool, days=days)
+
+    async def prune_promises(self, *, days: int) -> int:
+        return await prune_promises(self._pool, days=days)
 
     async def prune_attempts(self, *, days: int) -> int:
         return await prune_attempts(self._pool, days=days)

@@ -1,4 +1,4 @@
-"""The inbox as the API reads it: what became of commands whose answer did not come over Redis."""
+"""The inbox as the API reads it: what became of requests whose answer did not come over Redis."""
 
 from __future__ import annotations
 
@@ -7,8 +7,27 @@ from dataclasses import dataclass
 
 import asyncpg
 
-# commands_pkey
-FIND = "SELECT id, nonce, fingerprint, rejected, reply FROM commands WHERE id = ANY($1::text[])"
+# commands_pkey, commands_accepted
+FIND = """
+SELECT own.id, own.nonce, own.fingerprint, own.rejected, own.reply
+  FROM unnest($1::text[], $2::text[]) AS asked (id, nonce)
+  JOIN commands own
+    ON own.id = asked.id
+   AND own.nonce = asked.nonce
+ UNION ALL
+SELECT id, nonce, fingerprint, rejected, reply
+  FROM commands
+ WHERE id = ANY($1::text[])
+   AND NOT rejected
+   AND nonce <> ''
+"""
+# commands_accepted
+FIND_ACCEPTED = """
+SELECT id, nonce, fingerprint, rejected, reply FROM commands WHERE id = $1 AND NOT rejected AND nonce <> ''
+"""
+
+Request = tuple[str, str]
+"""(command id, nonce). Without an Idempotency-Key the nonce is ''."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +41,19 @@ class DecidedCommand:
     reply: str
 
 
-async def find_decided(pool: asyncpg.Pool, command_ids: Sequence[str], *, timeout: float) -> dict[str, DecidedCommand]:
-    """Those of the commands that are decided, by id."""
-    rows = await pool.fetch(FIND, command_ids, timeout=timeout)
-    return {row["id"]: DecidedCommand(**row) for row in rows}
+async def find_decided(
+    pool: asyncpg.Pool, requests: Sequence[Request], *, timeout: float
+) -> dict[Request, DecidedCommand]:
+    """Request -> its own refusal, else the acceptance of its command. Those without either are left out."""
+    ids, nonces = [command_id for command_id, _ in requests], [nonce for _, nonce in requests]
+    rows = [DecidedCommand(**row) for row in await pool.fetch(FIND, ids, nonces, timeout=timeout)]
+    refused = {(row.id, row.nonce): row for row in rows if row.rejected}
+    accepted = {row.id: row for row in rows if not row.rejected}
+    answers = {request: refused.get(request) or accepted.get(request[0]) for request in requests}
+    return {request: answer for request, answer in answers.items() if answer is not None}
+
+
+async def find_accepted(pool: asyncpg.Pool, command_id: str, *, timeout: float) -> DecidedCommand | None:
+    """The acceptance under an Idempotency-Key, whichever request it was."""
+    row = await pool.fetchrow(FIND_ACCEPTED, command_id, timeout=timeout)
+    return None if row is None else DecidedCommand(**row)

@@ -21,6 +21,8 @@ RESTARTING = (
     ConnectionError,
 )
 """What asyncpg raises while a server stops and starts; InternalClientError where it was just about to ask."""
+DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""Everything that asyncpg raises while the database is away, restarting or too slow (TimeoutError is an OSError)."""
 Result = TypeVar("Result")
 
 

@@ -48,7 +48,7 @@ FINISH = "UPDATE dlq_replays SET finished_at = now() WHERE id = $1"
 LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 7240004))"
 # webhook_logs_pkey, commands_pkey
 DELIVERY = "SELECT merchant_id, status, attempts FROM webhook_logs WHERE id = $1"
-DECIDED = "SELECT rejected, decided_at FROM commands WHERE id = $1"
+DECIDED = "SELECT rejected, decided_at FROM commands WHERE id = $1 ORDER BY rejected, decided_at DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,6 @@ async def delivery_state(pool: asyncpg.Pool, log_id: uuid.UUID) -> tuple[str, st
 
 
 async def decided_since(pool: asyncpg.Pool, command_id: str) -> tuple[bool, datetime] | None:
-    """(rejected, when) where a command of this id has been decided."""
+    """(rejected, when) where a command of this id has been decided: its acceptance, else its last refusal."""
     row = await pool.fetchrow(DECIDED, command_id)
     return None if row is None else (row["rejected"], row["decided_at"])

@@ -11,6 +11,8 @@ from typing import Any
 import asyncpg
 import orjson
 
+from store.commands import Request
+
 JsonObject = dict[str, Any]
 
 # events_pkey, commands_pkey
@@ -19,6 +21,7 @@ SELECT e.sequence, e.type, e.at, e.payload, c.decided_at
   FROM events e
   LEFT JOIN commands c
     ON c.id = split_part(split_part(e.payload, '"caused_by":"', 2), '"', 1)
+   AND NOT c.rejected
  WHERE e.order_id = $1
    AND e.sequence > $2
  ORDER BY e.sequence
@@ -60,10 +63,17 @@ SELECT DISTINCT order_id
  LIMIT 20
 """
 # commands_pkey
-REFUSALS = "SELECT id, reply FROM commands WHERE id = ANY($1::text[]) AND rejected"
+REFUSALS = """
+SELECT c.id, c.nonce, c.reply
+  FROM unnest($1::text[], $2::text[]) AS asked (id, nonce)
+  JOIN commands c
+    ON c.id = asked.id
+   AND c.nonce = asked.nonce
+ WHERE c.rejected
+"""
 # orders_pkey, commands_pkey, webhook_logs_pkey
 ORDER_THERE = "SELECT id FROM orders WHERE id = $1"
-COMMAND_ORDER = "SELECT order_id FROM commands WHERE id = $1"
+COMMAND_ORDER = "SELECT order_id FROM commands WHERE id = $1 ORDER BY rejected LIMIT 1"
 DELIVERY_ORDER = "SELECT order_id FROM webhook_logs WHERE id = $1"
 
 
@@ -150,10 +160,10 @@ async def orders_of_request(pool: asyncpg.Pool, request_id: str) -> list[str]:
     return [row["order_id"] for row in await pool.fetch(REQUEST_ORDERS, request_id)]
 
 
-async def refusals_of(pool: asyncpg.Pool, command_ids: Sequence[str]) -> dict[str, str]:
-    """Command id -> why it was refused, for those that were."""
-    rows = await pool.fetch(REFUSALS, command_ids)
-    return {row["id"]: str(orjson.loads(row["reply"])["description"]) for row in rows}
+async def refusals_of(pool: asyncpg.Pool, requests: Sequence[Request]) -> dict[Request, str]:
+    """Request -> why it was refused, for those that were."""
+    rows = await pool.fetch(REFUSALS, [command_id for command_id, _ in requests], [nonce for _, nonce in requests])
+    return {(row["id"], row["nonce"]): str(orjson.loads(row["reply"])["description"]) for row in rows}
 
 
 async def order_of_delivery(pool: asyncpg.Pool, log_id: uuid.UUID) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -10,11 +10,13 @@ import asyncpg
 from domain.order import Order
 from domain.payment import Payment
 from store.paging import Conditions, Place, fetch_newest
-from store.rows import order_of, payment_of
+from store.rows import assembled, order_of, payment_of, refund_of
 
 # orders_pkey
 FIND = "SELECT * FROM orders WHERE id = $1"
-# payments_order_id
+# payments_order_id, refunds_order_id
+PAYMENTS = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at, id"
+REFUNDS = "SELECT * FROM refunds WHERE order_id = $1 ORDER BY created_at, id"
 LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"
 
 
@@ -34,10 +36,15 @@ async def find_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
     return None if row is None else order_of(row)
 
 
-async def find_order_with(pool: asyncpg.Pool, payment: Payment) -> Order | None:
-    """The order of a payment, with that payment alone."""
-    order = await find_order(pool, payment.order_id)
-    return None if order is None else replace(order, payments=(payment,))
+async def find_whole_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
+    """The order with its payments and refunds: what a command is decided on."""
+    async with pool.acquire() as connection:
+        order = await connection.fetchrow(FIND, order_id)
+        if order is None:
+            return None
+        payments = [payment_of(row) for row in await connection.fetch(PAYMENTS, order_id)]
+        refunds = [refund_of(row) for row in await connection.fetch(REFUNDS, order_id)]
+    return assembled(order_of(order), payments, refunds)
 
 
 async def latest_payment(pool: asyncpg.Pool, order_id: str) -> Payment | None:

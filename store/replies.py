@@ -1,6 +1,6 @@
 """What the actors tell the API's processes over Redis PUBLISH. Hints only: the inbox and the tables are the truth.
 
-    reply:<api worker>    answers to waiting requests, one line for each command:  id TAB flag TAB body NEWLINE
+    reply:<api worker>    answers to waiting requests, a line for each:  command id TAB nonce TAB flag TAB body NEWLINE
                           flag  A accepted · R rejected (body: code, description, field) · D accepted before, repeated
     payment:<id>          something happened to the payment (the last event's type): whoever watches it looks
     merchant:<id>         something happened to a payment of the merchant
@@ -32,24 +32,28 @@ FLAGS = frozenset(Flag)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What became of one command. `body`: the resource, or the refusal."""
+    """What became of one request: the command's id, and the request's nonce ('' without an Idempotency-Key).
+
+    `body`: the resource, or the refusal.
+    """
 
     command_id: str
+    nonce: str
     flag: Flag
     body: str
 
 
 def encode_replies(replies: Iterable[Reply]) -> str:
-    return "".join(f"{reply.command_id}\t{reply.flag}\t{reply.body}\n" for reply in replies)
+    return "".join(f"{reply.command_id}\t{reply.nonce}\t{reply.flag}\t{reply.body}\n" for reply in replies)
 
 
 def decode_replies(message: str) -> list[Reply]:
     """Lines that are not of this form are left out: whoever waits falls back to the inbox."""
     replies = []
     for line in message.split("\n"):
-        parts = line.split("\t", 2)
-        if len(parts) == 3 and parts[1] in FLAGS:
-            replies.append(Reply(parts[0], Flag(parts[1]), parts[2]))
+        parts = line.split("\t", 3)
+        if len(parts) == 4 and parts[2] in FLAGS:
+            replies.append(Reply(parts[0], parts[1], Flag(parts[2]), parts[3]))
     return replies
 
 

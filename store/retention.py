@@ -16,6 +16,11 @@ COMMANDS = """
 DELETE FROM commands
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands WHERE decided_at < now() - make_interval(days => $1) LIMIT $2))
 """
+# promises_promised_at (BRIN)
+PROMISES = """
+DELETE FROM promises
+ WHERE ctid = ANY(ARRAY(SELECT ctid FROM promises WHERE promised_at < now() - make_interval(days => $1) LIMIT $2))
+"""
 # webhook_attempts_at (BRIN)
 ATTEMPTS = """
 DELETE FROM webhook_attempts
@@ -26,6 +31,11 @@ DELETE FROM webhook_attempts
 async def prune_commands(pool: asyncpg.Pool, *, days: int) -> int:
     """Delete inbox rows older than `days`; returns how many."""
     return await _prune(pool, COMMANDS, days)
+
+
+async def prune_promises(pool: asyncpg.Pool, *, days: int) -> int:
+    """Delete what was promised more than `days` ago, as old as the inbox; returns how many."""
+    return await _prune(pool, PROMISES, days)
 
 
 async def prune_attempts(pool: asyncpg.Pool, *, days: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -74,3 +76,15 @@ def payment_row(payment: Payment) -> tuple[Any, ...]:
 def refund_row(refund: Refund) -> tuple[Any, ...]:
     """Values in the order of REFUND_COLUMNS."""
     return tuple(getattr(refund, name) for name in REFUND_COLUMNS)
+
+
+def assembled(order: Order, payments: Sequence[Payment], refunds: Sequence[Refund]) -> Order:
+    """The order with what is below it; its version and last event time are the highest among all its rows."""
+    version, last_event_at = order.version, order.last_event_at
+    parts: list[Payment | Refund] = [*payments, *refunds]
+    for part in parts:
+        version = max(version, part.version)
+        last_event_at = max(last_event_at, part.updated_at or part.created_at)
+    return replace(
+        order, version=version, last_event_at=last_event_at, payments=tuple(payments), refunds=tuple(refunds)
+    )

@@ -6,9 +6,9 @@
 A reply may leave once the commit stands: should the process die before the events are out, the command is read again,
 found decided, and its events are published then.
 
-Optimistic in the normal case: states come from the cache, the inbox is asked only about commands with an
-Idempotency-Key, and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a
-rebalance, and while redeliveries keep coming.
+Optimistic in the normal case: states come from the cache, the inbox is read only for commands with an Idempotency-Key,
+and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a rebalance, and
+while redeliveries keep coming. A command that the inbox may have forgotten is not decided at all.
 """
 
 from __future__ import annotations
@@ -17,22 +17,32 @@ import asyncio
 import traceback
 from collections import OrderedDict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import timedelta
 
 import redis.asyncio as redis
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
-from agents.payments.folding import Broken, Folded, fold, reply_broken
+from agents.payments.folding import Broken, Folded, Known, fold, reply_broken
 from agents.payments.intake import Asked, Incoming, asked_of
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
-from store.actor import SURROUNDINGS, ActorStore, Conflict, StoredCommand, Unwritable
+from store.actor import SURROUNDINGS, ActorStore, Conflict, Unwritable
 from store.replies import Reply, publish_replies
-from topics.catalogue import PAYMENTS_DLQ
+from topics.catalogue import PAYMENTS_DLQ, decidable_age_ms
 from topics.codec import ORDER_CREATE
-from topics.deadletter import DEAD_COMMAND, REASON_INVARIANT, REASON_UNDECODABLE, dead_letter
+from topics.deadletter import (
+    DEAD_COMMAND,
+    REASON_EXPIRED,
+    REASON_INVARIANT,
+    REASON_UNDECODABLE,
+    REASON_UNKNOWN_ATTEMPT,
+    REASON_UNWRITABLE,
+    dead_letter,
+)
 from topics.envelope import UndecodableError
 from topics.producer import LogProducer, Record
 
@@ -48,6 +58,7 @@ EVENTS_RECORDED = Counter("gateway_events_recorded", "Events committed")
 BATCH_SIZE = Histogram("gateway_actor_batch_commands", "Commands a batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
 COMMIT_SECONDS = Histogram("gateway_actor_commit_seconds", "Load, decide and commit of a batch")
 PUBLISH_SECONDS = Histogram("gateway_actor_publish_seconds", "Publish of a batch")
+UNKNOWN_ATTEMPTS = Counter("gateway_unknown_attempts", "Answers of the bank about attempts that do not exist")
 CACHED_ORDERS = Gauge("gateway_actor_cached_orders", "Orders held in the cache")
 
 
@@ -68,7 +79,13 @@ class PaymentActor:
     """Owner of the orders of its partitions. Not concurrent with itself, except one `finish` beside one `prepare`."""
 
     def __init__(
-        self, store: ActorStore, producer: LogProducer, replies: redis.Redis, clock: Clock = SYSTEM_CLOCK
+        self,
+        store: ActorStore,
+        producer: LogProducer,
+        replies: redis.Redis,
+        *,
+        inbox_days: int,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._store = store
         self._producer = producer
@@ -76,6 +93,8 @@ class PaymentActor:
         self._clock = clock
         self._cache: OrderedDict[str, Order] = OrderedDict()
         self._cautious = True
+        self._assignments = 0
+        self._decidable_age = timedelta(milliseconds=decidable_age_ms(inbox_days))
         self._unfinished = 0
         self._progress_at = self._clock.monotonic()
         self.decided = 0
@@ -88,17 +107,19 @@ class PaymentActor:
         """Partitions changed hands: what is cached may be old."""
         self._cache.clear()
         self._cautious = True
+        self._assignments += 1
 
     async def prepare(self, messages: Sequence[Incoming]) -> Prepared:
         """Decide and commit. Raises when the database stays away or another owner is alive; nothing is acked then."""
         started = self._progress_at = self._clock.monotonic()
         self._unfinished += 1
         asked, dead = self._decoded(messages)
-        folded = await self._decide_and_commit(asked)
+        asked, expired = self._split_expired(asked)
+        folded = await self._decide_and_commit(asked) if asked else Folded()
+        folded.broken.extend(expired)
         for broken in folded.broken:
             reply_broken(folded, broken)
-            dead.append(self._dead(broken.asked.incoming, REASON_INVARIANT, broken.error, broken.trace))
-        self._remember(folded)
+            dead.append(self._dead(broken.asked.incoming, broken.reason, broken.error, broken.trace))
         self._measure(folded, len(messages), self._clock.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
         return Prepared(folded.records + dead, folded.replies, replying)
@@ -121,72 +142,89 @@ class PaymentActor:
             # Hints only: whoever waits finds the answer in the inbox, whoever watches looks every other second.
             log.warning("replies_not_sent", error=repr(error), workers=len(replies))
 
+    def _split_expired(self, asked: list[Asked]) -> tuple[list[Asked], list[Broken]]:
+        """Commands that the inbox certainly remembers, and those that it may have forgotten."""
+        oldest = self._clock.now() - self._decidable_age
+        decidable = [one for one in asked if one.incoming.logged_at >= oldest]
+        error = f"older than {self._decidable_age.days} days: whether it was decided before is unknown"
+        expired = [Broken(one, REASON_EXPIRED, error) for one in asked if one.incoming.logged_at < oldest]
+        return decidable, expired
+
     async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
         for _ in range(CONFLICTS_MAX):
+            assignments = self._assignments
             try:
-                orders, known = await self._load(asked)
-                folded = fold(asked, orders, known)
-                if folded.batch.commands:
+                folded = await self._fold(asked)
+                if folded.batch:
                     await self._store.write(folded.batch)
-                self._cautious = folded.repeated > 0
-                return folded
             except Conflict as conflict:
                 log.info("batch_conflicted", commands=len(asked), error=str(conflict))
                 self._cautious = True
+                continue
             except Unwritable as refused:
                 log.error("batch_unwritable", commands=len(asked), error=str(refused))
-                return await self._one_by_one(asked)
+                return await self._one_by_one(asked, REASON_UNWRITABLE, refused)
             except SURROUNDINGS:
                 raise
             except Exception as error:
                 # Nobody foresaw it, so one of the commands causes it: the others must not wait for a fix.
                 log.critical("batch_undecidable", commands=len(asked), error=repr(error), exc_info=True)
-                return await self._one_by_one(asked)
+                return await self._one_by_one(asked, REASON_INVARIANT, error)
+            _count(folded)
+            if assignments == self._assignments:
+                self._cautious = folded.repeated > 0
+                self._remember(folded)
+            return folded
         raise OtherOwnerError(f"{CONFLICTS_MAX} conflicts on one batch of {len(asked)} commands")
 
-    async def _one_by_one(self, asked: list[Asked]) -> Folded:
+    async def _one_by_one(self, asked: list[Asked], reason: str, error: Exception) -> Folded:
         """Each command in a transaction of its own; the one that cannot be decided or written is set aside."""
-        whole = Folded()
         self._cautious = True
+        if len(asked) == 1:
+            trace = "".join(traceback.format_exception(error))
+            return Folded(broken=[Broken(asked[0], reason, repr(error), trace)])
+        whole = Folded()
         for one in asked:
-            try:
-                orders, known = await self._load([one])
-                folded = fold([one], orders, known)
-                if folded.batch.commands:
-                    await self._store.write(folded.batch)
-            except (*SURROUNDINGS, Conflict):
-                raise
-            except Exception as error:
-                folded = Folded(broken=[Broken(one, repr(error), traceback.format_exc())])
-            whole.records.extend(folded.records)
-            whole.broken.extend(folded.broken)
-            whole.wakes |= folded.wakes
-            for worker, replies in folded.replies.items():
-                whole.replies[worker].extend(replies)
+            whole.add(await self._decide_and_commit([one]))
         return whole
 
-    async def _load(self, asked: Sequence[Asked]) -> tuple[dict[str, Order], dict[str, StoredCommand]]:
-        """State and inbox rows the batch needs: all of it when cautious, else what the cache cannot tell."""
-        if self._cautious:
+    async def _fold(self, asked: Sequence[Asked]) -> Folded:
+        """The batch decided on what it needs to know. Each round reads an order more, so the rounds have an end."""
+        known = await self._load(asked)
+        folded = fold(asked, known)
+        while folded.unread:
+            known = await self._read(known, folded.unread)
+            folded = fold(asked, known)
+        return folded
+
+    async def _load(self, asked: Sequence[Asked]) -> Known:
+        """Inbox rows and states: all of them when cautious, else what the cache does not have.
+
+        An order that a new command creates is not read: it does not exist, or the batch will conflict.
+        """
+        cautious = self._cautious
+        if cautious:
             self._cache.clear()
-            ids = [one.envelope.id for one in asked]
-        else:
-            ids = [one.envelope.id for one in asked if one.envelope.nonce]
-        known = await self._store.load_commands(ids) if ids else {}
-        orders = {}
-        missing = []
-        for order_id in {one.envelope.key for one in asked}:
-            cached = self._cache.get(order_id)
-            if cached is not None:
-                orders[order_id] = cached
-            else:
-                missing.append(order_id)
-        if not self._cautious:
-            creations = {one.envelope.key for one in asked if one.envelope.type == ORDER_CREATE}
-            missing = [order_id for order_id in missing if order_id not in creations]
-        if missing:
-            orders.update(await self._store.load_orders(sorted(missing)))
-        return orders, known
+        requests = [(one.envelope.id, one.envelope.nonce) for one in asked if cautious or one.envelope.nonce]
+        inbox = await self._store.load_inbox(requests)
+        order_ids = {one.envelope.key for one in asked}
+        cached = {order_id: self._cache[order_id] for order_id in order_ids if order_id in self._cache}
+        missing = order_ids - cached.keys()
+        if not cautious:
+            missing -= {
+                one.envelope.key
+                for one in asked
+                if one.envelope.type == ORDER_CREATE and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None
+            }
+        return await self._read(Known(inbox, cached, frozenset()), missing)
+
+    async def _read(self, known: Known, order_ids: AbstractSet[str]) -> Known:
+        """What is known, with these orders as the database has them."""
+        if not order_ids:
+            return known
+        found = await self._store.load_orders(sorted(order_ids))
+        read = {order_id: found.get(order_id) for order_id in order_ids}
+        return Known(known.inbox, {**known.orders, **read}, known.fresh | order_ids)
 
     def _remember(self, folded: Folded) -> None:
         for order_id, order in folded.orders.items():
@@ -197,12 +235,13 @@ class PaymentActor:
 
     def _measure(self, folded: Folded, messages: int, seconds: float) -> None:
         self.decided += messages
-        rejected = sum(row.rejected for row in folded.batch.commands)
-        COMMANDS_DECIDED.labels("accepted").inc(len(folded.batch.commands) - rejected)
-        COMMANDS_DECIDED.labels("rejected").inc(rejected)
-        COMMANDS_DECIDED.labels("repeated").inc(folded.repeated)
         COMMANDS_DECIDED.labels("dead").inc(len(folded.broken))
-        EVENTS_RECORDED.inc(len(folded.batch.events))
+        for broken in folded.broken:
+            if broken.reason == REASON_UNKNOWN_ATTEMPT:
+                UNKNOWN_ATTEMPTS.inc()
+                log.critical("attempt_unknown", command_id=broken.asked.envelope.id, order_id=broken.asked.envelope.key)
+            else:
+                log.error("command_set_aside", command_id=broken.asked.envelope.id, reason=broken.reason)
         BATCH_SIZE.observe(messages)
         COMMIT_SECONDS.observe(seconds)
         CACHED_ORDERS.set(len(self._cache))
@@ -230,3 +269,12 @@ class PaymentActor:
             trace=trace,
             at=self._clock.now(),
         )
+
+
+def _count(folded: Folded) -> None:
+    """Metrics of a committed batch."""
+    rejected = sum(row.rejected for row in folded.batch.commands)
+    COMMANDS_DECIDED.labels("accepted").inc(len(folded.batch.commands) - rejected)
+    COMMANDS_DECIDED.labels("rejected").inc(rejected)
+    COMMANDS_DECIDED.labels("repeated").inc(folded.repeated)
+    EVENTS_RECORDED.inc(len(folded.batch.events))

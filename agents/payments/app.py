@@ -77,7 +77,9 @@ class PaymentAgents:
         self._store = ActorStore(settings)
         self._producer = LogProducer(settings.kafka_bootstrap_servers)
         self._redis = make_redis(settings)
-        self.actor = PaymentActor(self._store, self._producer, self._redis)
+        self.actor = PaymentActor(
+            self._store, self._producer, self._redis, inbox_days=settings.idempotency_retention_days
+        )
         self._batches = Batches(self.actor, exit_after)
         self.app = make_app(settings, worker, datadir)
         self._ready = False

@@ -1,9 +1,13 @@
 """Deciding a batch: commands in offset order against the state they find. No I/O.
 
-    fold(asked, orders, known) -> Folded(batch to write, records to publish, replies to send, broken commands)
+    fold(asked, known) -> Folded(batch to write, records to publish, replies to send, broken commands, unread orders)
 
-A command id that is known decides nothing new: its stored events and reply are sent again. A command whose decision
-breaks an assertion of ours is set aside; the rest is decided as if it had not been there.
+    its request was refused before ─► the same refusal: a refusal has no effect, ever
+    its command was accepted before ─► the stored events and reply again
+    otherwise ─► domain.decide; the bank's word about an unknown attempt is an alarm, and never a refusal
+
+Only the creation of an order is decided on an order that was not read: should the order exist, its identity is taken
+and the batch is not written. Any other command of such an order is left, and the order named in `unread`.
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ from __future__ import annotations
 import traceback
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import orjson
 
@@ -23,23 +29,43 @@ from domain.payment import SettlePayment
 from domain.refund import SettleRefund
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
-from store.actor import Batch, CommandRow, EventRow, StoredCommand
+from store.actor import Batch, CommandRow, EventRow, Inbox, StoredCommand
 from store.replies import Flag, Reply, merchant_channel, payment_channel
 from topics.catalogue import EVENTS
 from topics.codec import encode_event
+from topics.deadletter import REASON_INVARIANT, REASON_UNKNOWN_ATTEMPT
 from topics.envelope import HEADER_TYPE, encode_json
 from topics.producer import Record
 
 INTERNAL = Rejected(ErrorCode.INTERNAL, "The command could not be processed; it was set aside for an operator")
 
 
+KEEP_AFTER = timedelta(hours=1)
+"""Age of an acceptance from which a request that it answers renews it. Well below the inbox's reserve of a day, so that
+the acceptance outlives the request on the log; and so long that repeats within the hour write nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a batch is decided on.
+
+    `orders`: None where the database has no such order; an id that is missing was not read.
+    `fresh`: ids of those that were read for this very batch, not taken from the cache.
+    """
+
+    inbox: Inbox
+    orders: Mapping[str, Order | None]
+    fresh: AbstractSet[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A command that cannot be decided or written, and why."""
+    """A command that is set aside, and why (a reason of topics.deadletter)."""
 
     asked: Asked
+    reason: str
     error: str
-    trace: str
+    trace: str = ""
 
 
 @dataclass(slots=True)
@@ -55,57 +81,79 @@ class Folded:
     orders: dict[str, Order] = field(default_factory=dict)
     """State after the batch of every order that it touched."""
     repeated: int = 0
+    unread: set[str] = field(default_factory=set)
+    """Orders that must be read before this batch can be decided."""
+
+    def add(self, other: Folded) -> None:
+        """Take over what another batch, already written, leads to outside the database."""
+        self.records.extend(other.records)
+        self.broken.extend(other.broken)
+        self.wakes |= other.wakes
+        for worker, replies in other.replies.items():
+            self.replies[worker].extend(replies)
 
 
-def fold(asked: Sequence[Asked], orders: Mapping[str, Order], known: Mapping[str, StoredCommand]) -> Folded:
-    """Decide every command in turn. `orders` and `known` hold what the database had; neither is changed."""
+def fold(asked: Sequence[Asked], known: Known) -> Folded:
+    """Decide every command in turn. What is known is not changed."""
     folded = Folded()
-    states: dict[str, Order | None] = {}
-    inbox: dict[str, StoredCommand] = dict(known)
+    states: dict[str, Order] = {}
+    inbox = Inbox(dict(known.inbox.accepted), dict(known.inbox.refused))
     for one in asked:
-        stored = inbox.get(one.envelope.id)
-        if stored is not None and not _gives_way(stored, one):
+        stored = inbox.answer_to(one.envelope.id, one.envelope.nonce)
+        if stored is not None:
             _repeat(folded, one, stored)
             continue
         order_id = one.envelope.key
-        order = states[order_id] if order_id in states else orders.get(order_id)
-        try:
-            decided = decide(order, one.command, one.envelope.at)
-        except AssertionError as error:
-            folded.broken.append(Broken(one, repr(error), traceback.format_exc()))
-            continue
-        inbox[one.envelope.id] = _record(folded, one, order, decided, replaces=stored is not None)
-        if isinstance(decided, Decision):
-            states[order_id] = _apply(folded, order, decided.events)
-    folded.orders = {order_id: order for order_id, order in states.items() if order is not None}
+        order = states.get(order_id) or known.orders.get(order_id)
+        decided = _decided(one, order)
+        if isinstance(decided, Broken) and order_id not in known.fresh:
+            folded.unread.add(order_id)
+        elif isinstance(decided, Broken):
+            folded.broken.append(decided)
+        elif order is None and isinstance(decided, Rejected) and order_id not in known.orders:
+            folded.unread.add(order_id)
+        else:
+            inbox.add(_record(folded, one, order, decided))
+            if isinstance(decided, Decision):
+                states[order_id] = _apply(folded, order, decided.events)
+    folded.orders = states
     return folded
+
+
+def _decided(one: Asked, order: Order | None) -> Decision | Rejected | Broken:
+    try:
+        decided = decide(order, one.command, one.envelope.at)
+    except AssertionError as error:
+        return Broken(one, REASON_INVARIANT, repr(error), traceback.format_exc())
+    if isinstance(decided, Rejected) and isinstance(one.command, SettlePayment | SettleRefund):
+        return Broken(one, REASON_UNKNOWN_ATTEMPT, decided.description)
+    return decided
 
 
 def reply_broken(folded: Folded, broken: Broken) -> None:
     """The caller of a command that was set aside gets an error, not silence."""
-    if broken.asked.reply_to is not None:
-        reply = Reply(broken.asked.envelope.id, Flag.REJECTED, _refusal(INTERNAL))
-        folded.replies[broken.asked.reply_to].append(reply)
-
-
-def _gives_way(stored: StoredCommand, one: Asked) -> bool:
-    """A refusal is no answer to keep: the same key in a new request decides afresh; a redelivered record does not."""
-    return stored.rejected and stored.nonce != one.envelope.nonce
+    _reply(folded, broken.asked, Flag.REJECTED, _refusal(INTERNAL))
 
 
 def _repeat(folded: Folded, one: Asked, stored: StoredCommand) -> None:
+    """Answer from the inbox."""
     folded.repeated += 1
-    mismatch = _mismatch(stored, one)
-    if mismatch is not None:
-        _reply(folded, one, Flag.REJECTED, _refusal(mismatch))
-        return
-    if stored.nonce == one.envelope.nonce and stored.order_id == one.envelope.key:
-        # A redelivered record: a crash may have come between commit and publish. A repeated request has another nonce.
-        folded.records.extend(_stored_record(one, payload) for payload in stored.events)
     if stored.rejected:
         _reply(folded, one, Flag.REJECTED, stored.reply)
+        return
+    if stored.nonce == one.envelope.nonce:
+        if stored.order_id == one.envelope.key:
+            # A redelivered record: a crash may have come between commit and publish.
+            folded.records.extend(_stored_record(one, payload) for payload in stored.events)
+        _reply(folded, one, Flag.ACCEPTED, stored.reply)
+        return
+    if stored.decided_at is not None and one.incoming.logged_at - stored.decided_at > KEEP_AFTER:
+        folded.batch.kept.add(stored.id)
+    mismatch = _mismatch(stored, one)
+    if mismatch is None:
+        _reply(folded, one, Flag.REPEATED, stored.reply)
     else:
-        _reply(folded, one, Flag.ACCEPTED if stored.nonce == one.envelope.nonce else Flag.REPEATED, stored.reply)
+        _reply(folded, one, Flag.REJECTED, _refusal(mismatch))
 
 
 def _mismatch(stored: StoredCommand, one: Asked) -> Rejected | None:
@@ -114,9 +162,7 @@ def _mismatch(stored: StoredCommand, one: Asked) -> Rejected | None:
     return compare(orjson.loads(stored.fingerprint), one.envelope.fingerprint)
 
 
-def _record(
-    folded: Folded, one: Asked, order: Order | None, decided: Decision | Rejected, *, replaces: bool
-) -> StoredCommand:
+def _record(folded: Folded, one: Asked, order: Order | None, decided: Decision | Rejected) -> StoredCommand:
     """Add the inbox row, the events and the reply of a new decision."""
     envelope = one.envelope
     events = decided.events if isinstance(decided, Decision) else ()
@@ -124,8 +170,6 @@ def _record(
     rejected = isinstance(decided, Rejected)
     reply = _refusal(decided) if isinstance(decided, Rejected) else _answer(one, decided)
     fingerprint = encode_json(envelope.fingerprint).decode() if envelope.fingerprint is not None else None
-    if replaces:
-        folded.batch.commands = [row for row in folded.batch.commands if row.id != envelope.id]
     folded.batch.commands.append(
         CommandRow(
             id=envelope.id,
@@ -137,7 +181,6 @@ def _record(
             reply=reply,
             first_sequence=(order.version if order is not None else 0) + 1,
             event_count=len(events),
-            replaces=replaces,
         )
     )
     for event, payload in zip(events, payloads, strict=True):
@@ -152,6 +195,7 @@ def _record(
         rejected=rejected,
         reply=reply,
         events=tuple(payload.decode() for payload in payloads),
+        decided_at=None,
     )
 
 
@@ -179,7 +223,7 @@ def _refusal(rejected: Rejected) -> str:
 
 def _reply(folded: Folded, one: Asked, flag: Flag, body: str) -> None:
     if one.reply_to is not None:
-        folded.replies[one.reply_to].append(Reply(one.envelope.id, flag, body))
+        folded.replies[one.reply_to].append(Reply(one.envelope.id, one.envelope.nonce, flag, body))
 
 
 def _event_row(event: Event, payload: bytes) -> EventRow:
@@ -188,7 +232,7 @@ def _event_row(event: Event, payload: bytes) -> EventRow:
     return EventRow(order_id, event.sequence, subject.merchant_id, event.type, event.at, payload.decode())
 
 
-def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Order | None:
+def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Order:
     """The order after its events; the rows they changed go into the batch, who watches them is woken."""
     for event in events:
         before, order = order, evolve(order, event)
@@ -200,4 +244,5 @@ def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Orde
             folded.batch.refunds[event.refund.id] = event.refund
         if before is None or before.status is not order.status:
             folded.batch.orders[order.id] = order
+    assert order is not None, "only the creation of an order is accepted without one"
     return order

@@ -1,31 +1,47 @@
-"""From a raw record to a command: what can be decoded goes on, what cannot is set aside with its reason."""
+"""From a raw record to a command: what can be decoded goes on, what cannot is set aside with its reason.
+
+record ─► envelope ─► its time within bounds of the log's own timestamp ─► Asked
+
+The time of a command is the clock of the host that wrote it. The log's timestamp is the broker's: one clock for all
+hosts, and the same for a record however often it is read, so that deciding it again makes the same bytes. The actor's
+own clock would make other ones.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.order import Command
+from domain.payment import CreatePayment, SettlePayment
+from domain.refund import CreateRefund
 from topics.catalogue import COMMANDS
 from topics.codec import command_of
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, checked_text, decode
-from topics.producer import Headers
+from topics.producer import REQUEST_TIMEOUT_MS, Headers
+
+AHEAD_MAX = timedelta(seconds=5)
+"""How far a host's clock may be ahead of the broker's. Hosts that keep time differ by milliseconds."""
+BEHIND_MAX = timedelta(milliseconds=REQUEST_TIMEOUT_MS) + AHEAD_MAX
+"""The longest that a producer holds a record before the log has it, and a clock that is as far behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One record of the commands topic."""
+    """One record of the commands topic. `logged_at`: when the broker appended it, by the broker's clock."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers
     origin: Origin
+    logged_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command as it stands on the log, and who waits for its answer."""
+    """A command as it stands on the log, its time within bounds, and who waits for its answer."""
 
     envelope: Envelope
     command: Command
@@ -34,12 +50,13 @@ class Asked:
 
 
 def incoming_of(message: Any) -> Incoming:
-    """From a Faust message (key, value and headers as bytes)."""
+    """From a Faust message (key, value and headers as bytes, timestamp in seconds)."""
     return Incoming(
         key=message.key,
         value=message.value,
         headers=message.headers or (),
         origin=Origin(COMMANDS, message.partition, message.offset),
+        logged_at=datetime.fromtimestamp(message.timestamp, UTC),
     )
 
 
@@ -48,9 +65,11 @@ def asked_of(incoming: Incoming) -> Asked:
     envelope = decode(incoming.value)
     if envelope.key.encode() != incoming.key:
         raise UndecodableError(f"the record's key is not its envelope's key {envelope.key!r}")
-    return Asked(
-        envelope=envelope, command=command_of(envelope), reply_to=_reply_to(incoming.headers), incoming=incoming
-    )
+    command, reply_to = command_of(envelope), _reply_to(incoming.headers)
+    by = _shift(envelope.at, incoming.logged_at)
+    if by:
+        envelope, command = _moved(envelope, command, by)
+    return Asked(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming)
 
 
 def _reply_to(headers: Headers) -> str | None:
@@ -65,3 +84,26 @@ def _reply_to(headers: Headers) -> str | None:
         except UnicodeDecodeError as error:
             raise UndecodableError(f"the header {HEADER_REPLY_TO} is not UTF-8") from error
     return None
+
+
+def _shift(at: datetime, logged_at: datetime) -> timedelta:
+    """By how much an instant must move to be within bounds of the log's timestamp."""
+    latest, earliest = logged_at + AHEAD_MAX, logged_at - BEHIND_MAX
+    return min(at, latest) - at if at > earliest else earliest - at
+
+
+def _moved(envelope: Envelope, command: Command, by: timedelta) -> tuple[Envelope, Command]:
+    """The command with all its instants moved. Raises UndecodableError where one leaves the calendar."""
+    try:
+        match command:
+            case CreatePayment() | CreateRefund():
+                command = replace(command, deadline_at=command.deadline_at + by)
+            case SettlePayment():
+                command = replace(command, late_deadline_at=command.late_deadline_at + by)
+            case _:
+                pass
+    except OverflowError as error:
+        raise UndecodableError(f"an instant of the command is out of range: {error}") from error
+    at = envelope.at + by
+    # Never a whole second: every rendering of an event's time has six digits after it.
+    return replace(envelope, at=at if at.microsecond else at.replace(microsecond=1)), command

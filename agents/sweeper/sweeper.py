@@ -78,8 +78,9 @@ class Sweeper:
         if self._prune_in <= 0:
             self._prune_in = PRUNE_EVERY_SECONDS
             commands = await self._store.prune_commands(days=self._settings.idempotency_retention_days)
+            promises = await self._store.prune_promises(days=self._settings.idempotency_retention_days)
             attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
-            log.info("pruned", commands=commands, webhook_attempts=attempts)
+            log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
 
     async def _settle_all(self, found: Overdue, returns: list[tuple[Payment, int]]) -> list[Record | None]:
         subjects: list[Payment | Refund] = [*found.payments, *found.refunds]

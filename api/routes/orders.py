@@ -50,7 +50,7 @@ async def ask_for_order(
     """The answer to a new order, whoever asks for it."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     parts = parts_of(request)
-    order_id = await parts.commands.promised_id(parts.redis, key) or new_id_for(request, ORDER, key)
+    order_id = await parts.commands.promised_id(key) or new_id_for(request, ORDER, key)
     command = CreateOrder(
         order_id=order_id,
         merchant_id=merchant_id,

@@ -12,13 +12,13 @@ from starlette.responses import Response
 from api.asking import Shape, answer_to, as_decided
 from api.auth import Caller, authenticated
 from api.bodies import read_json, read_optional_json
-from api.commands import UNKNOWN, Key
+from api.commands import Key
 from api.documentation import errors, json_body
-from api.errors import refused, unavailable
+from api.errors import refused
 from api.idempotency import key_of, new_id_for
 from api.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
 from api.parts import Parts, parts_of
-from api.reading import Found, find, json_response, order_as_found
+from api.reading import Found, find, json_response, known_order
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
     Instrument,
@@ -30,10 +30,8 @@ from api.schemas.payments import (
 )
 from domain.ids import ORDER, PAYMENT, is_id
 from domain.money import AMOUNT_MAX_MINOR
-from domain.order import Order
-from domain.payment import CapturePayment, CreatePayment, Payment
+from domain.payment import CapturePayment, CreatePayment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
-from store.orders import find_order, find_order_with
 from store.payments import PaymentFilter, find_payment, list_payments
 
 router = APIRouter(tags=["Payments"])
@@ -97,10 +95,6 @@ async def ask_for_payment(
         deadline_at=parts.clock.now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
     )
 
-    async def load() -> Order | None:
-        found = await find(parts, wanted.order_id, find_order)
-        return None if found is None else order_as_found(found)
-
     return await answer_to(
         request,
         command,
@@ -109,7 +103,7 @@ async def ask_for_payment(
         resource_id=payment_id,
         new=True,
         location=f"/api/v1/payments/{payment_id}" + ("/public" if public else ""),
-        load=load,
+        load=lambda: known_order(parts, wanted.order_id),
         shape=shape,
     )
 
@@ -207,7 +201,7 @@ async def capture(request: Request, payment_id: str) -> Response:
         resource_id=payment_id,
         new=False,
         location=f"/api/v1/payments/{payment_id}",
-        load=lambda: order_around(parts, found),
+        load=lambda: known_order(parts, found.order_id),
     )
 
 
@@ -218,10 +212,3 @@ async def owned_payment(parts: Parts, payment_id: str, merchant_id: str, *, key:
         await parts.commands.refuse_mismatch(key)
         raise refused(PAYMENT_NOT_FOUND)
     return found
-
-
-async def order_around(parts: Parts, found: Found) -> Order | None:
-    """The order with this one payment. Raises ApiError 503 while the payment itself is not decided."""
-    if not isinstance(found.row, Payment):
-        raise unavailable(UNKNOWN)
-    return await find_order_with(parts.pool, found.row)

@@ -17,8 +17,8 @@ from api.errors import refused
 from api.idempotency import key_of, new_id_for
 from api.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.parts import parts_of
-from api.reading import find, json_response
-from api.routes.payments import order_around, owned_payment
+from api.reading import find, json_response, known_order
+from api.routes.payments import owned_payment
 from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
 from domain.ids import REFUND, is_id
 from domain.refund import CreateRefund
@@ -83,7 +83,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         resource_id=refund_id,
         new=True,
         location=f"/api/v1/refunds/{refund_id}",
-        load=lambda: order_around(parts, found),
+        load=lambda: known_order(parts, found.order_id),
     )
 
 

@@ -44,7 +44,7 @@ async def collect(pool: asyncpg.Pool, settings: Settings, order_id: str) -> Coll
             dead = await _dead(reader, order_id, events, deliveries)
     except (KafkaError, OSError) as error:
         return Collected(Material(events, bank=bank, deliveries=deliveries), type(error).__name__)
-    asked = [record.envelope.id for record in commands if record.envelope is not None]
+    asked = [(one.envelope.id, one.envelope.nonce) for one in commands if one.envelope is not None]
     refusals = await refusals_of(pool, asked)
     return Collected(Material(events, commands, event_records, bank, deliveries, dead, refusals), None)
 

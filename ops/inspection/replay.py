@@ -35,7 +35,7 @@ from store.dead_letters import (
 from store.webhook_logs import NotRetryableError, reopen_log
 from topics.admin import catalogue_of, partitions_of
 from topics.catalogue import WEBHOOKS_DLQ, partition_of
-from topics.deadletter import REASON_UNDECODABLE
+from topics.deadletter import REASON_EXPIRED, REASON_UNDECODABLE
 from topics.delivery import delivery_record, read_delivery
 from topics.envelope import UndecodableError, decode
 from topics.locating import SLACK
@@ -76,6 +76,8 @@ def refusal_of(letter: Letter, *, force: bool) -> Refusal | None:
         return Refusal(letter, "it came back from a replay; --force sends it all the same")
     if letter.reason == REASON_UNDECODABLE:
         return Refusal(letter, "it cannot be decoded and would die again; --force sends it all the same")
+    if letter.reason == REASON_EXPIRED:
+        return Refusal(letter, "it may have been decided before and would act twice; --force sends it all the same")
     return None
 
 

@@ -58,8 +58,8 @@ class Material:
     bank: Sequence[JsonObject] = ()
     deliveries: Sequence[JsonObject] = ()
     dead: Sequence[LogRecord] = ()
-    refusals: Mapping[str, str] = field(default_factory=dict)
-    """Command id -> why the actor refused it."""
+    refusals: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(command id, nonce) -> why the actor refused this request."""
 
 
 def steps_of(material: Material) -> list[Step]:
@@ -124,14 +124,15 @@ def _state(resource: JsonObject) -> str:
 
 
 def _commands(
-    records: Iterable[LogRecord], led_to_events: set[str | None], refusals: Mapping[str, str]
+    records: Iterable[LogRecord], led_to_events: set[str | None], refusals: Mapping[tuple[str, str], str]
 ) -> Iterator[Step]:
     for record in records:
         envelope = record.envelope
         if envelope is None:
             yield Step(record.at, StepKind.COMMAND, "undecodable", record.place, place=record.place, refused=True)
             continue
-        fruitless = envelope.id not in led_to_events
+        refusal = refusals.get((envelope.id, envelope.nonce))
+        fruitless = refusal is not None or envelope.id not in led_to_events
         yield Step(
             at=envelope.at,
             kind=StepKind.COMMAND,
@@ -139,7 +140,7 @@ def _commands(
             id=envelope.id,
             caused_by=envelope.caused_by,
             request_id=envelope.request_id,
-            gist=_asked(gist_of(envelope.body), refusals.get(envelope.id), fruitless=fruitless),
+            gist=_asked(gist_of(envelope.body), refusal, fruitless=fruitless),
             place=record.place,
             refused=fruitless,
             facts=envelope.body,

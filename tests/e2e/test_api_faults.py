@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import asyncpg
 import httpx
+import redis.asyncio as redis
 
 from store.probe import AWAY_AFTER_SECONDS
 from tests.support.api import Api, created, error_of
@@ -162,3 +163,48 @@ async def test_a_repeat_after_an_unknown_answer_asks_for_the_same_payment(api: A
     made = await eventually(replayed, timeout=30)
     assert made is not None
     assert promised in (None, made["id"])
+
+
+async def test_what_was_promised_outlives_everything_in_redis(api: Api, stack: Stack) -> None:
+    order = await api.order()
+    stack.hold("payments")
+    try:
+        payment = await api.post("/payments", {"order_id": order["id"], "method": "upi", "vpa": "success@upi"})
+        promised = await api.post("/orders", {"amount": 900})
+        assert (payment.status_code, promised.status_code) == (202, 202)
+        await _flush(stack)
+        paths = [f"/payments/{payment.json()['id']}", f"/orders/{promised.json()['id']}"]
+        read = [await api.get(path) for path in paths]
+    finally:
+        stack.release("payments")
+    assert [(answer.status_code, answer.json()) for answer in read] == [(200, payment.json()), (200, promised.json())]
+    assert (await api.decided(paths[0], timeout=30))["status"] == "SUCCESS"
+    await asyncio.to_thread(stack.wait_until_ready)
+
+
+async def test_a_payment_of_an_order_that_only_the_log_has_is_never_called_unknown(
+    api: Api, stack: Stack, database: asyncpg.Connection
+) -> None:
+    # Given an order that stands on the log, is not decided, and of which the API has no trace,
+    stack.hold("payments")
+    try:
+        order = (await api.post("/orders", {"amount": 900})).json()
+        await _flush(stack)
+        await database.execute("DELETE FROM promises WHERE resource_id = $1", order["id"])
+        # when it is paid three times with one key,
+        body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
+        answers = [await api.post("/payments", body, key=f"unseen-{order['id']}") for _ in range(3)]
+    finally:
+        stack.release("payments")
+    # then nobody is told that it does not exist: it does, and it is paid.
+    assert {answer.status_code for answer in answers} <= {202, 409, 503}
+    payment = await eventually(
+        lambda: database.fetchval("SELECT status FROM payments WHERE order_id = $1", order["id"]), timeout=30
+    )
+    assert payment is not None
+    await asyncio.to_thread(stack.wait_until_ready)
+
+
+async def _flush(stack: Stack) -> None:
+    async with redis.Redis.from_url(stack.redis_url) as client:
+        await client.flushall()

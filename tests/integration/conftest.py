@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.actor import Bench
 from tests.support.asking import Asker, history
 from tests.support.stack import Stack, running_stack
 
@@ -19,3 +20,12 @@ async def recorded() -> AsyncIterator[tuple[Stack, Asker]]:
             stack.hold("payments")
             stack.hold("processor")
             yield stack, asker
+
+
+@pytest.fixture
+async def bench(services: Stack) -> AsyncIterator[Bench]:
+    """Payment actors to be driven by hand, on services without any role."""
+    async with Asker(services.settings) as asker:
+        made = Bench(asker)
+        yield made
+        await made.close()

@@ -6,104 +6,27 @@ The actor's loop is driven by hand, so that it can be cut off at exactly the wro
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 import agents.payments.actor
-from agents.payments.actor import OtherOwnerError, PaymentActor, Prepared
+from agents.payments.actor import OtherOwnerError
 from agents.payments.folding import Folded, fold
 from agents.payments.intake import Asked, Incoming
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
-from domain.order import Command
+from runtime.clock import now
 from store.actor import ActorStore, Batch, CommandRow, Conflict, Unwritable
-from store.redis_clients import make_redis, make_subscriber
+from store.redis_clients import make_subscriber
 from store.replies import merchant_channel, payment_channel
-from tests.support.asking import Asker, fresh, order_command, payment_command
-from tests.support.stack import Stack
-from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
+from tests.support.actor import OFFSETS, Bench, work
+from tests.support.asking import fresh, order_command, payment_command
+from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin
-from topics.envelope import HEADER_REPLY_TO
-from topics.producer import Headers, LogProducer, Record
-
-OFFSETS = itertools.count()
-
-
-class Bench:
-    """Actors over one stack's services; each `actor()` is a process that has just started."""
-
-    def __init__(self, asker: Asker) -> None:
-        self.asker = asker
-        self._stores: list[ActorStore] = []
-        self._producers: list[LogProducer] = []
-        self.redis = make_redis(asker.settings)
-
-    async def actor(self) -> PaymentActor:
-        store, producer = ActorStore(self.asker.settings), LogProducer(self.asker.settings.kafka_bootstrap_servers)
-        await store.start()
-        await producer.start()
-        self._stores.append(store)
-        self._producers.append(producer)
-        return PaymentActor(store, producer, self.redis)
-
-    async def close(self) -> None:
-        for store in self._stores:
-            await store.stop()
-        for producer in self._producers:
-            await producer.stop()
-        await self.redis.aclose()
-
-    def incoming(self, record: Record, reply_to: str | None = None) -> Incoming:
-        headers = [*record.headers, *([(HEADER_REPLY_TO, reply_to.encode())] if reply_to else [])]
-        return Incoming(record.key, record.value, headers, Origin(COMMANDS, record.partition, next(OFFSETS)))
-
-    def asked(self, command: Command, command_id: str = "", **more: str) -> Incoming:
-        return self.incoming(self.asker.record(command, command_id, **more))
-
-    async def events(self, order_id: str) -> list[str]:
-        rows = await self.asker.pool.fetch("SELECT type FROM events WHERE order_id = $1 ORDER BY sequence", order_id)
-        return [row["type"] for row in rows]
-
-    async def on_topic(self, topic: str, key: str, partitions: int) -> list[bytes]:
-        """Values of the key's records that are on the topic by now."""
-        places = [TopicPartition(topic, number) for number in range(partitions)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.asker.settings.kafka_bootstrap_servers, enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            consumer.assign(places)
-            await consumer.seek_to_beginning(*places)
-            ends, found = await consumer.end_offsets(places), []
-            async with asyncio.timeout(20):
-                while any([await consumer.position(place) < ends[place] for place in places]):
-                    for messages in (await consumer.getmany(timeout_ms=200)).values():
-                        found += [message.value for message in messages if message.key == key.encode()]
-            return found
-        finally:
-            await consumer.stop()
-
-    async def event_records(self, order_id: str) -> list[bytes]:
-        return await self.on_topic(EVENTS, order_id, self.asker.settings.topic_partitions)
-
-
-@pytest.fixture
-async def bench(services: Stack) -> AsyncIterator[Bench]:
-    async with Asker(services.settings) as asker:
-        made = Bench(asker)
-        yield made
-        await made.close()
-
-
-async def work(actor: PaymentActor, *messages: Incoming) -> Prepared:
-    prepared = await actor.prepare(messages)
-    await actor.finish(prepared)
-    return prepared
+from topics.producer import Headers
 
 
 async def test_a_crash_between_commit_and_publish_loses_and_repeats_nothing(bench: Bench) -> None:
@@ -201,7 +124,7 @@ async def test_a_hostile_record_is_a_dead_letter_and_the_commands_beside_it_are_
     value = orjson.dumps({**orjson.loads(record.value or b""), **fields})
     if "900 KB" in kind:
         value = b"\xff" * 900_000
-    hostile = Incoming(record.key, value, headers, Origin(COMMANDS, record.partition, next(OFFSETS)))
+    hostile = Incoming(record.key, value, headers, Origin(COMMANDS, record.partition, next(OFFSETS)), now())
     batch = [bench.asked(order_command(order_id)), hostile, bench.asked(payment_command(order_id, fresh(PAYMENT)))]
     # When the actor, careful or not, works on them,
     actor = await bench.actor()

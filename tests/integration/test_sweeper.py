@@ -220,9 +220,9 @@ async def _decide(asker: Asker, *commands: Command) -> None:
 async def _take(asker: Asker, *records: Record) -> None:
     """An actor decides these records."""
     store, redis = ActorStore(asker.settings), make_redis(asker.settings)
-    actor = PaymentActor(store, asker.producer, redis)
+    actor = PaymentActor(store, asker.producer, redis, inbox_days=asker.settings.idempotency_retention_days)
     prepared = await actor.prepare(
-        [Incoming(one.key, one.value, one.headers, Origin(COMMANDS, one.partition, 0)) for one in records]
+        [Incoming(one.key, one.value, one.headers, Origin(COMMANDS, one.partition, 0), now()) for one in records]
     )
     await prepared.replying
     await store.stop()

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -73,12 +73,11 @@ class Asker:
         await self.producer.stop()
         await self.pool.close()
 
-    def record(self, command: Command, command_id: str = "", **more: Any) -> Record:
-        """The command as a record; a random id unless one is given."""
+    def record(self, command: Command, command_id: str = "", *, at: datetime | None = None, **more: Any) -> Record:
+        """The command as a record; a random id unless one is given, and asked now unless at another time."""
+        command_id = command_id or f"cmd_{secrets.token_hex(8)}"
         return self.envelope_record(
-            command_envelope(
-                command, command_id=command_id or f"cmd_{secrets.token_hex(8)}", at=now(), request_id="req_test", **more
-            )
+            command_envelope(command, command_id=command_id, at=at or now(), request_id="req_test", **more)
         )
 
     def envelope_record(self, envelope: Envelope) -> Record:

@@ -19,6 +19,7 @@ from agents.reading import has_type, letters_of
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
 from ops.inspection.schemas import RecordKind, sample_of
+from runtime.clock import now
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ
 from topics.deadletter import LETTER_BYTES_MAX, Origin, dead_letter, hash_of
 from topics.delivery import read_delivery
@@ -56,7 +57,7 @@ def changed(record_type: str, **fields: object) -> bytes:
 
 def incoming(value: bytes, headers: Headers = ()) -> Incoming:
     key = orjson.loads(value)["key"]
-    return Incoming(key.encode() if isinstance(key, str) else b"", value, headers, Origin(COMMANDS, 0, 1))
+    return Incoming(key.encode() if isinstance(key, str) else b"", value, headers, Origin(COMMANDS, 0, 1), now())
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_steps_stand_in_the_order_of_time_with_states_before_and_after() -> None
 
 
 def test_a_command_without_an_event_is_marked_and_says_why() -> None:
-    refusals = {"cmd_refused": "Payment not in capturable state"}
+    refusals = {("cmd_refused", ""): "Payment not in capturable state"}
     last = steps_of(material(refusals=refusals))[-1]
     assert last.refused
     assert "refused: Payment not in capturable state" in last.gist

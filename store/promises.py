@@ -1,0 +1,79 @@
+"""What was answered 202: on the log, not decided in time. Kept here, so that no later read of it answers 404.
+
+One row for each promised request, under the identity of its row in the inbox (command id, nonce). Of the requests with
+one Idempotency-Key only one has an open promise: another gets one once the earlier was refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import asyncpg
+
+INSERT = """
+INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource)
+VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (command_id, nonce) DO NOTHING
+"""
+# promises_pkey, commands_pkey
+OTHER_IS_OPEN = """
+SELECT EXISTS (SELECT FROM promises other
+                WHERE other.command_id = $1
+                  AND other.nonce <> $2
+                  AND NOT EXISTS (SELECT FROM commands refusal
+                                   WHERE refusal.id = other.command_id
+                                     AND refusal.nonce = other.nonce
+                                     AND refusal.rejected))
+"""
+# Two API workers may promise for one key at once. Held until the end of the transaction.
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7240011))"
+# promises_resource_id
+FIND = """
+SELECT command_id, nonce, resource_id, order_id, merchant_id, resource
+  FROM promises
+ WHERE resource_id = $1
+ ORDER BY promised_at DESC
+ LIMIT 1
+"""
+# promises_pkey
+FIND_RESOURCE = "SELECT resource_id FROM promises WHERE command_id = $1 ORDER BY promised_at DESC LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """`resource`: JSON in the public shape, as it was answered."""
+
+    command_id: str
+    nonce: str
+    resource_id: str
+    order_id: str
+    merchant_id: str
+    resource: str
+
+
+async def make_promise(pool: asyncpg.Pool, promise: Promise, *, timeout: float) -> bool:
+    """Record it; False where another request with the same key has an open promise. Can be repeated.
+
+    Raises the database's errors: whether it was recorded is unknown then.
+    """
+    if not promise.nonce:
+        await pool.execute(INSERT, *astuple(promise), timeout=timeout)
+        return True
+    async with pool.acquire(timeout=timeout) as connection, connection.transaction():
+        await connection.execute(LOCK, promise.command_id, timeout=timeout)
+        if await connection.fetchval(OTHER_IS_OPEN, promise.command_id, promise.nonce, timeout=timeout):
+            return False
+        await connection.execute(INSERT, *astuple(promise), timeout=timeout)
+        return True
+
+
+async def find_promise(pool: asyncpg.Pool, resource_id: str, *, timeout: float) -> Promise | None:
+    """The newest promise of this resource."""
+    row = await pool.fetchrow(FIND, resource_id, timeout=timeout)
+    return None if row is None else Promise(**row)
+
+
+async def promised_resource(pool: asyncpg.Pool, command_id: str, *, timeout: float) -> str | None:
+    """Id of the resource that was promised last under this Idempotency-Key."""
+    resource_id: str | None = await pool.fetchval(FIND_RESOURCE, command_id, timeout=timeout)
+    return resource_id
