@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = 32
+SECRET_BYTES_MIN = 24
+"""Standard Webhooks: 24 to 64 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,15 @@ def new_secret(random: bytes) -> str:
     """`whsec_` and the base64 of SECRET_BYTES random bytes."""
     assert len(random) == SECRET_BYTES
     return SECRET_PREFIX + base64.b64encode(random).decode()
+
+
+def is_secret(text: str) -> bool:
+    """True for the prefix and the base64 of at least SECRET_BYTES_MIN bytes: an empty key signs, but proves nothing."""
+    try:
+        key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(SECRET_PREFIX) and len(key) >= SECRET_BYTES_MIN
 
 
 def hex_signature(secret: str, body: bytes) -> str:

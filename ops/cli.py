@@ -8,6 +8,7 @@ Expected failures are a `GatewayError`: one sentence, no traceback, its exit cod
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
@@ -129,6 +130,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """The last lines, while a reader that has gone can still be passed over in silence."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -23,10 +23,14 @@ SELECT DISTINCT ON (letter_id) letter_id, action, reason, actor, replay_id, at
   FROM dlq_actions
  ORDER BY letter_id, id DESC
 """
+# dlq_actions is small and read whole, as the letters are.
+REPLAYS = (
+    "SELECT subject, count(*) AS times FROM dlq_actions WHERE action = 'replayed' AND subject IS NOT NULL GROUP BY 1"
+)
 HISTORY = "SELECT action, reason, actor, replay_id, at FROM dlq_actions WHERE letter_id = $1 ORDER BY id"
 AUDIT = """
-INSERT INTO dlq_actions (letter_id, topic, action, reason, actor, replay_id)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO dlq_actions (letter_id, topic, action, reason, actor, replay_id, subject)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING
 """
 BEGIN = "INSERT INTO dlq_replays (id, topic, selection, actor) VALUES ($1, $2, $3, $4)"
@@ -49,6 +53,9 @@ LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 7240004))"
 # webhook_logs_pkey, commands_pkey
 DELIVERY = "SELECT merchant_id, status, attempts FROM webhook_logs WHERE id = $1"
 DECIDED = "SELECT rejected, decided_at FROM commands WHERE id = $1 ORDER BY rejected, decided_at DESC LIMIT 1"
+
+
+DISCARDED, REOPENED = "discarded", "reopened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,17 @@ async def history_of(pool: asyncpg.Pool, letter_id: str) -> list[dict[str, Any]]
 
 async def discard(pool: asyncpg.Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
     """Write down that this letter needs nothing more. It stays on the log."""
-    await pool.execute(AUDIT, letter_id, topic, "discarded", reason, actor, None)
+    await pool.execute(AUDIT, letter_id, topic, DISCARDED, reason, actor, None, None)
+
+
+async def reopen(pool: asyncpg.Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
+    """Take a discard back: the letter is open again, and both actions stay in its history."""
+    await pool.execute(AUDIT, letter_id, topic, REOPENED, reason, actor, None, None)
+
+
+async def replays_by_subject(pool: asyncpg.Pool) -> dict[str, int]:
+    """Id of a command or delivery -> how many of its letters were replayed."""
+    return {row["subject"]: row["times"] for row in await pool.fetch(REPLAYS)}
 
 
 async def begin_replay(pool: asyncpg.Pool, replay_id: str, topic: str, letters: Sequence[str], actor: str) -> None:
@@ -114,12 +131,20 @@ async def mark_sending(pool: asyncpg.Pool, replay_id: str, letter_id: str, *, to
 
 
 async def mark_sent(
-    pool: asyncpg.Pool, replay_id: str, letter_id: str, *, topic: str, offset: int, reason: str, actor: str
+    pool: asyncpg.Pool,
+    replay_id: str,
+    letter_id: str,
+    *,
+    topic: str,
+    offset: int,
+    reason: str,
+    actor: str,
+    subject: str | None,
 ) -> None:
     """Mark and audit row in one transaction."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(SENT, replay_id, letter_id, offset)
-        await connection.execute(AUDIT, letter_id, topic, "replayed", reason, actor, replay_id)
+        await connection.execute(AUDIT, letter_id, topic, "replayed", reason, actor, replay_id, subject)
 
 
 async def finish_replay(pool: asyncpg.Pool, replay_id: str) -> None:

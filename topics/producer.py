@@ -101,6 +101,19 @@ class LogProducer:
             raise LogUnavailableError(repr(error)) from error
         return ack
 
+    async def write(self, record: Record, *, timeout: float) -> int:
+        """Write one record once, and return its offset. Raises LogUnavailableError: whether it was written is unknown.
+
+        Unlike `send`, this writes a record that has neither key nor value.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                producer = self._producer = self._producer or await self._connect()
+                (ack,) = await _hand_over(producer, {(record.topic, record.partition): [record]})
+                return int(getattr(await ack, "offset", -1))
+        except (KafkaError, TimeoutError, AssertionError) as error:
+            raise LogUnavailableError(repr(error)) from error
+
     async def publish(self, records: Iterable[Record], *, timeout: float) -> None:
         """Write all records; per partition they stand on the log in the given order (first sights, when repeated).
 
@@ -177,6 +190,14 @@ class LogProducer:
 
 
 async def _publish_once(producer: AIOKafkaProducer, by_partition: dict[tuple[str, int], list[Record]]) -> None:
+    for ack in await _hand_over(producer, by_partition):
+        await ack
+
+
+async def _hand_over(
+    producer: AIOKafkaProducer, by_partition: dict[tuple[str, int], list[Record]]
+) -> list[asyncio.Future[object]]:
+    """The broker's acks to come."""
     acks: list[asyncio.Future[object]] = []
     for (topic, partition), records in by_partition.items():
         waiting = list(reversed(records))
@@ -191,8 +212,7 @@ async def _publish_once(producer: AIOKafkaProducer, by_partition: dict[tuple[str
             assert batch.record_count(), f"record of {len(waiting[-1].value or b'')} bytes is larger than a batch"
             batch.close()
             acks.append(await producer.send_batch(batch, topic, partition=partition))
-    for ack in acks:
-        await ack
+    return acks
 
 
 async def _close(producer: AIOKafkaProducer) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-import orjson
-
-from topics.envelope import Envelope, UndecodableError, decode
+from topics.envelope import Envelope, UndecodableError, decode, read_json
 
 JsonObject = dict[str, Any]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class LogRecord:
     at_ms: int
     key: bytes
     value: bytes
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
+    null_key: bool = False
+    tombstone: bool = False
+    """The value is null, which is not the same as an empty one."""
 
     @classmethod
     def of(cls, message: Any) -> LogRecord:
@@ -38,6 +42,8 @@ class LogRecord:
             key=message.key or b"",
             value=message.value or b"",
             headers=tuple(message.headers or ()),
+            null_key=message.key is None,
+            tombstone=message.value is None,
         )
 
     @property
@@ -46,7 +52,8 @@ class LogRecord:
 
     @property
     def at(self) -> datetime:
-        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
+        """A producer may have written any number; one beyond the calendar becomes the calendar's end."""
+        return EPOCH + timedelta(milliseconds=min(max(self.at_ms, 0), LATEST_MS))
 
     @cached_property
     def envelope(self) -> Envelope | None:
@@ -60,15 +67,16 @@ class LogRecord:
     def json(self) -> JsonObject | None:
         """The value as a JSON object, envelope or not."""
         try:
-            found = orjson.loads(self.value)
-        except orjson.JSONDecodeError:
+            found = read_json(self.value)
+        except (ValueError, TypeError):
             return None
         return found if isinstance(found, dict) else None
 
     def header(self, name: str) -> str | None:
+        """The first of this name; None where there is none, or where it is null."""
         for found, content in self.headers:
             if found == name:
-                return content.decode("utf-8", "replace")
+                return None if content is None else content.decode("utf-8", "replace")
         return None
 
     @property

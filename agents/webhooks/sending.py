@@ -39,16 +39,24 @@ class TargetRefusedError(OSError):
 
 
 class Sender:
-    """Makes attempts. `open` and `close` belong to one event loop."""
+    """Makes attempts. `open` and `close` belong to one event loop.
 
-    def __init__(self, settings: Settings) -> None:
+    `verify_tls` False is for `gateway listen` alone: a developer's server with a certificate that it signed itself.
+    """
+
+    def __init__(self, settings: Settings, *, verify_tls: bool = True) -> None:
+        self._verify_tls = verify_tls
         self._private_allowed = settings.private_targets_allowed
         self._timeout = aiohttp.ClientTimeout(total=settings.delivery_timeout_ms / 1000, connect=CONNECT_SECONDS)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         connector = aiohttp.TCPConnector(
-            limit=0, socket_factory=self._guarded_socket, keepalive_timeout=KEEP_ALIVE_SECONDS, ttl_dns_cache=10
+            limit=0,
+            socket_factory=self._guarded_socket,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            ttl_dns_cache=10,
+            ssl=self._verify_tls,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -1,6 +1,7 @@
 """`gateway dlq`: look at dead letters, send them again, or write down that they need nothing more.
 
-Without --apply, `replay` only says what it would do. Every replay and every discard is an audit row with who and why.
+Without --apply, `replay` only prints what it would do. Every replay, discard and reopening is an audit row with who and
+why.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from ops.inspection.schemas import RecordKind, sample_of
 from runtime.clock import random_token
 from runtime.settings import Settings
 from store.connections import make_pool
-from store.dead_letters import begin_replay, discard, find_replay, history_of
+from store.dead_letters import DISCARDED, begin_replay, discard, find_replay, history_of, reopen
 from topics.catalogue import PAYMENTS_DLQ, WEBHOOKS_DLQ
+from topics.envelope import read_json
 
 T = TypeVar("T")
 DEAD_LETTER_TOPICS = (PAYMENTS_DLQ, WEBHOOKS_DLQ)
@@ -60,7 +62,9 @@ def _selection(
 ) -> Selection:
     topics = DEAD_LETTER_TOPICS if topic is None else (named_topic(topic, settings).name,)
     if topics[0] not in DEAD_LETTER_TOPICS:
-        raise AskedWronglyError(f"{topics[0]} is no dead-letter topic; those are {' and '.join(DEAD_LETTER_TOPICS)}.")
+        raise AskedWronglyError(
+            f"{topics[0]} is not a dead-letter topic; those are {' and '.join(DEAD_LETTER_TOPICS)}."
+        )
     return Selection(
         topics=topics,
         ids=frozenset(ids),
@@ -143,7 +147,10 @@ def show(
         letter = await _letter(settings, pool, letter_id)
         return {
             **_summary(letter),
-            "headers": letter.headers,
+            "headers": {name: _header(content) for name, content in letter.headers},
+            "header_list": [{"name": name, "value": _header(content)} for name, content in letter.headers],
+            "cut": letter.cut,
+            "value_bytes": letter.body.get("value_bytes", len(letter.value or b"")),
             "record": _readable(letter.value, unmask=unmask),
             "trace": letter.body["trace"],
             "since_then": await since_then(pool, letter),
@@ -160,10 +167,16 @@ def show(
         console.print(f"{name:<15} {text}", markup=False)
 
 
-def _readable(value: bytes, *, unmask: bool) -> Any:
+def _header(content: bytes | None) -> str | None:
+    return None if content is None else content.decode("utf-8", "backslashreplace")
+
+
+def _readable(value: bytes | None, *, unmask: bool) -> Any:
+    if value is None:
+        return None
     try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
+        return read_json(value)
+    except (ValueError, TypeError):
         return {"hex": (value if unmask else masked_bytes(value)).hex(" ")}
 
 
@@ -182,8 +195,8 @@ def diff(
     letter, since = _with_pool(work)
     record = _readable(letter.value, unmask=unmask)
     is_record = isinstance(record, dict) and "hex" not in record
-    record_type = str(record.get("type")) if is_record else letter.headers.get("type", "?")
-    problems = RecordKind.problems_of(record) if is_record else ["the value is no JSON object"]
+    record_type = str(record.get("type")) if is_record else letter.header("type") or "?"
+    problems = RecordKind.problems_of(record) if is_record else ["the value is not a JSON object"]
     shape = _shape_diff(record_type, record if unmask else masked(record))
     if as_json:
         print_json({"id": letter.id, "type": record_type, "problems": problems, "since_then": since, "diff": shape})
@@ -333,6 +346,33 @@ def discard_letters(
         print_json({"discarded": done})
     else:
         console.print(f"{len(done)} discarded")
+
+
+@dlq.command("reopen")
+def reopen_letters(
+    ids: Annotated[list[str], typer.Argument(help="Discarded letters.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    as_json: Json = False,
+) -> None:
+    """Take a discard back: the letters are open again and can be replayed. Both actions stay in their history."""
+    if not reason.strip():
+        raise AskedWronglyError("Reopening needs a reason.")
+
+    async def work(settings: Settings, pool: asyncpg.Pool) -> list[str]:
+        asked = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids), handled_too=True)
+        chosen = [letter for letter in await letters(settings, pool, asked) if letter.action == DISCARDED]
+        missing = set(ids) - {letter.id for letter in chosen}
+        if missing:
+            raise AskedWronglyError(f"Not discarded: {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
+        for letter in chosen:
+            await reopen(pool, letter.id, letter.topic, reason=reason.strip(), actor=_actor())
+        return [letter.id for letter in chosen]
+
+    done = _with_pool(work)
+    if as_json:
+        print_json({"reopened": done})
+    else:
+        console.print(f"{len(done)} reopened")
 
 
 def _actor() -> str:

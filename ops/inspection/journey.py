@@ -17,7 +17,7 @@ from ops.inspection.collecting import Collected, collect
 from ops.inspection.masking import masked, masked_text
 from ops.inspection.mermaid import as_mermaid
 from ops.inspection.outcome import run
-from ops.inspection.printing import Json, Unmask, console, print_json, print_json_line
+from ops.inspection.printing import Json, Unmask, console, print_json, print_json_line, print_text
 from ops.inspection.rendering import short_topic, style_of
 from ops.inspection.story import Step, StepKind, steps_of
 from ops.inspection.subject import Subject, subject_of
@@ -85,7 +85,7 @@ def _print_all(
         print_json(shown)
         return
     if mermaid:
-        print(as_mermaid(steps))
+        print_text(as_mermaid(steps))
         return
     console.print(f"[bold]{subject.order_id}[/bold] ({len(steps)} steps)")
     for before, step in _with_before(steps):

@@ -1,6 +1,7 @@
-"""`gateway listen --forward-to URL`: the events of a running gateway as signed webhooks on a developer's machine.
+"""`gateway listen`: the events of a running gateway as signed webhooks on a developer's machine.
 
-    events topic ─► the same body, signature and sender as the dispatcher's ─► http://localhost:…
+    events topic ─► the same body, signature and sender as the dispatcher's ─► --forward-to http://localhost:…
+                                                                           └─► without it: printed
     typed while it runs:   r   send the last one again        evt_…   send that one again
 
 Reads beside every consumer group, writes nothing: no delivery row, no retry. One attempt each; a failure is shown.
@@ -23,11 +24,11 @@ from rich.text import Text
 from agents.webhooks.sending import Sender
 from domain.delivery import MERCHANT_EVENTS, Due, Prepared, Sent
 from domain.ids import parse_event_id
-from domain.signature import SECRET_BYTES, SECRET_PREFIX, Secrets, new_secret
+from domain.signature import SECRET_BYTES, SECRET_BYTES_MIN, SECRET_PREFIX, Secrets, is_secret, new_secret
 from ops.inspection.names import parse_instant
 from ops.inspection.outcome import FOUND, AskedWronglyError, run
 from ops.inspection.printing import Json, console, print_json_line
-from ops.inspection.rendering import style_of
+from ops.inspection.rendering import printable, style_of
 from runtime.clock import now
 from runtime.settings import Settings
 from store.connections import make_pool
@@ -43,11 +44,15 @@ LISTENER = "whe_" + "0" * 16
 
 
 class Forwarder:
-    """Sends one event after another to the developer's URL and remembers them, to send them again on demand."""
+    """Sends one event after another to the developer's URL and remembers them, to send them again on demand.
 
-    def __init__(self, settings: Settings, url: str, secret: str, *, as_json: bool) -> None:
+    `url` None: payloads are printed instead.
+    """
+
+    def __init__(self, settings: Settings, url: str | None, secret: str, *, insecure: bool, as_json: bool) -> None:
         # Whoever names a URL on the command line means it, wherever it is.
-        self._sender = Sender(settings.model_copy(update={"webhook_allow_private_networks": True}))
+        allowed = settings.model_copy(update={"webhook_allow_private_networks": True})
+        self._sender = Sender(allowed, verify_tls=not insecure)
         self._url = url
         self._secrets = Secrets(secret)
         self._as_json = as_json
@@ -64,11 +69,19 @@ class Forwarder:
         return event_id in self._known
 
     async def forward(self, event: Envelope) -> bool:
-        """Send and print. True where the answer was 2xx."""
+        """Send and print. True where the answer was 2xx. An event without a payload is one line, and is skipped."""
+        try:
+            body = event_webhook_body(event)
+        except Exception as error:
+            self._print_skipped(event, error)
+            return False
         attempts = self._known.get(event.id, (event, 0))[1] + 1
         self._known[event.id] = (event, attempts)
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
+        if self._url is None:
+            self._print_payload(event, body)
+            return True
         due = Due(uuid.uuid4(), LISTENER, event.key, attempts)
         payment = event.body.get("payment")
         prepared = Prepared(
@@ -76,7 +89,7 @@ class Forwarder:
             event_id=event.id,
             payment_id=payment["id"] if isinstance(payment, dict) else None,
             url=self._url,
-            body=event_webhook_body(event),
+            body=body,
             secrets=self._secrets,
             schedule_from=0,
             replay=attempts > 1,
@@ -97,43 +110,67 @@ class Forwarder:
         answer = sent.error if sent.answer is None else f"{sent.answer.code}"
         if self._as_json:
             attempt = sent.prepared.due.attempt
-            print_json_line({"event": event.type, "id": event.id, "answer": answer, "attempt": attempt})
+            body = None if sent.answer is None else sent.answer.text
+            print_json_line({"event": event.type, "id": event.id, "answer": answer, "attempt": attempt, "body": body})
             return
         ok = sent.answer is not None and 200 <= sent.answer.code < 300
         line = Text(f"{sent.at:%H:%M:%S}  ")
         line.append(f"{event.type:<20}", style=style_of(event.type))
-        line.append(f" {event.id}  ")
+        line.append(f" {printable(event.id)}  ")
         line.append(f"{answer} in {sent.duration_ms} ms", style="green" if ok else "red")
+        if sent.answer is not None and sent.answer.text:
+            line.append(f"\n          {printable(sent.answer.text)}", style="dim")
         console.print(line)
+
+    def _print_payload(self, event: Envelope, body: bytes) -> None:
+        if self._as_json:
+            print_json_line({"event": event.type, "id": event.id, "payload": orjson.loads(body)})
+            return
+        line = Text(f"{event.at:%H:%M:%S}  ").append(f"{event.type:<20}", style=style_of(event.type))
+        console.print(line.append(f" {printable(event.id)}\n{printable(body.decode())}"))
+
+    def _print_skipped(self, event: Envelope, error: Exception) -> None:
+        why = f"not a payload for merchants ({type(error).__name__}: {error})"
+        if self._as_json:
+            print_json_line({"event": event.type, "id": event.id, "skipped": why})
+        else:
+            console.print(Text(f"{printable(event.id)} skipped: {printable(why)}", style="red"))
 
 
 def listen(
-    forward_to: Annotated[str, typer.Option("--forward-to", help="Where to POST: http://localhost:4000/webhooks")],
+    forward_to: Annotated[
+        str | None, typer.Option("--forward-to", help="Where to POST: http://localhost:4000/webhooks; none: print.")
+    ] = None,
     start: Annotated[str, typer.Option("--from", help="now, a duration ago (10m), or an instant.")] = "now",
     event: Annotated[list[str] | None, typer.Option(help="Only these events; none: all that merchants get.")] = None,
     merchant: Annotated[str | None, typer.Option(help="Only this merchant's.")] = None,
     secret: Annotated[str | None, typer.Option(help="Sign with this secret (whsec_…); none: a new one.")] = None,
     resend: Annotated[str | None, typer.Option(help="Send this one event (evt_…) and end.")] = None,
     maximum: Annotated[int, typer.Option("--max", min=0, help="End after so many; 0: go on.")] = 0,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept a self-signed certificate.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Get signed webhooks on localhost. Exit code 1: the resent event was not taken."""
-    if not forward_to.startswith(("http://", "https://")):
-        raise AskedWronglyError(f"{forward_to!r} is no http or https address.")
+    """Get signed webhooks on localhost, or print their payloads. Exit code 1: the resent event was not accepted."""
+    if forward_to is not None and not forward_to.startswith(("http://", "https://")):
+        raise AskedWronglyError(f"{forward_to!r} is not an http or https URL.")
     wanted = _wanted(event or [])
-    signing = secret or new_secret(token_bytes(SECRET_BYTES))
-    if not signing.startswith(SECRET_PREFIX):
-        raise AskedWronglyError(f"The secret must begin with {SECRET_PREFIX}.")
+    signing = new_secret(token_bytes(SECRET_BYTES)) if secret is None else secret
+    if not is_secret(signing):
+        raise AskedWronglyError(
+            f"The secret must be {SECRET_PREFIX} followed by the base64 of at least {SECRET_BYTES_MIN} bytes."
+        )
     since = now() if start == "now" else parse_instant(start)
 
     async def work(settings: Settings) -> bool:
-        forwarder = Forwarder(settings, forward_to, signing, as_json=as_json)
+        forwarder = Forwarder(settings, forward_to, signing, insecure=insecure, as_json=as_json)
         await forwarder.open()
         try:
             if resend is not None:
                 return await forwarder.forward(await _recorded(settings, resend))
             if not as_json:
-                console.print(f"signing secret {signing}\nforwarding to {forward_to}; Ctrl-C ends", markup=False)
+                if forward_to is not None:
+                    console.print(f"signing secret {signing}\nforwarding to {forward_to}", markup=False)
+                console.print("Ctrl-C ends")
             await _forward_all(settings, forwarder, wanted, merchant, since, maximum)
             return True
         finally:
@@ -146,7 +183,9 @@ def listen(
 def _wanted(events: list[str]) -> frozenset[str]:
     unknown = [name for name in events if name not in MERCHANT_EVENTS]
     if unknown:
-        raise AskedWronglyError(f"{unknown[0]!r} is no event of merchants; those are {', '.join(MERCHANT_EVENTS)}.")
+        raise AskedWronglyError(
+            f"{unknown[0]!r} is not an event for merchants; those are {', '.join(MERCHANT_EVENTS)}."
+        )
     return frozenset(events or MERCHANT_EVENTS)
 
 
@@ -154,7 +193,7 @@ async def _recorded(settings: Settings, event_id: str) -> Envelope:
     """An event out of the database, however old."""
     parsed = parse_event_id(event_id)
     if parsed is None:
-        raise AskedWronglyError(f"{event_id!r} is no event id; they look like evt_0123456789abcdef_4.")
+        raise AskedWronglyError(f"{event_id!r} is not a valid event id; they look like evt_0123456789abcdef_4.")
     order_id, sequence = parsed
     pool = await make_pool(settings, size=1)
     try:
@@ -164,7 +203,7 @@ async def _recorded(settings: Settings, event_id: str) -> Envelope:
     if not found or found[0].sequence != sequence:
         raise AskedWronglyError(f"There is no event {event_id!r}.")
     if found[0].type not in MERCHANT_EVENTS:
-        raise AskedWronglyError(f"{event_id} is {found[0].type}, which no merchant gets.")
+        raise AskedWronglyError(f"{event_id} is {found[0].type}, which is not sent to merchants.")
     return decode(orjson.dumps(found[0].record))
 
 

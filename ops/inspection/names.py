@@ -14,7 +14,7 @@ from topics.admin import catalogue_of
 from topics.catalogue import Topic
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d+)(ms|s|m|h|d)\Z")
+_DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)\Z")
 
 
 def named_topics(names: Sequence[str], settings: Settings) -> list[Topic]:
@@ -50,16 +50,21 @@ def parse_duration(text: str) -> timedelta:
     """`250ms`, `30s`, `10m`, `2h`, `7d`. Raises AskedWronglyError."""
     match = _DURATION.match(text.strip())
     if match is None:
-        raise AskedWronglyError(f"{text!r} is no duration such as 30s, 10m, 2h or 7d.")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        raise AskedWronglyError(f"{text!r} is not a valid duration; write 30s, 10m, 2h or 7d.")
+    try:
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise AskedWronglyError(f"{text!r} is too long a duration.") from None
 
 
 def parse_instant(text: str) -> datetime:
     """A duration ago, or an RFC 3339 instant (UTC where no zone is given). Raises AskedWronglyError."""
-    if _DURATION.match(text.strip()):
-        return now() - parse_duration(text)
     try:
+        if _DURATION.match(text.strip()):
+            return now() - parse_duration(text)
         instant = datetime.fromisoformat(text.strip())
+        return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError:
-        raise AskedWronglyError(f"{text!r} is neither a duration such as 10m nor an instant of RFC 3339.") from None
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+        raise AskedWronglyError(f"{text!r} is neither a duration such as 10m nor an RFC 3339 instant.") from None
+    except OverflowError:
+        raise AskedWronglyError(f"{text!r} is before the year 1 or after the year 9999.") from None

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -51,10 +49,6 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise GatewayError(f"The database lacks a table ({error}); run `gateway migrate`.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise GatewayError(f"The database refused ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
-    except BrokenPipeError:
-        # Whoever read what we print has seen enough (`| head`); what is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
     except OSError as error:
         raise GatewayError(f"A part does not answer ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import orjson
 import typer
@@ -12,8 +14,23 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 400
-console = Console(highlight=False, soft_wrap=True)
-_piped = Console(highlight=False, width=PIPE_WIDTH)
+
+
+class QuietConsole(Console):
+    """Ends the command quietly when whoever read its output has gone (`| head`); rich's own exits with code 1."""
+
+    def on_broken_pipe(self) -> None:
+        end_quietly()
+
+
+def end_quietly() -> NoReturn:
+    """Exit code 0. What is still buffered goes nowhere, else the interpreter would complain about it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
+
+
+console = QuietConsole(highlight=False, soft_wrap=True)
+_piped = QuietConsole(highlight=False, width=PIPE_WIDTH)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Unmask = Annotated[bool, typer.Option("--unmask", help="Show personal data (addresses, notes, tokens).")]
@@ -31,9 +48,17 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: 
 
 def print_json(value: object) -> None:
     """Indented JSON on standard output, instants in RFC 3339; what has no JSON form (the driver's UUID) as its text."""
-    print(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    print_text(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
 
 
 def print_json_line(value: object) -> None:
     """One object a line, shown at once: for `--follow`."""
-    print(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z).decode(), flush=True)
+    print_text(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z).decode())
+
+
+def print_text(text: str) -> None:
+    """As it is, shown at once."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        end_quietly()

@@ -35,16 +35,16 @@ from store.dead_letters import (
 from store.webhook_logs import NotRetryableError, reopen_log
 from topics.admin import catalogue_of, partitions_of
 from topics.catalogue import WEBHOOKS_DLQ, partition_of
-from topics.deadletter import REASON_EXPIRED, REASON_UNDECODABLE
+from topics.deadletter import REASON_EXPIRED, REASON_UNDECODABLE, hash_of
 from topics.delivery import delivery_record, read_delivery
 from topics.envelope import UndecodableError, decode
 from topics.locating import SLACK
-from topics.producer import LogProducer, Record
+from topics.producer import Headers, LogProducer, Record
 from topics.reader import Start, log_reader
 
 HEADER_REPLAY = "replay"
 REPLAYED_MAX = 5
-"""Not even by force: whatever is wrong, sending it again does not mend it."""
+"""Not even by force: whatever is wrong, sending it again does not fix it."""
 PUBLISH_SECONDS = 30.0
 SEARCH_MAX = 200_000
 
@@ -69,15 +69,15 @@ class Sent:
 def refusal_of(letter: Letter, *, force: bool) -> Refusal | None:
     """The loop guard: what must not be sent, or only by force."""
     if letter.times_replayed >= REPLAYED_MAX:
-        return Refusal(letter, f"it died {letter.times_replayed} times after a replay; discard it or mend its cause")
+        return Refusal(letter, f"it died {letter.times_replayed} times after a replay; discard it, or fix its cause")
     if force:
         return None
     if letter.times_replayed:
-        return Refusal(letter, "it came back from a replay; --force sends it all the same")
+        return Refusal(letter, "it came back from a replay; --force sends it anyway")
     if letter.reason == REASON_UNDECODABLE:
-        return Refusal(letter, "it cannot be decoded and would die again; --force sends it all the same")
+        return Refusal(letter, "it cannot be decoded and would die again; --force sends it anyway")
     if letter.reason == REASON_EXPIRED:
-        return Refusal(letter, "it may have been decided before and would act twice; --force sends it all the same")
+        return Refusal(letter, "it may have been decided before and would act twice; --force sends it anyway")
     return None
 
 
@@ -136,10 +136,7 @@ class Replayer:
         return Sent(letter, f"{record.topic}/{record.partition}/{offset}", found=False)
 
     async def _publish(self, record: Record) -> int:
-        async with asyncio.timeout(PUBLISH_SECONDS):
-            ack = await self._producer.send(record, timeout=PUBLISH_SECONDS)
-            place = await ack
-        return int(getattr(place, "offset", -1))
+        return await self._producer.write(record, timeout=PUBLISH_SECONDS)
 
     async def _mark_sent(self, letter: Letter, offset: int) -> None:
         await mark_sent(
@@ -150,6 +147,7 @@ class Replayer:
             offset=offset,
             reason=letter.reason,
             actor=self._actor,
+            subject=letter.subject,
         )
 
     async def _offset_on_log(self, letter: Letter, known: ReplayRecord) -> int | None:
@@ -169,15 +167,32 @@ class Replayer:
         return None
 
     async def _record(self, letter: Letter) -> Record:
-        """A delivery's schedule is begun anew; a command goes as it was. Raises NotRetryableError."""
+        """A delivery begins its schedule again; anything else goes byte for byte. Raises NotRetryableError."""
         if letter.topic == WEBHOOKS_DLQ:
             record = await self._delivery(letter)
             if record is not None:
                 return self._marked(letter, record)
-        topic = catalogue_of(self._settings)[letter.origin_topic]
-        partition = partition_of(letter.key, partitions_of(topic, self._settings))
-        headers = [(name, content.encode()) for name, content in letter.headers.items()]
-        return self._marked(letter, Record(topic.name, partition, letter.key, letter.value, headers))
+        topic = catalogue_of(self._settings).get(letter.origin_topic)
+        if topic is None:
+            raise NotRetryableError(f"its topic {letter.origin_topic!r} is not one of this deployment")
+        key, value, headers = await self._original(letter) if letter.cut else (letter.key, letter.value, letter.headers)
+        by_key = partition_of(key, partitions_of(topic, self._settings)) if key is not None else letter.origin.partition
+        return self._marked(letter, Record(topic.name, by_key, key, value, headers))
+
+    async def _original(self, letter: Letter) -> tuple[bytes | None, bytes | None, Headers]:
+        """Key, value and headers of the record that a cut letter is the beginning of. Raises NotRetryableError."""
+        async with log_reader(self._settings) as reader:
+            there = await reader.partitions([letter.origin.topic])
+            spans = await reader.spans([letter.origin] if letter.origin in there else [], Start())
+            first, end = spans.get(letter.origin, (0, 0))
+            if first <= letter.origin_offset < end:
+                found = (await reader.first_at({letter.origin: letter.origin_offset})).get(letter.origin)
+                if found is not None and found.offset == letter.origin_offset:
+                    key = None if found.null_key else found.key
+                    value = None if found.tombstone else found.value
+                    if hash_of(key, value, found.headers) == letter.record_sha256:
+                        return key, value, found.headers
+        raise NotRetryableError("it was too large to keep whole, and its original is no longer on the log")
 
     async def _delivery(self, letter: Letter) -> Record | None:
         """None where the letter's record names no delivery. Raises NotRetryableError."""
@@ -198,7 +213,7 @@ class Replayer:
         return delivery_record(again, at=now(), partitions=self._settings.topic_partitions)
 
     def _marked(self, letter: Letter, record: Record) -> Record:
-        """Nobody waits for an answer any more, so `reply_to` is left out."""
+        """With who sent it, and without `reply_to`, for nobody waits for an answer any more."""
         ours = {HEADER_REPLAY, HEADER_REPLAYED, "reply_to"}
         headers = [(name, content) for name, content in record.headers if name not in ours]
         headers.append((HEADER_REPLAY, self._mark(letter).encode()))
@@ -214,13 +229,20 @@ async def since_then(pool: asyncpg.Pool, letter: Letter) -> str:
     try:
         envelope = decode(letter.value)
     except UndecodableError:
-        return "nothing can be said: it cannot be decoded"
+        return "unknown: the record cannot be decoded"
     if letter.topic == WEBHOOKS_DLQ:
-        log_id = envelope.body.get("log_id")
-        state = await delivery_state(pool, uuid.UUID(str(log_id))) if log_id else None
+        log_id = _uuid(envelope.body.get("log_id"))
+        state = None if log_id is None else await delivery_state(pool, log_id)
         return "its delivery is unknown" if state is None else f"its delivery is {state[1]} after {state[2]} attempts"
     decided = await decided_since(pool, envelope.id)
     if decided is None:
         return "its command was never decided"
     rejected, at = decided
     return f"its command was {'refused' if rejected else 'decided'} at {at:%Y-%m-%d %H:%M:%S}"
+
+
+def _uuid(value: object) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

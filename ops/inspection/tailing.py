@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 from aiokafka import TopicPartition
@@ -34,18 +35,24 @@ class Tail:
     order_id: str | None
     limit: int
     follow: bool
+    partitions: frozenset[int] = frozenset()
+    """Empty: all."""
+    until: datetime | None = None
+
+    def shows(self, record: LogRecord) -> bool:
+        return (self.until is None or record.at < self.until) and self.wanted.matches(record)
 
 
 async def order_to_look_at(settings: Settings, *, order_id: str | None, payment_id: str | None) -> str | None:
     """The order whose partition is enough to read. Raises AskedWronglyError for an id of another form."""
     if order_id is not None:
         if not is_id(ORDER, order_id):
-            raise AskedWronglyError(f"{order_id!r} is no order id; they look like order_0123456789abcdef.")
+            raise AskedWronglyError(f"{order_id!r} is not a valid order id; they look like order_0123456789abcdef.")
         return order_id
     if payment_id is None:
         return None
     if not is_id(PAYMENT, payment_id):
-        raise AskedWronglyError(f"{payment_id!r} is no payment id; they look like pay_0123456789abcdef.")
+        raise AskedWronglyError(f"{payment_id!r} is not a valid payment id; they look like pay_0123456789abcdef.")
     return await _order_of(settings, payment_id)
 
 
@@ -71,7 +78,7 @@ async def tailed(settings: Settings, tail: Tail) -> AsyncIterator[LogRecord]:
         if not tail.follow:
             return
         async for record in reader.followed({partition: (end, end) for partition, (_, end) in spans.items()}):
-            if tail.wanted.matches(record):
+            if tail.shows(record):
                 yield record
 
 
@@ -80,6 +87,11 @@ async def _partitions(reader: LogReader, tail: Tail, settings: Settings) -> list
     missing = {topic.name for topic in tail.topics} - {partition.topic for partition in partitions}
     if missing:
         raise AskedWronglyError(f"Not on the log: {', '.join(sorted(missing))}; run `gateway topics create`.")
+    if tail.partitions:
+        partitions = [partition for partition in partitions if partition.partition in tail.partitions]
+        if not partitions:
+            numbers = ", ".join(map(str, sorted(tail.partitions)))
+            raise AskedWronglyError(f"None of these topics has a partition {numbers}; see `gateway topics describe`.")
     ordered = {
         topic.name: topic.partitions or settings.topic_partitions for topic in tail.topics if topic.key == "order_id"
     }
@@ -88,13 +100,13 @@ async def _partitions(reader: LogReader, tail: Tail, settings: Settings) -> list
 
 def _start(tail: Tail) -> Start:
     """Without a filter and a place, no more than the last records of each partition can be among the last of all."""
-    if tail.start == Start() and tail.wanted.anything and tail.limit:
+    if tail.start == Start() and tail.wanted.anything and tail.limit and tail.until is None:
         return Start(offset=-tail.limit)
     return tail.start
 
 
 async def _past(reader: LogReader, tail: Tail, spans: Spans) -> AsyncIterator[LogRecord]:
-    matching = (record async for record in reader.merged(spans) if tail.wanted.matches(record))
+    matching = (record async for record in reader.merged(spans) if tail.shows(record))
     if tail.limit == 0:
         async for record in matching:
             yield record

@@ -126,7 +126,11 @@ def tail(
     key: Annotated[str | None, typer.Option(help="Exact record key.")] = None,
     header: Annotated[list[str] | None, typer.Option(help="A header: name or name=value.")] = None,
     where: Annotated[str | None, typer.Option(help="Expression: amount>50000 and status=FAILED")] = None,
+    partition: Annotated[
+        list[int] | None, typer.Option("--partition", "-p", min=0, help="Only this partition; may be repeated.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help="From then on: 10m, 2h, or an RFC 3339 instant.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only records before then: 10m, 2h, or an instant.")] = None,
     from_offset: Annotated[int | None, typer.Option(help="From this offset; negative: from the end.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many past records; 0: all.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as records arrive.")] = False,
@@ -137,6 +141,8 @@ def tail(
     """Show records of several topics, merged by time, decoded and filtered."""
     if since is not None and from_offset is not None:
         raise AskedWronglyError("--since and --from-offset exclude each other.")
+    if until is not None and follow:
+        raise AskedWronglyError("--until and --follow exclude each other.")
     start = Start(since=parse_instant(since) if since else None, offset=from_offset)
     wanted = wanted_of(key=key, words=(payment, order, merchant), types=types or (), headers=header or (), where=where)
 
@@ -148,6 +154,8 @@ def tail(
             order_id=await order_to_look_at(settings, order_id=order, payment_id=payment),
             limit=limit,
             follow=follow,
+            partitions=frozenset(partition or ()),
+            until=parse_instant(until) if until else None,
         )
         async for record in tailed(settings, asked):
             if as_json:
@@ -185,11 +193,18 @@ def show(
     run(work)
 
 
+def is_number(text: str) -> bool:
+    """True for what Kafka can count to. `str.isdigit` would accept `²`, which `int` does not."""
+    return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
 def _parse_place(text: str) -> tuple[str, int, int]:
     topic, _, rest = text.partition("/")
     partition, _, offset = rest.partition("/")
-    if not (topic and partition.isdigit() and offset.isdigit()):
-        raise AskedWronglyError(f"{text!r} is no place; write topic/partition/offset, such as events/3/142.")
+    if not (topic and is_number(partition) and is_number(offset)):
+        raise AskedWronglyError(
+            f"{text!r} is not a valid position; write topic/partition/offset, such as events/3/142."
+        )
     return topic, int(partition), int(offset)
 
 

@@ -1,7 +1,7 @@
 """`gateway trigger EVENT`: makes a real order, payment or refund that causes the event, through the public API.
 
 Nothing is faked: what merchants, dashboard and webhooks see afterwards is what they would see of a customer. Outcomes
-come from the test instruments, so it needs TEST_MODE.
+come from the test instruments, so it needs TEST_MODE. `webhook.test` belongs to no payment: it goes to one endpoint.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from domain.delivery import TEST_EVENT
 from domain.event import EventType
 from ops.environment import enter, single_plan
 from ops.errors import GatewayError
@@ -52,18 +53,24 @@ RECIPES: dict[str, Recipe] = {
 def trigger(
     event: Annotated[str, typer.Argument(help="payment.success, refund.failed, …")],
     amount: Annotated[int, typer.Option(min=100, help="Minor units (paise).")] = 50_000,
+    endpoint: Annotated[str | None, typer.Option(help="webhook.test: to this one (whe_…); none: the URL.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a real payment or refund that causes an event, and wait for it."""
+    """Make a real payment or refund that causes an event, or send a webhook.test, and wait for it."""
     recipe = RECIPES.get(event)
-    if recipe is None:
-        raise AskedWronglyError(f"There is no event {event!r}; those are {', '.join(RECIPES)}.")
+    if recipe is None and event != TEST_EVENT:
+        raise AskedWronglyError(f"There is no event {event!r}; those are {', '.join([*RECIPES, TEST_EVENT])}.")
+    if endpoint is not None and event != TEST_EVENT:
+        raise AskedWronglyError(f"--endpoint is for {TEST_EVENT} only.")
     settings = enter(single_plan())
     if not settings.test_mode:
         raise GatewayError("trigger needs TEST_MODE=true: elsewhere no outcome can be promised.")
-    found = _Client(settings).cause(event, recipe, amount)
+    client = _Client(settings)
+    found = client.test(endpoint) if recipe is None else client.cause(event, recipe, amount)
     if as_json:
         print_json(found)
+    elif recipe is None:
+        console.print(f"{found['type']}  {found['id']}  {found['status']}, delivery {found['log_id']}")
     else:
         console.print(f"{found['type']}  {found['id']}  of {found['order_id']}; gateway journey {found['order_id']}")
 
@@ -93,6 +100,26 @@ class _Client:
             self._post(f"/payments/{payment_id}/refunds", {"amount": amount, "reason": recipe.refund_reason})
         event_id = self._wait(payment_id, event)
         return {"type": event, "id": event_id, "order_id": order_id, "payment_id": payment_id}
+
+    def test(self, endpoint_id: str | None) -> dict[str, Any]:
+        """Send a `webhook.test` and wait for its first attempt. Raises GatewayError."""
+        path = "/webhooks/test" if endpoint_id is None else f"/webhook-endpoints/{endpoint_id}/test"
+        log_id = str(self._post(path, {})["id"])
+        url = f"{self._base}/webhooks/{log_id}"
+        ends_at = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < ends_at:
+            answer = self._called(lambda: call("GET", url, headers=self._headers, timeout=10.0))
+            if answer.status == 200 and answer.body["last_attempt_at"] is not None:
+                row = answer.body
+                return {
+                    "type": TEST_EVENT,
+                    "id": row["event_id"],
+                    "log_id": log_id,
+                    "status": row["status"],
+                    "response_code": row["response_code"],
+                }
+            time.sleep(POLL_SECONDS)
+        raise GatewayError(f"No attempt at {TEST_EVENT} within {WAIT_SECONDS:.0f} s; its delivery is {log_id}.")
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         answer = self._called(lambda: call("POST", self._base + path, body=body, headers=self._headers, timeout=10.0))

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 
+from domain.delivery import Due
 from domain.ids import ORDER
 from domain.order import CreateOrder
 from ops.inspection.letters import HEADER_REPLAYED, Letter, Selection, letters
-from ops.inspection.replay import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent
-from ops.inspection.schemas import DEAD_COMMAND
+from ops.inspection.replay import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent, refusal_of
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
-from store.dead_letters import begin_replay, history_of, mark_sending
+from store.dead_letters import begin_replay, history_of, mark_sending, mark_sent
 from tests.support.command import gateway, started_gateway
 from tests.support.stack import Stack
-from topics.catalogue import COMMANDS, PAYMENTS_DLQ, partition_of
+from topics.catalogue import COMMANDS, DELIVERIES, PAYMENTS_DLQ, WEBHOOKS_DLQ, partition_of
 from topics.codec import command_envelope
-from topics.deadletter import REASON_INVARIANT, REASON_UNDECODABLE, Origin, dead_letter
+from topics.deadletter import DEAD_COMMAND, REASON_INVARIANT, REASON_UNDECODABLE, Origin, dead_letter, letter_about
+from topics.delivery import delivery_record
 from topics.envelope import encode
 from topics.producer import Headers, LogProducer, Record
 from topics.reader import Start, log_reader
@@ -60,7 +63,7 @@ async def buried(services: Stack, records: Sequence[Record]) -> list[str]:
     await producer.start()
     await producer.publish(records, timeout=20)
     await producer.stop()
-    return [json.loads(record.value)["id"] for record in records]
+    return [json.loads(record.value or b"")["id"] for record in records]
 
 
 async def found(services: Stack, pool: asyncpg.Pool, ids: Sequence[str]) -> list[Letter]:
@@ -92,7 +95,7 @@ async def test_a_letter_goes_back_as_it_was_with_a_mark_and_an_audit_row(service
 
     (again,) = await replayed(services, replay_id)
     assert [type(fate) for fate in fates] == [Sent]
-    assert again.value == json.loads(record.value)["body"]["value"].encode()
+    assert again.value == json.loads(record.value or b"")["body"]["value"].encode()
     assert again.key == letter.key
     assert again.partition == partition_of(letter.key, services.settings.topic_partitions)
     assert again.header(HEADER_REPLAYED) == "1"
@@ -144,6 +147,133 @@ async def test_a_letter_that_reached_the_log_before_the_kill_is_found_not_sent(
     assert isinstance(fates[unsent_id], Sent)
     assert fates[unsent_id].found is False
     assert len(await replayed(services, replay_id)) == 2
+
+
+HOSTILE_RECORDS: dict[str, tuple[bytes | None, bytes | None, Headers]] = {
+    "doubled, binary and null headers": (b"k", b"{}", [("a", b"1"), ("a", b"\xff\0"), ("b", None), ("a", b"1")]),
+    "a null value": (b"k", None, [("type", b"order.create")]),
+    "a null key": (None, b"\xff\xfe", []),
+    "neither key nor value": (None, None, []),
+    "an empty key and value": (b"", b"", []),
+    "larger than a letter": (b"\0" * 2_000, b"\x01" * 300_000, [("a", b"\xff")]),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE_RECORDS)
+async def test_a_replay_writes_byte_for_byte_what_was_given_up(services: Stack, pool: asyncpg.Pool, kind: str) -> None:
+    # Given a record on the commands topic, and the letter that a consumer wrote about it,
+    key, value, headers = HOSTILE_RECORDS[kind]
+    producer = LogProducer(services.kafka_bootstrap_servers)
+    await producer.start()
+    offset = await producer.write(Record(COMMANDS, 2, key, value, headers), timeout=20)
+    await producer.stop()
+    (original,) = [record for record in await everything(services) if (record.partition, record.offset) == (2, offset)]
+    message = SimpleNamespace(topic=COMMANDS, partition=2, offset=offset, key=key, value=value, headers=headers)
+    letter_record_ = letter_about(message, reason=REASON_UNDECODABLE, error="", at=now())
+    assert letter_record_ is not None
+    (letter_id,) = await buried(services, [letter_record_])
+    # When it is replayed,
+    replay_id = f"rpl_{random_token()[:16]}"
+    await begin_replay(pool, replay_id, "both", [letter_id], "test")
+    chosen = await found(services, pool, [letter_id])
+    run = Replayer(services.settings, pool, replay_id, rate=100, actor="test").run(chosen, force=True)
+    assert [type(fate) async for fate in run] == [Sent]
+    # Then its bytes are on the topic again, followed by the two marks of the replay.
+    (again,) = await replayed(services, replay_id)
+    assert (again.key, again.null_key) == (original.key, original.null_key)
+    assert (again.value, again.tombstone) == (original.value, original.tombstone)
+    assert list(again.headers[:-2]) == list(original.headers) == list(headers)
+    assert [name for name, _ in again.headers[-2:]] == [HEADER_REPLAY, HEADER_REPLAYED]
+
+
+async def everything(services: Stack) -> list[LogRecord]:
+    async with log_reader(services.settings) as reader:
+        spans = await reader.spans(await reader.partitions([COMMANDS]), Start())
+        return [record async for record in reader.merged(spans)]
+
+
+async def test_a_cut_letter_whose_original_is_gone_is_refused_with_a_sentence(
+    services: Stack, pool: asyncpg.Pool
+) -> None:
+    message = SimpleNamespace(
+        topic=COMMANDS, partition=2, offset=some_offset(), key=b"k", value=b"\x01" * 300_000, headers=()
+    )
+    letter = letter_about(message, reason=REASON_UNDECODABLE, error="", at=now())
+    assert letter is not None
+    (letter_id,) = await buried(services, [letter])
+    ended = await gateway(services, "dlq", "replay", letter_id, "--apply", "--force")
+    assert (ended.code, "its original is no longer on the log" in ended.out) == (1, True), ended
+
+
+async def test_a_hostile_header_of_one_letter_hides_no_other(services: Stack, pool: asyncpg.Pool) -> None:
+    ids = await buried(
+        services,
+        [
+            letter_record(offset=some_offset(), headers=[(HEADER_REPLAYED, "²".encode())]),
+            letter_record(offset=some_offset(), headers=[(HEADER_REPLAYED, None)]),
+            letter_record(offset=some_offset()),
+        ],
+    )
+    listed = await gateway(services, "dlq", "ls", "--json", "--limit", "1000")
+    assert listed.code == 1, listed.err
+    assert set(ids) <= {letter["id"] for letter in json.loads(listed.out)["letters"]}
+    for letter_id in ids:
+        for command in (("show",), ("diff",), ("replay",), ("show", "--json")):
+            ended = await gateway(services, "dlq", *command, letter_id)
+            assert ended.code == 0, ended.err
+
+
+async def test_a_delivery_that_died_again_after_a_replay_is_not_sent_round_and_round(
+    services: Stack, pool: asyncpg.Pool
+) -> None:
+    # Given a delivery whose letter was replayed, and that died again after its retry tiers, which keep no headers,
+    first, second = (delivery_letter(some_offset()) for _ in range(2))
+    first_id, second_id = await buried(services, [first, second])
+    await begin_replay(pool, "rpl_" + first_id[-12:], "both", [first_id], "test")
+    await mark_sending(pool, "rpl_" + first_id[-12:], first_id, to_topic=DELIVERIES, partition=0)
+    (letter,) = await found(services, pool, [first_id])
+    await mark_sent(
+        pool, "rpl_" + first_id[-12:], first_id, topic=WEBHOOKS_DLQ, offset=1, reason="", actor="test",
+        subject=letter.subject,
+    )  # fmt: skip
+    # When its new letter is to be replayed,
+    (again,) = await found(services, pool, [second_id])
+    # Then the loop guard acts.
+    assert again.times_replayed == 1
+    assert refusal_of(again, force=False) is not None
+    assert refusal_of(again, force=True) is None
+
+
+LOG_ID = uuid.uuid4()
+
+
+def delivery_letter(offset: int) -> Record:
+    record = delivery_record(Due(LOG_ID, "whe_0000000000000000", make_id(ORDER), 3), at=now(), partitions=12)
+    message = SimpleNamespace(
+        topic=DELIVERIES, partition=0, offset=offset, key=record.key, value=record.value, headers=record.headers
+    )
+    letter = letter_about(message, reason="attempts_exhausted", error="HTTP 500", at=now())
+    assert letter is not None
+    return letter
+
+
+async def test_a_discard_can_be_taken_back_and_both_are_in_the_audit(services: Stack, pool: asyncpg.Pool) -> None:
+    (letter_id,) = await buried(services, [letter_record(offset=some_offset())])
+    early = await gateway(services, "dlq", "reopen", letter_id, "--reason", "too early")
+    assert (early.code, "Not discarded" in early.err) == (2, True), early
+    assert (await gateway(services, "dlq", "discard", letter_id, "--reason", "by mistake")).code == 0
+    assert (await gateway(services, "dlq", "reopen", letter_id, "--reason", " ")).code == 2
+
+    done = await gateway(services, "dlq", "reopen", letter_id, "--reason", "it was needed", "--json")
+
+    assert (done.code, json.loads(done.out)) == (0, {"reopened": [letter_id]}), done
+    (letter,) = await found(services, pool, [letter_id])
+    assert letter.state == "open"
+    assert [(row["action"], row["reason"]) for row in await history_of(pool, letter_id)] == [
+        ("discarded", "by mistake"),
+        ("reopened", "it was needed"),
+    ]
+    assert (await gateway(services, "dlq", "replay", letter_id)).code == 0
 
 
 async def written(services: Stack, record: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -15,13 +16,13 @@ from ops.inspection.matching import wanted_of
 from ops.inspection.names import named_topics
 from ops.inspection.tailing import Tail, tailed
 from runtime.clock import make_id, now, random_token
-from tests.support.command import gateway
+from tests.support.command import gateway, started_gateway
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.codec import command_envelope
 from topics.envelope import encode
 from topics.locating import locate
-from topics.producer import LogProducer, Record
+from topics.producer import Headers, LogProducer, Record
 from topics.reader import Start, log_reader
 from topics.records import LogRecord
 
@@ -147,6 +148,78 @@ async def test_an_undecodable_record_is_shown_and_ends_nothing(services: Stack) 
     assert b"payer".hex(" ") not in shown.out
 
 
+async def test_hostile_records_are_shown_and_end_nothing(services: Stack) -> None:
+    # Given records that an ordinary producer may write,
+    mark = random_token().encode()
+    deep = b'{"a":' * 600 + b"1" + b"}" * 600
+    hostile: list[tuple[bytes | None, bytes | None, Headers]] = [
+        (mark, None, []),
+        (mark, b"", []),
+        (mark, b"{}", [("type", None), ("a", b"1"), ("a", b"\xff\xfe"), ("", b"")]),
+        (mark, b"\xff" * 400_000, []),
+        (mark, deep, []),
+        (mark, b'{"type": [], "body": {"payment": {"amount": "x"}}}', [("type", b"\xff")]),
+        (None, b"no key " + mark, []),
+    ]
+    await publish(services, *(Record(COMMANDS, 1, *parts) for parts in hostile))
+    # Then every form of tail shows all of them,
+    for more in (
+        (),
+        ("--full",),
+        ("--json",),
+        ("--json", "--unmask"),
+        ("--full", "--unmask"),
+        ("--where", "amount > 1"),
+    ):
+        shown = await gateway(
+            services, "topics", "tail", "commands", "--partition", "1", "-n", str(len(hostile)), *more
+        )
+        assert shown.code == 0, shown.err
+        if "--json" in more:
+            lines = [json.loads(line) for line in shown.out.splitlines()]
+            assert [("value" in line, line["key"] is None) for line in lines] == [
+                (True, False),
+                *[(False, False)] * 5,
+                (False, True),
+            ]
+            assert len(lines[2]["header_list"]) == 4
+            assert len(lines[3]["hex"]) > 1_000_000
+    # and so does everything that reads the topic for another reason.
+    for command in (("topics", "lag"), ("topics", "describe", "commands"), ("topics", "list")):
+        assert (await gateway(services, *command)).code == 0
+
+
+async def test_a_tail_ends_before_an_instant_and_reads_only_the_partitions_it_is_given(services: Stack) -> None:
+    order_id = make_id(ORDER)
+    record = order_record(services, order_id)
+    await publish(services, record)
+    await asyncio.sleep(0.05)
+    between = now()
+    await publish(services, record)
+    asked = ("topics", "tail", "commands", "--key", order_id, "--json")
+    before = await gateway(services, *asked, "--until", between.isoformat())
+    assert len(before.out.splitlines()) == 1, before
+    other = (record.partition + 1) % services.settings.topic_partitions
+    assert len((await gateway(services, *asked, "-p", str(record.partition))).out.splitlines()) == 2
+    assert (await gateway(services, *asked, "-p", str(other))).out == ""
+    nowhere = await gateway(services, *asked, "-p", "999")
+    assert (nowhere.code, "has a partition 999" in nowhere.err) == (2, True), nowhere
+
+
+@pytest.mark.parametrize(
+    "arguments", [("topics", "tail", "-n", "0"), ("topics", "tail", "-n", "0", "--json"), ("topics", "schemas")]
+)
+async def test_a_closed_pipe_ends_a_command_quietly(services: Stack, arguments: tuple[str, ...]) -> None:
+    await publish(services, *(order_record(services, make_id(ORDER)) for _ in range(3)))
+    running = await started_gateway(services, *arguments)
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout._transport.close()  # type: ignore[attr-defined]  # the reader has gone, as `head` does
+    async with asyncio.timeout(60):
+        said = await running.stderr.read()
+        code = await running.wait()
+    assert (code, said) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "code", "said"),
     [
@@ -158,6 +231,11 @@ async def test_an_undecodable_record_is_shown_and_ends_nothing(services: Stack) 
         (("journey", "pay_0000000000000000"), {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 4, "does not answer"),
         (("stuck",), {"REDIS_URL": "redis://127.0.0.1:1/0"}, 4, "Redis does not answer"),
         (("dlq", "show", "dlq_nothing"), {}, 2, "There is no dead letter"),
+        (("topics", "tail", "--since", "99999999d"), {}, 2, "before the year 1"),
+        (("topics", "tail", "--since", "999999999999d"), {}, 2, "is too long a duration"),
+        (("topics", "tail", "--until", "1m", "--follow"), {}, 2, "exclude each other"),
+        (("listen", "--secret", "whsec_"), {}, 2, "The secret must be whsec_"),
+        (("trigger", "webhook.tset"), {}, 2, "There is no event 'webhook.tset'"),
     ],
 )
 async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(

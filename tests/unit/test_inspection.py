@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import orjson
 import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
+from ops.inspection.letters import Known, letter_of
+from ops.inspection.listen import Forwarder
 from ops.inspection.masking import masked, masked_text
 from ops.inspection.matching import Wanted, wanted_of
 from ops.inspection.names import named_topics, parse_duration, parse_instant
 from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.rendering import as_line, as_object
+from ops.inspection.rendering import as_block, as_line, as_object
+from ops.inspection.schemas import sample_of
+from ops.inspection.topics import _parse_place
 from ops.inspection.where import compile_where
+from runtime.settings import Settings
 from tests.support.stack import settings_of
+from topics.deadletter import Origin, dead_letter
+from topics.envelope import decode
 from topics.records import LogRecord
 
 RECORD = {
@@ -30,9 +39,19 @@ RECORD = {
 }
 
 
-def record(value: bytes | dict[str, object], *, key: bytes = b"order_1", **headers: bytes) -> LogRecord:
+def record(value: bytes | dict[str, object], *, key: bytes = b"order_1", **headers: bytes | None) -> LogRecord:
     content = value if isinstance(value, bytes) else orjson.dumps(value)
     return LogRecord("payments.events.v1", 3, 7, 1_770_000_000_000, key, content, tuple(headers.items()))
+
+
+def consumed(
+    key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]] = (), at_ms: int = 0
+) -> LogRecord:
+    """As a reader makes it of aiokafka's record."""
+    message = SimpleNamespace(
+        topic="payments.events.v1", partition=3, offset=7, timestamp=at_ms, key=key, value=value, headers=headers
+    )
+    return LogRecord.of(message)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +139,104 @@ def test_a_value_that_is_no_json_is_shown_as_text_or_hex_and_never_drives_the_te
     assert "\x1b" not in as_line(record(b"\x1b[2J", key=b"\x1b[1m"), unmask=False).plain
 
 
+def test_a_null_header_and_repeated_headers_are_shown() -> None:
+    headers = [("a", b"1"), ("a", None), ("a", b"\xff")]
+    one = consumed(b"k", b"{}", headers)
+    shown = as_object(one, unmask=True)
+    assert [header["value"] for header in shown["header_list"]] == ["1", None, r"\xff"]
+    assert all(header["name"] == "a" for header in shown["header_list"])
+    assert "null" in as_block(one, unmask=False).plain
+    assert one.header("a") == "1"
+    assert consumed(b"k", b"{}", [("type", None)]).type == "?"
+    assert not wanted_of(headers=["a=2"]).matches(one)
+
+
+def test_a_tombstone_is_not_an_empty_value_and_no_key_not_an_empty_key() -> None:
+    tombstone, empty = as_object(consumed(None, None), unmask=True), as_object(consumed(b"", b""), unmask=True)
+    assert (tombstone["value"], tombstone["key"]) == (None, None)
+    assert "value" not in empty
+    assert (empty["text"], empty["key"]) == ("", "")
+    assert "tombstone" in as_line(consumed(None, None), unmask=True).plain
+    assert "tombstone" not in as_line(consumed(b"", b""), unmask=True).plain
+
+
+def test_hexadecimal_is_whole_in_json_and_short_on_a_line() -> None:
+    one = consumed(b"k", b"\xff" * 5_000)
+    assert as_object(one, unmask=True)["hex"] == " ".join(["ff"] * 5_000)
+    assert len(as_line(one, unmask=True).plain) < 500
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "shown"),
+    [(1_770_000_000_123, "2026-02-02 02:40:00.123"), (-1, "1970-01-01"), (2**62, "9999-12-31")],
+)
+def test_a_line_shows_the_records_date_whatever_a_producer_wrote(at_ms: int, shown: str) -> None:
+    assert as_line(consumed(b"k", b"{}", at_ms=at_ms), unmask=False).plain.startswith(shown)
+
+
+def test_ids_and_types_cannot_drive_the_terminal() -> None:
+    hostile = {**RECORD, "v": 1, "key": "k", "at": "2026-01-01T00:00:00Z", "id": "\x1b[2J", "type": "\x1b]0;x\x07"}
+    hostile |= {"caused_by": "\x1b[1m", "body": {"status": "\x1b[31m"}}
+    assert "\x1b" not in as_line(record(hostile), unmask=True).plain
+
+
+@pytest.mark.parametrize("text", ["99999999d", "999999999999d", "9" * 5_000 + "d", "0001-01-01T00:00:00+14:00", "²d"])
+def test_a_time_beyond_the_calendar_is_a_usage_error(text: str) -> None:
+    with pytest.raises(AskedWronglyError):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize("place", ["events/0/²", "events/²/1", "events/0/" + "9" * 30, "events", "events/-1/2"])
+def test_a_position_that_is_not_a_number_is_a_usage_error(place: str) -> None:
+    with pytest.raises(AskedWronglyError):
+        _parse_place(place)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_AAAA", "whsec_!!!!", "x" * 40])
+def test_a_secret_that_proves_nothing_is_a_usage_error(secret: str) -> None:
+    ended = CliRunner().invoke(app, ["listen", "--forward-to", "http://localhost:1", "--secret", secret])
+    assert isinstance(ended.exception, AskedWronglyError)
+    assert "The secret must be whsec_" in str(ended.exception)
+
+
+async def test_an_event_without_a_payload_is_one_line_and_skipped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TEST_MODE", "true")
+    sample = sample_of("payment.success")
+    for body in ({}, {"payment": []}, {"payment": 1, "sequence": "x"}, {"sequence": 1}):
+        event = decode(orjson.dumps({**sample, "body": body}))
+        forwarder = Forwarder(Settings(), None, "whsec_", insecure=False, as_json=True)
+        assert await forwarder.forward(event) is ("payment" in body and "sequence" in body)
+    lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["skipped" in line for line in lines] == [True, True, False, True]
+
+
+@pytest.mark.parametrize("value", [b"\xb2", "²".encode(), b"", b"-1", b"9" * 5_000, None])
+def test_a_replayed_header_that_is_not_a_number_counts_nothing(value: bytes | None) -> None:
+    letter = letter_of(letter_with([("replayed", value)]), Known())
+    assert letter is not None
+    assert letter.times_replayed == 0
+
+
+def letter_with(headers: Sequence[tuple[str, bytes | None]]) -> LogRecord:
+    made = dead_letter(
+        to_topic="payments.dlq.v1", kind="dead.command", key=b"k", value=b"{}", headers=headers,
+        origin=Origin("payments.commands.v1", 0, 1), reason="undecodable", error="", trace="", at=datetime.now(UTC),
+    )  # fmt: skip
+    return consumed(made.key, made.value)
+
+
+def test_letters_from_before_there_was_a_header_list_are_read() -> None:
+    old = sample_of("dead.command")
+    for name in ("header_list", "null_key", "null_value", "value_bytes", "record_sha256", "cut"):
+        del old["body"][name]
+    letter = letter_of(consumed(b"order_1", orjson.dumps(old)), Known())
+    assert letter is not None
+    assert letter.headers == (("type", b"payment.settle"),)
+    assert (letter.key, letter.cut) == (b"order_1", False)
+
+
 def test_topics_answer_to_their_short_names_and_a_wrong_one_is_helped() -> None:
     settings = settings_of({"TEST_MODE": "true"})
     names = ["events", "payments.events", "payments.events.v1"]
@@ -143,7 +260,8 @@ def test_times_are_said_as_people_say_them() -> None:
 COMMANDS_OF_INSPECTION = (
     ("topics", "list"), ("topics", "describe"), ("topics", "tail"), ("topics", "show"), ("topics", "lag"),
     ("topics", "schemas"), ("topics", "docs"), ("topics", "create"), ("journey",), ("replay",), ("stuck",),
-    ("dlq", "ls"), ("dlq", "show"), ("dlq", "diff"), ("dlq", "replay"), ("dlq", "discard"), ("listen",), ("trigger",),
+    ("dlq", "ls"), ("dlq", "show"), ("dlq", "diff"), ("dlq", "replay"), ("dlq", "discard"), ("dlq", "reopen"),
+    ("listen",), ("trigger",),
     ("health",), ("exporter",),
 )  # fmt: skip
 
