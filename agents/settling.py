@@ -1,7 +1,8 @@
 """From the bank's answer to the command that tells the actor. Used by the processor and by the sweeper alike.
 
-The command's id is derived from the attempt and its outcome: the same answer twice is one command, an answer that
-contradicts an earlier one is another. `again` numbers what is told once more on purpose.
+The command's id is derived from the attempt, its outcome and the turn of the bank's word: the same answer twice is
+one command, an answer that contradicts an earlier one is another, and so is a word that turns back. `again` sets apart
+what is repeated on purpose: the version of the payment whose money did not go back.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def settle_record(
     command = _settle_command(answer, order_id, at + timedelta(seconds=settings.payment_deadline_seconds))
     envelope = command_envelope(
         command,
-        command_id=f"stl_{answer.attempt_id}_{answer.outcome}{f'_{again}' if again else ''}",
+        command_id=_command_id(answer, again),
         at=at,
         request_id=request_id,
         caused_by=caused_by,
@@ -51,6 +52,12 @@ def settle_record(
     )
 
 
+def _command_id(answer: Answer, again: int) -> str:
+    turned = f"_turn{answer.turn}" if answer.turn else ""
+    repeated = f"_{again}" if again else ""
+    return f"stl_{answer.attempt_id}_{answer.outcome}{turned}{repeated}"
+
+
 def _settle_command(answer: Answer, order_id: str, late_deadline_at: datetime) -> Command:
     if answer.attempt_id.startswith(REFUND):
         return SettleRefund(
@@ -60,6 +67,7 @@ def _settle_command(answer: Answer, order_id: str, late_deadline_at: datetime) -
             error_code=answer.error_code,
             error_description=answer.error_description,
             bank_reference=answer.reference,
+            turn=answer.turn,
         )
     return SettlePayment(
         order_id=order_id,
@@ -69,4 +77,5 @@ def _settle_command(answer: Answer, order_id: str, late_deadline_at: datetime) -
         error_description=answer.error_description,
         bank_reference=answer.reference,
         late_deadline_at=late_deadline_at,
+        turn=answer.turn,
     )

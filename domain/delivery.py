@@ -26,9 +26,13 @@ MERCHANT_EVENTS: tuple[str, ...] = (
     EventType.PAYMENT_SUCCESS,
     EventType.PAYMENT_FAILED,
     EventType.PAYMENT_CAPTURED,
+    EventType.PAYMENT_LATE_SUCCESS,
+    EventType.PAYMENT_REVERSED,
+    EventType.PAYMENT_REINSTATED,
     EventType.REFUND_CREATED,
     EventType.REFUND_PROCESSED,
     EventType.REFUND_FAILED,
+    EventType.REFUND_LATE_SUCCESS,
 )
 DEFAULT_EVENTS: tuple[str, ...] = (
     EventType.PAYMENT_SUCCESS,

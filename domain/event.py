@@ -24,10 +24,13 @@ class EventType(StrEnum):
     PAYMENT_SUCCESS = "payment.success"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_LATE_SUCCESS = "payment.late_success"
+    PAYMENT_REVERSED = "payment.reversed"
+    PAYMENT_REINSTATED = "payment.reinstated"
     PAYMENT_CAPTURED = "payment.captured"
     REFUND_CREATED = "refund.created"
     REFUND_PROCESSED = "refund.processed"
     REFUND_FAILED = "refund.failed"
+    REFUND_LATE_SUCCESS = "refund.late_success"
 
 
 @dataclass(frozen=True, slots=True)

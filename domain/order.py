@@ -3,8 +3,9 @@
     decide(order | None, command, at) -> Decision(events, subject) | Rejected
     evolve(order | None, event) -> Order
 
-Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one;
-pending + processed refunds never above the payment.
+Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one; pending +
+processed refunds never above the payment, but for what the bank carried out against its own word: that is owed. What
+follows from the bank's words depends on the last of them alone, whatever order they arrive in.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from domain import rejection
 from domain.event import Event, EventType, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import late_refund_id
 from domain.money import is_minor_amount, is_payable
-from domain.outcome import Outcome
+from domain.outcome import Outcome, Word
 from domain.payment import (
     UNDECIDED,
     CapturePayment,
@@ -87,10 +88,14 @@ Subject = Order | Payment | Refund
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Events to record (none where the command says what is known already) and the thing the caller asked about."""
+    """Events to record (none where the command repeats what is known) and the resource the command is about.
+
+    `outdated`: the command is an older word of the bank that contradicts its last one; nothing follows from it.
+    """
 
     events: tuple[Event, ...]
     subject: Subject
+    outdated: bool = False
 
 
 def decide(order: Order | None, command: Command, at: datetime) -> Decision | Rejected:
@@ -188,12 +193,11 @@ def _settle_payment(order: Order | None, command: SettlePayment, at: datetime) -
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None:
         return rejection.PAYMENT_NOT_FOUND
-    succeeded = command.outcome is Outcome.SUCCESS
-    if payment.status in UNDECIDED:
-        return _succeed(order, payment, command, at) if succeeded else _fail(order, payment, command, at)
-    if payment.status is PaymentStatus.FAILED and succeeded:
-        return _return_late_success(order, payment, command, at)
-    return Decision((), payment)
+    if payment.status not in UNDECIDED:
+        return _turn_payment(order, payment, command, at)
+    if command.outcome is Outcome.SUCCESS:
+        return _succeed(order, payment, command, at)
+    return _fail(order, payment, command, at)
 
 
 def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
@@ -204,6 +208,7 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
         payment,
         status=PaymentStatus.SUCCESS,
         bank_reference=command.bank_reference,
+        bank_turn=command.turn,
         version=sequence,
         updated_at=at,
     )
@@ -218,28 +223,82 @@ def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) 
         error_code=command.error_code or "PAYMENT_FAILED",
         error_description=command.error_description or "Payment processing failed",
         bank_reference=command.bank_reference,
+        bank_turn=command.turn,
         version=sequence,
         updated_at=at,
     )
     return Decision((PaymentEvent(EventType.PAYMENT_FAILED, sequence, at, failed),), failed)
 
 
-def _return_late_success(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
-    """The bank charged a payment that everybody was told had failed: the money goes back at once, and once.
+def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    """A word about a payment whose outcome is public: its status stays, what the bank did with the money is recorded.
 
-    Where the bank refuses that refund, the next word of the bank that it has the money makes another one.
+    A later word is an event, an older one nothing. Money charged for a failed payment goes back at once; where the
+    bank refuses that refund, its next word that it has the money makes another one.
     """
-    tried = _late_refunds(order, payment)
-    if tried and tried[-1].status is not RefundStatus.FAILED:
-        return Decision((), payment)
-    if len(tried) >= LATE_REFUNDS_MAX:
-        return Decision((), payment)
-    told: tuple[Event, ...] = ()
+    said = Word(command.turn, command.outcome is Outcome.SUCCESS)
+    known = Word(payment.bank_turn, _is_charged(order, payment))
+    if said < known:
+        return Decision((), payment, outdated=said.moved is not known.moved)
+    events: list[Event] = []
+    for word in _words_between(known, said):
+        events.append(_payment_turned(order, payment.id, word, command, at))
+        order = evolve(order, events[-1])
+    if said.moved and payment.status is PaymentStatus.FAILED:
+        events += _automatic_refund(order, payment.id, command, at)
+    last = events[-1] if events else None
+    return Decision(tuple(events), last.payment if isinstance(last, PaymentEvent | RefundEvent) else payment)
+
+
+def _words_between(known: Word, said: Word) -> tuple[Word, ...]:
+    """The words to record after `known`, up to `said`. Where both agree, the bank turned twice and one was missed."""
+    if said == known:
+        return ()
+    if said.moved is known.moved:
+        return Word(said.turn - 1, not said.moved), said
+    return (said,)
+
+
+def _is_charged(order: Order, payment: Payment) -> bool:
+    """True where the bank's last known word on a decided payment is that it has the payer's money."""
+    if payment.reversed:
+        return False
+    return payment.status is PaymentStatus.SUCCESS or bool(_late_refunds(order, payment.id))
+
+
+def _payment_turned(order: Order, payment_id: str, word: Word, command: SettlePayment, at: datetime) -> PaymentEvent:
+    payment = order.payment(payment_id)
+    assert payment is not None
     sequence = order.version + 1
-    if not tried:
-        payment = replace(payment, bank_reference=command.bank_reference, version=sequence, updated_at=at)
-        told = (PaymentEvent(EventType.PAYMENT_LATE_SUCCESS, sequence, at, payment),)
-        sequence += 1
+    turned = replace(
+        payment,
+        reversed=not word.moved,
+        bank_reference=command.bank_reference,
+        bank_turn=word.turn,
+        version=sequence,
+        updated_at=at,
+    )
+    return PaymentEvent(_turn_of(payment, word), sequence, at, _weighed(turned, order.refunds))
+
+
+def _turn_of(payment: Payment, word: Word) -> EventType:
+    if not word.moved:
+        return EventType.PAYMENT_REVERSED
+    if payment.status is PaymentStatus.SUCCESS:
+        return EventType.PAYMENT_REINSTATED
+    return EventType.PAYMENT_LATE_SUCCESS
+
+
+def _automatic_refund(order: Order, payment_id: str, command: SettlePayment, at: datetime) -> list[RefundEvent]:
+    """The refund of money that the bank charged for a failed payment; none while another one is good."""
+    tried = _late_refunds(order, payment_id)
+    if any(refund.status is not RefundStatus.FAILED for refund in tried):
+        return []
+    if len(tried) >= LATE_REFUNDS_MAX:
+        return []
+    payment = order.payment(payment_id)
+    assert payment is not None
+    sequence = order.version + 1
     returned, refund = _pending_refund(
         order=order,
         payment=payment,
@@ -251,20 +310,31 @@ def _return_late_success(order: Order, payment: Payment, command: SettlePayment,
         sequence=sequence,
         at=at,
     )
-    return Decision((*told, RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, returned)), returned)
+    return [RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, returned)]
 
 
-def _late_refunds(order: Order, payment: Payment) -> list[Refund]:
+def _late_refunds(order: Order, payment_id: str) -> list[Refund]:
     """The payment's automatic refunds, in the order of their making."""
-    numbered = (order.refund(late_refund_id(payment.id, number)) for number in range(1, LATE_REFUNDS_MAX + 1))
+    numbered = (order.refund(late_refund_id(payment_id, number)) for number in range(1, LATE_REFUNDS_MAX + 1))
     return [refund for refund in numbered if refund is not None]
+
+
+def _weighed(payment: Payment, refunds: tuple[Refund, ...]) -> Payment:
+    """The payment with its pending and processed refunds set against the money that it has."""
+    taken = sum(
+        refund.amount
+        for refund in refunds
+        if refund.payment_id == payment.id and refund.status is not RefundStatus.FAILED
+    )
+    covered = 0 if payment.reversed else payment.amount
+    return replace(payment, amount_refunded=min(taken, payment.amount), amount_owed=max(taken - covered, 0))
 
 
 def _capture_payment(order: Order | None, command: CapturePayment, at: datetime) -> Decision | Rejected:
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None or payment.merchant_id != command.merchant_id:
         return rejection.PAYMENT_NOT_FOUND
-    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.amount_refunded:
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.amount_refunded or payment.reversed:
         return rejection.NOT_CAPTURABLE
     if command.amount not in (None, payment.amount):
         return rejection.CAPTURE_AMOUNT_DIFFERS
@@ -282,7 +352,7 @@ def _create_refund(order: Order | None, command: CreateRefund, at: datetime) -> 
         return Decision((), made) if made.payment_id == payment.id else rejection.REFUND_EXISTS
     if not is_minor_amount(command.amount) or command.amount <= 0:
         return rejection.REFUND_AMOUNT_INVALID
-    if payment.status is not PaymentStatus.SUCCESS:
+    if payment.status is not PaymentStatus.SUCCESS or payment.reversed:
         return rejection.NOT_REFUNDABLE
     if command.amount > payment.refundable:
         return rejection.REFUND_EXCEEDS
@@ -333,42 +403,55 @@ def _pending_refund(
         processed_at=None,
         updated_at=None,
     )
-    reduced = replace(payment, amount_refunded=payment.amount_refunded + amount, version=sequence, updated_at=at)
-    return reduced, refund
+    reduced = replace(payment, version=sequence, updated_at=at)
+    return _weighed(reduced, (*order.refunds, refund)), refund
 
 
 def _settle_refund(order: Order | None, command: SettleRefund, at: datetime) -> Decision | Rejected:
     refund = order.refund(command.refund_id) if order is not None else None
     if order is None or refund is None:
         return rejection.REFUND_NOT_FOUND
-    if refund.status is not RefundStatus.PENDING:
-        return Decision((), refund)
+    said = Word(command.turn, command.outcome is Outcome.SUCCESS)
+    if refund.status is RefundStatus.PENDING:
+        event = _refund_settled(order, refund, said, command, at)
+        return Decision((event,), event.refund)
+    known = Word(refund.bank_turn, refund.status is RefundStatus.PROCESSED)
+    if said < known:
+        return Decision((), refund, outdated=said.moved is not known.moved)
+    events: list[Event] = []
+    for word in _words_between(known, said):
+        turned = _refund_settled(order, refund, word, command, at)
+        order, refund = evolve(order, turned), turned.refund
+        events.append(turned)
+    return Decision(tuple(events), refund)
+
+
+def _refund_settled(order: Order, refund: Refund, word: Word, command: SettleRefund, at: datetime) -> RefundEvent:
+    """The refund as the bank's word leaves it, and its payment with the amount taken, kept or given back."""
     payment = order.payment(refund.payment_id)
     assert payment is not None, f"{refund.id} has no payment"
     sequence = order.version + 1
-    if command.outcome is Outcome.SUCCESS:
+    changed = replace(
+        refund, bank_reference=command.bank_reference, bank_turn=word.turn, version=sequence, updated_at=at
+    )
+    if word.moved:
+        first = refund.status is RefundStatus.PENDING
+        told = EventType.REFUND_PROCESSED if first else EventType.REFUND_LATE_SUCCESS
         settled = replace(
-            refund,
-            status=RefundStatus.PROCESSED,
-            bank_reference=command.bank_reference,
-            processed_at=at,
-            version=sequence,
-            updated_at=at,
+            changed, status=RefundStatus.PROCESSED, processed_at=at, error_code=None, error_description=None
         )
-        return Decision((RefundEvent(EventType.REFUND_PROCESSED, sequence, at, settled, payment),), settled)
-    settled = replace(
-        refund,
-        status=RefundStatus.FAILED,
-        error_code=command.error_code or "REFUND_FAILED",
-        error_description=command.error_description or "Refund processing failed",
-        bank_reference=command.bank_reference,
-        version=sequence,
-        updated_at=at,
-    )
-    restored = replace(
-        payment, amount_refunded=payment.amount_refunded - refund.amount, version=sequence, updated_at=at
-    )
-    return Decision((RefundEvent(EventType.REFUND_FAILED, sequence, at, settled, restored),), settled)
+    else:
+        told = EventType.REFUND_FAILED
+        settled = replace(
+            changed,
+            status=RefundStatus.FAILED,
+            error_code=command.error_code or "REFUND_FAILED",
+            error_description=command.error_description or "Refund processing failed",
+        )
+    weighed = _weighed(payment, _with_refund(order.refunds, settled))
+    if weighed != payment:
+        weighed = replace(weighed, version=sequence, updated_at=at)
+    return RefundEvent(told, sequence, at, settled, weighed)
 
 
 def evolve(order: Order | None, event: Event) -> Order:

@@ -1,9 +1,10 @@
-"""What the simulated bank will say: a table in test mode, a draw from the payment id in live mode.
+"""The bank's words, and which word the simulated bank gives: a table in test mode, a draw from the id in live mode.
 
 A card number never reaches the bank adapter: `card_token` turns it into an opaque token while the request is checked,
 and the token is all that is kept. A UPI address is its own token.
 
     token ──► behaviour(token) ──► Behaviour(answers, error_code, delay_factor)
+    Word(turn, charged) ──► the later of two words wins, in whatever order they arrive
 """
 
 from __future__ import annotations
@@ -18,6 +19,18 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Word:
+    """One word of the bank about one attempt. Words are ordered: the greater one is the later one.
+
+    `turn` counts how often the bank has changed its word, 0 for the first. Two words that contradict each other within
+    one turn come from a bank that does not count; there `moved` (the money moved) is the greater one.
+    """
+
+    turn: int
+    moved: bool
 
 
 class Answer(StrEnum):
@@ -36,8 +49,8 @@ class Behaviour:
     answer: Answer = Answer.GIVEN
     delay_factor: int = 1
     forced_success: bool = False
-    late_success: bool = False
-    """The bank calls the attempt failed and charges it all the same, later."""
+    turns: bool = False
+    """The bank changes its word later: what it called failed it carries out, what succeeded it takes back."""
 
 
 ORDINARY = Behaviour()
@@ -48,6 +61,8 @@ DECLINES = {
     "UPI_DECLINED": "The payment was declined in the UPI app",
     "BANK_TIMEOUT": "The bank did not answer in time",
     "REFUND_FAILED": "The bank refused the refund",
+    "PAYMENT_REVERSED": "The bank took the payment back",
+    "REFUND_RETURNED": "The refund bounced: the payer's bank sent it back",
 }
 """error_code -> error_description, for people."""
 TEST_BEHAVIOURS = {
@@ -57,7 +72,8 @@ TEST_BEHAVIOURS = {
     "timeout@upi": Behaviour(error_code="BANK_TIMEOUT", answer=Answer.NEVER),
     "unknown@upi": Behaviour(answer=Answer.LOST, forced_success=True),
     "slow@upi": Behaviour(delay_factor=10),
-    "late@upi": Behaviour(error_code="BANK_TIMEOUT", answer=Answer.NEVER, late_success=True),
+    "late@upi": Behaviour(error_code="BANK_TIMEOUT", answer=Answer.NEVER, turns=True),
+    "reversed@upi": Behaviour(forced_success=True, turns=True),
     "tok_test_card_declined": Behaviour(error_code="CARD_DECLINED"),
     "tok_test_insufficient_funds": Behaviour(error_code="INSUFFICIENT_FUNDS"),
 }
@@ -66,7 +82,12 @@ _TEST_CARDS = {
     "4000000000009995": "tok_test_insufficient_funds",
 }
 ORDINARY_CARD_TOKEN = "tok_card"
-FAILING_REFUND_REASON = "fail_refund"
+TEST_REFUND_BEHAVIOURS = {
+    "fail_refund": Behaviour(error_code="REFUND_FAILED"),
+    "late_refund": Behaviour(error_code="REFUND_FAILED", turns=True),
+    "bounced_refund": Behaviour(turns=True),
+}
+"""Reason of a refund -> how the bank treats it."""
 
 
 def card_token(number: str, *, test_mode: bool) -> str:
@@ -77,6 +98,11 @@ def card_token(number: str, *, test_mode: bool) -> str:
 def behaviour(token: str) -> Behaviour:
     """Test-mode behaviour of an instrument; unknown tokens are ordinary."""
     return TEST_BEHAVIOURS.get(token.lower(), ORDINARY)
+
+
+def refund_behaviour(reason: str | None) -> Behaviour:
+    """Test-mode behaviour of a refund; reasons that are not in the table are ordinary."""
+    return TEST_REFUND_BEHAVIOURS.get(reason or "", ORDINARY)
 
 
 def draw(attempt_id: str, salt: str) -> float:

@@ -1,11 +1,13 @@
-"""One payment: what can be asked of it, what can happen to it, and when.
+"""One payment: its commands, its events, and which command leads to which event.
 
-    CreatePayment ─► payment.created, payment.processing
-    SettlePayment ─► payment.success | payment.failed
-                     payment.late_success (+ refund.created) when a failed payment turns out to have been charged
+    CreatePayment  ─► payment.created, payment.processing
+    SettlePayment  ─► payment.success | payment.failed          the bank's first word
+                      payment.late_success (+ refund.created)   a later one: it charged the failed payment after all
+                      payment.reversed                          a later one: it has taken the money back
+                      payment.reinstated                        a later one: it has the successful payment's money again
     CapturePayment ─► payment.captured
 
-    CREATED ─► PROCESSING ─► SUCCESS | FAILED          no other edge
+    CREATED ─► PROCESSING ─► SUCCESS | FAILED          no other edge: a bank that turns moves `reversed`, not the status
 
 A payment is one attempt at the bank: its id is the bank's idempotency key, so it can be charged at most once.
 """
@@ -63,6 +65,8 @@ class SettlePayment:
     error_description: str | None
     bank_reference: str | None
     late_deadline_at: datetime
+    turn: int = 0
+    """How often the bank had changed its word about the attempt when it gave this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,11 @@ class CapturePayment:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """State of one payment. Amounts in minor units; `amount_refunded` counts pending and processed refunds."""
+    """State of one payment. Amounts in minor units.
+
+    Its pending and processed refunds add up to a sum that the bank's turns can raise above the money there is.
+    `amount_refunded` is that sum up to `amount`; `amount_owed` is what of it no money of this payment covers.
+    """
 
     id: str
     order_id: str
@@ -100,8 +108,13 @@ class Payment:
     """Sequence of the last event that changed this payment."""
     created_at: datetime
     updated_at: datetime | None
+    amount_owed: int = 0
+    reversed: bool = False
+    """The bank has taken back money that it had charged."""
+    bank_turn: int = 0
+    """`Word.turn` of the bank's last word."""
 
     @property
     def refundable(self) -> int:
-        """Minor units that no pending or processed refund has taken."""
-        return self.amount - self.amount_refunded
+        """Minor units that no pending or processed refund has taken; 0 once the bank has taken the money back."""
+        return 0 if self.reversed else self.amount - self.amount_refunded

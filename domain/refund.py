@@ -1,8 +1,10 @@
-"""One refund of a payment: several partial ones may exist, together never more than the payment.
+"""One refund of a payment: several partial ones may exist, together never more than the payment when they are made.
 
 CreateRefund ─► refund.created                 PENDING, its amount taken from what is refundable
 SettleRefund ─► refund.processed               PROCESSED
-                refund.failed                  FAILED, its amount given back
+                refund.failed                  FAILED, its amount given back; also when a processed refund bounces
+                refund.late_success            PROCESSED although it had failed: its amount is taken again, and what
+                                               is no longer there is money owed (`Payment.amount_owed`)
 """
 
 from __future__ import annotations
@@ -47,11 +49,16 @@ class SettleRefund:
     error_code: str | None
     error_description: str | None
     bank_reference: str | None
+    turn: int = 0
+    """How often the bank had changed its word about the attempt when it gave this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """State of one refund. `automatic`: made by the gateway itself for a success that came too late."""
+    """State of one refund. `automatic`: made by the gateway itself for a success that came too late.
+
+    `processed_at`: when the bank last carried it out; kept where the refund bounces.
+    """
 
     id: str
     payment_id: str
@@ -70,3 +77,5 @@ class Refund:
     created_at: datetime
     processed_at: datetime | None
     updated_at: datetime | None
+    bank_turn: int = 0
+    """`Word.turn` of the bank's last word."""

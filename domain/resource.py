@@ -55,6 +55,8 @@ def payment_resource(payment: Payment) -> Resource:
         "status": payment.status,
         "captured": payment.captured,
         "amount_refunded": payment.amount_refunded,
+        "amount_owed": payment.amount_owed,
+        "reversed": payment.reversed,
     }
     if payment.vpa is not None:
         shape["vpa"] = payment.vpa

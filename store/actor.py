@@ -157,7 +157,10 @@ _COLUMNS: dict[str, Sequence[str]] = {
 _TYPES = {
     "amount": "bigint",
     "amount_refunded": "bigint",
+    "amount_owed": "bigint",
+    "bank_turn": "integer",
     "captured": "boolean",
+    "reversed": "boolean",
     "automatic": "boolean",
     "rejected": "boolean",
     "version": "integer",

@@ -27,7 +27,7 @@ SELECT * FROM refunds
 """
 # refunds_automatic_failed, refunds_payment_id, payments_pkey. Each further try waits twice as long as the one before.
 UNRETURNED = """
-SELECT p.*, due.tries
+SELECT p.*
   FROM (SELECT refused.payment_id, count(*) AS tries
           FROM refunds refused
          WHERE refused.automatic
@@ -44,6 +44,7 @@ SELECT p.*, due.tries
          LIMIT $3) AS due
   JOIN payments p
     ON p.id = due.payment_id
+ WHERE NOT p.reversed
 """
 # payments_pkey, refunds_pkey
 PAYMENT_ORDER = "SELECT order_id FROM payments WHERE id = $1"
@@ -65,10 +66,9 @@ async def overdue(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) 
     return Overdue([payment_of(row) for row in payments], [refund_of(row) for row in refunds])
 
 
-async def unreturned(pool: asyncpg.Pool, *, wait_seconds: float, limit: int) -> list[tuple[Payment, int]]:
-    """Failed payments that the bank charged and did not give back, due for another try, with how many were refused."""
-    rows = await pool.fetch(UNRETURNED, LATE_REFUNDS_MAX, wait_seconds, limit)
-    return [(payment_of(row), row["tries"]) for row in rows]
+async def unreturned(pool: asyncpg.Pool, *, wait_seconds: float, limit: int) -> list[Payment]:
+    """Failed payments that the bank charged and did not give back, due for another try."""
+    return [payment_of(row) for row in await pool.fetch(UNRETURNED, LATE_REFUNDS_MAX, wait_seconds, limit)]
 
 
 class AttemptStore:

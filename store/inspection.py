@@ -100,7 +100,7 @@ SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active,
 """
 
 
-# refunds_automatic_failed, refunds_payment_id
+# refunds_automatic_failed, refunds_payment_id, payments_pkey. What the bank has taken back need not go back.
 UNRETURNED = """
 SELECT refused.payment_id, refused.amount, refused.currency, count(*) AS tries, max(refused.error_code) AS error_code,
        max(coalesce(refused.updated_at, refused.created_at)) AS refused_at
@@ -111,6 +111,7 @@ SELECT refused.payment_id, refused.amount, refused.currency, count(*) AS tries, 
                     WHERE other.payment_id = refused.payment_id
                       AND other.automatic
                       AND other.status = 'PROCESSED')
+   AND NOT EXISTS (SELECT 1 FROM payments p WHERE p.id = refused.payment_id AND p.reversed)
  GROUP BY refused.payment_id, refused.amount, refused.currency
  ORDER BY refused_at
  LIMIT $1

@@ -1,4 +1,6 @@
-"""The simulated bank's books (`bank.ledger`): one row an attempt, whatever happens how often.
+"""The simulated bank's books (`bank.ledger`): one row for each attempt, however often it is asked for.
+
+    booked ── late_at has come ─► turned: the other outcome, `turn` 1, the money moved once more (there, or back)
 
 Only the bank adapter writes here, over a connection of its own: these are somebody else's books, and `gateway verify`
 compares them with ours from outside.
@@ -18,7 +20,7 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One attempt as the bank booked it. `late_at`: when a failed attempt turns out to have been charged."""
+    """One attempt as the bank booked it. `late_at`: when the bank changes its word; `turn`: how often it has."""
 
     attempt_id: str
     kind: str
@@ -29,32 +31,38 @@ class Entry:
     error_code: str | None
     reference: str
     late_at: datetime | None
+    turn: int = 0
 
 
-# ledger_pkey. A repeated attempt moves nothing: it is only counted, and the first booking is answered.
-BOOK = """
-INSERT INTO bank.ledger AS book
-       (attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::timestamptz[])
+COLUMNS = "attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at, turn"
+# ledger_pkey. A repeated attempt moves nothing: it is only counted, and the first booking is answered. A failed attempt
+# moves nothing either.
+BOOK = f"""
+INSERT INTO bank.ledger AS book ({COLUMNS}, times_moved)
+SELECT asked.*, CASE asked.outcome WHEN 'success' THEN 1 ELSE 0 END
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+              $9::timestamptz[], $10::integer[]) AS asked ({COLUMNS})
 ON CONFLICT (attempt_id) DO UPDATE SET times_asked = book.times_asked + 1
-RETURNING attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at
+RETURNING {COLUMNS}
 """
-READ = """
-SELECT attempt_id, kind, of_attempt, amount, currency,
-       CASE WHEN late_at <= clock_timestamp() THEN 'success' ELSE outcome END AS outcome,
-       CASE WHEN late_at <= clock_timestamp() THEN NULL ELSE error_code END AS error_code,
-       reference, late_at
-  FROM bank.ledger
- WHERE attempt_id = ANY($1::text[])
-"""
-# ledger_late
-TAKE_LATE = """
+# An entry whose time has come is turned before it is read, so that a query and a notification never disagree about the
+# turn. Its money moves once more: there for what had failed, back for what had succeeded.
+_TURN = """
 UPDATE bank.ledger
-   SET outcome = 'success', error_code = NULL
- WHERE late_at <= clock_timestamp() AND NOT notified
-RETURNING attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at
+   SET outcome = CASE outcome WHEN 'success' THEN 'failed' ELSE 'success' END,
+       error_code = CASE WHEN outcome = 'failed' THEN NULL
+                         WHEN kind = 'charge' THEN 'PAYMENT_REVERSED'
+                         ELSE 'REFUND_RETURNED' END,
+       turn = turn + 1,
+       times_moved = times_moved + 1
+ WHERE turn = 0 AND late_at <= clock_timestamp()
 """
+# ledger_pkey
+TURN_THESE = f"{_TURN} AND attempt_id = ANY($1::text[])"
+READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
+# ledger_late
+TURN_DUE = f"{_TURN} AND NOT notified"
+TAKE_TURNED = f"SELECT {COLUMNS} FROM bank.ledger WHERE turn > 0 AND late_at <= clock_timestamp() AND NOT notified"
 MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = ANY($1::text[])"
 
 
@@ -75,12 +83,15 @@ class Ledger:
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
     async def read(self, attempt_ids: Sequence[str]) -> dict[str, Entry]:
+        """What stands in the books now; attempts that were never booked are left out."""
+        await self._fetch(TURN_THESE, attempt_ids)
         rows = await self._fetch(READ, attempt_ids)
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
-    async def take_late(self) -> list[Entry]:
-        """Attempts whose late charge has come true and was not told yet."""
-        return [Entry(**row) for row in await self._fetch(TAKE_LATE)]
+    async def take_turned(self) -> list[Entry]:
+        """Attempts about which the bank has changed its word without a confirmed notification."""
+        await self._fetch(TURN_DUE)
+        return [Entry(**row) for row in await self._fetch(TAKE_TURNED)]
 
     async def mark_notified(self, attempt_ids: Sequence[str]) -> None:
         await self._fetch(MARK_NOTIFIED, attempt_ids)

@@ -5,7 +5,7 @@
     success, failed    currency/method            1, amount
     error              error code                 1, 0                    failed payments
     latency            bucket number              1, 0                    from creation to outcome
-    refund_*           currency/asked|automatic   1, amount
+    refund_*           currency/asked|automatic   1, amount               taken back where the bank turns
 
 Everything counts in the stretch of time in which the payment or refund was made, also what became of it later: the
 numbers of a span agree with the payment list of the same span.
@@ -62,6 +62,9 @@ class Sum:
     amount_minor: int = 0
 
 
+Moved = tuple[Measure, str, datetime, int, int]
+"""Measure, label, when the payment or refund was made, how many more there are, minor units more."""
+
 COUNTED = frozenset(
     {
         EventType.PAYMENT_CREATED,
@@ -70,6 +73,7 @@ COUNTED = frozenset(
         EventType.REFUND_CREATED,
         EventType.REFUND_PROCESSED,
         EventType.REFUND_FAILED,
+        EventType.REFUND_LATE_SUCCESS,
     }
 )
 """Events that move a number."""
@@ -87,9 +91,9 @@ def add(cells: dict[Cell, Sum], record: dict[str, Any]) -> None:
     """Add one event. A record of another form raises KeyError, TypeError or ValueError, and nothing is added."""
     moved = _moved(record)
     for grain in GRAINS:
-        for measure, label, made_at, amount in moved:
+        for measure, label, made_at, count, amount in moved:
             total = cells.setdefault(Cell(grain, measure, floor(made_at, grain), label), Sum())
-            total.count += 1
+            total.count += count
             total.amount_minor += amount
 
 
@@ -98,7 +102,7 @@ def label_of(currency: str, kind: str) -> str:
     return f"{currency}/{kind}"
 
 
-def _moved(record: dict[str, Any]) -> list[tuple[Measure, str, datetime, int]]:
+def _moved(record: dict[str, Any]) -> list[Moved]:
     body = record["body"]
     match record["type"]:
         case EventType.PAYMENT_CREATED:
@@ -112,28 +116,36 @@ def _moved(record: dict[str, Any]) -> list[tuple[Measure, str, datetime, int]]:
         case EventType.REFUND_PROCESSED:
             return [_refund(Measure.REFUND_PROCESSED, body["refund"])]
         case EventType.REFUND_FAILED:
-            return [_refund(Measure.REFUND_FAILED, body["refund"])]
+            # One that was processed before has bounced.
+            bounced = body["refund"]["processed_at"] is not None
+            undone = [_refund(Measure.REFUND_PROCESSED, body["refund"], -1)] if bounced else []
+            return [_refund(Measure.REFUND_FAILED, body["refund"]), *undone]
+        case EventType.REFUND_LATE_SUCCESS:
+            return [
+                _refund(Measure.REFUND_PROCESSED, body["refund"]),
+                _refund(Measure.REFUND_FAILED, body["refund"], -1),
+            ]
     return []
 
 
-def _payment(measure: Measure, payment: dict[str, Any]) -> tuple[Measure, str, datetime, int]:
+def _payment(measure: Measure, payment: dict[str, Any]) -> Moved:
     label = label_of(payment["currency"], payment["method"])
-    return measure, label, _instant(payment["created_at"]), payment["amount"]
+    return measure, label, _instant(payment["created_at"]), 1, payment["amount"]
 
 
-def _error(payment: dict[str, Any]) -> tuple[Measure, str, datetime, int]:
-    return Measure.ERROR, payment["error_code"] or "", _instant(payment["created_at"]), 0
+def _error(payment: dict[str, Any]) -> Moved:
+    return Measure.ERROR, payment["error_code"] or "", _instant(payment["created_at"]), 1, 0
 
 
-def _refund(measure: Measure, refund: dict[str, Any]) -> tuple[Measure, str, datetime, int]:
+def _refund(measure: Measure, refund: dict[str, Any], count: int = 1) -> Moved:
     label = label_of(refund["currency"], AUTOMATIC if refund["automatic"] else ASKED)
-    return measure, label, _instant(refund["created_at"]), refund["amount"]
+    return measure, label, _instant(refund["created_at"]), count, count * refund["amount"]
 
 
-def _latency(record: dict[str, Any]) -> tuple[Measure, str, datetime, int]:
+def _latency(record: dict[str, Any]) -> Moved:
     created_at = _instant(record["body"]["payment"]["created_at"])
     milliseconds = (_instant(record["at"]) - created_at) / timedelta(milliseconds=1)
-    return Measure.LATENCY, str(bucket_of(milliseconds)), created_at, 0
+    return Measure.LATENCY, str(bucket_of(milliseconds)), created_at, 1, 0
 
 
 def _instant(text: str) -> datetime:

@@ -22,11 +22,12 @@ ORDER_COLUMNS = (
 PAYMENT_COLUMNS = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at",
+    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn",
 )  # fmt: skip
 REFUND_COLUMNS = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
     "error_description", "bank_reference", "deadline_at", "version", "created_at", "processed_at", "updated_at",
+    "bank_turn",
 )  # fmt: skip
 
 

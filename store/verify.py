@@ -63,22 +63,30 @@ SELECT order_id, sequence, txid, convert_to(payload, 'UTF8') AS payload
  ORDER BY order_id, sequence
 """
 
-# The bank's books against ours. A late charge counts once its time has come; until its notice has been worked off
-# ($1 seconds), the payment may still say that it failed.
+# The bank's books against ours. A changed word counts once its time has come; until its notification has been worked
+# off ($1 seconds), payment or refund may still show the word before it. Money moves with each turn of the word: an odd
+# number of times for a success, an even one for a failure, never more often than the bank turned.
 BANK = """
 WITH attempts AS (
     SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,
-           CASE p.status WHEN 'SUCCESS' THEN 'success' WHEN 'FAILED' THEN 'failed' END AS outcome,
-           EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) AS returned
+           CASE WHEN p.status NOT IN ('SUCCESS', 'FAILED') THEN NULL
+                WHEN p.reversed THEN 'reversed'
+                WHEN p.status = 'SUCCESS' THEN 'success'
+                WHEN EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) THEN 'returned'
+                ELSE 'failed' END AS outcome
       FROM payments p
      WHERE {attempts}
      UNION ALL
     SELECT id, 'refund', payment_id, amount, currency, bank_reference,
-           CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END, false
+           CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END
       FROM refunds
      WHERE {attempts}
 ), books AS (
-    SELECT *, CASE WHEN late_at <= now() THEN 'success' ELSE outcome END AS word FROM bank.ledger
+    SELECT *,
+           CASE WHEN turn > 0 OR late_at IS NULL OR late_at > now() THEN outcome
+                WHEN outcome = 'success' THEN 'failed' ELSE 'success' END AS word,
+           turn + CASE outcome WHEN 'success' THEN 1 - turn % 2 ELSE turn % 2 END AS moves
+      FROM bank.ledger
 ), compared AS (
     SELECT coalesce(a.id, b.attempt_id) AS id,
            CASE
@@ -89,13 +97,15 @@ WITH attempts AS (
                 THEN 'the bank booked a ' || b.kind || ' of ' || coalesce(b.of_attempt, 'nothing')
            WHEN b.amount <> a.amount OR b.currency <> a.currency
                 THEN 'the bank moved ' || b.amount || ' ' || b.currency || ', not ' || a.amount || ' ' || a.currency
-           WHEN b.times_moved <> 1 THEN 'the bank moved the money ' || b.times_moved || ' times'
+           WHEN b.times_moved <> b.moves
+                THEN 'the bank says ' || b.outcome || ', yet moved the money ' || b.times_moved || ' times'
            WHEN a.outcome IS NULL THEN NULL
            WHEN b.reference IS DISTINCT FROM a.bank_reference
                 THEN 'bank reference is ' || b.reference || ', not ' || coalesce(a.bank_reference, 'null')
-           WHEN a.returned AND b.word <> 'success' THEN 'was given back, but never charged'
-           WHEN a.returned OR b.word = a.outcome THEN NULL
+           WHEN b.word = CASE a.outcome WHEN 'returned' THEN 'success' WHEN 'reversed' THEN 'failed' ELSE a.outcome END
+                THEN NULL
            WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
+           WHEN a.outcome = 'returned' THEN 'was given back, but never charged'
            ELSE 'is ' || a.outcome || ', the bank says ' || b.word
            END AS says
       FROM attempts a {join} JOIN books b ON b.attempt_id = a.id

@@ -4,7 +4,7 @@
     PaymentEvent  → {"type": "payment.success", "body": {...}}       events, out (listeners read the body's resources)
 
 An event's body: `order_id, merchant_id, sequence`, the public resource(s) as the event left them, and `bank`
-(token, reference, deadline): what only our own roles need.
+(token, reference, deadline, turn): what only our own roles need.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ PAYMENT_SETTLE = "payment.settle"
 PAYMENT_CAPTURE = "payment.capture"
 REFUND_CREATE = "refund.create"
 REFUND_SETTLE = "refund.settle"
+
+TURN_MAX = 1_000_000
+"""Far above what a bank can do, far below what the column holds."""
 
 COMMAND_TYPES: dict[type[Command], str] = {
     CreateOrder: ORDER_CREATE,
@@ -104,6 +107,14 @@ def _amount_or_none(body: Body, name: str) -> int | None:
     return None if body[name] is None else _amount(body, name)
 
 
+def _turn(body: Body) -> int:
+    """Records of earlier versions have none: theirs is the bank's first word."""
+    turn = _amount(body, "turn") if "turn" in body else 0
+    if not 0 <= turn <= TURN_MAX:
+        raise ValueError(f"turn must be between 0 and {TURN_MAX}")
+    return turn
+
+
 def _instant(body: Body, name: str) -> datetime:
     value = datetime.fromisoformat(_text(body, name))
     if value.tzinfo is None:
@@ -161,6 +172,7 @@ def _read_settle_payment(order_id: str, body: Body) -> Command:
         error_description=_text_or_none(body, "error_description"),
         bank_reference=_text_or_none(body, "bank_reference"),
         late_deadline_at=_instant(body, "late_deadline_at"),
+        turn=_turn(body),
     )
 
 
@@ -193,6 +205,7 @@ def _read_settle_refund(order_id: str, body: Body) -> Command:
         error_code=_text_or_none(body, "error_code"),
         error_description=_text_or_none(body, "error_description"),
         bank_reference=_text_or_none(body, "bank_reference"),
+        turn=_turn(body),
     )
 
 
@@ -246,7 +259,11 @@ def _event_body(event: Event) -> tuple[str, str, Body]:
 
 
 def _bank(subject: Payment | Refund) -> Body:
-    shape: Body = {"reference": subject.bank_reference, "deadline_at": subject.deadline_at}
+    shape: Body = {
+        "reference": subject.bank_reference,
+        "deadline_at": subject.deadline_at,
+        "turn": subject.bank_turn,
+    }
     if isinstance(subject, Payment):
         shape["token"] = subject.token
     return shape

@@ -1,8 +1,8 @@
 """What the gateway asks of a bank. The attempt id (payment or refund id) is the bank's idempotency key.
 
     charge(Charge) ┐                          query(attempt_id) ─► Answer | None (never seen)
-    refund(Return) ┴► Answer | NoAnswerError   notifications()   ─► answers nobody asked for: late, or again;
-                                              told again until confirm(attempt_id)
+    refund(Return) ┴► Answer | NoAnswerError   notifications()   ─► unasked answers: late, repeated, or contradicting
+                                              an earlier one; each is repeated until confirm(attempt_id)
 
 NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
 charge without having queried.
@@ -52,6 +52,9 @@ class Answer:
     error_code: str | None
     error_description: str | None
     reference: str
+    turn: int = 0
+    """How often the bank has changed its word about the attempt: the word of the highest turn is the one that holds.
+    An adapter takes it from what its bank offers to order words by (a version, a sequence, a list of changes)."""
 
 
 class Bank(Protocol):

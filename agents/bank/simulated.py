@@ -1,11 +1,13 @@
 """The simulated bank: books every attempt in a ledger of its own, waits as banks do, and answers, or does not.
 
 What it decides is `domain.outcome`: a table in test mode, a draw from the attempt id in live mode. It misbehaves on
-order: the test instruments, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1`), each drawn from the attempt id too.
+order: the test instruments and refund reasons, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1,turn=0.1`), each drawn
+from the attempt id too.
 
     charge ─► book (batched, one statement for all that wait) ─► wait the delay ─► answer
                                                                       lose: NoAnswerError   twice: notified again
                                                                       late: NoAnswerError, notified later
+                                                                      turn: answered, later the opposite is notified
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from agents.bank.port import Answer, Charge, NoAnswerError, Return
-from domain.outcome import DECLINES, FAILING_REFUND_REASON, ORDINARY, Behaviour, Outcome, behaviour, draw
+from domain.outcome import DECLINES, ORDINARY, Behaviour, Outcome, behaviour, draw, refund_behaviour
 from domain.outcome import Answer as Answering
 from runtime.clock import now
 from runtime.logs import get_logger
@@ -31,7 +33,7 @@ log = get_logger("bank")
 BOOK_MAX = 1_000
 POLL_SECONDS = 0.5
 LATE_FACTOR = 6
-"""A late answer, or a late charge, comes after this many processing delays."""
+"""A late answer, or a changed word, comes after this many processing delays."""
 NOTIFICATIONS_MAX = 10_000
 LEDGER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
@@ -43,6 +45,7 @@ class Faults:
     lose: float = 0.0
     late: float = 0.0
     twice: float = 0.0
+    turn: float = 0.0
 
 
 class FaultsError(ValueError):
@@ -82,16 +85,19 @@ class SimulatedBank:
         acting = behaviour(charge.token) if self._settings.test_mode else ORDINARY
         delay = self._delay_seconds(charge.attempt_id) * acting.delay_factor
         error_code = self._charge_error(charge, acting)
-        late_at = now() + timedelta(seconds=delay * LATE_FACTOR) if acting.late_success else None
-        entry = _entry(charge.attempt_id, "charge", None, charge.amount, charge.currency, error_code, late_at)
+        turns_at = self._turns_at(charge.attempt_id, acting, delay)
+        entry = _entry(charge.attempt_id, "charge", None, charge.amount, charge.currency, error_code, turns_at)
         return await self._attempt(entry, delay, acting.answer)
 
     async def refund(self, refund: Return) -> Answer:
         """Raises NoAnswerError."""
-        failing = refund.reason == FAILING_REFUND_REASON
-        error_code = "REFUND_FAILED" if failing else None
-        entry = _entry(refund.attempt_id, "refund", refund.of_attempt, refund.amount, refund.currency, error_code, None)
-        return await self._attempt(entry, self._delay_seconds(refund.attempt_id), Answering.GIVEN)
+        acting = refund_behaviour(refund.reason) if self._settings.test_mode else ORDINARY
+        delay = self._delay_seconds(refund.attempt_id)
+        turns_at = self._turns_at(refund.attempt_id, acting, delay)
+        entry = _entry(
+            refund.attempt_id, "refund", refund.of_attempt, refund.amount, refund.currency, acting.error_code, turns_at
+        )
+        return await self._attempt(entry, delay, acting.answer)
 
     async def query(self, attempt_id: str) -> Answer | None:
         """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
@@ -104,7 +110,7 @@ class SimulatedBank:
         return _answer(entry) if entry is not None else None
 
     async def notifications(self) -> AsyncIterator[Answer]:
-        """Late charges out of the books (told at least once, also after a crash), and repeated answers.
+        """Changed words out of the books (at least once each, also after a crash), and repeated answers.
 
         No time-out is open while the listener works: it would end the listener instead of the wait.
         """
@@ -115,7 +121,7 @@ class SimulatedBank:
                 yield answer
             if time.monotonic() - read_at >= POLL_SECONDS:
                 read_at = time.monotonic()
-                for entry in await self._late_entries():
+                for entry in await self._turned_entries():
                     yield _answer(entry)
 
     async def _next_notification(self, seconds: float) -> Answer | None:
@@ -126,16 +132,16 @@ class SimulatedBank:
             return None
 
     async def confirm(self, attempt_id: str) -> None:
-        """A late charge was taken note of: it need not be told again."""
+        """The notification of a changed word was received: it is not repeated."""
         try:
             await self._polling.mark_notified([attempt_id])
         except LEDGER_ERRORS as error:
             self._polling.drop()
-            log.warning("late_charge_told_again", attempt_id=attempt_id, error=repr(error))
+            log.warning("notification_repeated", attempt_id=attempt_id, error=repr(error))
 
-    async def _late_entries(self) -> list[Entry]:
+    async def _turned_entries(self) -> list[Entry]:
         try:
-            return await self._polling.take_late()
+            return await self._polling.take_turned()
         except LEDGER_ERRORS as error:
             self._polling.drop()
             log.warning("ledger_unavailable", error=repr(error))
@@ -146,12 +152,12 @@ class SimulatedBank:
         if delay:
             await asyncio.sleep(delay)
         answer = _answer(booked)
-        if answering is not Answering.GIVEN or self._meets(entry, "lose"):
+        if answering is not Answering.GIVEN or self._meets(entry.attempt_id, "lose"):
             raise NoAnswerError("the answer was lost")
-        if self._meets(entry, "late"):
+        if self._meets(entry.attempt_id, "late"):
             self._notify_after(answer, delay * LATE_FACTOR)
             raise NoAnswerError("the answer is late")
-        if self._meets(entry, "twice"):
+        if self._meets(entry.attempt_id, "twice"):
             self._notify_after(answer, delay)
         return answer
 
@@ -187,9 +193,15 @@ class SimulatedBank:
         if not self._notifications.full():
             self._notifications.put_nowait(answer)
 
-    def _meets(self, entry: Entry, fault: str) -> bool:
+    def _turns_at(self, attempt_id: str, acting: Behaviour, delay: float) -> datetime | None:
+        """When the bank changes its word about the attempt, if ever."""
+        if not acting.turns and not self._meets(attempt_id, "turn"):
+            return None
+        return now() + timedelta(seconds=delay * LATE_FACTOR)
+
+    def _meets(self, attempt_id: str, fault: str) -> bool:
         share: float = getattr(self._faults, fault)
-        return share > 0 and draw(entry.attempt_id, fault) < share
+        return share > 0 and draw(attempt_id, fault) < share
 
     def _delay_seconds(self, attempt_id: str) -> float:
         settings = self._settings
@@ -239,6 +251,7 @@ def _answer(entry: Entry) -> Answer:
         error_code=entry.error_code,
         error_description=DECLINES.get(entry.error_code) if entry.error_code is not None else None,
         reference=entry.reference,
+        turn=entry.turn,
     )
 
 

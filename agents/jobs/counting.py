@@ -37,6 +37,8 @@ GATHER_MS = 100
 WINDOW_RECORDS = 20_000
 """How far before the stored offset a partition is read again after a start, to know what was counted."""
 
+BOUNCED = "refund.failed, processed before"
+"""A refund.failed that takes back a refund.processed moves other counters."""
 DELTAS: dict[str, dict[str, int]] = {
     EventType.PAYMENT_CREATED: {"pending": 1},
     EventType.PAYMENT_PROCESSING: {"pending": -1, "processing": 1},
@@ -45,6 +47,8 @@ DELTAS: dict[str, dict[str, int]] = {
     EventType.REFUND_CREATED: {"refund_pending": 1, "refund_total": 1},
     EventType.REFUND_PROCESSED: {"refund_pending": -1, "refund_processed": 1},
     EventType.REFUND_FAILED: {"refund_pending": -1, "refund_failed": 1},
+    EventType.REFUND_LATE_SUCCESS: {"refund_failed": -1, "refund_processed": 1},
+    BOUNCED: {"refund_processed": -1, "refund_failed": 1},
     DEAD_COMMAND: {"failed": 1},
 }
 COUNTED = Counter("gateway_jobs_records", "Records read")
@@ -166,7 +170,14 @@ def type_if_new(message: Any, seen: Seen) -> str | None:
     sequence = 1 if message.topic == PAYMENTS_DLQ else record["body"]["sequence"]
     if type(sequence) is not int:
         raise TypeError("sequence must be an integer")
+    if event_type == EventType.REFUND_FAILED and _was_processed(record["body"]):
+        event_type = BOUNCED
     return event_type if seen.is_new(_text(identity), sequence, _text(record["at"])) else None
+
+
+def _was_processed(body: JsonObject) -> bool:
+    refund = body.get("refund")
+    return isinstance(refund, dict) and refund.get("processed_at") is not None
 
 
 def _text(value: object) -> str:

@@ -277,4 +277,8 @@ def _count(folded: Folded) -> None:
     COMMANDS_DECIDED.labels("accepted").inc(len(folded.batch.commands) - rejected)
     COMMANDS_DECIDED.labels("rejected").inc(rejected)
     COMMANDS_DECIDED.labels("repeated").inc(folded.repeated)
+    COMMANDS_DECIDED.labels("outdated").inc(len(folded.outdated))
+    for one in folded.outdated:
+        # Nothing follows from it, but a bank that contradicts itself is worth a look: `gateway journey` shows it.
+        log.warning("outdated_word_of_the_bank", command_id=one.envelope.id, order_id=one.envelope.key)
     EVENTS_RECORDED.inc(len(folded.batch.events))

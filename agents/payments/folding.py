@@ -80,6 +80,8 @@ class Folded:
     broken: list[Broken] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     """State after the batch of every order that it touched."""
+    outdated: list[Asked] = field(default_factory=list)
+    """Older words of the bank that contradict its last one."""
     repeated: int = 0
     unread: set[str] = field(default_factory=set)
     """Orders that must be read before this batch can be decided."""
@@ -115,6 +117,8 @@ def fold(asked: Sequence[Asked], known: Known) -> Folded:
         else:
             inbox.add(_record(folded, one, order, decided))
             if isinstance(decided, Decision):
+                if decided.outdated:
+                    folded.outdated.append(one)
                 states[order_id] = _apply(folded, order, decided.events)
     folded.orders = states
     return folded

@@ -82,11 +82,12 @@ class Sweeper:
             attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
             log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
 
-    async def _settle_all(self, found: Overdue, returns: list[tuple[Payment, int]]) -> list[Record | None]:
+    async def _settle_all(self, found: Overdue, returns: list[Payment]) -> list[Record | None]:
         subjects: list[Payment | Refund] = [*found.payments, *found.refunds]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._settle(subject, 0)) for subject in subjects]
-            tasks += [group.create_task(self._settle(payment, tries)) for payment, tries in returns]
+            # Its version, not the number of tries: a try that led to nothing must not use up the next one's id.
+            tasks += [group.create_task(self._settle(payment, payment.version)) for payment in returns]
         return [task.result() for task in tasks]
 
     async def _settle(self, subject: Payment | Refund, again: int) -> Record | None:

@@ -161,9 +161,12 @@ async def limit_reads(request: Request) -> None:
     await limit(request, "reads-public", parts_of(request).settings.rate_limit_public_per_minute * 4)
 
 
+MERCHANTS_ALONE = frozenset({"merchant_id", "amount_owed"})
+
+
 def public_shape(payment: dict[str, Any]) -> dict[str, Any]:
     """A payment without what is the merchant's alone."""
-    return {name: value for name, value in payment.items() if name != "merchant_id"}
+    return {name: value for name, value in payment.items() if name not in MERCHANTS_ALONE}
 
 
 def _public_body(body: str) -> bytes:

@@ -17,6 +17,7 @@ from domain.payment import Payment
 COLUMNS = (
     "id", "order_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa", "card_network",
     "card_last4", "error_code", "error_description", "created_at", "updated_at",
+    "amount_owed", "reversed",
 )  # fmt: skip
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """The full-width forms count too: some spreadsheets take them for the same."""

@@ -32,6 +32,8 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
     "status": "CREATED",
     "captured": False,
     "amount_refunded": 0,
+    "amount_owed": 0,
+    "reversed": False,
     "vpa": "success@upi",
     "error_code": None,
     "error_description": None,
@@ -170,6 +172,7 @@ class PublicPaymentView(BaseModel):
     status: PaymentStatus
     captured: bool
     amount_refunded: int
+    reversed: bool = Field(description="The bank has taken back the money that it had charged")
     vpa: str | None = None
     card_network: str | None = None
     card_last4: str | None = None
@@ -185,6 +188,7 @@ class PaymentView(PublicPaymentView):
     model_config = ConfigDict(json_schema_extra={"example": PAYMENT_EXAMPLE})
 
     merchant_id: str
+    amount_owed: int = Field(description="What of its refunds no money of the payment covers")
 
 
 class PaymentPage(BaseModel):

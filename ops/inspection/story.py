@@ -120,6 +120,10 @@ def _state(resource: JsonObject) -> str:
         state += "+captured"
     if resource.get("amount_refunded"):
         state += f"-{resource['amount_refunded']}"
+    if resource.get("reversed"):
+        state += "+reversed"
+    if resource.get("amount_owed"):
+        state += f", owed {resource['amount_owed']}"
     return state
 
 

@@ -24,7 +24,7 @@ from runtime.settings import Settings
 
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.1
-SUCCESS, FAILURE, LATE = "success@upi", "failure@upi", "late@upi"
+SUCCESS, FAILURE, LATE, REVERSED = "success@upi", "failure@upi", "late@upi", "reversed@upi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,12 @@ RECIPES: dict[str, Recipe] = {
     EventType.PAYMENT_SUCCESS: Recipe(SUCCESS),
     EventType.PAYMENT_FAILED: Recipe(FAILURE),
     EventType.PAYMENT_LATE_SUCCESS: Recipe(LATE),
+    EventType.PAYMENT_REVERSED: Recipe(REVERSED),
     EventType.PAYMENT_CAPTURED: Recipe(SUCCESS, capture=True),
     EventType.REFUND_CREATED: Recipe(SUCCESS, refund_reason="triggered"),
     EventType.REFUND_PROCESSED: Recipe(SUCCESS, refund_reason="triggered"),
     EventType.REFUND_FAILED: Recipe(SUCCESS, refund_reason="fail_refund"),
+    EventType.REFUND_LATE_SUCCESS: Recipe(SUCCESS, refund_reason="late_refund"),
 }
 
 

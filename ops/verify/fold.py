@@ -23,14 +23,20 @@ PAYMENT_STEPS: dict[str, tuple[str | None, str]] = {
     "payment.processing": ("CREATED", "PROCESSING"),
     "payment.success": ("PROCESSING", "SUCCESS"),
     "payment.failed": ("PROCESSING", "FAILED"),
-    "payment.late_success": ("FAILED", "FAILED"),
     "payment.captured": ("SUCCESS", "SUCCESS"),
 }
 """Event type -> status before and after."""
-REFUND_STEPS: dict[str, tuple[str | None, str, int]] = {
-    "refund.created": (None, "PENDING", 1),
-    "refund.processed": ("PENDING", "PROCESSED", 0),
-    "refund.failed": ("PENDING", "FAILED", -1),
+TURNS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "payment.late_success": (("FAILED",), True),
+    "payment.reinstated": (("SUCCESS",), True),
+    "payment.reversed": (("SUCCESS", "FAILED"), False),
+}
+"""Event type -> the status it finds and leaves, and whether the bank has the payer's money from then on."""
+REFUND_STEPS: dict[str, tuple[tuple[str | None, ...], str, int]] = {
+    "refund.created": ((None,), "PENDING", 1),
+    "refund.processed": (("PENDING",), "PROCESSED", 0),
+    "refund.failed": (("PENDING", "PROCESSED"), "FAILED", -1),
+    "refund.late_success": (("FAILED",), "PROCESSED", 1),
 }
 """Event type -> status before and after, and what happens to the amount: taken, kept, given back."""
 FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
@@ -44,11 +50,17 @@ _OF: dict[tuple[str, ...], Callable[[Json], tuple[Any, ...]]] = {
 
 @dataclass(slots=True)
 class Part:
-    """A payment or refund as the events left it. `version`: sequence of the last event that changed it."""
+    """A payment or refund as the events left it. `version`: sequence of the last event that changed it.
+
+    `charged`: the bank has the payer's money, by the last of its words. `taken`: the payment's pending and processed
+    refunds.
+    """
 
     resource: Json
     bank: Json
     version: int
+    charged: bool = False
+    taken: int = 0
 
 
 @dataclass(slots=True)
@@ -92,6 +104,8 @@ def _step(book: Book, order_id: str, event_ids: str, position: int, event: Json)
     _cause(book.causes, event["caused_by"], sequence)
     if kind in PAYMENT_STEPS:
         _payment_step(book, event, kind, body)
+    elif kind in TURNS:
+        _turn(book, event, kind, body)
     elif kind in REFUND_STEPS:
         _refund_step(book, event, kind, body)
     elif kind == "order.created" and book.order is None and position == 1:
@@ -118,19 +132,22 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
     if part is None:
         if came_from is not None or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from None to {status}")
-        if payment["amount_refunded"] != 0 or payment["captured"]:
-            _wrong(book, Check.MONEY, event["id"], "a new payment is refunded or captured already")
+        if payment["amount_refunded"] != 0 or payment["captured"] or _owed(payment) or _is_reversed(payment):
+            _wrong(book, Check.MONEY, event["id"], "a new payment is refunded, captured or reversed already")
         book.payments[payment_id] = Part(payment, body["bank"], body["sequence"])
     else:
         was = part.resource
         if was["status"] != came_from or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {status}")
         _unchanged(book, event, was, payment, FIXED)
-        if payment["amount_refunded"] != was["amount_refunded"]:
-            _wrong(book, Check.MONEY, event["id"], "amount_refunded moved without a refund")
+        if payment["amount_refunded"] != was["amount_refunded"] or _owed(payment) != _owed(was):
+            _wrong(book, Check.MONEY, event["id"], "amount_refunded or amount_owed moved without a refund")
+        if _is_reversed(payment) != _is_reversed(was) or (kind == "payment.captured" and _is_reversed(was)):
+            _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
         if payment["captured"] != (was["captured"] or kind == "payment.captured"):
             _wrong(book, Check.MONEY, event["id"], "captured does not follow from the events")
         part.resource, part.bank, part.version = payment, body["bank"], body["sequence"]
+        part.charged = part.charged or kind == "payment.success"
     if order is None or payment["amount"] != order["amount"] or payment["currency"] != order["currency"]:
         _wrong(book, Check.MONEY, event["id"], "amount or currency is not the order's")
     if kind == "payment.success" and order is not None:
@@ -138,12 +155,50 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
         book.order_version, book.order_changed_at = body["sequence"], event["at"]
 
 
+def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
+    """A word of the bank that changes its last one."""
+    payment, part = body["payment"], book.payments.get(body["payment"]["id"])
+    found, charged = TURNS[kind]
+    if part is None or part.resource["status"] not in found:
+        was_before = part.resource["status"] if part is not None else None
+        _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was_before} to {payment['status']}")
+        return
+    was = part.resource
+    if charged is part.charged:
+        _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
+    _unchanged(book, event, was, payment, FIXED_OF_OWNER)
+    if _is_reversed(payment) is charged:
+        _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
+    part.resource, part.bank, part.version, part.charged = payment, body["bank"], body["sequence"], charged
+    _weigh(book, event, part)
+
+
+def _weigh(book: Book, event: Json, part: Part) -> None:
+    """What the refunds take must be there, or be owed: it is all owed while the bank has taken the payment back."""
+    payment = part.resource
+    there = 0 if _is_reversed(payment) else payment["amount"]
+    if payment["amount_refunded"] != min(part.taken, payment["amount"]):
+        _wrong(book, Check.MONEY, event["id"], "amount_refunded does not follow from the refunds")
+    if _owed(payment) != max(part.taken - there, 0):
+        _wrong(book, Check.MONEY, event["id"], f"amount_owed is {_owed(payment)}, the refunds take {part.taken}")
+
+
+def _owed(payment: Json) -> int:
+    """Events of earlier versions carry neither `amount_owed` nor `reversed`."""
+    owed: int = payment.get("amount_owed", 0)
+    return owed
+
+
+def _is_reversed(payment: Json) -> bool:
+    return payment.get("reversed", False) is True
+
+
 def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
     refund, payment = body["refund"], body["payment"]
     before, owner = book.refunds.get(refund["id"]), book.payments.get(refund["payment_id"])
     came_from, leads_to, direction = REFUND_STEPS[kind]
     was = before.resource if before is not None else None
-    if (was["status"] if was is not None else None) != came_from or refund["status"] != leads_to:
+    if (was["status"] if was is not None else None) not in came_from or refund["status"] != leads_to:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was and was['status']} to {refund['status']}")
     if was is not None:
         _unchanged(book, event, was, refund, FIXED_REFUND)
@@ -152,11 +207,20 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.HISTORY, event["id"], f"refund of {refund['payment_id']}, which this order has not")
         return
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
-    if payment["amount_refunded"] != owner.resource["amount_refunded"] + direction * refund["amount"]:
-        _wrong(book, Check.MONEY, event["id"], "amount_refunded does not follow from the refund")
+    if _is_reversed(payment) != _is_reversed(owner.resource):
+        _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
+    if kind == "refund.created" and payment["status"] == "SUCCESS" and not _is_allowed(refund, owner):
+        _wrong(book, Check.MONEY, event["id"], "refunds more than there is")
     owner.resource = payment
+    owner.taken += direction * refund["amount"]
+    _weigh(book, event, owner)
     if direction:
         owner.version = body["sequence"]
+
+
+def _is_allowed(refund: Json, owner: Part) -> bool:
+    """A refund is only made of money that is there; what the bank does against its word later is another thing."""
+    return not _is_reversed(owner.resource) and owner.taken + refund["amount"] <= owner.resource["amount"]
 
 
 def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[str, ...]) -> None:
@@ -182,7 +246,7 @@ def _money(book: Book, order_id: str) -> None:
     for payment_id, part in book.payments.items():
         of_it = [one.resource for one in book.refunds.values() if one.resource["payment_id"] == payment_id]
         taken = sum(refund["amount"] for refund in of_it if refund["status"] != "FAILED")
-        if taken != part.resource["amount_refunded"] or taken > part.resource["amount"]:
+        if taken != part.taken or taken - _owed(part.resource) > part.resource["amount"]:
             _wrong(book, Check.MONEY, payment_id, f"refunds hold {taken} of {part.resource['amount']}")
         if part.resource["status"] != "SUCCESS" and any(not refund["automatic"] for refund in of_it):
             _wrong(book, Check.MONEY, payment_id, "was refunded without a success")

@@ -1,4 +1,7 @@
-"""The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong)."""
+"""The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
+
+Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ ORDER = (
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at",
+    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn",
 )  # fmt: skip
 REFUND = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
     "error_description", "bank_reference", "deadline_at", "version", "created_at", "processed_at", "updated_at",
+    "bank_turn",
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
 Row = tuple[Any, ...]
@@ -69,6 +73,9 @@ def payment_row(part: Part) -> Row:
         part.version,
         _instant(payment["created_at"]),
         _instant(payment["updated_at"]),
+        payment.get("amount_owed", 0),
+        payment.get("reversed", False),
+        bank.get("turn", 0),
     )
 
 
@@ -93,6 +100,7 @@ def refund_row(part: Part, order_id: str) -> Row:
         _instant(refund["created_at"]),
         _instant(refund["processed_at"]),
         _instant(refund["updated_at"]),
+        bank.get("turn", 0),
     )
 
 

@@ -198,13 +198,21 @@ DAMAGES = [
     Damage("bank currency", f"UPDATE bank.ledger SET currency = 'USD' WHERE attempt_id = {PAID}", Check.BANK, "USD"),
     Damage("bank outcome", f"UPDATE bank.ledger SET outcome = 'failed' WHERE attempt_id = {PAID}", Check.BANK, "says"),
     Damage("bank twice", f"UPDATE bank.ledger SET times_moved = 2 WHERE attempt_id = {PAID}", Check.BANK, "2 times"),
+    Damage("bank turned unheard", "UPDATE bank.ledger SET late_at = now() - interval '1 hour'"
+           f" WHERE attempt_id = {PAID}", Check.BANK, "is success, the bank says failed"),
+    Damage("bank turned, the money did not", "UPDATE bank.ledger SET outcome = 'failed', turn = 1"
+           f" WHERE attempt_id = {PAID}", Check.BANK, "says failed, yet moved the money 1 times"),
+    Damage("reversed for no reason", f"UPDATE payments SET reversed = true WHERE id = {PAID}", Check.STATE,
+           "reversed is True, the events say False", False),
+    Damage("owed for no reason", f"UPDATE payments SET amount_refunded = amount, amount_owed = 1 WHERE id = {PAID}",
+           Check.STATE, "amount_owed is 1, the events say 0"),
     Damage("bank silent", f"DELETE FROM bank.ledger WHERE attempt_id = {PAID}", Check.BANK, "never saw it"),
     Damage("bank reference", f"UPDATE bank.ledger SET reference = 'x' WHERE attempt_id = {PAID}", Check.BANK, "is x"),
     Damage("bank refund of another", f"UPDATE bank.ledger SET of_attempt = 'pay_x' WHERE attempt_id = {REFUNDED}",
            Check.BANK, "booked a refund of pay_x"),
     Damage("bank charges a stranger", "INSERT INTO bank.ledger (attempt_id, kind, amount, currency, outcome, reference)"
            " VALUES ('pay_zzzzzzzzzzzzzzzz', 'charge', 1, 'INR', 'success', 'x')", Check.BANK, "nobody's"),
-    Damage("late charge kept", "UPDATE bank.ledger SET outcome = 'success', late_at = now() - interval '1 hour'"
+    Damage("late charge kept", "UPDATE bank.ledger SET late_at = now() - interval '1 hour'"
            " WHERE attempt_id = (SELECT id FROM payments WHERE error_code = 'UPI_DECLINED' LIMIT 1)", Check.BANK,
            "is failed, the bank says success"),
     Damage("undecided for ever", "UPDATE payments SET status = 'PROCESSING', deadline_at = now() - interval '1 hour'"

@@ -36,9 +36,9 @@ def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> Cr
     )
 
 
-def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS) -> SettlePayment:
+def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettlePayment:
     code = None if outcome is Outcome.SUCCESS else "UPI_DECLINED"
-    return SettlePayment(ORDER, payment_id, outcome, code, None, "bank_1", DEADLINE)
+    return SettlePayment(ORDER, payment_id, outcome, code, None, "bank_1", DEADLINE, turn)
 
 
 def capture(payment_id: str = FIRST, amount: int | None = None, merchant: str = MERCHANT) -> CapturePayment:
@@ -51,8 +51,8 @@ def refund(
     return CreateRefund(ORDER, payment_id, refund_id, merchant, amount, None, DEADLINE)
 
 
-def settle_refund(refund_id: str = REFUND, outcome: Outcome = Outcome.SUCCESS) -> SettleRefund:
-    return SettleRefund(ORDER, refund_id, outcome, None, None, "bank_2")
+def settle_refund(refund_id: str = REFUND, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettleRefund:
+    return SettleRefund(ORDER, refund_id, outcome, None, None, "bank_2", turn)
 
 
 Decide = Callable[[Order | None, Command, datetime], Decision | Rejected]
@@ -70,7 +70,13 @@ def after(*commands: Command, rules: Any = real) -> Order | None:
 
 
 FAILED = Outcome.FAILED
-LATE = (create_order(), pay(), settle(outcome=FAILED), settle())
+LATE = (create_order(), pay(), settle(outcome=FAILED), settle(turn=1))
+REVERSED = (create_order(), pay(), settle(), settle(outcome=FAILED, turn=1))
+REPLACED = (
+    *(create_order(), pay(), settle(), refund(AMOUNT), settle_refund(outcome=FAILED)),
+    *(refund(AMOUNT, OTHER_REFUND), settle_refund(OTHER_REFUND)),
+)
+"""A refund failed, another one took its place."""
 STATES: dict[str, tuple[Command, ...]] = {
     "no order": (),
     "new": (create_order(),),
@@ -91,13 +97,28 @@ STATES: dict[str, tuple[Command, ...]] = {
         *(
             command
             for number in range(1, LATE_REFUNDS_MAX + 1)
-            for command in (settle_refund(late_refund_id(FIRST, number), FAILED), settle())
+            for command in (settle_refund(late_refund_id(FIRST, number), FAILED), settle(turn=1))
         ),
     ),
     "refund pending": (create_order(), pay(), settle(), refund()),
     "refund processed": (create_order(), pay(), settle(), refund(), settle_refund()),
     "refund failed": (create_order(), pay(), settle(), refund(), settle_refund(outcome=FAILED)),
     "fully refunded": (create_order(), pay(), settle(), refund(AMOUNT), settle_refund()),
+    "late, taken back": (*LATE, settle(outcome=FAILED, turn=2)),
+    "late, refund refused, taken back": (*LATE, settle_refund(LATE_REFUND, FAILED), settle(outcome=FAILED, turn=2)),
+    "late, second refund pending": (*LATE, settle_refund(LATE_REFUND, FAILED), settle(turn=1)),
+    "late, first refund late, second refused": (
+        *(*LATE, settle_refund(LATE_REFUND, FAILED), settle(turn=1), settle_refund(LATE_REFUND, turn=1)),
+        settle_refund(late_refund_id(FIRST, 2), FAILED),
+    ),
+    "reversed": REVERSED,
+    "reversed, then charged again": (*REVERSED, settle(turn=2)),
+    "reversed, refund pending": (create_order(), pay(), settle(), refund(), settle(outcome=FAILED, turn=1)),
+    "reversed after a capture": (create_order(), pay(), settle(), capture(), settle(outcome=FAILED, turn=1)),
+    "refund late": (create_order(), pay(), settle(), refund(), settle_refund(outcome=FAILED), settle_refund(turn=1)),
+    "refund bounced": (create_order(), pay(), settle(), refund(), settle_refund(), settle_refund(REFUND, FAILED, 1)),
+    "refund replaced": REPLACED,
+    "refund replaced, late": (*REPLACED, settle_refund(turn=1)),
 }
 COMMANDS: dict[str, Command] = {
     "create": create_order(),
@@ -130,15 +151,28 @@ COMMANDS: dict[str, Command] = {
     "refund succeeds": settle_refund(),
     "refund fails": settle_refund(outcome=FAILED),
     "late refund succeeds": settle_refund(LATE_REFUND),
+    "succeed, turned once": settle(turn=1),
+    "fail, turned once": settle(outcome=FAILED, turn=1),
+    "succeed, turned twice": settle(turn=2),
+    "fail, turned twice": settle(outcome=FAILED, turn=2),
+    "succeed, turned thrice": settle(turn=3),
+    "fail, turned thrice": settle(outcome=FAILED, turn=3),
+    "refund succeeds, turned once": settle_refund(turn=1),
+    "refund fails, turned once": settle_refund(outcome=FAILED, turn=1),
+    "refund succeeds, turned twice": settle_refund(turn=2),
+    "refund fails, turned twice": settle_refund(outcome=FAILED, turn=2),
+    "late refund succeeds, turned once": settle_refund(LATE_REFUND, turn=1),
 }
 
 
 def told(order: Order | None, command: Command, rules: Any = real) -> str:
-    """What a decision comes to, in one word: event types, `nothing`, the refusal's description, or `broken`."""
+    """What a decision comes to: event types, `nothing`, `outdated`, a refusal's description, or `broken`."""
     try:
         decided = rules.decide(order, command, AT)
     except AssertionError:
         return "broken"
     if not hasattr(decided, "events"):
         return str(decided.description)
+    if decided.outdated:
+        return "outdated"
     return " + ".join(str(event.type) for event in decided.events) or "nothing"

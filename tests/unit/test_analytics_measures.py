@@ -31,7 +31,13 @@ INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st
 
 
 def record(kind: str, *, after_ms: int = 0, **resource: Any) -> dict[str, Any]:
-    body: dict[str, Any] = {"created_at": CREATED_AT.isoformat(), "currency": "INR", "amount": 500, **resource}
+    body: dict[str, Any] = {
+        "created_at": CREATED_AT.isoformat(),
+        "currency": "INR",
+        "amount": 500,
+        "processed_at": None,
+    }
+    body |= resource
     name = "refund" if kind.startswith("refund") else "payment"
     at = CREATED_AT + timedelta(milliseconds=after_ms)
     return {"type": kind, "at": at.isoformat(), "body": {name: {"method": "upi", "error_code": None} | body}}
@@ -76,7 +82,27 @@ def test_automatic_refunds_are_told_from_those_that_were_asked_for() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["order.created", "payment.processing", "payment.captured", "payment.late_success"])
+def test_a_refund_is_counted_by_the_last_word_of_the_bank() -> None:
+    failed, late = record("refund.failed", automatic=False), record("refund.late_success", automatic=False)
+    bounced = record("refund.failed", automatic=False, processed_at=CREATED_AT.isoformat())
+    done, undone = (1, 500), (0, 0)
+    processed, refused = (Measure.REFUND_PROCESSED, "INR/asked"), (Measure.REFUND_FAILED, "INR/asked")
+    assert counted(failed, late) == {processed: done, refused: undone}
+    assert counted(failed, late, bounced) == {processed: undone, refused: done}
+    assert counted(failed, late, bounced, late) == {processed: done, refused: undone}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "order.created",
+        "payment.processing",
+        "payment.captured",
+        "payment.late_success",
+        "payment.reversed",
+        "payment.reinstated",
+    ],
+)
 def test_other_events_move_no_number(kind: str) -> None:
     assert fold([record(kind)]) == {}
 

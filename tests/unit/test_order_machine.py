@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from domain.event import Event
+from domain.ids import late_refund_id
 from domain.order import Command, Decision, Order, OrderStatus, decide, evolve
 from domain.outcome import Outcome
 from domain.payment import UNDECIDED, PaymentStatus
-from domain.refund import RefundStatus
+from domain.refund import LATE_REFUNDS_MAX, RefundStatus
 from ops.verify.fold import fold
 from ops.verify.rows import order_row, payment_row, refund_row
 from store import rows
@@ -40,6 +41,7 @@ NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 PAYMENTS = st.sampled_from([f"pay_{number:016d}" for number in range(4)])
 REFUNDS = st.sampled_from([f"rfnd_{number:016d}" for number in range(6)])
 OUTCOMES = st.sampled_from(Outcome)
+TURNS = st.integers(0, 4)
 MERCHANTS = st.sampled_from([MERCHANT, MERCHANT, MERCHANT, STRANGER])
 AMOUNTS = st.one_of(st.integers(-1, AMOUNT + 1), st.sampled_from([1, AMOUNT, AMOUNT // 2, 10**13]))
 CLOCK = st.integers(-3_600, 3_600)
@@ -83,9 +85,9 @@ class OrderMachine(RuleBasedStateMachine):
         if self.order is None or self.order.payment(payment) is None:  # payment ids are never reused
             self.tell(pay(payment, merchant), clock)
 
-    @rule(payment=PAYMENTS, outcome=OUTCOMES, clock=CLOCK)
-    def bank_says(self, payment: str, outcome: Outcome, clock: int) -> None:
-        self.tell(settle(payment, outcome), clock)
+    @rule(payment=PAYMENTS, outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
+    def bank_says(self, payment: str, outcome: Outcome, turn: int, clock: int) -> None:
+        self.tell(settle(payment, outcome, turn), clock)
 
     @rule(payment=PAYMENTS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
     def take_money(self, payment: str, amount: int | None, merchant: str, clock: int) -> None:
@@ -96,9 +98,13 @@ class OrderMachine(RuleBasedStateMachine):
         if self.order is None or self.order.refund(refund_id) is None:
             self.tell(refund(amount, refund_id, payment, merchant), clock)
 
-    @rule(refund_id=REFUNDS, outcome=OUTCOMES, clock=CLOCK)
-    def bank_says_of_refund(self, refund_id: str, outcome: Outcome, clock: int) -> None:
-        self.tell(settle_refund(refund_id, outcome), clock)
+    @rule(refund_id=REFUNDS, outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
+    def bank_says_of_refund(self, refund_id: str, outcome: Outcome, turn: int, clock: int) -> None:
+        self.tell(settle_refund(refund_id, outcome, turn), clock)
+
+    @rule(payment=PAYMENTS, number=st.integers(1, LATE_REFUNDS_MAX), outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
+    def bank_says_of_automatic_refund(self, payment: str, number: int, outcome: Outcome, turn: int, clock: int) -> None:
+        self.tell(settle_refund(late_refund_id(payment, number), outcome, turn), clock)
 
     @invariant()
     def at_most_one_success_and_one_undecided(self) -> None:
@@ -110,13 +116,16 @@ class OrderMachine(RuleBasedStateMachine):
         assert (self.order.status is OrderStatus.PAID) == (PaymentStatus.SUCCESS in statuses)
 
     @invariant()
-    def refunds_stay_within_their_payment(self) -> None:
+    def what_refunds_take_is_there_or_owed(self) -> None:
         if self.order is None:
             return
         for payment in self.order.payments:
             of_it = [one for one in self.order.refunds if one.payment_id == payment.id]
             taken = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED)
-            assert taken == payment.amount_refunded <= payment.amount
+            assert taken - payment.amount_owed <= payment.amount
+            assert payment.amount_refunded == min(taken, payment.amount)
+            assert payment.amount_owed == (taken if payment.reversed else max(0, taken - payment.amount))
+            assert not payment.reversed or payment.refundable == 0
             assert not payment.captured or payment.status is PaymentStatus.SUCCESS
             assert payment.status is PaymentStatus.SUCCESS or all(one.automatic for one in of_it)
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from domain.outcome import DECLINES, ORDINARY, TEST_BEHAVIOURS, Answer, behaviour, card_token, draw
+from domain.outcome import (
+    DECLINES,
+    ORDINARY,
+    TEST_BEHAVIOURS,
+    TEST_REFUND_BEHAVIOURS,
+    Answer,
+    Word,
+    behaviour,
+    card_token,
+    draw,
+    refund_behaviour,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +28,7 @@ from domain.outcome import DECLINES, ORDINARY, TEST_BEHAVIOURS, Answer, behaviou
         ("timeout@upi", "BANK_TIMEOUT", Answer.NEVER),
         ("unknown@upi", None, Answer.LOST),
         ("late@upi", "BANK_TIMEOUT", Answer.NEVER),
+        ("reversed@upi", None, Answer.GIVEN),
     ],
 )
 def test_each_test_instrument_behaves_as_the_contract_says(token: str, error_code: str | None, answer: Answer) -> None:
@@ -27,9 +39,31 @@ def test_each_test_instrument_behaves_as_the_contract_says(token: str, error_cod
 
 def test_slow_takes_ten_delays_and_late_is_charged_later() -> None:
     assert behaviour("slow@upi").delay_factor == 10
-    assert behaviour("late@upi").late_success
+    assert behaviour("late@upi").turns
     assert behaviour("unknown@upi").forced_success
     assert behaviour("somebody@upi") is ORDINARY
+
+
+@pytest.mark.parametrize(
+    ("reason", "error_code", "turns"),
+    [
+        ("fail_refund", "REFUND_FAILED", False),
+        ("late_refund", "REFUND_FAILED", True),
+        ("bounced_refund", None, True),
+        ("damaged", None, False),
+        ("", None, False),
+        (None, None, False),
+    ],
+)
+def test_each_reason_of_a_refund_behaves_as_the_table_says(
+    reason: str | None, error_code: str | None, turns: bool
+) -> None:
+    acting = refund_behaviour(reason)
+    assert (acting.error_code, acting.turns) == (error_code, turns)
+
+
+def test_the_later_of_two_words_is_the_greater_one() -> None:
+    assert Word(0, False) < Word(0, True) < Word(1, False) < Word(1, True) < Word(2, False)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +76,8 @@ def test_test_cards_decline_in_test_mode_only(number: str, error_code: str | Non
 
 
 def test_every_error_code_has_a_text_for_people() -> None:
-    codes = {acting.error_code for acting in TEST_BEHAVIOURS.values()} - {None}
+    acting = [*TEST_BEHAVIOURS.values(), *TEST_REFUND_BEHAVIOURS.values()]
+    codes = {one.error_code for one in acting} - {None}
     assert codes <= DECLINES.keys()
 
 

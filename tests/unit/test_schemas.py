@@ -6,6 +6,7 @@ import copy
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ from topics.catalogue import COMMANDS, PAYMENTS_DLQ, topics
 from topics.codec import command_envelope, command_of, encode_event
 from topics.deadletter import REASON_INVARIANT, Origin, dead_letter
 from topics.delivery import delivery_record, read_delivery
-from topics.envelope import decode, encode
+from topics.envelope import UndecodableError, decode, encode
 
 AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
@@ -38,11 +39,18 @@ CAPTURE = CapturePayment(ORDER, PAYMENT, "mrc_1", None)
 GIVE_BACK = CreateRefund(ORDER, PAYMENT, REFUND, "mrc_1", 200, None, LATER)
 RETURNED = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2")
 REFUSED = SettleRefund(ORDER, REFUND, Outcome.FAILED, "REFUND_FAILED", "no", None)
-COMMANDS_ASKED = [CREATE, CARD, UPI, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED]
+CHARGED_LATE = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=1)
+TAKEN_BACK = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "PAYMENT_REVERSED", None, "bank_1", LATER, turn=1)
+REINSTATED = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=2)
+RETURNED_LATE = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2", turn=1)
+COMMANDS_ASKED = [CREATE, CARD, UPI, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE]
 HISTORIES = {
     "captured and refunded": [CREATE, UPI, PAID, CAPTURE, GIVE_BACK, RETURNED],
     "refund refused": [CREATE, CARD, PAID, GIVE_BACK, REFUSED],
-    "declined, then charged all the same": [CREATE, UPI, DECLINED, PAID],
+    "declined, then charged all the same": [CREATE, UPI, DECLINED, CHARGED_LATE],
+    "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],
+    "taken back and charged again": [CREATE, UPI, PAID, TAKEN_BACK, REINSTATED],
+    "refund refused, then carried out all the same": [CREATE, CARD, PAID, GIVE_BACK, REFUSED, RETURNED_LATE],
 }
 
 
@@ -80,6 +88,23 @@ def test_the_histories_meet_every_event_type() -> None:
                 met.add(str(event.type))
     homes = {kind.type for kind in RECORD_KINDS if kind.topic == "payments.events.v1"}
     assert met == homes
+
+
+def test_words_of_earlier_versions_are_the_first_of_their_bank() -> None:
+    for command in (CHARGED_LATE, RETURNED_LATE):
+        envelope = command_envelope(command, command_id="stl_1", at=AT, request_id=None)
+        record = json.loads(encode(envelope))
+        del record["body"]["turn"]
+        read = command_of(decode(json.dumps(record).encode()))
+        assert read == replace(command, turn=0)
+
+
+@pytest.mark.parametrize("turn", [-1, 1.5, "1", None, True, 10**9])
+def test_a_turn_that_no_bank_can_have_is_undecodable(turn: object) -> None:
+    record = json.loads(encode(command_envelope(CHARGED_LATE, command_id="stl_1", at=AT, request_id=None)))
+    record["body"]["turn"] = turn
+    with pytest.raises(UndecodableError):
+        command_of(decode(json.dumps(record).encode()))
 
 
 def test_deliveries_and_dead_letters_as_encoded_fit_their_schemas() -> None:

@@ -26,10 +26,13 @@ const TYPES = [
   "payment.success",
   "payment.failed",
   "payment.late_success",
+  "payment.reversed",
+  "payment.reinstated",
   "payment.captured",
   "refund.created",
   "refund.processed",
   "refund.failed",
+  "refund.late_success",
 ] as const;
 const COLUMNS: readonly Column[] = [
   { label: "Event" },

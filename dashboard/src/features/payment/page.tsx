@@ -184,6 +184,21 @@ function Facts({ payment }: { payment: Payment }) {
             {formatMoney(payment.amount_refunded, payment.currency)} of {formatMoney(payment.amount, payment.currency)}
           </dd>
         </div>
+        {payment.reversed && (
+          <div>
+            <dt>Reversed</dt>
+            <dd data-test-id="payment-reversed">The bank took the payment back.</dd>
+          </div>
+        )}
+        {payment.amount_owed > 0 && (
+          <div>
+            <dt>Owed</dt>
+            <dd data-test-id="amount-owed">
+              <strong>{formatMoney(payment.amount_owed, payment.currency)}</strong>, refunded without money of this
+              payment to cover it.
+            </dd>
+          </div>
+        )}
         {payment.error_code && (
           <div>
             <dt>Failed because</dt>

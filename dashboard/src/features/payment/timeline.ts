@@ -41,11 +41,14 @@ const TITLES: Readonly<Record<EventType, readonly [title: string, tone: Tone]>> 
   "payment.processing": ["Processing", "wait"],
   "payment.success": ["Success", "ok"],
   "payment.late_success": ["Success, late", "wait"],
+  "payment.reversed": ["Reversed by the bank", "bad"],
+  "payment.reinstated": ["Reinstated by the bank", "ok"],
   "payment.failed": ["Failed", "bad"],
   "payment.captured": ["Captured", "ok"],
   "refund.created": ["Refund asked for", "wait"],
   "refund.processed": ["Refunded", "ok"],
   "refund.failed": ["Refund failed", "bad"],
+  "refund.late_success": ["Refunded, late", "wait"],
 };
 
 function eventMoment(event: TimelineEvent): Moment {

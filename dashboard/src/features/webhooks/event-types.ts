@@ -4,9 +4,13 @@ export const WEBHOOK_EVENTS = [
   "payment.success",
   "payment.failed",
   "payment.captured",
+  "payment.late_success",
+  "payment.reversed",
+  "payment.reinstated",
   "refund.created",
   "refund.processed",
   "refund.failed",
+  "refund.late_success",
 ] as const;
 
 export const USUAL_EVENTS: readonly string[] = [
