@@ -50,6 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "journey": Entry("ops.inspection.journey:journey", "Show everything that happened to one order.", Panel.WATCH),
     "topics": Entry("ops.inspection.topics:topics", "Inspect the topics and their records.", Panel.WATCH),
     "stuck": Entry("ops.inspection.stuck:stuck", "List what has waited too long, with the fix.", Panel.WATCH),
+    "owed": Entry("ops.inspection.owed:command", "List money that merchants owe, or note it settled.", Panel.WATCH),
     "exporter": Entry("ops.inspection.exporter:exporter", "Serve system-wide metrics to Prometheus.", Panel.WATCH),
     "listen": Entry("ops.inspection.listen:listen", "Forward signed webhooks to localhost.", Panel.WEBHOOKS),
     "replay": Entry("ops.inspection.resend:replay", "Replay events from a time range.", Panel.WEBHOOKS),

@@ -80,7 +80,7 @@ class AttemptStore:
     async def overdue(self, *, older_than_seconds: float, limit: int) -> Overdue:
         return await overdue(self._pool, older_than_seconds=older_than_seconds, limit=limit)
 
-    async def unreturned(self, *, wait_seconds: float, limit: int) -> list[tuple[Payment, int]]:
+    async def unreturned(self, *, wait_seconds: float, limit: int) -> list[Payment]:
         return await unreturned(self._pool, wait_seconds=wait_seconds, limit=limit)
 
     async def order_of_attempt(self, attempt_id: str) -> str | None:

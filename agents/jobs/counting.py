@@ -27,6 +27,7 @@ from topics.catalogue import EVENTS, PAYMENTS_DLQ
 from topics.deadletter import DEAD_COMMAND
 from topics.envelope import read_json
 from topics.producer import Record
+from topics.records import JsonObject
 
 log = get_logger("jobs")
 

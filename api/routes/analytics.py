@@ -20,6 +20,7 @@ from api.schemas.analytics import BUCKETS, Bucket, SummaryShape, TimeseriesShape
 from domain.money import CURRENCIES, DEFAULT_CURRENCY
 from runtime.clock import now
 from store.analytics import Span, deliveries, points, totals, widened
+from store.owed import owed_by
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
 ByMerchant = Annotated[Caller, Depends(authenticated)]
@@ -30,6 +31,7 @@ ToParameter = Annotated[Instant | None, Query(alias="to", description="Not inclu
 
 DEFAULT_SPAN = timedelta(days=30)
 POINTS_MAX = 800
+OWED_NAMED_MAX = 5
 
 
 @router.get("/summary", summary="The numbers of a span beside those of the span before")
@@ -40,12 +42,14 @@ async def summary(
     to: ToParameter = None,
     currency: str = DEFAULT_CURRENCY,
 ) -> SummaryShape:
-    """Counts, volume, rates, methods, error codes, refunds and deliveries; `previous`: the span before."""
-    pool, span = parts_of(request).pool, _span(from_, to)
-    (sums, sums_before), sent = await asyncio.gather(
-        totals(pool, caller.merchant_id, [span, span.before]), deliveries(pool, caller.merchant_id, span)
+    """Counts, volume, rates, methods, error codes, refunds, deliveries and money owed; `previous`: the span before."""
+    pool, span, known = parts_of(request).pool, _span(from_, to), _known(currency)
+    (sums, sums_before), sent, owed = await asyncio.gather(
+        totals(pool, caller.merchant_id, [span, span.before]),
+        deliveries(pool, caller.merchant_id, span),
+        owed_by(pool, caller.merchant_id, known, limit=OWED_NAMED_MAX),
     )
-    return summary_shape((span, sums), (span.before, sums_before), sent, currency=_known(currency))
+    return summary_shape((span, sums), (span.before, sums_before), sent, owed, currency=known)
 
 
 @router.get("/timeseries", summary="The numbers of a span in hours or days")

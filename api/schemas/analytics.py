@@ -12,6 +12,7 @@ from api.schemas.instant import Instant
 from domain.payment import Method
 from store.analytics import Deliveries, Point, Span, Total
 from store.measures import ASKED, Measure, label_of, percentile
+from store.owed import OwedByMerchant
 
 Bucket = Literal["hour", "day"]
 BUCKETS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -43,6 +44,14 @@ class WebhooksShape(BaseModel):
     oldest_waiting_seconds: int | None
 
 
+class OwedShape(BaseModel):
+    """What the merchant owes now because the bank changed its word; `payments`: the oldest of those it is about."""
+
+    count: int
+    amount_minor: int
+    payments: list[str]
+
+
 class NumbersShape(BaseModel):
     """Counts are of all currencies, amounts of `currency` alone. The rate is of the payments that are decided."""
 
@@ -65,6 +74,7 @@ class NumbersShape(BaseModel):
 class SummaryShape(NumbersShape):
     currency: str
     webhooks: WebhooksShape
+    owed: OwedShape
     previous: NumbersShape
 
 
@@ -84,12 +94,18 @@ class TimeseriesShape(BaseModel):
 
 
 def summary_shape(
-    now: tuple[Span, list[Total]], before: tuple[Span, list[Total]], sent: Deliveries, *, currency: str
+    now: tuple[Span, list[Total]],
+    before: tuple[Span, list[Total]],
+    sent: Deliveries,
+    owed: OwedByMerchant,
+    *,
+    currency: str,
 ) -> SummaryShape:
     return SummaryShape(
         **numbers_shape(*now, currency=currency).model_dump(by_alias=True),
         currency=currency,
         webhooks=WebhooksShape.model_validate(sent, from_attributes=True),
+        owed=OwedShape.model_validate(owed, from_attributes=True),
         previous=numbers_shape(*before, currency=currency),
     )
 

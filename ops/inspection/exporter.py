@@ -22,6 +22,8 @@ from ops.inspection.outcome import run
 from ops.inspection.printing import console
 from ops.inspection.stuck import Stuck, find_stuck
 from runtime.settings import Settings
+from store.connections import make_pool
+from store.owed import owed_totals
 
 EVERY_SECONDS = 15.0
 PATIENCE_SECONDS = 10.0
@@ -35,7 +37,8 @@ UNREAD_AGE = Gauge(
     "gateway_group_oldest_unread_seconds", "Age of the oldest unread record", ["group", "topic"], registry=REGISTRY
 )
 STUCK = Gauge("gateway_stuck", "Things that waited too long, by kind", ["kind"], registry=REGISTRY)
-KINDS = ("payment", "refund", "money", "delivery", "endpoint", "dead letter")
+OWED = Gauge("gateway_owed_minor_units", "Money that merchants owe, open", ["currency"], registry=REGISTRY)
+KINDS = ("payment", "refund", "money", "owed", "delivery", "endpoint", "dead letter")
 
 
 def exporter(
@@ -74,6 +77,8 @@ async def measure(settings: Settings) -> None:
     report = await look(settings)
     found = await _stuck(settings, report)
     _write(report, found)
+    if found is not None:
+        await _write_owed(settings)
 
 
 async def _stuck(settings: Settings, report: Report) -> list[Stuck] | None:
@@ -85,6 +90,20 @@ async def _stuck(settings: Settings, report: Report) -> list[Stuck] | None:
     except (KafkaError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         console.print(f"not measured: {type(error).__name__}: {error}", markup=False)
         return None
+
+
+async def _write_owed(settings: Settings) -> None:
+    pool = await make_pool(settings, size=1)
+    try:
+        totals = await owed_totals(pool)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        console.print(f"not measured: {type(error).__name__}: {error}", markup=False)
+        totals = {}
+    finally:
+        await pool.close()
+    OWED.clear()
+    for currency, amount in totals.items():
+        OWED.labels(currency).set(amount)
 
 
 def _write(report: Report, found: list[Stuck] | None) -> None:

@@ -2,6 +2,7 @@
 
 payments, refunds   past their deadline without an outcome        (the sweeper asks the bank)
 money               its automatic refund is refused by the bank   (the sweeper tries again; then ask the bank)
+owed                the bank refunded what no payment covers      (collect it, then gateway owed settle)
 deliveries          their attempt is overdue, or held             (dispatcher, planner; the endpoint)
 groups              the oldest unread record is too old           (the role that reads it)
 dead letters        open ones                                     (gateway dlq)
@@ -25,6 +26,7 @@ from ops.inspection.lag import group_lags
 from ops.inspection.letters import Selection, letters
 from ops.inspection.names import parse_duration
 from ops.inspection.outcome import FOUND, UNREACHABLE, run
+from ops.inspection.owed import why
 from ops.inspection.printing import Json, console, print_json, print_table
 from runtime.clock import now
 from runtime.settings import Settings
@@ -32,6 +34,7 @@ from store.attempts import overdue
 from store.connections import make_pool
 from store.heartbeats import alive
 from store.inspection import held_deliveries, overdue_deliveries, unreturned
+from store.owed import owed
 from store.redis_clients import make_redis
 
 LIMIT = 200
@@ -76,6 +79,7 @@ async def find_stuck(settings: Settings, patience: float) -> list[Stuck]:
         return [
             *await _attempts(pool, patience),
             *await _unreturned(pool),
+            *await _owed(pool),
             *await _deliveries(pool, patience),
             *await _held(pool, patience),
             *await _groups(settings, patience),
@@ -108,6 +112,19 @@ async def _unreturned(pool: asyncpg.Pool) -> list[Stuck]:
             f"gateway journey {row['payment_id']}; after the last try, ask the bank",
         )
         for row in await unreturned(pool, limit=LIMIT)
+    ]
+
+
+async def _owed(pool: asyncpg.Pool) -> list[Stuck]:
+    return [
+        Stuck(
+            "owed",
+            one.payment_id,
+            _seconds_since(one.since),
+            f"{one.merchant_id} owes {one.amount} {one.currency}: {why(one)}",
+            f"collect it, then gateway owed settle {one.payment_id} --note …",
+        )
+        for one in await owed(pool, limit=LIMIT)
     ]
 
 
