@@ -17,6 +17,7 @@ function paymentOf(change: Partial<Payment> = {}): Payment {
     status: "CREATED",
     captured: false,
     amount_refunded: 0,
+    reversed: false,
     vpa: "success@upi",
     error_code: null,
     error_description: null,

@@ -13,6 +13,8 @@ const PAYMENT: Payment = {
   status: "SUCCESS",
   captured: false,
   amount_refunded: 0,
+  amount_owed: 0,
+  reversed: false,
   vpa: "Name@bank",
   error_code: null,
   error_description: null,

@@ -12,6 +12,7 @@ import { ErrorState } from "../../ui/states.tsx";
 import { BarChart, type Point } from "./bar-chart.tsx";
 import { Breakdown } from "./breakdown.tsx";
 import { Credentials } from "./credentials.tsx";
+import { Owed } from "./owed.tsx";
 import { Recent } from "./recent.tsx";
 import { type Bucket, bucketLabel, bucketName, bucketsOf } from "./series.ts";
 import { boundsOf, SPANS, type Span, spanOf } from "./span.ts";
@@ -42,6 +43,7 @@ export function OverviewPage() {
       ) : (
         <>
           <Tiles summary={numbers.value?.summary ?? null} from={from} />
+          {numbers.value && <Owed owed={numbers.value.summary.owed} currency={numbers.value.summary.currency} />}
           <Course buckets={numbers.value?.buckets ?? null} span={span} />
           {numbers.value && <Breakdown summary={numbers.value.summary} from={from} />}
         </>

@@ -55,7 +55,7 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       </Cell>
       <Cell label="Status">
         <Pill status={payment.status} testId="status" />
-        {payment.amount_refunded > 0 && <span class="small muted refunded-note">{refundedText(payment)}</span>}
+        {moneyNote(payment) && <span class="small muted refunded-note">{moneyNote(payment)}</span>}
       </Cell>
       <Cell label="Created">
         <span class="muted">
@@ -86,6 +86,10 @@ function instrumentDetail(payment: Payment): string {
   return payment.method === "upi" ? (payment.vpa ?? "") : formatInstrument(payment).replace(/^Card /, "");
 }
 
-function refundedText(payment: Payment): string {
+/** What became of the money, where it is not what the status says. */
+function moneyNote(payment: Payment): string {
+  if (payment.reversed) return payment.amount_owed > 0 ? "reversed, owed" : "reversed";
+  if (payment.amount_owed > 0) return "over-refunded, owed";
+  if (payment.amount_refunded === 0) return "";
   return payment.amount_refunded >= payment.amount ? "refunded" : "partly refunded";
 }

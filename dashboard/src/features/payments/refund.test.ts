@@ -10,12 +10,14 @@ it("lets back only what remains, and only of a success", () => {
   expect(refundableMinor(PAID)).toBe(30_000);
   expect(refundableMinor({ ...PAID, amount_refunded: 50_000 })).toBe(0);
   expect(refundableMinor({ ...PAID, status: "PROCESSING" })).toBe(0);
+  expect(refundableMinor({ ...PAID, reversed: true })).toBe(0);
 });
 
 it("offers a capture once, and not after a refund", () => {
   expect(isCapturable({ ...PAID, amount_refunded: 0 })).toBe(true);
   expect(isCapturable(PAID)).toBe(false);
   expect(isCapturable({ ...PAID, amount_refunded: 0, captured: true })).toBe(false);
+  expect(isCapturable({ ...PAID, amount_refunded: 0, reversed: true })).toBe(false);
 });
 
 it.each([
