@@ -52,6 +52,7 @@ class Processor:
         self._producer = kafka.producer()
         self._consumer = kafka.consumer(EVENTS, group=GROUP, member=context.worker.name, on_change=self._on_change)
         self._seen_before: dict[TopicPartition, int] = {}
+        self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: asyncio.Queue[tuple[Record, Mark | None]] = asyncio.Queue()
         self._answered = 0
@@ -59,12 +60,12 @@ class Processor:
     async def run(self) -> None:
         await self._producer.start()
         await self._consumer.start()
-        async with asyncio.TaskGroup() as group:
-            publishing = group.create_task(self._publish())
-            listening = group.create_task(self._listen())
+        async with asyncio.TaskGroup() as self._group:
+            publishing = self._group.create_task(self._publish())
+            listening = self._group.create_task(self._listen())
             await self._consume()
-            publishing.cancel()
-            listening.cancel()
+            for task in (publishing, listening, *self._tasks):
+                task.cancel()
         await self._consumer.stop()
         await self._producer.stop()
 
@@ -98,7 +99,8 @@ class Processor:
                 )
                 self._consumer.offsets.done(mark)
                 continue
-            task = asyncio.create_task(self._attempt(event, request, mark, message.offset < known_until))
+            # Part of the group: one that dies of a defect ends the process, or its offset would stand still unnoticed.
+            task = self._group.create_task(self._attempt(event, request, mark, message.offset < known_until))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
