@@ -3,7 +3,9 @@
 asked before? ── yes ─► query ─► answer
      │ no                 │ never seen
      ▼                    ▼
-   charge ── no answer ─► query … (backoff, at most RESOLVE_TRIES) ─► answer | None: left to the sweeper
+   charge ── no answer ─► query … (backoff, at most `tries`) ─► answer | None: left to the sweeper
+
+A bank's adapter that breaks gives no answer either: money may have moved before it broke.
 """
 
 from __future__ import annotations
@@ -20,11 +22,16 @@ BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MAX_SECONDS = 2.0
 
 
-async def attempt(bank: Bank, request: Charge | Return, *, maybe_asked_before: bool) -> Answer | None:
-    """Outcome of the attempt; None where the bank says nothing for the whole of RESOLVE_TRIES."""
+async def attempt(
+    bank: Bank, request: Charge | Return, *, maybe_asked_before: bool, tries: int = RESOLVE_TRIES
+) -> Answer | None:
+    """Outcome of the attempt; None where the bank does not answer in so many tries."""
     asked = maybe_asked_before
     pause = BACKOFF_FIRST_SECONDS
-    for _ in range(RESOLVE_TRIES):
+    for number in range(tries):
+        if number:
+            await asyncio.sleep(pause)
+            pause = min(BACKOFF_MAX_SECONDS, pause * 2)
         try:
             if asked:
                 known = await bank.query(request.attempt_id)
@@ -34,8 +41,8 @@ async def attempt(bank: Bank, request: Charge | Return, *, maybe_asked_before: b
             return await _ask(bank, request)
         except NoAnswerError as error:
             log.info("bank_gave_no_answer", attempt_id=request.attempt_id, error=str(error))
-            await asyncio.sleep(pause)
-            pause = min(BACKOFF_MAX_SECONDS, pause * 2)
+        except Exception:
+            log.error("bank_adapter_broken", attempt_id=request.attempt_id, exc_info=True)
     return None
 
 

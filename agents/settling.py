@@ -2,7 +2,7 @@
 
 The command's id is derived from the attempt, its outcome and the turn of the bank's word: the same answer twice is
 one command, an answer that contradicts an earlier one is another, and so is a word that turns back. `again` sets apart
-what is repeated on purpose: the version of the payment whose money did not go back.
+what is repeated on purpose, because an earlier command had no effect or money did not go back.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def settle_record(
     caused_by: str | None,
     request_id: str | None,
     settings: Settings,
-    again: int = 0,
+    again: str = "",
     clock: Clock = SYSTEM_CLOCK,
 ) -> Record:
     """The settle command for this answer, ready for the commands topic."""
@@ -52,7 +52,7 @@ def settle_record(
     )
 
 
-def _command_id(answer: Answer, again: int) -> str:
+def _command_id(answer: Answer, again: str) -> str:
     turned = f"_turn{answer.turn}" if answer.turn else ""
     repeated = f"_{again}" if again else ""
     return f"stl_{answer.attempt_id}_{answer.outcome}{turned}{repeated}"

@@ -8,13 +8,13 @@ from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
 from agents.role import Context, run_role
 from agents.sweeper.sweeper import Sweeper
-from store.attempts import AttemptStore
 from store.connections import make_pool
+from store.questions import QuestionStore
 
 
 async def _body(context: Context) -> None:
     settings = context.settings
-    store = AttemptStore(await make_pool(settings, size=2, lazy=True))
+    store = QuestionStore(await make_pool(settings, size=2, lazy=True))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Sweeper(context, SimulatedBank(settings), Kafka(settings), store).run())
         if endpoint := settings.otel_exporter_otlp_endpoint:

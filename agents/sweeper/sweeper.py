@@ -1,115 +1,210 @@
-"""Every non-terminal state has a deadline; past it, the bank is asked, and its word settles the payment or refund.
+"""Every non-terminal state has a deadline; past it, the bank is asked, and its answer settles the payment or refund.
 
-Money of a success that came too late whose refund the bank refused is given back again, after 1, 2, 4, 8 minutes.
+    due (fair over merchants) ─► slots (bounded for each route) ─► claim ─► ask ─┬─ answer ─► commands topic ─┐
+      ▲                                                                          └─ silent ───────────────────┤
+      └────────────── still open when its next time comes ◄── record: when to ask again ◄─────────────────────┘
 
-An attempt the bank never saw is made now (the processor died before it could ask). A bank that still does not answer
-is asked again at the next round, and each such round is an error in the log and in the `gateway_overdue` metric.
+An attempt that the bank never saw is made now (the processor died before it could ask). Money of a success that came
+too late and whose refund the bank refused is given back again, after 1, 2, 4 and 8 minutes. An answer that closed
+nothing is published again under another command id. No answer waits for another question.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from dataclasses import dataclass
 
 import asyncpg
 from prometheus_client import Counter, Gauge
 
 from agents.attempting import attempt
-from agents.bank.port import Bank, Charge, Return
+from agents.bank.port import Answer, Bank, Charge, Return
 from agents.kafka import Kafka
 from agents.role import Context
 from agents.settling import settle_record
+from agents.sweeper.slots import Slots
 from domain.payment import Payment
-from domain.refund import Refund
+from domain.question import Question
 from runtime.logs import get_logger
-from store.attempts import AttemptStore, Overdue
-from topics.producer import Record
+from store.questions import QuestionStore
 
 log = get_logger("sweeper")
 
 EVERY_SECONDS = 2.0
-ROUND_MAX = 500
-CONCURRENT_MAX = 50
-PRUNE_EVERY_SECONDS = 3_600.0
-RETURN_AGAIN_SECONDS = 60.0
+"""Between two looks for what has become due."""
+DUE_MAX = 500
+"""Questions of one kind and route that a look brings: more than can be asked until the next."""
+ASK_SECONDS_MAX = 30.0
+"""Longer than a bank takes for a charge. An adapter that hangs must not keep its slot."""
+PUBLISHED_MAX = 500
 PUBLISH_TIMEOUT_SECONDS = 45
+PRUNE_EVERY_SECONDS = 3_600.0
+RETURN_REST_SECONDS = 60.0
+DRAIN_SECONDS = 5.0
+UNAVAILABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
-SWEPT = Counter("gateway_swept", "Overdue attempts settled by the sweeper", ["kind"])
+SWEPT = Counter("gateway_swept", "Overdue attempts about which the bank answered", ["kind"])
+SILENT = Counter("gateway_bank_silent", "Questions about overdue attempts that the bank did not answer", ["kind"])
 OVERDUE = Gauge("gateway_overdue", "Payments and refunds past their deadline", ["kind"])
 
 
-class Sweeper:
-    """One worker. A round never overlaps the next."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that was asked. `answer` None: the bank is silent."""
 
-    def __init__(self, context: Context, bank: Bank, kafka: Kafka, store: AttemptStore) -> None:
+    question: Question
+    answer: Answer | None
+
+
+class Sweeper:
+    """One worker. Several do no harm: a question is claimed by one, and settling twice changes nothing."""
+
+    def __init__(self, context: Context, bank: Bank, kafka: Kafka, store: QuestionStore) -> None:
         self._context = context
         self._settings = context.settings
         self._bank = bank
         self._store = store
+        self._clock = context.clock
         self._producer = kafka.producer()
-        self._limit = asyncio.Semaphore(CONCURRENT_MAX)
-        self._prune_in = 0.0
+        self._slots = Slots()
+        self._waiting: list[Question] = []
+        self._room = asyncio.Event()
+        self._asked: asyncio.Queue[Asked] = asyncio.Queue()
+        """Bounded by the slots: a question keeps its slot until it is recorded."""
+        self._asking: set[asyncio.Task[None]] = set()
+        self._look_at = self._clock.monotonic()
 
     async def run(self) -> None:
+        """Returns after a drain; raises when the log stays away, or for a defect of ours."""
         await self._producer.start()
-        while not self._context.stopping.is_set():
-            try:
-                await self._round()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-                log.warning("database_unavailable", error=repr(error))
-            self._context.alive()
-            await self._pause()
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(self._settle()), group.create_task(self._prune())]
+            while not self._context.stopping.is_set():
+                await self._turn(group)
+                self._context.alive(under_way=len(self._slots))
+            await self._drain()
+            for task in beside:
+                task.cancel()
         await self._producer.stop()
 
-    async def _pause(self) -> None:
+    async def _turn(self, group: asyncio.TaskGroup) -> None:
+        """Look where it is time to, ask what there is room for, wait for either."""
+        self._room.clear()
         try:
-            async with asyncio.timeout(EVERY_SECONDS):
-                await self._context.stopping.wait()
-        except TimeoutError:
-            self._prune_in -= EVERY_SECONDS
+            if self._clock.monotonic() >= self._look_at:
+                self._look_at = self._clock.monotonic() + EVERY_SECONDS
+                await self._look()
+            await self._begin(group)
+        except UNAVAILABLE as error:
+            log.warning("database_unavailable", error=repr(error))
+        await self._pause()
 
-    async def _round(self) -> None:
-        found = await self._store.overdue(older_than_seconds=0, limit=ROUND_MAX)
-        OVERDUE.labels("payment").set(len(found.payments))
-        OVERDUE.labels("refund").set(len(found.refunds))
-        returns = await self._store.unreturned(wait_seconds=RETURN_AGAIN_SECONDS, limit=ROUND_MAX)
-        records = [record for record in await self._settle_all(found, returns) if record is not None]
-        if records:
-            await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
-        if self._prune_in <= 0:
-            self._prune_in = PRUNE_EVERY_SECONDS
-            commands = await self._store.prune_commands(days=self._settings.idempotency_retention_days)
-            promises = await self._store.prune_promises(days=self._settings.idempotency_retention_days)
-            attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
-            log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
+    async def _look(self) -> None:
+        self._waiting = await self._store.due(rest_seconds=RETURN_REST_SECONDS, limit=DUE_MAX)
+        for kind, count in (await self._store.count_overdue()).items():
+            OVERDUE.labels(kind).set(count)
+        await self._store.forget_closed()
 
-    async def _settle_all(self, found: Overdue, returns: list[Payment]) -> list[Record | None]:
-        subjects: list[Payment | Refund] = [*found.payments, *found.refunds]
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._settle(subject, 0)) for subject in subjects]
-            # Its version, not the number of tries: a try that led to nothing must not use up the next one's id.
-            tasks += [group.create_task(self._settle(payment, payment.version)) for payment in returns]
-        return [task.result() for task in tasks]
+    async def _prune(self) -> None:
+        """Beside the questions: after a long pause there may be minutes of it."""
+        inbox_days = self._settings.idempotency_retention_days
+        while True:
+            try:
+                commands = await self._store.prune_commands(days=inbox_days)
+                promises = await self._store.prune_promises(days=inbox_days)
+                attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
+                log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
+            except UNAVAILABLE as error:
+                log.warning("not_pruned", error=repr(error))
+            await asyncio.sleep(PRUNE_EVERY_SECONDS)
 
-    async def _settle(self, subject: Payment | Refund, again: int) -> Record | None:
-        async with self._limit:
-            answer = await attempt(self._bank, _request_of(subject), maybe_asked_before=True)
+    async def _begin(self, group: asyncio.TaskGroup) -> None:
+        taken, self._waiting = self._slots.take(self._waiting)
+        claimed: list[Question] = []
+        try:
+            claimed = await self._store.claim(taken)
+        finally:
+            ours = {question.key for question in claimed}
+            for question in taken:
+                if question.key not in ours:
+                    self._slots.free(question)
+        for question in claimed:
+            task = group.create_task(self._ask(question))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _pause(self) -> None:
+        """Until there is room for what waits, a look is due, or the role stops."""
+        seconds = max(0.0, self._look_at - self._clock.monotonic())
+        waits = [asyncio.ensure_future(self._context.stopping.wait())]
+        if self._waiting:
+            waits.append(asyncio.ensure_future(self._room.wait()))
+        _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+
+    async def _ask(self, question: Question) -> None:
+        """One question, without repeats: the next one has a time of its own."""
+        answer = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ASK_SECONDS_MAX):
+                answer = await attempt(self._bank, _request_of(question), maybe_asked_before=True, tries=1)
         if answer is None:
-            log.error("bank_silent_past_deadline", attempt_id=subject.id, deadline_at=subject.deadline_at.isoformat())
-            return None
-        SWEPT.labels("payment" if isinstance(subject, Payment) else "refund").inc()
-        log.info("swept", attempt_id=subject.id, outcome=answer.outcome, again=again)
-        return settle_record(
-            answer,
-            order_id=subject.order_id,
-            caused_by=None,
-            request_id=None,
-            settings=self._settings,
-            again=again,
-            clock=self._context.clock,
-        )
+            SILENT.labels(question.kind).inc()
+            log.error("bank_silent_past_deadline", attempt_id=question.subject.id, asked=question.asked)
+        self._asked.put_nowait(Asked(question, answer))
+
+    async def _settle(self) -> None:
+        """Answers on to the actor as they come, in bulk where many come at once."""
+        while True:
+            batch = [await self._asked.get()]
+            while len(batch) < PUBLISHED_MAX and not self._asked.empty():
+                batch.append(self._asked.get_nowait())
+            await self._publish(batch)
+            await self._record(batch)
+            for one in batch:
+                self._slots.free(one.question)
+                self._asked.task_done()
+            self._room.set()
+
+    async def _publish(self, batch: list[Asked]) -> None:
+        answers = [(one.question, one.answer) for one in batch if one.answer is not None]
+        records = [
+            settle_record(
+                answer,
+                order_id=question.subject.order_id,
+                caused_by=None,
+                request_id=None,
+                settings=self._settings,
+                again=question.again,
+                clock=self._clock,
+            )
+            for question, answer in answers
+        ]
+        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        for question, answer in answers:
+            SWEPT.labels(question.kind).inc()
+            log.info("swept", attempt_id=answer.attempt_id, outcome=answer.outcome, again=question.again)
+
+    async def _record(self, batch: list[Asked]) -> None:
+        """Where the database is away, the time that the claim set stands, and the answer keeps its number."""
+        try:
+            await self._store.record([(one.question, one.answer is not None) for one in batch])
+        except UNAVAILABLE as error:
+            log.warning("questions_not_recorded", questions=len(batch), error=repr(error))
+
+    async def _drain(self) -> None:
+        """Publish what was answered. A question under way is dropped: whether the bank heard it, the next one asks."""
+        for task in self._asking:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._asked.join()
 
 
-def _request_of(subject: Payment | Refund) -> Charge | Return:
+def _request_of(question: Question) -> Charge | Return:
+    subject = question.subject
     if isinstance(subject, Payment):
         return Charge(subject.id, subject.amount, subject.currency, subject.method, subject.token)
     return Return(subject.id, subject.payment_id, subject.amount, subject.currency, subject.reason)

@@ -14,7 +14,7 @@ from store.attempts import order_of_attempt
 from store.inspection import order_is_known, order_of_command, order_of_delivery, orders_of_request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}\Z")
-_SETTLE = re.compile(r"stl_((?:pay|rfnd)_[0-9A-Za-z]{16})_(?:success|failed)\Z")
+_SETTLE = re.compile(r"stl_((?:pay|rfnd)_[0-9A-Za-z]{16})_(?:success|failed)(?:_[0-9a-z_]+)?\Z")
 
 
 @dataclass(frozen=True, slots=True)

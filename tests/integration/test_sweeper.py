@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Set
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import asyncpg
@@ -12,14 +14,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.attempting import attempt
-from agents.bank.port import Answer, Charge, NoAnswerError, Return
+from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
 from agents.payments.actor import PaymentActor
 from agents.payments.intake import Incoming
 from agents.role import Context
 from agents.settling import settle_record
-from agents.sweeper.sweeper import Sweeper
+from agents.sweeper.slots import MERCHANT_MAX, ROUTE_MAX
+from agents.sweeper.sweeper import DUE_MAX, Sweeper
 from domain.ids import ORDER, PAYMENT, REFUND, late_refund_id
 from domain.order import Command
 from domain.outcome import Outcome
@@ -27,13 +30,15 @@ from runtime.clock import now
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.actor import ActorStore
-from store.attempts import AttemptStore
+from store.questions import QuestionStore
 from store.redis_clients import make_redis
 from tests.support.asking import Asker, fresh, order_command, payment_command
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
 from topics.producer import Record
+from topics.reader import Start, log_reader
 
 MakeBank = Callable[[Settings], SimulatedBank]
 
@@ -189,11 +194,241 @@ async def test_money_the_bank_would_not_take_back_is_given_back_again(services: 
         # when it makes it two minutes later, then the bank's word is told once more, and money goes back.
         await asker.pool.execute(AGE, payment_id)
         await _round(asker, bank_of(services.settings))
-        await _round(asker, bank_of(services.settings))
         again = await _settle_command_of(services.settings, order_id)
         await _take(asker, again)
         await _take(asker, again)
         assert await _refunds(asker, payment_id) == ["FAILED", "PENDING"]
+
+
+class PartlySilentBank(SimulatedBank):
+    """The simulated bank, behind acquirers that never answer about these attempts: they hang, or fail at once."""
+
+    def __init__(self, settings: Settings, silent: Set[str], *, hanging: bool) -> None:
+        super().__init__(settings)
+        self.silent = silent
+        self.hanging = hanging
+        self.questions: list[str] = []
+
+    async def query(self, attempt_id: str) -> Answer | None:
+        self.questions.append(attempt_id)
+        if attempt_id not in self.silent:
+            return await super().query(attempt_id)
+        if self.hanging:
+            await asyncio.Event().wait()
+        raise NoAnswerError("the acquirer does not answer")
+
+
+@dataclass(slots=True)
+class Overdue:
+    """Payments past their deadline, put into the tables by hand; no bank has seen them."""
+
+    asker: Asker
+    merchants: set[str] = field(default_factory=set)
+
+    async def payments(self, merchant: str, count: int, *, method: str = "upi", minutes: int = 10) -> list[str]:
+        """Ids, the longest overdue first."""
+        self.merchants.add(merchant)
+        ids = [fresh(PAYMENT) for _ in range(count)]
+        await self.asker.pool.execute(OVERDUE_ROWS, ids, merchant, method, minutes)
+        return ids
+
+    async def schedule(self, payment_id: str) -> tuple[int, int, float]:
+        """(questions, answers without effect, seconds until the next)."""
+        row = await self.asker.pool.fetchrow(SCHEDULE, payment_id)
+        return row["asked"], row["answered"], row["seconds"]
+
+    async def due_again(self, *payment_ids: str) -> None:
+        await self.asker.pool.execute(
+            "UPDATE bank_questions SET next_at = now() WHERE attempt_id = ANY($1::text[])", payment_ids
+        )
+
+    async def remove(self) -> None:
+        await self.asker.pool.execute("DELETE FROM payments WHERE merchant_id = ANY($1::text[])", list(self.merchants))
+        await self.asker.pool.execute("DELETE FROM bank_questions")
+
+
+OVERDUE_ROWS = """
+INSERT INTO payments (id, order_id, merchant_id, amount, currency, method, status, captured, amount_refunded, vpa,
+                      token, deadline_at, version, created_at)
+SELECT id, 'order_' || substr(id, 5), $2, 500, 'INR', $3, 'PROCESSING', false, 0,
+       CASE $3 WHEN 'upi' THEN 'success@upi' END, 'success@upi',
+       now() - $4::int * interval '1 minute' + number * interval '1 millisecond', 3, now() - interval '1 hour'
+  FROM unnest($1::text[]) WITH ORDINALITY AS made (id, number)
+"""
+SCHEDULE = """
+SELECT asked, answered, extract(epoch FROM next_at - now())::float8 AS seconds
+  FROM bank_questions
+ WHERE attempt_id = $1
+"""
+
+
+@pytest.fixture
+async def overdue(services: Stack) -> AsyncIterator[Overdue]:
+    async with Asker(services.settings) as asker:
+        # what other tests have left open is not what these are about
+        await asker.pool.execute("UPDATE payments SET deadline_at = now() + interval '1 day' WHERE deadline_at < now()")
+        await asker.pool.execute("UPDATE refunds SET deadline_at = now() + interval '1 day' WHERE deadline_at < now()")
+        made = Overdue(asker)
+        yield made
+        await made.remove()
+
+
+@pytest.fixture
+async def silent_bank(services: Stack) -> AsyncIterator[PartlySilentBank]:
+    bank = PartlySilentBank(services.settings.model_copy(update={"test_processing_delay": 1}), set(), hanging=True)
+    yield bank
+    bank._ledger.drop()
+    bank._polling.drop()
+    await asyncio.sleep(0)  # the loop closes what was dropped
+
+
+async def test_a_silent_acquirer_with_thousands_of_attempts_holds_up_no_other(
+    overdue: Overdue, silent_bank: PartlySilentBank
+) -> None:
+    # Given 5,000 attempts of eight merchants about which the card acquirer says nothing and holds the line,
+    for number in range(8):
+        silent_bank.silent |= set(await overdue.payments(f"sweep_{number}", 625, method="card", minutes=60))
+    # and five younger ones of the same merchants by UPI,
+    healthy = [(await overdue.payments(f"sweep_{number}", 1, minutes=1))[0] for number in range(5)]
+    # when the sweeper works, then their answers are on the log while the card acquirer is still silent.
+    async with _running(overdue.asker, silent_bank) as sweeper:
+        assert await _settled(overdue.asker, healthy) == set(healthy)
+        assert len(sweeper._slots) == ROUTE_MAX
+    assert len(silent_bank.questions) == ROUTE_MAX + len(healthy)
+
+
+async def test_five_hundred_silent_attempts_of_one_merchant_delay_no_other_merchant(
+    overdue: Overdue, silent_bank: PartlySilentBank
+) -> None:
+    silent_bank.silent |= set(await overdue.payments("sweep_many", 500, minutes=60))
+    healthy = await overdue.payments("sweep_few", 5, minutes=1)
+    async with _running(overdue.asker, silent_bank) as sweeper:
+        assert await _settled(overdue.asker, healthy) == set(healthy)
+        assert len(sweeper._slots) == MERCHANT_MAX
+
+
+async def test_merchants_take_turns(overdue: Overdue) -> None:
+    many = await overdue.payments("sweep_many", 30, minutes=60)
+    few = await overdue.payments("sweep_few", 2, minutes=1)
+    store = QuestionStore(overdue.asker.pool)
+    order = [one.subject.id for one in await store.due(rest_seconds=60, limit=500)]
+    assert set(order[:4]) == {*many[:2], *few}
+    assert order[4:] == many[2:]
+    # a limit cuts off the merchant with many, not the other
+    assert set(few) < {one.subject.id for one in await store.due(rest_seconds=60, limit=4)}
+
+
+async def test_what_was_asked_in_vain_waits_longer_each_time_and_behind_what_is_new(
+    overdue: Overdue, silent_bank: PartlySilentBank
+) -> None:
+    silent_bank.hanging = False
+    (silent,) = await overdue.payments("sweep_a", 1, minutes=60)
+    silent_bank.silent.add(silent)
+    for asked, least, most in ((1, 0.0, 2.0), (2, 2.0, 4.0), (3, 4.0, 8.0)):
+        await _round(overdue.asker, silent_bank)
+        count, answered, seconds = await overdue.schedule(silent)
+        assert (count, answered) == (asked, 0)
+        assert least < seconds <= most
+        # not due: a look asks nothing
+        await _round(overdue.asker, silent_bank)
+        assert silent_bank.questions.count(silent) == asked
+        await overdue.due_again(silent)
+    (new,) = await overdue.payments("sweep_a", 1, minutes=1)
+    order = [one.subject.id for one in await QuestionStore(overdue.asker.pool).due(rest_seconds=60, limit=500)]
+    assert order == [new, silent]
+
+
+async def test_an_adapter_that_breaks_is_a_bank_that_is_silent(
+    overdue: Overdue, silent_bank: PartlySilentBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (payment_id,) = await overdue.payments("sweep_a", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(silent_bank, "query", _broken)
+        await _round(overdue.asker, silent_bank)
+    assert (await overdue.schedule(payment_id))[:2] == (1, 0)
+    await overdue.due_again(payment_id)
+    await _round(overdue.asker, silent_bank)
+    assert (await overdue.schedule(payment_id))[:2] == (2, 1)
+
+
+async def _broken(_attempt_id: str) -> None:
+    raise ValueError("no such field in the acquirer's answer")
+
+
+async def test_two_sweepers_ask_a_question_once(overdue: Overdue) -> None:
+    payment_ids = await overdue.payments("sweep_a", 20)
+    one, other = QuestionStore(overdue.asker.pool), QuestionStore(overdue.asker.pool)
+    due = await one.due(rest_seconds=60, limit=500)
+    first, second = await asyncio.gather(one.claim(due), other.claim(due))
+    assert sorted(question.subject.id for question in [*first, *second]) == sorted(payment_ids)
+
+
+async def test_a_settlement_without_effect_is_made_again_under_another_command(
+    services: Stack, overdue: Overdue, silent_bank: PartlySilentBank
+) -> None:
+    # Given an open payment whose settlement stands in the inbox, but never had an effect,
+    asker = overdue.asker
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    await _decide(asker, order_command(order_id), payment_command(order_id, payment_id))
+    await asker.pool.execute(SWALLOWED, f"stl_{payment_id}_success", order_id)
+    await asker.pool.execute("UPDATE payments SET deadline_at = now() - interval '1 minute' WHERE id = $1", payment_id)
+    # when the bank is asked, its answer changes nothing;
+    await _round(asker, silent_bank)
+    commands = await _commands_of(asker, order_id)
+    await _take(asker, *commands)
+    assert await _status(asker, payment_id) == "PROCESSING"
+    assert (await overdue.schedule(payment_id))[1] == 1
+    # when it is asked again, then the answer is another command, and the payment is settled.
+    await overdue.due_again(payment_id)
+    await _round(asker, silent_bank)
+    commands = await _commands_of(asker, order_id)
+    assert [orjson.loads(one.value)["id"] for one in commands] == [
+        f"stl_{payment_id}_success",
+        f"stl_{payment_id}_success_again1",
+    ]
+    await _take(asker, commands[-1])
+    assert await _status(asker, payment_id) == "SUCCESS"
+    # A closed attempt leaves no row behind.
+    await _round(asker, silent_bank)
+    assert await asker.pool.fetchval("SELECT count(*) FROM bank_questions WHERE attempt_id = $1", payment_id) == 0
+
+
+SWALLOWED = """
+INSERT INTO commands (id, order_id, type, nonce, rejected, reply, first_sequence, event_count)
+VALUES ($1, $2, 'payment.settle', '', false, '', 1, 0)
+"""
+
+
+async def test_every_overdue_attempt_is_counted_not_only_those_of_one_look(overdue: Overdue) -> None:
+    await overdue.payments("sweep_a", DUE_MAX + 7)
+    assert (await QuestionStore(overdue.asker.pool).count_overdue())["payment"] == DUE_MAX + 7
+
+
+async def _status(asker: Asker, payment_id: str) -> str:
+    status: str = await asker.pool.fetchval("SELECT status FROM payments WHERE id = $1", payment_id)
+    return status
+
+
+async def _settled(asker: Asker, payment_ids: list[str]) -> set[str]:
+    """Those of the payments about which a settle command stands on the log, once all of them are there."""
+
+    async def found() -> set[str] | None:
+        told = {orjson.loads(record.value)["body"]["payment_id"] for record in await _commands(asker, "payment.settle")}
+        return told & set(payment_ids) if set(payment_ids) <= told else None
+
+    return await eventually(found, timeout=60, interval=0.2, what="the settle commands") or set()
+
+
+async def _commands_of(asker: Asker, order_id: str) -> list[Record]:
+    return [record for record in await _commands(asker, "payment.settle") if record.key == order_id.encode()]
+
+
+async def _commands(asker: Asker, kind: str) -> list[Record]:
+    """Everything of this type on the commands topic."""
+    async with log_reader(asker.settings) as reader:
+        spans = await reader.spans(await reader.partitions([COMMANDS]), Start())
+        found = [record async for record in reader.merged(spans) if record.type == kind]
+    return [Record(COMMANDS, one.partition, one.key, one.value, list(one.headers)) for one in found]
 
 
 AGE = "UPDATE refunds SET updated_at = now() - interval '2 minutes' WHERE payment_id = $1"
@@ -204,14 +439,39 @@ async def _refunds(asker: Asker, payment_id: str) -> list[str]:
     return sorted(row["status"] for row in rows)
 
 
-async def _round(asker: Asker, bank: SimulatedBank) -> None:
-    """One round of a sweeper."""
+async def _round(asker: Asker, bank: Bank) -> None:
+    """One look of a sweeper, until everything that it asked about is answered or silent, and recorded."""
+    async with _sweeper(asker, bank) as sweeper, asyncio.TaskGroup() as group:
+        await sweeper._producer.start()
+        settling = group.create_task(sweeper._settle())
+        await sweeper._look()
+        while True:
+            await sweeper._begin(group)
+            await asyncio.gather(*sweeper._asking)
+            await sweeper._asked.join()
+            if not sweeper._waiting:
+                break
+        await sweeper._producer.stop()
+        settling.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _sweeper(asker: Asker, bank: Bank) -> AsyncIterator[Sweeper]:
     context = Context(asker.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(asker.settings))
-    sweeper = Sweeper(context, bank, Kafka(asker.settings), AttemptStore(asker.pool))
-    await sweeper._producer.start()
-    await sweeper._round()
-    await sweeper._producer.stop()
+    yield Sweeper(context, bank, Kafka(asker.settings), QuestionStore(asker.pool))
     await context.redis.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _running(asker: Asker, bank: Bank) -> AsyncIterator[Sweeper]:
+    """A sweeper at work."""
+    async with _sweeper(asker, bank) as sweeper:
+        running = asyncio.create_task(sweeper.run())
+        try:
+            yield sweeper
+        finally:
+            sweeper._context.stopping.set()
+            await running
 
 
 async def _decide(asker: Asker, *commands: Command) -> None:
