@@ -196,6 +196,21 @@ async def is_past_its_deadline(stack: Stack, payment_id: str) -> bool:
         return bool(await pool.fetchval(statement, payment_id))
 
 
+async def reverse_a_refunded_payment(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
+    """The bank takes a payment back whose money the payer has in part."""
+    merchant = await open_.enter_async_context(signed_up(stack))
+    payment = await merchant.pay()
+    await merchant.refund(payment["id"], amount=20_000)
+    async with database(stack) as pool:
+        await pool.execute("UPDATE bank.ledger SET late_at = clock_timestamp() WHERE attempt_id = $1", payment["id"])
+
+    async def is_reversed() -> bool:
+        return bool((await merchant.get(f"/payments/{payment['id']}"))["reversed"])
+
+    await eventually(is_reversed, timeout=30, what="the payment to be reversed")
+    return {"PAYMENT": payment["id"]}
+
+
 async def write_garbage(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
     key = f"bad_{random_token()[:8]}".encode()
     await write(stack, Record(COMMANDS, 1, key, b"\xff not ours", [("type", b"order.create")]))
@@ -239,6 +254,7 @@ SCENARIOS = (
     Scenario("GatewayApiSlow", freeze_payments, "payments gives no sign of life", 1, mended=("status",)),
     Scenario("GatewayUnknownCommands", freeze("kafka"), "The log does not answer", 1),
     Scenario("GatewayActorSlow", lock_orders, "a long report", 1),
+    Scenario("GatewayMoneyAway", reverse_a_refunded_payment, "owes 20000 INR", 1, mended=("owed",)),
     Scenario("GatewayDeadLetters", write_garbage, "undecodable", 1, mended=("dlq", "ls")),
 )
 
