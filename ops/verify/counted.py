@@ -43,8 +43,8 @@ class Counter:
     def add(self, merchant_id: str, place: Place, event: Json) -> None:
         """One event; those that the rollups do not count yet are left out."""
         if place <= self._places.get(merchant_id, BEFORE_ALL):
-            for cell, amount in cells(event):
-                self.add_cell(merchant_id, cell, 1, amount)
+            for cell, count, amount in cells(event):
+                self.add_cell(merchant_id, cell, count, amount)
 
     def add_cell(self, merchant_id: str, cell: str, count: int, amount: int) -> None:
         weight = self._weights.get(cell)
@@ -55,23 +55,35 @@ class Counter:
         self.sums[merchant_id] += count * (weight >> 64) + amount * (weight & LOW)
 
 
-def cells(event: Json) -> list[tuple[str, int]]:
-    """(cell, amount) of each number that the event moves, as `quarter|measure|label`."""
+def cells(event: Json) -> list[tuple[str, int, int]]:
+    """(cell, count, amount) of each number that the event moves; the cell as `quarter|measure|label`."""
     kind, body = event["type"], event["body"]
     if kind in ("payment.created", "payment.success", "payment.failed"):
         payment = body["payment"]
         quarter, outcome = quarter_of(payment["created_at"]), kind[8:]
-        found = [(f"{quarter}|{outcome}|{payment['currency']}/{payment['method']}", payment["amount"])]
+        found = [(f"{quarter}|{outcome}|{payment['currency']}/{payment['method']}", 1, payment["amount"])]
         if outcome == "failed":
-            found.append((f"{quarter}|error|{payment['error_code'] or ''}", 0))
+            found.append((f"{quarter}|error|{payment['error_code'] or ''}", 1, 0))
         if outcome != "created":
-            found.append((f"{quarter}|latency|{_bucket(payment['created_at'], event['at'])}", 0))
+            found.append((f"{quarter}|latency|{_bucket(payment['created_at'], event['at'])}", 1, 0))
         return found
-    if kind in ("refund.created", "refund.processed", "refund.failed"):
+    if kind.startswith("refund."):
         refund = body["refund"]
-        cause = "automatic" if refund["automatic"] else "asked"
-        cell = f"{quarter_of(refund['created_at'])}|refund_{kind[7:]}|{refund['currency']}/{cause}"
-        return [(cell, refund["amount"])]
+        quarter, amount = quarter_of(refund["created_at"]), refund["amount"]
+        label = f"{refund['currency']}/{'automatic' if refund['automatic'] else 'asked'}"
+        return [(f"{quarter}|refund_{status}|{label}", count, count * amount) for status, count in _moves(kind, refund)]
+    return []
+
+
+def _moves(kind: str, refund: Json) -> list[tuple[str, int]]:
+    """(status, how many more have it). A bank that changes its word takes back what it had said before."""
+    match kind:
+        case "refund.late_success":
+            return [("processed", 1), ("failed", -1)]
+        case "refund.failed" if refund["processed_at"] is not None:
+            return [("failed", 1), ("processed", -1)]
+        case "refund.created" | "refund.processed" | "refund.failed":
+            return [(kind[7:], 1)]
     return []
 
 

@@ -13,7 +13,9 @@ from domain.order import Decision, Order, OrderStatus, decide, evolve
 from domain.outcome import Outcome
 from domain.payment import PaymentStatus
 from domain.refund import RefundStatus
+from ops.verify.counted import cell_of, cells
 from ops.verify.fold import fold
+from store import measures
 from tests.unit.orders import (
     AMOUNT,
     AT,
@@ -132,6 +134,23 @@ def test_the_money_is_where_the_last_words_put_it(commands: tuple[Command, ...],
     assert payment is not None
     assert Money(payment.reversed, payment.amount_refunded, payment.amount_owed) == money
     assert payment.refundable == (0 if payment.reversed else AMOUNT - money.refunded)
+
+
+@pytest.mark.parametrize("commands", [story for story, _ in STORIES.values()], ids=STORIES.keys())
+def test_the_auditor_counts_what_the_analytics_count(commands: tuple[Command, ...]) -> None:
+    _, history = _told(commands)
+    counted = {
+        cell_of(cell.starts_at, cell.measure, cell.label): (total.count, total.amount_minor)
+        for cell, total in measures.fold(history).items()
+        if cell.grain_minutes == measures.QUARTER
+    }
+    audited: dict[str, tuple[int, int]] = {}
+    for event in history:
+        for cell, count, amount in cells(event):
+            before = audited.get(cell, (0, 0))
+            audited[cell] = (before[0] + count, before[1] + amount)
+    assert audited == counted
+    assert all(count >= 0 for count, _ in audited.values())
 
 
 def test_a_reversed_payment_and_its_order_keep_their_status() -> None:
