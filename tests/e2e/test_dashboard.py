@@ -12,12 +12,14 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Route, expect
 
 from tests.support.chromium import chromium
 from tests.support.dashboard import NARROW, WIDE, Visitor, visiting
+from tests.support.eventually import eventually
 from tests.support.receiver import Receiver, receiver
 from tests.support.signed_up import PASSWORD, SignedUp, signed_up
 from tests.support.stack import ALL_ROLES, Stack, running_stack
@@ -386,6 +388,55 @@ LISTS = {
     "/dashboard/events": ("/events", "?type=refund.failed"),
 }
 """Page -> the route behind its list, and an address under which nothing matches (None: it has no filter)."""
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
+async def test_a_merchant_sees_what_the_bank_took_back_and_what_is_owed(
+    chrome: Browser, gateway: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    # Given a payment that the bank takes back after it was refunded in part,
+    payment = await merchant.pay()
+    await merchant.refund(payment["id"], amount=20_000)
+    await reverse(gateway, merchant, payment["id"])
+    async with visiting(chrome, gateway, size=size, scheme=scheme) as visitor:
+        # When the merchant looks, then the overview names the debt and leads to the payment,
+        await visitor.sign_in(merchant.email, PASSWORD)
+        notice = await visitor.see("owed-notice")
+        await expect(notice).to_contain_text("You owe ₹200.00")
+        await picture(visitor, "overview_owed")
+        await notice.get_by_role("link", name=payment["id"]).click()
+        # which offers neither a capture nor a refund.
+        await visitor.see("payment-reversed")
+        await expect(await visitor.see("amount-owed")).to_contain_text("₹200.00")
+        await expect(visitor.part("capture-button")).to_have_count(0)
+        await expect(visitor.part("refund-button")).to_have_count(0)
+        await picture(visitor, "payment_owed")
+        await visitor.open("/dashboard/transactions")
+        await expect(visitor.page.locator('[data-test-id="transaction-row"]').first).to_contain_text("reversed, owed")
+
+
+async def reverse(gateway: Stack, merchant: SignedUp, payment_id: str) -> None:
+    """The bank changes its word about the payment now."""
+    connection = await asyncpg.connect(gateway.database_url)
+    try:
+        await connection.execute("UPDATE bank.ledger SET late_at = clock_timestamp() WHERE attempt_id = $1", payment_id)
+    finally:
+        await connection.close()
+
+    async def is_reversed() -> bool:
+        return bool((await merchant.get(f"/payments/{payment_id}"))["reversed"])
+
+    await eventually(is_reversed, timeout=30, what="the payment to be reversed")
+
+
+async def picture(visitor: Visitor, name: str) -> None:
+    """The page fits its window; it is kept as a picture where one is asked for."""
+    overflow = await visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0, f"{name} is {overflow} px wider than its window"
+    await visitor.examine(name)
+    if SCREENSHOTS:
+        width = visitor.page.viewport_size["width"]  # type: ignore[index]  # it has a size
+        await visitor.page.screenshot(path=Path(SCREENSHOTS) / f"{name}_{width}.png", full_page=True)
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
