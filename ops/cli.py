@@ -56,6 +56,8 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("ops.inspection.resend:replay", "Replay events from a time range.", Panel.WEBHOOKS),
     "dlq": Entry("ops.inspection.dlq:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
     "rebuild": Entry("ops.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
+    "repair": Entry("ops.repair.command:repair", "Repair what verify found, from what is intact.", Panel.CHECK),
+    "republish": Entry("ops.repair.command:republish", "Publish events that the topic lacks.", Panel.CHECK),
     "recount": Entry("ops.recount:recount", "Recount the analytics from the events.", Panel.CHECK),
     "smoke": Entry("ops.smoke:smoke", "Make one payment and print each step.", Panel.CHECK),
     "install": Entry("ops.install:install", "Install what this machine lacks.", Panel.RUN),

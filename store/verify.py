@@ -164,6 +164,20 @@ class Stream:
                 await self._coming
 
 
+# promises_promised_at (BRIN), commands_pkey. What the inbox may have forgotten, the promises have forgotten too.
+PROMISES = """
+SELECT resource_id, command_id, promised_at
+  FROM promises p
+ WHERE promised_at < now() - make_interval(secs => $1)
+   AND promised_at > now() - make_interval(days => $2)
+   AND NOT EXISTS (
+       SELECT FROM commands c WHERE c.id = p.command_id AND (c.nonce = p.nonce OR NOT c.rejected))
+ ORDER BY promised_at
+ LIMIT 10000
+"""
+PROMISES_COUNT = "SELECT count(*) FROM promises"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One frozen view of the database. `taken_at`: the database's clock when it was taken."""
@@ -253,6 +267,15 @@ class Beside:
         rows = await self._connection.fetch(query, grace_seconds, *which, timeout=600)
         compared = int(await self._connection.fetchval(count, *which, timeout=600))
         return compared, [(row["id"], row["says"]) for row in rows]
+
+    async def broken_promises(self, seconds: float, days: int) -> tuple[int, list[tuple[str, str, datetime]]]:
+        """(promises, those older than `seconds` without a decision as (resource id, command id, promised at)).
+
+        `days`: how long the inbox surely remembers.
+        """
+        rows = await self._connection.fetch(PROMISES, seconds, days, timeout=600)
+        compared = int(await self._connection.fetchval(PROMISES_COUNT))
+        return compared, [(row["resource_id"], row["command_id"], row["promised_at"]) for row in rows]
 
     async def overdue(self, grace_seconds: float) -> tuple[int, list[tuple[str, str, datetime]]]:
         """(open attempts, those past their deadline as (id, status, deadline))."""

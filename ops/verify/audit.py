@@ -258,6 +258,19 @@ class _Audit:
                 Finding(Check.DEADLINES, attempt_id, f"is {status} past its deadline of {deadline.isoformat()}")
                 for attempt_id, status, deadline in overdue
             )
+            promised, broken = await beside.broken_promises(
+                max(WAITING_SECONDS, self.grace_seconds), self.job.settings.idempotency_retention_days - 1
+            )
+            self.report.compared(Check.PROMISES, promised)
+            self.report.add(
+                Finding(
+                    Check.PROMISES,
+                    resource_id,
+                    f"was promised at {at.isoformat()} ({command_id}) and never decided",
+                    Kind.PROMISE,
+                )
+                for resource_id, command_id, at in broken
+            )
             rows = Deliveries(connection, self.orders)
             deliveries, undelivered = await rows.differences(self._delivery_bounds())
             self.report.compared(Check.WEBHOOKS, deliveries)

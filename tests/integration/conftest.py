@@ -1,4 +1,4 @@
-"""A real history for the tests of verify and rebuild: made once, its roles held, nothing moves any more."""
+"""A real history for the tests of verify, repair and rebuild: made once, its roles held, nothing moves any more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,34 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from domain.delivery import MERCHANT_EVENTS
+from domain.ids import SEEDED_MERCHANT_ID
+from runtime.clock import now
+from store.rollups import advance
+from store.webhook_planning import drafts_of, plan_deliveries, targets_of
 from tests.support.actor import Bench
 from tests.support.asking import Asker, history
 from tests.support.stack import Stack, running_stack
+from topics.delivery import event_webhook_body
+from topics.envelope import decode
+
+TABLES = (
+    "orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_filters",
+    "webhook_logs", "webhook_attempts", "promises", "rollups", "rollup_progress",
+)  # fmt: skip
+
+
+ENDPOINT = """
+INSERT INTO webhooks (id, merchant_id, url, events, secret_sealed, secret_hint, created_at)
+VALUES ($1, $2, 'http://127.0.0.1:9/', $3, '', '', '2020-01-01Z')
+"""
+ATTEMPTED = """
+INSERT INTO webhook_attempts (log_id, attempt, at, duration_ms, url, request_headers, response_code)
+SELECT id, 1, now(), 1, 'http://127.0.0.1:9/', '{}', 200 FROM webhook_logs
+"""
+DELIVERED_ALL = """
+UPDATE webhook_logs SET status = 'success', attempts = 1, last_attempt_at = now(), next_retry_at = NULL
+"""
 
 
 @pytest.fixture(scope="package")
@@ -29,3 +54,38 @@ async def bench(services: Stack) -> AsyncIterator[Bench]:
         made = Bench(asker)
         yield made
         await made.close()
+
+
+@pytest.fixture(scope="package")
+async def audited(recorded: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
+    """The history, all of it delivered to one endpoint and counted, and a copy of every table."""
+    stack, asker = recorded
+    await deliver_all(stack, asker)
+    while await advance(asker.pool, SEEDED_MERCHANT_ID):
+        pass
+    for table in TABLES:
+        await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
+    yield recorded
+
+
+@pytest.fixture
+async def intact(audited: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
+    """The same, put right again after each test (the topic cannot be: its tests add to what is there)."""
+    yield audited
+    _, asker = audited
+    for table in TABLES:
+        await asker.pool.execute(f"TRUNCATE {table}")
+        await asker.pool.execute(f"INSERT INTO {table} SELECT * FROM kept_{table.replace('.', '_')}")
+
+
+async def deliver_all(stack: Stack, asker: Asker) -> None:
+    """Every event planned for one endpoint that wants all, and delivered at the first attempt."""
+    await asker.pool.execute(ENDPOINT, "whe_bbbbbbbbbbbbbbbb", SEEDED_MERCHANT_ID, list(MERCHANT_EVENTS))
+    targets = (await targets_of(asker.pool, [SEEDED_MERCHANT_ID]))[SEEDED_MERCHANT_ID]
+    events = [decode(row["payload"].encode()) for row in await asker.pool.fetch("SELECT payload FROM events")]
+    for event in events:
+        if event.type in MERCHANT_EVENTS:
+            drafts = drafts_of(event, targets, body=event_webhook_body(event))
+            await plan_deliveries(asker.pool, drafts, now())
+    await asker.pool.execute(ATTEMPTED)
+    await asker.pool.execute(DELIVERED_ALL)

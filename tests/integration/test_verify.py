@@ -10,88 +10,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 import pytest
 
-from domain.delivery import MERCHANT_EVENTS
-from domain.ids import SEEDED_MERCHANT_ID
 from ops.verify import audit as auditing
 from ops.verify import topic as reading
 from ops.verify.audit import audit, second_process
 from ops.verify.findings import Check, Kind, Report
 from ops.verify.sums import Numbers
 from ops.verify.topic import TopicReport, first_look
-from runtime.clock import now
-from store.rollups import advance
 from store.verify import connect
 from store.verify_topic import CommandSights, Runs, Sights
-from store.webhook_planning import drafts_of, plan_deliveries, targets_of
 from tests.support.asking import Asker, fresh
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of
-from topics.delivery import event_webhook_body
-from topics.envelope import decode
 from topics.producer import Record
 
 SECOND = second_process()
 NUMBERS = Numbers(7)
-TABLES = (
-    "orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_filters",
-    "webhook_logs", "webhook_attempts", "rollups", "rollup_progress",
-)  # fmt: skip
-
-
-ENDPOINT = """
-INSERT INTO webhooks (id, merchant_id, url, events, secret_sealed, secret_hint, created_at)
-VALUES ($1, $2, 'http://127.0.0.1:9/', $3, '', '', '2020-01-01Z')
-"""
-ATTEMPTED = """
-INSERT INTO webhook_attempts (log_id, attempt, at, duration_ms, url, request_headers, response_code)
-SELECT id, 1, now(), 1, 'http://127.0.0.1:9/', '{}', 200 FROM webhook_logs
-"""
-DELIVERED_ALL = """
-UPDATE webhook_logs SET status = 'success', attempts = 1, last_attempt_at = now(), next_retry_at = NULL
-"""
-
-
-@pytest.fixture(scope="module")
-async def audited(recorded: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
-    """The history, all of it delivered to one endpoint and counted, and a copy of every table."""
-    stack, asker = recorded
-    await deliver_all(stack, asker)
-    while await advance(asker.pool, SEEDED_MERCHANT_ID):
-        pass
-    for table in TABLES:
-        await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
-    yield recorded
-    SECOND.shutdown()
-
-
-@pytest.fixture
-async def intact(audited: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
-    """The same, put right again after each test (the topic cannot be: its tests add to what is there)."""
-    yield audited
-    _, asker = audited
-    for table in TABLES:
-        await asker.pool.execute(f"TRUNCATE {table}")
-        await asker.pool.execute(f"INSERT INTO {table} SELECT * FROM kept_{table.replace('.', '_')}")
-
-
-async def deliver_all(stack: Stack, asker: Asker) -> None:
-    """Every event planned for one endpoint that wants all, and delivered at the first attempt."""
-    await asker.pool.execute(ENDPOINT, "whe_bbbbbbbbbbbbbbbb", SEEDED_MERCHANT_ID, list(MERCHANT_EVENTS))
-    targets = (await targets_of(asker.pool, [SEEDED_MERCHANT_ID]))[SEEDED_MERCHANT_ID]
-    events = [decode(row["payload"].encode()) for row in await asker.pool.fetch("SELECT payload FROM events")]
-    for event in events:
-        if event.type in MERCHANT_EVENTS:
-            drafts = drafts_of(event, targets, body=event_webhook_body(event))
-            await plan_deliveries(asker.pool, drafts, now())
-    await asker.pool.execute(ATTEMPTED)
-    await asker.pool.execute(DELIVERED_ALL)
 
 
 async def audited_now(stack: Stack, since: datetime | None = None) -> Report:
@@ -267,6 +206,9 @@ DAMAGES = [
            " WHERE id = 'idk_capture'", Check.PROMISES, "another fingerprint", kind=Kind.FINGERPRINT),
     Damage("refusal lost", "DELETE FROM commands WHERE id = 'idk_capture'", Check.PROMISES, "but not decided",
            kind=Kind.UNDECIDED),
+    Damage("promise that was never decided", "INSERT INTO promises (command_id, nonce, resource_id, order_id,"
+           " merchant_id, resource, promised_at) VALUES ('cmd_lost', 'n9', 'pay_lost', 'order_lost', 'test_merchant',"
+           " '{}', now() - interval '1 hour')", Check.PROMISES, "pay_lost was promised at", kind=Kind.PROMISE),
     Damage("event before every reader's cursor", "UPDATE events SET txid = '3' WHERE sequence = 2"
            f" AND order_id = {OF_PAID}", Check.FEED, "before the event before it"),
     Damage("event hidden from the feed", "UPDATE events SET txid = '999999999' WHERE sequence = 4"

@@ -1,0 +1,26 @@
+"""What a repair of one difference is: a step that can be made, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change. `will`: what it does, as a sentence without a subject. `do` returns False where nothing was left."""
+
+    subject: str
+    will: str
+    do: Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no repair."""
+
+    subject: str
+    why: str
+
+
+Planned = Step | Refusal
