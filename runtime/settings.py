@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     payment_deadline_seconds: int = Field(60, ge=1, le=86_400)
     """After this long without an outcome the sweeper asks the bank."""
 
+    # Audits
+    audit_every_seconds: int = Field(300, ge=5, le=86_400)
+    """Between two audits of what moved meanwhile."""
+    audit_whole_every_hours: int = Field(24, ge=1, le=168)
+    """Between two audits of everything."""
+
     # Webhooks
     webhook_retry_intervals_test: Annotated[tuple[int, ...], NoDecode] = ()
     """`true`: 0,5,10,15,20 s; a comma list of seconds is taken literally; empty or `false`: the 92-hour schedule."""

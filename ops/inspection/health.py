@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import asyncpg
@@ -29,6 +29,8 @@ from ops.inspection.printing import Json, console, print_json
 from ops.local_http import call
 from runtime.clock import now
 from runtime.settings import Settings
+from store.audits import AuditStore
+from store.connections import make_pool
 from store.heartbeats import alive
 from store.redis_clients import make_redis
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS
@@ -65,6 +67,7 @@ class Report:
     lags: list[GroupLag]
     records_per_second: dict[str, float]
     problems: list[str]
+    audit: dict[str, Any]
     log_answers: bool
     redis_answers: bool
 
@@ -99,14 +102,17 @@ async def _watch(settings: Settings) -> None:
 async def look(settings: Settings) -> Report:
     """Everything at once; takes SAMPLE_SECONDS for the rates."""
     expected = expected_roles()
-    api, workers, lags, rates, blockers = await asyncio.gather(
+    api, workers, lags, rates, blockers, audits = await asyncio.gather(
         asyncio.to_thread(_api, settings),
         _tried("Redis", _workers(settings)),
         _tried("The log", group_lags(settings)),
         _tried("The log", _rates(settings)),
         _tried("PostgreSQL", _blockers(settings)),
+        _tried("PostgreSQL", _audits(settings)),
     )
-    problems = [found for found in (workers, lags, rates, blockers) if isinstance(found, str)]
+    problems = [found for found in (workers, lags, rates, blockers, audits) if isinstance(found, str)]
+    audit = audits if isinstance(audits, dict) else {}
+    problems += _differing(audit)
     problems += blockers if isinstance(blockers, list) else []
     beating = workers if isinstance(workers, dict) else {}
     silent = silent_roles(expected, beating) if isinstance(workers, dict) else []
@@ -121,6 +127,7 @@ async def look(settings: Settings) -> Report:
         lags=lags if isinstance(lags, list) else [],
         records_per_second=rates if isinstance(rates, dict) else {},
         problems=list(dict.fromkeys(problems)),
+        audit=audit,
         log_answers=isinstance(lags, list) and isinstance(rates, dict),
         redis_answers=isinstance(workers, dict),
     )
@@ -163,6 +170,30 @@ async def _blockers(settings: Settings) -> list[str]:
     ]
 
 
+async def _audits(settings: Settings) -> dict[str, Any]:
+    """What the auditor found last: `whole` and `recent`, each with its age in seconds and its differences by kind."""
+    pool = await make_pool(settings, size=1)
+    try:
+        store = AuditStore(pool)
+        found = {"whole": await store.latest(whole=True), "recent": await store.latest(whole=False)}
+    finally:
+        await pool.close()
+    return {
+        scope: {"seconds_ago": round(past.age.total_seconds(), 1), "differences": past.differences}
+        for scope, past in found.items()
+        if past is not None
+    }
+
+
+def _differing(audit: dict[str, Any]) -> list[str]:
+    """A recent audit that ended before the last whole one is superseded by it."""
+    whole, recent = audit.get("whole"), audit.get("recent")
+    if whole is not None and recent is not None and recent["seconds_ago"] > whole["seconds_ago"]:
+        recent = None
+    found = [f"{count:,} {kind}" for past in (whole, recent) if past for kind, count in past["differences"].items()]
+    return [f"the auditor found differences ({', '.join(found)}): run `gateway verify`"] if found else []
+
+
 async def _rates(settings: Settings) -> dict[str, float]:
     """Records a second on the busiest topics, from their ends now and a moment later."""
     async with log_reader(settings) as reader:
@@ -182,7 +213,17 @@ def drawn(report: Report) -> Group:
     """For people: one line of the API and the rates, then workers, lags, problems."""
     heading = Text(f"{report.at:%H:%M:%S}  API {report.api.get('status')}   ")
     heading.append("  ".join(f"{topic} {rate:g}/s" for topic, rate in report.records_per_second.items()), style="dim")
-    return Group(heading, _worker_table(report), _lag_table(report), *map(_problem, report.problems))
+    tables = (_worker_table(report), _lag_table(report))
+    return Group(heading, _audit_line(report), *tables, *map(_problem, report.problems))
+
+
+def _audit_line(report: Report) -> Text:
+    said = [
+        f"{scope} {timedelta(seconds=round(past['seconds_ago']))} ago, "
+        f"{sum(past['differences'].values()):,} differences"
+        for scope, past in report.audit.items()
+    ]
+    return Text(f"audit    {'   '.join(said) or 'none yet'}", style="dim")
 
 
 def _problem(says: str) -> Text:

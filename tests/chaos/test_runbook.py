@@ -223,6 +223,25 @@ async def write_garbage(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
         return {"LETTER": str(await eventually(letter, timeout=20, what="the dead letter"))}
 
 
+async def lose_a_reply(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
+    """Somebody wrote into the inbox by hand."""
+    payment_id = await ask_for_payment(stack)
+    async with database(stack) as pool:
+
+        async def changed() -> bool:
+            statement = "UPDATE commands SET reply = '{}' WHERE type = 'payment.create' AND strpos(reply, $1) > 0"
+            return await pool.execute(statement, payment_id) == "UPDATE 1"
+
+        await eventually(changed, timeout=30, what="the payment is decided")
+    return {}
+
+
+async def freeze_auditor(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
+    stack.freeze("auditor-0")
+    await heartbeat_gone(stack, "auditor")
+    return {}
+
+
 async def heartbeat_gone(stack: Stack, role: str) -> None:
     async def gone() -> bool:
         ended = await gateway(stack, "health", "--json")
@@ -255,6 +274,8 @@ SCENARIOS = (
     Scenario("GatewayUnknownCommands", freeze("kafka"), "The log does not answer", 1),
     Scenario("GatewayActorSlow", lock_orders, "a long report", 1),
     Scenario("GatewayMoneyAway", reverse_a_refunded_payment, "owes 20000 INR", 1, mended=("owed",)),
+    Scenario("GatewayAuditDiffers", lose_a_reply, "has another reply than its events say", 1, mended=("verify",)),
+    Scenario("GatewayAuditOld", freeze_auditor, "auditor gives no sign of life", 1),
     Scenario("GatewayDeadLetters", write_garbage, "undecodable", 1, mended=("dlq", "ls")),
 )
 

@@ -1,0 +1,61 @@
+"""What the running stack's audits came to: one row each, read by metrics and by `gateway health`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+import orjson
+
+KEPT_DAYS = 90
+"""Long enough to see when a difference first appeared."""
+INSERT = "INSERT INTO audits (whole, resumes_at, events, differences) VALUES ($1, $2, $3, $4::text::jsonb)"
+PRUNE = "DELETE FROM audits WHERE finished_at < now() - make_interval(days => $1)"
+# audits_latest
+LATEST = """
+SELECT whole, resumes_at, finished_at, events, differences::text AS differences, now() - finished_at AS age
+  FROM audits
+ WHERE whole = $1
+ ORDER BY finished_at DESC
+ LIMIT 1
+"""
+NOW = "SELECT now()"
+
+
+@dataclass(frozen=True, slots=True)
+class PastAudit:
+    """One audit that ended.
+
+    `resumes_at`: where the next audit of what moved begins. `differences`: kind -> how many. `age`: by the database's
+    clock.
+    """
+
+    whole: bool
+    resumes_at: datetime
+    finished_at: datetime
+    events: int
+    differences: dict[str, int]
+    age: timedelta
+
+
+class AuditStore:
+    """The audits of this deployment."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def now(self) -> datetime:
+        """The database's clock, which `decided_at` follows too."""
+        at: datetime = await self._pool.fetchval(NOW)
+        return at
+
+    async def add(self, *, whole: bool, resumes_at: datetime, events: int, differences: dict[str, int]) -> None:
+        """Record one that has just ended; those that are too old go."""
+        await self._pool.execute(INSERT, whole, resumes_at, events, orjson.dumps(differences).decode())
+        await self._pool.execute(PRUNE, KEPT_DAYS)
+
+    async def latest(self, *, whole: bool) -> PastAudit | None:
+        """The last one of its sort."""
+        row = await self._pool.fetchrow(LATEST, whole)
+        return None if row is None else PastAudit(**{**row, "differences": orjson.loads(row["differences"])})

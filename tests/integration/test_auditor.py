@@ -1,0 +1,69 @@
+"""The auditor on a real history: it audits everything once, then what moved, and says what it found."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import REGISTRY
+
+from agents.role import Context
+from ops.auditor.auditor import Auditor
+from ops.verify.findings import Kind
+from runtime.worker import Worker
+from store.audits import AuditStore
+from store.redis_clients import make_redis
+from tests.support.asking import Asker
+from tests.support.command import gateway
+from tests.support.stack import Stack
+
+AGED = "UPDATE audits SET finished_at = finished_at - interval '10 minutes'"
+LATER = f"{AGED}, resumes_at = resumes_at - interval '1 day'"
+
+
+def differences(kind: Kind) -> float | None:
+    return REGISTRY.get_sample_value("gateway_audit_differences", {"kind": kind})
+
+
+@pytest.fixture
+async def auditor(intact: tuple[Stack, Asker]) -> Auditor:
+    stack, asker = intact
+    await asker.pool.execute("TRUNCATE audits")
+    context = Context(stack.settings, Worker("auditor", 0, "auditor-test", 0), make_redis(stack.settings))
+    return Auditor(context, AuditStore(asker.pool))
+
+
+async def test_what_moved_is_audited_until_nothing_differs_any_more(
+    intact: tuple[Stack, Asker], auditor: Auditor
+) -> None:
+    stack, asker = intact
+    store = AuditStore(asker.pool)
+    # Given a first audit, which is of everything and finds nothing,
+    await auditor.turn()
+    whole = await store.latest(whole=True)
+    assert whole is not None and whole.differences == {} and whole.events >= 40
+    # and another turn at once, which finds nothing to do,
+    await auditor.turn()
+    assert await store.latest(whole=False) is None
+    # when a row is damaged and the next audit is due,
+    await asker.pool.execute("UPDATE commands SET decided_at = decided_at - interval '1 hour'")
+    await asker.pool.execute("UPDATE commands SET reply = 'x' WHERE id = 'idk_order'")
+    await asker.pool.execute(LATER)
+    await auditor.turn()
+    # then the audit of what moved finds it, as a metric and in `gateway health`,
+    recent = await store.latest(whole=False)
+    assert recent is not None and recent.differences == {"reply": 1}
+    await auditor.turn()
+    assert differences(Kind.REPLY) == 1
+    assert "the auditor found differences (1 reply)" in (await gateway(stack, "health")).out
+    # and the next one begins where it began, so it is found again,
+    await asker.pool.execute(AGED)
+    await auditor.turn()
+    again = await store.latest(whole=False)
+    assert again is not None and again.resumes_at == recent.resumes_at and again.differences == {"reply": 1}
+    # until it is repaired.
+    assert (await gateway(stack, "repair", "reply", "--apply")).code == 0
+    await asker.pool.execute(AGED)
+    await auditor.turn()
+    healed = await store.latest(whole=False)
+    assert healed is not None and healed.differences == {} and healed.resumes_at > again.resumes_at
+    await auditor.turn()
+    assert differences(Kind.REPLY) == 0
