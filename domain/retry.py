@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import MAXYEAR, datetime, timedelta, timezone
+from email.utils import parsedate_tz
 
 JITTER = 0.2
 """±20 %: endpoints that failed together do not come back together."""
 RETRY_AFTER_STEPS_MAX = 2.0
 """A receiver may ask for more time, up to twice the step."""
+RETRY_AFTER_SECONDS_MAX = 366 * 86_400.0
+"""A year: more than twice any step, and far from where floats and dates overflow."""
+_HTTP_DATE_CHARACTERS_MAX = 64
+"""The longest form, RFC 850, has 33 characters; anything longer is not parsed as a date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,30 @@ def next_retry(
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for (RFC 9110 §10.2.3: a number or a date); None where it is neither."""
+    """Seconds that a Retry-After header asks for, 0 to RETRY_AFTER_SECONDS_MAX; None where it asks for nothing.
+
+    RFC 9110 §10.2.3: a number of seconds, or a date in one of the three forms of §5.6.7. Never raises.
+    """
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return float(text)
+    if text.isascii() and text.isdigit():
+        digits = text.lstrip("0") or "0"
+        return min(float(digits), RETRY_AFTER_SECONDS_MAX) if len(digits) < 10 else RETRY_AFTER_SECONDS_MAX
+    if len(text) > _HTTP_DATE_CHARACTERS_MAX:
+        return None
     try:
-        wanted_at = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+        return _seconds_until(text, now)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if wanted_at.tzinfo is None:
+
+
+def _seconds_until(date: str, now: datetime) -> float | None:
+    """`asctime` dates name no zone: they are UTC, as every HTTP date."""
+    parsed = parsedate_tz(date)
+    if parsed is None:
         return None
-    return max(0.0, (wanted_at - now).total_seconds())
+    if parsed[0] > MAXYEAR:
+        return RETRY_AFTER_SECONDS_MAX
+    wanted_at = datetime(*parsed[:6], tzinfo=timezone(timedelta(seconds=parsed[9] or 0)))
+    return min(max(0.0, (wanted_at - now).total_seconds()), RETRY_AFTER_SECONDS_MAX)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.retry import JITTER, next_retry, retry_after_seconds
+from domain.retry import JITTER, RETRY_AFTER_SECONDS_MAX, next_retry, retry_after_seconds
 from runtime.settings import LIVE_RETRY_DELAYS_SECONDS, TEST_RETRY_DELAYS_SECONDS
 
 ENDED = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -54,6 +54,30 @@ def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
     assert retry_after_seconds("Tue, 03 Feb 2026 04:00:00 GMT", now=ENDED) == 0
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-5", "1e9", "12345678901", "٣", "Tue, 99 Feb 2026 04:06:06 GMT"])
+@pytest.mark.parametrize(
+    "date", ["Tue, 03 Feb 2026 04:06:06 GMT", "Tuesday, 03-Feb-26 04:06:06 GMT", "Tue Feb  3 04:06:06 2026"]
+)
+def test_all_three_forms_of_an_http_date_are_read(date: str) -> None:
+    assert retry_after_seconds(date, now=ENDED) == 60
+
+
+@pytest.mark.parametrize(
+    "value", ["12345678901", "9" * 5_000, "Mon, 01 Jan 99999999999 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]
+)
+def test_a_wait_beyond_all_bounds_is_capped(value: str) -> None:
+    assert retry_after_seconds(value, now=ENDED) == RETRY_AFTER_SECONDS_MAX
+
+
+def test_leading_zeros_do_not_make_a_wait_long() -> None:
+    assert retry_after_seconds("0" * 100 + "7", now=ENDED) == 7
+
+
+@given(st.one_of(st.text(max_size=80), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ .*")))
+def test_no_header_at_all_raises_or_leaves_the_bounds(value: str) -> None:
+    found = retry_after_seconds(value, now=ENDED)
+    assert found is None or 0 <= found <= RETRY_AFTER_SECONDS_MAX
+
+
+@pytest.mark.parametrize("value", [None, "", "soon", "-5", "1e9", "٣", "Tue, 99 Feb 2026 04:06:06 GMT", "0,5"])
 def test_a_retry_after_that_says_nothing_is_ignored(value: str | None) -> None:
     assert retry_after_seconds(value, now=ENDED) is None
