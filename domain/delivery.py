@@ -1,8 +1,8 @@
 """One webhook delivery: an event for one endpoint, carried by small steps with a type between each.
 
     Due ─prepare─► Prepared ─send─► Sent ─classify─► Delivered | RetryLater | Dead | SwitchedOff
-     ├──────────► Held        the endpoint is off
-     └──────────► Parked      the endpoint is slow and its share is full: no attempt is spent
+     ├──────────► (held)      the endpoint is off
+     └──────────► (parked)    the endpoint is slow and its share is full: no attempt is spent
 
 Nothing here does I/O; what a step could not decide cannot reach the next one.
 """
@@ -21,6 +21,10 @@ from domain.retry import Retry, next_retry
 from domain.signature import Secrets
 
 TEST_EVENT = "webhook.test"
+ENDPOINT_DISABLED = "endpoint.disabled"
+ENDPOINT_RECOVERED = "endpoint.recovered"
+ENDPOINT_EVENTS = (ENDPOINT_DISABLED, ENDPOINT_RECOVERED)
+"""An endpoint was switched off, or is on again. Sent to the merchant's other endpoints that list them."""
 MERCHANT_EVENTS: tuple[str, ...] = (
     EventType.PAYMENT_CREATED,
     EventType.PAYMENT_SUCCESS,
@@ -42,9 +46,17 @@ DEFAULT_EVENTS: tuple[str, ...] = (
 )
 """What an endpoint without a filter gets."""
 
+SUBSCRIBABLE_EVENTS = (*MERCHANT_EVENTS, *ENDPOINT_EVENTS)
+"""What an endpoint's filter may list."""
+
 RESPONSE_CHARACTERS_MAX = 1_000
 RESPONSE_BYTES_MAX = 65_536
+RESPONSE_HEADERS_MAX = 50
+RESPONSE_HEADERS_CHARACTERS_MAX = 4_096
+"""Kept of an answer's headers, names and values together."""
 ROTATION_OVERLAP = timedelta(hours=24)
+PREVIOUS_SECRETS_MAX = 4
+"""Each adds two signatures to every request; five secrets in 24 hours are not a rotation."""
 
 BREAK_AFTER_FAILURES = 20
 BREAK_AFTER = timedelta(hours=24)
@@ -91,7 +103,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything an attempt needs. `schedule_from`: attempts that were made before the schedule began anew."""
+    """Everything an attempt needs. `schedule_from`: attempts that were made before the schedule began anew.
+
+    `merchant_id`: whose share of look-ups and requests it takes. `headers`: the endpoint's own, checked when saved.
+    """
 
     due: Due
     event_id: str
@@ -101,20 +116,23 @@ class Prepared:
     secrets: Secrets
     schedule_from: int
     replay: bool
+    merchant_id: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP."""
+    """What came back over HTTP. `text` and `headers` are the beginning, bounded by RESPONSE_…_MAX."""
 
     code: int
     text: str
     retry_after_seconds: float | None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One attempt as it went. `error` where no answer came."""
+    """One attempt as it went. `error` where no answer came, or where it broke off after its status line."""
 
     prepared: Prepared
     at: datetime

@@ -6,9 +6,11 @@ each field (a test compares the two). A bad value ends the start with a sentence
 
 from __future__ import annotations
 
+import ssl
 import sys
 from functools import lru_cache
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +20,8 @@ from topics.catalogue import INBOX_DAYS_MIN
 DEFAULT_SECRET_KEY = "test-mode-only-secret-key-change-me"
 TEST_RETRY_DELAYS_SECONDS = (0, 5, 10, 15, 20)
 LIVE_RETRY_DELAYS_SECONDS = (0, 5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200, 86_400, 86_400, 86_400)
+RETRY_DELAY_SECONDS_MAX = 5 * 86_400
+"""With Retry-After a wait may double; the retry topics keep a record for 14 days."""
 
 
 class Settings(BaseSettings):
@@ -82,6 +86,11 @@ class Settings(BaseSettings):
     """None: as TEST_MODE."""
     webhook_timeout_ms: int = Field(0, ge=0, le=60_000)
     """0: 5,000 in test mode, else 15,000."""
+    webhook_proxy_url: SecretStr = SecretStr("")
+    """HTTP proxy through which every webhook leaves, `http://user:password@proxy:3128`; empty: none. It may hold a
+    password. The proxy resolves the names, so it must refuse private addresses itself."""
+    webhook_extra_ca_file: str = ""
+    """PEM file of certificate authorities to trust besides the system's; empty: none."""
     webhook_attempt_retention_days: int = Field(90, ge=7, le=3_650)
     """Request and answer of each attempt are kept for so long; the delivery itself is kept for ever."""
 
@@ -117,9 +126,32 @@ class Settings(BaseSettings):
             delays = tuple(int(part) for part in text.split(","))
         except ValueError:
             raise ValueError("must be true, false or a comma list of whole seconds such as 0,5,10") from None
-        if any(delay < 0 for delay in delays) or len(delays) > 50:
-            raise ValueError("must hold at most 50 delays, none negative")
+        if not all(0 <= delay <= RETRY_DELAY_SECONDS_MAX for delay in delays) or len(delays) > 50:
+            raise ValueError(f"must hold at most 50 delays of 0 to {RETRY_DELAY_SECONDS_MAX} seconds")
         return delays
+
+    @field_validator("webhook_proxy_url")
+    @classmethod
+    def _proxy_url(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        try:
+            parts = urlsplit(text)
+            usable = not text or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("must be an http or https URL such as http://proxy:3128")
+        return value
+
+    @field_validator("webhook_extra_ca_file")
+    @classmethod
+    def _readable_authorities(cls, value: str) -> str:
+        if value:
+            try:
+                ssl.create_default_context(cafile=value)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"must be a readable PEM file of certificates ({error})") from None
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

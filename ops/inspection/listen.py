@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from pydantic import SecretStr
 from rich.text import Text
 
 from agents.webhooks.sending import Sender
@@ -50,9 +51,9 @@ class Forwarder:
     """
 
     def __init__(self, settings: Settings, url: str | None, secret: str, *, insecure: bool, as_json: bool) -> None:
-        # Whoever names a URL on the command line means it, wherever it is.
-        allowed = settings.model_copy(update={"webhook_allow_private_networks": True})
-        self._sender = Sender(allowed, verify_tls=not insecure)
+        # Whoever names a URL on the command line means it, wherever it is: no guard, no egress proxy.
+        direct = {"webhook_allow_private_networks": True, "webhook_proxy_url": SecretStr("")}
+        self._sender = Sender(settings.model_copy(update=direct), verify_tls=not insecure)
         self._url = url
         self._secrets = Secrets(secret)
         self._as_json = as_json

@@ -5,17 +5,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from agents.webhooks.answers import HEAD_BYTES_MAX
+from agents.webhooks.names import LOOKUPS_MAX
 from agents.webhooks.sending import Sender
-from domain.delivery import RESPONSE_BYTES_MAX, RESPONSE_CHARACTERS_MAX, Due, Prepared, Sent
+from domain.delivery import (
+    RESPONSE_BYTES_MAX,
+    RESPONSE_CHARACTERS_MAX,
+    RESPONSE_HEADERS_CHARACTERS_MAX,
+    Answer,
+    Delivered,
+    Due,
+    Prepared,
+    RetryLater,
+    Sent,
+    SwitchedOff,
+    classify,
+)
+from domain.retry import RETRY_AFTER_STEPS_MAX
 from domain.signature import Secrets
+from domain.target import check_url
 from runtime.settings import Settings
+from tests.support.authority import make_authority
+from tests.support.dns import name_server
+from tests.support.eventually import eventually
 from tests.support.receiver import receiver
 
 SECRET = "whsec_AQgPFh0kKzI5QEdOVVxjanF4f4aNlJuiqbC3vsXM09o="
@@ -69,8 +95,8 @@ async def test_a_body_without_end_is_read_up_to_the_cap() -> None:
             writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
             await writer.drain()
 
-    async with _raw_server(endless) as url:
-        sent = await _send(url)
+    async with _raw_server(endless) as server:
+        sent = await _send(server.url())
         assert sent.answer is not None and sent.answer.code == 200
         assert sent.answer.text == "x" * RESPONSE_CHARACTERS_MAX
 
@@ -83,9 +109,9 @@ async def test_a_body_that_drips_does_not_undo_the_status_line() -> None:
             await writer.drain()
             await asyncio.sleep(0.05)
 
-    async with _raw_server(drip) as url:
+    async with _raw_server(drip) as server:
         began_at = time.monotonic()
-        sent = await _send(url)
+        sent = await _send(server.url())
         assert sent.answer is not None and sent.answer.code == 200
         assert time.monotonic() - began_at < 3
 
@@ -106,21 +132,268 @@ async def test_compressed_bodies_are_not_unpacked() -> None:
     "junk",
     [
         b"not HTTP at all\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 100_000 + b"\r\n\r\n",
         b"HTTP/1.1 999999 ?\r\n\r\n",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n",
         b"",
     ],
-    ids=["no HTTP", "a header without end", "no status", "nothing"],
+    ids=["no HTTP", "no status", "half a status line", "only an interim answer", "nothing"],
 )
 async def test_junk_is_a_failed_attempt_with_a_reason(junk: bytes) -> None:
-    async def answer(writer: asyncio.StreamWriter) -> None:
-        writer.write(junk)
-        await writer.drain()
+    async with _raw_server(_saying(junk)) as server:
+        sent = await _send(server.url())
+        assert sent.answer is None
+        assert sent.error
 
-    async with _raw_server(answer) as url:
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"X: " + b"y" * 9_000 + b"\r\nContent-Length: 2\r\n\r\nok",
+        b"X: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"X: y\r\n" * 40_000 + b"\r\n",
+        b"no colon at all\r\n\r\n",
+        b"Content-Length: many\r\n\r\n",
+        b"Content-Length: 10\r\n\r\nshort",
+        b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nbroken",
+        b"X: the connection ends in the middle of the headers",
+        b"",
+    ],
+    ids=[
+        "a header of 9,000 bytes", "a header of 100,000 bytes", "40,000 headers", "no header", "no length",
+        "a short body", "a malformed chunk", "half of the headers", "no headers",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("status", "verdict"), [(200, Delivered), (503, RetryLater)])
+async def test_the_status_line_decides_whatever_follows_it(rest: bytes, status: int, verdict: type[object]) -> None:
+    async with _raw_server(_saying(b"HTTP/1.1 %d Any\r\n" % status + rest)) as server:
+        sent = await _send(server.url())
+    assert sent.answer is not None and sent.answer.code == status, sent.error
+    assert isinstance(classify(sent, (0, 5), draw=0.5), verdict)
+
+
+async def test_what_broke_off_after_the_status_line_is_noted() -> None:
+    async with _raw_server(_saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")) as server:
+        sent = await _send(server.url())
+    assert sent.error is not None and "broke off" in sent.error
+
+
+async def test_the_head_of_an_answer_takes_a_bounded_share_of_memory() -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (number, b"y" * 20_000) for number in range(100))
+    async with _raw_server(_saying(head + b"Content-Length: 0\r\n\r\n")) as server:
+        sent = await _send(server.url())
+    assert sent.answer is not None and sent.answer.code == 200
+    assert sent.error is not None and f"exceed {HEAD_BYTES_MAX} bytes" in sent.error
+
+
+async def test_an_interim_answer_is_not_the_answer() -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"
+    async with _raw_server(_saying(interim + b"HTTP/1.1 204 No Content\r\nbroken\r\n\r\n")) as server:
+        sent = await _send(server.url())
+    assert sent.answer is not None and sent.answer.code == 204
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["Mon, 01 Jan 99999999999 00:00:00 GMT", "9" * 5_000, "Sun Nov  6 08:49:37 2094", "-1", "\x80\xff soon"],
+)
+async def test_whatever_retry_after_holds_the_attempt_is_tried_again(wanted: str) -> None:
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {wanted}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
+    async with _raw_server(_saying(head)) as server:
+        sent = await _send(server.url())
+    assert sent.answer is not None and sent.answer.code == 503
+    verdict = classify(sent, (0, 5), draw=0.5)
+    assert isinstance(verdict, RetryLater)
+    assert verdict.retry.due_at - sent.ended_at <= timedelta(seconds=5 * RETRY_AFTER_STEPS_MAX)
+
+
+HEADER_BYTES = st.binary(max_size=60).map(lambda value: value.replace(b"\r", b"").replace(b"\n", b""))
+HEADERS_MET = st.sampled_from(
+    [b"Retry-After", b"Content-Length", b"Transfer-Encoding", b"Content-Type", b"Content-Encoding", b"Connection",
+     b"Set-Cookie", b"Location", b"Upgrade", b"X-\xff"]
+)  # fmt: skip
+ANSWERS = st.one_of(
+    st.binary(max_size=300),
+    st.builds(
+        lambda status, headers, body: (
+            b"HTTP/1.1 " + status + b"\r\n" + b"".join(n + b": " + v + b"\r\n" for n, v in headers) + b"\r\n" + body
+        ),
+        st.one_of(st.integers(0, 1_000).map(lambda code: b"%d" % code), HEADER_BYTES),
+        st.lists(st.tuples(st.one_of(HEADERS_MET, HEADER_BYTES), HEADER_BYTES), max_size=5),
+        st.binary(max_size=300),
+    ),
+)
+
+
+async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_can_be_recorded() -> None:
+    answers: list[bytes] = []
+    loop = asyncio.get_running_loop()
+
+    async def say_next(writer: asyncio.StreamWriter) -> None:
+        writer.write(answers[-1])
+
+    async with _raw_server(say_next) as server, _sender(timeout_ms=300) as sender:
+
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(ANSWERS)
+        def check(answer: bytes) -> None:
+            answers.append(answer)
+            sent = asyncio.run_coroutine_threadsafe(sender.send(_prepared(server.url())), loop).result(timeout=10)
+            verdict = classify(sent, (0, 5, 30), draw=0.5)
+            assert isinstance(verdict, Delivered | RetryLater | SwitchedOff)
+            assert sent.answer is not None or sent.error
+            assert "inside the gateway" not in (sent.error or "")
+            _check_storable(sent)
+
+        await asyncio.to_thread(check)
+
+
+def _check_storable(sent: Sent) -> None:
+    """What PostgreSQL's text and JSON refuse: NUL and lone surrogates."""
+    answer = sent.answer or Answer(0, "", None)
+    kept = json.dumps([sent.error, answer.text, answer.headers], ensure_ascii=False)
+    assert "\\u0000" not in kept
+    kept.encode()
+    assert sum(len(name) + len(value) for name, value in answer.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
+
+
+async def test_a_defect_of_ours_is_the_attempts_outcome_too() -> None:
+    async with _raw_server(_saying(b"HTTP/1.1 200 OK\r\n\r\n")) as server, _sender() as sender:
+        sent = await sender.send(replace(_prepared(server.url()), secrets=Secrets("whsec_not base64!")))
+        assert sent.answer is None
+        assert sent.error == "the attempt failed inside the gateway: ValueError"
+        assert server.received == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/hook?next=%2Fa", "/a/../b", "/a/./b//c", "/%7Euser?q=%41+b%20c", "/?x=1&&y", "/a%2fb;c=d?e=[f]|{g}", "/%zz?%"],
+)
+async def test_path_and_query_are_sent_byte_for_byte_as_saved(target: str) -> None:
+    async with _raw_server(_saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
+        url = server.url(target)
+        assert check_url(url, private_allowed=True) is None
         sent = await _send(url)
-        assert sent.answer is None or sent.answer.code >= 300
-        assert sent.answer is not None or sent.error
+    assert server.received[0].startswith(f"POST {target} HTTP/1.1\r\n".encode())
+    assert sent.prepared.url == url
+
+
+async def test_the_merchants_own_headers_are_sent_and_logged_without_their_values() -> None:
+    async with receiver() as merchant, _sender() as sender:
+        own = (("Authorization", "Bearer s3cret"), ("X-Shop", "one"))
+        sent = await sender.send(replace(_prepared(merchant.url()), headers=own))
+        received = merchant.received[0].headers
+    assert received["Authorization"] == "Bearer s3cret" and received["X-Shop"] == "one"
+    assert sent.request_headers["Authorization"] == "••••"
+    assert "s3cret" not in str(sent.request_headers)
+
+
+async def test_the_answers_headers_are_kept_up_to_a_bound() -> None:
+    head = b"HTTP/1.1 200 OK\r\nX-Trace: abc\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Bad: \xff\r\n"
+    head += b"X-Long: " + b"y" * 8_000 + b"\r\nX-After: z\r\nContent-Length: 0\r\n\r\n"
+    async with _raw_server(_saying(head)) as server:
+        sent = await _send(server.url())
+    assert sent.answer is not None
+    names = [name for name, _ in sent.answer.headers]
+    assert names == ["X-Trace", "Set-Cookie", "Set-Cookie", "X-Bad", "X-Long"]
+    assert sent.answer.headers[0] == ("X-Trace", "abc")
+    assert sum(len(name) + len(value) for name, value in sent.answer.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
+    _check_storable(sent)
+
+
+async def test_names_that_never_resolve_cost_their_own_merchant_alone() -> None:
+    async with (
+        name_server({"shop.test": "127.0.0.1"}) as dns,
+        receiver() as merchant,
+        _sender(timeout_ms=10_000, nameservers=(dns.address,)) as sender,
+    ):
+        greedy = [
+            asyncio.create_task(sender.send(_prepared(f"http://silent-{number}.test/", merchant_id="greedy")))
+            for number in range(3 * LOOKUPS_MAX)
+        ]
+        await eventually(lambda: any("silent" in name for name in dns.asked))
+        good = await sender.send(_prepared(merchant.url().replace("127.0.0.1", "shop.test"), merchant_id="good"))
+        assert good.answer is not None, good.error
+        looked_up = {name for name in dns.asked if "silent" in name}
+        assert not any(task.done() for task in greedy)
+        assert len(looked_up) <= LOOKUPS_MAX, "a merchant's further names wait for its own turn"
+        failed = await asyncio.gather(*greedy)
+    errors = {sent.error for sent in failed}
+    assert "silent-0.test was not resolved within 1.5 s" in errors
+    assert all(sent.answer is None for sent in failed)
+
+
+async def test_a_name_that_failed_is_not_looked_up_again_for_a_moment() -> None:
+    async with name_server({}) as dns, _sender(timeout_ms=10_000, nameservers=(dns.address,)) as sender:
+        sent = [await sender.send(_prepared("http://silent.test/")) for _ in range(2)]
+        asked = len(dns.asked)
+        sent += await asyncio.gather(*[sender.send(_prepared("http://silent.test/")) for _ in range(20)])
+    assert {one.error for one in sent} == {"silent.test was not resolved within 1.5 s"}
+    assert len(dns.asked) == asked
+
+
+async def test_many_requests_to_a_new_name_look_it_up_once() -> None:
+    async with (
+        name_server({"shop.test": "127.0.0.1"}) as dns,
+        receiver() as merchant,
+        _sender(timeout_ms=10_000, nameservers=(dns.address,)) as sender,
+    ):
+        url = merchant.url().replace("127.0.0.1", "shop.test")
+        sent = await asyncio.gather(*[sender.send(_prepared(url)) for _ in range(30)])
+    assert all(one.answer is not None for one in sent), sent[0].error
+    assert len(dns.asked) == 2, "one question for each kind of address"
+
+
+async def test_a_name_that_resolves_to_a_private_address_gets_no_connection() -> None:
+    async with (
+        name_server({"rebound.test": "127.0.0.1"}) as dns,
+        receiver() as merchant,
+        _sender(private_allowed=False, nameservers=(dns.address,)) as sender,
+    ):
+        sent = await sender.send(_prepared(merchant.url().replace("127.0.0.1", "rebound.test")))
+        assert sent.error is not None and "private or local" in sent.error
+        assert merchant.received == []
+
+
+async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() -> None:
+    answer = _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    async with _raw_server(answer) as proxy:
+        with_password = proxy.url("").replace("http://", "http://user:password@")
+        async with _sender(private_allowed=False, proxy=with_password) as sender:
+            sent = await sender.send(_prepared("http://shop.test/hook?next=%2Fa"))
+            refused = [
+                await sender.send(_prepared(url))
+                for url in ("http://169.254.169.254/latest", "http://localhost/", "http://[fec0::1]/")
+            ]
+    assert sent.answer is not None and sent.answer.code == 200, sent.error
+    assert len(proxy.received) == 1
+    head = proxy.received[0].decode()
+    assert head.startswith("POST http://shop.test/hook?next=%2Fa HTTP/1.1\r\n")
+    assert "Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==" in head
+    assert "Proxy-Authorization" not in sent.request_headers
+    assert all(one.answer is None and "private or local" in (one.error or "") for one in refused)
+
+
+async def test_a_proxy_that_is_away_or_refuses_is_a_reason_without_its_address() -> None:
+    async with _sender(proxy="http://user:password@127.0.0.1:9") as sender:
+        away = await sender.send(_prepared("http://shop.test/"))
+    forbidden = _saying(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    async with _raw_server(forbidden) as proxy, _sender(proxy=proxy.url("")) as sender:
+        refused = await sender.send(_prepared("https://shop.test/"))
+    assert away.error == "the egress proxy is unavailable"
+    assert refused.error == "the egress proxy refused the connection with status 403"
+
+
+async def test_an_extra_authority_is_trusted_beside_the_systems(tmp_path: Path) -> None:
+    authority, context = make_authority(tmp_path)
+    async with receiver(tls=context) as merchant:
+        url = merchant.url().replace("http://", "https://")
+        async with _sender() as sender:
+            untrusted = await sender.send(_prepared(url))
+        async with _sender(extra_ca_file=str(authority)) as sender:
+            trusted = await sender.send(_prepared(url))
+    assert untrusted.answer is None and untrusted.error is not None and "certificate" in untrusted.error
+    assert trusted.answer is not None and trusted.answer.code == 200, trusted.error
 
 
 async def test_nobody_listening_is_a_failed_attempt() -> None:
@@ -130,26 +403,72 @@ async def test_nobody_listening_is_a_failed_attempt() -> None:
 
 
 async def _send(url: str, *, private_allowed: bool = True) -> Sent:
-    settings = Settings(test_mode=True, webhook_timeout_ms=TIMEOUT_MS, webhook_allow_private_networks=private_allowed)
-    due = Due(uuid.uuid4(), "whe_0Ab3xZQwErTyUiOp", "order_0Ab3xZQwErTyUiOp", 1)
-    sender = Sender(settings)
+    async with _sender(private_allowed=private_allowed) as sender:
+        return await sender.send(_prepared(url))
+
+
+@contextlib.asynccontextmanager
+async def _sender(
+    *,
+    private_allowed: bool = True,
+    timeout_ms: int = TIMEOUT_MS,
+    nameservers: tuple[str, ...] = (),
+    proxy: str = "",
+    extra_ca_file: str = "",
+) -> AsyncIterator[Sender]:
+    chosen = Settings(
+        test_mode=True,
+        webhook_timeout_ms=timeout_ms,
+        webhook_allow_private_networks=private_allowed,
+        webhook_proxy_url=SecretStr(proxy),
+        webhook_extra_ca_file=extra_ca_file,
+    )
+    sender = Sender(chosen, nameservers=nameservers)
     await sender.open()
     try:
-        return await sender.send(Prepared(due, "evt_0Ab3xZQwErTyUiOp_4", None, url, BODY, Secrets(SECRET), 0, False))
+        yield sender
     finally:
         await sender.close()
 
 
+def _prepared(url: str, *, merchant_id: str = "merchant_1") -> Prepared:
+    due = Due(uuid.uuid4(), "whe_0Ab3xZQwErTyUiOp", "order_0Ab3xZQwErTyUiOp", 1)
+    secrets = Secrets(SECRET)
+    return Prepared(due, "evt_0Ab3xZQwErTyUiOp_4", None, url, BODY, secrets, 0, False, merchant_id)
+
+
+@dataclass(slots=True)
+class _RawServer:
+    """`received`: the head of each request, byte for byte."""
+
+    port: int = 0
+    received: list[bytes] = field(default_factory=list)
+
+    def url(self, target: str = "/hook") -> str:
+        return f"http://127.0.0.1:{self.port}{target}"
+
+
+def _saying(answer: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    async def say(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+
+    return say
+
+
 @contextlib.asynccontextmanager
-async def _raw_server(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+async def _raw_server(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[_RawServer]:
+    raw = _RawServer()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
+            raw.received.append(await reader.readuntil(b"\r\n\r\n"))
             await answer(writer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    raw.port = server.sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+        yield raw
     finally:
         server.close()

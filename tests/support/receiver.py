@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -82,12 +83,12 @@ def _copy(answer: web.Response) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    """A running receiver on a free port of 127.0.0.1."""
+async def receiver(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """A running receiver on a free port of 127.0.0.1; with `tls` it speaks HTTPS."""
     merchant = Receiver()
     runner = web.ServerRunner(web.Server(merchant.handle, access_log=None), shutdown_timeout=0.5)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     merchant.port = runner.addresses[0][1]
     try:
