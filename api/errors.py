@@ -30,6 +30,9 @@ FORBIDDEN = "FORBIDDEN_ERROR"
 RATE_LIMITED = "RATE_LIMITED"
 UNAVAILABLE = "SERVICE_UNAVAILABLE"
 
+FIELD_CHARACTERS_MAX = 64
+"""Of an unknown field's name, in the answer."""
+
 STATUS: dict[str, int] = {
     AUTHENTICATION: 401,
     FORBIDDEN: 403,
@@ -127,6 +130,8 @@ def _sentence(problem: ErrorDetails, field: str | None) -> str:
         return "The body is not valid JSON"
     if kind == "missing":
         return f"{name} is required"
+    if kind == "extra_forbidden":
+        return f"{name[:FIELD_CHARACTERS_MAX]!r} is not a known field"
     if field == "amount" and kind in ("greater_than_equal", "greater_than") and problem["ctx"].get("ge") == 100:
         return AMOUNT_TOO_SMALL.description
     said = problem["msg"].removeprefix("Input should be ").removeprefix("Value should ").removeprefix("Value error, ")

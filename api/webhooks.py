@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import orjson
 
 from api.errors import ApiError, bad_request
 from api.parts import Parts
@@ -20,6 +22,7 @@ from runtime.clock import make_id, now
 from runtime.logs import get_logger
 from runtime.secrets import seal
 from runtime.settings import Settings
+from store.endpoint_events import Switch, announce
 from store.webhook_planning import Draft, plan_deliveries
 from store.webhooks import Endpoint
 from topics.delivery import delivery_record, trial_webhook_body
@@ -42,10 +45,21 @@ def checked_url(url: str, settings: Settings, *, field: str = "url") -> str:
     return url
 
 
-def fresh_secret(settings: Settings) -> tuple[str, bytes, str]:
-    """A new secret, sealed, and its hint."""
-    secret = new_secret(os.urandom(SECRET_BYTES))
+def sealed_secret(settings: Settings, own: str | None) -> tuple[str, bytes, str]:
+    """The merchant's own secret or a new one, sealed, and its hint."""
+    secret = own or new_secret(os.urandom(SECRET_BYTES))
     return secret, seal(secret, settings.secret_key), f"{SECRET_PREFIX}…{secret[-4:]}"
+
+
+def sealed_headers(settings: Settings, headers: Mapping[str, str]) -> bytes | None:
+    """The endpoint's own headers for its row; None where it has none."""
+    return seal(orjson.dumps(headers).decode(), settings.secret_key) if headers else None
+
+
+async def publish_switches(parts: Parts, switches: Sequence[Switch]) -> None:
+    """Let the merchant's other endpoints and live feeds know of endpoints that were switched off or on."""
+    await announce(parts.redis, switches)
+    await hand_over(parts, [due for switch in switches for due in switch.dues])
 
 
 async def hand_over(parts: Parts, dues: Sequence[Due]) -> None:

@@ -4,8 +4,9 @@
     webhook-signature                  Standard Webhooks: `v1,` + base64 HMAC-SHA256 of `id.timestamp.body`;
                                        key: the base64 after `whsec_`
 
-During a rotation the old secret signs beside the new one: a second `v1,` in webhook-signature (the standard's own way),
-and X-Webhook-Signature-Previous for those who verify the hex form.
+During a rotation each earlier secret signs beside the new one until its own end: a further `v1,` in webhook-signature
+(the standard's own way), and X-Webhook-Signature-Previous for receivers that verify the hex form (newest first, joined
+by ", ").
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from dataclasses import dataclass
 
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = 32
-SECRET_BYTES_MIN = 24
-"""Standard Webhooks: 24 to 64 bytes."""
+SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
+"""Standard Webhooks' range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What an endpoint signs with: the current secret, and during a rotation the one before."""
+    """What an endpoint signs with: the current secret, and during rotations the earlier ones, newest first."""
 
     current: str
-    previous: str | None = None
+    previous: tuple[str, ...] = ()
 
 
 def new_secret(random: bytes) -> str:
@@ -36,12 +37,12 @@ def new_secret(random: bytes) -> str:
 
 
 def is_secret(text: str) -> bool:
-    """True for the prefix and the base64 of at least SECRET_BYTES_MIN bytes: an empty key signs, but proves nothing."""
+    """True for the prefix and the base64 of 24 to 64 bytes: an empty key signs, but proves nothing."""
     try:
         key = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
     except ValueError:
         return False
-    return text.startswith(SECRET_PREFIX) and len(key) >= SECRET_BYTES_MIN
+    return text.startswith(SECRET_PREFIX) and SECRET_BYTES_MIN <= len(key) <= SECRET_BYTES_MAX
 
 
 def hex_signature(secret: str, body: bytes) -> str:
@@ -62,7 +63,7 @@ def standard_signature(secret: str, *, message_id: str, timestamp: int, body: by
 def signature_headers(secrets: Secrets, *, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """All headers that prove where a webhook comes from."""
     current = hex_signature(secrets.current, body)
-    known = [secrets.current] if secrets.previous is None else [secrets.current, secrets.previous]
+    known = (secrets.current, *secrets.previous)
     headers = {
         "X-Signature": current,
         "X-Webhook-Signature": current,
@@ -72,6 +73,6 @@ def signature_headers(secrets: Secrets, *, message_id: str, timestamp: int, body
             standard_signature(secret, message_id=message_id, timestamp=timestamp, body=body) for secret in known
         ),
     }
-    if secrets.previous is not None:
-        headers["X-Webhook-Signature-Previous"] = hex_signature(secrets.previous, body)
+    if secrets.previous:
+        headers["X-Webhook-Signature-Previous"] = ", ".join(hex_signature(old, body) for old in secrets.previous)
     return headers

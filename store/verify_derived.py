@@ -71,7 +71,7 @@ SELECT CASE WHEN e.order_id IS NULL THEN 'delivery_unknown' ELSE 'delivery_body'
        || CASE WHEN e.order_id IS NULL THEN ', which never happened' ELSE ' with another body than the event''s' END
   FROM webhook_logs l
   LEFT JOIN events e ON e.order_id = l.order_id AND e.sequence = l.sequence AND e.type = l.event
- WHERE l.event <> 'webhook.test' AND {{deliveries}}
+ WHERE l.event NOT IN ('webhook.test', 'endpoint.disabled', 'endpoint.recovered') AND {{deliveries}}
    AND (e.order_id IS NULL OR l.body IS DISTINCT FROM {_BODY.replace("{", "{{").replace("}", "}}")})
  LIMIT 10000
 """

@@ -34,7 +34,8 @@ COUNT = f"SELECT count(*) {_MATCHING}"
 DETAIL = f"SELECT {SUMMARY}, body, request_id, replay FROM webhook_logs WHERE id = $2 AND merchant_id = $1"
 # webhook_attempts_pkey
 ATTEMPTS = """
-SELECT attempt, at, duration_ms, url, request_headers, response_code, response_body, error, next_retry_at
+SELECT attempt, at, duration_ms, url, request_headers, response_code, response_headers, response_body, error,
+       next_retry_at
   FROM webhook_attempts
  WHERE log_id = $1
  ORDER BY attempt
@@ -70,6 +71,7 @@ class Attempt:
     url: str
     request_headers: str
     response_code: int | None
+    response_headers: str | None
     response_body: str | None
     error: str | None
     next_retry_at: datetime | None

@@ -142,6 +142,17 @@ async def replay_deliveries(pool: asyncpg.Pool, drafts: Sequence[Draft], at: dat
     return await _write(pool, drafts, at, job_id=job_id)
 
 
+async def insert_unordered(
+    connection: PoolConnectionProxy[asyncpg.Record], drafts: Sequence[Draft], at: datetime
+) -> list[Due]:
+    """New rows of events that belong to no payment, in the caller's transaction; returns what to publish after it."""
+    if not drafts:
+        return []
+    fresh = [(draft, _status(draft, [])) for draft in drafts]
+    await connection.fetch(INSERT, *_columns(fresh, at, None))
+    return [_due(draft, 1) for draft, status in fresh if status == DeliveryStatus.PENDING]
+
+
 async def _write(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str | None) -> list[Due]:
     if not drafts:
         return []

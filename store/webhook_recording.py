@@ -17,15 +17,16 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
-from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, DeliveryStatus, Due, Sent
+from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, Answer, DeliveryStatus, Due, Sent
+from store.endpoint_events import Switch, record_switches
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 # webhook_logs_pkey, webhooks_pkey
 LOAD = """
 SELECT log.id, log.endpoint_id, log.order_id, log.payment_id, log.event_id, log.body, log.status, log.attempts,
-       log.schedule_from, log.replay, log.next_retry_at, hook.url, hook.active, hook.secret_sealed,
-       hook.previous_secret_sealed, hook.previous_expires_at,
+       log.schedule_from, log.replay, log.next_retry_at, log.merchant_id, hook.url, hook.active, hook.secret_sealed,
+       hook.previous_secrets_sealed, hook.previous_secrets_expire_at, hook.headers_sealed,
        (hook.id IS NULL OR hook.deleted_at IS NOT NULL) AS deleted
   FROM webhook_logs AS log
   LEFT JOIN webhooks AS hook
@@ -43,9 +44,9 @@ RECORD = """
 WITH made AS (
     SELECT *
       FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::int[], $5::text[], $6::text[], $7::int[], $8::text[],
-                  $9::text[], $10::timestamptz[], $11::text[])
-           AS made (id, attempt, at, duration_ms, url, request_headers, response_code, response_body, error,
-                    next_retry_at, status)
+                  $9::text[], $10::text[], $11::timestamptz[], $12::text[])
+           AS made (id, attempt, at, duration_ms, url, request_headers, response_code, response_headers,
+                    response_body, error, next_retry_at, status)
 ), changed AS (
     UPDATE webhook_logs AS log
        SET status = made.status, attempts = made.attempt, last_attempt_at = made.at,
@@ -54,9 +55,10 @@ WITH made AS (
      WHERE log.id = ANY($1::uuid[])
        AND log.id = made.id
 )
-INSERT INTO webhook_attempts (log_id, attempt, at, duration_ms, url, request_headers, response_code, response_body,
-                              error, next_retry_at)
-SELECT id, attempt, at, duration_ms, url, request_headers, response_code, response_body, error, next_retry_at
+INSERT INTO webhook_attempts (log_id, attempt, at, duration_ms, url, request_headers, response_code, response_headers,
+                              response_body, error, next_retry_at)
+SELECT id, attempt, at, duration_ms, url, request_headers, response_code, response_headers, response_body, error,
+       next_retry_at
   FROM made
     ON CONFLICT (log_id, attempt) DO NOTHING
 """
@@ -111,6 +113,7 @@ UPDATE webhooks
    AND active
    AND failures_in_a_row >= $3
    AND failing_since <= $4
+RETURNING id
 """
 FORGET_FAILURES = """
 UPDATE webhooks
@@ -123,6 +126,7 @@ UPDATE webhooks
    SET active = false, disabled_reason = 'gone', updated_at = $2
  WHERE id = ANY($1::text[])
    AND active
+RETURNING id
 """
 
 
@@ -143,11 +147,13 @@ class Loaded(NamedTuple):
     schedule_from: int
     replay: bool
     next_retry_at: datetime | None
+    merchant_id: str
     url: str | None
     active: bool | None
     secret_sealed: bytes | None
-    previous_secret_sealed: bytes | None
-    previous_expires_at: datetime | None
+    previous_secrets_sealed: list[bytes] | None
+    previous_secrets_expire_at: list[datetime] | None
+    headers_sealed: bytes | None
     deleted: bool
 
 
@@ -174,10 +180,12 @@ class Aside:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`counted`: how many attempts were new (a repeat is not). `released`: what may be sent now."""
+    """`counted`: how many attempts were new (a repeat is not). `released`: what may be sent now. `switches`: endpoints
+    that these attempts switched off; their `dues` are among `released`."""
 
     counted: int
     released: tuple[Due, ...]
+    switches: tuple[Switch, ...] = ()
 
 
 async def load_deliveries(pool: asyncpg.Pool, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Loaded]:
@@ -191,9 +199,10 @@ async def record(pool: asyncpg.Pool, made: Sequence[Made], asides: Sequence[Asid
     async with pool.acquire() as connection, connection.transaction():
         rows = {row["id"]: row for row in await connection.fetch(LOCK, ids)}
         counted = [one for one in made if _counts(one, rows)]
+        switches: tuple[Switch, ...] = ()
         if counted:
             await connection.execute(RECORD, *_columns(counted))
-            await _judge_endpoints(connection, counted, at)
+            switches = await record_switches(connection, await _judge_endpoints(connection, counted, at), at)
         if asides:
             await connection.execute(
                 SET_ASIDE,
@@ -202,7 +211,8 @@ async def record(pool: asyncpg.Pool, made: Sequence[Made], asides: Sequence[Asid
                 [one.next_retry_at for one in asides],
             )
         released = await _release(connection, _ended(made, asides), at, again=len(counted) < len(made))
-    return Recorded(len(counted), released)
+    announced = tuple(due for switch in switches for due in switch.dues)
+    return Recorded(len(counted), released + announced, switches)
 
 
 async def release_after(pool: asyncpg.Pool, ended: Sequence[Loaded], at: datetime) -> tuple[Due, ...]:
@@ -230,17 +240,26 @@ def _columns(made: Sequence[Made]) -> list[list[object]]:
     for one in made:
         sent, answer = one.sent, one.sent.answer
         headers = orjson.dumps(sent.request_headers).decode()
-        code, text = (None, None) if answer is None else (answer.code, answer.text)
+        code, given, text = (None, None, None) if answer is None else (answer.code, _header_text(answer), answer.text)
         rows.append(
             (
                 sent.prepared.due.log_id, sent.prepared.due.attempt, sent.at, sent.duration_ms, sent.prepared.url,
-                headers, code, text, sent.error, one.next_retry_at, one.status,
+                headers, code, given, text, sent.error, one.next_retry_at, one.status,
             )
         )  # fmt: skip
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-async def _judge_endpoints(connection: Connection, made: Sequence[Made], at: datetime) -> None:
+def _header_text(answer: Answer) -> str:
+    """JSON object; a header that came several times holds its values joined by ", "."""
+    joined: dict[str, str] = {}
+    for name, value in answer.headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return orjson.dumps(joined).decode()
+
+
+async def _judge_endpoints(connection: Connection, made: Sequence[Made], at: datetime) -> list[str]:
+    """Count successes and failures; returns the endpoints that this switched off."""
     failures: dict[str, int] = {}
     recovered: set[str] = set()
     gone: set[str] = set()
@@ -253,14 +272,16 @@ async def _judge_endpoints(connection: Connection, made: Sequence[Made], at: dat
         if one.gone:
             gone.add(endpoint_id)
     failing = sorted(set(failures) - recovered)
+    off: list[asyncpg.Record] = []
     if recovered:
         await connection.execute(FORGET_FAILURES, sorted(recovered))
     if failing:
         counts = [failures[endpoint_id] for endpoint_id in failing]
         await connection.execute(COUNT_FAILURES, failing, counts, at)
-        await connection.execute(BREAK, failing, at, BREAK_AFTER_FAILURES, at - BREAK_AFTER)
+        off += await connection.fetch(BREAK, failing, at, BREAK_AFTER_FAILURES, at - BREAK_AFTER)
     if gone:
-        await connection.execute(SWITCH_OFF, sorted(gone), at)
+        off += await connection.fetch(SWITCH_OFF, sorted(gone), at)
+    return [row["id"] for row in off]
 
 
 def _ended(made: Sequence[Made], asides: Sequence[Aside]) -> list[tuple[str | None, str]]:

@@ -41,16 +41,17 @@ UPDATE webhook_logs
    AND status = 'held'
 RETURNING id, endpoint_id, order_id, attempts
 """
-# webhook_logs_due. The touch keeps a row from being found again before it is overdue once more; `nudges` keeps what the
-# touch hides: how often in a row it was found. An attempt sets it to 0.
+# webhook_logs_due. `republished_at` keeps a row from being found again at once; `next_retry_at` stays, so that what is
+# overdue shows as overdue, however often it is published. `nudges`: how often in a row; an attempt sets it to 0.
 FIND_LOST = """
 UPDATE webhook_logs
-   SET next_retry_at = $1, nudges = nudges + 1
+   SET republished_at = $1, nudges = nudges + 1
  WHERE id = ANY(ARRAY(
            SELECT id
              FROM webhook_logs
             WHERE status = 'pending'
               AND next_retry_at < $2
+              AND (republished_at IS NULL OR republished_at < $2)
             ORDER BY next_retry_at
             LIMIT $3))
    AND status = 'pending'

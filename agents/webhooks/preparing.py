@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+import orjson
 from pydantic import SecretStr
 
 from domain.delivery import DeliveryStatus, Due, Prepared
 from domain.signature import Secrets
 from runtime.secrets import SealError, unseal
 from store.webhook_recording import Aside, Loaded
+
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Unsealable:
-    """The endpoint's secret was encrypted with another SECRET_KEY: nothing can be signed."""
+    """The endpoint's secret or headers were encrypted with another SECRET_KEY: nothing can be signed."""
 
     prepared: Prepared
 
@@ -47,13 +50,13 @@ def prepare(
     if not row.active:
         return Aside(row.id, row.payment_id, row.endpoint_id, DeliveryStatus.HELD)
     try:
-        secrets = _secrets(row, secret_key, at)
+        secrets, headers = _secrets(row, secret_key, at), _headers(row.headers_sealed, secret_key)
     except SealError:
-        return Unsealable(_prepared(due, row, Secrets("")))
-    return _prepared(due, row, secrets)
+        return Unsealable(_prepared(due, row, Secrets(""), ()))
+    return _prepared(due, row, secrets, headers)
 
 
-def _prepared(due: Due, row: Loaded, secrets: Secrets) -> Prepared:
+def _prepared(due: Due, row: Loaded, secrets: Secrets, headers: Headers) -> Prepared:
     assert row.url is not None
     return Prepared(
         due=due,
@@ -64,15 +67,22 @@ def _prepared(due: Due, row: Loaded, secrets: Secrets) -> Prepared:
         secrets=secrets,
         schedule_from=row.schedule_from,
         replay=row.replay,
+        merchant_id=row.merchant_id,
+        headers=headers,
     )
 
 
 def _secrets(row: Loaded, secret_key: SecretStr, at: datetime) -> Secrets:
     assert row.secret_sealed is not None
-    previous, until = row.previous_secret_sealed, row.previous_expires_at
-    if previous is not None and until is not None and until > at:
-        return Secrets(_unsealed(row.secret_sealed, secret_key), _unsealed(previous, secret_key))
-    return Secrets(_unsealed(row.secret_sealed, secret_key))
+    current = _unsealed(row.secret_sealed, secret_key)
+    if not row.previous_secrets_sealed:
+        return Secrets(current)
+    earlier = zip(row.previous_secrets_sealed, row.previous_secrets_expire_at or (), strict=True)
+    return Secrets(current, tuple(_unsealed(sealed, secret_key) for sealed, ends_at in earlier if ends_at > at))
+
+
+def _headers(sealed: bytes | None, secret_key: SecretStr) -> Headers:
+    return () if sealed is None else tuple(orjson.loads(_unsealed(sealed, secret_key)).items())
 
 
 @lru_cache(maxsize=4_096)

@@ -4,6 +4,9 @@
 
 Redis only wakes; PostgreSQL says what there is. So nothing is sent twice, nothing is missed, and without Redis the
 feed is merely two seconds slower. `id` is the cursor of GET /events.
+
+Endpoints that were switched off or on are frames without an id: they belong to no order, so no cursor names them. Each
+connection begins with those of the last minute; a listener ignores ids it knows.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 
 import asyncpg
@@ -26,7 +30,9 @@ from api.errors import RATE_LIMITED, ApiError, bad_request
 from api.live import Watch
 from api.parts import parts_of
 from api.sessions import token_of
+from runtime.clock import now
 from runtime.logs import get_logger
+from store.endpoint_events import switches_since
 from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
 from store.replies import merchant_channel
 from store.sessions import peek_session
@@ -43,6 +49,8 @@ GATHER_SECONDS = 0.05
 """After a wake, for what comes with it: a payment's events come in twos and threes."""
 HEARTBEAT_SECONDS = 15.0
 RECONNECT_MS = 1_000
+SWITCHES_SINCE = timedelta(minutes=1)
+"""Far longer than a reconnection takes."""
 PRIVATE = frozenset({"bank", "merchant_id"})
 
 
@@ -89,7 +97,14 @@ async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIt
 async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Watch) -> AsyncIterator[bytes]:
     """Frames until the process stops or the caller may not look any more."""
     pool, patience, said_at = parts_of(request).pool, LOOK_EVERY_SECONDS, time.monotonic()
+    switched, sent = True, list[str]()
     while not watch.closing:
+        if switched:
+            known, sent = sent, await switches_since(pool, caller.merchant_id, now() - SWITCHES_SINCE)
+            for switch in sent:
+                if switch not in known:
+                    yield b"event: change\ndata: %b\n\n" % switch.encode()
+            switched = False
         events = await next_events(pool, caller.merchant_id, place, limit=EVENTS_AT_ONCE)
         for event in events:
             yield _frame(event)
@@ -101,21 +116,24 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
             yield format_sse_event(comment="alive")
             said_at = time.monotonic()
         if len(events) < EVENTS_AT_ONCE:
-            patience = await _rest(watch, patience)
+            patience, switched = await _rest(watch, patience)
 
 
-async def _rest(watch: Watch, patience: float) -> float:
-    """Wait for a wake, `patience` seconds at most; returns the next patience.
+async def _rest(watch: Watch, patience: float) -> tuple[float, bool]:
+    """Wait for a wake, `patience` seconds at most; returns the next patience, and whether to look for switches.
 
     An event that woke us may not be in the feed yet, while an older transaction is still open: so after a wake we
     look again soon, then less and less often.
     """
-    if await watch.next(patience) is None:
-        return min(LOOK_EVERY_SECONDS, patience * 2)
+    message = await watch.next(patience)
+    switched, watch.gap = watch.gap, False
+    if message is None:
+        return min(LOOK_EVERY_SECONDS, patience * 2), switched
     await asyncio.sleep(GATHER_SECONDS)
-    while await watch.next(0) is not None:
-        pass  # one look answers all of them
-    return LOOK_AGAIN_SECONDS
+    while message is not None:  # one look answers all of them
+        switched = switched or message.startswith(b"endpoint.")
+        message = await watch.next(0)
+    return LOOK_AGAIN_SECONDS, switched
 
 
 async def _may_look(request: Request, caller: Caller) -> bool:

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
 from api.auth import Caller, authenticated
-from api.bodies import read_json
+from api.bodies import read_json, read_optional_json
 from api.documentation import errors, json_body
 from api.errors import bad_request
-from api.parts import parts_of
+from api.parts import Parts, parts_of
 from api.schemas.webhook_endpoints import (
     ChangeEndpointBody,
     EndpointShape,
@@ -20,19 +20,30 @@ from api.schemas.webhook_endpoints import (
     MatchingShape,
     NewEndpointBody,
     ReplayBody,
+    RotateBody,
     ScheduledShape,
     endpoint_shape,
     endpoint_with_secret_shape,
 )
-from api.webhooks import checked_url, endpoint_not_found, fresh_secret, send_test
+from api.webhooks import (
+    checked_url,
+    endpoint_not_found,
+    publish_switches,
+    sealed_headers,
+    sealed_secret,
+    send_test,
+)
+from domain.delivery import PREVIOUS_SECRETS_MAX
 from domain.ids import ENDPOINT, is_id
 from runtime.clock import make_id, now
+from runtime.settings import Settings
 from store.webhook_jobs import JOB, REPLAY, Span, count_replay, open_job, target_of
 from store.webhooks import (
     ENDPOINTS_MAX,
     Endpoint,
     NewEndpoint,
     TooManyEndpointsError,
+    TooManySecretsError,
     change_endpoint,
     delete_endpoint,
     find_endpoint,
@@ -76,7 +87,7 @@ async def add_endpoint(
     """A new endpoint and its secret. Raises ApiError 400; UniqueViolationError for a second config endpoint."""
     parts = parts_of(request)
     url = checked_url(body.url, parts.settings, field=field)
-    secret, sealed, hint = fresh_secret(parts.settings)
+    secret, sealed, hint = sealed_secret(parts.settings, body.secret)
     new = NewEndpoint(
         id=make_id(ENDPOINT),
         merchant_id=caller.merchant_id,
@@ -88,6 +99,8 @@ async def add_endpoint(
         secret_sealed=sealed,
         secret_hint=hint,
         is_config=is_config,
+        headers_sealed=sealed_headers(parts.settings, body.headers),
+        header_names=list(body.headers),
     )
     try:
         return await insert_endpoint(parts.pool, new), secret
@@ -123,21 +136,31 @@ async def owned(request: Request, caller: Caller, endpoint_id: str) -> Endpoint:
 )
 async def change(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointShape:
     parts = parts_of(request)
-    changes = _changes(await read_json(request, ChangeEndpointBody))
+    changes = _changes(await read_json(request, ChangeEndpointBody), parts.settings)
     if not changes:
         return endpoint_shape(await owned(request, caller, endpoint_id))
     if "url" in changes:
         checked_url(changes["url"], parts.settings)
-    changed = await change_endpoint(parts.pool, caller.merchant_id, endpoint_id, changes)
+    return endpoint_shape(await apply_changes(parts, caller, endpoint_id, changes))
+
+
+async def apply_changes(parts: Parts, caller: Caller, endpoint_id: str, changes: dict[str, Any]) -> Endpoint:
+    """The endpoint as it is now; others learn of it where it was switched off or on. Raises ApiError 404."""
+    changed = await change_endpoint(parts.pool, caller.merchant_id, endpoint_id, changes, now())
     if changed is None:
         raise endpoint_not_found()
-    return endpoint_shape(changed)
+    await publish_switches(parts, changed.switches)
+    return changed.endpoint
 
 
-def _changes(body: ChangeEndpointBody) -> dict[str, Any]:
-    """Only a description can be taken away by `null`; for all else `null` says the same as nothing."""
-    asked = body.model_dump(exclude_unset=True)
-    return {name: value for name, value in asked.items() if value is not None or name == "description"}
+def _changes(body: ChangeEndpointBody, settings: Settings) -> dict[str, Any]:
+    """`null` removes a description or the headers; for all else it means the same as leaving the field out."""
+    given = body.model_dump(exclude_unset=True)
+    changes = {name: value for name, value in given.items() if value is not None or name in ("description", "headers")}
+    if "headers" in changes:
+        headers = changes.pop("headers") or {}
+        changes |= {"headers_sealed": sealed_headers(settings, headers), "header_names": list(headers)}
+    return changes
 
 
 @router.delete("/{endpoint_id}", summary="Delete an endpoint", status_code=204, responses=errors(401, 404, 503))
@@ -149,19 +172,35 @@ async def delete(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
 @router.post(
     "/{endpoint_id}/rotate-secret",
     summary="Make a new secret",
-    description="The old one keeps signing beside it for 24 hours. The answer holds the new one, once.",
-    responses=errors(401, 404, 503),
+    description="Each earlier secret keeps signing beside it until 24 hours after its own rotation; `expire_previous` "
+    "ends all of them now. The answer holds the new secret, once.",
+    responses=errors(400, 401, 404, 413, 503),
+    openapi_extra=json_body(RotateBody, {"expire_previous": False}, required=False),
 )
 async def rotate(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointWithSecretShape:
-    endpoint, secret = await new_secret_of(request, caller, endpoint_id)
+    endpoint, secret = await new_secret_of(request, caller, endpoint_id, await read_optional_json(request, RotateBody))
     return endpoint_with_secret_shape(endpoint, secret)
 
 
-async def new_secret_of(request: Request, caller: Caller, endpoint_id: str) -> tuple[Endpoint, str]:
-    """Rotate; the endpoint and its new secret. Raises ApiError 404."""
+async def new_secret_of(request: Request, caller: Caller, endpoint_id: str, body: RotateBody) -> tuple[Endpoint, str]:
+    """Rotate; the endpoint and its new secret. Raises ApiError 404, or 400 where too many secrets sign already."""
     parts = parts_of(request)
-    secret, sealed, hint = fresh_secret(parts.settings)
-    rotated = await rotate_secret(parts.pool, caller.merchant_id, endpoint_id, secret_sealed=sealed, secret_hint=hint)
+    secret, sealed, hint = sealed_secret(parts.settings, body.secret)
+    try:
+        rotated = await rotate_secret(
+            parts.pool,
+            caller.merchant_id,
+            endpoint_id,
+            secret_sealed=sealed,
+            secret_hint=hint,
+            expire_previous=body.expire_previous,
+            at=now(),
+        )
+    except TooManySecretsError:
+        raise bad_request(
+            f"{PREVIOUS_SECRETS_MAX} earlier secrets still sign; wait until one expires, or set expire_previous",
+            "expire_previous",
+        ) from None
     if rotated is None:
         raise endpoint_not_found()
     return rotated, secret

@@ -17,13 +17,14 @@ from api.bodies import read_json, read_optional_json
 from api.documentation import errors, json_body
 from api.errors import ApiError, bad_request
 from api.parts import parts_of
-from api.routes.webhook_endpoints import add_endpoint, new_secret_of
+from api.routes.webhook_endpoints import add_endpoint, apply_changes, new_secret_of
 from api.schemas.webhook_endpoints import (
     ConfigBody,
     ConfigShape,
     MatchingShape,
     Moment,
     NewEndpointBody,
+    RotateBody,
     ScheduledShape,
     config_shape,
 )
@@ -44,7 +45,7 @@ from domain.rejection import ErrorCode
 from runtime.clock import make_id, now
 from store.webhook_jobs import JOB, RETRY, LogFilter, count_retry, find_job, open_job
 from store.webhook_logs import NotRetryableError, find_log, list_logs, reopen_log
-from store.webhooks import Endpoint, change_endpoint, delete_endpoint, find_config
+from store.webhooks import Endpoint, delete_endpoint, find_config
 
 router = APIRouter(tags=["Webhooks"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
@@ -79,7 +80,7 @@ async def set_config(request: Request, caller: ByMerchant) -> ConfigShape:
         return await _first_config(request, caller, body.webhook_url)
     checked_url(body.webhook_url, parts_of(request).settings, field="webhook_url")
     changes = {"url": body.webhook_url, "active": True}
-    return config_shape(await change_endpoint(pool, caller.merchant_id, existing.id, changes))
+    return config_shape(await apply_changes(parts_of(request), caller, existing.id, changes))
 
 
 async def _first_config(request: Request, caller: Caller, url: str) -> ConfigShape:
@@ -92,10 +93,14 @@ async def _first_config(request: Request, caller: Caller, url: str) -> ConfigSha
 
 
 @router.post(
-    "/webhooks/regenerate-secret", summary="Make a new secret for the webhook URL", responses=errors(400, 401, 503)
+    "/webhooks/regenerate-secret",
+    summary="Make a new secret for the webhook URL",
+    responses=errors(400, 401, 413, 503),
+    openapi_extra=json_body(RotateBody, {"expire_previous": False}, required=False),
 )
 async def regenerate_secret(request: Request, caller: ByMerchant) -> ConfigShape:
-    endpoint, secret = await new_secret_of(request, caller, (await _config(request, caller)).id)
+    body = await read_optional_json(request, RotateBody)
+    endpoint, secret = await new_secret_of(request, caller, (await _config(request, caller)).id, body)
     return config_shape(endpoint, secret)
 
 

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.schemas.instant import Instant
-from domain.delivery import MERCHANT_EVENTS
+from domain.custom_headers import check_headers
+from domain.delivery import SUBSCRIBABLE_EVENTS
+from domain.signature import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_PREFIX, is_secret
 from store.webhooks import Endpoint
 
 EVERY_EVENT = "*"
@@ -17,14 +19,31 @@ DESCRIPTION_LENGTH_MAX = 255
 
 def _events(events: list[str]) -> list[str]:
     if EVERY_EVENT in events:
-        return list(MERCHANT_EVENTS)
-    unknown = next((event for event in events if event not in MERCHANT_EVENTS), None)
+        return list(SUBSCRIBABLE_EVENTS)
+    unknown = next((event for event in events if event not in SUBSCRIBABLE_EVENTS), None)
     if unknown is not None:
-        raise ValueError(f"events must be among {', '.join(MERCHANT_EVENTS)}")
+        raise ValueError(f"events must be among {', '.join(SUBSCRIBABLE_EVENTS)}")
     return list(dict.fromkeys(events))
 
 
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    bad = check_headers(headers)
+    if bad is not None:
+        raise ValueError(bad.description)
+    return headers
+
+
+def _own_secret(secret: str) -> str:
+    if not is_secret(secret):
+        raise ValueError(
+            f"secret must be {SECRET_PREFIX} and the base64 of {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes"
+        )
+    return secret
+
+
 Events = Annotated[list[str], Field(max_length=50), AfterValidator(_events)]
+Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+OwnSecret = Annotated[str, StringConstraints(max_length=128), AfterValidator(_own_secret)]
 Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_LENGTH_MAX)]
 OrderingWord = Literal["per_payment", "none"]
 Moment = Annotated[
@@ -33,29 +52,43 @@ Moment = Annotated[
 
 
 class Body(BaseModel):
-    """What is asked for. Unknown keys are ignored, other types never converted."""
+    """A request. Unknown fields are refused, so that nothing is ignored in silence; types are never converted."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class NewEndpointBody(Body):
-    """An endpoint without `events` gets payment.success, payment.failed, refund.processed and refund.failed."""
+    """An endpoint without `events` gets payment.success, payment.failed, refund.processed and refund.failed.
+
+    `headers` are added to every request; they are stored encrypted and not shown again. `secret`: your own in place of
+    a new one, `whsec_` and the base64 of 24 to 64 bytes.
+    """
 
     url: str
     events: Events = []
     description: Description | None = None
     ordering: OrderingWord = "per_payment"
     active: bool = True
+    headers: Headers = {}
+    secret: OwnSecret | None = None
 
 
 class ChangeEndpointBody(Body):
-    """What is left out stays as it is. `active: true` sends what was held meanwhile."""
+    """What is left out stays as it is. `active: true` sends what was held meanwhile. `headers` replaces all of them."""
 
     url: str | None = None
     events: Events | None = None
     description: Description | None = None
     ordering: OrderingWord | None = None
     active: bool | None = None
+    headers: Headers | None = None
+
+
+class RotateBody(Body):
+    """`secret`: your own in place of a new one. `expire_previous`: no earlier secret signs beside it from now on."""
+
+    secret: OwnSecret | None = None
+    expire_previous: bool = False
 
 
 class ReplayBody(Body):
@@ -73,6 +106,8 @@ class ConfigBody(Body):
 
 
 class EndpointShape(BaseModel):
+    """`header_names`: your own headers; what they hold is not shown."""
+
     id: str
     url: str
     events: list[str]
@@ -81,6 +116,7 @@ class EndpointShape(BaseModel):
     active: bool
     disabled_reason: Literal["merchant", "gone", "failing"] | None
     secret_hint: str
+    header_names: list[str]
     previous_secret_expires_at: Instant | None
     created_at: Instant
     updated_at: Instant | None
@@ -163,6 +199,7 @@ def _fields(endpoint: Endpoint) -> dict[str, object]:
         "active": endpoint.active,
         "disabled_reason": endpoint.disabled_reason,
         "secret_hint": endpoint.secret_hint,
+        "header_names": list(endpoint.header_names),
         "previous_secret_expires_at": endpoint.previous_expires_at,
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,

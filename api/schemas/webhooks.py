@@ -38,12 +38,16 @@ class DeliveriesShape(BaseModel):
 
 
 class AttemptShape(BaseModel):
+    """`error`: why no answer came, or what broke off after the answer's status line. `response_headers`: the first
+    4,096 characters; null where no answer came, and for attempts made before they were kept."""
+
     attempt: int
     at: Instant
     duration_ms: int
     url: str
     request_headers: dict[str, str]
     response_code: int | None
+    response_headers: dict[str, str] | None
     response_body: str | None
     error: str | None
     next_retry_at: Instant | None
@@ -109,6 +113,7 @@ def attempt_shape(attempt: Attempt) -> AttemptShape:
         url=attempt.url,
         request_headers=orjson.loads(attempt.request_headers),
         response_code=attempt.response_code,
+        response_headers=None if attempt.response_headers is None else orjson.loads(attempt.response_headers),
         response_body=attempt.response_body,
         error=attempt.error,
         next_retry_at=attempt.next_retry_at,

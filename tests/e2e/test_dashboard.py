@@ -180,6 +180,7 @@ async def fail_then_repair(visitor: Visitor, shop: Receiver, pay: Callable[[], s
     await visitor.page.locator('[data-test-id="webhook-event"]').first.click()
     await expect(visitor.part("webhook-attempt")).to_have_count(3)
     await expect(visitor.part("webhook-attempt").first).to_contain_text("200")
+    await expect(visitor.part("webhook-attempt").last).to_contain_text("Answer headers")
 
 
 async def verify_with_snippets(visitor: Visitor, shop: Receiver, secret: str) -> None:

@@ -5,15 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+import asyncpg
+import orjson
 import pytest
 
-from domain.delivery import Answer, DeliveryStatus, Due, Prepared, Sent, log_id
+from agents.webhooks.preparing import prepare
+from domain.delivery import (
+    PREVIOUS_SECRETS_MAX,
+    ROTATION_OVERLAP,
+    Answer,
+    DeliveryStatus,
+    Due,
+    Prepared,
+    Sent,
+    log_id,
+)
 from domain.ids import ORDER, PAYMENT
 from domain.signature import Secrets
 from runtime.clock import make_id, now
+from runtime.secrets import seal
+from store.endpoint_events import switches_since
+from store.webhook_logs import attempts_of
 from store.webhook_planning import Draft, plan_deliveries, replay_deliveries
 from store.webhook_recording import Made, load_deliveries, record, release_after
+from store.webhook_upkeep import find_lost
+from store.webhooks import Endpoint, TooManySecretsError, rotate_secret
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
 
@@ -83,10 +101,143 @@ async def test_an_endpoint_that_is_off_gets_held_rows(shop: Shop) -> None:
     assert [row["status"] for row in await shop.logs()] == ["held"]
 
 
-async def _drafts(shop: Shop) -> tuple[Draft, Draft]:
+async def test_the_net_for_lost_records_leaves_the_due_time_alone(shop: Shop) -> None:
+    first, _ = await _drafts(shop)
+    due_at = now() - timedelta(minutes=5)
+    await plan_deliveries(shop.pool, [first], due_at)
+
+    found = await _lost(shop, first)
+    again = await _lost(shop, first)
+    assert (found, again) == (1, 0), "published once, then not again for a while"
+    ((kept_at,),) = [(row["next_retry_at"],) for row in await shop.logs()]
+    assert kept_at == due_at, "verify and stuck go by it"
+    await shop.pool.execute("UPDATE webhook_logs SET republished_at = $2 WHERE id = $1", first.id, due_at)
+    assert await _lost(shop, first) == 1, "its record may have been lost once more"
+
+
+async def _lost(shop: Shop, draft: Draft) -> int:
+    """How often the net finds this delivery now; other tests' rows are found as well."""
+    at = now()
+    found = await find_lost(shop.pool, at, overdue_since=at - timedelta(seconds=30), limit=10_000)
+    return sum(due.log_id == draft.id for due in found)
+
+
+async def test_whatever_an_answer_held_is_recorded(shop: Shop) -> None:
+    first, _ = await _drafts(shop)
+    await plan_deliveries(shop.pool, [first], now())
+    made = _made(first, 503, DeliveryStatus.PENDING)
+    headers = (("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-Odd", "\ufffd ₹"))
+    answer = Answer(503, "\ufffd", 1e9, headers)
+    await record(shop.pool, [replace(made, sent=replace(made.sent, answer=answer, error="broke off"))], [], now())
+    (attempt,) = await attempts_of(shop.pool, first.id)
+    assert orjson.loads(attempt.response_headers or "") == {"Set-Cookie": "a=1, b=2", "X-Odd": "\ufffd ₹"}
+    assert (attempt.response_code, attempt.error) == (503, "broke off")
+
+
+async def test_each_secret_signs_until_its_own_end_however_often_it_was_rotated(shop: Shop) -> None:
+    endpoint, begin = await shop.endpoint("http://127.0.0.1:9/hook"), now()
+    for hours in (0, 1, 2):
+        await _rotate(shop, endpoint.id, f"secret {hours + 1}", begin + timedelta(hours=hours))
+    signing = [await _signing(shop, endpoint.id, begin + timedelta(hours=hours)) for hours in (3, 24.5, 25.5, 26.5)]
+    assert signing == [
+        ("secret 3", ("secret 2", "secret 1", endpoint.secret)),
+        ("secret 3", ("secret 2", "secret 1")),
+        ("secret 3", ("secret 2",)),
+        ("secret 3", ()),
+    ]
+
+
+async def test_rotations_at_the_same_time_forget_no_secret(shop: Shop) -> None:
+    endpoint, at = await shop.endpoint("http://127.0.0.1:9/hook"), now()
+    names = [f"secret {number}" for number in range(PREVIOUS_SECRETS_MAX)]
+    await asyncio.gather(*[_rotate(shop, endpoint.id, name, at) for name in names])
+    current, previous = await _signing(shop, endpoint.id, at)
+    assert {current, *previous} == {endpoint.secret, *names}
+
+
+async def test_one_rotation_too_many_is_refused_and_an_overlap_can_be_ended_at_once(shop: Shop) -> None:
+    endpoint, at = await shop.endpoint("http://127.0.0.1:9/hook"), now()
+    for number in range(PREVIOUS_SECRETS_MAX):
+        await _rotate(shop, endpoint.id, f"secret {number}", at)
+    with pytest.raises(TooManySecretsError):
+        await _rotate(shop, endpoint.id, "one too many", at)
+    assert (await _signing(shop, endpoint.id, at))[0] == f"secret {PREVIOUS_SECRETS_MAX - 1}"
+
+    ended = await _rotate(shop, endpoint.id, "alone", at, expire_previous=True)
+    assert ended is not None and ended.previous_expires_at is None
+    assert await _signing(shop, endpoint.id, at) == ("alone", ())
+    await _rotate(shop, endpoint.id, "next", at)
+    later = await _rotate(shop, endpoint.id, "a day later", at + ROTATION_OVERLAP)
+    assert later is not None and len((await _sealed(shop, endpoint.id))["previous_secrets_sealed"]) == 1
+
+
+async def _rotate(
+    shop: Shop, endpoint_id: str, secret: str, at: datetime, *, expire_previous: bool = False
+) -> Endpoint | None:
+    return await rotate_secret(
+        shop.pool,
+        shop.merchant_id,
+        endpoint_id,
+        secret_sealed=seal(secret, shop.settings.secret_key),
+        secret_hint="…",
+        expire_previous=expire_previous,
+        at=at,
+    )
+
+
+async def _sealed(shop: Shop, endpoint_id: str) -> asyncpg.Record:
+    row = await shop.pool.fetchrow("SELECT * FROM webhooks WHERE id = $1", endpoint_id)
+    assert row is not None
+    return row
+
+
+async def _signing(shop: Shop, endpoint_id: str, at: datetime) -> tuple[str, tuple[str, ...]]:
+    """What the dispatcher would sign with at that instant."""
+    drafts = await _drafts(shop, endpoint_id)
+    await plan_deliveries(shop.pool, [drafts[0]], now())
+    row = (await load_deliveries(shop.pool, [drafts[0].id]))[drafts[0].id]
+    due = Due(row.id, row.endpoint_id, row.order_id, 1)
+    prepared = prepare(due, row, secret_key=shop.settings.secret_key, at=at)
+    assert isinstance(prepared, Prepared)
+    return prepared.secrets.current, prepared.secrets.previous
+
+
+@pytest.mark.parametrize("events", [["endpoint.disabled"], ["payment.success"]])
+async def test_an_endpoint_that_is_switched_off_is_told_to_the_others_that_asked_for_it(
+    shop: Shop, events: list[str]
+) -> None:
+    first, _ = await _drafts(shop)
+    listening = await shop.endpoint("http://127.0.0.1:9/listening", events=events)
+    await plan_deliveries(shop.pool, [first], now())
+    gone = replace(_made(first, 410, DeliveryStatus.HELD), gone=True)
+
+    once = await record(shop.pool, [gone], [], now())
+    twice = await record(shop.pool, [gone], [], now())
+    assert [switch.type for switch in once.switches] == ["endpoint.disabled"] and twice.switches == ()
+    rows = await shop.logs(endpoint_id=listening.id)
+    wanted = "endpoint.disabled" in events
+    assert [row["event"] for row in rows] == ["endpoint.disabled"] * wanted
+    assert [due.log_id for due in once.released] == [row["id"] for row in rows]
+    for row in rows:
+        told = orjson.loads(row["body"])["data"]["endpoint"]
+        assert (told["id"], told["active"], told["disabled_reason"]) == (first.endpoint_id, False, "gone")
+
+
+async def test_an_endpoint_that_is_on_again_is_told_once(shop: Shop) -> None:
+    endpoint = await shop.endpoint("http://127.0.0.1:9/hook?token=s3cret", active=False)
+    listening = await shop.endpoint("http://127.0.0.1:9/listening", events=["endpoint.recovered"])
+    for _ in range(2):
+        await shop.switch(endpoint.id, active=True)
+    (row,) = await shop.logs(endpoint_id=listening.id)
+    assert row["event"] == "endpoint.recovered"
+    assert b"s3cret" not in row["body"], "another endpoint does not learn the token"
+    assert len(await switches_since(shop.pool, shop.merchant_id, now() - timedelta(minutes=1))) == 1
+
+
+async def _drafts(shop: Shop, endpoint_id: str = "") -> tuple[Draft, Draft]:
     """Two events of a new payment for one endpoint."""
-    endpoint = await shop.pool.fetchval("SELECT id FROM webhooks WHERE merchant_id = $1", shop.merchant_id)
-    endpoint_id = endpoint or (await shop.endpoint("http://127.0.0.1:9/hook")).id
+    existing = await shop.pool.fetchval("SELECT id FROM webhooks WHERE merchant_id = $1", shop.merchant_id)
+    endpoint_id = endpoint_id or existing or (await shop.endpoint("http://127.0.0.1:9/hook")).id
     order_id, payment_id, at = make_id(ORDER), make_id(PAYMENT), now()
     drafts = []
     for sequence, event in ((2, "payment.created"), (4, "payment.success")):

@@ -60,7 +60,7 @@ class Shop:
         return ShopEndpoint((await insert_endpoint(self.pool, new)).id, secret)
 
     async def switch(self, endpoint_id: str, *, active: bool) -> None:
-        await change_endpoint(self.pool, self.merchant_id, endpoint_id, {"active": active})
+        await change_endpoint(self.pool, self.merchant_id, endpoint_id, {"active": active}, now())
 
     async def pay(self, *, vpa: str = "success@upi") -> str:
         """One order and one payment; the payment's id."""

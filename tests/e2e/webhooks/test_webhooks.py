@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import httpx
 import orjson
+import pytest
 import redis.asyncio as redis
+from aiohttp import web
 from aiokafka import AIOKafkaConsumer
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from agents.webhooks.lanes import SHARE
 from domain.signature import hex_signature
@@ -201,6 +206,145 @@ async def test_after_a_rotation_both_secrets_verify_and_neither_is_stored_in_cle
         assert secret not in orjson.dumps(await merchant.call("GET", "/webhook-endpoints")).decode()
         (row,) = await merchant.shop.pool.fetch("SELECT * FROM webhooks WHERE id = $1", endpoint["id"])
         assert secret not in str(row) and base64.b64decode(secret.removeprefix("whsec_")) not in row["secret_sealed"]
+
+
+async def test_two_rotations_in_a_row_leave_all_three_secrets_valid_and_expire_previous_ends_them(
+    merchant: Merchant,
+) -> None:
+    endpoint = await merchant.endpoint()
+    path = f"/webhook-endpoints/{endpoint['id']}"
+    secrets = [endpoint["secret"]]
+    own = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+    secrets.append((await merchant.call("POST", f"{path}/rotate-secret"))["secret"])
+    secrets.append((await merchant.call("POST", f"{path}/rotate-secret", {"secret": own}))["secret"])
+    assert secrets[2] == own
+    await merchant.call("POST", f"{path}/test")
+    await eventually(lambda: len(merchant.receiver.received) == 1)
+    for secret in secrets:
+        _verify(secret, merchant.receiver.received[0])
+
+    alone = await merchant.call("POST", f"{path}/rotate-secret", {"expire_previous": True})
+    assert alone["previous_secret_expires_at"] is None
+    await merchant.call("POST", f"{path}/test")
+    await eventually(lambda: len(merchant.receiver.received) == 2)
+    _verify(alone["secret"], merchant.receiver.received[1])
+    for secret in secrets:
+        with pytest.raises(WebhookVerificationError):
+            _verify(secret, merchant.receiver.received[1])
+
+
+def _verify(secret: str, received: Received) -> None:
+    Webhook(secret).verify(received.body, dict(received.headers))
+
+
+async def test_an_endpoint_may_have_its_own_secret_and_headers_which_are_never_shown(merchant: Merchant) -> None:
+    own = "whsec_" + base64.b64encode(bytes(32)).decode()
+    headers = {"Authorization": "Bearer t0ken-of-the-shop", "X-Shop": "one"}
+    endpoint = await merchant.endpoint(secret=own, headers=headers)
+    assert endpoint["secret"] == own and endpoint["header_names"] == ["Authorization", "X-Shop"]
+    path = f"/webhook-endpoints/{endpoint['id']}"
+    test = await merchant.call("POST", f"{path}/test")
+    await eventually(lambda: len(merchant.receiver.received) == 1)
+    received = merchant.receiver.received[0]
+    _verify(own, received)
+    assert received.headers["Authorization"] == "Bearer t0ken-of-the-shop"
+
+    (row,) = await merchant.shop.pool.fetch("SELECT * FROM webhooks WHERE id = $1", endpoint["id"])
+    await eventually(lambda: _count(merchant, 1, status="success"))
+    detail = await merchant.call("GET", f"/webhooks/{test['id']}")
+    assert detail["attempts_log"][0]["request_headers"]["X-Shop"] == "••••"
+    attempts = await merchant.shop.attempts(test["id"])
+    shown = [await merchant.call("GET", path), detail, str(row), row["headers_sealed"], [dict(one) for one in attempts]]
+    assert "t0ken" not in str(shown)
+
+    changed = await merchant.call("PATCH", path, {"headers": {"X-Shop": "two"}})
+    assert changed["header_names"] == ["X-Shop"]
+    assert (await merchant.call("PATCH", path, {"description": "same headers"}))["header_names"] == ["X-Shop"]
+    await merchant.call("POST", f"{path}/test")
+    await eventually(lambda: len(merchant.receiver.received) == 2)
+    received = merchant.receiver.received[1]
+    assert received.headers["X-Shop"] == "two" and "Authorization" not in received.headers
+    assert (await merchant.call("PATCH", path, {"headers": None}))["header_names"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"secret": "hunter2"}, "secret"),
+        ({"headers": {"webhook-id": "evt_forged"}}, "headers"),
+        ({"headers": {"X-Shop": "a\r\nHost: elsewhere"}}, "headers"),
+        ({"headers": ["X-Shop"]}, "headers"),
+        ({"headers": {"X-Shop": 1}}, "headers.X-Shop"),
+        ({"signing_secret": "whsec_"}, "signing_secret"),
+        ({"enabled": True}, "enabled"),
+    ],
+)
+async def test_what_an_endpoint_does_not_take_is_refused_by_name(
+    merchant: Merchant, fields: dict[str, Any], field: str
+) -> None:
+    body = {"url": merchant.receiver.url(), **fields}
+    refused = await merchant.call("POST", "/webhook-endpoints", body, expect=400)
+    assert refused["error"]["field"] == field
+    assert "hunter2" not in str(refused) and "elsewhere" not in str(refused)
+    assert (await merchant.call("GET", "/webhook-endpoints"))["data"] == []
+
+
+async def test_other_endpoints_and_the_live_feed_learn_of_an_endpoint_that_was_switched_off_and_on(
+    merchant: Merchant,
+) -> None:
+    endpoint = await merchant.endpoint(description="the shop")
+    await merchant.endpoint("/watch", events=["endpoint.disabled", "endpoint.recovered"])
+    await merchant.endpoint("/other", events=["payment.success"])
+    merchant.receiver.answers["/hook"] = [410]
+    feed = f"{merchant.client.base_url}/api/v1/merchants/me/stream"
+    async with open_feed(feed, merchant.headers) as changes:
+        await merchant.shop.pay()
+        await eventually(lambda: merchant.receiver.events("/watch") == ["endpoint.disabled"], timeout=20)
+        await merchant.call("PATCH", f"/webhook-endpoints/{endpoint['id']}", {"active": True})
+        await eventually(lambda: merchant.receiver.events("/watch") == BOTH_SWITCHES, timeout=20)
+        await eventually(lambda: switches_in(changes) == BOTH_SWITCHES, timeout=20)
+    (told, again) = (one.json["data"]["endpoint"] for one in merchant.receiver.at("/watch"))
+    assert (told["id"], told["active"], told["disabled_reason"]) == (endpoint["id"], False, "gone")
+    assert (again["id"], again["active"], again["description"]) == (endpoint["id"], True, "the shop")
+    assert "endpoint.disabled" not in merchant.receiver.events("/other") + merchant.receiver.events("/hook")
+    async with open_feed(feed, merchant.headers) as changes:
+        await eventually(lambda: "endpoint.recovered" in switches_in(changes), timeout=20)
+
+
+BOTH_SWITCHES = ["endpoint.disabled", "endpoint.recovered"]
+
+
+def switches_in(changes: list[dict[str, Any]]) -> list[str]:
+    """Types of the endpoint events among what the feed sent, in order."""
+    return [change["type"] for change in changes if change["type"].startswith("endpoint.")]
+
+
+@contextlib.asynccontextmanager
+async def open_feed(url: str, headers: dict[str, str]) -> AsyncIterator[list[dict[str, Any]]]:
+    """The merchant's live feed; the list grows as frames come."""
+    changes: list[dict[str, Any]] = []
+
+    async def read(answer: httpx.Response) -> None:
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                changes.append(orjson.loads(line.removeprefix("data: ")))
+
+    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", url, headers=headers) as answer:
+        assert answer.status_code == 200
+        reading = asyncio.create_task(read(answer))
+        try:
+            yield changes
+        finally:
+            reading.cancel()
+
+
+async def test_the_log_shows_the_answers_headers(merchant: Merchant) -> None:
+    endpoint = await merchant.endpoint()
+    merchant.receiver.answers["/hook"] = [web.Response(status=202, headers={"X-Trace": "abc"})]
+    test = await merchant.call("POST", f"/webhook-endpoints/{endpoint['id']}/test")
+    await eventually(lambda: _count(merchant, 1, status="success"))
+    (attempt,) = (await merchant.call("GET", f"/webhooks/{test['id']}"))["attempts_log"]
+    assert attempt["response_headers"]["X-Trace"] == "abc"
 
 
 async def test_the_one_endpoint_form_does_the_same(merchant: Merchant) -> None:

@@ -115,7 +115,6 @@ function Detail({ delivery }: { delivery: DeliveryDetail }) {
 }
 
 function Attempt({ attempt }: { attempt: DeliveryAttempt }) {
-  const headers = Object.entries(attempt.request_headers ?? {});
   const tone = attempt.response_code === null ? "bad" : toneOfResponse(attempt.response_code);
   return (
     <li data-test-id="webhook-attempt">
@@ -131,7 +130,13 @@ function Attempt({ attempt }: { attempt: DeliveryAttempt }) {
         <div class="stack attempt-body">
           {attempt.error && <p class="form-problem">{attempt.error}</p>}
           <h3>Request headers</h3>
-          <CodeBlock text={headers.map(([name, text]) => `${name}: ${text}`).join("\n")} label="Request headers" />
+          <CodeBlock text={headerText(attempt.request_headers)} label="Request headers" />
+          {headerText(attempt.response_headers) && (
+            <>
+              <h3>Answer headers</h3>
+              <CodeBlock text={headerText(attempt.response_headers)} label="Headers of the answer" />
+            </>
+          )}
           <h3>Answer</h3>
           {attempt.response_body ? (
             <CodeBlock text={attempt.response_body} label="Body of the answer" />
@@ -147,4 +152,10 @@ function Attempt({ attempt }: { attempt: DeliveryAttempt }) {
       </details>
     </li>
   );
+}
+
+function headerText(headers: Record<string, string> | null): string {
+  return Object.entries(headers ?? {})
+    .map(([name, text]) => `${name}: ${text}`)
+    .join("\n");
 }

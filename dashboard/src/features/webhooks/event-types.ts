@@ -1,4 +1,4 @@
-/** What an endpoint can be told of (CONTRACT §7). Without a choice it gets the four outcomes. */
+/** What an endpoint can subscribe to. Without a choice it gets the four outcomes. */
 export const WEBHOOK_EVENTS = [
   "payment.created",
   "payment.success",
@@ -11,6 +11,8 @@ export const WEBHOOK_EVENTS = [
   "refund.processed",
   "refund.failed",
   "refund.late_success",
+  "endpoint.disabled",
+  "endpoint.recovered",
 ] as const;
 
 export const USUAL_EVENTS: readonly string[] = [
