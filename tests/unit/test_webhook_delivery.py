@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
-from agents.webhooks.lanes import SHARE, SLOW_AFTER_SECONDS, STRAGGLERS_MAX, Lanes
+from agents.webhooks.lanes import MERCHANT_SHARE, SHARE, SLOW_AFTER_SECONDS, Lanes, Ticket
 from agents.webhooks.tiers import WAITING_MAX, Tiers
 from domain.delivery import (
     Answer,
@@ -86,59 +85,96 @@ def test_a_delivery_record_reads_back_and_carries_when_it_is_due() -> None:
 
 
 def test_a_full_lane_makes_its_own_wait_and_nobody_elses() -> None:
-    started, parked, line = _line()
+    line = _Line()
     for number in range(SHARE + 3):
         line.offer("slow", number)
     line.offer("other", 1_000)
-    assert started == [*range(SHARE), 1_000]
-    assert parked == []
+    assert line.started == [*range(SHARE), 1_000]
+    assert line.parked == []
 
 
 def test_the_end_of_a_request_starts_the_next_in_line() -> None:
-    started, _, line = _line()
+    line = _Line()
     for number in range(SHARE + 2):
         line.offer("busy", number)
-    line.ended("busy", 1)
-    assert started == list(range(SHARE + 1))
+    line.end(0)
+    assert line.started == list(range(SHARE + 1))
 
 
 def test_what_waits_behind_slow_requests_is_parked_and_so_is_what_comes_then() -> None:
     clock = Hands()
-    started, parked, line = _line(clock)
+    line = _Line(clock)
     for number in range(SHARE + 2):
         line.offer("slow", number)
-    line.park_slow()
-    assert parked == []
+    line.lanes.park_slow()
+    assert line.parked == []
     clock.at += SLOW_AFTER_SECONDS + 0.1
-    line.park_slow()
+    line.lanes.park_slow()
     line.offer("slow", 2_000)
-    assert parked == [SHARE, SHARE + 1, 2_000]
-    assert len(started) == SHARE
+    assert line.parked == [SHARE, SHARE + 1, 2_000]
+    assert len(line.started) == SHARE
 
 
-def test_a_few_stragglers_do_not_make_an_endpoint_slow() -> None:
+@pytest.mark.parametrize(("old", "parked"), [(SHARE // 4, []), (SHARE // 4 + 1, [2_000])])
+def test_a_few_stragglers_do_not_make_an_endpoint_slow(old: int, parked: list[int]) -> None:
     clock = Hands()
-    # Given a full lane with a line, in which all but the oldest few requests have been answered and followed by others
-    _, parked, line = _line(clock)
-    for number in range(SHARE):
+    line = _Line(clock)
+    for number in range(old):
         line.offer("busy", number)
     clock.at += SLOW_AFTER_SECONDS + 0.1
-    for ticket in range(STRAGGLERS_MAX + 1, SHARE + 1):
-        line.ended("busy", ticket)
-        line.offer("busy", 1_000 + ticket)
-    line.offer("busy", 2_000)
-    line.park_slow()
-    assert parked == []
-    # when one more of the old ones had not been answered,
-    _, parked, line = _line(clock)
-    for number in range(STRAGGLERS_MAX + 1):
+    for number in range(old, SHARE):
         line.offer("busy", number)
+    line.offer("busy", 2_000)
+    line.lanes.park_slow()
+    assert line.parked == parked
+
+
+def test_a_merchant_with_many_slow_endpoints_fills_its_own_share_only() -> None:
+    clock = Hands()
+    line = _Line(clock)
+    for number in range(2 * MERCHANT_SHARE):
+        line.offer(f"slow {number % 50}", number, merchant="greedy")
+    line.offer("quick", 10_000, merchant="other")
+    assert line.started == [*range(MERCHANT_SHARE), 10_000]
     clock.at += SLOW_AFTER_SECONDS + 0.1
-    for number in range(STRAGGLERS_MAX + 1, SHARE):
-        line.offer("busy", number)
-    # then it is slow.
-    line.offer("busy", 2_000)
-    assert parked == [2_000]
+    line.lanes.park_slow()
+    assert sorted(line.parked) == list(range(MERCHANT_SHARE, 2 * MERCHANT_SHARE))
+
+
+def test_a_full_merchants_room_goes_to_whichever_of_its_endpoints_waited_longest() -> None:
+    line = _Line()
+    for number in range(MERCHANT_SHARE):
+        line.offer(f"slow {number % 5}", number)
+    line.offer("first", 1_000)
+    line.offer("second", 1_001)
+    line.offer("first", 1_002)
+    for number in range(3):
+        line.end(number)
+    assert line.started[MERCHANT_SHARE:] == [1_000, 1_001, 1_002]
+
+
+def test_a_line_that_hardly_moves_is_parked_though_no_request_is_slow() -> None:
+    clock = Hands()
+    line = _Line(clock)
+    for number in range(SHARE + 100):
+        line.offer("just quick enough", number)
+    for turn in range(4):
+        clock.at += SLOW_AFTER_SECONDS - 0.1
+        for number in range(10):
+            line.end(turn * 10 + number)
+        line.lanes.park_slow()
+    assert line.parked, "whoever answers in 1.9 s for ever would fill the dispatcher with its line"
+    assert line.parked[0] >= SHARE
+
+
+def test_lanes_forget_endpoints_that_have_nothing_under_way() -> None:
+    line = _Line()
+    for number in range(SHARE * 6):
+        line.offer(f"endpoint {number % 6}", number)
+    while line.open:
+        line.end(next(iter(line.open)))
+    assert line.lanes._merchants == {}
+    assert sorted(line.started) == list(range(SHARE * 6))
 
 
 def test_a_tier_gives_back_what_is_due_first_whatever_came_first() -> None:
@@ -168,6 +204,26 @@ def _sent(code: int | None, *, attempt: int = 1, schedule_from: int = 0) -> Sent
     return Sent(prepared, AT, 40, {}, answer, None if answer else "no answer within 5 s")
 
 
+class _Line:
+    """Lanes whose requests end when the test says so."""
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.started: list[int] = []
+        self.parked: list[int] = []
+        self.open: dict[int, Ticket] = {}
+        self.lanes: Lanes[int] = Lanes(self._start, self.parked.append, may_park=True, clock=clock)
+
+    def offer(self, endpoint: str, work: int, *, merchant: str = "merchant") -> None:
+        self.lanes.offer(merchant, endpoint, work)
+
+    def end(self, work: int) -> None:
+        self.lanes.ended(self.open.pop(work))
+
+    def _start(self, work: int, ticket: Ticket) -> None:
+        self.started.append(work)
+        self.open[work] = ticket
+
+
 class Hands(Clock):
     """A clock that a test moves."""
 
@@ -176,10 +232,3 @@ class Hands(Clock):
 
     def monotonic(self) -> float:
         return self.at
-
-
-def _line(clock: Clock = SYSTEM_CLOCK) -> tuple[list[Any], list[Any], Lanes[int]]:
-    started: list[int] = []
-    parked: list[int] = []
-    lanes = Lanes[int](lambda _, work, __: started.append(work), parked.append, may_park=True, clock=clock)
-    return started, parked, lanes
