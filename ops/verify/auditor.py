@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from ops.verify.counted import Counted, Counter, Place
+from ops.verify.counted import COUNTED, Counted, Counter, Place
 from ops.verify.findings import KEPT_MAX, Check, Finding, Kind, Report
 from ops.verify.fold import Book, fold
 from ops.verify.pace import run
@@ -139,7 +139,7 @@ class Auditor:
                     and event["type"] == kind
                     and datetime.fromisoformat(event["at"]) == at
                 )
-                if counter is not None:
+                if counter is not None and kind in COUNTED:
                     counter.add(merchant_id, (txid, order_id, sequence), event)
             except (ValueError, KeyError, TypeError):
                 self._found(Check.HISTORY, f"{order_id}/{sequence}", "its payload cannot be read")

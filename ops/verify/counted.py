@@ -23,6 +23,13 @@ Place = tuple[int, str, int]
 """(txid, order id, sequence): the order of the feed."""
 Counted = dict[str, int]
 
+COUNTED = frozenset(
+    {
+        "payment.created", "payment.success", "payment.failed",
+        "refund.created", "refund.processed", "refund.failed", "refund.late_success",
+    }
+)  # fmt: skip
+"""Events that move a number: asked first, for the others are half of all."""
 WEIGHTS_MAX = 50_000
 """Cells whose weights are remembered; more are computed again."""
 LOW = (1 << 64) - 1
