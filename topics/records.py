@@ -52,8 +52,7 @@ class LogRecord:
 
     @property
     def at(self) -> datetime:
-        """A producer may have written any number; one beyond the calendar becomes the calendar's end."""
-        return EPOCH + timedelta(milliseconds=min(max(self.at_ms, 0), LATEST_MS))
+        return instant_of(self.at_ms)
 
     @cached_property
     def envelope(self) -> Envelope | None:
@@ -85,6 +84,11 @@ class LogRecord:
         if self.envelope is not None:
             return self.envelope.type
         return self.header("type") or "?"
+
+
+def instant_of(at_ms: float) -> datetime:
+    """The instant of a record's timestamp. A producer may write any number; one beyond the calendar becomes its end."""
+    return EPOCH + timedelta(milliseconds=min(max(round(at_ms), 0), LATEST_MS))
 
 
 def every_value(value: object, name: str) -> Iterator[object]:

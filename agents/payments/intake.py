@@ -10,7 +10,7 @@ own clock would make other ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from domain.order import Command
@@ -21,6 +21,7 @@ from topics.codec import command_of
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, checked_text, decode
 from topics.producer import REQUEST_TIMEOUT_MS, Headers
+from topics.records import instant_of
 
 AHEAD_MAX = timedelta(seconds=5)
 """How far a host's clock may be ahead of the broker's. Hosts that keep time differ by milliseconds."""
@@ -56,7 +57,7 @@ def incoming_of(message: Any) -> Incoming:
         value=message.value,
         headers=message.headers or (),
         origin=Origin(COMMANDS, message.partition, message.offset),
-        logged_at=datetime.fromtimestamp(message.timestamp, UTC),
+        logged_at=instant_of(message.timestamp * 1_000),
     )
 
 
@@ -66,9 +67,12 @@ def asked_of(incoming: Incoming) -> Asked:
     if envelope.key.encode() != incoming.key:
         raise UndecodableError(f"the record's key is not its envelope's key {envelope.key!r}")
     command, reply_to = command_of(envelope), _reply_to(incoming.headers)
-    by = _shift(envelope.at, incoming.logged_at)
-    if by:
-        envelope, command = _moved(envelope, command, by)
+    try:
+        by = _shift(envelope.at, incoming.logged_at)
+        if by:
+            envelope, command = _moved(envelope, command, by)
+    except OverflowError as error:
+        raise UndecodableError("the command's time is at the end of the calendar") from error
     return Asked(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming)
 
 

@@ -118,6 +118,8 @@ def _header(content: bytes | None, *, unmask: bool) -> str | None:
 
 def printable(text: str) -> str:
     """Control characters as escapes: a record must not be able to drive the terminal."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ops.cli import app
 from ops.inspection.letters import Known, letter_of
 from ops.inspection.listen import Forwarder
-from ops.inspection.masking import masked, masked_text
+from ops.inspection.masking import masked, masked_bytes, masked_text
 from ops.inspection.matching import Wanted, wanted_of
 from ops.inspection.names import named_topics, parse_duration, parse_instant
 from ops.inspection.outcome import AskedWronglyError
@@ -125,6 +125,14 @@ def test_personal_data_is_masked_wherever_it_stands() -> None:
     assert masked(RECORD)["body"]["payment"]["vpa"] == "a***@okbank"
     assert masked(RECORD)["body"]["payment"]["amount"] == 50_000
     assert "rent" not in masked_text('{"notes":{"for":"rent"},"amount":5}')
+
+
+def test_masking_takes_a_moment_whatever_the_text() -> None:
+    # Backtracking over these would take hours; the test's own timeout notices.
+    for hostile in ("a" * 1_000_000, "a." * 500_000, '"notes":{' * 100_000, '"token":"' * 100_000, "a@" * 400_000):
+        masked_text(hostile)
+        masked_bytes(hostile.encode() + b"\xff")
+    assert masked_text("._alpha.beta@okbank, x@y") == "._a***@okbank, x***@y"
 
 
 def test_unmasked_is_the_record_itself() -> None:
