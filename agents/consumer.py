@@ -21,6 +21,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
+from runtime.progress import FACT, Progress
 from runtime.settings import Settings
 
 log = get_logger("consumer")
@@ -125,6 +126,8 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._on_change = on_change
         self._clock = clock
         self._committed_at = clock.monotonic()
+        self._progress = Progress(clock)
+        self._steps = 0
         self._consumer = make_client(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             group_id=group,
@@ -168,6 +171,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 timeout_ms=wait_ms, max_records=records_max
             )
             self.offsets.taken(taken)
+            self._steps += len(taken)
             return taken
         except KafkaError as error:
             log.warning("take_failed", error=repr(error))
@@ -192,6 +196,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await self._consumer.commit(offsets)
             self.offsets.committed(offsets)
+            self._steps += 1
         except (CommitFailedError, IllegalStateError, KafkaError, TimeoutError) as error:
             log.warning("commit_failed", error=repr(error))
 
@@ -204,6 +209,11 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             if highwater is not None and state is not None and state.has_valid_position:
                 lag += max(0, highwater - state.position)
         return lag
+
+    def facts(self) -> dict[str, float]:
+        """For the role's heartbeat and health: `lag`, and for how long nothing was taken or done in spite of it."""
+        lag = self.lag()
+        return {"lag": lag, FACT: self._progress.stalled_seconds(position=self._steps, lag=lag)}
 
     def pause(self) -> None:
         self._consumer.pause(*self._consumer.assignment())

@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
+from runtime.progress import is_stalled
 from runtime.settings import Settings, load_settings
 from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
 from store.heartbeats import beat, clear
@@ -75,7 +76,9 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, context)
     start_metrics_server(
-        host=settings.metrics_host, port=worker.metrics_port, health=lambda: (not context.stuck(), context.facts)
+        host=settings.metrics_host,
+        port=worker.metrics_port,
+        health=lambda: (not (context.stuck() or is_stalled(context.facts)), context.facts),
     )
     threading.Thread(target=_watch, args=(context,), name="watchdog", daemon=True).start()
     beats = asyncio.create_task(beat(context.redis, worker.role, worker.name, lambda: context.facts))

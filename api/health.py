@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from api.parts import Parts, parts_of
 from runtime.clock import now
+from runtime.progress import is_stalled
 from store.heartbeats import alive
 from topics.envelope import encode_json
 from topics.producer import LogUnavailableError
@@ -60,10 +61,13 @@ async def _answers(question: Awaitable[object]) -> bool:
 
 
 async def _worker(parts: Parts) -> str:
-    """`running` where a payment actor's heartbeat is there; `unknown` without Redis."""
+    """`running` with a payment actor, `stalled` where one makes no progress, `stopped` without; `unknown` without Redis."""
     try:
         async with asyncio.timeout(ASK_SECONDS):
             workers = await alive(parts.redis)
     except (RedisError, OSError):
         return "unknown"
-    return "running" if workers.get("payments") else "stopped"
+    actors = workers.get("payments") or {}
+    if any(is_stalled(facts) for facts in actors.values()):
+        return "stalled"
+    return "running" if actors else "stopped"

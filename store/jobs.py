@@ -18,6 +18,7 @@ from typing import Any
 import redis.asyncio as redis
 from redis.exceptions import NoScriptError
 
+from runtime.progress import is_stalled
 from runtime.settings import Settings
 from store.heartbeats import alive
 from topics.catalogue import COMMANDS
@@ -114,7 +115,9 @@ async def _counters(client: redis.Redis, key: str) -> dict[str, int]:
 
 
 def worker_status(workers: Mapping[str, Mapping[str, Any]]) -> str:
-    """`stopped` without a payment actor, `degraded` without one of its helpers, else `running`."""
+    """`stopped` without a payment actor, `degraded` without one of its helpers or where one makes no progress."""
     if not workers.get("payments"):
         return "stopped"
-    return "running" if all(workers.get(role) for role in ("processor", "jobs")) else "degraded"
+    needed = [workers.get(role) or {} for role in ("payments", "processor", "jobs")]
+    stalled = any(is_stalled(facts) for members in needed for facts in members.values())
+    return "running" if all(needed) and not stalled else "degraded"

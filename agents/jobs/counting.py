@@ -89,7 +89,7 @@ class Jobs:
                 log.warning("redis_unavailable", error=repr(error))
                 self._places.clear()
                 await asyncio.sleep(0.3)
-            self._context.alive(lag=self._consumer.lag())
+            self._context.alive(**self._consumer.facts())
         await self._consumer.stop()
         await self._producer.stop()
 

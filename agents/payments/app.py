@@ -19,6 +19,7 @@ from agents.payments.actor import PaymentActor
 from agents.payments.batches import Batches
 from agents.payments.transport import EagerTransport
 from runtime.logs import get_logger
+from runtime.progress import FACT, Progress, is_stalled
 from runtime.settings import Settings
 from runtime.worker import Worker, exit_after
 from store.actor import ActorStore
@@ -82,6 +83,7 @@ class PaymentAgents:
         )
         self._batches = Batches(self.actor, exit_after)
         self.app = make_app(settings, worker, datadir)
+        self._progress = Progress()
         self._ready = False
         self._assigned = False
         self._beats: asyncio.Task[None] | None = None
@@ -89,10 +91,14 @@ class PaymentAgents:
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For the internal port. Without partitions, however few, nothing would be decided: that is not ready."""
-        return self._ready and self._assigned and not self.actor.stuck(STUCK_SECONDS), self._facts()
+        facts = self._facts()
+        well = not self.actor.stuck(STUCK_SECONDS) and not is_stalled(facts)
+        return self._ready and self._assigned and well, facts
 
     def _facts(self) -> dict[str, Any]:
-        return {"decided": self.actor.decided, "lag": self._lag(), "ready": self._ready}
+        lag, decided = self._lag(), self.actor.decided
+        stalled_seconds = self._progress.stalled_seconds(position=decided, lag=lag)
+        return {"decided": decided, "lag": lag, FACT: stalled_seconds, "ready": self._ready}
 
     def _lag(self) -> int:
         """Records of the assigned partitions that were not read yet, as far as is known without asking."""

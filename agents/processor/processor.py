@@ -82,7 +82,7 @@ class Processor:
             paused = full
             await self._consumer.commit_if_due()
             UNDER_WAY.set(len(self._tasks))
-            self._context.alive(lag=self._consumer.lag(), under_way=len(self._tasks), answered=self._answered)
+            self._context.alive(**self._consumer.facts(), under_way=len(self._tasks), answered=self._answered)
 
     async def _begin_all(self, partition: TopicPartition, messages: list[Any]) -> None:
         known_until = await self._known_until(partition)

@@ -130,7 +130,7 @@ class Dispatcher:
             under_way = self._consumer.offsets.open_count()
             UNDER_WAY.set(under_way)
             self._context.alive(
-                lag=self._consumer.lag(),
+                **self._consumer.facts(),
                 under_way=under_way,
                 attempts=self._attempts,
                 up_seconds=round(self._clock.monotonic() - began_at),

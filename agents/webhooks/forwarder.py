@@ -20,6 +20,7 @@ from agents.webhooks.bulk import Bulk
 from agents.webhooks.tiers import Tiers
 from agents.webhooks.upkeep import Upkeep
 from domain.delivery import Due
+from runtime.progress import FACT
 from store.webhook_pool import make_webhook_pool
 from topics.catalogue import RETRY_RETENTION_MS, retry_topic
 from topics.delivery import delivery_record, due_at_ms, read_delivery
@@ -88,7 +89,10 @@ class Forwarder:
             await self._forward_due(consumer)
             await consumer.commit_if_due()
             WAITING.set(len(self._tiers))
-            self._context.alive(lag=consumer.lag(), waiting=len(self._tiers))
+            facts = consumer.facts()
+            if self._paused:
+                facts[FACT] = 0.0  # a full tier waits on purpose
+            self._context.alive(**facts, waiting=len(self._tiers))
         await consumer.stop()
 
     def _wait_ms(self) -> int:

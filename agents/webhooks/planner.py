@@ -64,7 +64,7 @@ class Planner:
         await self._consumer.start()
         while not self._context.stopping.is_set():
             await self._turn()
-            self._context.alive(lag=self._consumer.lag(), planned=self._planned)
+            self._context.alive(**self._consumer.facts(), planned=self._planned)
         await self._consumer.stop()
         await self._producer.stop()
 

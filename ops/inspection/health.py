@@ -28,6 +28,7 @@ from ops.inspection.outcome import FOUND, run
 from ops.inspection.printing import Json, console, print_json
 from ops.local_http import call
 from runtime.clock import now
+from runtime.progress import FACT, is_stalled
 from runtime.settings import Settings
 from store.audits import AuditStore
 from store.connections import make_pool
@@ -116,7 +117,13 @@ async def look(settings: Settings) -> Report:
     problems += blockers if isinstance(blockers, list) else []
     beating = workers if isinstance(workers, dict) else {}
     silent = silent_roles(expected, beating) if isinstance(workers, dict) else []
-    problems += [f"{role} gives no sign of life" for role in silent]
+    problems += [f"{role} has sent no heartbeat" for role in silent]
+    problems += [
+        f"{worker} has made no progress for {facts[FACT]:.0f} s with {facts.get('lag')} records unread"
+        for members in beating.values()
+        for worker, facts in members.items()
+        if is_stalled(facts)
+    ]
     if api.get("status") != "healthy":
         problems.append(f"the API is {api.get('status', 'away')}: {api}")
     return Report(
