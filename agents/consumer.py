@@ -19,6 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.progress import FACT, Progress
@@ -29,6 +30,8 @@ log = get_logger("consumer")
 COMMIT_EVERY_SECONDS = 1.0
 COMMIT_TIMEOUT_SECONDS = 10
 START_TRIES = 60
+ALONE_SECONDS = 0.25
+"""How long a record is worked on alone after deaths: what kills a worker does so at once, a slow bank takes longer."""
 GATHERED_BYTES = 65_536
 """What a patient consumer (`gather_ms`) does not wait for any longer."""
 
@@ -120,8 +123,10 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         gather_ms: int = 0,
         clock: Clock = SYSTEM_CLOCK,
         make_client: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.offsets = Offsets()
+        self._quarantine = quarantine
         self._topics = topics
         self._on_change = on_change
         self._clock = clock
@@ -166,6 +171,24 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def take(self, *, wait_ms: int, records_max: int = 2_000) -> dict[TopicPartition, list[Any]]:
         """Next records by partition (possibly none after `wait_ms`). A broker away is waited for."""
+        if self._quarantine is not None and self._quarantine.careful:
+            return await self._take_alone(self._quarantine, wait_ms=wait_ms)
+        return await self._take(wait_ms=wait_ms, records_max=records_max)
+
+    async def _take_alone(self, quarantine: Quarantine, *, wait_ms: int) -> dict[TopicPartition, list[Any]]:
+        """One record at a time, after workers have died: the next once this one is done, or has had its time."""
+        ends_at = self._clock.monotonic() + ALONE_SECONDS
+        while self.offsets.open_count() and self._clock.monotonic() < ends_at:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # marks have no event, and this is rare and bounded
+        await quarantine.absolve()
+        taken = await self._take(wait_ms=wait_ms, records_max=1)
+        for partition, (message,) in taken.items():
+            if not await quarantine.admits(message):
+                self.offsets.done(self.offsets.begin(partition, message.offset))
+                return {}
+        return taken
+
+    async def _take(self, *, wait_ms: int, records_max: int) -> dict[TopicPartition, list[Any]]:
         try:
             taken: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
                 timeout_ms=wait_ms, max_records=records_max

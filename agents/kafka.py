@@ -11,6 +11,7 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.consumer import LogConsumer
+from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
 from topics.producer import LogProducer
@@ -26,7 +27,9 @@ class Kafka:
         clock: Clock = SYSTEM_CLOCK,
         make_producer: Callable[..., AIOKafkaProducer] = AIOKafkaProducer,
         make_consumer: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
+        quarantine: Quarantine | None = None,
     ) -> None:
+        self._quarantine = quarantine
         self._settings = settings
         self._clock = clock
         self._make_producer = make_producer
@@ -53,4 +56,5 @@ class Kafka:
             gather_ms=gather_ms,
             clock=self._clock,
             make_client=self._make_consumer,
+            quarantine=self._quarantine,
         )

@@ -19,6 +19,7 @@ import redis.asyncio as redis
 import uvloop
 from redis.exceptions import RedisError
 
+from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
@@ -44,6 +45,7 @@ class Context:
     facts: dict[str, Any] = field(default_factory=dict)
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS
+    quarantine: Quarantine | None = None
     turned_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +73,10 @@ def run_role(role: str, body: Body) -> None:
 
 
 async def _run(settings: Settings, worker: Worker, body: Body) -> None:
-    context = Context(settings, worker, make_redis(settings))
+    client = make_redis(settings)
+    quarantine = Quarantine(settings, client, group=worker.role, worker=worker.name)
+    await quarantine.begin_life()
+    context = Context(settings, worker, client, quarantine=quarantine)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, context)
@@ -82,12 +87,16 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
     )
     threading.Thread(target=_watch, args=(context,), name="watchdog", daemon=True).start()
     beats = asyncio.create_task(beat(context.redis, worker.role, worker.name, lambda: context.facts))
+    calm = asyncio.create_task(quarantine.live_calmly())
     try:
         await body(context)
-    except Exception:
+    except Exception as error:
         log.critical("role_crashed", exc_info=True)
+        await quarantine.ended_by(error)
         os._exit(EXIT_STUCK)
     beats.cancel()
+    calm.cancel()
+    await quarantine.end_life()
     with contextlib.suppress(RedisError, OSError):
         await clear(context.redis, worker.role, worker.name)
     log.info("role_stopped")

@@ -61,7 +61,7 @@ async def _answers(question: Awaitable[object]) -> bool:
 
 
 async def _worker(parts: Parts) -> str:
-    """`running` with a payment actor, `stalled` where one makes no progress, `stopped` without; `unknown` without Redis."""
+    """`running` with a payment actor, `stalled` where one does nothing, `stopped` without; `unknown` without Redis."""
     try:
         async with asyncio.timeout(ASK_SECONDS):
             workers = await alive(parts.redis)

@@ -13,7 +13,9 @@ from store.jobs import JobCounters
 
 async def _body(context: Context) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Jobs(context, Kafka(context.settings), JobCounters(context.redis)).run())
+        tasks.create_task(
+            Jobs(context, Kafka(context.settings, quarantine=context.quarantine), JobCounters(context.redis)).run()
+        )
         tasks.create_task(Rollups(context).run())
 
 

@@ -18,6 +18,7 @@ from mode import CrashingSupervisor
 from agents.payments.actor import PaymentActor
 from agents.payments.batches import Batches
 from agents.payments.transport import EagerTransport
+from agents.quarantine import Quarantine
 from runtime.logs import get_logger
 from runtime.progress import FACT, Progress, is_stalled
 from runtime.settings import Settings
@@ -81,7 +82,8 @@ class PaymentAgents:
         self.actor = PaymentActor(
             self._store, self._producer, self._redis, inbox_days=settings.idempotency_retention_days
         )
-        self._batches = Batches(self.actor, exit_after)
+        self._quarantine = Quarantine(settings, self._redis, group=GROUP, worker=worker.name)
+        self._batches = Batches(self.actor, exit_after, self._quarantine)
         self.app = make_app(settings, worker, datadir)
         self._progress = Progress()
         self._ready = False
@@ -135,6 +137,8 @@ class PaymentAgents:
             return
         await self._store.start()
         await self._producer.start()
+        await self._quarantine.begin_life()
+        self._calm = asyncio.create_task(self._quarantine.live_calmly())
         self._beats = asyncio.create_task(beat(self._redis, self._worker.role, self._worker.name, self._facts))
         self._ready = True
         log.info("actor_ready")
@@ -151,6 +155,7 @@ class PaymentAgents:
         exit_after(STOP_GRACE_SECONDS, "the drain took too long")
         if self._beats is not None:
             self._beats.cancel()
+            await self._quarantine.end_life()
             await clear(self._redis, self._worker.role, self._worker.name)
 
     def _watch(self) -> None:

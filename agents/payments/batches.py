@@ -13,8 +13,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
-from agents.payments.actor import PaymentActor, Prepared
+from agents.payments.actor import OtherOwnerError, PaymentActor, Prepared
 from agents.payments.intake import incoming_of
+from agents.quarantine import Quarantine
 from runtime.logs import get_logger
 from runtime.worker import ExitAfter
 
@@ -34,9 +35,10 @@ class Waiting(Protocol):
 class Batches:
     """The loop of one actor. It ends by a failure only: then the process must end, and the log is read again."""
 
-    def __init__(self, actor: PaymentActor, exit_after: ExitAfter) -> None:
+    def __init__(self, actor: PaymentActor, exit_after: ExitAfter, quarantine: Quarantine | None = None) -> None:
         self._actor = actor
         self._exit_after = exit_after
+        self._quarantine = quarantine
 
     async def run(self, events: AsyncIterator[Any], queue: Waiting, ack: Ack) -> None:
         """Until cancelled. Raises what `prepare` raises; by then the process has been given its end."""
@@ -44,6 +46,9 @@ class Batches:
         publishing: asyncio.Task[None] | None = None
         try:
             async for event in events:
+                if self._quarantine is not None and self._quarantine.careful:
+                    await self._alone(event, ack, self._quarantine)
+                    continue
                 batch.append(event)
                 if len(batch) < BATCH_MAX and not queue.empty():
                     continue
@@ -58,7 +63,19 @@ class Batches:
         except BaseException as error:
             log.critical("actor_crashed", error=repr(error), exc_info=True)
             self._exit_after(CRASH_GRACE_SECONDS, "the actor crashed")
+            if self._quarantine is not None:
+                # Another owner is no record's fault either.
+                await self._quarantine.ended_by(OSError() if isinstance(error, OtherOwnerError) else error)
             raise
+
+    async def _alone(self, event: Any, ack: Ack, quarantine: Quarantine) -> None:
+        """One record from its mark to its ack, after workers have died."""
+        if not await quarantine.admits(event.message):
+            await ack(event)
+            return
+        prepared = await self._actor.prepare([incoming_of(event.message)])
+        await self._finish([event], prepared, ack)
+        await quarantine.absolve()
 
     async def _finish(self, batch: list[Any], prepared: Prepared, ack: Ack) -> None:
         await self._actor.finish(prepared)

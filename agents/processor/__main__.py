@@ -13,7 +13,7 @@ from store.connections import make_pool
 async def _body(context: Context) -> None:
     settings = context.settings
     store = AttemptStore(await make_pool(settings, size=2, lazy=True))
-    await Processor(context, SimulatedBank(settings), Kafka(settings), store).run()
+    await Processor(context, SimulatedBank(settings), Kafka(settings, quarantine=context.quarantine), store).run()
 
 
 if __name__ == "__main__":

@@ -292,7 +292,9 @@ def _unknown_record(task: Task, at: datetime) -> Record:
 
 async def _body(context: Context) -> None:
     pool = await make_webhook_pool(context.settings, size=4)
-    await Dispatcher(context, Kafka(context.settings), pool, Sender(context.settings)).run()
+    await Dispatcher(
+        context, Kafka(context.settings, quarantine=context.quarantine), pool, Sender(context.settings)
+    ).run()
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def read_waiting(message: Any, *, now_ms: int) -> tuple[Due, int]:
 
 async def _body(context: Context) -> None:
     pool = await make_webhook_pool(context.settings, size=4)
-    await Forwarder(context, Kafka(context.settings), pool).run()
+    await Forwarder(context, Kafka(context.settings, quarantine=context.quarantine), pool).run()
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def read_events(messages: Iterable[Any], at: datetime) -> tuple[list[Read], list
 
 async def _body(context: Context) -> None:
     pool = await make_webhook_pool(context.settings, size=2)
-    await Planner(context, Kafka(context.settings), pool).run()
+    await Planner(context, Kafka(context.settings, quarantine=context.quarantine), pool).run()
 
 
 if __name__ == "__main__":

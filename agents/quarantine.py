@@ -1,0 +1,141 @@
+"""A record that kills its worker, whatever way, is given up after the third death, and the partition goes on.
+
+    first death          nothing was written down: a life that is calm costs one command of Redis in all
+    begun again          careful for CAREFUL_SECONDS: one record at a time, marked before and unmarked after its work
+    died with a mark     the mark stays; DEATHS_MAX of them on one record: dead letter, alert, next record
+
+A failure of the surroundings (database, log, Redis away) takes the mark back: the record is not to blame. Without Redis
+nothing is marked and nothing is given up. docs/decisions/0015.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import redis.asyncio as redis
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter
+from redis.exceptions import RedisError
+
+from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.deaths import begin_life, begin_record, end_life, end_record
+from topics.deadletter import REASON_QUARANTINED, letter_about
+from topics.producer import LogProducer, LogUnavailableError
+
+log = get_logger("quarantine")
+
+DEATHS_MAX = 3
+CAREFUL_SECONDS = 30.0
+PUBLISH_TIMEOUT_SECONDS = 45
+SURROUNDINGS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    KafkaError,
+    LogUnavailableError,
+    RedisError,
+    OSError,
+)
+QUARANTINED = Counter("gateway_records_quarantined", "Records given up because workers died over them", ["topic"])
+
+
+class Quarantine:
+    """One worker's. `group` tells apart the readers of one topic: what kills one of them need not kill another."""
+
+    def __init__(
+        self, settings: Settings, client: redis.Redis, *, group: str, worker: str, clock: Clock = SYSTEM_CLOCK
+    ):
+        self._settings = settings
+        self._redis = client
+        self._group = group
+        self._worker = worker
+        self._clock = clock
+        self._careful_until = 0.0
+        self._marked: str | None = None
+
+    @property
+    def careful(self) -> bool:
+        """True while records are worked on one by one."""
+        return self._clock.monotonic() < self._careful_until
+
+    async def begin_life(self) -> None:
+        """Call before the first record is read."""
+        try:
+            lives = await begin_life(self._redis, self._worker)
+        except (RedisError, OSError) as error:
+            log.warning("lives_not_counted", error=repr(error))
+            return
+        if lives > 1:
+            self._careful_until = self._clock.monotonic() + CAREFUL_SECONDS
+            log.warning("careful", worker=self._worker, lives=lives)
+
+    async def live_calmly(self) -> None:
+        """Run beside the work: a life that lasts is no sign of a record that kills."""
+        await asyncio.sleep(CAREFUL_SECONDS)
+        await self.end_life()
+
+    async def end_life(self) -> None:
+        """Call at an orderly end."""
+        try:
+            await end_life(self._redis, self._worker)
+        except (RedisError, OSError) as error:
+            log.warning("lives_not_counted", error=repr(error))
+
+    async def admits(self, message: Any) -> bool:
+        """Mark the record. False where too many workers died over it: its dead letter is on the log then.
+
+        Raises LogUnavailableError where that letter cannot be written.
+        """
+        place = f"{self._group}:{message.topic}/{message.partition}/{message.offset}"
+        try:
+            begun = await begin_record(self._redis, place)
+        except (RedisError, OSError) as error:
+            log.warning("deaths_not_counted", place=place, error=repr(error))
+            return True
+        if begun <= DEATHS_MAX:
+            self._marked = place
+            return True
+        await self._bury(message, place)
+        return False
+
+    async def absolve(self) -> None:
+        """The marked record's work is done, or it is not to blame for what happened."""
+        place, self._marked = self._marked, None
+        if place is None:
+            return
+        try:
+            await end_record(self._redis, place)
+        except (RedisError, OSError) as error:
+            log.warning("deaths_not_counted", place=place, error=repr(error))
+
+    async def ended_by(self, error: BaseException) -> None:
+        """The worker is about to end. The mark stays unless the surroundings are to blame."""
+        if is_surroundings(error):
+            await self.absolve()
+
+    async def _bury(self, message: Any, place: str) -> None:
+        why = f"{DEATHS_MAX} workers of the group {self._group} died over it"
+        letter = letter_about(message, reason=REASON_QUARANTINED, error=why, at=self._clock.now())
+        log.critical("record_quarantined", place=place, deaths=DEATHS_MAX)
+        QUARANTINED.labels(message.topic).inc()
+        if letter is not None:
+            producer = LogProducer(self._settings.kafka_bootstrap_servers, clock=self._clock)
+            try:
+                await producer.publish([letter], timeout=PUBLISH_TIMEOUT_SECONDS)
+            finally:
+                await producer.stop()
+        try:
+            await end_record(self._redis, place)
+        except (RedisError, OSError) as error:
+            log.warning("deaths_not_counted", place=place, error=repr(error))
+
+
+def is_surroundings(error: BaseException) -> bool:
+    """True for a failure of database, log or Redis, also inside a task group's."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(is_surroundings(one) for one in error.exceptions)
+    return isinstance(error, SURROUNDINGS)
