@@ -3,7 +3,7 @@
 A record is bytes that a stranger chose, or one of ours with parts replaced, with arbitrary key and headers, nulls and
 sizes among them. Whatever it is, a consumer reads it or writes a dead letter that can be read; the inspection shows it.
 
-Fifty records a role here; `make faults` sets HOSTILE_RECORDS to 10,000.
+Twenty records a role here; `make faults` sets HOSTILE_RECORDS to 10,000.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from topics.delivery import read_delivery
 from topics.envelope import UndecodableError, decode
 from topics.records import LogRecord
 
-RECORDS = int(os.environ.get("HOSTILE_RECORDS", "50"))
+RECORDS = int(os.environ.get("HOSTILE_RECORDS", "20"))
 TOPICS = (COMMANDS, EVENTS, DELIVERIES, retry_topic(30), PAYMENTS_DLQ, WEBHOOKS_DLQ)
 AT = datetime(2030, 1, 31, 12, tzinfo=UTC)
 many = settings(
