@@ -10,8 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from agents.bank.port import Answer
+from domain.decision import Command
 from domain.ids import REFUND
-from domain.order import Command
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
 from runtime.clock import SYSTEM_CLOCK, Clock

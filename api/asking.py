@@ -21,7 +21,9 @@ from api.commands import UNKNOWN, Answer, Key, Undecided
 from api.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
 from api.idempotency import is_same_for_repeats
 from api.parts import Parts, parts_of
-from domain.order import Command, Order, Subject, decide
+from domain.decision import Command, Subject
+from domain.machine import decide
+from domain.order import Order
 from domain.payment import CapturePayment
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of

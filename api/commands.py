@@ -24,8 +24,8 @@ import redis.asyncio as redis
 
 from api.errors import ApiError, refused, refused_body, unavailable
 from api.metrics import commands_asked
+from domain.decision import Command
 from domain.idempotency import compare
-from domain.order import Command
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
 from runtime.settings import Settings

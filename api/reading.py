@@ -18,7 +18,9 @@ from starlette.responses import Response
 
 from api.errors import JSON
 from api.parts import Parts
-from domain.order import CreateOrder, Decision, Order, decide
+from domain.decision import Decision
+from domain.machine import decide
+from domain.order import CreateOrder, Order
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.resource import resource_of

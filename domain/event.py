@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from domain.order import Order
-    from domain.payment import Payment
-    from domain.refund import Refund
+from domain.order import Order
+from domain.payment import Payment
+from domain.refund import Refund
 
 
 class EventType(StrEnum):

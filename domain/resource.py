@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from domain.order import Order, Subject
+from domain.decision import Subject
+from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
 

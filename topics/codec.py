@@ -13,9 +13,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, assert_never
 
+from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import event_id
-from domain.order import Command, CreateOrder
+from domain.order import CreateOrder
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Method, Payment, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund

@@ -22,9 +22,11 @@ from datetime import timedelta
 import orjson
 
 from agents.payments.intake import Asked
+from domain.decision import Decision
 from domain.event import Event, OrderEvent, RefundEvent
 from domain.idempotency import compare
-from domain.order import Decision, Order, decide, evolve
+from domain.machine import decide, evolve
+from domain.order import Order
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
 from domain.rejection import ErrorCode, Rejected

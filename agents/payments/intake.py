@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.order import Command
+from domain.decision import Command
 from domain.payment import CreatePayment, SettlePayment
 from domain.refund import CreateRefund
 from topics.catalogue import COMMANDS

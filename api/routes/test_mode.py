@@ -16,8 +16,9 @@ from api.documentation import errors, json_body
 from api.errors import refused
 from api.parts import parts_of
 from api.reading import json_response
+from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
-from domain.order import Command, CreateOrder
+from domain.order import CreateOrder
 from domain.payment import CreatePayment, Method
 from domain.rejection import ErrorCode, Rejected
 from runtime.clock import make_id, now

@@ -6,5 +6,5 @@
     audit      both, in one snapshot of the database, over two processes
     rebuild    the same fold, written into a shadow schema
 
-It shares no code with `domain.order` nor with the actor's SQL: a mistake there must not be repeated here.
+It shares no code with `domain.machine` nor with the actor's SQL: a mistake there must not be repeated here.
 """

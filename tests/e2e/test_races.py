@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from domain.order import Command
+from domain.decision import Command
 from domain.outcome import Outcome
 from domain.payment import SettlePayment
 from ops.verify.audit import audit, second_process

@@ -23,8 +23,8 @@ from agents.role import Context
 from agents.settling import settle_record
 from agents.sweeper.slots import MERCHANT_MAX, ROUTE_MAX
 from agents.sweeper.sweeper import DUE_MAX, Sweeper
+from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, REFUND, late_refund_id
-from domain.order import Command
 from domain.outcome import Outcome
 from runtime.clock import now
 from runtime.settings import Settings

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.payments.actor import PaymentActor, Prepared
 from agents.payments.intake import Incoming
-from domain.order import Command
+from domain.decision import Command
 from runtime.clock import now
 from store.actor import ActorStore, Inbox
 from store.redis_clients import make_redis

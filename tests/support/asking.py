@@ -17,8 +17,9 @@ from typing import Any
 import asyncpg
 import orjson
 
+from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, RANDOM_SPACE, REFUND, SEEDED_MERCHANT_ID, new_id
-from domain.order import Command, CreateOrder
+from domain.order import CreateOrder
 from domain.payment import CapturePayment, CreatePayment, Method
 from domain.refund import CreateRefund
 from runtime.clock import now

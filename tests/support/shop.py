@@ -16,8 +16,9 @@ from typing import Any
 
 import asyncpg
 
+from domain.decision import Command
 from domain.ids import ENDPOINT, MERCHANT, ORDER, PAYMENT
-from domain.order import Command, CreateOrder
+from domain.order import CreateOrder
 from domain.payment import CreatePayment, Method
 from domain.signature import SECRET_BYTES, new_secret
 from runtime.clock import make_id, now, random_token

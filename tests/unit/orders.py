@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import domain.order as real
+import domain.machine as real
+from domain.decision import Command, Decision
 from domain.ids import late_refund_id
-from domain.order import Command, CreateOrder, Decision, Order
+from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
 from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
@@ -59,7 +60,7 @@ Decide = Callable[[Order | None, Command, datetime], Decision | Rejected]
 
 
 def after(*commands: Command, rules: Any = real) -> Order | None:
-    """The order that these commands lead to. `rules`: the module that decides (a mutant of domain.order, say)."""
+    """The order that these commands lead to. `rules`: the module that decides (a mutant of domain.machine, say)."""
     order: Order | None = None
     for command in commands:
         decided = rules.decide(order, command, AT)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.order import Decision, Order, OrderStatus, decide, evolve
+from domain.decision import Decision
+from domain.machine import decide, evolve
+from domain.order import Order, OrderStatus
 from domain.outcome import Outcome
 from domain.payment import PaymentStatus
 from domain.refund import RefundStatus

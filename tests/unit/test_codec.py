@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from domain.order import Decision, decide
+from domain.decision import Decision
+from domain.machine import decide
 from tests.unit.orders import AT, COMMANDS, STATES, after
 from topics.codec import command_envelope, command_of, encode_event
 from topics.envelope import UndecodableError, decode, encode

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from domain.decision import Command, Decision
 from domain.event import Event
 from domain.ids import late_refund_id
-from domain.order import Command, Decision, Order, OrderStatus, decide, evolve
+from domain.machine import decide, evolve
+from domain.order import Order, OrderStatus
 from domain.outcome import Outcome
 from domain.payment import UNDECIDED, PaymentStatus
 from domain.refund import LATE_REFUNDS_MAX, RefundStatus

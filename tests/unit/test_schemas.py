@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from domain.decision import Command, Decision
 from domain.delivery import Due
-from domain.order import Command, CreateOrder, Decision, Order, decide, evolve
+from domain.machine import decide, evolve
+from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
 from domain.refund import CreateRefund, SettleRefund

@@ -1,0 +1,28 @@
+"""What is decided: a command about an order and what is below it, and what it leads to.
+
+Command ─► domain.machine.decide ─► Decision(events, subject) | Rejected
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.event import Event
+from domain.order import CreateOrder, Order
+from domain.payment import CapturePayment, CreatePayment, Payment, SettlePayment
+from domain.refund import CreateRefund, Refund, SettleRefund
+
+Command = CreateOrder | CreatePayment | SettlePayment | CapturePayment | CreateRefund | SettleRefund
+Subject = Order | Payment | Refund
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Events to record (none where the command repeats what is known) and the resource the command is about.
+
+    `outdated`: the command is an older word of the bank that contradicts its last one; nothing follows from it.
+    """
+
+    events: tuple[Event, ...]
+    subject: Subject
+    outdated: bool = False

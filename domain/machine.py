@@ -1,0 +1,50 @@
+"""The state machine of an order: which rule decides each command, and what an event leaves behind.
+
+    decide(order | None, command, at) -> Decision(events, subject) | Rejected
+    evolve(order | None, event) -> Order
+
+Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one; pending +
+processed refunds never above the payment, but for what the bank carried out against its own word: that is owed. What
+follows from the bank's words depends on the last of them alone, whatever order they arrive in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
+
+from domain.decision import Command, Decision
+from domain.evolution import evolve
+from domain.order import CreateOrder, Order
+from domain.payment import CapturePayment, CreatePayment, SettlePayment
+from domain.refund import CreateRefund, SettleRefund
+from domain.rejection import Rejected
+from domain.rules.orders import create_order
+from domain.rules.payments import capture_payment, create_payment, settle_payment
+from domain.rules.refunds import create_refund, settle_refund
+
+__all__ = ["decide", "evolve"]
+
+
+def decide(order: Order | None, command: Command, at: datetime) -> Decision | Rejected:
+    """What `command`, asked at `at`, leads to.
+
+    A command that makes something of an id that exists already decides nothing: it is answered with what is there. The
+    event times of an order never go back, whatever the clocks say.
+    """
+    if order is not None and order.last_event_at > at:
+        at = order.last_event_at
+    match command:
+        case CreateOrder():
+            return create_order(order, command, at)
+        case CreatePayment():
+            return create_payment(order, command, at)
+        case SettlePayment():
+            return settle_payment(order, command, at)
+        case CapturePayment():
+            return capture_payment(order, command, at)
+        case CreateRefund():
+            return create_refund(order, command, at)
+        case SettleRefund():
+            return settle_refund(order, command, at)
+    assert_never(command)

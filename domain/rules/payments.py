@@ -1,0 +1,199 @@
+"""May this payment start, be captured, and what follows from the bank's words about it?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from domain import rejection
+from domain.decision import Decision
+from domain.event import Event, EventType, PaymentEvent, RefundEvent
+from domain.evolution import evolve
+from domain.ids import late_refund_id
+from domain.order import Order, OrderStatus
+from domain.outcome import Outcome, Word
+from domain.payment import UNDECIDED, CapturePayment, CreatePayment, Payment, PaymentStatus, SettlePayment
+from domain.refund import LATE_REFUNDS_MAX, LATE_SUCCESS_REASON, Refund, RefundStatus
+from domain.rejection import Rejected
+from domain.rules.refunds import pending_refund, weighed
+from domain.rules.words import words_between
+
+
+def create_payment(order: Order | None, command: CreatePayment, at: datetime) -> Decision | Rejected:
+    if order is None or command.merchant_id not in (None, order.merchant_id):
+        return rejection.ORDER_NOT_FOUND
+    made = order.payment(command.payment_id)
+    if made is not None:
+        return Decision((), made)
+    if command.amount not in (None, order.amount):
+        return rejection.AMOUNT_DIFFERS
+    if command.currency not in (None, order.currency):
+        return rejection.CURRENCY_DIFFERS
+    if order.status is OrderStatus.PAID:
+        return rejection.ORDER_ALREADY_PAID
+    if any(payment.status in UNDECIDED for payment in order.payments):
+        return rejection.PAYMENT_IN_PROGRESS
+    sequence = order.version + 1
+    created = Payment(
+        id=command.payment_id,
+        order_id=order.id,
+        merchant_id=order.merchant_id,
+        amount=order.amount,
+        currency=order.currency,
+        method=command.method,
+        status=PaymentStatus.CREATED,
+        captured=False,
+        amount_refunded=0,
+        vpa=command.vpa,
+        card_network=command.card_network,
+        card_last4=command.card_last4,
+        error_code=None,
+        error_description=None,
+        token=command.token,
+        bank_reference=None,
+        deadline_at=command.deadline_at,
+        version=sequence,
+        created_at=at,
+        updated_at=None,
+    )
+    # The intent is on record before the bank is asked; the second event spares a second command.
+    processing = replace(created, status=PaymentStatus.PROCESSING, version=sequence + 1, updated_at=at)
+    events = (
+        PaymentEvent(EventType.PAYMENT_CREATED, sequence, at, created),
+        PaymentEvent(EventType.PAYMENT_PROCESSING, sequence + 1, at, processing),
+    )
+    return Decision(events, created)
+
+
+def settle_payment(order: Order | None, command: SettlePayment, at: datetime) -> Decision | Rejected:
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None:
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.status not in UNDECIDED:
+        return _turn_payment(order, payment, command, at)
+    if command.outcome is Outcome.SUCCESS:
+        return _succeed(order, payment, command, at)
+    return _fail(order, payment, command, at)
+
+
+def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    # No payment starts beside an undecided or a successful one, so nothing else can have paid this order.
+    assert order.status is OrderStatus.CREATED, f"{order.id} is paid although {payment.id} is undecided"
+    sequence = order.version + 1
+    success = replace(
+        payment,
+        status=PaymentStatus.SUCCESS,
+        bank_reference=command.bank_reference,
+        bank_turn=command.turn,
+        version=sequence,
+        updated_at=at,
+    )
+    return Decision((PaymentEvent(EventType.PAYMENT_SUCCESS, sequence, at, success),), success)
+
+
+def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    sequence = order.version + 1
+    failed = replace(
+        payment,
+        status=PaymentStatus.FAILED,
+        error_code=command.error_code or "PAYMENT_FAILED",
+        error_description=command.error_description or "Payment processing failed",
+        bank_reference=command.bank_reference,
+        bank_turn=command.turn,
+        version=sequence,
+        updated_at=at,
+    )
+    return Decision((PaymentEvent(EventType.PAYMENT_FAILED, sequence, at, failed),), failed)
+
+
+def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    """A word about a payment whose outcome is public: its status stays, what the bank did with the money is recorded.
+
+    A later word is an event, an older one nothing. Money charged for a failed payment goes back at once; where the
+    bank refuses that refund, its next word that it has the money makes another one.
+    """
+    said = Word(command.turn, command.outcome is Outcome.SUCCESS)
+    known = Word(payment.bank_turn, _is_charged(order, payment))
+    if said < known:
+        return Decision((), payment, outdated=said.moved is not known.moved)
+    events: list[Event] = []
+    for word in words_between(known, said):
+        events.append(_payment_turned(order, payment.id, word, command, at))
+        order = evolve(order, events[-1])
+    if said.moved and payment.status is PaymentStatus.FAILED:
+        events += _automatic_refund(order, payment.id, command, at)
+    last = events[-1] if events else None
+    return Decision(tuple(events), last.payment if isinstance(last, PaymentEvent | RefundEvent) else payment)
+
+
+def _is_charged(order: Order, payment: Payment) -> bool:
+    """True where the bank's last known word on a decided payment is that it has the payer's money."""
+    if payment.reversed:
+        return False
+    return payment.status is PaymentStatus.SUCCESS or bool(_late_refunds(order, payment.id))
+
+
+def _payment_turned(order: Order, payment_id: str, word: Word, command: SettlePayment, at: datetime) -> PaymentEvent:
+    payment = order.payment(payment_id)
+    assert payment is not None
+    sequence = order.version + 1
+    turned = replace(
+        payment,
+        reversed=not word.moved,
+        bank_reference=command.bank_reference,
+        bank_turn=word.turn,
+        version=sequence,
+        updated_at=at,
+    )
+    return PaymentEvent(_turn_of(payment, word), sequence, at, weighed(turned, order.refunds))
+
+
+def _turn_of(payment: Payment, word: Word) -> EventType:
+    if not word.moved:
+        return EventType.PAYMENT_REVERSED
+    if payment.status is PaymentStatus.SUCCESS:
+        return EventType.PAYMENT_REINSTATED
+    return EventType.PAYMENT_LATE_SUCCESS
+
+
+def _automatic_refund(order: Order, payment_id: str, command: SettlePayment, at: datetime) -> list[RefundEvent]:
+    """The refund of money that the bank charged for a failed payment; none while another one is good."""
+    tried = _late_refunds(order, payment_id)
+    if any(refund.status is not RefundStatus.FAILED for refund in tried):
+        return []
+    if len(tried) >= LATE_REFUNDS_MAX:
+        return []
+    payment = order.payment(payment_id)
+    assert payment is not None
+    sequence = order.version + 1
+    returned, refund = pending_refund(
+        order=order,
+        payment=payment,
+        refund_id=late_refund_id(payment.id, len(tried) + 1),
+        amount=payment.amount,
+        reason=LATE_SUCCESS_REASON,
+        automatic=True,
+        deadline_at=command.late_deadline_at,
+        sequence=sequence,
+        at=at,
+    )
+    return [RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, returned)]
+
+
+def _late_refunds(order: Order, payment_id: str) -> list[Refund]:
+    """The payment's automatic refunds, in the order of their making."""
+    numbered = (order.refund(late_refund_id(payment_id, number)) for number in range(1, LATE_REFUNDS_MAX + 1))
+    return [refund for refund in numbered if refund is not None]
+
+
+def capture_payment(order: Order | None, command: CapturePayment, at: datetime) -> Decision | Rejected:
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None or payment.merchant_id != command.merchant_id:
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.amount_refunded or payment.reversed:
+        return rejection.NOT_CAPTURABLE
+    if command.amount not in (None, payment.amount):
+        return rejection.CAPTURE_AMOUNT_DIFFERS
+    sequence = order.version + 1
+    captured = replace(payment, captured=True, version=sequence, updated_at=at)
+    return Decision((PaymentEvent(EventType.PAYMENT_CAPTURED, sequence, at, captured),), captured)
