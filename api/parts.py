@@ -18,12 +18,14 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
 
+from agents.bank import make_bank
 from api.commands import CommandBus
 from api.keys import KeyCache
 from api.live import LiveUpdates
 from api.log_places import LogPlaces
 from api.own_pages import own_origins
 from api.payment_changes import PaymentChanges
+from api.tokens import Tokenizer
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
@@ -60,6 +62,7 @@ class Parts:
     fingerprint_secret: bytes
     own_origins: frozenset[str]
     keys: KeyCache
+    bank: Tokenizer
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS
     turned_at: float = field(default_factory=time.monotonic)
@@ -113,6 +116,7 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
             log_places=LogPlaces(settings),
             own_origins=own_origins(settings),
             keys=keys,
+            bank=make_bank(settings),
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=parts.health)
         beats = beat(client, worker.role, worker.name, parts.facts)

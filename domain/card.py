@@ -1,15 +1,14 @@
 """Card rules: number (ISO/IEC 7812 length and Luhn check), network by prefix, CVV, expiry.
 
-A number lives only in the memory of the request that checks it. What leaves this module is `CheckedCard`: network,
-last four digits and the bank's token; never the number, never the CVV.
+A number lives only in the memory of the request that checks it, until the bank has made a token of it
+(`CardDetails`). What may be kept is `CheckedCard`: network and last four digits; never the number, never the CVV.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
-from domain.outcome import card_token
 from domain.rejection import CARD_EXPIRED, CARD_INVALID, ErrorCode, Rejected
 
 NUMBER_LENGTHS = range(13, 20)
@@ -18,11 +17,19 @@ _SEPARATORS = str.maketrans("", "", " -")
 
 @dataclass(frozen=True, slots=True)
 class CheckedCard:
-    """What may be kept of a card. `token` is how the bank knows it."""
+    """What may be kept of a card."""
 
     network: str
     last4: str
-    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardDetails:
+    """What a bank needs to make a token: the number without separators, the expiry as it was typed. Never kept."""
+
+    number: str = field(repr=False)
+    expiry_month: str
+    expiry_year: str
 
 
 def normalized(number: str) -> str:
@@ -55,19 +62,17 @@ def network_of(number: str) -> str:
     return "unknown"
 
 
-def check_card(
-    *, number: str, expiry_month: str, expiry_year: str, cvv: str, today: date, test_mode: bool
-) -> CheckedCard | Rejected:
+def check_card(details: CardDetails, *, cvv: str, today: date) -> CheckedCard | Rejected:
     """Check everything a payer can mistype. `today` is the payer's latest possible date (see `is_expired`)."""
-    digits = normalized(number)
+    digits = details.number
     if not (digits.isascii() and digits.isdigit() and len(digits) in NUMBER_LENGTHS and passes_luhn(digits)):
         return CARD_INVALID
     network = network_of(digits)
     if not (cvv.isascii() and cvv.isdigit() and len(cvv) == (4 if network == "amex" else 3)):
         return Rejected(ErrorCode.INVALID_CARD, CARD_INVALID.description, "card.cvv")
-    if is_expired(expiry_month=expiry_month, expiry_year=expiry_year, today=today):
+    if is_expired(expiry_month=details.expiry_month, expiry_year=details.expiry_year, today=today):
         return CARD_EXPIRED
-    return CheckedCard(network=network, last4=digits[-4:], token=card_token(digits, test_mode=test_mode))
+    return CheckedCard(network=network, last4=digits[-4:])
 
 
 def is_expired(*, expiry_month: str, expiry_year: str, today: date) -> bool:

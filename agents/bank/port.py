@@ -1,5 +1,7 @@
 """What the gateway asks of a bank. The attempt id (payment or refund id) is the bank's idempotency key.
 
+    tokenize(CardDetails) ─► token: all that is kept of a card
+
     charge(Charge) ┐                          query(attempt_id) ─► Answer | None (never seen)
     refund(Return) ┴► Answer | NoAnswerError   notifications()   ─► unasked answers: late, repeated, or contradicting
                                               an earlier one; each is repeated until confirm(attempt_id)
@@ -14,6 +16,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.card import CardDetails
 from domain.outcome import Outcome
 
 
@@ -59,6 +62,10 @@ class Answer:
 
 class Bank(Protocol):
     """A bank. Implementations bound every wait."""
+
+    async def tokenize(self, card: CardDetails) -> str:
+        """The bank's name for the card. Raises OSError where the bank cannot be reached; nothing was charged then."""
+        ...
 
     async def charge(self, charge: Charge) -> Answer: ...
 

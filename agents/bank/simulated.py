@@ -1,6 +1,6 @@
 """The simulated bank: books every attempt in a ledger of its own, waits as banks do, and answers, or does not.
 
-What it decides is `domain.outcome`: a table in test mode, a draw from the attempt id in live mode. It misbehaves on
+What it decides is `behaviour.py`: a table in test mode, a draw from the attempt id in live mode. It misbehaves on
 order: the test instruments and refund reasons, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1,turn=0.1`), each drawn
 from the attempt id too.
 
@@ -20,9 +20,10 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
 from agents.bank.port import Answer, Charge, NoAnswerError, Return
-from domain.outcome import DECLINES, ORDINARY, Behaviour, Outcome, behaviour, draw, refund_behaviour
-from domain.outcome import Answer as Answering
+from domain.card import CardDetails
+from domain.outcome import DECLINES, Outcome
 from runtime.clock import now
 from runtime.logs import get_logger
 from runtime.settings import Settings
@@ -79,6 +80,10 @@ class SimulatedBank:
         self._waiting: dict[str, tuple[Entry, asyncio.Future[Entry]]] = {}
         self._booking: asyncio.Task[None] | None = None
         self._notifications: asyncio.Queue[Answer] = asyncio.Queue(NOTIFICATIONS_MAX)
+
+    async def tokenize(self, card: CardDetails) -> str:
+        """The token keeps nothing of the card but its test behaviour."""
+        return card_token(card.number, test_mode=self._settings.test_mode)
 
     async def charge(self, charge: Charge) -> Answer:
         """Raises NoAnswerError."""
@@ -147,12 +152,12 @@ class SimulatedBank:
             log.warning("ledger_unavailable", error=repr(error))
             return []
 
-    async def _attempt(self, entry: Entry, delay: float, answering: Answering) -> Answer:
+    async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> Answer:
         booked = await self._book(entry)
         if delay:
             await asyncio.sleep(delay)
         answer = _answer(booked)
-        if answering is not Answering.GIVEN or self._meets(entry.attempt_id, "lose"):
+        if answering is not FirstAnswer.GIVEN or self._meets(entry.attempt_id, "lose"):
             raise NoAnswerError("the answer was lost")
         if self._meets(entry.attempt_id, "late"):
             self._notify_after(answer, delay * LATE_FACTOR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.bank.simulated import SimulatedBank
+from agents.bank import make_bank
 from agents.kafka import Kafka
 from agents.processor.processor import Processor
 from agents.role import Context, run_role
@@ -13,7 +13,7 @@ from store.connections import make_pool
 async def _body(context: Context) -> None:
     settings = context.settings
     store = AttemptStore(await make_pool(settings, size=2, lazy=True))
-    await Processor(context, SimulatedBank(settings), Kafka(settings, quarantine=context.quarantine), store).run()
+    await Processor(context, make_bank(settings), Kafka(settings, quarantine=context.quarantine), store).run()
 
 
 if __name__ == "__main__":

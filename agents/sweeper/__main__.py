@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agents.bank.simulated import SimulatedBank
+from agents.bank import make_bank
 from agents.kafka import Kafka
 from agents.role import Context, run_role
 from agents.sweeper.sweeper import Sweeper
@@ -16,7 +16,7 @@ async def _body(context: Context) -> None:
     settings = context.settings
     store = QuestionStore(await make_pool(settings, size=2, lazy=True))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Sweeper(context, SimulatedBank(settings), Kafka(settings), store).run())
+        tasks.create_task(Sweeper(context, make_bank(settings), Kafka(settings), store).run())
         if endpoint := settings.otel_exporter_otlp_endpoint:
             tasks.create_task(_trace(context, endpoint))
 

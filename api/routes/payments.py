@@ -59,7 +59,7 @@ async def create_payment(request: Request) -> Response:
 async def read_payment(request: Request) -> tuple[NewPayment, Instrument]:
     """The body and its instrument, both checked."""
     wanted = await read_json(request, NewPayment)
-    instrument = check_instrument(wanted, test_mode=parts_of(request).settings.test_mode)
+    instrument = await check_instrument(wanted, parts_of(request).bank)
     if isinstance(instrument, Rejected):
         raise refused(instrument)
     return wanted, instrument

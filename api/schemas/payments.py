@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.card import CheckedCard, check_card
+from api.tokens import Tokenizer, card_token
+from domain.card import CardDetails, check_card, normalized
 from domain.money import AMOUNT_MAX_MINOR
 from domain.payment import Method, PaymentStatus
 from domain.rejection import CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
@@ -112,33 +113,31 @@ class Instrument:
     card_last4: str | None = None
 
 
-def check_instrument(payment: NewPayment, *, test_mode: bool) -> Instrument | Rejected:
-    """The instrument without what must not be kept. No number or CVV leaves this function."""
+async def check_instrument(payment: NewPayment, bank: Tokenizer) -> Instrument | Rejected:
+    """The instrument without what must not be kept. A card's number leaves this function for the bank alone.
+
+    Raises ApiError 503 where the bank cannot be reached.
+    """
     if payment.method == "upi":
         if not isinstance(payment.vpa, str) or not is_vpa(payment.vpa):
             return VPA_INVALID
         return Instrument(method=Method.UPI, token=payment.vpa, vpa=payment.vpa)
-    checked = _check_card(payment.typed_card(), test_mode=test_mode)
-    if isinstance(checked, Rejected):
-        return checked
-    return Instrument(method=Method.CARD, token=checked.token, card_network=checked.network, card_last4=checked.last4)
+    return await _check_card(payment.typed_card(), bank)
 
 
-def _check_card(card: Card, *, test_mode: bool) -> CheckedCard | Rejected:
+async def _check_card(card: Card, bank: Tokenizer) -> Instrument | Rejected:
     if card.number is None or card.cvv is None:
         missing = "card.number" if card.number is None else "card.cvv"
         return Rejected(ErrorCode.INVALID_CARD, CARD_INVALID.description, missing)
     month, year = _expiry(card)
     if not month or not year:
         return CARD_EXPIRED
-    return check_card(
-        number=str(card.number),
-        expiry_month=month,
-        expiry_year=year,
-        cvv=str(card.cvv),
-        today=now().date(),
-        test_mode=test_mode,
-    )
+    details = CardDetails(number=normalized(str(card.number)), expiry_month=month, expiry_year=year)
+    checked = check_card(details, cvv=str(card.cvv), today=now().date())
+    if isinstance(checked, Rejected):
+        return checked
+    token = await card_token(bank, details)
+    return Instrument(method=Method.CARD, token=token, card_network=checked.network, card_last4=checked.last4)
 
 
 def _expiry(card: Card) -> tuple[str, str]:

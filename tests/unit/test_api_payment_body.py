@@ -10,15 +10,28 @@ import pytest
 from api.bodies import parse_json
 from api.errors import ApiError
 from api.schemas.payments import Instrument, NewPayment, check_instrument
+from api.tokens import Tokenizer
+from domain.card import CardDetails
 from domain.rejection import Rejected
 
 NUMBER = "4242424242424242"
 CARD = {"number": NUMBER, "expiry_month": "12", "expiry_year": "2039", "cvv": "123"}
 
 
-def _checked(**fields: Any) -> Instrument | Rejected:
+class Bank:
+    """A bank that remembers the cards it was given."""
+
+    def __init__(self) -> None:
+        self.cards: list[CardDetails] = []
+
+    async def tokenize(self, card: CardDetails) -> str:
+        self.cards.append(card)
+        return "tok_1"
+
+
+async def _checked(bank: Tokenizer | None = None, **fields: Any) -> Instrument | Rejected:
     body = orjson.dumps({"order_id": "order_x", "method": "card", **fields})
-    return check_instrument(parse_json(body, NewPayment), test_mode=True)
+    return await check_instrument(parse_json(body, NewPayment), bank or Bank())
 
 
 @pytest.mark.parametrize(
@@ -34,8 +47,8 @@ def _checked(**fields: Any) -> Instrument | Rejected:
         {"card_number": NUMBER, "expiry_month": 12, "expiry_year": "39", "cvv": 123},
     ],
 )
-def test_a_card_is_understood_in_every_spelling(fields: dict[str, Any]) -> None:
-    checked = _checked(**fields)
+async def test_a_card_is_understood_in_every_spelling(fields: dict[str, Any]) -> None:
+    checked = await _checked(**fields)
     assert isinstance(checked, Instrument)
     assert (checked.card_network, checked.card_last4, checked.vpa) == ("visa", "4242", None)
 
@@ -60,14 +73,14 @@ def test_a_card_is_understood_in_every_spelling(fields: dict[str, Any]) -> None:
         ({"method": "upi", "vpa": "a" * 260 + "@upi"}, "INVALID_VPA"),
     ],
 )
-def test_an_instrument_that_cannot_be_charged_is_refused(fields: dict[str, Any], code: str) -> None:
-    checked = _checked(**fields)
+async def test_an_instrument_that_cannot_be_charged_is_refused(fields: dict[str, Any], code: str) -> None:
+    checked = await _checked(**fields)
     assert isinstance(checked, Rejected)
     assert checked.code == code
 
 
-def test_nothing_that_leaves_the_check_holds_the_number_or_the_cvv() -> None:
-    checked = _checked(card=CARD | {"cvv": "987"})
+async def test_nothing_that_leaves_the_check_holds_the_number_or_the_cvv() -> None:
+    checked = await _checked(card=CARD | {"cvv": "987"})
     assert NUMBER not in repr(checked)
     assert "987" not in repr(checked)
 
@@ -85,3 +98,28 @@ def test_a_refused_body_says_nothing_of_the_card() -> None:
     assert refused.value.status == 400
     assert NUMBER not in refused.value.description
     assert NUMBER not in str(refused.value)
+
+
+async def test_the_bank_makes_a_token_of_a_card_that_passed_every_check() -> None:
+    bank = Bank()
+    checked = await _checked(bank, card=CARD | {"number": "4242 4242-4242 4242"})
+    assert isinstance(checked, Instrument)
+    assert checked.token == "tok_1"
+    assert bank.cards == [CardDetails(number=NUMBER, expiry_month="12", expiry_year="2039")]
+    assert NUMBER not in repr(bank.cards)
+
+
+async def test_the_bank_never_sees_a_card_that_was_refused() -> None:
+    bank = Bank()
+    assert isinstance(await _checked(bank, card=CARD | {"cvv": "12"}), Rejected)
+    assert bank.cards == []
+
+
+async def test_without_the_bank_a_card_is_unavailable_and_not_invalid() -> None:
+    class Away:
+        async def tokenize(self, card: CardDetails) -> str:
+            raise ConnectionRefusedError
+
+    with pytest.raises(ApiError) as raised:
+        await _checked(Away(), card=CARD)
+    assert (raised.value.status, raised.value.headers) == (503, {"Retry-After": "1"})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.card import CheckedCard, check_card, is_expired, network_of, normalized, passes_luhn
+from domain.card import CardDetails, CheckedCard, check_card, is_expired, network_of, normalized, passes_luhn
 from domain.rejection import ErrorCode, Rejected
 
 TODAY = date(2030, 6, 15)
@@ -18,7 +18,8 @@ TODAY = date(2030, 6, 15)
 
 def check(number: str = "4111111111111111", **changes: Any) -> CheckedCard | Rejected:
     values: dict[str, Any] = {"expiry_month": "12", "expiry_year": "2031", "cvv": "123"} | changes
-    return check_card(number=number, today=TODAY, test_mode=True, **values)
+    details = CardDetails(normalized(number), values["expiry_month"], values["expiry_year"])
+    return check_card(details, cvv=values["cvv"], today=TODAY)
 
 
 @pytest.mark.parametrize(

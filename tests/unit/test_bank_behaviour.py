@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from domain.outcome import (
-    DECLINES,
+from agents.bank.behaviour import (
     ORDINARY,
     TEST_BEHAVIOURS,
     TEST_REFUND_BEHAVIOURS,
-    Answer,
-    Word,
+    FirstAnswer,
     behaviour,
     card_token,
     draw,
     refund_behaviour,
 )
+from domain.outcome import DECLINES, Word
 
 
 @pytest.mark.parametrize(
     ("token", "error_code", "answer"),
     [
-        ("success@upi", None, Answer.GIVEN),
-        ("anybody@upi", None, Answer.GIVEN),
-        ("failure@upi", "UPI_DECLINED", Answer.GIVEN),
-        ("insufficient@upi", "INSUFFICIENT_FUNDS", Answer.GIVEN),
-        ("timeout@upi", "BANK_TIMEOUT", Answer.NEVER),
-        ("unknown@upi", None, Answer.LOST),
-        ("late@upi", "BANK_TIMEOUT", Answer.NEVER),
-        ("reversed@upi", None, Answer.GIVEN),
+        ("success@upi", None, FirstAnswer.GIVEN),
+        ("anybody@upi", None, FirstAnswer.GIVEN),
+        ("failure@upi", "UPI_DECLINED", FirstAnswer.GIVEN),
+        ("insufficient@upi", "INSUFFICIENT_FUNDS", FirstAnswer.GIVEN),
+        ("timeout@upi", "BANK_TIMEOUT", FirstAnswer.NEVER),
+        ("unknown@upi", None, FirstAnswer.LOST),
+        ("late@upi", "BANK_TIMEOUT", FirstAnswer.NEVER),
+        ("reversed@upi", None, FirstAnswer.GIVEN),
     ],
 )
-def test_each_test_instrument_behaves_as_the_contract_says(token: str, error_code: str | None, answer: Answer) -> None:
+def test_each_test_instrument_behaves_as_the_contract_says(
+    token: str, error_code: str | None, answer: FirstAnswer
+) -> None:
     acting = behaviour(token)
     assert (acting.error_code, acting.answer) == (error_code, answer)
     assert behaviour(token.upper()) == acting

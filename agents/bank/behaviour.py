@@ -1,0 +1,79 @@
+"""What the simulated bank does: a table in test mode, a draw from the attempt id in live mode. Pure.
+
+    token ──► behaviour(token) ──► Behaviour(answer, error_code, delay_factor, turns)
+
+The token of a card says nothing about its number but how it behaves in test mode. A UPI address is its own token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class FirstAnswer(StrEnum):
+    """Whether the bank's first answer reaches us."""
+
+    GIVEN = "given"
+    LOST = "lost"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the bank treats one instrument. `error_code` None: the general setting decides."""
+
+    error_code: str | None = None
+    answer: FirstAnswer = FirstAnswer.GIVEN
+    delay_factor: int = 1
+    forced_success: bool = False
+    turns: bool = False
+    """The bank changes its word later: what it called failed it carries out, what succeeded it takes back."""
+
+
+ORDINARY = Behaviour()
+TEST_BEHAVIOURS = {
+    "success@upi": ORDINARY,
+    "failure@upi": Behaviour(error_code="UPI_DECLINED"),
+    "insufficient@upi": Behaviour(error_code="INSUFFICIENT_FUNDS"),
+    "timeout@upi": Behaviour(error_code="BANK_TIMEOUT", answer=FirstAnswer.NEVER),
+    "unknown@upi": Behaviour(answer=FirstAnswer.LOST, forced_success=True),
+    "slow@upi": Behaviour(delay_factor=10),
+    "late@upi": Behaviour(error_code="BANK_TIMEOUT", answer=FirstAnswer.NEVER, turns=True),
+    "reversed@upi": Behaviour(forced_success=True, turns=True),
+    "tok_test_card_declined": Behaviour(error_code="CARD_DECLINED"),
+    "tok_test_insufficient_funds": Behaviour(error_code="INSUFFICIENT_FUNDS"),
+}
+_TEST_CARDS = {
+    "4000000000000002": "tok_test_card_declined",
+    "4000000000009995": "tok_test_insufficient_funds",
+}
+ORDINARY_CARD_TOKEN = "tok_card"
+TEST_REFUND_BEHAVIOURS = {
+    "fail_refund": Behaviour(error_code="REFUND_FAILED"),
+    "late_refund": Behaviour(error_code="REFUND_FAILED", turns=True),
+    "bounced_refund": Behaviour(turns=True),
+}
+"""Reason of a refund -> how the bank treats it."""
+
+
+def card_token(number: str, *, test_mode: bool) -> str:
+    """The bank's token for a normalized card number; says nothing about the number but its test behaviour."""
+    return _TEST_CARDS.get(number, ORDINARY_CARD_TOKEN) if test_mode else ORDINARY_CARD_TOKEN
+
+
+def behaviour(token: str) -> Behaviour:
+    """Test-mode behaviour of an instrument; unknown tokens are ordinary."""
+    return TEST_BEHAVIOURS.get(token.lower(), ORDINARY)
+
+
+def refund_behaviour(reason: str | None) -> Behaviour:
+    """Test-mode behaviour of a refund; reasons that are not in the table are ordinary."""
+    return TEST_REFUND_BEHAVIOURS.get(reason or "", ORDINARY)
+
+
+def draw(attempt_id: str, salt: str) -> float:
+    """Uniform in [0, 1), always the same for an attempt and salt, so that a replay decides the same."""
+    digest = hashlib.blake2b(attempt_id.encode(), digest_size=7, person=salt.encode()[:16]).digest()
+    return int.from_bytes(digest) / float(1 << 56)

@@ -1,0 +1,27 @@
+"""What the API needs of a bank: a token in place of a card. The wiring hands in the bank of this deployment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from api.errors import unavailable
+from domain.card import CardDetails
+
+TOKENIZE_SECONDS = 3.0
+"""With the wait for the decision, below the five seconds in which a caller without an answer is refused."""
+
+
+class Tokenizer(Protocol):
+    """Raises OSError where the bank cannot be reached."""
+
+    async def tokenize(self, card: CardDetails) -> str: ...
+
+
+async def card_token(bank: Tokenizer, card: CardDetails) -> str:
+    """Raises ApiError 503: nothing was written, and the request can be repeated."""
+    try:
+        async with asyncio.timeout(TOKENIZE_SECONDS):
+            return await bank.tokenize(card)
+    except OSError as error:
+        raise unavailable("The bank is unavailable; please retry.") from error
