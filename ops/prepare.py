@@ -35,7 +35,7 @@ def prepare() -> None:
     """Migrate, create the topics and, in test mode, seed: what the roles need before they start."""
     settings = enter(single_plan())
     _say(run_migrations(settings), "migrations: nothing to apply")
-    _say(run_topics(settings), "topics: all there")
+    _say(run_topics(settings), "topics: as they should be", verb="created or altered")
     if settings.test_mode:
         run_seed(settings)
         print("test merchant: there")
@@ -54,12 +54,12 @@ def seed() -> None:
 
 @topics.command("create")
 def create_topics() -> None:
-    """Create the topics of the catalogue that are missing, and check the others."""
-    _say(run_topics(enter(single_plan())), "all topics are there")
+    """Create the topics of the catalogue that are missing, and set what differs on the others (never partitions)."""
+    _say(run_topics(enter(single_plan())), "all topics are as they should be", verb="created or altered")
 
 
-def _say(made: list[str], nothing: str) -> None:
-    print("\n".join(f"made {name}" for name in made) or nothing)
+def _say(changed: list[str], nothing: str, *, verb: str = "made") -> None:
+    print("\n".join(f"{verb} {name}" for name in changed) or nothing)
 
 
 def run_migrations(settings: Settings) -> list[str]:

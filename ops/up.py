@@ -75,7 +75,7 @@ def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> Non
     with step("migrate") as current:
         current.note(_listed(run_migrations(settings), "nothing to apply"))
     with step("topics") as current:
-        current.note(_listed(run_topics(settings), "all there"))
+        current.note(_listed(run_topics(settings), "all there", what="created or altered"))
     if settings.test_mode:
         with step("seed") as current:
             run_seed(settings)
@@ -167,5 +167,5 @@ def _services_note(plan: StackPlan) -> str:
     return ", ".join([*own, *(f"{name} as given" for name in sorted(plan.external))])
 
 
-def _listed(names: list[str], nothing: str) -> str:
-    return f"{len(names)} new" if names else nothing
+def _listed(names: list[str], nothing: str, *, what: str = "new") -> str:
+    return f"{len(names)} {what}" if names else nothing

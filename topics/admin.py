@@ -1,18 +1,27 @@
 """Creating and checking topics: one explicit step, never the broker's auto-creation.
 
-`ensure_topics` creates what is missing and refuses to change the partition count of a topic that exists: a key would
-move to another partition and its order be lost.
+    ensure_topics    creates what is missing and sets what differs from the catalogue
+    check_topics     refuses what would cost money: run by the roles that decide commands or prune the inbox
+    topic_problems   names every difference: `gateway health`
+
+The partition count of a topic that exists is never changed: a key would move to another partition and its order be
+lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from runtime.settings import Settings
-from topics.catalogue import Topic, topics
+from topics.catalogue import COMMANDS, DAY_MS, INBOX_RESERVE_MS, LOG_TIME, Topic, decidable_age_ms, topics
+
+TOPIC_CONFIG_SOURCE = 1
+"""Kafka's DYNAMIC_TOPIC_CONFIG: set for this topic, not inherited."""
 
 
 class TopicMismatchError(RuntimeError):
@@ -40,27 +49,84 @@ def partitions_of(topic: Topic, settings: Settings) -> int:
 
 
 async def ensure_topics(settings: Settings) -> list[str]:
-    """Create missing topics; returns their names. Raises TopicMismatchError where an existing one has another count."""
+    """Create missing topics and alter differing settings; returns the names of both.
+
+    Raises TopicMismatchError where an existing topic has another partition count, or the broker refuses a change.
+    """
     wanted = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
-        await _refuse_changed_counts(client, [wanted[name] for name in wanted if name in existing], settings)
+        known = [topic for name, topic in wanted.items() if name in existing]
         missing = [topic for name, topic in wanted.items() if name not in existing]
+        await _refuse_changed_counts(client, known, settings)
         if missing:
             response = await client.create_topics([_new(topic, settings) for topic in missing], timeout_ms=15_000)
             _raise_for(response)
-        return [topic.name for topic in missing]
+        altered = await _alter(client, known)
+        return [topic.name for topic in missing] + altered
 
 
 async def check_topics(settings: Settings, *names: str) -> None:
-    """Raise TopicMismatchError unless these topics exist with the partition count of the settings."""
+    """Raise TopicMismatchError unless these topics exist with the partition count of the settings, and the inbox
+    remembers for longer than a command stays on the log."""
     wanted = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
         missing = [name for name in names if name not in existing]
         if missing:
             raise TopicMismatchError(f"topics missing: {', '.join(missing)}; run `gateway topics create`")
-        await _refuse_changed_counts(client, [wanted[name] for name in names], settings)
+        known = [wanted[name] for name in names]
+        await _refuse_changed_counts(client, known, settings)
+        found = await _configs(client, known)
+    if COMMANDS in found and (problem := inbox_problem(found[COMMANDS], settings.idempotency_retention_days)):
+        raise TopicMismatchError(problem)
+
+
+async def topic_problems(settings: Settings) -> list[str]:
+    """A sentence for each topic that is missing or differs from the catalogue; empty where all is well."""
+    wanted = catalogue_of(settings)
+    async with admin_client(settings) as client:
+        existing = set(await client.list_topics())
+        known = [topic for name, topic in wanted.items() if name in existing]
+        found = await _configs(client, known)
+    problems = [f"{name} is missing; run `gateway topics create`" for name in wanted if name not in existing]
+    for topic in known:
+        if differing := _differing(topic, found[topic.name]):
+            has = ", ".join(f"{name}={found[topic.name].get(name)}" for name in differing)
+            wants = ", ".join(f"{name}={value}" for name, value in differing.items())
+            problems.append(f"{topic.name} has {has} instead of {wants}; run `gateway topics create`")
+    if COMMANDS in found and (problem := inbox_problem(found[COMMANDS], settings.idempotency_retention_days)):
+        problems.append(problem)
+    return problems
+
+
+def inbox_problem(config: Mapping[str, str | None], inbox_days: int) -> str | None:
+    """Why a command on this topic could outlive the memory of the inbox; None where it cannot.
+
+    `config`: the commands topic's settings as the broker has them.
+    """
+    if config.get("message.timestamp.type") != LOG_TIME:
+        return (
+            f"{COMMANDS} takes its timestamps from the writers' clocks, so the age of a command is unknown; run "
+            "`gateway topics create`"
+        )
+    retention, segment = _milliseconds(config, "retention.ms"), _milliseconds(config, "segment.ms")
+    if retention is None or segment is None:
+        return f"{COMMANDS} keeps its records without a limit, the inbox does not; run `gateway topics create`"
+    age_ms = retention + segment
+    if age_ms <= decidable_age_ms(inbox_days):
+        return None
+    days = math.ceil((age_ms + INBOX_RESERVE_MS) / DAY_MS)
+    return (
+        f"a command can stay on {COMMANDS} for {age_ms / DAY_MS:.3g} days, but the inbox remembers for {inbox_days}: a "
+        f"command read again could act twice. Set IDEMPOTENCY_RETENTION_DAYS={days} or run `gateway topics create`"
+    )
+
+
+def _milliseconds(config: Mapping[str, str | None], name: str) -> int | None:
+    """None: not given, or without a limit."""
+    value = config.get(name)
+    return int(value) if value is not None and int(value) >= 0 else None
 
 
 async def _refuse_changed_counts(client: AIOKafkaAdminClient, known: list[Topic], settings: Settings) -> None:
@@ -75,6 +141,47 @@ async def _refuse_changed_counts(client: AIOKafkaAdminClient, known: list[Topic]
                 f"{topic.name} has {found} partitions and cannot be changed to {wanted}: keys would move. "
                 f"Set TOPIC_PARTITIONS={found}."
             )
+
+
+async def _alter(client: AIOKafkaAdminClient, known: list[Topic]) -> list[str]:
+    """Set what differs from the catalogue; returns the names of the altered topics.
+
+    Kafka's request replaces all settings of a topic, so those that somebody else made are sent along.
+    """
+    found, own = await _configs(client, known), await _configs(client, known, overridden_only=True)
+    changed = [topic for topic in known if _differing(topic, found[topic.name])]
+    if changed:
+        resources = [_resource(topic.name, {**own[topic.name], **topic.config}) for topic in changed]
+        for response in await client.alter_configs(resources):
+            for code, message, _, name in response.resources:
+                if code:
+                    raise TopicMismatchError(f"the broker refused to alter {name}: {message or f'error {code}'}")
+    return [topic.name for topic in changed]
+
+
+async def _configs(
+    client: AIOKafkaAdminClient, topics: Sequence[Topic], *, overridden_only: bool = False
+) -> dict[str, dict[str, str | None]]:
+    """Topic name -> its settings on the broker; `overridden_only`: without the broker's defaults."""
+    if not topics:
+        return {}
+    found: dict[str, dict[str, str | None]] = {}
+    for response in await client.describe_configs([_resource(topic.name) for topic in topics]):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise TopicMismatchError(f"the broker did not describe {name}: {message or f'error {code}'}")
+            found[name] = {
+                entry[0]: entry[1] for entry in entries if not overridden_only or entry[3] == TOPIC_CONFIG_SOURCE
+            }
+    return found
+
+
+def _differing(topic: Topic, found: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in topic.config.items() if found.get(name) != value}
+
+
+def _resource(name: str, configs: Mapping[str, str | None] | None = None) -> ConfigResource:
+    return ConfigResource(ConfigResourceType.TOPIC, name, None if configs is None else dict(configs))
 
 
 def _new(topic: Topic, settings: Settings) -> NewTopic:

@@ -24,6 +24,7 @@ WEBHOOKS_DLQ = "webhooks.dlq.v1"
 
 DAY_MS = 86_400_000
 FOR_EVER = -1
+LOG_TIME = "LogAppendTime"
 SEGMENT_MS = DAY_MS
 """Of every topic with a retention. The broker deletes whole segments, by their youngest record, so the oldest record of
 a segment outlives the retention by this much. At the broker's default of seven days it could live for fourteen."""
@@ -35,6 +36,9 @@ RETRY_RETENTION_MS = 14 * DAY_MS
 """A retry that is due later than this would be gone before it is due."""
 INBOX_DAYS_MIN = math.ceil((COMMANDS_RETENTION_MS + SEGMENT_MS + INBOX_RESERVE_MS) / DAY_MS)
 """Lowest IDEMPOTENCY_RETENTION_DAYS: with fewer, a command read again could be older than the inbox and act twice."""
+OFFSETS_RETENTION_DAYS = 90
+"""The broker keeps the offsets of a group without members for so long: longer than any topic keeps its records. At the
+default of seven days a group that was away for eight would read its topic from the beginning."""
 SMALL_PARTITIONS = 3
 """Retry tiers and dead-letter topics: little traffic, order within a key is all that matters."""
 
@@ -63,7 +67,7 @@ class Topic:
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_ms),
             **segment,
-            "message.timestamp.type": "LogAppendTime",
+            "message.timestamp.type": LOG_TIME,
         }
 
 

@@ -16,7 +16,7 @@ import faust
 from mode import CrashingSupervisor
 
 from agents.payments.actor import PaymentActor
-from agents.payments.batches import Batches
+from agents.payments.batches import CRASH_GRACE_SECONDS, Batches
 from agents.payments.transport import EagerTransport
 from agents.quarantine import Quarantine
 from runtime.logs import get_logger
@@ -26,6 +26,7 @@ from runtime.worker import Worker, exit_after
 from store.actor import ActorStore
 from store.heartbeats import beat, clear
 from store.redis_clients import make_redis
+from topics.admin import check_topics
 from topics.catalogue import COMMANDS
 from topics.producer import LogProducer
 
@@ -75,6 +76,7 @@ class PaymentAgents:
     """Composition of the role: connections, the agent on the commands topic, watchdog, heartbeat."""
 
     def __init__(self, settings: Settings, worker: Worker, datadir: Path) -> None:
+        self._settings = settings
         self._worker = worker
         self._store = ActorStore(settings)
         self._producer = LogProducer(settings.kafka_bootstrap_servers)
@@ -127,14 +129,20 @@ class PaymentAgents:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     async def _consume(self, stream: Any) -> None:
-        """Faust's agent body."""
-        await self._start()
+        """Faust's agent body. An actor that cannot start ends its process; Faust's own way of crashing may hang."""
+        try:
+            await self._start()
+        except Exception as error:
+            log.critical("actor_not_started", error=str(error))
+            exit_after(CRASH_GRACE_SECONDS, "the actor could not start")
+            raise
         stream = stream.noack()
         await self._batches.run(stream.events(), stream.channel.queue, stream.ack)
 
     async def _start(self) -> None:
         if self._ready:
             return
+        await check_topics(self._settings, COMMANDS)
         await self._store.start()
         await self._producer.start()
         await self._quarantine.begin_life()

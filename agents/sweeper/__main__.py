@@ -10,10 +10,14 @@ from agents.role import Context, run_role
 from agents.sweeper.sweeper import Sweeper
 from store.connections import make_pool
 from store.questions import QuestionStore
+from topics.admin import check_topics
+from topics.catalogue import COMMANDS
 
 
 async def _body(context: Context) -> None:
     settings = context.settings
+    # It prunes the inbox: what a command on the log still needs must not go.
+    await check_topics(settings, COMMANDS)
     store = QuestionStore(await make_pool(settings, size=2, lazy=True))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Sweeper(context, make_bank(settings), Kafka(settings), store).run())

@@ -34,6 +34,7 @@ from store.audits import AuditStore
 from store.connections import make_pool
 from store.heartbeats import alive
 from store.redis_clients import make_redis
+from topics.admin import topic_problems
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS
 from topics.reader import Start, log_reader
 
@@ -103,17 +104,18 @@ async def _watch(settings: Settings) -> None:
 async def look(settings: Settings) -> Report:
     """Everything at once; takes SAMPLE_SECONDS for the rates."""
     expected = expected_roles()
-    api, workers, lags, rates, blockers, audits = await asyncio.gather(
+    api, workers, lags, rates, (topics, blockers), audits = await asyncio.gather(
         asyncio.to_thread(_api, settings),
         _tried("Redis", _workers(settings)),
         _tried("The log", group_lags(settings)),
         _tried("The log", _rates(settings)),
-        _tried("PostgreSQL", _blockers(settings)),
+        asyncio.gather(_tried("The log", topic_problems(settings)), _tried("PostgreSQL", _blockers(settings))),
         _tried("PostgreSQL", _audits(settings)),
     )
-    problems = [found for found in (workers, lags, rates, blockers, audits) if isinstance(found, str)]
+    problems = [found for found in (workers, lags, rates, topics, blockers, audits) if isinstance(found, str)]
     audit = audits if isinstance(audits, dict) else {}
     problems += _differing(audit)
+    problems += topics if isinstance(topics, list) else []
     problems += blockers if isinstance(blockers, list) else []
     beating = workers if isinstance(workers, dict) else {}
     silent = silent_roles(expected, beating) if isinstance(workers, dict) else []

@@ -25,6 +25,12 @@ Every record is a JSON envelope, readable by any Kafka tool; partition = CRC-32 
 `type`; commands `reply_to`; dead letters `origin` and `reason`; retries `due_at`. No record carries card data or a
 secret. An incompatible change of a schema fails the tests: a field that is there stays, with its type and its values.
 
+The log's own clock stamps every record (`message.timestamp.type=LogAppendTime`). A topic with a retention closes its
+segments every day, so a record is gone one day after its retention at the latest; the inbox remembers for longer than
+a command can stay (`IDEMPOTENCY_RETENTION_DAYS`). `gateway topics create`, which `gateway up` runs, sets these settings
+on topics that exist as well. Actors and sweeper refuse to start while a command could outlive the inbox, and `gateway
+health` names what differs. The broker keeps a group's offsets for longer than any record that is ever deleted.
+
 Look at them with `gateway topics list`, `describe`, `tail`, `show`, `lag`, `schemas`; follow one payment through all of
 them with `gateway journey`.
 """

@@ -20,6 +20,7 @@ from ops.errors import GatewayError
 from ops.processes import Command, tail
 from ops.services.base import check_listening
 from ops.supervisor import Supervisor
+from topics.catalogue import OFFSETS_RETENTION_DAYS
 
 JARS = SHARED_CACHE / "kafka-libs"
 LOGGING = Path(__file__).resolve().parent.parent / "kafka" / "log4j2.properties"
@@ -32,6 +33,7 @@ SETTINGS: dict[str, str] = {
     # topics come from the catalogue alone
     "auto.create.topics.enable": "false",
     "log.segment.bytes": str(256 * 1024 * 1024),
+    "offsets.retention.minutes": str(OFFSETS_RETENTION_DAYS * 24 * 60),
     "offsets.topic.num.partitions": "8",
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "4",

@@ -14,6 +14,7 @@ from runtime.roles import ROLES
 from runtime.settings import Settings
 from tests.compose.images import wanted_images
 from tests.unit.test_env_example import COMPOSE_ONLY
+from topics.catalogue import OFFSETS_RETENTION_DAYS
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
@@ -49,6 +50,13 @@ def test_every_variable_that_it_reads_is_documented() -> None:
     documented = {name.upper() for name in Settings.model_fields} | set(OPERATIONS_VARIABLES) | COMPOSE_ONLY
     assert read <= documented
     assert not read & FIXED_IN_CONTAINERS
+
+
+@pytest.mark.parametrize("text", [TEXT, THREE_BROKERS])
+def test_every_broker_keeps_offsets_for_as_long_as_the_catalogue_says(text: str) -> None:
+    found = re.findall(r"--set=redpanda\.group_offset_retention_sec=(\d+)", text)
+    assert len(found) == text.count("      - redpanda\n      - start\n") > 0
+    assert set(found) == {str(OFFSETS_RETENTION_DAYS * 86_400)}
 
 
 def test_no_default_holds_another_variable_which_compose_v1_cannot_read() -> None:

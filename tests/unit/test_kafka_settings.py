@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ops.services.kafka import server_properties
+from runtime.settings import LIVE_RETRY_DELAYS_SECONDS
+from topics.catalogue import topics
 
 PORTS = {"KAFKA_PORT": 20005, "KAFKA_CONTROLLER_PORT": 20006}
 
@@ -28,6 +30,12 @@ def test_groups_start_without_a_pause_and_one_node_holds_every_internal_topic() 
     assert found["group.initial.rebalance.delay.ms"] == "0"
     factors = [value for key, value in found.items() if key.endswith("replication.factor")]
     assert factors == ["1"] * 4
+
+
+def test_offsets_of_an_idle_group_outlive_every_record_that_is_ever_deleted() -> None:
+    kept_ms = int(properties()["offsets.retention.minutes"]) * 60_000
+    ages = [topic.retention_ms + (topic.segment_ms or 0) for topic in topics(LIVE_RETRY_DELAYS_SECONDS)]
+    assert kept_ms > max(ages)
 
 
 def test_of_three_brokers_one_may_die_without_a_loss_or_a_stop() -> None:
