@@ -1,6 +1,9 @@
 /** Card and UPI fields as people type them. */
 import { describe, expect, it } from "vitest";
+import cards from "../../../tests/vectors/cards.json" with { type: "json" };
+import vpas from "../../../tests/vectors/vpas.json" with { type: "json" };
 import {
+  type Brand,
   brandOf,
   cvvFault,
   expiryEdited,
@@ -13,6 +16,28 @@ import {
   parseExpiry,
   vpaFault,
 } from "./instrument.ts";
+
+describe("the vectors that the API's tests read too", () => {
+  it.each(cards.numbers)("$number is a number of $network, valid: $valid", ({ number, network, valid }) => {
+    expect(brandOf(number)).toBe(network);
+    expect(numberFault(number) === null).toBe(valid);
+  });
+
+  it.each(cards.prefixes)("$prefix begins a number of $network", ({ prefix, network }) => {
+    expect(brandOf(prefix.padEnd(16, "0"))).toBe(network);
+  });
+
+  it.each(cards.cvvs)("$cvv on a card of $network, valid: $valid", ({ network, cvv, valid }) => {
+    expect(cvvFault(cvv, network as Brand) === null).toBe(valid);
+  });
+
+  it.each([...vpas.valid.map((vpa) => [vpa, true] as const), ...vpas.invalid.map((vpa) => [vpa, false] as const)])(
+    "%s is a UPI ID: %s",
+    (vpa, valid) => {
+      expect(vpaFault(vpa) === null).toBe(valid);
+    },
+  );
+});
 
 describe("card number", () => {
   it.each([
@@ -76,10 +101,26 @@ describe("expiry", () => {
     ["012027", "01/27"],
     ["127", "01/27"],
     ["12-27", "12/27"],
+    ["202711", "11/27"],
+    ["2027-11", "11/27"],
+    ["2027/1", "01/27"],
+    ["122027", "12/27"],
+    ["01/2099", "01/2099"],
+    ["2/0271", "02/0271"],
+    ["01/1999", "01/1999"],
   ])("%s is %s", (text, shown) => {
     const expiry = parseExpiry(text);
-    expect(expiry && expiryShown(expiry)).toBe(shown);
+    expect(expiry && expiryShown(expiry, now)).toBe(shown);
   });
+
+  it.each(["202711", "2027-11", "112027", "11/2027", "1127", "11 / 27"])(
+    "%s, as a browser fills it in, is 11/27",
+    (text) => {
+      const filled = expiryEdited(text, false);
+      expect(parseExpiry(filled)).toEqual({ month: 11, year: 2027 });
+      expect(expiryFault(filled, now)).toBeNull();
+    },
+  );
 
   it.each([
     ["11/26", null],
@@ -91,6 +132,10 @@ describe("expiry", () => {
     ["1", "invalid"],
     ["", "required"],
     ["01/2099", "invalid"],
+    ["2/0271", "past"],
+    ["1999-01", "past"],
+    ["202713", "invalid"],
+    ["2027-00", "invalid"],
   ])("%s is judged %s", (text, fault) => {
     expect(expiryFault(text, now)).toBe(fault);
   });

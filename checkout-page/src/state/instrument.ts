@@ -94,25 +94,43 @@ export interface Expiry {
   year: number;
 }
 
-/** `1/27`, `01/2027`, `01 / 27`, `0127`, `012027`, `127`; null where it names no month. */
+/** A card is good for fewer years than this; a later year is a mistake. */
+const EXPIRY_YEARS_MAX = 50;
+
+/** `1/27`, `01/2027`, `0127`, `012027`, and `2027-11`, `202711` as browsers fill it in; null where it names no month. */
 export function parseExpiry(text: string): Expiry | null {
   const compact = text.replace(/\s/g, "");
-  const match = /^(\d{1,2})[/.-](\d{2}|\d{4})$/.exec(compact) ?? /^(\d{1,2}?)(\d{2}|\d{4})$/.exec(compact);
-  const month = Number(match?.[1]);
-  const year = Number(match?.[2]);
-  if (!match || month < 1 || month > 12) return null;
-  return { month, year: year < 100 ? 2_000 + year : year };
+  return (
+    expiryOf(/^(?<month>\d{1,2})[/.-](?<year>\d{2}|\d{4})$/, compact) ??
+    expiryOf(/^(?<year>\d{4})[/.-]?(?<month>\d{1,2})$/, compact, isPlausible) ??
+    expiryOf(/^(?<month>\d{1,2}?)(?<year>\d{2}|\d{4})$/, compact)
+  );
 }
 
-export function expiryShown({ month, year }: Expiry): string {
-  return `${String(month).padStart(2, "0")}/${String(year % 100).padStart(2, "0")}`;
+function expiryOf(form: RegExp, text: string, accepts: (expiry: Expiry) => boolean = () => true): Expiry | null {
+  const { month = "", year = "" } = form.exec(text)?.groups ?? {};
+  const expiry = { month: Number(month), year: Number(year) + (year.length === 2 ? 2_000 : 0) };
+  return expiry.month >= 1 && expiry.month <= 12 && accepts(expiry) ? expiry : null;
 }
 
-/** The slash comes by itself where four digits were typed on a keypad that has none. */
+/** Tells `202711` (year first) from `112027` and `1127`. */
+function isPlausible({ year }: Expiry): boolean {
+  return year >= 1_900 && year < 2_100;
+}
+
+/** `11/27`; with the whole year where two digits would mean another one. */
+export function expiryShown({ month, year }: Expiry, now: Date): string {
+  const ahead = year - now.getFullYear();
+  const short = ahead >= 0 && ahead <= EXPIRY_YEARS_MAX && year < 2_100;
+  return `${String(month).padStart(2, "0")}/${String(short ? year % 100 : year).padStart(short ? 2 : 4, "0")}`;
+}
+
+/** The slash comes by itself where four digits were typed on a keypad that has none. A year in front stays in front. */
 export function expiryEdited(text: string, erased: boolean): string {
   const kept = text.replace(/[^\d/ .-]/g, "").slice(0, 9);
   if (erased || !/^\d{3,}$/.test(kept)) return kept;
   const cut = Number(kept.slice(0, 2)) > 12 ? 1 : 2;
+  if (cut === 1 && kept.length === 6 && parseExpiry(kept)) return kept;
   return `${kept.slice(0, cut)}/${kept.slice(cut, cut + 4)}`;
 }
 
@@ -122,7 +140,7 @@ export function expiryFault(text: string, now: Date): FieldFault | null {
   if (!expiry) return "invalid";
   const months = (expiry.year - now.getFullYear()) * 12 + expiry.month - 1 - now.getMonth();
   if (months < 0) return "past";
-  return months > 12 * 50 ? "invalid" : null;
+  return months > 12 * EXPIRY_YEARS_MAX ? "invalid" : null;
 }
 
 export function cvvLength(brand: Brand): 3 | 4 {
