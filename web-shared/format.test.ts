@@ -4,8 +4,9 @@ import {
   formatAgo,
   formatCount,
   formatDuration,
-  formatInstrument,
   formatMoney,
+  formatMoneyCompact,
+  formatMoneyFitting,
   formatPercent,
   inputToMinor,
   minorToInput,
@@ -72,10 +73,32 @@ describe("time", () => {
   });
 });
 
-it("shows shares, counts and instruments", () => {
+describe("a compact amount", () => {
+  it.each([
+    [10_000_102_842_45, "INR", "₹1,000\u00a0Cr"],
+    [1_234_567_00, "INR", "₹12.3\u00a0L"],
+    [2_00_000_00, "INR", "₹2\u00a0L"],
+    [99_949_00, "INR", "₹99.9K"],
+    [99_950_00, "INR", "₹1\u00a0L"],
+    [1_500_00, "INR", "₹1.5K"],
+    [999_94, "INR", "₹999.9"],
+    [999_95, "INR", "₹1K"],
+    [0, "INR", "₹0"],
+    [-250_000_00, "INR", "-₹2.5\u00a0L"],
+    [1_500_000_00, "USD", "$1.5M"],
+    [2_500_000_000, "JPY", "JP¥2.5B"],
+  ])("%i %s is %s", (minor, currency, text) => {
+    expect(formatMoneyCompact(minor, currency)).toBe(text);
+  });
+
+  it("takes the place of the full one only where that would not fit", () => {
+    expect(formatMoneyFitting(99_99_999_00)).toBe("₹99,99,999.00");
+    expect(formatMoneyFitting(1_00_00_000_00)).toBe("₹1\u00a0Cr");
+  });
+});
+
+it("shows shares and counts", () => {
   expect(formatPercent(0.95)).toBe("95%");
   expect(formatPercent(0.946)).toBe("94.6%");
   expect(formatCount(128_400)).toBe("1,28,400");
-  expect(formatInstrument({ method: "upi", vpa: "success@upi" })).toBe("UPI success@upi");
-  expect(formatInstrument({ method: "card", card_network: "visa", card_last4: "1111" })).toBe("Visa ···· 1111");
 });

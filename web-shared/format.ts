@@ -17,6 +17,51 @@ export function formatMoney(amountMinor: number, currency = "INR", locale = "en-
   return format.format(toDecimal(amountMinor, digits));
 }
 
+/** Units a compact amount is counted in: India's own for rupees, powers of a thousand elsewhere. */
+const INDIAN_UNITS = [
+  [3, "K"],
+  [5, "\u00a0L"],
+  [7, "\u00a0Cr"],
+] as const;
+const UNITS = [
+  [3, "K"],
+  [6, "M"],
+  [9, "B"],
+] as const;
+
+/** `1_234_567_00, "INR"` → `₹12.3 L`, `150_000, "USD"` → `$1.5K`: one decimal at most, rounded half up. */
+export function formatMoneyCompact(amountMinor: number, currency = "INR", locale = "en-IN"): string {
+  const digits = minorDigits(currency);
+  const amount = BigInt(Math.abs(amountMinor));
+  let unit = 10n ** BigInt(digits);
+  let suffix = "";
+  for (const [power, next] of currency === "INR" ? INDIAN_UNITS : UNITS) {
+    const larger = 10n ** BigInt(power + digits);
+    // Compared after rounding: ₹99,999 is ₹1 L, not ₹100K.
+    if (tenths(amount, unit) * unit < larger * 10n) break;
+    [unit, suffix] = [larger, next];
+  }
+  const rounded = tenths(amount, unit);
+  const sign = amountMinor < 0 ? "-" : "";
+  return (
+    compactFormat(currency, locale).format(`${sign}${rounded / 10n}.${rounded % 10n}` as Intl.StringNumericLiteral) +
+    suffix
+  );
+}
+
+function tenths(amount: bigint, unit: bigint): bigint {
+  return (amount * 20n + unit) / (unit * 2n);
+}
+
+/** The amount in full where that is short enough for a tile, else compact. */
+export function formatMoneyFitting(amountMinor: number, currency = "INR"): string {
+  const full = formatMoney(amountMinor, currency);
+  return full.length <= FITTING_CHARACTERS ? full : formatMoneyCompact(amountMinor, currency);
+}
+
+/** `₹99,99,999.00`: what the narrowest tile holds on one line. */
+const FITTING_CHARACTERS = 13;
+
 /** `50000` → `500.00`, without sign of currency or grouping: what a person types into an amount field. */
 export function minorToInput(amountMinor: number, currency = "INR"): string {
   return String(toDecimal(amountMinor, minorDigits(currency)));
@@ -68,32 +113,23 @@ export function formatCount(count: number, locale = "en-IN"): string {
   return new Intl.NumberFormat(locale).format(count);
 }
 
-const NETWORK_NAMES: Readonly<Record<string, string>> = {
-  visa: "Visa",
-  mastercard: "Mastercard",
-  amex: "American Express",
-  rupay: "RuPay",
-};
-
-/** How a payment was made: `Visa ···· 1111`, `UPI success@upi`. */
-export function formatInstrument(payment: {
-  method: string;
-  vpa?: string | null;
-  card_network?: string | null;
-  card_last4?: string | null;
-}): string {
-  if (payment.method === "upi") return `UPI ${payment.vpa ?? ""}`.trim();
-  return `${NETWORK_NAMES[payment.card_network ?? ""] ?? "Card"} ···· ${payment.card_last4 ?? ""}`.trim();
+function moneyFormat(currency: string, locale = "en-IN"): Intl.NumberFormat {
+  return cachedFormat(currency, locale, {});
 }
 
-function moneyFormat(currency: string, locale = "en-IN"): Intl.NumberFormat {
-  const key = `${locale} ${currency}`;
+function compactFormat(currency: string, locale: string): Intl.NumberFormat {
+  return cachedFormat(currency, locale, { minimumFractionDigits: 0, maximumFractionDigits: 1 });
+}
+
+/** An unknown currency is a plain number with two decimals. */
+function cachedFormat(currency: string, locale: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${locale} ${currency} ${options.maximumFractionDigits}`;
   let format = formatters.get(key);
   if (!format) {
     try {
-      format = new Intl.NumberFormat(locale, { style: "currency", currency });
+      format = new Intl.NumberFormat(locale, { style: "currency", currency, ...options });
     } catch {
-      format = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+      format = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2, ...options });
     }
     formatters.set(key, format);
   }

@@ -1,21 +1,24 @@
 /** The page: summary on one side, what can be done now on the other. Every part stays in the document, hidden or shown. */
 import { useEffect, useState } from "preact/hooks";
+import type { Method } from "sdk/types";
 import { formatMoney } from "web-shared/format";
+import { METHOD_NAMES } from "web-shared/methods";
 import type { Api } from "./flow/api.ts";
 import type { ParentLine } from "./flow/parent.ts";
 import { useCheckout } from "./flow/use-checkout.ts";
+import { useDrafts } from "./flow/use-drafts.ts";
 import { useFrame } from "./flow/use-frame.ts";
+import { type Drafts, FORMS, methodFor } from "./methods.ts";
 import type { Place } from "./place.ts";
-import { CardForm } from "./sections/card-form.tsx";
+import type { FormProps, MethodForm } from "./sections/method-form.ts";
 import { Methods } from "./sections/methods.tsx";
 import { Processing } from "./sections/processing.tsx";
-import { Receipt } from "./sections/receipt.tsx";
+import { Receipt, titleOf } from "./sections/receipt.tsx";
 import { Summary } from "./sections/summary.tsx";
 import { TestBanner } from "./sections/test-banner.tsx";
 import { Trouble, troubleOf } from "./sections/trouble.tsx";
-import { UpiForm } from "./sections/upi-form.tsx";
-import { type Checkout, isLocked } from "./state/checkout.ts";
-import { type CardText, EMPTY_CARD, methodFor, type Outcome, testCard, testVpa } from "./state/test-data.ts";
+import { type Checkout, isLocked, isRefunded } from "./state/checkout.ts";
+import type { Outcome } from "./state/test-data.ts";
 import type { Texts } from "./texts/en.ts";
 import { useTexts } from "./texts/language.ts";
 
@@ -29,8 +32,7 @@ interface Props {
 export function App({ api, place, line, onLanguage }: Props) {
   const texts = useTexts();
   const { state, choose, pay, retry, reload } = useCheckout(api, place, line);
-  const [vpa, setVpa] = useState("");
-  const [card, setCard] = useCard(state);
+  const { drafts, change, prefill } = useDrafts(state);
   const [outcome, setOutcome] = useState<Outcome>("success");
   const [wanted, setWanted] = useState<Checkout["method"]>(null);
   const { root, returning } = useFrame(line, state);
@@ -38,12 +40,11 @@ export function App({ api, place, line, onLanguage }: Props) {
   const amount = order ? formatMoney(order.amount, order.currency) : "";
   const paying = screen === "ready" || screen === "submitting";
   const busy = screen === "submitting";
-  const forms = { busy, amount, problem: state.fieldProblem, onPay: pay };
+  const forms = { busy, amount, order, outcome, problem: state.fieldProblem, onPay: pay };
 
   useEffect(() => {
-    line.onInit(({ prefill, method: asked }) => {
-      if (prefill?.vpa) setVpa(prefill.vpa);
-      if (prefill?.name) setCard({ name: prefill.name });
+    line.onInit(({ prefill: given, method: asked }) => {
+      if (given) prefill(given);
       setWanted(asked ?? null);
     });
   }, [line]);
@@ -56,10 +57,10 @@ export function App({ api, place, line, onLanguage }: Props) {
   }, [order, texts]);
 
   const fill = (): void => {
-    const filled = methodFor(outcome, method);
+    const year = new Date().getFullYear();
+    const filled = methodFor(outcome, method, year);
     choose(filled);
-    if (filled === "upi") setVpa(testVpa(outcome));
-    else setCard(testCard(outcome, new Date().getFullYear()));
+    change(filled, FORMS[filled].testData(outcome, year) ?? {});
   };
 
   return (
@@ -76,6 +77,7 @@ export function App({ api, place, line, onLanguage }: Props) {
           orderId={place.orderId}
           amount={amount}
           paid={screen === "success" || screen === "paid"}
+          refunded={isRefunded(state.payment)}
           loading={screen === "loading" && !order}
         />
         <section>
@@ -85,16 +87,17 @@ export function App({ api, place, line, onLanguage }: Props) {
           </div>
           <div class="choice" hidden={!paying}>
             <h1 id="choose">{texts.choose}</h1>
-            <Methods offered={order?.methods ?? ["upi", "card"]} chosen={method} busy={busy} onChoose={choose} />
-            <UpiForm
-              {...forms}
-              order={order}
-              shown={method === "upi"}
-              vpa={vpa}
-              onVpa={setVpa}
-              onScan={order?.test_mode ? () => pay({ method: "upi", vpa: testVpa(outcome) }) : undefined}
-            />
-            <CardForm {...forms} shown={method === "card"} card={card} onCard={setCard} />
+            <Methods offered={order?.methods ?? METHOD_NAMES} chosen={method} busy={busy} onChoose={choose} />
+            {METHOD_NAMES.map((name) => (
+              <MethodSection
+                key={name}
+                name={name}
+                {...forms}
+                shown={method === name}
+                draft={drafts[name]}
+                onDraft={(part) => change(name, part)}
+              />
+            ))}
           </div>
           <Processing state={state} />
           <Receipt
@@ -131,20 +134,10 @@ function toolsOn(screen: Checkout["screen"]): "shown" | "reserved" | "none" {
   return screen === "loading" || screen === "submitting" ? "reserved" : "none";
 }
 
-/** The card's text. Number and code are wiped with every answer, and when the page is left. */
-function useCard(state: Checkout): [CardText, (change: Partial<CardText>) => void] {
-  const [card, setCard] = useState(EMPTY_CARD);
-  const change = (part: Partial<CardText>): void => setCard((before) => ({ ...before, ...part }));
-  const gone = state.screen !== "ready" && state.screen !== "submitting";
-  useEffect(() => {
-    if (gone) setCard(EMPTY_CARD);
-  }, [gone]);
-  useEffect(() => {
-    const wipe = (): void => change({ number: "", cvv: "" });
-    addEventListener("pagehide", wipe);
-    return () => removeEventListener("pagehide", wipe);
-  }, []);
-  return [card, change];
+/** The form of one method. */
+function MethodSection<Name extends Method>({ name, ...props }: { name: Name } & FormProps<Drafts[Name]>) {
+  const { Form }: MethodForm<Drafts[Name]> = FORMS[name];
+  return <Form {...props} />;
 }
 
 /** What a screen reader is told when the screen changes. */
@@ -159,9 +152,9 @@ function announced(state: Checkout, texts: Texts): string {
     case "processing":
       return texts.processing;
     case "success":
-      return texts.success;
+      return isRefunded(state.payment) ? texts.refunded_title : texts.success;
     case "paid":
-      return texts.paid_title;
+      return titleOf(state, texts);
     default:
       return "";
   }

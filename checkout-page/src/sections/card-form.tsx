@@ -1,7 +1,8 @@
 /** Paying by card. Number and code live in this page's memory only, and leave it with the answer. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Field } from "web-shared/field";
+import { METHODS } from "web-shared/methods";
 import type { Instrument } from "../flow/api.ts";
-import type { FieldProblem } from "../state/checkout.ts";
 import {
   BRAND_NAMES,
   brandOf,
@@ -19,24 +20,15 @@ import {
 } from "../state/instrument.ts";
 import type { CardText } from "../state/test-data.ts";
 import { useTexts } from "../texts/language.ts";
-import { Field } from "../ui/field.tsx";
 import { PayButton } from "../ui/pay-button.tsx";
-
-interface Props {
-  shown: boolean;
-  busy: boolean;
-  amount: string;
-  card: CardText;
-  problem: FieldProblem | null;
-  onCard(change: Partial<CardText>): void;
-  onPay(instrument: Instrument): void;
-}
+import type { FormProps } from "./method-form.ts";
 
 type JudgedField = "number" | "expiry" | "cvv";
 const NONE_JUDGED: Readonly<Record<JudgedField, boolean>> = { number: false, expiry: false, cvv: false };
 const ALL_JUDGED: Readonly<Record<JudgedField, boolean>> = { number: true, expiry: true, cvv: true };
 
-export function CardForm({ shown, busy, amount, card, problem, onCard, onPay }: Props) {
+export function CardForm(props: FormProps<CardText>) {
+  const { shown, busy, amount, draft: card, problem, onDraft: onCard, onPay } = props;
   const texts = useTexts();
   const form = useRef<HTMLFormElement>(null);
   const [judged, setJudged] = useState(NONE_JUDGED);
@@ -69,7 +61,15 @@ export function CardForm({ shown, busy, amount, card, problem, onCard, onPay }: 
   }, [card.number, card.cvv]);
 
   return (
-    <form id="card-form" class="form" data-test-id="card-form" ref={form} hidden={!shown} noValidate onSubmit={submit}>
+    <form
+      id={METHODS.card.form}
+      class="form"
+      data-test-id="card-form"
+      ref={form}
+      hidden={!shown}
+      noValidate
+      onSubmit={submit}
+    >
       <NumberField
         value={card.number}
         onChange={(number) => onCard({ number })}
@@ -89,10 +89,10 @@ export function CardForm({ shown, busy, amount, card, problem, onCard, onPay }: 
           onInput={(event) => onCard({ expiry: expiryEdited(event.currentTarget.value, isErasing(event)) })}
           onBlur={() => {
             const expiry = parseExpiry(card.expiry);
-            if (expiry) onCard({ expiry: expiryShown(expiry) });
+            if (expiry) onCard({ expiry: expiryShown(expiry, new Date()) });
             judge("expiry");
           }}
-          fault={said("expiry")}
+          problem={said("expiry")}
         />
         <Field
           id="card-name"
@@ -115,7 +115,7 @@ export function CardForm({ shown, busy, amount, card, problem, onCard, onPay }: 
           value={card.cvv}
           onInput={(event) => onCard({ cvv: digitsOf(event.currentTarget.value) })}
           onBlur={() => judge("cvv")}
-          fault={said("cvv")}
+          problem={said("cvv")}
           hint={texts.cvv_hint(cvvLength(brand))}
         />
       </div>
@@ -162,7 +162,7 @@ function NumberField({ value, brand, fault, onChange, onBlur }: NumberProps) {
       value={value}
       onInput={edit}
       onBlur={onBlur}
-      fault={fault}
+      problem={fault}
       badge={brand}
     />
   );

@@ -10,13 +10,14 @@ export function Processing({ state }: { state: Checkout }) {
   const texts = useTexts();
   const shown = state.screen === "processing";
   const long = useLong(shown);
+  const waiting = state.payment && texts.methods[state.payment.method]?.waiting;
   return (
     <div class="panel" data-test-id="processing-state" hidden={!shown}>
       <span class="spinner" aria-hidden="true" />
       <PanelTitle shown={shown}>
         <span data-test-id="processing-message">{texts.processing}</span>
       </PanelTitle>
-      {state.payment?.method === "upi" && <p>{texts.processing_upi}</p>}
+      {waiting && <p>{waiting}</p>}
       <p class="muted">{long ? texts.processing_long : texts.processing_hint}</p>
     </div>
   );

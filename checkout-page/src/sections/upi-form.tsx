@@ -1,47 +1,38 @@
 /** Paying by UPI: a QR code on a desktop, links to apps on a phone, and a field for the UPI ID on both. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import { minorToInput } from "web-shared/format";
-import type { Instrument, Order } from "../flow/api.ts";
+import { METHODS } from "web-shared/methods";
+import type { Order } from "../flow/api.ts";
 import type { QrPath } from "../qr.ts";
-import type { FieldProblem } from "../state/checkout.ts";
 import { vpaFault } from "../state/instrument.ts";
+import { testUpi, type UpiText } from "../state/test-data.ts";
 import { UPI_APPS, type UpiRequest, upiLink } from "../state/upi-link.ts";
 import { useTexts } from "../texts/language.ts";
-import { Field } from "../ui/field.tsx";
 import { PayButton } from "../ui/pay-button.tsx";
+import type { FormProps } from "./method-form.ts";
 
-interface Props {
-  order: Order | null;
-  shown: boolean;
-  busy: boolean;
-  amount: string;
-  vpa: string;
-  problem: FieldProblem | null;
-  onVpa(vpa: string): void;
-  onPay(instrument: Instrument): void;
-  /** Test mode: what a scan would do. */
-  onScan?: () => void;
-}
-
-export function UpiForm({ order, shown, busy, amount, vpa, problem, onVpa, onPay, onScan }: Props) {
+export function UpiForm(props: FormProps<UpiText>) {
+  const { order, shown, busy, amount, draft, problem, outcome, onDraft, onPay } = props;
   const texts = useTexts();
   const [judged, setJudged] = useState(false);
   const field = useRef<HTMLInputElement>(null);
-  const fault = judged ? vpaFault(vpa) : null;
+  const fault = judged ? vpaFault(draft.vpa) : null;
   const request = order && upiRequest(order);
+  const scan = order?.test_mode ? () => onPay({ method: "upi", ...testUpi(outcome) }) : undefined;
   const submit = (event: Event): void => {
     event.preventDefault();
     setJudged(true);
-    if (vpaFault(vpa)) field.current?.focus();
-    else onPay({ method: "upi", vpa: vpa.trim() });
+    if (vpaFault(draft.vpa)) field.current?.focus();
+    else onPay({ method: "upi", vpa: draft.vpa.trim() });
   };
   useEffect(() => {
     if (problem?.field === "vpa") field.current?.focus();
   }, [problem]);
   return (
-    <form id="upi-form" class="form" data-test-id="upi-form" hidden={!shown} noValidate onSubmit={submit}>
-      {shown && request && <WaysToScan request={request} amount={amount} onScan={onScan} busy={busy} />}
+    <form id={METHODS.upi.form} class="form" data-test-id="upi-form" hidden={!shown} noValidate onSubmit={submit}>
+      {shown && request && <WaysToScan request={request} amount={amount} onScan={scan} busy={busy} />}
       <Field
         id="vpa"
         label={texts.vpa}
@@ -52,10 +43,10 @@ export function UpiForm({ order, shown, busy, amount, vpa, problem, onVpa, onPay
         autocomplete="off"
         maxLength={255}
         placeholder="name@bank"
-        value={vpa}
-        onInput={(event) => onVpa(event.currentTarget.value)}
-        onBlur={() => setJudged(vpa !== "")}
-        fault={(fault && texts.faults.vpa?.[fault]) || (problem?.field === "vpa" ? problem.text : null)}
+        value={draft.vpa}
+        onValue={(vpa) => onDraft({ vpa })}
+        onBlur={() => setJudged(draft.vpa !== "")}
+        problem={(fault && texts.faults.vpa?.[fault]) || (problem?.field === "vpa" ? problem.text : null)}
         hint={texts.vpa_hint}
       />
       <PayButton amount={amount} busy={busy} />

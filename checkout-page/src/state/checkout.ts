@@ -66,6 +66,11 @@ export function isLocked(screen: CheckoutState): boolean {
   return screen === "submitting" || screen === "processing";
 }
 
+/** All of it is going back, or has gone back. */
+export function isRefunded(payment: Payment | null): boolean {
+  return payment !== null && payment.amount > 0 && payment.amount_refunded >= payment.amount;
+}
+
 export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
   switch (event.type) {
     case "loaded":

@@ -1,6 +1,4 @@
 /** Instruments whose outcome is known, for the test-mode banner. Used only where the order says it is a test. */
-import type { Method } from "sdk/types";
-
 export type Outcome = "success" | "declined" | "insufficient" | "timeout" | "unknown" | "slow";
 
 export const OUTCOMES: readonly Outcome[] = ["success", "declined", "insufficient", "timeout", "unknown", "slow"];
@@ -19,13 +17,14 @@ const NUMBERS: Readonly<Partial<Record<Outcome, string>>> = {
   insufficient: "4000 0000 0000 9995",
 };
 
-export function testVpa(outcome: Outcome): string {
-  return VPAS[outcome];
+export interface UpiText {
+  vpa: string;
 }
 
-/** A card has only three of the outcomes; for the others UPI must be chosen. */
-export function methodFor(outcome: Outcome, chosen: Method | null): Method {
-  return NUMBERS[outcome] && chosen === "card" ? "card" : "upi";
+export const EMPTY_UPI: UpiText = { vpa: "" };
+
+export function testUpi(outcome: Outcome): UpiText {
+  return { vpa: VPAS[outcome] };
 }
 
 export interface CardText {
@@ -37,7 +36,9 @@ export interface CardText {
 
 export const EMPTY_CARD: CardText = { number: "", expiry: "", name: "", cvv: "" };
 
-export function testCard(outcome: Outcome, year: number): CardText {
+/** A card has only three of the outcomes; null for the others. */
+export function testCard(outcome: Outcome, year: number): CardText | null {
+  const number = NUMBERS[outcome];
   const expiry = `12/${String((year + 3) % 100).padStart(2, "0")}`;
-  return { number: NUMBERS[outcome] ?? "", expiry, name: "Test Payer", cvv: "123" };
+  return number ? { number, expiry, name: "Test Payer", cvv: "123" } : null;
 }

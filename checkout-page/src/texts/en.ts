@@ -1,4 +1,13 @@
 /** Every text of the checkout, in English. Other languages have the same keys (the type checker sees to it). */
+import type { Method } from "sdk/types";
+
+interface MethodTexts {
+  label: string;
+  hint: string;
+  /** What the payer has to do while the bank decides. */
+  waiting: string;
+}
+
 export const en = {
   title: "Payment",
   pay_merchant: (merchant: string) => `Pay ${merchant}`,
@@ -7,10 +16,10 @@ export const en = {
   order: "Order",
   receipt: "Receipt",
   choose: "How would you like to pay?",
-  upi: "UPI",
-  upi_hint: "Any UPI app",
-  card: "Card",
-  card_hint: "Credit or debit",
+  methods: {
+    upi: { label: "UPI", hint: "Any UPI app", waiting: "Approve the request in your UPI app." },
+    card: { label: "Card", hint: "Credit or debit", waiting: "" },
+  } satisfies Record<Method, MethodTexts>,
   vpa: "UPI ID",
   vpa_hint: "A request appears in your UPI app; approve it there.",
   scan: "Scan with any UPI app",
@@ -45,13 +54,16 @@ export const en = {
   submitting: "Sending payment...",
   processing: "Processing payment...",
   processing_hint: "Do not pay again. This page follows the payment by itself.",
-  processing_upi: "Approve the request in your UPI app.",
   processing_long:
     "This takes longer than usual. The payment goes on even if you close this page, and you are never charged twice.",
   success_title: "Payment successful",
   success: "Your payment has been processed successfully",
   paid_title: "This order is already paid",
   paid: "Nothing more is due. Here is the receipt.",
+  refunded_title: "This payment was refunded",
+  refunded_whole: (amount: string) => `${amount} is going back, or has gone back, to the account it was paid from.`,
+  refunded: "Refunds",
+  amount_refunded: "Amount refunded",
   payment_id: "Payment ID",
   amount: "Amount",
   paid_to: "Paid to",

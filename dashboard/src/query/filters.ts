@@ -3,15 +3,15 @@
  * parameters; grammar.ts is the search box. Days are the reader's own; the API is asked in instants.
  */
 
-import type { Payment, PaymentStatus } from "web-shared/wire";
+import { METHOD_NAMES } from "web-shared/methods";
+import type { Method, Payment, PaymentStatus } from "web-shared/wire";
 import type { Query } from "../api/client.ts";
 
 export const STATUSES: readonly PaymentStatus[] = ["CREATED", "PROCESSING", "SUCCESS", "FAILED"];
-export const METHODS = ["upi", "card"] as const;
 
 export interface Filters {
   status: PaymentStatus | null;
-  method: "upi" | "card" | null;
+  method: Method | null;
   orderId: string | null;
   /** Free text: a payment id, a VPA or the last four digits. */
   text: string | null;
@@ -45,7 +45,7 @@ export function filtersFromSearch(search: string): Filters {
   const status = given.get("status")?.toUpperCase();
   return {
     status: STATUSES.find((known) => known === status) ?? null,
-    method: METHODS.find((known) => known === given.get("method")) ?? null,
+    method: METHOD_NAMES.find((known) => known === given.get("method")) ?? null,
     orderId: given.get("order_id") || null,
     text: given.get("q") || null,
     from: moment(given.get("from")),

@@ -10,8 +10,9 @@
  *
  * What is not understood is answered with a sentence; no word is dropped in silence. `filtersToText` is the inverse.
  */
+import { METHOD_NAMES } from "web-shared/methods";
 import { minorToRupees, rupeesToMinor } from "./amount.ts";
-import { type Filters, METHODS, NO_FILTERS, STATUSES } from "./filters.ts";
+import { type Filters, NO_FILTERS, STATUSES } from "./filters.ts";
 
 export type Understood =
   | { kind: "filters"; filters: Filters }
@@ -90,7 +91,7 @@ function readField(filters: Filters, name: string, operator: string, value: stri
     case "status":
       return readChoice(filters, "status", STATUSES, value.toUpperCase());
     case "method":
-      return readChoice(filters, "method", METHODS, value.toLowerCase());
+      return readChoice(filters, "method", METHOD_NAMES, value.toLowerCase());
     case "order":
       return { ...filters, orderId: value };
     case "captured":

@@ -1,37 +1,13 @@
-/** Labelled inputs. A problem is tied to its field by `aria-describedby` and announced by the form. */
-import type { ComponentChildren, JSX } from "preact";
+/** Labelled inputs beside the shared text field, with the same note. */
+import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
+import { FieldNote } from "web-shared/field";
 
 interface Common {
   label: string;
   hint?: ComponentChildren;
   problem?: string | null;
   testId?: string;
-}
-
-type InputProps = Common &
-  Omit<JSX.IntrinsicElements["input"], "label" | "id" | "onInput"> & {
-    value: string;
-    onValue: (value: string) => void;
-  };
-
-export function Field({ label, hint, problem, testId, value, onValue, ...input }: InputProps) {
-  const id = useId();
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <input
-        {...input}
-        id={id}
-        value={value}
-        data-test-id={testId}
-        aria-invalid={problem ? true : undefined}
-        aria-describedby={hint || problem ? `${id}-note` : undefined}
-        onInput={(event) => onValue(event.currentTarget.value)}
-      />
-      <FieldNote id={id} hint={hint} problem={problem} />
-    </div>
-  );
 }
 
 type SelectProps = Common & {
@@ -49,7 +25,8 @@ export function Select({ label, hint, problem, testId, value, onValue, options }
         id={id}
         value={value}
         data-test-id={testId}
-        aria-describedby={hint || problem ? `${id}-note` : undefined}
+        aria-invalid={problem ? true : undefined}
+        aria-describedby={`${id}-note`}
         onChange={(event) => onValue(event.currentTarget.value)}
       >
         {options.map(([option, text]) => (
@@ -77,7 +54,8 @@ export function TextArea({ label, hint, problem, testId, value, onValue, rows, p
         placeholder={placeholder}
         spellcheck={false}
         data-test-id={testId}
-        aria-describedby={hint || problem ? `${id}-note` : undefined}
+        aria-invalid={problem ? true : undefined}
+        aria-describedby={`${id}-note`}
         onInput={(event) => onValue(event.currentTarget.value)}
       />
       <FieldNote id={id} hint={hint} problem={problem} />
@@ -103,14 +81,5 @@ export function Check({ label, checked, onChecked, disabled }: CheckProps) {
       />
       <span>{label}</span>
     </label>
-  );
-}
-
-function FieldNote({ id, hint, problem }: { id: string; hint?: ComponentChildren; problem?: string | null }) {
-  if (!hint && !problem) return null;
-  return (
-    <p id={`${id}-note`} class={problem ? "field-note bad" : "field-note"}>
-      {problem || hint}
-    </p>
   );
 }

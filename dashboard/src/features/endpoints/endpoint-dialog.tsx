@@ -1,10 +1,11 @@
 /** Add or change an endpoint. */
 import { useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import type { Endpoint, EndpointWithSecret } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Check, Field, Select } from "../../ui/field.tsx";
+import { Check, Select } from "../../ui/field.tsx";
 import { FormProblem } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
 import { USUAL_EVENTS, WEBHOOK_EVENTS } from "../webhooks/event-types.ts";

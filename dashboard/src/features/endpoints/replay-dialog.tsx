@@ -1,11 +1,11 @@
 /** Send an endpoint the events of a span again: how many first, then the order. They carry `webhook-replay: true`. */
 import { useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import { formatCount } from "web-shared/format";
 import type { Endpoint, Matching } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Field } from "../../ui/field.tsx";
 import { FormProblem } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
 

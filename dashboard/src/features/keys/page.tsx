@@ -1,5 +1,6 @@
 /** The API keys: made, rotated with an overlap, revoked. A secret is shown once. */
 import { useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import type { ApiKey, KeyPair } from "web-shared/wire";
 import type { Listed } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
@@ -8,7 +9,7 @@ import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Field, Select } from "../../ui/field.tsx";
+import { Select } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { SecretOnce } from "../../ui/secret-once.tsx";

@@ -1,7 +1,7 @@
 /** Sign in. */
 import { useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import { useGateway } from "../../session/session-context.tsx";
-import { Field } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { FormProblem } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";

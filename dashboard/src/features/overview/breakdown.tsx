@@ -1,5 +1,6 @@
 /** How the span's payments split: by method, by reason of failure, by time to their outcome. */
-import { formatCount, formatDuration, formatMoney, formatPercent } from "web-shared/format";
+import { formatCount, formatDuration, formatMoneyFitting, formatPercent } from "web-shared/format";
+import { methodOf } from "web-shared/methods";
 import type { AnalyticsSummary } from "web-shared/wire";
 
 export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: string }) {
@@ -15,9 +16,9 @@ export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: 
             <Share
               key={row.method}
               href={`${list}&method=${row.method}`}
-              name={row.method === "upi" ? "UPI" : "Card"}
+              name={methodOf(row.method).label}
               share={row.count / Math.max(summary.payments_total, 1)}
-              note={`${formatCount(row.count)} · ${formatMoney(row.volume_minor)}`}
+              note={`${formatCount(row.count)} · ${formatMoneyFitting(row.volume_minor, summary.currency)}`}
             />
           ))}
         </ul>

@@ -1,6 +1,6 @@
 /** How business goes: figures of a span of time, their course, what they are made of, the latest payments. */
 import { useMemo } from "preact/hooks";
-import { formatCount, formatMoney } from "web-shared/format";
+import { formatCount, formatMoney, formatMoneyCompact } from "web-shared/format";
 import type { AnalyticsSummary, Timeseries } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
 import { useFollowing } from "../../live/following.ts";
@@ -44,7 +44,7 @@ export function OverviewPage() {
         <>
           <Tiles summary={numbers.value?.summary ?? null} from={from} />
           {numbers.value && <Owed owed={numbers.value.summary.owed} currency={numbers.value.summary.currency} />}
-          <Course buckets={numbers.value?.buckets ?? null} span={span} />
+          <Course numbers={numbers.value} span={span} />
           {numbers.value && <Breakdown summary={numbers.value.summary} from={from} />}
         </>
       )}
@@ -87,8 +87,10 @@ function SpanChoice({ chosen }: { chosen: Span }) {
   );
 }
 
-function Course({ buckets, span }: { buckets: Bucket[] | null; span: Span }) {
-  if (!buckets) return <div class="card chart-wait" aria-busy="true" />;
+function Course({ numbers, span }: { numbers: Numbers | null; span: Span }) {
+  if (!numbers) return <div class="card chart-wait" aria-busy="true" />;
+  const { buckets } = numbers;
+  const { currency } = numbers.summary;
   const each = span.bucket === "hour" ? "hour" : "day";
   const name = span.bucket === "hour" ? "Hour" : "Day";
   return (
@@ -96,8 +98,8 @@ function Course({ buckets, span }: { buckets: Bucket[] | null; span: Span }) {
       <BarChart
         title={`Volume by ${each}`}
         points={buckets.map((bucket) => pointOf(bucket, span, bucket.volumeMinor))}
-        valueText={(minor) => formatMoney(minor)}
-        axisText={shortMoney}
+        valueText={(minor) => formatMoney(minor, currency)}
+        axisText={(minor) => formatMoneyCompact(minor, currency)}
         columns={[name, "Volume"]}
       />
       <BarChart
@@ -113,10 +115,4 @@ function Course({ buckets, span }: { buckets: Bucket[] | null; span: Span }) {
 
 function pointOf(bucket: Bucket, span: Span, value: number): Point {
   return { label: bucketLabel(bucket.at, span.bucket), name: bucketName(bucket.at, span.bucket), value };
-}
-
-/** `₹1.5K`, `₹2L`: an axis needs the size, not the paise. */
-function shortMoney(minor: number): string {
-  const format = { style: "currency", currency: "INR", notation: "compact", maximumFractionDigits: 1 } as const;
-  return new Intl.NumberFormat("en-IN", format).format(minor / 100);
 }

@@ -1,23 +1,25 @@
 /** The figures of the span. Each leads to the list behind it. */
 import type { ComponentChildren } from "preact";
-import { formatCount, formatDuration, formatMoney, formatPercent } from "web-shared/format";
+import { formatCount, formatDuration, formatMoney, formatMoneyFitting, formatPercent } from "web-shared/format";
 import type { AnalyticsSummary, PeriodNumbers } from "web-shared/wire";
 import { type Movement, pointsMovement, relativeMovement } from "./movement.ts";
 
 interface TileProps {
   label: string;
   value: string;
+  /** The value in full, where `value` may be shortened. */
+  whole?: string;
   testId?: string;
   href: string;
   movement?: Movement | null;
   note?: ComponentChildren;
 }
 
-function Tile({ label, value, testId, href, movement, note }: TileProps) {
+function Tile({ label, value, whole, testId, href, movement, note }: TileProps) {
   return (
     <a class="card tile" href={href}>
       <span class="tile-label">{label}</span>
-      <span class="tile-value" data-test-id={testId}>
+      <span class="tile-value" data-test-id={testId} title={whole === value ? undefined : whole}>
         {value}
       </span>
       <span class="tile-note">
@@ -37,11 +39,16 @@ export function Tiles({ summary, from }: { summary: AnalyticsSummary | null; fro
     <div class="tiles" data-test-id="stats-container">
       <Tile
         label="Volume"
-        value={formatMoney(summary.volume_minor)}
+        value={formatMoneyFitting(summary.volume_minor, summary.currency)}
+        whole={formatMoney(summary.volume_minor, summary.currency)}
         testId="total-amount"
         href={list("&status=success")}
         movement={relativeMovement(summary.volume_minor, previous?.volume_minor)}
-        note={summary.refunded_minor > 0 ? `${formatMoney(summary.refunded_minor)} refunded` : "successful payments"}
+        note={
+          summary.refunded_minor > 0
+            ? `${formatMoneyFitting(summary.refunded_minor, summary.currency)} refunded`
+            : "successful payments"
+        }
       />
       <Tile
         label="Payments"

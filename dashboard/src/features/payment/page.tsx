@@ -1,6 +1,7 @@
 /** One payment: what it is, what can be done with it, everything that happened to it. */
 import { useState } from "preact/hooks";
-import { formatInstrument, formatMoney } from "web-shared/format";
+import { formatMoney } from "web-shared/format";
+import { formatInstrument } from "web-shared/methods";
 import type { Payment, Refund, Timeline } from "web-shared/wire";
 import { newIdempotencyKey } from "../../api/client.ts";
 import type { Change, Page } from "../../api/types.ts";

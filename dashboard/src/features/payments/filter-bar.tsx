@@ -1,6 +1,8 @@
 /** The filters as fields, for those who do not type the search language. Each change is a new address. */
+
+import { METHOD_NAMES, METHODS } from "web-shared/methods";
 import { minorToRupees, rupeesToMinor } from "../../query/amount.ts";
-import { type Filters, isFiltered, METHODS, NO_FILTERS, STATUSES } from "../../query/filters.ts";
+import { type Filters, isFiltered, NO_FILTERS, STATUSES } from "../../query/filters.ts";
 import { Choice, Entry } from "../../ui/filter.tsx";
 
 export interface FilterBarProps {
@@ -22,8 +24,8 @@ export function FilterBar({ filters, onFilters }: FilterBarProps) {
       <Choice
         label="Method"
         value={filters.method ?? ""}
-        options={METHODS.map((method) => [method, method === "upi" ? "UPI" : "card"] as const)}
-        onValue={(value) => set({ method: METHODS.find((method) => method === value) ?? null })}
+        options={METHOD_NAMES.map((name) => [name, METHODS[name].label] as const)}
+        onValue={(value) => set({ method: METHOD_NAMES.find((name) => name === value) ?? null })}
       />
       <Choice
         label="Captured"

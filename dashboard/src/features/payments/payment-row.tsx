@@ -1,5 +1,6 @@
 /** One payment as a row of a list. */
-import { formatInstrument, formatMoney } from "web-shared/format";
+import { formatMoney } from "web-shared/format";
+import { methodOf } from "web-shared/methods";
 import type { Payment } from "web-shared/wire";
 import { Cell, type Column } from "../../list/list-table.tsx";
 import { Pill } from "../../ui/pill.tsx";
@@ -50,7 +51,7 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
           <span class="method" data-test-id="method">
             {payment.method}
           </span>{" "}
-          <span>{instrumentDetail(payment)}</span>
+          <span>{methodOf(payment.method).detail(payment)}</span>
         </span>
       </Cell>
       <Cell label="Status">
@@ -79,11 +80,6 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       )}
     </tr>
   );
-}
-
-/** The instrument without the word for its method, which stands before it. */
-function instrumentDetail(payment: Payment): string {
-  return payment.method === "upi" ? (payment.vpa ?? "") : formatInstrument(payment).replace(/^Card /, "");
 }
 
 /** What became of the money, where it is not what the status says. */

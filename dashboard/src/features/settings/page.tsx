@@ -1,12 +1,13 @@
 /** What the merchant is called, who may frame the checkout, whether pages may make orders. */
 import { useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import { inputToMinor, minorToInput } from "web-shared/format";
 import type { Merchant } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { CopyableId } from "../../ui/copy.tsx";
-import { Check, Field, TextArea } from "../../ui/field.tsx";
+import { Check, TextArea } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { ErrorState, FormProblem, Skeleton } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";

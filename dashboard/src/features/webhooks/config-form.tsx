@@ -1,12 +1,12 @@
 /** The one-endpoint form: where to send, the secret that signs, a test. More than one: the endpoints page. */
 import { useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import type { WebhookConfig } from "web-shared/wire";
 import { type Resource, useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
-import { Field } from "../../ui/field.tsx";
 import { ErrorState, FormProblem, Skeleton } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
 

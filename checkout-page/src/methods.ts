@@ -1,0 +1,46 @@
+/** The form of each method. Its label and icon are in web-shared/methods.ts, its words in texts/. */
+import type { Method } from "sdk/types";
+import { METHOD_NAMES } from "web-shared/methods";
+import { CardForm } from "./sections/card-form.tsx";
+import type { MethodForm } from "./sections/method-form.ts";
+import { UpiForm } from "./sections/upi-form.tsx";
+import {
+  type CardText,
+  EMPTY_CARD,
+  EMPTY_UPI,
+  type Outcome,
+  testCard,
+  testUpi,
+  type UpiText,
+} from "./state/test-data.ts";
+
+/** What the payer has typed so far. */
+export interface Drafts {
+  upi: UpiText;
+  card: CardText;
+}
+
+type Forms = { readonly [Name in Method]: MethodForm<Drafts[Name]> };
+
+export const FORMS: Forms = {
+  upi: {
+    Form: UpiForm,
+    empty: EMPTY_UPI,
+    prefilled: ({ vpa }) => (vpa ? { vpa } : {}),
+    testData: testUpi,
+    kept: (draft) => draft,
+  },
+  card: {
+    Form: CardForm,
+    empty: EMPTY_CARD,
+    prefilled: ({ name }) => (name ? { name } : {}),
+    testData: testCard,
+    kept: () => EMPTY_CARD,
+  },
+};
+
+/** The chosen method where it can have this outcome, else the first that can. */
+export function methodFor(outcome: Outcome, chosen: Method | null, year: number): Method {
+  const able = METHOD_NAMES.filter((name) => FORMS[name].testData(outcome, year));
+  return able.find((name) => name === chosen) ?? able[0] ?? "upi";
+}

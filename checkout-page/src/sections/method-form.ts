@@ -1,0 +1,30 @@
+/** What the checkout gives the form of a method, and what it must know about each. */
+import type { ComponentType } from "preact";
+import type { Prefill } from "sdk/types";
+import type { Instrument, Order } from "../flow/api.ts";
+import type { FieldProblem } from "../state/checkout.ts";
+import type { Outcome } from "../state/test-data.ts";
+
+export interface FormProps<Draft> {
+  shown: boolean;
+  busy: boolean;
+  amount: string;
+  order: Order | null;
+  draft: Draft;
+  problem: FieldProblem | null;
+  /** Test mode: what the next payment is to do. */
+  outcome: Outcome;
+  onDraft(change: Partial<Draft>): void;
+  onPay(instrument: Instrument): void;
+}
+
+export interface MethodForm<Draft> {
+  Form: ComponentType<FormProps<Draft>>;
+  empty: Draft;
+  /** What the shop knows about its customer already. */
+  prefilled(prefill: Prefill): Partial<Draft>;
+  /** An instrument with this outcome; null where the method has none. */
+  testData(outcome: Outcome, year: number): Draft | null;
+  /** What may stay once the answer is there, or the page is left. */
+  kept(draft: Draft): Draft;
+}
