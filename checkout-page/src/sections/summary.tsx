@@ -7,11 +7,12 @@ interface Props {
   orderId: string;
   amount: string;
   paid: boolean;
+  refunded: boolean;
   /** Still on its way: grey bars stand where name and amount will be. */
   loading: boolean;
 }
 
-export function Summary({ order, orderId, amount, paid, loading }: Props) {
+export function Summary({ order, orderId, amount, paid, refunded, loading }: Props) {
   const texts = useTexts();
   const name = order?.merchant.name ?? "";
   return (
@@ -23,7 +24,7 @@ export function Summary({ order, orderId, amount, paid, loading }: Props) {
         <span class={order ? "" : "bone"}>{name}</span>
       </p>
       <div hidden={!order && !loading}>
-        <p class="muted small">{paid ? texts.amount_paid : texts.amount_to_pay}</p>
+        <p class="muted small">{refunded ? texts.amount_refunded : paid ? texts.amount_paid : texts.amount_to_pay}</p>
         <p class={order ? "amount" : "amount bone"} data-test-id="order-amount">
           {amount}
         </p>

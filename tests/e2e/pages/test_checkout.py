@@ -116,7 +116,7 @@ async def test_fields_are_judged_before_anything_is_sent(payer: Payer, api: Api)
     await payer.pay_button("card").click()
     await expect(payer.part("card-number-input")).to_be_focused()
     await payer.part("card-number-input").press_sequentially("4111111111111112")
-    await expect(payer.root.get_by_text("a digit is wrong")).to_be_visible()
+    await expect(payer.root.get_by_role("alert").filter(has_text="a digit is wrong")).to_be_visible()
     await payer.part("expiry-input").fill("01/20")
     await payer.part("cvv-input").fill("12")
     await expect(payer.root.get_by_text("This card has expired")).to_be_visible()
@@ -222,6 +222,41 @@ async def test_another_tab_on_a_paid_order_shows_the_receipt(payer: Payer, api: 
     await payer.visit(payment["order_id"])
     await expect(payer.page.locator("h1:visible")).to_have_text("This order is already paid")
     await expect(payer.part("payment-id")).to_have_text(payment["id"])
+
+
+async def test_a_refund_shows_when_the_page_is_opened_again(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.pay_by_upi()
+    await expect(payer.part("success-state")).to_be_visible()
+    payment_id = await payer.part("payment-id").inner_text()
+    await expect(payer.part("amount-refunded")).to_have_count(0)
+    await refund(api, payment_id, 20_000)
+    await payer.page.reload()
+    await expect(payer.part("amount-refunded")).to_have_text("₹200.00")
+    await expect(payer.part("success-message")).to_have_text("Your payment has been processed successfully")
+    await refund(api, payment_id, 30_000)
+    await payer.page.reload()
+    await expect(payer.part("amount-refunded")).to_have_text("₹500.00")
+    await expect(payer.root.get_by_role("heading", name="This payment was refunded")).to_be_visible()
+    await expect(payer.root.get_by_text("Nothing more is due")).to_have_count(0)
+    assert await axe(payer.page) == []
+
+
+async def refund(api: Api, payment_id: str, amount: int) -> None:
+    refund = (await api.post(f"/payments/{payment_id}/refunds", {"amount": amount})).json()
+    assert (await api.decided(f"/refunds/{refund['id']}"))["status"] == "PROCESSED"
+
+
+async def test_an_expiry_that_a_password_manager_fills_in_is_read(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.fill_card()
+    await payer.part("expiry-input").fill("203911")
+    await payer.part("cvv-input").focus()
+    await expect(payer.part("expiry-input")).to_have_value("11/39")
+    await payer.pay_button("card").click()
+    await expect(payer.part("success-state")).to_be_visible()
 
 
 async def test_a_tab_that_was_open_meanwhile_does_not_pay_twice(payer: Payer, api: Api) -> None:
