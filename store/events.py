@@ -34,14 +34,26 @@ async def place_of_event(pool: asyncpg.Pool, merchant_id: str, event_id: str) ->
 
 
 async def list_events(
-    pool: asyncpg.Pool, merchant_id: str, after: FeedPlace, *, type_: str | None, payment_id: str | None, limit: int
+    pool: asyncpg.Pool,
+    merchant_id: str,
+    after: FeedPlace | None,
+    *,
+    newest_first: bool = False,
+    type_: str | None,
+    payment_id: str | None,
+    limit: int,
 ) -> list[FeedEvent]:
-    """The merchant's next events that pass the filter (events_feed; with a payment: events_pkey)."""
+    """The events behind `after` that pass the filter, in this direction (events_feed; with a payment: events_pkey)."""
+    comparison, direction = ("<", " DESC") if newest_first else (">", "")
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
-    conditions.add(
-        "(txid, order_id, sequence) > ({}::text::xid8, {}, {})", str(after.txid), after.order_id, after.sequence
-    )
+    if after is not None:
+        conditions.add(
+            f"(txid, order_id, sequence) {comparison} ({{}}::text::xid8, {{}}, {{}})",
+            str(after.txid),
+            after.order_id,
+            after.sequence,
+        )
     conditions.add("txid < pg_snapshot_xmin(pg_current_snapshot())")
     conditions.add_given("type = {}", type_)
     if payment_id is not None:
@@ -51,7 +63,7 @@ async def list_events(
         conditions.add("order_id = {} AND position({} IN payload) > 0", order_id, f'"{payment_id}"')
     rows = await pool.fetch(
         f"SELECT txid::text AS txid, order_id, sequence, payload\n  FROM events\n {conditions.sql}\n"
-        f" ORDER BY events.txid, order_id, sequence\n LIMIT {int(limit)}",
+        f" ORDER BY events.txid{direction}, order_id{direction}, sequence{direction}\n LIMIT {int(limit)}",
         *conditions.parameters,
     )
     return [FeedEvent(FeedPlace(int(row["txid"]), row["order_id"], row["sequence"]), row["payload"]) for row in rows]

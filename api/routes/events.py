@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -32,7 +32,8 @@ EVENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Event not found")
 @router.get(
     "/events",
     summary="Every event of the merchant, in order, complete",
-    description="Go on with `after` = `next_cursor`, for ever: an event is shown once nothing older can still appear.",
+    description="Go on with `after` = `next_cursor`, for ever: an event is shown once nothing older can still appear. "
+    "With `order=newest` the latest event comes first, and `after` leads to older ones.",
     response_model=EventPage,
     responses=errors(400, 401, 503),
 )
@@ -40,6 +41,7 @@ async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(authenticated)],
     after: Annotated[str | None, Query(max_length=64, description="`next_cursor`, or an event's id")] = None,
+    order: Literal["oldest", "newest"] = "oldest",
     type: EventType | None = None,
     payment_id: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
@@ -47,17 +49,23 @@ async def list_(
     pool = parts_of(request).pool
     place = await _place(parts_of(request), caller.merchant_id, after)
     found = await list_events(
-        pool, caller.merchant_id, place, type_=type, payment_id=payment_id or None, limit=limit + 1
+        pool,
+        caller.merchant_id,
+        place,
+        newest_first=order == "newest",
+        type_=type,
+        payment_id=payment_id or None,
+        limit=limit + 1,
     )
     shown = found[:limit]
-    end = shown[-1].place if shown else place
+    end = shown[-1].place if shown else place or BEGINNING
     events = [event_view(event.payload) for event in shown]
     return json_response({"data": events, "has_more": len(found) > limit, "next_cursor": end.cursor})
 
 
-async def _place(parts: Parts, merchant_id: str, after: str | None) -> FeedPlace:
+async def _place(parts: Parts, merchant_id: str, after: str | None) -> FeedPlace | None:
     if not after:
-        return BEGINNING
+        return None
     place = place_of_cursor(after) or await place_of_event(parts.pool, merchant_id, after)
     if place is None:
         raise bad_request("after must be a cursor of this list or the id of an event", "after")

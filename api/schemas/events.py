@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.orders import OrderView
+from api.schemas.payments import PaymentView
+from api.schemas.refunds import RefundView
 from api.schemas.webhooks import StatusWord
 from domain.event import EventType
 
@@ -16,8 +19,18 @@ PRIVATE = frozenset({"bank", "merchant_id", "order_id", "sequence"})
 """Of an event's body: what only our own roles need, and what stands beside the data already."""
 
 
+class EventData(BaseModel):
+    """The order, payment or refund as the event left it. A refund's event carries its payment too."""
+
+    model_config = ConfigDict(extra="allow")
+
+    order: OrderView | None = None
+    payment: PaymentView | None = None
+    refund: RefundView | None = None
+
+
 class EventView(BaseModel):
-    """What happened. `data`: the order, payment or refund as the event left it."""
+    """What happened."""
 
     id: str = Field(examples=["evt_0Xk3bQ9sLmT2vRcY_3"])
     type: EventType
@@ -26,7 +39,7 @@ class EventView(BaseModel):
     at: datetime
     caused_by: str | None = Field(description="Id of the command that led to it")
     request_id: str | None
-    data: dict[str, Any]
+    data: EventData
 
 
 class EventPage(BaseModel):

@@ -336,6 +336,43 @@ async def search(visitor: Visitor, line: str) -> None:
     await visitor.page.keyboard.press("Enter")
 
 
+async def test_events_come_newest_first_with_their_payment_and_are_counted_as_they_arrive(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    first = await merchant.pay(amount=70_000)
+    async with visiting(chrome, gateway) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open("/dashboard/events")
+        row = visitor.part("event-row").first
+        await expect(row).to_contain_text("payment.success")
+        await expect(row).to_contain_text("₹700.00")
+        await expect(row.get_by_role("link", name=first["id"])).to_have_attribute(
+            "href", f"/dashboard/payments/{first['id']}"
+        )
+        await expect(visitor.part("event-row").last).to_contain_text("order.created")
+        await expect(visitor.page.locator('[data-live="live"]')).to_be_visible()
+        second = await merchant.pay(amount=90_000)
+        await expect(visitor.part("new-events-bar")).to_have_text("4 new – show")
+        await visitor.press("new-events-bar")
+        await expect(row).to_contain_text(second["id"])
+        await visitor.examine("events")
+
+
+async def test_a_refund_is_typed_in_the_payments_own_currency(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    payment = await merchant.pay(amount=29_000, currency="USD")
+    async with visiting(chrome, gateway) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open(f"/dashboard/payments/{payment['id']}")
+        await visitor.press("refund-button")
+        amount = visitor.page.get_by_label("Amount (USD)")
+        await expect(amount).to_have_value("290.00")
+        await amount.fill("290.001")
+        await expect(visitor.page.get_by_role("alert").filter(has_text="such as 290.00")).to_be_visible()
+        await visitor.examine("refund dialog")
+
+
 async def test_keys_are_made_rotated_and_revoked_and_the_session_ends(
     chrome: Browser, gateway: Stack, merchant: SignedUp
 ) -> None:

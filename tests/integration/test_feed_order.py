@@ -72,6 +72,20 @@ async def test_the_list_of_events_passes_each_event_once(pool: asyncpg.Pool, mer
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 100])
+async def test_the_list_from_its_newest_end_passes_each_event_once(
+    pool: asyncpg.Pool, merchant_id: str, step: int
+) -> None:
+    place, seen = None, []
+    while events := await list_events(
+        pool, merchant_id, place, newest_first=True, type_=None, payment_id=None, limit=step
+    ):
+        seen += [event.place.txid for event in events]
+        place = events[-1].place
+        assert len(seen) <= len(TRANSACTIONS)
+    assert tuple(seen) == tuple(reversed(TRANSACTIONS))
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 100])
 async def test_analytics_count_each_event_once(pool: asyncpg.Pool, merchant_id: str, step: int) -> None:
     counted = 0
     while folded := await advance(pool, merchant_id, events_max=step):

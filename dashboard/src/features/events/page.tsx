@@ -1,12 +1,16 @@
-/** Everything that happened, in the order it became certain: the same feed that `GET /events` gives to programs. */
+/** Everything that happened, newest first: the history that programs read at `GET /events`, from its other end. */
 
-import type { DomainEvent } from "web-shared/wire";
+import { formatMoney } from "web-shared/format";
+import type { DomainEvent, EventType } from "web-shared/wire";
 import { queryText } from "../../api/client.ts";
 import type { Page } from "../../api/types.ts";
+import { ArrivedBar } from "../../list/arrived-bar.tsx";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";
 import { useResource } from "../../list/resource.ts";
-import { keysetPage, useList } from "../../list/use-list.ts";
+import { keysetPage, type List, useList } from "../../list/use-list.ts";
+import { useFollowing } from "../../live/following.ts";
+import { useLive } from "../../live/live-context.tsx";
 import type { Parameters } from "../../router/match.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { useGateway } from "../../session/session-context.tsx";
@@ -16,28 +20,29 @@ import { Choice } from "../../ui/filter.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { EmptyState, ErrorState, Skeleton } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { arrivedOf, subjectOf } from "./subject.ts";
 
 const PATH = "/dashboard/events";
 const ROWS = 25;
-const TYPES = [
-  "order.created",
-  "payment.created",
-  "payment.processing",
-  "payment.success",
-  "payment.failed",
-  "payment.late_success",
-  "payment.reversed",
-  "payment.reinstated",
-  "payment.captured",
-  "refund.created",
-  "refund.processed",
-  "refund.failed",
-  "refund.late_success",
-] as const;
+const TYPES = Object.keys({
+  "order.created": true,
+  "payment.created": true,
+  "payment.processing": true,
+  "payment.success": true,
+  "payment.failed": true,
+  "payment.late_success": true,
+  "payment.reversed": true,
+  "payment.reinstated": true,
+  "payment.captured": true,
+  "refund.created": true,
+  "refund.processed": true,
+  "refund.failed": true,
+  "refund.late_success": true,
+} satisfies Record<EventType, true>) as EventType[];
 const COLUMNS: readonly Column[] = [
   { label: "Event" },
-  { label: "Type" },
-  { label: "Sequence", end: true },
+  { label: "Payment" },
+  { label: "Amount", end: true },
   { label: "At" },
 ];
 
@@ -46,15 +51,16 @@ export function EventsPage() {
   const given = new URLSearchParams(usePlace().search);
   const type = TYPES.find((known) => known === given.get("type")) ?? null;
   const after = given.get("after");
-  const list = useList<DomainEvent>(`${type} ${after}`, async (signal) =>
-    keysetPage(await api.get<Page<DomainEvent>>("/events", { limit: ROWS, after, type }, signal)),
-  );
+  const load = (signal?: AbortSignal) =>
+    api.get<Page<DomainEvent>>("/events", { order: "newest", limit: ROWS, after, type }, signal);
+  const list = useList<DomainEvent>(`${type} ${after}`, async (signal) => keysetPage(await load(signal)));
   const { state } = list;
+  useArrivals(list, after === null, () => load());
   return (
     <div class="stack-wide">
       <PageHead
         title="Events"
-        lead="The complete history, oldest first; programs read the same at GET /api/v1/events."
+        lead="The complete history, newest first. Programs read the same at GET /api/v1/events."
       />
       <fieldset class="filters">
         <legend class="visually-hidden">Filters</legend>
@@ -65,8 +71,9 @@ export function EventsPage() {
           onValue={(value) => navigate(PATH + queryText({ type: value }))}
         />
       </fieldset>
+      <ArrivedBar count={state.arrivedIds.length} testId="new-events-bar" onShow={() => list.reload(true)} />
       <ListTable
-        caption="Events, oldest first"
+        caption="Events, newest first"
         noun="events"
         testId="events-table"
         columns={COLUMNS}
@@ -86,33 +93,65 @@ export function EventsPage() {
             The first event is the first order.
           </EmptyState>
         }
-        row={(event) => (
-          <tr key={event.id} data-test-id="event-row">
-            <Cell label="Event">
-              <a class="mono" href={`${PATH}/${event.id}`} data-row-link={true}>
-                {event.id}
-              </a>
-            </Cell>
-            <Cell label="Type">{event.type}</Cell>
-            <Cell label="Sequence" end>
-              {event.sequence}
-            </Cell>
-            <Cell label="At">
-              <span class="muted">
-                <Moment at={event.at} />
-              </span>
-            </Cell>
-          </tr>
-        )}
+        row={(event) => <EventRow key={event.id} event={event} />}
       />
       <Pager
         newerPath={after === null ? null : PATH + queryText({ type })}
         olderPath={
           state.hasMore && state.nextCursor !== null ? PATH + queryText({ type, after: state.nextCursor }) : null
         }
-        words={["First", "Later"]}
+        words={["Newest", "Older"]}
       />
     </div>
+  );
+}
+
+/** Counts what is new; an empty list has nothing under the reader's eyes that could move. */
+function useArrivals(list: List<DomainEvent>, firstPage: boolean, load: () => Promise<Page<DomainEvent>>): void {
+  const { state, dispatch, reload } = list;
+  const look = async () => {
+    if (!firstPage || state.status !== "ready") return;
+    if (state.rows.length === 0) return reload(true);
+    try {
+      for (const row of arrivedOf((await load()).data, state.rows)) dispatch({ type: "row_arrived", row });
+    } catch {
+      // The next change looks again.
+    }
+  };
+  // The feed shows an event once nothing older can still appear: a moment after it happened.
+  const follow = useFollowing(() => void look());
+  useLive("change", follow);
+  useLive("gap", () => reload(true));
+}
+
+function EventRow({ event }: { event: DomainEvent }) {
+  const { paymentId, amount, currency } = subjectOf(event);
+  return (
+    <tr data-test-id="event-row" data-event-id={event.id}>
+      <Cell label="Event">
+        <a href={`${PATH}/${event.id}`} data-row-link={true}>
+          {event.type}
+        </a>
+        <code class="small muted under">{event.id}</code>
+      </Cell>
+      <Cell label="Payment">
+        {paymentId === null ? (
+          <span class="muted">–</span>
+        ) : (
+          <a class="mono" href={`/dashboard/payments/${paymentId}`}>
+            {paymentId}
+          </a>
+        )}
+      </Cell>
+      <Cell label="Amount" end>
+        <span class="figure">{amount === null ? "–" : formatMoney(amount, currency)}</span>
+      </Cell>
+      <Cell label="At">
+        <span class="muted">
+          <Moment at={event.at} />
+        </span>
+      </Cell>
+    </tr>
   );
 }
 

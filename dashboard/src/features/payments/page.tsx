@@ -1,8 +1,8 @@
 /** Every payment, newest first. The filters are the address; what arrives meanwhile is counted, not pushed in. */
-import { useCallback, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Payment } from "web-shared/wire";
 import type { Change, Page } from "../../api/types.ts";
-import { arrivedText } from "../../list/list.ts";
+import { ArrivedBar } from "../../list/arrived-bar.tsx";
 import { ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";
 import { stepBack, type Trail, trailAfter } from "../../list/trail.ts";
@@ -50,7 +50,11 @@ export function TransactionsPage() {
         </a>
       </PageHead>
       <FilterBar filters={filters} onFilters={(next) => navigate(PATH + filtersToSearch(next))} />
-      <ArrivedBar list={list} firstPage={cursor === null} firstPath={PATH + name} />
+      <ArrivedBar
+        count={list.state.arrivedIds.length}
+        testId="new-payments-bar"
+        onShow={() => (cursor === null ? list.reload(true) : navigate(PATH + name))}
+      />
       <ListTable
         caption="Payments, newest first"
         noun="payments"
@@ -85,29 +89,6 @@ function useArrivals(list: List<Payment>, filters: Filters, firstPage: boolean):
     else reload(true);
   });
   useLive("gap", () => reload(true));
-}
-
-interface ArrivedBarProps {
-  list: List<Payment>;
-  firstPage: boolean;
-  firstPath: string;
-}
-
-function ArrivedBar({ list, firstPage, firstPath }: ArrivedBarProps) {
-  const count = list.state.arrivedIds.length;
-  const show = useCallback(
-    () => (firstPage ? list.reload(true) : navigate(firstPath)),
-    [firstPage, firstPath, list.reload],
-  );
-  return (
-    <div class="arrived-place" role="status">
-      {count > 0 && (
-        <button type="button" class="arrived" data-test-id="new-payments-bar" onClick={show}>
-          {arrivedText(count)} – show
-        </button>
-      )}
-    </div>
-  );
 }
 
 function usePager(name: string, cursor: string | null, list: List<Payment>) {

@@ -1,12 +1,12 @@
 /** Give money back: all that remains, or a part of it. Two steps, because money leaves: amount, then a confirmation. */
 import { useMemo, useState } from "preact/hooks";
+import { Field } from "web-shared/field";
 import { formatMoney, inputToMinor, minorToInput } from "web-shared/format";
 import type { Payment, Refund } from "web-shared/wire";
 import { newIdempotencyKey } from "../../api/client.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Field } from "../../ui/field.tsx";
 import { FormProblem } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
 import { refundableMinor } from "./remaining.ts";
@@ -54,7 +54,7 @@ export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
           ) : (
             <>
               <Field
-                label="Amount in rupees"
+                label={`Amount (${payment.currency})`}
                 inputMode="decimal"
                 autocomplete="off"
                 testId="refund-amount-input"
@@ -99,7 +99,7 @@ export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
 }
 
 export function amountProblem(amount: number | null, remaining: number, currency: string): string | null {
-  if (amount === null) return "Enter an amount such as 250 or 250.50.";
+  if (amount === null) return `Enter an amount such as ${minorToInput(remaining, currency)}.`;
   if (amount === 0) return "Enter more than nothing.";
   return amount > remaining ? `At most ${formatMoney(remaining, currency)} can be refunded.` : null;
 }

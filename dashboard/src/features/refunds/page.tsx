@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { formatMoney } from "web-shared/format";
 import type { Refund } from "web-shared/wire";
 import type { Change, Page } from "../../api/types.ts";
-import { arrivedText } from "../../list/list.ts";
+import { ArrivedBar } from "../../list/arrived-bar.tsx";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";
 import { useResource } from "../../list/resource.ts";
@@ -50,13 +50,7 @@ export function RefundsPage() {
     <div class="stack-wide">
       <PageHead title="Refunds" />
       <PaymentFilter paymentId={paymentId} />
-      <div class="arrived-place" role="status">
-        {state.arrivedIds.length > 0 && (
-          <button type="button" class="arrived" onClick={() => reload(true)}>
-            {arrivedText(state.arrivedIds.length)} – show
-          </button>
-        )}
-      </div>
+      <ArrivedBar count={state.arrivedIds.length} onShow={() => reload(true)} />
       <ListTable
         caption="Refunds, newest first"
         noun="refunds"
