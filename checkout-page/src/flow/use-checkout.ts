@@ -51,7 +51,8 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
         attempts.became(payment.id);
         dispatch({ type: "accepted", payment });
       } catch (error) {
-        await refused(error as CallFailed);
+        if (!(error instanceof CallFailed)) throw error;
+        await refused(error);
       } finally {
         paying.current = false;
       }
