@@ -1,6 +1,6 @@
 # One image for every role of the gateway: `gateway run api`, `gateway run payments`, `gateway prepare`, …
 #
-#   pages         node: builds SDK, checkout and dashboard
+#   pages         node: builds SDK, checkout, dashboard and API reference
 #   requirements  the dependencies that pyproject.toml names
 #   wheels        the locked dependencies in a virtualenv, without pip
 #   (last)        python-slim, the virtualenv, the code, the built pages; not root, writes nothing but /tmp
@@ -12,12 +12,14 @@ COPY web-shared/package.json web-shared/
 COPY sdk/package.json sdk/
 COPY checkout-page/package.json checkout-page/
 COPY dashboard/package.json dashboard/
+COPY api-reference/package.json api-reference/
 RUN npm ci
 COPY biome.json tsconfig*.json ./
 COPY web-shared web-shared
 COPY sdk sdk
 COPY checkout-page checkout-page
 COPY dashboard dashboard
+COPY api-reference api-reference
 RUN npm run build
 
 
@@ -46,6 +48,7 @@ COPY . .
 COPY --from=pages /build/sdk/dist sdk/dist
 COPY --from=pages /build/checkout-page/dist checkout-page/dist
 COPY --from=pages /build/dashboard/dist dashboard/dist
+COPY --from=pages /build/api-reference/dist api-reference/dist
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     LISTEN_HOST=0.0.0.0

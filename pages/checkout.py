@@ -22,7 +22,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pages.endpoints import Endpoint, configuration, file, file_routes, not_built, nothing_here
-from pages.files import File, read_folder
 from pages.framing import Framing
 from pages.headers import (
     EVERGREEN,
@@ -33,6 +32,7 @@ from pages.headers import (
     page_headers,
 )
 from pages.settings import PagesSettings
+from runtime.built_files import File, read_folder
 from runtime.settings import Settings
 
 HERE = Path(__file__).resolve().parent

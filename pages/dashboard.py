@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pages.endpoints import configuration, file_routes, not_built, nothing_here
-from pages.files import read_folder
 from pages.headers import content_security_policy, page_headers
+from runtime.built_files import read_folder
 from runtime.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

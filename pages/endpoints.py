@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pages.files import File
 from pages.headers import EVERY_ANSWER, IMMUTABLE, NO_STORE, file_headers
+from runtime.built_files import File
 from runtime.settings import Settings
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -1,4 +1,4 @@
-"""Built files, read into memory once at start: a rebuild under a running process never serves half of itself.
+"""Built pages, read into memory once: a rebuild under a running process never serves half of itself.
 
 folder/assets/app.1a2b.js (+ .gz, .br)  ->  files["/assets/app.1a2b.js"]  ->  Response in the best encoding
 """

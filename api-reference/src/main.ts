@@ -1,0 +1,24 @@
+/** The API's reference: Swagger UI over /openapi.json, whose calls go to the very gateway that serves the page. */
+import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
+import "swagger-ui-dist/swagger-ui.css";
+
+async function start(root: Element): Promise<void> {
+  const answer = await fetch("/openapi.json");
+  if (!answer.ok) throw new Error(`openapi.json: ${answer.status}`);
+  SwaggerUI({
+    spec: { ...(await answer.json()), servers: [{ url: location.origin }] },
+    domNode: root,
+    deepLinking: true,
+    docExpansion: "list",
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: true,
+    validatorUrl: null, // the usual one sends the document to another host
+  });
+}
+
+const root = document.getElementById("reference");
+if (root) {
+  start(root).catch(() => {
+    root.textContent = "The API's document could not be loaded. Reload the page to try again.";
+  });
+}
