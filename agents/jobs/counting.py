@@ -40,6 +40,9 @@ WINDOW_RECORDS = 20_000
 
 BOUNCED = "refund.failed, processed before"
 """A refund.failed that takes back a refund.processed moves other counters."""
+CHECK_EVERY_SECONDS = 1.0
+"""How often the places are compared with Redis. A flush shows by this alone where no next record comes."""
+
 DELTAS: dict[str, dict[str, int]] = {
     EventType.PAYMENT_CREATED: {"pending": 1},
     EventType.PAYMENT_PROCESSING: {"pending": -1, "processing": 1},
@@ -71,6 +74,7 @@ class Jobs:
         self._counters = counters
         self._producer = kafka.producer()
         self._places: dict[TopicPartition, Place] = {}
+        self._checked_at = context.clock.monotonic()
         self._consumer = kafka.consumer(
             EVENTS,
             PAYMENTS_DLQ,
@@ -110,7 +114,20 @@ class Jobs:
         await self._producer.publish(letters, timeout=PUBLISH_TIMEOUT_SECONDS)
         if steps:
             await self._apply(steps)
+        await self._check_places()
         await self._consumer.commit_if_due()
+
+    async def _check_places(self) -> None:
+        """Count again where Redis is behind: it was flushed."""
+        if self._context.clock.monotonic() - self._checked_at < CHECK_EVERY_SECONDS:
+            return
+        self._checked_at = self._context.clock.monotonic()
+        partitions = list(self._places)
+        stored = await self._counters.offsets([_name(partition) for partition in partitions])
+        for partition, offset in zip(partitions, stored, strict=True):
+            if offset < (self._places[partition].offset or 0):
+                log.warning("counters_behind", partition=_name(partition), stored=offset)
+                del self._places[partition]
 
     async def _find_place(self, partition: TopicPartition) -> None:
         """Go to where Redis stands, and a window before it, to meet again what was counted last."""
