@@ -6,7 +6,7 @@ GATEWAY := $(BIN)/gateway
 PYTEST := $(BIN)/pytest
 READY := .venv/.ready
 
-.PHONY: help up down status logs restart check test bench chaos faults soak verify compose-test fmt venv
+.PHONY: help up down status logs restart check test simulate bench chaos faults soak verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: venv ## Everything: unit, integration, end to end, browser and page tests,
 	$(PYTEST) tests -m "not chaos" --durations=15 || code=1; \
 	$(GATEWAY) pages test || code=1; \
 	exit $$code
+
+simulate: venv ## Worlds of simulated faults by seed: make simulate [seeds=0:1000] [minutes=60]
+	@$(BIN)/python -m simulation --seeds $(or $(seeds),0:1000) $(if $(minutes),--minutes $(minutes))
 
 bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 	@$(BIN)/python -m bench

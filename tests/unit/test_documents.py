@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-FOLDERS = "agents|api|bench|checkout-page|dashboard|docs|domain|monitoring|ops|pages|runtime|sdk|store|tests|topics"
+FOLDERS = (
+    "agents|api|bench|checkout-page|dashboard|docs|domain|monitoring|ops|pages|runtime|sdk|simulation|"
+    "store|tests|topics"
+)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./*-]+)`")
 BARE = re.compile(r"(?<![\w/`(])(docs/[\w/-]+\.(?:md|json))")

@@ -1,0 +1,139 @@
+"""`python -m simulation`: run worlds by seed; the first that breaks a promise is shrunk, told, and can be repeated.
+
+--seed 7                 one world; with --history told in order
+--seeds 0:2000           many worlds, on all cores
+--minutes 60             worlds from --seeds on, for so long
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from simulation.faults import DEFAULT_FAMILIES, FAMILIES
+from simulation.report import Tally, command_of, history
+from simulation.search import Outcome, run, search
+from simulation.shrink import Shrinking
+from simulation.world import Plan
+
+BROKEN_MAX = 20
+"""Worlds that break a promise before a run ends: enough to see what is wrong."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 1 where a promise was broken."""
+    asked = _parser().parse_args(arguments)
+    plan = _plan_of(asked)
+    if asked.seed is not None and asked.history:
+        _print(history(plan))
+        return 0
+    if asked.replay:
+        return _replay(asked, plan)
+    seeds: Iterable[int] = [asked.seed] if asked.seed is not None else _seeds_of(asked)
+    return _search(asked, plan, seeds)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, help="one world")
+    parser.add_argument("--seeds", default="0:200", help="first:end, or first: with --minutes (default %(default)s)")
+    parser.add_argument("--minutes", type=float, help="go on for so long, whatever the end of --seeds")
+    parser.add_argument("--processes", type=int, help="default: one a core")
+    parser.add_argument("--families", help=f"faults to draw from: of {', '.join(FAMILIES)}; all; none")
+    parser.add_argument("--without", default="", help="families to leave out")
+    parser.add_argument("--all-families", action="store_true", help="every one of them in every world")
+    parser.add_argument("--clients", type=int, default=Plan(0).clients)
+    parser.add_argument("--turns", type=int, default=Plan(0).turns)
+    parser.add_argument("--no-webhooks", action="store_true", help="without planner, dispatchers and forwarder")
+    parser.add_argument("--salt", type=int, default=0, help="other delays for the same requests and faults")
+    parser.add_argument("--faults", help="only these faults by name, or none")
+    parser.add_argument("--requests", help="only these requests, client.turn.place, or none")
+    parser.add_argument("--history", action="store_true", help="with --seed: what happened, in order")
+    parser.add_argument("--replay", action="store_true", help="run each world twice and compare")
+    parser.add_argument("--no-shrink", action="store_true", help="do not look for a smaller world")
+    return parser
+
+
+def _plan_of(asked: argparse.Namespace) -> Plan:
+    families = DEFAULT_FAMILIES if asked.families is None else frozenset(_list(asked.families))
+    if asked.families == "all":
+        families = frozenset(FAMILIES)
+    without = frozenset(_list(asked.without))
+    unknown = (families | without) - frozenset(FAMILIES)
+    if unknown:
+        raise SystemExit(f"unknown families: {', '.join(sorted(unknown))}; known are {', '.join(FAMILIES)}")
+    return Plan(
+        seed=asked.seed or 0,
+        families=families - without,
+        all_families=asked.all_families,
+        clients=asked.clients,
+        turns=asked.turns,
+        webhooks=not asked.no_webhooks,
+        salt=asked.salt,
+        faults=None if asked.faults is None else frozenset(_list(asked.faults)),
+        requests=None if asked.requests is None else frozenset(map(_place, _list(asked.requests))),
+    )
+
+
+def _list(text: str) -> list[str]:
+    return [] if text == "none" else [part for part in text.split(",") if part]
+
+
+def _place(text: str) -> tuple[int, int, int]:
+    client, turn, place = map(int, text.split("."))
+    return client, turn, place
+
+
+def _seeds_of(asked: argparse.Namespace) -> Iterable[int]:
+    first, _, end = asked.seeds.partition(":")
+    if asked.minutes is not None or not end:
+        return itertools.count(int(first or 0))
+    return range(int(first or 0), int(end))
+
+
+def _search(asked: argparse.Namespace, plan: Plan, seeds: Iterable[int]) -> int:
+    began, tally = time.monotonic(), Tally()
+    ends_at = None if asked.minutes is None else began + asked.minutes * 60
+    for outcome in search(seeds, plan, processes=1 if asked.seed is not None else asked.processes):
+        tally.add(outcome)
+        if outcome.broken:
+            print(
+                f"seed {outcome.plan.seed}: {outcome.violations[0].promise}: {outcome.violations[0].says}", flush=True
+            )
+        if len(tally.broken) >= BROKEN_MAX or (ends_at is not None and time.monotonic() >= ends_at):
+            break
+    _print(tally.lines(time.monotonic() - began))
+    if tally.broken and not asked.no_shrink:
+        _explain(tally.broken[0])
+    return 1 if tally.broken else 0
+
+
+def _explain(failed: Outcome) -> None:
+    print(f"\nLooking for the shortest history of seed {failed.plan.seed} …", flush=True)
+    smallest = Shrinking(failed).run()
+    _print(history(smallest.plan))
+    print(f"\nRepeat it:  {command_of(smallest.plan)} --history")
+
+
+def _replay(asked: argparse.Namespace, plan: Plan) -> int:
+    differ = 0
+    for seed in [asked.seed] if asked.seed is not None else _seeds_of(asked):
+        one, other = run(replace(plan, seed=seed)), run(replace(plan, seed=seed))
+        if one.hash != other.hash:
+            differ += 1
+            print(f"seed {seed}: {one.hash} then {other.hash}")
+    print("the same world each time" if not differ else f"{differ} worlds differed")
+    return 1 if differ else 0
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""What must hold of webhooks and counters when all is quiet: the rest of the oracle.
+
+At least once or a dead letter; the bytes of the row on every attempt; per-payment order; counters that fit the events.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from agents.jobs.counting import BOUNCED, DELTAS
+from domain.delivery import wants
+from simulation.database import Row
+from simulation.oracle import Findings, Violation
+from topics.catalogue import EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
+
+if TYPE_CHECKING:
+    from simulation.receivers import Received
+    from simulation.world import World
+
+
+def judge_deliveries(world: World) -> list[Violation]:
+    """Broken promises about what follows from the events."""
+    found = Findings()
+    if world.plan.webhooks:
+        _planned(world, found)
+        _ended(world, found)
+        _received(world, found)
+        _ordered(world, found)
+    _counted(world, found)
+    return found.violations
+
+
+def _planned(world: World, found: Findings) -> None:
+    """Each event has one delivery for each endpoint that wants it, and no other."""
+    tables = world.database.tables
+    expected = set()
+    for row in tables["events"].values():
+        event = orjson.loads(row["payload"])
+        for hook in tables["webhooks"].values():
+            if "payment" in event["body"] and wants(hook["events"], event["type"]):
+                expected.add((event["id"], hook["id"]))
+    planned = {(row["event_id"], row["endpoint_id"]) for row in tables["webhook_logs"].values()}
+    for event_id, endpoint_id in sorted(expected ^ planned):
+        side = "missing" if (event_id, endpoint_id) in expected else "too much"
+        found.add("a delivery for each event", f"{event_id} for {endpoint_id} is {side}", event_id)
+
+
+def _ended(world: World, found: Findings) -> None:
+    """Every delivery is delivered, dead with a letter, or held because its endpoint is off."""
+    dead = {_delivery_of(message.value) for message in world.broker.of_topic(WEBHOOKS_DLQ)}
+    accepted = {(one.event_id, one.endpoint_id) for one in world.receivers.received if one.accepted}
+    for row in world.database.tables["webhook_logs"].values():
+        where = f"{row['event_id']} for {row['endpoint_id']} is {row['status']} after {row['attempts']} attempts"
+        hook = world.database.tables["webhooks"][row["endpoint_id"]]
+        if row["status"] == "success" and (row["event_id"], row["endpoint_id"]) not in accepted:
+            found.add("delivered is received", where, row["order_id"])
+        elif row["status"] == "failed" and str(row["id"]) not in dead:
+            found.add("dead has a letter", where, row["order_id"])
+        elif row["status"] == "pending" or (row["status"] == "held" and hook["active"]):
+            found.add("delivered or dead", where, row["order_id"])
+
+
+def _delivery_of(value: bytes | None) -> str:
+    """Id of the delivery row that a dead letter is about."""
+    letter: dict[str, Any] = orjson.loads(value or b"{}")
+    original = orjson.loads(letter["body"]["value"])
+    return str(original["body"]["log_id"])
+
+
+def _received(world: World, found: Findings) -> None:
+    """What arrived is what stands in the row, on every attempt."""
+    bodies = {
+        (row["event_id"], row["endpoint_id"]): row["body"] for row in world.database.tables["webhook_logs"].values()
+    }
+    for one in world.receivers.received:
+        if bodies.get((one.event_id, one.endpoint_id)) != one.body:
+            found.add("the same bytes on every attempt", f"{one.event_id} for {one.endpoint_id}", one.payment_id)
+
+
+def _ordered(world: World, found: Findings) -> None:
+    """To an endpoint with an order: no event of a payment before the earlier ones were accepted, or were given up."""
+    by_payment: dict[tuple[str, str], list[Received]] = defaultdict(list)
+    for one in world.receivers.received:
+        by_payment[one.endpoint_id, one.payment_id].append(one)
+    rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in world.database.tables["webhook_logs"].values():
+        rows[row["endpoint_id"], row["payment_id"]].append(row)
+    for place, received in by_payment.items():
+        if world.database.tables["webhooks"][place[0]]["ordering"] == "per_payment":
+            _in_order(received, rows[place], found)
+
+
+def _in_order(received: list[Received], rows: list[Row], found: Findings) -> None:
+    given_up = {row["sequence"] for row in rows if row["status"] == "failed"}
+    planned = sorted(row["sequence"] for row in rows)
+    accepted: set[int] = set()
+    for one in received:
+        missing = [number for number in planned if number < one.sequence and number not in accepted | given_up]
+        if missing:
+            found.add("webhooks of a payment in order", f"{one.event_id} came before {missing}", one.payment_id)
+        if one.accepted:
+            accepted.add(one.sequence)
+
+
+def _counted(world: World, found: Findings) -> None:
+    """Job counters are those of the events, each counted once."""
+    seen: set[str] = set()
+    expected: Counter[str] = Counter()
+    for topic in (EVENTS, PAYMENTS_DLQ):
+        for message in world.broker.of_topic(topic):
+            record = orjson.loads(message.value or b"{}")
+            if record["id"] not in seen:
+                seen.add(record["id"])
+                expected.update(DELTAS.get(_counts_as(record), {}))
+    counted = {name: int(value) for name, value in world.redis.hashes["counters"].items()}
+    for name in sorted(expected.keys() | counted.keys()):
+        if expected[name] != counted.get(name, 0):
+            found.add("each job is counted once", f"{name} is {counted.get(name, 0)}, should be {expected[name]}")
+
+
+def _counts_as(record: dict[str, Any]) -> str:
+    """Type of the record; a refund that fails after it was processed counts otherwise."""
+    kind = str(record["type"])
+    processed = kind == "refund.failed" and record["body"]["refund"]["processed_at"] is not None
+    return BOUNCED if processed else kind

@@ -1,0 +1,153 @@
+"""The bank in a world: books that outlive everybody, and answers that are lost, late, repeated, or turn.
+
+    charge ─► booked at once under the attempt's id ─► answered after a while, or never; queries read the books
+              charge_turns, refund_turns    the bank changes its word later, and notifies; now and then twice
+
+Money has moved while the last word about an attempt is success.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agents.bank.port import Answer, Charge, NoAnswerError, Return
+from domain.card import CardDetails
+from domain.outcome import Outcome
+from simulation.faults import between
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+SILENCE_SECONDS = 3.0
+DECLINED_SHARE = 0.35
+REFUSED_SHARE = 0.2
+TURNS_AGAIN_SHARE = 0.25
+
+
+@dataclass(slots=True)
+class Entry:
+    """One attempt in the bank's books. `of_attempt`: the charge that a refund gives back."""
+
+    attempt_id: str
+    amount: int
+    of_attempt: str | None
+    outcome: Outcome
+    turn: int = 0
+    """How often the bank has changed its word."""
+
+    @property
+    def moved(self) -> int:
+        """Minor units that the attempt has moved, by the last word."""
+        return self.amount if self.outcome is Outcome.SUCCESS else 0
+
+
+@dataclass(slots=True)
+class Bank:
+    """The books. `pending`: answers that have to be notified until somebody confirms them."""
+
+    world: World
+    books: dict[str, Entry] = field(default_factory=dict)
+    pending: dict[str, Answer] = field(default_factory=dict)
+    turning: int = 0
+    """Attempts that will turn and have not yet."""
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def book(self, attempt_id: str, amount: int, of_attempt: str | None) -> Entry:
+        """The entry of this attempt; made by whoever asks first."""
+        entry = self.books.get(attempt_id)
+        if entry is not None:
+            return entry
+        share = DECLINED_SHARE if of_attempt is None else REFUSED_SHARE
+        failed = between(0.0, 1.0) < share
+        entry = Entry(attempt_id, amount, of_attempt, Outcome.FAILED if failed else Outcome.SUCCESS)
+        self.books[attempt_id] = entry
+        self.world.trace.note("bank", f"{attempt_id} of {amount}: {entry.outcome}", attempt_id)
+        if self.world.faults.happens("charge_turns" if of_attempt is None else "refund_turns"):
+            again = [between(1.0, 8.0) for _ in range(2 if between(0.0, 1.0) < TURNS_AGAIN_SHARE else 1)]
+            self.turning += 1
+            self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, again[1:])
+        return entry
+
+    def _turn(self, entry: Entry, again: list[float]) -> None:
+        entry.outcome = Outcome.FAILED if entry.outcome is Outcome.SUCCESS else Outcome.SUCCESS
+        entry.turn += 1
+        self.world.trace.note("bank", f"{entry.attempt_id} turns: {entry.outcome}", entry.attempt_id)
+        self.notify(entry)
+        if again:
+            self.world.scheduler.outside(again[0], self._turn, entry, again[1:])
+        else:
+            self.turning -= 1
+
+    def notify(self, entry: Entry) -> None:
+        self.pending[entry.attempt_id] = answer_of(entry)
+        self.arrived.set()
+
+
+class BankClient:
+    """The bank's port in one process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._bank = world.bank
+
+    async def charge(self, charge: Charge) -> Answer:
+        return await self._ask(charge.attempt_id, charge.amount, None)
+
+    async def refund(self, refund: Return) -> Answer:
+        return await self._ask(refund.attempt_id, refund.amount, refund.of_attempt)
+
+    async def tokenize(self, card: CardDetails) -> str:
+        raise NotImplementedError("nobody pays by card here")
+
+    async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Answer:
+        faults = self._world.faults
+        if faults.happens("bank_unasked"):
+            await asyncio.sleep(SILENCE_SECONDS)
+            raise NoAnswerError("the request was lost")
+        await asyncio.sleep(between(0.001, 0.05))
+        entry = self._bank.book(attempt_id, amount, of_attempt)
+        answered = answer_of(entry)
+        await asyncio.sleep(between(0.05, 0.6))
+        if faults.happens("bank_late"):
+            self._bank.notify(entry)
+            raise NoAnswerError("the answer is late")
+        if faults.happens("bank_silent"):
+            await asyncio.sleep(SILENCE_SECONDS)
+            raise NoAnswerError("the answer was lost")
+        if faults.happens("bank_twice"):
+            self._bank.notify(entry)
+        return answered
+
+    async def query(self, attempt_id: str) -> Answer | None:
+        await asyncio.sleep(between(0.005, 0.05))
+        if self._world.faults.happens("bank_silent"):
+            await asyncio.sleep(SILENCE_SECONDS)
+            raise NoAnswerError("the answer was lost")
+        entry = self._bank.books.get(attempt_id)
+        return None if entry is None else answer_of(entry)
+
+    async def notifications(self) -> AsyncIterator[Answer]:
+        """What nobody asked for, again and again until it is confirmed."""
+        while True:
+            await self._bank.arrived.wait()
+            self._bank.arrived.clear()
+            while self._bank.pending:
+                for answer in list(self._bank.pending.values()):
+                    await asyncio.sleep(between(0.05, 0.3))
+                    yield answer
+
+    async def confirm(self, attempt_id: str) -> None:
+        await asyncio.sleep(between(0.005, 0.02))
+        self._bank.pending.pop(attempt_id, None)
+
+
+def answer_of(entry: Entry) -> Answer:
+    """The bank's word on this attempt as its books stand now."""
+    failed = entry.outcome is Outcome.FAILED
+    code = None if not failed else "PAYMENT_FAILED" if entry.of_attempt is None else "REFUND_FAILED"
+    reference = f"bank_{entry.attempt_id[-8:]}"
+    said = "The bank refused" if failed else None
+    return Answer(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)

@@ -1,0 +1,328 @@
+"""PostgreSQL in a world: tables, transactions, and everything that can happen between a client and a server.
+
+The product's own SQL is the interface: each statement it sends is answered by a function that is registered under its
+text (simulation/statements.py, questions.py, deliveries.py); another text raises UnknownStatementError. A statement
+takes effect at one instant. A transaction works on copies of the tables of its domain, which no other writer of that
+domain touches until it ends. Rows are never changed in place, so what was read stays as it was read.
+
+On the way: a connection breaks before the statement arrives, or its answer is lost although it took effect; the server
+stands still; a statement is never answered; a deadlock is broken at somebody's cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from simulation.clock import EPOCH
+from simulation.faults import between, delay_seconds
+from simulation.scheduler import PROCESS, Process, answer, fail
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+COMMAND_TIMEOUT_SECONDS = 15.0
+"""The pools' command_timeout (store/connections.py)."""
+LOCK_AGAIN_SECONDS = 0.005
+Row = dict[str, Any]
+Rows = list[Row]
+Table = dict[Any, Row]
+Tables = dict[str, Table]
+Statement = Callable[..., Rows]
+Decisions = dict[tuple[str, str], tuple[datetime, bool]]
+"""(command id, nonce) -> when it was decided, and whether it was refused."""
+
+
+class UnknownStatementError(AssertionError):
+    """The product sent a statement that nobody has simulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """How a statement is answered. `domain`: what it writes to; None where it only reads."""
+
+    run: Statement
+    domain: str | None
+
+
+DOMAINS = {
+    "core": ("orders", "payments", "refunds", "events", "commands", "commands_accepted"),
+    "promises": ("promises",),
+    "questions": ("bank_questions",),
+    "webhooks": ("webhooks", "webhook_logs", "webhook_attempts"),
+    "keys": ("api_keys",),
+}
+STATEMENTS: dict[str, Registered] = {}
+PREFIXES: list[tuple[str, Registered]] = []
+
+
+def reads(text: str) -> Callable[[Statement], Statement]:
+    """Register a function (view, *arguments) -> rows for a statement that changes nothing."""
+    return partial(_register, text, None)
+
+
+def writes(text: str, domain: str) -> Callable[[Statement], Statement]:
+    """Register a function for a statement that changes tables of this domain. Its rows are those RETURNING gives, or
+    as many as were changed."""
+    return partial(_register, text, domain)
+
+
+def writes_like(prefix: str, domain: str) -> Callable[[Statement], Statement]:
+    """Register a function (view, text, *arguments) for statements that are composed."""
+
+    def register(run: Statement) -> Statement:
+        PREFIXES.append((prefix, Registered(run, domain)))
+        return run
+
+    return register
+
+
+def _register(text: str, domain: str | None, run: Statement) -> Statement:
+    STATEMENTS[text] = Registered(run, domain)
+    return run
+
+
+def registered(text: str) -> Registered:
+    found = STATEMENTS.get(text)
+    if found is None:
+        for prefix, like in PREFIXES:
+            if text.startswith(prefix):
+                found = STATEMENTS[text] = Registered(partial(_with_text, like.run, text), like.domain)
+                break
+        else:
+            raise UnknownStatementError(text)
+    return found
+
+
+def _with_text(run: Statement, text: str, view: View, *arguments: Any) -> Rows:
+    return run(view, text, *arguments)
+
+
+class View:
+    """The tables as a statement sees and changes them. `now`: the server's clock."""
+
+    __slots__ = ("decisions", "now", "tables")
+
+    def __init__(self, tables: Tables, now: datetime, decisions: Decisions) -> None:
+        self.tables = tables
+        self.now = now
+        self.decisions = decisions
+
+    def __getitem__(self, table: str) -> Table:
+        return self.tables[table]
+
+
+class Database:
+    """The server."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.tables: Tables = {name: {} for names in DOMAINS.values() for name in names}
+        self.stalled_until = 0.0
+        self.locked_by: dict[str, Transaction] = {}
+        self.decisions: Decisions = {}
+        """Every decision that was ever written, also those that no table holds any more."""
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.world.scheduler.now)
+
+    def run(self, text: str, arguments: Sequence[Any], tables: Tables | None = None) -> Rows:
+        """Take effect now."""
+        view = View(self.tables if tables is None else tables, self.now(), self.decisions)
+        return registered(text).run(view, *arguments)
+
+    async def ask(self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float) -> Any:
+        """Send `work` to the server and wait for its answer, as a client does that may lose its connection."""
+        world, faults = self.world, self.world.faults
+        if faults.happens("connection_lost"):
+            await asyncio.sleep(delay_seconds())
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        if domain is not None and faults.happens("deadlock"):
+            await asyncio.sleep(delay_seconds())
+            raise asyncpg.DeadlockDetectedError("deadlock detected")
+        future: asyncio.Future[Any] = world.scheduler.create_future()
+        lost = faults.happens("answer_lost")
+        back = delay_seconds()
+        arrive = partial(self._arrive, PROCESS.get(), work, future, domain, by, lost, back)
+        world.scheduler.outside(delay_seconds(), arrive)
+        timer = world.scheduler.call_later(timeout, fail, future, TimeoutError())
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def _arrive(
+        self,
+        client: Process,
+        work: Callable[[], Any],
+        future: asyncio.Future[Any],
+        domain: str | None,
+        by: Transaction | None,
+        lost: bool,
+        back: float,
+    ) -> None:
+        scheduler = self.world.scheduler
+        if future.done():
+            return  # cancelled: the client's wait is over, and its driver has called the statement off
+        holder = self.locked_by.get(domain) if domain is not None else None
+        wait = self.stalled_until - scheduler.now
+        if holder is not None and holder is not by:
+            wait = max(wait, LOCK_AGAIN_SECONDS)
+        if wait > 0:
+            again = partial(self._arrive, client, work, future, domain, by, lost, back)
+            scheduler.outside(wait, again)
+            return
+        if not client.alive and client.random.random() < 0.5:
+            return  # it was still in the dead client's buffers
+        try:
+            result = work()
+        except asyncpg.PostgresError as error:
+            scheduler.outside(back, fail, future, error)
+            return
+        if lost:
+            error_lost = asyncpg.ConnectionDoesNotExistError("the answer was lost")
+            scheduler.outside(back, fail, future, error_lost)
+        else:
+            scheduler.outside(back, answer, future, result)
+
+
+class Session:
+    """What pools and connections have in common: sending statements."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._transaction: Transaction | None = None
+
+    async def fetch(self, text: str, *arguments: Any, timeout: float | None = None) -> Rows:
+        found = registered(text)
+        transaction = self._transaction
+        if transaction is not None and found.domain is not None:
+            await transaction.lock(found.domain)
+
+        def work() -> Rows:
+            tables = None if transaction is None else transaction.tables
+            return self._database.run(text, arguments, tables)
+
+        wait = COMMAND_TIMEOUT_SECONDS if timeout is None else timeout
+        rows: Rows = await self._database.ask(work, domain=found.domain, by=transaction, timeout=wait)
+        return rows
+
+    async def fetchrow(self, text: str, *arguments: Any, timeout: float | None = None) -> Row | None:
+        rows = await self.fetch(text, *arguments, timeout=timeout)
+        return rows[0] if rows else None
+
+    async def fetchval(self, text: str, *arguments: Any, timeout: float | None = None) -> Any:
+        rows = await self.fetch(text, *arguments, timeout=timeout)
+        return next(iter(rows[0].values())) if rows else None
+
+    async def execute(self, text: str, *arguments: Any, timeout: float | None = None) -> str:
+        rows = await self.fetch(text, *arguments, timeout=timeout)
+        return f"{text.split(maxsplit=1)[0]} {len(rows)}"
+
+
+class Connection(Session):
+    """asyncpg.Connection."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._closed = False
+
+    def transaction(self) -> Transaction:
+        self._transaction = Transaction(self._database, self)
+        return self._transaction
+
+    def ended(self) -> None:
+        self._transaction = None
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def terminate(self) -> None:
+        self._closed = True
+
+
+class Pool(Session):
+    """asyncpg.Pool: never short of connections."""
+
+    def acquire(self, *, timeout: float | None = None) -> Pool._Acquired:
+        return Pool._Acquired(self._database)
+
+    def terminate(self) -> None:
+        """Nothing is kept open."""
+
+    class _Acquired:
+        def __init__(self, database: Database) -> None:
+            self._connection = Connection(database)
+
+        async def __aenter__(self) -> Connection:
+            return self._connection
+
+        async def __aexit__(self, *_: object) -> None:
+            self._connection.terminate()
+
+
+class Transaction:
+    """Several statements that take effect together, or not at all."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database = database
+        self._connection = connection
+        self._domain: str | None = None
+        self.tables = database.tables
+
+    async def __aenter__(self) -> Transaction:
+        PROCESS.get().on_silence.append(self._abandoned)
+        return self
+
+    async def lock(self, domain: str) -> None:
+        """Before the first statement that writes: wait for who writes there, then work on copies."""
+        if self._domain is not None:
+            assert self._domain == domain, "a transaction keeps to one domain"
+            return
+
+        def begin() -> None:
+            self._database.locked_by[domain] = self
+            self._domain = domain
+            self.tables = dict(self._database.tables)
+            for name in DOMAINS[domain]:
+                self.tables[name] = dict(self.tables[name])
+
+        await self._database.ask(begin, domain=domain, by=self, timeout=COMMAND_TIMEOUT_SECONDS)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.ended()
+        if self._domain is None:
+            return
+        if error is not None:
+            self._release()
+            return
+        try:
+            await self._database.ask(self._commit, domain=self._domain, by=self, timeout=COMMAND_TIMEOUT_SECONDS)
+        finally:
+            self._release()
+
+    def _commit(self) -> None:
+        assert self._domain is not None
+        if self._database.locked_by.get(self._domain) is not self:
+            raise asyncpg.ConnectionDoesNotExistError("the session was ended")
+        for name in DOMAINS[self._domain]:
+            self._database.tables[name] = self.tables[name]
+        self._release()
+
+    def _release(self) -> None:
+        if self._domain is not None and self._database.locked_by.get(self._domain) is self:
+            del self._database.locked_by[self._domain]
+
+    def _abandoned(self) -> None:
+        """The client is gone: the server notices and rolls back. A paused one keeps its locks for a while."""
+        seconds = between(0.001, 0.5) if not PROCESS.get().alive else COMMAND_TIMEOUT_SECONDS
+        self._database.world.scheduler.outside(seconds, self._release)

@@ -1,0 +1,275 @@
+"""What must hold when all is quiet, whatever went wrong. Judged from outside: what clients were told, the tables, the
+log, the bank's books, and what the receivers got.
+
+    judge(world, shop, settled) -> violations, each with the promise that was broken
+
+The promises about webhooks and counters are in simulation/afterwards.py.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from domain.outcome import Outcome
+from domain.refund import LATE_REFUNDS_MAX
+from domain.resource import resource_of
+from ops.verify.fold import Book, fold
+from simulation.clock import EPOCH
+from simulation.workload import Shop, Try, Wanted
+from store.rows import order_of, payment_of, refund_of
+from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
+from topics.envelope import encode_json
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+LEVEL = {"CREATED": 0, "PROCESSING": 1, "PENDING": 1, "SUCCESS": 2, "FAILED": 2, "PAID": 2, "PROCESSED": 2}
+"""A resource never goes back to a lower level than somebody was told."""
+TABLES = {"order_": "orders", "pay_": "payments", "rfnd_": "refunds"}
+TOLD_LATE_SECONDS = 1.0
+
+
+class Violation(NamedTuple):
+    """A broken promise. `about`: an order, payment or request, to find it in the history."""
+
+    promise: str
+    says: str
+    about: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is wrong."""
+
+    violations: list[Violation] = field(default_factory=list)
+
+    def add(self, promise: str, says: str, about: str = "") -> None:
+        self.violations.append(Violation(promise, says, about))
+
+
+def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
+    """All promises that this world broke."""
+    found = Findings()
+    books = _histories(world, found)
+    _rows(world, books, found)
+    _topic(world, found)
+    _commands(world, found)
+    _answers(world, shop, found)
+    _reads(shop, found)
+    _bank(world, found)
+    _open(world, found)
+    if not settled and not found.violations:
+        found.add("comes to rest", "something goes on for ever, or nothing goes on")
+    for failure in world.scheduler.failures:
+        if "never retrieved" not in str(failure.get("message")):
+            found.add("no crash unseen", f"{failure.get('message')} {failure.get('exception')!r}")
+    return found.violations
+
+
+def _histories(world: World, found: Findings) -> dict[str, Book]:
+    """The rules of `gateway verify`, by its own fold."""
+    by_order: dict[str, list[Any]] = defaultdict(list)
+    for (order_id, _), row in sorted(world.database.tables["events"].items()):
+        by_order[order_id].append(orjson.loads(row["payload"]))
+    books = {}
+    for order_id, events in by_order.items():
+        book = books[order_id] = fold(order_id, events)
+        for finding in book.findings:
+            found.add(f"legal {finding.check}", f"{finding.subject} {finding.says}", order_id)
+    return books
+
+
+def _rows(world: World, books: dict[str, Book], found: Findings) -> None:
+    """Rows are the fold of the events."""
+    expected: dict[str, tuple[Any, str]] = {}
+    for order_id, book in books.items():
+        if book.order is not None:
+            expected[order_id] = (book.order, order_id)
+        for part_id, part in (book.payments | book.refunds).items():
+            expected[part_id] = (part.resource, order_id)
+    rows: dict[str, Any] = {}
+    for table, read in (("orders", order_of), ("payments", payment_of), ("refunds", refund_of)):
+        for key, row in world.database.tables[table].items():
+            rows[key] = orjson.loads(encode_json(resource_of(read(row))))  # type: ignore[arg-type]  # rows of ours
+    for key in sorted(expected.keys() | rows.keys()):
+        folded, order_id = expected.get(key, (None, rows.get(key, {}).get("order_id", "")))
+        if folded != rows.get(key):
+            found.add("state = fold", f"{key}: row {rows.get(key)} fold {folded}", order_id)
+
+
+def _topic(world: World, found: Findings) -> None:
+    """The events topic and the table hold the same events, each with one content, first sights in sequence."""
+    stored = {orjson.loads(row["payload"])["id"]: row for row in world.database.tables["events"].values()}
+    seen: dict[str, bytes] = {}
+    last: dict[str, int] = defaultdict(int)
+    for message in world.broker.of_topic(EVENTS):
+        assert message.value is not None
+        event = orjson.loads(message.value)
+        event_id, key, sequence = event["id"], event["key"], event["body"]["sequence"]
+        if seen.setdefault(event_id, message.value) != message.value:
+            found.add("one event, one content", event_id, key)
+        elif sequence > last[key]:
+            if sequence != last[key] + 1:
+                found.add("first sights in sequence", f"{event_id} after {last[key]}", key)
+            last[key] = sequence
+    for event_id in sorted(stored.keys() ^ seen.keys()):
+        side = "not on the topic" if event_id in stored else "not in the table"
+        found.add("table = topic", f"{event_id} is {side}", f"order_{event_id[4:20]}")
+    for event_id in stored.keys() & seen.keys():
+        if stored[event_id]["payload"].encode() != seen[event_id]:
+            found.add("table = topic", f"{event_id} differs", stored[event_id]["order_id"])
+
+
+def _commands(world: World, found: Findings) -> None:
+    """Whatever stands on the log is decided, or is a dead letter."""
+    decided = {command_id for command_id, _ in world.database.decisions}
+    dead = {message.key for message in world.broker.of_topic(PAYMENTS_DLQ)}
+    for message in world.broker.of_topic(COMMANDS):
+        assert message.value is not None
+        command = orjson.loads(message.value)
+        if command["id"] not in decided and message.key not in dead:
+            found.add("every command is decided", f"{command['type']} {command['id']}", command["key"])
+
+
+def _answers(world: World, shop: Shop, found: Findings) -> None:
+    effects: dict[str, list[str]] = defaultdict(list)
+    for row in world.database.tables["events"].values():
+        event = orjson.loads(row["payload"])
+        effects[event["request_id"] or ""].append(event["type"])
+    commands = _sent(world)
+    for wanted in shop.wanted:
+        about = wanted.about or str(wanted.resource_id)
+        for one in wanted.tries:
+            if one.status == 500:
+                found.add("no request meets a defect", f"{one.request_id} was told {one.said}", about)
+            if one.refused and effects[one.request_id]:
+                says = f"{one.request_id} was told {one.said}; done: {effects[one.request_id]}"
+                found.add("what was refused had no effect", says, about)
+            _late_word(world, one, commands, about, found)
+        ids = {str(one.body["id"]) for one in wanted.told if one.status != 202}
+        if len(ids) > 1:
+            found.add("one key, one resource", f"{wanted.key}: {sorted(ids)}", about)
+        for one in wanted.told:
+            _promise(world, wanted, one, about, found)
+        _not_found(world, shop, wanted, commands, about, found)
+
+
+def _promise(world: World, wanted: Wanted, one: Try, about: str, found: Findings) -> None:
+    """What was answered 200 or 201 exists, and stays as far as it was."""
+    resource_id = str(one.body["id"])
+    row = world.database.tables[TABLES[resource_id.partition("_")[0] + "_"]].get(resource_id)
+    if one.status == 202 and wanted.kind != "capture":
+        return  # read_back finds it, decided or refused
+    if row is None:
+        found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
+    elif LEVEL[row["status"]] < LEVEL[one.body["status"]] or row["amount"] != one.body["amount"]:
+        found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
+    elif wanted.kind == "capture" and one.status == 200 and not row["captured"]:
+        found.add("every 2xx stays", f"{resource_id} was captured", about)
+
+
+def _not_found(
+    world: World, shop: Shop, wanted: Wanted, commands: dict[str, tuple[str, str]], about: str, found: Findings
+) -> None:
+    """No 404 about what somebody was told to exist before this was sent."""
+    subject = str(wanted.body.get("payment_id") or wanted.about)
+    for one in wanted.tries:
+        if one.status == 404 and _known_before(world, shop, commands, subject, one.sent_at):
+            found.add("what is known is found", f"{one.request_id} was told {one.said}: {subject}", about)
+
+
+def _known_before(world: World, shop: Shop, commands: dict[str, tuple[str, str]], resource_id: str, at: float) -> bool:
+    """Told 200 or 201; or 202, and that very request was not refused in the end."""
+    for one in (one for wanted in shop.wanted for one in wanted.told):
+        if one.body["id"] == resource_id and one.answered_at <= at:
+            decided = world.database.decisions.get(commands.get(one.request_id, ("", "")))
+            if one.status != 202 or (decided is not None and not decided[1]):
+                return True
+    return False
+
+
+def _reads(shop: Shop, found: Findings) -> None:
+    """A later GET of what was promised never answers 404."""
+    for resource_id, one in shop.reads:
+        if one.status == 500:
+            found.add("no request meets a defect", f"{one.request_id} was told {one.said}", resource_id)
+        if one.status == 404:
+            found.add("what was promised is found", f"{one.request_id} GET {resource_id}: {one.said}", resource_id)
+
+
+def _sent(world: World) -> dict[str, tuple[str, str]]:
+    """Request id -> (command id, nonce), as they stand on the log."""
+    found = {}
+    for message in world.broker.of_topic(COMMANDS):
+        command = orjson.loads(message.value or b"{}")
+        found[command["request_id"] or ""] = (command["id"], command.get("nonce", ""))
+    return found
+
+
+def _late_word(world: World, one: Try, commands: dict[str, tuple[str, str]], about: str, found: Findings) -> None:
+    """`202` or `409` although the request had been refused long before, while nothing kept the API from knowing."""
+    if one.status not in (202, 409) or {"pauses", "stalls", "database"} & set(world.faults.families):
+        return
+    decided = world.database.decisions.get(commands.get(one.request_id, ("", "")))
+    if decided is not None and decided[1]:
+        ago = one.answered_at - (decided[0] - EPOCH).total_seconds()
+        if ago > TOLD_LATE_SECONDS:
+            found.add("a refusal is told", f"{one.request_id} was told {one.status} {ago:.1f} s after it", about)
+
+
+def _bank(world: World, found: Findings) -> None:
+    """Money moved only for what was accepted; what the bank has and what the rows say is the same."""
+    tables = world.database.tables
+    returned: dict[str, int] = defaultdict(int)
+    kept: dict[str, list[str]] = defaultdict(list)
+    for entry in world.bank.books.values():
+        row = tables["payments" if entry.of_attempt is None else "refunds"].get(entry.attempt_id)
+        if row is None or row["amount"] != entry.amount:
+            found.add("money moves for what was accepted", f"{entry} against {row}", entry.attempt_id)
+        elif entry.of_attempt is not None:
+            returned[entry.of_attempt] += entry.moved
+            if row["status"] != "PENDING" and (row["status"] == "PROCESSED") != (entry.moved > 0):
+                says = f"{entry.attempt_id} is {row['status']}, the bank says {entry.outcome}"
+                found.add("bank = books", says, row["order_id"])
+    for entry in world.bank.books.values():
+        row = tables["payments"].get(entry.attempt_id) if entry.of_attempt is None else None
+        if row is None:
+            continue
+        left, says = entry.moved - returned[entry.attempt_id], f"{entry.attempt_id} is {row['status']}"
+        if left < 0 and row["amount_owed"] < -left:
+            found.add(
+                "never more back than paid", f"{says}: {-left} too much, owed {row['amount_owed']}", row["order_id"]
+            )
+        if left >= 0 and row["amount_owed"] > 0 and _refunds_are_over(world, entry.attempt_id):
+            found.add("only debts are owed", f"{says}: owed {row['amount_owed']}, left {left}", row["order_id"])
+        if row["status"] == "SUCCESS" and (entry.outcome is Outcome.FAILED) != row["reversed"]:
+            found.add("bank = books", f"{says}, the bank says {entry.outcome}", row["order_id"])
+        if row["status"] == "FAILED" and left > 0 and _tries_left(world, entry.attempt_id):
+            found.add("bank = books", f"{says}, the bank keeps {left}", row["order_id"])
+        if row["status"] == "SUCCESS":
+            kept[row["order_id"]].append(entry.attempt_id)
+    for order_id, paid in kept.items():
+        if len(paid) > 1:
+            found.add("one success an order", " ".join(paid), order_id)
+
+
+def _refunds_are_over(world: World, payment_id: str) -> bool:
+    rows = world.database.tables["refunds"].values()
+    return all(row["status"] != "PENDING" for row in rows if row["payment_id"] == payment_id)
+
+
+def _tries_left(world: World, payment_id: str) -> bool:
+    """Whether money that came too late could still be given back."""
+    rows = world.database.tables["refunds"].values()
+    return len([row for row in rows if row["automatic"] and row["payment_id"] == payment_id]) < LATE_REFUNDS_MAX
+
+
+def _open(world: World, found: Findings) -> None:
+    for table, states in (("payments", ("CREATED", "PROCESSING")), ("refunds", ("PENDING",))):
+        for row in world.database.tables[table].values():
+            if row["status"] in states:
+                found.add("nothing stays undecided", f"{row['id']} is {row['status']}", row["order_id"])

@@ -1,0 +1,177 @@
+"""How each role is put together from the product's own classes, as its __main__ does, on simulated surroundings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from agents.jobs.counting import Jobs
+from agents.kafka import Kafka
+from agents.payments.actor import PaymentActor
+from agents.payments.app import GROUP
+from agents.payments.batches import Batches
+from agents.processor.processor import Processor
+from agents.role import Context
+from agents.sweeper.sweeper import Sweeper
+from agents.webhooks.dispatcher import Dispatcher
+from agents.webhooks.forwarder import Forwarder
+from agents.webhooks.planner import Planner
+from api.commands import CommandBus
+from api.keys import KeyCache
+from api.parts import Parts
+from runtime.clock import Ids
+from runtime.secrets import derived_key
+from runtime.worker import Worker
+from simulation.bank import BankClient
+from simulation.database import Connection, Pool
+from simulation.kafka import ConsumerClient, FaustStream, ProducerClient
+from simulation.receivers import SimulatedSender
+from simulation.redis import RedisClient, SimulatedCounters
+from store.actor import ActorStore
+from store.attempts import AttemptStore
+from store.heartbeats import beat
+from store.questions import QuestionStore
+from topics.catalogue import COMMANDS
+from topics.producer import LogUnavailableError
+
+if TYPE_CHECKING:
+    from simulation.clock import HostClock
+    from simulation.scheduler import Process
+    from simulation.world import World
+
+CREW = (
+    "api-0", "api-1", "actor-0", "actor-1", "processor-0", "sweeper-0", "jobs-0",
+    "planner-0", "dispatcher-0", "dispatcher-1", "forwarder-0",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class App:
+    """One incarnation of a process: its clock and ids, and what it is made of."""
+
+    world: World
+    process: Process
+    clock: HostClock
+    ids: Ids = field(init=False)
+    kafka: Kafka = field(init=False)
+    actor: PaymentActor | None = None
+    parts: Parts | None = None
+    """Of the API; where the routes find it."""
+    serving: bool = False
+    told: list[asyncio.Future[tuple[int, Any]]] = field(default_factory=list)
+    """Requests that have no answer yet."""
+
+    def __post_init__(self) -> None:
+        self.ids = Ids(self.clock, self.process.random.randbytes)
+        self.kafka = Kafka(
+            self.world.settings,
+            clock=self.clock,
+            make_producer=cast(Any, partial(ProducerClient, self.world)),
+            make_consumer=cast(Any, partial(ConsumerClient, self.world)),
+        )
+
+    def is_busy(self) -> bool:
+        """Whether an actor has a batch that is not finished."""
+        return self.actor is not None and self.actor._unfinished > 0
+
+    def redis(self) -> Any:
+        return RedisClient(self.world)
+
+    def pool(self) -> Any:
+        return Pool(self.world.database)
+
+    def context(self) -> Context:
+        role, _, index = self.process.name.partition("-")
+        worker = Worker(role, int(index), self.process.name, 0)
+        return Context(self.world.settings, worker, self.redis(), clock=self.clock, ids=self.ids)
+
+
+async def _api(app: App) -> None:
+    settings, pool, redis = app.world.settings, app.pool(), app.redis()
+    producer = app.kafka.producer()
+    try:
+        await producer.start()
+    except LogUnavailableError:
+        producer.renew()
+    commands = CommandBus(settings, app.process.name, producer, pool, redis, app.clock, app.ids)
+    app.parts = Parts(
+        settings=settings,
+        worker=Worker("api", 0, app.process.name, 0),
+        pool=pool,
+        redis=redis,
+        producer=producer,
+        commands=commands,
+        bank=BankClient(app.world),
+        database=cast(Any, SimpleNamespace(up=True)),
+        live=cast(Any, None),
+        log_places=cast(Any, None),
+        fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
+        own_origins=frozenset(),
+        keys=KeyCache(settings, pool, app.clock),
+        clock=app.clock,
+        ids=app.ids,
+    )
+    app.serving = True
+    await commands.run()
+
+
+async def _actor(app: App) -> None:
+    world = app.world
+
+    async def connect(*_: object, **__: object) -> Any:
+        return Connection(world.database)
+
+    store, producer = ActorStore(world.settings, connect), app.kafka.producer()
+    inbox_days = world.settings.idempotency_retention_days
+    actor = app.actor = PaymentActor(store, producer, app.redis(), inbox_days=inbox_days, clock=app.clock)
+    await store.start()
+    await producer.start()
+    stream = FaustStream(world, COMMANDS, group=GROUP, member=app.process.name, on_assigned=actor.forget)
+    batches = Batches(actor, partial(world.exit_after, app.process))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stream.run())
+        group.create_task(batches.run(stream.events(), stream.queue, stream.ack))
+
+
+async def _processor(app: App) -> None:
+    await Processor(app.context(), BankClient(app.world), app.kafka, AttemptStore(app.pool())).run()
+
+
+async def _sweeper(app: App) -> None:
+    await Sweeper(app.context(), BankClient(app.world), app.kafka, QuestionStore(app.pool())).run()
+
+
+async def _jobs(app: App) -> None:
+    await Jobs(app.context(), app.kafka, SimulatedCounters(app.world)).run()
+
+
+async def _planner(app: App) -> None:
+    await Planner(app.context(), app.kafka, app.pool()).run()
+
+
+async def _dispatcher(app: App) -> None:
+    context = app.context()
+    sender = SimulatedSender(app.world, app.clock)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(beat(context.redis, "dispatcher", app.process.name, lambda: context.facts))
+        group.create_task(Dispatcher(context, app.kafka, app.pool(), sender).run())
+
+
+async def _forwarder(app: App) -> None:
+    await Forwarder(app.context(), app.kafka, app.pool()).run()
+
+
+ROLES: dict[str, Callable[[App], Coroutine[Any, Any, None]]] = {
+    "api": _api,
+    "actor": _actor,
+    "processor": _processor,
+    "sweeper": _sweeper,
+    "jobs": _jobs,
+    "planner": _planner,
+    "dispatcher": _dispatcher,
+    "forwarder": _forwarder,
+}

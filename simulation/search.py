@@ -1,0 +1,109 @@
+"""Running worlds: one, or many on all cores.
+
+run(plan) -> Outcome                       one world, judged
+search(seeds, ...) -> iterator of Outcome  as they come; the worlds that broke a promise have violations
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import structlog
+
+from simulation.afterwards import judge_deliveries
+from simulation.oracle import Violation, judge
+from simulation.scheduler import EndlessError
+from simulation.trace import Note
+from simulation.workload import Shop
+from simulation.world import Plan, World
+
+CHUNK = 8
+"""Worlds that a process is given at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a world went. `accepted`: requests that were answered 2xx. `faults`: names of those that happened. `sent`:
+    places of the requests that were sent."""
+
+    plan: Plan
+    hash: str
+    requests: int
+    accepted: int
+    seconds: float
+    steps: int
+    deaths: int
+    families: tuple[str, ...]
+    violations: tuple[Violation, ...]
+    faults: tuple[str, ...] = ()
+    sent: tuple[tuple[int, int, int], ...] = ()
+    notes: tuple[Note, ...] = field(default=(), repr=False)
+
+    @property
+    def broken(self) -> bool:
+        return bool(self.violations)
+
+
+def run(plan: Plan) -> Outcome:
+    """One world, from its beginning to the judgement."""
+    world, shop = World(plan), Shop()
+    try:
+        with _quiet():
+            settled = world.run(shop)
+        violations = judge(world, shop, settled) + judge_deliveries(world)
+    except EndlessError as error:
+        violations = [Violation("comes to rest", str(error), "")]
+    return Outcome(
+        plan=plan,
+        hash=world.trace.hash(),
+        requests=shop.requests,
+        accepted=sum(len(one.told) for one in shop.wanted),
+        seconds=world.scheduler.now,
+        steps=world.scheduler.steps,
+        deaths=world.deaths,
+        families=tuple(world.faults.families),
+        violations=tuple(violations),
+        faults=tuple(world.faults.happened),
+        sent=tuple(sorted({one.place for one in shop.wanted if one.tries})),
+        notes=tuple(world.trace.notes),
+    )
+
+
+def search(seeds: Iterable[int], plan: Plan, *, processes: int | None = None) -> Iterator[Outcome]:
+    """Worlds like `plan` for each of the seeds, on so many processes (None: one a core), in the order of the seeds."""
+    plans = (replace(plan, seed=seed) for seed in seeds)
+    count = processes or os.cpu_count() or 1
+    if count == 1:
+        yield from map(run, plans)
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["simulation.search"])
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        # `map` takes all its input at once; seeds may be endless.
+        while batch := list(islice(plans, CHUNK * count * 4)):
+            yield from pool.map(run, batch, chunksize=CHUNK)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What the product logs is no part of a world; warnings about coroutines of the dead neither."""
+    config, level = structlog.get_config(), logging.root.manager.disable
+    structlog.configure(processors=[_drop])
+    logging.disable(logging.CRITICAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+    logging.disable(level)
+    structlog.configure(**config)
+
+
+def _drop(_logger: object, _level: str, _fields: object) -> str:
+    raise structlog.DropEvent

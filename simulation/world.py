@@ -1,0 +1,368 @@
+"""One simulated world: processes, what surrounds them, and what is done to them.
+
+    World(Plan(seed)).run(workload)      start everybody ─► clients work while things go wrong ─► all is mended ─► quiet
+
+A process that dies comes back after a while under its name, with a clock that may be wrong again. At the end faults
+stop, everybody is up, and the world runs on until nothing is left to do, or until that takes too long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import simulation.deliveries
+import simulation.questions
+import simulation.statements  # registers what the database can be asked
+from domain.refund import LATE_REFUNDS_MAX
+from runtime.secrets import hash_api_secret, seal
+from runtime.settings import Settings
+from simulation.bank import Bank
+from simulation.clock import EPOCH, HostClock
+from simulation.database import Database
+from simulation.faults import DEFAULT_FAMILIES, Faults, Planned, between, delay_seconds
+from simulation.log import Broker
+from simulation.receivers import Receivers
+from simulation.redis import Redis
+from simulation.roles import CREW, ROLES, App
+from simulation.scheduler import Process, Scheduler, answer, fail
+from simulation.trace import Trace
+from topics.catalogue import EVENTS, PAYMENTS_DLQ, topics
+
+assert simulation.deliveries and simulation.questions and simulation.statements
+DAY_SECONDS = 86_400.0
+STEPS_MAX = 2_000_000
+MERCHANT = "test_merchant"
+ENDPOINTS = (("whe_0000000000000001", "per_payment", ()), ("whe_0000000000000002", "none", ("payment.success",)))
+"""(id, ordering, events) of the merchant's webhook endpoints."""
+Place = tuple[int, int, int]
+"""Client, turn, and which of the requests that it sends at once."""
+
+
+class Workload(Protocol):
+    """Who sends requests to a world."""
+
+    async def run(self, world: World) -> None:
+        """While things go wrong."""
+
+    async def read_back(self, world: World) -> None:
+        """When all is quiet."""
+
+
+Handler = Callable[[App], Awaitable[tuple[int, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that fixes a world. `faults`: names of those that may happen; `requests`: places (client, turn, place)
+    of those that are sent. None: all that the seed draws; shrinking leaves a few."""
+
+    seed: int
+    families: frozenset[str] = DEFAULT_FAMILIES
+    all_families: bool = False
+    clients: int = 4
+    turns: int = 12
+    webhooks: bool = True
+    faults: frozenset[str] | None = None
+    requests: frozenset[Place] | None = None
+    salt: int = 0
+    """Draws other delays for the same requests and faults."""
+    history: bool = False
+
+
+class World:
+    """Processes and their surroundings."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.settings = SETTINGS
+        self.salted = f"{plan.seed}/{plan.salt}"
+        self.scheduler = Scheduler(self.salted)  # type: ignore[abstract]  # no sockets, no subprocesses
+        self.trace = Trace(self.scheduler, plan.history)
+        self.faults = Faults(plan.seed, plan.families, self.trace, all_of_them=plan.all_families, allowed=plan.faults)
+        self.draw = random.Random(f"{plan.seed}/world")
+        self.patience_ms = self.draw.choice((250, 1_000))
+        """How long consumers wait at least where nothing is there."""
+        self.broker = Broker(self, topics(self.settings.retry_delays_seconds))
+        self.database = Database(self)
+        self.redis = Redis(self)
+        self.bank = Bank(self)
+        self.receivers = Receivers(self)
+        self.processes: dict[str, Process] = {}
+        self.apps: dict[str, App] = {}
+        self.crew = tuple(name for name in CREW if plan.webhooks or name.partition("-")[0] not in WEBHOOK_ROLES)
+        self.closed: set[str] = set()
+        self.deaths = 0
+        self._numbers = 0
+        self._furnish()
+
+    def run(self, workload: Workload) -> bool:
+        """Let the world take its course. True where it came to rest in the end."""
+        return self.scheduler.run(self._course(workload), steps_max=STEPS_MAX)
+
+    async def _course(self, workload: Workload) -> bool:
+        for name in self.crew:
+            self.start(name)
+        seconds = self.plan.turns * 1.5
+        for planned in self.faults.plan(seconds):
+            self.scheduler.outside(planned.at, self._strike, planned)
+        await workload.run(self)
+        self.faults.on = False
+        settled = await self._settle()
+        await self._reopen(workload)
+        if settled and "holiday" in self.faults.families and self.faults.strikes("holiday"):
+            settled = await self._holiday()
+        return settled
+
+    # Processes
+
+    def start(self, name: str) -> None:
+        before = self.processes.get(name)
+        if name in self.closed or (before is not None and before.alive):
+            return
+        self._numbers += 1
+        process = Process(name, self._numbers, self.salted)
+        self.scheduler.processes.append(process)
+        self.processes[name] = process
+        self.trace.note("process", f"{name} starts")
+        app = self.apps[name] = App(self, process, self._clock_of(name))
+        task = self.scheduler.spawn(process, ROLES[name.partition("-")[0]](app))
+        task.add_done_callback(lambda done: self._ended(process, done), context=self.scheduler.outer.context)
+
+    def _clock_of(self, name: str) -> HostClock:
+        """Right, or wrong by a second or two, or, of an API's host, by a day. Each process has a host of its own; its
+        clock is as wrong after a restart."""
+        if "clocks" not in self.faults.families:
+            return HostClock(self.scheduler)
+        draw = random.Random(f"{self.plan.seed}/clock/{name}")
+        errors = [draw.uniform(-2, 2), draw.uniform(-2, 2)]
+        if name.startswith("api"):
+            errors += [draw.uniform(-60, 60), DAY_SECONDS, -DAY_SECONDS]
+        return HostClock(self.scheduler, draw.choice(errors))
+
+    def _ended(self, process: Process, task: asyncio.Task[None]) -> None:
+        """A role ends where its surroundings stay away; for any other reason that is a defect."""
+        if task.cancelled():
+            return
+        error = task.exception()
+        if process.alive and defects_in(error):
+            self.scheduler.failures.append({"message": f"{process.name} ends", "exception": error})
+        self.kill(process, f"ends: {error!r}")
+
+    def kill(self, process: Process, why: str) -> None:
+        """As SIGKILL; whoever watches over it starts it again."""
+        if not process.alive:
+            return
+        process.alive = False
+        self.deaths += 1
+        self.trace.note("process", f"{process.name} dies: {why}")
+        context = process.context
+        for missed in process.on_silence:
+            context.run(missed)
+        for told in self.apps[process.name].told:
+            self.scheduler.outside(0.001, fail, told, ConnectionResetError("the connection broke"))
+        self.scheduler.outside(0.05 + 2 * process.random.random(), self.start, process.name)
+
+    def pause(self, process: Process, seconds: float) -> None:
+        """As SIGSTOP: it keeps what it has, and goes on later, not knowing."""
+        self.trace.note("process", f"{process.name} is paused for {seconds:.1f} s")
+        process.paused = True
+        for missed in process.on_silence:
+            process.context.run(missed)
+        self.scheduler.outside(seconds, self.scheduler.resume, process)
+
+    def exit_after(self, process: Process, seconds: float, why: str) -> None:
+        """The product's exit, for a process of this world."""
+        self.scheduler.outside(seconds, self.kill, process, why)
+
+    async def request(self, name: str, handler: Handler) -> tuple[int, Any]:
+        """A request over HTTP. Raises ConnectionRefusedError (not taken) or another OSError (unknown)."""
+        await asyncio.sleep(delay_seconds())
+        process = self.processes[name]
+        if not process.alive or not self.apps[name].serving:
+            raise ConnectionRefusedError(f"{name} is down")
+        told: asyncio.Future[tuple[int, Any]] = self.scheduler.create_future()
+        told.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if self.faults.happens("request_lost"):
+            await asyncio.sleep(between(0.2, 2.0))
+            raise ConnectionResetError("the request was lost")
+        lost = self.faults.happens("response_lost")
+        self.apps[name].told.append(told)
+        self.scheduler.spawn(process, self._serve(self.apps[name], handler, told, lost))
+        return await told
+
+    async def _serve(self, app: App, handler: Handler, told: asyncio.Future[tuple[int, Any]], lost: bool) -> None:
+        answered = await handler(app)
+        app.told.remove(told)
+        if lost:
+            error = ConnectionResetError("the answer was lost")
+            self.scheduler.outside(1.0, fail, told, error)
+        else:
+            self.scheduler.outside(delay_seconds(), answer, told, answered)
+
+    # What goes wrong from outside
+
+    def _strike(self, planned: Planned) -> None:
+        if not self.faults.on or not self.faults.strikes(planned.name):
+            return
+        match planned.kind:
+            case "kill":
+                self.kill(self._victim(planned.chance), "is killed")
+            case "pause":
+                self.pause(self._victim(planned.chance), 0.5 + 17.5 * planned.seconds)
+            case "stall":
+                seconds = 0.2 + 2.3 * planned.seconds
+                self.trace.note("database", f"stands still for {seconds:.1f} s")
+                self.database.stalled_until = self.scheduler.now + seconds
+            case "flush":
+                self.trace.note("redis", "is flushed")
+                self.redis.flush()
+
+    def _victim(self, chance: float) -> Process:
+        """Somebody who lives; an actor three times as often as anybody else."""
+        living = [one for one in self.processes.values() if one.alive and not one.paused]
+        weighted = [one for one in living if one.name.startswith("actor")] * 2 + living
+        return weighted[int(chance * len(weighted))] if weighted else next(iter(self.processes.values()))
+
+    # The end
+
+    async def _settle(self) -> bool:
+        """Everybody up, no faults: wait until nothing is open. False where that does not come."""
+        for process in list(self.processes.values()):
+            if process.paused:
+                self.scheduler.resume(process)
+        for name in [name for name in self.processes if name.startswith("api")]:
+            self.closed.add(name)  # nobody sends requests any more; its polling would only cost steps
+            self.kill(self.processes[name], "is stopped")
+        ends_at, quiet = self.scheduler.now + SETTLE_SECONDS_MAX, 0
+        while quiet < 2:
+            if self.scheduler.now >= ends_at:
+                return False
+            await asyncio.sleep(0.5)
+            quiet = quiet + 1 if self._is_quiet() else 0
+        return True
+
+    async def _reopen(self, workload: Workload) -> None:
+        """The API again, for those who come to look at what they were promised."""
+        names = [name for name in self.crew if name.startswith("api")]
+        self.closed.difference_update(names)
+        for name in names:
+            self.start(name)
+        await asyncio.sleep(0.1)
+        await workload.read_back(self)
+        for name in names:
+            self.closed.add(name)
+            self.kill(self.processes[name], "is stopped")
+
+    def _is_quiet(self) -> bool:
+        tables = self.database.tables
+        refused: dict[str, list[str]] = {}
+        for row in tables["refunds"].values():
+            if row["status"] == "PENDING":
+                return False
+            if row["automatic"] and not tables["payments"][row["payment_id"]]["reversed"]:
+                refused.setdefault(row["payment_id"], []).append(row["status"])
+        return not (
+            any(row["status"] in ("CREATED", "PROCESSING") for row in tables["payments"].values())
+            or any(len(tried) < LATE_REFUNDS_MAX and set(tried) == {"FAILED"} for tried in refused.values())
+            or any(self.broker.unread(group) for group in self.broker.groups)
+            or not self._all_is_counted()
+            or any(app.is_busy() for name, app in self.apps.items() if name not in self.closed)
+            or self.bank.turning
+            or self.bank.pending
+            or any(self._is_open(row) for row in tables["webhook_logs"].values())
+        )
+
+    def _all_is_counted(self) -> bool:
+        """Job counters are counted again after a flush, which takes a moment."""
+        places = [place for topic in (EVENTS, PAYMENTS_DLQ) for place in self.broker.places(topic)]
+        offsets = self.redis.hashes["offsets"]
+        counted = {place: int(offsets.get(f"{place.topic}/{place.partition}", b"0")) for place in places}
+        return all(counted[place] == self.broker.end(place) for place in places)
+
+    def _is_open(self, delivery: dict[str, Any]) -> bool:
+        hook = self.database.tables["webhooks"][delivery["endpoint_id"]]
+        return bool(delivery["status"] == "pending" or (delivery["status"] == "held" and hook["active"]))
+
+    async def _holiday(self) -> bool:
+        """Everybody is away for days, the group's offsets are forgotten, and all of the log that is kept is read again.
+
+        The days are drawn so that records and inbox rows of the same hours may be pruned on one side only.
+        """
+        for process in list(self.processes.values()):
+            self.closed.add(process.name)
+            self.kill(process, "goes on holiday")
+        await asyncio.sleep(self.draw.uniform(6.0, 10.5) * DAY_SECONDS)
+        self.broker.retain()
+        self.broker.groups.clear()
+        self.closed = {name for name in self.closed if name.startswith("api")}
+        self.trace.note("world", "days have passed; the groups' offsets are gone")
+        self.start("sweeper-0")
+        await asyncio.sleep(10.0)
+        for name in self.crew:
+            if not name.startswith(("api", "sweeper")):
+                self.start(name)
+        return await self._settle()
+
+    def _furnish(self) -> None:
+        """The merchant's key and endpoints."""
+        settings, tables = self.settings, self.database.tables
+        secret_hash = hash_api_secret(settings.test_api_secret, settings.secret_key)
+        tables["api_keys"][settings.test_api_key] = {
+            "id": "apk_0000000000000001",
+            "merchant_id": MERCHANT,
+            "key": settings.test_api_key,
+            "secret_hash": secret_hash,
+            "name": "simulation",
+            "created_at": EPOCH,
+            "last_used_at": None,
+            "expires_at": None,
+            "revoked_at": None,
+        }
+        for endpoint_id, ordering, events in ENDPOINTS if self.plan.webhooks else ():
+            tables["webhooks"][endpoint_id] = {
+                "id": endpoint_id,
+                "merchant_id": MERCHANT,
+                "url": f"http://receiver/{endpoint_id}",
+                "events": list(events),
+                "ordering": ordering,
+                "active": True,
+                "disabled_reason": None,
+                "deleted_at": None,
+                "secret_sealed": SEALED,
+                "description": None,
+                "previous_secrets_sealed": None,
+                "previous_secrets_expire_at": None,
+                "headers_sealed": None,
+                "switched_at": None,
+                "switched_event": None,
+                "failures_in_a_row": 0,
+                "failing_since": None,
+                "created_at": EPOCH - timedelta(days=1),
+            }
+
+
+DEFECTS = (TypeError, AttributeError, LookupError, ValueError, AssertionError, NotImplementedError, NameError)
+
+
+def defects_in(error: BaseException | None) -> list[BaseException]:
+    """What in an error no surroundings can cause."""
+    if isinstance(error, BaseExceptionGroup):
+        return [one for part in error.exceptions for one in defects_in(part)]
+    return [error] if isinstance(error, DEFECTS) else []
+
+
+SETTLE_SECONDS_MAX = 1_500.0
+"""Money that came too late is tried to be given back after 1, 2, 4 and 8 minutes."""
+WEBHOOK_ROLES = ("planner", "dispatcher", "forwarder")
+SETTINGS = Settings(
+    test_mode=True,
+    topic_partitions=2,
+    payment_deadline_seconds=6,
+    webhook_retry_intervals_test=(0, 1, 2, 4),
+)
+SEALED = seal("whsec_simulation", SETTINGS.secret_key)
