@@ -96,14 +96,20 @@ async def test_a_refusal_is_not_stored(api: Api) -> None:
     assert "Idempotent-Replayed" not in late.headers
 
 
-async def test_a_refused_key_is_refused_to_every_request_that_sends_it(api: Api, database: asyncpg.Connection) -> None:
-    # Given a payment in progress,
+async def test_a_refused_key_is_refused_to_every_request_that_sends_it(
+    api: Api, stack: Stack, database: asyncpg.Connection
+) -> None:
+    # Given a payment that stays in progress,
     order, key = await api.order(), _key()
-    await api.pay(order["id"], vpa="timeout@upi")
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
-    # when ten requests with one key try to pay the order beside it,
-    answers = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(10)))
-    # then each is told so: none is accepted, and none is told to wait.
+    stack.hold("processor")
+    try:
+        await api.pay(order["id"])
+        # when ten requests with one key try to pay the order beside it,
+        answers = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(10)))
+    finally:
+        stack.release("processor")
+    # then each is refused: none is accepted, and none has to wait.
     assert [answer.status_code for answer in answers] == [400] * 10
     assert {error_of(answer)["description"] for answer in answers} == {"Order has a payment in progress"}
     assert await database.fetchval("SELECT count(*) FROM payments WHERE order_id = $1", order["id"]) == 1

@@ -17,6 +17,7 @@ from domain.outcome import Outcome
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
 from runtime.clock import now
+from store.actor import ActorStore, Batch, CommandRow, Conflict
 from tests.support.actor import Bench, work
 from tests.support.asking import capture_command, fresh, order_command, payment_command, refund_command
 
@@ -103,6 +104,50 @@ async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_answer(
         flags += [str(reply.flag) for reply in (await work(actor, message)).replies.get(worker, [])]
     assert flags == ["R", "A", "D", "R"]
     assert await bench.events(order_id) == [*PAID, "payment.captured"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(("n1", False), ("n2", False)), (("n1", True), ("n1", False)), (("", True), ("", False))],
+    ids=["two acceptances", "both answers to one request", "both answers without a key"],
+)
+async def test_two_owners_cannot_answer_a_command_in_two_ways(
+    bench: Bench, one: tuple[str, bool], other: tuple[str, bool]
+) -> None:
+    key = a_key()
+    stores = [ActorStore(bench.asker.settings) for _ in range(2)]
+    rows = [
+        CommandRow(key, fresh(ORDER), "order.create", nonce, None, rejected, "{}", 1, 0)
+        for nonce, rejected in (one, other)
+    ]
+    try:
+        await stores[0].write(Batch(commands=[rows[0]]))
+        with pytest.raises(Conflict):
+            await stores[1].write(Batch(commands=[rows[1]]))
+    finally:
+        for store in stores:
+            await store.stop()
+
+
+async def test_an_owner_forgets_although_its_partitions_change_hands_in_the_middle_of_a_batch(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an owner that is told to forget while it writes a payment, which another owner then settles,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    owner, write = await bench.actor(), ActorStore.write
+
+    async def handed_over(store: ActorStore, batch: Batch) -> None:
+        owner.forget()
+        await write(store, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ActorStore, "write", handed_over)
+        await work(owner, bench.asked(order_command(order_id)), bench.asked(payment_command(order_id, payment_id)))
+    await work(await bench.actor(), settlement(bench, order_id, payment_id, FAILED))
+    # when the first is asked for the next payment,
+    await work(owner, bench.asked(payment_command(order_id, fresh(PAYMENT))))
+    # then it does not refuse it for the sake of a payment that is no longer in progress.
+    assert (await bench.events(order_id))[-2:] == ["payment.created", "payment.processing"]
 
 
 # The bank's word is never refused and remembered
