@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from domain.instrument import Method
 from domain.rejection import AMOUNT_TOO_SMALL, ErrorCode, Rejected
 from runtime.logs import get_logger
 
@@ -114,10 +115,18 @@ def error_response(error: ApiError, request_id: str | None) -> Response:
     return Response(body, error.status, headers=error.headers, media_type=JSON)
 
 
+TAGGED = ("union_tag_invalid", "union_tag_not_found")
+METHODS = frozenset(Method)
+
+
 def of_validation(errors: list[Any]) -> ApiError:
     """The first problem of a schema violation, as 400 with the field's dotted path."""
     first = errors[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    if first["type"] in TAGGED:
+        place.append(first["ctx"]["discriminator"].strip("'"))
+    elif place and place[0] in METHODS:
+        del place[0]  # which body was read, and no part of it
     field = ".".join(place) or None
     return bad_request(_sentence(first, field), field)
 
@@ -128,7 +137,9 @@ def _sentence(problem: ErrorDetails, field: str | None) -> str:
         return str(problem["ctx"]["error"])
     if kind == "json_invalid":
         return "The body is not valid JSON"
-    if kind == "missing":
+    if kind == "union_tag_invalid":
+        return f"{name} must be {problem['ctx']['expected_tags'].replace(', ', ' or ')}"
+    if kind in ("missing", "union_tag_not_found"):
         return f"{name} is required"
     if kind == "extra_forbidden":
         return f"{name[:FIELD_CHARACTERS_MAX]!r} is not a known field"

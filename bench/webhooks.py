@@ -32,7 +32,8 @@ from aiohttp import web
 
 from domain.event import EventType, PaymentEvent
 from domain.ids import ORDER, PAYMENT
-from domain.payment import Method, Payment, PaymentStatus
+from domain.instrument import Upi
+from domain.payment import Payment, PaymentStatus
 from ops.ports import is_free
 from runtime.clock import make_id, now
 from runtime.settings import Settings
@@ -153,8 +154,8 @@ def payment_event(shop: Shop) -> Record:
     order_id, at = make_id(ORDER), now()
     payment = Payment(
         id=make_id(PAYMENT), order_id=order_id, merchant_id=shop.merchant_id, amount=50_000, currency="INR",
-        method=Method.UPI, status=PaymentStatus.SUCCESS, captured=False, amount_refunded=0, vpa="success@upi",
-        card_network=None, card_last4=None, error_code=None, error_description=None, token="bench",
+        instrument=Upi("success@upi"), status=PaymentStatus.SUCCESS, captured=False, amount_refunded=0,
+        error_code=None, error_description=None, token="bench",
         bank_reference="bench", deadline_at=at, version=3, created_at=at, updated_at=at,
     )  # fmt: skip
     event = PaymentEvent(EventType.PAYMENT_SUCCESS, 4, at, payment)

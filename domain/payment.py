@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.instrument import Instrument, Method
 from domain.outcome import Outcome
 
 
@@ -26,11 +27,6 @@ class PaymentStatus(StrEnum):
     PROCESSING = "PROCESSING"
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
-
-
-class Method(StrEnum):
-    UPI = "upi"
-    CARD = "card"
 
 
 UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PROCESSING})
@@ -43,11 +39,8 @@ class CreatePayment:
     order_id: str
     payment_id: str
     merchant_id: str | None
-    method: Method
+    instrument: Instrument
     token: str
-    vpa: str | None
-    card_network: str | None
-    card_last4: str | None
     amount: int | None
     currency: str | None
     deadline_at: datetime
@@ -92,13 +85,10 @@ class Payment:
     merchant_id: str
     amount: int
     currency: str
-    method: Method
+    instrument: Instrument
     status: PaymentStatus
     captured: bool
     amount_refunded: int
-    vpa: str | None
-    card_network: str | None
-    card_last4: str | None
     error_code: str | None
     error_description: str | None
     token: str
@@ -113,6 +103,10 @@ class Payment:
     """The bank has taken back money that it had charged."""
     bank_turn: int = 0
     """`Word.turn` of the bank's last word."""
+
+    @property
+    def method(self) -> Method:
+        return self.instrument.method
 
     @property
     def refundable(self) -> int:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from domain.decision import Subject
+from domain.instrument import public_form
 from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
@@ -45,7 +46,7 @@ def order_resource(order: Order) -> Resource:
 
 
 def payment_resource(payment: Payment) -> Resource:
-    """A UPI payment has `vpa`; a card payment `card_network` and `card_last4`."""
+    """The fields of its instrument stand where the contract lists them: `vpa`, or `card_network` and `card_last4`."""
     shape: Resource = {
         "id": payment.id,
         "order_id": payment.order_id,
@@ -59,11 +60,7 @@ def payment_resource(payment: Payment) -> Resource:
         "amount_owed": payment.amount_owed,
         "reversed": payment.reversed,
     }
-    if payment.vpa is not None:
-        shape["vpa"] = payment.vpa
-    else:
-        shape["card_network"] = payment.card_network
-        shape["card_last4"] = payment.card_last4
+    shape |= public_form(payment.instrument)
     shape["error_code"] = payment.error_code
     shape["error_description"] = payment.error_description
     shape["created_at"] = payment.created_at

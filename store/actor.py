@@ -28,6 +28,7 @@ from domain.refund import Refund
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.rows import (
+    INSTRUMENT_COPIES,
     ORDER_COLUMNS,
     PAYMENT_COLUMNS,
     REFUND_COLUMNS,
@@ -144,7 +145,10 @@ class Batch:
         return bool(self.commands or self.kept)
 
 
-_FIXED = frozenset({"id", "order_id", "payment_id", "merchant_id", "currency", "created_at", "method", "automatic"})
+_FIXED = frozenset(
+    {"id", "order_id", "payment_id", "merchant_id", "currency", "created_at", "method", "instrument", "automatic"}
+    | set(INSTRUMENT_COPIES)
+)
 _COLUMNS: dict[str, Sequence[str]] = {
     "commands": (
         "id", "order_id", "type", "nonce", "fingerprint", "rejected", "reply", "first_sequence", "event_count",
@@ -160,6 +164,7 @@ _TYPES = {
     "amount_owed": "bigint",
     "bank_turn": "integer",
     "captured": "boolean",
+    "instrument": "jsonb",
     "reversed": "boolean",
     "automatic": "boolean",
     "rejected": "boolean",

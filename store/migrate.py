@@ -1,8 +1,9 @@
 """Migrations: `migrations/NNNN_name.sql`, forward only, in order, under an advisory lock. Two classes:
 
     in a transaction   the default: all or nothing, at most TRANSACTION_SECONDS; starts with `SET LOCAL lock_timeout`
-    concurrent         first line CONCURRENT: indexes built or dropped while everything runs, without a time limit;
-                       each statement can be repeated, so a migration that was cut off goes on where it stopped
+    concurrent         first line CONCURRENT: indexes built or dropped, rows changed in steps, constraints validated,
+                       while everything runs and without a time limit; each statement can be repeated, so a migration
+                       that was cut off can be run again
 
 Applied files are remembered with their checksum; one that was edited afterwards stops the start.
 """
@@ -31,6 +32,9 @@ CONCURRENT = "-- gateway: concurrent"
 _STATEMENT = re.compile(
     r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (?P<created>\w+) ON [^;]+"
     r"|DROP INDEX CONCURRENTLY IF EXISTS (?P<dropped>\w+)"
+    r"|ALTER TABLE \w+ VALIDATE CONSTRAINT \w+"
+    r"|UPDATE (?P<stepped>\w+) SET .+ WHERE id IN"
+    r" \(SELECT id FROM (?P=stepped) WHERE id > \$1 ORDER BY id LIMIT \d+\) RETURNING id"
 )
 
 
@@ -126,8 +130,18 @@ async def _apply_concurrently(connection: asyncpg.Connection, migration: Migrati
     for statement in migration.statements:
         if statement["created"]:
             await _drop_unfinished(connection, statement["created"])
-        await connection.execute(statement[0])
+        if statement["stepped"]:
+            await _apply_in_steps(connection, statement[0])
+        else:
+            await connection.execute(statement[0])
     await _remember(connection, migration)
+
+
+async def _apply_in_steps(connection: asyncpg.Connection, statement: str) -> None:
+    """Each step takes the rows after the last one of the step before, and locks them no longer than it takes."""
+    last = ""
+    while rows := await connection.fetch(statement, last, timeout=TRANSACTION_SECONDS):
+        last = max(row["id"] for row in rows)
 
 
 async def _drop_unfinished(connection: asyncpg.Connection, index: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import asyncpg
 import orjson
 
+from domain.instrument import Instrument, Method, instrument_of, public_form
 from domain.order import Order, OrderStatus
-from domain.payment import Method, Payment, PaymentStatus
+from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 
 Row = asyncpg.Record
@@ -22,8 +23,11 @@ ORDER_COLUMNS = (
 PAYMENT_COLUMNS = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn",
+    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "instrument",
 )  # fmt: skip
+INSTRUMENT_COPIES = ("vpa", "card_network", "card_last4")
+"""Columns that repeat a field of `instrument`; a CHECK keeps them equal."""
+_PAYMENT_FIELDS = tuple(name for name in PAYMENT_COLUMNS if name not in ("method", "instrument", *INSTRUMENT_COPIES))
 REFUND_COLUMNS = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
     "error_description", "bank_reference", "deadline_at", "version", "created_at", "processed_at", "updated_at",
@@ -40,10 +44,15 @@ def order_of(row: Row) -> Order:
 
 
 def payment_of(row: Row) -> Payment:
-    values = {name: row[name] for name in PAYMENT_COLUMNS}
-    values["method"] = Method(values["method"])
+    values = {name: row[name] for name in _PAYMENT_FIELDS}
     values["status"] = PaymentStatus(values["status"])
-    return Payment(**values)
+    return Payment(**values, instrument=_instrument_of(row))
+
+
+def _instrument_of(row: Row) -> Instrument:
+    """Of a row that an earlier version wrote, the copies are all there is."""
+    stored = row["instrument"]
+    return instrument_of(Method(row["method"]), dict(row) if stored is None else orjson.loads(stored))
 
 
 def refund_of(row: Row) -> Refund:
@@ -71,7 +80,9 @@ def order_row(order: Order) -> tuple[Any, ...]:
 
 def payment_row(payment: Payment) -> tuple[Any, ...]:
     """Values in the order of PAYMENT_COLUMNS."""
-    return tuple(getattr(payment, name) for name in PAYMENT_COLUMNS)
+    form = public_form(payment.instrument)
+    derived = {"instrument": orjson.dumps(form).decode(), **{name: form.get(name) for name in INSTRUMENT_COPIES}}
+    return tuple(derived[name] if name in derived else getattr(payment, name) for name in PAYMENT_COLUMNS)
 
 
 def refund_row(refund: Refund) -> tuple[Any, ...]:

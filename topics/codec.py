@@ -16,9 +16,10 @@ from typing import Any, assert_never
 from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import event_id
+from domain.instrument import Instrument, Method, instrument_of, public_form
 from domain.order import CreateOrder
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, Method, Payment, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, Payment, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund
 from domain.resource import order_resource, payment_resource, refund_resource
 from topics.envelope import ERROR_CHARACTERS_MAX, VERSION, Envelope, UndecodableError, checked_text, encode_json
@@ -33,6 +34,9 @@ PAYMENT_SETTLE = "payment.settle"
 PAYMENT_CAPTURE = "payment.capture"
 REFUND_CREATE = "refund.create"
 REFUND_SETTLE = "refund.settle"
+
+NO_INSTRUMENT: Body = {"vpa": None, "card_network": None, "card_last4": None}
+"""Fields that a payment.create of this version always has, null where they are another method's."""
 
 TURN_MAX = 1_000_000
 """Far above what a bank can do, far below what the column holds."""
@@ -73,7 +77,14 @@ def command_envelope(
 
 
 def _command_body(command: Command) -> Body:
-    return {name: getattr(command, name) for name in command.__slots__ if name != "order_id"}
+    body: Body = {}
+    for name in command.__slots__:
+        value = getattr(command, name)
+        if name == "instrument":
+            body |= {"method": value.method, **NO_INSTRUMENT, **public_form(value)}
+        elif name != "order_id":
+            body[name] = value
+    return body
 
 
 def command_of(envelope: Envelope) -> Command:
@@ -153,15 +164,20 @@ def _read_create_payment(order_id: str, body: Body) -> Command:
         order_id=order_id,
         payment_id=_text(body, "payment_id"),
         merchant_id=_text_or_none(body, "merchant_id"),
-        method=Method(body["method"]),
+        instrument=_instrument(body),
         token=_text(body, "token"),
-        vpa=_text_or_none(body, "vpa"),
-        card_network=_text_or_none(body, "card_network"),
-        card_last4=_text_or_none(body, "card_last4"),
         amount=_amount_or_none(body, "amount"),
         currency=_text_or_none(body, "currency"),
         deadline_at=_instant(body, "deadline_at"),
     )
+
+
+def _instrument(body: Body) -> Instrument:
+    form = {name: _text_or_none(body, name) for name in NO_INSTRUMENT}
+    instrument = instrument_of(Method(body["method"]), form)
+    if NO_INSTRUMENT | public_form(instrument) != form:
+        raise ValueError("fields of another method")
+    return instrument
 
 
 def _read_settle_payment(order_id: str, body: Body) -> Command:

@@ -12,7 +12,8 @@ export type Payment = Schemas["PaymentView"];
 /** A payment, and an order, as the payer may see it. */
 export type PublicPayment = Schemas["PublicPaymentView"];
 export type PublicOrder = Schemas["PublicOrderView"];
-export type NewPayment = Schemas["NewPayment"];
+export type NewUpiPayment = Schemas["NewUpiPayment"];
+export type NewCardPayment = Schemas["NewCardPayment"];
 export type Order = Schemas["OrderView"];
 export type Refund = Schemas["RefundView"];
 export type EventType = Schemas["EventType"];

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.card import CardDetails
+from domain.instrument import Method
 from domain.outcome import Outcome
 
 
@@ -31,7 +32,7 @@ class Charge:
     attempt_id: str
     amount: int
     currency: str
-    method: str
+    method: Method
     token: str
 
 

@@ -17,12 +17,14 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 import asyncpg
 
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
 from agents.bank.port import Answer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
+from domain.instrument import Method
 from domain.outcome import DECLINES, Outcome
 from runtime.clock import now
 from runtime.logs import get_logger
@@ -221,10 +223,18 @@ class SimulatedBank:
             return acting.error_code
         if self._settings.test_mode:
             return None if self._settings.test_payment_success else "PAYMENT_FAILED"
-        rate = self._settings.upi_success_rate if charge.method == "upi" else self._settings.card_success_rate
-        if draw(charge.attempt_id, "outcome") < rate:
-            return None
-        return "UPI_DECLINED" if charge.method == "upi" else "CARD_DECLINED"
+        success_rate, decline = _policy(charge.method, self._settings)
+        return None if draw(charge.attempt_id, "outcome") < success_rate else decline
+
+
+def _policy(method: Method, settings: Settings) -> tuple[float, str]:
+    """(share of charges that succeed in live mode, error_code of the others)."""
+    match method:
+        case Method.UPI:
+            return settings.upi_success_rate, "UPI_DECLINED"
+        case Method.CARD:
+            return settings.card_success_rate, "CARD_DECLINED"
+    assert_never(method)
 
 
 def _entry(

@@ -21,8 +21,8 @@ from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context
 from agents.settling import settle_record
 from domain.event import EventType
+from domain.instrument import Method
 from domain.money import AMOUNT_MAX_MINOR
-from domain.payment import Method
 from runtime.logs import get_logger
 from store.attempts import AttemptStore
 from topics.catalogue import EVENTS

@@ -21,7 +21,7 @@ from api.parts import Parts, parts_of
 from api.reading import Found, find, json_response, known_order
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
-    Instrument,
+    Means,
     NewCapture,
     NewPayment,
     PaymentPage,
@@ -29,6 +29,7 @@ from api.schemas.payments import (
     check_instrument,
 )
 from domain.ids import ORDER, PAYMENT, is_id
+from domain.instrument import Method
 from domain.money import AMOUNT_MAX_MINOR
 from domain.payment import CapturePayment, CreatePayment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
@@ -51,24 +52,24 @@ Amount = Annotated[int, Query(ge=0, le=AMOUNT_MAX_MINOR)]
 )
 async def create_payment(request: Request) -> Response:
     caller = await authenticated(request)
-    wanted, instrument = await read_payment(request)
+    wanted, means = await read_payment(request)
     key = key_of(request, scope=caller.merchant_id, route="payments", fields=wanted.fields())
-    return await ask_for_payment(request, wanted, instrument, key=key, merchant_id=caller.merchant_id)
+    return await ask_for_payment(request, wanted, means, key=key, merchant_id=caller.merchant_id)
 
 
-async def read_payment(request: Request) -> tuple[NewPayment, Instrument]:
+async def read_payment(request: Request) -> tuple[NewPayment, Means]:
     """The body and its instrument, both checked."""
     wanted = await read_json(request, NewPayment)
-    instrument = await check_instrument(wanted, parts_of(request).bank)
-    if isinstance(instrument, Rejected):
-        raise refused(instrument)
-    return wanted, instrument
+    means = await check_instrument(wanted, parts_of(request).bank)
+    if isinstance(means, Rejected):
+        raise refused(means)
+    return wanted, means
 
 
 async def ask_for_payment(
     request: Request,
     wanted: NewPayment,
-    instrument: Instrument,
+    means: Means,
     *,
     key: Key | None,
     merchant_id: str,
@@ -85,13 +86,10 @@ async def ask_for_payment(
         order_id=wanted.order_id,
         payment_id=payment_id,
         merchant_id=None if public else merchant_id,
-        method=instrument.method,
-        token=instrument.token,
-        vpa=instrument.vpa,
-        card_network=instrument.card_network,
-        card_last4=instrument.card_last4,
-        amount=wanted.amount,
-        currency=wanted.currency,
+        instrument=means.instrument,
+        token=means.token,
+        amount=wanted.root.amount,
+        currency=wanted.root.currency,
         deadline_at=parts.clock.now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
     )
 
@@ -110,7 +108,7 @@ async def ask_for_payment(
 
 def payment_filter(
     status: Literal["CREATED", "PROCESSING", "SUCCESS", "FAILED"] | None = None,
-    method: Literal["upi", "card"] | None = None,
+    method: Method | None = None,
     order_id: Annotated[str | None, Query(max_length=64)] = None,
     q: Annotated[
         str | None,

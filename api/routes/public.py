@@ -23,7 +23,7 @@ from api.schemas.orders import NewPublicOrder, OrderView
 from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PublicPaymentView
 from api.schemas.public import PublicOrderView
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID, is_id
-from domain.payment import Method
+from domain.instrument import Method
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND
 from domain.resource import payment_resource
 from runtime.clock import make_id
@@ -89,11 +89,11 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
 )
 async def create_payment(request: Request) -> Response:
     await limit(request, "payments-public", parts_of(request).settings.rate_limit_public_per_minute)
-    wanted, instrument = await read_payment(request)
+    wanted, means = await read_payment(request)
     key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
     order = await _order(request, wanted.order_id)
     return await ask_for_payment(
-        request, wanted, instrument, key=key, merchant_id=order.merchant_id, public=True, shape=_public_body
+        request, wanted, means, key=key, merchant_id=order.merchant_id, public=True, shape=_public_body
     )
 
 

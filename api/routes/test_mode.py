@@ -18,8 +18,9 @@ from api.parts import parts_of
 from api.reading import json_response
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
+from domain.instrument import Upi
 from domain.order import CreateOrder
-from domain.payment import CreatePayment, Method
+from domain.payment import CreatePayment
 from domain.rejection import ErrorCode, Rejected
 from runtime.clock import make_id, now
 from store.jobs import job_status
@@ -114,11 +115,8 @@ def _payment(request: Request, order_id: str, payment_id: str) -> CreatePayment:
         order_id=order_id,
         payment_id=payment_id,
         merchant_id=SEEDED_MERCHANT_ID,
-        method=Method.UPI,
+        instrument=Upi(JOB_VPA),
         token=JOB_VPA,
-        vpa=JOB_VPA,
-        card_network=None,
-        card_last4=None,
         amount=None,
         currency=None,
         deadline_at=now() + deadline,

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.instant import Instant
-from domain.payment import Method
+from domain.instrument import Method
 from store.analytics import Deliveries, Point, Span, Total
 from store.measures import ASKED, Measure, label_of, percentile
 from store.owed import OwedByMerchant

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from api.schemas.instant import rfc3339
+from domain.instrument import public_form
 from domain.payment import Payment
 
 COLUMNS = (
@@ -19,6 +20,7 @@ COLUMNS = (
     "card_last4", "error_code", "error_description", "created_at", "updated_at",
     "amount_owed", "reversed",
 )  # fmt: skip
+INSTRUMENT_COLUMNS = frozenset({"vpa", "card_network", "card_last4"})
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """The full-width forms count too: some spreadsheets take them for the same."""
 
@@ -28,7 +30,14 @@ def csv_head() -> bytes:
 
 
 def csv_rows(payments: Iterable[Payment]) -> bytes:
-    return _lines([_cell(getattr(payment, name)) for name in COLUMNS] for payment in payments)
+    return _lines([_cell(_value(payment, name)) for name in COLUMNS] for payment in payments)
+
+
+def _value(payment: Payment, name: str) -> object:
+    """A field of the payment or of its instrument; None where its method has no such field."""
+    if name in INSTRUMENT_COLUMNS:
+        return public_form(payment.instrument).get(name)
+    return getattr(payment, name)
 
 
 def _cell(value: object) -> str:

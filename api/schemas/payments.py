@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from api.tokens import Tokenizer, card_token
+from domain import instrument
 from domain.card import CardDetails, check_card, normalized
+from domain.instrument import Instrument, Method, Upi
 from domain.money import AMOUNT_MAX_MINOR
-from domain.payment import Method, PaymentStatus
+from domain.payment import PaymentStatus
 from domain.rejection import CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
 from domain.upi import is_vpa
 from runtime.clock import now
@@ -58,24 +60,38 @@ class Card(BaseModel):
     name: str | None = Field(None, max_length=255, description="Alias of holder_name")
 
 
-class NewPayment(BaseModel):
-    """Body of POST /payments and POST /payments/public."""
+class _NewPayment(BaseModel):
+    """What every method's body has."""
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
     order_id: str = Field(min_length=1, max_length=64)
-    method: Literal["upi", "card"]
-    vpa: Any = Field(None, description="Required with method upi", json_schema_extra={"type": "string"})
-    card: Card | None = Field(None, description="Required with method card")
+    amount: int | None = Field(None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's")
+    # No longer than a code: what passes here goes to the actor through the log, refused or not.
+    currency: str | None = Field(None, max_length=3, description="Must equal the order's")
+
+
+class NewUpiPayment(_NewPayment):
+    """By UPI."""
+
+    method: Literal["upi"]
+    vpa: Any = Field(None, description="Required", json_schema_extra={"type": "string"})
+
+    def instrument_fields(self) -> dict[str, object]:
+        return {"vpa": self.vpa}
+
+
+class NewCardPayment(_NewPayment):
+    """By card, as an object or in the flat spelling."""
+
+    method: Literal["card"]
+    card: Card | None = Field(None, description="Required unless the flat spelling is used")
     card_number: TextOrNumber | None = Field(None, repr=False)
     card_expiry: str | None = Field(None, description="MM/YY")
     expiry_month: TextOrNumber | None = None
     expiry_year: TextOrNumber | None = None
     card_cvv: TextOrNumber | None = Field(None, repr=False)
     cvv: TextOrNumber | None = Field(None, repr=False)
-    amount: int | None = Field(None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's")
-    # No longer than a code: what passes here goes to the actor through the log, refused or not.
-    currency: str | None = Field(None, max_length=3, description="Must equal the order's")
 
     def typed_card(self) -> Card:
         """The card, whichever spelling was used."""
@@ -87,45 +103,50 @@ class NewPayment(BaseModel):
             cvv=self.card_cvv if self.card_cvv is not None else self.cvv,
         )
 
-    def fields(self) -> dict[str, object]:
-        """What the request says, for the fingerprint of an Idempotency-Key; never a CVV."""
-        said: dict[str, object] = {
-            "order_id": self.order_id,
-            "method": self.method,
-            "amount": self.amount,
-            "currency": self.currency,
-        }
-        if self.method == "upi":
-            return said | {"vpa": self.vpa}
+    def instrument_fields(self) -> dict[str, object]:
         card = self.typed_card()
         month, year = _expiry(card)
-        return said | {"card.number": str(card.number), "card.expiry": f"{month}/{year}"}
+        return {"card.number": str(card.number), "card.expiry": f"{month}/{year}"}
+
+
+class NewPayment(RootModel[Annotated[NewUpiPayment | NewCardPayment, Field(discriminator="method")]]):
+    """Body of POST /payments and POST /payments/public; `method` says which."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    @property
+    def order_id(self) -> str:
+        return self.root.order_id
+
+    def fields(self) -> dict[str, object]:
+        """What the request says, for the fingerprint of an Idempotency-Key; never a CVV."""
+        body = self.root
+        asked = {"order_id": body.order_id, "method": body.method, "amount": body.amount, "currency": body.currency}
+        return asked | body.instrument_fields()
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
-    """What may be kept of the payer's means."""
+class Means:
+    """What may be kept of the payer's means: the instrument, and the name the bank knows it by."""
 
-    method: Method
+    instrument: Instrument
     token: str
-    vpa: str | None = None
-    card_network: str | None = None
-    card_last4: str | None = None
 
 
-async def check_instrument(payment: NewPayment, bank: Tokenizer) -> Instrument | Rejected:
+async def check_instrument(payment: NewPayment, bank: Tokenizer) -> Means | Rejected:
     """The instrument without what must not be kept. A card's number leaves this function for the bank alone.
 
     Raises ApiError 503 where the bank cannot be reached.
     """
-    if payment.method == "upi":
-        if not isinstance(payment.vpa, str) or not is_vpa(payment.vpa):
-            return VPA_INVALID
-        return Instrument(method=Method.UPI, token=payment.vpa, vpa=payment.vpa)
-    return await _check_card(payment.typed_card(), bank)
+    match payment.root:
+        case NewUpiPayment(vpa=vpa):
+            return Means(Upi(vpa), token=vpa) if isinstance(vpa, str) and is_vpa(vpa) else VPA_INVALID
+        case NewCardPayment() as body:
+            return await _check_card(body.typed_card(), bank)
+    assert_never(payment.root)
 
 
-async def _check_card(card: Card, bank: Tokenizer) -> Instrument | Rejected:
+async def _check_card(card: Card, bank: Tokenizer) -> Means | Rejected:
     if card.number is None or card.cvv is None:
         missing = "card.number" if card.number is None else "card.cvv"
         return Rejected(ErrorCode.INVALID_CARD, CARD_INVALID.description, missing)
@@ -137,7 +158,7 @@ async def _check_card(card: Card, bank: Tokenizer) -> Instrument | Rejected:
     if isinstance(checked, Rejected):
         return checked
     token = await card_token(bank, details)
-    return Instrument(method=Method.CARD, token=token, card_network=checked.network, card_last4=checked.last4)
+    return Means(instrument.Card(network=checked.network, last4=checked.last4), token)
 
 
 def _expiry(card: Card) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from api.schemas.orders import MerchantName
 from api.schemas.payments import PublicPaymentView
-from domain.payment import Method
+from domain.instrument import Method
 
 
 class PublicOrderView(BaseModel):

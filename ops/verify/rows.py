@@ -5,6 +5,7 @@ Events of earlier versions lack what came later: `amount_owed`, `reversed` and t
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ ORDER = (
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn",
+    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "instrument",
 )  # fmt: skip
 REFUND = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
@@ -27,6 +28,7 @@ REFUND = (
     "bank_turn",
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
+INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network")}
 Row = tuple[Any, ...]
 
 
@@ -76,7 +78,14 @@ def payment_row(part: Part) -> Row:
         payment.get("amount_owed", 0),
         payment.get("reversed", False),
         bank.get("turn", 0),
+        _instrument(payment),
     )
+
+
+def _instrument(payment: dict[str, Any]) -> str:
+    """As PostgreSQL writes a jsonb object: shorter keys first."""
+    names = INSTRUMENT_FIELDS[payment["method"]]
+    return json.dumps({name: payment[name] for name in names}, ensure_ascii=False)
 
 
 def refund_row(part: Part, order_id: str) -> Row:

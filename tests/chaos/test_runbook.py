@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 
 from domain.ids import ORDER, PAYMENT
+from domain.instrument import Upi
 from domain.order import CreateOrder
-from domain.payment import CreatePayment, Method
+from domain.payment import CreatePayment
 from ops.environment import REPOSITORY
 from ops.inspection.letters import Selection, letters
 from runtime.clock import make_id, now, random_token
@@ -103,9 +104,7 @@ async def ask_for_payment(stack: Stack) -> str:
     """An order and a payment of it, asked for over the log; the payment's id."""
     order_id, payment_id = make_id(ORDER), make_id(PAYMENT)
     vpa = "success@upi"
-    paying = CreatePayment(
-        order_id, payment_id, "test_merchant", Method.UPI, vpa, vpa, None, None, None, None, deadline_at=now()
-    )
+    paying = CreatePayment(order_id, payment_id, "test_merchant", Upi(vpa), vpa, None, None, deadline_at=now())
     order = CreateOrder(order_id, "test_merchant", 500, "INR", None, {})
     await write(stack, command_record(stack, order), command_record(stack, paying))
     return payment_id

@@ -86,7 +86,8 @@ DAMAGES = [
     Damage("payment captured", f"UPDATE payments SET captured = true WHERE id = {PAID}", Check.STATE, "captured is"),
     Damage("payment refunded", f"UPDATE payments SET amount_refunded = 1 WHERE id = {PAID}", Check.STATE, "amount_ref"),
     Damage("payment version", f"UPDATE payments SET version = 99 WHERE id = {PAID}", Check.STATE, "version is 99"),
-    Damage("payment vpa", f"UPDATE payments SET vpa = 'x@upi' WHERE id = {PAID}", Check.STATE, "vpa is 'x@upi'"),
+    Damage("payment vpa", "UPDATE payments SET vpa = 'x@upi', instrument = '{\"vpa\": \"x@upi\"}'"
+           f" WHERE id = {PAID}", Check.STATE, "vpa is 'x@upi'"),
     Damage("payment lost", f"DELETE FROM payments WHERE id = {PAID}", Check.STATE, "missing from payments", False),
     Damage("payment time", f"UPDATE payments SET updated_at = now() WHERE id = {PAID}", Check.STATE, "updated_at is"),
     Damage("order notes", f"UPDATE orders SET notes = '{{}}' WHERE id = {OF_PAID}", Check.STATE, "notes is '{}'"),

@@ -19,8 +19,9 @@ import orjson
 
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, RANDOM_SPACE, REFUND, SEEDED_MERCHANT_ID, new_id
+from domain.instrument import Upi
 from domain.order import CreateOrder
-from domain.payment import CapturePayment, CreatePayment, Method
+from domain.payment import CapturePayment, CreatePayment
 from domain.refund import CreateRefund
 from runtime.clock import now
 from runtime.settings import Settings
@@ -43,7 +44,7 @@ def order_command(order_id: str, *, amount: int = 50_000) -> CreateOrder:
 
 def payment_command(order_id: str, payment_id: str, *, vpa: str = "success@upi") -> CreatePayment:
     deadline = now() + timedelta(seconds=5)
-    return CreatePayment(order_id, payment_id, None, Method.UPI, vpa, vpa, None, None, None, None, deadline_at=deadline)
+    return CreatePayment(order_id, payment_id, None, Upi(vpa), vpa, None, None, deadline_at=deadline)
 
 
 def capture_command(order_id: str, payment_id: str) -> CapturePayment:

@@ -18,8 +18,9 @@ import asyncpg
 
 from domain.decision import Command
 from domain.ids import ENDPOINT, MERCHANT, ORDER, PAYMENT
+from domain.instrument import Upi
 from domain.order import CreateOrder
-from domain.payment import CreatePayment, Method
+from domain.payment import CreatePayment
 from domain.signature import SECRET_BYTES, new_secret
 from runtime.clock import make_id, now, random_token
 from runtime.secrets import seal
@@ -78,11 +79,8 @@ class Shop:
                 order_id=order_id,
                 payment_id=payment_id,
                 merchant_id=self.merchant_id,
-                method=Method.UPI,
+                instrument=Upi(vpa),
                 token=vpa,
-                vpa=vpa,
-                card_network=None,
-                card_last4=None,
                 amount=None,
                 currency=None,
                 deadline_at=now() + timedelta(seconds=5),

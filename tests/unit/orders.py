@@ -12,9 +12,10 @@ from typing import Any
 import domain.machine as real
 from domain.decision import Command, Decision
 from domain.ids import late_refund_id
+from domain.instrument import Upi
 from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, SettlePayment
 from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
 from domain.rejection import Rejected
 
@@ -32,9 +33,7 @@ def create_order(amount: Any = AMOUNT, merchant: str = MERCHANT) -> CreateOrder:
 
 def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> CreatePayment:
     values: dict[str, Any] = {"amount": None, "currency": None} | more
-    return CreatePayment(
-        ORDER, payment_id, merchant, Method.UPI, "success@upi", "a@upi", None, None, deadline_at=DEADLINE, **values
-    )
+    return CreatePayment(ORDER, payment_id, merchant, Upi("a@upi"), "success@upi", deadline_at=DEADLINE, **values)
 
 
 def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettlePayment:

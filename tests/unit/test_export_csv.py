@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.schemas.export import COLUMNS, FORMULA_STARTS, csv_head, csv_rows, harmless
-from domain.payment import Method, Payment, PaymentStatus
+from domain.instrument import Upi
+from domain.payment import Payment, PaymentStatus
 
 CREATED_AT = datetime(2026, 3, 1, 12, 30, 15, 0, UTC)
 
@@ -23,13 +24,10 @@ def payment(*, vpa: str = "success@upi", error_description: str | None = None) -
         merchant_id="test_merchant",
         amount=50_000,
         currency="INR",
-        method=Method.UPI,
+        instrument=Upi(vpa),
         status=PaymentStatus.SUCCESS,
         captured=True,
         amount_refunded=100,
-        vpa=vpa,
-        card_network=None,
-        card_last4=None,
         error_code=None,
         error_description=error_description,
         token="never exported",

@@ -14,10 +14,11 @@ import pytest
 
 from domain.decision import Command, Decision
 from domain.delivery import Due
+from domain.instrument import Card, Upi
 from domain.machine import decide, evolve
 from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, Method, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, SettlePayment
 from domain.refund import CreateRefund, SettleRefund
 from ops.inspection.compatibility import incompatibilities, promises_now, promises_of, promises_released
 from ops.inspection.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
@@ -32,8 +33,8 @@ from topics.envelope import UndecodableError, decode, encode
 AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
 ORDER, PAYMENT, REFUND = "order_0Ab3xZQwErTyUiOp", "pay_0Ab3xaQwErTyUiOp", "rfnd_0Ab3xcQwErTyUiOp"
-CARD = CreatePayment(ORDER, PAYMENT, None, Method.CARD, "tok_card", None, "visa", "1111", 500, "INR", LATER)
-UPI = CreatePayment(ORDER, PAYMENT, "mrc_1", Method.UPI, "a@b", "a@b", None, None, None, None, LATER)
+CARD = CreatePayment(ORDER, PAYMENT, None, Card("visa", "1111"), "tok_card", 500, "INR", LATER)
+UPI = CreatePayment(ORDER, PAYMENT, "mrc_1", Upi("a@b"), "a@b", None, None, LATER)
 CREATE = CreateOrder(ORDER, "mrc_1", 500, "INR", None, {"note": "é"})
 PAID = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER)
 DECLINED = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "UPI_DECLINED", "no", None, LATER)

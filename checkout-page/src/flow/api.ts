@@ -7,17 +7,17 @@
  *   refused       everything else, with the API's own code and words
  */
 import type { Payment } from "sdk/types";
-import type { NewPayment, PublicOrder } from "web-shared/wire";
+import type { NewCardPayment, NewUpiPayment, PublicOrder } from "web-shared/wire";
 
 export type Order = PublicOrder & {
   /** Where a UPI app would send the money; without one no QR code can be drawn. */
   upi_payee?: string | null;
 };
 
-type Given<Field extends keyof NewPayment> = { [Name in Field]-?: NonNullable<NewPayment[Name]> };
+type Given<Body, Field extends keyof Body> = { [Name in Field]-?: NonNullable<Body[Name]> };
 
 /** What pays: the method and its own fields of `POST /payments/public`. */
-export type Instrument = ({ method: "upi" } & Given<"vpa">) | ({ method: "card" } & Given<"card">);
+export type Instrument = Given<NewUpiPayment, "method" | "vpa"> | Given<NewCardPayment, "method" | "card">;
 
 export type FailureKind = "offline" | "unreachable" | "busy" | "refused";
 

@@ -1,0 +1,73 @@
+"""What a payer pays with: one closed type, a variant for each method.
+
+    Instrument = Upi(vpa) | Card(network, last4)
+    public_form(instrument) ⇄ instrument_of(method, form)      as the API, the log and the table spell it
+
+A variant holds what may be kept and shown. What the bank needs beyond that is its token. Whoever treats methods
+differently uses a `match` closed by `assert_never`, so mypy lists every place that a new variant concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+
+class Method(StrEnum):
+    UPI = "upi"
+    CARD = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class Upi:
+    """An address in the form `name@handle` (see domain/upi.py)."""
+
+    vpa: str
+
+    @property
+    def method(self) -> Method:
+        return Method.UPI
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be kept of a card (see domain/card.py)."""
+
+    network: str
+    last4: str
+
+    @property
+    def method(self) -> Method:
+        return Method.CARD
+
+
+Instrument = Upi | Card
+
+
+def public_form(instrument: Instrument) -> dict[str, str]:
+    """The instrument's fields of a payment. Their names are the wire's, and the keys of the stored JSON."""
+    match instrument:
+        case Upi():
+            return {"vpa": instrument.vpa}
+        case Card():
+            return {"card_network": instrument.network, "card_last4": instrument.last4}
+    assert_never(instrument)
+
+
+def instrument_of(method: Method, form: Mapping[str, object]) -> Instrument:
+    """The instrument with these public fields; others are ignored. Raises KeyError or TypeError for another form."""
+    match method:
+        case Method.UPI:
+            return Upi(vpa=_text(form, "vpa"))
+        case Method.CARD:
+            return Card(network=_text(form, "card_network"), last4=_text(form, "card_last4"))
+    assert_never(method)
+
+
+def _text(form: Mapping[str, object], name: str) -> str:
+    value = form[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text")
+    return value
