@@ -6,7 +6,7 @@ GATEWAY := $(BIN)/gateway
 PYTEST := $(BIN)/pytest
 READY := .venv/.ready
 
-.PHONY: help up down status logs restart check test simulate bench chaos faults soak verify compose-test fmt venv
+.PHONY: help up down status logs restart check test simulate mutations bench chaos faults soak verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: venv ## Everything: unit, integration, end to end, browser and page tests,
 
 simulate: venv ## Worlds of simulated faults by seed: make simulate [seeds=0:1000] [minutes=60]
 	@$(BIN)/python -m simulation --seeds $(or $(seeds),0:1000) $(if $(minutes),--minutes $(minutes))
+
+mutations: venv ## Does the simulation find small defects? The table in docs/SIMULATION.md; hours, for a night
+	@$(BIN)/python -m tests.simulation.mutations
 
 bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 	@$(BIN)/python -m bench

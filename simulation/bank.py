@@ -17,6 +17,7 @@ from agents.bank.port import Answer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
 from domain.outcome import Outcome
 from simulation.faults import between
+from simulation.scheduler import PROCESS
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -51,6 +52,13 @@ class Bank:
     world: World
     books: dict[str, Entry] = field(default_factory=dict)
     pending: dict[str, Answer] = field(default_factory=dict)
+    queried: set[tuple[str, int, str]] = field(default_factory=set)
+    """Who has queried what: (process, incarnation, attempt id)."""
+    unanswered: set[tuple[str, int, str]] = field(default_factory=set)
+    """Who has asked for what, got no answer, and has not queried it since."""
+    asked_blindly: list[str] = field(default_factory=list)
+    """Attempts that a process asked for although it had to query them first. This bank knows the attempt by its id and
+    moves no money twice; one that forgets ids after a while would."""
     turning: int = 0
     """Attempts that will turn and have not yet."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -103,6 +111,24 @@ class BankClient:
         raise NotImplementedError("nobody pays by card here")
 
     async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Answer:
+        self._check_queried(attempt_id)
+        try:
+            return await self._booked(attempt_id, amount, of_attempt)
+        except NoAnswerError:
+            self._bank.unanswered.add(_asker(attempt_id))
+            raise
+
+    def _check_queried(self, attempt_id: str) -> None:
+        """A sweeper queries before it asks; whoever got no answer queries before the next try.
+
+        What a processor met twice on the log is not checked: it cannot know that another process has asked.
+        """
+        asker = _asker(attempt_id)
+        swept = asker[0].startswith("sweeper") and asker not in self._bank.queried
+        if swept or asker in self._bank.unanswered:
+            self._bank.asked_blindly.append(attempt_id)
+
+    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> Answer:
         faults = self._world.faults
         if faults.happens("bank_unasked"):
             await asyncio.sleep(SILENCE_SECONDS)
@@ -122,6 +148,8 @@ class BankClient:
         return answered
 
     async def query(self, attempt_id: str) -> Answer | None:
+        self._bank.queried.add(_asker(attempt_id))
+        self._bank.unanswered.discard(_asker(attempt_id))
         await asyncio.sleep(between(0.005, 0.05))
         if self._world.faults.happens("bank_silent"):
             await asyncio.sleep(SILENCE_SECONDS)
@@ -142,6 +170,11 @@ class BankClient:
     async def confirm(self, attempt_id: str) -> None:
         await asyncio.sleep(between(0.005, 0.02))
         self._bank.pending.pop(attempt_id, None)
+
+
+def _asker(attempt_id: str) -> tuple[str, int, str]:
+    process = PROCESS.get()
+    return process.name, process.number, attempt_id
 
 
 def answer_of(entry: Entry) -> Answer:

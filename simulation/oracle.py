@@ -164,6 +164,9 @@ def _promise(world: World, wanted: Wanted, one: Try, about: str, found: Findings
     row = world.database.tables[TABLES[resource_id.partition("_")[0] + "_"]].get(resource_id)
     if one.status == 202 and wanted.kind != "capture":
         return  # read_back finds it, decided or refused
+    if wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
+        says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
+        found.add("the answer is about the request", says, about)
     if row is None:
         found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
     elif LEVEL[row["status"]] < LEVEL[one.body["status"]] or row["amount"] != one.body["amount"]:
@@ -226,6 +229,8 @@ def _bank(world: World, found: Findings) -> None:
     tables = world.database.tables
     returned: dict[str, int] = defaultdict(int)
     kept: dict[str, list[str]] = defaultdict(list)
+    for attempt_id in world.bank.asked_blindly:
+        found.add("nothing is asked twice without a query", attempt_id, attempt_id)
     for entry in world.bank.books.values():
         row = tables["payments" if entry.of_attempt is None else "refunds"].get(entry.attempt_id)
         if row is None or row["amount"] != entry.amount:

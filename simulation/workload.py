@@ -145,7 +145,8 @@ class Shop:
         if chance < 0.3:
             earlier = [one for one in desk.all if one.about == order_id and one.key is not None]
             if earlier:
-                return draw.choice(earlier)
+                again = draw.choice(earlier)
+                return self._other(again, place) if again.kind == "refund" and draw.random() < 0.15 else again
         elif chance < 0.4 and paid:
             payment_id = str(draw.choice(paid).resource_id)
             return self._new(draw, desk, place, "capture", payments.capture, {}, payment_id)
@@ -154,6 +155,11 @@ class Shop:
             body = {"payment_id": draw.choice(paid).resource_id, "amount": amount}
             return self._new(draw, desk, place, "refund", refunds.create_refund, body, order_id)
         return self._pay(draw, desk, order_id, place)
+
+    def _other(self, earlier: Wanted, place: Place) -> Wanted:
+        """Another refund by mistake under a key that is taken."""
+        body = earlier.body | {"amount": earlier.body["amount"] + 1}
+        return Wanted(place, earlier.kind, earlier.key, earlier.route, body, earlier.about)
 
     def _pay(self, draw: random.Random, desk: Desk, order_id: str, place: Place) -> Wanted:
         body = {"order_id": order_id, "method": "upi", "vpa": "payer@upi"}

@@ -1,0 +1,59 @@
+"""`python -m tests.simulation.mutations`: search for every mutation, and put the table into docs/SIMULATION.md.
+
+--only TEXT              mutations whose name holds it; the document stays as it is
+--seeds 2000             worlds for each
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.simulation.mutations import SEEDS, Described, Found, find, mutations
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "SIMULATION.md"
+BEGIN, END = "<!-- mutations: begin -->\n", "<!-- mutations: end -->\n"
+HEAD = "| mutation | file | found at seed | broken promise | seconds |\n|---|---|--:|---|--:|\n"
+
+
+def main() -> int:
+    """Exit code 1 where a mutation was not found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutations", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--processes", type=int, help="default: one for each core")
+    asked = parser.parse_args()
+    results = []
+    for mutation in mutations():
+        if asked.only in mutation.name:
+            found = find(mutation, seeds=asked.seeds, processes=asked.processes)
+            results.append((mutation, found))
+            print(_row(mutation, found), end="", flush=True)
+    table = _table(results)
+    if not asked.only:
+        DOCUMENT.write_text(_with_table(DOCUMENT.read_text(encoding="utf-8"), table), encoding="utf-8")
+    missed = [mutation.name for mutation, found in results if found.seed is None]
+    print(f"{len(results) - len(missed)} of {len(results)} found")
+    return 1 if missed else 0
+
+
+def _table(results: Iterable[tuple[Described, Found]]) -> str:
+    return HEAD + "".join(_row(mutation, found) for mutation, found in results)
+
+
+def _row(mutation: Described, found: Found) -> str:
+    seed = "not found" if found.seed is None else str(found.seed)
+    return f"| {mutation.name} | `{mutation.change.file}` | {seed} | {found.promise} | {found.seconds:.0f} |\n"
+
+
+def _with_table(text: str, table: str) -> str:
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin and end, f"{DOCUMENT.name} has no place for the table"
+    return f"{before}{begin}{table}{end}{after}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
