@@ -172,7 +172,7 @@ class CommandBus:
             commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
             return answer
         self._unanswered_at = self._clock.monotonic()
-        if not ack.done():
+        if not _is_acked(ack):
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN)
         commands_asked(kind, "undecided").inc()
@@ -275,6 +275,11 @@ class CommandBus:
             decided = found.get((waiter.id, waiter.nonce))
             if decided is not None:
                 _settle(waiter, decided)
+
+
+def _is_acked(ack: asyncio.Future[object]) -> bool:
+    """True where the broker has the command: an ack that failed or was cancelled is done, too."""
+    return ack.done() and not ack.cancelled() and ack.exception() is None
 
 
 def _tell(waiter: _Waiter, reply: Reply) -> None:

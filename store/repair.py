@@ -29,6 +29,8 @@ UPDATE commands
    AND fingerprint IS DISTINCT FROM $3
 RETURNING id
 """
+# commands_pkey. Without its nonce an acceptance is not found by repeats of its request.
+SET_NONCE = "UPDATE commands SET nonce = $2 WHERE id = $1 AND NOT rejected AND nonce = '' RETURNING id"
 # commands_pkey. Only where the request has no decision yet: its own row, or the id's acceptance.
 INSERT_COMMAND = """
 INSERT INTO commands (id, order_id, type, nonce, fingerprint, rejected, reply, first_sequence, event_count, txid)
@@ -159,6 +161,9 @@ class Repairs:
 
     async def set_fingerprint(self, command_id: str, nonce: str, fingerprint: str | None) -> bool:
         return await self.pool.fetchval(SET_FINGERPRINT, command_id, nonce, fingerprint) is not None
+
+    async def set_nonce(self, command_id: str, nonce: str) -> bool:
+        return await self.pool.fetchval(SET_NONCE, command_id, nonce) is not None
 
     async def insert_command(self, row: NewCommand) -> bool:
         values = (getattr(row, name) for name in row.__slots__)

@@ -11,10 +11,12 @@ import asyncpg
 
 PRUNE_MAX = 20_000
 """Rows a statement: short enough not to hold the actor up."""
-# commands_decided_at (BRIN)
+# commands_decided_at (BRIN). The age once more outside: the actor may be renewing an acceptance (store/actor.py, KEEP),
+# and servers from before November 2025 delete the renewed row when only its place is asked for.
 COMMANDS = """
 DELETE FROM commands
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands WHERE decided_at < now() - make_interval(days => $1) LIMIT $2))
+   AND decided_at < now() - make_interval(days => $1)
 """
 # promises_promised_at (BRIN)
 PROMISES = """

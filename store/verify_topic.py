@@ -90,11 +90,13 @@ CREATE TEMPORARY TABLE topic_commands (
 )
 """
 COMMANDS_SETTINGS = "SET work_mem = '64MB'"
-# commands_pkey. Decided is a request that has a row of its own (id and nonce), or whose id was accepted.
+# commands_pkey, commands_accepted. Decided is a request that has a row of its own (id and nonce), or whose id was
+# accepted with a nonce: without one the actor does not find the acceptance, and would act on the next repeat.
 COMMANDS_COMPARED = """
 SELECT place, id, nonce, 'undecided' AS kind
   FROM topic_commands t
- WHERE NOT EXISTS (SELECT FROM commands c WHERE c.id = t.id AND (c.nonce = t.nonce OR NOT c.rejected))
+ WHERE NOT EXISTS (SELECT FROM commands c WHERE c.id = t.id
+                      AND (c.nonce = t.nonce OR NOT c.rejected AND c.nonce <> ''))
  UNION ALL
 SELECT place, t.id, t.nonce, 'fingerprint'
   FROM topic_commands t

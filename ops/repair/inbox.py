@@ -2,7 +2,8 @@
 
 reply         the resource as the events say
 fingerprint   as the record has it
-undecided     its events exist                 the row that they prove
+undecided     its acceptance lost its nonce    the record's nonce
+              its events exist                 the row that they prove
               it was promised, or settles      once more on the topic, to be decided now
               it cannot be read                its dead letter
               otherwise                        a refusal: whoever asked may have been told so, and a refusal has
@@ -96,6 +97,13 @@ class InboxRepairs:
             envelope = decode(record.value)
         except UndecodableError as error:
             return self._bury(finding.subject, record, str(error))
+        accepted = await self._rows.accepted(envelope.id)
+        if accepted is not None and envelope.nonce and not accepted.nonce:
+            return Step(
+                finding.subject,
+                f"gives the acceptance of {envelope.id} its nonce back",
+                lambda: self._rows.set_nonce(envelope.id, envelope.nonce),
+            )
         proved = await self._proved(envelope)
         if proved is not None:
             return Step(

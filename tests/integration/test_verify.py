@@ -205,6 +205,8 @@ DAMAGES = [
            "another fingerprint", kind=Kind.FINGERPRINT),
     Damage("fingerprint of another request", "UPDATE commands SET fingerprint = replace(fingerprint, 'b', 'c')"
            " WHERE id = 'idk_capture'", Check.PROMISES, "another fingerprint", kind=Kind.FINGERPRINT),
+    Damage("acceptance that no repeat of its request finds", "UPDATE commands SET nonce = '' WHERE id = 'idk_order'",
+           Check.PROMISES, "but not decided", kind=Kind.UNDECIDED),
     Damage("refusal lost", "DELETE FROM commands WHERE id = 'idk_capture'", Check.PROMISES, "but not decided",
            kind=Kind.UNDECIDED),
     Damage("promise that was never decided", "INSERT INTO promises (command_id, nonce, resource_id, order_id,"

@@ -65,6 +65,8 @@ DAMAGES = [
            "commands"),
     Damage("acceptance lost", Kind.UNDECIDED, f"DELETE FROM commands WHERE type = 'payment.create' AND order_id ="
            f" {OF_PAID}", "commands"),
+    Damage("nonce of an acceptance lost", Kind.UNDECIDED, "UPDATE commands SET nonce = '' WHERE id = 'idk_order'",
+           "commands"),
     Damage("refusal lost", Kind.UNDECIDED, "DELETE FROM commands WHERE id = 'idk_capture'"),
     Damage("event moved in the feed", Kind.FEED_ORDER, "UPDATE events SET txid = '3' WHERE sequence = 2"
            f" AND order_id = {OF_PAID}", "events"),
