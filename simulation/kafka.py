@@ -129,7 +129,8 @@ class ConsumerClient:
         self._group: Group | None = None
         self.generation = self.released = -1
         self.positions: dict[TopicPartition, int] = {}
-        self._stopped: set[TopicPartition] = set()
+        self.stopped = False
+        self._resting: set[TopicPartition] = set()
 
     @property
     def group(self) -> Group:
@@ -147,10 +148,13 @@ class ConsumerClient:
         self.process.on_silence.append(self._missed)
 
     async def stop(self) -> None:
-        self.group.leave(self)
+        """A static member leaves in silence: what it owned is nobody's until its session has passed, or it is back."""
+        self.stopped = True
+        self.positions.clear()
+        self._missed()
 
     def _missed(self) -> None:
-        """Killed or paused: the coordinator notices after the session's time."""
+        """Killed, paused or stopped: the coordinator notices after the session's time."""
         self._world.scheduler.outside(SESSION_SECONDS, self.group.put_out_if_silent, self)
 
     async def getmany(self, *, timeout_ms: int, max_records: int | None = None) -> dict[TopicPartition, list[Message]]:
@@ -197,13 +201,13 @@ class ConsumerClient:
         for place, position in self.positions.items():
             if position < broker.end(place):
                 self._world.trace.note("log", f"{self.name} reads {place.topic}/{place.partition} from {position}")
-        self._stopped.clear()
+        self._resting.clear()
         await self._listener.on_partitions_assigned(set(self.positions))
 
     def _take(self, records_max: int | None) -> dict[TopicPartition, list[Message]]:
         found = {}
         for place, position in self.positions.items():
-            if place not in self._stopped:
+            if place not in self._resting:
                 records = self._world.broker.records[place][position:][:records_max]
                 if records:
                     found[place] = records
@@ -246,13 +250,13 @@ class ConsumerClient:
         return SimpleNamespace(has_valid_position=True, position=self.positions.get(place, 0))
 
     def pause(self, *places: TopicPartition) -> None:
-        self._stopped |= set(places)
+        self._resting |= set(places)
 
     def resume(self, *places: TopicPartition) -> None:
-        self._stopped -= set(places)
+        self._resting -= set(places)
 
     def paused(self) -> set[TopicPartition]:
-        return set(self._stopped)
+        return set(self._resting)
 
 
 @dataclass(eq=False, slots=True)

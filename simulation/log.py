@@ -57,6 +57,11 @@ class Broker:
         self.groups: dict[str, Group] = {}
         self._arrivals: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
 
+    def add(self, topic: Topic) -> None:
+        """A topic that is not the gateway's."""
+        self._topics[topic.name] = topic
+        self.records |= {place: [] for place in self.places(topic.name)}
+
     def places(self, topic: str) -> list[TopicPartition]:
         count = self._topics[topic].partitions or self._partitions
         return [TopicPartition(topic, number) for number in range(count)]
@@ -129,6 +134,7 @@ class Member(Protocol):
     released: int
     """Generation for which it has let go of its partitions."""
     positions: dict[TopicPartition, int]
+    stopped: bool
 
 
 class Group:
@@ -161,7 +167,7 @@ class Group:
             self._rebalance(f"{member.name} is gone")
 
     def put_out_if_silent(self, member: Member) -> None:
-        if not member.process.alive or member.process.paused:
+        if not member.process.alive or member.process.paused or member.stopped:
             self.leave(member)
 
     def owns(self, member: Member) -> bool:
