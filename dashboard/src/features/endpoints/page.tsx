@@ -106,7 +106,7 @@ function EndpointRow({ endpoint, onOpen, onChanged }: EndpointRowProps) {
       <Cell label="Status">
         <Pill status={endpoint.active ? "active" : "paused"} testId="endpoint-status" />
         {!endpoint.active && endpoint.disabled_reason && endpoint.disabled_reason !== "merchant" && (
-          <span class="small muted refunded-note">{REASONS[endpoint.disabled_reason] ?? endpoint.disabled_reason}</span>
+          <span class="small muted note">{REASONS[endpoint.disabled_reason] ?? endpoint.disabled_reason}</span>
         )}
       </Cell>
       <Cell label="Actions" end>

@@ -105,7 +105,7 @@ function KeyRow({ apiKey, onOpen }: { apiKey: ApiKey; onOpen: (open: Open) => vo
       <Cell label="Status">
         <Pill status={status} tone={status === "expiring" ? "wait" : undefined} />
         {status === "expiring" && (
-          <span class="small muted refunded-note">
+          <span class="small muted note">
             <Near at={apiKey.expires_at ?? null} />
           </span>
         )}

@@ -25,7 +25,7 @@ export interface BarChartProps {
 
 const WIDTH = 640;
 const HEIGHT = 180;
-const LABELS_MOST = 7;
+const LABELS_MOST = 5;
 
 export function BarChart(props: BarChartProps) {
   const [asTable, setAsTable] = useState(false);
@@ -163,7 +163,7 @@ function readingOf(point: Point, valueText: (value: number) => string, columns: 
   return `${point.name}: ${valueText(point.value)}${part}`;
 }
 
-/** At most seven labels, evenly spread, the first and the last among them. */
+/** At most five labels, evenly spread, the first and the last among them. */
 function labelsOf(points: readonly Point[]): string[] {
   if (points.length <= LABELS_MOST) return points.map((point) => point.label);
   const step = (points.length - 1) / (LABELS_MOST - 1);

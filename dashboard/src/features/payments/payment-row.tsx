@@ -56,7 +56,7 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       </Cell>
       <Cell label="Status">
         <Pill status={payment.status} testId="status" />
-        {moneyNote(payment) && <span class="small muted refunded-note">{moneyNote(payment)}</span>}
+        {moneyNote(payment) && <span class="small muted note">{moneyNote(payment)}</span>}
       </Cell>
       <Cell label="Created">
         <span class="muted">

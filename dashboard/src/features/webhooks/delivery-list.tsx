@@ -170,7 +170,7 @@ function DeliveryRow({ delivery, onRetried }: { delivery: Delivery; onRetried: (
       <Cell label="Status">
         <Pill status={delivery.status} testId="webhook-status" />
         {delivery.status === "pending" && delivery.next_retry_at && delivery.attempts > 0 && (
-          <span class="small muted refunded-note">
+          <span class="small muted note">
             next <Near at={delivery.next_retry_at} />
           </span>
         )}
