@@ -1,0 +1,96 @@
+"""What every adapter of the bank port must do. An adapter's test derives from BankContract and names its own cards.
+
+class TestMyBank(BankContract):
+    @pytest.fixture
+    async def bank(self): ...          and the tokens that make it succeed, decline, or lose its answer
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
+from domain.card import CardDetails
+from domain.ids import PAYMENT, REFUND
+from domain.instrument import Method
+from domain.outcome import Outcome
+from runtime.clock import make_id
+
+AMOUNT = 50_000
+NOTIFIED_SECONDS = 30
+
+
+class BankContract:
+    """Tokens of UPI payments, each for what the bank does with it."""
+
+    SUCCEEDS: str
+    DECLINES: str
+    LOSES_ITS_ANSWER: str
+    TAKES_IT_BACK: str
+    CARD = CardDetails(number="4111111111111111", expiry_month="12", expiry_year="2039")
+
+    def charge_of(self, token: str, *, method: Method = Method.UPI) -> Charge:
+        return Charge(make_id(PAYMENT), AMOUNT, "INR", method, token)
+
+    async def test_a_token_gives_nothing_of_the_card_away_and_can_be_charged(self, bank: Bank) -> None:
+        token = await bank.tokenize(self.CARD)
+        assert token and self.CARD.number not in token and self.CARD.number[-4:] not in token
+        answer = await bank.charge(self.charge_of(token, method=Method.CARD))
+        assert answer.outcome is Outcome.SUCCESS
+
+    async def test_a_charge_is_answered_with_its_outcome_and_a_reference(self, bank: Bank) -> None:
+        charge = self.charge_of(self.SUCCEEDS)
+        answer = await bank.charge(charge)
+        assert (answer.attempt_id, answer.outcome, answer.error_code) == (charge.attempt_id, Outcome.SUCCESS, None)
+        assert answer.reference and answer.turn == 0
+
+    async def test_a_decline_is_an_answer_with_a_code_and_a_text(self, bank: Bank) -> None:
+        answer = await bank.charge(self.charge_of(self.DECLINES))
+        assert answer.outcome is Outcome.FAILED
+        assert answer.error_code and answer.error_description
+
+    async def test_an_attempt_that_is_asked_for_twice_has_one_answer(self, bank: Bank) -> None:
+        charge = self.charge_of(self.SUCCEEDS)
+        first, second = await asyncio.gather(bank.charge(charge), bank.charge(charge))
+        assert first == second == await bank.charge(charge)
+
+    async def test_a_query_finds_what_was_charged_and_nothing_else(self, bank: Bank) -> None:
+        charge = self.charge_of(self.SUCCEEDS)
+        assert await bank.query(charge.attempt_id) is None
+        answer = await bank.charge(charge)
+        assert await bank.query(charge.attempt_id) == answer
+
+    async def test_a_lost_answer_is_found_by_a_query(self, bank: Bank) -> None:
+        charge = self.charge_of(self.LOSES_ITS_ANSWER)
+        with pytest.raises(NoAnswerError):
+            await bank.charge(charge)
+        found = await bank.query(charge.attempt_id)
+        assert found is not None and found.outcome is Outcome.SUCCESS
+
+    async def test_a_refund_is_an_attempt_of_its_own(self, bank: Bank) -> None:
+        charge = self.charge_of(self.SUCCEEDS)
+        charged = await bank.charge(charge)
+        refund = Return(make_id(REFUND), charge.attempt_id, AMOUNT, "INR", None)
+        answer = await bank.refund(refund)
+        assert (answer.attempt_id, answer.outcome) == (refund.attempt_id, Outcome.SUCCESS)
+        assert await bank.query(refund.attempt_id) == answer
+        assert await bank.query(charge.attempt_id) == charged
+
+    async def test_a_changed_word_is_notified_until_it_is_confirmed(self, bank: Bank) -> None:
+        charge = self.charge_of(self.TAKES_IT_BACK)
+        assert (await bank.charge(charge)).outcome is Outcome.SUCCESS
+        first, second = await self.next_words(bank, charge), await self.next_words(bank, charge)
+        assert first == second
+        assert (first.outcome, first.turn) == (Outcome.FAILED, 1)
+        assert await bank.query(charge.attempt_id) == first
+        await bank.confirm(charge.attempt_id)
+
+    async def next_words(self, bank: Bank, charge: Charge) -> Answer:
+        """The next notification about this attempt, unconfirmed."""
+        async with asyncio.timeout(NOTIFIED_SECONDS):
+            async for answer in bank.notifications():
+                if answer.attempt_id == charge.attempt_id:
+                    return answer
+        raise AssertionError("the notifications ended")
