@@ -146,7 +146,7 @@ class Shop:
             earlier = [one for one in desk.all if one.about == order_id and one.key is not None]
             if earlier:
                 again = draw.choice(earlier)
-                return self._other(again, place) if again.kind == "refund" and draw.random() < 0.15 else again
+                return self._other(again, place) if again.kind == "refund" and draw.random() < 0.5 else again
         elif chance < 0.4 and paid:
             payment_id = str(draw.choice(paid).resource_id)
             return self._new(draw, desk, place, "capture", payments.capture, {}, payment_id)
