@@ -158,14 +158,17 @@ class BankClient:
         return None if entry is None else answer_of(entry)
 
     async def notifications(self) -> AsyncIterator[Answer]:
-        """What nobody asked for, again and again until it is confirmed."""
+        """What nobody asked for, again and again until it is confirmed.
+
+        That includes what was pending before this listener came: another may have died over it.
+        """
         while True:
-            await self._bank.arrived.wait()
-            self._bank.arrived.clear()
-            while self._bank.pending:
-                for answer in list(self._bank.pending.values()):
-                    await asyncio.sleep(between(0.05, 0.3))
-                    yield answer
+            for answer in list(self._bank.pending.values()):
+                await asyncio.sleep(between(0.05, 0.3))
+                yield answer
+            if not self._bank.pending:
+                self._bank.arrived.clear()
+                await self._bank.arrived.wait()
 
     async def confirm(self, attempt_id: str) -> None:
         await asyncio.sleep(between(0.005, 0.02))
