@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
 
 from api.tokens import Tokenizer, card_token
 from domain import instrument
@@ -113,6 +121,17 @@ class NewPayment(RootModel[Annotated[NewUpiPayment | NewCardPayment, Field(discr
     """Body of POST /payments and POST /payments/public; `method` says which."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_common_fields_first(cls, value: Any, handler: ModelWrapValidatorHandler[NewPayment]) -> NewPayment:
+        """Without a known method no variant is validated; what every body must have is reported all the same."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if error.errors(include_input=False)[0]["type"].startswith("union_tag"):
+                _NewPayment.model_validate(value)
+            raise
 
     @property
     def order_id(self) -> str:
