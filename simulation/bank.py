@@ -170,9 +170,10 @@ class BankClient:
                 self._bank.arrived.clear()
                 await self._bank.arrived.wait()
 
-    async def confirm(self, attempt_id: str) -> None:
+    async def confirm(self, answer: Answer) -> None:
         await asyncio.sleep(between(0.005, 0.02))
-        self._bank.pending.pop(attempt_id, None)
+        if self._bank.pending.get(answer.attempt_id) == answer:
+            del self._bank.pending[answer.attempt_id]
 
 
 def _asker(attempt_id: str) -> tuple[str, int, str]:

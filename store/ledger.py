@@ -63,7 +63,8 @@ READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
 # ledger_late
 TURN_DUE = f"{_TURN} AND NOT notified"
 TAKE_TURNED = f"SELECT {COLUMNS} FROM bank.ledger WHERE turn > 0 AND late_at <= clock_timestamp() AND NOT notified"
-MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = ANY($1::text[])"
+# ledger_pkey
+MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AND turn = $2"
 
 
 class Ledger:
@@ -93,8 +94,9 @@ class Ledger:
         await self._fetch(TURN_DUE)
         return [Entry(**row) for row in await self._fetch(TAKE_TURNED)]
 
-    async def mark_notified(self, attempt_ids: Sequence[str]) -> None:
-        await self._fetch(MARK_NOTIFIED, attempt_ids)
+    async def mark_notified(self, attempt_id: str, turn: int) -> None:
+        """The bank's word of this turn was received; a later one is still to be notified."""
+        await self._fetch(MARK_NOTIFIED, attempt_id, turn)
 
     def drop(self) -> None:
         """After an error: the next call connects anew."""

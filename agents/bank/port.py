@@ -4,7 +4,7 @@
 
     charge(Charge) ┐                          query(attempt_id) ─► Answer | None (never seen)
     refund(Return) ┴► Answer | NoAnswerError   notifications()   ─► unasked answers: late, repeated, or contradicting
-                                              an earlier one; each is repeated until confirm(attempt_id)
+                                              an earlier one; each is repeated until confirm(answer)
 
 NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
 charge without having queried.
@@ -76,4 +76,5 @@ class Bank(Protocol):
 
     def notifications(self) -> AsyncIterator[Answer]: ...
 
-    async def confirm(self, attempt_id: str) -> None: ...
+    async def confirm(self, answer: Answer) -> None:
+        """This word was received and is not repeated. A later word about the same attempt still is."""

@@ -138,13 +138,12 @@ class SimulatedBank:
         except TimeoutError:
             return None
 
-    async def confirm(self, attempt_id: str) -> None:
-        """The notification of a changed word was received: it is not repeated."""
+    async def confirm(self, answer: Answer) -> None:
         try:
-            await self._polling.mark_notified([attempt_id])
+            await self._polling.mark_notified(answer.attempt_id, answer.turn)
         except LEDGER_ERRORS as error:
             self._polling.drop()
-            log.warning("notification_repeated", attempt_id=attempt_id, error=repr(error))
+            log.warning("notification_repeated", attempt_id=answer.attempt_id, error=repr(error))
 
     async def _turned_entries(self) -> list[Entry]:
         try:

@@ -150,7 +150,7 @@ class Processor:
                 continue
             record = self._settle_record(answer, order_id, None, None)
             await self._producer.publish([record], timeout=PUBLISH_TIMEOUT_SECONDS)
-            await self._bank.confirm(answer.attempt_id)
+            await self._bank.confirm(answer)
 
     def _settle_record(self, answer: Answer, order_id: str, caused_by: str | None, request_id: str | None) -> Record:
         return settle_record(

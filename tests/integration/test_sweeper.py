@@ -131,7 +131,7 @@ async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, 
         async for answer in bank.notifications():
             await asyncio.sleep(0.7)
             heard.append(answer.attempt_id)
-            await bank.confirm(answer.attempt_id)
+            await bank.confirm(answer)
             if {late.attempt_id, *(one.attempt_id for one in repeated)} <= set(heard):
                 break
     # Then it is not cut off, and the repeated answers do not keep the late one from it.

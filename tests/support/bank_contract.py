@@ -85,7 +85,15 @@ class BankContract:
         assert first == second
         assert (first.outcome, first.turn) == (Outcome.FAILED, 1)
         assert await bank.query(charge.attempt_id) == first
-        await bank.confirm(charge.attempt_id)
+        await bank.confirm(first)
+
+    async def test_an_earlier_word_that_is_confirmed_late_does_not_hide_a_later_one(self, bank: Bank) -> None:
+        charge = self.charge_of(self.TAKES_IT_BACK)
+        before = await bank.charge(charge)
+        word = await self.next_words(bank, charge)
+        await bank.confirm(before)
+        assert await self.next_words(bank, charge) == word
+        await bank.confirm(word)
 
     async def next_words(self, bank: Bank, charge: Charge) -> Answer:
         """The next notification about this attempt, unconfirmed."""
