@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 
 from pydantic import SecretStr
 from starlette.requests import Request
@@ -21,7 +22,7 @@ from api.errors import unauthenticated
 from api.parts import parts_of
 from runtime.secrets import api_secret_matches
 
-__all__ = ["Caller", "authenticated"]
+__all__ = ["Caller", "authenticated", "is_operator"]
 
 KEY_HEADER, SECRET_HEADER = "x-api-key", "x-api-secret"
 SECRET_LENGTH_MAX = 512
@@ -36,6 +37,13 @@ async def authenticated(request: Request) -> Caller:
     if caller is None:
         raise unauthenticated()
     return caller
+
+
+def is_operator(request: Request) -> bool:
+    """Whether the request carries OPERATOR_TOKEN as its bearer token. Always false where none is set."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    wanted = parts_of(request).settings.operator_token.get_secret_value()
+    return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
 
 
 async def _by_key(request: Request, key: str, secret: str) -> Caller:

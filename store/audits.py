@@ -1,7 +1,8 @@
-"""What the running stack's audits came to: one row each, read by metrics and by `gateway health`."""
+"""What the running stack's audits came to: one row each, read by metrics, by `gateway health` and by the API."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,6 +38,16 @@ class PastAudit:
     events: int
     differences: dict[str, int]
     age: timedelta
+
+
+def differences_now(whole: PastAudit | None, recent: PastAudit | None) -> dict[str, int]:
+    """What the last two audits found, kind -> how many. A whole audit supersedes the recent ones before it."""
+    if whole is not None and recent is not None and recent.finished_at < whole.finished_at:
+        recent = None
+    found: Counter[str] = Counter()
+    for past in (whole, recent):
+        found.update({} if past is None else past.differences)
+    return dict(sorted(found.items()))
 
 
 class AuditStore:

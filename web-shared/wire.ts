@@ -52,3 +52,6 @@ export type AnalyticsSummary = Schemas["SummaryShape"];
 export type PeriodNumbers = Schemas["NumbersShape"];
 export type Timeseries = Schemas["TimeseriesShape"];
 export type TimePoint = Schemas["PointShape"];
+
+/** What the last audits of the running stack found. */
+export type Audit = Schemas["AuditShape"];

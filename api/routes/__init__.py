@@ -15,6 +15,7 @@ from api.routes import (
     events,
     export,
     merchants,
+    operations,
     orders,
     payment_stream,
     payments,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     analytics.router,
     webhook_endpoints.router,
     webhooks.router,
+    operations.router,
 )
 HOT: dict[tuple[str, str], Handler] = {
     ("POST", "/orders"): orders.create_order,

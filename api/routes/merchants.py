@@ -5,7 +5,6 @@ Every change of a key is published: each API process forgets at once what it had
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from api import passwords
-from api.auth import Caller, authenticated
+from api.auth import Caller, authenticated, is_operator
 from api.bodies import read_json, read_optional_json
 from api.documentation import errors, json_body
 from api.errors import AUTHENTICATION, ApiError, bad_request
@@ -72,7 +71,7 @@ FIRST_KEY_NAME = "Default"
 async def sign_up(request: Request, response: Response) -> SignedUpShape:
     """A new merchant with its first key pair. Open in test mode, elsewhere for the operator alone."""
     parts = parts_of(request)
-    by_operator = _is_operator(request, parts.settings)
+    by_operator = is_operator(request)
     if not (by_operator or parts.settings.test_mode):
         raise ApiError(
             AUTHENTICATION, "Only the operator creates merchants here", headers={"WWW-Authenticate": "Bearer"}
@@ -97,12 +96,6 @@ async def sign_up(request: Request, response: Response) -> SignedUpShape:
         api_secret=secret.get_secret_value(),
         csrf_token=session.csrf_token if session else None,
     )
-
-
-def _is_operator(request: Request, settings: Settings) -> bool:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    wanted = settings.operator_token.get_secret_value()
-    return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
 
 
 def _fresh_pair(settings: Settings, name: str) -> tuple[NewKey, SecretStr]:

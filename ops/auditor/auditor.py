@@ -17,9 +17,9 @@ from prometheus_client import Counter, Gauge
 from agents.role import Context
 from ops.auditor.plan import SETTLED, Next, next_audit
 from ops.verify.audit import Audited, Scope, audited
-from ops.verify.findings import Kind
+from runtime.differences import Kind
 from runtime.logs import get_logger
-from store.audits import AuditStore, PastAudit
+from store.audits import AuditStore, PastAudit, differences_now
 
 log = get_logger("auditor")
 
@@ -102,19 +102,18 @@ class Auditor:
                  seconds=round(report.seconds, 1))  # fmt: skip
 
     def _show(self, whole: PastAudit | None, recent: PastAudit | None) -> None:
-        """As metrics and in the heartbeat. A recent audit before the last whole one counts no more."""
-        if whole is not None and recent is not None and recent.finished_at < whole.finished_at:
-            recent = None
+        """As metrics and in the heartbeat."""
+        counts = differences_now(whole, recent)
         for kind in Kind:
-            counts = [past.differences.get(kind, 0) for past in (whole, recent) if past is not None]
-            DIFFERENCES.labels(kind).set(sum(counts))
-        for scope, past in (("whole", whole), ("recent", recent or whole)):
+            DIFFERENCES.labels(kind).set(counts.get(kind, 0))
+        ended = [past for past in (whole, recent) if past is not None]
+        newest = max(ended, key=lambda past: past.finished_at, default=None)
+        for scope, past in (("whole", whole), ("recent", newest)):
             if past is not None:
                 FINISHED.labels(scope).set(past.finished_at.timestamp())
-        differences = sum(sum(past.differences.values()) for past in (whole, recent) if past is not None)
         self._context.alive(
             auditing="no",
-            differences=differences,
+            differences=sum(counts.values()),
             whole_audit_at=whole.finished_at.isoformat() if whole is not None else None,
         )
 

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Route, expect
 
+from store.audits import AuditStore
 from tests.support.chromium import chromium
 from tests.support.dashboard import NARROW, WIDE, Visitor, visiting
 from tests.support.eventually import eventually
@@ -427,6 +428,42 @@ LISTS = {
     "/dashboard/events": ("/events", "?type=refund.failed"),
 }
 """Page -> the route behind its list, and an address under which nothing matches (None: it has no filter)."""
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
+async def test_the_overview_names_what_the_audit_found_and_its_repair(
+    chrome: Browser, gateway: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    async def audited() -> bool:
+        return bool((await merchant.get("/operations/audit"))["status"] == "ok")
+
+    # Given a stack whose first full audit found nothing (the next one is a day away),
+    await eventually(audited, timeout=120, what="the first full audit")
+    async with (
+        asyncpg.create_pool(gateway.database_url, min_size=1, max_size=1) as pool,
+        visiting(chrome, gateway, size=size, scheme=scheme) as visitor,
+    ):
+        # when the merchant looks, then one line says so;
+        await visitor.sign_in(merchant.email, PASSWORD)
+        line = await visitor.see("audit-line")
+        await expect(line).to_have_text(re.compile(r"^Audit: 0 differences, everything compared .+ ago$"))
+        await visitor.examine("audit without differences")
+        await picture(visitor, "overview_audit")
+        # when an audit finds something, then each kind comes with its repair.
+        store = AuditStore(pool)
+        await store.add(
+            whole=True, resumes_at=await store.now(), events=1, differences={"delivery_unattempted": 2, "money": 1}
+        )
+        try:
+            await visitor.open("/dashboard")
+            await expect(line).to_contain_text("Audit: 3 differences, everything compared")
+            await expect(line).to_contain_text("2 × delivery unattempted: gateway repair delivery_unattempted --apply")
+            await expect(line).to_contain_text("1 × money: money is decided by people")
+            await visitor.examine("audit with differences")
+            await picture(visitor, "overview_audit_differences")
+            assert await visitor.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        finally:
+            await pool.execute("DELETE FROM audits WHERE differences <> '{}'")
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from api.app import create_app
 from tests.support.eventually import eventually
+from tests.support.live_api import live_api
 from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
 from tests.support.stack import Stack
 
@@ -78,7 +75,7 @@ async def test_a_sign_up_that_is_not_complete_is_refused_by_field(stack: Stack, 
 
 async def test_outside_test_mode_only_the_operator_creates_merchants(stack: Stack) -> None:
     body = {"name": "Shop", "email": f"{secrets.token_hex(8)}@example.com", "password": PASSWORD}
-    async with _live_api(stack) as client:
+    async with live_api(stack) as client:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}):
             assert (await client.post("/merchants", json=body, headers=headers)).status_code == 401, headers
         made = answered(
@@ -92,26 +89,10 @@ async def test_outside_test_mode_only_the_operator_creates_merchants(stack: Stac
 
 async def test_without_an_operator_token_no_bearer_token_is_the_operators(stack: Stack) -> None:
     body = {"name": "Shop", "email": "x@example.com", "password": PASSWORD}
-    async with _live_api(stack, operator_token="") as client:
+    async with live_api(stack, operator_token="") as client:
         for token in ("", "None", " "):
             answer = await client.post("/merchants", json=body, headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 401
-
-
-@asynccontextmanager
-async def _live_api(stack: Stack, operator_token: str = "the-operator") -> AsyncIterator[httpx.AsyncClient]:
-    """The API within this process, with TEST_MODE off."""
-    live = {
-        "test_mode": False,
-        "secret_key": SecretStr("another key than the default one"),
-        "operator_token": SecretStr(operator_token),
-        "metrics_port": 0,
-    }
-    app = create_app(stack.settings.model_copy(update=live))
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api/api/v1") as client:
-            yield client
 
 
 async def test_what_is_left_out_of_a_change_stays(stack: Stack) -> None:

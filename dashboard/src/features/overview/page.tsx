@@ -9,6 +9,7 @@ import { usePlace } from "../../router/place.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { ErrorState } from "../../ui/states.tsx";
+import { AuditLine } from "./audit-line.tsx";
 import { BarChart, type Point } from "./bar-chart.tsx";
 import { Breakdown } from "./breakdown.tsx";
 import { Credentials } from "./credentials.tsx";
@@ -48,6 +49,7 @@ export function OverviewPage() {
           {numbers.value && <Breakdown summary={numbers.value.summary} from={from} />}
         </>
       )}
+      <AuditLine />
       <Recent />
       <Credentials />
     </div>

@@ -1,0 +1,48 @@
+"""What the operator of the deployment reads. To everybody else these routes are not there.
+
+operator's token            always
+merchant, TEST_MODE=true    there operator and merchant are the same person
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi import APIRouter, Depends, Request
+from starlette.exceptions import HTTPException
+
+from api.auth import authenticated, is_operator
+from api.documentation import errors
+from api.errors import ApiError
+from api.parts import parts_of
+from api.schemas.operations import AuditShape, audit_shape
+from store.audits import AuditStore
+
+
+async def only_for_operators(request: Request) -> None:
+    """Raises 404, with or without credentials: the answer does not reveal that there is something to read."""
+    if is_operator(request):
+        return
+    if not parts_of(request).settings.test_mode:
+        raise HTTPException(404)
+    try:
+        await authenticated(request)
+    except ApiError as error:
+        if error.status in (401, 403):
+            raise HTTPException(404) from None
+        raise
+
+
+router = APIRouter(prefix="/operations", tags=["Operations"], dependencies=[Depends(only_for_operators)])
+
+
+@router.get("/audit", summary="What the last audits found", responses=errors(404, 503))
+async def read_audit(request: Request) -> AuditShape:
+    """Differences by kind, each with its repair. For the operator's token; in test mode for every merchant too."""
+    parts = parts_of(request)
+    store = AuditStore(parts.pool)
+    return audit_shape(
+        await store.latest(whole=True),
+        await store.latest(whole=False),
+        whole_every=timedelta(hours=parts.settings.audit_whole_every_hours),
+    )
