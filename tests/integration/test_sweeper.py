@@ -249,9 +249,10 @@ class Overdue:
 
 OVERDUE_ROWS = """
 INSERT INTO payments (id, order_id, merchant_id, amount, currency, method, status, captured, amount_refunded, vpa,
-                      token, deadline_at, version, created_at)
+                      card_network, card_last4, token, deadline_at, version, created_at)
 SELECT id, 'order_' || substr(id, 5), $2, 500, 'INR', $3, 'PROCESSING', false, 0,
-       CASE $3 WHEN 'upi' THEN 'success@upi' END, 'success@upi',
+       CASE $3 WHEN 'upi' THEN 'success@upi' END, CASE $3 WHEN 'card' THEN 'visa' END,
+       CASE $3 WHEN 'card' THEN '1111' END, 'success@upi',
        now() - $4::int * interval '1 minute' + number * interval '1 millisecond', 3, now() - interval '1 hour'
   FROM unnest($1::text[]) WITH ORDINALITY AS made (id, number)
 """
