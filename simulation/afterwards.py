@@ -14,6 +14,7 @@ from agents.jobs.counting import BOUNCED, DELTAS
 from domain.delivery import wants
 from simulation.database import Row
 from simulation.oracle import Findings, Violation
+from simulation.rest import is_open
 from topics.catalogue import EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
 
 if TYPE_CHECKING:
@@ -54,12 +55,11 @@ def _ended(world: World, found: Findings) -> None:
     accepted = {(one.event_id, one.endpoint_id) for one in world.receivers.received if one.accepted}
     for row in world.database.tables["webhook_logs"].values():
         where = f"{row['event_id']} for {row['endpoint_id']} is {row['status']} after {row['attempts']} attempts"
-        hook = world.database.tables["webhooks"][row["endpoint_id"]]
         if row["status"] == "success" and (row["event_id"], row["endpoint_id"]) not in accepted:
             found.add("delivered is received", where, row["order_id"])
         elif row["status"] == "failed" and str(row["id"]) not in dead:
             found.add("dead has a letter", where, row["order_id"])
-        elif row["status"] == "pending" or (row["status"] == "held" and hook["active"]):
+        elif is_open(world, row):
             found.add("delivered or dead", where, row["order_id"])
 
 

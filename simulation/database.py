@@ -119,6 +119,21 @@ class View:
         return self.tables[table]
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A statement on its way. `lost`: its answer will be. `back`: how long the answer takes. `ends_at`: when the client
+    gives up."""
+
+    client: Process
+    work: Callable[[], Any]
+    future: asyncio.Future[Any]
+    domain: str | None
+    by: Transaction | None
+    lost: bool
+    back: float
+    ends_at: float
+
+
 class Database:
     """The server."""
 
@@ -149,48 +164,44 @@ class Database:
             raise asyncpg.DeadlockDetectedError("deadlock detected")
         future: asyncio.Future[Any] = world.scheduler.create_future()
         lost = faults.happens("answer_lost")
-        back = delay_seconds()
-        arrive = partial(self._arrive, PROCESS.get(), work, future, domain, by, lost, back)
-        world.scheduler.outside(delay_seconds(), arrive)
-        timer = world.scheduler.call_later(timeout, fail, future, TimeoutError())
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        request = _Request(
+            PROCESS.get(), work, future, domain, by, lost, delay_seconds(), world.scheduler.now + timeout
+        )
+        world.scheduler.outside(delay_seconds(), self._arrive, request)
+        return await future
 
-    def _arrive(
-        self,
-        client: Process,
-        work: Callable[[], Any],
-        future: asyncio.Future[Any],
-        domain: str | None,
-        by: Transaction | None,
-        lost: bool,
-        back: float,
-    ) -> None:
-        scheduler = self.world.scheduler
+    def _arrive(self, request: _Request) -> None:
+        scheduler, future = self.world.scheduler, request.future
         if future.done():
             return  # cancelled: the client's wait is over, and its driver has called the statement off
-        holder = self.locked_by.get(domain) if domain is not None else None
-        wait = self.stalled_until - scheduler.now
-        if holder is not None and holder is not by:
+        wait = self._wait_for(request)
+        if wait > 0 and scheduler.now + wait > request.ends_at:
+            scheduler.outside(max(0.0, request.ends_at - scheduler.now), fail, future, TimeoutError())
+        elif wait > 0:
+            scheduler.outside(wait, self._arrive, request)
+        elif request.client.alive or request.client.random.random() < 0.5:  # else still in the dead client's buffers
+            self._answer(request)
+
+    def _wait_for(self, request: _Request) -> float:
+        """Seconds until the server can look at it again."""
+        wait = self.stalled_until - self.world.scheduler.now
+        holder = self.locked_by.get(request.domain) if request.domain is not None else None
+        if holder is not None and holder is not request.by:
             wait = max(wait, LOCK_AGAIN_SECONDS)
-        if wait > 0:
-            again = partial(self._arrive, client, work, future, domain, by, lost, back)
-            scheduler.outside(wait, again)
-            return
-        if not client.alive and client.random.random() < 0.5:
-            return  # it was still in the dead client's buffers
+        return wait
+
+    def _answer(self, request: _Request) -> None:
+        scheduler, future = self.world.scheduler, request.future
         try:
-            result = work()
+            result = request.work()
         except asyncpg.PostgresError as error:
-            scheduler.outside(back, fail, future, error)
+            scheduler.outside(request.back, fail, future, error)
             return
-        if lost:
-            error_lost = asyncpg.ConnectionDoesNotExistError("the answer was lost")
-            scheduler.outside(back, fail, future, error_lost)
+        if request.lost:
+            lost = asyncpg.ConnectionDoesNotExistError("the answer was lost")
+            scheduler.outside(request.back, fail, future, lost)
         else:
-            scheduler.outside(back, answer, future, result)
+            scheduler.outside(request.back, answer, future, result)
 
 
 class Session:

@@ -63,7 +63,7 @@ def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
     _bank(world, found)
     _open(world, found)
     if not settled and not found.violations:
-        found.add("comes to rest", "something goes on for ever, or nothing goes on")
+        found.add("comes to rest", "; ".join(world.unsettled[:5]) or "nobody knows what is open")
     for failure in world.scheduler.failures:
         if "never retrieved" not in str(failure.get("message")):
             found.add("no crash unseen", f"{failure.get('message')} {failure.get('exception')!r}")

@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import simulation.deliveries
 import simulation.questions
 import simulation.statements  # registers what the database can be asked
-from domain.refund import LATE_REFUNDS_MAX
 from runtime.secrets import hash_api_secret, seal
 from runtime.settings import Settings
 from simulation.bank import Bank
@@ -28,10 +27,11 @@ from simulation.faults import DEFAULT_FAMILIES, Faults, Planned, between, delay_
 from simulation.log import Broker
 from simulation.receivers import Receivers
 from simulation.redis import Redis
+from simulation.rest import still_open
 from simulation.roles import CREW, ROLES, App
 from simulation.scheduler import Process, Scheduler, answer, fail
 from simulation.trace import Trace
-from topics.catalogue import EVENTS, PAYMENTS_DLQ, topics
+from topics.catalogue import topics
 
 assert simulation.deliveries and simulation.questions and simulation.statements
 DAY_SECONDS = 86_400.0
@@ -85,7 +85,7 @@ class World:
         self.trace = Trace(self.scheduler, plan.history)
         self.faults = Faults(plan.seed, plan.families, self.trace, all_of_them=plan.all_families, allowed=plan.faults)
         self.draw = random.Random(f"{plan.seed}/world")
-        self.patience_ms = self.draw.choice((250, 1_000))
+        self.patience_ms = self.draw.choice((250, 1_000, 2_000))
         """How long consumers wait at least where nothing is there."""
         self.broker = Broker(self, topics(self.settings.retry_delays_seconds))
         self.database = Database(self)
@@ -97,6 +97,8 @@ class World:
         self.crew = tuple(name for name in CREW if plan.webhooks or name.partition("-")[0] not in WEBHOOK_ROLES)
         self.closed: set[str] = set()
         self.deaths = 0
+        self.unsettled: list[str] = []
+        """What was open when the wait for the end was over."""
         self._numbers = 0
         self._furnish()
 
@@ -241,9 +243,10 @@ class World:
         ends_at, quiet = self.scheduler.now + SETTLE_SECONDS_MAX, 0
         while quiet < 2:
             if self.scheduler.now >= ends_at:
+                self.unsettled = list(still_open(self))
                 return False
             await asyncio.sleep(0.5)
-            quiet = quiet + 1 if self._is_quiet() else 0
+            quiet = 0 if next(still_open(self), None) else quiet + 1
         return True
 
     async def _reopen(self, workload: Workload) -> None:
@@ -257,36 +260,6 @@ class World:
         for name in names:
             self.closed.add(name)
             self.kill(self.processes[name], "is stopped")
-
-    def _is_quiet(self) -> bool:
-        tables = self.database.tables
-        refused: dict[str, list[str]] = {}
-        for row in tables["refunds"].values():
-            if row["status"] == "PENDING":
-                return False
-            if row["automatic"] and not tables["payments"][row["payment_id"]]["reversed"]:
-                refused.setdefault(row["payment_id"], []).append(row["status"])
-        return not (
-            any(row["status"] in ("CREATED", "PROCESSING") for row in tables["payments"].values())
-            or any(len(tried) < LATE_REFUNDS_MAX and set(tried) == {"FAILED"} for tried in refused.values())
-            or any(self.broker.unread(group) for group in self.broker.groups)
-            or not self._all_is_counted()
-            or any(app.is_busy() for name, app in self.apps.items() if name not in self.closed)
-            or self.bank.turning
-            or self.bank.pending
-            or any(self._is_open(row) for row in tables["webhook_logs"].values())
-        )
-
-    def _all_is_counted(self) -> bool:
-        """Job counters are counted again after a flush, which takes a moment."""
-        places = [place for topic in (EVENTS, PAYMENTS_DLQ) for place in self.broker.places(topic)]
-        offsets = self.redis.hashes["offsets"]
-        counted = {place: int(offsets.get(f"{place.topic}/{place.partition}", b"0")) for place in places}
-        return all(counted[place] == self.broker.end(place) for place in places)
-
-    def _is_open(self, delivery: dict[str, Any]) -> bool:
-        hook = self.database.tables["webhooks"][delivery["endpoint_id"]]
-        return bool(delivery["status"] == "pending" or (delivery["status"] == "held" and hook["active"]))
 
     async def _holiday(self) -> bool:
         """Everybody is away for days, the group's offsets are forgotten, and all of the log that is kept is read again.
