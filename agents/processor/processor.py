@@ -3,11 +3,14 @@
 Waiting at the bank never blocks a partition: each attempt is a task of its own, at most UNDER_WAY_MAX of them, and an
 offset is committed once the settle commands of everything before it are on the log. A record that was on the topic
 already when this worker got the partition may have been asked about before a crash: its attempt begins with `query`.
+So does one whose event was published again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from datetime import timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -28,11 +31,16 @@ from store.attempts import AttemptStore
 from topics.catalogue import EVENTS
 from topics.envelope import Envelope, UndecodableError, checked_text, decode
 from topics.producer import Record
+from topics.records import instant_of
 
 log = get_logger("processor")
 
 GROUP = "processor"
 UNDER_WAY_MAX = 10_000
+FIRST_SIGHT_MAX = timedelta(seconds=10)
+"""Between an event and its record on the log. What is older was published again, or late: then a query costs little."""
+ASKED_MAX = 20_000
+"""Attempts in FIRST_SIGHT_MAX at the highest rate that was measured, and more."""
 ANSWERS_MAX = 2_000
 PUBLISH_TIMEOUT_SECONDS = 45
 WANTED = frozenset({EventType.PAYMENT_PROCESSING.encode(), EventType.REFUND_CREATED.encode()})
@@ -55,6 +63,8 @@ class Processor:
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: asyncio.Queue[tuple[Record, Mark | None]] = asyncio.Queue()
+        self._asked: OrderedDict[str, None] = OrderedDict()
+        """The attempts that this worker took on last."""
         self._answered = 0
 
     async def run(self) -> None:
@@ -100,9 +110,19 @@ class Processor:
                 self._consumer.offsets.done(mark)
                 continue
             # Part of the group: one that dies of a defect ends the process, or its offset would stand still unnoticed.
-            task = self._group.create_task(self._attempt(event, request, mark, message.offset < known_until))
+            asked_before = message.offset < known_until or self._is_repeat(message, event, request.attempt_id)
+            task = self._group.create_task(self._attempt(event, request, mark, asked_before))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _is_repeat(self, message: Any, event: Envelope, attempt_id: str) -> bool:
+        """Whether the event may have stood on the log before. An actor that reads old commands again publishes their
+        events again, days later perhaps: by then a bank may have forgotten the attempt's id, and would charge twice."""
+        known = attempt_id in self._asked
+        self._asked[attempt_id] = None
+        if len(self._asked) > ASKED_MAX:
+            self._asked.popitem(last=False)
+        return known or instant_of(message.timestamp) - event.at > FIRST_SIGHT_MAX
 
     async def _known_until(self, partition: TopicPartition) -> int:
         """End of the partition when this worker got it; what is before may have been asked about already."""
