@@ -26,6 +26,8 @@ SILENCE_SECONDS = 3.0
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
 TURNS_AGAIN_SHARE = 0.25
+FORGOTTEN_AFTER_SECONDS = 86_400.0
+"""How long a bank knows an attempt by its id when it is asked to carry it out; its books can be queried for ever."""
 
 
 @dataclass(slots=True)
@@ -36,13 +38,16 @@ class Entry:
     amount: int
     of_attempt: str | None
     outcome: Outcome
+    booked_at: float = 0.0
+    times: int = 1
+    """How often it was carried out: once, unless somebody asks again after the bank has forgotten its id."""
     turn: int = 0
     """How often the bank has changed its word."""
 
     @property
     def moved(self) -> int:
         """Minor units that the attempt has moved, by the last word."""
-        return self.amount if self.outcome is Outcome.SUCCESS else 0
+        return self.amount * self.times if self.outcome is Outcome.SUCCESS else 0
 
 
 @dataclass(slots=True)
@@ -57,8 +62,7 @@ class Bank:
     unanswered: set[tuple[str, int, str]] = field(default_factory=set)
     """Who has asked for what, got no answer, and has not queried it since."""
     asked_blindly: list[str] = field(default_factory=list)
-    """Attempts that a process asked for although it had to query them first. This bank knows the attempt by its id and
-    moves no money twice; one that forgets ids after a while would."""
+    """Attempts that a process asked for although it had to query them first."""
     turning: int = 0
     """Attempts that will turn and have not yet."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,10 +71,14 @@ class Bank:
         """The entry of this attempt; made by whoever asks first."""
         entry = self.books.get(attempt_id)
         if entry is not None:
+            if self.world.scheduler.now - entry.booked_at > FORGOTTEN_AFTER_SECONDS:
+                entry.times += 1
+                self.world.trace.note("bank", f"{attempt_id} is carried out once more", attempt_id)
             return entry
         share = DECLINED_SHARE if of_attempt is None else REFUSED_SHARE
         failed = between(0.0, 1.0) < share
-        entry = Entry(attempt_id, amount, of_attempt, Outcome.FAILED if failed else Outcome.SUCCESS)
+        outcome = Outcome.FAILED if failed else Outcome.SUCCESS
+        entry = Entry(attempt_id, amount, of_attempt, outcome, booked_at=self.world.scheduler.now)
         self.books[attempt_id] = entry
         self.world.trace.note("bank", f"{attempt_id} of {amount}: {entry.outcome}", attempt_id)
         if self.world.faults.happens("charge_turns" if of_attempt is None else "refund_turns"):

@@ -285,11 +285,12 @@ class Transaction:
     def __init__(self, database: Database, connection: Connection) -> None:
         self._database = database
         self._connection = connection
+        self._client = PROCESS.get()
         self._domain: str | None = None
         self.tables = database.tables
 
     async def __aenter__(self) -> Transaction:
-        PROCESS.get().on_silence.append(self._abandoned)
+        self._client.on_silence.append(self._abandoned)
         return self
 
     async def lock(self, domain: str) -> None:
@@ -300,6 +301,8 @@ class Transaction:
 
         def begin() -> None:
             self._database.locked_by[domain] = self
+            if not self._client.alive:  # it died while this was on its way
+                self._database.world.scheduler.outside(0.1, self._release)
             self._domain = domain
             self.tables = dict(self._database.tables)
             for name in DOMAINS[domain]:

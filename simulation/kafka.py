@@ -91,6 +91,7 @@ class ProducerClient:
         at = self._arrives_at[topic, partition] = max(earliest, world.scheduler.now + wait)
         self._broken = lost or ack_lost
         silence = between(0.5, 3.0) if self._broken else 0.0
+        world.broker.on_its_way += 1
         arrive = partial(self._arrive, topic, partition, records, ack, lost, silence)
         world.scheduler.outside(at - world.scheduler.now, arrive)
         return ack
@@ -104,6 +105,7 @@ class ProducerClient:
         lost: bool,
         silence: float,
     ) -> None:
+        self._world.broker.on_its_way -= 1
         if not self._process.alive and not self._process.cut and self._process.random.random() < 0.5:
             self._process.cut = True
         self._cut = self._cut or lost or self._process.cut
@@ -168,22 +170,24 @@ class ConsumerClient:
         return found
 
     async def follow(self) -> None:
-        """At each poll: join again after being put out, take part in a rebalance."""
-        if not self.group.owns(self):
-            if self.name in self.group.members:
-                raise KafkaError("fenced: another process has this member's name")
+        """At each poll: join again after being put out, take part in a rebalance. Raises KafkaError when fenced."""
+        group = self.group
+        while not group.owns(self) or self.generation != group.generation:
+            if not group.owns(self):
+                if self.name in group.members:
+                    raise KafkaError("fenced: another process has this member's name")
+                await self._let_go()
+                group.join(self)
+                continue
+            generation = group.generation
             await self._let_go()
-            self.group.join(self)
-        while self.generation != self.group.generation:
-            generation = self.group.generation
-            await self._let_go()
-            if generation != self.group.generation:
+            if generation != group.generation or not group.owns(self):
                 continue
             self.released = generation
-            self.group.passed()
-            if self.group.barrier is not None:
-                await asyncio.shield(self.group.barrier)
-            if generation == self.group.generation:
+            group.passed()
+            if group.barrier is not None:
+                await asyncio.shield(group.barrier)
+            if generation == group.generation and group.owns(self):
                 await self._take_over(generation)
 
     async def _let_go(self) -> None:

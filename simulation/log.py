@@ -55,6 +55,8 @@ class Broker:
         """Also those that are not kept any more: `first` is where a reader may begin."""
         self.first: dict[TopicPartition, int] = defaultdict(int)
         self.groups: dict[str, Group] = {}
+        self.on_its_way = 0
+        """Batches that were sent and have not arrived."""
         self._arrivals: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
 
     def add(self, topic: Topic) -> None:

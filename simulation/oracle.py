@@ -232,6 +232,8 @@ def _bank(world: World, found: Findings) -> None:
     for attempt_id in world.bank.asked_blindly:
         found.add("nothing is asked twice without a query", attempt_id, attempt_id)
     for entry in world.bank.books.values():
+        if entry.times > 1:
+            found.add("money moves once", f"{entry.attempt_id} was carried out {entry.times} times", entry.attempt_id)
         row = tables["payments" if entry.of_attempt is None else "refunds"].get(entry.attempt_id)
         if row is None or row["amount"] != entry.amount:
             found.add("money moves for what was accepted", f"{entry} against {row}", entry.attempt_id)

@@ -18,6 +18,8 @@ def still_open(world: World) -> Iterator[str]:
     """Each thing that somebody has to do yet; cheap ones first."""
     yield from _attempts(world)
     yield from _deliveries(world)
+    if world.broker.on_its_way:
+        yield f"{world.broker.on_its_way} batches are on their way to the log"
     for name, group in world.broker.groups.items():
         if unread := group.unread(world.broker):
             yield f"{name} has {unread} records to read"

@@ -139,6 +139,19 @@ FAULTS = (
         all_families=True,
     ),
     Fault(
+        "an attempt is made again, unasked, when its event is published again days later",
+        (
+            Mutation(
+                "agents/processor/processor.py",
+                "return known or instant_of(message.timestamp) - event.at > FIRST_SIGHT_MAX",
+                "return False",
+            ),
+        ),
+        ("money moves once",),
+        frozenset({"holiday"}),
+        all_families=True,
+    ),
+    Fault(
         "a refund that succeeds after all is ignored",
         (
             Mutation(
