@@ -26,8 +26,8 @@ from runtime.metrics import start_metrics_server
 from runtime.progress import is_stalled
 from runtime.settings import Settings, load_settings
 from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
-from store.heartbeats import beat, clear
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
+from store.redis.heartbeats import beat, clear
 
 log = get_logger("role")
 DRAIN_SECONDS = 10.0

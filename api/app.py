@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
-from api import health, reference
+from api.access.own_pages import own_origins
 from api.edge import Edge
-from api.errors import BROKEN_SURROUNDINGS, ApiError, on_error
-from api.own_pages import own_origins
+from api.http.errors import BROKEN_SURROUNDINGS, ApiError, on_error
+from api.openapi import reference
 from api.parts import Parts, open_parts
+from api.process import health
 from api.routes import HOT, ROUTERS
 from runtime.settings import Settings
 from runtime.worker import Worker, this_worker

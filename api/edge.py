@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ApiError, answer_of, bad_request
-from api.metrics import request_seconds
-from api.origins import cors_headers
+from api.access.origins import cors_headers
+from api.http.errors import ApiError, answer_of, bad_request
+from api.process.metrics import request_seconds
 from runtime.clock import random_token
 from runtime.logs import get_logger
 

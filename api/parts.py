@@ -19,12 +19,12 @@ from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
 
 from agents.bank import make_bank
-from api.commands import CommandBus
-from api.keys import KeyCache
-from api.live import LiveUpdates
-from api.log_places import LogPlaces
-from api.own_pages import own_origins
-from api.payment_changes import PaymentChanges
+from api.access.own_pages import own_origins
+from api.process.bus import CommandBus
+from api.process.keys import KeyCache
+from api.process.live import LiveUpdates
+from api.process.log_positions import LogPlaces
+from api.process.payment_changes import PaymentChanges
 from api.tokens import Tokenizer
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
@@ -34,9 +34,9 @@ from runtime.settings import Settings
 from runtime.worker import Worker
 from store.api_keys import KEYS_CHANGED
 from store.connections import make_pool
-from store.heartbeats import beat, clear
 from store.probe import DatabaseProbe
-from store.redis_clients import make_redis, make_subscriber
+from store.redis.clients import make_redis, make_subscriber
+from store.redis.heartbeats import beat, clear
 from topics.producer import LogProducer, LogUnavailableError
 
 log = get_logger("api")

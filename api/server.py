@@ -9,7 +9,7 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.errors import error_body
+from api.http.errors import error_body
 from domain.rejection import ErrorCode
 
 HEAD_BYTES_MAX = 65_536

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from api.errors import unavailable
+from api.http.errors import unavailable
 from domain.card import CardDetails
 
 TOKENIZE_SECONDS = 3.0

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from api.errors import ApiError, bad_request
+from api.http.errors import ApiError, bad_request
 from api.parts import Parts
 from domain.delivery import TEST_EVENT, Due, log_id
 from domain.rejection import ErrorCode
@@ -22,9 +22,9 @@ from runtime.clock import make_id, now
 from runtime.logs import get_logger
 from runtime.secrets import seal
 from runtime.settings import Settings
-from store.endpoint_events import Switch, announce
-from store.webhook_planning import Draft, plan_deliveries
-from store.webhooks import Endpoint
+from store.webhooks.endpoint_events import Switch, announce
+from store.webhooks.endpoints import Endpoint
+from store.webhooks.planning import Draft, plan_deliveries
 from topics.delivery import delivery_record, trial_webhook_body
 from topics.producer import LogUnavailableError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.app import create_app
-from api.openapi import DOCUMENT, rendered
+from api.openapi.document import DOCUMENT, rendered
 from runtime.settings import Settings
 
 

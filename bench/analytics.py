@@ -19,10 +19,10 @@ import uvloop
 
 from domain.ids import MERCHANT
 from runtime.clock import make_id
-from store.analytics import Span, deliveries, points, totals, widened
+from store.analytics.queries import Span, deliveries, points, totals, widened
+from store.analytics.rollups import advance
 from store.connections import make_pool
 from store.payments import PaymentFilter, list_payments
-from store.rollups import advance
 from tests.support.stack import Stack, running_stack
 
 MILLION = 1_000_000

@@ -16,7 +16,7 @@ from aiokafka.admin import NewTopic
 from bench.ceiling import COMMANDS, EVENTS, SCHEMA, SETTLED
 from bench.http import Target, connect
 from bench.load import closed_loop
-from ops.environment import REPOSITORY
+from ops.stack.environment import REPOSITORY
 from tests.support.stack import Stack
 from topics.admin import admin_client
 

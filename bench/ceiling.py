@@ -28,8 +28,8 @@ from aiokafka import AIOKafkaConsumer
 from agents.payments.app import make_app
 from runtime.settings import Settings, load_settings
 from runtime.worker import Worker
-from store.redis_clients import make_redis, make_subscriber
-from store.replies import Flag, Reply, publish_replies, subscribe_replies
+from store.redis.clients import make_redis, make_subscriber
+from store.redis.replies import Flag, Reply, publish_replies, subscribe_replies
 from topics.catalogue import partition_of
 from topics.producer import LogProducer, Record
 

@@ -26,8 +26,8 @@ import asyncpg
 
 from bench.faults import FAULTS, Fault
 from bench.sites import Site
-from ops.environment import REPOSITORY
-from ops.verify.audit import audit, second_process
+from ops.audit.verify.audit import audit, second_process
+from ops.stack.environment import REPOSITORY
 from tests.support.asking import Asker
 from tests.support.load import Load
 from tests.support.stack import ALL_ROLES, Stack, running_stack

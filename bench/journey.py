@@ -19,7 +19,7 @@ import asyncpg
 import uvloop
 
 from bench.million import fill
-from ops.environment import REPOSITORY
+from ops.stack.environment import REPOSITORY
 from tests.support.api import Api
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 from topics.catalogue import EVENTS, partition_of

@@ -12,8 +12,8 @@ from bench.http import Target
 from bench.load import Taken, closed_loop, one_at_a_time, open_loop, percentile
 from bench.processes import cores_used, usage_by_role
 from domain.event import EventType
-from store.redis_clients import make_subscriber
-from store.replies import payment_channel
+from store.redis.clients import make_subscriber
+from store.redis.replies import payment_channel
 from tests.support.stack import Stack
 
 UNDECIDED = "SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING')"

@@ -14,8 +14,8 @@ from pathlib import Path
 import aiohttp
 
 from bench.sites import BALLAST, CLOCK_FILE
-from ops.errors import GatewayError
-from ops.processes import children_of
+from ops.console.errors import GatewayError
+from ops.stack.processes import children_of
 from tests.support.stack import Stack
 
 MARK = "gateway-chaos"

@@ -34,7 +34,7 @@ from domain.event import EventType, PaymentEvent
 from domain.ids import ORDER, PAYMENT
 from domain.instrument import Upi
 from domain.payment import Payment, PaymentStatus
-from ops.ports import is_free
+from ops.stack.ports import is_free
 from runtime.clock import make_id, now
 from runtime.settings import Settings
 from tests.support.eventually import eventually

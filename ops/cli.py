@@ -17,7 +17,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ops.errors import GatewayError
+from ops.console.errors import GatewayError
 
 
 class Panel(StrEnum):
@@ -40,34 +40,34 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
-    "up": Entry("ops.up:up", "Start everything and make a test payment.", Panel.START),
-    "status": Entry("ops.status:status", "Show processes, health, lag and rates.", Panel.START),
-    "trigger": Entry("ops.inspection.trigger:trigger", "Cause an event with a real payment or refund.", Panel.START),
-    "verify": Entry("ops.verify.command:verify", "Prove that nothing was lost, doubled or changed.", Panel.START),
-    "down": Entry("ops.down:down", "Stop everything. Data and logs stay.", Panel.START),
-    "logs": Entry("ops.logs:logs", "Print the log of a role or service.", Panel.WATCH),
-    "health": Entry("ops.inspection.health:health", "Check the API, roles and lag from outside.", Panel.WATCH),
-    "journey": Entry("ops.inspection.journey:journey", "Show everything that happened to one order.", Panel.WATCH),
-    "topics": Entry("ops.inspection.topics:topics", "Inspect the topics and their records.", Panel.WATCH),
-    "stuck": Entry("ops.inspection.stuck:stuck", "List what has waited too long, with the fix.", Panel.WATCH),
-    "owed": Entry("ops.inspection.owed:command", "List money that merchants owe, or note it settled.", Panel.WATCH),
-    "exporter": Entry("ops.inspection.exporter:exporter", "Serve system-wide metrics to Prometheus.", Panel.WATCH),
-    "listen": Entry("ops.inspection.listen:listen", "Forward signed webhooks to localhost.", Panel.WEBHOOKS),
-    "replay": Entry("ops.inspection.resend:replay", "Replay events from a time range.", Panel.WEBHOOKS),
-    "dlq": Entry("ops.inspection.dlq:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
-    "rebuild": Entry("ops.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
-    "repair": Entry("ops.repair.command:repair", "Repair what verify found, from what is intact.", Panel.CHECK),
-    "republish": Entry("ops.repair.command:republish", "Publish events that the topic lacks.", Panel.CHECK),
-    "recount": Entry("ops.recount:recount", "Recount the analytics from the events.", Panel.CHECK),
-    "smoke": Entry("ops.smoke:smoke", "Make one payment and print each step.", Panel.CHECK),
-    "install": Entry("ops.install:install", "Install what this machine lacks.", Panel.RUN),
-    "prepare": Entry("ops.prepare:prepare", "Migrate, create topics and seed.", Panel.RUN),
-    "migrate": Entry("ops.prepare:migrate", "Apply missing database migrations.", Panel.RUN),
-    "seed": Entry("ops.prepare:seed", "Create the test merchant (test mode only).", Panel.RUN),
-    "restart": Entry("ops.restart:restart", "Restart roles with the code on disk.", Panel.RUN),
-    "run": Entry("ops.foreground:run", "Run roles in the foreground, as containers do.", Panel.RUN),
-    "env": Entry("ops.show_environment:env", "Print the environment of the roles.", Panel.RUN),
-    "pages": Entry("ops.pages_build:pages", "Build and test the pages and the SDK.", Panel.RUN),
+    "up": Entry("ops.stack.up:up", "Start everything and make a test payment.", Panel.START),
+    "status": Entry("ops.stack.status:status", "Show processes, health, lag and rates.", Panel.START),
+    "trigger": Entry("ops.webhooks.trigger:trigger", "Cause an event with a real payment or refund.", Panel.START),
+    "verify": Entry("ops.audit.verify.command:verify", "Prove that nothing was lost, doubled or changed.", Panel.START),
+    "down": Entry("ops.stack.down:down", "Stop everything. Data and logs stay.", Panel.START),
+    "logs": Entry("ops.stack.logs:logs", "Print the log of a role or service.", Panel.WATCH),
+    "health": Entry("ops.health.command:health", "Check the API, roles and lag from outside.", Panel.WATCH),
+    "journey": Entry("ops.journey.command:journey", "Show everything that happened to one order.", Panel.WATCH),
+    "topics": Entry("ops.log.topics:topics", "Inspect the topics and their records.", Panel.WATCH),
+    "stuck": Entry("ops.health.stuck:stuck", "List what has waited too long, with the fix.", Panel.WATCH),
+    "owed": Entry("ops.health.owed:command", "List money that merchants owe, or note it settled.", Panel.WATCH),
+    "exporter": Entry("ops.health.exporter:exporter", "Serve system-wide metrics to Prometheus.", Panel.WATCH),
+    "listen": Entry("ops.webhooks.listen:listen", "Forward signed webhooks to localhost.", Panel.WEBHOOKS),
+    "replay": Entry("ops.webhooks.replay:replay", "Replay events from a time range.", Panel.WEBHOOKS),
+    "dlq": Entry("ops.dead_letters.command:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
+    "rebuild": Entry("ops.audit.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
+    "repair": Entry("ops.audit.repair.command:repair", "Repair what verify found, from what is intact.", Panel.CHECK),
+    "republish": Entry("ops.audit.repair.command:republish", "Publish events that the topic lacks.", Panel.CHECK),
+    "recount": Entry("ops.audit.recount:recount", "Recount the analytics from the events.", Panel.CHECK),
+    "smoke": Entry("ops.stack.smoke:smoke", "Make one payment and print each step.", Panel.CHECK),
+    "install": Entry("ops.stack.install:install", "Install what this machine lacks.", Panel.RUN),
+    "prepare": Entry("ops.stack.prepare:prepare", "Migrate, create topics and seed.", Panel.RUN),
+    "migrate": Entry("ops.stack.prepare:migrate", "Apply missing database migrations.", Panel.RUN),
+    "seed": Entry("ops.stack.prepare:seed", "Create the test merchant (test mode only).", Panel.RUN),
+    "restart": Entry("ops.stack.restart:restart", "Restart roles with the code on disk.", Panel.RUN),
+    "run": Entry("ops.stack.foreground:run", "Run roles in the foreground, as containers do.", Panel.RUN),
+    "env": Entry("ops.stack.show_environment:env", "Print the environment of the roles.", Panel.RUN),
+    "pages": Entry("ops.stack.pages_build:pages", "Build and test the pages and the SDK.", Panel.RUN),
 }
 OVERVIEW_ONLY = "gateway.overview_only"
 """In a context's `meta`: the sub-commands are only listed, so none of them is imported."""

@@ -1,6 +1,6 @@
 """The kinds of difference that an audit can find, and what repairs each.
 
-    audit (ops/verify) ──kinds──▶ table `audits` ──▶ metrics, `gateway health`, GET /operations/audit
+    audit (ops/audit/verify) ──kinds──▶ table `audits` ──▶ metrics, `gateway health`, GET /operations/audit
 
 They stand here because the API names them too, and the API never imports ops.
 """

@@ -29,7 +29,7 @@ ROLES: dict[str, Role] = {
         Role("planner", "agents.webhooks.planner", 55, "event -> deliveries"),
         Role("dispatcher", "agents.webhooks.dispatcher", 60, "delivers webhooks"),
         Role("forwarder", "agents.webhooks.forwarder", 65, "brings retries back when due"),
-        Role("auditor", "ops.auditor", 68, "compares everything with everything, all the time"),
+        Role("auditor", "ops.audit.continuous", 68, "compares everything with everything, all the time"),
         Role("pages", "pages", 70, "checkout, SDK and dashboard files"),
     )
 }

@@ -9,7 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from simulation.database import Row, Rows, View, reads, writes
-from store import endpoint_events, webhook_jobs, webhook_planning, webhook_recording, webhook_upkeep
+from store.webhooks import endpoint_events
+from store.webhooks import jobs as webhook_jobs
+from store.webhooks import planning as webhook_planning
+from store.webhooks import recording as webhook_recording
+from store.webhooks import upkeep as webhook_upkeep
 
 OPEN = ("pending", "held")
 NEW = {"attempts": 0, "schedule_from": 0, "nudges": 0, "last_attempt_at": None, "republished_at": None}

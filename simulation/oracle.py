@@ -17,7 +17,7 @@ import orjson
 from domain.outcome import Outcome
 from domain.refund import LATE_REFUNDS_MAX
 from domain.resource import resource_of
-from ops.verify.fold import Book, fold
+from ops.audit.verify.fold import Book, fold
 from simulation.clock import EPOCH
 from simulation.workload import Shop, Try, Wanted
 from store.rows import order_of, payment_of, refund_of

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from simulation.faults import between, delay_seconds
 from simulation.scheduler import PROCESS
-from store.jobs import APPLIED, JobCounters, Step
+from store.redis.job_counters import APPLIED, JobCounters, Step
 
 if TYPE_CHECKING:
     from simulation.world import World

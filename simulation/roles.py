@@ -20,9 +20,9 @@ from agents.sweeper.sweeper import Sweeper
 from agents.webhooks.dispatcher import Dispatcher
 from agents.webhooks.forwarder import Forwarder
 from agents.webhooks.planner import Planner
-from api.commands import CommandBus
-from api.keys import KeyCache
 from api.parts import Parts
+from api.process.bus import CommandBus
+from api.process.keys import KeyCache
 from runtime.clock import Ids
 from runtime.secrets import derived_key
 from runtime.worker import Worker
@@ -33,8 +33,8 @@ from simulation.receivers import SimulatedSender
 from simulation.redis import RedisClient, SimulatedCounters
 from store.actor import ActorStore
 from store.attempts import AttemptStore
-from store.heartbeats import beat
 from store.questions import QuestionStore
+from store.redis.heartbeats import beat
 from topics.catalogue import COMMANDS
 from topics.producer import LogUnavailableError
 

@@ -17,8 +17,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.auth import authenticated
-from api.errors import answer_of
+from api.access.auth import authenticated
+from api.http.errors import answer_of
 from api.routes import orders, payments, refunds
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from agents.jobs.counting import Jobs
 from agents.jobs.rollups import Rollups
 from agents.kafka import Kafka
 from agents.role import Context, run_role
-from store.jobs import JobCounters
+from store.redis.job_counters import JobCounters
 
 
 async def _body(context: Context) -> None:

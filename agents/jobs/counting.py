@@ -22,7 +22,7 @@ from agents.reading import letters_of
 from agents.role import Context
 from domain.event import EventType
 from runtime.logs import get_logger
-from store.jobs import APPLIED, JobCounters, Step
+from store.redis.job_counters import APPLIED, JobCounters, Step
 from topics.catalogue import EVENTS, PAYMENTS_DLQ
 from topics.deadletter import DEAD_COMMAND
 from topics.envelope import read_json

@@ -13,8 +13,8 @@ from prometheus_client import Counter
 
 from agents.role import Context
 from runtime.logs import get_logger
+from store.analytics.rollups import STEP_EVENTS_MAX, advance, due_merchants
 from store.connections import make_pool
-from store.rollups import STEP_EVENTS_MAX, advance, due_merchants
 
 log = get_logger("rollups")
 

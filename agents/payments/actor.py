@@ -31,7 +31,7 @@ from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from store.actor import SURROUNDINGS, ActorStore, Conflict, Unwritable
-from store.replies import Reply, publish_replies
+from store.redis.replies import Reply, publish_replies
 from topics.catalogue import PAYMENTS_DLQ, decidable_age_ms
 from topics.codec import ORDER_CREATE
 from topics.deadletter import (

@@ -24,8 +24,8 @@ from runtime.progress import FACT, Progress, is_stalled
 from runtime.settings import Settings
 from runtime.worker import Worker, exit_after
 from store.actor import ActorStore
-from store.heartbeats import beat, clear
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
+from store.redis.heartbeats import beat, clear
 from topics.admin import check_topics
 from topics.catalogue import COMMANDS
 from topics.producer import LogProducer

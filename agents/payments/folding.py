@@ -32,7 +32,7 @@ from domain.refund import SettleRefund
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
 from store.actor import Batch, CommandRow, EventRow, Inbox, StoredCommand
-from store.replies import Flag, Reply, merchant_channel, payment_channel
+from store.redis.replies import Flag, Reply, merchant_channel, payment_channel
 from topics.catalogue import EVENTS
 from topics.codec import encode_event
 from topics.deadletter import REASON_INVARIANT, REASON_UNKNOWN_ATTEMPT

@@ -16,13 +16,13 @@ from typing import Any
 from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge
 
-from agents.attempting import attempt
+from agents.bank.attempt import attempt
 from agents.bank.port import Answer, Bank, Charge, Return
+from agents.bank.settlement import settle_record
 from agents.consumer import Mark
 from agents.kafka import Kafka
 from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context
-from agents.settling import settle_record
 from domain.event import EventType
 from domain.instrument import Method
 from domain.money import AMOUNT_MAX_MINOR

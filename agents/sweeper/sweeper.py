@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import asyncpg
 from prometheus_client import Counter, Gauge
 
-from agents.attempting import attempt
+from agents.bank.attempt import attempt
 from agents.bank.port import Answer, Bank, Charge, Return
+from agents.bank.settlement import settle_record
 from agents.kafka import Kafka
 from agents.role import Context
-from agents.settling import settle_record
 from agents.sweeper.slots import Slots
 from domain.payment import Payment
 from domain.question import Question

@@ -9,9 +9,9 @@ from prometheus_client import Counter
 
 from agents.role import Context
 from runtime.logs import get_logger
-from store.webhook_jobs import Chunk, Job, advance, next_chunk, open_jobs
-from store.webhook_planning import replay_deliveries
-from store.webhook_pool import UNAVAILABLE
+from store.webhooks.jobs import Chunk, Job, advance, next_chunk, open_jobs
+from store.webhooks.planning import replay_deliveries
+from store.webhooks.pool import UNAVAILABLE
 from topics.delivery import delivery_record
 from topics.producer import LogProducer
 

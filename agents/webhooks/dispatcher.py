@@ -47,9 +47,9 @@ from domain.delivery import (
     classify,
 )
 from runtime.logs import get_logger
-from store.endpoint_events import announce
-from store.webhook_pool import make_webhook_pool, persistently
-from store.webhook_recording import Aside, Loaded, load_deliveries, record, release_after
+from store.webhooks.endpoint_events import announce
+from store.webhooks.pool import make_webhook_pool, persistently
+from store.webhooks.recording import Aside, Loaded, load_deliveries, record, release_after
 from topics.catalogue import DELIVERIES
 from topics.delivery import delivery_record, read_delivery
 from topics.producer import Record

@@ -21,7 +21,7 @@ from agents.webhooks.tiers import Tiers
 from agents.webhooks.upkeep import Upkeep
 from domain.delivery import Due
 from runtime.progress import FACT
-from store.webhook_pool import make_webhook_pool
+from store.webhooks.pool import make_webhook_pool
 from topics.catalogue import RETRY_RETENTION_MS, retry_topic
 from topics.delivery import delivery_record, due_at_ms, read_delivery
 

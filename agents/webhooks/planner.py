@@ -19,8 +19,8 @@ from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context, run_role
 from domain.delivery import MERCHANT_EVENTS, Due
 from runtime.logs import get_logger
-from store.webhook_planning import Draft, drafts_of, plan_deliveries, targets_of
-from store.webhook_pool import REFUSED, make_webhook_pool, persistently
+from store.webhooks.planning import Draft, drafts_of, plan_deliveries, targets_of
+from store.webhooks.pool import REFUSED, make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body

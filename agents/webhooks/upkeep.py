@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from agents.role import Context
 from domain.delivery import Due
 from runtime.logs import get_logger
-from store.heartbeats import alive
-from store.webhook_pool import UNAVAILABLE
-from store.webhook_upkeep import count_deliveries, find_lost, release_held, store_counters
+from store.redis.heartbeats import alive
+from store.webhooks.pool import UNAVAILABLE
+from store.webhooks.upkeep import count_deliveries, find_lost, release_held, store_counters
 from topics.delivery import delivery_record
 from topics.producer import LogProducer
 

@@ -11,16 +11,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.auth import Caller, authenticated
-from api.documentation import errors
-from api.errors import bad_request
-from api.paging import Instant
+from api.access.auth import Caller, authenticated
+from api.http.errors import bad_request
+from api.http.paging import Instant
+from api.openapi.annotations import errors
 from api.parts import parts_of
 from api.schemas.analytics import BUCKETS, Bucket, SummaryShape, TimeseriesShape, summary_shape, timeseries_shape
 from domain.money import CURRENCIES, DEFAULT_CURRENCY
 from runtime.clock import now
-from store.analytics import Span, deliveries, points, totals, widened
-from store.owed import owed_by
+from store.analytics.queries import Span, deliveries, points, totals, widened
+from store.operations.owed import owed_by
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
 ByMerchant = Annotated[Caller, Depends(authenticated)]

@@ -10,20 +10,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api import passwords
-from api.auth import Caller, authenticated
-from api.bodies import read_json
-from api.documentation import errors, json_body
-from api.errors import AUTHENTICATION, RATE_LIMITED, ApiError
+from api.access import passwords
+from api.access.auth import Caller, authenticated
+from api.access.sessions import check_origin, clear_cookie, session_of, set_cookie, signed_in, signed_out, token_of
+from api.http.bodies import read_json
+from api.http.errors import AUTHENTICATION, RATE_LIMITED, ApiError
+from api.openapi.annotations import errors, json_body
 from api.parts import parts_of
 from api.schemas.auth import ListedSessionShape, LoginBody, SessionShape, SessionsShape, listed_session_shape
 from api.schemas.merchants import merchant_shape
-from api.sessions import check_origin, clear_cookie, session_of, set_cookie, signed_in, signed_out, token_of
 from domain.rejection import ErrorCode
 from runtime.secrets import password_is_outdated
-from store.login_attempts import Attempt, count_attempt, forgive_attempts
 from store.merchants import Merchant, find, find_login, replace_password_hash
-from store.sessions import Session, list_sessions, open_session, peek_session, revoke_session
+from store.redis.login_attempts import Attempt, count_attempt, forgive_attempts
+from store.redis.sessions import Session, list_sessions, open_session, peek_session, revoke_session
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
 

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.auth import Caller, authenticated
-from api.documentation import errors
-from api.errors import bad_request, refused
-from api.paging import LIMIT_MAX
+from api.access.auth import Caller, authenticated
+from api.answers.resources import json_response
+from api.http.errors import bad_request, refused
+from api.http.paging import LIMIT_MAX
+from api.openapi.annotations import errors
 from api.parts import Parts, parts_of
-from api.reading import json_response
 from api.routes.payments import owned_payment
 from api.schemas.events import EventPage, EventView, Timeline, event_view
 from domain.event import EventType
@@ -22,7 +22,7 @@ from domain.ids import event_id
 from domain.rejection import ErrorCode, Rejected
 from store.events import find_event, list_events, place_of_event
 from store.feed import BEGINNING, FeedPlace, place_of_cursor
-from store.inspection import EventSeen, JsonObject, bank_attempts, deliveries_of, events_of
+from store.operations.inspection import EventSeen, JsonObject, bank_attempts, deliveries_of, events_of
 from topics.catalogue import EVENTS, partition_of
 
 router = APIRouter(tags=["Events"])

@@ -9,8 +9,8 @@ import asyncpg
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
-from api.auth import Caller, authenticated
-from api.documentation import errors
+from api.access.auth import Caller, authenticated
+from api.openapi.annotations import errors
 from api.parts import parts_of
 from api.routes.payments import payment_filter
 from api.schemas.export import csv_head, csv_rows

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
-from api import passwords
-from api.auth import Caller, authenticated, is_operator
-from api.bodies import read_json, read_optional_json
-from api.documentation import errors, json_body
-from api.errors import AUTHENTICATION, ApiError, bad_request
+from api.access import passwords
+from api.access.auth import Caller, authenticated, is_operator
+from api.http.bodies import read_json, read_optional_json
+from api.http.errors import AUTHENTICATION, ApiError, bad_request
+from api.openapi.annotations import errors, json_body
 from api.parts import Parts, parts_of
 from api.routes.auth import start_session
 from api.schemas.merchants import (

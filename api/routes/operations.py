@@ -11,12 +11,12 @@ from datetime import timedelta
 from fastapi import APIRouter, Depends, Request
 from starlette.exceptions import HTTPException
 
-from api.auth import authenticated, is_operator
-from api.documentation import errors
-from api.errors import ApiError
+from api.access.auth import authenticated, is_operator
+from api.http.errors import ApiError
+from api.openapi.annotations import errors
 from api.parts import parts_of
 from api.schemas.operations import AuditShape, audit_shape
-from store.audits import AuditStore
+from store.operations.audits import AuditStore
 
 
 async def only_for_operators(request: Request) -> None:

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.asking import answer_to
-from api.auth import Caller, authenticated
-from api.bodies import read_json
-from api.documentation import errors, json_body
-from api.errors import refused
-from api.idempotency import key_of, new_id_for
-from api.paging import LIMIT_DEFAULT, Cursor, Instant, Limit, page_of, place_of
+from api.access.auth import Caller, authenticated
+from api.answers.answers import answer_to
+from api.answers.idempotency import key_of, new_id_for
+from api.answers.resources import find, json_response
+from api.http.bodies import read_json
+from api.http.errors import refused
+from api.http.paging import LIMIT_DEFAULT, Cursor, Instant, Limit, page_of, place_of
+from api.openapi.annotations import errors, json_body
 from api.parts import parts_of
-from api.reading import find, json_response
 from api.schemas.orders import NewOrder, OrderPage, OrderView
 from domain.ids import ORDER, is_id
 from domain.order import CreateOrder, Order

@@ -19,18 +19,18 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from api.documentation import errors
-from api.errors import unavailable
-from api.live import Watch
+from api.answers.resources import Found, find
+from api.http.errors import unavailable
+from api.openapi.annotations import errors
 from api.parts import Parts, parts_of
-from api.reading import Found, find
+from api.process.live import Watch
 from api.routes.public import limit_reads, payment_of_payer, public_shape
 from domain.event import EventType
 from domain.payment import UNDECIDED, Payment, PaymentStatus
 from runtime.logs import get_logger
 from store.delivered import outcome_delivered
 from store.payments import find_payment
-from store.replies import payment_channel
+from store.redis.replies import payment_channel
 from topics.envelope import encode_json
 
 log = get_logger("payment-stream")

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.asking import Shape, answer_to, as_decided
-from api.auth import Caller, authenticated
-from api.bodies import read_json, read_optional_json
-from api.commands import Key
-from api.documentation import errors, json_body
-from api.errors import refused
-from api.idempotency import key_of, new_id_for
-from api.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
+from api.access.auth import Caller, authenticated
+from api.answers.answers import Shape, answer_to, as_decided
+from api.answers.idempotency import key_of, new_id_for
+from api.answers.resources import Found, find, json_response, known_order
+from api.http.bodies import read_json, read_optional_json
+from api.http.errors import refused
+from api.http.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
+from api.openapi.annotations import errors, json_body
 from api.parts import Parts, parts_of
-from api.reading import Found, find, json_response, known_order
+from api.process.bus import Key
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
     Means,

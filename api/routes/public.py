@@ -9,14 +9,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import read_json
-from api.documentation import errors, json_body
-from api.errors import FORBIDDEN, ApiError, bad_request, refused, unauthenticated
-from api.idempotency import key_of
-from api.limits import limit
-from api.origins import check_origin
+from api.access.limits import limit
+from api.access.origins import check_origin
+from api.answers.idempotency import key_of
+from api.answers.resources import Found, find, json_response
+from api.http.bodies import read_json
+from api.http.errors import FORBIDDEN, ApiError, bad_request, refused, unauthenticated
+from api.openapi.annotations import errors, json_body
 from api.parts import parts_of
-from api.reading import Found, find, json_response
 from api.routes.orders import EXAMPLE, ask_for_order
 from api.routes.payments import ask_for_payment, read_payment
 from api.schemas.orders import NewPublicOrder, OrderView

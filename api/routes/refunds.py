@@ -9,15 +9,15 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.asking import answer_to
-from api.auth import Caller, authenticated
-from api.bodies import read_json
-from api.documentation import errors, json_body
-from api.errors import refused
-from api.idempotency import key_of, new_id_for
-from api.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
+from api.access.auth import Caller, authenticated
+from api.answers.answers import answer_to
+from api.answers.idempotency import key_of, new_id_for
+from api.answers.resources import find, json_response, known_order
+from api.http.bodies import read_json
+from api.http.errors import refused
+from api.http.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
+from api.openapi.annotations import errors, json_body
 from api.parts import parts_of
-from api.reading import find, json_response, known_order
 from api.routes.payments import owned_payment
 from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
 from domain.ids import REFUND, is_id

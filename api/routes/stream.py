@@ -24,18 +24,18 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
-from api.auth import Caller, authenticated
-from api.documentation import errors
-from api.errors import RATE_LIMITED, ApiError, bad_request
-from api.live import Watch
+from api.access.auth import Caller, authenticated
+from api.access.sessions import token_of
+from api.http.errors import RATE_LIMITED, ApiError, bad_request
+from api.openapi.annotations import errors
 from api.parts import parts_of
-from api.sessions import token_of
+from api.process.live import Watch
 from runtime.clock import now
 from runtime.logs import get_logger
-from store.endpoint_events import switches_since
 from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
-from store.replies import merchant_channel
-from store.sessions import peek_session
+from store.redis.replies import merchant_channel
+from store.redis.sessions import peek_session
+from store.webhooks.endpoint_events import switches_since
 
 log = get_logger("stream")
 router = APIRouter(prefix="/merchants", tags=["Merchants"])

@@ -11,11 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.bodies import read_optional_json
-from api.documentation import errors, json_body
-from api.errors import refused
+from api.answers.resources import json_response
+from api.http.bodies import read_optional_json
+from api.http.errors import refused
+from api.openapi.annotations import errors, json_body
 from api.parts import parts_of
-from api.reading import json_response
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.instrument import Upi
@@ -23,8 +23,8 @@ from domain.order import CreateOrder
 from domain.payment import CreatePayment
 from domain.rejection import ErrorCode, Rejected
 from runtime.clock import make_id, now
-from store.jobs import job_status
 from store.merchants import find as find_merchant
+from store.redis.job_counters import job_status
 from topics.catalogue import COMMANDS
 
 JOB_AMOUNT_MINOR = 50_000

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
-from api.auth import Caller, authenticated
-from api.bodies import read_json, read_optional_json
-from api.documentation import errors, json_body
-from api.errors import bad_request
+from api.access.auth import Caller, authenticated
+from api.http.bodies import read_json, read_optional_json
+from api.http.errors import bad_request
+from api.openapi.annotations import errors, json_body
 from api.parts import Parts, parts_of
 from api.schemas.webhook_endpoints import (
     ChangeEndpointBody,
@@ -37,8 +37,7 @@ from domain.delivery import PREVIOUS_SECRETS_MAX
 from domain.ids import ENDPOINT, is_id
 from runtime.clock import make_id, now
 from runtime.settings import Settings
-from store.webhook_jobs import JOB, REPLAY, Span, count_replay, open_job, target_of
-from store.webhooks import (
+from store.webhooks.endpoints import (
     ENDPOINTS_MAX,
     Endpoint,
     NewEndpoint,
@@ -51,6 +50,7 @@ from store.webhooks import (
     list_endpoints,
     rotate_secret,
 )
+from store.webhooks.jobs import JOB, REPLAY, Span, count_replay, open_job, target_of
 
 router = APIRouter(prefix="/webhook-endpoints", tags=["Webhook endpoints"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]

@@ -12,10 +12,10 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from api.auth import Caller, authenticated
-from api.bodies import read_json, read_optional_json
-from api.documentation import errors, json_body
-from api.errors import ApiError, bad_request
+from api.access.auth import Caller, authenticated
+from api.http.bodies import read_json, read_optional_json
+from api.http.errors import ApiError, bad_request
+from api.openapi.annotations import errors, json_body
 from api.parts import parts_of
 from api.routes.webhook_endpoints import add_endpoint, apply_changes, new_secret_of
 from api.schemas.webhook_endpoints import (
@@ -43,9 +43,9 @@ from api.webhooks import checked_url, hand_over, send_test
 from domain.ids import is_id
 from domain.rejection import ErrorCode
 from runtime.clock import make_id, now
-from store.webhook_jobs import JOB, RETRY, LogFilter, count_retry, find_job, open_job
-from store.webhook_logs import NotRetryableError, find_log, list_logs, reopen_log
-from store.webhooks import Endpoint, delete_endpoint, find_config
+from store.webhooks.deliveries import NotRetryableError, find_log, list_logs, reopen_log
+from store.webhooks.endpoints import Endpoint, delete_endpoint, find_config
+from store.webhooks.jobs import JOB, RETRY, LogFilter, count_retry, find_job, open_job
 
 router = APIRouter(tags=["Webhooks"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.instant import Instant
 from domain.instrument import Method
-from store.analytics import Deliveries, Point, Span, Total
-from store.measures import ASKED, Measure, label_of, percentile
-from store.owed import OwedByMerchant
+from store.analytics.measures import ASKED, Measure, label_of, percentile
+from store.analytics.queries import Deliveries, Point, Span, Total
+from store.operations.owed import OwedByMerchant
 
 Bucket = Literal["hour", "day"]
 BUCKETS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from api.schemas.instant import Instant
 from api.schemas.merchants import EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX, Body, MerchantShape
-from store.sessions import Session
+from store.redis.sessions import Session
 
 
 class LoginBody(Body):

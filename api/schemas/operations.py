@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.instant import Instant
 from runtime.differences import REPAIRS, Kind
-from store.audits import PastAudit, differences_now
+from store.operations.audits import PastAudit, differences_now
 
 AuditStatus = Literal["ok", "differences", "late", "never"]
 LATE_AFTER_PERIODS = 2

@@ -11,7 +11,7 @@ from api.schemas.instant import Instant
 from domain.custom_headers import check_headers
 from domain.delivery import SUBSCRIBABLE_EVENTS
 from domain.signature import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_PREFIX, is_secret
-from store.webhooks import Endpoint
+from store.webhooks.endpoints import Endpoint
 
 EVERY_EVENT = "*"
 DESCRIPTION_LENGTH_MAX = 255

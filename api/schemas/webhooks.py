@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from api.schemas.instant import Instant
 from api.schemas.webhook_endpoints import Body, Moment
-from store.webhook_jobs import Job, LogFilter
-from store.webhook_logs import Attempt
+from store.webhooks.deliveries import Attempt
+from store.webhooks.jobs import Job, LogFilter
 
 StatusWord = Literal["pending", "success", "failed", "held"]
 

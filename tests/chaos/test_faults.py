@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 import redis.asyncio
 
-from ops.verify.audit import audit, second_process
+from ops.audit.verify.audit import audit, second_process
 from tests.support.asking import Asker
 from tests.support.load import Load
 from tests.support.stack import Stack

@@ -15,8 +15,8 @@ from domain.ids import ORDER, PAYMENT
 from domain.instrument import Upi
 from domain.order import CreateOrder
 from domain.payment import CreatePayment
-from ops.environment import REPOSITORY
-from ops.inspection.letters import Selection, letters
+from ops.dead_letters.letters import Selection, letters
+from ops.stack.environment import REPOSITORY
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
 from tests.support.command import Ended, gateway

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import yaml
 
-from ops.environment import REPOSITORY
-from ops.errors import GatewayError
-from ops.progress import console, step
+from ops.console.errors import GatewayError
+from ops.console.progress import console, step
+from ops.stack.environment import REPOSITORY
 from tests.compose.engine import CannotRunError, Engine, FailedError, make_engine, running, said_by
 from tests.compose.images import make_images
 from tests.compose.scenario import Gateway, checks

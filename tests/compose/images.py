@@ -16,9 +16,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ops.environment import REPOSITORY
-from ops.install import POM, fetch_kafka, node_folder
-from ops.services.kafka import JARS, LOGGING
+from ops.stack.environment import REPOSITORY
+from ops.stack.install import POM, fetch_kafka, node_folder
+from ops.stack.services.kafka import JARS, LOGGING
 from tests.compose.engine import Engine, FailedError, said_by
 
 SUITE = "bookworm"

@@ -29,9 +29,9 @@ from store.commands import find_accepted, find_decided
 from store.promises import Promise, find_promise, make_promise, promised_resource
 from store.questions import QuestionStore
 from store.retention import prune_commands
-from store.webhook_planning import Draft, plan_deliveries, targets_of
-from store.webhook_recording import Aside, Made, load_deliveries, record, release_after
-from store.webhook_upkeep import find_lost, release_held
+from store.webhooks.planning import Draft, plan_deliveries, targets_of
+from store.webhooks.recording import Aside, Made, load_deliveries, record, release_after
+from store.webhooks.upkeep import find_lost, release_held
 from tests.support.asking import fresh, order_command, payment_command, refund_command
 from topics.codec import command_envelope
 from topics.deadletter import Origin

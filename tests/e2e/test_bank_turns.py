@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from ops.verify.audit import audit, second_process
+from ops.audit.verify.audit import audit, second_process
 from tests.support.api import Api, error_of
 from tests.support.command import gateway
 from tests.support.eventually import eventually

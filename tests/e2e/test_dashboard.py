@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Route, expect
 
-from store.audits import AuditStore
+from store.operations.audits import AuditStore
 from tests.support.chromium import chromium
 from tests.support.dashboard import NARROW, WIDE, Visitor, visiting
 from tests.support.eventually import eventually

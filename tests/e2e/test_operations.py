@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from store.audits import AuditStore
+from store.operations.audits import AuditStore
 from tests.support.live_api import live_api
 from tests.support.signed_up import PASSWORD, answered, api_client, signed_up
 from tests.support.stack import Stack

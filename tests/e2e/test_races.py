@@ -19,7 +19,7 @@ import pytest
 from domain.decision import Command
 from domain.outcome import Outcome
 from domain.payment import SettlePayment
-from ops.verify.audit import audit, second_process
+from ops.audit.verify.audit import audit, second_process
 from runtime.clock import now
 from tests.support.api import Api, error_of
 from tests.support.asking import Asker

@@ -13,9 +13,9 @@ import redis.asyncio
 from argon2 import PasswordHasher
 from starlette.responses import Response
 
-from api.sessions import set_cookie
+from api.access.sessions import set_cookie
 from runtime.settings import Settings
-from store.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
+from store.redis.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
 from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
 from tests.support.stack import Stack
 

@@ -9,8 +9,8 @@ import pytest
 from domain.delivery import MERCHANT_EVENTS
 from domain.ids import SEEDED_MERCHANT_ID
 from runtime.clock import now
-from store.rollups import advance
-from store.webhook_planning import drafts_of, plan_deliveries, targets_of
+from store.analytics.rollups import advance
+from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
 from tests.support.actor import Bench
 from tests.support.asking import Asker, history
 from tests.support.stack import Stack, running_stack

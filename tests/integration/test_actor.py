@@ -20,8 +20,8 @@ from agents.payments.intake import Asked, Incoming
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from runtime.clock import now
 from store.actor import ActorStore, Batch, CommandRow, Conflict, Unwritable
-from store.redis_clients import make_subscriber
-from store.replies import merchant_channel, payment_channel
+from store.redis.clients import make_subscriber
+from store.redis.replies import merchant_channel, payment_channel
 from tests.support.actor import OFFSETS, Bench, work
 from tests.support.asking import fresh, order_command, payment_command
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS

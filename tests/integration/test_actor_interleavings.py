@@ -27,11 +27,11 @@ from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, REFUND
 from domain.outcome import Outcome
 from domain.payment import CreatePayment, SettlePayment
-from ops.verify.fold import fold
+from ops.audit.verify.fold import fold
 from runtime.clock import now
 from runtime.settings import Settings
 from store.actor import ActorStore, Batch, Inbox
-from store.replies import Flag, Reply
+from store.redis.replies import Flag, Reply
 from tests.support.actor import Bench
 from tests.support.asking import capture_command, fresh, order_command, payment_command, refund_command
 from topics.catalogue import COMMANDS, EVENTS

@@ -16,10 +16,10 @@ import pytest
 
 from domain.ids import MERCHANT, ORDER, PAYMENT
 from runtime.clock import make_id
-from store.analytics import POINTS, TOTALS, Span, Total, pieces_of, points, totals, widened
+from store.analytics.measures import COUNTED, DAY, Measure, floor
+from store.analytics.queries import POINTS, TOTALS, Span, Total, pieces_of, points, totals, widened
+from store.analytics.rollups import DUE, NEXT, advance, counted_merchants, due_merchants, forget
 from store.connections import make_pool
-from store.measures import COUNTED, DAY, Measure, floor
-from store.rollups import DUE, NEXT, advance, counted_merchants, due_merchants, forget
 from tests.support.stack import Stack
 
 BEGAN_AT = datetime(2026, 2, 27, 17, 20, 0, 1, UTC)

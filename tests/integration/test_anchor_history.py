@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.verify.anchor import Anchor, Heads
-from ops.verify.audit import Anchoring, Audited, Scope, audited
-from ops.verify.findings import Check
+from ops.audit.verify.anchor import Anchor, Heads
+from ops.audit.verify.audit import Anchoring, Audited, Scope, audited
+from ops.audit.verify.findings import Check
 from tests.support.asking import Asker
 from tests.support.command import gateway
 from tests.support.stack import Stack

@@ -6,11 +6,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from agents.role import Context
-from ops.auditor.auditor import Auditor
-from ops.verify.findings import Kind
+from ops.audit.continuous.auditor import Auditor
+from ops.audit.verify.findings import Kind
 from runtime.worker import Worker
-from store.audits import AuditStore
-from store.redis_clients import make_redis
+from store.operations.audits import AuditStore
+from store.redis.clients import make_redis
 from tests.support.asking import Asker
 from tests.support.command import gateway
 from tests.support.stack import Stack

@@ -16,8 +16,8 @@ from agents.webhooks.sending import Sender
 from domain.delivery import Due, Verdict
 from runtime.clock import now
 from runtime.worker import Worker
-from store.redis_clients import make_redis
-from store.webhook_pool import make_webhook_pool
+from store.redis.clients import make_redis
+from store.webhooks.pool import make_webhook_pool
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
 from tests.support.shop import Shop, open_shop

@@ -11,11 +11,11 @@ import pytest
 
 from domain.ids import MERCHANT, ORDER, PAYMENT
 from runtime.clock import make_id
+from store.analytics.rollups import advance
 from store.connections import make_pool
 from store.events import list_events
 from store.feed import BEGINNING, next_events
-from store.rollups import advance
-from store.webhook_jobs import NEXT_EVENTS
+from store.webhooks.jobs import NEXT_EVENTS
 from tests.support.stack import Stack
 
 AT = datetime(2026, 2, 27, 17, 20, 0, 1, UTC)

@@ -14,11 +14,11 @@ import pytest
 from domain.delivery import Due
 from domain.ids import ORDER
 from domain.order import CreateOrder
-from ops.inspection.letters import HEADER_REPLAYED, Letter, Selection, letters
-from ops.inspection.replay import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent, refusal_of
+from ops.dead_letters.letters import HEADER_REPLAYED, Letter, Selection, letters
+from ops.dead_letters.replay import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent, refusal_of
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
-from store.dead_letters import begin_replay, history_of, mark_sending, mark_sent
+from store.operations.dead_letters import begin_replay, history_of, mark_sending, mark_sent
 from tests.support.command import gateway, started_gateway
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, DELIVERIES, PAYMENTS_DLQ, WEBHOOKS_DLQ, partition_of

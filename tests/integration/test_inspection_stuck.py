@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from domain.ids import PAYMENT, REFUND
-from ops.inspection.stuck import find_stuck
+from ops.health.stuck import find_stuck
 from runtime.clock import make_id
 from store.connections import make_pool
-from store.owed import settle_owed
+from store.operations.owed import settle_owed
 from tests.support.stack import Stack
 
 REFUND_ROW = """

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from domain.ids import ORDER
 from domain.order import CreateOrder
-from ops.inspection.lag import group_lags
-from ops.inspection.matching import wanted_of
-from ops.inspection.names import named_topics
-from ops.inspection.tailing import Tail, tailed
+from ops.console.names import named_topics
+from ops.log.lag import group_lags
+from ops.log.selection import wanted_of
+from ops.log.tail import Tail, tailed
 from runtime.clock import make_id, now, random_token
 from tests.support.command import gateway, started_gateway
 from tests.support.stack import Stack

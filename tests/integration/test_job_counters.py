@@ -7,8 +7,8 @@ import secrets
 import pytest
 import redis.asyncio as redis
 
-from store.jobs import APPLIED, COUNTERS, JobCounters, Step
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
+from store.redis.job_counters import APPLIED, COUNTERS, JobCounters, Step
 from tests.support.stack import Stack
 
 

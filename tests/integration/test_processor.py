@@ -14,10 +14,10 @@ from agents.kafka import Kafka
 from agents.processor.processor import Processor
 from agents.role import Context
 from domain.event import EventType
-from ops.inspection.schemas import sample_of
+from ops.log.schemas import sample_of
 from runtime.worker import Worker
 from store.attempts import AttemptStore
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
 from tests.support.asking import Asker
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of

@@ -15,7 +15,7 @@ from agents.consumer import LogConsumer
 from agents.payments.batches import Batches
 from agents.quarantine import DEATHS_MAX, Quarantine
 from runtime.clock import random_token
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, DELIVERIES, PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.producer import LogProducer, Record

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from ops.errors import GatewayError
-from ops.rebuild.command import run
+from ops.audit.rebuild.command import run
+from ops.console.errors import GatewayError
 from tests.support.asking import Asker
 from tests.support.stack import Stack
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops import control
-from ops.environment import StackPlan, plan_stack
-from ops.errors import GatewayError
-from ops.launch import start_runner, stop_runner
-from ops.processes import is_alive
+from ops.console.errors import GatewayError
+from ops.stack import control
+from ops.stack.environment import StackPlan, plan_stack
+from ops.stack.launch import start_runner, stop_runner
+from ops.stack.processes import is_alive
 from tests.support.eventually import eventually
 from tests.support.stack import end_runner, ports_and_folder
 
@@ -113,7 +113,7 @@ async def test_nothing_outlives_a_killed_runner(started: Started) -> None:
 def test_a_run_directory_has_one_runner(started: Started) -> None:
     plan, _ = started
     second = subprocess.run(
-        [sys.executable, "-m", "ops.runner"],
+        [sys.executable, "-m", "ops.stack.runner"],
         env={**plan.given, "GATEWAY_RUN_DIR": str(plan.run_dir)},
         capture_output=True,
         text=True,

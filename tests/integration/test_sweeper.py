@@ -13,14 +13,14 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from agents.attempting import attempt
+from agents.bank.attempt import attempt
 from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
+from agents.bank.settlement import settle_record
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
 from agents.payments.actor import PaymentActor
 from agents.payments.intake import Incoming
 from agents.role import Context
-from agents.settling import settle_record
 from agents.sweeper.slots import MERCHANT_MAX, ROUTE_MAX
 from agents.sweeper.sweeper import DUE_MAX, Sweeper
 from domain.decision import Command
@@ -31,7 +31,7 @@ from runtime.settings import Settings
 from runtime.worker import Worker
 from store.actor import ActorStore
 from store.questions import QuestionStore
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from ops.inspection.health import look
+from ops.health.command import look
 from runtime.settings import Settings
 from tests.support.command import gateway
 from tests.support.eventually import eventually

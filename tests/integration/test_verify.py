@@ -16,14 +16,14 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from ops.verify import audit as auditing
-from ops.verify import topic as reading
-from ops.verify.audit import audit, second_process
-from ops.verify.findings import Check, Kind, Report
-from ops.verify.sums import Numbers
-from ops.verify.topic import TopicReport, first_look
-from store.verify import connect
-from store.verify_topic import CommandSights, Runs, Sights
+from ops.audit.verify import audit as auditing
+from ops.audit.verify import topic as reading
+from ops.audit.verify.audit import audit, second_process
+from ops.audit.verify.findings import Check, Kind, Report
+from ops.audit.verify.sums import Numbers
+from ops.audit.verify.topic import TopicReport, first_look
+from store.operations.audit import connect
+from store.operations.audit_topic import CommandSights, Runs, Sights
 from tests.support.asking import Asker, fresh
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of

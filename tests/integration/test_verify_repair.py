@@ -13,10 +13,10 @@ import orjson
 import pytest
 
 from domain.ids import ORDER, PAYMENT
-from ops.repair.command import Outcome, repaired
-from ops.verify import asked
-from ops.verify.audit import Scope, audited, second_process
-from ops.verify.findings import Kind, Report
+from ops.audit.repair.command import Outcome, repaired
+from ops.audit.verify import asked
+from ops.audit.verify.audit import Scope, audited, second_process
+from ops.audit.verify.findings import Kind, Report
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.command import gateway
 from tests.support.stack import Stack

@@ -26,12 +26,12 @@ from domain.ids import ORDER, PAYMENT
 from domain.signature import Secrets
 from runtime.clock import make_id, now
 from runtime.secrets import seal
-from store.endpoint_events import switches_since
-from store.webhook_logs import attempts_of
-from store.webhook_planning import Draft, plan_deliveries, replay_deliveries
-from store.webhook_recording import Made, load_deliveries, record, release_after
-from store.webhook_upkeep import find_lost
-from store.webhooks import Endpoint, TooManySecretsError, rotate_secret
+from store.webhooks.deliveries import attempts_of
+from store.webhooks.endpoint_events import switches_since
+from store.webhooks.endpoints import Endpoint, TooManySecretsError, rotate_secret
+from store.webhooks.planning import Draft, plan_deliveries, replay_deliveries
+from store.webhooks.recording import Made, load_deliveries, record, release_after
+from store.webhooks.upkeep import find_lost
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
 

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from api.bodies import BODY_BYTES_MAX
+from api.http.bodies import BODY_BYTES_MAX
 from api.server import HEAD_SECONDS_MAX
 from tests.support.api import Api, error_of
 from tests.support.eventually import eventually

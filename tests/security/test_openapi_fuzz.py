@@ -28,7 +28,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.openapi import DOCUMENT
+from api.openapi.document import DOCUMENT
 from tests.support.api import CARD
 from tests.support.eventually import eventually
 from tests.support.signed_up import SignedUp, signed_up

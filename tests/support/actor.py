@@ -19,7 +19,7 @@ from agents.payments.intake import Incoming
 from domain.decision import Command
 from runtime.clock import now
 from store.actor import ActorStore, Inbox
-from store.redis_clients import make_redis
+from store.redis.clients import make_redis
 from tests.support.asking import Asker
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from api.idempotency import REPEATED_WITHIN_MS
+from api.answers.idempotency import REPEATED_WITHIN_MS
 from domain.ids import keyed_hour
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
@@ -120,7 +120,7 @@ async def signed_up(stack: Stack) -> Api:
 async def when_keys_are_promised() -> None:
     """Until a request with a key that is not decided in time is answered 202 for the next half minute.
 
-    In the first minute after the hour of keyed ids has changed it is answered 409: api/idempotency.py says why.
+    In the first minute after the hour of keyed ids has changed it is answered 409: api/answers/idempotency.py says why.
     """
 
     def far_from_the_change() -> bool:

@@ -25,7 +25,7 @@ from domain.signature import SECRET_BYTES, new_secret
 from runtime.clock import make_id, now, random_token
 from runtime.secrets import seal
 from runtime.settings import Settings
-from store.webhooks import NewEndpoint, change_endpoint, insert_endpoint
+from store.webhooks.endpoints import NewEndpoint, change_endpoint, insert_endpoint
 from topics.catalogue import COMMANDS, partition_of
 from topics.codec import COMMAND_TYPES, command_envelope
 from topics.envelope import HEADER_TYPE, encode

@@ -23,14 +23,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ops import control
-from ops.environment import OPERATIONS_VARIABLES, OWN_SERVICES, StackPlan, plan_stack
-from ops.install import install_missing
-from ops.launch import start_runner, stop_runner
-from ops.pages_build import build_pages
-from ops.ports import is_free
-from ops.prepare import run_migrations, run_seed, run_topics
-from ops.up import wait_until_ready
+from ops.stack import control
+from ops.stack.environment import OPERATIONS_VARIABLES, OWN_SERVICES, StackPlan, plan_stack
+from ops.stack.install import install_missing
+from ops.stack.launch import start_runner, stop_runner
+from ops.stack.pages_build import build_pages
+from ops.stack.ports import is_free
+from ops.stack.prepare import run_migrations, run_seed, run_topics
+from ops.stack.up import wait_until_ready
 from runtime.roles import ROLES
 from runtime.settings import Settings
 
@@ -104,7 +104,7 @@ class Stack:
         return f"http://127.0.0.1:{self.plan.metrics_port(role, index)}"
 
     def ask(self, do: str, **arguments: Any) -> Any:
-        """Any request of the runner (ops/runner.py)."""
+        """Any request of the runner (ops/stack/runner.py)."""
         return control.ask(self.plan.run_dir, do, **arguments)
 
 

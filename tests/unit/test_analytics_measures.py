@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.analytics import Span, pieces_of, widened
-from store.measures import (
+from store.analytics.measures import (
     BUCKET_MAX,
     BUCKETS_PER_DOUBLING,
     DAY,
@@ -25,6 +24,7 @@ from store.measures import (
     fold,
     percentile,
 )
+from store.analytics.queries import Span, pieces_of, widened
 
 CREATED_AT = datetime(2026, 3, 1, 18, 44, 59, 999999, UTC)
 INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))

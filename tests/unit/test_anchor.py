@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.errors import GatewayError
-from ops.verify.anchor import MARKS_MAX, Anchor, AnchorFile, Chain, Heads, decoded, encoded
+from ops.audit.verify.anchor import MARKS_MAX, Anchor, AnchorFile, Chain, Heads, decoded, encoded
+from ops.console.errors import GatewayError
 
 RECORDS = [b"%d" % number for number in range(1_000)]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api.commands import CommandBus
-from api.errors import ApiError
+from api.http.errors import ApiError
+from api.process.bus import CommandBus
 from runtime.settings import Settings
 from tests.support.asking import fresh, order_command
 from topics.producer import LogUnavailableError

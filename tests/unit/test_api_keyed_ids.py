@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from api.idempotency import REPEATED_WITHIN_MS, is_same_for_repeats
+from api.answers.idempotency import REPEATED_WITHIN_MS, is_same_for_repeats
 from domain.ids import EPOCH_MS, PAYMENT, TICK_MS, is_id, keyed_id
 
 HOUR_MS = TICK_MS * 62**3

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from api.openapi import DOCUMENT, rendered
+from api.openapi.document import DOCUMENT, rendered
 from runtime.settings import Settings
 
 DATA = tuple(f"/api/v1/{name}" for name in ("orders", "payments", "refunds", "events", "test"))

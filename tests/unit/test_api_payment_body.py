@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from api.bodies import parse_json
-from api.errors import ApiError
+from api.http.bodies import parse_json
+from api.http.errors import ApiError
 from api.schemas.payments import Means, NewPayment, check_instrument
 from api.tokens import Tokenizer
 from domain.card import CardDetails

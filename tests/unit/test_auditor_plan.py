@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ops.auditor.plan import SETTLED, WHOLE_AGAIN, Next, next_audit
-from store.audits import PastAudit
+from ops.audit.continuous.plan import SETTLED, WHOLE_AGAIN, Next, next_audit
+from store.operations.audits import PastAudit
 
 AT = datetime(2030, 1, 31, 12, tzinfo=UTC)
 EVERY, WHOLE_EVERY = timedelta(minutes=5), timedelta(hours=24)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.backoff import DELAY_SECONDS_MAX, HEALTHY_AFTER_SECONDS, Backoff, delay_seconds
+from ops.stack.backoff import DELAY_SECONDS_MAX, HEALTHY_AFTER_SECONDS, Backoff, delay_seconds
 
 
 def test_the_first_death_costs_no_wait() -> None:

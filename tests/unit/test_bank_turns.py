@@ -15,9 +15,9 @@ from domain.order import Order, OrderStatus
 from domain.outcome import Outcome
 from domain.payment import PaymentStatus
 from domain.refund import RefundStatus
-from ops.verify.counted import cell_of, cells
-from ops.verify.fold import fold
-from store import measures
+from ops.audit.verify.counted import cell_of, cells
+from ops.audit.verify.fold import fold
+from store.analytics import measures
 from tests.unit.orders import (
     AMOUNT,
     AT,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ops.cli import COMMANDS, Panel, app
 
-HEAVY = ("asyncpg", "aiokafka", "redis", "fastapi", "ops.up", "ops.inspection")
+HEAVY = ("asyncpg", "aiokafka", "redis", "fastapi", "ops.stack.up", "ops.log")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

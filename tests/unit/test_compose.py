@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.environment import OPERATIONS_VARIABLES, REPOSITORY
+from ops.stack.environment import OPERATIONS_VARIABLES, REPOSITORY
 from pages.settings import PagesSettings
 from runtime.roles import ROLES
 from runtime.settings import Settings

@@ -9,7 +9,7 @@ from agents.payments.intake import Asked, Incoming
 from domain.decision import Command
 from domain.order import Order
 from store.actor import Inbox, StoredCommand
-from store.replies import Flag
+from store.redis.replies import Flag
 from tests.unit.orders import AT, FIRST, ORDER, SECOND, after, create_order, pay, settle
 from topics.catalogue import COMMANDS
 from topics.codec import command_envelope

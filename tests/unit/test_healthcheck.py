@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops import healthcheck
+from ops.stack import healthcheck
 
 
 class Answering(http.server.BaseHTTPRequestHandler):

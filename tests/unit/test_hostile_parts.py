@@ -18,7 +18,7 @@ from agents.processor.processor import read_request
 from agents.reading import has_type, letters_of
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
-from ops.inspection.schemas import RecordKind, sample_of
+from ops.log.schemas import RecordKind, sample_of
 from runtime.clock import now
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ
 from topics.deadletter import LETTER_BYTES_MAX, Origin, dead_letter, hash_of

@@ -29,15 +29,15 @@ from agents.reading import letters_of
 from agents.tracing.spans import Story
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
-from ops.inspection import dlq
-from ops.inspection.letters import Known as KnownLetters
-from ops.inspection.letters import letter_of
-from ops.inspection.listen import Forwarder
-from ops.inspection.masking import masked
-from ops.inspection.matching import wanted_of
-from ops.inspection.rendering import as_block, as_line, as_object
-from ops.inspection.replay import refusal_of
-from ops.inspection.schemas import RECORD_KINDS, RecordKind, sample_of
+from ops.console.masking import masked
+from ops.dead_letters import command as dlq
+from ops.dead_letters.letters import Known as KnownLetters
+from ops.dead_letters.letters import letter_of
+from ops.dead_letters.replay import refusal_of
+from ops.log.rendering import as_block, as_line, as_object
+from ops.log.schemas import RECORD_KINDS, RecordKind, sample_of
+from ops.log.selection import wanted_of
+from ops.webhooks.listen import Forwarder
 from runtime.settings import Settings
 from store.actor import Inbox
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ, retry_topic

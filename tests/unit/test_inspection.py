@@ -11,16 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
-from ops.inspection.letters import Known, letter_of
-from ops.inspection.listen import Forwarder
-from ops.inspection.masking import masked, masked_bytes, masked_text
-from ops.inspection.matching import Wanted, wanted_of
-from ops.inspection.names import named_topics, parse_duration, parse_instant
-from ops.inspection.outcome import AskedWronglyError
-from ops.inspection.rendering import as_block, as_line, as_object
-from ops.inspection.schemas import sample_of
-from ops.inspection.topics import _parse_place
-from ops.inspection.where import compile_where
+from ops.console.exit_codes import AskedWronglyError
+from ops.console.masking import masked, masked_bytes, masked_text
+from ops.console.names import named_topics, parse_duration, parse_instant
+from ops.dead_letters.letters import Known, letter_of
+from ops.log.rendering import as_block, as_line, as_object
+from ops.log.schemas import sample_of
+from ops.log.selection import Wanted, wanted_of
+from ops.log.topics import _parse_place
+from ops.log.where import compile_where
+from ops.webhooks.listen import Forwarder
 from runtime.settings import Settings
 from tests.support.stack import settings_of
 from topics.deadletter import Origin, dead_letter

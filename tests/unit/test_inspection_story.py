@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from ops.inspection.mermaid import as_mermaid
-from ops.inspection.schemas import sample_of
-from ops.inspection.story import Material, StepKind, steps_of
-from store.inspection import EventSeen
+from ops.journey.mermaid import as_mermaid
+from ops.journey.story import Material, StepKind, steps_of
+from ops.log.schemas import sample_of
+from store.operations.inspection import EventSeen
 from topics.catalogue import COMMANDS, EVENTS
 from topics.locating import windows_of
 from topics.records import LogRecord

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ops.services.kafka import server_properties
+from ops.stack.services.kafka import server_properties
 from runtime.settings import LIVE_RETRY_DELAYS_SECONDS
 from topics.catalogue import topics
 

@@ -22,8 +22,8 @@ from domain.order import Order, OrderStatus
 from domain.outcome import Outcome
 from domain.payment import UNDECIDED, PaymentStatus
 from domain.refund import LATE_REFUNDS_MAX, RefundStatus
-from ops.verify.fold import fold
-from ops.verify.rows import order_row, payment_row, refund_row
+from ops.audit.verify.fold import fold
+from ops.audit.verify.rows import order_row, payment_row, refund_row
 from store import rows
 from tests.unit.orders import (
     AMOUNT,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops.ports import clash_sentence, clashes, is_free, owner_of
+from ops.stack.ports import clash_sentence, clashes, is_free, owner_of
 
 
 @pytest.fixture

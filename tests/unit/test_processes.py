@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ops.processes import children_of, is_alive, memory_mb, started_ticks, tail
+from ops.stack.processes import children_of, is_alive, memory_mb, started_ticks, tail
 
 
 def test_this_process_lives_and_has_memory() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from agents.consumer import LogConsumer
-from api import health
+from api.process import health
 from runtime.progress import FACT, STALLED_SECONDS, Progress, is_stalled
-from store.jobs import worker_status
+from store.redis.job_counters import worker_status
 
 
 class Clock:

@@ -20,9 +20,9 @@ from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, SettlePayment
 from domain.refund import CreateRefund, SettleRefund
-from ops.inspection.compatibility import incompatibilities, promises_now, promises_of, promises_released
-from ops.inspection.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
-from ops.inspection.topics_page import PAGE, render_page
+from ops.log.compatibility import incompatibilities, promises_now, promises_of, promises_released
+from ops.log.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
+from ops.log.topics_page import PAGE, render_page
 from runtime.settings import LIVE_RETRY_DELAYS_SECONDS
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, topics
 from topics.codec import command_envelope, command_of, encode_event

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ops.ports import is_free
+from ops.stack.ports import is_free
 from tests.e2e.webhooks.conftest import Merchant
 from tests.support.eventually import eventually
 

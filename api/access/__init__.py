@@ -1,0 +1,1 @@
+"""Who asks, and may they: credentials, sessions, passwords, origins, rate limits."""

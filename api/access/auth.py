@@ -1,0 +1,75 @@
+"""Who is asking: an API key pair, or somebody signed in to the dashboard.
+
+    X-Api-Key + X-Api-Secret     both given
+    Authorization: Basic         base64(key:secret)
+    cookie gateway_session       the dashboard (api/access/sessions.py); unsafe methods need X-CSRF-Token as well
+
+One answer for every way to be wrong: 401 `Invalid API credentials`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+
+from pydantic import SecretStr
+from starlette.requests import Request
+
+from api.access import sessions
+from api.access.caller import Caller
+from api.http.errors import unauthenticated
+from api.parts import parts_of
+from runtime.secrets import api_secret_matches
+
+__all__ = ["Caller", "authenticated", "is_operator"]
+
+KEY_HEADER, SECRET_HEADER = "x-api-key", "x-api-secret"
+SECRET_LENGTH_MAX = 512
+
+
+async def authenticated(request: Request) -> Caller:
+    """The caller. Raises ApiError 401 (403 for a session without its CSRF token); also a FastAPI dependency."""
+    pair = _presented(request)
+    if pair is not None:
+        return await _by_key(request, *pair)
+    caller = await sessions.session_caller(request)
+    if caller is None:
+        raise unauthenticated()
+    return caller
+
+
+def is_operator(request: Request) -> bool:
+    """Whether the request carries OPERATOR_TOKEN as its bearer token. Always false where none is set."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    wanted = parts_of(request).settings.operator_token.get_secret_value()
+    return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
+
+
+async def _by_key(request: Request, key: str, secret: str) -> Caller:
+    parts = parts_of(request)
+    if not secret or len(secret) > SECRET_LENGTH_MAX:
+        raise unauthenticated()
+    found = await parts.keys.find(key)
+    if found is None or not api_secret_matches(SecretStr(secret), found.secret_hash, parts.settings.secret_key):
+        raise unauthenticated()
+    await parts.keys.used(key)
+    return Caller(found.merchant_id, "key", found.id)
+
+
+def _presented(request: Request) -> tuple[str, str] | None:
+    """(key, secret) as the request presents them; None where it presents neither."""
+    key, secret = request.headers.get(KEY_HEADER), request.headers.get(SECRET_HEADER)
+    if key is not None or secret is not None:
+        return key or "", secret or ""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return None
+    if scheme.lower() != "basic":
+        raise unauthenticated()
+    try:
+        decoded = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise unauthenticated() from None
+    key, _, secret = decoded.partition(":")
+    return key, secret

@@ -1,0 +1,54 @@
+"""Browsers: which pages may call us (CORS), and which pages may use a merchant's public routes.
+
+    our own pages (checkout, dashboard)      every route, with credentials
+    any other page                           public routes, without credentials; the route itself then asks the
+                                             merchant's allowed origins and answers 403 where the page is not among them
+
+A merchant that names no origin: any page in test mode, only ours otherwise.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from api.http.errors import FORBIDDEN, ApiError
+from api.parts import parts_of
+from store.merchants import find as find_merchant
+
+METHODS = "GET, POST, PUT, PATCH, DELETE"
+HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Api-Key, X-Api-Secret, X-CSRF-Token, X-Request-Id"
+)
+EXPOSED = "Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+PREFLIGHT_SECONDS = "600"
+
+Header = tuple[bytes, bytes]
+
+
+def cors_headers(origin: str, *, own: bool, preflight: bool) -> list[Header]:
+    """For an answer to a page of this origin."""
+    headers = [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-expose-headers", EXPOSED.encode()),
+    ]
+    if own:
+        headers.append((b"access-control-allow-credentials", b"true"))
+    if preflight:
+        headers += [
+            (b"access-control-allow-methods", METHODS.encode()),
+            (b"access-control-allow-headers", HEADERS.encode()),
+            (b"access-control-max-age", PREFLIGHT_SECONDS.encode()),
+        ]
+    return headers
+
+
+async def check_origin(request: Request, merchant_id: str) -> None:
+    """Raises ApiError 403 where the request comes from a page that this merchant does not allow."""
+    origin = request.headers.get("origin")
+    parts = parts_of(request)
+    if origin is None or origin in parts.own_origins:
+        return
+    merchant = await find_merchant(parts.pool, merchant_id)
+    allowed = merchant.allowed_origins if merchant is not None else ()
+    if origin not in allowed and (allowed or not parts.settings.test_mode):
+        raise ApiError(FORBIDDEN, "This page's origin is not among the merchant's allowed origins")

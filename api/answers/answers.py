@@ -1,0 +1,122 @@
+"""From a checked request to its answer: the command is asked, and what comes back becomes 200/201, 202, 409, an error.
+
+Answer            the resource, byte for byte as it was decided; Idempotent-Replayed where it was decided before
+Undecided         202 with the resource as accepted and Location; the promise is recorded: no later read says 404
+                  409 where an earlier request with the same key is the one that was promised
+                  503 where a promise cannot be recorded, or what the actor will make of the command cannot be foreseen
+
+What the API foresees is a guess. It may become a 202, which promises only that the command will be decided; never a
+refusal, for the command stands on the log and the actor may know better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers.idempotency import is_same_for_repeats
+from api.http.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
+from api.parts import Parts, parts_of
+from api.process.bus import UNKNOWN, Answer, Key, Undecided
+from domain.decision import Command, Subject
+from domain.machine import decide
+from domain.order import Order
+from domain.payment import CapturePayment
+from domain.rejection import ErrorCode, Rejected
+from domain.resource import resource_of
+from runtime.logs import get_logger
+from store.connections import DATABASE_ERRORS, through_restart
+from store.promises import Promise, make_promise
+from topics.envelope import encode_json
+
+log = get_logger("asking")
+
+REPLAYED = {"Idempotent-Replayed": "true"}
+PROMISE_SECONDS = 2.0
+"""With the wait for the decision, below the five seconds in which a caller without an answer is refused."""
+Shape = Callable[[str], bytes | str]
+
+
+def as_decided(body: str) -> str:
+    """Shape of the merchant's own answers: the stored bytes."""
+    return body
+
+
+async def answer_to(
+    request: Request,
+    command: Command,
+    *,
+    key: Key | None,
+    merchant_id: str,
+    resource_id: str,
+    new: bool,
+    location: str,
+    load: Callable[[], Awaitable[Order | None]],
+    shape: Shape = as_decided,
+) -> Response:
+    """Ask and answer. `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202."""
+    parts = parts_of(request)
+    if not parts.database.up:
+        raise unavailable("The database does not answer; nothing was taken, try again")
+    outcome = await parts.commands.ask(
+        command, key=key, request_id=request.scope["request_id"], resource_id=resource_id if new else None
+    )
+    if isinstance(outcome, Answer):
+        headers = REPLAYED if outcome.repeated else None
+        return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
+    promise = await _promise(parts, command, outcome, merchant_id=merchant_id, resource_id=resource_id, load=load)
+    # A repeat just after the hour of keyed ids has changed may ask for another id than the request that it repeats.
+    same = key is None or not new or is_same_for_repeats(parts.clock.epoch_ms())
+    if not (outcome.first and same and await _recorded(parts, promise)):
+        raise still_running()
+    return Response(shape(promise.resource), 202, headers={"Location": location}, media_type=JSON)
+
+
+async def _promise(
+    parts: Parts,
+    command: Command,
+    outcome: Undecided,
+    *,
+    merchant_id: str,
+    resource_id: str,
+    load: Callable[[], Awaitable[Order | None]],
+) -> Promise:
+    """The resource as it will look once the actor accepts the command, as far as anybody can know now.
+
+    Raises ApiError 503 where the command would be refused as things stand, or nobody knows how they stand.
+    """
+    try:
+        order = await load()
+    except (*DATABASE_ERRORS, RedisError):
+        raise unavailable(UNKNOWN) from None
+    foreseen = decide(order, command, parts.clock.now())
+    if isinstance(foreseen, Rejected):
+        raise unavailable(UNKNOWN)
+    subject: Subject | None = foreseen.subject
+    if isinstance(command, CapturePayment) and order is not None:
+        # A capture makes nothing new to promise: the payment as it is.
+        subject = order.payment(command.payment_id)
+    assert subject is not None, "a capture was foreseen of a payment that is not there"
+    resource = encode_json(resource_of(subject)).decode()
+    return Promise(outcome.command_id, outcome.nonce, resource_id, command.order_id, merchant_id, resource)
+
+
+async def _recorded(parts: Parts, promise: Promise) -> bool:
+    """Whether this request's promise stands. Raises ApiError 503 where that is unknown: then nothing is promised."""
+    try:
+        return await through_restart(lambda: make_promise(parts.pool, promise, timeout=PROMISE_SECONDS))
+    except DATABASE_ERRORS as error:
+        log.warning("promise_not_recorded", command_id=promise.command_id, error=repr(error))
+        raise unavailable(UNKNOWN) from None
+
+
+def still_running() -> ApiError:
+    return ApiError(
+        ErrorCode.BAD_REQUEST,
+        "An earlier request with this Idempotency-Key is still being decided",
+        status=409,
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
+    )

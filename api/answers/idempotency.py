@@ -1,0 +1,52 @@
+"""The Idempotency-Key header: read, checked, and made into the identity of a command."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+from api.http.errors import bad_request
+from api.parts import parts_of
+from api.process.bus import Key
+from domain.idempotency import derived_command_id, fingerprint, is_key
+from domain.ids import keyed_hour, keyed_id
+
+ID_BYTES = 16
+REPEATED_WITHIN_MS = 60_000
+"""How long after a request that got no answer its repeat may come and find it undecided still."""
+HEADER = "idempotency-key"
+
+
+def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, object]) -> Key | None:
+    """None without a key. `scope`: whose keys these are; `fields`: what the request says (no CVV among it).
+
+    Raises ApiError 400 for a key of another form.
+    """
+    sent = request.headers.get(HEADER, "").strip()
+    if not sent:
+        return None
+    if not is_key(sent):
+        raise bad_request("Idempotency-Key must be 1 to 255 printable ASCII characters", "Idempotency-Key")
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Key(
+        command_id=derived_command_id(scope=scope, route=route, key=sent),
+        fingerprint=fingerprint(given, secret=parts_of(request).fingerprint_secret),
+    )
+
+
+def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
+    """Id of the resource that a request asks for: with a key, the same for its repeats, so that no answer to one of
+    them can name a resource that never comes to be."""
+    if key is None:
+        return parts_of(request).ids.make_id(prefix)
+    secret = parts_of(request).fingerprint_secret
+    digest = hmac.digest(secret, f"{prefix}{key.command_id}".encode(), "sha256")[:ID_BYTES]
+    return keyed_id(prefix, now_ms=parts_of(request).clock.epoch_ms(), digest=digest)
+
+
+def is_same_for_repeats(now_ms: int) -> bool:
+    """False just after the hour of keyed ids has changed: an earlier request with the same key, whose answer was lost,
+    may have asked for another id, so none may be promised."""
+    return keyed_hour(now_ms) == keyed_hour(now_ms - REPEATED_WITHIN_MS)

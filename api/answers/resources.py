@@ -1,0 +1,101 @@
+"""Reading one resource: its row, or, where it was accepted and is not decided yet, what was promised with the 202.
+
+row ─► as it is
+no row, a promise ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED
+no row, no promise ─► None
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+from starlette.responses import Response
+
+from api.http.errors import JSON
+from api.parts import Parts
+from domain.decision import Decision
+from domain.machine import decide
+from domain.order import CreateOrder, Order
+from domain.payment import Payment
+from domain.refund import Refund
+from domain.resource import resource_of
+from store.commands import find_decided
+from store.connections import through_restart
+from store.orders import find_order, find_whole_order
+from store.promises import find_promise
+from topics.envelope import encode_json
+
+Subject = Order | Payment | Refund
+Load = Callable[[asyncpg.Pool, str], Awaitable[Subject | None]]
+READ_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A resource in its public shape, and whose it is. `row` None: accepted, not decided."""
+
+    merchant_id: str
+    order_id: str
+    resource: dict[str, Any]
+    row: Subject | None
+
+
+async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
+    """Raises the database's errors: without it nobody knows that something does not exist."""
+    row = await through_restart(lambda: load(parts.pool, resource_id))
+    if row is not None:
+        return _found(row)
+    promise = await through_restart(lambda: find_promise(parts.pool, resource_id, timeout=READ_SECONDS))
+    if promise is None:
+        return None
+    request = (promise.command_id, promise.nonce)
+    decided = (await find_decided(parts.pool, [request], timeout=READ_SECONDS)).get(request)
+    resource = orjson.loads(promise.resource)
+    if decided is not None and not decided.rejected:
+        row = await load(parts.pool, orjson.loads(decided.reply)["id"])
+        return None if row is None else _found(row)
+    if decided is not None:
+        refusal = orjson.loads(decided.reply)
+        resource |= {"status": "FAILED", "error_code": refusal["code"], "error_description": refusal["description"]}
+    return Found(promise.merchant_id, promise.order_id, resource, None)
+
+
+async def known_order(parts: Parts, order_id: str) -> Order | None:
+    """The order with all that is below it; where it is only promised, as it will be once that is decided."""
+    order = await through_restart(lambda: find_whole_order(parts.pool, order_id))
+    if order is not None:
+        return order
+    found = await find(parts, order_id, find_order)
+    return None if found is None else order_as_found(found)
+
+
+def order_as_found(found: Found) -> Order:
+    """The order alone: its row, or as it will be once the accepted request for it is decided."""
+    if isinstance(found.row, Order):
+        return found.row
+    promised = found.resource
+    command = CreateOrder(
+        order_id=promised["id"],
+        merchant_id=found.merchant_id,
+        amount=promised["amount"],
+        currency=promised["currency"],
+        receipt=promised["receipt"],
+        notes=promised["notes"],
+    )
+    foreseen = decide(None, command, datetime.fromisoformat(promised["created_at"]))
+    assert isinstance(foreseen, Decision) and isinstance(foreseen.subject, Order), "only what can be made is promised"
+    return foreseen.subject
+
+
+def _found(row: Subject) -> Found:
+    order_id = row.id if isinstance(row, Order) else row.order_id
+    return Found(row.merchant_id, order_id, dict(resource_of(row)), row)
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    return Response(encode_json(content), status, media_type=JSON)

@@ -1,0 +1,1 @@
+"""HTTP itself: request bodies, errors, pages of lists."""

@@ -1,0 +1,80 @@
+"""Reading a request's JSON body: size, content type, UTF-8, depth, NUL; then one pydantic model.
+
+The parser (jiter) itself refuses lone surrogates, broken UTF-8, nesting above 200 and numbers above 4,300 digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from api.http.errors import ApiError, bad_request, of_validation
+from domain.rejection import ErrorCode
+
+BODY_BYTES_MAX = 65_536
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def too_large() -> ApiError:
+    return ApiError(ErrorCode.BAD_REQUEST, f"The body must not be above {BODY_BYTES_MAX} bytes", status=413)
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """The body as `model`. Raises ApiError 400 or 413."""
+    content_type = request.headers.get("content-type")
+    if content_type is not None and not _is_json(content_type):
+        raise bad_request("Content-Type must be application/json")
+    return parse_json(await read_body(request), model)
+
+
+async def read_optional_json(request: Request, model: type[Model]) -> Model:
+    """As read_json, where no body at all says the same as `{}`."""
+    if not (await read_body(request)).strip():
+        return model()
+    return await read_json(request, model)
+
+
+async def read_body(request: Request) -> bytes:
+    """All bytes, at most BODY_BYTES_MAX: the whole is never held where it is larger."""
+    kept: bytes | None = getattr(request.state, "body", None)
+    if kept is not None:
+        return kept
+    parts, size, more = [], 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise bad_request("The body ended early")
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise too_large()
+        parts.append(part)
+        more = message.get("more_body", False)
+    body = request.state.body = parts[0] if len(parts) == 1 else b"".join(parts)
+    return body
+
+
+def parse_json(body: bytes, model: type[Model]) -> Model:
+    try:
+        parsed = model.model_validate_json(body)
+    except ValidationError as error:
+        raise of_validation(list(error.errors(include_url=False, include_input=False))) from None
+    if b"\\u0000" in body and _holds_nul(orjson.loads(body)):
+        raise bad_request("Text must not contain NUL characters")
+    return parsed
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(name) or _holds_nul(part) for name, part in value.items())
+    return isinstance(value, list) and any(map(_holds_nul, value))

@@ -1,0 +1,67 @@
+"""Pages of a list: `limit` and an opaque `cursor`; the answer says whether there is more and where it goes on."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import AfterValidator, BeforeValidator
+
+from api.http.errors import bad_request
+from domain.order import Order
+from domain.payment import Payment
+from domain.refund import Refund
+from domain.resource import resource_of
+from store.paging import Place
+
+LIMIT_DEFAULT, LIMIT_MAX = 10, 100
+
+
+def _unescaped(value: object) -> object:
+    """A plus sign that was not escaped arrives as a space."""
+    return value.replace(" ", "+") if isinstance(value, str) and "T" in value else value
+
+
+def _in_utc(value: datetime) -> datetime:
+    if not 1971 <= value.year <= 9998:
+        raise ValueError("must be a time between the years 1971 and 9998")
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Instant = Annotated[datetime, BeforeValidator(_unescaped), AfterValidator(_in_utc)]
+"""A query's instant; without an offset it is UTC."""
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before")]
+
+
+def place_of(cursor: str | None) -> Place | None:
+    """Raises ApiError 400 for a cursor that is not one of ours."""
+    if not cursor:
+        return None
+    try:
+        at, _, last_id = base64.urlsafe_b64decode(cursor.encode() + b"==").decode().partition("|")
+        created_at = datetime.fromisoformat(at)
+        if created_at.tzinfo is None or not last_id.isascii() or not last_id.isprintable():
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise bad_request("cursor is not valid", "cursor") from None
+    return Place(created_at, last_id)
+
+
+def cursor_of(created_at: datetime, last_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{created_at.isoformat()}|{last_id}".encode()).rstrip(b"=").decode()
+
+
+def page_of(found: Sequence[Order | Payment | Refund], limit: int) -> dict[str, Any]:
+    """The page of at most `limit`, from a query that asked for one more."""
+    shown = found[:limit]
+    more = len(found) > limit
+    return {
+        "data": [resource_of(subject) for subject in shown],
+        "has_more": more,
+        "next_cursor": cursor_of(shown[-1].created_at, shown[-1].id) if more else None,
+    }

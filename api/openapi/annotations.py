@@ -1,0 +1,101 @@
+"""What the OpenAPI document says about routes that read their own bodies, and about errors.
+
+    @router.post("/orders", openapi_extra=json_body(NewOrder, {...}), responses=errors(400, 401))
+
+The hot routes parse their bodies themselves, so FastAPI cannot see the model: `json_body` names it, and
+api/openapi/document.py puts its schema among the components.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from api.http import errors as codes
+from domain.rejection import ErrorCode
+
+BODIES: dict[str, type[BaseModel]] = {}
+"""Models that `json_body` named, by the name of their schema."""
+KEY_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "1 to 255 printable ASCII characters. The same key and body again get the stored answer, byte for "
+    "byte, with `Idempotent-Replayed: true`; another body gets 422.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+_SAID: dict[int, tuple[str, str, str]] = {
+    400: (
+        "The request is not valid, or the state does not allow it",
+        ErrorCode.BAD_REQUEST,
+        "amount must be at least 100",
+    ),
+    401: ("The credentials are missing or wrong", codes.AUTHENTICATION, codes.INVALID_CREDENTIALS),
+    403: ("Authenticated, but not allowed", codes.FORBIDDEN, "X-CSRF-Token is missing or wrong"),
+    404: ("There is no such object, or it is another merchant's", ErrorCode.NOT_FOUND, "Order not found"),
+    409: (
+        "An earlier request with this Idempotency-Key is still being decided",
+        ErrorCode.BAD_REQUEST,
+        "An earlier request with this Idempotency-Key is still being decided",
+    ),
+    413: ("The body is above 64 KiB", ErrorCode.BAD_REQUEST, "The body must not be above 65536 bytes"),
+    422: (
+        "The Idempotency-Key was used with another body",
+        ErrorCode.IDEMPOTENCY_MISMATCH,
+        "Idempotency-Key was used with another request; these fields differ: amount",
+    ),
+    429: ("Too many requests", codes.RATE_LIMITED, "Too many requests"),
+    503: (
+        "The log or the database cannot take the request; safe to repeat with the same Idempotency-Key",
+        codes.UNAVAILABLE,
+        "A part of the gateway does not answer; try again",
+    ),
+}
+
+
+class ErrorDetail(BaseModel):
+    code: str = Field(examples=["BAD_REQUEST_ERROR"])
+    description: str
+    field: str | None = Field(description="Dotted path of the offending input, where there is one")
+    request_id: str | None
+
+
+class ErrorEnvelope(BaseModel):
+    """Every error answer."""
+
+    error: ErrorDetail
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route: these error answers, each with an example."""
+    return {status: _response(status) for status in statuses}
+
+
+def json_body(
+    model: type[BaseModel], example: Any, *, required: bool = True, idempotent: bool = False
+) -> dict[str, Any]:
+    """`openapi_extra` of a route that parses a JSON body of this model."""
+    BODIES[model.__name__] = model
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    extra: dict[str, Any] = {
+        "requestBody": {"required": required, "content": {"application/json": {"schema": schema, "example": example}}}
+    }
+    if idempotent:
+        extra["parameters"] = [KEY_PARAMETER]
+    return extra
+
+
+def _response(status: int) -> dict[str, Any]:
+    description, code, said = _SAID[status]
+    example = {
+        "error": {"code": code, "description": said, "field": None, "request_id": "req_5f2d0c1a9be84d07a3f1c6e2"}
+    }
+    response: dict[str, Any] = {
+        "model": ErrorEnvelope,
+        "description": description,
+        "content": {"application/json": {"example": example}},
+    }
+    if status in (409, 429, 503):
+        response["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
+    return response

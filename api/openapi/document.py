@@ -1,0 +1,92 @@
+"""The OpenAPI 3.1 document, made from the routes.
+
+`python -m api.write_openapi` writes docs/openapi.json; a unit test says when it is stale.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from api.openapi.annotations import BODIES
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+REFERENCE = "#/components/schemas/{model}"
+DESCRIPTION = """\
+Payments on an append-only log: the API asks, an actor decides, everything else listens.
+
+Amounts are whole minor units (paise). Times are RFC 3339 in UTC. Every error has one form:
+`{"error": {"code", "description", "field", "request_id"}}`. Each answer carries `X-Request-Id`.
+POSTs honour `Idempotency-Key`: the same key and body get the stored answer, byte for byte.
+"""
+SECURITY = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "With ApiSecret"},
+    "ApiSecret": {"type": "apiKey", "in": "header", "name": "X-Api-Secret"},
+    "Basic": {"type": "http", "scheme": "basic", "description": "key:secret"},
+    "Session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "gateway_session",
+        "description": "The dashboard's; unsafe methods need X-CSRF-Token as well",
+    },
+}
+AUTHENTICATED: list[dict[str, list[str]]] = [{"ApiKey": [], "ApiSecret": []}, {"Basic": []}, {"Session": []}]
+
+
+ANY_ERROR = {
+    "description": "Any other error has this form too",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+}
+
+
+def openapi_of(app: FastAPI) -> dict[str, Any]:
+    """The document. A route is one of a merchant's where it documents 401."""
+    document = get_openapi(
+        title="Payment gateway",
+        version="1.0.0",
+        openapi_version="3.1.0",
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        routes=app.routes,
+        servers=[{"url": "http://localhost:8000", "description": "make up"}],
+    )
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = SECURITY
+    _, bodies = models_json_schema(
+        [(model, "validation") for _, model in sorted(BODIES.items())], ref_template=REFERENCE
+    )
+    schemas = {**bodies["$defs"], **components.get("schemas", {})}
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    components["schemas"] = dict(sorted(schemas.items()))
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _complete(operation)
+    return document
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses["default"] = ANY_ERROR
+    if "401" in responses and "X-Api-Key" not in json.dumps(operation.get("parameters", [])):
+        operation["security"] = AUTHENTICATED
+    # FastAPI documents its own 422; here schema violations are 400, and 422 is the Idempotency-Key's alone.
+    if (
+        responses.get("422", {})
+        .get("content", {})
+        .get("application/json", {})
+        .get("schema", {})
+        .get("$ref", "")
+        .endswith("HTTPValidationError")
+    ):
+        del responses["422"]
+
+
+def rendered(app: FastAPI) -> str:
+    """As it stands in the file."""
+    return json.dumps(openapi_of(app), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,303 @@
+"""Asking the payment actor: a command goes onto the log, its answer comes back, every wait has an end.
+
+    register ─► produce ─► reply over Redis ─────────────► answer
+                  │          └ none after 250 ms: the inbox row, looked up for all that wait, every 100 ms
+                  ├─ not acked by the broker ────────────► 503: unknown, safe to repeat with the same key
+                  └─ acked, undecided at the deadline ───► Undecided: the caller says 202
+
+Requests with one Idempotency-Key share one command id, so a reply and a row of the inbox name the request, too, by its
+nonce. Each request is answered with its own refusal or with the acceptance of its command, never with another request's
+refusal. Redis only carries what the inbox has already: a lost reply costs a look-up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import asyncpg
+import orjson
+import redis.asyncio as redis
+
+from api.http.errors import ApiError, refused, refused_body, unavailable
+from api.process.metrics import commands_asked
+from domain.decision import Command
+from domain.idempotency import compare
+from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.commands import DecidedCommand, Request, find_accepted, find_decided
+from store.connections import DATABASE_ERRORS
+from store.promises import promised_resource
+from store.redis.replies import Flag, Reply, subscribe_replies
+from topics.catalogue import COMMANDS, partition_of
+from topics.codec import COMMAND_TYPES, command_envelope
+from topics.envelope import HEADER_REPLY_TO, HEADER_TYPE, encode
+from topics.producer import LogProducer, LogUnavailableError, Record
+
+log = get_logger("commands")
+
+LOOK_UP_AFTER_SECONDS = 0.25
+LOOK_UP_EVERY_SECONDS = 0.1
+LOOK_UP_MAX = 2_000
+PRODUCE_SECONDS = 2.0
+TROUBLE_SECONDS = 900.0
+"""After a request that was answered 202 or 503: how long repeats of such requests are expected, and looked into."""
+UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
+INBOX_SECONDS = 1.0
+"""For one look into the inbox or at the promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An Idempotency-Key as the actor sees it: the command's identity and what the request said, field by field."""
+
+    command_id: str
+    fingerprint: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was decided. `body`: the resource's JSON as the inbox keeps it; `repeated`: for an earlier request."""
+
+    body: str
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """On the log, not decided in time. `first`: no earlier request with the same key is waiting here."""
+
+    command_id: str
+    nonce: str
+    first: bool
+
+
+class _Waiter:
+    """One request that waits."""
+
+    __slots__ = ("answer", "fingerprint", "id", "nonce", "resource_id", "since")
+
+    def __init__(self, command_id: str, key: Key | None, resource_id: str | None, *, nonce: str, since: float) -> None:
+        self.id = command_id
+        self.resource_id = resource_id
+        self.nonce = nonce
+        self.fingerprint = None if key is None else key.fingerprint
+        self.since = since
+        self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+
+    def accept(self, body: str, *, repeated: bool) -> None:
+        if not self.answer.done():
+            self.answer.set_result(Answer(body, repeated))
+
+    def expire(self) -> None:
+        """The deadline: nothing is decided."""
+        if not self.answer.done():
+            self.answer.set_result(None)
+
+    def refuse(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class CommandBus:
+    """One process's questions to the actors. `run` works in the background while requests call `ask`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker: str,
+        producer: LogProducer,
+        pool: asyncpg.Pool,
+        subscriber: redis.Redis,
+        clock: Clock = SYSTEM_CLOCK,
+        ids: Ids = SYSTEM_IDS,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._ids = ids
+        self._worker = worker
+        self._reply_to = worker.encode()
+        self._producer = producer
+        self._pool = pool
+        self._subscriber = subscriber
+        self._partitions = settings.topic_partitions
+        self._deadline_seconds = settings.decision_timeout_ms / 1000
+        self._waiting: dict[str, list[_Waiter]] = {}
+        self._replies_connected = False
+        self._unanswered_at = -TROUBLE_SECONDS
+
+    async def run(self) -> None:
+        """Hear the replies and look up what is missed, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hear())
+            group.create_task(self._look_up())
+
+    async def ask(
+        self, command: Command, *, key: Key | None, request_id: str, resource_id: str | None
+    ) -> Answer | Undecided:
+        """Have `command` decided. `resource_id`: the new resource's id, None where it changes an existing one.
+
+        Raises ApiError: the actor's refusal, or 503 where the log did not take the command.
+        """
+        command_id, nonce = (self._ids.token(), "") if key is None else (key.command_id, self._ids.token())
+        waiters = self._waiting.setdefault(command_id, [])
+        waiter = _Waiter(command_id, key, resource_id, nonce=nonce, since=self._clock.monotonic())
+        waiters.append(waiter)
+        kind = COMMAND_TYPES[type(command)]
+        deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
+        try:
+            ack = await self._produce(command, kind, waiter, request_id)
+            answer = await waiter.answer
+        except asyncio.CancelledError:
+            self._unanswered_at = self._clock.monotonic()
+            raise
+        except LogUnavailableError:
+            self._unanswered_at = self._clock.monotonic()
+            commands_asked(kind, "unknown").inc()
+            raise unavailable(UNKNOWN) from None
+        except ApiError:
+            commands_asked(kind, "refused").inc()
+            raise
+        finally:
+            deadline.cancel()
+            first = waiters[0] is waiter
+            waiters.remove(waiter)
+            if not waiters:
+                self._waiting.pop(command_id, None)
+        if answer is not None:
+            commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
+            return answer
+        self._unanswered_at = self._clock.monotonic()
+        if not _is_acked(ack):
+            commands_asked(kind, "unknown").inc()
+            raise unavailable(UNKNOWN)
+        commands_asked(kind, "undecided").inc()
+        return Undecided(command_id, waiter.nonce, first=first)
+
+    @property
+    def _troubled(self) -> bool:
+        return self._clock.monotonic() - self._unanswered_at < TROUBLE_SECONDS
+
+    async def promised_id(self, key: Key | None) -> str | None:
+        """The id that an earlier request with this key asks for or was promised, where it is not decided.
+
+        A new order would go to another partition than the one it repeats, and could be decided before it. The promises
+        are read only while answers are missing.
+        """
+        if key is None:
+            return None
+        for waiter in self._waiting.get(key.command_id, ()):
+            return waiter.resource_id
+        if not self._troubled:
+            return None
+        try:
+            return await promised_resource(self._pool, key.command_id, timeout=INBOX_SECONDS)
+        except DATABASE_ERRORS as error:
+            log.warning("promise_not_looked_up", command_id=key.command_id, error=repr(error))
+            return None
+
+    async def refuse_mismatch(self, key: Key | None) -> None:
+        """Raise ApiError 422 where this key was used for another request. For requests that need no decision."""
+        if key is None:
+            return
+        accepted = await find_accepted(self._pool, key.command_id, timeout=INBOX_SECONDS)
+        if accepted is not None and accepted.fingerprint is not None:
+            mismatch = compare(orjson.loads(accepted.fingerprint), key.fingerprint)
+            if mismatch is not None:
+                raise refused(mismatch)
+
+    async def _produce(self, command: Command, kind: str, waiter: _Waiter, request_id: str) -> asyncio.Future[object]:
+        envelope = command_envelope(
+            command,
+            command_id=waiter.id,
+            at=self._clock.now(),
+            request_id=request_id,
+            nonce=waiter.nonce,
+            fingerprint=None if waiter.fingerprint is None else dict(waiter.fingerprint),
+        )
+        key = command.order_id.encode()
+        record = Record(
+            topic=COMMANDS,
+            partition=partition_of(key, self._partitions),
+            key=key,
+            value=encode(envelope),
+            headers=((HEADER_TYPE, kind.encode()), (HEADER_REPLY_TO, self._reply_to)),
+        )
+        ack = await self._producer.send(record, timeout=PRODUCE_SECONDS)
+        ack.add_done_callback(partial(self._on_ack, waiter))
+        return ack
+
+    def _on_ack(self, waiter: _Waiter, ack: asyncio.Future[object]) -> None:
+        if ack.cancelled() or ack.exception() is None:
+            return
+        log.warning("command_not_acked", command_id=waiter.id, error=repr(ack.exception()))
+        self._producer.renew()
+        waiter.refuse(LogUnavailableError(repr(ack.exception())))
+
+    # Answers
+
+    async def _hear(self) -> None:
+        async for replies in subscribe_replies(self._subscriber, self._worker, on_state=self._on_state):
+            for reply in replies:
+                for waiter in self._waiting.get(reply.command_id, ()):
+                    if waiter.nonce == reply.nonce:
+                        _tell(waiter, reply)
+
+    def _on_state(self, connected: bool) -> None:
+        self._replies_connected = connected
+
+    async def _look_up(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_UP_EVERY_SECONDS)
+            overdue = self._overdue()
+            if overdue:
+                await self._look_up_once(overdue)
+
+    def _overdue(self) -> list[_Waiter]:
+        """Requests to look for in the inbox; without replies, all that wait."""
+        patience = LOOK_UP_AFTER_SECONDS if self._replies_connected else 0.0
+        limit = self._clock.monotonic() - patience
+        waiting = (waiter for waiters in self._waiting.values() for waiter in waiters)
+        return list(islice((waiter for waiter in waiting if waiter.since <= limit), LOOK_UP_MAX))
+
+    async def _look_up_once(self, overdue: list[_Waiter]) -> None:
+        requests: list[Request] = [(waiter.id, waiter.nonce) for waiter in overdue]
+        try:
+            found = await find_decided(self._pool, requests, timeout=INBOX_SECONDS)
+        except DATABASE_ERRORS as error:
+            log.warning("inbox_not_read", requests=len(requests), error=repr(error))
+            return
+        for waiter in overdue:
+            decided = found.get((waiter.id, waiter.nonce))
+            if decided is not None:
+                _settle(waiter, decided)
+
+
+def _is_acked(ack: asyncio.Future[object]) -> bool:
+    """True where the broker has the command: an ack that failed or was cancelled is done, too."""
+    return ack.done() and not ack.cancelled() and ack.exception() is None
+
+
+def _tell(waiter: _Waiter, reply: Reply) -> None:
+    if reply.flag is Flag.REJECTED:
+        waiter.refuse(refused_body(reply.body))
+    else:
+        waiter.accept(reply.body, repeated=reply.flag is Flag.REPEATED)
+
+
+def _settle(waiter: _Waiter, decided: DecidedCommand) -> None:
+    """Answer a request from the inbox: with its own refusal, or with the acceptance of its command."""
+    if decided.rejected:
+        waiter.refuse(refused_body(decided.reply))
+        return
+    ours = decided.nonce == waiter.nonce
+    if not ours and decided.fingerprint is not None and waiter.fingerprint is not None:
+        mismatch = compare(orjson.loads(decided.fingerprint), waiter.fingerprint)
+        if mismatch is not None:
+            waiter.refuse(refused(mismatch))
+            return
+    waiter.accept(decided.reply, repeated=not ours)

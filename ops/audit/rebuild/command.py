@@ -1,0 +1,75 @@
+"""`gateway rebuild`: the state tables from the topic, beside the live ones; `--swap` puts them in their place.
+
+Exit code 0: nothing differs (or the swap was made). 1: rows differ. Safe beside a running system; a swap is not, and
+is refused while a payment actor is connected.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+
+from ops.audit.rebuild.rebuilding import Rebuilt, rebuild
+from ops.audit.verify import pace
+from ops.console.errors import GatewayError
+from ops.stack.environment import enter, single_plan
+from runtime.settings import Settings
+from store.operations.audit import connect
+from store.operations.rebuild import Shadow
+
+SHOWN_MAX = 50
+
+
+def command(
+    swap: Annotated[bool, typer.Option("--swap", help="Put the rebuilt rows in the place of the live ones.")] = False,
+) -> None:
+    """Rebuild orders, payments and refunds from the events topic into the schema `rebuild`, and compare."""
+    settings = enter(single_plan())
+    try:
+        rebuilt, swapped = pace.run(run(settings, swap=swap))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
+        raise GatewayError(f"Nothing was rebuilt: {type(error).__name__}: {error}") from error
+    show(rebuilt, swapped=swapped)
+    raise typer.Exit(0 if swapped or not (rebuilt.differing or rebuilt.broken) else 1)
+
+
+async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
+    """(what was rebuilt, whether it was swapped in). Raises GatewayError where a swap is refused."""
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        if swap:
+            await _refuse_beside_actors(connection)
+        rebuilt = await rebuild(settings, connection)
+        if not swap:
+            return rebuilt, False
+        if not rebuilt.events or rebuilt.broken or rebuilt.moved_on:
+            raise GatewayError("The log's history is empty, broken or still growing: nothing was swapped.")
+        await _refuse_beside_actors(connection)
+        await Shadow(connection).swap()
+        return rebuilt, True
+    finally:
+        await connection.close()
+
+
+async def _refuse_beside_actors(connection: asyncpg.Connection) -> None:
+    if await Shadow(connection).actors():
+        raise GatewayError("A payment actor is connected; stop the payments role before a swap.")
+
+
+def show(rebuilt: Rebuilt, *, swapped: bool) -> None:
+    """Counts, then each differing row."""
+    rate = rebuilt.events / rebuilt.seconds if rebuilt.seconds else 0
+    made = ", ".join(f"{count:,} {table}" for table, count in rebuilt.rows.items())
+    print(f"rebuilt {made} from {rebuilt.events:,} events in {rebuilt.seconds:.1f} s ({rate:,.0f} events/s)")
+    for finding in rebuilt.broken[:SHOWN_MAX]:
+        print(f"  the log itself: {finding.subject} {finding.says}")
+    for one in rebuilt.differing[:SHOWN_MAX]:
+        said = "differs" if one.live and one.rebuilt else "is missing" if one.rebuilt else "follows from no event"
+        print(f"  {one.table}: {one.id} {said} in the live table")
+    if rebuilt.moved_on:
+        print(f"{rebuilt.moved_on:,} rows have moved on since the log was read")
+    verdict = "swapped in" if swapped else "left in schema rebuild"
+    print(f"{len(rebuilt.differing):,} rows differ; {verdict}")

@@ -1,0 +1,34 @@
+"""`gateway recount`: the analytics again from the events, for one merchant or for all; the jobs role counts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import asyncpg
+import typer
+
+from ops.console.errors import GatewayError
+from ops.stack.environment import enter, single_plan
+from runtime.settings import Settings
+from store.analytics.rollups import counted_merchants, forget
+from store.connections import make_pool
+
+
+def recount(merchant_id: Annotated[str, typer.Argument(help="One merchant; empty: all.")] = "") -> None:
+    """Drop the analytics' sums: the jobs role counts them again. Until then they are too small."""
+    settings = enter(single_plan())
+    try:
+        dropped = asyncio.run(_drop(settings, merchant_id))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise GatewayError(f"Not everything was dropped: {type(error).__name__}: {error}") from error
+    print(f"To be counted again by the jobs role: {dropped} merchants")
+
+
+async def _drop(settings: Settings, merchant_id: str) -> int:
+    pool = await make_pool(settings, size=1)
+    try:
+        merchants = [merchant_id] if merchant_id else await counted_merchants(pool)
+        return sum([await forget(pool, each) for each in merchants])
+    finally:
+        await pool.close()

@@ -1,0 +1,332 @@
+"""One audit: a snapshot of the database, in slices of the orders, and the topics. Two processes work on it.
+
+    this process       slice after slice from the front             (ops.audit.verify.auditor)
+    second process     the topics first, then slices from the back  (ops.audit.verify.topic, ops.audit.verify.asked)
+    PostgreSQL         bank ledger, deadlines, promises, webhooks, analytics, meanwhile
+
+What the two read of the events is compared as sums; where those differ, the second process looks closer. With an
+anchor, both sides of the history are chained as well, and compared with what the anchor knew of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import asyncpg
+
+from ops.audit.verify.anchor import Anchor, TableChains
+from ops.audit.verify.asked import asked_look
+from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
+from ops.audit.verify.counted import Counted, Counter, cell_of, differing, merged
+from ops.audit.verify.findings import KEPT_MAX, Check, Finding, Kind, Report
+from ops.audit.verify.sums import Numbers, Sums, add, empty
+from ops.audit.verify.sums import differing as differing_sums
+from ops.audit.verify.topic import TopicReport, closer_look, first_look
+from runtime.settings import Settings
+from store.operations.audit import Beside, Snapshot, Which, chained_events, connect, deployment_id, joined
+from store.operations.audit_derived import Analytics, Deliveries, DeliveryBounds
+
+GRACE_SECONDS = 30.0
+"""How long past its deadline an attempt may be while the sweeper is asking about it, and an event unplanned."""
+WAITING_SECONDS = 120.0
+"""How long a delivery may be due while its dispatcher is busy or starting again."""
+NUDGES_MAX = 4
+"""The upkeep puts a due delivery on the log again every 30 s; by then it has been due, in vain, for two minutes."""
+SLICED_FROM_ORDERS = 20_000
+"""Fewer are one slice: opening another costs more than it brings."""
+SLICE_ENDS = (0.35, 0.55, 0.7, 0.8, 0.88, 0.95)
+"""Shares of the orders. Big slices first: the two processes end within one of the small ones of each other."""
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is audited. All None: everything.
+
+    `since`: orders with an event from then on. `decided`: orders of which a command was decided between two instants,
+    the second excluded. The topics are read from the first instant on.
+    """
+
+    since: datetime | None = None
+    decided: tuple[datetime, datetime] | None = None
+
+    @property
+    def begins_at(self) -> datetime | None:
+        return self.decided[0] if self.decided is not None else self.since
+
+    @property
+    def whole(self) -> bool:
+        return self.begins_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Anchoring:
+    """`against`: what an earlier audit knew of the history; None: it is chained for the first time."""
+
+    against: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What came of an audit. `anchor`: the history's heads by now, where it was chained."""
+
+    report: Report
+    taken_at: datetime
+    anchor: Anchor | None = None
+
+
+def second_process(*, forked: bool = False) -> ProcessPoolExecutor:
+    """Where the topics are read. Several audits may share one.
+
+    `forked`: begin as a copy of this process, at once, instead of importing everything again for a second. Only for
+    a caller without threads, event loop and connections, for the copy would share them.
+    """
+    if not forked:
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))
+    pool.submit(int).result()
+    return pool
+
+
+async def audit(
+    settings: Settings,
+    second: Executor,
+    *,
+    since: datetime | None = None,
+    settle_seconds: float = 10.0,
+    grace_seconds: float = GRACE_SECONDS,
+) -> Report:
+    """Compare everything, or the orders with an event `since`. Raises what `audited` raises."""
+    return (
+        await audited(settings, second, Scope(since=since), settle_seconds=settle_seconds, grace_seconds=grace_seconds)
+    ).report
+
+
+async def audited(
+    settings: Settings,
+    second: Executor,
+    scope: Scope,
+    *,
+    anchoring: Anchoring | None = None,
+    settle_seconds: float = 10.0,
+    grace_seconds: float = GRACE_SECONDS,
+    kept_max: int = KEPT_MAX,
+) -> Audited:
+    """One audit; `anchoring` only for a whole one. `kept_max`: differences of a kind that are kept by name.
+
+    Raises OSError, asyncpg's or aiokafka's errors where a part cannot be reached.
+    """
+    assert anchoring is None or scope.whole, "a chain begins at the beginning"
+    started = time.monotonic()
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            snapshot = await Snapshot.open(connection)
+            orders = await _orders(snapshot, connection, scope)
+            places = await Analytics(connection).places() if scope.whole else None
+            numbers = Numbers(secrets.randbits(64), cryptographic=anchoring is not None)
+            job = Job(settings, snapshot, numbers, places, kept_max)
+            work = _Audit(job, second, scope, anchoring, orders, settle_seconds, grace_seconds)
+            slices: list[Which] = [orders] if orders is not None else await _slices(snapshot, connection)
+            report = await work.run(slices)
+            anchor = await work.anchor(connection)
+    finally:
+        await connection.close()
+    report.seconds = time.monotonic() - started
+    return Audited(report, snapshot.taken_at, anchor)
+
+
+async def _orders(snapshot: Snapshot, connection: asyncpg.Connection, scope: Scope) -> list[str] | None:
+    if scope.decided is not None:
+        return await snapshot.orders_decided(connection, *scope.decided)
+    return None if scope.since is None else await snapshot.orders_since(connection, scope.since)
+
+
+async def _slices(snapshot: Snapshot, connection: asyncpg.Connection) -> list[Which]:
+    ends = await snapshot.slice_ends(connection, SLICE_ENDS, SLICED_FROM_ORDERS)
+    return list(zip(("", *ends), (*ends, None), strict=True))
+
+
+@dataclass(slots=True)
+class _Audit:
+    """The work that is shared out.
+
+    With a scope there is nothing to sum: the log is read from a little earlier than the table.
+    """
+
+    job: Job
+    second: Executor
+    scope: Scope
+    anchoring: Anchoring | None
+    orders: list[str] | None
+    settle_seconds: float
+    grace_seconds: float
+    report: Report = field(default_factory=Report)
+    sums: Sums = field(default_factory=empty)
+    counted: Counted = field(default_factory=dict)
+    """What the events add up to, and `stored` what the analytics hold."""
+    stored: Counted = field(default_factory=dict)
+    topic: TopicReport = field(default_factory=TopicReport)
+    table_chains: TableChains | None = None
+
+    async def run(self, slices: list[Which]) -> Report:
+        self.report.kept_max = self.job.kept_max
+        left = deque(slices)
+        parts = [self._there(left), self._here(left), self._in_the_database()]
+        if self.anchoring is not None:
+            parts.append(self._chain_the_table(self.anchoring))
+        work = [asyncio.create_task(part) for part in parts]
+        try:
+            await asyncio.gather(*work)
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        await self._compare_sums()
+        self._compare_chains()
+        return self.report
+
+    async def anchor(self, connection: asyncpg.Connection) -> Anchor | None:
+        """The history's heads, once it was chained."""
+        if self.table_chains is None or self.topic.chains is None:
+            return None
+        snapshot = self.job.snapshot
+        return Anchor(
+            deployment=await deployment_id(connection),
+            made_at=snapshot.taken_at.isoformat(),
+            below_txid=snapshot.xmin,
+            topic=self.topic.chains.heads,
+            table=self.table_chains.heads,
+        )
+
+    # The two processes
+
+    async def _here(self, left: deque[Which]) -> None:
+        auditor = Auditor(self.job)
+        while left:
+            await auditor.run(left.popleft())
+        self._take(auditor.done)
+
+    async def _there(self, left: deque[Which]) -> None:
+        """The topics, then slices; several of them share nothing but the process."""
+        self.topic = await self._read_topic()
+        asked = await self._beside(asked_look, self.job.settings, self.job.snapshot.taken_at, self.scope.begins_at)
+        self.report.compared(Check.PROMISES, asked.records)
+        self.report.add(asked.findings)
+        while left:
+            self._take(await self._beside(audit_slice, self.job, left.pop()))
+
+    async def _read_topic(self) -> TopicReport:
+        if not self.scope.whole:
+            return await self._closer_look(None)
+        against = self.anchoring.against if self.anchoring is not None else None
+        return await self._beside(first_look, self.job.settings, self.job.numbers, self.anchoring is not None, against)
+
+    async def _closer_look(self, endings: set[str] | None) -> TopicReport:
+        return await self._beside(
+            closer_look, self.job.settings, self.job.snapshot, self.scope.begins_at, endings, self.settle_seconds
+        )
+
+    async def _beside(self, look: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self.second, look, *arguments)
+
+    def _take(self, done: Sliced) -> None:
+        self.report.merge(done.report)
+        add(self.sums, done.sums)
+        merged(self.counted, done.counted.items())
+
+    # PostgreSQL, over sessions of its own
+
+    async def _in_the_database(self) -> None:
+        async with joined(self.job.settings.database_url.get_secret_value(), self.job.snapshot.name) as connection:
+            beside = Beside(connection, self.orders)
+            bookings, differences = await beside.bank_differences(self.grace_seconds)
+            self.report.compared(Check.BANK, bookings)
+            self.report.add(Finding(Check.BANK, attempt_id, says) for attempt_id, says in differences)
+            undecided, overdue = await beside.overdue(self.grace_seconds)
+            self.report.compared(Check.DEADLINES, undecided)
+            self.report.add(
+                Finding(Check.DEADLINES, attempt_id, f"is {status} past its deadline of {deadline.isoformat()}")
+                for attempt_id, status, deadline in overdue
+            )
+            promised, broken = await beside.broken_promises(
+                max(WAITING_SECONDS, self.grace_seconds), self.job.settings.idempotency_retention_days - 1
+            )
+            self.report.compared(Check.PROMISES, promised)
+            self.report.add(
+                Finding(
+                    Check.PROMISES,
+                    resource_id,
+                    f"was promised at {at.isoformat()} ({command_id}) and never decided",
+                    Kind.PROMISE,
+                )
+                for resource_id, command_id, at in broken
+            )
+            rows = Deliveries(connection, self.orders)
+            deliveries, undelivered = await rows.differences(self._delivery_bounds())
+            self.report.compared(Check.WEBHOOKS, deliveries)
+            self.report.add(Finding(Check.WEBHOOKS, subject, says, Kind(kind)) for kind, subject, says in undelivered)
+            if self.job.places is not None:
+                self.stored = await self._stored_analytics(Analytics(connection))
+
+    def _delivery_bounds(self) -> DeliveryBounds:
+        settings = self.job.settings
+        parked = min((delay for delay in settings.retry_delays_seconds if delay), default=0)
+        return DeliveryBounds(
+            grace=self.grace_seconds,
+            waiting=WAITING_SECONDS,
+            first_within=parked + WAITING_SECONDS,
+            nudges_max=NUDGES_MAX,
+            attempts_kept_days=settings.webhook_attempt_retention_days - 1,
+        )
+
+    async def _stored_analytics(self, analytics: Analytics) -> Counted:
+        """The rollups as sums; days that are not the sums of their quarters are named at once."""
+        counter = Counter(self.job.numbers.seed, {})
+        async for rows in analytics.quarters():
+            for merchant_id, starts_at, measure, label, count, amount in rows:
+                counter.add_cell(merchant_id, cell_of(starts_at, measure, label), count, amount)
+        self.report.add(
+            Finding(Check.ROLLUPS, merchant_id, "has days that are not the sums of their quarters")
+            for merchant_id in await analytics.differing_days()
+        )
+        return counter.sums
+
+    async def _chain_the_table(self, anchoring: Anchoring) -> None:
+        settings, snapshot = self.job.settings, self.job.snapshot
+        self.table_chains = TableChains(settings.topic_partitions, anchoring.against)
+        async with joined(settings.database_url.get_secret_value(), snapshot.name) as connection:
+            async for rows in chained_events(connection, snapshot.xmin):
+                self.table_chains.add(rows)
+
+    # What can be compared only at the end
+
+    async def _compare_sums(self) -> None:
+        self.report.compared(Check.TOPIC, self.topic.records)
+        self.report.add(self.topic.findings)
+        if not self.scope.whole:
+            return
+        suspicious = differing_sums(self.sums, self.topic.sums) | self.topic.suspicious
+        if suspicious:
+            self.report.add((await self._closer_look(suspicious)).findings)
+        self.report.compared(Check.ROLLUPS, len(self.stored))
+        self.report.add(
+            Finding(Check.ROLLUPS, merchant_id, "has analytics that do not follow from its events")
+            for merchant_id in differing(self.counted, self.stored)
+        )
+
+    def _compare_chains(self) -> None:
+        if self.topic.chains is None or self.table_chains is None:
+            self.report.tallies[Check.ANCHOR].compared = None
+            return
+        self.report.compared(Check.ANCHOR, len(self.topic.chains.heads) + len(self.table_chains.heads))
+        self.report.add([*self.topic.chains.findings(), *self.table_chains.findings()])

@@ -1,0 +1,1 @@
+"""What all commands share: printing, masking, names, progress, errors and exit codes."""

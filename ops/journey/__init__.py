@@ -1,0 +1,1 @@
+"""`gateway journey`: everything that happened to one order, gathered from the database and the log."""

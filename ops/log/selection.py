@@ -1,0 +1,89 @@
+"""Which records a person wants to see, and which partitions can hold them at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from ops.console.exit_codes import AskedWronglyError
+from ops.log.where import Predicate, compile_where
+from topics.catalogue import partition_of
+from topics.records import LogRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """All of these must hold. `words` must stand in the value or in the key; `types` may end in `*`."""
+
+    key: str | None = None
+    words: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str | None], ...] = ()
+    where: Predicate | None = None
+
+    @property
+    def anything(self) -> bool:
+        """Nothing is filtered."""
+        return not (self.key or self.words or self.types or self.headers or self.where)
+
+    def matches(self, record: LogRecord) -> bool:
+        """The cheap tests come first: most records are decided by their bytes."""
+        if self.key is not None and record.key != self.key.encode():
+            return False
+        if any(word.encode() not in record.value and word.encode() not in record.key for word in self.words):
+            return False
+        if any(not _has_header(record, name, value) for name, value in self.headers):
+            return False
+        if self.types and not any(_is_type(record.type, wanted) for wanted in self.types):
+            return False
+        return self.where is None or (record.json is not None and self.where(record.json))
+
+
+def wanted_of(
+    *,
+    key: str | None = None,
+    words: Sequence[str | None] = (),
+    types: Sequence[str] = (),
+    headers: Sequence[str] = (),
+    where: str | None = None,
+) -> Wanted:
+    """From the options of a command. Raises AskedWronglyError."""
+    return Wanted(
+        key=key,
+        words=tuple(word for word in words if word),
+        types=tuple(types),
+        headers=tuple(_header(text) for text in headers),
+        where=compile_where(where) if where else None,
+    )
+
+
+def possible_partitions(
+    partitions: Sequence[TopicPartition], *, order_id: str | None, ordered_topics: dict[str, int]
+) -> list[TopicPartition]:
+    """Without those that cannot hold a record of this order. `ordered_topics`: topics keyed by order, with counts."""
+    if order_id is None:
+        return list(partitions)
+    key = order_id.encode()
+    return [
+        partition
+        for partition in partitions
+        if partition.topic not in ordered_topics
+        or partition.partition == partition_of(key, ordered_topics[partition.topic])
+    ]
+
+
+def _header(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not name:
+        raise AskedWronglyError(f"{text!r} is no header filter; write name or name=value.")
+    return name, value if equals else None
+
+
+def _has_header(record: LogRecord, name: str, value: str | None) -> bool:
+    return any(found == name and (value is None or content == value.encode()) for found, content in record.headers)
+
+
+def _is_type(found: str, wanted: str) -> bool:
+    return found.startswith(wanted[:-1]) if wanted.endswith("*") else found == wanted

@@ -1,0 +1,1 @@
+"""One local stack: installing, starting, supervising, watching and stopping its services and roles."""

@@ -1,0 +1,77 @@
+"""Talking to a runner: one JSON line there, one back, over a unix socket in its run directory.
+
+    {"do": "status"}                                        {"ok": …} or {"error": "a sentence"}
+    {"do": "restart", "name": "kafka", "mode": "kill"}
+
+The socket is the proof of life: a runner whose socket does not answer is not running.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ops.console.errors import GatewayError
+
+SOCKET_PATH_MAX = 100
+"""Kernel limit of a unix socket's path is 108 bytes."""
+
+
+class RunnerNotRunning(GatewayError):
+    """Nothing answers in the run directory."""
+
+
+def socket_path(run_dir: Path) -> Path:
+    """In the run directory, or under the temporary folder where that path would be too long."""
+    path = run_dir / "runner.sock"
+    if len(str(path).encode()) <= SOCKET_PATH_MAX:
+        return path
+    mark = hashlib.sha256(str(run_dir).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"gateway-{mark}.sock"
+
+
+def ask(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> Any:
+    """Send one request and return its `ok`. Raises RunnerNotRunning, or GatewayError with the runner's sentence."""
+    request = json.dumps({"do": do, **arguments}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        try:
+            connection.connect(str(socket_path(run_dir)))
+        except OSError as error:
+            raise RunnerNotRunning("The gateway is not running; `make up` starts it.", exit_code=3) from error
+        try:
+            connection.sendall(request)
+            answer = _read_line(connection)
+        except OSError as error:
+            raise GatewayError(f"The runner did not answer `{do}` within {timeout:.0f} s.") from error
+    return _result(answer, do)
+
+
+def is_running(run_dir: Path) -> bool:
+    try:
+        ask(run_dir, "ping", timeout=5.0)
+    except RunnerNotRunning:
+        return False
+    return True
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    parts: list[bytes] = []
+    while chunk := connection.recv(65_536):
+        parts.append(chunk)
+        if chunk.endswith(b"\n"):
+            break
+    return b"".join(parts)
+
+
+def _result(answer: bytes, do: str) -> Any:
+    if not answer:
+        raise GatewayError(f"The runner ended while it was asked to {do}.")
+    said = json.loads(answer)
+    if "error" in said:
+        raise GatewayError(said["error"])
+    return said["ok"]

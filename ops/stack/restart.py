@@ -1,0 +1,20 @@
+"""`gateway restart`: workers drain and start again with the code that is on disk now; services only when named."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.stack import control
+from ops.stack.environment import local_plan
+
+
+def restart(
+    name: Annotated[str, typer.Argument(help="A role, one worker (payments-0), a service, or `roles`.")] = "roles",
+    mode: Annotated[str, typer.Option(help="term, kill; for postgres also fast, immediate.")] = "",
+) -> None:
+    """Restart all roles, or what is named."""
+    by = mode or ("fast" if name == "postgres" else "term")
+    seconds = control.ask(local_plan().run_dir, "restart", name=name, mode=by)
+    print(f"{name} restarted in {seconds:.1f} s")

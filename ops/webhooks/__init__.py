@@ -1,0 +1,1 @@
+"""Webhooks from the command line: `gateway listen`, `gateway trigger`, `gateway replay`."""

@@ -1,0 +1,257 @@
+"""`gateway listen`: the events of a running gateway as signed webhooks on a developer's machine.
+
+    events topic ─► the same body, signature and sender as the dispatcher's ─► --forward-to http://localhost:…
+                                                                           └─► without it: printed
+    typed while it runs:   r   send the last one again        evt_…   send that one again
+
+Reads beside every consumer group, writes nothing: no delivery row, no retry. One attempt each; a failure is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections import OrderedDict
+from datetime import datetime
+from secrets import token_bytes
+from typing import Annotated, Any
+
+import orjson
+import typer
+from pydantic import SecretStr
+from rich.text import Text
+
+from agents.webhooks.sending import Sender
+from domain.delivery import MERCHANT_EVENTS, Due, Prepared, Sent
+from domain.ids import parse_event_id
+from domain.signature import SECRET_BYTES, SECRET_BYTES_MIN, SECRET_PREFIX, Secrets, is_secret, new_secret
+from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.names import parse_instant
+from ops.console.printing import Json, console, print_json_line
+from ops.log.rendering import printable, style_of
+from runtime.clock import now
+from runtime.settings import Settings
+from store.connections import make_pool
+from store.operations.inspection import events_of
+from topics.catalogue import EVENTS
+from topics.delivery import event_webhook_body
+from topics.envelope import Envelope, decode
+from topics.reader import Start, log_reader
+
+KNOWN_MAX = 20_000
+LISTENER = "whe_" + "0" * 16
+"""Stands for the endpoint there is none of."""
+
+
+class Forwarder:
+    """Sends one event after another to the developer's URL and remembers them, to send them again on demand.
+
+    `url` None: payloads are printed instead.
+    """
+
+    def __init__(self, settings: Settings, url: str | None, secret: str, *, insecure: bool, as_json: bool) -> None:
+        # Whoever names a URL on the command line means it, wherever it is: no guard, no egress proxy.
+        direct = {"webhook_allow_private_networks": True, "webhook_proxy_url": SecretStr("")}
+        self._sender = Sender(settings.model_copy(update=direct), verify_tls=not insecure)
+        self._url = url
+        self._secrets = Secrets(secret)
+        self._as_json = as_json
+        self._known: OrderedDict[str, tuple[Envelope, int]] = OrderedDict()
+
+    async def open(self) -> None:
+        await self._sender.open()
+
+    async def close(self) -> None:
+        await self._sender.close()
+
+    def is_known(self, event_id: str) -> bool:
+        """True where it was sent before: an event can stand on the log twice."""
+        return event_id in self._known
+
+    async def forward(self, event: Envelope) -> bool:
+        """Send and print. True where the answer was 2xx. An event without a payload is one line, and is skipped."""
+        try:
+            body = event_webhook_body(event)
+        except Exception as error:
+            self._print_skipped(event, error)
+            return False
+        attempts = self._known.get(event.id, (event, 0))[1] + 1
+        self._known[event.id] = (event, attempts)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        if self._url is None:
+            self._print_payload(event, body)
+            return True
+        due = Due(uuid.uuid4(), LISTENER, event.key, attempts)
+        payment = event.body.get("payment")
+        prepared = Prepared(
+            due=due,
+            event_id=event.id,
+            payment_id=payment["id"] if isinstance(payment, dict) else None,
+            url=self._url,
+            body=body,
+            secrets=self._secrets,
+            schedule_from=0,
+            replay=attempts > 1,
+        )
+        sent = await self._sender.send(prepared)
+        self._print(event, sent)
+        return sent.answer is not None and 200 <= sent.answer.code < 300
+
+    async def again(self, text: str) -> None:
+        """What the developer typed: `r` for the last event, or an event id."""
+        wanted = next(reversed(self._known), None) if text == "r" else text
+        if wanted is None or wanted not in self._known:
+            console.print(f"not sent yet: {text}" if text != "r" else "nothing was sent yet", markup=False)
+            return
+        await self.forward(self._known[wanted][0])
+
+    def _print(self, event: Envelope, sent: Sent) -> None:
+        answer = sent.error if sent.answer is None else f"{sent.answer.code}"
+        if self._as_json:
+            attempt = sent.prepared.due.attempt
+            body = None if sent.answer is None else sent.answer.text
+            print_json_line({"event": event.type, "id": event.id, "answer": answer, "attempt": attempt, "body": body})
+            return
+        ok = sent.answer is not None and 200 <= sent.answer.code < 300
+        line = Text(f"{sent.at:%H:%M:%S}  ")
+        line.append(f"{event.type:<20}", style=style_of(event.type))
+        line.append(f" {printable(event.id)}  ")
+        line.append(f"{answer} in {sent.duration_ms} ms", style="green" if ok else "red")
+        if sent.answer is not None and sent.answer.text:
+            line.append(f"\n          {printable(sent.answer.text)}", style="dim")
+        console.print(line)
+
+    def _print_payload(self, event: Envelope, body: bytes) -> None:
+        if self._as_json:
+            print_json_line({"event": event.type, "id": event.id, "payload": orjson.loads(body)})
+            return
+        line = Text(f"{event.at:%H:%M:%S}  ").append(f"{event.type:<20}", style=style_of(event.type))
+        console.print(line.append(f" {printable(event.id)}\n{printable(body.decode())}"))
+
+    def _print_skipped(self, event: Envelope, error: Exception) -> None:
+        why = f"not a payload for merchants ({type(error).__name__}: {error})"
+        if self._as_json:
+            print_json_line({"event": event.type, "id": event.id, "skipped": why})
+        else:
+            console.print(Text(f"{printable(event.id)} skipped: {printable(why)}", style="red"))
+
+
+def listen(
+    forward_to: Annotated[
+        str | None, typer.Option("--forward-to", help="Where to POST: http://localhost:4000/webhooks; none: print.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="now, a duration ago (10m), or an instant.")] = "now",
+    event: Annotated[list[str] | None, typer.Option(help="Only these events; none: all that merchants get.")] = None,
+    merchant: Annotated[str | None, typer.Option(help="Only this merchant's.")] = None,
+    secret: Annotated[str | None, typer.Option(help="Sign with this secret (whsec_…); none: a new one.")] = None,
+    resend: Annotated[str | None, typer.Option(help="Send this one event (evt_…) and end.")] = None,
+    maximum: Annotated[int, typer.Option("--max", min=0, help="End after so many; 0: go on.")] = 0,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept a self-signed certificate.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Get signed webhooks on localhost, or print their payloads. Exit code 1: the resent event was not accepted."""
+    if forward_to is not None and not forward_to.startswith(("http://", "https://")):
+        raise AskedWronglyError(f"{forward_to!r} is not an http or https URL.")
+    wanted = _wanted(event or [])
+    signing = new_secret(token_bytes(SECRET_BYTES)) if secret is None else secret
+    if not is_secret(signing):
+        raise AskedWronglyError(
+            f"The secret must be {SECRET_PREFIX} followed by the base64 of at least {SECRET_BYTES_MIN} bytes."
+        )
+    since = now() if start == "now" else parse_instant(start)
+
+    async def work(settings: Settings) -> bool:
+        forwarder = Forwarder(settings, forward_to, signing, insecure=insecure, as_json=as_json)
+        await forwarder.open()
+        try:
+            if resend is not None:
+                return await forwarder.forward(await _recorded(settings, resend))
+            if not as_json:
+                if forward_to is not None:
+                    console.print(f"signing secret {signing}\nforwarding to {forward_to}", markup=False)
+                console.print("Ctrl-C ends")
+            await _forward_all(settings, forwarder, wanted, merchant, since, maximum)
+            return True
+        finally:
+            await forwarder.close()
+
+    if not run(work):
+        raise typer.Exit(FOUND)
+
+
+def _wanted(events: list[str]) -> frozenset[str]:
+    unknown = [name for name in events if name not in MERCHANT_EVENTS]
+    if unknown:
+        raise AskedWronglyError(
+            f"{unknown[0]!r} is not an event for merchants; those are {', '.join(MERCHANT_EVENTS)}."
+        )
+    return frozenset(events or MERCHANT_EVENTS)
+
+
+async def _recorded(settings: Settings, event_id: str) -> Envelope:
+    """An event out of the database, however old."""
+    parsed = parse_event_id(event_id)
+    if parsed is None:
+        raise AskedWronglyError(f"{event_id!r} is not a valid event id; they look like evt_0123456789abcdef_4.")
+    order_id, sequence = parsed
+    pool = await make_pool(settings, size=1)
+    try:
+        found = await events_of(pool, order_id, after=sequence - 1)
+    finally:
+        await pool.close()
+    if not found or found[0].sequence != sequence:
+        raise AskedWronglyError(f"There is no event {event_id!r}.")
+    if found[0].type not in MERCHANT_EVENTS:
+        raise AskedWronglyError(f"{event_id} is {found[0].type}, which is not sent to merchants.")
+    return decode(orjson.dumps(found[0].record))
+
+
+async def _forward_all(
+    settings: Settings,
+    forwarder: Forwarder,
+    wanted: frozenset[str],
+    merchant: str | None,
+    since: datetime,
+    maximum: int,
+) -> None:
+    typed = asyncio.create_task(_listen_to_keyboard(forwarder))
+    count = 0
+    try:
+        async with log_reader(settings) as reader:
+            spans = await reader.spans(await reader.partitions([EVENTS]), Start(since=since))
+            async for record in reader.followed(spans):
+                event = record.envelope
+                if event is None or event.type not in wanted or forwarder.is_known(event.id):
+                    continue
+                if merchant is not None and event.body.get("merchant_id") != merchant:
+                    continue
+                await forwarder.forward(event)
+                count += 1
+                if count == maximum:
+                    return
+    finally:
+        typed.cancel()
+
+
+async def _listen_to_keyboard(forwarder: Forwarder) -> None:
+    """Lines typed on a terminal. Without one, nobody types."""
+    if not sys.stdin.isatty():
+        return
+    lines: asyncio.Queue[str] = asyncio.Queue(100)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin, _read_line, lines)
+    try:
+        while True:
+            text = (await lines.get()).strip()
+            if text:
+                await forwarder.again(text)
+    finally:
+        loop.remove_reader(sys.stdin)
+
+
+def _read_line(lines: Any) -> None:
+    line = sys.stdin.readline()
+    if line and not lines.full():
+        lines.put_nowait(line)

@@ -1,0 +1,133 @@
+"""`gateway replay`: every event of a span goes once more to a webhook endpoint, as a job that survives any crash.
+
+    gateway replay whe_… --since 2h              only says how many
+    gateway replay whe_… --since 2h --apply      opens the job and shows how far it is
+    gateway replay job_…                        shows how far that job is
+
+The forwarder does the work at its bounded rate, so this command may be interrupted at any moment. Event ids stay, so a
+receiver recognizes what it has seen. Dead letters have a command of their own: `gateway dlq replay`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+import asyncpg
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ops.console.errors import GatewayError
+from ops.console.exit_codes import AskedWronglyError, run
+from ops.console.names import parse_instant
+from ops.console.printing import Json, console, print_json
+from runtime.clock import make_id, now
+from runtime.settings import Settings
+from store.connections import make_pool
+from store.webhooks.jobs import (
+    JOB,
+    REPLAY,
+    Job,
+    Span,
+    count_replay,
+    find_any_job,
+    merchant_of,
+    open_job,
+    target_of,
+)
+
+POLL_SECONDS = 0.25
+STALLED_SECONDS_MAX = 60.0
+ENDED = ("done", "failed")
+
+
+def replay(
+    subject: Annotated[str, typer.Argument(metavar="ENDPOINT|JOB", help="An endpoint (whe_…), or a job to watch.")],
+    since: Annotated[str, typer.Option("--since", help="Events since then: 10m, 2h, or an instant.")] = "1h",
+    until: Annotated[str | None, typer.Option("--until", help="Events before then; none: until now.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without it, only say how many.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job's end.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send a span of events again to a webhook endpoint. Dry run unless --apply."""
+    begins_at, ends_at = parse_instant(since), parse_instant(until) if until else now()
+    if begins_at >= ends_at:
+        raise AskedWronglyError("--since must be before --until.")
+
+    async def work(settings: Settings) -> None:
+        pool = await make_pool(settings, size=1)
+        try:
+            job: Job | None
+            if subject.startswith(JOB):
+                job = await _known(pool, subject)
+            else:
+                job = await _opened(pool, Span(subject, begins_at, ends_at), apply=apply, as_json=as_json)
+            if job is not None:
+                await _told(pool, job, wait=not detach, as_json=as_json)
+        finally:
+            await pool.close()
+
+    run(work)
+
+
+async def _known(pool: asyncpg.Pool, job_id: str) -> Job:
+    job = await find_any_job(pool, job_id)
+    if job is None:
+        raise AskedWronglyError(f"There is no job {job_id!r}.")
+    return job
+
+
+async def _opened(pool: asyncpg.Pool, span: Span, *, apply: bool, as_json: bool) -> Job | None:
+    """The new job; None after a dry run, which is printed."""
+    merchant_id = await merchant_of(pool, span.endpoint_id)
+    target = await target_of(pool, merchant_id, span.endpoint_id) if merchant_id else None
+    if target is None or merchant_id is None:
+        raise AskedWronglyError(
+            f"There is no endpoint {span.endpoint_id!r}; `gateway stuck` and the dashboard name them."
+        )
+    matching = await count_replay(pool, target, span)
+    if apply:
+        return await open_job(
+            pool, job_id=make_id(JOB), merchant_id=merchant_id, kind=REPLAY, wanted=span, total=matching
+        )
+    if as_json:
+        print_json({"endpoint_id": span.endpoint_id, "from": span.begins_at, "to": span.ends_at, "matching": matching})
+    else:
+        events = "event" if matching == 1 else "events"
+        console.print(f"{matching} {events} from {_short(span.begins_at)} to {_short(span.ends_at)} would go to")
+        console.print(f"{span.endpoint_id} of {merchant_id}; nothing was sent. --apply sends.")
+    return None
+
+
+async def _told(pool: asyncpg.Pool, job: Job, *, wait: bool, as_json: bool) -> None:
+    """Print the job, at its end where `wait`. Raises GatewayError where it failed or does not move."""
+    if wait and job.state not in ENDED:
+        job = await _followed(pool, job, quiet=as_json)
+    if as_json:
+        print_json({"job_id": job.id, "state": job.state, "total": job.total, "done": job.done})
+    else:
+        console.print(f"{job.id}  {job.state}, {job.done} of {job.total} deliveries opened again")
+    if job.state == "failed":
+        raise GatewayError(f"{job.id} could not go on: its endpoint is gone.")
+
+
+async def _followed(pool: asyncpg.Pool, job: Job, *, quiet: bool) -> Job:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
+        bar = progress.add_task(job.id, total=max(job.total, 1), completed=job.done)
+        moved_at = asyncio.get_running_loop().time()
+        while job.state not in ENDED:
+            await asyncio.sleep(POLL_SECONDS)
+            latest = await _known(pool, job.id)
+            if (latest.done, latest.state) != (job.done, job.state):
+                moved_at = asyncio.get_running_loop().time()
+            elif asyncio.get_running_loop().time() - moved_at > STALLED_SECONDS_MAX:
+                raise GatewayError(f"{job.id} has not moved for {STALLED_SECONDS_MAX:.0f} s; see `gateway health`.")
+            job = latest
+            progress.update(bar, completed=job.done)
+    return job
+
+
+def _short(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,1 @@
+"""Analytics: what is measured, the rollups, and the queries that read them."""

@@ -1,0 +1,173 @@
+"""Reading the rollups: sums over a span, and the same sums in buckets.
+
+    span = quarters up to the first UTC midnight · whole UTC days · quarters after the last one
+
+so that a year is a few hundred rows a measure, wherever its ends lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from store.analytics.measures import DAY, QUARTER, Measure, floor
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From (included) to (not included), both on quarters of an hour."""
+
+    from_at: datetime
+    to_at: datetime
+
+    @property
+    def before(self) -> Span:
+        """The span of the same length that ends where this one begins."""
+        return Span(self.from_at - (self.to_at - self.from_at), self.from_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a span that is read in one grain."""
+
+    grain_minutes: int
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """`label` as store/analytics/measures.py lists it."""
+
+    measure: str
+    label: str
+    count: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What one bucket adds up to for one measure and label."""
+
+    at: datetime
+    total: Total
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """Webhook deliveries. `delivered` and `failed` of the span; what waits is waiting now, whenever it was made."""
+
+    delivered: int
+    failed: int
+    waiting: int
+    oldest_waiting_seconds: int | None
+
+
+def widened(from_at: datetime, to_at: datetime) -> Span:
+    """The smallest span on quarters that holds both ends."""
+    quarter = timedelta(minutes=QUARTER)
+    to_quarter = floor(to_at, QUARTER)
+    return Span(floor(from_at, QUARTER), to_quarter if to_quarter == to_at else to_quarter + quarter)
+
+
+def pieces_of(span: Span) -> list[Piece]:
+    """The span in at most three parts, whole UTC days in the coarse grain."""
+    day = timedelta(minutes=DAY)
+    first_midnight = floor(span.from_at - timedelta(microseconds=1), DAY) + day
+    last_midnight = floor(span.to_at, DAY)
+    if first_midnight >= last_midnight:
+        return [Piece(QUARTER, span.from_at, span.to_at)]
+    pieces = [
+        Piece(QUARTER, span.from_at, first_midnight),
+        Piece(DAY, first_midnight, last_midnight),
+        Piece(QUARTER, last_midnight, span.to_at),
+    ]
+    return [piece for piece in pieces if piece.from_at < piece.to_at]
+
+
+# rollups_pkey, once for each piece `p` and measure. PostgreSQL cannot know how short the pieces are: the OFFSET keeps
+# it from joining in another way, which would read every stretch of the merchant's.
+_STRETCHES = """
+ CROSS JOIN unnest($2::text[]) AS m (measure)
+ CROSS JOIN LATERAL (
+       SELECT starts_at, label, count, amount_minor
+         FROM rollups
+        WHERE merchant_id = $1
+          AND grain_minutes = p.grain_minutes
+          AND measure = m.measure
+          AND starts_at >= p.from_at
+          AND starts_at < p.to_at
+       OFFSET 0) AS r
+"""
+TOTALS = f"""
+SELECT p.span_number, m.measure, r.label, sum(r.count)::bigint AS count, sum(r.amount_minor)::bigint AS amount_minor
+  FROM unnest($3::int[], $4::smallint[], $5::timestamptz[], $6::timestamptz[])
+       AS p (span_number, grain_minutes, from_at, to_at)
+{_STRETCHES}
+ GROUP BY p.span_number, m.measure, r.label
+"""
+POINTS = f"""
+SELECT date_bin($6, r.starts_at, $7) AS at, m.measure, r.label, sum(r.count)::bigint AS count,
+       sum(r.amount_minor)::bigint AS amount_minor
+  FROM unnest($3::smallint[], $4::timestamptz[], $5::timestamptz[]) AS p (grain_minutes, from_at, to_at)
+{_STRETCHES}
+ GROUP BY 1, m.measure, r.label
+"""
+# webhook_logs_delivered, webhook_logs_failed, webhook_logs_waiting
+DELIVERIES = """
+SELECT (SELECT count(*) FROM webhook_logs
+         WHERE merchant_id = $1 AND status = 'success' AND created_at >= $2 AND created_at < $3) AS delivered,
+       (SELECT count(*) FROM webhook_logs
+         WHERE merchant_id = $1 AND status = 'failed' AND created_at >= $2 AND created_at < $3) AS failed,
+       waiting.count AS waiting, extract(epoch FROM now() - waiting.oldest)::int AS oldest_waiting_seconds
+  FROM (SELECT count(*) AS count, min(created_at) AS oldest
+          FROM webhook_logs
+         WHERE merchant_id = $1 AND status IN ('pending', 'held')) AS waiting
+"""
+
+
+async def totals(pool: asyncpg.Pool, merchant_id: str, spans: Sequence[Span]) -> list[list[Total]]:
+    """For each span, in order, every measure's sums by label."""
+    pieces = [(number, piece) for number, span in enumerate(spans) for piece in pieces_of(span)]
+    rows = await pool.fetch(
+        TOTALS,
+        merchant_id,
+        list(Measure),
+        [number for number, _ in pieces],
+        [piece.grain_minutes for _, piece in pieces],
+        [piece.from_at for _, piece in pieces],
+        [piece.to_at for _, piece in pieces],
+    )
+    found: list[list[Total]] = [[] for _ in spans]
+    for row in rows:
+        found[row["span_number"]].append(Total(row["measure"], row["label"], row["count"], row["amount_minor"]))
+    return found
+
+
+SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCESSED)
+
+
+async def points(pool: asyncpg.Pool, merchant_id: str, span: Span, bucket: timedelta) -> list[Point]:
+    """The measures of SERIES in buckets counted from the span's start; empty buckets are left out."""
+    in_utc_days = bucket == timedelta(minutes=DAY) and floor(span.from_at, DAY) == span.from_at
+    pieces = pieces_of(span) if in_utc_days else [Piece(QUARTER, span.from_at, span.to_at)]
+    rows = await pool.fetch(
+        POINTS,
+        merchant_id,
+        list(SERIES),
+        [piece.grain_minutes for piece in pieces],
+        [piece.from_at for piece in pieces],
+        [piece.to_at for piece in pieces],
+        bucket,
+        span.from_at,
+    )
+    return [Point(row["at"], Total(row["measure"], row["label"], row["count"], row["amount_minor"])) for row in rows]
+
+
+async def deliveries(pool: asyncpg.Pool, merchant_id: str, span: Span) -> Deliveries:
+    row = await pool.fetchrow(DELIVERIES, merchant_id, span.from_at, span.to_at)
+    assert row is not None
+    return Deliveries(**dict(row))

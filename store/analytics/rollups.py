@@ -1,0 +1,120 @@
+"""Folding events into rollups, each exactly once, merchant by merchant, in the order of the merchant's feed.
+
+    rollup_progress ── lock ──► events after it ──► fold ──► rollups += …, progress moves        one transaction
+
+Only events below the snapshot's xmin are taken: every transaction that could still add one before them has ended, so
+none is passed over. Nothing depends on the log: what is redelivered there is not in `events` twice.
+"""
+
+from __future__ import annotations
+
+import asyncpg
+import orjson
+
+from runtime.logs import get_logger
+from store.analytics.measures import COUNTED, Cell, Sum, add
+from store.api_keys import Connection
+
+log = get_logger("rollups")
+
+STEP_EVENTS_MAX = 2_000
+DUE_MERCHANTS_MAX = 100
+PLACE = ("txid", "order_id", "sequence")
+"""What orders a merchant's events, and what `rollup_progress` keeps of the last one folded in."""
+
+# events_feed, once for each merchant
+DUE = """
+SELECT m.id
+  FROM merchants m
+  LEFT JOIN rollup_progress p ON p.merchant_id = m.id
+ WHERE EXISTS (
+       SELECT 1
+         FROM events e
+        WHERE e.merchant_id = m.id
+          AND (e.txid, e.order_id, e.sequence)
+              > (coalesce(p.txid, '0'::xid8), coalesce(p.order_id, ''), coalesce(p.sequence, 0))
+          AND e.txid < pg_snapshot_xmin(pg_current_snapshot()))
+ LIMIT $1
+"""
+BEGIN = "INSERT INTO rollup_progress (merchant_id) VALUES ($1) ON CONFLICT DO NOTHING"
+# Whoever comes second leaves it to the first, who folds the same events.
+LOCK = """
+SELECT txid::text AS txid, order_id, sequence
+  FROM rollup_progress
+ WHERE merchant_id = $1
+   FOR UPDATE SKIP LOCKED
+"""
+# events_feed
+NEXT = """
+SELECT txid::text AS txid, order_id, sequence, CASE WHEN type = ANY($6::text[]) THEN payload END AS payload
+  FROM events
+ WHERE merchant_id = $1
+   AND (txid, order_id, sequence) > ($2::text::xid8, $3, $4)
+   AND txid < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY events.txid, order_id, sequence
+ LIMIT $5
+"""
+ADD = """
+INSERT INTO rollups AS r (merchant_id, grain_minutes, measure, starts_at, label, count, amount_minor)
+SELECT $1, * FROM unnest($2::smallint[], $3::text[], $4::timestamptz[], $5::text[], $6::bigint[], $7::bigint[])
+ON CONFLICT (merchant_id, grain_minutes, measure, starts_at, label) DO UPDATE
+   SET count = r.count + excluded.count, amount_minor = r.amount_minor + excluded.amount_minor
+"""
+MOVE = "UPDATE rollup_progress SET txid = $2::text::xid8, order_id = $3, sequence = $4 WHERE merchant_id = $1"
+RESET = "UPDATE rollup_progress SET txid = '0', order_id = '', sequence = 0 WHERE merchant_id = $1"
+
+
+async def due_merchants(pool: asyncpg.Pool) -> list[str]:
+    """Merchants with events that are not folded in yet, some of them where there are many."""
+    return [row["id"] for row in await pool.fetch(DUE, DUE_MERCHANTS_MAX)]
+
+
+async def advance(pool: asyncpg.Pool, merchant_id: str, *, events_max: int = STEP_EVENTS_MAX) -> int:
+    """Fold the merchant's next events in; how many they were. 0: none, or somebody else is at it."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(BEGIN, merchant_id)
+        place = await connection.fetchrow(LOCK, merchant_id)
+        if place is None:
+            return 0
+        rows = await connection.fetch(NEXT, merchant_id, *place.values(), events_max, list(COUNTED))
+        if rows:
+            await _add(connection, merchant_id, _folded(rows))
+            await connection.execute(MOVE, merchant_id, *(rows[-1][name] for name in PLACE))
+    return len(rows)
+
+
+def _folded(rows: list[asyncpg.Record]) -> dict[Cell, Sum]:
+    """What the events add. One that cannot be read is a defect of whoever wrote it: passed over, and told."""
+    cells: dict[Cell, Sum] = {}
+    for row in rows:
+        if row["payload"] is None:
+            continue
+        try:
+            add(cells, orjson.loads(row["payload"]))
+        except (KeyError, TypeError, ValueError) as error:
+            log.error("event_unreadable", order_id=row["order_id"], sequence=row["sequence"], error=repr(error))
+    return cells
+
+
+async def _add(connection: Connection, merchant_id: str, cells: dict[Cell, Sum]) -> None:
+    ordered = sorted(cells.items(), key=lambda item: item[0])
+    if not ordered:
+        return
+    columns = zip(*((*cell, total.count, total.amount_minor) for cell, total in ordered), strict=True)
+    await connection.execute(ADD, merchant_id, *map(list, columns))
+
+
+async def counted_merchants(pool: asyncpg.Pool) -> list[str]:
+    """Merchants of whose events any is folded in."""
+    return [row["merchant_id"] for row in await pool.fetch("SELECT merchant_id FROM rollup_progress")]
+
+
+async def forget(pool: asyncpg.Pool, merchant_id: str) -> bool:
+    """Rebuild: drop what was counted and begin again. Until it has caught up, the merchant's numbers are too small.
+
+    False where nothing of such a merchant was counted.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        found = await connection.execute(RESET, merchant_id) != "UPDATE 0"
+        await connection.execute("DELETE FROM rollups WHERE merchant_id = $1", merchant_id)
+    return found

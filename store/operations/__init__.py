@@ -1,0 +1,1 @@
+"""Queries of the operations commands: audit, repair, rebuild, inspection, dead letters."""

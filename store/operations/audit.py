@@ -1,0 +1,298 @@
+"""What the auditor reads: one snapshot of everything, in streams of constant memory.
+
+    Snapshot.open()      REPEATABLE READ; other sessions join it by its name (`joined`)
+    open_stream()        one table in the order of orders, a window at a time
+    Beside               bank ledger and deadlines, which SQL itself compares
+
+Webhooks and analytics: audit_derived.py. The topics' side: audit_topic.py. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+FETCH_ROWS = 5_000
+
+Which = list[str] | tuple[str, str | None]
+"""Orders to look at: these, or from the first id to before the second (None: to the last)."""
+
+# Each in the order of order ids. events_pkey, orders_pkey, payments_order_id, refunds_order_id; the inbox is sorted.
+_THESE = "{column} = ANY($1)"
+_BETWEEN = "{column} >= $1 AND ($2::text IS NULL OR {column} < $2)"
+STREAMS = {
+    "events": """
+SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS payload, txid FROM events
+ WHERE {wanted} ORDER BY order_id, sequence""",
+    "orders": "SELECT {columns} FROM orders WHERE {wanted} ORDER BY id",
+    "payments": "SELECT {columns} FROM payments WHERE {wanted} ORDER BY order_id",
+    "refunds": "SELECT {columns} FROM refunds WHERE {wanted} ORDER BY order_id",
+    "commands": """
+SELECT order_id, id, first_sequence, event_count, rejected, type, txid,
+       CASE WHEN NOT rejected THEN decode(md5(reply), 'hex') END AS reply_digest
+  FROM commands
+ WHERE {wanted} ORDER BY order_id""",
+}
+# A sample is enough for slices of about the wanted size. orders_pkey for the count.
+ORDER_COUNT = "SELECT count(*) FROM orders"
+SLICE_ENDS = """
+SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY id)
+  FROM orders TABLESAMPLE SYSTEM (least(100, 100 * 10000.0 / $2))
+"""
+SNAPSHOT = """
+SELECT now() AS taken_at, pg_current_snapshot()::text AS shown,
+       pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot()) AS xmax
+"""
+# events_at (BRIN)
+ORDERS_SINCE = "SELECT array_agg(DISTINCT order_id) FROM events WHERE at >= $1"
+
+# commands_decided_at (BRIN)
+ORDERS_DECIDED = "SELECT array_agg(DISTINCT order_id) FROM commands WHERE decided_at >= $1 AND decided_at < $2"
+
+# events_pkey
+CHAINED = """
+SELECT order_id, sequence, txid, convert_to(payload, 'UTF8') AS payload
+  FROM events
+ WHERE txid < $1::text::xid8
+ ORDER BY order_id, sequence
+"""
+
+# The bank's books against ours. A changed word counts once its time has come; until its notification has been worked
+# off ($1 seconds), payment or refund may still show the word before it. Money moves with each turn of the word: an odd
+# number of times for a success, an even one for a failure, never more often than the bank turned.
+BANK = """
+WITH attempts AS (
+    SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,
+           CASE WHEN p.status NOT IN ('SUCCESS', 'FAILED') THEN NULL
+                WHEN p.reversed THEN 'reversed'
+                WHEN p.status = 'SUCCESS' THEN 'success'
+                WHEN EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) THEN 'returned'
+                ELSE 'failed' END AS outcome
+      FROM payments p
+     WHERE {attempts}
+     UNION ALL
+    SELECT id, 'refund', payment_id, amount, currency, bank_reference,
+           CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END
+      FROM refunds
+     WHERE {attempts}
+), books AS (
+    SELECT *,
+           CASE WHEN turn > 0 OR late_at IS NULL OR late_at > now() THEN outcome
+                WHEN outcome = 'success' THEN 'failed' ELSE 'success' END AS word,
+           turn + CASE outcome WHEN 'success' THEN 1 - turn % 2 ELSE turn % 2 END AS moves
+      FROM bank.ledger
+), compared AS (
+    SELECT coalesce(a.id, b.attempt_id) AS id,
+           CASE
+           WHEN a.id IS NULL THEN 'the bank moved ' || b.amount || ' for an attempt that is nobody''s'
+           WHEN b.attempt_id IS NULL AND a.outcome IS NULL THEN NULL
+           WHEN b.attempt_id IS NULL THEN 'is ' || a.outcome || ', but the bank never saw it'
+           WHEN b.kind <> a.kind OR b.of_attempt IS DISTINCT FROM a.of_attempt
+                THEN 'the bank booked a ' || b.kind || ' of ' || coalesce(b.of_attempt, 'nothing')
+           WHEN b.amount <> a.amount OR b.currency <> a.currency
+                THEN 'the bank moved ' || b.amount || ' ' || b.currency || ', not ' || a.amount || ' ' || a.currency
+           WHEN b.times_moved <> b.moves
+                THEN 'the bank says ' || b.outcome || ', yet moved the money ' || b.times_moved || ' times'
+           WHEN a.outcome IS NULL THEN NULL
+           WHEN b.reference IS DISTINCT FROM a.bank_reference
+                THEN 'bank reference is ' || b.reference || ', not ' || coalesce(a.bank_reference, 'null')
+           WHEN b.word = CASE a.outcome WHEN 'returned' THEN 'success' WHEN 'reversed' THEN 'failed' ELSE a.outcome END
+                THEN NULL
+           WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
+           WHEN a.outcome = 'returned' THEN 'was given back, but never charged'
+           ELSE 'is ' || a.outcome || ', the bank says ' || b.word
+           END AS says
+      FROM attempts a {join} JOIN books b ON b.attempt_id = a.id
+)
+SELECT id, says FROM compared WHERE says IS NOT NULL ORDER BY id LIMIT 10000
+"""
+BANK_WHOLE = BANK.format(attempts="true", join="FULL")
+BANK_COUNT = "SELECT count(*) FROM bank.ledger"
+# payments_order_id, refunds_order_id, ledger_pkey. A booking that is nobody's has no order: only a whole audit sees it.
+BANK_OF_ORDERS = BANK.format(attempts="order_id = ANY($2)", join="LEFT")
+BANK_COUNT_OF_ORDERS = """
+SELECT (SELECT count(*) FROM payments WHERE order_id = ANY($1))
+     + (SELECT count(*) FROM refunds WHERE order_id = ANY($1))
+"""
+# payments_undecided, refunds_pending
+OVERDUE = """
+SELECT id, status, deadline_at FROM payments
+ WHERE status IN ('CREATED', 'PROCESSING') AND deadline_at < now() - make_interval(secs => $1)
+ UNION ALL
+SELECT id, status, deadline_at FROM refunds
+ WHERE status = 'PENDING' AND deadline_at < now() - make_interval(secs => $1)
+ LIMIT 10000
+"""
+OPEN_COUNT = """
+SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))
+     + (SELECT count(*) FROM refunds WHERE status = 'PENDING')
+"""
+
+
+class Stream:
+    """Rows of one query, a window at a time, as records. `ahead`: ask for the next window while one is worked on."""
+
+    def __init__(self, cursor: Any, *, ahead: bool) -> None:
+        self._cursor = cursor
+        self._ahead = ahead
+        self._coming: asyncio.Task[list[asyncpg.Record]] | None = None
+        self.ended = False
+
+    async def next_rows(self) -> list[asyncpg.Record]:
+        """At most FETCH_ROWS rows; empty at the end."""
+        if self.ended:
+            return []
+        rows: list[asyncpg.Record] = await (self._coming or self._cursor.fetch(FETCH_ROWS))
+        self._coming = None
+        self.ended = len(rows) < FETCH_ROWS
+        if self._ahead and not self.ended:
+            self._coming = asyncio.create_task(self._cursor.fetch(FETCH_ROWS))
+            await asyncio.sleep(0)  # the request leaves before the caller keeps the loop busy
+        return rows
+
+    async def close(self) -> None:
+        """Give up the window that is under way."""
+        if self._coming is not None:
+            self._coming.cancel()
+            with suppress(asyncio.CancelledError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self._coming
+
+
+# promises_promised_at (BRIN), commands_pkey. What the inbox may have forgotten, the promises have forgotten too.
+PROMISES = """
+SELECT resource_id, command_id, promised_at
+  FROM promises p
+ WHERE promised_at < now() - make_interval(secs => $1)
+   AND promised_at > now() - make_interval(days => $2)
+   AND NOT EXISTS (
+       SELECT FROM commands c WHERE c.id = p.command_id AND (c.nonce = p.nonce OR NOT c.rejected))
+ ORDER BY promised_at
+ LIMIT 10000
+"""
+PROMISES_COUNT = "SELECT count(*) FROM promises"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One frozen view of the database. `taken_at`: the database's clock when it was taken."""
+
+    name: str
+    taken_at: datetime
+    xmin: int
+    """Every transaction below it had ended: the feed shows their events, and nothing is added among them."""
+    xmax: int
+    """No transaction at or above it had begun."""
+    shown: str
+    """PostgreSQL's own spelling of which transactions it shows."""
+
+    @staticmethod
+    async def open(connection: asyncpg.Connection) -> Snapshot:
+        """Inside a REPEATABLE READ transaction of `connection`, which lasts as long as the snapshot."""
+        name = await connection.fetchval("SELECT pg_export_snapshot()")
+        row = await connection.fetchrow(SNAPSHOT)
+        assert row is not None
+        return Snapshot(name, **row)
+
+    async def orders_decided(self, connection: asyncpg.Connection, since: datetime, until: datetime) -> list[str]:
+        found: list[str] | None = await connection.fetchval(ORDERS_DECIDED, since, until)
+        return found or []
+
+    async def orders_since(self, connection: asyncpg.Connection, since: datetime) -> list[str]:
+        found: list[str] | None = await connection.fetchval(ORDERS_SINCE, since)
+        return found or []
+
+    async def slice_ends(
+        self, connection: asyncpg.Connection, shares: tuple[float, ...], from_orders: int
+    ) -> tuple[str, ...]:
+        """Ids below which about these shares of the orders are; none for fewer than `from_orders`."""
+        orders = await connection.fetchval(ORDER_COUNT)
+        if orders < from_orders:
+            return ()
+        found: list[str] | None = await connection.fetchval(SLICE_ENDS, shares, orders)
+        return tuple(sorted(set(found or ())))
+
+
+async def open_stream(
+    connection: asyncpg.Connection, table: str, which: Which, *, columns: tuple[str, ...] = (), ahead: bool = False
+) -> Stream:
+    """Rows of one table, inside a session that joined the snapshot; alone in it where it is to be `ahead`."""
+    key = "id" if table == "orders" else "order_id"
+    wanted, arguments = (_BETWEEN, which) if isinstance(which, tuple) else (_THESE, (which,))
+    query = STREAMS[table].format(wanted=wanted.format(column=key), columns=", ".join(columns))
+    if table == "events":  # whole payloads are not to be sorted: the index has them in order
+        await connection.execute("SET LOCAL enable_sort = off")
+    return Stream(await connection.cursor(query, *arguments), ahead=ahead)
+
+
+async def connect(dsn: str) -> asyncpg.Connection:
+    """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
+    return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
+
+
+@asynccontextmanager
+async def joined(dsn: str, snapshot: str) -> AsyncIterator[asyncpg.Connection]:
+    """Another session that sees the snapshot of this name."""
+    connection = await connect(dsn)
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+            await connection.execute("SET LOCAL work_mem = '64MB'")
+            yield connection
+    finally:
+        await connection.close()
+
+
+class Beside:
+    """What SQL itself compares, inside a session that joined the snapshot. `orders`: only theirs; None: all.
+
+    Deadlines are looked at whatever their order: partial indexes hold the few attempts that are open.
+    """
+
+    def __init__(self, connection: asyncpg.Connection, orders: list[str] | None = None) -> None:
+        self._connection = connection
+        self._orders = orders
+
+    async def bank_differences(self, grace_seconds: float) -> tuple[int, list[tuple[str, str]]]:
+        """(bookings compared, (attempt id, what is wrong) of each difference)."""
+        query, count = BANK_WHOLE, BANK_COUNT
+        if self._orders is not None:
+            query, count = BANK_OF_ORDERS, BANK_COUNT_OF_ORDERS
+        which = () if self._orders is None else (self._orders,)
+        rows = await self._connection.fetch(query, grace_seconds, *which, timeout=600)
+        compared = int(await self._connection.fetchval(count, *which, timeout=600))
+        return compared, [(row["id"], row["says"]) for row in rows]
+
+    async def broken_promises(self, seconds: float, days: int) -> tuple[int, list[tuple[str, str, datetime]]]:
+        """(promises, those older than `seconds` without a decision as (resource id, command id, promised at)).
+
+        `days`: how long the inbox surely remembers.
+        """
+        rows = await self._connection.fetch(PROMISES, seconds, days, timeout=600)
+        compared = int(await self._connection.fetchval(PROMISES_COUNT))
+        return compared, [(row["resource_id"], row["command_id"], row["promised_at"]) for row in rows]
+
+    async def overdue(self, grace_seconds: float) -> tuple[int, list[tuple[str, str, datetime]]]:
+        """(open attempts, those past their deadline as (id, status, deadline))."""
+        rows = await self._connection.fetch(OVERDUE, grace_seconds)
+        return int(await self._connection.fetchval(OPEN_COUNT)), [
+            (row["id"], row["status"], row["deadline_at"]) for row in rows
+        ]
+
+
+async def chained_events(connection: asyncpg.Connection, below_txid: int) -> AsyncIterator[list[asyncpg.Record]]:
+    """(order id, sequence, txid, payload) of every event of the feed, in that order, inside a snapshot."""
+    await connection.execute("SET LOCAL enable_sort = off")
+    stream = Stream(await connection.cursor(CHAINED, str(below_txid)), ahead=True)
+    while rows := await stream.next_rows():
+        yield rows
+
+
+async def deployment_id(connection: asyncpg.Connection) -> str:
+    """The name of this deployment's history."""
+    return str(await connection.fetchval("SELECT id FROM deployment"))

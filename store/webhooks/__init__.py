@@ -1,0 +1,1 @@
+"""Webhook endpoints and deliveries: planning, recording, reading, bulk jobs, upkeep."""

@@ -1,0 +1,139 @@
+"""An endpoint that was switched off or on: the event, and its deliveries to the merchant's other endpoints.
+
+    switched (dispatcher: 410, a day of failures · API: the merchant) ─► event ─► delivery rows, in the same transaction
+                                                                           └────► `switched_event`, for the live feed
+
+The rows stand when the switch does, so no crash can lose one; the caller publishes what is returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import orjson
+import redis.asyncio as redis
+from asyncpg.pool import PoolConnectionProxy
+from redis.exceptions import RedisError
+
+from domain.delivery import ENDPOINT_DISABLED, ENDPOINT_RECOVERED, Due, log_id
+from runtime.logs import get_logger
+from store.redis.replies import merchant_channel
+from store.webhooks.planning import Draft, insert_unordered
+from topics.delivery import webhook_body
+
+log = get_logger("endpoint_events")
+
+ANNOUNCE_SECONDS = 1.0
+"""The recording of attempts waits for it."""
+
+# webhooks_pkey
+SWITCHED = """
+SELECT id, merchant_id, url, description, active, disabled_reason
+  FROM webhooks
+ WHERE id = ANY($1::text[])
+   AND deleted_at IS NULL
+ ORDER BY id
+"""
+# webhooks_merchant
+LISTENERS = """
+SELECT id, active
+  FROM webhooks
+ WHERE merchant_id = $1
+   AND id <> $2
+   AND deleted_at IS NULL
+   AND $3::text = ANY(events)
+ ORDER BY created_at, id
+"""
+REMEMBER = "UPDATE webhooks SET switched_at = $2, switched_event = $3 WHERE id = $1"
+# webhooks_merchant
+SINCE = """
+SELECT switched_event
+  FROM webhooks
+ WHERE merchant_id = $1
+   AND deleted_at IS NULL
+   AND switched_at > $2
+ ORDER BY switched_at, id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One endpoint that was switched. `event`: the live feed's JSON. `dues`: what has to be on the deliveries topic."""
+
+    merchant_id: str
+    type: str
+    event: str
+    dues: tuple[Due, ...]
+
+
+async def record_switches(
+    connection: PoolConnectionProxy[asyncpg.Record], endpoint_ids: Sequence[str], at: datetime
+) -> tuple[Switch, ...]:
+    """Plan the events of endpoints that this transaction switched off or on."""
+    if not endpoint_ids:
+        return ()
+    rows = await connection.fetch(SWITCHED, sorted(endpoint_ids))
+    return tuple([await _record(connection, row, at) for row in rows])
+
+
+async def switches_since(pool: asyncpg.Pool, merchant_id: str, at: datetime) -> list[str]:
+    """The last switch of each of the merchant's endpoints after `at`, oldest first, as the live feed's JSON."""
+    return [row["switched_event"] for row in await pool.fetch(SINCE, merchant_id, at)]
+
+
+async def announce(client: redis.Redis, switches: Sequence[Switch]) -> None:
+    """Wake the merchants' live feeds. A hint: without Redis they look by themselves when it is back."""
+    try:
+        async with asyncio.timeout(ANNOUNCE_SECONDS):
+            for switch in switches:
+                await client.publish(merchant_channel(switch.merchant_id), switch.type)
+    except (RedisError, OSError) as error:
+        log.warning("switch_not_announced", error=repr(error))
+
+
+async def _record(connection: PoolConnectionProxy[asyncpg.Record], row: asyncpg.Record, at: datetime) -> Switch:
+    kind = ENDPOINT_RECOVERED if row["active"] else ENDPOINT_DISABLED
+    event_id = f"evt_{row['id'][-16:]}_{int(at.timestamp() * 1_000)}"
+    endpoint = _public(row)
+    body = webhook_body(event_id=event_id, event=kind, at=at, sequence=1, data={"endpoint": endpoint})
+    listeners = await connection.fetch(LISTENERS, row["merchant_id"], row["id"], kind)
+    drafts = [_draft(row["merchant_id"], one["id"], one["active"], event_id, kind, body, at) for one in listeners]
+    event = orjson.dumps(
+        {"id": event_id, "type": kind, "at": at, "endpoint": endpoint}, option=orjson.OPT_UTC_Z
+    ).decode()
+    await connection.execute(REMEMBER, row["id"], at, event)
+    return Switch(row["merchant_id"], kind, event, tuple(await insert_unordered(connection, drafts, at)))
+
+
+def _public(row: asyncpg.Record) -> dict[str, object]:
+    """What other endpoints learn: the URL without its query, which may hold a token."""
+    return {
+        "id": row["id"],
+        "url": row["url"].partition("?")[0],
+        "description": row["description"],
+        "active": row["active"],
+        "disabled_reason": row["disabled_reason"],
+    }
+
+
+def _draft(
+    merchant_id: str, endpoint_id: str, active: bool, event_id: str, kind: str, body: bytes, at: datetime
+) -> Draft:
+    return Draft(
+        id=log_id(event_id, endpoint_id, at),
+        merchant_id=merchant_id,
+        endpoint_id=endpoint_id,
+        event_id=event_id,
+        event=kind,
+        order_id=event_id,
+        payment_id=None,
+        sequence=1,
+        body=body,
+        request_id=None,
+        ordered=False,
+        active=active,
+    )

@@ -1,0 +1,227 @@
+"""Webhook endpoints (table `webhooks`): control-plane rows, written by the API.
+
+The secret is kept sealed; after creation and rotation only its hint can be read. Deleting keeps the row, for the log
+refers to it; nothing is sent to it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from domain.delivery import PREVIOUS_SECRETS_MAX, ROTATION_OVERLAP, OffReason
+from store.webhooks.endpoint_events import Switch, record_switches
+
+ENDPOINTS_MAX = 50
+"""For each merchant: every event becomes as many requests."""
+
+
+class TooManyEndpointsError(ValueError):
+    """The merchant has ENDPOINTS_MAX endpoints already."""
+
+
+class TooManySecretsError(ValueError):
+    """PREVIOUS_SECRETS_MAX earlier secrets of the endpoint still sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    id: str
+    url: str
+    events: tuple[str, ...]
+    description: str | None
+    ordering: str
+    active: bool
+    disabled_reason: str | None
+    secret_hint: str
+    header_names: tuple[str, ...]
+    previous_expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEndpoint:
+    id: str
+    merchant_id: str
+    url: str
+    events: Sequence[str]
+    description: str | None
+    ordering: str
+    active: bool
+    secret_sealed: bytes
+    secret_hint: str
+    is_config: bool = False
+    headers_sealed: bytes | None = None
+    header_names: Sequence[str] = ()
+
+
+COLUMNS = (
+    "id, url, events, description, ordering, active, disabled_reason, secret_hint, header_names, "
+    "(SELECT max(ends_at) FROM unnest(previous_secrets_expire_at) AS ends_at WHERE ends_at > now()) "
+    "AS previous_expires_at, created_at, updated_at"
+)
+INSERT = f"""
+INSERT INTO webhooks (id, merchant_id, url, events, description, ordering, active, disabled_reason, secret_sealed,
+                      secret_hint, is_config, headers_sealed, header_names)
+VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN NOT $7::boolean THEN 'merchant' END, $8, $9, $10, $11, $12)
+RETURNING {COLUMNS}
+"""
+# webhooks_merchant
+LIST = f"SELECT {COLUMNS} FROM webhooks WHERE merchant_id = $1 AND deleted_at IS NULL ORDER BY created_at, id"
+FIND = f"SELECT {COLUMNS} FROM webhooks WHERE id = $2 AND merchant_id = $1 AND deleted_at IS NULL"
+# webhooks_one_config
+FIND_CONFIG = f"SELECT {COLUMNS} FROM webhooks WHERE merchant_id = $1 AND is_config AND deleted_at IS NULL"
+# webhooks_pkey. The row's lock keeps two rotations from forgetting each other's secret.
+SIGNING = """
+SELECT secret_sealed, previous_secrets_sealed, previous_secrets_expire_at, active
+  FROM webhooks
+ WHERE id = $2
+   AND merchant_id = $1
+   AND deleted_at IS NULL
+   FOR UPDATE
+"""
+ROTATE = f"""
+UPDATE webhooks
+   SET previous_secrets_sealed = $3, previous_secrets_expire_at = $4, secret_sealed = $5, secret_hint = $6,
+       updated_at = $7
+ WHERE id = $2
+   AND merchant_id = $1
+RETURNING {COLUMNS}
+"""
+DELETE = """
+UPDATE webhooks
+   SET deleted_at = now(), updated_at = now()
+ WHERE id = $2
+   AND merchant_id = $1
+   AND deleted_at IS NULL
+RETURNING id
+"""
+
+
+async def insert_endpoint(pool: asyncpg.Pool, new: NewEndpoint) -> Endpoint:
+    """Raises TooManyEndpointsError, or UniqueViolationError for a second config endpoint."""
+    async with pool.acquire() as connection, connection.transaction():
+        # One merchant's endpoints are counted by one request at a time.
+        await connection.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", new.merchant_id)
+        count = await connection.fetchval(
+            "SELECT count(*) FROM webhooks WHERE merchant_id = $1 AND deleted_at IS NULL", new.merchant_id
+        )
+        if count >= ENDPOINTS_MAX:
+            raise TooManyEndpointsError
+        row = await connection.fetchrow(
+            INSERT, new.id, new.merchant_id, new.url, list(new.events), new.description, new.ordering, new.active,
+            new.secret_sealed, new.secret_hint, new.is_config, new.headers_sealed, list(new.header_names),
+        )  # fmt: skip
+    return _endpoint_of(row)
+
+
+async def list_endpoints(pool: asyncpg.Pool, merchant_id: str) -> list[Endpoint]:
+    """Oldest first."""
+    return [_endpoint_of(row) for row in await pool.fetch(LIST, merchant_id)]
+
+
+async def find_endpoint(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> Endpoint | None:
+    return _maybe(await pool.fetchrow(FIND, merchant_id, endpoint_id))
+
+
+async def find_config(pool: asyncpg.Pool, merchant_id: str) -> Endpoint | None:
+    """The endpoint behind /webhooks/config."""
+    return _maybe(await pool.fetchrow(FIND_CONFIG, merchant_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An endpoint as it stands now. `switches`: the event where it was switched off or on."""
+
+    endpoint: Endpoint
+    switches: tuple[Switch, ...]
+
+
+async def change_endpoint(
+    pool: asyncpg.Pool, merchant_id: str, endpoint_id: str, changes: dict[str, Any], at: datetime
+) -> Changed | None:
+    """Set columns of CHANGEABLE. Switching on forgets earlier failures; what was held goes out within a second."""
+    assignments, values = _assignments(changes)
+    async with pool.acquire() as connection, connection.transaction():
+        before = await connection.fetchrow(SIGNING, merchant_id, endpoint_id)
+        if before is None:
+            return None
+        row = await connection.fetchrow(
+            f"UPDATE webhooks SET {assignments}, updated_at = now() "
+            f"WHERE id = $2 AND merchant_id = $1 RETURNING {COLUMNS}",
+            merchant_id,
+            endpoint_id,
+            *values,
+        )
+        endpoint = _endpoint_of(row)
+        switched = [endpoint_id] if endpoint.active != before["active"] else []
+        return Changed(endpoint, await record_switches(connection, switched, at))
+
+
+CHANGEABLE = frozenset({"url", "events", "description", "ordering", "active", "headers_sealed", "header_names"})
+
+
+def _assignments(changes: dict[str, Any]) -> tuple[str, list[Any]]:
+    assert changes and set(changes) <= CHANGEABLE, "column names come from here, never from a request"
+    columns = dict(changes)
+    if "active" in columns:
+        columns["disabled_reason"] = None if columns["active"] else OffReason.MERCHANT
+        if columns["active"]:
+            columns |= {"failures_in_a_row": 0, "failing_since": None}
+    return ", ".join(f"{name} = ${place}" for place, name in enumerate(columns, start=3)), list(columns.values())
+
+
+async def rotate_secret(
+    pool: asyncpg.Pool,
+    merchant_id: str,
+    endpoint_id: str,
+    *,
+    secret_sealed: bytes,
+    secret_hint: str,
+    expire_previous: bool,
+    at: datetime,
+) -> Endpoint | None:
+    """A new secret. Each earlier one signs beside it until ROTATION_OVERLAP after its own rotation, or ends now.
+
+    Raises TooManySecretsError where PREVIOUS_SECRETS_MAX of them would still sign after this one.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        row = await connection.fetchrow(SIGNING, merchant_id, endpoint_id)
+        if row is None:
+            return None
+        kept = [] if expire_previous else _still_signing(row, at)
+        if len(kept) > PREVIOUS_SECRETS_MAX:
+            raise TooManySecretsError
+        rotated = await connection.fetchrow(
+            ROTATE, merchant_id, endpoint_id, [sealed for sealed, _ in kept], [ends_at for _, ends_at in kept],
+            secret_sealed, secret_hint, at,
+        )  # fmt: skip
+    return _maybe(rotated)
+
+
+def _still_signing(row: asyncpg.Record, at: datetime) -> list[tuple[bytes, datetime]]:
+    """The secret that is replaced now, and earlier ones that have not ended; newest first."""
+    earlier = zip(row["previous_secrets_sealed"], row["previous_secrets_expire_at"], strict=True)
+    return [(row["secret_sealed"], at + ROTATION_OVERLAP), *((sealed, end) for sealed, end in earlier if end > at)]
+
+
+async def delete_endpoint(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> bool:
+    """True where there was one. Its undecided deliveries end as failed, with a dead letter each."""
+    return await pool.fetchval(DELETE, merchant_id, endpoint_id) is not None
+
+
+def _maybe(row: asyncpg.Record | None) -> Endpoint | None:
+    return None if row is None else _endpoint_of(row)
+
+
+def _endpoint_of(row: asyncpg.Record | None) -> Endpoint:
+    assert row is not None
+    values = dict(row)
+    values["events"] = tuple(values["events"])
+    values["header_names"] = tuple(values["header_names"])
+    return Endpoint(**values)

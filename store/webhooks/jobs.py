@@ -1,0 +1,255 @@
+"""Bulk work on deliveries that survives a crash: replays of a time span, retries of everything that matches a filter.
+
+A job is a filter, a cursor and a count. A chunk is read after the cursor, its deliveries are opened again, their
+records published, and only then the cursor moves: a chunk that is done twice finds its rows marked with the job's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+
+from domain.delivery import DEFAULT_EVENTS, TEST_EVENT, is_ordered
+from store.webhooks.planning import Draft, Target, drafts_of
+from topics.delivery import event_webhook_body
+from topics.envelope import decode
+
+REPLAY, RETRY = "replay", "retry"
+JOB = "job_"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Events of one endpoint from `begins_at` up to but not including `ends_at`."""
+
+    endpoint_id: str
+    begins_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which delivery rows; None: any."""
+
+    status: str | None = None
+    event: str | None = None
+    endpoint_id: str | None = None
+    payment_id: str | None = None
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`filter`: a Span for a replay, a LogFilter for a retry."""
+
+    id: str
+    merchant_id: str
+    kind: str
+    state: str
+    filter: Span | LogFilter
+    cursor: str
+    total: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Deliveries to open again. `cursor` None: that was the last."""
+
+    drafts: list[Draft]
+    cursor: str | None
+
+
+COLUMNS = "id, merchant_id, kind, state, filter, cursor, total, done"
+INSERT = (
+    f"INSERT INTO webhook_jobs (id, merchant_id, kind, filter, total) VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
+)
+# webhook_jobs_open
+OPEN = f"SELECT {COLUMNS} FROM webhook_jobs WHERE state IN ('queued', 'running') ORDER BY created_at LIMIT 20"
+FIND = f"SELECT {COLUMNS} FROM webhook_jobs WHERE id = $1 AND merchant_id = $2"
+FIND_ANY = f"SELECT {COLUMNS} FROM webhook_jobs WHERE id = $1"
+OWNER = "SELECT merchant_id FROM webhooks WHERE id = $1 AND deleted_at IS NULL"
+ADVANCE = """
+UPDATE webhook_jobs
+   SET state = $3, cursor = $4, done = done + $5, updated_at = now()
+ WHERE id = $1
+   AND cursor = $2
+   AND state IN ('queued', 'running')
+"""
+# webhooks_pkey
+TARGET = """
+SELECT id, merchant_id, events, ordering, active
+  FROM webhooks
+ WHERE id = $1
+   AND merchant_id = $2
+   AND deleted_at IS NULL
+"""
+_EVENTS = """
+  FROM events
+ WHERE merchant_id = $1
+   AND type = ANY($2::text[])
+   AND at >= $3
+   AND at < $4
+"""
+COUNT_EVENTS = f"SELECT count(*) {_EVENTS}"
+# events_feed
+NEXT_EVENTS = f"""
+SELECT order_id, sequence, txid::text AS txid, payload
+{_EVENTS}
+   AND (txid, order_id, sequence) > ($5::xid8, $6::text, $7::int)
+   AND txid < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY events.txid, order_id, sequence
+ LIMIT $8
+"""
+_LOGS = """
+  FROM webhook_logs AS log
+  JOIN webhooks AS hook
+    ON hook.id = log.endpoint_id
+   AND hook.deleted_at IS NULL
+ WHERE log.merchant_id = $1
+   AND ($2::text IS NULL OR log.status = $2)
+   AND ($3::text IS NULL OR log.event = $3)
+   AND ($4::text IS NULL OR log.endpoint_id = $4)
+   AND ($5::text IS NULL OR log.payment_id = $5)
+   AND ($6::timestamptz IS NULL OR log.created_at >= $6)
+   AND ($7::timestamptz IS NULL OR log.created_at < $7)
+   AND log.status IN ('success', 'failed')
+"""
+COUNT_LOGS = f"SELECT count(*) {_LOGS}"
+# webhook_logs_merchant, read from its end
+NEXT_LOGS = f"""
+SELECT log.id, log.merchant_id, log.endpoint_id, log.event_id, log.event, log.order_id, log.payment_id, log.sequence,
+       log.body, log.request_id, log.created_at, hook.ordering, hook.active
+{_LOGS}
+   AND (log.created_at, log.id) > ($8::timestamptz, $9::uuid)
+ ORDER BY log.created_at, log.id
+ LIMIT $10
+"""
+_FIRST_LOG = ("0001-01-01T00:00:00+00:00", "00000000-0000-0000-0000-000000000000")
+
+
+async def target_of(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> Target | None:
+    """The endpoint as the planner sees it; None where the merchant has no such endpoint."""
+    row = await pool.fetchrow(TARGET, endpoint_id, merchant_id)
+    if row is None:
+        return None
+    return Target(row["id"], row["merchant_id"], tuple(row["events"]), row["ordering"], row["active"])
+
+
+async def count_replay(pool: asyncpg.Pool, target: Target, span: Span) -> int:
+    """How many events a replay would send."""
+    count = await pool.fetchval(COUNT_EVENTS, *_span_arguments(target, span))
+    return int(count)
+
+
+async def count_retry(pool: asyncpg.Pool, merchant_id: str, wanted: LogFilter) -> int:
+    """How many ended deliveries match."""
+    return int(await pool.fetchval(COUNT_LOGS, *_log_arguments(merchant_id, wanted)))
+
+
+async def open_job(
+    pool: asyncpg.Pool, *, job_id: str, merchant_id: str, kind: str, wanted: Span | LogFilter, total: int
+) -> Job:
+    """Put a job on record; a forwarder takes it up within a second."""
+    row = await pool.fetchrow(INSERT, job_id, merchant_id, kind, orjson.dumps(wanted).decode(), total)
+    assert row is not None
+    return _job_of(row)
+
+
+async def find_job(pool: asyncpg.Pool, merchant_id: str, job_id: str) -> Job | None:
+    row = await pool.fetchrow(FIND, job_id, merchant_id)
+    return None if row is None else _job_of(row)
+
+
+async def find_any_job(pool: asyncpg.Pool, job_id: str) -> Job | None:
+    """For operators: whoever's it is."""
+    row = await pool.fetchrow(FIND_ANY, job_id)
+    return None if row is None else _job_of(row)
+
+
+async def merchant_of(pool: asyncpg.Pool, endpoint_id: str) -> str | None:
+    """For operators: whose endpoint it is; None where there is no such endpoint."""
+    owner: str | None = await pool.fetchval(OWNER, endpoint_id)
+    return owner
+
+
+async def open_jobs(pool: asyncpg.Pool) -> list[Job]:
+    """Jobs that are not done, oldest first."""
+    return [_job_of(row) for row in await pool.fetch(OPEN)]
+
+
+async def next_chunk(pool: asyncpg.Pool, job: Job, *, limit: int) -> Chunk | None:
+    """What comes after the job's cursor; None where its endpoint is gone."""
+    match job.filter:
+        case Span() as span:
+            target = await target_of(pool, job.merchant_id, span.endpoint_id)
+            return None if target is None else await _next_events(pool, job, target, span, limit)
+        case LogFilter() as wanted:
+            return await _next_logs(pool, job, wanted, limit)
+
+
+async def advance(pool: asyncpg.Pool, job: Job, *, state: str, cursor: str, done: int) -> None:
+    """Move the job on, unless somebody else did."""
+    await pool.execute(ADVANCE, job.id, job.cursor, state, cursor, done)
+
+
+async def _next_events(pool: asyncpg.Pool, job: Job, target: Target, span: Span, limit: int) -> Chunk:
+    txid, order_id, sequence = job.cursor.split(",") if job.cursor else ("0", "", "0")
+    arguments = _span_arguments(target, span)
+    rows = await pool.fetch(NEXT_EVENTS, *arguments, int(txid), order_id, int(sequence), limit)
+    drafts: list[Draft] = []
+    for row in rows:
+        event = decode(row["payload"].encode())
+        drafts += drafts_of(event, [target], body=event_webhook_body(event))
+    if len(rows) < limit:
+        return Chunk(drafts, None)
+    last = rows[-1]
+    return Chunk(drafts, f"{last['txid']},{last['order_id']},{last['sequence']}")
+
+
+async def _next_logs(pool: asyncpg.Pool, job: Job, wanted: LogFilter, limit: int) -> Chunk:
+    created_at, log_id = job.cursor.split(",") if job.cursor else _FIRST_LOG
+    arguments = _log_arguments(job.merchant_id, wanted)
+    rows = await pool.fetch(NEXT_LOGS, *arguments, datetime.fromisoformat(created_at), log_id, limit)
+    drafts = [_draft_of(row) for row in rows]
+    if len(rows) < limit:
+        return Chunk(drafts, None)
+    return Chunk(drafts, f"{rows[-1]['created_at'].isoformat()},{rows[-1]['id']}")
+
+
+def _draft_of(row: asyncpg.Record) -> Draft:
+    names = ("id", "merchant_id", "endpoint_id", "event_id", "event", "order_id", "payment_id", "sequence", "body")
+    return Draft(
+        **{name: row[name] for name in names},
+        request_id=row["request_id"],
+        ordered=is_ordered(ordering=row["ordering"], payment_id=row["payment_id"]),
+        active=row["active"],
+    )
+
+
+def _span_arguments(target: Target, span: Span) -> Sequence[Any]:
+    wanted = [event for event in target.events or DEFAULT_EVENTS if event != TEST_EVENT]
+    return target.merchant_id, wanted, span.begins_at, span.ends_at
+
+
+def _log_arguments(merchant_id: str, wanted: LogFilter) -> Sequence[Any]:
+    return (
+        merchant_id, wanted.status, wanted.event, wanted.endpoint_id, wanted.payment_id, wanted.begins_at,
+        wanted.ends_at,
+    )  # fmt: skip
+
+
+def _job_of(row: asyncpg.Record) -> Job:
+    stored = orjson.loads(row["filter"])
+    for name in ("begins_at", "ends_at"):
+        if stored[name] is not None:
+            stored[name] = datetime.fromisoformat(stored[name])
+    wanted = Span(**stored) if row["kind"] == REPLAY else LogFilter(**stored)
+    plain = {name: row[name] for name in ("id", "merchant_id", "kind", "state", "cursor", "total", "done")}
+    return Job(**plain, filter=wanted)

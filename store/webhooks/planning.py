@@ -1,0 +1,243 @@
+"""Event → delivery rows: one for each event and endpoint, however often the event is read.
+
+Whether a delivery waits for an earlier one of its payment is decided under row locks: the rows of the same payment are
+locked first, so their end (store/webhooks/recording.py) comes either before, and is seen, or after, and sees the new
+row.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
+from topics.envelope import Envelope
+
+# webhooks_merchant
+ENDPOINTS = """
+SELECT id, merchant_id, events, ordering, active
+  FROM webhooks
+ WHERE merchant_id = ANY($1::text[])
+   AND deleted_at IS NULL
+ ORDER BY merchant_id, created_at, id
+"""
+# webhook_logs_payment. In order of id, as every other locker of several rows.
+LOCK_PAYMENTS = """
+SELECT id, endpoint_id, payment_id, sequence, status, attempts, next_retry_at, job_id
+  FROM webhook_logs
+ WHERE payment_id = ANY($1::text[])
+   AND endpoint_id = ANY($2::text[])
+ ORDER BY id
+   FOR UPDATE
+"""
+INSERT = """
+INSERT INTO webhook_logs (id, merchant_id, endpoint_id, event_id, event, order_id, payment_id, sequence, body,
+                          request_id, status, next_retry_at, replay, job_id, created_at)
+SELECT *
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+              $9::bytea[], $10::text[], $11::text[], $12::timestamptz[], $13::boolean[], $14::text[],
+              $15::timestamptz[])
+    ON CONFLICT (event_id, endpoint_id) DO NOTHING
+RETURNING id
+"""
+REOPEN = """
+UPDATE webhook_logs AS log
+   SET status = new.status, next_retry_at = new.next_retry_at, replay = new.replay, job_id = new.job_id,
+       schedule_from = log.attempts, nudges = 0
+  FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[], $5::text[])
+       AS new (id, status, next_retry_at, replay, job_id)
+ WHERE log.id = ANY($1::uuid[])
+   AND log.id = new.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the planner needs to know of an endpoint."""
+
+    id: str
+    merchant_id: str
+    events: tuple[str, ...]
+    ordering: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A delivery to plan. `ordered`: waits for earlier ones of its payment. `active`: its endpoint is on."""
+
+    id: uuid.UUID
+    merchant_id: str
+    endpoint_id: str
+    event_id: str
+    event: str
+    order_id: str
+    payment_id: str | None
+    sequence: int
+    body: bytes
+    request_id: str | None
+    ordered: bool
+    active: bool
+
+
+@dataclass(slots=True)
+class _Known:
+    """A row as it stands, or as it will stand when this batch is written."""
+
+    id: uuid.UUID
+    sequence: int
+    status: str
+    attempts: int
+    next_retry_at: datetime | None
+    job_id: str | None
+
+
+def drafts_of(event: Envelope, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
+    """One draft for each endpoint that wants this event. `body`: what all of them are sent."""
+    payment_id = event.body["payment"]["id"]
+    return [
+        Draft(
+            id=log_id(event.id, target.id, event.at),
+            merchant_id=target.merchant_id,
+            endpoint_id=target.id,
+            event_id=event.id,
+            event=event.type,
+            order_id=event.body["order_id"],
+            payment_id=payment_id,
+            sequence=event.body["sequence"],
+            body=body,
+            request_id=event.request_id,
+            ordered=is_ordered(ordering=target.ordering, payment_id=payment_id),
+            active=target.active,
+        )
+        for target in targets
+        if wants(target.events, event.type)
+    ]
+
+
+async def targets_of(pool: asyncpg.Pool, merchant_ids: Iterable[str]) -> dict[str, list[Target]]:
+    """Merchant id -> its endpoints, those that are off included (their deliveries are held)."""
+    found: dict[str, list[Target]] = {}
+    for row in await pool.fetch(ENDPOINTS, sorted(set(merchant_ids))):
+        target = Target(row["id"], row["merchant_id"], tuple(row["events"]), row["ordering"], row["active"])
+        found.setdefault(target.merchant_id, []).append(target)
+    return found
+
+
+async def plan_deliveries(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime) -> list[Due]:
+    """Write the rows that are missing; returns what has to be on the deliveries topic now.
+
+    That includes first attempts planned before whose record may not have been written (the planner died in between).
+    """
+    return await _write(pool, drafts, at, job_id=None)
+
+
+async def replay_deliveries(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str) -> list[Due]:
+    """As plan_deliveries, but rows that ended are opened again with a new schedule, once for each job."""
+    return await _write(pool, drafts, at, job_id=job_id)
+
+
+async def insert_unordered(
+    connection: PoolConnectionProxy[asyncpg.Record], drafts: Sequence[Draft], at: datetime
+) -> list[Due]:
+    """New rows of events that belong to no payment, in the caller's transaction; returns what to publish after it."""
+    if not drafts:
+        return []
+    fresh = [(draft, _status(draft, [])) for draft in drafts]
+    await connection.fetch(INSERT, *_columns(fresh, at, None))
+    return [_due(draft, 1) for draft, status in fresh if status == DeliveryStatus.PENDING]
+
+
+async def _write(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str | None) -> list[Due]:
+    if not drafts:
+        return []
+    async with pool.acquire() as connection, connection.transaction():
+        known = await _known(connection, drafts)
+        fresh, reopened, ready = _decide(drafts, known, at, job_id)
+        written: set[uuid.UUID] = set()
+        if fresh:
+            written = {row["id"] for row in await connection.fetch(INSERT, *_columns(fresh, at, job_id))}
+        if reopened:
+            await connection.execute(
+                REOPEN,
+                [draft.id for draft, _ in reopened],
+                [status for _, status in reopened],
+                [at if status == DeliveryStatus.PENDING else None for _, status in reopened],
+                [job_id is not None] * len(reopened),
+                [job_id] * len(reopened),
+            )
+    new_ids = {draft.id for draft, _ in fresh}
+    return [due for due in ready if due.log_id not in new_ids or due.log_id in written]
+
+
+async def _known(
+    connection: PoolConnectionProxy[asyncpg.Record], drafts: Sequence[Draft]
+) -> dict[tuple[str, str | None], list[_Known]]:
+    payment_ids = sorted({draft.payment_id for draft in drafts if draft.payment_id is not None})
+    endpoint_ids = sorted({draft.endpoint_id for draft in drafts})
+    known: dict[tuple[str, str | None], list[_Known]] = {}
+    for row in await connection.fetch(LOCK_PAYMENTS, payment_ids, endpoint_ids):
+        state = _Known(row["id"], row["sequence"], row["status"], row["attempts"], row["next_retry_at"], row["job_id"])
+        known.setdefault((row["endpoint_id"], row["payment_id"]), []).append(state)
+    return known
+
+
+Decided = list[tuple[Draft, DeliveryStatus]]
+
+
+def _decide(
+    drafts: Sequence[Draft], known: dict[tuple[str, str | None], list[_Known]], at: datetime, job_id: str | None
+) -> tuple[Decided, Decided, list[Due]]:
+    fresh: Decided = []
+    reopened: Decided = []
+    ready: list[Due] = []
+    for draft in drafts:
+        group = known.setdefault((draft.endpoint_id, draft.payment_id), [])
+        row = next((one for one in group if one.id == draft.id), None)
+        if row is not None and (row.status in UNDECIDED or job_id is None or row.job_id == job_id):
+            # Planned before. Its attempt may never have reached the topic: the planner died in between.
+            if row.status == DeliveryStatus.PENDING and _is_lost(row, at, job_id):
+                ready.append(_due(draft, row.attempts + 1))
+            continue
+        status = _status(draft, group)
+        attempts = 0 if row is None else row.attempts
+        (fresh if row is None else reopened).append((draft, status))
+        if row is None:
+            group.append(_Known(draft.id, draft.sequence, status, 0, at, job_id))
+        else:
+            row.status = status
+        if status == DeliveryStatus.PENDING:
+            ready.append(_due(draft, attempts + 1))
+    return fresh, reopened, ready
+
+
+def _status(draft: Draft, group: list[_Known]) -> DeliveryStatus:
+    waits = draft.ordered and any(one.sequence < draft.sequence and one.status in UNDECIDED for one in group)
+    return DeliveryStatus.HELD if waits or not draft.active else DeliveryStatus.PENDING
+
+
+def _is_lost(row: _Known, at: datetime, job_id: str | None) -> bool:
+    """True where nothing but this planning could have asked for the row's next attempt."""
+    planned_here = row.attempts == 0 if job_id is None else row.job_id == job_id
+    return planned_here and row.next_retry_at is not None and row.next_retry_at <= at
+
+
+def _due(draft: Draft, attempt: int) -> Due:
+    return Due(log_id=draft.id, endpoint_id=draft.endpoint_id, order_id=draft.order_id, attempt=attempt)
+
+
+def _columns(fresh: Decided, at: datetime, job_id: str | None) -> list[list[object]]:
+    rows = [
+        (
+            draft.id, draft.merchant_id, draft.endpoint_id, draft.event_id, draft.event, draft.order_id,
+            draft.payment_id, draft.sequence, draft.body, draft.request_id, status,
+            at if status == DeliveryStatus.PENDING else None, job_id is not None, job_id, at,
+        )
+        for draft, status in fresh
+    ]  # fmt: skip
+    return [list(column) for column in zip(*rows, strict=True)]
