@@ -34,6 +34,7 @@ from runtime.settings import Settings
 from runtime.worker import Worker
 from store.api_keys import KEYS_CHANGED
 from store.connections import make_pool
+from store.driver import Pool
 from store.probe import DatabaseProbe
 from store.redis.clients import make_redis, make_subscriber
 from store.redis.heartbeats import beat, clear
@@ -52,7 +53,7 @@ class Parts:
 
     settings: Settings
     worker: Worker
-    pool: asyncpg.Pool
+    pool: Pool
     redis: redis.Redis
     producer: LogProducer
     commands: CommandBus
@@ -128,7 +129,7 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
             await clear(client, worker.role, worker.name)
 
 
-async def _warm(pool: asyncpg.Pool, producer: LogProducer) -> None:
+async def _warm(pool: Pool, producer: LogProducer) -> None:
     """Connect before the first request is taken, so that a restarted worker refuses nothing; but not for long."""
     try:
         async with asyncio.timeout(WARM_SECONDS):

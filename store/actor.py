@@ -27,6 +27,7 @@ from domain.payment import Payment
 from domain.refund import Refund
 from runtime.logs import get_logger
 from runtime.settings import Settings
+from store.driver import Connection
 from store.rows import (
     INSTRUMENT_COPIES,
     ORDER_COLUMNS,
@@ -43,7 +44,7 @@ from store.rows import (
 
 log = get_logger("actor-store")
 Result = TypeVar("Result")
-Connect = Callable[..., Awaitable[asyncpg.Connection]]
+Connect = Callable[..., Awaitable[Connection]]
 """`asyncpg.connect`, or that of a simulated database."""
 
 UNAVAILABLE_SECONDS = 45
@@ -239,7 +240,7 @@ class ActorStore:
     def __init__(self, settings: Settings, connect: Connect = asyncpg.connect) -> None:
         self._dsn = settings.database_url.get_secret_value()
         self._connect = connect
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Connection | None = None
 
     async def start(self) -> None:
         await self._retried(lambda connection: connection.execute("SELECT 1"))
@@ -252,7 +253,7 @@ class ActorStore:
     async def load_orders(self, order_ids: Sequence[str]) -> dict[str, Order]:
         """Orders with everything below them; unknown ids are left out."""
 
-        async def load(connection: asyncpg.Connection) -> tuple[list[Any], list[Any], list[Any]]:
+        async def load(connection: Connection) -> tuple[list[Any], list[Any], list[Any]]:
             orders = await connection.fetch(LOAD_ORDERS, order_ids)
             if not orders:
                 return orders, [], []
@@ -292,7 +293,7 @@ class ActorStore:
         arguments = [list(column) for found in rows.values() for column in zip(*found, strict=True)]
         kept = sorted(batch.kept)
 
-        async def write(connection: asyncpg.Connection) -> None:
+        async def write(connection: Connection) -> None:
             if not kept:
                 await connection.execute(statement, *arguments)
                 return
@@ -304,7 +305,7 @@ class ActorStore:
 
         await self._retried(write)
 
-    async def _retried(self, call: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+    async def _retried(self, call: Callable[[Connection], Awaitable[Result]]) -> Result:
         clock = asyncio.get_running_loop()
         ends_at = clock.time() + UNAVAILABLE_SECONDS
         while True:
@@ -328,7 +329,7 @@ class ActorStore:
                     raise
                 await asyncio.sleep(0.1)
 
-    async def _connected(self) -> asyncpg.Connection:
+    async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect(
                 self._dsn,

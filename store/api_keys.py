@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-from asyncpg.pool import PoolConnectionProxy
+from store.driver import Connection, Pool, Row
 
 KEYS_CHANGED = "keys-changed"
 LIVE_KEYS_MAX = 20
@@ -21,9 +20,6 @@ LIVE_KEYS_MAX = 20
 
 class TooManyKeysError(ValueError):
     """The merchant has LIVE_KEYS_MAX keys already."""
-
-
-Connection = asyncpg.Connection | PoolConnectionProxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +83,23 @@ UPDATE api_keys
 """
 
 
-def _key_of(row: asyncpg.Record | None) -> ApiKey:
+def _key_of(row: Row | None) -> ApiKey:
     assert row is not None
     return ApiKey(**dict(row))
 
 
-async def find_api_key(pool: asyncpg.Pool, key: str) -> ApiKey | None:
+async def find_api_key(pool: Pool, key: str) -> ApiKey | None:
     """The usable key with this public half."""
     row = await pool.fetchrow(FIND, key)
     return _key_of(row) if row else None
 
 
-async def touch_api_key(pool: asyncpg.Pool, key_id: str) -> None:
+async def touch_api_key(pool: Pool, key_id: str) -> None:
     """Move `last_used_at` to now, unless it was moved in the last minutes: never a write for each request."""
     await pool.execute(USED, key_id)
 
 
-async def list_keys(pool: asyncpg.Pool, merchant_id: str) -> list[ApiKey]:
+async def list_keys(pool: Pool, merchant_id: str) -> list[ApiKey]:
     """All of a merchant's keys, the revoked ones too, newest first."""
     return [_key_of(row) for row in await pool.fetch(LIST, merchant_id)]
 
@@ -114,7 +110,7 @@ async def insert_key(connection: Connection, merchant_id: str, new: NewKey) -> A
     return _key_of(row)
 
 
-async def create_key(pool: asyncpg.Pool, merchant_id: str, new: NewKey) -> ApiKey:
+async def create_key(pool: Pool, merchant_id: str, new: NewKey) -> ApiKey:
     """Raises TooManyKeysError."""
     async with pool.acquire() as connection, connection.transaction():
         await _lock_room(connection, merchant_id)
@@ -122,7 +118,7 @@ async def create_key(pool: asyncpg.Pool, merchant_id: str, new: NewKey) -> ApiKe
 
 
 async def rotate_key(
-    pool: asyncpg.Pool, merchant_id: str, key_id: str, *, new: NewKey, overlap_hours: int
+    pool: Pool, merchant_id: str, key_id: str, *, new: NewKey, overlap_hours: int
 ) -> tuple[str, ApiKey] | None:
     """Put a new key beside one that ends after the overlap; the old one's public half and the new key.
 
@@ -137,7 +133,7 @@ async def rotate_key(
         return old["key"], await insert_key(connection, merchant_id, named)
 
 
-async def revoke_key(pool: asyncpg.Pool, merchant_id: str, key_id: str) -> str | None:
+async def revoke_key(pool: Pool, merchant_id: str, key_id: str) -> str | None:
     """End a key at once; its public half, or None where the merchant has no such key."""
     key: str | None = await pool.fetchval(REVOKE, merchant_id, key_id)
     return key

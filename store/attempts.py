@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import asyncpg
-
 from domain.ids import PAYMENT, REFUND
 from domain.payment import Payment
 from domain.refund import Refund
+from store.driver import Pool
 from store.rows import payment_of, refund_of
 
 # payments_undecided, refunds_pending
@@ -37,7 +36,7 @@ class Overdue:
     refunds: list[Refund]
 
 
-async def overdue(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) -> Overdue:
+async def overdue(pool: Pool, *, older_than_seconds: float, limit: int) -> Overdue:
     """At most `limit` of each kind, the oldest deadline first."""
     payments = await pool.fetch(OVERDUE_PAYMENTS, older_than_seconds, limit)
     refunds = await pool.fetch(OVERDUE_REFUNDS, older_than_seconds, limit)
@@ -47,14 +46,14 @@ async def overdue(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) 
 class AttemptStore:
     """What the processor reads, over its pool."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def order_of_attempt(self, attempt_id: str) -> str | None:
         return await order_of_attempt(self._pool, attempt_id)
 
 
-async def order_of_attempt(pool: asyncpg.Pool, attempt_id: str) -> str | None:
+async def order_of_attempt(pool: Pool, attempt_id: str) -> str | None:
     """Order of a payment's or refund's attempt; None where it is not ours."""
     if attempt_id.startswith(PAYMENT):
         order_id: str | None = await pool.fetchval(PAYMENT_ORDER, attempt_id)

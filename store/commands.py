@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
+from store.driver import Pool
 
 # commands_pkey, commands_accepted
 FIND = """
@@ -41,9 +41,7 @@ class DecidedCommand:
     reply: str
 
 
-async def find_decided(
-    pool: asyncpg.Pool, requests: Sequence[Request], *, timeout: float
-) -> dict[Request, DecidedCommand]:
+async def find_decided(pool: Pool, requests: Sequence[Request], *, timeout: float) -> dict[Request, DecidedCommand]:
     """Request -> its own refusal, else the acceptance of its command. Those without either are left out."""
     ids, nonces = [command_id for command_id, _ in requests], [nonce for _, nonce in requests]
     rows = [DecidedCommand(**row) for row in await pool.fetch(FIND, ids, nonces, timeout=timeout)]
@@ -53,7 +51,7 @@ async def find_decided(
     return {request: answer for request, answer in answers.items() if answer is not None}
 
 
-async def find_accepted(pool: asyncpg.Pool, command_id: str, *, timeout: float) -> DecidedCommand | None:
+async def find_accepted(pool: Pool, command_id: str, *, timeout: float) -> DecidedCommand | None:
     """The acceptance under an Idempotency-Key, whichever request it was."""
     row = await pool.fetchrow(FIND_ACCEPTED, command_id, timeout=timeout)
     return None if row is None else DecidedCommand(**row)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import asyncpg
 
 from runtime.settings import Settings
+from store.driver import Connection, Pool
 
 RESTART_SECONDS = 1.0
 AGAIN_SECONDS = 0.05
@@ -28,7 +29,7 @@ Result = TypeVar("Result")
 
 async def make_pool(
     settings: Settings, *, size: int, lazy: bool = False, name: str = "gateway", **session: str
-) -> asyncpg.Pool:
+) -> Pool:
     """Pool for reads and control-plane writes. `lazy` opens nothing yet: a process may start without it.
 
     `name` is what PostgreSQL calls its sessions; `session`: more settings of theirs.
@@ -45,7 +46,7 @@ async def make_pool(
     )
 
 
-async def leave_session(_connection: asyncpg.Connection) -> None:
+async def leave_session(_connection: Connection) -> None:
     """What a pool does with a connection that comes back; asyncpg itself has rolled back an open transaction.
 
     asyncpg's default asks the server to undo settings, cursors, listeners and locks: one more round trip for every

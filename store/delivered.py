@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncpg
+from store.driver import Pool
 
 # webhooks_merchant, webhook_logs_payment
 DELIVERED = """
@@ -16,7 +16,7 @@ SELECT EXISTS (SELECT FROM webhooks
 """
 
 
-async def outcome_delivered(pool: asyncpg.Pool, *, payment_id: str, merchant_id: str, event_type: str) -> bool | None:
+async def outcome_delivered(pool: Pool, *, payment_id: str, merchant_id: str, event_type: str) -> bool | None:
     """True: every endpoint has it; False: not yet; None: no endpoint wants it."""
     row = await pool.fetchrow(DELIVERED, payment_id, merchant_id, event_type)
     assert row is not None

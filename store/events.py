@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncpg
-
 from domain.ids import parse_event_id
+from store.driver import Pool
 from store.feed import FeedEvent, FeedPlace
 from store.paging import Conditions
 
@@ -19,14 +18,14 @@ SELECT txid::text AS txid, order_id, sequence
 ORDER_OF_PAYMENT = "SELECT order_id FROM payments WHERE id = $1 AND merchant_id = $2"
 
 
-async def find_event(pool: asyncpg.Pool, merchant_id: str, event_id: str) -> str | None:
+async def find_event(pool: Pool, merchant_id: str, event_id: str) -> str | None:
     """The event's record as it stands on the log."""
     place = parse_event_id(event_id)
     payload: str | None = None if place is None else await pool.fetchval(FIND, *place, merchant_id)
     return payload
 
 
-async def place_of_event(pool: asyncpg.Pool, merchant_id: str, event_id: str) -> FeedPlace | None:
+async def place_of_event(pool: Pool, merchant_id: str, event_id: str) -> FeedPlace | None:
     """Where in the feed the event stands."""
     place = parse_event_id(event_id)
     row = None if place is None else await pool.fetchrow(PLACE, *place, merchant_id)
@@ -34,7 +33,7 @@ async def place_of_event(pool: asyncpg.Pool, merchant_id: str, event_id: str) ->
 
 
 async def list_events(
-    pool: asyncpg.Pool,
+    pool: Pool,
     merchant_id: str,
     after: FeedPlace | None,
     *,

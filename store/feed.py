@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import asyncpg
-
 from domain.ids import ORDER
+from store.driver import Pool
 
 _CURSOR = re.compile(r"([0-9]{1,19})\.([0-9A-Za-z]{16})?\.([0-9]{1,9})\Z")
 
@@ -64,12 +63,12 @@ def place_of_cursor(cursor: str) -> FeedPlace | None:
     return FeedPlace(int(txid), ORDER + order if order else "", int(sequence))
 
 
-async def feed_end(pool: asyncpg.Pool) -> FeedPlace:
+async def feed_end(pool: Pool) -> FeedPlace:
     """The place after everything that any feed shows by now."""
     return FeedPlace(int(await pool.fetchval(NOW)), "", 0)
 
 
-async def next_events(pool: asyncpg.Pool, merchant_id: str, after: FeedPlace, *, limit: int) -> list[FeedEvent]:
+async def next_events(pool: Pool, merchant_id: str, after: FeedPlace, *, limit: int) -> list[FeedEvent]:
     """The merchant's next events in the feed's order."""
     rows = await pool.fetch(NEXT, merchant_id, str(after.txid), after.order_id, after.sequence, limit)
     return [FeedEvent(FeedPlace(int(row["txid"]), row["order_id"], row["sequence"]), row["payload"]) for row in rows]

@@ -16,6 +16,7 @@ from datetime import datetime
 import asyncpg
 
 from runtime.settings import Settings
+from store.driver import Connection, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Ledger:
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Connection | None = None
         self._turn = asyncio.Lock()
 
     async def book(self, entries: Sequence[Entry]) -> dict[str, Entry]:
@@ -104,12 +105,12 @@ class Ledger:
             self._connection.terminate()
             self._connection = None
 
-    async def _fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+    async def _fetch(self, query: str, *arguments: object) -> list[Row]:
         async with self._turn:
-            rows: list[asyncpg.Record] = await (await self._connected()).fetch(query, *arguments)
+            rows: list[Row] = await (await self._connected()).fetch(query, *arguments)
             return rows
 
-    async def _connected(self) -> asyncpg.Connection:
+    async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(
                 self._dsn,

@@ -13,6 +13,7 @@ from datetime import datetime
 import asyncpg
 
 from store.api_keys import NewKey, insert_key
+from store.driver import Pool, Row
 
 
 class EmailTakenError(ValueError):
@@ -52,7 +53,7 @@ class Change:
 COLUMNS = "id, name, email, allowed_origins, browser_orders_enabled, browser_orders_max_amount, created_at"
 
 
-def _merchant_of(row: asyncpg.Record | None) -> Merchant:
+def _merchant_of(row: Row | None) -> Merchant:
     assert row is not None
     return Merchant(
         id=row["id"],
@@ -65,9 +66,7 @@ def _merchant_of(row: asyncpg.Record | None) -> Merchant:
     )
 
 
-async def create(
-    pool: asyncpg.Pool, *, merchant_id: str, name: str, email: str, password_hash: str, key: NewKey
-) -> Merchant:
+async def create(pool: Pool, *, merchant_id: str, name: str, email: str, password_hash: str, key: NewKey) -> Merchant:
     """Insert a merchant and its first key. Raises EmailTakenError."""
     async with pool.acquire() as connection, connection.transaction():
         try:
@@ -103,23 +102,23 @@ RETURNING {COLUMNS}
 """
 
 
-async def find(pool: asyncpg.Pool, merchant_id: str) -> Merchant | None:
+async def find(pool: Pool, merchant_id: str) -> Merchant | None:
     row = await pool.fetchrow(FIND, merchant_id)
     return _merchant_of(row) if row else None
 
 
-async def find_login(pool: asyncpg.Pool, email: str) -> tuple[Merchant, str] | None:
+async def find_login(pool: Pool, email: str) -> tuple[Merchant, str] | None:
     """The merchant of an e-mail address, whatever its case, and its password hash."""
     row = await pool.fetchrow(FIND_LOGIN, email)
     return (_merchant_of(row), row["password_hash"]) if row else None
 
 
-async def replace_password_hash(pool: asyncpg.Pool, merchant_id: str, *, old: str, new: str) -> None:
+async def replace_password_hash(pool: Pool, merchant_id: str, *, old: str, new: str) -> None:
     """Store `new` unless the password was changed since `old` was read."""
     await pool.execute(REPLACE_PASSWORD_HASH, merchant_id, old, new)
 
 
-async def change(pool: asyncpg.Pool, merchant_id: str, wanted: Change) -> Merchant | None:
+async def change(pool: Pool, merchant_id: str, wanted: Change) -> Merchant | None:
     """The merchant as changed, or None where there is no such merchant."""
     orders = wanted.browser_orders
     row = await pool.fetchrow(

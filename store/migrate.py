@@ -20,6 +20,7 @@ from pathlib import Path
 import asyncpg
 
 from runtime.settings import Settings
+from store.driver import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_ID = 7_240_001
@@ -89,7 +90,7 @@ async def migrate(settings: Settings, folder: Path = MIGRATIONS) -> list[str]:
         await connection.close()
 
 
-async def _lock(connection: asyncpg.Connection) -> None:
+async def _lock(connection: Connection) -> None:
     """Wait for another migration to end. Raises MigrationError after LOCK_SECONDS.
 
     It tries again and again: a session that waited in pg_advisory_lock would hold a snapshot, and a concurrent index
@@ -102,7 +103,7 @@ async def _lock(connection: asyncpg.Connection) -> None:
     raise MigrationError("another migration is still running; run `gateway migrate` again when it has ended")
 
 
-async def _apply_missing(connection: asyncpg.Connection, files: list[Migration]) -> list[str]:
+async def _apply_missing(connection: Connection, files: list[Migration]) -> list[str]:
     known = {
         row["name"]: row["checksum"] for row in await connection.fetch("SELECT name, checksum FROM schema_migrations")
     }
@@ -120,13 +121,13 @@ async def _apply_missing(connection: asyncpg.Connection, files: list[Migration])
     return applied
 
 
-async def _apply_in_transaction(connection: asyncpg.Connection, migration: Migration) -> None:
+async def _apply_in_transaction(connection: Connection, migration: Migration) -> None:
     async with connection.transaction():
         await connection.execute(migration.text, timeout=TRANSACTION_SECONDS)
         await _remember(connection, migration)
 
 
-async def _apply_concurrently(connection: asyncpg.Connection, migration: Migration) -> None:
+async def _apply_concurrently(connection: Connection, migration: Migration) -> None:
     for statement in migration.statements:
         if statement["created"]:
             await _drop_unfinished(connection, statement["created"])
@@ -137,14 +138,14 @@ async def _apply_concurrently(connection: asyncpg.Connection, migration: Migrati
     await _remember(connection, migration)
 
 
-async def _apply_in_steps(connection: asyncpg.Connection, statement: str) -> None:
+async def _apply_in_steps(connection: Connection, statement: str) -> None:
     """Each step takes the rows after the last one of the step before, and locks them no longer than it takes."""
     last = ""
     while rows := await connection.fetch(statement, last, timeout=TRANSACTION_SECONDS):
         last = max(row["id"] for row in rows)
 
 
-async def _drop_unfinished(connection: asyncpg.Connection, index: str) -> None:
+async def _drop_unfinished(connection: Connection, index: str) -> None:
     """A build that was cut off leaves an invalid index behind, which IF NOT EXISTS would take for the finished one."""
     unfinished = await connection.fetchval(
         "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index
@@ -153,7 +154,7 @@ async def _drop_unfinished(connection: asyncpg.Connection, index: str) -> None:
         await connection.execute(f"DROP INDEX CONCURRENTLY {index}")
 
 
-async def _remember(connection: asyncpg.Connection, migration: Migration) -> None:
+async def _remember(connection: Connection, migration: Migration) -> None:
     await connection.execute(
         "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from domain.order import Order
 from domain.payment import Payment
+from store.driver import Pool
 from store.paging import Conditions, Place, fetch_newest
 from store.rows import assembled, order_of, payment_of, refund_of
 
@@ -30,13 +29,13 @@ class OrderFilter:
     to_at: datetime | None = None
 
 
-async def find_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
+async def find_order(pool: Pool, order_id: str) -> Order | None:
     """The order alone, whoever's it is."""
     row = await pool.fetchrow(FIND, order_id)
     return None if row is None else order_of(row)
 
 
-async def find_whole_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
+async def find_whole_order(pool: Pool, order_id: str) -> Order | None:
     """The order with its payments and refunds: what a command is decided on."""
     async with pool.acquire() as connection:
         order = await connection.fetchrow(FIND, order_id)
@@ -47,13 +46,13 @@ async def find_whole_order(pool: asyncpg.Pool, order_id: str) -> Order | None:
     return assembled(order_of(order), payments, refunds)
 
 
-async def latest_payment(pool: asyncpg.Pool, order_id: str) -> Payment | None:
+async def latest_payment(pool: Pool, order_id: str) -> Payment | None:
     row = await pool.fetchrow(LATEST_PAYMENT, order_id)
     return None if row is None else payment_of(row)
 
 
 async def list_orders(
-    pool: asyncpg.Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
 ) -> list[Order]:
     """A merchant's orders, newest first (orders_merchant_created)."""
     conditions = Conditions()

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
-from store.api_keys import Connection
+from store.driver import Connection, Pool, Row
 
 PLAN_WITH_VALUES = "SET LOCAL plan_cache_mode = force_custom_plan"
 
@@ -54,7 +52,7 @@ class Conditions:
 
 
 @asynccontextmanager
-async def planned(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+async def planned(pool: Pool) -> AsyncIterator[Connection]:
     """A connection whose queries are planned for their very values, in one transaction.
 
     A prepared statement's general plan takes no partial index, and reads a million rows for a status that none has;
@@ -65,7 +63,7 @@ async def planned(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def fetch_newest(pool: asyncpg.Pool, table: str, conditions: Conditions, limit: int) -> list[asyncpg.Record]:
+async def fetch_newest(pool: Pool, table: str, conditions: Conditions, limit: int) -> list[Row]:
     """At most `limit` rows of `table` that meet the conditions, newest first."""
     async with planned(pool) as connection:
         return await connection.fetch(conditions.newest_first(table, limit), *conditions.parameters)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import asyncpg
-
 from domain.payment import Payment
+from store.driver import Pool
 from store.paging import Place
 from store.payments import PaymentFilter, list_payments
 
 PORTION = 1_000
 
 
-async def portions(pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter) -> AsyncIterator[list[Payment]]:
+async def portions(pool: Pool, merchant_id: str, wanted: PaymentFilter) -> AsyncIterator[list[Payment]]:
     """Lists of at most PORTION payments. A payment made meanwhile is not in them, one that changes is there once."""
     after: Place | None = None
     while True:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from domain.payment import Payment
+from store.driver import Pool
 from store.paging import Conditions, Place, fetch_newest
 from store.rows import payment_of
 
@@ -54,19 +53,19 @@ def payment_conditions(merchant_id: str, wanted: PaymentFilter) -> Conditions:
     return conditions
 
 
-async def find_payment(pool: asyncpg.Pool, payment_id: str) -> Payment | None:
+async def find_payment(pool: Pool, payment_id: str) -> Payment | None:
     """The payment, whoever's it is."""
     row = await pool.fetchrow(FIND, payment_id)
     return None if row is None else payment_of(row)
 
 
-async def payment_versions(pool: asyncpg.Pool, payment_ids: Sequence[str]) -> dict[str, int]:
+async def payment_versions(pool: Pool, payment_ids: Sequence[str]) -> dict[str, int]:
     """Payment id -> sequence of the last event that changed it."""
     return {row["id"]: row["version"] for row in await pool.fetch(VERSIONS, payment_ids)}
 
 
 async def list_payments(
-    pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter, *, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, wanted: PaymentFilter, *, after: Place | None, limit: int
 ) -> list[Payment]:
     """A merchant's payments, newest first (payments_merchant_created and what 0010_payment_search.sql names)."""
     conditions = payment_conditions(merchant_id, wanted)

@@ -14,6 +14,7 @@ import asyncpg
 
 from runtime.logs import get_logger
 from runtime.settings import Settings
+from store.driver import Connection
 
 log = get_logger("database-probe")
 
@@ -29,7 +30,7 @@ class DatabaseProbe:
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Connection | None = None
         self.up = True
 
     async def run(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-import asyncpg
+from store.driver import Pool
 
 INSERT = """
 INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource)
@@ -51,7 +51,7 @@ class Promise:
     resource: str
 
 
-async def make_promise(pool: asyncpg.Pool, promise: Promise, *, timeout: float) -> bool:
+async def make_promise(pool: Pool, promise: Promise, *, timeout: float) -> bool:
     """Record it; False where another request with the same key has an open promise. Can be repeated.
 
     Raises the database's errors: whether it was recorded is unknown then.
@@ -67,13 +67,13 @@ async def make_promise(pool: asyncpg.Pool, promise: Promise, *, timeout: float) 
         return True
 
 
-async def find_promise(pool: asyncpg.Pool, resource_id: str, *, timeout: float) -> Promise | None:
+async def find_promise(pool: Pool, resource_id: str, *, timeout: float) -> Promise | None:
     """The newest promise of this resource."""
     row = await pool.fetchrow(FIND, resource_id, timeout=timeout)
     return None if row is None else Promise(**row)
 
 
-async def promised_resource(pool: asyncpg.Pool, command_id: str, *, timeout: float) -> str | None:
+async def promised_resource(pool: Pool, command_id: str, *, timeout: float) -> str | None:
     """Id of the resource that was promised last under this Idempotency-Key."""
     resource_id: str | None = await pool.fetchval(FIND_RESOURCE, command_id, timeout=timeout)
     return resource_id

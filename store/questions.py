@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import asyncpg
-
 from domain.payment import Payment
 from domain.question import Kind, Question, wait_seconds
 from domain.refund import LATE_REFUNDS_MAX, Refund
+from store.driver import Pool, Row
 from store.retention import prune_attempts, prune_commands, prune_promises
-from store.rows import Row, payment_of, refund_of
+from store.rows import payment_of, refund_of
 
 # payments_undecided, bank_questions_pkey
 PAYMENTS = """
@@ -132,7 +131,7 @@ SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING') 
 class QuestionStore:
     """What the sweeper reads and writes, over its pool."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def due(self, *, rest_seconds: float, limit: int) -> list[Question]:

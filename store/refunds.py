@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncpg
-
 from domain.refund import Refund
+from store.driver import Pool
 from store.paging import Conditions, Place, fetch_newest
 from store.rows import refund_of
 
@@ -12,14 +11,14 @@ from store.rows import refund_of
 FIND = "SELECT * FROM refunds WHERE id = $1"
 
 
-async def find_refund(pool: asyncpg.Pool, refund_id: str) -> Refund | None:
+async def find_refund(pool: Pool, refund_id: str) -> Refund | None:
     """The refund, whoever's it is."""
     row = await pool.fetchrow(FIND, refund_id)
     return None if row is None else refund_of(row)
 
 
 async def list_refunds(
-    pool: asyncpg.Pool, merchant_id: str, *, payment_id: str | None, status: str | None, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, *, payment_id: str | None, status: str | None, after: Place | None, limit: int
 ) -> list[Refund]:
     """A merchant's refunds, newest first (refunds_merchant_created, refunds_payment_id)."""
     conditions = Conditions()

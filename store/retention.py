@@ -7,7 +7,7 @@ and number of attempts: it can be sent again at any age, and `gateway verify` lo
 
 from __future__ import annotations
 
-import asyncpg
+from store.driver import Pool
 
 PRUNE_MAX = 20_000
 """Rows a statement: short enough not to hold the actor up."""
@@ -30,22 +30,22 @@ DELETE FROM webhook_attempts
 """
 
 
-async def prune_commands(pool: asyncpg.Pool, *, days: int) -> int:
+async def prune_commands(pool: Pool, *, days: int) -> int:
     """Delete inbox rows older than `days`; returns how many."""
     return await _prune(pool, COMMANDS, days)
 
 
-async def prune_promises(pool: asyncpg.Pool, *, days: int) -> int:
+async def prune_promises(pool: Pool, *, days: int) -> int:
     """Delete what was promised more than `days` ago, as old as the inbox; returns how many."""
     return await _prune(pool, PROMISES, days)
 
 
-async def prune_attempts(pool: asyncpg.Pool, *, days: int) -> int:
+async def prune_attempts(pool: Pool, *, days: int) -> int:
     """Delete webhook attempts older than `days`; returns how many."""
     return await _prune(pool, ATTEMPTS, days)
 
 
-async def _prune(pool: asyncpg.Pool, statement: str, days: int) -> int:
+async def _prune(pool: Pool, statement: str, days: int) -> int:
     removed = 0
     while True:
         status: str = await pool.execute(statement, days, PRUNE_MAX, timeout=60)

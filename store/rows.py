@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
 import orjson
 
 from domain.instrument import Instrument, Method, instrument_of, public_form
 from domain.order import Order, OrderStatus
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
-
-Row = asyncpg.Record
+from store.driver import Row
 
 ORDER_COLUMNS = (
     "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",

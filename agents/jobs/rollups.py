@@ -15,6 +15,7 @@ from agents.role import Context
 from runtime.logs import get_logger
 from store.analytics.rollups import STEP_EVENTS_MAX, advance, due_merchants
 from store.connections import make_pool
+from store.driver import Pool
 
 log = get_logger("rollups")
 
@@ -39,7 +40,7 @@ class Rollups:
         finally:
             pool.terminate()
 
-    async def _turn(self, pool: asyncpg.Pool) -> bool:
+    async def _turn(self, pool: Pool) -> bool:
         """One step for each merchant that has something new, so that a busy one does not keep the others waiting.
 
         True where somebody has more than a step: then the next turn does not wait.
@@ -51,7 +52,7 @@ class Rollups:
             return False
         return STEP_EVENTS_MAX in steps
 
-    async def _step(self, pool: asyncpg.Pool, merchant_id: str) -> int:
+    async def _step(self, pool: Pool, merchant_id: str) -> int:
         """A merchant whose numbers the database refuses holds up nobody else."""
         try:
             folded = await advance(pool, merchant_id)

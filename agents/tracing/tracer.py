@@ -20,6 +20,7 @@ from agents.tracing.export import Exporter
 from agents.tracing.spans import Attempt, Span, Story, attempt_span
 from runtime.logs import get_logger
 from store.connections import make_pool
+from store.driver import Pool
 from topics.catalogue import COMMANDS, EVENTS
 from topics.envelope import decode
 
@@ -93,7 +94,7 @@ class Tracer:
         if len(self._followed) > FOLLOWED_MAX:
             self._told.pop(self._followed.popitem(last=False)[0], None)
 
-    async def _look_for_attempts(self, pool: asyncpg.Pool) -> None:
+    async def _look_for_attempts(self, pool: Pool) -> None:
         oldest = time.monotonic() - FOLLOWED_SECONDS
         while self._followed and next(iter(self._followed.values())) < oldest:
             self._told.pop(self._followed.popitem(last=False)[0], None)

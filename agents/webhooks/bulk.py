@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from agents.role import Context
 from runtime.logs import get_logger
+from store.driver import Pool
 from store.webhooks.jobs import Chunk, Job, advance, next_chunk, open_jobs
 from store.webhooks.planning import replay_deliveries
 from store.webhooks.pool import UNAVAILABLE
@@ -27,7 +28,7 @@ REOPENED = Counter("gateway_webhooks_reopened", "Deliveries opened again by jobs
 class Bulk:
     """Works on every open job in turn, so that a long one does not keep a short one waiting."""
 
-    def __init__(self, context: Context, pool: asyncpg.Pool, producer: LogProducer) -> None:
+    def __init__(self, context: Context, pool: Pool, producer: LogProducer) -> None:
         self._context = context
         self._pool = pool
         self._producer = producer

@@ -14,7 +14,6 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -47,6 +46,7 @@ from domain.delivery import (
     classify,
 )
 from runtime.logs import get_logger
+from store.driver import Pool
 from store.webhooks.endpoint_events import announce
 from store.webhooks.pool import make_webhook_pool, persistently
 from store.webhooks.recording import Aside, Loaded, load_deliveries, record, release_after
@@ -77,7 +77,7 @@ DRAIN_SECONDS = 6.0
 class Dispatcher:
     """One worker. `run` returns after a drain, raises when the log or the database stay away."""
 
-    def __init__(self, context: Context, kafka: Kafka, pool: asyncpg.Pool, sender: Sender) -> None:
+    def __init__(self, context: Context, kafka: Kafka, pool: Pool, sender: Sender) -> None:
         self._context = context
         self._clock = context.clock
         self._pool = pool

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import asyncpg
 from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge
 
@@ -21,6 +20,7 @@ from agents.webhooks.tiers import Tiers
 from agents.webhooks.upkeep import Upkeep
 from domain.delivery import Due
 from runtime.progress import FACT
+from store.driver import Pool
 from store.webhooks.pool import make_webhook_pool
 from topics.catalogue import RETRY_RETENTION_MS, retry_topic
 from topics.delivery import delivery_record, due_at_ms, read_delivery
@@ -36,7 +36,7 @@ WAITING = Gauge("gateway_webhooks_waiting", "Retries read ahead and not yet due"
 class Forwarder:
     """One worker."""
 
-    def __init__(self, context: Context, kafka: Kafka, pool: asyncpg.Pool) -> None:
+    def __init__(self, context: Context, kafka: Kafka, pool: Pool) -> None:
         self._context = context
         self._clock = context.clock
         self._pool = pool

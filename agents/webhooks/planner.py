@@ -19,6 +19,7 @@ from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context, run_role
 from domain.delivery import MERCHANT_EVENTS, Due
 from runtime.logs import get_logger
+from store.driver import Pool
 from store.webhooks.planning import Draft, drafts_of, plan_deliveries, targets_of
 from store.webhooks.pool import REFUSED, make_webhook_pool, persistently
 from topics.catalogue import EVENTS
@@ -50,7 +51,7 @@ class Read:
 class Planner:
     """One worker. A turn is a batch: read, plan in one transaction, publish, and only then commit the offsets."""
 
-    def __init__(self, context: Context, kafka: Kafka, pool: asyncpg.Pool) -> None:
+    def __init__(self, context: Context, kafka: Kafka, pool: Pool) -> None:
         self._context = context
         self._clock = context.clock
         self._pool = pool

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
 from agents.role import Context
 from domain.delivery import Due
 from runtime.logs import get_logger
+from store.driver import Pool
 from store.redis.heartbeats import alive
 from store.webhooks.pool import UNAVAILABLE
 from store.webhooks.upkeep import count_deliveries, find_lost, release_held, store_counters
@@ -36,7 +36,7 @@ DELIVERIES_NOW = Gauge("gateway_webhook_deliveries", "Delivery rows by state", [
 class Upkeep:
     """Three loops that never stop for a failure: each round tries again."""
 
-    def __init__(self, context: Context, pool: asyncpg.Pool, producer: LogProducer) -> None:
+    def __init__(self, context: Context, pool: Pool, producer: LogProducer) -> None:
         self._context = context
         self._pool = pool
         self._producer = producer

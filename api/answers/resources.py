@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 import orjson
 from starlette.responses import Response
 
@@ -26,12 +25,13 @@ from domain.refund import Refund
 from domain.resource import resource_of
 from store.commands import find_decided
 from store.connections import through_restart
+from store.driver import Pool
 from store.orders import find_order, find_whole_order
 from store.promises import find_promise
 from topics.envelope import encode_json
 
 Subject = Order | Payment | Refund
-Load = Callable[[asyncpg.Pool, str], Awaitable[Subject | None]]
+Load = Callable[[Pool, str], Awaitable[Subject | None]]
 READ_SECONDS = 3.0
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-import asyncpg
 import orjson
 import redis.asyncio as redis
 
@@ -31,6 +30,7 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.commands import DecidedCommand, Request, find_accepted, find_decided
 from store.connections import DATABASE_ERRORS
+from store.driver import Pool
 from store.promises import promised_resource
 from store.redis.replies import Flag, Reply, subscribe_replies
 from topics.catalogue import COMMANDS, partition_of
@@ -111,7 +111,7 @@ class CommandBus:
         settings: Settings,
         worker: str,
         producer: LogProducer,
-        pool: asyncpg.Pool,
+        pool: Pool,
         subscriber: redis.Redis,
         clock: Clock = SYSTEM_CLOCK,
         ids: Ids = SYSTEM_IDS,

@@ -15,6 +15,7 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.api_keys import ApiKey, find_api_key, touch_api_key
 from store.connections import through_restart
+from store.driver import Pool
 
 log = get_logger("api-keys")
 
@@ -37,7 +38,7 @@ class Cached:
 class KeyCache:
     """Keys by their public half."""
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(self, settings: Settings, pool: Pool, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
         self._pool = pool
         self._clock = clock

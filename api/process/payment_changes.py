@@ -11,6 +11,7 @@ import asyncpg
 
 from api.process.live import LiveUpdates
 from runtime.logs import get_logger
+from store.driver import Pool
 from store.payments import payment_versions
 from store.redis.replies import payment_channel
 
@@ -25,7 +26,7 @@ LOOK = b"look"
 class PaymentChanges:
     """Tells the watchers of a payment to look when its version is another than at the round before."""
 
-    def __init__(self, pool: asyncpg.Pool, live: LiveUpdates) -> None:
+    def __init__(self, pool: Pool, live: LiveUpdates) -> None:
         self._pool = pool
         self._live = live
         self._versions: dict[str, int] = {}

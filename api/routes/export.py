@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import asyncpg
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
@@ -15,6 +14,7 @@ from api.parts import parts_of
 from api.routes.payments import payment_filter
 from api.schemas.export import csv_head, csv_rows
 from runtime.clock import now
+from store.driver import Pool
 from store.payment_export import portions
 from store.payments import PaymentFilter
 
@@ -43,7 +43,7 @@ async def export(
     )
 
 
-async def _lines(pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter) -> AsyncIterator[bytes]:
+async def _lines(pool: Pool, merchant_id: str, wanted: PaymentFilter) -> AsyncIterator[bytes]:
     head = csv_head()
     async for payments in portions(pool, merchant_id, wanted):
         yield head + csv_rows(payments)

@@ -32,6 +32,7 @@ from api.parts import parts_of
 from api.process.live import Watch
 from runtime.clock import now
 from runtime.logs import get_logger
+from store.driver import Pool
 from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
 from store.redis.replies import merchant_channel
 from store.redis.sessions import peek_session
@@ -74,7 +75,7 @@ async def stream(
     return EventSourceResponse(_frames(request, caller, place), headers={"X-Accel-Buffering": "no"})
 
 
-async def _start(pool: asyncpg.Pool, cursor: str | None) -> FeedPlace:
+async def _start(pool: Pool, cursor: str | None) -> FeedPlace:
     if not cursor:
         return await feed_end(pool)
     place = place_of_cursor(cursor)

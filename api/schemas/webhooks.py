@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import asyncpg
 import orjson
 from pydantic import BaseModel, Field
 
 from api.schemas.instant import Instant
 from api.schemas.webhook_endpoints import Body, Moment
+from store.driver import Row
 from store.webhooks.deliveries import Attempt
 from store.webhooks.jobs import Job, LogFilter
 
@@ -87,11 +87,11 @@ class JobShape(BaseModel):
     done: int
 
 
-def delivery_shape(row: asyncpg.Record) -> DeliveryShape:
+def delivery_shape(row: Row) -> DeliveryShape:
     return DeliveryShape.model_validate(_summary(row))
 
 
-def detail_shape(row: asyncpg.Record, attempts: list[Attempt]) -> DeliveryDetailShape:
+def detail_shape(row: Row, attempts: list[Attempt]) -> DeliveryDetailShape:
     body: bytes = row["body"]
     return DeliveryDetailShape.model_validate(
         {
@@ -137,5 +137,5 @@ def job_shape(job: Job) -> JobShape:
     )
 
 
-def _summary(row: asyncpg.Record) -> dict[str, Any]:
+def _summary(row: Row) -> dict[str, Any]:
     return {**{name: row[name] for name in DeliveryShape.model_fields if name != "id"}, "id": str(row["id"])}

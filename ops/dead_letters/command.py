@@ -12,7 +12,6 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
-import asyncpg
 import orjson
 import typer
 
@@ -26,6 +25,7 @@ from ops.log.schemas import RecordKind, sample_of
 from runtime.clock import random_token
 from runtime.settings import Settings
 from store.connections import make_pool
+from store.driver import Pool
 from store.operations.dead_letters import DISCARDED, begin_replay, discard, find_replay, history_of, reopen
 from topics.catalogue import PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.envelope import read_json
@@ -40,7 +40,7 @@ Reason = Annotated[str | None, typer.Option("--reason", help="Only letters with 
 Since = Annotated[str | None, typer.Option("--since", help="Only letters since then: 10m, 2h, or an instant.")]
 
 
-def _with_pool(work: Callable[[Settings, asyncpg.Pool], Awaitable[T]]) -> T:
+def _with_pool(work: Callable[[Settings, Pool], Awaitable[T]]) -> T:
     async def connected(settings: Settings) -> T:
         pool = await make_pool(settings, size=2)
         try:
@@ -85,7 +85,7 @@ def ls(
 ) -> None:
     """Count dead letters by reason and list them. Exit code 1: some are open."""
 
-    async def work(settings: Settings, pool: asyncpg.Pool) -> list[Letter]:
+    async def work(settings: Settings, pool: Pool) -> list[Letter]:
         asked = _selection(settings, topic=topic, reason=reason, since=since, handled_too=handled_too)
         return await letters(settings, pool, asked)
 
@@ -127,7 +127,7 @@ def _summary(letter: Letter) -> dict[str, Any]:
     }
 
 
-async def _letter(settings: Settings, pool: asyncpg.Pool, letter_id: str) -> Letter:
+async def _letter(settings: Settings, pool: Pool, letter_id: str) -> Letter:
     asked = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset({letter_id}), handled_too=True)
     found = await letters(settings, pool, asked)
     if not found:
@@ -143,7 +143,7 @@ def show(
 ) -> None:
     """Show one letter: why, where from, its record, and what happened since."""
 
-    async def work(settings: Settings, pool: asyncpg.Pool) -> dict[str, Any]:
+    async def work(settings: Settings, pool: Pool) -> dict[str, Any]:
         letter = await _letter(settings, pool, letter_id)
         return {
             **_summary(letter),
@@ -188,7 +188,7 @@ def diff(
 ) -> None:
     """Compare a letter's record with the golden sample of its type, and say what its schema has against it."""
 
-    async def work(settings: Settings, pool: asyncpg.Pool) -> tuple[Letter, str]:
+    async def work(settings: Settings, pool: Pool) -> tuple[Letter, str]:
         letter = await _letter(settings, pool, letter_id)
         return letter, await since_then(pool, letter)
 
@@ -239,7 +239,7 @@ def replay(
 ) -> None:  # fmt: skip
     """Send dead letters to where they came from. Dry run unless --apply. Exit code 1: some were refused."""
 
-    async def work(settings: Settings, pool: asyncpg.Pool) -> bool:
+    async def work(settings: Settings, pool: Pool) -> bool:
         if resume is not None:
             chosen, replay_id = await _resumed(settings, pool, resume)
         else:
@@ -262,7 +262,7 @@ def _refuse_unknown(ids: Sequence[str], chosen: Sequence[Letter]) -> None:
         raise AskedWronglyError(f"No open dead letter {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
 
 
-async def _resumed(settings: Settings, pool: asyncpg.Pool, replay_id: str) -> tuple[list[Letter], str]:
+async def _resumed(settings: Settings, pool: Pool, replay_id: str) -> tuple[list[Letter], str]:
     known = await find_replay(pool, replay_id)
     if known is None:
         raise AskedWronglyError(f"There is no replay {replay_id!r}.")
@@ -289,7 +289,7 @@ def _say(chosen: Sequence[Letter], *, force: bool, as_json: bool) -> bool:
 
 async def _send(
     settings: Settings,
-    pool: asyncpg.Pool,
+    pool: Pool,
     replay_id: str,
     chosen: Sequence[Letter],
     *,
@@ -334,7 +334,7 @@ def discard_letters(
     if not reason.strip():
         raise AskedWronglyError("A discard needs a reason.")
 
-    async def work(settings: Settings, pool: asyncpg.Pool) -> list[str]:
+    async def work(settings: Settings, pool: Pool) -> list[str]:
         chosen = await letters(settings, pool, Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids)))
         _refuse_unknown(ids, chosen)
         for letter in chosen:
@@ -358,7 +358,7 @@ def reopen_letters(
     if not reason.strip():
         raise AskedWronglyError("Reopening needs a reason.")
 
-    async def work(settings: Settings, pool: asyncpg.Pool) -> list[str]:
+    async def work(settings: Settings, pool: Pool) -> list[str]:
         asked = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids), handled_too=True)
         chosen = [letter for letter in await letters(settings, pool, asked) if letter.action == DISCARDED]
         missing = set(ids) - {letter.id for letter in chosen}

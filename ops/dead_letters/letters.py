@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from aiokafka import TopicPartition
 
 from runtime.settings import Settings
+from store.driver import Pool
 from store.operations.dead_letters import REOPENED, last_actions, replays_by_subject
 from topics.catalogue import PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.envelope import UndecodableError, decode
@@ -91,7 +91,7 @@ class Selection:
         )
 
 
-async def letters(settings: Settings, pool: asyncpg.Pool, selection: Selection) -> list[Letter]:
+async def letters(settings: Settings, pool: Pool, selection: Selection) -> list[Letter]:
     """Oldest first, at most LETTERS_MAX read."""
     known = Known(await last_actions(pool), await replays_by_subject(pool))
     found: dict[str, Letter] = {}

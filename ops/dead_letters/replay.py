@@ -22,6 +22,7 @@ from ops.console.exit_codes import AskedWronglyError
 from ops.dead_letters.letters import HEADER_REPLAYED, Letter
 from runtime.clock import now
 from runtime.settings import Settings
+from store.driver import Pool
 from store.operations.dead_letters import (
     ReplayRecord,
     decided_since,
@@ -84,7 +85,7 @@ def refusal_of(letter: Letter, *, force: bool) -> Refusal | None:
 class Replayer:
     """One run over the letters of one replay."""
 
-    def __init__(self, settings: Settings, pool: asyncpg.Pool, replay_id: str, *, rate: float, actor: str) -> None:
+    def __init__(self, settings: Settings, pool: Pool, replay_id: str, *, rate: float, actor: str) -> None:
         self._settings = settings
         self._pool = pool
         self._replay_id = replay_id
@@ -224,7 +225,7 @@ class Replayer:
         return f"{self._replay_id}/{letter.id}"
 
 
-async def since_then(pool: asyncpg.Pool, letter: Letter) -> str:
+async def since_then(pool: Pool, letter: Letter) -> str:
     """What happened to a letter's record by another way, for people."""
     try:
         envelope = decode(letter.value)

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
 
-import asyncpg
 import typer
 from redis.exceptions import RedisError
 
@@ -32,6 +31,7 @@ from runtime.clock import now
 from runtime.settings import Settings
 from store.attempts import overdue
 from store.connections import make_pool
+from store.driver import Pool
 from store.operations.inspection import held_deliveries, overdue_deliveries, unreturned
 from store.operations.owed import owed
 from store.redis.clients import make_redis
@@ -90,7 +90,7 @@ async def find_stuck(settings: Settings, patience: float) -> list[Stuck]:
         await pool.close()
 
 
-async def _attempts(pool: asyncpg.Pool, patience: float) -> list[Stuck]:
+async def _attempts(pool: Pool, patience: float) -> list[Stuck]:
     found = await overdue(pool, older_than_seconds=patience, limit=LIMIT)
     says = "no outcome past its deadline"
     waiting = [("payment", one.id, one.deadline_at) for one in found.payments]
@@ -101,7 +101,7 @@ async def _attempts(pool: asyncpg.Pool, patience: float) -> list[Stuck]:
     ]
 
 
-async def _unreturned(pool: asyncpg.Pool) -> list[Stuck]:
+async def _unreturned(pool: Pool) -> list[Stuck]:
     return [
         Stuck(
             "money",
@@ -115,7 +115,7 @@ async def _unreturned(pool: asyncpg.Pool) -> list[Stuck]:
     ]
 
 
-async def _owed(pool: asyncpg.Pool) -> list[Stuck]:
+async def _owed(pool: Pool) -> list[Stuck]:
     return [
         Stuck(
             "owed",
@@ -128,7 +128,7 @@ async def _owed(pool: asyncpg.Pool) -> list[Stuck]:
     ]
 
 
-async def _deliveries(pool: asyncpg.Pool, patience: float) -> list[Stuck]:
+async def _deliveries(pool: Pool, patience: float) -> list[Stuck]:
     rows = await overdue_deliveries(pool, older_than_seconds=patience, limit=LIMIT)
     return [
         Stuck(
@@ -142,7 +142,7 @@ async def _deliveries(pool: asyncpg.Pool, patience: float) -> list[Stuck]:
     ]
 
 
-async def _held(pool: asyncpg.Pool, patience: float) -> list[Stuck]:
+async def _held(pool: Pool, patience: float) -> list[Stuck]:
     found = []
     for row in await held_deliveries(pool, limit=LIMIT):
         seconds = _seconds_since(row["oldest_at"])
@@ -168,7 +168,7 @@ async def _groups(settings: Settings, patience: float) -> list[Stuck]:
     ]
 
 
-async def _letters(settings: Settings, pool: asyncpg.Pool) -> list[Stuck]:
+async def _letters(settings: Settings, pool: Pool) -> list[Stuck]:
     found = await letters(settings, pool, Selection())
     return [
         Stuck("dead letter", letter.id, _seconds_since(letter.at), letter.reason, f"gateway dlq show {letter.id}")

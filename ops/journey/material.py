@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from ops.journey.story import Material
 from runtime.settings import Settings
+from store.driver import Pool
 from store.operations.inspection import EventSeen, bank_attempts, deliveries_of, events_of, refusals_of
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS, WEBHOOKS_DLQ, partition_of
 from topics.locating import SLACK, locate
@@ -31,7 +31,7 @@ class Collected:
     log_missing: str | None
 
 
-async def collect(pool: asyncpg.Pool, settings: Settings, order_id: str) -> Collected:
+async def collect(pool: Pool, settings: Settings, order_id: str) -> Collected:
     """Raises asyncpg's errors. A log that does not answer is said, not raised."""
     events = await events_of(pool, order_id)
     payments, attempts = _attempt_ids(events)

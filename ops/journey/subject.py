@@ -6,11 +6,10 @@ import re
 import uuid
 from dataclasses import dataclass
 
-import asyncpg
-
 from domain.ids import ORDER, PAYMENT, REFUND, is_id, parse_event_id
 from ops.console.exit_codes import AskedWronglyError
 from store.attempts import order_of_attempt
+from store.driver import Pool
 from store.operations.inspection import order_is_known, order_of_command, order_of_delivery, orders_of_request
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}\Z")
@@ -26,7 +25,7 @@ class Subject:
     marks: frozenset[str]
 
 
-async def subject_of(pool: asyncpg.Pool, text: str) -> Subject:
+async def subject_of(pool: Pool, text: str) -> Subject:
     """Raises AskedWronglyError where nothing of this id is known."""
     kind, order_id = await _found(pool, text.strip())
     if order_id is None:
@@ -34,7 +33,7 @@ async def subject_of(pool: asyncpg.Pool, text: str) -> Subject:
     return Subject(kind, order_id, frozenset({text.strip()}))
 
 
-async def _found(pool: asyncpg.Pool, text: str) -> tuple[str, str | None]:
+async def _found(pool: Pool, text: str) -> tuple[str, str | None]:
     if is_id(ORDER, text):
         return "order", text if await order_is_known(pool, text) else None
     if is_id(PAYMENT, text):
@@ -58,7 +57,7 @@ async def _found(pool: asyncpg.Pool, text: str) -> tuple[str, str | None]:
     return "request or command", await _order_of_request(pool, text)
 
 
-async def _order_of_request(pool: asyncpg.Pool, request_id: str) -> str | None:
+async def _order_of_request(pool: Pool, request_id: str) -> str | None:
     orders = await orders_of_request(pool, request_id)
     if len(orders) > 1:
         raise AskedWronglyError(f"Request {request_id!r} is about {len(orders)} orders: {', '.join(sorted(orders))}.")

@@ -14,7 +14,6 @@ import asyncio
 from datetime import datetime
 from typing import Annotated
 
-import asyncpg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,6 +24,7 @@ from ops.console.printing import Json, console, print_json
 from runtime.clock import make_id, now
 from runtime.settings import Settings
 from store.connections import make_pool
+from store.driver import Pool
 from store.webhooks.jobs import (
     JOB,
     REPLAY,
@@ -71,14 +71,14 @@ def replay(
     run(work)
 
 
-async def _known(pool: asyncpg.Pool, job_id: str) -> Job:
+async def _known(pool: Pool, job_id: str) -> Job:
     job = await find_any_job(pool, job_id)
     if job is None:
         raise AskedWronglyError(f"There is no job {job_id!r}.")
     return job
 
 
-async def _opened(pool: asyncpg.Pool, span: Span, *, apply: bool, as_json: bool) -> Job | None:
+async def _opened(pool: Pool, span: Span, *, apply: bool, as_json: bool) -> Job | None:
     """The new job; None after a dry run, which is printed."""
     merchant_id = await merchant_of(pool, span.endpoint_id)
     target = await target_of(pool, merchant_id, span.endpoint_id) if merchant_id else None
@@ -100,7 +100,7 @@ async def _opened(pool: asyncpg.Pool, span: Span, *, apply: bool, as_json: bool)
     return None
 
 
-async def _told(pool: asyncpg.Pool, job: Job, *, wait: bool, as_json: bool) -> None:
+async def _told(pool: Pool, job: Job, *, wait: bool, as_json: bool) -> None:
     """Print the job, at its end where `wait`. Raises GatewayError where it failed or does not move."""
     if wait and job.state not in ENDED:
         job = await _followed(pool, job, quiet=as_json)
@@ -112,7 +112,7 @@ async def _told(pool: asyncpg.Pool, job: Job, *, wait: bool, as_json: bool) -> N
         raise GatewayError(f"{job.id} could not go on: its endpoint is gone.")
 
 
-async def _followed(pool: asyncpg.Pool, job: Job, *, quiet: bool) -> Job:
+async def _followed(pool: Pool, job: Job, *, quiet: bool) -> Job:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
         bar = progress.add_task(job.id, total=max(job.total, 1), completed=job.done)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
-
 from store.analytics.measures import DAY, QUARTER, Measure, floor
+from store.driver import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ SELECT (SELECT count(*) FROM webhook_logs
 """
 
 
-async def totals(pool: asyncpg.Pool, merchant_id: str, spans: Sequence[Span]) -> list[list[Total]]:
+async def totals(pool: Pool, merchant_id: str, spans: Sequence[Span]) -> list[list[Total]]:
     """For each span, in order, every measure's sums by label."""
     pieces = [(number, piece) for number, span in enumerate(spans) for piece in pieces_of(span)]
     rows = await pool.fetch(
@@ -150,7 +149,7 @@ async def totals(pool: asyncpg.Pool, merchant_id: str, spans: Sequence[Span]) ->
 SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCESSED)
 
 
-async def points(pool: asyncpg.Pool, merchant_id: str, span: Span, bucket: timedelta) -> list[Point]:
+async def points(pool: Pool, merchant_id: str, span: Span, bucket: timedelta) -> list[Point]:
     """The measures of SERIES in buckets counted from the span's start; empty buckets are left out."""
     in_utc_days = bucket == timedelta(minutes=DAY) and floor(span.from_at, DAY) == span.from_at
     pieces = pieces_of(span) if in_utc_days else [Piece(QUARTER, span.from_at, span.to_at)]
@@ -167,7 +166,7 @@ async def points(pool: asyncpg.Pool, merchant_id: str, span: Span, bucket: timed
     return [Point(row["at"], Total(row["measure"], row["label"], row["count"], row["amount_minor"])) for row in rows]
 
 
-async def deliveries(pool: asyncpg.Pool, merchant_id: str, span: Span) -> Deliveries:
+async def deliveries(pool: Pool, merchant_id: str, span: Span) -> Deliveries:
     row = await pool.fetchrow(DELIVERIES, merchant_id, span.from_at, span.to_at)
     assert row is not None
     return Deliveries(**dict(row))

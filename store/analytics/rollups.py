@@ -8,12 +8,11 @@ none is passed over. Nothing depends on the log: what is redelivered there is no
 
 from __future__ import annotations
 
-import asyncpg
 import orjson
 
 from runtime.logs import get_logger
 from store.analytics.measures import COUNTED, Cell, Sum, add
-from store.api_keys import Connection
+from store.driver import Connection, Pool, Row
 
 log = get_logger("rollups")
 
@@ -64,12 +63,12 @@ MOVE = "UPDATE rollup_progress SET txid = $2::text::xid8, order_id = $3, sequenc
 RESET = "UPDATE rollup_progress SET txid = '0', order_id = '', sequence = 0 WHERE merchant_id = $1"
 
 
-async def due_merchants(pool: asyncpg.Pool) -> list[str]:
+async def due_merchants(pool: Pool) -> list[str]:
     """Merchants with events that are not folded in yet, some of them where there are many."""
     return [row["id"] for row in await pool.fetch(DUE, DUE_MERCHANTS_MAX)]
 
 
-async def advance(pool: asyncpg.Pool, merchant_id: str, *, events_max: int = STEP_EVENTS_MAX) -> int:
+async def advance(pool: Pool, merchant_id: str, *, events_max: int = STEP_EVENTS_MAX) -> int:
     """Fold the merchant's next events in; how many they were. 0: none, or somebody else is at it."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(BEGIN, merchant_id)
@@ -83,7 +82,7 @@ async def advance(pool: asyncpg.Pool, merchant_id: str, *, events_max: int = STE
     return len(rows)
 
 
-def _folded(rows: list[asyncpg.Record]) -> dict[Cell, Sum]:
+def _folded(rows: list[Row]) -> dict[Cell, Sum]:
     """What the events add. One that cannot be read is a defect of whoever wrote it: passed over, and told."""
     cells: dict[Cell, Sum] = {}
     for row in rows:
@@ -104,12 +103,12 @@ async def _add(connection: Connection, merchant_id: str, cells: dict[Cell, Sum])
     await connection.execute(ADD, merchant_id, *map(list, columns))
 
 
-async def counted_merchants(pool: asyncpg.Pool) -> list[str]:
+async def counted_merchants(pool: Pool) -> list[str]:
     """Merchants of whose events any is folded in."""
     return [row["merchant_id"] for row in await pool.fetch("SELECT merchant_id FROM rollup_progress")]
 
 
-async def forget(pool: asyncpg.Pool, merchant_id: str) -> bool:
+async def forget(pool: Pool, merchant_id: str) -> bool:
     """Rebuild: drop what was counted and begin again. Until it has caught up, the merchant's numbers are too small.
 
     False where nothing of such a merchant was counted.

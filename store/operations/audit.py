@@ -18,6 +18,8 @@ from typing import Any
 
 import asyncpg
 
+from store.driver import Connection, Row
+
 FETCH_ROWS = 5_000
 
 Which = list[str] | tuple[str, str | None]
@@ -141,14 +143,14 @@ class Stream:
     def __init__(self, cursor: Any, *, ahead: bool) -> None:
         self._cursor = cursor
         self._ahead = ahead
-        self._coming: asyncio.Task[list[asyncpg.Record]] | None = None
+        self._coming: asyncio.Task[list[Row]] | None = None
         self.ended = False
 
-    async def next_rows(self) -> list[asyncpg.Record]:
+    async def next_rows(self) -> list[Row]:
         """At most FETCH_ROWS rows; empty at the end."""
         if self.ended:
             return []
-        rows: list[asyncpg.Record] = await (self._coming or self._cursor.fetch(FETCH_ROWS))
+        rows: list[Row] = await (self._coming or self._cursor.fetch(FETCH_ROWS))
         self._coming = None
         self.ended = len(rows) < FETCH_ROWS
         if self._ahead and not self.ended:
@@ -192,24 +194,22 @@ class Snapshot:
     """PostgreSQL's own spelling of which transactions it shows."""
 
     @staticmethod
-    async def open(connection: asyncpg.Connection) -> Snapshot:
+    async def open(connection: Connection) -> Snapshot:
         """Inside a REPEATABLE READ transaction of `connection`, which lasts as long as the snapshot."""
         name = await connection.fetchval("SELECT pg_export_snapshot()")
         row = await connection.fetchrow(SNAPSHOT)
         assert row is not None
         return Snapshot(name, **row)
 
-    async def orders_decided(self, connection: asyncpg.Connection, since: datetime, until: datetime) -> list[str]:
+    async def orders_decided(self, connection: Connection, since: datetime, until: datetime) -> list[str]:
         found: list[str] | None = await connection.fetchval(ORDERS_DECIDED, since, until)
         return found or []
 
-    async def orders_since(self, connection: asyncpg.Connection, since: datetime) -> list[str]:
+    async def orders_since(self, connection: Connection, since: datetime) -> list[str]:
         found: list[str] | None = await connection.fetchval(ORDERS_SINCE, since)
         return found or []
 
-    async def slice_ends(
-        self, connection: asyncpg.Connection, shares: tuple[float, ...], from_orders: int
-    ) -> tuple[str, ...]:
+    async def slice_ends(self, connection: Connection, shares: tuple[float, ...], from_orders: int) -> tuple[str, ...]:
         """Ids below which about these shares of the orders are; none for fewer than `from_orders`."""
         orders = await connection.fetchval(ORDER_COUNT)
         if orders < from_orders:
@@ -219,7 +219,7 @@ class Snapshot:
 
 
 async def open_stream(
-    connection: asyncpg.Connection, table: str, which: Which, *, columns: tuple[str, ...] = (), ahead: bool = False
+    connection: Connection, table: str, which: Which, *, columns: tuple[str, ...] = (), ahead: bool = False
 ) -> Stream:
     """Rows of one table, inside a session that joined the snapshot; alone in it where it is to be `ahead`."""
     key = "id" if table == "orders" else "order_id"
@@ -230,13 +230,13 @@ async def open_stream(
     return Stream(await connection.cursor(query, *arguments), ahead=ahead)
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
+async def connect(dsn: str) -> Connection:
     """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
     return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
 
 
 @asynccontextmanager
-async def joined(dsn: str, snapshot: str) -> AsyncIterator[asyncpg.Connection]:
+async def joined(dsn: str, snapshot: str) -> AsyncIterator[Connection]:
     """Another session that sees the snapshot of this name."""
     connection = await connect(dsn)
     try:
@@ -254,7 +254,7 @@ class Beside:
     Deadlines are looked at whatever their order: partial indexes hold the few attempts that are open.
     """
 
-    def __init__(self, connection: asyncpg.Connection, orders: list[str] | None = None) -> None:
+    def __init__(self, connection: Connection, orders: list[str] | None = None) -> None:
         self._connection = connection
         self._orders = orders
 
@@ -285,7 +285,7 @@ class Beside:
         ]
 
 
-async def chained_events(connection: asyncpg.Connection, below_txid: int) -> AsyncIterator[list[asyncpg.Record]]:
+async def chained_events(connection: Connection, below_txid: int) -> AsyncIterator[list[Row]]:
     """(order id, sequence, txid, payload) of every event of the feed, in that order, inside a snapshot."""
     await connection.execute("SET LOCAL enable_sort = off")
     stream = Stream(await connection.cursor(CHAINED, str(below_txid)), ahead=True)
@@ -293,6 +293,6 @@ async def chained_events(connection: asyncpg.Connection, below_txid: int) -> Asy
         yield rows
 
 
-async def deployment_id(connection: asyncpg.Connection) -> str:
+async def deployment_id(connection: Connection) -> str:
     """The name of this deployment's history."""
     return str(await connection.fetchval("SELECT id FROM deployment"))

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import astuple, dataclass
 
-import asyncpg
-
+from store.driver import Connection, Row
 from store.operations.audit import FETCH_ROWS
 
 # What an endpoint subscribed to from `since` to `until`. webhook_filters_pkey
@@ -121,7 +120,7 @@ class Deliveries:
     Deliveries that wait are looked at whatever their order: a partial index holds the few there are.
     """
 
-    def __init__(self, connection: asyncpg.Connection, orders: list[str] | None = None) -> None:
+    def __init__(self, connection: Connection, orders: list[str] | None = None) -> None:
         self._connection = connection
         self._orders = orders
 
@@ -139,7 +138,7 @@ class Deliveries:
 class Analytics:
     """The rollups, inside a session that joined the snapshot."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def places(self) -> dict[str, tuple[int, str, int]]:
@@ -147,7 +146,7 @@ class Analytics:
         rows = await self._connection.fetch(COUNTED_UP_TO)
         return {row["merchant_id"]: (row["txid"], row["order_id"], row["sequence"]) for row in rows}
 
-    async def quarters(self) -> AsyncIterator[list[asyncpg.Record]]:
+    async def quarters(self) -> AsyncIterator[list[Row]]:
         """Rows of quarters of an hour, FETCH_ROWS at a time."""
         cursor = await self._connection.cursor(ROLLUPS)
         while rows := await cursor.fetch(FETCH_ROWS):

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
-import asyncpg
-
+from store.driver import Connection
 from store.operations.audit import Snapshot
 
 RECHECK_MAX = 10_000
@@ -136,7 +135,7 @@ class SightDifference:
 class Runs:
     """Runs of records."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._made = False
 
@@ -158,11 +157,11 @@ class Runs:
 class Sights:
     """The topic's records in a temporary table."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @staticmethod
-    async def open(connection: asyncpg.Connection) -> Sights:
+    async def open(connection: Connection) -> Sights:
         assert not connection.is_in_transaction()
         for statement in (*SIGHTS_SETTINGS, SIGHTS_TABLE):
             await connection.execute(statement)
@@ -185,11 +184,11 @@ class Sights:
 class CommandSights:
     """Records of the commands topic in a temporary table."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @staticmethod
-    async def open(connection: asyncpg.Connection) -> CommandSights:
+    async def open(connection: Connection) -> CommandSights:
         assert not connection.is_in_transaction()
         for statement in (COMMANDS_SETTINGS, COMMANDS_TABLE):
             await connection.execute(statement)
@@ -207,7 +206,7 @@ class CommandSights:
         return [CommandDifference(*row) for row in rows]
 
 
-async def digests_now(connection: asyncpg.Connection, events: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+async def digests_now(connection: Connection, events: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
     """Digest of each event that the table holds by now, outside any snapshot."""
     rows = await connection.fetch(DIGESTS_NOW, [order_id for order_id, _ in events], [number for _, number in events])
     return {(row["order_id"], row["sequence"]): row["digest"] for row in rows}

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
 import orjson
+
+from store.driver import Pool
 
 KEPT_DAYS = 90
 """Long enough to see when a difference first appeared."""
@@ -53,7 +54,7 @@ def differences_now(whole: PastAudit | None, recent: PastAudit | None) -> dict[s
 class AuditStore:
     """The audits of this deployment."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def now(self) -> datetime:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 import orjson
+
+from store.driver import Connection, Pool
 
 # dlq_actions_letter: the last word on each letter
 LAST_ACTIONS = """
@@ -80,35 +81,35 @@ class ReplayRecord:
     sending_at: datetime
 
 
-async def last_actions(pool: asyncpg.Pool) -> dict[str, dict[str, Any]]:
+async def last_actions(pool: Pool) -> dict[str, dict[str, Any]]:
     """Letter id -> the last thing that was done about it."""
     return {row["letter_id"]: dict(row) for row in await pool.fetch(LAST_ACTIONS)}
 
 
-async def history_of(pool: asyncpg.Pool, letter_id: str) -> list[dict[str, Any]]:
+async def history_of(pool: Pool, letter_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in await pool.fetch(HISTORY, letter_id)]
 
 
-async def discard(pool: asyncpg.Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
+async def discard(pool: Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
     """Write down that this letter needs nothing more. It stays on the log."""
     await pool.execute(AUDIT, letter_id, topic, DISCARDED, reason, actor, None, None)
 
 
-async def reopen(pool: asyncpg.Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
+async def reopen(pool: Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
     """Take a discard back: the letter is open again, and both actions stay in its history."""
     await pool.execute(AUDIT, letter_id, topic, REOPENED, reason, actor, None, None)
 
 
-async def replays_by_subject(pool: asyncpg.Pool) -> dict[str, int]:
+async def replays_by_subject(pool: Pool) -> dict[str, int]:
     """Id of a command or delivery -> how many of its letters were replayed."""
     return {row["subject"]: row["times"] for row in await pool.fetch(REPLAYS)}
 
 
-async def begin_replay(pool: asyncpg.Pool, replay_id: str, topic: str, letters: Sequence[str], actor: str) -> None:
+async def begin_replay(pool: Pool, replay_id: str, topic: str, letters: Sequence[str], actor: str) -> None:
     await pool.execute(BEGIN, replay_id, topic, orjson.dumps(list(letters)).decode(), actor)
 
 
-async def find_replay(pool: asyncpg.Pool, replay_id: str) -> Replay | None:
+async def find_replay(pool: Pool, replay_id: str) -> Replay | None:
     row = await pool.fetchrow(REPLAY, replay_id)
     if row is None:
         return None
@@ -116,22 +117,22 @@ async def find_replay(pool: asyncpg.Pool, replay_id: str) -> Replay | None:
     return Replay(row["id"], row["topic"], letters, row["actor"], row["finished_at"])
 
 
-async def replay_records(pool: asyncpg.Pool, replay_id: str) -> dict[str, ReplayRecord]:
+async def replay_records(pool: Pool, replay_id: str) -> dict[str, ReplayRecord]:
     """Letter id -> its record, for those the replay has come to."""
     return {row["letter_id"]: ReplayRecord(**row) for row in await pool.fetch(RECORDS, replay_id)}
 
 
-async def lock_replay(connection: asyncpg.Connection, replay_id: str) -> bool:
+async def lock_replay(connection: Connection, replay_id: str) -> bool:
     """False where another process works on it. Let go when the connection closes, however it closes."""
     return bool(await connection.fetchval(LOCK, replay_id))
 
 
-async def mark_sending(pool: asyncpg.Pool, replay_id: str, letter_id: str, *, to_topic: str, partition: int) -> None:
+async def mark_sending(pool: Pool, replay_id: str, letter_id: str, *, to_topic: str, partition: int) -> None:
     await pool.execute(SENDING, replay_id, letter_id, to_topic, partition)
 
 
 async def mark_sent(
-    pool: asyncpg.Pool,
+    pool: Pool,
     replay_id: str,
     letter_id: str,
     *,
@@ -147,17 +148,17 @@ async def mark_sent(
         await connection.execute(AUDIT, letter_id, topic, "replayed", reason, actor, replay_id, subject)
 
 
-async def finish_replay(pool: asyncpg.Pool, replay_id: str) -> None:
+async def finish_replay(pool: Pool, replay_id: str) -> None:
     await pool.execute(FINISH, replay_id)
 
 
-async def delivery_state(pool: asyncpg.Pool, log_id: uuid.UUID) -> tuple[str, str, int] | None:
+async def delivery_state(pool: Pool, log_id: uuid.UUID) -> tuple[str, str, int] | None:
     """(merchant id, status, attempts made) of a webhook delivery."""
     row = await pool.fetchrow(DELIVERY, log_id)
     return None if row is None else (row["merchant_id"], row["status"], row["attempts"])
 
 
-async def decided_since(pool: asyncpg.Pool, command_id: str) -> tuple[bool, datetime] | None:
+async def decided_since(pool: Pool, command_id: str) -> tuple[bool, datetime] | None:
     """(rejected, when) where a command of this id has been decided: its acceptance, else its last refusal."""
     row = await pool.fetchrow(DECIDED, command_id)
     return None if row is None else (row["rejected"], row["decided_at"])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 import orjson
 
 from store.commands import Request
+from store.driver import Pool
 
 JsonObject = dict[str, Any]
 
@@ -134,7 +134,7 @@ class EventSeen:
         return self.decided_at or self.at
 
 
-async def events_of(pool: asyncpg.Pool, order_id: str, *, after: int = 0) -> list[EventSeen]:
+async def events_of(pool: Pool, order_id: str, *, after: int = 0) -> list[EventSeen]:
     """The order's events above sequence `after`, in sequence."""
     return [
         EventSeen(row["sequence"], row["type"], row["at"], row["decided_at"], orjson.loads(row["payload"]))
@@ -142,12 +142,12 @@ async def events_of(pool: asyncpg.Pool, order_id: str, *, after: int = 0) -> lis
     ]
 
 
-async def bank_attempts(pool: asyncpg.Pool, attempt_ids: Sequence[str]) -> list[JsonObject]:
+async def bank_attempts(pool: Pool, attempt_ids: Sequence[str]) -> list[JsonObject]:
     """What the bank's books say of these payments and refunds."""
     return [dict(row) for row in await pool.fetch(ATTEMPTS_AT_BANK, attempt_ids)]
 
 
-async def deliveries_of(pool: asyncpg.Pool, payment_ids: Sequence[str]) -> list[JsonObject]:
+async def deliveries_of(pool: Pool, payment_ids: Sequence[str]) -> list[JsonObject]:
     """Webhook deliveries of these payments, each with its `made` attempts."""
     rows = [dict(row) for row in await pool.fetch(DELIVERIES, payment_ids)]
     attempts = await pool.fetch(DELIVERY_ATTEMPTS, [row["id"] for row in rows]) if rows else []
@@ -156,41 +156,41 @@ async def deliveries_of(pool: asyncpg.Pool, payment_ids: Sequence[str]) -> list[
     return rows
 
 
-async def orders_of_request(pool: asyncpg.Pool, request_id: str) -> list[str]:
+async def orders_of_request(pool: Pool, request_id: str) -> list[str]:
     """Orders that a request's events belong to, at most 20."""
     return [row["order_id"] for row in await pool.fetch(REQUEST_ORDERS, request_id)]
 
 
-async def refusals_of(pool: asyncpg.Pool, requests: Sequence[Request]) -> dict[Request, str]:
+async def refusals_of(pool: Pool, requests: Sequence[Request]) -> dict[Request, str]:
     """Request -> why it was refused, for those that were."""
     rows = await pool.fetch(REFUSALS, [command_id for command_id, _ in requests], [nonce for _, nonce in requests])
     return {(row["id"], row["nonce"]): str(orjson.loads(row["reply"])["description"]) for row in rows}
 
 
-async def order_of_delivery(pool: asyncpg.Pool, log_id: uuid.UUID) -> str | None:
+async def order_of_delivery(pool: Pool, log_id: uuid.UUID) -> str | None:
     order_id: str | None = await pool.fetchval(DELIVERY_ORDER, log_id)
     return order_id
 
 
-async def order_of_command(pool: asyncpg.Pool, command_id: str) -> str | None:
+async def order_of_command(pool: Pool, command_id: str) -> str | None:
     order_id: str | None = await pool.fetchval(COMMAND_ORDER, command_id)
     return order_id
 
 
-async def order_is_known(pool: asyncpg.Pool, order_id: str) -> bool:
+async def order_is_known(pool: Pool, order_id: str) -> bool:
     return await pool.fetchval(ORDER_THERE, order_id) is not None
 
 
-async def overdue_deliveries(pool: asyncpg.Pool, *, older_than_seconds: float, limit: int) -> list[JsonObject]:
+async def overdue_deliveries(pool: Pool, *, older_than_seconds: float, limit: int) -> list[JsonObject]:
     """Deliveries whose next attempt should have been made, the longest overdue first."""
     return [dict(row) for row in await pool.fetch(OVERDUE_DELIVERIES, older_than_seconds, limit)]
 
 
-async def unreturned(pool: asyncpg.Pool, *, limit: int) -> list[JsonObject]:
+async def unreturned(pool: Pool, *, limit: int) -> list[JsonObject]:
     """Payments that the bank charged too late and has not given back, with its refusals, the longest waiting first."""
     return [dict(row) for row in await pool.fetch(UNRETURNED, limit)]
 
 
-async def held_deliveries(pool: asyncpg.Pool, *, limit: int) -> list[JsonObject]:
+async def held_deliveries(pool: Pool, *, limit: int) -> list[JsonObject]:
     """Endpoints at which deliveries are held, those with the most first."""
     return [dict(row) for row in await pool.fetch(HELD_DELIVERIES, limit)]

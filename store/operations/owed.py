@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
+from store.driver import Pool
 
 _OPEN = """
   FROM payments p
@@ -66,17 +66,17 @@ class OwedByMerchant:
     payments: list[str]
 
 
-async def owed(pool: asyncpg.Pool, *, limit: int) -> list[Owed]:
+async def owed(pool: Pool, *, limit: int) -> list[Owed]:
     """Open debts of all merchants, the oldest first."""
     return [Owed(**row) for row in await pool.fetch(OPEN, limit)]
 
 
-async def owed_totals(pool: asyncpg.Pool) -> dict[str, int]:
+async def owed_totals(pool: Pool) -> dict[str, int]:
     """Currency -> minor units open."""
     return {row["currency"]: row["amount"] for row in await pool.fetch(TOTALS)}
 
 
-async def owed_by(pool: asyncpg.Pool, merchant_id: str, currency: str, *, limit: int) -> OwedByMerchant:
+async def owed_by(pool: Pool, merchant_id: str, currency: str, *, limit: int) -> OwedByMerchant:
     """What one merchant owes in one currency."""
     total = await pool.fetchrow(TOTAL_OF_MERCHANT, merchant_id, currency)
     assert total is not None
@@ -84,6 +84,6 @@ async def owed_by(pool: asyncpg.Pool, merchant_id: str, currency: str, *, limit:
     return OwedByMerchant(total["count"], total["amount"], [row["payment_id"] for row in rows])
 
 
-async def settle_owed(pool: asyncpg.Pool, payment_id: str, note: str) -> bool:
+async def settle_owed(pool: Pool, payment_id: str, note: str) -> bool:
     """Note the payment's debt as settled; False where nothing of it is open."""
     return await pool.fetchval(SETTLE, payment_id, note) is not None

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
+from store.driver import Connection, Row
 
 TABLES = ("orders", "payments", "refunds")
 FETCH_ROWS = 5_000
@@ -69,7 +69,7 @@ class Difference:
 class Shadow:
     """The schema `rebuild` over one connection."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def prepare(self) -> None:
@@ -83,7 +83,7 @@ class Shadow:
         await self._connection.execute(HISTORY_INDEX)
         await self._connection.execute("ANALYZE rebuild.history")
 
-    async def history(self) -> AsyncIterator[list[asyncpg.Record]]:
+    async def history(self) -> AsyncIterator[list[Row]]:
         """(order id, payload) of every event once, in order, FETCH_ROWS at a time. Inside a transaction.
 
         Whole payloads are not to be sorted: the index has them in order.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-import asyncpg
+from store.driver import Pool
 
 # commands_pkey
 COMMAND = """
@@ -137,7 +137,7 @@ class Promise:
 class Repairs:
     """The rows that repairs touch. Each method that writes returns whether anything was changed."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self.pool = pool
 
     async def note(self, *, kind: str, subject: str, did: str, actor: str) -> None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from domain.delivery import Due
+from store.driver import Pool, Row
 from store.paging import planned
 from store.webhooks.jobs import LogFilter
 from store.webhooks.recording import due_of
@@ -78,8 +77,8 @@ class Attempt:
 
 
 async def list_logs(
-    pool: asyncpg.Pool, merchant_id: str, wanted: LogFilter, *, limit: int, offset: int
-) -> tuple[list[asyncpg.Record], int]:
+    pool: Pool, merchant_id: str, wanted: LogFilter, *, limit: int, offset: int
+) -> tuple[list[Row], int]:
     """One page, newest first, and how many match in all."""
     arguments = (
         merchant_id, wanted.status, wanted.event, wanted.endpoint_id, wanted.payment_id, wanted.begins_at,
@@ -90,19 +89,17 @@ async def list_logs(
         return rows, int(await connection.fetchval(COUNT, *arguments))
 
 
-async def find_log(
-    pool: asyncpg.Pool, merchant_id: str, log_id: uuid.UUID
-) -> tuple[asyncpg.Record, list[Attempt]] | None:
+async def find_log(pool: Pool, merchant_id: str, log_id: uuid.UUID) -> tuple[Row, list[Attempt]] | None:
     """The delivery with its body, and its attempts in order."""
     row = await pool.fetchrow(DETAIL, merchant_id, log_id)
     return None if row is None else (row, await attempts_of(pool, log_id))
 
 
-async def attempts_of(pool: asyncpg.Pool, log_id: uuid.UUID) -> list[Attempt]:
+async def attempts_of(pool: Pool, log_id: uuid.UUID) -> list[Attempt]:
     return [Attempt(**row) for row in await pool.fetch(ATTEMPTS, log_id)]
 
 
-async def reopen_log(pool: asyncpg.Pool, merchant_id: str, log_id: uuid.UUID, at: datetime) -> Due | None:
+async def reopen_log(pool: Pool, merchant_id: str, log_id: uuid.UUID, at: datetime) -> Due | None:
     """Begin the schedule of one delivery anew, now, whatever came of it. None where the merchant has no such one.
 
     Raises NotRetryableError where the endpoint is off or deleted, or an earlier event of the payment is undecided.
@@ -116,7 +113,7 @@ async def reopen_log(pool: asyncpg.Pool, merchant_id: str, log_id: uuid.UUID, at
     return due_of(row)
 
 
-def _check_retryable(place: asyncpg.Record) -> None:
+def _check_retryable(place: Row) -> None:
     if place["deleted"]:
         raise NotRetryableError("The webhook endpoint was deleted")
     if not place["active"]:

@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
 import orjson
 import redis.asyncio as redis
-from asyncpg.pool import PoolConnectionProxy
 from redis.exceptions import RedisError
 
 from domain.delivery import ENDPOINT_DISABLED, ENDPOINT_RECOVERED, Due, log_id
 from runtime.logs import get_logger
+from store.driver import Connection, Pool, Row
 from store.redis.replies import merchant_channel
 from store.webhooks.planning import Draft, insert_unordered
 from topics.delivery import webhook_body
@@ -70,9 +69,7 @@ class Switch:
     dues: tuple[Due, ...]
 
 
-async def record_switches(
-    connection: PoolConnectionProxy[asyncpg.Record], endpoint_ids: Sequence[str], at: datetime
-) -> tuple[Switch, ...]:
+async def record_switches(connection: Connection, endpoint_ids: Sequence[str], at: datetime) -> tuple[Switch, ...]:
     """Plan the events of endpoints that this transaction switched off or on."""
     if not endpoint_ids:
         return ()
@@ -80,7 +77,7 @@ async def record_switches(
     return tuple([await _record(connection, row, at) for row in rows])
 
 
-async def switches_since(pool: asyncpg.Pool, merchant_id: str, at: datetime) -> list[str]:
+async def switches_since(pool: Pool, merchant_id: str, at: datetime) -> list[str]:
     """The last switch of each of the merchant's endpoints after `at`, oldest first, as the live feed's JSON."""
     return [row["switched_event"] for row in await pool.fetch(SINCE, merchant_id, at)]
 
@@ -95,7 +92,7 @@ async def announce(client: redis.Redis, switches: Sequence[Switch]) -> None:
         log.warning("switch_not_announced", error=repr(error))
 
 
-async def _record(connection: PoolConnectionProxy[asyncpg.Record], row: asyncpg.Record, at: datetime) -> Switch:
+async def _record(connection: Connection, row: Row, at: datetime) -> Switch:
     kind = ENDPOINT_RECOVERED if row["active"] else ENDPOINT_DISABLED
     event_id = f"evt_{row['id'][-16:]}_{int(at.timestamp() * 1_000)}"
     endpoint = _public(row)
@@ -109,7 +106,7 @@ async def _record(connection: PoolConnectionProxy[asyncpg.Record], row: asyncpg.
     return Switch(row["merchant_id"], kind, event, tuple(await insert_unordered(connection, drafts, at)))
 
 
-def _public(row: asyncpg.Record) -> dict[str, object]:
+def _public(row: Row) -> dict[str, object]:
     """What other endpoints learn: the URL without its query, which may hold a token."""
     return {
         "id": row["id"],

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from domain.delivery import PREVIOUS_SECRETS_MAX, ROTATION_OVERLAP, OffReason
+from store.driver import Pool, Row
 from store.webhooks.endpoint_events import Switch, record_switches
 
 ENDPOINTS_MAX = 50
@@ -103,7 +102,7 @@ RETURNING id
 """
 
 
-async def insert_endpoint(pool: asyncpg.Pool, new: NewEndpoint) -> Endpoint:
+async def insert_endpoint(pool: Pool, new: NewEndpoint) -> Endpoint:
     """Raises TooManyEndpointsError, or UniqueViolationError for a second config endpoint."""
     async with pool.acquire() as connection, connection.transaction():
         # One merchant's endpoints are counted by one request at a time.
@@ -120,16 +119,16 @@ async def insert_endpoint(pool: asyncpg.Pool, new: NewEndpoint) -> Endpoint:
     return _endpoint_of(row)
 
 
-async def list_endpoints(pool: asyncpg.Pool, merchant_id: str) -> list[Endpoint]:
+async def list_endpoints(pool: Pool, merchant_id: str) -> list[Endpoint]:
     """Oldest first."""
     return [_endpoint_of(row) for row in await pool.fetch(LIST, merchant_id)]
 
 
-async def find_endpoint(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> Endpoint | None:
+async def find_endpoint(pool: Pool, merchant_id: str, endpoint_id: str) -> Endpoint | None:
     return _maybe(await pool.fetchrow(FIND, merchant_id, endpoint_id))
 
 
-async def find_config(pool: asyncpg.Pool, merchant_id: str) -> Endpoint | None:
+async def find_config(pool: Pool, merchant_id: str) -> Endpoint | None:
     """The endpoint behind /webhooks/config."""
     return _maybe(await pool.fetchrow(FIND_CONFIG, merchant_id))
 
@@ -143,7 +142,7 @@ class Changed:
 
 
 async def change_endpoint(
-    pool: asyncpg.Pool, merchant_id: str, endpoint_id: str, changes: dict[str, Any], at: datetime
+    pool: Pool, merchant_id: str, endpoint_id: str, changes: dict[str, Any], at: datetime
 ) -> Changed | None:
     """Set columns of CHANGEABLE. Switching on forgets earlier failures; what was held goes out within a second."""
     assignments, values = _assignments(changes)
@@ -177,7 +176,7 @@ def _assignments(changes: dict[str, Any]) -> tuple[str, list[Any]]:
 
 
 async def rotate_secret(
-    pool: asyncpg.Pool,
+    pool: Pool,
     merchant_id: str,
     endpoint_id: str,
     *,
@@ -204,22 +203,22 @@ async def rotate_secret(
     return _maybe(rotated)
 
 
-def _still_signing(row: asyncpg.Record, at: datetime) -> list[tuple[bytes, datetime]]:
+def _still_signing(row: Row, at: datetime) -> list[tuple[bytes, datetime]]:
     """The secret that is replaced now, and earlier ones that have not ended; newest first."""
     earlier = zip(row["previous_secrets_sealed"], row["previous_secrets_expire_at"], strict=True)
     return [(row["secret_sealed"], at + ROTATION_OVERLAP), *((sealed, end) for sealed, end in earlier if end > at)]
 
 
-async def delete_endpoint(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> bool:
+async def delete_endpoint(pool: Pool, merchant_id: str, endpoint_id: str) -> bool:
     """True where there was one. Its undecided deliveries end as failed, with a dead letter each."""
     return await pool.fetchval(DELETE, merchant_id, endpoint_id) is not None
 
 
-def _maybe(row: asyncpg.Record | None) -> Endpoint | None:
+def _maybe(row: Row | None) -> Endpoint | None:
     return None if row is None else _endpoint_of(row)
 
 
-def _endpoint_of(row: asyncpg.Record | None) -> Endpoint:
+def _endpoint_of(row: Row | None) -> Endpoint:
     assert row is not None
     values = dict(row)
     values["events"] = tuple(values["events"])

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 import orjson
 
 from domain.delivery import DEFAULT_EVENTS, TEST_EVENT, is_ordered
+from store.driver import Pool, Row
 from store.webhooks.planning import Draft, Target, drafts_of
 from topics.delivery import event_webhook_body
 from topics.envelope import decode
@@ -134,7 +134,7 @@ SELECT log.id, log.merchant_id, log.endpoint_id, log.event_id, log.event, log.or
 _FIRST_LOG = ("0001-01-01T00:00:00+00:00", "00000000-0000-0000-0000-000000000000")
 
 
-async def target_of(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> Target | None:
+async def target_of(pool: Pool, merchant_id: str, endpoint_id: str) -> Target | None:
     """The endpoint as the planner sees it; None where the merchant has no such endpoint."""
     row = await pool.fetchrow(TARGET, endpoint_id, merchant_id)
     if row is None:
@@ -142,19 +142,19 @@ async def target_of(pool: asyncpg.Pool, merchant_id: str, endpoint_id: str) -> T
     return Target(row["id"], row["merchant_id"], tuple(row["events"]), row["ordering"], row["active"])
 
 
-async def count_replay(pool: asyncpg.Pool, target: Target, span: Span) -> int:
+async def count_replay(pool: Pool, target: Target, span: Span) -> int:
     """How many events a replay would send."""
     count = await pool.fetchval(COUNT_EVENTS, *_span_arguments(target, span))
     return int(count)
 
 
-async def count_retry(pool: asyncpg.Pool, merchant_id: str, wanted: LogFilter) -> int:
+async def count_retry(pool: Pool, merchant_id: str, wanted: LogFilter) -> int:
     """How many ended deliveries match."""
     return int(await pool.fetchval(COUNT_LOGS, *_log_arguments(merchant_id, wanted)))
 
 
 async def open_job(
-    pool: asyncpg.Pool, *, job_id: str, merchant_id: str, kind: str, wanted: Span | LogFilter, total: int
+    pool: Pool, *, job_id: str, merchant_id: str, kind: str, wanted: Span | LogFilter, total: int
 ) -> Job:
     """Put a job on record; a forwarder takes it up within a second."""
     row = await pool.fetchrow(INSERT, job_id, merchant_id, kind, orjson.dumps(wanted).decode(), total)
@@ -162,29 +162,29 @@ async def open_job(
     return _job_of(row)
 
 
-async def find_job(pool: asyncpg.Pool, merchant_id: str, job_id: str) -> Job | None:
+async def find_job(pool: Pool, merchant_id: str, job_id: str) -> Job | None:
     row = await pool.fetchrow(FIND, job_id, merchant_id)
     return None if row is None else _job_of(row)
 
 
-async def find_any_job(pool: asyncpg.Pool, job_id: str) -> Job | None:
+async def find_any_job(pool: Pool, job_id: str) -> Job | None:
     """For operators: whoever's it is."""
     row = await pool.fetchrow(FIND_ANY, job_id)
     return None if row is None else _job_of(row)
 
 
-async def merchant_of(pool: asyncpg.Pool, endpoint_id: str) -> str | None:
+async def merchant_of(pool: Pool, endpoint_id: str) -> str | None:
     """For operators: whose endpoint it is; None where there is no such endpoint."""
     owner: str | None = await pool.fetchval(OWNER, endpoint_id)
     return owner
 
 
-async def open_jobs(pool: asyncpg.Pool) -> list[Job]:
+async def open_jobs(pool: Pool) -> list[Job]:
     """Jobs that are not done, oldest first."""
     return [_job_of(row) for row in await pool.fetch(OPEN)]
 
 
-async def next_chunk(pool: asyncpg.Pool, job: Job, *, limit: int) -> Chunk | None:
+async def next_chunk(pool: Pool, job: Job, *, limit: int) -> Chunk | None:
     """What comes after the job's cursor; None where its endpoint is gone."""
     match job.filter:
         case Span() as span:
@@ -194,12 +194,12 @@ async def next_chunk(pool: asyncpg.Pool, job: Job, *, limit: int) -> Chunk | Non
             return await _next_logs(pool, job, wanted, limit)
 
 
-async def advance(pool: asyncpg.Pool, job: Job, *, state: str, cursor: str, done: int) -> None:
+async def advance(pool: Pool, job: Job, *, state: str, cursor: str, done: int) -> None:
     """Move the job on, unless somebody else did."""
     await pool.execute(ADVANCE, job.id, job.cursor, state, cursor, done)
 
 
-async def _next_events(pool: asyncpg.Pool, job: Job, target: Target, span: Span, limit: int) -> Chunk:
+async def _next_events(pool: Pool, job: Job, target: Target, span: Span, limit: int) -> Chunk:
     txid, order_id, sequence = job.cursor.split(",") if job.cursor else ("0", "", "0")
     arguments = _span_arguments(target, span)
     rows = await pool.fetch(NEXT_EVENTS, *arguments, int(txid), order_id, int(sequence), limit)
@@ -213,7 +213,7 @@ async def _next_events(pool: asyncpg.Pool, job: Job, target: Target, span: Span,
     return Chunk(drafts, f"{last['txid']},{last['order_id']},{last['sequence']}")
 
 
-async def _next_logs(pool: asyncpg.Pool, job: Job, wanted: LogFilter, limit: int) -> Chunk:
+async def _next_logs(pool: Pool, job: Job, wanted: LogFilter, limit: int) -> Chunk:
     created_at, log_id = job.cursor.split(",") if job.cursor else _FIRST_LOG
     arguments = _log_arguments(job.merchant_id, wanted)
     rows = await pool.fetch(NEXT_LOGS, *arguments, datetime.fromisoformat(created_at), log_id, limit)
@@ -223,7 +223,7 @@ async def _next_logs(pool: asyncpg.Pool, job: Job, wanted: LogFilter, limit: int
     return Chunk(drafts, f"{rows[-1]['created_at'].isoformat()},{rows[-1]['id']}")
 
 
-def _draft_of(row: asyncpg.Record) -> Draft:
+def _draft_of(row: Row) -> Draft:
     names = ("id", "merchant_id", "endpoint_id", "event_id", "event", "order_id", "payment_id", "sequence", "body")
     return Draft(
         **{name: row[name] for name in names},
@@ -245,7 +245,7 @@ def _log_arguments(merchant_id: str, wanted: LogFilter) -> Sequence[Any]:
     )  # fmt: skip
 
 
-def _job_of(row: asyncpg.Record) -> Job:
+def _job_of(row: Row) -> Job:
     stored = orjson.loads(row["filter"])
     for name in ("begins_at", "ends_at"):
         if stored[name] is not None:

@@ -12,10 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-from asyncpg.pool import PoolConnectionProxy
-
 from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
+from store.driver import Connection, Pool
 from topics.envelope import Envelope
 
 # webhooks_merchant
@@ -120,7 +118,7 @@ def drafts_of(event: Envelope, targets: Sequence[Target], *, body: bytes) -> lis
     ]
 
 
-async def targets_of(pool: asyncpg.Pool, merchant_ids: Iterable[str]) -> dict[str, list[Target]]:
+async def targets_of(pool: Pool, merchant_ids: Iterable[str]) -> dict[str, list[Target]]:
     """Merchant id -> its endpoints, those that are off included (their deliveries are held)."""
     found: dict[str, list[Target]] = {}
     for row in await pool.fetch(ENDPOINTS, sorted(set(merchant_ids))):
@@ -129,7 +127,7 @@ async def targets_of(pool: asyncpg.Pool, merchant_ids: Iterable[str]) -> dict[st
     return found
 
 
-async def plan_deliveries(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime) -> list[Due]:
+async def plan_deliveries(pool: Pool, drafts: Sequence[Draft], at: datetime) -> list[Due]:
     """Write the rows that are missing; returns what has to be on the deliveries topic now.
 
     That includes first attempts planned before whose record may not have been written (the planner died in between).
@@ -137,14 +135,12 @@ async def plan_deliveries(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datet
     return await _write(pool, drafts, at, job_id=None)
 
 
-async def replay_deliveries(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str) -> list[Due]:
+async def replay_deliveries(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str) -> list[Due]:
     """As plan_deliveries, but rows that ended are opened again with a new schedule, once for each job."""
     return await _write(pool, drafts, at, job_id=job_id)
 
 
-async def insert_unordered(
-    connection: PoolConnectionProxy[asyncpg.Record], drafts: Sequence[Draft], at: datetime
-) -> list[Due]:
+async def insert_unordered(connection: Connection, drafts: Sequence[Draft], at: datetime) -> list[Due]:
     """New rows of events that belong to no payment, in the caller's transaction; returns what to publish after it."""
     if not drafts:
         return []
@@ -153,7 +149,7 @@ async def insert_unordered(
     return [_due(draft, 1) for draft, status in fresh if status == DeliveryStatus.PENDING]
 
 
-async def _write(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str | None) -> list[Due]:
+async def _write(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str | None) -> list[Due]:
     if not drafts:
         return []
     async with pool.acquire() as connection, connection.transaction():
@@ -175,9 +171,7 @@ async def _write(pool: asyncpg.Pool, drafts: Sequence[Draft], at: datetime, *, j
     return [due for due in ready if due.log_id not in new_ids or due.log_id in written]
 
 
-async def _known(
-    connection: PoolConnectionProxy[asyncpg.Record], drafts: Sequence[Draft]
-) -> dict[tuple[str, str | None], list[_Known]]:
+async def _known(connection: Connection, drafts: Sequence[Draft]) -> dict[tuple[str, str | None], list[_Known]]:
     payment_ids = sorted({draft.payment_id for draft in drafts if draft.payment_id is not None})
     endpoint_ids = sorted({draft.endpoint_id for draft in drafts})
     known: dict[tuple[str, str | None], list[_Known]] = {}

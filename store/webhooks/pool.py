@@ -11,6 +11,7 @@ import asyncpg
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.connections import make_pool
+from store.driver import Pool
 
 log = get_logger("webhook_store")
 
@@ -27,7 +28,7 @@ RETRY_SECONDS = 45.0
 PAUSE_SECONDS = 0.2
 
 
-async def make_webhook_pool(settings: Settings, *, size: int) -> asyncpg.Pool:
+async def make_webhook_pool(settings: Settings, *, size: int) -> Pool:
     """A pool whose look-ups by key never turn into scans: a plan made while a table is small is kept for long."""
     return await make_pool(settings, size=size, lazy=True, name="gateway-webhooks", enable_seqscan="off")
 

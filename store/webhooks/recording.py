@@ -11,16 +11,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import asyncpg
 import orjson
-from asyncpg.pool import PoolConnectionProxy
 
 from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, Answer, DeliveryStatus, Due, Sent
+from store.driver import Connection, Pool, Row
 from store.webhooks.endpoint_events import Switch, record_switches
-
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 # webhook_logs_pkey, webhooks_pkey
 LOAD = """
@@ -188,12 +185,12 @@ class Recorded:
     switches: tuple[Switch, ...] = ()
 
 
-async def load_deliveries(pool: asyncpg.Pool, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Loaded]:
+async def load_deliveries(pool: Pool, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Loaded]:
     """The rows that exist, by id."""
     return {row["id"]: Loaded._make(row) for row in await pool.fetch(LOAD, ids)}
 
 
-async def record(pool: asyncpg.Pool, made: Sequence[Made], asides: Sequence[Aside], at: datetime) -> Recorded:
+async def record(pool: Pool, made: Sequence[Made], asides: Sequence[Aside], at: datetime) -> Recorded:
     """Write attempts and set-asides; release what waited for them. One transaction, repeatable."""
     ids = sorted([one.sent.prepared.due.log_id for one in made] + [one.log_id for one in asides])
     async with pool.acquire() as connection, connection.transaction():
@@ -215,18 +212,18 @@ async def record(pool: asyncpg.Pool, made: Sequence[Made], asides: Sequence[Asid
     return Recorded(len(counted), released + announced, switches)
 
 
-async def release_after(pool: asyncpg.Pool, ended: Sequence[Loaded], at: datetime) -> tuple[Due, ...]:
+async def release_after(pool: Pool, ended: Sequence[Loaded], at: datetime) -> tuple[Due, ...]:
     """What waited for deliveries that had ended before: their end's own release may not have reached the topic."""
     async with pool.acquire() as connection:
         return await _release(connection, [(one.payment_id, one.endpoint_id) for one in ended], at, again=True)
 
 
-def due_of(row: asyncpg.Record) -> Due:
+def due_of(row: Row) -> Due:
     """The next attempt of a delivery row."""
     return Due(row["id"], row["endpoint_id"], row["order_id"], row["attempts"] + 1)
 
 
-def _counts(one: Made, rows: dict[uuid.UUID, asyncpg.Record]) -> bool:
+def _counts(one: Made, rows: dict[uuid.UUID, Row]) -> bool:
     row = rows.get(one.sent.prepared.due.log_id)
     return (
         row is not None
@@ -272,7 +269,7 @@ async def _judge_endpoints(connection: Connection, made: Sequence[Made], at: dat
         if one.gone:
             gone.add(endpoint_id)
     failing = sorted(set(failures) - recovered)
-    off: list[asyncpg.Record] = []
+    off: list[Row] = []
     if recovered:
         await connection.execute(FORGET_FAILURES, sorted(recovered))
     if failing:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-import asyncpg
 import redis.asyncio as redis
 
 from domain.delivery import Due
+from store.driver import Pool
 from store.redis.job_counters import WEBHOOK_COUNTERS
 from store.webhooks.recording import due_of
 
@@ -67,17 +67,17 @@ SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
 """
 
 
-async def release_held(pool: asyncpg.Pool, at: datetime, *, limit: int) -> list[Due]:
+async def release_held(pool: Pool, at: datetime, *, limit: int) -> list[Due]:
     """Make pending, and return, held deliveries whose endpoint is on and whose payment has no earlier one open."""
     return [due_of(row) for row in await pool.fetch(RELEASE_HELD, at, limit)]
 
 
-async def find_lost(pool: asyncpg.Pool, at: datetime, *, overdue_since: datetime, limit: int) -> list[Due]:
+async def find_lost(pool: Pool, at: datetime, *, overdue_since: datetime, limit: int) -> list[Due]:
     """Pending deliveries that should have been attempted before `overdue_since`."""
     return [due_of(row) for row in await pool.fetch(FIND_LOST, at, overdue_since, limit)]
 
 
-async def count_deliveries(pool: asyncpg.Pool) -> dict[str, int]:
+async def count_deliveries(pool: Pool) -> dict[str, int]:
     """Deliveries by state, and attempts, over all merchants."""
     row = await pool.fetchrow(COUNT)
     assert row is not None

@@ -17,6 +17,7 @@ from ops.audit.verify import pace
 from ops.console.errors import GatewayError
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
+from store.driver import Connection
 from store.operations.audit import connect
 from store.operations.rebuild import Shadow
 
@@ -54,7 +55,7 @@ async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
         await connection.close()
 
 
-async def _refuse_beside_actors(connection: asyncpg.Connection) -> None:
+async def _refuse_beside_actors(connection: Connection) -> None:
     if await Shadow(connection).actors():
         raise GatewayError("A payment actor is connected; stop the payments role before a swap.")
 

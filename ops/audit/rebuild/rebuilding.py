@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import orjson
 
 from ops.audit.verify.findings import Finding
@@ -18,6 +17,7 @@ from ops.audit.verify.fold import fold
 from ops.audit.verify.rows import COLUMNS, order_row, payment_row, refund_row
 from ops.audit.verify.topic import IDENTITY, TopicReader, TopicReport
 from runtime.settings import Settings
+from store.driver import Connection
 from store.operations.rebuild import TABLES, Difference, Shadow
 
 
@@ -41,7 +41,7 @@ class Rebuilt:
         return [one for one in self.differences if not one.moved_on]
 
 
-async def rebuild(settings: Settings, connection: asyncpg.Connection) -> Rebuilt:
+async def rebuild(settings: Settings, connection: Connection) -> Rebuilt:
     """Fill the schema `rebuild` and compare. Raises asyncpg's, aiokafka's errors, TimeoutError, OSError."""
     rebuilt, started = Rebuilt(), time.monotonic()
     shadow = Shadow(connection)

@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-import asyncpg
-
 from ops.audit.verify.anchor import Anchor, TableChains
 from ops.audit.verify.asked import asked_look
 from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
@@ -32,6 +30,7 @@ from ops.audit.verify.sums import Numbers, Sums, add, empty
 from ops.audit.verify.sums import differing as differing_sums
 from ops.audit.verify.topic import TopicReport, closer_look, first_look
 from runtime.settings import Settings
+from store.driver import Connection
 from store.operations.audit import Beside, Snapshot, Which, chained_events, connect, deployment_id, joined
 from store.operations.audit_derived import Analytics, Deliveries, DeliveryBounds
 
@@ -145,13 +144,13 @@ async def audited(
     return Audited(report, snapshot.taken_at, anchor)
 
 
-async def _orders(snapshot: Snapshot, connection: asyncpg.Connection, scope: Scope) -> list[str] | None:
+async def _orders(snapshot: Snapshot, connection: Connection, scope: Scope) -> list[str] | None:
     if scope.decided is not None:
         return await snapshot.orders_decided(connection, *scope.decided)
     return None if scope.since is None else await snapshot.orders_since(connection, scope.since)
 
 
-async def _slices(snapshot: Snapshot, connection: asyncpg.Connection) -> list[Which]:
+async def _slices(snapshot: Snapshot, connection: Connection) -> list[Which]:
     ends = await snapshot.slice_ends(connection, SLICE_ENDS, SLICED_FROM_ORDERS)
     return list(zip(("", *ends), (*ends, None), strict=True))
 
@@ -195,7 +194,7 @@ class _Audit:
         self._compare_chains()
         return self.report
 
-    async def anchor(self, connection: asyncpg.Connection) -> Anchor | None:
+    async def anchor(self, connection: Connection) -> Anchor | None:
         """The history's heads, once it was chained."""
         if self.table_chains is None or self.topic.chains is None:
             return None

@@ -23,7 +23,6 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.audit.verify.anchor import Anchor, TopicChains
@@ -31,6 +30,7 @@ from ops.audit.verify.findings import Check, Finding, Kind
 from ops.audit.verify.pace import run
 from ops.audit.verify.sums import ENDING_CHARACTERS, Numbers, Sums, empty
 from runtime.settings import Settings
+from store.driver import Connection
 from store.operations.audit import Snapshot, connect
 from store.operations.audit_topic import RECHECK_MAX, Runs, SightDifference, Sights, digests_now
 from topics.catalogue import EVENTS
@@ -128,7 +128,7 @@ async def _closer_look(
 class FirstSights:
     """Every record once, in the order of the log: summed, and each order's in sequence."""
 
-    def __init__(self, connection: asyncpg.Connection, report: TopicReport, partitions: int, numbers: Numbers) -> None:
+    def __init__(self, connection: Connection, report: TopicReport, partitions: int, numbers: Numbers) -> None:
         self._connection = connection
         self._report = report
         self._partitions = partitions
@@ -214,7 +214,7 @@ class FirstSights:
 
 
 async def _second_look(
-    connection: asyncpg.Connection,
+    connection: Connection,
     reader: TopicReader,
     differences: list[SightDifference],
     settle_seconds: float,
