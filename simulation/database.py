@@ -56,7 +56,7 @@ DOMAINS = {
     "core": ("orders", "payments", "refunds", "events", "commands", "commands_accepted"),
     "promises": ("promises",),
     "questions": ("bank_questions",),
-    "webhooks": ("webhooks", "webhook_logs", "webhook_attempts"),
+    "webhooks": ("webhooks", "webhook_logs", "webhook_attempts", "endpoint_switches"),
     "keys": ("api_keys",),
 }
 STATEMENTS: dict[str, Registered] = {}

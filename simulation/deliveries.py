@@ -239,6 +239,15 @@ def listeners(view: View, merchant_id: str, endpoint_id: str, event: str) -> Row
 
 
 @writes(endpoint_events.REMEMBER, "webhooks")
-def remember(view: View, endpoint_id: str, at: datetime, event: str) -> Rows:
-    view["webhooks"][endpoint_id] = view["webhooks"][endpoint_id] | {"switched_at": at, "switched_event": event}
+def remember(view: View, endpoint_id: str, at: datetime, merchant_id: str, event: str) -> Rows:
+    row = {"endpoint_id": endpoint_id, "at": at, "merchant_id": merchant_id, "event": event}
+    view["endpoint_switches"].setdefault((endpoint_id, at), row)
     return [{}]
+
+
+@writes(endpoint_events.FORGET, "webhooks")
+def forget_switches(view: View, endpoint_id: str, at: datetime) -> Rows:
+    old = [key for key in view["endpoint_switches"] if key[0] == endpoint_id and key[1] < at]
+    for key in old:
+        del view["endpoint_switches"][key]
+    return []

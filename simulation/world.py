@@ -311,8 +311,6 @@ class World:
                 "previous_secrets_sealed": None,
                 "previous_secrets_expire_at": None,
                 "headers_sealed": None,
-                "switched_at": None,
-                "switched_event": None,
                 "failures_in_a_row": 0,
                 "failing_since": None,
                 "created_at": EPOCH - timedelta(days=1),

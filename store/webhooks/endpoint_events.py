@@ -1,7 +1,7 @@
 """An endpoint that was switched off or on: the event, and its deliveries to the merchant's other endpoints.
 
     switched (dispatcher: 410, a day of failures · API: the merchant) ─► event ─► delivery rows, in the same transaction
-                                                                           └────► `switched_event`, for the live feed
+                                                                           └────► `endpoint_switches`, for the live feed
 
 The rows stand when the switch does, so no crash can lose one; the caller publishes what is returned.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 import redis.asyncio as redis
@@ -47,15 +47,23 @@ SELECT id, active
    AND $3::text = ANY(events)
  ORDER BY created_at, id
 """
-REMEMBER = "UPDATE webhooks SET switched_at = $2, switched_event = $3 WHERE id = $1"
-# webhooks_merchant
+# endpoint_switches_pkey
+REMEMBER = """
+INSERT INTO endpoint_switches (endpoint_id, at, merchant_id, event)
+VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING
+"""
+# endpoint_switches_pkey
+FORGET = "DELETE FROM endpoint_switches WHERE endpoint_id = $1 AND at < $2"
+KEPT = timedelta(hours=1)
+"""Far longer than a live feed looks back; an endpoint's next switch deletes its older ones."""
+# endpoint_switches_merchant
 SINCE = """
-SELECT switched_event
-  FROM webhooks
+SELECT event
+  FROM endpoint_switches
  WHERE merchant_id = $1
-   AND deleted_at IS NULL
-   AND switched_at > $2
- ORDER BY switched_at, id
+   AND at > $2
+ ORDER BY at, endpoint_id
 """
 
 
@@ -78,8 +86,8 @@ async def record_switches(connection: Connection, endpoint_ids: Sequence[str], a
 
 
 async def switches_since(pool: Pool, merchant_id: str, at: datetime) -> list[str]:
-    """The last switch of each of the merchant's endpoints after `at`, oldest first, as the live feed's JSON."""
-    return [row["switched_event"] for row in await pool.fetch(SINCE, merchant_id, at)]
+    """The switches of the merchant's endpoints after `at`, oldest first, as the live feed's JSON."""
+    return [row["event"] for row in await pool.fetch(SINCE, merchant_id, at)]
 
 
 async def announce(client: redis.Redis, switches: Sequence[Switch]) -> None:
@@ -102,7 +110,8 @@ async def _record(connection: Connection, row: Row, at: datetime) -> Switch:
     event = orjson.dumps(
         {"id": event_id, "type": kind, "at": at, "endpoint": endpoint}, option=orjson.OPT_UTC_Z
     ).decode()
-    await connection.execute(REMEMBER, row["id"], at, event)
+    await connection.execute(FORGET, row["id"], at - KEPT)
+    await connection.execute(REMEMBER, row["id"], at, row["merchant_id"], event)
     return Switch(row["merchant_id"], kind, event, tuple(await insert_unordered(connection, drafts, at)))
 
 

@@ -234,6 +234,16 @@ async def test_an_endpoint_that_is_on_again_is_told_once(shop: Shop) -> None:
     assert len(await switches_since(shop.pool, shop.merchant_id, now() - timedelta(minutes=1))) == 1
 
 
+async def test_the_live_feed_learns_both_of_two_quick_switches(shop: Shop) -> None:
+    endpoint = await shop.endpoint("http://127.0.0.1:9/hook")
+    for active in (False, True):
+        await shop.switch(endpoint.id, active=active)
+    switches = [
+        orjson.loads(one) for one in await switches_since(shop.pool, shop.merchant_id, now() - timedelta(minutes=1))
+    ]
+    assert [switch["type"] for switch in switches] == ["endpoint.disabled", "endpoint.recovered"]
+
+
 async def _drafts(shop: Shop, endpoint_id: str = "") -> tuple[Draft, Draft]:
     """Two events of a new payment for one endpoint."""
     existing = await shop.pool.fetchval("SELECT id FROM webhooks WHERE merchant_id = $1", shop.merchant_id)
