@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import asyncpg
 import redis.asyncio as redis
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
@@ -23,6 +22,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.deaths import begin_life, begin_record, end_life, end_record
+from store.errors import DatabaseError
 from topics.deadletter import REASON_QUARANTINED, letter_about
 from topics.producer import LogProducer, LogUnavailableError
 
@@ -32,9 +32,7 @@ DEATHS_MAX = 3
 CAREFUL_SECONDS = 30.0
 PUBLISH_TIMEOUT_SECONDS = 45
 SURROUNDINGS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
+    DatabaseError,
     KafkaError,
     LogUnavailableError,
     RedisError,

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection
@@ -35,6 +34,7 @@ from runtime.worker import Worker
 from store.api_keys import KEYS_CHANGED
 from store.connections import make_pool
 from store.driver import Pool
+from store.errors import DatabaseError
 from store.probe import DatabaseProbe
 from store.redis.clients import make_redis, make_subscriber
 from store.redis.heartbeats import beat, clear
@@ -134,8 +134,8 @@ async def _warm(pool: Pool, producer: LogProducer) -> None:
     try:
         async with asyncio.timeout(WARM_SECONDS):
             await producer.start()
-            await pool.fetchval("SELECT 1")
-    except (LogUnavailableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            await pool.ping()
+    except (LogUnavailableError, DatabaseError, OSError) as error:
         log.warning("started_without", error=repr(error))
         producer.renew()
 

@@ -24,6 +24,7 @@ import asyncpg
 from simulation.clock import EPOCH
 from simulation.faults import between, delay_seconds
 from simulation.scheduler import PROCESS, Process, answer, fail
+from store.driver import translating
 
 if TYPE_CHECKING:
     from simulation.world import World
@@ -154,7 +155,16 @@ class Database:
         return registered(text).run(view, *arguments)
 
     async def ask(self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float) -> Any:
-        """Send `work` to the server and wait for its answer, as a client does that may lose its connection."""
+        """Send `work` to the server and wait for its answer, as a client does that may lose its connection.
+
+        Raises the errors of store/errors.py, as the real driver's connections do.
+        """
+        with translating():
+            return await self._asked(work, domain=domain, by=by, timeout=timeout)
+
+    async def _asked(
+        self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float
+    ) -> Any:
         world, faults = self.world, self.world.faults
         if faults.happens("connection_lost"):
             await asyncio.sleep(delay_seconds())

@@ -2,7 +2,7 @@
 
     load_orders(ids)       state of the orders, their payments and refunds
     load_inbox(requests)   what was decided about them before, with the events it led to
-    write(batch)           everything or nothing; Conflict where the inbox or a sequence is taken already
+    write(batch)           everything or nothing; ConflictError where the inbox or a sequence is taken already
 
 One dedicated connection, not a pool: a batch never waits for one. New and changed rows alike are written by
 INSERT … ON CONFLICT DO UPDATE from unnest(), sorted by key: an UPDATE … FROM unnest() can get a cached plan that scans
@@ -20,14 +20,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-import asyncpg
-
 from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
 from runtime.logs import get_logger
 from runtime.settings import Settings
-from store.driver import Connection
+from store.driver import Connection, connect
+from store.errors import DatabaseAwayError, DuplicateError, RolledBackError, ValueRefusedError
 from store.rows import (
     INSTRUMENT_COPIES,
     ORDER_COLUMNS,
@@ -45,28 +44,19 @@ from store.rows import (
 log = get_logger("actor-store")
 Result = TypeVar("Result")
 Connect = Callable[..., Awaitable[Connection]]
-"""`asyncpg.connect`, or that of a simulated database."""
+"""That of store/driver.py, or that of a simulated database."""
 
 UNAVAILABLE_SECONDS = 45
 """How long the database may be away before the actor gives up and exits; nothing is acked meanwhile."""
 STATEMENT_TIMEOUT_SECONDS = 20
-SURROUNDINGS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-"""What a call raises once it has given up: the database's fault, or the schema's, and no command's."""
-REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
-"""Class 23, 22 and 54: the value is at fault (a text too long for its index), not the server."""
 IDENTITY_CONSTRAINTS = frozenset({"commands_pkey", "commands_accepted", "events_pkey"})
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """A request, an acceptance or a sequence of this batch is recorded already: a redelivery, or another live owner."""
 
 
-class Unwritable(Exception):
+class UnwritableError(Exception):
     """The database refuses a value or a rule of the schema is broken: a defect of one command, not of the times."""
 
 
@@ -237,7 +227,7 @@ LOAD_REFUNDS = "SELECT * FROM refunds WHERE order_id = ANY($1::text[]) ORDER BY 
 class ActorStore:
     """The actor's connection. Every call retries while the database is away, up to UNAVAILABLE_SECONDS."""
 
-    def __init__(self, settings: Settings, connect: Connect = asyncpg.connect) -> None:
+    def __init__(self, settings: Settings, connect: Connect = connect) -> None:
         self._dsn = settings.database_url.get_secret_value()
         self._connect = connect
         self._connection: Connection | None = None
@@ -287,7 +277,10 @@ class ActorStore:
         return inbox
 
     async def write(self, batch: Batch) -> None:
-        """Record the batch in one transaction. Raises Conflict, Unwritable; or the last error after the bound."""
+        """Record the batch in one transaction.
+
+        Raises ConflictError, UnwritableError, SchemaError; DatabaseAwayError after UNAVAILABLE_SECONDS.
+        """
         rows = _rows_of(batch)
         statement = write_statement(tuple(rows)) if rows else ""
         arguments = [list(column) for found in rows.values() for column in zip(*found, strict=True)]
@@ -299,7 +292,7 @@ class ActorStore:
                 return
             async with connection.transaction():
                 if await connection.execute(KEEP, kept) != f"UPDATE {len(kept)}":
-                    raise Conflict("an acceptance was pruned while it answered a request again")
+                    raise ConflictError("an acceptance was pruned while it answered a request again")
                 if statement:
                     await connection.execute(statement, *arguments)
 
@@ -311,18 +304,14 @@ class ActorStore:
         while True:
             try:
                 return await call(await self._connected())
-            except asyncpg.UniqueViolationError as error:
-                if error.constraint_name in IDENTITY_CONSTRAINTS:
-                    raise Conflict(str(error)) from error
-                raise Unwritable(str(error)) from error
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
-                raise Conflict(str(error)) from error
-            except REFUSED as error:
-                raise Unwritable(str(error)) from error
-            except asyncpg.SyntaxOrAccessError:
-                raise
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-                # TimeoutError is an OSError. Whether a write took place is unknown; the next try will conflict then.
+            except ValueRefusedError as error:
+                if isinstance(error, DuplicateError) and error.constraint in IDENTITY_CONSTRAINTS:
+                    raise ConflictError(str(error)) from error
+                raise UnwritableError(str(error)) from error
+            except RolledBackError as error:
+                raise ConflictError(str(error)) from error
+            except DatabaseAwayError as error:
+                # Whether a write took place is unknown; the next try will conflict then.
                 log.warning("database_unavailable", error=repr(error))
                 await self.stop()
                 if clock.time() >= ends_at:

@@ -1,4 +1,4 @@
-"""Making connections to PostgreSQL: asyncpg pools with bounded waits, and reads that outlast a restart."""
+"""Pools of connections to PostgreSQL with bounded waits, and reads that outlast a restart."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import asyncpg
-
 from runtime.settings import Settings
 from store.driver import Connection, Pool
+from store.errors import ConnectionLostError
 
 RESTART_SECONDS = 1.0
 AGAIN_SECONDS = 0.05
-RESTARTING = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InternalClientError,
-    ConnectionError,
-)
-"""What asyncpg raises while a server stops and starts; InternalClientError where it was just about to ask."""
-DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""Everything that asyncpg raises while the database is away, restarting or too slow (TimeoutError is an OSError)."""
 Result = TypeVar("Result")
 
 
@@ -34,7 +22,7 @@ async def make_pool(
 
     `name` is what PostgreSQL calls its sessions; `session`: more settings of theirs.
     """
-    return await asyncpg.create_pool(
+    return await Pool.open(
         settings.database_url.get_secret_value(),
         min_size=0 if lazy else 1,
         max_size=size,
@@ -66,7 +54,7 @@ async def through_restart(read: Callable[[], Awaitable[Result]]) -> Result:
     while True:
         try:
             return await read()
-        except RESTARTING:
+        except ConnectionLostError:
             if clock.time() >= ends_at:
                 raise
         await asyncio.sleep(AGAIN_SECONDS)

@@ -13,10 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from runtime.settings import Settings
-from store.driver import Connection, Row
+from store.driver import Connection, Row, connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AN
 
 
 class Ledger:
-    """A connection to the books, one statement at a time. Errors are asyncpg's or OSError; the adapter turns them into
+    """A connection to the books, one statement at a time. Raises DatabaseError, which the adapter turns into
     silence."""
 
     def __init__(self, settings: Settings) -> None:
@@ -112,7 +110,7 @@ class Ledger:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+            self._connection = await connect(
                 self._dsn,
                 timeout=5,
                 command_timeout=10,

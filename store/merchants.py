@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
-
 from store.api_keys import NewKey, insert_key
 from store.driver import Pool, Row
+from store.errors import DuplicateError
 
 
 class EmailTakenError(ValueError):
@@ -77,7 +76,7 @@ async def create(pool: Pool, *, merchant_id: str, name: str, email: str, passwor
                 email,
                 password_hash,
             )
-        except asyncpg.UniqueViolationError as error:
+        except DuplicateError as error:
             raise EmailTakenError(email) from error
         await insert_key(connection, merchant_id, key)
     return _merchant_of(row)

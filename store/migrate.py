@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import asyncpg
-
 from runtime.settings import Settings
-from store.driver import Connection
+from store.driver import Connection, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_ID = 7_240_001
@@ -77,8 +75,8 @@ def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
 
 
 async def migrate(settings: Settings, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply what is missing; returns the names applied, in order. Raises MigrationError."""
-    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=10)
+    """Apply what is missing; returns the names applied, in order. Raises MigrationError, DatabaseError."""
+    connection = await connect(settings.database_url.get_secret_value(), timeout=10)
     try:
         await _lock(connection)
         await connection.execute(

@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import time
 
-import asyncpg
-
 from runtime.logs import get_logger
 from runtime.settings import Settings
-from store.driver import Connection
+from store.driver import Connection, connect
+from store.errors import DatabaseError
 
 log = get_logger("database-probe")
 
@@ -54,12 +53,10 @@ class DatabaseProbe:
         self.up = up
 
     async def _ask(self) -> bool:
-        with contextlib.suppress(
-            asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError
-        ):
+        with contextlib.suppress(DatabaseError, TimeoutError, ValueError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 if self._connection is None:
-                    self._connection = await asyncpg.connect(self._dsn, timeout=PATIENCE_SECONDS)
+                    self._connection = await connect(self._dsn, timeout=PATIENCE_SECONDS)
                 await self._connection.execute("SELECT 1")
                 return True
         self._drop()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncpg
-
 from domain.ids import SEEDED_MERCHANT_ID
 from runtime.secrets import hash_api_secret, hash_password
 from runtime.settings import Settings
+from store.driver import connect
 
 SEEDED_NAME = "Test Merchant"
 SEEDED_PASSWORD = "password123"
@@ -21,7 +20,7 @@ async def seed(settings: Settings) -> None:
     """Create the test merchant or bring its key pair up to the settings."""
     if not settings.test_mode:
         raise SeedRefusedError("The test merchant is seeded only where TEST_MODE=true")
-    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=10, command_timeout=30)
+    connection = await connect(settings.database_url.get_secret_value(), timeout=10, command_timeout=30)
     try:
         async with connection.transaction():
             await connection.execute(

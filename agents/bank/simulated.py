@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-import asyncpg
-
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
 from agents.bank.port import Answer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
@@ -29,6 +27,7 @@ from domain.outcome import DECLINES, Outcome
 from runtime.clock import now
 from runtime.logs import get_logger
 from runtime.settings import Settings
+from store.errors import DatabaseError
 from store.ledger import Entry, Ledger
 
 log = get_logger("bank")
@@ -38,7 +37,6 @@ POLL_SECONDS = 0.5
 LATE_FACTOR = 6
 """A late answer, or a changed word, comes after this many processing delays."""
 NOTIFICATIONS_MAX = 10_000
-LEDGER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ class SimulatedBank:
         """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
         try:
             entries = await self._polling.read([attempt_id])
-        except LEDGER_ERRORS as error:
+        except DatabaseError as error:
             self._polling.drop()
             raise NoAnswerError(repr(error)) from error
         entry = entries.get(attempt_id)
@@ -141,14 +139,14 @@ class SimulatedBank:
     async def confirm(self, answer: Answer) -> None:
         try:
             await self._polling.mark_notified(answer.attempt_id, answer.turn)
-        except LEDGER_ERRORS as error:
+        except DatabaseError as error:
             self._polling.drop()
             log.warning("notification_repeated", attempt_id=answer.attempt_id, error=repr(error))
 
     async def _turned_entries(self) -> list[Entry]:
         try:
             return await self._polling.take_turned()
-        except LEDGER_ERRORS as error:
+        except DatabaseError as error:
             self._polling.drop()
             log.warning("ledger_unavailable", error=repr(error))
             return []
@@ -184,7 +182,7 @@ class SimulatedBank:
                 del self._waiting[attempt_id]
             try:
                 booked = await self._ledger.book([entry for entry, _ in taken.values()])
-            except LEDGER_ERRORS as error:
+            except DatabaseError as error:
                 self._ledger.drop()
                 _fail_all(taken, error)
                 continue

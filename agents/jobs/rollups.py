@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-import asyncpg
 from prometheus_client import Counter
 
 from agents.role import Context
@@ -16,6 +15,7 @@ from runtime.logs import get_logger
 from store.analytics.rollups import STEP_EVENTS_MAX, advance, due_merchants
 from store.connections import make_pool
 from store.driver import Pool
+from store.errors import DatabaseError, ValueRefusedError
 
 log = get_logger("rollups")
 
@@ -47,7 +47,7 @@ class Rollups:
         """
         try:
             steps = [await self._step(pool, merchant_id) for merchant_id in await due_merchants(pool)]
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DatabaseError as error:
             log.warning("database_unavailable", error=repr(error))
             return False
         return STEP_EVENTS_MAX in steps
@@ -56,7 +56,7 @@ class Rollups:
         """A merchant whose numbers the database refuses holds up nobody else."""
         try:
             folded = await advance(pool, merchant_id)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except ValueRefusedError as error:
             log.error("rollup_refused", merchant_id=merchant_id, error=repr(error))
             return 0
         FOLDED.inc(folded)

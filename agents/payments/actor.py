@@ -30,7 +30,8 @@ from agents.payments.intake import Asked, Incoming, asked_of
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
-from store.actor import SURROUNDINGS, ActorStore, Conflict, Unwritable
+from store.actor import ActorStore, ConflictError, UnwritableError
+from store.errors import DatabaseError
 from store.redis.replies import Reply, publish_replies
 from topics.catalogue import PAYMENTS_DLQ, decidable_age_ms
 from topics.codec import ORDER_CREATE
@@ -157,14 +158,14 @@ class PaymentActor:
                 folded = await self._fold(asked)
                 if folded.batch:
                     await self._store.write(folded.batch)
-            except Conflict as conflict:
+            except ConflictError as conflict:
                 log.info("batch_conflicted", commands=len(asked), error=str(conflict))
                 self._cautious = True
                 continue
-            except Unwritable as refused:
+            except UnwritableError as refused:
                 log.error("batch_unwritable", commands=len(asked), error=str(refused))
                 return await self._one_by_one(asked, REASON_UNWRITABLE, refused)
-            except SURROUNDINGS:
+            except (DatabaseError, OSError):  # no command's fault
                 raise
             except Exception as error:
                 # Nobody foresaw it, so one of the commands causes it: the others must not wait for a fix.

@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 
-import asyncpg
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
@@ -27,6 +26,7 @@ from agents.sweeper.slots import Slots
 from domain.payment import Payment
 from domain.question import Question
 from runtime.logs import get_logger
+from store.errors import DatabaseError
 from store.questions import QuestionStore
 
 log = get_logger("sweeper")
@@ -42,7 +42,6 @@ PUBLISH_TIMEOUT_SECONDS = 45
 PRUNE_EVERY_SECONDS = 3_600.0
 RETURN_REST_SECONDS = 60.0
 DRAIN_SECONDS = 5.0
-UNAVAILABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 SWEPT = Counter("gateway_swept", "Overdue attempts about which the bank answered", ["kind"])
 SILENT = Counter("gateway_bank_silent", "Questions about overdue attempts that the bank did not answer", ["kind"])
@@ -96,7 +95,7 @@ class Sweeper:
                 self._look_at = self._clock.monotonic() + EVERY_SECONDS
                 await self._look()
             await self._begin(group)
-        except UNAVAILABLE as error:
+        except DatabaseError as error:
             log.warning("database_unavailable", error=repr(error))
         await self._pause()
 
@@ -115,7 +114,7 @@ class Sweeper:
                 promises = await self._store.prune_promises(days=inbox_days)
                 attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
                 log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
-            except UNAVAILABLE as error:
+            except DatabaseError as error:
                 log.warning("not_pruned", error=repr(error))
             await asyncio.sleep(PRUNE_EVERY_SECONDS)
 
@@ -191,7 +190,7 @@ class Sweeper:
         """Where the database is away, the time that the claim set stands, and the answer keeps its number."""
         try:
             await self._store.record([(one.question, one.answer is not None) for one in batch])
-        except UNAVAILABLE as error:
+        except DatabaseError as error:
             log.warning("questions_not_recorded", questions=len(batch), error=repr(error))
 
     async def _drain(self) -> None:

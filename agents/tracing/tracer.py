@@ -11,7 +11,6 @@ import time
 from collections import OrderedDict, deque
 from typing import Any
 
-import asyncpg
 from prometheus_client import Counter
 
 from agents.consumer import LogConsumer
@@ -21,6 +20,8 @@ from agents.tracing.spans import Attempt, Span, Story, attempt_span
 from runtime.logs import get_logger
 from store.connections import make_pool
 from store.driver import Pool
+from store.errors import DatabaseError
+from store.webhooks.traced import attempts_of_events
 from topics.catalogue import COMMANDS, EVENTS
 from topics.envelope import decode
 
@@ -34,17 +35,6 @@ FOLLOWED_SECONDS = 60.0
 """For so long after an event its webhook attempts are looked for; later retries are in the delivery log only."""
 ATTEMPTS_EVERY_SECONDS = 1.0
 SPANS = Counter("gateway_trace_spans", "Spans made from the log", ["fate"])
-
-# webhook_logs_once_per_endpoint, webhook_attempts_pkey
-ATTEMPTS = """
-SELECT log.event_id, log.event, log.request_id, log.endpoint_id, made.attempt, made.at, made.duration_ms,
-       made.response_code AS code, made.error
-  FROM webhook_logs AS log
-  JOIN webhook_attempts AS made
-    ON made.log_id = log.id
- WHERE log.event_id = ANY($1::text[])
-   AND log.request_id IS NOT NULL
-"""
 
 
 class Tracer:
@@ -101,8 +91,8 @@ class Tracer:
         if not self._followed:
             return
         try:
-            rows = await pool.fetch(ATTEMPTS, list(self._followed), timeout=5)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            rows = await attempts_of_events(pool, list(self._followed), timeout=5)
+        except DatabaseError as error:
             log.warning("attempts_not_read", error=repr(error))
             return
         for row in rows:

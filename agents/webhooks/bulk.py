@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
 from prometheus_client import Counter
 
 from agents.role import Context
 from runtime.logs import get_logger
 from store.driver import Pool
+from store.errors import DatabaseError, StatementRefusedError
 from store.webhooks.jobs import Chunk, Job, advance, next_chunk, open_jobs
 from store.webhooks.planning import replay_deliveries
-from store.webhooks.pool import UNAVAILABLE
 from topics.delivery import delivery_record
 from topics.producer import LogProducer
 
@@ -38,7 +37,7 @@ class Bulk:
             try:
                 for job in await open_jobs(self._pool):
                     await self._step_or_fail(job)
-            except UNAVAILABLE as error:
+            except DatabaseError as error:
                 log.warning("jobs_unavailable", error=repr(error))
             pause = asyncio.wait_for(self._context.stopping.wait(), timeout=CHUNK_SECONDS)
             await asyncio.gather(pause, return_exceptions=True)
@@ -47,7 +46,7 @@ class Bulk:
         """A defect of one job must not stop the others: that job ends as failed."""
         try:
             await self._step(job)
-        except (ValueError, KeyError, asyncpg.DataError, asyncpg.SyntaxOrAccessError):
+        except (ValueError, KeyError, StatementRefusedError):
             log.error("job_failed", job_id=job.id, kind=job.kind, exc_info=True)
             await advance(self._pool, job, state="failed", cursor=job.cursor, done=0)
 

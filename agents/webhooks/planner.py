@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from prometheus_client import Counter
 
 from agents.kafka import Kafka
@@ -20,8 +19,9 @@ from agents.role import Context, run_role
 from domain.delivery import MERCHANT_EVENTS, Due
 from runtime.logs import get_logger
 from store.driver import Pool
+from store.errors import SchemaError, StatementRefusedError, ValueRefusedError
 from store.webhooks.planning import Draft, drafts_of, plan_deliveries, targets_of
-from store.webhooks.pool import REFUSED, make_webhook_pool, persistently
+from store.webhooks.pool import make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body
@@ -88,15 +88,15 @@ class Planner:
             return [], letters
         try:
             return await persistently(lambda: self._plan(events), what="plan"), letters
-        except REFUSED as error:
+        except StatementRefusedError as error:
             log.error("batch_unplannable", events=len(events), error=repr(error))
         dues: list[Due] = []
         for one in events:
             try:
                 dues += await persistently(lambda one=one: self._plan([one]), what="plan")  # type: ignore[misc]
-            except asyncpg.SyntaxOrAccessError:
+            except SchemaError:
                 raise
-            except REFUSED as error:
+            except ValueRefusedError as error:
                 letters += letters_of(one.message, error, at=self._clock.now(), reason=REASON_UNWRITABLE)
         return dues, letters
 

@@ -17,8 +17,8 @@ from agents.role import Context
 from domain.delivery import Due
 from runtime.logs import get_logger
 from store.driver import Pool
+from store.errors import DatabaseError
 from store.redis.heartbeats import alive
-from store.webhooks.pool import UNAVAILABLE
 from store.webhooks.upkeep import count_deliveries, find_lost, release_held, store_counters
 from topics.delivery import delivery_record
 from topics.producer import LogProducer
@@ -51,7 +51,7 @@ class Upkeep:
             began_at = self._context.clock.monotonic()
             try:
                 await work()
-            except (*UNAVAILABLE, RedisError) as error:
+            except (DatabaseError, RedisError, OSError) as error:
                 log.warning("upkeep_failed", work=work.__name__, error=repr(error))
             self._context.alive()
             pause = max(EVERY_SECONDS, (self._context.clock.monotonic() - began_at) / COST_SHARE)

@@ -28,7 +28,8 @@ from domain.payment import CapturePayment
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
 from runtime.logs import get_logger
-from store.connections import DATABASE_ERRORS, through_restart
+from store.connections import through_restart
+from store.errors import DatabaseError
 from store.promises import Promise, make_promise
 from topics.envelope import encode_json
 
@@ -90,7 +91,7 @@ async def _promise(
     """
     try:
         order = await load()
-    except (*DATABASE_ERRORS, RedisError):
+    except (DatabaseError, RedisError, OSError):
         raise unavailable(UNKNOWN) from None
     foreseen = decide(order, command, parts.clock.now())
     if isinstance(foreseen, Rejected):
@@ -108,7 +109,7 @@ async def _recorded(parts: Parts, promise: Promise) -> bool:
     """Whether this request's promise stands. Raises ApiError 503 where that is unknown: then nothing is promised."""
     try:
         return await through_restart(lambda: make_promise(parts.pool, promise, timeout=PROMISE_SECONDS))
-    except DATABASE_ERRORS as error:
+    except DatabaseError as error:
         log.warning("promise_not_recorded", command_id=promise.command_id, error=repr(error))
         raise unavailable(UNKNOWN) from None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
@@ -23,6 +22,7 @@ from starlette.responses import Response
 from domain.instrument import Method
 from domain.rejection import AMOUNT_TOO_SMALL, ErrorCode, Rejected
 from runtime.logs import get_logger
+from store.errors import DatabaseAwayError
 
 log = get_logger("api")
 
@@ -48,16 +48,8 @@ STATUS: dict[str, int] = {
     ErrorCode.INTERNAL: 500,
 }
 RETRY_AFTER_SECONDS = "1"
-BROKEN_SURROUNDINGS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    RedisError,
-    OSError,
-)
-"""The database or Redis is away, restarting or too slow (TimeoutError is an OSError)."""
+BROKEN_SURROUNDINGS = (DatabaseAwayError, RedisError, OSError)
+"""The database or Redis is unavailable, restarting or too slow (TimeoutError is an OSError)."""
 INVALID_CREDENTIALS = "Invalid API credentials"
 JSON = "application/json"
 

@@ -29,8 +29,8 @@ from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.commands import DecidedCommand, Request, find_accepted, find_decided
-from store.connections import DATABASE_ERRORS
 from store.driver import Pool
+from store.errors import DatabaseError
 from store.promises import promised_resource
 from store.redis.replies import Flag, Reply, subscribe_replies
 from topics.catalogue import COMMANDS, partition_of
@@ -196,7 +196,7 @@ class CommandBus:
             return None
         try:
             return await promised_resource(self._pool, key.command_id, timeout=INBOX_SECONDS)
-        except DATABASE_ERRORS as error:
+        except DatabaseError as error:
             log.warning("promise_not_looked_up", command_id=key.command_id, error=repr(error))
             return None
 
@@ -268,7 +268,7 @@ class CommandBus:
         requests: list[Request] = [(waiter.id, waiter.nonce) for waiter in overdue]
         try:
             found = await find_decided(self._pool, requests, timeout=INBOX_SECONDS)
-        except DATABASE_ERRORS as error:
+        except DatabaseError as error:
             log.warning("inbox_not_read", requests=len(requests), error=repr(error))
             return
         for waiter in overdue:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-import asyncpg
 from fastapi import APIRouter
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from api.parts import Parts, parts_of
 from runtime.clock import now
 from runtime.progress import is_stalled
+from store.errors import DatabaseError
 from store.redis.heartbeats import alive
 from topics.envelope import encode_json
 from topics.producer import LogUnavailableError
@@ -35,7 +35,7 @@ async def health(request: Request) -> Response:
 
 async def _report(parts: Parts) -> dict[str, Any]:
     database, redis, log, worker = await asyncio.gather(
-        _answers(parts.pool.fetchval("SELECT 1")),
+        _answers(parts.pool.ping()),
         _answers(parts.redis.ping()),
         _answers(parts.producer.check()),
         _worker(parts),
@@ -55,7 +55,7 @@ async def _answers(question: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(ASK_SECONDS):
             await question
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, LogUnavailableError, OSError):
+    except (DatabaseError, RedisError, LogUnavailableError, OSError):
         return False
     return True
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-import asyncpg
-
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.api_keys import ApiKey, find_api_key, touch_api_key
 from store.connections import through_restart
 from store.driver import Pool
+from store.errors import DatabaseError
 
 log = get_logger("api-keys")
 
@@ -64,7 +63,7 @@ class KeyCache:
         cached.touched = True
         try:
             await touch_api_key(self._pool, cached.found.id)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DatabaseError as error:
             log.warning("key_use_not_recorded", error=repr(error))
 
     def forget(self, key: str) -> None:

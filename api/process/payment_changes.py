@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 
-import asyncpg
-
 from api.process.live import LiveUpdates
 from runtime.logs import get_logger
 from store.driver import Pool
+from store.errors import DatabaseError
 from store.payments import payment_versions
 from store.redis.replies import payment_channel
 
@@ -37,7 +36,7 @@ class PaymentChanges:
             await asyncio.sleep(EVERY_SECONDS)
             try:
                 await self._round()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            except DatabaseError as error:
                 log.warning("payments_not_looked_at", error=repr(error))
 
     async def _round(self) -> None:

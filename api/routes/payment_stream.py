@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 
-import asyncpg
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
@@ -29,6 +28,7 @@ from domain.event import EventType
 from domain.payment import UNDECIDED, Payment, PaymentStatus
 from runtime.logs import get_logger
 from store.delivered import outcome_delivered
+from store.errors import DatabaseError
 from store.payments import find_payment
 from store.redis.replies import payment_channel
 from topics.envelope import encode_json
@@ -80,7 +80,7 @@ async def _frames(parts: Parts, payment_id: str, seen: int) -> AsyncIterator[byt
         async with parts.live.watch(payment_channel(payment_id)) as watch:
             async for frame in _changes(parts, payment_id, seen, watch):
                 yield frame
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, RedisError, OSError) as error:
+    except (DatabaseError, RedisError, OSError) as error:
         # The browser comes back by itself and resumes where it was.
         log.warning("stream_broken_off", payment_id=payment_id, error=repr(error))
 

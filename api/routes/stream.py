@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated
 
-import asyncpg
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, format_sse_event
@@ -33,6 +32,7 @@ from api.process.live import Watch
 from runtime.clock import now
 from runtime.logs import get_logger
 from store.driver import Pool
+from store.errors import DatabaseError
 from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
 from store.redis.replies import merchant_channel
 from store.redis.sessions import peek_session
@@ -90,7 +90,7 @@ async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIt
         async with parts_of(request).live.watch(merchant_channel(caller.merchant_id)) as watch:
             async for frame in _changes(request, caller, place, watch):
                 yield frame
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, RedisError, OSError) as error:
+    except (DatabaseError, RedisError, OSError) as error:
         # The browser comes back by itself and resumes where it was.
         log.warning("feed_broken_off", merchant_id=caller.merchant_id, error=repr(error))
 

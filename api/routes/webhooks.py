@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from typing import Annotated
 
-import asyncpg
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
@@ -43,6 +42,7 @@ from api.webhooks import checked_url, hand_over, send_test
 from domain.ids import is_id
 from domain.rejection import ErrorCode
 from runtime.clock import make_id, now
+from store.errors import DuplicateError
 from store.webhooks.deliveries import NotRetryableError, find_log, list_logs, reopen_log
 from store.webhooks.endpoints import Endpoint, delete_endpoint, find_config
 from store.webhooks.jobs import JOB, RETRY, LogFilter, count_retry, find_job, open_job
@@ -87,7 +87,7 @@ async def _first_config(request: Request, caller: Caller, url: str) -> ConfigSha
     new = NewEndpointBody(url=url, description="Webhook URL")
     try:
         endpoint, secret = await add_endpoint(request, caller, new, is_config=True, field="webhook_url")
-    except asyncpg.UniqueViolationError:
+    except DuplicateError:
         raise bad_request("The webhook URL is being set by another request", "webhook_url") from None
     return config_shape(endpoint, secret)
 

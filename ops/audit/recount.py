@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from ops.console.errors import GatewayError
@@ -13,6 +12,7 @@ from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.analytics.rollups import counted_merchants, forget
 from store.connections import make_pool
+from store.errors import DatabaseError
 
 
 def recount(merchant_id: Annotated[str, typer.Argument(help="One merchant; empty: all.")] = "") -> None:
@@ -20,7 +20,7 @@ def recount(merchant_id: Annotated[str, typer.Argument(help="One merchant; empty
     settings = enter(single_plan())
     try:
         dropped = asyncio.run(_drop(settings, merchant_id))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except DatabaseError as error:
         raise GatewayError(f"Not everything was dropped: {type(error).__name__}: {error}") from error
     print(f"To be counted again by the jobs role: {dropped} merchants")
 

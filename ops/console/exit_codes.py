@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-import asyncpg
 from aiokafka.errors import KafkaError
 
 from ops.console.errors import GatewayError
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
+from store.errors import DatabaseError, MissingTableError, StatementRefusedError
 from topics.admin import TopicMismatchError
 from topics.producer import LogUnavailableError
 
@@ -45,10 +45,12 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise GatewayError(f"The log at {servers} does not answer ({_name(error)}).", exit_code=UNREACHABLE) from error
     except TopicMismatchError as error:
         raise GatewayError(str(error)) from error
-    except asyncpg.UndefinedTableError as error:
+    except MissingTableError as error:
         raise GatewayError(f"The database lacks a table ({error}); run `gateway migrate`.") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise GatewayError(f"The database refused ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
+    except StatementRefusedError as error:
+        raise GatewayError(f"The database refused ({error}).", exit_code=UNREACHABLE) from error
+    except DatabaseError as error:
+        raise GatewayError(f"The database does not answer ({error}).", exit_code=UNREACHABLE) from error
     except OSError as error:
         raise GatewayError(f"A part does not answer ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
 

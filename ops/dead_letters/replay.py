@@ -15,14 +15,13 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import asyncpg
 from aiokafka import TopicPartition
 
 from ops.console.exit_codes import AskedWronglyError
 from ops.dead_letters.letters import HEADER_REPLAYED, Letter
 from runtime.clock import now
 from runtime.settings import Settings
-from store.driver import Pool
+from store.driver import Pool, connect
 from store.operations.dead_letters import (
     ReplayRecord,
     decided_since,
@@ -95,7 +94,7 @@ class Replayer:
 
     async def run(self, found: Sequence[Letter], *, force: bool) -> AsyncIterator[Sent | Refusal]:
         """Each letter's fate, in order; those sent by an earlier run are passed over."""
-        lock = await asyncpg.connect(self._settings.database_url.get_secret_value(), timeout=10)
+        lock = await connect(self._settings.database_url.get_secret_value(), timeout=10)
         try:
             if not await lock_replay(lock, self._replay_id):
                 raise AskedWronglyError(f"Replay {self._replay_id} is being worked on by another process.")

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
-import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
@@ -31,7 +30,10 @@ from runtime.clock import now
 from runtime.progress import FACT, is_stalled
 from runtime.settings import Settings
 from store.connections import make_pool
+from store.driver import connect
+from store.errors import DatabaseError
 from store.operations.audits import AuditStore
+from store.operations.sessions import blockers
 from store.redis.clients import make_redis
 from store.redis.heartbeats import alive
 from topics.admin import topic_problems
@@ -43,19 +45,6 @@ SAMPLE_SECONDS = 1.0
 COUNTED = (COMMANDS, EVENTS, DELIVERIES)
 DATABASE_SECONDS = 5.0
 BLOCKED_SECONDS = 2.0
-BLOCKERS = """
-SELECT blocker.pid,
-       coalesce(nullif(blocker.application_name, ''), blocker.usename) AS name,
-       count(*) AS waiting,
-       max(extract(epoch FROM now() - blocked.query_start))::float8 AS seconds
-  FROM pg_stat_activity AS blocked
- CROSS JOIN unnest(pg_blocking_pids(blocked.pid)) AS by (pid)
-  JOIN pg_stat_activity AS blocker ON blocker.pid = by.pid
- WHERE blocked.query_start < now() - make_interval(secs => $1)
- GROUP BY blocker.pid, name
- ORDER BY seconds DESC
- LIMIT 5
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +135,7 @@ async def _tried(what: str, work: Awaitable[T]) -> T | str:
     """The result, or a sentence."""
     try:
         return await work
-    except (KafkaError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (KafkaError, RedisError, DatabaseError, OSError) as error:
         return f"{what} does not answer ({type(error).__name__})"
 
 
@@ -168,14 +157,14 @@ async def _workers(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
 
 async def _blockers(settings: Settings) -> list[str]:
     """A sentence for each transaction that others have waited for longer than BLOCKED_SECONDS."""
-    connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=DATABASE_SECONDS)
+    connection = await connect(settings.database_url.get_secret_value(), timeout=DATABASE_SECONDS)
     try:
-        rows = await connection.fetch(BLOCKERS, BLOCKED_SECONDS, timeout=DATABASE_SECONDS)
+        found = await blockers(connection, BLOCKED_SECONDS, timeout=DATABASE_SECONDS)
     finally:
         await connection.close(timeout=DATABASE_SECONDS)
     return [
-        f"PostgreSQL: {row['name']} (pid {row['pid']}) holds {row['waiting']} others up, for {row['seconds']:.0f} s now"
-        for row in rows
+        f"PostgreSQL: {one.name} (pid {one.pid}) holds {one.waiting} others up, for {one.seconds:.0f} s now"
+        for one in found
     ]
 
 

@@ -10,7 +10,6 @@ import asyncio
 import signal
 from typing import Annotated
 
-import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -23,6 +22,7 @@ from ops.health.command import Report, look
 from ops.health.stuck import Stuck, find_stuck
 from runtime.settings import Settings
 from store.connections import make_pool
+from store.errors import DatabaseError
 from store.operations.owed import owed_totals
 
 EVERY_SECONDS = 15.0
@@ -87,7 +87,7 @@ async def _stuck(settings: Settings, report: Report) -> list[Stuck] | None:
         return None
     try:
         return await find_stuck(settings, PATIENCE_SECONDS)
-    except (KafkaError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (KafkaError, RedisError, DatabaseError, OSError) as error:
         console.print(f"not measured: {type(error).__name__}: {error}", markup=False)
         return None
 
@@ -96,7 +96,7 @@ async def _write_owed(settings: Settings) -> None:
     pool = await make_pool(settings, size=1)
     try:
         totals = await owed_totals(pool)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except DatabaseError as error:
         console.print(f"not measured: {type(error).__name__}: {error}", markup=False)
         totals = {}
     finally:

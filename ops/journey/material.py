@@ -32,7 +32,7 @@ class Collected:
 
 
 async def collect(pool: Pool, settings: Settings, order_id: str) -> Collected:
-    """Raises asyncpg's errors. A log that does not answer is said, not raised."""
+    """Raises DatabaseError. A log that does not answer is reported, not raised."""
     events = await events_of(pool, order_id)
     payments, attempts = _attempt_ids(events)
     bank = await bank_attempts(pool, attempts)

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import asyncpg
 from aiokafka import TopicPartition
 
 from domain.ids import ORDER, PAYMENT, is_id
@@ -20,6 +19,7 @@ from ops.log.selection import Wanted, possible_partitions
 from runtime.settings import Settings
 from store.attempts import order_of_attempt
 from store.connections import make_pool
+from store.errors import DatabaseError
 from topics.catalogue import Topic
 from topics.reader import LogReader, Spans, Start, log_reader
 from topics.records import LogRecord
@@ -60,7 +60,7 @@ async def _order_of(settings: Settings, payment_id: str) -> str | None:
     """None where the database is away or does not know it: then every partition is read."""
     try:
         pool = await make_pool(settings, size=1)
-    except (OSError, asyncpg.PostgresError):
+    except DatabaseError:
         return None
     try:
         return await order_of_attempt(pool, payment_id)

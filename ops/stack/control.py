@@ -21,7 +21,7 @@ SOCKET_PATH_MAX = 100
 """Kernel limit of a unix socket's path is 108 bytes."""
 
 
-class RunnerNotRunning(GatewayError):
+class RunnerNotRunningError(GatewayError):
     """Nothing answers in the run directory."""
 
 
@@ -35,14 +35,17 @@ def socket_path(run_dir: Path) -> Path:
 
 
 def ask(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> Any:
-    """Send one request and return its `ok`. Raises RunnerNotRunning, or GatewayError with the runner's sentence."""
+    """Send one request and return its `ok`.
+
+    Raises RunnerNotRunningError, or GatewayError with the runner's sentence.
+    """
     request = json.dumps({"do": do, **arguments}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         try:
             connection.connect(str(socket_path(run_dir)))
         except OSError as error:
-            raise RunnerNotRunning("The gateway is not running; `make up` starts it.", exit_code=3) from error
+            raise RunnerNotRunningError("The gateway is not running; `make up` starts it.", exit_code=3) from error
         try:
             connection.sendall(request)
             answer = _read_line(connection)
@@ -54,7 +57,7 @@ def ask(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> 
 def is_running(run_dir: Path) -> bool:
     try:
         ask(run_dir, "ping", timeout=5.0)
-    except RunnerNotRunning:
+    except RunnerNotRunningError:
         return False
     return True
 

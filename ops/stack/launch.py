@@ -46,7 +46,7 @@ def stop_runner(plan: StackPlan) -> bool:
         pid = int(control.ask(plan.run_dir, "ping", timeout=10.0))
         born = started_ticks(pid)
         control.ask(plan.run_dir, "stop", timeout=10.0)
-    except control.RunnerNotRunning:
+    except control.RunnerNotRunningError:
         return False
     limit = time.monotonic() + STOP_SECONDS
     while is_alive(pid) and started_ticks(pid) == born:

@@ -9,13 +9,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 
 from ops.console.errors import GatewayError
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
+from store.errors import DatabaseError
 from store.migrate import migrate as migrate_database
 from store.seed import seed as seed_database
 from topics.admin import ensure_topics
@@ -85,5 +85,5 @@ def _run(what: str, work: Callable[[Settings], Awaitable[T]], settings: Settings
         raise GatewayError(f"{what} did not answer within {PREPARE_SECONDS:.0f} s.") from error
     except RuntimeError as error:
         raise GatewayError(str(error)) from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
+    except (OSError, DatabaseError, KafkaError) as error:
         raise GatewayError(f"{what} refused: {type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ from runtime.roles import ROLES
 
 
 def collect(plan: StackPlan) -> dict[str, Any]:
-    """The runner's state with each process's memory and health added. Raises RunnerNotRunning."""
+    """The runner's state with each process's memory and health added. Raises RunnerNotRunningError."""
     state: dict[str, Any] = control.ask(plan.run_dir, "status", timeout=10.0)
     running = plan_stack({**plan.given, **{name: str(port) for name, port in state["ports"].items()}})
     with ThreadPoolExecutor(max_workers=16) as pool:

@@ -14,11 +14,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import asyncpg
-
-from store.driver import Connection, Row
+from store import driver
+from store.driver import Connection, Cursor, Row
+from store.errors import DatabaseError
 
 FETCH_ROWS = 5_000
 
@@ -140,7 +139,7 @@ SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))
 class Stream:
     """Rows of one query, a window at a time, as records. `ahead`: ask for the next window while one is worked on."""
 
-    def __init__(self, cursor: Any, *, ahead: bool) -> None:
+    def __init__(self, cursor: Cursor, *, ahead: bool) -> None:
         self._cursor = cursor
         self._ahead = ahead
         self._coming: asyncio.Task[list[Row]] | None = None
@@ -162,7 +161,7 @@ class Stream:
         """Give up the window that is under way."""
         if self._coming is not None:
             self._coming.cancel()
-            with suppress(asyncio.CancelledError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(asyncio.CancelledError, DatabaseError):
                 await self._coming
 
 
@@ -227,12 +226,12 @@ async def open_stream(
     query = STREAMS[table].format(wanted=wanted.format(column=key), columns=", ".join(columns))
     if table == "events":  # whole payloads are not to be sorted: the index has them in order
         await connection.execute("SET LOCAL enable_sort = off")
-    return Stream(await connection.cursor(query, *arguments), ahead=ahead)
+    return Stream(await Cursor.open(connection, query, *arguments), ahead=ahead)
 
 
 async def connect(dsn: str) -> Connection:
     """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
-    return await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
+    return await driver.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
 
 
 @asynccontextmanager
@@ -288,7 +287,7 @@ class Beside:
 async def chained_events(connection: Connection, below_txid: int) -> AsyncIterator[list[Row]]:
     """(order id, sequence, txid, payload) of every event of the feed, in that order, inside a snapshot."""
     await connection.execute("SET LOCAL enable_sort = off")
-    stream = Stream(await connection.cursor(CHAINED, str(below_txid)), ahead=True)
+    stream = Stream(await Cursor.open(connection, CHAINED, str(below_txid)), ahead=True)
     while rows := await stream.next_rows():
         yield rows
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import astuple, dataclass
 
-from store.driver import Connection, Row
+from store.driver import Connection, Cursor, Row
 from store.operations.audit import FETCH_ROWS
 
 # What an endpoint subscribed to from `since` to `until`. webhook_filters_pkey
@@ -148,7 +148,7 @@ class Analytics:
 
     async def quarters(self) -> AsyncIterator[list[Row]]:
         """Rows of quarters of an hour, FETCH_ROWS at a time."""
-        cursor = await self._connection.cursor(ROLLUPS)
+        cursor = await Cursor.open(self._connection, ROLLUPS)
         while rows := await cursor.fetch(FETCH_ROWS):
             yield rows
 

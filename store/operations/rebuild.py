@@ -9,10 +9,11 @@ The live tables are only written by `swap`, in one transaction.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from store.driver import Connection, Row
+from store.driver import Connection, Cursor, Row
 
 TABLES = ("orders", "payments", "refunds")
 FETCH_ROWS = 5_000
@@ -77,6 +78,13 @@ class Shadow:
         for statement in PREPARE:
             await self._connection.execute(statement)
 
+    @asynccontextmanager
+    async def with_memory(self) -> AsyncIterator[None]:
+        """A transaction that may sort in memory."""
+        async with self._connection.transaction():
+            await self._connection.execute("SET LOCAL work_mem = '128MB'")
+            yield
+
     async def fill_history(self, lines: AsyncIterable[bytes]) -> None:
         """Lines of PostgreSQL's text format: order id, sequence, payload."""
         await self._connection.copy_to_table("history", schema_name="rebuild", source=lines)
@@ -89,7 +97,7 @@ class Shadow:
         Whole payloads are not to be sorted: the index has them in order.
         """
         await self._connection.execute("SET LOCAL enable_sort = off")
-        cursor = await self._connection.cursor(HISTORY)
+        cursor = await Cursor.open(self._connection, HISTORY)
         while rows := await cursor.fetch(FETCH_ROWS):
             yield rows
 

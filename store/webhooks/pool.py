@@ -6,24 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import asyncpg
-
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.connections import make_pool
 from store.driver import Pool
+from store.errors import DatabaseAwayError
 
 log = get_logger("webhook_store")
 
 T = TypeVar("T")
-UNAVAILABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-REFUSED = (
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.DataError,
-    asyncpg.ProgramLimitExceededError,
-    asyncpg.SyntaxOrAccessError,
-)
-"""Of those, the ones that another try cannot change: a value or the statement is at fault, not the server."""
 RETRY_SECONDS = 45.0
 PAUSE_SECONDS = 0.2
 
@@ -34,7 +25,9 @@ async def make_webhook_pool(settings: Settings, *, size: int) -> Pool:
 
 
 async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
-    """Do `work`, and again while the database is away or a deadlock was broken; raises after RETRY_SECONDS.
+    """Do `work`, and again while the database is away or a deadlock was broken.
+
+    Raises DatabaseAwayError after RETRY_SECONDS, StatementRefusedError at once.
 
     `work` must be one transaction that can be repeated.
     """
@@ -43,9 +36,7 @@ async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
     while True:
         try:
             return await work()
-        except UNAVAILABLE as error:
-            if isinstance(error, REFUSED):
-                raise
+        except DatabaseAwayError as error:
             log.warning("statement_failed", what=what, error=repr(error))
             if clock.time() > ends_at:
                 raise

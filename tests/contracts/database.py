@@ -24,7 +24,7 @@ from domain.outcome import Outcome
 from domain.payment import PaymentStatus, SettlePayment
 from domain.question import Kind, Question
 from domain.signature import Secrets
-from store.actor import ActorStore, Conflict, Inbox
+from store.actor import ActorStore, ConflictError, Inbox
 from store.commands import find_accepted, find_decided
 from store.promises import Promise, find_promise, make_promise, promised_resource
 from store.questions import QuestionStore
@@ -138,7 +138,7 @@ async def a_batch_is_written_wholly_or_not_at_all(side: Side) -> None:
     other = desk.asked(order_command(fresh(ORDER)))
     stale = fold([other, taken], Known(Inbox(), {}, frozenset()))
     # when it writes, then it conflicts, and nothing of the batch is there.
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await desk.store.write(stale.batch)
     assert await desk.order(other.envelope.key) is None
     assert not (await desk.inbox((other.envelope.id, ""))).accepted
@@ -150,7 +150,7 @@ async def two_owners_cannot_write_the_same_sequence(side: Side) -> None:
     one, other = desk.settle(order_id, payment_id), desk.settle(order_id, payment_id, Outcome.FAILED)
     known = await desk.known(one)
     await desk.store.write(fold([one], known).batch)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await desk.store.write(fold([other], known).batch)
     order = await desk.order(order_id)
     assert order is not None and (payment := order.payment(payment_id)) is not None
@@ -167,7 +167,7 @@ async def a_request_has_a_refusal_of_its_own(side: Side) -> None:
     inbox = await desk.inbox((key, "n1"), (key, "n2"), (key, "n3"))
     assert sorted(inbox.refused) == [(key, "n1"), (key, "n2")] and not inbox.accepted
     # A second decision of the same request conflicts.
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await desk.store.write(
             fold([refused[0]], Known(Inbox(), (await desk.known(refused[0])).orders, frozenset())).batch
         )
@@ -179,7 +179,7 @@ async def a_command_has_one_acceptance(side: Side) -> None:
     await desk.decide(first)
     # Another request with the key, for another order, decided by somebody who does not know the first:
     second = desk.asked(order_command(fresh(ORDER)), key, "n2")
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await desk.store.write(fold([second], Known(Inbox(), {}, frozenset())).batch)
     # Whoever asks with the key finds the acceptance, with its events.
     stored = (await desk.inbox((key, "n9"))).accepted[key]
@@ -218,7 +218,7 @@ async def an_acceptance_that_was_used_again_outlives_the_pruning(side: Side) -> 
     assert set((await desk.inbox((old, "n1"), (kept, "n1"))).accepted) == {kept}
     # One that is gone cannot be kept: then nothing is written.
     repeated.batch.kept.add(old)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         await desk.store.write(repeated.batch)
 
 

@@ -19,7 +19,7 @@ from agents.payments.folding import Folded, fold
 from agents.payments.intake import Asked, Incoming
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from runtime.clock import now
-from store.actor import ActorStore, Batch, CommandRow, Conflict, Unwritable
+from store.actor import ActorStore, Batch, CommandRow, ConflictError, UnwritableError
 from store.redis.clients import make_subscriber
 from store.redis.replies import merchant_channel, payment_channel
 from tests.support.actor import OFFSETS, Bench, work
@@ -141,7 +141,7 @@ async def test_a_value_too_large_for_an_index_is_the_commands_fault_not_the_data
     store = ActorStore(bench.asker.settings)
     row = CommandRow(secrets.token_hex(4_000), fresh(ORDER), "order.create", "", None, False, "", 1, 0)
     try:
-        with pytest.raises(Unwritable, match="index row"):
+        with pytest.raises(UnwritableError, match="index row"):
             await store.write(Batch(commands=[row]))
     finally:
         await store.stop()
@@ -195,7 +195,7 @@ async def test_an_owner_who_never_agrees_with_the_database_gives_up(
     actor = await bench.actor()
 
     async def always_taken(_store: ActorStore, _batch: object) -> None:
-        raise Conflict("somebody else writes")
+        raise ConflictError("somebody else writes")
 
     monkeypatch.setattr(ActorStore, "write", always_taken)
     with pytest.raises(OtherOwnerError):

@@ -17,7 +17,7 @@ from domain.outcome import Outcome
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
 from runtime.clock import now
-from store.actor import ActorStore, Batch, CommandRow, Conflict
+from store.actor import ActorStore, Batch, CommandRow, ConflictError
 from tests.support.actor import Bench, work
 from tests.support.asking import capture_command, fresh, order_command, payment_command, refund_command
 
@@ -122,7 +122,7 @@ async def test_two_owners_cannot_answer_a_command_in_two_ways(
     ]
     try:
         await stores[0].write(Batch(commands=[rows[0]]))
-        with pytest.raises(Conflict):
+        with pytest.raises(ConflictError):
             await stores[1].write(Batch(commands=[rows[1]]))
     finally:
         for store in stores:

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from domain.instrument import Card, Upi
+from store.errors import DuplicateError
 from store.migrate import CONCURRENT, migrate
 from store.payments import find_payment
 from tests.support.eventually import eventually
@@ -41,7 +42,7 @@ async def test_a_build_that_was_cut_off_is_done_again(
     services: Stack, database: asyncpg.Connection, folder: Path
 ) -> None:
     await database.execute("INSERT INTO migrated VALUES (1), (1)")
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(DuplicateError):
         await migrate(services.settings, folder)
     assert await database.fetchval(VALID) is False
     await database.execute("DELETE FROM migrated")

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
-import asyncpg
 import pytest
 import redis.asyncio as redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,6 +14,7 @@ from agents.consumer import LogConsumer
 from agents.payments.batches import Batches
 from agents.quarantine import DEATHS_MAX, Quarantine
 from runtime.clock import random_token
+from store.errors import DatabaseAwayError
 from store.redis.clients import make_redis
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, DELIVERIES, PAYMENTS_DLQ, WEBHOOKS_DLQ
@@ -69,9 +69,7 @@ async def test_the_third_death_over_a_record_gives_it_up(services: Stack, client
     assert await (await life(services, client, name)).admits(record_at(6, key=key))
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(), asyncpg.CannotConnectNowError(), ExceptionGroup("roles", [TimeoutError()])]
-)
+@pytest.mark.parametrize("error", [OSError(), DatabaseAwayError(), ExceptionGroup("roles", [TimeoutError()])])
 async def test_what_the_surroundings_cause_is_not_counted(
     services: Stack, client: redis.Redis, error: Exception
 ) -> None:

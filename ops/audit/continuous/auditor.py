@@ -10,7 +10,6 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-import asyncpg
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
@@ -19,6 +18,7 @@ from ops.audit.continuous.plan import SETTLED, Next, next_audit
 from ops.audit.verify.audit import Audited, Scope, audited
 from runtime.differences import Kind
 from runtime.logs import get_logger
+from store.errors import DatabaseError
 from store.operations.audits import AuditStore, PastAudit, differences_now
 
 log = get_logger("auditor")
@@ -29,7 +29,7 @@ WHOLE_SECONDS_MAX = 6 * 3_600.0
 SETTLE_SECONDS = 10.0
 NAMED_MAX = 5
 """Differences of a kind that are logged by name; `gateway verify` names the rest."""
-UNAVAILABLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, KafkaError, OSError)
+UNAVAILABLE = (DatabaseError, KafkaError, OSError)
 
 DIFFERENCES = Gauge("gateway_audit_differences", "Differences that the last audits found", ["kind"])
 FINISHED = Gauge("gateway_audit_finished_timestamp", "When the last audit ended, Unix seconds", ["scope"])

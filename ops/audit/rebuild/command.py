@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 
@@ -18,6 +17,7 @@ from ops.console.errors import GatewayError
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.driver import Connection
+from store.errors import DatabaseError
 from store.operations.audit import connect
 from store.operations.rebuild import Shadow
 
@@ -31,7 +31,7 @@ def command(
     settings = enter(single_plan())
     try:
         rebuilt, swapped = pace.run(run(settings, swap=swap))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
+    except (OSError, DatabaseError, KafkaError) as error:
         raise GatewayError(f"Nothing was rebuilt: {type(error).__name__}: {error}") from error
     show(rebuilt, swapped=swapped)
     raise typer.Exit(0 if swapped or not (rebuilt.differing or rebuilt.broken) else 1)

@@ -42,7 +42,7 @@ class Rebuilt:
 
 
 async def rebuild(settings: Settings, connection: Connection) -> Rebuilt:
-    """Fill the schema `rebuild` and compare. Raises asyncpg's, aiokafka's errors, TimeoutError, OSError."""
+    """Fill the schema `rebuild` and compare. Raises DatabaseError, aiokafka's errors, TimeoutError, OSError."""
     rebuilt, started = Rebuilt(), time.monotonic()
     shadow = Shadow(connection)
     await shadow.prepare()
@@ -52,8 +52,7 @@ async def rebuild(settings: Settings, connection: Connection) -> Rebuilt:
         await shadow.fill_history(_history_lines(reader))
     finally:
         await reader.stop()
-    async with connection.transaction():
-        await connection.execute("SET LOCAL work_mem = '128MB'")
+    async with shadow.with_memory():
         await _fold_all(shadow, rebuilt)
     await shadow.finish()
     rebuilt.seconds = time.monotonic() - started

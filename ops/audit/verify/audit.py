@@ -122,7 +122,7 @@ async def audited(
 ) -> Audited:
     """One audit; `anchoring` only for a whole one. `kept_max`: differences of a kind that are kept by name.
 
-    Raises OSError, asyncpg's or aiokafka's errors where a part cannot be reached.
+    Raises OSError, DatabaseError or aiokafka's errors where a part cannot be reached.
     """
     assert anchoring is None or scope.whole, "a chain begins at the beginning"
     started = time.monotonic()

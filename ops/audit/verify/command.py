@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import asyncpg
 import orjson
 import typer
 from aiokafka.errors import KafkaError
@@ -29,6 +28,7 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import ASKED_WRONGLY, UNREACHABLE
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
+from store.errors import DatabaseError
 from store.operations.audit import connect, deployment_id
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -64,7 +64,7 @@ def verify(
     try:
         with second_process(forked=True) as second:
             done = run(_verified(settings, second, scope, file, settle, max(examples, KEPT_MAX)))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
+    except (OSError, DatabaseError, KafkaError) as error:
         raise GatewayError(f"Nothing was verified: {type(error).__name__}: {error}", exit_code=UNREACHABLE) from error
     said = _anchored(file, done)
     if as_json:

@@ -17,13 +17,12 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-import asyncpg
-
 from ops.console.errors import GatewayError
 from ops.stack.environment import DATABASE_NAME, DATABASE_PASSWORD, DATABASE_USER, StackPlan
 from ops.stack.processes import Command, tail
 from ops.stack.services.base import check_listening, running_as_root
 from ops.stack.supervisor import Supervisor
+from store.driver import connect
 
 SYSTEM_USER = "postgres"
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -94,9 +93,9 @@ class PostgresService:
     async def probe(self) -> None:
         if self.name not in self._plan.external:
             await check_listening("127.0.0.1", self._port)
-        connection = await asyncpg.connect(self._plan.environment["DATABASE_URL"], timeout=2)
+        connection = await connect(self._plan.environment["DATABASE_URL"], timeout=2)
         try:
-            await connection.fetchval("SELECT 1", timeout=2)
+            await connection.ping(timeout=2)
         finally:
             connection.terminate()
 
