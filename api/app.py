@@ -1,4 +1,4 @@
-"""The application: routes, error answers, and the parts of the process around them.
+"""The application: routes, error answers, and the services of the process around them.
 
 create_app(settings)         what `python -m api` serves and the OpenAPI document is made from
 """
@@ -19,9 +19,10 @@ from api.access.own_pages import own_origins
 from api.edge import Edge
 from api.http.errors import BROKEN_SURROUNDINGS, ApiError, on_error
 from api.openapi import reference
-from api.parts import Parts, open_parts
 from api.process import health
+from api.process.services import Services
 from api.routes import HOT, ROUTERS
+from api.startup import open_services
 from runtime.settings import Settings
 from runtime.worker import Worker, this_worker
 
@@ -33,7 +34,7 @@ ANSWER_SECONDS_BEYOND_DECISION = 1.5
 class Application(FastAPI):
     """FastAPI with our layer in place of Starlette's outermost, which would answer a defect with plain text."""
 
-    parts: Parts
+    services: Services
     """From start to stop."""
 
     def build_middleware_stack(self) -> Edge:
@@ -54,8 +55,8 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: Application) -> AsyncIterator[None]:
-        async with open_parts(settings, served_by) as parts:
-            app.parts = app.state.parts = parts
+        async with open_services(settings, served_by) as services:
+            app.services = app.state.services = services
             yield
 
     app = Application(

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from api.http.errors import ApiError, bad_request
-from api.parts import Parts
+from api.process.services import Services
 from domain.delivery import TEST_EVENT, Due, log_id
 from domain.rejection import ErrorCode
 from domain.signature import SECRET_BYTES, SECRET_PREFIX, new_secret
@@ -56,25 +56,25 @@ def sealed_headers(settings: Settings, headers: Mapping[str, str]) -> bytes | No
     return seal(orjson.dumps(headers).decode(), settings.secret_key) if headers else None
 
 
-async def publish_switches(parts: Parts, switches: Sequence[Switch]) -> None:
+async def publish_switches(services: Services, switches: Sequence[Switch]) -> None:
     """Let the merchant's other endpoints and live feeds know of endpoints that were switched off or on."""
-    await announce(parts.redis, switches)
-    await hand_over(parts, [due for switch in switches for due in switch.dues])
+    await announce(services.redis, switches)
+    await hand_over(services, [due for switch in switches for due in switch.dues])
 
 
-async def hand_over(parts: Parts, dues: Sequence[Due]) -> None:
+async def hand_over(services: Services, dues: Sequence[Due]) -> None:
     """Put attempts on the deliveries topic; what does not get there is found by the upkeep."""
-    at, partitions = now(), parts.settings.topic_partitions
+    at, partitions = now(), services.settings.topic_partitions
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
             for due in dues:
                 record = delivery_record(due, at=at, partitions=partitions)
-                await (await parts.producer.send(record, timeout=PUBLISH_SECONDS))
+                await (await services.producer.send(record, timeout=PUBLISH_SECONDS))
     except (LogUnavailableError, TimeoutError) as error:
         log.warning("delivery_left_to_upkeep", deliveries=len(dues), error=repr(error))
 
 
-async def send_test(parts: Parts, merchant_id: str, endpoint: Endpoint, request_id: str | None) -> str:
+async def send_test(services: Services, merchant_id: str, endpoint: Endpoint, request_id: str | None) -> str:
     """Plan a `webhook.test` for the endpoint; its log id. Raises ApiError 400 where the endpoint is off."""
     if not endpoint.active:
         raise bad_request("The webhook endpoint is switched off")
@@ -94,5 +94,5 @@ async def send_test(parts: Parts, merchant_id: str, endpoint: Endpoint, request_
         ordered=False,
         active=True,
     )
-    await hand_over(parts, await plan_deliveries(parts.pool, [draft], at))
+    await hand_over(services, await plan_deliveries(services.pool, [draft], at))
     return str(draft.id)

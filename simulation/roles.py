@@ -20,9 +20,9 @@ from agents.sweeper.sweeper import Sweeper
 from agents.webhooks.dispatcher import Dispatcher
 from agents.webhooks.forwarder import Forwarder
 from agents.webhooks.planner import Planner
-from api.parts import Parts
 from api.process.bus import CommandBus
 from api.process.keys import KeyCache
+from api.process.services import Services
 from runtime.clock import Ids
 from runtime.secrets import derived_key
 from runtime.worker import Worker
@@ -59,7 +59,7 @@ class App:
     ids: Ids = field(init=False)
     kafka: Kafka = field(init=False)
     actor: PaymentActor | None = None
-    parts: Parts | None = None
+    services: Services | None = None
     """Of the API; where the routes find it."""
     serving: bool = False
     told: list[asyncio.Future[tuple[int, Any]]] = field(default_factory=list)
@@ -98,7 +98,7 @@ async def _api(app: App) -> None:
     except LogUnavailableError:
         producer.renew()
     commands = CommandBus(settings, app.process.name, producer, pool, redis, app.clock, app.ids)
-    app.parts = Parts(
+    app.services = Services(
         settings=settings,
         worker=Worker("api", 0, app.process.name, 0),
         pool=pool,

@@ -21,7 +21,7 @@ ACCEPTED = "commands_accepted"
 
 
 @cache
-def parts_of(text: str) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+def services_of(text: str) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
     """(table, columns, columns that a conflict updates) for each INSERT of the actor's statement."""
     found = []
     for table, columns, _, changing in PART.findall(text):
@@ -41,7 +41,7 @@ def nothing(_view: View, _text: str) -> Rows:
 def write_batch(view: View, text: str, *arrays: list[Any]) -> Rows:
     """The actor's one write: all rows of all tables, or none."""
     first, ready = 0, []
-    for table, columns, updated in parts_of(text):
+    for table, columns, updated in services_of(text):
         taken = arrays[first : first + len(columns)]
         first += len(columns)
         rows = [dict(zip(columns, values, strict=True)) for values in zip(*taken, strict=True)]

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from api.access import sessions
 from api.access.caller import Caller
 from api.http.errors import unauthenticated
-from api.parts import parts_of
+from api.process.services import services_of
 from runtime.secrets import api_secret_matches
 
 __all__ = ["Caller", "authenticated", "is_operator"]
@@ -42,18 +42,18 @@ async def authenticated(request: Request) -> Caller:
 def is_operator(request: Request) -> bool:
     """Whether the request carries OPERATOR_TOKEN as its bearer token. Always false where none is set."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    wanted = parts_of(request).settings.operator_token.get_secret_value()
+    wanted = services_of(request).settings.operator_token.get_secret_value()
     return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
 
 
 async def _by_key(request: Request, key: str, secret: str) -> Caller:
-    parts = parts_of(request)
+    services = services_of(request)
     if not secret or len(secret) > SECRET_LENGTH_MAX:
         raise unauthenticated()
-    found = await parts.keys.find(key)
-    if found is None or not api_secret_matches(SecretStr(secret), found.secret_hash, parts.settings.secret_key):
+    found = await services.keys.find(key)
+    if found is None or not api_secret_matches(SecretStr(secret), found.secret_hash, services.settings.secret_key):
         raise unauthenticated()
-    await parts.keys.used(key)
+    await services.keys.used(key)
     return Caller(found.merchant_id, "key", found.id)
 
 

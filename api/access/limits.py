@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 
 from api.http.errors import RATE_LIMITED, ApiError
-from api.parts import parts_of
+from api.process.services import services_of
 from runtime.logs import get_logger
 
 log = get_logger("limits")
@@ -28,7 +28,7 @@ async def limit(request: Request, name: str, per_minute: int) -> None:
     address = request.client.host if request.client else "unknown"
     key = f"rate:{name}:{address}:{int(window)}"
     try:
-        pipeline = parts_of(request).redis.pipeline(transaction=False)
+        pipeline = services_of(request).redis.pipeline(transaction=False)
         pipeline.incr(key)
         pipeline.expire(key, WINDOW_SECONDS * 2, nx=True)
         async with asyncio.timeout(PATIENCE_SECONDS):

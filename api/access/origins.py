@@ -12,7 +12,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from api.http.errors import FORBIDDEN, ApiError
-from api.parts import parts_of
+from api.process.services import services_of
 from store.merchants import find as find_merchant
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
@@ -45,10 +45,10 @@ def cors_headers(origin: str, *, own: bool, preflight: bool) -> list[Header]:
 async def check_origin(request: Request, merchant_id: str) -> None:
     """Raises ApiError 403 where the request comes from a page that this merchant does not allow."""
     origin = request.headers.get("origin")
-    parts = parts_of(request)
-    if origin is None or origin in parts.own_origins:
+    services = services_of(request)
+    if origin is None or origin in services.own_origins:
         return
-    merchant = await find_merchant(parts.pool, merchant_id)
+    merchant = await find_merchant(services.pool, merchant_id)
     allowed = merchant.allowed_origins if merchant is not None else ()
-    if origin not in allowed and (allowed or not parts.settings.test_mode):
+    if origin not in allowed and (allowed or not services.settings.test_mode):
         raise ApiError(FORBIDDEN, "This page's origin is not among the merchant's allowed origins")

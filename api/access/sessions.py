@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api.access.caller import Caller
 from api.http.errors import AUTHENTICATION, FORBIDDEN, ApiError
-from api.parts import parts_of
+from api.process.services import services_of
 from runtime.settings import Settings
 from store.redis.sessions import ABSOLUTE_SECONDS, Session, use_session
 
@@ -43,7 +43,7 @@ async def session_caller(request: Request) -> Caller | None:
 async def session_of(request: Request) -> Session | None:
     """The request's live session. Raises ApiError 403 on an unsafe method without the session's CSRF token."""
     token = token_of(request)
-    session = await use_session(parts_of(request).redis, token) if token is not None else None
+    session = await use_session(services_of(request).redis, token) if token is not None else None
     if session is not None and request.method not in SAFE_METHODS:
         check_origin(request)
         if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf_token.encode()):
@@ -66,13 +66,13 @@ def signed_out() -> ApiError:
 def check_origin(request: Request) -> None:
     """Raises ApiError 403 where a browser says that another site's page sends this. Other clients send no Origin."""
     origin = request.headers.get("origin")
-    if origin is not None and origin not in parts_of(request).own_origins:
+    if origin is not None and origin not in services_of(request).own_origins:
         raise ApiError(FORBIDDEN, "This origin may not use the dashboard's session")
 
 
 def token_of(request: Request) -> str | None:
     """What the session's cookie holds, where it can be a token at all."""
-    token = request.cookies.get(cookie_name(parts_of(request).settings))
+    token = request.cookies.get(cookie_name(services_of(request).settings))
     return token if token and len(token) <= TOKEN_LENGTH_MAX else None
 
 

@@ -19,8 +19,8 @@ from starlette.responses import Response
 
 from api.answers.idempotency import is_same_for_repeats
 from api.http.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
-from api.parts import Parts, parts_of
 from api.process.bus import UNKNOWN, Answer, Key, Undecided
+from api.process.services import Services, services_of
 from domain.decision import Command, Subject
 from domain.machine import decide
 from domain.order import Order
@@ -59,25 +59,25 @@ async def answer_to(
     shape: Shape = as_decided,
 ) -> Response:
     """Ask and answer. `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202."""
-    parts = parts_of(request)
-    if not parts.database.up:
+    services = services_of(request)
+    if not services.database.up:
         raise unavailable("The database does not answer; nothing was taken, try again")
-    outcome = await parts.commands.ask(
+    outcome = await services.commands.ask(
         command, key=key, request_id=request.scope["request_id"], resource_id=resource_id if new else None
     )
     if isinstance(outcome, Answer):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
-    promise = await _promise(parts, command, outcome, merchant_id=merchant_id, resource_id=resource_id, load=load)
+    promise = await _promise(services, command, outcome, merchant_id=merchant_id, resource_id=resource_id, load=load)
     # A repeat just after the hour of keyed ids has changed may ask for another id than the request that it repeats.
-    same = key is None or not new or is_same_for_repeats(parts.clock.epoch_ms())
-    if not (outcome.first and same and await _recorded(parts, promise)):
+    same = key is None or not new or is_same_for_repeats(services.clock.epoch_ms())
+    if not (outcome.first and same and await _recorded(services, promise)):
         raise still_running()
     return Response(shape(promise.resource), 202, headers={"Location": location}, media_type=JSON)
 
 
 async def _promise(
-    parts: Parts,
+    services: Services,
     command: Command,
     outcome: Undecided,
     *,
@@ -93,7 +93,7 @@ async def _promise(
         order = await load()
     except (DatabaseError, RedisError, OSError):
         raise unavailable(UNKNOWN) from None
-    foreseen = decide(order, command, parts.clock.now())
+    foreseen = decide(order, command, services.clock.now())
     if isinstance(foreseen, Rejected):
         raise unavailable(UNKNOWN)
     subject: Subject | None = foreseen.subject
@@ -105,10 +105,10 @@ async def _promise(
     return Promise(outcome.command_id, outcome.nonce, resource_id, command.order_id, merchant_id, resource)
 
 
-async def _recorded(parts: Parts, promise: Promise) -> bool:
+async def _recorded(services: Services, promise: Promise) -> bool:
     """Whether this request's promise stands. Raises ApiError 503 where that is unknown: then nothing is promised."""
     try:
-        return await through_restart(lambda: make_promise(parts.pool, promise, timeout=PROMISE_SECONDS))
+        return await through_restart(lambda: make_promise(services.pool, promise, timeout=PROMISE_SECONDS))
     except DatabaseError as error:
         log.warning("promise_not_recorded", command_id=promise.command_id, error=repr(error))
         raise unavailable(UNKNOWN) from None

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from api.http.errors import bad_request
-from api.parts import parts_of
 from api.process.bus import Key
+from api.process.services import services_of
 from domain.idempotency import derived_command_id, fingerprint, is_key
 from domain.ids import keyed_hour, keyed_id
 
@@ -32,7 +32,7 @@ def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, obj
     given = {name: value for name, value in fields.items() if value is not None}
     return Key(
         command_id=derived_command_id(scope=scope, route=route, key=sent),
-        fingerprint=fingerprint(given, secret=parts_of(request).fingerprint_secret),
+        fingerprint=fingerprint(given, secret=services_of(request).fingerprint_secret),
     )
 
 
@@ -40,10 +40,10 @@ def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
     """Id of the resource that a request asks for: with a key, the same for its repeats, so that no answer to one of
     them can name a resource that never comes to be."""
     if key is None:
-        return parts_of(request).ids.make_id(prefix)
-    secret = parts_of(request).fingerprint_secret
+        return services_of(request).ids.make_id(prefix)
+    secret = services_of(request).fingerprint_secret
     digest = hmac.digest(secret, f"{prefix}{key.command_id}".encode(), "sha256")[:ID_BYTES]
-    return keyed_id(prefix, now_ms=parts_of(request).clock.epoch_ms(), digest=digest)
+    return keyed_id(prefix, now_ms=services_of(request).clock.epoch_ms(), digest=digest)
 
 
 def is_same_for_repeats(now_ms: int) -> bool:

@@ -16,7 +16,7 @@ import orjson
 from starlette.responses import Response
 
 from api.http.errors import JSON
-from api.parts import Parts
+from api.process.services import Services
 from domain.decision import Decision
 from domain.machine import decide
 from domain.order import CreateOrder, Order
@@ -45,19 +45,19 @@ class Found:
     row: Subject | None
 
 
-async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
+async def find(services: Services, resource_id: str, load: Load) -> Found | None:
     """Raises the database's errors: without it nobody knows that something does not exist."""
-    row = await through_restart(lambda: load(parts.pool, resource_id))
+    row = await through_restart(lambda: load(services.pool, resource_id))
     if row is not None:
         return _found(row)
-    promise = await through_restart(lambda: find_promise(parts.pool, resource_id, timeout=READ_SECONDS))
+    promise = await through_restart(lambda: find_promise(services.pool, resource_id, timeout=READ_SECONDS))
     if promise is None:
         return None
     request = (promise.command_id, promise.nonce)
-    decided = (await find_decided(parts.pool, [request], timeout=READ_SECONDS)).get(request)
+    decided = (await find_decided(services.pool, [request], timeout=READ_SECONDS)).get(request)
     resource = orjson.loads(promise.resource)
     if decided is not None and not decided.rejected:
-        row = await load(parts.pool, orjson.loads(decided.reply)["id"])
+        row = await load(services.pool, orjson.loads(decided.reply)["id"])
         return None if row is None else _found(row)
     if decided is not None:
         refusal = orjson.loads(decided.reply)
@@ -65,12 +65,12 @@ async def find(parts: Parts, resource_id: str, load: Load) -> Found | None:
     return Found(promise.merchant_id, promise.order_id, resource, None)
 
 
-async def known_order(parts: Parts, order_id: str) -> Order | None:
+async def known_order(services: Services, order_id: str) -> Order | None:
     """The order with all that is below it; where it is only promised, as it will be once that is decided."""
-    order = await through_restart(lambda: find_whole_order(parts.pool, order_id))
+    order = await through_restart(lambda: find_whole_order(services.pool, order_id))
     if order is not None:
         return order
-    found = await find(parts, order_id, find_order)
+    found = await find(services, order_id, find_order)
     return None if found is None else order_as_found(found)
 
 

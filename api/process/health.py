@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.parts import Parts, parts_of
+from api.process.services import Services, services_of
 from runtime.clock import now
 from runtime.progress import is_stalled
 from store.errors import DatabaseError
@@ -28,17 +28,17 @@ CONNECTED, DISCONNECTED = "connected", "disconnected"
 @router.get("/api/v1/health", include_in_schema=False)
 async def health(request: Request) -> Response:
     """200 `healthy`, or 503 `unhealthy` with the part that does not answer."""
-    report = await _report(parts_of(request))
+    report = await _report(services_of(request))
     status = 200 if report["status"] == "healthy" else 503
     return Response(encode_json(report), status, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-async def _report(parts: Parts) -> dict[str, Any]:
+async def _report(services: Services) -> dict[str, Any]:
     database, redis, log, worker = await asyncio.gather(
-        _answers(parts.pool.ping()),
-        _answers(parts.redis.ping()),
-        _answers(parts.producer.check()),
-        _worker(parts),
+        _answers(services.pool.ping()),
+        _answers(services.redis.ping()),
+        _answers(services.producer.check()),
+        _worker(services),
     )
     healthy = database and redis and log and worker == "running"
     return {
@@ -60,11 +60,11 @@ async def _answers(question: Awaitable[object]) -> bool:
     return True
 
 
-async def _worker(parts: Parts) -> str:
+async def _worker(services: Services) -> str:
     """`running` with a payment actor, `stalled` where one does nothing, `stopped` without; `unknown` without Redis."""
     try:
         async with asyncio.timeout(ASK_SECONDS):
-            workers = await alive(parts.redis)
+            workers = await alive(services.redis)
     except (RedisError, OSError):
         return "unknown"
     actors = workers.get("payments") or {}

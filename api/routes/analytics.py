@@ -15,7 +15,7 @@ from api.access.auth import Caller, authenticated
 from api.http.errors import bad_request
 from api.http.paging import Instant
 from api.openapi.annotations import errors
-from api.parts import parts_of
+from api.process.services import services_of
 from api.schemas.analytics import BUCKETS, Bucket, SummaryShape, TimeseriesShape, summary_shape, timeseries_shape
 from domain.money import CURRENCIES, DEFAULT_CURRENCY
 from runtime.clock import now
@@ -43,7 +43,7 @@ async def summary(
     currency: str = DEFAULT_CURRENCY,
 ) -> SummaryShape:
     """Counts, volume, rates, methods, error codes, refunds, deliveries and money owed; `previous`: the span before."""
-    pool, span, known = parts_of(request).pool, _span(from_, to), _known(currency)
+    pool, span, known = services_of(request).pool, _span(from_, to), _known(currency)
     (sums, sums_before), sent, owed = await asyncio.gather(
         totals(pool, caller.merchant_id, [span, span.before]),
         deliveries(pool, caller.merchant_id, span),
@@ -65,7 +65,7 @@ async def timeseries(
     span = _span(from_, to)
     if (span.to_at - span.from_at) / BUCKETS[bucket] > POINTS_MAX:
         raise bad_request(f"at most {POINTS_MAX} buckets: take a shorter span or a longer bucket", "bucket")
-    found = await points(parts_of(request).pool, caller.merchant_id, span, BUCKETS[bucket])
+    found = await points(services_of(request).pool, caller.merchant_id, span, BUCKETS[bucket])
     return timeseries_shape(span, found, bucket=bucket, currency=_known(currency))
 
 

@@ -14,7 +14,7 @@ from api.answers.resources import json_response
 from api.http.errors import bad_request, refused
 from api.http.paging import LIMIT_MAX
 from api.openapi.annotations import errors
-from api.parts import Parts, parts_of
+from api.process.services import Services, services_of
 from api.routes.payments import owned_payment
 from api.schemas.events import EventPage, EventView, Timeline, event_view
 from domain.event import EventType
@@ -46,8 +46,8 @@ async def list_(
     payment_id: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 50,
 ) -> Response:
-    pool = parts_of(request).pool
-    place = await _place(parts_of(request), caller.merchant_id, after)
+    pool = services_of(request).pool
+    place = await _place(services_of(request), caller.merchant_id, after)
     found = await list_events(
         pool,
         caller.merchant_id,
@@ -63,10 +63,10 @@ async def list_(
     return json_response({"data": events, "has_more": len(found) > limit, "next_cursor": end.cursor})
 
 
-async def _place(parts: Parts, merchant_id: str, after: str | None) -> FeedPlace | None:
+async def _place(services: Services, merchant_id: str, after: str | None) -> FeedPlace | None:
     if not after:
         return None
-    place = place_of_cursor(after) or await place_of_event(parts.pool, merchant_id, after)
+    place = place_of_cursor(after) or await place_of_event(services.pool, merchant_id, after)
     if place is None:
         raise bad_request("after must be a cursor of this list or the id of an event", "after")
     return place
@@ -74,7 +74,7 @@ async def _place(parts: Parts, merchant_id: str, after: str | None) -> FeedPlace
 
 @router.get("/events/{event_id}", summary="Read an event", response_model=EventView, responses=errors(401, 404, 503))
 async def read(request: Request, event_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    payload = await find_event(parts_of(request).pool, caller.merchant_id, event_id)
+    payload = await find_event(services_of(request).pool, caller.merchant_id, event_id)
     if payload is None:
         raise refused(EVENT_NOT_FOUND)
     return json_response(event_view(payload))
@@ -87,19 +87,19 @@ async def read(request: Request, event_id: str, caller: Annotated[Caller, Depend
     responses=errors(401, 404, 503),
 )
 async def timeline(request: Request, payment_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    parts = parts_of(request)
-    found = await owned_payment(parts, payment_id, caller.merchant_id)
-    events = [event for event in await events_of(parts.pool, found.order_id) if _concerns(event, payment_id)]
+    services = services_of(request)
+    found = await owned_payment(services, payment_id, caller.merchant_id)
+    events = [event for event in await events_of(services.pool, found.order_id) if _concerns(event, payment_id)]
     refunds = {event.record["body"]["refund"]["id"] for event in events if "refund" in event.record["body"]}
     written = [(event.written_at, event_id(found.order_id, event.sequence)) for event in events]
-    offsets = await parts.log_places.offsets(found.order_id, written)
+    offsets = await services.log_places.offsets(found.order_id, written)
     return json_response(
         {
             "payment_id": payment_id,
             "order_id": found.order_id,
-            "data": _steps(events, found.order_id, parts.settings.topic_partitions, offsets),
-            "webhooks": [_delivery(row) for row in await deliveries_of(parts.pool, [payment_id])],
-            "bank": [_attempt(row) for row in await bank_attempts(parts.pool, [payment_id, *sorted(refunds)])],
+            "data": _steps(events, found.order_id, services.settings.topic_partitions, offsets),
+            "webhooks": [_delivery(row) for row in await deliveries_of(services.pool, [payment_id])],
+            "bank": [_attempt(row) for row in await bank_attempts(services.pool, [payment_id, *sorted(refunds)])],
         }
     )
 

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 
 from api.access.auth import Caller, authenticated
 from api.openapi.annotations import errors
-from api.parts import parts_of
+from api.process.services import services_of
 from api.routes.payments import payment_filter
 from api.schemas.export import csv_head, csv_rows
 from runtime.clock import now
@@ -32,7 +32,7 @@ async def export(
     caller: Annotated[Caller, Depends(authenticated)],
     wanted: Annotated[PaymentFilter, Depends(payment_filter)],
 ) -> StreamingResponse:
-    lines = _lines(parts_of(request).pool, caller.merchant_id, wanted)
+    lines = _lines(services_of(request).pool, caller.merchant_id, wanted)
     # The first portion is read before the status is sent: a database that is away still gets its 503.
     first = await anext(lines)
     name = f"payments-{now():%Y-%m-%d}.csv"

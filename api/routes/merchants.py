@@ -17,7 +17,7 @@ from api.access.auth import Caller, authenticated, is_operator
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import AUTHENTICATION, ApiError, bad_request
 from api.openapi.annotations import errors, json_body
-from api.parts import Parts, parts_of
+from api.process.services import Services, services_of
 from api.routes.auth import start_session
 from api.schemas.merchants import (
     ChangeBody,
@@ -70,17 +70,17 @@ FIRST_KEY_NAME = "Default"
 )
 async def sign_up(request: Request, response: Response) -> SignedUpShape:
     """A new merchant with its first key pair. Open in test mode, elsewhere for the operator alone."""
-    parts = parts_of(request)
+    services = services_of(request)
     by_operator = is_operator(request)
-    if not (by_operator or parts.settings.test_mode):
+    if not (by_operator or services.settings.test_mode):
         raise ApiError(
             AUTHENTICATION, "Only the operator creates merchants here", headers={"WWW-Authenticate": "Bearer"}
         )
     body = await read_json(request, SignUpBody)
-    new, secret = _fresh_pair(parts.settings, FIRST_KEY_NAME)
+    new, secret = _fresh_pair(services.settings, FIRST_KEY_NAME)
     try:
         merchant = await create(
-            parts.pool,
+            services.pool,
             merchant_id=make_id(MERCHANT),
             name=body.name,
             email=body.email,
@@ -108,7 +108,7 @@ def _fresh_pair(settings: Settings, name: str) -> tuple[NewKey, SecretStr]:
 
 @router.get("/me", summary="The merchant that asks", responses=errors(401, 503))
 async def me(request: Request, caller: ByMerchant) -> MerchantShape:
-    merchant = await find(parts_of(request).pool, caller.merchant_id)
+    merchant = await find(services_of(request).pool, caller.merchant_id)
     if merchant is None:
         raise _no_such_merchant()
     return merchant_shape(merchant)
@@ -126,7 +126,7 @@ async def me(request: Request, caller: ByMerchant) -> MerchantShape:
 async def change_me(request: Request, caller: ByMerchant) -> MerchantShape:
     """Change the name, the allowed origins or the browser orders; what is left out stays."""
     body = await read_json(request, ChangeBody)
-    merchant = await change(parts_of(request).pool, caller.merchant_id, _change(body))
+    merchant = await change(services_of(request).pool, caller.merchant_id, _change(body))
     if merchant is None:
         raise _no_such_merchant()
     return merchant_shape(merchant)
@@ -148,19 +148,21 @@ def _no_such_merchant() -> ApiError:
 @router.get("/me/keys", summary="List API keys, newest first", responses=errors(401, 503))
 async def keys(request: Request, caller: ByMerchant) -> KeysShape:
     """All keys, the revoked ones too, newest first. Secrets are not known any more, but for test mode's seeded one."""
-    parts = parts_of(request)
-    listed = await list_keys(parts.pool, caller.merchant_id)
+    services = services_of(request)
+    listed = await list_keys(services.pool, caller.merchant_id)
     return KeysShape(
         data=[
-            key_pair_shape(key, parts.settings.test_api_secret) if _is_seeded(parts, caller, key) else key_shape(key)
+            key_pair_shape(key, services.settings.test_api_secret)
+            if _is_seeded(services, caller, key)
+            else key_shape(key)
             for key in listed
         ]
     )
 
 
-def _is_seeded(parts: Parts, caller: Caller, key: ApiKey) -> bool:
+def _is_seeded(services: Services, caller: Caller, key: ApiKey) -> bool:
     """The pair that test mode publishes anyway."""
-    settings = parts.settings
+    settings = services.settings
     return settings.test_mode and caller.merchant_id == SEEDED_MERCHANT_ID and key.key == settings.test_api_key
 
 
@@ -173,14 +175,14 @@ def _is_seeded(parts: Parts, caller: Caller, key: ApiKey) -> bool:
 )
 async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
     """A further key. Its secret is in this answer and nowhere else."""
-    parts = parts_of(request)
+    services = services_of(request)
     body = await read_optional_json(request, NewKeyBody)
-    new, secret = _fresh_pair(parts.settings, body.name)
+    new, secret = _fresh_pair(services.settings, body.name)
     try:
-        added = await create_key(parts.pool, caller.merchant_id, new)
+        added = await create_key(services.pool, caller.merchant_id, new)
     except TooManyKeysError as error:
         raise bad_request(f"A merchant has {error}") from None
-    await _told(parts, new.key)
+    await _told(services, new.key)
     return key_pair_shape(added, secret)
 
 
@@ -193,38 +195,38 @@ async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
 )
 async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairShape:
     """A new pair under the same name; the old key works on for `overlap_hours`."""
-    parts = parts_of(request)
+    services = services_of(request)
     body = await read_optional_json(request, RotateBody)
-    new, secret = _fresh_pair(parts.settings, FIRST_KEY_NAME)
+    new, secret = _fresh_pair(services.settings, FIRST_KEY_NAME)
     try:
-        rotated = await rotate_key(parts.pool, caller.merchant_id, key_id, new=new, overlap_hours=body.overlap_hours)
+        rotated = await rotate_key(services.pool, caller.merchant_id, key_id, new=new, overlap_hours=body.overlap_hours)
     except TooManyKeysError as error:
         raise bad_request(f"A merchant has {error}") from None
     if rotated is None:
         raise _no_such_key()
     old_key, added = rotated
-    await _told(parts, old_key, new.key)
+    await _told(services, old_key, new.key)
     return key_pair_shape(added, secret)
 
 
 @router.delete("/me/keys/{key_id}", summary="Revoke an API key", status_code=204, responses=errors(401, 403, 404, 503))
 async def revoke(request: Request, key_id: str, caller: ByMerchant) -> None:
     """End a key at once, in every API process."""
-    parts = parts_of(request)
-    key = await revoke_key(parts.pool, caller.merchant_id, key_id)
+    services = services_of(request)
+    key = await revoke_key(services.pool, caller.merchant_id, key_id)
     if key is None:
         raise _no_such_key()
-    await _told(parts, key)
+    await _told(services, key)
 
 
 def _no_such_key() -> ApiError:
     return ApiError(ErrorCode.NOT_FOUND, "API key not found")
 
 
-async def _told(parts: Parts, *changed: str) -> None:
+async def _told(services: Services, *changed: str) -> None:
     """The change stands already: without Redis the caches notice it when their entries run out."""
     try:
         for key in changed:
-            await parts.redis.publish(KEYS_CHANGED, key)
+            await services.redis.publish(KEYS_CHANGED, key)
     except (RedisError, OSError) as error:
         log.warning("key_change_not_told", error=repr(error))

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from api.access.auth import authenticated, is_operator
 from api.http.errors import ApiError
 from api.openapi.annotations import errors
-from api.parts import parts_of
+from api.process.services import services_of
 from api.schemas.operations import AuditShape, audit_shape
 from store.operations.audits import AuditStore
 
@@ -23,7 +23,7 @@ async def only_for_operators(request: Request) -> None:
     """Raises 404, with or without credentials: the answer does not reveal that there is something to read."""
     if is_operator(request):
         return
-    if not parts_of(request).settings.test_mode:
+    if not services_of(request).settings.test_mode:
         raise HTTPException(404)
     try:
         await authenticated(request)
@@ -39,10 +39,10 @@ router = APIRouter(prefix="/operations", tags=["Operations"], dependencies=[Depe
 @router.get("/audit", summary="What the last audits found", responses=errors(404, 503))
 async def read_audit(request: Request) -> AuditShape:
     """Differences by kind, each with its repair. For the operator's token; in test mode for every merchant too."""
-    parts = parts_of(request)
-    store = AuditStore(parts.pool)
+    services = services_of(request)
+    store = AuditStore(services.pool)
     return audit_shape(
         await store.latest(whole=True),
         await store.latest(whole=False),
-        whole_every=timedelta(hours=parts.settings.audit_whole_every_hours),
+        whole_every=timedelta(hours=services.settings.audit_whole_every_hours),
     )

@@ -16,7 +16,7 @@ from api.http.bodies import read_json
 from api.http.errors import refused
 from api.http.paging import LIMIT_DEFAULT, Cursor, Instant, Limit, page_of, place_of
 from api.openapi.annotations import errors, json_body
-from api.parts import parts_of
+from api.process.services import services_of
 from api.schemas.orders import NewOrder, OrderPage, OrderView
 from domain.ids import ORDER, is_id
 from domain.order import CreateOrder, Order
@@ -49,8 +49,8 @@ async def ask_for_order(
 ) -> Response:
     """The answer to a new order, whoever asks for it."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
-    parts = parts_of(request)
-    order_id = await parts.commands.promised_id(key) or new_id_for(request, ORDER, key)
+    services = services_of(request)
+    order_id = await services.commands.promised_id(key) or new_id_for(request, ORDER, key)
     command = CreateOrder(
         order_id=order_id,
         merchant_id=merchant_id,
@@ -88,14 +88,14 @@ async def list_(
 ) -> Response:
     wanted = OrderFilter(status=status, receipt=receipt, from_at=from_, to_at=to)
     found = await list_orders(
-        parts_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
+        services_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
     )
     return json_response(page_of(found, limit))
 
 
 @router.get("/orders/{order_id}", summary="Read an order", response_model=OrderView, responses=errors(401, 404, 503))
 async def read(request: Request, order_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    found = await find(parts_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
+    found = await find(services_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
     if found is None or found.merchant_id != caller.merchant_id:
         raise refused(ORDER_NOT_FOUND)
     return json_response(found.resource)

@@ -21,8 +21,8 @@ from starlette.responses import Response, StreamingResponse
 from api.answers.resources import Found, find
 from api.http.errors import unavailable
 from api.openapi.annotations import errors
-from api.parts import Parts, parts_of
 from api.process.live import Watch
+from api.process.services import Services, services_of
 from api.routes.public import limit_reads, payment_of_payer, public_shape
 from domain.event import EventType
 from domain.payment import UNDECIDED, Payment, PaymentStatus
@@ -57,15 +57,15 @@ SAYS = "text/event-stream: `event: status`, `id` the payment's version, `data` t
 )
 async def stream(request: Request, payment_id: str) -> Response:
     await limit_reads(request)
-    parts = parts_of(request)
+    services = services_of(request)
     found = await payment_of_payer(request, payment_id)
     seen = _last_seen(request)
     if _decided(found.row) and _version(found.row) <= seen:
         return Response(status_code=204)
-    if parts.live.count >= STREAMS_MAX:
+    if services.live.count >= STREAMS_MAX:
         raise unavailable("Too many streams are open; read the payment instead")
     headers = {"X-Accel-Buffering": "no"}
-    return EventSourceResponse(_frames(parts, payment_id, seen), headers=headers)
+    return EventSourceResponse(_frames(services, payment_id, seen), headers=headers)
 
 
 def _last_seen(request: Request) -> int:
@@ -74,28 +74,28 @@ def _last_seen(request: Request) -> int:
     return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else -1
 
 
-async def _frames(parts: Parts, payment_id: str, seen: int) -> AsyncIterator[bytes]:
+async def _frames(services: Services, payment_id: str, seen: int) -> AsyncIterator[bytes]:
     yield format_sse_event(retry=RECONNECT_MS)
     try:
-        async with parts.live.watch(payment_channel(payment_id)) as watch:
-            async for frame in _changes(parts, payment_id, seen, watch):
+        async with services.live.watch(payment_channel(payment_id)) as watch:
+            async for frame in _changes(services, payment_id, seen, watch):
                 yield frame
     except (DatabaseError, RedisError, OSError) as error:
         # The browser comes back by itself and resumes where it was.
         log.warning("stream_broken_off", payment_id=payment_id, error=repr(error))
 
 
-async def _changes(parts: Parts, payment_id: str, seen: int, watch: Watch) -> AsyncIterator[bytes]:
+async def _changes(services: Services, payment_id: str, seen: int, watch: Watch) -> AsyncIterator[bytes]:
     while not watch.closing:
-        found = await find(parts, payment_id, find_payment)
+        found = await find(services, payment_id, find_payment)
         if found is None:
             return
         if _version(found.row) > seen:
             seen = _version(found.row)
-            delivered = await _delivered(parts, found.row)
+            delivered = await _delivered(services, found.row)
             yield _frame(found, delivered)
             if _decided(found.row):
-                async for frame in _delivery(parts, found, watch, delivered):
+                async for frame in _delivery(services, found, watch, delivered):
                     yield frame
         if _decided(found.row):
             return
@@ -103,22 +103,22 @@ async def _changes(parts: Parts, payment_id: str, seen: int, watch: Watch) -> As
             yield format_sse_event(comment="heartbeat")
 
 
-async def _delivery(parts: Parts, found: Found, watch: Watch, delivered: bool | None) -> AsyncIterator[bytes]:
+async def _delivery(services: Services, found: Found, watch: Watch, delivered: bool | None) -> AsyncIterator[bytes]:
     """One more frame when the merchant has been told, if that happens soon."""
     ends_at = time.monotonic() + DELIVERY_SECONDS
     while delivered is False and time.monotonic() < ends_at and not watch.closing:
         await watch.next(DELIVERY_LOOK_SECONDS)
-        delivered = await _delivered(parts, found.row)
+        delivered = await _delivered(services, found.row)
         if delivered:
             yield _frame(found, delivered)
 
 
-async def _delivered(parts: Parts, row: object) -> bool | None:
+async def _delivered(services: Services, row: object) -> bool | None:
     """Whether the outcome's webhooks arrived; None before there is an outcome, or without an endpoint."""
     if not isinstance(row, Payment) or row.status in UNDECIDED:
         return None
     event_type = EventType.PAYMENT_SUCCESS if row.status is PaymentStatus.SUCCESS else EventType.PAYMENT_FAILED
-    return await outcome_delivered(parts.pool, payment_id=row.id, merchant_id=row.merchant_id, event_type=event_type)
+    return await outcome_delivered(services.pool, payment_id=row.id, merchant_id=row.merchant_id, event_type=event_type)
 
 
 def _decided(row: object) -> bool:

@@ -17,8 +17,8 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.errors import refused
 from api.http.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
 from api.openapi.annotations import errors, json_body
-from api.parts import Parts, parts_of
 from api.process.bus import Key
+from api.process.services import Services, services_of
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
     Means,
@@ -60,7 +60,7 @@ async def create_payment(request: Request) -> Response:
 async def read_payment(request: Request) -> tuple[NewPayment, Means]:
     """The body and its instrument, both checked."""
     wanted = await read_json(request, NewPayment)
-    means = await check_instrument(wanted, parts_of(request).bank)
+    means = await check_instrument(wanted, services_of(request).bank)
     if isinstance(means, Rejected):
         raise refused(means)
     return wanted, means
@@ -77,9 +77,9 @@ async def ask_for_payment(
     shape: Shape = as_decided,
 ) -> Response:
     """The answer to a new payment. `public`: a payer asks, `merchant_id` is the order's."""
-    parts = parts_of(request)
+    services = services_of(request)
     if not is_id(ORDER, wanted.order_id):
-        await parts.commands.refuse_mismatch(key)
+        await services.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)
     payment_id = new_id_for(request, PAYMENT, key)
     command = CreatePayment(
@@ -90,7 +90,7 @@ async def ask_for_payment(
         token=means.token,
         amount=wanted.root.amount,
         currency=wanted.root.currency,
-        deadline_at=parts.clock.now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
+        deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
     )
 
     return await answer_to(
@@ -101,7 +101,7 @@ async def ask_for_payment(
         resource_id=payment_id,
         new=True,
         location=f"/api/v1/payments/{payment_id}" + ("/public" if public else ""),
-        load=lambda: known_order(parts, wanted.order_id),
+        load=lambda: known_order(services, wanted.order_id),
         shape=shape,
     )
 
@@ -151,7 +151,7 @@ async def list_(
     limit: Limit | None = None,
     cursor: Cursor = None,
 ) -> Response:
-    pool = parts_of(request).pool
+    pool = services_of(request).pool
     if limit is None and cursor is None:
         found = await list_payments(pool, caller.merchant_id, wanted, after=None, limit=LIMIT_MAX)
         return json_response(page_of(found, LIMIT_MAX)["data"])
@@ -164,7 +164,7 @@ async def list_(
     "/payments/{payment_id}", summary="Read a payment", response_model=PaymentView, responses=errors(401, 404, 503)
 )
 async def read(request: Request, payment_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    return json_response((await owned_payment(parts_of(request), payment_id, caller.merchant_id)).resource)
+    return json_response((await owned_payment(services_of(request), payment_id, caller.merchant_id)).resource)
 
 
 @router.post(
@@ -186,8 +186,8 @@ async def capture(request: Request, payment_id: str) -> Response:
         route="captures",
         fields={"payment_id": payment_id, "amount": wanted.amount},
     )
-    parts = parts_of(request)
-    found = await owned_payment(parts, payment_id, caller.merchant_id, key=key)
+    services = services_of(request)
+    found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     command = CapturePayment(
         order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id, amount=wanted.amount
     )
@@ -199,14 +199,14 @@ async def capture(request: Request, payment_id: str) -> Response:
         resource_id=payment_id,
         new=False,
         location=f"/api/v1/payments/{payment_id}",
-        load=lambda: known_order(parts, found.order_id),
+        load=lambda: known_order(services, found.order_id),
     )
 
 
-async def owned_payment(parts: Parts, payment_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
+async def owned_payment(services: Services, payment_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
     """Raises ApiError 404 `Payment not found`, or first 422 where the key was used for another request."""
-    found = await find(parts, payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
+    found = await find(services, payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
     if found is None or found.merchant_id != merchant_id:
-        await parts.commands.refuse_mismatch(key)
+        await services.commands.refuse_mismatch(key)
         raise refused(PAYMENT_NOT_FOUND)
     return found

@@ -16,7 +16,7 @@ from api.answers.resources import Found, find, json_response
 from api.http.bodies import read_json
 from api.http.errors import FORBIDDEN, ApiError, bad_request, refused, unauthenticated
 from api.openapi.annotations import errors, json_body
-from api.parts import parts_of
+from api.process.services import services_of
 from api.routes.orders import EXAMPLE, ask_for_order
 from api.routes.payments import ask_for_payment, read_payment
 from api.schemas.orders import NewPublicOrder, OrderView
@@ -49,7 +49,7 @@ router = APIRouter(tags=["Checkout"])
     openapi_extra=json_body(NewPublicOrder, {**EXAMPLE, "key": "key_test_abc123"}, idempotent=True),
 )
 async def create_order(request: Request) -> Response:
-    await limit(request, "orders-public", parts_of(request).settings.rate_limit_public_per_minute)
+    await limit(request, "orders-public", services_of(request).settings.rate_limit_public_per_minute)
     wanted = await read_json(request, NewPublicOrder)
     merchant = await _merchant_named(request, wanted.key or request.headers.get("x-api-key"))
     await check_origin(request, merchant.id)
@@ -64,13 +64,13 @@ async def create_order(request: Request) -> Response:
 
 async def _merchant_named(request: Request, key: str | None) -> Merchant:
     """The merchant behind a publishable key; without one, in test mode, the test merchant."""
-    parts = parts_of(request)
+    services = services_of(request)
     if key:
-        found = await parts.keys.find(key)
+        found = await services.keys.find(key)
         merchant_id = None if found is None else found.merchant_id
     else:
-        merchant_id = SEEDED_MERCHANT_ID if parts.settings.test_mode else None
-    merchant = None if merchant_id is None else await find_merchant(parts.pool, merchant_id)
+        merchant_id = SEEDED_MERCHANT_ID if services.settings.test_mode else None
+    merchant = None if merchant_id is None else await find_merchant(services.pool, merchant_id)
     if merchant is None:
         raise unauthenticated()
     return merchant
@@ -88,7 +88,7 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
     openapi_extra=json_body(NewPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
 )
 async def create_payment(request: Request) -> Response:
-    await limit(request, "payments-public", parts_of(request).settings.rate_limit_public_per_minute)
+    await limit(request, "payments-public", services_of(request).settings.rate_limit_public_per_minute)
     wanted, means = await read_payment(request)
     key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
     order = await _order(request, wanted.order_id)
@@ -107,18 +107,18 @@ async def create_payment(request: Request) -> Response:
 async def read_order(request: Request, order_id: str) -> Response:
     await limit_reads(request)
     found = await _order(request, order_id)
-    parts = parts_of(request)
-    merchant = await find_merchant(parts.pool, found.merchant_id)
+    services = services_of(request)
+    merchant = await find_merchant(services.pool, found.merchant_id)
     if merchant is None:
         raise refused(ORDER_NOT_FOUND)
-    payment = await latest_payment(parts.pool, order_id)
+    payment = await latest_payment(services.pool, order_id)
     order = found.resource
     return json_response(
         {
             **{name: order[name] for name in ("id", "amount", "currency", "status", "created_at", "receipt")},
             "merchant": {"id": merchant.id, "name": merchant.name},
             "methods": list(Method),
-            "test_mode": parts.settings.test_mode,
+            "test_mode": services.settings.test_mode,
             "allowed_origins": merchant.allowed_origins,
             "payment": None if payment is None else public_shape(dict(payment_resource(payment))),
             "expires_at": None,
@@ -141,7 +141,7 @@ async def read_payment_as_payer(request: Request, payment_id: str) -> Response:
 
 async def payment_of_payer(request: Request, payment_id: str) -> Found:
     """Raises ApiError 404, or 403 for a page that the merchant does not allow."""
-    found = await find(parts_of(request), payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
+    found = await find(services_of(request), payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
     if found is None:
         raise refused(PAYMENT_NOT_FOUND)
     await check_origin(request, found.merchant_id)
@@ -149,7 +149,7 @@ async def payment_of_payer(request: Request, payment_id: str) -> Found:
 
 
 async def _order(request: Request, order_id: str) -> Found:
-    found = await find(parts_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
+    found = await find(services_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
     if found is None:
         raise refused(ORDER_NOT_FOUND)
     await check_origin(request, found.merchant_id)
@@ -158,7 +158,7 @@ async def _order(request: Request, order_id: str) -> Found:
 
 async def limit_reads(request: Request) -> None:
     """Reads are cheaper than writes and come more often: a checkout polls."""
-    await limit(request, "reads-public", parts_of(request).settings.rate_limit_public_per_minute * 4)
+    await limit(request, "reads-public", services_of(request).settings.rate_limit_public_per_minute * 4)
 
 
 MERCHANTS_ALONE = frozenset({"merchant_id", "amount_owed"})

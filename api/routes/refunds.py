@@ -17,7 +17,7 @@ from api.http.bodies import read_json
 from api.http.errors import refused
 from api.http.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.openapi.annotations import errors, json_body
-from api.parts import parts_of
+from api.process.services import services_of
 from api.routes.payments import owned_payment
 from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
 from domain.ids import REFUND, is_id
@@ -63,8 +63,8 @@ async def create_refund(request: Request) -> Response:
 async def _create(request: Request, caller: Caller, payment_id: str, wanted: NewRefund) -> Response:
     fields = {"payment_id": payment_id, "amount": wanted.amount, "reason": wanted.reason}
     key = key_of(request, scope=caller.merchant_id, route="refunds", fields=fields)
-    parts = parts_of(request)
-    found = await owned_payment(parts, payment_id, caller.merchant_id, key=key)
+    services = services_of(request)
+    found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     refund_id = new_id_for(request, REFUND, key)
     command = CreateRefund(
         order_id=found.order_id,
@@ -73,7 +73,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         merchant_id=caller.merchant_id,
         amount=wanted.amount,
         reason=wanted.reason,
-        deadline_at=parts.clock.now() + timedelta(seconds=parts.settings.payment_deadline_seconds),
+        deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
     )
     return await answer_to(
         request,
@@ -83,7 +83,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         resource_id=refund_id,
         new=True,
         location=f"/api/v1/refunds/{refund_id}",
-        load=lambda: known_order(parts, found.order_id),
+        load=lambda: known_order(services, found.order_id),
     )
 
 
@@ -99,7 +99,7 @@ async def list_(
     status: Literal["PENDING", "PROCESSED", "FAILED"] | None = None,
 ) -> Response:
     found = await list_refunds(
-        parts_of(request).pool,
+        services_of(request).pool,
         caller.merchant_id,
         payment_id=payment_id,
         status=status,
@@ -111,7 +111,7 @@ async def list_(
 
 @router.get("/refunds/{refund_id}", summary="Read a refund", response_model=RefundView, responses=errors(401, 404, 503))
 async def read(request: Request, refund_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    found = await find(parts_of(request), refund_id, find_refund) if is_id(REFUND, refund_id) else None
+    found = await find(services_of(request), refund_id, find_refund) if is_id(REFUND, refund_id) else None
     if found is None or found.merchant_id != caller.merchant_id:
         raise refused(REFUND_NOT_FOUND)
     return json_response(found.resource)

@@ -27,8 +27,8 @@ from api.access.auth import Caller, authenticated
 from api.access.sessions import token_of
 from api.http.errors import RATE_LIMITED, ApiError, bad_request
 from api.openapi.annotations import errors
-from api.parts import parts_of
 from api.process.live import Watch
+from api.process.services import services_of
 from runtime.clock import now
 from runtime.logs import get_logger
 from store.driver import Pool
@@ -69,9 +69,9 @@ async def stream(
     caller: Annotated[Caller, Depends(authenticated)],
     after: Annotated[str | None, Query(description="Cursor to go on after; Last-Event-ID goes before it")] = None,
 ) -> EventSourceResponse:
-    if parts_of(request).live.count >= STREAMS_MAX:
+    if services_of(request).live.count >= STREAMS_MAX:
         raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
-    place = await _start(parts_of(request).pool, request.headers.get("last-event-id") or after)
+    place = await _start(services_of(request).pool, request.headers.get("last-event-id") or after)
     return EventSourceResponse(_frames(request, caller, place), headers={"X-Accel-Buffering": "no"})
 
 
@@ -87,7 +87,7 @@ async def _start(pool: Pool, cursor: str | None) -> FeedPlace:
 async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIterator[bytes]:
     yield format_sse_event(id=place.cursor, retry=RECONNECT_MS)
     try:
-        async with parts_of(request).live.watch(merchant_channel(caller.merchant_id)) as watch:
+        async with services_of(request).live.watch(merchant_channel(caller.merchant_id)) as watch:
             async for frame in _changes(request, caller, place, watch):
                 yield frame
     except (DatabaseError, RedisError, OSError) as error:
@@ -97,7 +97,7 @@ async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIt
 
 async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Watch) -> AsyncIterator[bytes]:
     """Frames until the process stops or the caller may not look any more."""
-    pool, patience, said_at = parts_of(request).pool, LOOK_EVERY_SECONDS, time.monotonic()
+    pool, patience, said_at = services_of(request).pool, LOOK_EVERY_SECONDS, time.monotonic()
     switched, sent = True, list[str]()
     while not watch.closing:
         if switched:
@@ -141,7 +141,7 @@ async def _may_look(request: Request, caller: Caller) -> bool:
     """A feed ends with its session or its key, and keeps neither alive: an open tab is not somebody at work."""
     if caller.via == "session":
         token = token_of(request)
-        return token is not None and await peek_session(parts_of(request).redis, token) is not None
+        return token is not None and await peek_session(services_of(request).redis, token) is not None
     try:
         await authenticated(request)
     except ApiError:

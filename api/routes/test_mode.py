@@ -15,7 +15,7 @@ from api.answers.resources import json_response
 from api.http.bodies import read_optional_json
 from api.http.errors import refused
 from api.openapi.annotations import errors, json_body
-from api.parts import parts_of
+from api.process.services import services_of
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.instrument import Upi
@@ -34,7 +34,7 @@ NOT_SEEDED = Rejected(ErrorCode.NOT_FOUND, "The test merchant is not seeded")
 
 async def only_in_test_mode(request: Request) -> None:
     """Outside of test mode these routes are not there."""
-    if not parts_of(request).settings.test_mode:
+    if not services_of(request).settings.test_mode:
         raise HTTPException(404)
 
 
@@ -65,12 +65,12 @@ class TestMerchant(BaseModel):
 
 @router.get("/test/merchant", summary="The seeded merchant", response_model=TestMerchant, responses=errors(404, 503))
 async def read_merchant(request: Request) -> Response:
-    parts = parts_of(request)
-    merchant = await find_merchant(parts.pool, SEEDED_MERCHANT_ID)
+    services = services_of(request)
+    merchant = await find_merchant(services.pool, SEEDED_MERCHANT_ID)
     if merchant is None:
         raise refused(NOT_SEEDED)
     return json_response(
-        {"id": merchant.id, "email": merchant.email, "api_key": parts.settings.test_api_key, "seeded": True}
+        {"id": merchant.id, "email": merchant.email, "api_key": services.settings.test_api_key, "seeded": True}
     )
 
 
@@ -93,7 +93,7 @@ async def enqueue(request: Request) -> Response:
 
 async def _ask(request: Request, command: Command, resource_id: str) -> None:
     """On the log is enough: a job may wait there for a worker."""
-    await parts_of(request).commands.ask(
+    await services_of(request).commands.ask(
         command, key=None, request_id=request.scope["request_id"], resource_id=resource_id
     )
 
@@ -110,7 +110,7 @@ def _order(order_id: str) -> CreateOrder:
 
 
 def _payment(request: Request, order_id: str, payment_id: str) -> CreatePayment:
-    deadline = timedelta(seconds=parts_of(request).settings.payment_deadline_seconds)
+    deadline = timedelta(seconds=services_of(request).settings.payment_deadline_seconds)
     return CreatePayment(
         order_id=order_id,
         payment_id=payment_id,
@@ -127,5 +127,5 @@ def _payment(request: Request, order_id: str, payment_id: str) -> CreatePayment:
     "/test/jobs/status", summary="Job counters and workers", response_model=dict[str, Any], responses=errors(404, 503)
 )
 async def status(request: Request) -> Response:
-    parts = parts_of(request)
-    return json_response(await job_status(parts.redis, parts.settings))
+    services = services_of(request)
+    return json_response(await job_status(services.redis, services.settings))

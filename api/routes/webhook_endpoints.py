@@ -11,7 +11,7 @@ from api.access.auth import Caller, authenticated
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import bad_request
 from api.openapi.annotations import errors, json_body
-from api.parts import Parts, parts_of
+from api.process.services import Services, services_of
 from api.schemas.webhook_endpoints import (
     ChangeEndpointBody,
     EndpointShape,
@@ -85,9 +85,9 @@ async def add_endpoint(
     request: Request, caller: Caller, body: NewEndpointBody, *, is_config: bool = False, field: str = "url"
 ) -> tuple[Endpoint, str]:
     """A new endpoint and its secret. Raises ApiError 400; UniqueViolationError for a second config endpoint."""
-    parts = parts_of(request)
-    url = checked_url(body.url, parts.settings, field=field)
-    secret, sealed, hint = sealed_secret(parts.settings, body.secret)
+    services = services_of(request)
+    url = checked_url(body.url, services.settings, field=field)
+    secret, sealed, hint = sealed_secret(services.settings, body.secret)
     new = NewEndpoint(
         id=make_id(ENDPOINT),
         merchant_id=caller.merchant_id,
@@ -99,18 +99,18 @@ async def add_endpoint(
         secret_sealed=sealed,
         secret_hint=hint,
         is_config=is_config,
-        headers_sealed=sealed_headers(parts.settings, body.headers),
+        headers_sealed=sealed_headers(services.settings, body.headers),
         header_names=list(body.headers),
     )
     try:
-        return await insert_endpoint(parts.pool, new), secret
+        return await insert_endpoint(services.pool, new), secret
     except TooManyEndpointsError:
         raise bad_request(f"A merchant has at most {ENDPOINTS_MAX} webhook endpoints") from None
 
 
 @router.get("", summary="List endpoints, oldest first", responses=errors(401, 503))
 async def list_(request: Request, caller: ByMerchant) -> EndpointsShape:
-    found = await list_endpoints(parts_of(request).pool, caller.merchant_id)
+    found = await list_endpoints(services_of(request).pool, caller.merchant_id)
     return EndpointsShape(data=[endpoint_shape(endpoint) for endpoint in found])
 
 
@@ -121,7 +121,7 @@ async def read(request: Request, endpoint_id: EndpointId, caller: ByMerchant) ->
 
 async def owned(request: Request, caller: Caller, endpoint_id: str) -> Endpoint:
     """The merchant's endpoint. Raises ApiError 404."""
-    found = await find_endpoint(parts_of(request).pool, caller.merchant_id, endpoint_id)
+    found = await find_endpoint(services_of(request).pool, caller.merchant_id, endpoint_id)
     if found is None:
         raise endpoint_not_found()
     return found
@@ -135,21 +135,21 @@ async def owned(request: Request, caller: Caller, endpoint_id: str) -> Endpoint:
     openapi_extra=json_body(ChangeEndpointBody, {"active": True}),
 )
 async def change(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointShape:
-    parts = parts_of(request)
-    changes = _changes(await read_json(request, ChangeEndpointBody), parts.settings)
+    services = services_of(request)
+    changes = _changes(await read_json(request, ChangeEndpointBody), services.settings)
     if not changes:
         return endpoint_shape(await owned(request, caller, endpoint_id))
     if "url" in changes:
-        checked_url(changes["url"], parts.settings)
-    return endpoint_shape(await apply_changes(parts, caller, endpoint_id, changes))
+        checked_url(changes["url"], services.settings)
+    return endpoint_shape(await apply_changes(services, caller, endpoint_id, changes))
 
 
-async def apply_changes(parts: Parts, caller: Caller, endpoint_id: str, changes: dict[str, Any]) -> Endpoint:
+async def apply_changes(services: Services, caller: Caller, endpoint_id: str, changes: dict[str, Any]) -> Endpoint:
     """The endpoint as it is now; others learn of it where it was switched off or on. Raises ApiError 404."""
-    changed = await change_endpoint(parts.pool, caller.merchant_id, endpoint_id, changes, now())
+    changed = await change_endpoint(services.pool, caller.merchant_id, endpoint_id, changes, now())
     if changed is None:
         raise endpoint_not_found()
-    await publish_switches(parts, changed.switches)
+    await publish_switches(services, changed.switches)
     return changed.endpoint
 
 
@@ -165,7 +165,7 @@ def _changes(body: ChangeEndpointBody, settings: Settings) -> dict[str, Any]:
 
 @router.delete("/{endpoint_id}", summary="Delete an endpoint", status_code=204, responses=errors(401, 404, 503))
 async def delete(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> None:
-    if not await delete_endpoint(parts_of(request).pool, caller.merchant_id, endpoint_id):
+    if not await delete_endpoint(services_of(request).pool, caller.merchant_id, endpoint_id):
         raise endpoint_not_found()
 
 
@@ -184,11 +184,11 @@ async def rotate(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
 
 async def new_secret_of(request: Request, caller: Caller, endpoint_id: str, body: RotateBody) -> tuple[Endpoint, str]:
     """Rotate; the endpoint and its new secret. Raises ApiError 404, or 400 where too many secrets sign already."""
-    parts = parts_of(request)
-    secret, sealed, hint = sealed_secret(parts.settings, body.secret)
+    services = services_of(request)
+    secret, sealed, hint = sealed_secret(services.settings, body.secret)
     try:
         rotated = await rotate_secret(
-            parts.pool,
+            services.pool,
             caller.merchant_id,
             endpoint_id,
             secret_sealed=sealed,
@@ -209,7 +209,7 @@ async def new_secret_of(request: Request, caller: Caller, endpoint_id: str, body
 @router.post("/{endpoint_id}/test", summary="Send a `webhook.test`", responses=errors(400, 401, 404, 503))
 async def test(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> ScheduledShape:
     endpoint = await owned(request, caller, endpoint_id)
-    log_id = await send_test(parts_of(request), caller.merchant_id, endpoint, request.scope.get("request_id"))
+    log_id = await send_test(services_of(request), caller.merchant_id, endpoint, request.scope.get("request_id"))
     return ScheduledShape(id=log_id, message="Test webhook scheduled")
 
 
@@ -226,7 +226,7 @@ async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
     span = Span(endpoint_id, body.begins_at, body.ends_at or now())
     if span.begins_at >= span.ends_at:
         raise bad_request("from must be before to", "from")
-    pool = parts_of(request).pool
+    pool = services_of(request).pool
     target = await target_of(pool, caller.merchant_id, endpoint_id)
     if target is None:
         raise endpoint_not_found()

@@ -15,7 +15,7 @@ from api.access.auth import Caller, authenticated
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import ApiError, bad_request
 from api.openapi.annotations import errors, json_body
-from api.parts import parts_of
+from api.process.services import services_of
 from api.routes.webhook_endpoints import add_endpoint, apply_changes, new_secret_of
 from api.schemas.webhook_endpoints import (
     ConfigBody,
@@ -58,7 +58,7 @@ OFFSET_MAX = 1_000_000
 
 @router.get("/webhooks/config", summary="The webhook URL", responses=errors(401, 503))
 async def read_config(request: Request, caller: ByMerchant) -> ConfigShape:
-    return config_shape(await find_config(parts_of(request).pool, caller.merchant_id))
+    return config_shape(await find_config(services_of(request).pool, caller.merchant_id))
 
 
 @router.put(
@@ -70,7 +70,7 @@ async def read_config(request: Request, caller: ByMerchant) -> ConfigShape:
 )
 async def set_config(request: Request, caller: ByMerchant) -> ConfigShape:
     body = await read_json(request, ConfigBody)
-    pool = parts_of(request).pool
+    pool = services_of(request).pool
     existing = await find_config(pool, caller.merchant_id)
     if not body.webhook_url:
         if existing is not None:
@@ -78,9 +78,9 @@ async def set_config(request: Request, caller: ByMerchant) -> ConfigShape:
         return config_shape(None)
     if existing is None:
         return await _first_config(request, caller, body.webhook_url)
-    checked_url(body.webhook_url, parts_of(request).settings, field="webhook_url")
+    checked_url(body.webhook_url, services_of(request).settings, field="webhook_url")
     changes = {"url": body.webhook_url, "active": True}
-    return config_shape(await apply_changes(parts_of(request), caller, existing.id, changes))
+    return config_shape(await apply_changes(services_of(request), caller, existing.id, changes))
 
 
 async def _first_config(request: Request, caller: Caller, url: str) -> ConfigShape:
@@ -107,12 +107,12 @@ async def regenerate_secret(request: Request, caller: ByMerchant) -> ConfigShape
 @router.post("/webhooks/test", summary="Send a `webhook.test` to the webhook URL", responses=errors(400, 401, 503))
 async def test(request: Request, caller: ByMerchant) -> ScheduledShape:
     endpoint = await _config(request, caller)
-    log_id = await send_test(parts_of(request), caller.merchant_id, endpoint, request.scope.get("request_id"))
+    log_id = await send_test(services_of(request), caller.merchant_id, endpoint, request.scope.get("request_id"))
     return ScheduledShape(id=log_id, message="Test webhook scheduled")
 
 
 async def _config(request: Request, caller: Caller) -> Endpoint:
-    found = await find_config(parts_of(request).pool, caller.merchant_id)
+    found = await find_config(services_of(request).pool, caller.merchant_id)
     if found is None:
         raise bad_request("webhook_url is not set", "webhook_url")
     return found
@@ -136,7 +136,7 @@ async def list_(
     ends_at: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> DeliveriesShape:
     wanted = LogFilter(status, event, endpoint_id, payment_id, begins_at, ends_at)
-    rows, total = await list_logs(parts_of(request).pool, caller.merchant_id, wanted, limit=limit, offset=offset)
+    rows, total = await list_logs(services_of(request).pool, caller.merchant_id, wanted, limit=limit, offset=offset)
     return DeliveriesShape(data=[delivery_shape(row) for row in rows], total=total, limit=limit, offset=offset)
 
 
@@ -150,7 +150,7 @@ async def list_(
 @router.post("/webhook-logs/retry", include_in_schema=False)
 async def retry_many(request: Request, caller: ByMerchant) -> MatchingShape:
     body = await read_optional_json(request, BulkRetryBody)
-    pool, wanted = parts_of(request).pool, filter_of(body.filter)
+    pool, wanted = services_of(request).pool, filter_of(body.filter)
     matching = await count_retry(pool, caller.merchant_id, wanted)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
@@ -163,7 +163,7 @@ async def retry_many(request: Request, caller: ByMerchant) -> MatchingShape:
 @router.get("/webhooks/{log_id}", summary="Read a delivery with all its attempts", responses=errors(401, 404, 503))
 @router.get("/webhook-logs/{log_id}", include_in_schema=False)
 async def read(request: Request, log_id: str, caller: ByMerchant) -> DeliveryDetailShape:
-    found = await find_log(parts_of(request).pool, caller.merchant_id, _log_id(log_id))
+    found = await find_log(services_of(request).pool, caller.merchant_id, _log_id(log_id))
     if found is None:
         raise _not_found()
     return detail_shape(*found)
@@ -172,14 +172,14 @@ async def read(request: Request, log_id: str, caller: ByMerchant) -> DeliveryDet
 @router.post("/webhooks/{log_id}/retry", summary="Send a delivery again, now", responses=errors(400, 401, 404, 503))
 @router.post("/webhook-logs/{log_id}/retry", include_in_schema=False)
 async def retry(request: Request, log_id: str, caller: ByMerchant) -> ScheduledShape:
-    parts = parts_of(request)
+    services = services_of(request)
     try:
-        due = await reopen_log(parts.pool, caller.merchant_id, _log_id(log_id), now())
+        due = await reopen_log(services.pool, caller.merchant_id, _log_id(log_id), now())
     except NotRetryableError as error:
         raise bad_request(str(error)) from None
     if due is None:
         raise _not_found()
-    await hand_over(parts, [due])
+    await hand_over(services, [due])
     return ScheduledShape(id=str(due.log_id), message="Webhook retry scheduled")
 
 
@@ -197,7 +197,7 @@ def _not_found() -> ApiError:
 
 @router.get("/webhook-jobs/{job_id}", summary="How far a replay or a bulk retry is", responses=errors(401, 404, 503))
 async def read_job(request: Request, job_id: str, caller: ByMerchant) -> JobShape:
-    found = await find_job(parts_of(request).pool, caller.merchant_id, job_id) if is_id(JOB, job_id) else None
+    found = await find_job(services_of(request).pool, caller.merchant_id, job_id) if is_id(JOB, job_id) else None
     if found is None:
         raise ApiError(ErrorCode.NOT_FOUND, "Webhook job not found")
     return job_shape(found)

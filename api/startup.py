@@ -1,21 +1,14 @@
-"""What the routes work with: made once in each process, when it starts, and closed when it ends.
-
-parts_of(request).pool · .redis · .settings · .keys
-"""
+"""The start of an API process: opens what its routes work with, in order, and closes it in reverse."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-import redis.asyncio as redis
 from redis.exceptions import RedisError
-from starlette.requests import HTTPConnection
 
 from agents.bank import make_bank
 from api.access.own_pages import own_origins
@@ -24,8 +17,7 @@ from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
 from api.process.payment_changes import PaymentChanges
-from api.tokens import Tokenizer
-from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
+from api.process.services import Services
 from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
@@ -43,51 +35,11 @@ from topics.producer import LogProducer, LogUnavailableError
 log = get_logger("api")
 
 POOL_CONNECTIONS_MAX = 12
-STUCK_SECONDS = 30.0
 WARM_SECONDS = 3.0
 
 
-@dataclass(slots=True)
-class Parts:
-    """One process's connections and caches."""
-
-    settings: Settings
-    worker: Worker
-    pool: Pool
-    redis: redis.Redis
-    producer: LogProducer
-    commands: CommandBus
-    database: DatabaseProbe
-    live: LiveUpdates
-    log_places: LogPlaces
-    fingerprint_secret: bytes
-    own_origins: frozenset[str]
-    keys: KeyCache
-    bank: Tokenizer
-    clock: Clock = SYSTEM_CLOCK
-    ids: Ids = SYSTEM_IDS
-    turned_at: float = field(default_factory=time.monotonic)
-    """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
-
-    def facts(self) -> dict[str, Any]:
-        """For the heartbeat."""
-        self.turned_at = time.monotonic()
-        return {}
-
-    def health(self) -> tuple[bool, dict[str, Any]]:
-        """For the internal port; called from its thread."""
-        age = time.monotonic() - self.turned_at
-        return age < STUCK_SECONDS, {"turned_seconds_ago": round(age, 1)}
-
-
-def parts_of(connection: HTTPConnection) -> Parts:
-    """The parts of the process that answers this request."""
-    parts: Parts = connection.scope["app"].parts
-    return parts
-
-
 @asynccontextmanager
-async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]:
+async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Services]:
     """Open everything. Nothing has to be reachable yet: a process may start before its surroundings do."""
     async with AsyncExitStack() as stack:
         pool = await make_pool(settings, size=POOL_CONNECTIONS_MAX, lazy=True)
@@ -104,7 +56,7 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
         keys = KeyCache(settings, pool)
         live = LiveUpdates(subscriber)
         live.on(KEYS_CHANGED, lambda message: keys.forget(message.decode()), on_gap=keys.forget_all)
-        parts = Parts(
+        services = Services(
             settings=settings,
             worker=worker,
             pool=pool,
@@ -119,12 +71,12 @@ async def open_parts(settings: Settings, worker: Worker) -> AsyncIterator[Parts]
             keys=keys,
             bank=make_bank(settings),
         )
-        start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=parts.health)
-        beats = beat(client, worker.role, worker.name, parts.facts)
+        start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=services.health)
+        beats = beat(client, worker.role, worker.name, services.facts)
         changes = PaymentChanges(pool, live)
         for work in (beats, commands.run(), database.run(), live.run(), changes.run()):
             await stack.enter_async_context(_running(work))
-        yield parts
+        yield services
         with contextlib.suppress(RedisError, OSError):
             await clear(client, worker.role, worker.name)
 

@@ -1,0 +1,66 @@
+"""What the routes work with: made once in each process, when it starts (api/startup.py), and closed when it ends.
+
+services_of(request).pool · .redis · .settings · .keys
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis.asyncio as redis
+from starlette.requests import HTTPConnection
+
+from api.process.bus import CommandBus
+from api.process.keys import KeyCache
+from api.process.live import LiveUpdates
+from api.process.log_positions import LogPlaces
+from api.tokens import Tokenizer
+from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
+from runtime.settings import Settings
+from runtime.worker import Worker
+from store.driver import Pool
+from store.probe import DatabaseProbe
+from topics.producer import LogProducer
+
+STUCK_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Services:
+    """One process's connections and caches."""
+
+    settings: Settings
+    worker: Worker
+    pool: Pool
+    redis: redis.Redis
+    producer: LogProducer
+    commands: CommandBus
+    database: DatabaseProbe
+    live: LiveUpdates
+    log_places: LogPlaces
+    fingerprint_secret: bytes
+    own_origins: frozenset[str]
+    keys: KeyCache
+    bank: Tokenizer
+    clock: Clock = SYSTEM_CLOCK
+    ids: Ids = SYSTEM_IDS
+    turned_at: float = field(default_factory=time.monotonic)
+    """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the heartbeat."""
+        self.turned_at = time.monotonic()
+        return {}
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """For the internal port; called from its thread."""
+        age = time.monotonic() - self.turned_at
+        return age < STUCK_SECONDS, {"turned_seconds_ago": round(age, 1)}
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Those of the process that answers this request."""
+    services: Services = connection.scope["app"].services
+    return services
