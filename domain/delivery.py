@@ -121,7 +121,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What came back over HTTP. `text` and `headers` are the beginning, bounded by RESPONSE_…_MAX."""
 
     code: int
@@ -138,7 +138,7 @@ class Sent:
     at: datetime
     duration_ms: int
     request_headers: dict[str, str]
-    answer: Answer | None
+    answer: HttpAnswer | None
     error: str | None
 
     @property

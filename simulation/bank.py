@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agents.bank.port import Answer, Charge, NoAnswerError, Return
+from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
 from domain.outcome import Outcome
 from simulation.faults import between
@@ -56,7 +56,7 @@ class Bank:
 
     world: World
     books: dict[str, Entry] = field(default_factory=dict)
-    pending: dict[str, Answer] = field(default_factory=dict)
+    pending: dict[str, BankAnswer] = field(default_factory=dict)
     queried: set[tuple[str, int, str]] = field(default_factory=set)
     """Who has queried what: (process, incarnation, attempt id)."""
     unanswered: set[tuple[str, int, str]] = field(default_factory=set)
@@ -109,16 +109,16 @@ class BankClient:
         self._world = world
         self._bank = world.bank
 
-    async def charge(self, charge: Charge) -> Answer:
+    async def charge(self, charge: Charge) -> BankAnswer:
         return await self._ask(charge.attempt_id, charge.amount, None)
 
-    async def refund(self, refund: Return) -> Answer:
+    async def refund(self, refund: Return) -> BankAnswer:
         return await self._ask(refund.attempt_id, refund.amount, refund.of_attempt)
 
     async def tokenize(self, card: CardDetails) -> str:
         raise NotImplementedError("nobody pays by card here")
 
-    async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Answer:
+    async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> BankAnswer:
         self._check_queried(attempt_id)
         try:
             return await self._booked(attempt_id, amount, of_attempt)
@@ -136,7 +136,7 @@ class BankClient:
         if swept or asker in self._bank.unanswered:
             self._bank.asked_blindly.append(attempt_id)
 
-    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> Answer:
+    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> BankAnswer:
         faults = self._world.faults
         if faults.happens("bank_unasked"):
             await asyncio.sleep(SILENCE_SECONDS)
@@ -155,7 +155,7 @@ class BankClient:
             self._bank.notify(entry)
         return answered
 
-    async def query(self, attempt_id: str) -> Answer | None:
+    async def query(self, attempt_id: str) -> BankAnswer | None:
         self._bank.queried.add(_asker(attempt_id))
         self._bank.unanswered.discard(_asker(attempt_id))
         await asyncio.sleep(between(0.005, 0.05))
@@ -165,7 +165,7 @@ class BankClient:
         entry = self._bank.books.get(attempt_id)
         return None if entry is None else answer_of(entry)
 
-    async def notifications(self) -> AsyncIterator[Answer]:
+    async def notifications(self) -> AsyncIterator[BankAnswer]:
         """What nobody asked for, again and again until it is confirmed.
 
         That includes what was pending before this listener came: another may have died over it.
@@ -178,7 +178,7 @@ class BankClient:
                 self._bank.arrived.clear()
                 await self._bank.arrived.wait()
 
-    async def confirm(self, answer: Answer) -> None:
+    async def confirm(self, answer: BankAnswer) -> None:
         await asyncio.sleep(between(0.005, 0.02))
         if self._bank.pending.get(answer.attempt_id) == answer:
             del self._bank.pending[answer.attempt_id]
@@ -189,10 +189,10 @@ def _asker(attempt_id: str) -> tuple[str, int, str]:
     return process.name, process.number, attempt_id
 
 
-def answer_of(entry: Entry) -> Answer:
+def answer_of(entry: Entry) -> BankAnswer:
     """The bank's word on this attempt as its books stand now."""
     failed = entry.outcome is Outcome.FAILED
     code = None if not failed else "PAYMENT_FAILED" if entry.of_attempt is None else "REFUND_FAILED"
     reference = f"bank_{entry.attempt_id[-8:]}"
     said = "The bank refused" if failed else None
-    return Answer(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)
+    return BankAnswer(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)

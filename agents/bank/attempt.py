@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
+from agents.bank.port import Bank, BankAnswer, Charge, NoAnswerError, Return
 from runtime.logs import get_logger
 
 log = get_logger("attempt")
@@ -24,7 +24,7 @@ BACKOFF_MAX_SECONDS = 2.0
 
 async def attempt(
     bank: Bank, request: Charge | Return, *, maybe_asked_before: bool, tries: int = RESOLVE_TRIES
-) -> Answer | None:
+) -> BankAnswer | None:
     """Outcome of the attempt; None where the bank does not answer in so many tries."""
     asked = maybe_asked_before
     pause = BACKOFF_FIRST_SECONDS
@@ -46,7 +46,7 @@ async def attempt(
     return None
 
 
-async def _ask(bank: Bank, request: Charge | Return) -> Answer:
+async def _ask(bank: Bank, request: Charge | Return) -> BankAnswer:
     if isinstance(request, Charge):
         return await bank.charge(request)
     return await bank.refund(request)

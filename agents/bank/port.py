@@ -2,9 +2,9 @@
 
     tokenize(CardDetails) ─► token: all that is kept of a card
 
-    charge(Charge) ┐                          query(attempt_id) ─► Answer | None (never seen)
-    refund(Return) ┴► Answer | NoAnswerError   notifications()   ─► unasked answers: late, repeated, or contradicting
-                                              an earlier one; each is repeated until confirm(answer)
+    charge(Charge) ┐                              query(attempt_id) ─► BankAnswer | None (never seen)
+    refund(Return) ┴► BankAnswer | NoAnswerError  notifications()   ─► BankAnswers nobody waits for: late, repeated or
+                                                  contradicting an earlier one; repeated until confirm(answer)
 
 NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
 charge without having queried.
@@ -48,7 +48,7 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BankAnswer:
     """The bank's word on one attempt."""
 
     attempt_id: str
@@ -68,13 +68,13 @@ class Bank(Protocol):
         """The bank's name for the card. Raises OSError where the bank cannot be reached; nothing was charged then."""
         ...
 
-    async def charge(self, charge: Charge) -> Answer: ...
+    async def charge(self, charge: Charge) -> BankAnswer: ...
 
-    async def refund(self, refund: Return) -> Answer: ...
+    async def refund(self, refund: Return) -> BankAnswer: ...
 
-    async def query(self, attempt_id: str) -> Answer | None: ...
+    async def query(self, attempt_id: str) -> BankAnswer | None: ...
 
-    def notifications(self) -> AsyncIterator[Answer]: ...
+    def notifications(self) -> AsyncIterator[BankAnswer]: ...
 
-    async def confirm(self, answer: Answer) -> None:
+    async def confirm(self, answer: BankAnswer) -> None:
         """This word was received and is not repeated. A later word about the same attempt still is."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from agents.bank.port import Answer
+from agents.bank.port import BankAnswer
 from domain.decision import Command
 from domain.ids import REFUND
 from domain.payment import SettlePayment
@@ -23,7 +23,7 @@ from topics.producer import Record
 
 
 def settle_record(
-    answer: Answer,
+    answer: BankAnswer,
     *,
     order_id: str,
     caused_by: str | None,
@@ -52,13 +52,13 @@ def settle_record(
     )
 
 
-def _command_id(answer: Answer, again: str) -> str:
+def _command_id(answer: BankAnswer, again: str) -> str:
     turned = f"_turn{answer.turn}" if answer.turn else ""
     repeated = f"_{again}" if again else ""
     return f"stl_{answer.attempt_id}_{answer.outcome}{turned}{repeated}"
 
 
-def _settle_command(answer: Answer, order_id: str, late_deadline_at: datetime) -> Command:
+def _settle_command(answer: BankAnswer, order_id: str, late_deadline_at: datetime) -> Command:
     if answer.attempt_id.startswith(REFUND):
         return SettleRefund(
             order_id=order_id,

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
-from agents.bank.port import Answer, Charge, NoAnswerError, Return
+from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
 from domain.instrument import Method
 from domain.outcome import DECLINES, Outcome
@@ -79,13 +79,13 @@ class SimulatedBank:
         self._polling = Ledger(settings)
         self._waiting: dict[str, tuple[Entry, asyncio.Future[Entry]]] = {}
         self._booking: asyncio.Task[None] | None = None
-        self._notifications: asyncio.Queue[Answer] = asyncio.Queue(NOTIFICATIONS_MAX)
+        self._notifications: asyncio.Queue[BankAnswer] = asyncio.Queue(NOTIFICATIONS_MAX)
 
     async def tokenize(self, card: CardDetails) -> str:
         """The token keeps nothing of the card but its test behaviour."""
         return card_token(card.number, test_mode=self._settings.test_mode)
 
-    async def charge(self, charge: Charge) -> Answer:
+    async def charge(self, charge: Charge) -> BankAnswer:
         """Raises NoAnswerError."""
         acting = behaviour(charge.token) if self._settings.test_mode else ORDINARY
         delay = self._delay_seconds(charge.attempt_id) * acting.delay_factor
@@ -94,7 +94,7 @@ class SimulatedBank:
         entry = _entry(charge.attempt_id, "charge", None, charge.amount, charge.currency, error_code, turns_at)
         return await self._attempt(entry, delay, acting.answer)
 
-    async def refund(self, refund: Return) -> Answer:
+    async def refund(self, refund: Return) -> BankAnswer:
         """Raises NoAnswerError."""
         acting = refund_behaviour(refund.reason) if self._settings.test_mode else ORDINARY
         delay = self._delay_seconds(refund.attempt_id)
@@ -104,7 +104,7 @@ class SimulatedBank:
         )
         return await self._attempt(entry, delay, acting.answer)
 
-    async def query(self, attempt_id: str) -> Answer | None:
+    async def query(self, attempt_id: str) -> BankAnswer | None:
         """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
         try:
             entries = await self._polling.read([attempt_id])
@@ -114,7 +114,7 @@ class SimulatedBank:
         entry = entries.get(attempt_id)
         return _answer(entry) if entry is not None else None
 
-    async def notifications(self) -> AsyncIterator[Answer]:
+    async def notifications(self) -> AsyncIterator[BankAnswer]:
         """Changed words out of the books (at least once each, also after a crash), and repeated answers.
 
         No time-out is open while the listener works: it would end the listener instead of the wait.
@@ -129,14 +129,14 @@ class SimulatedBank:
                 for entry in await self._turned_entries():
                     yield _answer(entry)
 
-    async def _next_notification(self, seconds: float) -> Answer | None:
+    async def _next_notification(self, seconds: float) -> BankAnswer | None:
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 return await self._notifications.get()
         except TimeoutError:
             return None
 
-    async def confirm(self, answer: Answer) -> None:
+    async def confirm(self, answer: BankAnswer) -> None:
         try:
             await self._polling.mark_notified(answer.attempt_id, answer.turn)
         except DatabaseError as error:
@@ -151,7 +151,7 @@ class SimulatedBank:
             log.warning("ledger_unavailable", error=repr(error))
             return []
 
-    async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> Answer:
+    async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> BankAnswer:
         booked = await self._book(entry)
         if delay:
             await asyncio.sleep(delay)
@@ -190,10 +190,10 @@ class SimulatedBank:
                 if not future.done():
                     future.set_result(booked[attempt_id])
 
-    def _notify_after(self, answer: Answer, delay: float) -> None:
+    def _notify_after(self, answer: BankAnswer, delay: float) -> None:
         asyncio.get_running_loop().call_later(delay, self._notify, answer)
 
-    def _notify(self, answer: Answer) -> None:
+    def _notify(self, answer: BankAnswer) -> None:
         if not self._notifications.full():
             self._notifications.put_nowait(answer)
 
@@ -256,8 +256,8 @@ def _entry(
     )
 
 
-def _answer(entry: Entry) -> Answer:
-    return Answer(
+def _answer(entry: Entry) -> BankAnswer:
+    return BankAnswer(
         attempt_id=entry.attempt_id,
         outcome=Outcome(entry.outcome),
         error_code=entry.error_code,

@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
-from agents.bank.port import Answer, Bank, Charge, Return
+from agents.bank.port import Bank, BankAnswer, Charge, Return
 from agents.bank.settlement import settle_record
 from agents.consumer import Mark
 from agents.kafka import Kafka
@@ -143,7 +143,7 @@ class Processor:
         self._tell(answer, event.key, caused_by=event.id, request_id=event.request_id, mark=mark)
 
     def _tell(
-        self, answer: Answer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
+        self, answer: BankAnswer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
     ) -> None:
         ANSWERS.labels("refund" if answer.attempt_id.startswith("rfnd_") else "charge", answer.outcome).inc()
         record = self._settle_record(answer, order_id, caused_by, request_id)
@@ -172,7 +172,9 @@ class Processor:
             await self._producer.publish([record], timeout=PUBLISH_TIMEOUT_SECONDS)
             await self._bank.confirm(answer)
 
-    def _settle_record(self, answer: Answer, order_id: str, caused_by: str | None, request_id: str | None) -> Record:
+    def _settle_record(
+        self, answer: BankAnswer, order_id: str, caused_by: str | None, request_id: str | None
+    ) -> Record:
         return settle_record(
             answer,
             order_id=order_id,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
-from agents.bank.port import Answer, Bank, Charge, Return
+from agents.bank.port import Bank, BankAnswer, Charge, Return
 from agents.bank.settlement import settle_record
 from agents.kafka import Kafka
 from agents.role import Context
@@ -53,7 +53,7 @@ class Asked:
     """A question that was asked. `answer` None: the bank is silent."""
 
     question: Question
-    answer: Answer | None
+    answer: BankAnswer | None
 
 
 class Sweeper:

@@ -27,7 +27,7 @@ from domain.delivery import (
     RESPONSE_CHARACTERS_MAX,
     RESPONSE_HEADERS_CHARACTERS_MAX,
     RESPONSE_HEADERS_MAX,
-    Answer,
+    HttpAnswer,
     Prepared,
     Sent,
 )
@@ -115,7 +115,7 @@ class Sender:
         duration_ms = round((time.perf_counter() - started) * 1_000)
         return Sent(prepared, at, duration_ms, _as_logged(prepared, headers), answer, error)
 
-    async def _post(self, prepared: Prepared, headers: dict[str, str]) -> tuple[Answer | None, str | None]:
+    async def _post(self, prepared: Prepared, headers: dict[str, str]) -> tuple[HttpAnswer | None, str | None]:
         assert self._session is not None, "open() comes first"
         try:
             self._check_text(prepared.url)
@@ -125,7 +125,7 @@ class Sender:
                 text, broken = await _read(response)
                 return _answer(response, text), broken
         except BrokenAnswerError as error:
-            return Answer(error.status, "", None), _clean(str(error))[:ERROR_CHARACTERS_MAX]
+            return HttpAnswer(error.status, "", None), _clean(str(error))[:ERROR_CHARACTERS_MAX]
         except TimeoutError as error:
             return None, _timed_out(error, self._timeout)
         except aiohttp.ClientConnectorDNSError as error:
@@ -150,9 +150,9 @@ class Sender:
         return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def _answer(response: aiohttp.ClientResponse, text: str) -> Answer:
+def _answer(response: aiohttp.ClientResponse, text: str) -> HttpAnswer:
     wanted = response.headers.get("Retry-After")
-    return Answer(response.status, text, retry_after_seconds(wanted, now=now()), _kept_headers(response))
+    return HttpAnswer(response.status, text, retry_after_seconds(wanted, now=now()), _kept_headers(response))
 
 
 def _kept_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:

@@ -1,6 +1,6 @@
 """From a checked request to its answer: the command is asked, and what comes back becomes 200/201, 202, 409, an error.
 
-Answer            the resource, byte for byte as it was decided; Idempotent-Replayed where it was decided before
+Decided           the resource, byte for byte as it was decided; Idempotent-Replayed where it was decided before
 Undecided         202 with the resource as accepted and Location; the promise is recorded: no later read says 404
                   409 where an earlier request with the same key is the one that was promised
                   503 where a promise cannot be recorded, or what the actor will make of the command cannot be foreseen
@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from api.answers.idempotency import is_same_for_repeats
 from api.http.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
-from api.process.bus import UNKNOWN, Answer, Key, Undecided
+from api.process.bus import UNKNOWN, Decided, Key, Undecided
 from api.process.services import Services, services_of
 from domain.decision import Command, Subject
 from domain.machine import decide
@@ -65,7 +65,7 @@ async def answer_to(
     outcome = await services.commands.ask(
         command, key=key, request_id=request.scope["request_id"], resource_id=resource_id if new else None
     )
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, Decided):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
     promise = await _promise(services, command, outcome, merchant_id=merchant_id, resource_id=resource_id, load=load)

@@ -60,7 +60,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Decided:
     """What was decided. `body`: the resource's JSON as the inbox keeps it; `repeated`: for an earlier request."""
 
     body: str
@@ -87,11 +87,11 @@ class _Waiter:
         self.nonce = nonce
         self.fingerprint = None if key is None else key.fingerprint
         self.since = since
-        self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Decided | None] = asyncio.get_running_loop().create_future()
 
     def accept(self, body: str, *, repeated: bool) -> None:
         if not self.answer.done():
-            self.answer.set_result(Answer(body, repeated))
+            self.answer.set_result(Decided(body, repeated))
 
     def expire(self) -> None:
         """The deadline: nothing is decided."""
@@ -138,7 +138,7 @@ class CommandBus:
 
     async def ask(
         self, command: Command, *, key: Key | None, request_id: str, resource_id: str | None
-    ) -> Answer | Undecided:
+    ) -> Decided | Undecided:
         """Have `command` decided. `resource_id`: the new resource's id, None where it changes an existing one.
 
         Raises ApiError: the actor's refusal, or 503 where the log did not take the command.

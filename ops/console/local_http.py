@@ -16,7 +16,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     status: int
     body: Any
     """The decoded JSON, or the text when it is none."""
@@ -29,17 +29,17 @@ def call(
     body: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 5.0,
-) -> Answer:
+) -> HttpResponse:
     """One request. An HTTP error is an answer; a connection that fails raises GatewayError."""
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, data=data, headers=sent, method=method)
     try:
         with _direct.open(request, timeout=timeout) as response:
-            return Answer(response.status, _decoded(response.read()))
+            return HttpResponse(response.status, _decoded(response.read()))
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, _decoded(error.read()))
+            return HttpResponse(error.code, _decoded(error.read()))
     except OSError as error:
         raise GatewayError(f"{method} {url} got no answer: {error}.") from error
 

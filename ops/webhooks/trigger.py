@@ -17,7 +17,7 @@ from domain.delivery import TEST_EVENT
 from domain.event import EventType
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import UNREACHABLE, AskedWronglyError
-from ops.console.local_http import Answer, call
+from ops.console.local_http import HttpResponse, call
 from ops.console.printing import Json, console, print_json
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
@@ -142,7 +142,7 @@ class _Client:
             time.sleep(POLL_SECONDS)
         raise GatewayError(f"No {event} within {WAIT_SECONDS:.0f} s; see gateway journey {payment_id}.")
 
-    def _called(self, request: Callable[[], Answer]) -> Answer:
+    def _called(self, request: Callable[[], HttpResponse]) -> HttpResponse:
         try:
             return request()
         except GatewayError as error:

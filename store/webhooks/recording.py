@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
-from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, Answer, DeliveryStatus, Due, Sent
+from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, DeliveryStatus, Due, HttpAnswer, Sent
 from store.driver import Connection, Pool, Row
 from store.webhooks.endpoint_events import Switch, record_switches
 
@@ -247,7 +247,7 @@ def _columns(made: Sequence[Made]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _header_text(answer: Answer) -> str:
+def _header_text(answer: HttpAnswer) -> str:
     """JSON object; a header that came several times holds its values joined by ", "."""
     joined: dict[str, str] = {}
     for name, value in answer.headers:

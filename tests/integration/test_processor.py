@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from agents.bank.port import Answer, Charge, Return
+from agents.bank.port import BankAnswer, Charge, Return
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
 from agents.processor.processor import Processor
@@ -28,13 +28,13 @@ from topics.producer import Record
 class WrongBank(SimulatedBank):
     """Its answers lack what every answer has: a defect that no caller expects."""
 
-    async def charge(self, _charge: Charge) -> Answer:
+    async def charge(self, _charge: Charge) -> BankAnswer:
         return object()  # type: ignore[return-value]  # the defect
 
-    async def refund(self, _refund: Return) -> Answer:
+    async def refund(self, _refund: Return) -> BankAnswer:
         return object()  # type: ignore[return-value]  # the defect
 
-    async def query(self, _attempt_id: str) -> Answer | None:
+    async def query(self, _attempt_id: str) -> BankAnswer | None:
         return None
 
 

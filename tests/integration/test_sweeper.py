@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.bank.attempt import attempt
-from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
+from agents.bank.port import Bank, BankAnswer, Charge, NoAnswerError, Return
 from agents.bank.settlement import settle_record
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
@@ -183,7 +183,7 @@ async def test_money_the_bank_would_not_take_back_is_given_back_again(services: 
             (payment_id, Outcome.SUCCESS),
             (late_refund_id(payment_id), Outcome.FAILED),
         ):
-            answer = Answer(attempt_id, outcome, None, None, "bank_1")
+            answer = BankAnswer(attempt_id, outcome, None, None, "bank_1")
             record = settle_record(
                 answer, order_id=order_id, caused_by=None, request_id=None, settings=services.settings
             )
@@ -209,7 +209,7 @@ class PartlySilentBank(SimulatedBank):
         self.hanging = hanging
         self.questions: list[str] = []
 
-    async def query(self, attempt_id: str) -> Answer | None:
+    async def query(self, attempt_id: str) -> BankAnswer | None:
         self.questions.append(attempt_id)
         if attempt_id not in self.silent:
             return await super().query(attempt_id)

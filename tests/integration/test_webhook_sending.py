@@ -25,9 +25,9 @@ from domain.delivery import (
     RESPONSE_BYTES_MAX,
     RESPONSE_CHARACTERS_MAX,
     RESPONSE_HEADERS_CHARACTERS_MAX,
-    Answer,
     Delivered,
     Due,
+    HttpAnswer,
     Prepared,
     RetryLater,
     Sent,
@@ -249,7 +249,7 @@ async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_c
 
 def _check_storable(sent: Sent) -> None:
     """What PostgreSQL's text and JSON refuse: NUL and lone surrogates."""
-    answer = sent.answer or Answer(0, "", None)
+    answer = sent.answer or HttpAnswer(0, "", None)
     kept = [sent.error or "", answer.text, *(part for header in answer.headers for part in header)]
     assert not any("\0" in text for text in kept)
     "".join(kept).encode()

@@ -11,7 +11,7 @@ import asyncio
 
 import pytest
 
-from agents.bank.port import Answer, Bank, Charge, NoAnswerError, Return
+from agents.bank.port import Bank, BankAnswer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
 from domain.ids import PAYMENT, REFUND
 from domain.instrument import Method
@@ -95,7 +95,7 @@ class BankContract:
         assert await self.next_words(bank, charge) == word
         await bank.confirm(word)
 
-    async def next_words(self, bank: Bank, charge: Charge) -> Answer:
+    async def next_words(self, bank: Bank, charge: Charge) -> BankAnswer:
         """The next notification about this attempt, unconfirmed."""
         async with asyncio.timeout(NOTIFIED_SECONDS):
             async for answer in bank.notifications():

@@ -11,10 +11,10 @@ from aiokafka import TopicPartition
 from agents.webhooks.lanes import MERCHANT_SHARE, SHARE, SLOW_AFTER_SECONDS, Lanes, Ticket
 from agents.webhooks.tiers import WAITING_MAX, Tiers
 from domain.delivery import (
-    Answer,
     Dead,
     Delivered,
     Due,
+    HttpAnswer,
     Prepared,
     RetryLater,
     Sent,
@@ -200,7 +200,7 @@ def test_a_tier_is_bounded_and_forgets_partitions_that_went_elsewhere() -> None:
 def _sent(code: int | None, *, attempt: int = 1, schedule_from: int = 0) -> Sent:
     due = Due(DUE.log_id, DUE.endpoint_id, DUE.order_id, attempt)
     prepared = Prepared(due, "evt_1", "pay_1", "http://shop.example", b"{}", Secrets("whsec_"), schedule_from, False)
-    answer = None if code is None else Answer(code, "", None)
+    answer = None if code is None else HttpAnswer(code, "", None)
     return Sent(prepared, AT, 40, {}, answer, None if answer else "no answer within 5 s")
 
 
