@@ -16,9 +16,7 @@ from domain.payment import SettlePayment
 from domain.refund import SettleRefund
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
-from topics.catalogue import COMMANDS, partition_of
-from topics.codec import COMMAND_TYPES, command_envelope
-from topics.envelope import HEADER_TYPE, encode
+from topics.commands import command_record
 from topics.producer import Record
 
 
@@ -34,21 +32,13 @@ def settle_record(
 ) -> Record:
     """The settle command for this answer, ready for the commands topic."""
     at = clock.now()
-    command = _settle_command(answer, order_id, at + timedelta(seconds=settings.payment_deadline_seconds))
-    envelope = command_envelope(
-        command,
+    return command_record(
+        _settle_command(answer, order_id, at + timedelta(seconds=settings.payment_deadline_seconds)),
         command_id=_command_id(answer, again),
         at=at,
+        partitions=settings.topic_partitions,
         request_id=request_id,
         caused_by=caused_by,
-    )
-    key = order_id.encode()
-    return Record(
-        topic=COMMANDS,
-        partition=partition_of(key, settings.topic_partitions),
-        key=key,
-        value=encode(envelope),
-        headers=[(HEADER_TYPE, COMMAND_TYPES[type(command)].encode())],
     )
 
 

@@ -33,10 +33,9 @@ from store.driver import Pool
 from store.errors import DatabaseError
 from store.promises import promised_resource
 from store.redis.replies import Flag, Reply, subscribe_replies
-from topics.catalogue import COMMANDS, partition_of
-from topics.codec import COMMAND_TYPES, command_envelope
-from topics.envelope import HEADER_REPLY_TO, HEADER_TYPE, encode
-from topics.producer import LogProducer, LogUnavailableError, Record
+from topics.codec import COMMAND_TYPES
+from topics.commands import command_record
+from topics.producer import LogProducer, LogUnavailableError
 
 log = get_logger("commands")
 
@@ -150,7 +149,7 @@ class CommandBus:
         kind = COMMAND_TYPES[type(command)]
         deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
         try:
-            ack = await self._produce(command, kind, waiter, request_id)
+            ack = await self._produce(command, waiter, request_id)
             answer = await waiter.answer
         except asyncio.CancelledError:
             self._unanswered_at = self._clock.monotonic()
@@ -210,22 +209,16 @@ class CommandBus:
             if mismatch is not None:
                 raise refused(mismatch)
 
-    async def _produce(self, command: Command, kind: str, waiter: _Waiter, request_id: str) -> asyncio.Future[object]:
-        envelope = command_envelope(
+    async def _produce(self, command: Command, waiter: _Waiter, request_id: str) -> asyncio.Future[object]:
+        record = command_record(
             command,
             command_id=waiter.id,
             at=self._clock.now(),
+            partitions=self._partitions,
             request_id=request_id,
             nonce=waiter.nonce,
-            fingerprint=None if waiter.fingerprint is None else dict(waiter.fingerprint),
-        )
-        key = command.order_id.encode()
-        record = Record(
-            topic=COMMANDS,
-            partition=partition_of(key, self._partitions),
-            key=key,
-            value=encode(envelope),
-            headers=((HEADER_TYPE, kind.encode()), (HEADER_REPLY_TO, self._reply_to)),
+            fingerprint=waiter.fingerprint,
+            reply_to=self._reply_to,
         )
         ack = await self._producer.send(record, timeout=PRODUCE_SECONDS)
         ack.add_done_callback(partial(self._on_ack, waiter))

@@ -28,8 +28,8 @@ from runtime.settings import Settings
 from store.connections import make_pool
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS, partition_of
-from topics.codec import command_envelope
-from topics.envelope import HEADER_TYPE, Envelope, encode
+from topics.commands import command_record
+from topics.envelope import HEADER_TYPE
 from topics.producer import LogProducer, Record
 
 
@@ -78,12 +78,14 @@ class Asker:
     def record(self, command: Command, command_id: str = "", *, at: datetime | None = None, **more: Any) -> Record:
         """The command as a record; a random id unless one is given, and asked now unless at another time."""
         command_id = command_id or f"cmd_{secrets.token_hex(8)}"
-        return self.envelope_record(
-            command_envelope(command, command_id=command_id, at=at or now(), request_id="req_test", **more)
+        return command_record(
+            command,
+            command_id=command_id,
+            at=at or now(),
+            partitions=self.settings.topic_partitions,
+            request_id="req_test",
+            **more,
         )
-
-    def envelope_record(self, envelope: Envelope) -> Record:
-        return self.raw_record(envelope.key.encode(), encode(envelope), envelope.type)
 
     def raw_record(self, key: bytes, value: bytes, kind: str = "payment.create") -> Record:
         partition = partition_of(key, self.settings.topic_partitions)

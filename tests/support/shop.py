@@ -26,9 +26,7 @@ from runtime.clock import make_id, now, random_token
 from runtime.secrets import seal
 from runtime.settings import Settings
 from store.webhooks.endpoints import NewEndpoint, change_endpoint, insert_endpoint
-from topics.catalogue import COMMANDS, partition_of
-from topics.codec import COMMAND_TYPES, command_envelope
-from topics.envelope import HEADER_TYPE, encode
+from topics.commands import command_record
 from topics.producer import LogProducer, Record
 
 
@@ -102,10 +100,9 @@ class Shop:
 
 
 def _record(command: Command, settings: Settings) -> Record:
-    key = command.order_id.encode()
-    envelope = command_envelope(command, command_id=random_token(), at=now(), request_id="req_shop")
-    kind = COMMAND_TYPES[type(command)].encode()
-    return Record(COMMANDS, partition_of(key, settings.topic_partitions), key, encode(envelope), [(HEADER_TYPE, kind)])
+    return command_record(
+        command, command_id=random_token(), at=now(), partitions=settings.topic_partitions, request_id="req_shop"
+    )
 
 
 @contextlib.asynccontextmanager
