@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from domain.order import Order
@@ -33,6 +34,8 @@ from store.rows import (
     PAYMENT_COLUMNS,
     REFUND_COLUMNS,
     assembled,
+    column_names,
+    column_types,
     order_of,
     order_row,
     payment_of,
@@ -141,36 +144,19 @@ _FIXED = frozenset(
     | set(INSTRUMENT_COPIES)
 )
 _COLUMNS: dict[str, Sequence[str]] = {
-    "commands": (
-        "id", "order_id", "type", "nonce", "fingerprint", "rejected", "reply", "first_sequence", "event_count",
-    ),
-    "events": ("order_id", "sequence", "merchant_id", "type", "at", "payload"),
+    "commands": column_names(CommandRow),
+    "events": column_names(EventRow),
     "orders": ORDER_COLUMNS,
     "payments": PAYMENT_COLUMNS,
     "refunds": REFUND_COLUMNS,
-}  # fmt: skip
-_TYPES = {
-    "amount": "bigint",
-    "amount_refunded": "bigint",
-    "amount_owed": "bigint",
-    "bank_turn": "integer",
-    "captured": "boolean",
-    "instrument": "jsonb",
-    "reversed": "boolean",
-    "automatic": "boolean",
-    "rejected": "boolean",
-    "version": "integer",
-    "sequence": "integer",
-    "first_sequence": "integer",
-    "event_count": "smallint",
-    "at": "timestamptz",
-    "last_event_at": "timestamptz",
-    "deadline_at": "timestamptz",
-    "created_at": "timestamptz",
-    "processed_at": "timestamptz",
-    "updated_at": "timestamptz",
 }
-"""Of columns that are no text."""
+_TYPES: dict[str, dict[str, str]] = {
+    "commands": column_types(CommandRow),
+    "events": column_types(EventRow),
+    "orders": column_types(Order),
+    "payments": column_types(Payment),
+    "refunds": column_types(Refund),
+}
 _STATE = frozenset({"orders", "payments", "refunds"})
 """Tables whose rows are written again; commands and events are written once."""
 
@@ -181,7 +167,7 @@ def write_statement(tables: tuple[str, ...]) -> str:
     parts, first = [], 1
     for table in tables:
         names = _COLUMNS[table]
-        arrays = ", ".join(f"${first + place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(names))
+        arrays = ", ".join(f"${first + place}::{_TYPES[table].get(name, 'text')}[]" for place, name in enumerate(names))
         part = f"INSERT INTO {table} ({', '.join(names)}) SELECT * FROM unnest({arrays})"
         if table in _STATE:
             changing = ", ".join(f"{name} = excluded.{name}" for name in names if name not in _FIXED)
@@ -329,18 +315,15 @@ class ActorStore:
         return self._connection
 
 
+_command_values = attrgetter(*_COLUMNS["commands"])
+_event_values = attrgetter(*_COLUMNS["events"])
+
+
 def _rows_of(batch: Batch) -> dict[str, list[tuple[Any, ...]]]:
     """Table -> its rows, sorted by key; only tables that have any."""
-    names = _COLUMNS["commands"]
     rows = {
-        "commands": [
-            tuple(getattr(row, name) for name in names)
-            for row in sorted(batch.commands, key=lambda row: (row.id, row.nonce))
-        ],
-        "events": [
-            (row.order_id, row.sequence, row.merchant_id, row.type, row.at, row.payload)
-            for row in sorted(batch.events, key=lambda row: (row.order_id, row.sequence))
-        ],
+        "commands": [_command_values(row) for row in sorted(batch.commands, key=lambda row: (row.id, row.nonce))],
+        "events": [_event_values(row) for row in sorted(batch.events, key=lambda row: (row.order_id, row.sequence))],
         "orders": [order_row(batch.orders[key]) for key in sorted(batch.orders)],
         "payments": [payment_row(batch.payments[key]) for key in sorted(batch.payments)],
         "refunds": [refund_row(batch.refunds[key]) for key in sorted(batch.refunds)],

@@ -1,10 +1,13 @@
-"""Between rows and the domain's values: the columns of orders, payments and refunds, named once."""
+"""Between rows and the domain's values. The columns of a table are the fields of its dataclass, named nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import fields, replace
+from datetime import datetime
+from operator import attrgetter
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import orjson
 
@@ -14,23 +17,34 @@ from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 from store.driver import Row
 
-ORDER_COLUMNS = (
-    "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",
-    "created_at", "updated_at",
-)  # fmt: skip
-PAYMENT_COLUMNS = (
-    "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
-    "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "instrument",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_SQL_TYPES: dict[object, str] = {int: "bigint", bool: "boolean", datetime: "timestamptz", Instrument: "jsonb"}
+"""Of fields that are not text. An integer column of fewer bytes takes a bigint that fits, and refuses another."""
+
+
+def column_names(table: type[DataclassInstance], *without: str) -> tuple[str, ...]:
+    """The columns of a table whose rows are these dataclasses: its fields, in their order."""
+    return tuple(field.name for field in fields(table) if field.name not in without)
+
+
+def column_types(table: type[DataclassInstance]) -> dict[str, str]:
+    """Column -> its type, for those that are not text; nullable ones have the type of their values."""
+    found = {}
+    for name, hint in get_type_hints(table).items():
+        for one in (hint, *(kind for kind in get_args(hint) if kind is not NoneType)):
+            if one in _SQL_TYPES:
+                found[name] = _SQL_TYPES[one]
+    return found
+
+
 INSTRUMENT_COPIES = ("vpa", "card_network", "card_last4")
 """Columns that repeat a field of `instrument`; a CHECK keeps them equal."""
-_PAYMENT_FIELDS = tuple(name for name in PAYMENT_COLUMNS if name not in ("method", "instrument", *INSTRUMENT_COPIES))
-REFUND_COLUMNS = (
-    "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
-    "error_description", "bank_reference", "deadline_at", "version", "created_at", "processed_at", "updated_at",
-    "bank_turn",
-)  # fmt: skip
+ORDER_COLUMNS = column_names(Order, "payments", "refunds")
+PAYMENT_COLUMNS = (*column_names(Payment), "method", *INSTRUMENT_COPIES)
+REFUND_COLUMNS = column_names(Refund)
+_PAYMENT_FIELDS = column_names(Payment, "instrument")
 
 
 def order_of(row: Row) -> Order:
@@ -61,19 +75,8 @@ def refund_of(row: Row) -> Refund:
 
 def order_row(order: Order) -> tuple[Any, ...]:
     """Values in the order of ORDER_COLUMNS."""
-    return (
-        order.id,
-        order.merchant_id,
-        order.amount,
-        order.currency,
-        order.receipt,
-        orjson.dumps(order.notes).decode(),
-        order.status,
-        order.version,
-        order.last_event_at,
-        order.created_at,
-        order.updated_at,
-    )
+    notes = orjson.dumps(order.notes).decode()
+    return tuple(notes if name == "notes" else getattr(order, name) for name in ORDER_COLUMNS)
 
 
 def payment_row(payment: Payment) -> tuple[Any, ...]:
@@ -83,9 +86,13 @@ def payment_row(payment: Payment) -> tuple[Any, ...]:
     return tuple(derived[name] if name in derived else getattr(payment, name) for name in PAYMENT_COLUMNS)
 
 
+_refund_values = attrgetter(*REFUND_COLUMNS)
+
+
 def refund_row(refund: Refund) -> tuple[Any, ...]:
     """Values in the order of REFUND_COLUMNS."""
-    return tuple(getattr(refund, name) for name in REFUND_COLUMNS)
+    row: tuple[Any, ...] = _refund_values(refund)
+    return row
 
 
 def assembled(order: Order, payments: Sequence[Payment], refunds: Sequence[Refund]) -> Order:

@@ -3,6 +3,8 @@
     CreatePayment ⇄ {"type": "payment.create", "body": {...}}        commands, both ways
     PaymentEvent  → {"type": "payment.success", "body": {...}}       events, out (listeners read the body's resources)
 
+A command's body has the fields of its dataclass; how each is read follows from its type.
+
 An event's body: `order_id, merchant_id, sequence`, the public resource(s) as the event left them, and `bank`
 (token, reference, deadline, turn): what only our own roles need.
 """
@@ -10,8 +12,9 @@ An event's body: `order_id, merchant_id, sequence`, the public resource(s) as th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, assert_never, get_type_hints
 
 from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
@@ -119,11 +122,11 @@ def _amount_or_none(body: Body, name: str) -> int | None:
     return None if body[name] is None else _amount(body, name)
 
 
-def _turn(body: Body) -> int:
+def _turn(body: Body, name: str) -> int:
     """Records of earlier versions have none: theirs is the bank's first word."""
-    turn = _amount(body, "turn") if "turn" in body else 0
+    turn = _amount(body, name) if name in body else 0
     if not 0 <= turn <= TURN_MAX:
-        raise ValueError(f"turn must be between 0 and {TURN_MAX}")
+        raise ValueError(f"{name} must be between 0 and {TURN_MAX}")
     return turn
 
 
@@ -134,21 +137,14 @@ def _instant(body: Body, name: str) -> datetime:
     return value
 
 
-def _read_create_order(order_id: str, body: Body) -> Command:
-    return CreateOrder(
-        order_id=order_id,
-        merchant_id=_text(body, "merchant_id"),
-        amount=_amount(body, "amount"),
-        currency=_text(body, "currency"),
-        receipt=_text_or_none(body, "receipt"),
-        notes=_notes(body),
-    )
+def _outcome(body: Body, name: str) -> Outcome:
+    return Outcome(body[name])
 
 
-def _notes(body: Body) -> dict[str, str]:
-    notes = body["notes"]
+def _notes(body: Body, name: str) -> dict[str, str]:
+    notes = body[name]
     if not isinstance(notes, dict):
-        raise TypeError("notes must be an object")
+        raise TypeError(f"{name} must be an object")
     if len(notes) > NOTES_MAX:
         raise ValueError(f"notes has {len(notes)} entries; {NOTES_MAX} are allowed")
     return {
@@ -159,20 +155,8 @@ def _notes(body: Body) -> dict[str, str]:
     }
 
 
-def _read_create_payment(order_id: str, body: Body) -> Command:
-    return CreatePayment(
-        order_id=order_id,
-        payment_id=_text(body, "payment_id"),
-        merchant_id=_text_or_none(body, "merchant_id"),
-        instrument=_instrument(body),
-        token=_text(body, "token"),
-        amount=_amount_or_none(body, "amount"),
-        currency=_text_or_none(body, "currency"),
-        deadline_at=_instant(body, "deadline_at"),
-    )
-
-
-def _instrument(body: Body) -> Instrument:
+def _instrument(body: Body, _name: str) -> Instrument:
+    """Its fields stand in the body itself."""
     form = {name: _text_or_none(body, name) for name in NO_INSTRUMENT}
     instrument = instrument_of(Method(body["method"]), form)
     if NO_INSTRUMENT | public_form(instrument) != form:
@@ -180,60 +164,37 @@ def _instrument(body: Body) -> Instrument:
     return instrument
 
 
-def _read_settle_payment(order_id: str, body: Body) -> Command:
-    return SettlePayment(
-        order_id=order_id,
-        payment_id=_text(body, "payment_id"),
-        outcome=Outcome(body["outcome"]),
-        error_code=_text_or_none(body, "error_code"),
-        error_description=_text_or_none(body, "error_description"),
-        bank_reference=_text_or_none(body, "bank_reference"),
-        late_deadline_at=_instant(body, "late_deadline_at"),
-        turn=_turn(body),
-    )
-
-
-def _read_capture_payment(order_id: str, body: Body) -> Command:
-    return CapturePayment(
-        order_id=order_id,
-        payment_id=_text(body, "payment_id"),
-        merchant_id=_text(body, "merchant_id"),
-        amount=_amount_or_none(body, "amount"),
-    )
-
-
-def _read_create_refund(order_id: str, body: Body) -> Command:
-    return CreateRefund(
-        order_id=order_id,
-        payment_id=_text(body, "payment_id"),
-        refund_id=_text(body, "refund_id"),
-        merchant_id=_text(body, "merchant_id"),
-        amount=_amount(body, "amount"),
-        reason=_text_or_none(body, "reason"),
-        deadline_at=_instant(body, "deadline_at"),
-    )
-
-
-def _read_settle_refund(order_id: str, body: Body) -> Command:
-    return SettleRefund(
-        order_id=order_id,
-        refund_id=_text(body, "refund_id"),
-        outcome=Outcome(body["outcome"]),
-        error_code=_text_or_none(body, "error_code"),
-        error_description=_text_or_none(body, "error_description"),
-        bank_reference=_text_or_none(body, "bank_reference"),
-        turn=_turn(body),
-    )
-
-
-_READERS: dict[str, Callable[[str, Body], Command]] = {
-    ORDER_CREATE: _read_create_order,
-    PAYMENT_CREATE: _read_create_payment,
-    PAYMENT_SETTLE: _read_settle_payment,
-    PAYMENT_CAPTURE: _read_capture_payment,
-    REFUND_CREATE: _read_create_refund,
-    REFUND_SETTLE: _read_settle_refund,
+_READ: dict[object, Callable[[Body, str], Any]] = {
+    str: _text,
+    str | None: _text_or_none,
+    int: _amount,
+    int | None: _amount_or_none,
+    datetime: _instant,
+    Outcome: _outcome,
+    Instrument: _instrument,
+    dict[str, str]: _notes,
 }
+"""How a field of this type is read."""
+
+
+def _reader(kind: type[Command]) -> Callable[[str, Body], Command]:
+    """A reader of this command's body, made from its fields: each is required, in a form that its type allows."""
+    types = get_type_hints(kind)
+    reads = [
+        (field.name, _turn if field.name == "turn" else _READ[types[field.name]])
+        for field in fields(kind)
+        if field.name != "order_id"
+    ]
+
+    make: Callable[..., Command] = kind
+
+    def read(order_id: str, body: Body) -> Command:
+        return make(order_id, *[take(body, name) for name, take in reads])
+
+    return read
+
+
+_READERS = {name: _reader(kind) for kind, name in COMMAND_TYPES.items()}
 
 
 def encode_event(event: Event, *, caused_by: str, request_id: str | None) -> bytes:

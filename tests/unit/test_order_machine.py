@@ -23,7 +23,7 @@ from domain.outcome import Outcome
 from domain.payment import UNDECIDED, PaymentStatus
 from domain.refund import LATE_REFUNDS_MAX, RefundStatus
 from ops.audit.verify.fold import fold
-from ops.audit.verify.rows import order_row, payment_row, refund_row
+from ops.audit.verify.rows import PAYMENT, REFUND, order_row, payment_row, refund_row
 from store import rows
 from tests.unit.orders import (
     AMOUNT,
@@ -144,24 +144,26 @@ class OrderMachine(RuleBasedStateMachine):
         assert book.findings == []
         if self.order is None:
             return
-        assert [_read(payment_row(part)) for part in book.payments.values()] == sorted(
-            (_read(rows.payment_row(payment)) for payment in self.order.payments), key=_position(book.payments)
+        assert [_named(PAYMENT, payment_row(part)) for part in book.payments.values()] == sorted(
+            (_named(rows.PAYMENT_COLUMNS, rows.payment_row(payment)) for payment in self.order.payments),
+            key=_position(book.payments),
         )
-        assert [refund_row(part, ORDER) for part in book.refunds.values()] == sorted(
-            (rows.refund_row(one) for one in self.order.refunds), key=_position(book.refunds)
+        assert [_named(REFUND, refund_row(part, ORDER)) for part in book.refunds.values()] == sorted(
+            (_named(rows.REFUND_COLUMNS, rows.refund_row(one)) for one in self.order.refunds),
+            key=_position(book.refunds),
         )
         assert order_row(book)[:7] == rows.order_row(self.order)[:7]
 
 
-def _read(payment: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The row with its JSON read: the auditor spells it as PostgreSQL does, the actor's writer more briefly."""
-    *values, instrument = payment
-    return (*values, orjson.loads(instrument))
+def _named(columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    """The row by column, its JSON read: the auditor spells it as PostgreSQL does, the actor's writer more briefly."""
+    values = dict(zip(columns, row, strict=True))
+    return values | {name: orjson.loads(values[name]) for name in ("instrument",) if name in values}
 
 
 def _position(known: dict[str, object]) -> object:
     order = list(known)
-    return lambda row: order.index(row[0])
+    return lambda row: order.index(row["id"])
 
 
 TestOrderMachine = OrderMachine.TestCase
