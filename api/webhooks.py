@@ -14,7 +14,8 @@ import orjson
 
 from api.http.errors import ApiError, bad_request
 from api.process.services import Services
-from domain.delivery import TEST_EVENT, Due, log_id
+from domain.delivery import Due, log_id
+from domain.event_kind import TEST_EVENT
 from domain.rejection import ErrorCode
 from domain.signature import SECRET_BYTES, SECRET_PREFIX, new_secret
 from domain.target import check_url

@@ -16,38 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.event import EventType
+from domain.event_kind import DEFAULT_EVENTS
 from domain.retry import Retry, next_retry
 from domain.signature import Secrets
-
-TEST_EVENT = "webhook.test"
-ENDPOINT_DISABLED = "endpoint.disabled"
-ENDPOINT_RECOVERED = "endpoint.recovered"
-ENDPOINT_EVENTS = (ENDPOINT_DISABLED, ENDPOINT_RECOVERED)
-"""An endpoint was switched off, or is on again. Sent to the merchant's other endpoints that list them."""
-MERCHANT_EVENTS: tuple[str, ...] = (
-    EventType.PAYMENT_CREATED,
-    EventType.PAYMENT_SUCCESS,
-    EventType.PAYMENT_FAILED,
-    EventType.PAYMENT_CAPTURED,
-    EventType.PAYMENT_LATE_SUCCESS,
-    EventType.PAYMENT_REVERSED,
-    EventType.PAYMENT_REINSTATED,
-    EventType.REFUND_CREATED,
-    EventType.REFUND_PROCESSED,
-    EventType.REFUND_FAILED,
-    EventType.REFUND_LATE_SUCCESS,
-)
-DEFAULT_EVENTS: tuple[str, ...] = (
-    EventType.PAYMENT_SUCCESS,
-    EventType.PAYMENT_FAILED,
-    EventType.REFUND_PROCESSED,
-    EventType.REFUND_FAILED,
-)
-"""What an endpoint without a filter gets."""
-
-SUBSCRIBABLE_EVENTS = (*MERCHANT_EVENTS, *ENDPOINT_EVENTS)
-"""What an endpoint's filter may list."""
 
 RESPONSE_CHARACTERS_MAX = 1_000
 RESPONSE_BYTES_MAX = 65_536

@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from domain.delivery import TEST_EVENT, Due
+from domain.delivery import Due
+from domain.event_kind import TEST_EVENT
 from topics.catalogue import DELIVERIES, SMALL_PARTITIONS, partition_of, retry_topic
 from topics.envelope import (
     ERROR_CHARACTERS_MAX,

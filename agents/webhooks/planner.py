@@ -16,7 +16,8 @@ from prometheus_client import Counter
 from agents.kafka import Kafka
 from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context, run_role
-from domain.delivery import MERCHANT_EVENTS, Due
+from domain.delivery import Due
+from domain.event_kind import MERCHANT_EVENTS
 from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import SchemaError, StatementRefusedError, ValueRefusedError

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.schemas.instant import Instant
 from domain.custom_headers import check_headers
-from domain.delivery import SUBSCRIBABLE_EVENTS
+from domain.event_kind import SUBSCRIBABLE_EVENTS
 from domain.signature import SECRET_BYTES_MAX, SECRET_BYTES_MIN, SECRET_PREFIX, is_secret
 from store.webhooks.endpoints import Endpoint
 

@@ -18,6 +18,7 @@ import typer
 from ops.console.errors import GatewayError
 from ops.console.progress import step
 from ops.stack.environment import REPOSITORY, SHARED_CACHE
+from ops.stack.event_catalogue import write_event_catalogue
 from ops.stack.install import node_folder, one_at_a_time
 
 MADE_HERE = {"node_modules", "dist", "coverage", ".vite"}
@@ -42,7 +43,8 @@ def test() -> None:
 
 @pages.command("types")
 def types() -> None:
-    """Generate the TypeScript wire types from docs/openapi.json."""
+    """Generate the TypeScript wire types from docs/openapi.json, and the catalogue of events from the domain."""
+    write_event_catalogue()
     _run_script("wire")
 
 

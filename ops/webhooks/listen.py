@@ -23,7 +23,8 @@ from pydantic import SecretStr
 from rich.text import Text
 
 from agents.webhooks.sending import Sender
-from domain.delivery import MERCHANT_EVENTS, Due, Prepared, Sent
+from domain.delivery import Due, Prepared, Sent
+from domain.event_kind import MERCHANT_EVENTS
 from domain.ids import parse_event_id
 from domain.signature import SECRET_BYTES, SECRET_BYTES_MIN, SECRET_PREFIX, Secrets, is_secret, new_secret
 from ops.console.exit_codes import FOUND, AskedWronglyError, run

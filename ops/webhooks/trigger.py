@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.delivery import TEST_EVENT
 from domain.event import EventType
+from domain.event_kind import TEST_EVENT
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import UNREACHABLE, AskedWronglyError
 from ops.console.local_http import HttpResponse, call

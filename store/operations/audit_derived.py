@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import astuple, dataclass
 
+from domain.event_kind import DEFAULT_EVENTS, EVENTS_WITHOUT_PAYMENT
 from store.driver import Connection, Cursor, Row
 from store.operations.audit import FETCH_ROWS
 
@@ -19,14 +20,15 @@ SELECT w.id, w.merchant_id, f.events, f.since,
   JOIN webhook_filters f ON f.endpoint_id = w.id
  WHERE w.deleted_at IS NULL
 """
+EVENTS = (DEFAULT_EVENTS, EVENTS_WITHOUT_PAYMENT)
+"""$6 and $7: what an endpoint without a filter gets, and what happens to no payment."""
 # Each event that an endpoint subscribed to when it happened must have its delivery row. Around a change, and before
 # now, $1 seconds are left out: the planner may have read the old filter or the new one, or nothing yet.
 _WANTED_DELIVERIES = f"""
 SELECT f.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence AS event_id, e.type
   FROM ({_FILTERS}) AS f
   JOIN events e ON e.merchant_id = f.merchant_id
-   AND e.type = ANY (CASE WHEN cardinality(f.events) = 0 THEN
-       ARRAY['payment.success', 'payment.failed', 'refund.processed', 'refund.failed'] ELSE f.events END)
+   AND e.type = ANY (CASE WHEN cardinality(f.events) = 0 THEN $6::text[] ELSE f.events END)
    AND e.at > f.since + make_interval(secs => $1)
    AND e.at < f.until - make_interval(secs => $1)
  WHERE {{events}}
@@ -70,7 +72,7 @@ SELECT CASE WHEN e.order_id IS NULL THEN 'delivery_unknown' ELSE 'delivery_body'
        || CASE WHEN e.order_id IS NULL THEN ', which never happened' ELSE ' with another body than the event''s' END
   FROM webhook_logs l
   LEFT JOIN events e ON e.order_id = l.order_id AND e.sequence = l.sequence AND e.type = l.event
- WHERE l.event NOT IN ('webhook.test', 'endpoint.disabled', 'endpoint.recovered') AND {{deliveries}}
+ WHERE l.event <> ALL($7::text[]) AND {{deliveries}}
    AND (e.order_id IS NULL OR l.body IS DISTINCT FROM {_BODY.replace("{", "{{").replace("}", "}}")})
  LIMIT 10000
 """
@@ -78,7 +80,7 @@ WEBHOOKS_WHOLE = WEBHOOKS.format(events="true", deliveries="true")
 WEBHOOKS_COUNT = "SELECT count(*) FROM webhook_logs"
 # payments_order_id, webhook_logs_payment
 _OF_ORDERS = "l.payment_id = ANY(ARRAY(SELECT id FROM payments WHERE order_id = ANY(${place})))"
-WEBHOOKS_OF_ORDERS = WEBHOOKS.format(events="e.order_id = ANY($6)", deliveries=_OF_ORDERS.format(place=6))
+WEBHOOKS_OF_ORDERS = WEBHOOKS.format(events="e.order_id = ANY($8)", deliveries=_OF_ORDERS.format(place=8))
 WEBHOOKS_COUNT_OF_ORDERS = f"SELECT count(*) FROM webhook_logs l WHERE {_OF_ORDERS.format(place=1)}"
 # rollup_progress_pkey
 COUNTED_UP_TO = "SELECT merchant_id, txid, order_id, sequence FROM rollup_progress"
@@ -130,7 +132,7 @@ class Deliveries:
         if self._orders is not None:
             query, count = WEBHOOKS_OF_ORDERS, WEBHOOKS_COUNT_OF_ORDERS
         which = () if self._orders is None else (self._orders,)
-        rows = await self._connection.fetch(query, *astuple(bounds), *which, timeout=600)
+        rows = await self._connection.fetch(query, *astuple(bounds), *EVENTS, *which, timeout=600)
         compared = int(await self._connection.fetchval(count, *which, timeout=600))
         return compared, [(row["kind"], row["id"], row["says"]) for row in rows]
 

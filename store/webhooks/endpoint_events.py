@@ -17,7 +17,8 @@ import orjson
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
-from domain.delivery import ENDPOINT_DISABLED, ENDPOINT_RECOVERED, Due, log_id
+from domain.delivery import Due, log_id
+from domain.event_kind import ENDPOINT_DISABLED, ENDPOINT_RECOVERED
 from runtime.logs import get_logger
 from store.driver import Connection, Pool, Row
 from store.redis.replies import merchant_channel

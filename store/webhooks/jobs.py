@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from domain.delivery import DEFAULT_EVENTS, TEST_EVENT, is_ordered
+from domain.delivery import is_ordered
+from domain.event_kind import DEFAULT_EVENTS, TEST_EVENT
 from store.driver import Pool, Row
 from store.webhooks.planning import Draft, Target, drafts_of
 from topics.delivery import event_webhook_body

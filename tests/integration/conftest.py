@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from domain.delivery import MERCHANT_EVENTS
+from domain.event_kind import MERCHANT_EVENTS
 from domain.ids import SEEDED_MERCHANT_ID
 from runtime.clock import now
 from store.analytics.rollups import advance

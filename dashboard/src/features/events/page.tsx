@@ -1,5 +1,6 @@
 /** Everything that happened, newest first: the history that programs read at `GET /events`, from its other end. */
 
+import { EVENT_KINDS } from "web-shared/events";
 import { formatMoney } from "web-shared/format";
 import type { DomainEvent, EventType } from "web-shared/wire";
 import { queryText } from "../../api/client.ts";
@@ -24,21 +25,7 @@ import { arrivedOf, subjectOf } from "./subject.ts";
 
 const PATH = "/dashboard/events";
 const ROWS = 25;
-const TYPES = Object.keys({
-  "order.created": true,
-  "payment.created": true,
-  "payment.processing": true,
-  "payment.success": true,
-  "payment.failed": true,
-  "payment.late_success": true,
-  "payment.reversed": true,
-  "payment.reinstated": true,
-  "payment.captured": true,
-  "refund.created": true,
-  "refund.processed": true,
-  "refund.failed": true,
-  "refund.late_success": true,
-} satisfies Record<EventType, true>) as EventType[];
+const TYPES = Object.keys(EVENT_KINDS).filter((type): type is EventType => !type.startsWith("endpoint."));
 const COLUMNS: readonly Column[] = [
   { label: "Event" },
   { label: "Payment" },

@@ -3,14 +3,8 @@
  * merchant's endpoints. Events have their place on the log; a bank attempt has no instant of its own and stands after
  * the event that caused it. Pure.
  */
-import type {
-  BankAttempt,
-  EventType,
-  Timeline,
-  TimelineAttempt,
-  TimelineDelivery,
-  TimelineEvent,
-} from "web-shared/wire";
+import { EVENT_KINDS } from "web-shared/events";
+import type { BankAttempt, Timeline, TimelineAttempt, TimelineDelivery, TimelineEvent } from "web-shared/wire";
 import { type Tone, toneOfResponse } from "../../ui/tone.ts";
 
 export interface Moment {
@@ -35,24 +29,8 @@ export function momentsOf(timeline: Timeline): Moment[] {
   return merged(moments, attempts.sort(byInstant));
 }
 
-const TITLES: Readonly<Record<EventType, readonly [title: string, tone: Tone]>> = {
-  "order.created": ["Order created", "calm"],
-  "payment.created": ["Created", "calm"],
-  "payment.processing": ["Processing", "wait"],
-  "payment.success": ["Success", "ok"],
-  "payment.late_success": ["Success, late", "wait"],
-  "payment.reversed": ["Reversed by the bank", "bad"],
-  "payment.reinstated": ["Reinstated by the bank", "ok"],
-  "payment.failed": ["Failed", "bad"],
-  "payment.captured": ["Captured", "ok"],
-  "refund.created": ["Refund asked for", "wait"],
-  "refund.processed": ["Refunded", "ok"],
-  "refund.failed": ["Refund failed", "bad"],
-  "refund.late_success": ["Refunded, late", "wait"],
-};
-
 function eventMoment(event: TimelineEvent): Moment {
-  const [title, tone] = TITLES[event.type] ?? [event.type, "calm"];
+  const { title, tone } = EVENT_KINDS[event.type] ?? { title: event.type, tone: "calm" };
   return {
     key: event.id,
     kind: "event",

@@ -1,23 +1,14 @@
-/** What an endpoint can subscribe to. Without a choice it gets the four outcomes. */
-export const WEBHOOK_EVENTS = [
-  "payment.created",
-  "payment.success",
-  "payment.failed",
-  "payment.captured",
-  "payment.late_success",
-  "payment.reversed",
-  "payment.reinstated",
-  "refund.created",
-  "refund.processed",
-  "refund.failed",
-  "refund.late_success",
-  "endpoint.disabled",
-  "endpoint.recovered",
-] as const;
+import { EVENT_KINDS } from "web-shared/events";
 
-export const USUAL_EVENTS: readonly string[] = [
-  "payment.success",
-  "payment.failed",
-  "refund.processed",
-  "refund.failed",
-];
+type Kind = (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS];
+
+function typesWhere(wanted: (kind: Kind) => boolean): string[] {
+  return Object.entries(EVENT_KINDS)
+    .filter(([, kind]) => wanted(kind))
+    .map(([type]) => type);
+}
+
+/** What an endpoint can subscribe to. Without a choice it gets USUAL_EVENTS. */
+export const WEBHOOK_EVENTS: readonly string[] = typesWhere((kind) => kind.forMerchants);
+
+export const USUAL_EVENTS: readonly string[] = typesWhere((kind) => kind.usual);

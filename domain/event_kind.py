@@ -1,0 +1,67 @@
+"""The catalogue of events: one row for each, with everything that pages, webhooks and queries need to know about it.
+
+EVENT_KINDS ─► domain/delivery.py       what merchants can subscribe to, what they get without a choice
+            ─► store/                   as parameters of queries
+            ─► web-shared/events.gen.ts title and tone in the dashboard (`gateway pages types`)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.event import EventType
+
+TEST_EVENT = "webhook.test"
+ENDPOINT_DISABLED = "endpoint.disabled"
+ENDPOINT_RECOVERED = "endpoint.recovered"
+
+
+class Tone(StrEnum):
+    """How a page colours it."""
+
+    CALM = "calm"
+    WAIT = "wait"
+    OK = "ok"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """`for_merchants`: an endpoint may subscribe to it; `default`: it gets it without a choice."""
+
+    type: str
+    title: str
+    tone: Tone
+    for_merchants: bool = True
+    default: bool = False
+
+
+EVENT_KINDS = (
+    EventKind(EventType.ORDER_CREATED, "Order created", Tone.CALM, for_merchants=False),
+    EventKind(EventType.PAYMENT_CREATED, "Created", Tone.CALM),
+    EventKind(EventType.PAYMENT_PROCESSING, "Processing", Tone.WAIT, for_merchants=False),
+    EventKind(EventType.PAYMENT_SUCCESS, "Success", Tone.OK, default=True),
+    EventKind(EventType.PAYMENT_FAILED, "Failed", Tone.BAD, default=True),
+    EventKind(EventType.PAYMENT_CAPTURED, "Captured", Tone.OK),
+    EventKind(EventType.PAYMENT_LATE_SUCCESS, "Success, late", Tone.WAIT),
+    EventKind(EventType.PAYMENT_REVERSED, "Reversed by the bank", Tone.BAD),
+    EventKind(EventType.PAYMENT_REINSTATED, "Reinstated by the bank", Tone.OK),
+    EventKind(EventType.REFUND_CREATED, "Refund asked for", Tone.WAIT),
+    EventKind(EventType.REFUND_PROCESSED, "Refunded", Tone.OK, default=True),
+    EventKind(EventType.REFUND_FAILED, "Refund failed", Tone.BAD, default=True),
+    EventKind(EventType.REFUND_LATE_SUCCESS, "Refunded, late", Tone.WAIT),
+    EventKind(ENDPOINT_DISABLED, "Endpoint switched off", Tone.BAD),
+    EventKind(ENDPOINT_RECOVERED, "Endpoint on again", Tone.OK),
+)
+"""In the order in which a list offers them."""
+ENDPOINT_EVENTS = (ENDPOINT_DISABLED, ENDPOINT_RECOVERED)
+"""An endpoint was switched off, or is on again. Sent to the merchant's other endpoints that list them."""
+EVENTS_WITHOUT_PAYMENT = (TEST_EVENT, *ENDPOINT_EVENTS)
+"""Deliveries that no record of the events topic stands behind."""
+SUBSCRIBABLE_EVENTS = tuple(kind.type for kind in EVENT_KINDS if kind.for_merchants)
+"""What an endpoint's filter may list."""
+MERCHANT_EVENTS = tuple(event for event in SUBSCRIBABLE_EVENTS if event not in ENDPOINT_EVENTS)
+"""Of the events topic."""
+DEFAULT_EVENTS = tuple(kind.type for kind in EVENT_KINDS if kind.default)
+"""What an endpoint without a filter gets."""
