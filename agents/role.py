@@ -25,13 +25,14 @@ from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
 from runtime.progress import is_stalled
 from runtime.settings import Settings, load_settings
-from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
+from runtime.worker import EXIT_STUCK, Worker, beside, collect_garbage_rarely, exit_after, this_worker
 from store.redis.clients import make_redis
 from store.redis.heartbeats import beat, clear
 
 log = get_logger("role")
 DRAIN_SECONDS = 10.0
 STUCK_SECONDS = 120.0
+AGAIN_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -63,6 +64,16 @@ class Context:
 Body = Callable[[Context], Awaitable[None]]
 
 
+async def dispensable(context: Context, work: Body, what: str) -> None:
+    """Work that the role can do without: where it fails, it begins again after a pause, and the role goes on."""
+    while not context.stopping.is_set():
+        try:
+            await work(context)
+        except Exception:
+            log.error("dispensable_work_failed", work=what, exc_info=True)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
 def run_role(role: str, body: Body) -> None:
     """Run one worker of `role` until SIGTERM. A failure of the body ends the process with code EXIT_STUCK."""
     settings = load_settings()
@@ -86,8 +97,8 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
         health=lambda: (not (context.stuck() or is_stalled(context.facts)), context.facts),
     )
     threading.Thread(target=_watch, args=(context,), name="watchdog", daemon=True).start()
-    beats = asyncio.create_task(beat(context.redis, worker.role, worker.name, lambda: context.facts))
-    calm = asyncio.create_task(quarantine.live_calmly())
+    beats = beside(beat(context.redis, worker.role, worker.name, lambda: context.facts), "heartbeat")
+    calm = beside(quarantine.live_calmly(), "calm")
     try:
         await body(context)
     except Exception as error:

@@ -22,7 +22,7 @@ from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
 from runtime.settings import Settings
-from runtime.worker import Worker
+from runtime.worker import Worker, beside
 from store.api_keys import KEYS_CHANGED
 from store.connections import make_pool
 from store.driver import Pool
@@ -74,8 +74,14 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=services.health)
         beats = beat(client, worker.role, worker.name, services.facts)
         changes = PaymentChanges(pool, live)
-        for work in (beats, commands.run(), database.run(), live.run(), changes.run()):
-            await stack.enter_async_context(_running(work))
+        for name, work in (
+            ("heartbeat", beats),
+            ("commands", commands.run()),
+            ("database", database.run()),
+            ("live updates", live.run()),
+            ("payment changes", changes.run()),
+        ):
+            await stack.enter_async_context(_running(work, name))
         yield services
         with contextlib.suppress(RedisError, OSError):
             await clear(client, worker.role, worker.name)
@@ -93,9 +99,9 @@ async def _warm(pool: Pool, producer: LogProducer) -> None:
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
     """The background work of a process: cancelled and waited for at the end."""
-    task = asyncio.create_task(work)
+    task = beside(work, name)
     try:
         yield
     finally:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from runtime.logs import get_logger
 from runtime.roles import ROLES
 from runtime.settings import Settings
+
+log = get_logger("worker")
 
 EXIT_STUCK = 70
 """Exit code of a worker that ended itself because it could not go on; the runner starts it again."""
@@ -59,3 +65,17 @@ def exit_after(seconds: float, why: str) -> threading.Timer:
     timer.daemon = True
     timer.start()
     return timer
+
+
+def beside(work: Coroutine[Any, Any, None], what: str, end: ExitAfter = exit_after) -> asyncio.Task[None]:
+    """`work` as a task of its own, until it is cancelled. Where it dies it ends the process: a worker without it would
+    look well and do half of its work."""
+    task = asyncio.create_task(work, name=what)
+    task.add_done_callback(partial(_end_with, end))
+    return task
+
+
+def _end_with(end: ExitAfter, task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("side_task_died", task=task.get_name(), error=repr(error), exc_info=error)
+        end(0.0, f"{task.get_name()} died")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
@@ -89,8 +90,8 @@ class Jobs:
         while not self._context.stopping.is_set():
             try:
                 await self._turn()
-            except (RedisError, OSError) as error:
-                log.warning("redis_unavailable", error=repr(error))
+            except (RedisError, KafkaError, OSError) as error:
+                log.warning("place_not_found", error=repr(error))
                 self._places.clear()
                 await asyncio.sleep(0.3)
             self._context.alive(**self._consumer.facts())

@@ -7,6 +7,7 @@ stand in docs/decisions/0003. Acks are by hand, in offset order, after the work 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import faust
 from mode import CrashingSupervisor
+from redis.exceptions import RedisError
 
 from agents.payments.actor import PaymentActor
 from agents.payments.batches import CRASH_GRACE_SECONDS, Batches
@@ -22,7 +24,7 @@ from agents.quarantine import Quarantine
 from runtime.logs import get_logger
 from runtime.progress import FACT, Progress, is_stalled
 from runtime.settings import Settings
-from runtime.worker import Worker, exit_after
+from runtime.worker import Worker, beside, exit_after
 from store.actor import ActorStore
 from store.redis.clients import make_redis
 from store.redis.heartbeats import beat, clear
@@ -112,7 +114,10 @@ class PaymentAgents:
         consumer: Any = self.app.consumer
         lag = 0
         for partition in list(consumer.assignment()):
-            highwater, read = consumer.highwater(partition), consumer._read_offset.get(partition)
+            try:
+                highwater, read = consumer.highwater(partition), consumer._read_offset.get(partition)
+            except AssertionError:  # aiokafka's thread has let go of it since the line before
+                continue
             if highwater is not None and read is not None:
                 lag += max(0, highwater - read - 1)
         return lag
@@ -146,8 +151,8 @@ class PaymentAgents:
         await self._store.start()
         await self._producer.start()
         await self._quarantine.begin_life()
-        self._calm = asyncio.create_task(self._quarantine.live_calmly())
-        self._beats = asyncio.create_task(beat(self._redis, self._worker.role, self._worker.name, self._facts))
+        self._calm = beside(self._quarantine.live_calmly(), "calm")
+        self._beats = beside(beat(self._redis, self._worker.role, self._worker.name, self._facts), "heartbeat")
         self._ready = True
         log.info("actor_ready")
 
@@ -164,7 +169,8 @@ class PaymentAgents:
         if self._beats is not None:
             self._beats.cancel()
             await self._quarantine.end_life()
-            await clear(self._redis, self._worker.role, self._worker.name)
+            with contextlib.suppress(RedisError, OSError):
+                await clear(self._redis, self._worker.role, self._worker.name)
 
     def _watch(self) -> None:
         """Thread: end the process when one batch takes longer than any bounded wait allows."""

@@ -14,9 +14,11 @@ from datetime import timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
+from agents.bank.listening import confirm, words_of
 from agents.bank.port import Bank, BankAnswer, Charge, Return
 from agents.bank.settlement import settle_record
 from agents.consumer import Mark
@@ -28,6 +30,7 @@ from domain.instrument import Method
 from domain.money import AMOUNT_MAX_MINOR
 from runtime.logs import get_logger
 from store.attempts import AttemptStore
+from store.errors import DatabaseError, ValueRefusedError
 from topics.catalogue import EVENTS
 from topics.envelope import Envelope, UndecodableError, checked_text, decode
 from topics.producer import Record
@@ -43,6 +46,9 @@ ASKED_MAX = 20_000
 """Attempts in FIRST_SIGHT_MAX at the highest rate that was measured, and more."""
 ANSWERS_MAX = 2_000
 PUBLISH_TIMEOUT_SECONDS = 45
+DATABASE_PAUSE_SECONDS = 0.5
+ANY_OFFSET = 2**63 - 1
+"""Above every offset that a partition can have."""
 WANTED = frozenset({EventType.PAYMENT_PROCESSING.encode(), EventType.REFUND_CREATED.encode()})
 
 ANSWERS = Counter("gateway_bank_answers", "Answers of the bank", ["kind", "outcome"])
@@ -125,9 +131,14 @@ class Processor:
         return known or instant_of(message.timestamp) - event.at > FIRST_SIGHT_MAX
 
     async def _known_until(self, partition: TopicPartition) -> int:
-        """End of the partition when this worker got it; what is before may have been asked about already."""
+        """End of the partition when this worker got it; what is before may have been asked about already. Where the
+        broker does not say, that is everything."""
         if partition not in self._seen_before:
-            ends = await self._consumer.raw.end_offsets([partition])
+            try:
+                ends = await self._consumer.raw.end_offsets([partition])
+            except KafkaError as error:
+                log.warning("end_unknown", partition=partition.partition, error=repr(error))
+                return ANY_OFFSET
             self._seen_before[partition] = ends[partition]
         return self._seen_before[partition]
 
@@ -163,14 +174,26 @@ class Processor:
 
     async def _listen(self) -> None:
         """What the bank says unasked: late charges and repeated answers."""
-        async for answer in self._bank.notifications():
-            order_id = await self._store.order_of_attempt(answer.attempt_id)
+        async for answer in words_of(self._bank):
+            order_id = await self._order_of(answer)
             if order_id is None:
                 log.error("answer_about_unknown_attempt", attempt_id=answer.attempt_id)
                 continue
             record = self._settle_record(answer, order_id, None, None)
             await self._producer.publish([record], timeout=PUBLISH_TIMEOUT_SECONDS)
-            await self._bank.confirm(answer)
+            await confirm(self._bank, answer)
+
+    async def _order_of(self, answer: BankAnswer) -> str | None:
+        """None where the attempt is not ours. A database that is away is waited for: attempts go on without it."""
+        while True:
+            try:
+                return await self._store.order_of_attempt(answer.attempt_id)
+            except ValueRefusedError as error:
+                log.error("attempt_id_unreadable", attempt_id=answer.attempt_id, error=repr(error))
+                return None
+            except DatabaseError as error:
+                log.warning("order_not_found_out", attempt_id=answer.attempt_id, error=repr(error))
+            await asyncio.sleep(DATABASE_PAUSE_SECONDS)
 
     def _settle_record(
         self, answer: BankAnswer, order_id: str, caused_by: str | None, request_id: str | None

@@ -50,9 +50,19 @@ class Tracer:
         self._told: dict[str, set[tuple[str, int]]] = {}
 
     async def run(self) -> None:
+        """Until the role stops. Raises where reading or sending fails; what was under way is dropped then."""
         pool = await make_pool(self._context.settings, size=1, lazy=True)
-        await self._consumer.start()
-        exporting = asyncio.create_task(self._export())
+        try:
+            await self._consumer.start()
+            async with asyncio.TaskGroup() as group:
+                exporting = group.create_task(self._export())
+                await self._read(pool)
+                exporting.cancel()
+        finally:
+            await self._consumer.stop()
+            pool.terminate()
+
+    async def _read(self, pool: Pool) -> None:
         looked_at = time.monotonic()
         while not self._context.stopping.is_set():
             for partition, messages in (await self._consumer.take(wait_ms=250)).items():
@@ -63,9 +73,6 @@ class Tracer:
                 looked_at = time.monotonic()
                 await self._look_for_attempts(pool)
             await self._consumer.commit_if_due()
-        exporting.cancel()
-        await self._consumer.stop()
-        pool.terminate()
 
     def _take_if_readable(self, message: Any) -> None:
         """A record that cannot be read costs its span; whoever works with it writes its dead letter."""

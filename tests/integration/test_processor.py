@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import orjson
 import pytest
 
-from agents.bank.port import BankAnswer, Charge, Return
+from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
 from agents.processor.processor import Processor
 from agents.role import Context
 from domain.event import EventType
+from domain.ids import ORDER, PAYMENT
+from domain.outcome import Outcome
 from ops.log.schemas import sample_of
+from runtime.settings import Settings
 from runtime.worker import Worker
 from store.attempts import AttemptStore
+from store.connections import make_pool
+from store.driver import Row
 from store.redis.clients import make_redis
-from tests.support.asking import Asker
+from tests.support.actor import Bench, work
+from tests.support.asking import Asker, fresh, order_command, payment_command
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
-from topics.catalogue import EVENTS, partition_of
+from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.envelope import HEADER_TYPE
 from topics.producer import Record
+
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class WrongBank(SimulatedBank):
@@ -71,3 +81,72 @@ async def test_an_attempt_that_dies_ends_the_process_instead_of_holding_its_offs
             await processor._consumer.stop()
             await processor._producer.stop()
             await context.redis.aclose()
+
+
+class SpeakingBank(SimulatedBank):
+    """Says what a test puts into `words`, and answers no attempt."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.words: asyncio.Queue[BankAnswer] = asyncio.Queue()
+        self.confirmed: list[str] = []
+
+    async def charge(self, _charge: Charge) -> BankAnswer:
+        raise NoAnswerError
+
+    async def refund(self, _refund: Return) -> BankAnswer:
+        raise NoAnswerError
+
+    async def query(self, _attempt_id: str) -> BankAnswer | None:
+        raise NoAnswerError
+
+    async def notifications(self) -> AsyncIterator[BankAnswer]:
+        while True:
+            yield await self.words.get()
+
+    async def confirm(self, answer: BankAnswer) -> None:
+        self.confirmed.append(answer.attempt_id)
+
+
+LOOKING_UP = """
+SELECT pid, query_start FROM pg_stat_activity
+ WHERE application_name = 'processor-test'
+   AND wait_event_type = 'Lock'
+   AND query_start > $1
+"""
+
+
+async def test_the_listener_to_the_bank_outlives_a_database_error(services: Stack, bench: Bench) -> None:
+    # Given a payment, and a processor whose look-ups the database cannot answer,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    await work(await bench.actor(), bench.asked(order_command(order_id)))
+    await work(await bench.actor(), bench.asked(payment_command(order_id, payment_id)))
+    pool = await make_pool(services.settings, size=1, name="processor-test")
+    context = Context(services.settings, Worker("processor", 0, f"processor-{order_id}", 0), bench.redis)
+    bank = SpeakingBank(services.settings)
+    processor = Processor(context, bank, Kafka(services.settings), AttemptStore(pool))
+    async with bench.asker.pool.acquire() as locking, locking.transaction():
+        await locking.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
+        running = asyncio.create_task(processor.run())
+
+        async def look_up(since: datetime) -> Row | None:
+            """The processor's look-up that waits and began since."""
+            assert not running.done(), running
+            return await bench.asker.pool.fetchrow(LOOKING_UP, since)
+
+        # when the bank notifies a word, and the look-up for it is cancelled by the database,
+        bank.words.put_nowait(BankAnswer(payment_id, Outcome.SUCCESS, None, None, "ref"))
+        first = await eventually(lambda: look_up(FIRST), timeout=60, what="a look-up")
+        assert first is not None
+        await bench.asker.pool.execute("SELECT pg_cancel_backend($1)", first["pid"])
+        # then it is made again,
+        await eventually(lambda: look_up(first["query_start"]), timeout=60, what="another look-up")
+    # and the actor is told.
+    try:
+        await eventually(lambda: bank.confirmed == [payment_id], timeout=60, what="the word to be confirmed")
+        (settled,) = await bench.on_topic(COMMANDS, order_id, services.settings.topic_partitions)
+        assert orjson.loads(settled)["type"] == "payment.settle"
+    finally:
+        context.stopping.set()
+        await running
+        pool.terminate()
