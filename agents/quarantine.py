@@ -2,7 +2,10 @@
 
     first death          nothing was written down: a life that is calm costs one command of Redis in all
     begun again          careful for CAREFUL_SECONDS: one record at a time, marked before and unmarked after its work
-    died with a mark     the mark stays; DEATHS_MAX of them on one record: dead letter, alert, next record
+    died with a mark     the mark stays; DEATHS_MAX of them on one record: rescue or dead letter, alert, next record
+
+A worker may have died after its work on the record was durable, and before what follows was published. So a reader that
+can tell looks first and publishes what stands (`rescue`); only what has led to nothing is buried.
 
 A failure of the surroundings (database, log, Redis away) takes the mark back: the record is not to blame. Without Redis
 nothing is marked and nothing is given up. docs/decisions/0015.
@@ -11,6 +14,7 @@ nothing is marked and nothing is given up. docs/decisions/0015.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import redis.asyncio as redis
@@ -29,6 +33,9 @@ from topics.producer import LogProducer, LogUnavailableError
 log = get_logger("quarantine")
 
 DEATHS_MAX = 3
+RESCUES_MAX = 2
+"""Begun rescues of one record. One that kills its worker, too, must not hold up the partition for ever: the record is
+buried then, and `gateway verify` names events that were never published."""
 CAREFUL_SECONDS = 30.0
 PUBLISH_TIMEOUT_SECONDS = 45
 SURROUNDINGS = (
@@ -39,6 +46,7 @@ SURROUNDINGS = (
     OSError,
 )
 QUARANTINED = Counter("gateway_records_quarantined", "Records given up because workers died over them", ["topic"])
+Rescue = Callable[[], Awaitable[bool]]
 
 
 class Quarantine:
@@ -83,10 +91,11 @@ class Quarantine:
         except (RedisError, OSError) as error:
             log.warning("lives_not_counted", error=repr(error))
 
-    async def admits(self, message: Any) -> bool:
-        """Mark the record. False where too many workers died over it: its dead letter is on the log then.
+    async def admits(self, message: Any, rescue: Rescue | None = None) -> bool:
+        """Mark the record. False where too many workers died over it: it is rescued then, or its dead letter is on the
+        log. `rescue`: publishes what the record has led to already; False where it has led to nothing.
 
-        Raises LogUnavailableError where that letter cannot be written.
+        Raises LogUnavailableError where that letter cannot be written, and what `rescue` raises.
         """
         place = f"{self._group}:{message.topic}/{message.partition}/{message.offset}"
         try:
@@ -97,8 +106,20 @@ class Quarantine:
         if begun <= DEATHS_MAX:
             self._marked = place
             return True
-        await self._bury(message, place)
+        looked = rescue is None or begun <= DEATHS_MAX + RESCUES_MAX
+        if rescue is not None and looked and await self._rescued(place, rescue):
+            return False
+        await self._bury(message, place, looked=looked)
         return False
+
+    async def _rescued(self, place: str, rescue: Rescue) -> bool:
+        self._marked = place  # an outage meanwhile takes the deaths back
+        if not await rescue():
+            self._marked = None
+            return False
+        log.critical("record_rescued", place=place, deaths=DEATHS_MAX)
+        await self.absolve()
+        return True
 
     async def absolve(self) -> None:
         """The marked record's work is done, or it is not to blame for what happened."""
@@ -115,10 +136,12 @@ class Quarantine:
         if is_surroundings(error):
             await self.absolve()
 
-    async def _bury(self, message: Any, place: str) -> None:
+    async def _bury(self, message: Any, place: str, *, looked: bool) -> None:
         why = f"{DEATHS_MAX} workers of the group {self._group} died over it"
+        if not looked:
+            why += f", and {RESCUES_MAX} over looking for what it had led to: run `gateway verify`"
         letter = letter_about(message, reason=REASON_QUARANTINED, error=why, at=self._clock.now())
-        log.critical("record_quarantined", place=place, deaths=DEATHS_MAX)
+        log.critical("record_quarantined", place=place, why=why)
         QUARANTINED.labels(message.topic).inc()
         if letter is not None:
             producer = LogProducer(self._settings.kafka_bootstrap_servers, clock=self._clock)

@@ -2,13 +2,15 @@
 
     prepare(messages)  decode, load, fold, ONE transaction, tell the callers     -> Prepared, or the process ends
     finish(prepared)   publish the events (acked by the broker)
+    rescue(message)    publish what a command that must not be decided has led to already
 
 A reply may leave once the commit stands: should the process die before the events are out, the command is read again,
 found decided, and its events are published then.
 
 Optimistic in the normal case: states come from the cache, the inbox is read only for commands with an Idempotency-Key,
 and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a rebalance, and
-while redeliveries keep coming. A command that the inbox may have forgotten is not decided at all.
+while redeliveries keep coming. A command that the inbox may have forgotten is not decided at all; where the inbox does
+know it, its events are published like those of any redelivery.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ import redis.asyncio as redis
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
-from agents.payments.folding import Broken, Folded, Known, fold, reply_broken
-from agents.payments.intake import Asked, Incoming, asked_of
+from agents.payments.folding import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable
+from agents.payments.intake import Asked, Caller, Incoming, asked_of, caller_of
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
@@ -114,10 +116,13 @@ class PaymentActor:
         """Decide and commit. Raises when the database stays away or another owner is alive; nothing is acked then."""
         started = self._progress_at = self._clock.monotonic()
         self._unfinished += 1
-        asked, dead = self._decoded(messages)
+        asked, dead, callers = self._decoded(messages)
         asked, expired = self._split_expired(asked)
-        folded = await self._decide_and_commit(asked) if asked else Folded()
-        folded.broken.extend(expired)
+        folded = await self._remembered(expired)
+        if asked:
+            folded.add(await self._decide_and_commit(asked))
+        for caller in callers:
+            reply_undecodable(folded, caller)
         for broken in folded.broken:
             reply_broken(folded, broken)
             dead.append(self._dead(broken.asked.incoming, broken.reason, broken.error, broken.trace))
@@ -134,6 +139,19 @@ class PaymentActor:
         self._unfinished -= 1
         PUBLISH_SECONDS.observe(self._progress_at - started)
 
+    async def rescue(self, message: Incoming) -> bool:
+        """True where the command was decided before; what it led to is on the topic then. It is not decided here.
+
+        Raises what `prepare` and `finish` raise.
+        """
+        try:
+            asked = [asked_of(message)]
+        except UndecodableError:
+            return False
+        folded = await self._remembered(asked)
+        await self._producer.publish(folded.records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        return not folded.broken
+
     async def _reply(self, replies: dict[str, list[Reply]], wakes: dict[str, str]) -> None:
         if not (replies or wakes):
             return
@@ -143,13 +161,24 @@ class PaymentActor:
             # Hints only: whoever waits finds the answer in the inbox, whoever watches looks every other second.
             log.warning("replies_not_sent", error=repr(error), workers=len(replies))
 
-    def _split_expired(self, asked: list[Asked]) -> tuple[list[Asked], list[Broken]]:
+    def _split_expired(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
         """Commands that the inbox certainly remembers, and those that it may have forgotten."""
         oldest = self._clock.now() - self._decidable_age
         decidable = [one for one in asked if one.incoming.logged_at >= oldest]
-        error = f"older than {self._decidable_age.days} days: whether it was decided before is unknown"
-        expired = [Broken(one, REASON_EXPIRED, error) for one in asked if one.incoming.logged_at < oldest]
-        return decidable, expired
+        return decidable, [one for one in asked if one.incoming.logged_at < oldest]
+
+    async def _remembered(self, asked: list[Asked]) -> Folded:
+        """What commands that must not be decided have led to, as the inbox knows it; the others are broken."""
+        folded = Folded()
+        inbox = await self._store.load_inbox([(one.envelope.id, one.envelope.nonce) for one in asked])
+        for one in asked:
+            stored = inbox.answer_to(one.envelope.id, one.envelope.nonce)
+            if stored is not None:
+                repeat(folded, one, stored)
+            else:
+                error = f"older than {self._decidable_age.days} days: whether it was decided before is unknown"
+                folded.broken.append(Broken(one, REASON_EXPIRED, error))
+        return folded
 
     async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
         for _ in range(CONFLICTS_MAX):
@@ -247,15 +276,18 @@ class PaymentActor:
         COMMIT_SECONDS.observe(seconds)
         CACHED_ORDERS.set(len(self._cache))
 
-    def _decoded(self, messages: Sequence[Incoming]) -> tuple[list[Asked], list[Record]]:
-        asked, dead = [], []
+    def _decoded(self, messages: Sequence[Incoming]) -> tuple[list[Asked], list[Record], list[Caller]]:
+        """Commands; the dead letters of what cannot be decoded, and who waits for it all the same."""
+        asked, dead, callers = [], [], []
         for incoming in messages:
             try:
                 asked.append(asked_of(incoming))
             except UndecodableError as error:
                 log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
                 dead.append(self._dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
-        return asked, dead
+                if (caller := caller_of(incoming)) is not None:
+                    callers.append(caller)
+        return asked, dead, callers
 
     def _dead(self, incoming: Incoming, reason: str, error: str, trace: str) -> Record:
         return dead_letter(

@@ -70,10 +70,11 @@ class Batches:
 
     async def _alone(self, event: Any, ack: Ack, quarantine: Quarantine) -> None:
         """One record from its mark to its ack, after workers have died."""
-        if not await quarantine.admits(event.message):
+        incoming = incoming_of(event.message)
+        if not await quarantine.admits(event.message, rescue=lambda: self._actor.rescue(incoming)):
             await ack(event)
             return
-        prepared = await self._actor.prepare([incoming_of(event.message)])
+        prepared = await self._actor.prepare([incoming])
         await self._finish([event], prepared, ack)
         await quarantine.absolve()
 

@@ -21,7 +21,7 @@ from datetime import timedelta
 
 import orjson
 
-from agents.payments.intake import Asked
+from agents.payments.intake import Asked, Caller
 from domain.decision import Decision
 from domain.event import Event, OrderEvent, RefundEvent
 from domain.idempotency import compare
@@ -40,6 +40,7 @@ from topics.envelope import HEADER_TYPE, encode_json
 from topics.producer import Record
 
 INTERNAL = Rejected(ErrorCode.INTERNAL, "The command could not be processed; it was set aside for an operator")
+UNREADABLE = Rejected(ErrorCode.INTERNAL, "The command could not be read; it was set aside for an operator")
 
 
 KEEP_AFTER = timedelta(hours=1)
@@ -105,7 +106,7 @@ def fold(asked: Sequence[Asked], known: Known) -> Folded:
     for one in asked:
         stored = inbox.answer_to(one.envelope.id, one.envelope.nonce)
         if stored is not None:
-            _repeat(folded, one, stored)
+            repeat(folded, one, stored)
             continue
         order_id = one.envelope.key
         order = states.get(order_id) or known.orders.get(order_id)
@@ -141,7 +142,12 @@ def reply_broken(folded: Folded, broken: Broken) -> None:
     _reply(folded, broken.asked, Flag.REJECTED, _refusal(INTERNAL))
 
 
-def _repeat(folded: Folded, one: Asked, stored: StoredCommand) -> None:
+def reply_undecodable(folded: Folded, caller: Caller) -> None:
+    """The same for a command that nobody could read."""
+    folded.replies[caller.reply_to].append(Reply(caller.command_id, caller.nonce, Flag.REJECTED, _refusal(UNREADABLE)))
+
+
+def repeat(folded: Folded, one: Asked, stored: StoredCommand) -> None:
     """Answer from the inbox."""
     folded.repeated += 1
     if stored.rejected:

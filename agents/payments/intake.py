@@ -1,6 +1,7 @@
 """From a raw record to a command: what can be decoded goes on, what cannot is set aside with its reason.
 
 record ─► envelope ─► its time within bounds of the log's own timestamp ─► Asked
+       └► cannot be decoded: whoever waits for it, as far as the record says (Caller)
 
 The time of a command is the clock of the host that wrote it. The log's timestamp is the broker's: one clock for all
 hosts, and the same for a record however often it is read, so that deciding it again makes the same bytes. The actor's
@@ -19,7 +20,7 @@ from domain.refund import CreateRefund
 from topics.catalogue import COMMANDS
 from topics.codec import command_of
 from topics.deadletter import Origin
-from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, checked_text, decode
+from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, checked_text, decode, read_json
 from topics.producer import REQUEST_TIMEOUT_MS, Headers
 from topics.records import instant_of
 
@@ -50,6 +51,15 @@ class Asked:
     incoming: Incoming
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A request that waits at the API worker `reply_to`."""
+
+    reply_to: str
+    command_id: str
+    nonce: str
+
+
 def incoming_of(message: Any) -> Incoming:
     """From a Faust message (key, value and headers as bytes, timestamp in seconds)."""
     return Incoming(
@@ -74,6 +84,18 @@ def asked_of(incoming: Incoming) -> Asked:
     except OverflowError as error:
         raise UndecodableError("the command's time is at the end of the calendar") from error
     return Asked(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming)
+
+
+def caller_of(incoming: Incoming) -> Caller | None:
+    """Who waits for a command that cannot be decoded, where its record still says so."""
+    try:
+        reply_to = _reply_to(incoming.headers)
+        record = read_json(incoming.value or b"")
+        command_id, nonce = checked_text(record["id"], "id"), checked_text(record.get("nonce", ""), "nonce")
+    except Exception:
+        # As in `decode`: whatever the bytes are, the record is at fault.
+        return None
+    return None if reply_to is None else Caller(reply_to, command_id, nonce)
 
 
 def _reply_to(headers: Headers) -> str | None:

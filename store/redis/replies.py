@@ -44,7 +44,15 @@ class Reply:
 
 
 def encode_replies(replies: Iterable[Reply]) -> str:
-    return "".join(f"{reply.command_id}\t{reply.nonce}\t{reply.flag}\t{reply.body}\n" for reply in replies)
+    """Without replies whose id or nonce would break the form: no request of ours has such an id."""
+    return "".join(
+        f"{reply.command_id}\t{reply.nonce}\t{reply.flag}\t{reply.body}\n" for reply in replies if _fits(reply)
+    )
+
+
+def _fits(reply: Reply) -> bool:
+    named = reply.command_id + reply.nonce
+    return "\t" not in named and "\n" not in named
 
 
 def decode_replies(message: str) -> list[Reply]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -21,9 +22,10 @@ from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from runtime.clock import now
 from store.actor import ActorStore, Batch, CommandRow, ConflictError, UnwritableError
 from store.redis.clients import make_subscriber
-from store.redis.replies import merchant_channel, payment_channel
+from store.redis.replies import Flag, merchant_channel, payment_channel, subscribe_replies
 from tests.support.actor import OFFSETS, Bench, work
 from tests.support.asking import fresh, order_command, payment_command
+from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin
 from topics.producer import Headers
@@ -81,6 +83,46 @@ async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_goes_on
     assert [one["body"]["reason"] for one in dead] == ["undecodable"] * 4
     assert {one["body"]["origin"]["offset"] for one in dead} == {one.origin.offset for one in bad}
     assert all("Traceback" in one["body"]["trace"] for one in dead)
+
+
+UNDECODABLE: dict[str, dict[str, object]] = {
+    "a body of another shape": {"body": {}},
+    "a type that this version does not know": {"type": "order.archive"},
+    "a version of the envelope that this one does not know": {"v": 2},
+    "a time that is none": {"at": "yesterday"},
+}
+
+
+@pytest.mark.parametrize("fields", UNDECODABLE.values(), ids=UNDECODABLE)
+async def test_the_caller_of_a_command_that_cannot_be_decoded_is_answered_at_once(
+    bench: Bench, fields: dict[str, object]
+) -> None:
+    worker, command_id = f"api-{secrets.token_hex(4)}", f"idk_{secrets.token_hex(8)}"
+    record = bench.asker.record(order_command(fresh(ORDER)), command_id, nonce="n1")
+    value = orjson.dumps({**orjson.loads(record.value or b""), **fields})
+    undecodable = replace(record, value=value)
+    # Given an API worker that waits for the answer, when the actor cannot decode the command,
+    replies = subscribe_replies(bench.redis, worker, on_state=(listening := Connected()))
+    heard = asyncio.ensure_future(anext(replies))
+    await eventually(lambda: listening.connected, what="the subscription")
+    await work(await bench.actor(), bench.incoming(undecodable, reply_to=worker))
+    # then the worker hears an error for exactly this request.
+    async with asyncio.timeout(20):
+        (reply,) = await heard
+    await replies.aclose()  # type: ignore[attr-defined]  # an async generator
+    assert (reply.command_id, reply.nonce, reply.flag) == (command_id, "n1", Flag.REJECTED)
+    assert orjson.loads(reply.body)["code"] == "INTERNAL_SERVER_ERROR"
+    assert "could not be read" in orjson.loads(reply.body)["description"]
+
+
+class Connected:
+    """Whether a subscription stands."""
+
+    def __init__(self) -> None:
+        self.connected = False
+
+    def __call__(self, connected: bool) -> None:
+        self.connected = connected
 
 
 async def test_a_command_that_cannot_be_written_goes_alone_and_its_caller_is_told(bench: Bench) -> None:

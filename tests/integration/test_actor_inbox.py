@@ -248,6 +248,20 @@ async def test_a_record_that_is_older_than_the_inbox_remembers_is_not_decided_at
     assert await bench.events(order_id) == [*PAID, "refund.created"]
 
 
+async def test_an_old_record_that_the_inbox_still_knows_is_published_and_is_no_dead_letter(bench: Bench) -> None:
+    # Given a command that was committed just before everything stood still for days, its events never published,
+    order_id, days = fresh(ORDER), bench.asker.settings.idempotency_retention_days
+    record = bench.asker.record(order_command(order_id))
+    died = await (await bench.actor()).prepare([bench.incoming(record)])
+    await died.replying
+    # when the log gives its record again, older than what is decided,
+    old = now() - timedelta(days=days - 1, minutes=1)
+    await work(await bench.actor(), bench.incoming(record, logged_at=old))
+    # then its event is on the topic.
+    assert len(await bench.event_records(order_id)) == 1
+    assert await bench.letters(order_id) == []
+
+
 async def test_an_acceptance_is_remembered_as_long_as_the_last_request_that_it_answered(bench: Bench) -> None:
     # Given a refund that was accepted days ago, and a request with the same key that was answered with it today,
     order_id, payment_id = await order_with_payment(bench, settled=SUCCESS)

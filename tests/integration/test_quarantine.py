@@ -11,11 +11,16 @@ import redis.asyncio as redis
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.consumer import LogConsumer
+from agents.payments.actor import PaymentActor
 from agents.payments.batches import Batches
-from agents.quarantine import DEATHS_MAX, Quarantine
+from agents.payments.intake import Incoming
+from agents.quarantine import DEATHS_MAX, RESCUES_MAX, Quarantine
+from domain.ids import ORDER
 from runtime.clock import random_token
 from store.errors import DatabaseAwayError
 from store.redis.clients import make_redis
+from tests.support.actor import Bench
+from tests.support.asking import fresh, order_command
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, DELIVERIES, PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.producer import LogProducer, Record
@@ -166,6 +171,9 @@ async def worker_of(events: list[Any], acked: list[int], quarantine: Quarantine,
 
         async def finish(self, prepared: None) -> None: ...
 
+        async def rescue(self, _message: Any) -> bool:
+            return False
+
     async def stream() -> AsyncIterator[Any]:
         for event in events:
             yield event
@@ -175,3 +183,95 @@ async def worker_of(events: list[Any], acked: list[int], quarantine: Quarantine,
 
     batches = Batches(Actor(), lambda *_: None, quarantine)  # type: ignore[arg-type]  # all that the loop needs
     await batches.run(stream(), SimpleNamespace(empty=lambda: True), ack)
+
+
+async def died_over(services: Stack, client: redis.Redis, name: str, message: Any, times: int = DEATHS_MAX) -> None:
+    for _ in range(times):
+        assert await (await life(services, client, name)).admits(message)
+
+
+def message_of(incoming: Incoming) -> Any:
+    """The record as Faust gives it."""
+    origin = incoming.origin
+    return SimpleNamespace(
+        topic=origin.topic, partition=origin.partition, offset=origin.offset, key=incoming.key, value=incoming.value,
+        headers=incoming.headers, timestamp=incoming.logged_at.timestamp(),
+    )  # fmt: skip
+
+
+async def next_life(services: Stack, client: redis.Redis, name: str, actor: PaymentActor, message: Any) -> list[int]:
+    """The loop of the actor's next life over this one record; returns the offsets that were acked."""
+    acked: list[int] = []
+
+    async def stream() -> AsyncIterator[Any]:
+        yield SimpleNamespace(message=message)
+
+    async def ack(event: Any) -> None:
+        acked.append(event.message.offset)
+
+    batches = Batches(actor, lambda *_: None, await life(services, client, name))
+    await batches.run(stream(), SimpleNamespace(empty=lambda: True), ack)
+    return acked
+
+
+async def test_a_command_that_was_decided_before_its_workers_died_is_published_and_not_buried(
+    services: Stack, client: redis.Redis, bench: Bench
+) -> None:
+    # Given a command that was committed, and workers that died before its events were on the log, again and again,
+    name, order_id = random_token(), fresh(ORDER)
+    creation = bench.asked(order_command(order_id))
+    died = await (await bench.actor()).prepare([creation])
+    await died.replying
+    message = message_of(creation)
+    await died_over(services, client, name, message)
+    # when the next one meets the record,
+    acked = await next_life(services, client, name, await bench.actor(), message)
+    # then the event is published, once, the record is no dead letter, and the partition goes on.
+    assert acked == [message.offset]
+    rows = await bench.asker.pool.fetch("SELECT payload FROM events WHERE order_id = $1", order_id)
+    assert await bench.event_records(order_id) == [row["payload"].encode() for row in rows]
+    assert len(rows) == 1
+    assert await bench.letters(order_id) == []
+    # The deaths are forgotten.
+    assert await (await life(services, client, name)).admits(message)
+
+
+async def test_a_command_that_has_led_to_nothing_is_buried_and_never_decided(
+    services: Stack, client: redis.Redis, bench: Bench
+) -> None:
+    name, order_id = random_token(), fresh(ORDER)
+    message = message_of(bench.asked(order_command(order_id)))
+    await died_over(services, client, name, message)
+    assert await next_life(services, client, name, await bench.actor(), message) == [message.offset]
+    assert await bench.reasons(order_id) == ["quarantined"]
+    assert await bench.events(order_id) == []
+
+
+async def test_a_record_that_kills_its_rescuers_is_buried_after_all(services: Stack, client: redis.Redis) -> None:
+    name, key = random_token(), random_token().encode()
+    message = record_at(9, key=key)
+    await died_over(services, client, name, message)
+
+    async def deadly() -> bool:
+        raise SystemExit
+
+    for _ in range(RESCUES_MAX):
+        with pytest.raises(SystemExit):
+            await (await life(services, client, name)).admits(message, rescue=deadly)
+    assert not await (await life(services, client, name)).admits(message, rescue=deadly)
+    (letter,) = await letters_of_key(services, PAYMENTS_DLQ, key)
+    assert "gateway verify" in letter["error"]
+
+
+async def test_an_outage_during_a_rescue_takes_the_deaths_back(services: Stack, client: redis.Redis) -> None:
+    name, message = random_token(), record_at(10)
+    await died_over(services, client, name, message)
+
+    async def in_an_outage() -> bool:
+        raise DatabaseAwayError
+
+    worker = await life(services, client, name)
+    with pytest.raises(DatabaseAwayError) as outage:
+        await worker.admits(message, rescue=in_an_outage)
+    await worker.ended_by(outage.value)
+    assert await (await life(services, client, name)).admits(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +13,14 @@ import pytest
 
 from agents.jobs.counting import type_if_new
 from agents.jobs.seen import Seen
-from agents.payments.intake import Incoming, asked_of
+from agents.payments.intake import Caller, Incoming, asked_of, caller_of
 from agents.processor.processor import read_request
 from agents.reading import has_type, letters_of
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
 from ops.log.schemas import RecordKind, sample_of
 from runtime.clock import now
+from store.redis.replies import Flag, Reply, decode_replies, encode_replies
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ
 from topics.deadletter import LETTER_BYTES_MAX, Origin, dead_letter, hash_of
 from topics.delivery import read_delivery
@@ -226,3 +227,19 @@ def test_a_record_too_large_for_a_letter_is_cut_and_keeps_its_hash(key: bytes, v
     assert body["value_bytes"] == len(value)
     assert value.startswith(base64.b64decode(body["value_base64"]))
     assert body["record_sha256"] == hash_of(key, value, headers)
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"\xff", b"[]", b'"id"', b'{"key":"k"}', b'{"id":5}', b'{"id":"a","nonce":5}', b"[" * 100_000]
+)
+def test_nobody_is_answered_where_the_record_does_not_say_who_asked(value: bytes) -> None:
+    record = Incoming(b"k", value, [("reply_to", b"api-0")], Origin(COMMANDS, 0, 1), now())
+    assert caller_of(record) is None
+    assert caller_of(replace(record, value=b'{"id":"a"}')) == Caller("api-0", "a", "")
+    assert caller_of(replace(record, value=b'{"id":"a"}', headers=())) is None
+
+
+def test_an_id_that_breaks_the_form_of_a_reply_is_left_out() -> None:
+    forged = Reply("a\tn\tR\t{}\nb", "n", Flag.REJECTED, "{}")
+    honest = Reply("b", "n", Flag.ACCEPTED, "{}")
+    assert decode_replies(encode_replies([forged, honest])) == [honest]
