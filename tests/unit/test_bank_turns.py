@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from domain.decision import Decision
 from domain.machine import decide, evolve
 from domain.order import Order, OrderStatus
-from domain.outcome import Outcome
+from domain.outcome import Outcome, Word
 from domain.payment import PaymentStatus
 from domain.refund import RefundStatus
+from domain.rules.words import words_between
 from ops.audit.verify.counted import cell_of, cells
 from ops.audit.verify.fold import fold
 from store.analytics import measures
@@ -224,6 +226,28 @@ def test_words_about_a_refund_may_arrive_in_any_order_and_again(
     assert settled.bank_turn == last_turn
     assert settled.status is (RefundStatus.PROCESSED if last is SUCCESS else RefundStatus.FAILED)
     assert (payment.amount_refunded, payment.amount_owed) == (20_000 if last is SUCCESS else 0, 0)
+    assert fold(ORDER, history).findings == []
+
+
+ANY_WORD = st.builds(Word, st.integers(0, 4), st.booleans())
+
+
+@given(known=ANY_WORD, said=ANY_WORD)
+def test_each_word_to_record_is_later_than_the_one_before_and_its_opposite(known: Word, said: Word) -> None:
+    known, said = sorted((known, said))
+    words = words_between(known, said)
+    for before, word in pairwise((known, *words)):
+        assert word > before
+        assert word.moved is not before.moved
+    assert not words or words[-1] == said
+    assert words or said.moved is known.moved
+
+
+@given(words=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Outcome)), max_size=8))
+def test_a_bank_that_counts_its_words_wrongly_leaves_a_history_that_the_audit_accepts(
+    words: list[tuple[int, Outcome]],
+) -> None:
+    _, history = _told((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))
     assert fold(ORDER, history).findings == []
 
 

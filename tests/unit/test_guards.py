@@ -64,7 +64,7 @@ GUARDS = (
           "paid", "fail"),
     Guard("an older word changes nothing", "if said < known:\n        return Decision((), payment,",
           "if False:\n        return Decision((), payment,", "late, taken back", "succeed, turned once"),
-    Guard("a word is recorded once", "if said == known:", "if False:", "paid", "succeed"),
+    Guard("a word is recorded once", " if said.turn > known.turn + 1 else ()", "", "paid", "succeed"),
     Guard("a missed word is recorded too", "if said.moved is known.moved:", "if False:", "paid",
           "succeed, turned twice"),
     Guard("what the bank took back is not charged", "if payment.reversed:", "if False:", "reversed",
