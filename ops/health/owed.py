@@ -1,7 +1,8 @@
 """`gateway owed`: money that merchants owe because the bank changed its word, and the note that a debt is settled.
 
 A debt is settled outside the gateway (deducted from a payout, paid back by the merchant, written off). The note closes
-it here; if the debt of that payment grows later, the difference is open again.
+it here; if the debt of that payment grows later, the difference is open again. If it shrinks, because the bank turned
+back, the merchant has paid too much: that is listed with a minus, and settled by the note that it was returned.
 """
 
 from __future__ import annotations
@@ -49,18 +50,20 @@ def settle(
     payment_id: Annotated[str, typer.Argument(help="The payment whose debt is settled.")],
     note: Annotated[str, typer.Option(help="How it was settled, for the record.")],
 ) -> None:
-    """Note that a payment's whole debt is settled outside the gateway."""
+    """Note that a payment's whole debt is settled outside the gateway, or that what was paid too much is returned."""
     if not is_id(PAYMENT, payment_id):
         raise AskedWronglyError(f"{payment_id!r} is not a valid payment id.")
     if not note.strip() or len(note) > NOTE_MAX:
         raise AskedWronglyError(f"The note must have 1 to {NOTE_MAX} characters.")
     if not run(lambda settings: _settle(settings, payment_id, note.strip())):
-        raise AskedWronglyError(f"Nothing of {payment_id} is owed.")
+        raise AskedWronglyError(f"Nothing of {payment_id} is owed or to be returned.")
     console.print(f"the debt of {payment_id} is settled")
 
 
 def why(one: Owed) -> str:
     """The cause in a few words."""
+    if one.amount < 0:
+        return "settled, then the bank turned back: return it"
     return "refunded, then reversed by the bank" if one.reversed else "refunded more than once by the bank"
 
 

@@ -121,8 +121,9 @@ async def _owed(pool: Pool) -> list[Stuck]:
             "owed",
             one.payment_id,
             _seconds_since(one.since),
-            f"{one.merchant_id} owes {one.amount} {one.currency}: {why(one)}",
-            f"collect it, then gateway owed settle {one.payment_id} --note …",
+            f"{one.merchant_id} {'owes' if one.amount > 0 else 'has overpaid'} {abs(one.amount)} {one.currency}: "
+            f"{why(one)}",
+            f"{'collect' if one.amount > 0 else 'return'} it, then gateway owed settle {one.payment_id} --note …",
         )
         for one in await owed(pool, limit=LIMIT)
     ]

@@ -2,6 +2,8 @@
 have noted as settled outside the gateway.
 
     payments.amount_owed  −  owed_settled.amount  =  open
+
+Below zero a settled debt has shrunk since, because the bank turned back: the merchant has paid too much.
 """
 
 from __future__ import annotations
@@ -21,8 +23,15 @@ _COLUMNS = """
 SELECT p.id AS payment_id, p.merchant_id, p.amount_owed - coalesce(s.amount, 0) AS amount, p.currency, p.reversed,
        coalesce(p.updated_at, p.created_at) AS since
 """
+# The whole of owed_settled, which is small; payments_pkey
+_OVERPAID = f"""{_COLUMNS}
+  FROM owed_settled s
+  JOIN payments p
+    ON p.id = s.payment_id
+ WHERE s.amount > p.amount_owed
+"""
 # payments_owed, owed_settled_pkey
-OPEN = f"{_COLUMNS}{_OPEN} ORDER BY p.updated_at LIMIT $1"
+OPEN = f"{_COLUMNS}{_OPEN} UNION ALL {_OVERPAID} ORDER BY since LIMIT $1"
 OPEN_OF_MERCHANT = f"{_COLUMNS}{_OPEN} AND p.merchant_id = $1 AND p.currency = $2 ORDER BY p.updated_at LIMIT $3"
 TOTALS = f"SELECT p.currency, sum(p.amount_owed - coalesce(s.amount, 0))::bigint AS amount{_OPEN} GROUP BY p.currency"
 TOTAL_OF_MERCHANT = f"""
@@ -34,20 +43,22 @@ SELECT count(*) AS count, coalesce(sum(p.amount_owed - coalesce(s.amount, 0)), 0
 # payments_pkey, owed_settled_pkey. The whole debt as it is now, in one statement: what is added later is open again.
 SETTLE = """
 INSERT INTO owed_settled AS s (payment_id, amount, note)
-SELECT id, amount_owed, $2
-  FROM payments
- WHERE id = $1
-   AND amount_owed > 0
+SELECT p.id, p.amount_owed, $2
+  FROM payments p
+  LEFT JOIN owed_settled known
+    ON known.payment_id = p.id
+ WHERE p.id = $1
+   AND p.amount_owed <> coalesce(known.amount, 0)
     ON CONFLICT (payment_id) DO UPDATE
    SET amount = excluded.amount, note = excluded.note, settled_at = now()
- WHERE s.amount < excluded.amount
+ WHERE s.amount <> excluded.amount
 RETURNING payment_id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """An open debt. `since`: the payment's last change."""
+    """An open debt; below zero what the merchant has paid too much. `since`: the payment's last change."""
 
     payment_id: str
     merchant_id: str
@@ -67,7 +78,7 @@ class OwedByMerchant:
 
 
 async def owed(pool: Pool, *, limit: int) -> list[Owed]:
-    """Open debts of all merchants, the oldest first."""
+    """Open debts of all merchants, and what they have paid too much, the oldest first."""
     return [Owed(**row) for row in await pool.fetch(OPEN, limit)]
 
 
@@ -85,5 +96,5 @@ async def owed_by(pool: Pool, merchant_id: str, currency: str, *, limit: int) ->
 
 
 async def settle_owed(pool: Pool, payment_id: str, note: str) -> bool:
-    """Note the payment's debt as settled; False where nothing of it is open."""
+    """Note the payment's debt as settled, or what was paid too much as returned; False where nothing is open."""
     return await pool.fetchval(SETTLE, payment_id, note) is not None

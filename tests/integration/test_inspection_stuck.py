@@ -75,3 +75,24 @@ async def test_a_debt_is_named_until_it_is_settled_and_again_when_it_grows(servi
     # when it grows, then only the difference is open.
     await pool.execute("UPDATE payments SET amount_owed = 1000, reversed = true WHERE id = $1", owing)
     assert await named() == ["test_merchant owes 700 INR: refunded, then reversed by the bank"]
+
+
+async def test_a_settled_debt_that_shrinks_is_money_to_be_returned(services: Stack, pool: asyncpg.Pool) -> None:
+    # Given a debt that was settled,
+    payment_id = make_id(PAYMENT)
+    await pool.execute(PAYMENT_ROW, payment_id, 300)
+    assert await settle_owed(pool, payment_id, "deducted")
+
+    async def named() -> list[tuple[str, str]]:
+        return [(one.says, one.do) for one in await find_stuck(services.settings, 10.0) if one.id == payment_id]
+
+    # when the bank turns back and it is gone, then what was deducted is named,
+    await pool.execute("UPDATE payments SET amount_owed = 0 WHERE id = $1", payment_id)
+    says = "test_merchant has overpaid 300 INR: settled, then the bank turned back: return it"
+    assert await named() == [(says, f"return it, then gateway owed settle {payment_id} --note …")]
+    # until it is noted as returned;
+    assert await settle_owed(pool, payment_id, "deducted")
+    assert await named() == []
+    # and a debt that grows again is open as a whole.
+    await pool.execute("UPDATE payments SET amount_owed = 200 WHERE id = $1", payment_id)
+    assert [says for says, _ in await named()] == ["test_merchant owes 200 INR: refunded more than once by the bank"]
