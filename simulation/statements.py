@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -164,7 +164,7 @@ def find_accepted(view: View, command_id: str) -> Rows:
 
 @writes(promises.INSERT, "promises")
 def insert_promise(view: View, *values: str) -> Rows:
-    names = ("command_id", "nonce", "resource_id", "order_id", "merchant_id", "resource")
+    names = ("command_id", "nonce", "resource_id", "order_id", "merchant_id", "resource", "fingerprint")
     row = dict(zip(names, values, strict=True))
     if (key := (row["command_id"], row["nonce"])) in view["promises"]:
         return []
@@ -187,16 +187,18 @@ def lock_promises(_view: View, _command_id: str) -> Rows:
 
 @reads(promises.FIND)
 def find_promise(view: View, resource_id: str) -> Rows:
-    return _promises(view, "resource_id", resource_id)
+    return _promises(view, resource_id=resource_id)
 
 
 @reads(promises.FIND_RESOURCE)
-def find_promised_resource(view: View, command_id: str) -> Rows:
-    return [{"resource_id": row["resource_id"]} for row in _promises(view, "command_id", command_id)]
+def find_promised_resource(view: View, command_id: str, fingerprint: str) -> Rows:
+    found = _promises(view, command_id=command_id, fingerprint=fingerprint)
+    return [{"resource_id": row["resource_id"]} for row in found]
 
 
-def _promises(view: View, name: str, value: str) -> Rows:
-    found = [row for row in view["promises"].values() if row[name] == value]
+def _promises(view: View, **wanted: str) -> Rows:
+    """The last of them."""
+    found = [row for row in view["promises"].values() if wanted.items() <= row.items()]
     last = sorted(found, key=lambda row: row["promised_at"])[-1:]
     return [{key: row[key] for key in row if key != "promised_at"} for row in last]
 
@@ -239,8 +241,8 @@ def order_of_refund(view: View, refund_id: str) -> Rows:
 
 
 @writes(retention.COMMANDS, "core")
-def prune_commands(view: View, days: int, limit: int) -> Rows:
-    old = _older(view, "commands", "decided_at", days)[:limit]
+def prune_commands(view: View, days: int, limit: int, kept_from: datetime | None) -> Rows:
+    old = _older(view, "commands", "decided_at", days, kept_from)[:limit]
     for _, row in old:
         if _is_acceptance(row):
             del view[ACCEPTED][row["id"]]
@@ -248,8 +250,8 @@ def prune_commands(view: View, days: int, limit: int) -> Rows:
 
 
 @writes(retention.PROMISES, "promises")
-def prune_promises(view: View, days: int, limit: int) -> Rows:
-    return [view["promises"].pop(key) for key, _ in _older(view, "promises", "promised_at", days)[:limit]]
+def prune_promises(view: View, days: int, limit: int, kept_from: datetime | None) -> Rows:
+    return [view["promises"].pop(key) for key, _ in _older(view, "promises", "promised_at", days, kept_from)[:limit]]
 
 
 @writes(retention.ATTEMPTS, "webhooks")
@@ -257,8 +259,10 @@ def prune_attempts(view: View, days: int, limit: int) -> Rows:
     return [view["webhook_attempts"].pop(key) for key, _ in _older(view, "webhook_attempts", "at", days)[:limit]]
 
 
-def _older(view: View, table: str, column: str, days: int) -> list[tuple[Any, Row]]:
+def _older(view: View, table: str, column: str, days: int, kept_from: datetime | None = None) -> list[tuple[Any, Row]]:
     before = view.now - timedelta(days=days)
+    if kept_from is not None:
+        before = min(before, kept_from)
     return [(key, row) for key, row in view[table].items() if row[column] < before]
 
 

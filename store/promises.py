@@ -11,8 +11,8 @@ from dataclasses import astuple, dataclass
 from store.driver import Pool
 
 INSERT = """
-INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource, fingerprint)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (command_id, nonce) DO NOTHING
 """
 # promises_pkey, commands_pkey
@@ -29,19 +29,27 @@ SELECT EXISTS (SELECT FROM promises other
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7240011))"
 # promises_resource_id
 FIND = """
-SELECT command_id, nonce, resource_id, order_id, merchant_id, resource
+SELECT command_id, nonce, resource_id, order_id, merchant_id, resource, fingerprint
   FROM promises
  WHERE resource_id = $1
  ORDER BY promised_at DESC
  LIMIT 1
 """
 # promises_pkey
-FIND_RESOURCE = "SELECT resource_id FROM promises WHERE command_id = $1 ORDER BY promised_at DESC LIMIT 1"
+FIND_RESOURCE = """
+SELECT resource_id
+  FROM promises
+ WHERE command_id = $1
+   AND fingerprint = $2
+ ORDER BY promised_at DESC
+ LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """`resource`: JSON in the public shape, as it was answered."""
+    """`resource`: JSON in the public shape, as it was answered; `fingerprint`: of what was sent, names sorted,
+    None without an Idempotency-Key."""
 
     command_id: str
     nonce: str
@@ -49,6 +57,7 @@ class Promise:
     order_id: str
     merchant_id: str
     resource: str
+    fingerprint: str | None
 
 
 async def make_promise(pool: Pool, promise: Promise, *, timeout: float) -> bool:
@@ -73,7 +82,7 @@ async def find_promise(pool: Pool, resource_id: str, *, timeout: float) -> Promi
     return None if row is None else Promise(**row)
 
 
-async def promised_resource(pool: Pool, command_id: str, *, timeout: float) -> str | None:
-    """Id of the resource that was promised last under this Idempotency-Key."""
-    resource_id: str | None = await pool.fetchval(FIND_RESOURCE, command_id, timeout=timeout)
+async def promised_resource(pool: Pool, command_id: str, fingerprint: str, *, timeout: float) -> str | None:
+    """Id of the resource that was promised last to such a request under this Idempotency-Key."""
+    resource_id: str | None = await pool.fetchval(FIND_RESOURCE, command_id, fingerprint, timeout=timeout)
     return resource_id

@@ -68,7 +68,9 @@ async def answer_to(
     if isinstance(outcome, Decided):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
-    promise = await _promise(services, command, outcome, merchant_id=merchant_id, resource_id=resource_id, load=load)
+    promise = await _promise(
+        services, command, outcome, key=key, merchant_id=merchant_id, resource_id=resource_id, load=load
+    )
     # A repeat just after the hour of keyed ids has changed may ask for another id than the request that it repeats.
     same = key is None or not new or is_same_for_repeats(services.clock.epoch_ms())
     if not (outcome.first and same and await _recorded(services, promise)):
@@ -81,6 +83,7 @@ async def _promise(
     command: Command,
     outcome: Undecided,
     *,
+    key: Key | None,
     merchant_id: str,
     resource_id: str,
     load: Callable[[], Awaitable[Order | None]],
@@ -102,7 +105,15 @@ async def _promise(
         subject = order.payment(command.payment_id)
     assert subject is not None, "a capture was foreseen of a payment that is not there"
     resource = encode_json(resource_of(subject)).decode()
-    return Promise(outcome.command_id, outcome.nonce, resource_id, command.order_id, merchant_id, resource)
+    return Promise(
+        command_id=outcome.command_id,
+        nonce=outcome.nonce,
+        resource_id=resource_id,
+        order_id=command.order_id,
+        merchant_id=merchant_id,
+        resource=resource,
+        fingerprint=None if key is None else key.fingerprint_json,
+    )
 
 
 async def _recorded(services: Services, promise: Promise) -> bool:

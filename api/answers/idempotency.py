@@ -38,11 +38,12 @@ def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, obj
 
 def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
     """Id of the resource that a request asks for: with a key, the same for its repeats, so that no answer to one of
-    them can name a resource that never comes to be."""
+    them can name a resource that never comes to be. Another request under the same key asks for another id: what it
+    was promised must not be read as what the first one was given."""
     if key is None:
         return services_of(request).ids.make_id(prefix)
     secret = services_of(request).fingerprint_secret
-    digest = hmac.digest(secret, f"{prefix}{key.command_id}".encode(), "sha256")[:ID_BYTES]
+    digest = hmac.digest(secret, f"{prefix}{key.command_id}{key.fingerprint_json}".encode(), "sha256")[:ID_BYTES]
     return keyed_id(prefix, now_ms=services_of(request).clock.epoch_ms(), digest=digest)
 
 

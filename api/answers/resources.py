@@ -1,7 +1,8 @@
 """Reading one resource: its row, or, where it was accepted and is not decided yet, what was promised with the 202.
 
 row ─► as it is
-no row, a promise ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED
+no row, a promise ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED,
+                     also where the Idempotency-Key was accepted for a request that said something else
 no row, no promise ─► None
 """
 
@@ -18,16 +19,18 @@ from starlette.responses import Response
 from api.http.errors import JSON
 from api.process.services import Services
 from domain.decision import Decision
+from domain.idempotency import compare
 from domain.machine import decide
 from domain.order import CreateOrder, Order
 from domain.payment import Payment
 from domain.refund import Refund
+from domain.rejection import Rejected
 from domain.resource import resource_of
-from store.commands import find_decided
+from store.commands import DecidedCommand, find_decided
 from store.connections import through_restart
 from store.driver import Pool
 from store.orders import find_order, find_whole_order
-from store.promises import find_promise
+from store.promises import Promise, find_promise
 from topics.envelope import encode_json
 
 Subject = Order | Payment | Refund
@@ -56,13 +59,24 @@ async def find(services: Services, resource_id: str, load: Load) -> Found | None
     request = (promise.command_id, promise.nonce)
     decided = (await find_decided(services.pool, [request], timeout=READ_SECONDS)).get(request)
     resource = orjson.loads(promise.resource)
-    if decided is not None and not decided.rejected:
+    if decided is None:
+        return Found(promise.merchant_id, promise.order_id, resource, None)
+    refusal = _refusal(promise, decided)
+    if refusal is None:
         row = await load(services.pool, orjson.loads(decided.reply)["id"])
         return None if row is None else _found(row)
-    if decided is not None:
-        refusal = orjson.loads(decided.reply)
-        resource |= {"status": "FAILED", "error_code": refusal["code"], "error_description": refusal["description"]}
+    resource |= {"status": "FAILED", "error_code": refusal.code, "error_description": refusal.description}
     return Found(promise.merchant_id, promise.order_id, resource, None)
+
+
+def _refusal(promise: Promise, decided: DecidedCommand) -> Rejected | None:
+    """Why the promised request was refused: by itself, or because its key was accepted for another one."""
+    if decided.rejected:
+        said = orjson.loads(decided.reply)
+        return Rejected(said["code"], said["description"], said["field"])
+    if decided.nonce == promise.nonce or promise.fingerprint is None or decided.fingerprint is None:
+        return None
+    return compare(orjson.loads(decided.fingerprint), orjson.loads(promise.fingerprint))
 
 
 async def known_order(services: Services, order_id: str) -> Order | None:

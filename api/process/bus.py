@@ -35,6 +35,7 @@ from store.promises import promised_resource
 from store.redis.replies import Flag, Reply, subscribe_replies
 from topics.codec import COMMAND_TYPES
 from topics.commands import command_record
+from topics.envelope import encode_json
 from topics.producer import LogProducer, LogUnavailableError
 
 log = get_logger("commands")
@@ -56,6 +57,11 @@ class Key:
 
     command_id: str
     fingerprint: Mapping[str, str]
+
+    @property
+    def fingerprint_json(self) -> str:
+        """One text for the same fields, in whatever order they were sent."""
+        return encode_json(dict(sorted(self.fingerprint.items()))).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ class CommandBus:
         return self._clock.monotonic() - self._unanswered_at < TROUBLE_SECONDS
 
     async def promised_id(self, key: Key | None) -> str | None:
-        """The id that an earlier request with this key asks for or was promised, where it is not decided.
+        """The id that an earlier request of the same text asks for or was promised with this key, while undecided.
 
         A new order would go to another partition than the one it repeats, and could be decided before it. The promises
         are read only while answers are missing.
@@ -190,11 +196,12 @@ class CommandBus:
         if key is None:
             return None
         for waiter in self._waiting.get(key.command_id, ()):
-            return waiter.resource_id
+            if waiter.fingerprint == key.fingerprint:
+                return waiter.resource_id
         if not self._troubled:
             return None
         try:
-            return await promised_resource(self._pool, key.command_id, timeout=INBOX_SECONDS)
+            return await promised_resource(self._pool, key.command_id, key.fingerprint_json, timeout=INBOX_SECONDS)
         except DatabaseError as error:
             log.warning("promise_not_looked_up", command_id=key.command_id, error=repr(error))
             return None

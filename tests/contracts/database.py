@@ -214,8 +214,12 @@ async def an_acceptance_that_was_used_again_outlives_the_pruning(side: Side) -> 
     repeated = fold([], Known(Inbox(), {}, frozenset()))
     repeated.batch.kept.add(kept)
     await desk.store.write(repeated.batch)
-    assert await prune_commands(side.pool, days=15) >= 1
+    assert await prune_commands(side.pool, days=15, oldest=None) >= 1
     assert set((await desk.inbox((old, "n1"), (kept, "n1"))).accepted) == {kept}
+    # What the log still holds is kept, whatever the clock says.
+    await side.age(kept, 20)
+    oldest = side.now() - timedelta(days=25)
+    assert await prune_commands(side.pool, days=15, oldest=oldest) == 0
     # One that is gone cannot be kept: then nothing is written.
     repeated.batch.kept.add(old)
     with pytest.raises(ConflictError):
@@ -231,14 +235,17 @@ async def one_request_with_a_key_has_an_open_promise(side: Side) -> None:
     key = f"idk_{secrets.token_hex(8)}"
 
     def promise(nonce: str) -> Promise:
-        return Promise(key, nonce, f"pay_{nonce}{key[-12:]}", order_id, "test_merchant", "{}")
+        return Promise(key, nonce, f"pay_{nonce}{key[-12:]}", order_id, "test_merchant", "{}", f'{{"vpa":"{nonce}"}}')
 
     assert await make_promise(side.pool, promise("n1"), timeout=SECONDS)
     assert await make_promise(side.pool, promise("n1"), timeout=SECONDS), "can be repeated"
     assert not await make_promise(side.pool, promise("n2"), timeout=SECONDS)
     await desk.decide(desk.asked(payment_command(order_id, fresh(PAYMENT)), key, "n1"))
     assert await make_promise(side.pool, promise("n2"), timeout=SECONDS), "the first was refused"
-    assert await promised_resource(side.pool, key, timeout=SECONDS) == promise("n2").resource_id
+    for nonce, found in (("n1", promise("n1").resource_id), ("n2", promise("n2").resource_id), ("n3", None)):
+        fingerprint = promise(nonce).fingerprint
+        assert fingerprint is not None
+        assert await promised_resource(side.pool, key, fingerprint, timeout=SECONDS) == found
     assert await find_promise(side.pool, promise("n1").resource_id, timeout=SECONDS) == promise("n1")
     assert await find_promise(side.pool, "pay_0000000000000000", timeout=SECONDS) is None
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 
+from runtime.clock import now
 from tests.support.api import CARD, Api, created, error_of, when_keys_are_promised
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
+from topics.catalogue import COMMANDS, partition_of
+from topics.codec import PAYMENT_SETTLE
+from topics.reader import Start, log_reader
 
 
 def _key() -> str:
@@ -204,3 +210,55 @@ async def test_without_an_actor_a_request_is_accepted_never_lost_and_can_always_
     assert sorted(one["status"] for one in found) == ["FAILED", "SUCCESS"]
     refused = next(one for one in found if one["status"] == "FAILED")
     assert refused["error_description"] == "Order has a payment in progress"
+
+
+async def test_a_promise_to_another_request_with_the_same_key_is_read_as_refused(
+    api: Api, stack: Stack, database: asyncpg.Connection
+) -> None:
+    # Given two orders in one partition, a payment of the first that the bank has declined, and an actor that is away
+    # before it hears of that,
+    first, second, key = *await orders_of_one_partition(api, stack), _key()
+    await when_keys_are_promised()
+    stack.hold("processor")
+    try:
+        declined = await api.pay(first, vpa="failure@upi")
+        stack.hold("payments")
+        stack.release("processor")
+        await settlement_on_topic(stack, first)
+        # when a request with a key gets an unknown answer, and another with the same key is promised something else,
+        unknown = await api.post("/payments", {"order_id": first, "method": "upi", "vpa": "success@upi"}, key=key)
+        promised = await api.post("/payments", {"order_id": second, "method": "upi", "vpa": "success@upi"}, key=key)
+    finally:
+        stack.release("processor")
+        stack.release("payments")
+    assert (unknown.status_code, promised.status_code) == (503, 202)
+    assert promised.json()["order_id"] == second
+    # then the first is carried out, and what was promised to the other is read as refused, not as the first one's.
+    read = await api.decided(f"/payments/{promised.json()['id']}", timeout=60)
+    assert (read["order_id"], read["status"], read["error_code"]) == (second, "FAILED", "IDEMPOTENCY_MISMATCH")
+    count = "SELECT count(*) FROM payments WHERE order_id = $1"
+    assert [await database.fetchval(count, order_id) for order_id in (first, second)] == [2, 0]
+    assert (await api.get(f"/payments/{declined['id']}")).json()["status"] == "FAILED"
+
+
+async def orders_of_one_partition(api: Api, stack: Stack) -> tuple[str, str]:
+    """Ids of two orders whose commands are decided in the order in which they stand on the log."""
+    first = (await api.order())["id"]
+    partitions = stack.settings.topic_partitions
+    for _ in range(50 * partitions):
+        second = (await api.order())["id"]
+        if partition_of(second.encode(), partitions) == partition_of(first.encode(), partitions):
+            return first, second
+    raise AssertionError("no second order of the partition")
+
+
+async def settlement_on_topic(stack: Stack, order_id: str) -> None:
+    """Wait until the bank's answer about the order's payment stands on the log."""
+
+    async def is_there() -> bool:
+        async with log_reader(stack.settings) as reader:
+            spans = await reader.spans(await reader.partitions([COMMANDS]), Start(since=now() - timedelta(minutes=5)))
+            keys = [record.key async for record in reader.merged(spans) if record.type == PAYMENT_SETTLE]
+        return order_id.encode() in keys
+
+    await eventually(is_there, timeout=30, what="the bank's answer on the log")
