@@ -23,6 +23,7 @@ class Kind(StrEnum):
     INBOX = "inbox"
     REPLY = "reply"
     FINGERPRINT = "fingerprint"
+    CLOCK = "clock"
     UNDECIDED = "undecided"
     PROMISE = "promise"
     FEED_ORDER = "feed_order"
@@ -52,6 +53,7 @@ REPAIRS: dict[Kind, str] = {
     Kind.INBOX: _FROM_A_BACKUP,
     Kind.REPLY: "gateway repair reply --apply",
     Kind.FINGERPRINT: "gateway repair fingerprint --apply",
+    Kind.CLOCK: "gateway repair clock --apply",
     Kind.UNDECIDED: "gateway repair undecided --apply",
     Kind.PROMISE: "gateway repair promise --apply",
     Kind.FEED_ORDER: "gateway repair feed_order --apply",

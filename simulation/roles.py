@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -37,6 +38,7 @@ from store.questions import QuestionStore
 from store.redis.heartbeats import beat
 from topics.catalogue import COMMANDS
 from topics.producer import LogUnavailableError
+from topics.records import instant_of
 
 if TYPE_CHECKING:
     from simulation.clock import HostClock
@@ -142,7 +144,11 @@ async def _processor(app: App) -> None:
 
 
 async def _sweeper(app: App) -> None:
-    await Sweeper(app.context(), BankClient(app.world), app.kafka, QuestionStore(app.pool())).run()
+    async def oldest_command() -> datetime | None:
+        kept = app.world.broker.commands_kept()
+        return min((instant_of(message.timestamp) for message in kept), default=None)
+
+    await Sweeper(app.context(), BankClient(app.world), app.kafka, QuestionStore(app.pool()), oldest_command).run()
 
 
 async def _jobs(app: App) -> None:

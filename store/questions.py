@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from domain.payment import Payment
 from domain.question import Kind, Question, wait_seconds
@@ -176,11 +177,11 @@ class QuestionStore:
         (row,) = await self._pool.fetch(COUNT_OVERDUE)
         return {"payment": row["payments"], "refund": row["refunds"]}
 
-    async def prune_commands(self, *, days: int) -> int:
-        return await prune_commands(self._pool, days=days)
+    async def prune_commands(self, *, days: int, oldest: datetime | None) -> int:
+        return await prune_commands(self._pool, days=days, oldest=oldest)
 
-    async def prune_promises(self, *, days: int) -> int:
-        return await prune_promises(self._pool, days=days)
+    async def prune_promises(self, *, days: int, oldest: datetime | None) -> int:
+        return await prune_promises(self._pool, days=days, oldest=oldest)
 
     async def prune_attempts(self, *, days: int) -> int:
         return await prune_attempts(self._pool, days=days)

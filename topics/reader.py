@@ -22,7 +22,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.settings import Settings
-from topics.records import LogRecord
+from topics.records import LogRecord, instant_of
 
 CONNECT_SECONDS = 15.0
 FOLLOW_HOLD_MS, LOOK_UP_HOLD_MS = 100, 5
@@ -209,3 +209,17 @@ class LogReader:
                     found.setdefault(partition, LogRecord.of(messages[0]))
                     self._consumer.pause(partition)
         return found
+
+
+async def oldest_at(settings: Settings, topic: str) -> datetime | None:
+    """When the log took the oldest record that the topic holds, by the log's clock; None where it holds none.
+
+    Raises KafkaError, or TimeoutError where a partition does not give its first record.
+    """
+    async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
+        spans = await reader.spans(await reader.partitions([topic]), Start())
+        held = {partition: first for partition, (first, end) in spans.items() if first < end}
+        found = await reader.first_at(held)
+    if len(found) < len(held):
+        raise TimeoutError(f"{len(held) - len(found)} partitions of {topic} gave no record")
+    return min((instant_of(record.at_ms) for record in found.values()), default=None)

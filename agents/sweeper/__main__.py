@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from agents.bank import make_bank
 from agents.kafka import Kafka
-from agents.role import Context, run_role
+from agents.role import Context, dispensable, run_role
 from agents.sweeper.sweeper import Sweeper
 from store.connections import make_pool
 from store.questions import QuestionStore
 from topics.admin import check_topics
 from topics.catalogue import COMMANDS
+from topics.reader import oldest_at
 
 
 async def _body(context: Context) -> None:
@@ -20,12 +22,14 @@ async def _body(context: Context) -> None:
     await check_topics(settings, COMMANDS)
     store = QuestionStore(await make_pool(settings, size=2, lazy=True))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Sweeper(context, make_bank(settings), Kafka(settings), store).run())
+        tasks.create_task(
+            Sweeper(context, make_bank(settings), Kafka(settings), store, partial(oldest_at, settings, COMMANDS)).run()
+        )
         if endpoint := settings.otel_exporter_otlp_endpoint:
-            tasks.create_task(_trace(context, endpoint))
+            tasks.create_task(dispensable(context, partial(_trace, endpoint), "tracing"))
 
 
-async def _trace(context: Context, endpoint: str) -> None:
+async def _trace(endpoint: str, context: Context) -> None:
     """The sweeper is the idlest role; that it also traces costs nobody anything."""
     from agents.tracing.tracer import Tracer  # noqa: PLC0415  # OpenTelemetry takes memory
 

@@ -13,8 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
@@ -48,6 +51,10 @@ SILENT = Counter("gateway_bank_silent", "Questions about overdue attempts that t
 OVERDUE = Gauge("gateway_overdue", "Payments and refunds past their deadline", ["kind"])
 
 
+OldestCommand = Callable[[], Awaitable[datetime | None]]
+"""When the log took the oldest command that it holds; None: it holds none. Raises KafkaError or OSError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question that was asked. `answer` None: the bank is silent."""
@@ -59,11 +66,14 @@ class Asked:
 class Sweeper:
     """One worker. Several do no harm: a question is claimed by one, and settling twice changes nothing."""
 
-    def __init__(self, context: Context, bank: Bank, kafka: Kafka, store: QuestionStore) -> None:
+    def __init__(
+        self, context: Context, bank: Bank, kafka: Kafka, store: QuestionStore, oldest_command: OldestCommand
+    ) -> None:
         self._context = context
         self._settings = context.settings
         self._bank = bank
         self._store = store
+        self._oldest_command = oldest_command
         self._clock = context.clock
         self._producer = kafka.producer()
         self._slots = Slots()
@@ -110,11 +120,12 @@ class Sweeper:
         inbox_days = self._settings.idempotency_retention_days
         while True:
             try:
-                commands = await self._store.prune_commands(days=inbox_days)
-                promises = await self._store.prune_promises(days=inbox_days)
+                oldest = await self._oldest_command()
+                commands = await self._store.prune_commands(days=inbox_days, oldest=oldest)
+                promises = await self._store.prune_promises(days=inbox_days, oldest=oldest)
                 attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
                 log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
-            except DatabaseError as error:
+            except (DatabaseError, KafkaError, OSError) as error:
                 log.warning("not_pruned", error=repr(error))
             await asyncio.sleep(PRUNE_EVERY_SECONDS)
 

@@ -90,17 +90,20 @@ CREATE TEMPORARY TABLE topic_commands (
 """
 COMMANDS_SETTINGS = "SET work_mem = '64MB'"
 # commands_pkey, commands_accepted. Decided is a request that has a row of its own (id and nonce), or whose id was
-# accepted with a nonce: without one the actor does not find the acceptance, and would act on the next repeat.
+# accepted with a nonce: without one the actor does not find the acceptance, and would act on the next repeat. A row
+# from the future was dated by a clock that has been set back since.
 COMMANDS_COMPARED = """
 SELECT place, id, nonce, 'undecided' AS kind
   FROM topic_commands t
  WHERE NOT EXISTS (SELECT FROM commands c WHERE c.id = t.id
                       AND (c.nonce = t.nonce OR NOT c.rejected AND c.nonce <> ''))
  UNION ALL
-SELECT place, t.id, t.nonce, 'fingerprint'
+SELECT place, t.id, t.nonce, CASE WHEN coalesce(md5(c.fingerprint), '') <> t.fingerprint THEN 'fingerprint'
+                                  ELSE 'clock' END
   FROM topic_commands t
   JOIN commands c ON c.id = t.id AND c.nonce = t.nonce
  WHERE coalesce(md5(c.fingerprint), '') <> t.fingerprint
+    OR c.decided_at > now() + interval '1 hour'
  ORDER BY place
  LIMIT 10000
 """
@@ -113,7 +116,7 @@ SELECT e.order_id, e.sequence, md5(e.payload) AS digest
 
 @dataclass(frozen=True, slots=True)
 class CommandDifference:
-    """One record of the commands topic that the inbox does not agree with. `kind`: undecided, fingerprint."""
+    """One record of the commands topic that the inbox does not agree with. `kind`: undecided, fingerprint, clock."""
 
     place: int
     id: str | None
@@ -200,7 +203,7 @@ class CommandSights:
             await self._connection.copy_records_to_table("topic_commands", records=rows)
 
     async def differences(self) -> list[CommandDifference]:
-        """Records without a decision in the inbox as it is now, and decisions with another fingerprint."""
+        """Records without a decision in the inbox as it is now, and decisions that differ from their record."""
         await self._connection.execute("ANALYZE topic_commands")
         rows = await self._connection.fetch(COMMANDS_COMPARED, timeout=3_600)
         return [CommandDifference(*row) for row in rows]

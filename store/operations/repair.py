@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from store.driver import Pool
 
@@ -27,6 +28,15 @@ UPDATE commands
  WHERE id = $1
    AND nonce = $2
    AND fingerprint IS DISTINCT FROM $3
+RETURNING id
+"""
+# commands_pkey
+SET_DECIDED_AT = """
+UPDATE commands
+   SET decided_at = $3
+ WHERE id = $1
+   AND nonce = $2
+   AND decided_at <> $3
 RETURNING id
 """
 # commands_pkey. Without its nonce an acceptance is not found by repeats of its request.
@@ -78,7 +88,12 @@ RETURNING id
 SET_BODY = "UPDATE webhook_logs SET body = $2 WHERE id = $1 AND body <> $2 RETURNING id"
 # promises_pkey, promises_resource_id
 PROMISED = "SELECT EXISTS (SELECT FROM promises WHERE command_id = $1 AND nonce = $2)"
-PROMISE = "SELECT command_id, nonce, order_id, promised_at FROM promises WHERE resource_id = $1 ORDER BY promised_at"
+PROMISE = """
+SELECT command_id, nonce, resource_id, order_id, promised_at
+  FROM promises
+ WHERE resource_id = $1
+ ORDER BY promised_at
+"""
 NOTE = "INSERT INTO repairs (kind, subject, did, actor) VALUES ($1, $2, $3, $4)"
 
 
@@ -130,8 +145,9 @@ class Promise:
 
     command_id: str
     nonce: str
+    resource_id: str
     order_id: str
-    promised_at: object
+    promised_at: datetime
 
 
 class Repairs:
@@ -161,6 +177,9 @@ class Repairs:
 
     async def set_fingerprint(self, command_id: str, nonce: str, fingerprint: str | None) -> bool:
         return await self.pool.fetchval(SET_FINGERPRINT, command_id, nonce, fingerprint) is not None
+
+    async def set_decided_at(self, command_id: str, nonce: str, at: datetime) -> bool:
+        return await self.pool.fetchval(SET_DECIDED_AT, command_id, nonce, at) is not None
 
     async def set_nonce(self, command_id: str, nonce: str) -> bool:
         return await self.pool.fetchval(SET_NONCE, command_id, nonce) is not None

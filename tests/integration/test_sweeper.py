@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import orjson
@@ -38,7 +39,7 @@ from tests.support.stack import Stack
 from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
 from topics.producer import Record
-from topics.reader import Start, log_reader
+from topics.reader import Start, log_reader, oldest_at
 
 MakeBank = Callable[[Settings], SimulatedBank]
 
@@ -459,7 +460,8 @@ async def _round(asker: Asker, bank: Bank) -> None:
 @contextlib.asynccontextmanager
 async def _sweeper(asker: Asker, bank: Bank) -> AsyncIterator[Sweeper]:
     context = Context(asker.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(asker.settings))
-    yield Sweeper(context, bank, Kafka(asker.settings), QuestionStore(asker.pool))
+    oldest = partial(oldest_at, asker.settings, COMMANDS)
+    yield Sweeper(context, bank, Kafka(asker.settings), QuestionStore(asker.pool), oldest)
     await context.redis.aclose()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import orjson
 import pytest
@@ -17,6 +18,7 @@ from ops.audit.repair.command import Outcome, repaired
 from ops.audit.verify import asked
 from ops.audit.verify.audit import Scope, audited, second_process
 from ops.audit.verify.findings import Kind, Report
+from runtime.clock import Clock
 from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.command import gateway
 from tests.support.stack import Stack
@@ -31,6 +33,12 @@ PROMISED = """
 INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource, promised_at)
 VALUES ('idk_lost', 'n7', $1, $2, 'test_merchant', '{}', now() - interval '3 minutes')
 """
+PROMISED_CAPTURE = """
+INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource, promised_at)
+SELECT id, nonce, 'pay_promised', order_id, 'test_merchant', '{}', now() - interval '3 minutes'
+  FROM commands
+ WHERE id = 'idk_capture'
+"""
 DELIVERED = "(SELECT id FROM webhook_logs WHERE event = 'payment.success' ORDER BY id LIMIT 1)"
 
 
@@ -42,8 +50,8 @@ def count(report: Report, kind: Kind) -> int:
     return report.kinds[kind].count if kind in report.kinds else 0
 
 
-async def mend(stack: Stack, report: Report, kind: Kind, *, apply: bool) -> list[Outcome]:
-    return await repaired(stack.settings, report, (kind,), apply=apply)
+async def mend(stack: Stack, report: Report, kind: Kind, *, apply: bool, force: bool = False) -> list[Outcome]:
+    return await repaired(stack.settings, report, (kind,), apply=apply, force=force)
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,8 @@ DAMAGES = [
            " WHERE type = 'payment.settle' ORDER BY id LIMIT 1)", "commands"),
     Damage("fingerprint lost", Kind.FINGERPRINT, "UPDATE commands SET fingerprint = NULL WHERE id = 'idk_order'",
            "commands"),
+    Damage("row from the future", Kind.CLOCK, "UPDATE commands SET decided_at = now() + interval '10 days'"
+           " WHERE id = 'idk_order'", "commands"),
     Damage("acceptance lost", Kind.UNDECIDED, f"DELETE FROM commands WHERE type = 'payment.create' AND order_id ="
            f" {OF_PAID}", "commands"),
     Damage("nonce of an acceptance lost", Kind.UNDECIDED, "UPDATE commands SET nonce = '' WHERE id = 'idk_order'",
@@ -126,6 +136,54 @@ async def test_a_lost_refusal_is_refused_again_and_never_carried_out(intact: tup
     assert row["rejected"] and row["nonce"] == "n2" and row["event_count"] == 0
     assert row["fingerprint"] == '{"amount":"bbbbbbbbbbbb"}'
     assert orjson.loads(row["reply"])["code"] == "INTERNAL_SERVER_ERROR"
+
+
+async def test_a_promise_whose_refusal_is_lost_is_decided_again_only_by_force(intact: tuple[Stack, Asker]) -> None:
+    stack, asker = intact
+    # Given a request that was promised and refused, and the inbox has lost the refusal,
+    await asker.pool.execute(PROMISED_CAPTURE)
+    await asker.pool.execute("DELETE FROM commands WHERE id = 'idk_capture'")
+    report = await found(stack)
+    for kind in (Kind.UNDECIDED, Kind.PROMISE):
+        assert count(report, kind) == 1
+        # when either difference is repaired, then nothing is done: whoever was told may have been refused.
+        outcomes = await mend(stack, report, kind, apply=True)
+        assert [(one.refused, "--force" in one.says) for one in outcomes] == [(True, True)], outcomes
+        # By force it would be decided now.
+        (forced,) = await mend(stack, report, kind, apply=False, force=True)
+        assert not forced.refused and "on the topic once more" in forced.says
+
+
+async def test_a_promise_whose_command_the_log_does_not_have_ends_as_a_refusal_by_force(
+    intact: tuple[Stack, Asker],
+) -> None:
+    stack, asker = intact
+    payment_id = fresh(PAYMENT)
+    await asker.pool.execute(PROMISED, payment_id, fresh(ORDER))
+    report = await found(stack)
+    outcomes = await mend(stack, report, Kind.PROMISE, apply=True)
+    assert [(one.subject, one.refused) for one in outcomes] == [(payment_id, True)]
+    done = await mend(stack, report, Kind.PROMISE, apply=True, force=True)
+    assert [one.done for one in done] == [True]
+    row = await asker.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_lost'")
+    assert (row["rejected"], row["nonce"], row["type"], row["event_count"]) == (True, "n7", "payment.create", 0)
+    assert Kind.PROMISE not in (await found(stack)).kinds
+
+
+async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, Asker]) -> None:
+    stack, _ = intact
+
+    class Yesterday(Clock):
+        def now(self) -> datetime:
+            return super().now() - timedelta(days=1)
+
+    report = (
+        await audited(stack.settings, SECOND, Scope(), settle_seconds=0, grace_seconds=0, clock=Yesterday())
+    ).report
+    (named,) = report.kinds[Kind.CLOCK].kept
+    assert (named.subject, "s ahead of the clock of this host" in named.says) == ("database clock", True)
+    outcomes = await mend(stack, report, Kind.CLOCK, apply=True)
+    assert [one.refused for one in outcomes] == [True]
 
 
 async def test_a_repair_refuses_where_nothing_says_what_was_right(intact: tuple[Stack, Asker]) -> None:

@@ -2,6 +2,7 @@
 
     gateway repair                      what every kind of difference would need; changes nothing
     gateway repair reply --apply        makes the repairs of one kind
+    gateway repair promise --force      also what could carry out something that was refused
     gateway republish --apply           puts events on the topic that never reached it
 
 Exit codes: 0 nothing to repair, or everything repaired; 1 something would be, or was, left; 2 called wrongly; 4 a part
@@ -43,6 +44,8 @@ Plan = Callable[[Finding], Awaitable[Planned]]
 Since = Annotated[str, typer.Option("--since", help="Only orders with an event since: an instant, or 15m, 2h, 1d ago.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would be done.")]
 
+Force = Annotated[bool, typer.Option("--force", help="Also what a person must want: see docs/RUNBOOK.md, Repairs.")]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -58,6 +61,7 @@ class Outcome:
 def repair(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(REPAIRABLE)}; none: all of them.")] = "",
     apply: Apply = False,
+    force: Force = False,
     since: Since = "",
     as_json: Json = False,
 ) -> None:
@@ -66,21 +70,24 @@ def repair(
         known = REPAIRS[Kind(kind)] if kind in set(Kind) else None
         hint = f"its repair is: {known}" if known else f"kinds are {', '.join(REPAIRABLE)}"
         raise AskedWronglyError(f"'{kind}' is not a kind that this command repairs; {hint}.")
-    _run((Kind(kind),) if kind else REPAIRABLE, apply=apply, since=instant(since), as_json=as_json)
+    if force and not kind:
+        raise AskedWronglyError("--force needs a KIND: each forced repair is a decision of its own.")
+    kinds = (Kind(kind),) if kind else REPAIRABLE
+    _run(kinds, apply=apply, force=force, since=instant(since), as_json=as_json)
 
 
 def republish(apply: Apply = False, since: Since = "", as_json: Json = False) -> None:
     """Put events on the topic that the database has and the topic has not. Dry run unless --apply."""
-    _run((Kind.UNPUBLISHED,), apply=apply, since=instant(since), as_json=as_json)
+    _run((Kind.UNPUBLISHED,), apply=apply, force=False, since=instant(since), as_json=as_json)
 
 
-def _run(kinds: tuple[Kind, ...], *, apply: bool, since: datetime | None, as_json: bool) -> None:
+def _run(kinds: tuple[Kind, ...], *, apply: bool, force: bool, since: datetime | None, as_json: bool) -> None:
     with second_process() as second:
 
         async def work(settings: Settings) -> list[Outcome]:
             configure_logs(settings, role="repair", worker=_actor())
             report = (await audited(settings, second, Scope(since=since), kept_max=PLANNED_MAX)).report
-            return await repaired(settings, report, kinds, apply=apply)
+            return await repaired(settings, report, kinds, apply=apply, force=force)
 
         outcomes = run(work)
     if as_json:
@@ -91,8 +98,13 @@ def _run(kinds: tuple[Kind, ...], *, apply: bool, since: datetime | None, as_jso
         raise typer.Exit(FOUND)
 
 
-async def repaired(settings: Settings, report: Report, kinds: tuple[Kind, ...], *, apply: bool) -> list[Outcome]:
-    """Plan, and with `apply` make, the repairs of these kinds of difference, one after another."""
+async def repaired(
+    settings: Settings, report: Report, kinds: tuple[Kind, ...], *, apply: bool, force: bool = False
+) -> list[Outcome]:
+    """Plan, and with `apply` make, the repairs of these kinds of difference, one after another.
+
+    `force`: also those that a person must want.
+    """
     pool = await make_pool(settings, size=2)
     producer = LogProducer(settings.kafka_bootstrap_servers)
     await producer.start()
@@ -101,7 +113,7 @@ async def repaired(settings: Settings, report: Report, kinds: tuple[Kind, ...], 
         outcomes = []
         for kind in kinds:
             findings = report.kinds[kind].kept if kind in report.kinds else []
-            for planned in await _plans(settings, rows, producer, kind, findings):
+            for planned in await _plans(settings, rows, producer, kind, findings, force=force):
                 outcomes.append(await _carried_out(rows, kind, planned, apply=apply))
         return outcomes
     finally:
@@ -110,15 +122,16 @@ async def repaired(settings: Settings, report: Report, kinds: tuple[Kind, ...], 
 
 
 async def _plans(
-    settings: Settings, rows: Repairs, producer: LogProducer, kind: Kind, findings: list[Finding]
+    settings: Settings, rows: Repairs, producer: LogProducer, kind: Kind, findings: list[Finding], *, force: bool
 ) -> list[Planned]:
     feed = FeedRepairs(settings, rows, producer)
     if kind is Kind.UNPUBLISHED:
         return await feed.unpublished(findings)
-    inbox, deliveries = InboxRepairs(settings, rows, producer), DeliveryRepairs(rows)
+    inbox, deliveries = InboxRepairs(settings, rows, producer, force=force), DeliveryRepairs(rows)
     plans: dict[Kind, Plan] = {
         Kind.REPLY: inbox.reply,
         Kind.FINGERPRINT: inbox.fingerprint,
+        Kind.CLOCK: inbox.clock,
         Kind.UNDECIDED: inbox.undecided,
         Kind.PROMISE: inbox.promise,
         Kind.FEED_ORDER: feed.place,

@@ -2,13 +2,20 @@
 
 reply         the resource as the events say
 fingerprint   as the record has it
+clock         dated as its record
 undecided     its acceptance lost its nonce    the record's nonce
               its events exist                 the row that they prove
-              it was promised, or settles      once more on the topic, to be decided now
+              it settles                       once more on the topic, to be decided now
               it cannot be read                its dead letter
+              it was promised                  with --force once more on the topic
               otherwise                        a refusal: whoever asked may have been told so, and a refusal has
                                                no effect, ever
-promise       once more on the topic
+promise       its command is not read yet      once more on the topic
+              the actors have passed it        with --force once more on the topic
+              it is not on the topic           with --force a refusal: nothing else says what was asked
+
+What was promised and passed by the actors may have been refused, its row lost since, and its caller told. Deciding it
+now could carry out what was refused, so a person must want it.
 """
 
 from __future__ import annotations
@@ -22,23 +29,26 @@ from aiokafka import TopicPartition
 
 from domain.rejection import ErrorCode
 from ops.audit.repair.steps import Planned, Refusal, Step
-from ops.audit.verify.findings import Finding
+from ops.audit.verify.asked import committed_offsets
+from ops.audit.verify.findings import DATABASE_CLOCK, Finding
 from ops.audit.verify.replies import reply_of
 from runtime.clock import now
 from runtime.settings import Settings
-from store.operations.repair import NewCommand, Repairs
+from store.operations.repair import NewCommand, Promise, Repairs
 from topics.catalogue import COMMANDS
-from topics.codec import PAYMENT_SETTLE, REFUND_SETTLE
+from topics.codec import ORDER_CREATE, PAYMENT_CREATE, PAYMENT_SETTLE, REFUND_CREATE, REFUND_SETTLE
 from topics.deadletter import REASON_UNDECODABLE, letter_about
 from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, decode
 from topics.producer import LogProducer, Record
 from topics.reader import Start, log_reader
-from topics.records import LogRecord
+from topics.records import LogRecord, instant_of
 
 PUBLISH_TIMEOUT_SECONDS = 45.0
 EARLIER = timedelta(minutes=5)
 """A command stands on the topic before its promise is written; the log's clock is not the database's."""
 SETTLEMENTS = (PAYMENT_SETTLE, REFUND_SETTLE)
+CREATIONS = {"order": ORDER_CREATE, "pay": PAYMENT_CREATE, "rfnd": REFUND_CREATE}
+"""Prefix of a promised resource's id -> the command that makes it."""
 NEVER_DECIDED = orjson.dumps(
     {
         "code": ErrorCode.INTERNAL,
@@ -52,10 +62,11 @@ WAITING = "the actors have not read it yet: `gateway restart payments`"
 class InboxRepairs:
     """Plans for differences of the inbox."""
 
-    def __init__(self, settings: Settings, rows: Repairs, producer: LogProducer) -> None:
+    def __init__(self, settings: Settings, rows: Repairs, producer: LogProducer, *, force: bool) -> None:
         self._settings = settings
         self._rows = rows
         self._producer = producer
+        self._force = force
 
     async def reply(self, finding: Finding) -> Planned:
         """`finding.subject`: a command's id."""
@@ -86,6 +97,20 @@ class InboxRepairs:
             lambda: self._rows.set_fingerprint(envelope.id, envelope.nonce, fingerprint),
         )
 
+    async def clock(self, finding: Finding) -> Planned:
+        """`finding.subject`: a record's place, or the clock itself."""
+        if finding.subject == DATABASE_CLOCK:
+            return Refusal(finding.subject, "set the host's clock right, and see that something keeps it right")
+        record = await self._record(finding.subject)
+        if record is None or record.envelope is None:
+            return Refusal(finding.subject, "the log no longer has the record")
+        envelope, at = record.envelope, instant_of(record.at_ms)
+        return Step(
+            finding.subject,
+            f"dates the row of {envelope.id} as its record: {at.isoformat()}",
+            lambda: self._rows.set_decided_at(envelope.id, envelope.nonce, at),
+        )
+
     async def undecided(self, finding: Finding) -> Planned:
         """`finding.subject`: a record's place."""
         if "has waited" in finding.says:
@@ -111,8 +136,10 @@ class InboxRepairs:
                 f"restores the inbox row of {envelope.id} from its {proved.event_count} events",
                 lambda: self._rows.insert_command(proved),
             )
-        if envelope.type in SETTLEMENTS or await self._rows.is_promised(envelope.id, envelope.nonce):
+        if envelope.type in SETTLEMENTS:
             return self._send_again(finding.subject, record, envelope)
+        if await self._rows.is_promised(envelope.id, envelope.nonce):
+            return self._send_again(finding.subject, record, envelope) if self._force else _unsure(finding.subject)
         refused = _refused(envelope)
         return Step(
             finding.subject,
@@ -125,8 +152,26 @@ class InboxRepairs:
         for promise in await self._rows.promises_of(finding.subject):
             record = await self._find(promise.command_id, promise.nonce, promise.order_id, promise.promised_at)
             if record is not None and record.envelope is not None:
-                return self._send_again(finding.subject, record, record.envelope)
-        return Refusal(finding.subject, "the log no longer has its command, and nothing else says what was asked")
+                sure = record.offset >= (await committed_offsets(self._settings)).get(record.partition, 0)
+                if sure or self._force:
+                    return self._send_again(finding.subject, record, record.envelope)
+                return _unsure(finding.subject)
+            if self._force:
+                return self._refuse(finding.subject, promise)
+        return Refusal(
+            finding.subject,
+            "the log no longer has its command, and nothing else says what was asked; --force records it as refused",
+        )
+
+    def _refuse(self, subject: str, promise: Promise) -> Step:
+        """An end to a promise that nothing can keep. Should its record turn up all the same, it meets this refusal."""
+        kind = CREATIONS.get(promise.resource_id.split("_")[0], PAYMENT_CREATE)
+        row = NewCommand(promise.command_id, promise.order_id, kind, promise.nonce, None, True, NEVER_DECIDED, 1, 0)
+        return Step(
+            subject,
+            f"records {promise.command_id} as refused: its command is not on the log",
+            lambda: self._rows.insert_command(row),
+        )
 
     def _send_again(self, subject: str, record: LogRecord, envelope: Envelope) -> Step:
         """The same record; nobody waits for its answer any more."""
@@ -178,6 +223,10 @@ class InboxRepairs:
                 if envelope is not None and (envelope.id, envelope.nonce) == (command_id, nonce):
                     return record
         return None
+
+
+def _unsure(subject: str) -> Refusal:
+    return Refusal(subject, "it was promised, and may have been refused since; --force decides it now")
 
 
 def _refused(envelope: Envelope) -> NewCommand:

@@ -65,7 +65,7 @@ async def _asked_look(settings: Settings, taken_at: datetime, since: datetime | 
         from_ms=_ms(max(oldest, since) if since is not None else oldest),
         waiting_ms=_ms(taken_at) - int(WAITING_SECONDS * 1_000),
     )
-    committed = await _committed(settings)  # before anything else: what is decided later is beyond it
+    committed = await committed_offsets(settings)  # before anything else: what is decided later is beyond it
     connection = await connect(settings.database_url.get_secret_value())
     reader = _Reader(settings)
     try:
@@ -82,7 +82,7 @@ async def _asked_look(settings: Settings, taken_at: datetime, since: datetime | 
     return report
 
 
-async def _committed(settings: Settings) -> dict[int, int]:
+async def committed_offsets(settings: Settings) -> dict[int, int]:
     """Partition -> the first offset that the actors have not finished."""
     async with admin_client(settings) as client:
         offsets = await client.list_consumer_group_offsets(GROUP)
@@ -125,6 +125,9 @@ async def _name(
         if one.kind == "fingerprint":
             says = f"has another fingerprint in the inbox than on the topic ({one.id})"
             report.findings.append(Finding(Check.PROMISES, at, says, Kind.FINGERPRINT))
+        elif one.kind == "clock":
+            says = f"has a row in the inbox that is dated in the future ({one.id}): the database's clock was changed"
+            report.findings.append(Finding(Check.PROMISES, at, says, Kind.CLOCK))
         elif one.place not in dead:
             passed = offset < committed.get(partition, 0)
             says = "was passed by the actors, but not decided" if passed else "has waited for its decision too long"

@@ -25,10 +25,11 @@ from ops.audit.verify.anchor import Anchor, TableChains
 from ops.audit.verify.asked import asked_look
 from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
 from ops.audit.verify.counted import Counted, Counter, cell_of, differing, merged
-from ops.audit.verify.findings import KEPT_MAX, Check, Finding, Kind, Report
+from ops.audit.verify.findings import DATABASE_CLOCK, KEPT_MAX, Check, Finding, Kind, Report
 from ops.audit.verify.sums import Numbers, Sums, add, empty
 from ops.audit.verify.sums import differing as differing_sums
 from ops.audit.verify.topic import TopicReport, closer_look, first_look
+from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
 from store.driver import Connection
 from store.operations.audit import Beside, Snapshot, Which, chained_events, connect, deployment_id, joined
@@ -40,6 +41,8 @@ WAITING_SECONDS = 120.0
 """How long a delivery may be due while its dispatcher is busy or starting again."""
 NUDGES_MAX = 4
 """The upkeep puts a due delivery on the log again every 30 s; by then it has been due, in vain, for two minutes."""
+CLOCK_SECONDS = 60.0
+"""Clocks that keep time differ by milliseconds, and the snapshot is a moment old."""
 SLICED_FROM_ORDERS = 20_000
 """Fewer are one slice: opening another costs more than it brings."""
 SLICE_ENDS = (0.35, 0.55, 0.7, 0.8, 0.88, 0.95)
@@ -119,6 +122,7 @@ async def audited(
     settle_seconds: float = 10.0,
     grace_seconds: float = GRACE_SECONDS,
     kept_max: int = KEPT_MAX,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Audited:
     """One audit; `anchoring` only for a whole one. `kept_max`: differences of a kind that are kept by name.
 
@@ -134,7 +138,7 @@ async def audited(
             places = await Analytics(connection).places() if scope.whole else None
             numbers = Numbers(secrets.randbits(64), cryptographic=anchoring is not None)
             job = Job(settings, snapshot, numbers, places, kept_max)
-            work = _Audit(job, second, scope, anchoring, orders, settle_seconds, grace_seconds)
+            work = _Audit(job, second, scope, anchoring, orders, settle_seconds, grace_seconds, clock)
             slices: list[Which] = [orders] if orders is not None else await _slices(snapshot, connection)
             report = await work.run(slices)
             anchor = await work.anchor(connection)
@@ -169,6 +173,7 @@ class _Audit:
     orders: list[str] | None
     settle_seconds: float
     grace_seconds: float
+    clock: Clock
     report: Report = field(default_factory=Report)
     sums: Sums = field(default_factory=empty)
     counted: Counted = field(default_factory=dict)
@@ -184,6 +189,7 @@ class _Audit:
         if self.anchoring is not None:
             parts.append(self._chain_the_table(self.anchoring))
         work = [asyncio.create_task(part) for part in parts]
+        self._compare_clocks()
         try:
             await asyncio.gather(*work)
         finally:
@@ -306,6 +312,13 @@ class _Audit:
         async with joined(settings.database_url.get_secret_value(), snapshot.name) as connection:
             async for rows in chained_events(connection, snapshot.xmin):
                 self.table_chains.add(rows)
+
+    def _compare_clocks(self) -> None:
+        """What is old goes by the database's clock, so it must not be another one than everybody's."""
+        ahead = (self.job.snapshot.taken_at - self.clock.now()).total_seconds()
+        if abs(ahead) > CLOCK_SECONDS:
+            says = f"is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the clock of this host"
+            self.report.add([Finding(Check.PROMISES, DATABASE_CLOCK, says, Kind.CLOCK)])
 
     # What can be compared only at the end
 

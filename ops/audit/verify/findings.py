@@ -15,10 +15,24 @@ from typing import Any
 
 from runtime.differences import REPAIRS, Kind
 
-__all__ = ["EXAMPLES_MAX", "KEPT_MAX", "REPAIRS", "SAYS", "Check", "Finding", "Found", "Kind", "Report", "Tally"]
+__all__ = [
+    "DATABASE_CLOCK",
+    "EXAMPLES_MAX",
+    "KEPT_MAX",
+    "REPAIRS",
+    "SAYS",
+    "Check",
+    "Finding",
+    "Found",
+    "Kind",
+    "Report",
+    "Tally",
+]
 
 KEPT_MAX = 50
 """Differences of a kind that are kept by name, unless the caller asks for more; the rest are counted."""
+DATABASE_CLOCK = "database clock"
+"""Subject of the difference that is no row's."""
 EXAMPLES_MAX = 10
 """Examples of a kind that are printed for people."""
 
