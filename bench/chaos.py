@@ -5,8 +5,9 @@
     python -m bench.chaos --seed 7 --only zombie   those whose name holds the word, at this seed's moments
     python -m bench.chaos --write                  and the table into docs/RELIABILITY.md
 
-The bank misbehaves all the while (lost, late and repeated answers). A seed gives the same faults in the same order at
-the same moments. Exit code 1 where anything was lost, doubled, different or answered wrongly.
+The bank misbehaves all the while (lost, late and repeated answers, words that it takes back). A seed gives the same
+faults in the same order at the same moments. Exit code 1 where anything was lost, doubled or different, or answered
+wrongly.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tests.support.asking import Asker
 from tests.support.load import Load
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
-BANK_FAULTS = "lose=0.05,late=0.05,twice=0.1"
+BANK_FAULTS = "lose=0.05,late=0.05,twice=0.1,turn=0.05"
 CLIENTS = 6
 SETTLE_SECONDS = 120.0
 PAGE = REPOSITORY / "docs" / "RELIABILITY.md"
@@ -147,6 +148,7 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
         await script()
     ended = time.monotonic()
     async with Asker(stack.settings) as asker:
+        await asker.silent(timeout=SETTLE_SECONDS)
         await asker.settled(timeout=SETTLE_SECONDS)
     settled = time.monotonic() - ended
     database = await asyncpg.connect(stack.database_url)

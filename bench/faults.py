@@ -24,9 +24,8 @@ import redis.asyncio
 
 from bench.outside import full_disk, hang, partition, slow_disk, step_clock
 from bench.sites import Site, tool_missing
-from tests.support.stack import Stack
+from tests.support.stack import ALL_ROLES, Stack
 
-ROLES = ("api", "payments", "processor", "jobs", "sweeper", "planner", "dispatcher", "forwarder")
 ZOMBIE_SECONDS = {"payments-0": 20.0} | dict.fromkeys(
     ("processor-0", "jobs-0", "planner-0", "dispatcher-0", "forwarder-0"), 14.0
 )
@@ -103,7 +102,7 @@ FAULTS: dict[str, Fault] = {
     fault.name: fault
     for fault in (
         Fault("none", 6, lambda _stack: asyncio.sleep(0)),
-        *(_kill(role) for role in ROLES),
+        *(_kill(role) for role in ALL_ROLES),
         *(_zombie(name, seconds) for name, seconds in ZOMBIE_SECONDS.items()),
         *(Fault(f"hang-{name}", seconds + 8, hang(name, seconds)) for name, seconds in HANG_SECONDS.items()),
         _restart("kafka", "kill"),

@@ -18,7 +18,7 @@ from tests.support.eventually import eventually
 from tests.support.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(420)]
-ROLES = ("api", "payments", "processor", "jobs", "sweeper")
+ROLES = ("api", "payments", "processor", "jobs", "sweeper", "auditor")
 CLIENTS = 8
 LOAD_SECONDS = 25.0
 KILL_AFTER_SECONDS = 6.0

@@ -150,6 +150,15 @@ class Asker:
 
         await eventually(none_open, timeout=timeout, what="every attempt to be settled")
 
+    async def silent(self, *, timeout: float = 60) -> None:
+        """Wait until every word that the bank will ever take back is taken back and recorded."""
+        unsaid = "SELECT count(*) FROM bank.ledger WHERE late_at IS NOT NULL AND NOT notified"
+
+        async def nothing_unsaid() -> bool:
+            return int(await self.pool.fetchval(unsaid)) == 0
+
+        await eventually(nothing_unsaid, timeout=timeout, what="the bank to have said everything")
+
 
 async def history(asker: Asker) -> None:
     """A small history with every kind of event: declines, captures, partial, failed and automatic refunds."""

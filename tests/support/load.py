@@ -25,6 +25,14 @@ INSTRUMENTS = ("success@upi",) * 6 + ("failure@upi", "unknown@upi", "timeout@upi
 TRIES_MAX = 200
 PAUSE_SECONDS = 0.25
 TABLES = {"order_": "orders", "pay_": "payments", "rfnd_": "refunds"}
+REFUSED = """
+SELECT p.resource_id
+  FROM promises p
+  JOIN commands c
+    ON c.id = p.command_id
+   AND c.nonce = p.nonce
+   AND c.rejected
+"""
 
 
 class Load:
@@ -61,12 +69,13 @@ class Load:
         return max((later - earlier for earlier, later in itertools.pairwise(self.answered_at)), default=0.0)
 
     async def broken_promises(self, database: asyncpg.Connection) -> list[str]:
-        """Promised ids without a row."""
+        """Promised ids without a row, but for those whose request was refused since: that can be read."""
         missing: list[str] = []
+        refused = {row["resource_id"] for row in await database.fetch(REFUSED)}
         for prefix, table in TABLES.items():
             wanted = [one for one in self.promises if one.startswith(prefix)]
             rows = await database.fetch(f"SELECT id FROM {table} WHERE id = ANY($1)", wanted)
-            missing += sorted(set(wanted) - {row["id"] for row in rows})
+            missing += sorted(set(wanted) - {row["id"] for row in rows} - refused)
         return missing
 
     def _session(self) -> aiohttp.ClientSession:
