@@ -57,6 +57,12 @@ class Context:
         self.turned_at = self.clock.monotonic()
         self.facts.update(facts)
 
+    async def rest(self, seconds: float) -> None:
+        """Wait for so long, or until the role is to stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+
     def stuck(self) -> bool:
         return self.clock.monotonic() - self.turned_at > STUCK_SECONDS
 

@@ -5,9 +5,6 @@ Beside the counting of jobs and independent of it: neither waits for the other's
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 from prometheus_client import Counter
 
 from agents.role import Context
@@ -35,8 +32,7 @@ class Rollups:
             while not self._context.stopping.is_set():
                 if await self._turn(pool):
                     continue
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._context.stopping.wait(), EVERY_SECONDS)
+                await self._context.rest(EVERY_SECONDS)
         finally:
             pool.terminate()
 

@@ -67,7 +67,13 @@ class Sweeper:
     """One worker. Several do no harm: a question is claimed by one, and settling twice changes nothing."""
 
     def __init__(
-        self, context: Context, bank: Bank, kafka: Kafka, store: QuestionStore, oldest_command: OldestCommand
+        self,
+        context: Context,
+        bank: Bank,
+        kafka: Kafka,
+        store: QuestionStore,
+        oldest_command: OldestCommand,
+        slots: Slots | None = None,
     ) -> None:
         self._context = context
         self._settings = context.settings
@@ -76,7 +82,7 @@ class Sweeper:
         self._oldest_command = oldest_command
         self._clock = context.clock
         self._producer = kafka.producer()
-        self._slots = Slots()
+        self._slots = Slots() if slots is None else slots
         self._waiting: list[Question] = []
         self._room = asyncio.Event()
         self._asked: asyncio.Queue[Asked] = asyncio.Queue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from prometheus_client import Counter
 
 from agents.role import Context
@@ -39,8 +37,7 @@ class Bulk:
                     await self._step_or_fail(job)
             except DatabaseError as error:
                 log.warning("jobs_unavailable", error=repr(error))
-            pause = asyncio.wait_for(self._context.stopping.wait(), timeout=CHUNK_SECONDS)
-            await asyncio.gather(pause, return_exceptions=True)
+            await self._context.rest(CHUNK_SECONDS)
 
     async def _step_or_fail(self, job: Job) -> None:
         """A defect of one job must not stop the others: that job ends as failed."""

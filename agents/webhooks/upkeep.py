@@ -54,9 +54,7 @@ class Upkeep:
             except (DatabaseError, RedisError, OSError) as error:
                 log.warning("upkeep_failed", work=work.__name__, error=repr(error))
             self._context.alive()
-            pause = max(EVERY_SECONDS, (self._context.clock.monotonic() - began_at) / COST_SHARE)
-            with_stop = asyncio.wait_for(self._context.stopping.wait(), timeout=pause)
-            await asyncio.gather(with_stop, return_exceptions=True)
+            await self._context.rest(max(EVERY_SECONDS, (self._context.clock.monotonic() - began_at) / COST_SHARE))
 
     async def _release(self) -> None:
         await self._publish(await release_held(self._pool, self._context.clock.now(), limit=RELEASED_MAX), "released")
