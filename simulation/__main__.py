@@ -20,6 +20,7 @@ from simulation.search import Outcome, run, search
 from simulation.shrink import Shrinking
 from simulation.world import Plan
 
+REPORT_EVERY_SECONDS = 300.0
 BROKEN_MAX = 20
 """Worlds that break a promise before a run ends: enough to see what is wrong."""
 
@@ -98,12 +99,16 @@ def _seeds_of(asked: argparse.Namespace) -> Iterable[int]:
 def _search(asked: argparse.Namespace, plan: Plan, seeds: Iterable[int]) -> int:
     began, tally = time.monotonic(), Tally()
     ends_at = None if asked.minutes is None else began + asked.minutes * 60
+    report_at = began + REPORT_EVERY_SECONDS
     for outcome in search(seeds, plan, processes=1 if asked.seed is not None else asked.processes):
         tally.add(outcome)
         if outcome.broken:
             print(
                 f"seed {outcome.plan.seed}: {outcome.violations[0].promise}: {outcome.violations[0].says}", flush=True
             )
+        if time.monotonic() >= report_at:
+            report_at += REPORT_EVERY_SECONDS
+            print(f"  … {next(tally.lines(time.monotonic() - began))}", flush=True)
         if len(tally.broken) >= BROKEN_MAX or (ends_at is not None and time.monotonic() >= ends_at):
             break
     _print(tally.lines(time.monotonic() - began))

@@ -9,11 +9,12 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from aiokafka import TopicPartition
 
 from agents.jobs.counting import BOUNCED, DELTAS
 from domain.delivery import wants
 from simulation.database import Row
-from simulation.oracle import Findings, Violation
+from simulation.oracle import Findings, Violation, letters
 from simulation.rest import is_open
 from topics.catalogue import EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
 
@@ -41,7 +42,8 @@ def _planned(world: World, found: Findings) -> None:
     for row in tables["events"].values():
         event = orjson.loads(row["payload"])
         for hook in tables["webhooks"].values():
-            if "payment" in event["body"] and wants(hook["events"], event["type"]):
+            ours = hook["merchant_id"] == row["merchant_id"]
+            if ours and "payment" in event["body"] and wants(hook["events"], event["type"]):
                 expected.add((event["id"], hook["id"]))
     planned = {(row["event_id"], row["endpoint_id"]) for row in tables["webhook_logs"].values()}
     for event_id, endpoint_id in sorted(expected ^ planned):
@@ -51,7 +53,11 @@ def _planned(world: World, found: Findings) -> None:
 
 def _ended(world: World, found: Findings) -> None:
     """Every delivery is delivered, dead with a letter, or held because its endpoint is off."""
-    dead = {_delivery_of(message.value) for message in world.broker.of_topic(WEBHOOKS_DLQ)}
+    dead = {
+        str(orjson.loads(body["value"])["body"]["log_id"])
+        for (topic, partition, offset), body in letters(world, WEBHOOKS_DLQ).items()
+        if (TopicPartition(topic, partition), offset) not in world.broker.strangers
+    }
     accepted = {(one.event_id, one.endpoint_id) for one in world.receivers.received if one.accepted}
     for row in world.database.tables["webhook_logs"].values():
         where = f"{row['event_id']} for {row['endpoint_id']} is {row['status']} after {row['attempts']} attempts"
@@ -61,13 +67,6 @@ def _ended(world: World, found: Findings) -> None:
             found.add("dead has a letter", where, row["order_id"])
         elif is_open(world, row):
             found.add("delivered or dead", where, row["order_id"])
-
-
-def _delivery_of(value: bytes | None) -> str:
-    """Id of the delivery row that a dead letter is about."""
-    letter: dict[str, Any] = orjson.loads(value or b"{}")
-    original = orjson.loads(letter["body"]["value"])
-    return str(original["body"]["log_id"])
 
 
 def _received(world: World, found: Findings) -> None:

@@ -17,12 +17,15 @@ from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
 from domain.card import CardDetails
 from domain.outcome import Outcome
 from simulation.faults import between
+from simulation.merchants import MERCHANTS
 from simulation.scheduler import PROCESS
 
 if TYPE_CHECKING:
     from simulation.world import World
 
 SILENCE_SECONDS = 3.0
+HANGS_SECONDS = 25.0
+"""How long a request hangs at a silent bank; below what the sweeper grants a question."""
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
 TURNS_AGAIN_SHARE = 0.25
@@ -50,6 +53,20 @@ class Entry:
         return self.amount * self.times if self.outcome is Outcome.SUCCESS else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A time in which nobody gets an answer, or nobody gets one about a merchant's attempts. `hangs`: requests hang;
+    otherwise they are turned away at once."""
+
+    merchant_id: str | None
+    hangs: bool
+    since: float
+    until: float
+
+    def covers(self, merchant_id: str) -> bool:
+        return self.merchant_id in (None, merchant_id)
+
+
 @dataclass(slots=True)
 class Bank:
     """The books. `pending`: answers that have to be notified until somebody confirms them."""
@@ -65,6 +82,9 @@ class Bank:
     """Attempts that a process asked for although it had to query them first."""
     turning: int = 0
     """Attempts that will turn and have not yet."""
+    silences: list[Silence] = field(default_factory=list)
+    swept_at: dict[str, float] = field(default_factory=dict)
+    """When a sweeper first queried an attempt."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def book(self, attempt_id: str, amount: int, of_attempt: str | None) -> Entry:
@@ -96,6 +116,31 @@ class Bank:
             self.world.scheduler.outside(again[0], self._turn, entry, again[1:])
         else:
             self.turning -= 1
+
+    def fall_silent(self, chance: float, seconds: float) -> None:
+        """To one of the merchants or to all; hanging or not, as `chance` has it."""
+        whom = (*(merchant.id for merchant in MERCHANTS), None)
+        place = chance * len(whom)
+        silence = Silence(
+            whom[int(place)], place % 1 < 0.5, self.world.scheduler.now, self.world.scheduler.now + seconds
+        )
+        self.silences.append(silence)
+        about = silence.merchant_id or "all"
+        manner = "requests hang" if silence.hangs else "it turns requests away"
+        self.world.trace.note("bank", f"is silent about {about} for {seconds:.1f} s; {manner}")
+
+    def silence_about(self, attempt_id: str) -> Silence | None:
+        """The silence that lies over this attempt now."""
+        now, tables = self.world.scheduler.now, self.world.database.tables
+        if not self.silences or not self.world.faults.on:
+            return None
+        row = tables["payments"].get(attempt_id) or tables["refunds"].get(attempt_id)
+        merchant_id = "" if row is None else row["merchant_id"]
+        return next((one for one in self.silences if one.until > now and one.covers(merchant_id)), None)
+
+    def was_silent(self, merchant_id: str, since: float, until: float) -> bool:
+        """Whether there was a silence about this merchant's attempts between the two."""
+        return any(one.covers(merchant_id) and one.since <= until and one.until >= since for one in self.silences)
 
     def notify(self, entry: Entry) -> None:
         self.pending[entry.attempt_id] = answer_of(entry)
@@ -138,6 +183,7 @@ class BankClient:
 
     async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> BankAnswer:
         faults = self._world.faults
+        await self._be_silent(attempt_id)
         if faults.happens("bank_unasked"):
             await asyncio.sleep(SILENCE_SECONDS)
             raise NoAnswerError("the request was lost")
@@ -158,12 +204,22 @@ class BankClient:
     async def query(self, attempt_id: str) -> BankAnswer | None:
         self._bank.queried.add(_asker(attempt_id))
         self._bank.unanswered.discard(_asker(attempt_id))
+        if PROCESS.get().name.startswith("sweeper"):
+            self._bank.swept_at.setdefault(attempt_id, self._world.scheduler.now)
+        await self._be_silent(attempt_id)
         await asyncio.sleep(between(0.005, 0.05))
         if self._world.faults.happens("bank_silent"):
             await asyncio.sleep(SILENCE_SECONDS)
             raise NoAnswerError("the answer was lost")
         entry = self._bank.books.get(attempt_id)
         return None if entry is None else answer_of(entry)
+
+    async def _be_silent(self, attempt_id: str) -> None:
+        """Raises NoAnswerError where the bank is silent about this attempt."""
+        silence = self._bank.silence_about(attempt_id)
+        if silence is not None:
+            await asyncio.sleep(HANGS_SECONDS if silence.hangs else between(0.001, 0.01))
+            raise NoAnswerError("the bank is silent")
 
     async def notifications(self) -> AsyncIterator[BankAnswer]:
         """What nobody asked for, again and again until it is confirmed.

@@ -12,6 +12,7 @@ stands still; a statement is never answered; a deadlock is broken at somebody's 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from simulation.clock import EPOCH
-from simulation.faults import between, delay_seconds
+from simulation.faults import MOMENT_SECONDS, between, delay_seconds
 from simulation.scheduler import PROCESS, Process, answer, fail
 from store.driver import translating
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 COMMAND_TIMEOUT_SECONDS = 15.0
 """The pools' command_timeout (store/connections.py)."""
-LOCK_AGAIN_SECONDS = 0.005
+LOCK_AGAIN_SECONDS = 0.0005
 Row = dict[str, Any]
 Rows = list[Row]
 Table = dict[Any, Row]
@@ -120,10 +121,10 @@ class View:
         return self.tables[table]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Request:
-    """A statement on its way. `lost`: its answer will be. `back`: how long the answer takes. `ends_at`: when the client
-    gives up."""
+    """A statement on its way. `lost`: its answer will be. `hangs`: it gets none. `back`: how long the answer takes.
+    `ends_at`: when the client gives up."""
 
     client: Process
     work: Callable[[], Any]
@@ -131,8 +132,11 @@ class _Request:
     domain: str | None
     by: Transaction | None
     lost: bool
+    hangs: bool
     back: float
     ends_at: float
+    waits: bool = False
+    """For a lock, until `ends_at` at most."""
 
 
 class Database:
@@ -143,6 +147,8 @@ class Database:
         self.tables: Tables = {name: {} for names in DOMAINS.values() for name in names}
         self.stalled_until = 0.0
         self.locked_by: dict[str, Transaction] = {}
+        self._waiting: dict[str, list[_Request]] = defaultdict(list)
+        """Requests that came to a locked domain."""
         self.decisions: Decisions = {}
         """Every decision that was ever written, also those that no table holds any more."""
 
@@ -172,40 +178,56 @@ class Database:
         if domain is not None and faults.happens("deadlock"):
             await asyncio.sleep(delay_seconds())
             raise asyncpg.DeadlockDetectedError("deadlock detected")
+        if domain is not None and faults.happens("dies_writing"):
+            world.scheduler.outside(between(0.0, MOMENT_SECONDS), world.kill, PROCESS.get(), "dies as it writes")
         future: asyncio.Future[Any] = world.scheduler.create_future()
         lost = faults.happens("answer_lost")
-        request = _Request(
-            PROCESS.get(), work, future, domain, by, lost, delay_seconds(), world.scheduler.now + timeout
-        )
-        world.scheduler.outside(delay_seconds(), self._arrive, request)
+        hangs = faults.happens("never_answered")
+        ends_at = world.scheduler.now + timeout
+        request = _Request(PROCESS.get(), work, future, domain, by, lost, hangs, delay_seconds(), ends_at)
+        if hangs:
+            world.scheduler.outside(timeout, fail, future, TimeoutError())
+        if not hangs or between(0.0, 1.0) < 0.5:
+            world.scheduler.outside(delay_seconds(), self._arrive, request)
         return await future
 
     def _arrive(self, request: _Request) -> None:
         scheduler, future = self.world.scheduler, request.future
         if future.done():
             return  # cancelled: the client's wait is over, and its driver has called the statement off
-        wait = self._wait_for(request)
+        wait = self.stalled_until - scheduler.now
         if wait > 0 and scheduler.now + wait > request.ends_at:
             scheduler.outside(max(0.0, request.ends_at - scheduler.now), fail, future, TimeoutError())
         elif wait > 0:
             scheduler.outside(wait, self._arrive, request)
+        elif request.domain is not None and self._is_locked(request.domain, request.by):
+            if not request.waits:
+                request.waits = True
+                scheduler.outside(max(0.0, request.ends_at - scheduler.now), fail, future, TimeoutError())
+            self._waiting[request.domain].append(request)
         elif request.client.alive or request.client.random.random() < 0.5:  # else still in the dead client's buffers
             self._answer(request)
 
-    def _wait_for(self, request: _Request) -> float:
-        """Seconds until the server can look at it again."""
-        wait = self.stalled_until - self.world.scheduler.now
-        holder = self.locked_by.get(request.domain) if request.domain is not None else None
-        if holder is not None and holder is not request.by:
-            wait = max(wait, LOCK_AGAIN_SECONDS)
-        return wait
+    def _is_locked(self, domain: str, by: Transaction | None) -> bool:
+        holder = self.locked_by.get(domain)
+        return holder is not None and holder is not by
+
+    def unlock(self, domain: str) -> None:
+        """Whoever waited for the domain looks again, in the order in which they came."""
+        del self.locked_by[domain]
+        waiting, self._waiting[domain] = self._waiting[domain], []
+        for request in waiting:
+            self.world.scheduler.outside(LOCK_AGAIN_SECONDS, self._arrive, request)
 
     def _answer(self, request: _Request) -> None:
         scheduler, future = self.world.scheduler, request.future
         try:
             result = request.work()
         except asyncpg.PostgresError as error:
-            scheduler.outside(request.back, fail, future, error)
+            if not request.hangs:
+                scheduler.outside(request.back, fail, future, error)
+            return
+        if request.hangs:
             return
         if request.lost:
             lost = asyncpg.ConnectionDoesNotExistError("the answer was lost")
@@ -344,7 +366,7 @@ class Transaction:
 
     def _release(self) -> None:
         if self._domain is not None and self._database.locked_by.get(self._domain) is self:
-            del self._database.locked_by[self._domain]
+            self._database.unlock(self._domain)
 
     def _abandoned(self) -> None:
         """The client is gone: the server notices and rolls back. A paused one keeps its locks for a while."""

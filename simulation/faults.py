@@ -1,7 +1,7 @@
 """What goes wrong in a world. Families of faults, about half of them drawn for each seed (swarm testing).
 
     happens("ack_lost")         one occasion: drawn from the process's own randomness, under a name of its own
-    plan(...)                   kills, pauses, stalls and flushes at drawn moments
+    plan(...)                   kills, pauses, stalls, silences and the like at drawn moments
 
 Every fault that happens has a name such as `ack_lost@actor-0.3#2`. A world that is run again with only some names
 allowed draws all the same numbers, so shrinking takes single faults away without disturbing the others.
@@ -19,24 +19,36 @@ from simulation.trace import Trace
 
 FAMILIES: dict[str, dict[str, float]] = {
     "crashes": {"kill": 0.3},
+    "moments": {"dies_sending": 0.004, "dies_writing": 0.004},
+    "absences": {"absence": 0.12},
+    "evictions": {"eviction": 0.25},
     "pauses": {"pause": 0.08},
     "stalls": {"stall": 0.25},
     "log": {"record_lost": 0.01, "ack_lost": 0.01, "append_late": 0.03, "broker_refuses": 0.05},
     "commits": {"commit_lost": 0.3},
     "database": {"connection_lost": 0.008, "answer_lost": 0.008, "deadlock": 0.004},
+    "hanging": {"never_answered": 0.003},
     "redis": {"reply_lost": 0.1, "reply_late": 0.1, "redis_away": 0.02, "flush": 0.05},
     "network": {"request_lost": 0.02, "response_lost": 0.04},
     "bank": {"bank_unasked": 0.05, "bank_silent": 0.1, "bank_twice": 0.1, "bank_late": 0.1},
+    "silence": {"silence": 0.08},
     "turning": {"charge_turns": 0.1, "refund_turns": 0.25},
     "receivers": {"webhook_refused": 0.15, "webhook_lost": 0.05, "webhook_slow": 0.05, "webhook_gone": 0.004},
+    "outages": {"outage": 0.12},
+    "strangers": {"stranger": 0.4},
     "clocks": {},
     "holiday": {},
 }
-"""Family -> fault -> chance on each occasion; of kill, pause, stall and flush: times a second.
+"""Family -> fault -> chance on each occasion; of those in PLANNED: times a second.
 
+`moments`: a process dies within milliseconds of what it sent or wrote. `absences`: it stays away for a while.
+`evictions`: a group puts a member out that is alive. `silence`: the bank does not answer, to all or about one merchant.
+`outages`: a receiver refuses everything for a while. `strangers`: records on a topic that nobody here wrote.
 `clocks`: hosts whose clocks are wrong. `holiday`: once all is quiet, days pass and the offsets are lost.
 """
-PLANNED = ("kill", "pause", "stall", "flush")
+PLANNED = ("kill", "absence", "eviction", "pause", "stall", "flush", "silence", "outage", "stranger")
+MOMENT_SECONDS = 0.005
+"""Within this time a process dies of what it has sent or written: before it arrives, before its answer, or after."""
 DEFAULT_FAMILIES = frozenset(FAMILIES)
 """What a seed draws from where nothing else is given."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError, RequestTimedOutError
 
-from simulation.faults import between, delay_seconds
-from simulation.log import SESSION_SECONDS, Group, Message
+from simulation.faults import MOMENT_SECONDS, between, delay_seconds
+from simulation.log import Group, Headers, Message
 from simulation.scheduler import PROCESS, answer, fail
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from simulation.world import World
 
-Sent = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
+Sent = tuple[bytes | None, bytes | None, Headers]
 
 
 class Batch:
@@ -91,6 +91,8 @@ class ProducerClient:
         at = self._arrives_at[topic, partition] = max(earliest, world.scheduler.now + wait)
         self._broken = lost or ack_lost
         silence = between(0.5, 3.0) if self._broken else 0.0
+        if faults.happens("dies_sending"):
+            world.scheduler.outside(between(0.0, MOMENT_SECONDS), world.kill, self._process, "dies as it sends")
         world.broker.on_its_way += 1
         arrive = partial(self._arrive, topic, partition, records, ack, lost, silence)
         world.scheduler.outside(at - world.scheduler.now, arrive)
@@ -157,7 +159,7 @@ class ConsumerClient:
 
     def _missed(self) -> None:
         """Killed, paused or stopped: the coordinator notices after the session's time."""
-        self._world.scheduler.outside(SESSION_SECONDS, self.group.put_out_if_silent, self)
+        self._world.scheduler.outside(self._world.session_seconds, self.group.put_out_if_silent, self)
 
     async def getmany(self, *, timeout_ms: int, max_records: int | None = None) -> dict[TopicPartition, list[Message]]:
         await self.follow()
@@ -263,6 +265,12 @@ class ConsumerClient:
         return set(self._resting)
 
 
+def in_seconds(message: Message) -> Message:
+    """The record as Faust has it."""
+    topic, partition, offset, at, key, value, headers = message
+    return Message(topic, partition, offset, at / 1_000, key, value, headers)
+
+
 @dataclass(eq=False, slots=True)
 class StreamEvent:
     """A record in the agent's hands."""
@@ -300,7 +308,7 @@ class FaustStream:
                 continue
             for place, messages in taken.items():
                 for message in messages:
-                    event = StreamEvent(replace(message, timestamp=message.timestamp / 1_000))
+                    event = StreamEvent(in_seconds(message))
                     self._open[place].append(event)
                     self.queue.put_nowait(event)
             if self._world.scheduler.now - committed_at >= self.COMMIT_EVERY_SECONDS:

@@ -12,24 +12,22 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
 
 from simulation.clock import EPOCH_MS
-from topics.catalogue import COMMANDS, FOR_EVER, Topic
+from topics.catalogue import FOR_EVER, Topic
 
 if TYPE_CHECKING:
     from simulation.scheduler import Process
     from simulation.world import World
 
 SESSION_SECONDS = 10.0
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A record on the log, with the names that aiokafka's has. `timestamp`: the broker's, in milliseconds (in Faust's
     hands in seconds)."""
 
@@ -47,25 +45,27 @@ class Broker:
 
     def __init__(self, world: World, topics: Iterable[Topic]) -> None:
         self._world = world
-        self._topics = {topic.name: topic for topic in topics}
+        self.topics = {topic.name: topic for topic in topics}
         self._partitions = world.settings.topic_partitions
         self.records: dict[TopicPartition, list[Message]] = {
-            place: [] for name in self._topics for place in self.places(name)
+            place: [] for name in self.topics for place in self.places(name)
         }
         """Also those that are not kept any more: `first` is where a reader may begin."""
         self.first: dict[TopicPartition, int] = defaultdict(int)
         self.groups: dict[str, Group] = {}
+        self.strangers: set[tuple[TopicPartition, int]] = set()
+        """Where records stand that nobody here wrote."""
         self.on_its_way = 0
         """Batches that were sent and have not arrived."""
         self._arrivals: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
 
     def add(self, topic: Topic) -> None:
         """A topic that is not the gateway's."""
-        self._topics[topic.name] = topic
+        self.topics[topic.name] = topic
         self.records |= {place: [] for place in self.places(topic.name)}
 
     def places(self, topic: str) -> list[TopicPartition]:
-        count = self._topics[topic].partitions or self._partitions
+        count = self.topics[topic].partitions or self._partitions
         return [TopicPartition(topic, number) for number in range(count)]
 
     def append(self, topic: str, partition: int, records: Iterable[tuple[bytes | None, bytes | None, Headers]]) -> None:
@@ -81,18 +81,28 @@ class Broker:
             if not arrival.done():
                 arrival.set_result(None)
 
+    def append_strange(self, place: TopicPartition, record: tuple[bytes | None, bytes | None, Headers]) -> None:
+        """A record that nobody here wrote."""
+        self.strangers.add((place, self.end(place)))
+        self.append(place.topic, place.partition, [record])
+
     def end(self, place: TopicPartition) -> int:
         return len(self.records[place])
 
     def of_topic(self, topic: str) -> list[Message]:
-        """Everything that was ever appended, partition after partition."""
-        return [message for place in self.places(topic) for message in self.records[place]]
+        """Everything that the gateway ever appended, partition after partition."""
+        return [
+            message
+            for place in self.places(topic)
+            for message in self.records[place]
+            if (place, message.offset) not in self.strangers
+        ]
 
     def retain(self) -> None:
         """Remove what is too old. Small traffic: a segment ends with its time, and its youngest record counts."""
         now = EPOCH_MS + int(self._world.scheduler.now * 1_000)
         for place, records in self.records.items():
-            topic = self._topics[place.topic]
+            topic = self.topics[place.topic]
             if topic.retention_ms == FOR_EVER:
                 continue
             kept_ms = topic.retention_ms + (topic.segment_ms or 0)
@@ -118,9 +128,6 @@ class Broker:
         """Records that no member has taken yet."""
         found = self.groups.get(group)
         return 0 if found is None else found.unread(self)
-
-    def commands_kept(self) -> list[Message]:
-        return [one for place in self.places(COMMANDS) for one in self.records[place][self.first[place] :]]
 
 
 def _wake(future: asyncio.Future[None]) -> None:
@@ -184,6 +191,20 @@ class Group:
     def unread(self, broker: Broker) -> int:
         read = {place: at for member in self.members.values() for place, at in member.positions.items()}
         return sum(broker.end(place) - read.get(place, broker.first[place]) for place in self.places)
+
+    def evict(self, chance: float) -> None:
+        """Put out a member that is alive: its heartbeats were late. It joins again once it notices."""
+        members = sorted(self.members)
+        if members:
+            self.leave(self.members[members[int(chance * len(members))]])
+
+    def uncommitted(self, broker: Broker) -> dict[TopicPartition, int]:
+        """Partitions of which records are not committed, and up to where they are."""
+        return {
+            place: self.committed.get(place, broker.first[place])
+            for place in self.places
+            if self.committed.get(place, broker.first[place]) < broker.end(place)
+        }
 
     def _rebalance(self, why: str) -> None:
         self.generation += 1

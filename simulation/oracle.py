@@ -8,8 +8,10 @@ The promises about webhooks and counters are in simulation/afterwards.py.
 
 from __future__ import annotations
 
+import traceback
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -19,9 +21,11 @@ from domain.refund import LATE_REFUNDS_MAX
 from domain.resource import resource_of
 from ops.audit.verify.fold import Book, fold
 from simulation.clock import EPOCH
+from simulation.rest import uncommitted
 from simulation.workload import Shop, Try, Wanted
 from store.rows import order_of, payment_of, refund_of
-from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
+from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
+from topics.deadletter import home_of
 from topics.envelope import encode_json
 
 if TYPE_CHECKING:
@@ -31,6 +35,9 @@ LEVEL = {"CREATED": 0, "PROCESSING": 1, "PENDING": 1, "SUCCESS": 2, "FAILED": 2,
 """A resource never goes back to a lower level than somebody was told."""
 TABLES = {"order_": "orders", "pay_": "payments", "rfnd_": "refunds"}
 TOLD_LATE_SECONDS = 1.0
+SWEPT_SECONDS_MAX = 12.0
+"""Between an attempt's deadline and the sweeper's first question about it. A silent bank holds a question for twice as
+long."""
 
 
 class Violation(NamedTuple):
@@ -62,12 +69,26 @@ def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
     _reads(shop, found)
     _bank(world, found)
     _open(world, found)
+    _strangers(world, found)
+    _fairness(world, found)
+    if settled:
+        _offsets(world, found)
     if not settled and not found.violations:
         found.add("comes to rest", "; ".join(world.unsettled[:5]) or "nobody knows what is open")
     for failure in world.scheduler.failures:
         if "never retrieved" not in str(failure.get("message")):
-            found.add("no crash unseen", f"{failure.get('message')} {failure.get('exception')!r}")
+            found.add("no crash unseen", f"{failure.get('message')} {_told(failure.get('exception'))}")
     return found.violations
+
+
+def _told(error: BaseException | None) -> str:
+    """The error and the innermost lines that raised it."""
+    if error is None:
+        return ""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_told(part) for part in error.exceptions)
+    lines = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
+    return f"{error!r} in {' > '.join(lines)}"
 
 
 def _histories(world: World, found: Findings) -> dict[str, Book]:
@@ -127,12 +148,35 @@ def _topic(world: World, found: Findings) -> None:
 def _commands(world: World, found: Findings) -> None:
     """Whatever stands on the log is decided, or is a dead letter."""
     decided = {command_id for command_id, _ in world.database.decisions}
-    dead = {message.key for message in world.broker.of_topic(PAYMENTS_DLQ)}
+    dead = letters(world, PAYMENTS_DLQ)
     for message in world.broker.of_topic(COMMANDS):
         assert message.value is not None
         command = orjson.loads(message.value)
-        if command["id"] not in decided and message.key not in dead:
+        if command["id"] not in decided and (message.topic, message.partition, message.offset) not in dead:
             found.add("every command is decided", f"{command['type']} {command['id']}", command["key"])
+
+
+def letters(world: World, topic: str) -> dict[tuple[str, int, int], Any]:
+    """Where the original of a dead letter stood -> what the letter says."""
+    found = {}
+    for message in world.broker.of_topic(topic):
+        body = orjson.loads(message.value or b"{}")["body"]
+        found[body["origin"]["topic"], body["origin"]["partition"], body["origin"]["offset"]] = body
+    return found
+
+
+def _strangers(world: World, found: Findings) -> None:
+    """What cannot be read is a dead letter, and what comes after it is read all the same."""
+    dead = letters(world, PAYMENTS_DLQ) | letters(world, WEBHOOKS_DLQ)
+    for place, offset in sorted(world.broker.strangers):
+        if home_of(place.topic) is not None and (place.topic, place.partition, offset) not in dead:
+            found.add("what cannot be read is a dead letter", f"{place.topic}/{place.partition}@{offset}")
+
+
+def _offsets(world: World, found: Findings) -> None:
+    """What a group has done it does not read again."""
+    for says in uncommitted(world):
+        found.add("what was done is committed", says)
 
 
 def _answers(world: World, shop: Shop, found: Findings) -> None:
@@ -262,6 +306,23 @@ def _bank(world: World, found: Findings) -> None:
     for order_id, paid in kept.items():
         if len(paid) > 1:
             found.add("one success an order", " ".join(paid), order_id)
+
+
+def _fairness(world: World, found: Findings) -> None:
+    """An attempt past its deadline is asked about soon, however many of another merchant's the bank is silent about.
+
+    Judged where nothing else holds the sweeper up.
+    """
+    disturbed = {"stalls", "database", "hanging", "log", "bank", "moments", "clocks"} & set(world.faults.families)
+    if disturbed or world.was_disturbed("sweeper-0"):
+        return
+    tables = world.database.tables
+    for attempt_id, at in world.bank.swept_at.items():
+        row = tables["payments"].get(attempt_id) or tables["refunds"][attempt_id]
+        due_at = (row["deadline_at"] - EPOCH).total_seconds()
+        if at - due_at <= SWEPT_SECONDS_MAX or world.bank.was_silent(row["merchant_id"], due_at, at):
+            continue
+        found.add("no merchant waits for another", f"{attempt_id} was asked about {at - due_at:.1f} s late", attempt_id)
 
 
 def _refunds_are_over(world: World, payment_id: str) -> bool:

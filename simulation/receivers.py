@@ -39,6 +39,19 @@ class Receivers:
 
     world: World
     received: list[Received] = field(default_factory=list)
+    out_until: dict[str, float] = field(default_factory=dict)
+    """Endpoint -> when it takes something again."""
+
+    def go_out(self, chance: float, seconds: float) -> None:
+        """One of the receivers refuses everything for so long."""
+        endpoints = sorted(self.world.database.tables["webhooks"])
+        if endpoints:
+            endpoint_id = endpoints[int(chance * len(endpoints))]
+            self.out_until[endpoint_id] = self.world.scheduler.now + seconds
+            self.world.trace.note("webhook", f"{endpoint_id} refuses everything for {seconds:.1f} s")
+
+    def is_out(self, endpoint_id: str) -> bool:
+        return self.world.faults.on and self.out_until.get(endpoint_id, 0.0) > self.world.scheduler.now
 
     def take(self, prepared: Prepared, *, accepted: bool) -> None:
         body = orjson.loads(prepared.body)
@@ -88,7 +101,7 @@ class SimulatedSender(Sender):
             await asyncio.sleep(between(1.0, TIMEOUT_SECONDS))
         if faults.happens("webhook_gone"):
             return 410, None
-        refused = faults.happens("webhook_refused")
+        refused = faults.happens("webhook_refused") or receivers.is_out(prepared.due.endpoint_id)
         receivers.take(prepared, accepted=not refused)
         if faults.happens("webhook_lost"):
             await asyncio.sleep(TIMEOUT_SECONDS)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from agents.jobs.counting import GROUP as JOBS
 from domain.refund import LATE_REFUNDS_MAX
 from simulation.database import Row
 from topics.catalogue import EVENTS, PAYMENTS_DLQ
@@ -29,6 +30,15 @@ def still_open(world: World) -> Iterator[str]:
     if world.bank.turning or world.bank.pending:
         yield f"the bank has words to say: {world.bank.turning} and {sorted(world.bank.pending)}"
     yield from _uncounted(world)
+
+
+def uncommitted(world: World) -> Iterator[str]:
+    """Where a group would read again what it has done. Job counters keep their place in Redis."""
+    for name, group in world.broker.groups.items():
+        if name != JOBS:
+            for place, offset in group.uncommitted(world.broker).items():
+                where = f"{place.topic}/{place.partition}"
+                yield f"{name} has committed {where} up to {offset} of {world.broker.end(place)}"
 
 
 def _attempts(world: World) -> Iterator[str]:

@@ -17,6 +17,7 @@ from agents.payments.app import GROUP
 from agents.payments.batches import Batches
 from agents.processor.processor import Processor
 from agents.role import Context
+from agents.sweeper.slots import Slots
 from agents.sweeper.sweeper import Sweeper
 from agents.webhooks.dispatcher import Dispatcher
 from agents.webhooks.forwarder import Forwarder
@@ -49,6 +50,9 @@ CREW = (
     "api-0", "api-1", "actor-0", "actor-1", "processor-0", "sweeper-0", "jobs-0",
     "planner-0", "dispatcher-0", "dispatcher-1", "forwarder-0",
 )  # fmt: skip
+
+SLOTS_ROUTE, SLOTS_MERCHANT = 4, 2
+"""Questions under way at once: so few that a world has more."""
 
 
 @dataclass(slots=True)
@@ -148,7 +152,9 @@ async def _sweeper(app: App) -> None:
         kept = app.world.broker.commands_kept()
         return min((instant_of(message.timestamp) for message in kept), default=None)
 
-    await Sweeper(app.context(), BankClient(app.world), app.kafka, QuestionStore(app.pool()), oldest_command).run()
+    slots = Slots(route_max=SLOTS_ROUTE, merchant_max=SLOTS_MERCHANT)
+    store = QuestionStore(app.pool())
+    await Sweeper(app.context(), BankClient(app.world), app.kafka, store, oldest_command, slots).run()
 
 
 async def _jobs(app: App) -> None:

@@ -59,6 +59,8 @@ def _key(table: str, row: Row) -> Any:
 
 
 def _check(view: View, table: str, updated: tuple[str, ...], rows: list[Row]) -> None:
+    if any(isinstance(value, str) and "\0" in value for row in rows for value in row.values()):
+        raise asyncpg.CharacterNotInRepertoireError('invalid byte sequence for encoding "UTF8": 0x00')
     if updated:
         return
     keys = [_key(table, row) for row in rows]

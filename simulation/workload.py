@@ -1,8 +1,8 @@
 """What merchants do: a few clients on a few orders, keys and repeats, several requests at once. Each client remembers
 exactly what it was told. The product's own routes answer, with their own errors.
 
-Two clients share a desk, that is, a few orders, so they get in each other's way. What a client does in a turn is drawn
-from the seed, the client and the turn alone: a request that is left out disturbs no other.
+Two clients share a desk, that is, a few orders of one merchant, so they get in each other's way. What a client does in
+a turn is drawn from the seed, the client and the turn alone: a request that is left out disturbs no other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +20,7 @@ from starlette.responses import Response
 from api.access.auth import authenticated
 from api.http.errors import answer_of
 from api.routes import orders, payments, refunds
+from simulation.merchants import MERCHANTS, Merchant
 
 if TYPE_CHECKING:
     from simulation.roles import App
@@ -87,8 +88,9 @@ class Wanted:
 
 @dataclass(slots=True)
 class Desk:
-    """Orders that some clients share."""
+    """Orders of a merchant that some clients share."""
 
+    merchant: Merchant
     orders: list[Wanted] = field(default_factory=list)
     payments: list[Wanted] = field(default_factory=list)
     all: list[Wanted] = field(default_factory=list)
@@ -109,7 +111,7 @@ class Shop:
 
     async def run(self, world: World) -> None:
         count = world.plan.clients
-        self.desks = [Desk() for _ in range(-(-count // CLIENTS_A_DESK))]
+        self.desks = [Desk(MERCHANTS[number % len(MERCHANTS)]) for number in range(-(-count // CLIENTS_A_DESK))]
         async with asyncio.TaskGroup() as group:
             for client in range(count):
                 group.create_task(self._client(world, client, self.desks[client // CLIENTS_A_DESK]))
@@ -193,12 +195,14 @@ class Shop:
 
     async def _send(self, world: World, wanted: Wanted, draw: random.Random) -> Try:
         self.requests += 1
+        desk = self.desks[wanted.place[0] // CLIENTS_A_DESK]
         name = ".".join(map(str, wanted.place))
         one = Try(f"r{name}-{len(wanted.tries)}", world.scheduler.now)
         wanted.tries.append(one)
         world.trace.note("request", f"{one.request_id} {wanted}", wanted.about)
         arguments = (wanted.about,) if wanted.kind == "capture" else ()
-        await _ask(world, draw, one, "POST", wanted.body, wanted.key, lambda request: wanted.route(request, *arguments))
+        call = Call(one.request_id, desk.merchant, "POST", lambda request: wanted.route(request, *arguments))
+        await _ask(world, draw, one, replace(call, body=wanted.body, key=wanted.key))
         about = wanted.about or str(one.body.get("id", ""))
         world.trace.note("answer", f"{one.request_id} {one.said}", about)
         return one
@@ -207,22 +211,24 @@ class Shop:
         """Somebody looks at something that was promised to exist."""
         known = sorted({str(one.body["id"]) for wanted in desk.all for one in wanted.told})
         if known:
-            await self.read_one(world, draw, draw.choice(known), name)
+            await self.read_one(world, draw, desk, draw.choice(known), name)
 
-    async def read_one(self, world: World, draw: random.Random, resource_id: str, name: str) -> Try:
+    async def read_one(self, world: World, draw: random.Random, desk: Desk, resource_id: str, name: str) -> Try:
         self.requests += 1
         one = Try(name, world.scheduler.now)
         self.reads.append((resource_id, one))
-        await _ask(world, draw, one, "GET", None, None, lambda request: _read_route(request, resource_id))
+        await _ask(
+            world, draw, one, Call(name, desk.merchant, "GET", lambda request: _read_route(request, resource_id))
+        )
         world.trace.note("answer", f"{name} GET {resource_id}: {one.said}", resource_id)
         return one
 
     async def read_back(self, world: World) -> None:
         """When all is quiet: read everything that anybody was told to exist."""
         draw = random.Random(f"{world.plan.seed}/read")
-        known = sorted({str(one.body["id"]) for wanted in self.wanted for one in wanted.told})
-        for number, resource_id in enumerate(known):
-            await self.read_one(world, draw, resource_id, f"b{number}")
+        known = {str(one.body["id"]): desk for desk in self.desks for wanted in desk.all for one in wanted.told}
+        for number, resource_id in enumerate(sorted(known)):
+            await self.read_one(world, draw, known[resource_id], resource_id, f"b{number}")
 
 
 async def _read_route(request: Request, resource_id: str) -> Response:
@@ -234,21 +240,23 @@ async def _read_route(request: Request, resource_id: str) -> Response:
     return await refunds.read(request, resource_id, caller)
 
 
-async def _ask(
-    world: World,
-    draw: random.Random,
-    one: Try,
-    method: str,
-    body: dict[str, Any] | None,
-    key: str | None,
-    route: Callable[[Request], Awaitable[Response]],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An HTTP request, and the route's own function, as the application calls it."""
+
+    request_id: str
+    merchant: Merchant
+    method: str
+    route: Callable[[Request], Awaitable[Response]]
+    body: dict[str, Any] | None = None
+    key: str | None = None
+
+
+async def _ask(world: World, draw: random.Random, one: Try, call: Call) -> None:
     """One request to one of the API's workers; fills in what came back."""
     name = f"api-{draw.randrange(2)}"
     try:
-        one.status, one.body = await world.request(
-            name, lambda app: _answered(app, one.request_id, method, body, key, route)
-        )
+        one.status, one.body = await world.request(name, lambda app: _answered(app, call))
     except ConnectionRefusedError:
         one.status = 0
     except OSError:
@@ -256,40 +264,31 @@ async def _ask(
     one.answered_at = world.scheduler.now
 
 
-async def _answered(
-    app: App,
-    request_id: str,
-    method: str,
-    body: dict[str, Any] | None,
-    key: str | None,
-    route: Callable[[Request], Awaitable[Response]],
-) -> tuple[int, Any]:
-    """One request through the route's own function, as the application calls it."""
-    settings = app.world.settings
+async def _answered(app: App, call: Call) -> tuple[int, Any]:
     headers = [
         (b"content-type", b"application/json"),
-        (b"x-api-key", settings.test_api_key.encode()),
-        (b"x-api-secret", settings.test_api_secret.get_secret_value().encode()),
+        (b"x-api-key", call.merchant.key.encode()),
+        (b"x-api-secret", call.merchant.secret.encode()),
     ]
-    if key is not None:
-        headers.append((b"idempotency-key", key.encode()))
+    if call.key is not None:
+        headers.append((b"idempotency-key", call.key.encode()))
     scope = {
         "type": "http",
-        "method": method,
+        "method": call.method,
         "path": "/",
         "query_string": b"",
         "headers": headers,
         "app": app,
-        "request_id": request_id,
+        "request_id": call.request_id,
     }
-    content = b"" if body is None else orjson.dumps(body)
+    content = b"" if call.body is None else orjson.dumps(call.body)
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": content, "more_body": False}
 
     request = Request(scope, receive)
     try:
-        response = await route(request)
+        response = await call.route(request)
     except Exception as error:
         response = answer_of(request, error)
     return response.status_code, orjson.loads(response.body)

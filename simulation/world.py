@@ -12,22 +12,22 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol
 
 import simulation.deliveries
 import simulation.questions
 import simulation.statements  # registers what the database can be asked
-from runtime.secrets import hash_api_secret, seal
+import simulation.strangers
 from runtime.settings import Settings
 from simulation.bank import Bank
-from simulation.clock import EPOCH, HostClock
+from simulation.clock import HostClock
 from simulation.database import Database
 from simulation.faults import DEFAULT_FAMILIES, Faults, Planned, between, delay_seconds
 from simulation.log import Broker
+from simulation.merchants import furnish
 from simulation.receivers import Receivers
 from simulation.redis import Redis
-from simulation.rest import still_open
+from simulation.rest import still_open, uncommitted
 from simulation.roles import CREW, ROLES, App
 from simulation.scheduler import Process, Scheduler, answer, fail
 from simulation.trace import Trace
@@ -36,9 +36,6 @@ from topics.catalogue import topics
 assert simulation.deliveries and simulation.questions and simulation.statements
 DAY_SECONDS = 86_400.0
 STEPS_MAX = 2_000_000
-MERCHANT = "test_merchant"
-ENDPOINTS = (("whe_0000000000000001", "per_payment", ()), ("whe_0000000000000002", "none", ("payment.success",)))
-"""(id, ordering, events) of the merchant's webhook endpoints."""
 Place = tuple[int, int, int]
 """Client, turn, and which of the requests that it sends at once."""
 
@@ -64,7 +61,7 @@ class Plan:
     seed: int
     families: frozenset[str] = DEFAULT_FAMILIES
     all_families: bool = False
-    clients: int = 4
+    clients: int = 6
     turns: int = 12
     webhooks: bool = True
     faults: frozenset[str] | None = None
@@ -87,6 +84,8 @@ class World:
         self.draw = random.Random(f"{plan.seed}/world")
         self.patience_ms = self.draw.choice((250, 1_000, 2_000))
         """How long consumers wait at least where nothing is there."""
+        self.session_seconds = self.draw.choice((3.0, 10.0))
+        """After this silence a member's group goes on without it."""
         self.broker = Broker(self, topics(self.settings.retry_delays_seconds))
         self.database = Database(self)
         self.redis = Redis(self)
@@ -97,10 +96,12 @@ class World:
         self.crew = tuple(name for name in CREW if plan.webhooks or name.partition("-")[0] not in WEBHOOK_ROLES)
         self.closed: set[str] = set()
         self.deaths = 0
+        self.paused: set[str] = set()
+        """Names of those that ever were."""
         self.unsettled: list[str] = []
         """What was open when the wait for the end was over."""
         self._numbers = 0
-        self._furnish()
+        furnish(self.database.tables, self.settings, webhooks=plan.webhooks)
 
     def run(self, workload: Workload) -> bool:
         """Let the world take its course. True where it came to rest in the end."""
@@ -155,8 +156,8 @@ class World:
             self.scheduler.failures.append({"message": f"{process.name} ends", "exception": error})
         self.kill(process, f"ends: {error!r}")
 
-    def kill(self, process: Process, why: str) -> None:
-        """As SIGKILL; whoever watches over it starts it again."""
+    def kill(self, process: Process, why: str, *, away_seconds: float | None = None) -> None:
+        """As SIGKILL; whoever watches over it starts it again, in a moment or after `away_seconds`."""
         if not process.alive:
             return
         process.alive = False
@@ -167,15 +168,21 @@ class World:
             context.run(missed)
         for told in self.apps[process.name].told:
             self.scheduler.outside(0.001, fail, told, ConnectionResetError("the connection broke"))
-        self.scheduler.outside(0.05 + 2 * process.random.random(), self.start, process.name)
+        moment = 0.05 + 2 * process.random.random()
+        self.scheduler.outside(moment if away_seconds is None else away_seconds, self.start, process.name)
 
     def pause(self, process: Process, seconds: float) -> None:
         """As SIGSTOP: it keeps what it has, and goes on later, not knowing."""
         self.trace.note("process", f"{process.name} is paused for {seconds:.1f} s")
         process.paused = True
+        self.paused.add(process.name)
         for missed in process.on_silence:
             process.context.run(missed)
         self.scheduler.outside(seconds, self.scheduler.resume, process)
+
+    def was_disturbed(self, name: str) -> bool:
+        """Whether a process of this name ever died or was paused."""
+        return len([one for one in self.scheduler.processes if one.name == name]) != 1 or name in self.paused
 
     def exit_after(self, process: Process, seconds: float, why: str) -> None:
         """The product's exit, for a process of this world."""
@@ -223,6 +230,19 @@ class World:
             case "flush":
                 self.trace.note("redis", "is flushed")
                 self.redis.flush()
+            case "absence":
+                seconds = 3.0 + 22.0 * planned.seconds
+                self.kill(self._victim(planned.chance), f"stays away for {seconds:.1f} s", away_seconds=seconds)
+            case "eviction":
+                groups = sorted(self.broker.groups)
+                if groups:
+                    self.broker.groups[groups[int(planned.seconds * len(groups))]].evict(planned.chance)
+            case "silence":
+                self.bank.fall_silent(planned.chance, 5.0 + 25.0 * planned.seconds)
+            case "outage":
+                self.receivers.go_out(planned.chance, 5.0 + 20.0 * planned.seconds)
+            case "stranger":
+                simulation.strangers.strike(self, planned.chance, planned.seconds)
 
     def _victim(self, chance: float) -> Process:
         """Somebody who lives; an actor three times as often as anybody else."""
@@ -237,6 +257,8 @@ class World:
         for process in list(self.processes.values()):
             if process.paused:
                 self.scheduler.resume(process)
+        for name in self.crew:
+            self.start(name)
         for name in [name for name in self.processes if name.startswith("api")]:
             self.closed.add(name)  # nobody sends requests any more; its polling would only cost steps
             self.kill(self.processes[name], "is stopped")
@@ -247,7 +269,14 @@ class World:
                 return False
             await asyncio.sleep(0.5)
             quiet = 0 if next(still_open(self), None) else quiet + 1
+        await self._wait_for_commits()
         return True
+
+    async def _wait_for_commits(self) -> None:
+        """Offsets follow a moment later; a group that was put out of joint needs its session first."""
+        ends_at = self.scheduler.now + COMMITS_SECONDS_MAX
+        while next(uncommitted(self), None) and self.scheduler.now < ends_at:  # noqa: ASYNC110  # virtual time
+            await asyncio.sleep(0.5)
 
     async def _reopen(self, workload: Workload) -> None:
         """The API again, for those who come to look at what they were promised."""
@@ -281,41 +310,6 @@ class World:
                 self.start(name)
         return await self._settle()
 
-    def _furnish(self) -> None:
-        """The merchant's key and endpoints."""
-        settings, tables = self.settings, self.database.tables
-        secret_hash = hash_api_secret(settings.test_api_secret, settings.secret_key)
-        tables["api_keys"][settings.test_api_key] = {
-            "id": "apk_0000000000000001",
-            "merchant_id": MERCHANT,
-            "key": settings.test_api_key,
-            "secret_hash": secret_hash,
-            "name": "simulation",
-            "created_at": EPOCH,
-            "last_used_at": None,
-            "expires_at": None,
-            "revoked_at": None,
-        }
-        for endpoint_id, ordering, events in ENDPOINTS if self.plan.webhooks else ():
-            tables["webhooks"][endpoint_id] = {
-                "id": endpoint_id,
-                "merchant_id": MERCHANT,
-                "url": f"http://receiver/{endpoint_id}",
-                "events": list(events),
-                "ordering": ordering,
-                "active": True,
-                "disabled_reason": None,
-                "deleted_at": None,
-                "secret_sealed": SEALED,
-                "description": None,
-                "previous_secrets_sealed": None,
-                "previous_secrets_expire_at": None,
-                "headers_sealed": None,
-                "failures_in_a_row": 0,
-                "failing_since": None,
-                "created_at": EPOCH - timedelta(days=1),
-            }
-
 
 DEFECTS = (TypeError, AttributeError, LookupError, ValueError, AssertionError, NotImplementedError, NameError)
 
@@ -329,6 +323,7 @@ def defects_in(error: BaseException | None) -> list[BaseException]:
 
 SETTLE_SECONDS_MAX = 1_500.0
 """Money that came too late is tried to be given back after 1, 2, 4 and 8 minutes."""
+COMMITS_SECONDS_MAX = 30.0
 WEBHOOK_ROLES = ("planner", "dispatcher", "forwarder")
 SETTINGS = Settings(
     test_mode=True,
@@ -336,4 +331,3 @@ SETTINGS = Settings(
     payment_deadline_seconds=6,
     webhook_retry_intervals_test=(0, 1, 2, 4),
 )
-SEALED = seal("whsec_simulation", SETTINGS.secret_key)

@@ -32,7 +32,7 @@ def main() -> int:
             results.append((mutation, found))
             print(_row(mutation, found), end="", flush=True)
     table = _table(results)
-    if not asked.only:
+    if not asked.only and asked.seeds == SEEDS:
         DOCUMENT.write_text(_with_table(DOCUMENT.read_text(encoding="utf-8"), table), encoding="utf-8")
     missed = [mutation.name for mutation, found in results if found.seed is None]
     print(f"{len(results) - len(missed)} of {len(results)} found")

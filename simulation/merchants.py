@@ -1,0 +1,101 @@
+"""The merchants of a world: their API keys and their webhook endpoints, as rows that stand there from the beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from runtime.secrets import hash_api_secret, seal
+from runtime.settings import Settings
+from simulation.clock import EPOCH
+from simulation.database import Row, Tables
+
+
+class Endpoint(NamedTuple):
+    """`events`: those it wants; none named: all."""
+
+    id: str
+    ordering: str
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """Who sends requests, and who is notified."""
+
+    id: str
+    key: str
+    secret: str
+    endpoints: tuple[Endpoint, ...]
+
+
+MERCHANTS = (
+    Merchant(
+        "test_merchant",
+        "key_simulation_first",
+        "secret_simulation_first",
+        (
+            Endpoint("whe_0000000000000001", "per_payment", ()),
+            Endpoint("whe_0000000000000002", "none", ("payment.success",)),
+        ),
+    ),
+    Merchant(
+        "other_merchant",
+        "key_simulation_other",
+        "secret_simulation_other",
+        (Endpoint("whe_0000000000000003", "per_payment", ()),),
+    ),
+)
+
+
+def furnish(tables: Tables, settings: Settings, *, webhooks: bool) -> None:
+    """Write the merchants' rows."""
+    for number, merchant in enumerate(MERCHANTS, 1):
+        tables["api_keys"][merchant.key] = {
+            "id": f"apk_{number:016}",
+            "merchant_id": merchant.id,
+            "key": merchant.key,
+            "secret_hash": _hashed(merchant.secret, settings.secret_key.get_secret_value()),
+            "name": "simulation",
+            "created_at": EPOCH,
+            "last_used_at": None,
+            "expires_at": None,
+            "revoked_at": None,
+        }
+        for endpoint in merchant.endpoints if webhooks else ():
+            tables["webhooks"][endpoint.id] = _endpoint_row(merchant, endpoint, settings)
+
+
+@cache
+def _hashed(secret: str, secret_key: str) -> bytes:
+    return hash_api_secret(SecretStr(secret), SecretStr(secret_key))
+
+
+@cache
+def _sealed(secret_key: str) -> bytes:
+    return seal("whsec_simulation", SecretStr(secret_key))
+
+
+def _endpoint_row(merchant: Merchant, endpoint: Endpoint, settings: Settings) -> Row:
+    return {
+        "id": endpoint.id,
+        "merchant_id": merchant.id,
+        "url": f"http://receiver/{endpoint.id}",
+        "events": list(endpoint.events),
+        "ordering": endpoint.ordering,
+        "active": True,
+        "disabled_reason": None,
+        "deleted_at": None,
+        "secret_sealed": _sealed(settings.secret_key.get_secret_value()),
+        "description": None,
+        "previous_secrets_sealed": None,
+        "previous_secrets_expire_at": None,
+        "headers_sealed": None,
+        "failures_in_a_row": 0,
+        "failing_since": None,
+        "created_at": EPOCH - timedelta(days=1),
+    }
