@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from simulation.faults import DEFAULT_FAMILIES, FAMILIES
+from simulation.plan import Plan
 from simulation.report import Tally, command_of, history
 from simulation.search import Outcome, run, search
 from simulation.shrink import Shrinking
-from simulation.world import Plan
 
 REPORT_EVERY_SECONDS = 300.0
 BROKEN_MAX = 20

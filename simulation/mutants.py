@@ -23,8 +23,8 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simulation.plan import Plan
     from simulation.search import Outcome
-    from simulation.world import Plan
 
 ROOT = Path(__file__).parents[1]
 CHUNK = 4

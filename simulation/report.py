@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from simulation.faults import DEFAULT_FAMILIES
+from simulation.plan import Plan
 from simulation.search import Outcome, run
 from simulation.trace import Note
-from simulation.world import Plan
 
 NOTES_MAX = 220
 """A history that is longer is told for the order that was wronged alone."""

@@ -20,10 +20,11 @@ import structlog
 
 from simulation.afterwards import judge_deliveries
 from simulation.oracle import Violation, judge
+from simulation.plan import Plan
 from simulation.scheduler import EndlessError
 from simulation.trace import Note
 from simulation.workload import Shop
-from simulation.world import Plan, World
+from simulation.world import World
 
 CHUNK = 8
 """Worlds that a process is given at a time."""
@@ -54,7 +55,7 @@ class Outcome:
 
 def run(plan: Plan) -> Outcome:
     """One world, from its beginning to the judgement."""
-    world, shop = World(plan), Shop()
+    world, shop = World(plan), Shop(plan)
     try:
         with _quiet():
             settled = world.run(shop)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from simulation.plan import Plan
 from simulation.search import Outcome, run
-from simulation.world import Plan
 
 TRIES_MAX = 1_000
 """Worlds that one shrinking may run: a minute; most are small."""

@@ -11,64 +11,47 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import simulation.deliveries
 import simulation.questions
 import simulation.statements  # registers what the database can be asked
 import simulation.strangers
+from agents.payments.app import GROUP as ACTORS
 from runtime.settings import Settings
 from simulation.bank import Bank
 from simulation.clock import HostClock
 from simulation.database import Database
-from simulation.faults import DEFAULT_FAMILIES, Faults, Planned, between, delay_seconds
+from simulation.faults import Faults, Planned, between, delay_seconds
+from simulation.front import SimulatedFront
 from simulation.log import Broker
 from simulation.merchants import furnish
+from simulation.plan import Plan
 from simulation.receivers import Receivers
 from simulation.redis import Redis
 from simulation.rest import still_open, uncommitted
 from simulation.roles import CREW, ROLES, App
 from simulation.scheduler import Process, Scheduler, answer, fail
 from simulation.trace import Trace
+from simulation.workload import Front
 from topics.catalogue import topics
 
 assert simulation.deliveries and simulation.questions and simulation.statements
 DAY_SECONDS = 86_400.0
 STEPS_MAX = 2_000_000
-Place = tuple[int, int, int]
-"""Client, turn, and which of the requests that it sends at once."""
 
 
 class Workload(Protocol):
     """Who sends requests to a world."""
 
-    async def run(self, world: World) -> None:
+    async def run(self, front: Front) -> None:
         """While things go wrong."""
 
-    async def read_back(self, world: World) -> None:
+    async def read_back(self, front: Front) -> None:
         """When all is quiet."""
 
 
 Handler = Callable[[App], Awaitable[tuple[int, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that fixes a world. `faults`: names of those that may happen; `requests`: places (client, turn, place)
-    of those that are sent. None: all that the seed draws; shrinking leaves a few."""
-
-    seed: int
-    families: frozenset[str] = DEFAULT_FAMILIES
-    all_families: bool = False
-    clients: int = 6
-    turns: int = 12
-    webhooks: bool = True
-    faults: frozenset[str] | None = None
-    requests: frozenset[Place] | None = None
-    salt: int = 0
-    """Draws other delays for the same requests and faults."""
-    history: bool = False
 
 
 class World:
@@ -113,7 +96,7 @@ class World:
         seconds = self.plan.turns * 1.5
         for planned in self.faults.plan(seconds):
             self.scheduler.outside(planned.at, self._strike, planned)
-        await workload.run(self)
+        await workload.run(SimulatedFront(self))
         self.faults.on = False
         settled = await self._settle()
         await self._reopen(workload)
@@ -234,15 +217,21 @@ class World:
                 seconds = 3.0 + 22.0 * planned.seconds
                 self.kill(self._victim(planned.chance), f"stays away for {seconds:.1f} s", away_seconds=seconds)
             case "eviction":
-                groups = sorted(self.broker.groups)
-                if groups:
-                    self.broker.groups[groups[int(planned.seconds * len(groups))]].evict(planned.chance)
+                self._evict(planned)
             case "silence":
                 self.bank.fall_silent(planned.chance, 5.0 + 25.0 * planned.seconds)
             case "outage":
                 self.receivers.go_out(planned.chance, 5.0 + 20.0 * planned.seconds)
             case "stranger":
                 simulation.strangers.strike(self, planned.chance, planned.seconds)
+
+    def _evict(self, planned: Planned) -> None:
+        """A member of the actors' group as often as one of all the others."""
+        groups = sorted(self.broker.groups)
+        place = 2 * planned.seconds - 1
+        name = ACTORS if place < 0 or not groups else groups[int(place * len(groups))]
+        if name in groups:
+            self.broker.groups[name].evict(planned.chance)
 
     def _victim(self, chance: float) -> Process:
         """Somebody who lives; an actor three times as often as anybody else."""
@@ -285,7 +274,7 @@ class World:
         for name in names:
             self.start(name)
         await asyncio.sleep(0.1)
-        await workload.read_back(self)
+        await workload.read_back(SimulatedFront(self))
         for name in names:
             self.closed.add(name)
             self.kill(self.processes[name], "is stopped")

@@ -15,8 +15,9 @@ from runtime.clock import now
 from runtime.settings import Settings
 from simulation.clock import EPOCH, HostClock
 from simulation.database import Connection, Pool
+from simulation.plan import Plan
 from simulation.statements import ACCEPTED
-from simulation.world import Plan, World
+from simulation.world import World
 from store.actor import ActorStore
 from store.connections import make_pool
 from tests.contracts.database import SCENARIOS, Scenario

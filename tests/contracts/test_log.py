@@ -14,7 +14,8 @@ from runtime.clock import random_token
 from runtime.settings import Settings
 from simulation.clock import HostClock
 from simulation.kafka import ConsumerClient, ProducerClient
-from simulation.world import Plan, World
+from simulation.plan import Plan
+from simulation.world import World
 from tests.contracts.log import SCENARIOS, Scenario
 from tests.support.stack import Stack
 from topics.admin import admin_client

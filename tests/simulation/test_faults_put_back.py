@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from simulation.mutants import Mutation, MutationError, hunt, mutated
-from simulation.world import Plan
+from simulation.plan import Plan
 
 SEEDS = 2_000
 NEVER = "if False:  # put back"

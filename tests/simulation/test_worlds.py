@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from simulation.plan import Plan
 from simulation.report import command_of
 from simulation.search import search
-from simulation.world import Plan
 
 WORLDS = 200
 

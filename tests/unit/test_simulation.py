@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from simulation.faults import FAMILIES
+from simulation.plan import Plan
 from simulation.report import command_of
 from simulation.scheduler import EndlessError, Process, Scheduler
 from simulation.search import run
-from simulation.world import Plan
 
 
 def _scheduler() -> tuple[Scheduler, Process]:

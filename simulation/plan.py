@@ -1,0 +1,28 @@
+"""Everything that fixes a world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulation.faults import DEFAULT_FAMILIES
+
+Place = tuple[int, int, int]
+"""Client, turn, and which of the requests that it sends at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that fixes a world. `faults`: names of those that may happen; `requests`: places (client, turn, place)
+    of those that are sent. None: all that the seed draws; shrinking leaves a few."""
+
+    seed: int
+    families: frozenset[str] = DEFAULT_FAMILIES
+    all_families: bool = False
+    clients: int = 6
+    turns: int = 12
+    webhooks: bool = True
+    faults: frozenset[str] | None = None
+    requests: frozenset[Place] | None = None
+    salt: int = 0
+    """Draws other delays for the same requests and faults."""
+    history: bool = False
