@@ -3,19 +3,23 @@
 --seed 7                 one world; with --history told in order
 --seeds 0:2000           many worlds, on all cores
 --minutes 60             worlds from --seeds on, for so long
+--real --seed 7          no world: the clients of the seed against a running gateway
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import itertools
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
 
+from runtime.settings import load_settings
 from simulation.faults import DEFAULT_FAMILIES, FAMILIES
 from simulation.plan import Plan
+from simulation.real import run_real
 from simulation.report import Tally, command_of, history
 from simulation.search import Outcome, run, search
 from simulation.shrink import Shrinking
@@ -32,10 +36,20 @@ def main(arguments: list[str] | None = None) -> int:
     if asked.seed is not None and asked.history:
         _print(history(plan))
         return 0
+    if asked.real:
+        return _real(plan)
     if asked.replay:
         return _replay(asked, plan)
     seeds: Iterable[int] = [asked.seed] if asked.seed is not None else _seeds_of(asked)
     return _search(asked, plan, seeds)
+
+
+def _real(plan: Plan) -> int:
+    judged = asyncio.run(run_real(load_settings(), plan))
+    for violation in judged.violations:
+        print(f"broken: {violation.promise}: {violation.says}")
+    print(judged)
+    return 1 if judged.violations else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--requests", help="only these requests, client.turn.place, or none")
     parser.add_argument("--history", action="store_true", help="with --seed: what happened, in order")
     parser.add_argument("--replay", action="store_true", help="run each world twice and compare")
+    parser.add_argument("--real", action="store_true", help="the seed's clients against the gateway that runs here")
     parser.add_argument("--no-shrink", action="store_true", help="do not look for a smaller world")
     return parser
 

@@ -14,7 +14,8 @@ from aiokafka import TopicPartition
 from agents.jobs.counting import BOUNCED, DELTAS
 from domain.delivery import wants
 from simulation.database import Row
-from simulation.oracle import Findings, Violation, letters
+from simulation.oracle import letters
+from simulation.promises import Findings, Violation
 from simulation.rest import is_open
 from topics.catalogue import EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
 

@@ -21,7 +21,7 @@ FAMILIES: dict[str, dict[str, float]] = {
     "crashes": {"kill": 0.3},
     "moments": {"dies_sending": 0.004, "dies_writing": 0.004},
     "absences": {"absence": 0.12},
-    "evictions": {"eviction": 0.25},
+    "evictions": {"eviction": 0.4},
     "pauses": {"pause": 0.08},
     "stalls": {"stall": 0.25},
     "log": {"record_lost": 0.01, "ack_lost": 0.01, "append_late": 0.03, "broker_refuses": 0.05},

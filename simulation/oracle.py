@@ -3,16 +3,15 @@ log, the bank's books, and what the receivers got.
 
     judge(world, shop, settled) -> violations, each with the promise that was broken
 
-The promises about webhooks and counters are in simulation/afterwards.py.
+Promises to clients are in simulation/promises.py, those about webhooks and counters in simulation/afterwards.py.
 """
 
 from __future__ import annotations
 
 import traceback
 from collections import defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -21,8 +20,9 @@ from domain.refund import LATE_REFUNDS_MAX
 from domain.resource import resource_of
 from ops.audit.verify.fold import Book, fold
 from simulation.clock import EPOCH
+from simulation.promises import Decided, Facts, Findings, Violation, judge_clients
 from simulation.rest import uncommitted
-from simulation.workload import Shop, Try, Wanted
+from simulation.workload import Shop
 from store.rows import order_of, payment_of, refund_of
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.deadletter import home_of
@@ -31,31 +31,9 @@ from topics.envelope import encode_json
 if TYPE_CHECKING:
     from simulation.world import World
 
-LEVEL = {"CREATED": 0, "PROCESSING": 1, "PENDING": 1, "SUCCESS": 2, "FAILED": 2, "PAID": 2, "PROCESSED": 2}
-"""A resource never goes back to a lower level than somebody was told."""
-TABLES = {"order_": "orders", "pay_": "payments", "rfnd_": "refunds"}
-TOLD_LATE_SECONDS = 1.0
 SWEPT_SECONDS_MAX = 12.0
 """Between an attempt's deadline and the sweeper's first question about it. A silent bank holds a question for twice as
 long."""
-
-
-class Violation(NamedTuple):
-    """A broken promise. `about`: an order, payment or request, to find it in the history."""
-
-    promise: str
-    says: str
-    about: str
-
-
-@dataclass(slots=True)
-class Findings:
-    """What is wrong."""
-
-    violations: list[Violation] = field(default_factory=list)
-
-    def add(self, promise: str, says: str, about: str = "") -> None:
-        self.violations.append(Violation(promise, says, about))
 
 
 def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
@@ -65,8 +43,7 @@ def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
     _rows(world, books, found)
     _topic(world, found)
     _commands(world, found)
-    _answers(world, shop, found)
-    _reads(shop, found)
+    judge_clients(_facts(world), shop, found)
     _bank(world, found)
     _open(world, found)
     _strangers(world, found)
@@ -179,93 +156,27 @@ def _offsets(world: World, found: Findings) -> None:
         found.add("what was done is committed", says)
 
 
-def _answers(world: World, shop: Shop, found: Findings) -> None:
+def _facts(world: World) -> Facts:
+    """What clients' promises are judged by."""
+    tables = world.database.tables
     effects: dict[str, list[str]] = defaultdict(list)
-    for row in world.database.tables["events"].values():
+    for row in tables["events"].values():
         event = orjson.loads(row["payload"])
         effects[event["request_id"] or ""].append(event["type"])
-    commands = _sent(world)
-    for wanted in shop.wanted:
-        about = wanted.about or str(wanted.resource_id)
-        for one in wanted.tries:
-            if one.status == 500:
-                found.add("no request meets a defect", f"{one.request_id} was told {one.said}", about)
-            if one.refused and effects[one.request_id]:
-                says = f"{one.request_id} was told {one.said}; done: {effects[one.request_id]}"
-                found.add("what was refused had no effect", says, about)
-            _late_word(world, one, commands, about, found)
-        ids = {str(one.body["id"]) for one in wanted.told if one.status != 202}
-        if len(ids) > 1:
-            found.add("one key, one resource", f"{wanted.key}: {sorted(ids)}", about)
-        for one in wanted.told:
-            _promise(world, wanted, one, about, found)
-        _not_found(world, shop, wanted, commands, about, found)
-
-
-def _promise(world: World, wanted: Wanted, one: Try, about: str, found: Findings) -> None:
-    """What was answered 200 or 201 exists, and stays as far as it was."""
-    resource_id = str(one.body["id"])
-    row = world.database.tables[TABLES[resource_id.partition("_")[0] + "_"]].get(resource_id)
-    if one.status == 202 and wanted.kind != "capture":
-        return  # read_back finds it, decided or refused
-    if wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
-        says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
-        found.add("the answer is about the request", says, about)
-    if row is None:
-        found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
-    elif LEVEL[row["status"]] < LEVEL[one.body["status"]] or row["amount"] != one.body["amount"]:
-        found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
-    elif wanted.kind == "capture" and one.status == 200 and not row["captured"]:
-        found.add("every 2xx stays", f"{resource_id} was captured", about)
-
-
-def _not_found(
-    world: World, shop: Shop, wanted: Wanted, commands: dict[str, tuple[str, str]], about: str, found: Findings
-) -> None:
-    """No 404 about what somebody was told to exist before this was sent."""
-    subject = str(wanted.body.get("payment_id") or wanted.about)
-    for one in wanted.tries:
-        if one.status == 404 and _known_before(world, shop, commands, subject, one.sent_at):
-            found.add("what is known is found", f"{one.request_id} was told {one.said}: {subject}", about)
-
-
-def _known_before(world: World, shop: Shop, commands: dict[str, tuple[str, str]], resource_id: str, at: float) -> bool:
-    """Told 200 or 201; or 202, and that very request was not refused in the end."""
-    for one in (one for wanted in shop.wanted for one in wanted.told):
-        if one.body["id"] == resource_id and one.answered_at <= at:
-            decided = world.database.decisions.get(commands.get(one.request_id, ("", "")))
-            if one.status != 202 or (decided is not None and not decided[1]):
-                return True
-    return False
-
-
-def _reads(shop: Shop, found: Findings) -> None:
-    """A later GET of what was promised never answers 404."""
-    for resource_id, one in shop.reads:
-        if one.status == 500:
-            found.add("no request meets a defect", f"{one.request_id} was told {one.said}", resource_id)
-        if one.status == 404:
-            found.add("what was promised is found", f"{one.request_id} GET {resource_id}: {one.said}", resource_id)
-
-
-def _sent(world: World) -> dict[str, tuple[str, str]]:
-    """Request id -> (command id, nonce), as they stand on the log."""
-    found = {}
+    sent = {}
     for message in world.broker.of_topic(COMMANDS):
         command = orjson.loads(message.value or b"{}")
-        found[command["request_id"] or ""] = (command["id"], command.get("nonce", ""))
-    return found
-
-
-def _late_word(world: World, one: Try, commands: dict[str, tuple[str, str]], about: str, found: Findings) -> None:
-    """`202` or `409` although the request had been refused long before, while nothing kept the API from knowing."""
-    if one.status not in (202, 409) or {"pauses", "stalls", "database"} & set(world.faults.families):
-        return
-    decided = world.database.decisions.get(commands.get(one.request_id, ("", "")))
-    if decided is not None and decided[1]:
-        ago = one.answered_at - (decided[0] - EPOCH).total_seconds()
-        if ago > TOLD_LATE_SECONDS:
-            found.add("a refusal is told", f"{one.request_id} was told {one.status} {ago:.1f} s after it", about)
+        sent[command["request_id"] or ""] = (command["id"], command.get("nonce", ""))
+    return Facts(
+        rows=tables["orders"] | tables["payments"] | tables["refunds"],
+        effects=effects,
+        sent=sent,
+        decisions={
+            request: Decided((at - EPOCH).total_seconds(), refused)
+            for request, (at, refused) in world.database.decisions.items()
+        },
+        prompt=not {"pauses", "stalls", "database", "hanging"} & set(world.faults.families),
+    )
 
 
 def _bank(world: World, found: Findings) -> None:

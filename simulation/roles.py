@@ -51,6 +51,7 @@ CREW = (
     "planner-0", "dispatcher-0", "dispatcher-1", "forwarder-0",
 )  # fmt: skip
 
+RETURN_REST_SECONDS = 4.0
 SLOTS_ROUTE, SLOTS_MERCHANT = 4, 2
 """Questions under way at once: so few that a world has more."""
 
@@ -149,12 +150,18 @@ async def _processor(app: App) -> None:
 
 async def _sweeper(app: App) -> None:
     async def oldest_command() -> datetime | None:
-        kept = app.world.broker.commands_kept()
+        kept = app.world.broker.kept(COMMANDS)
         return min((instant_of(message.timestamp) for message in kept), default=None)
 
-    slots = Slots(route_max=SLOTS_ROUTE, merchant_max=SLOTS_MERCHANT)
-    store = QuestionStore(app.pool())
-    await Sweeper(app.context(), BankClient(app.world), app.kafka, store, oldest_command, slots).run()
+    await Sweeper(
+        app.context(),
+        BankClient(app.world),
+        app.kafka,
+        QuestionStore(app.pool()),
+        oldest_command,
+        slots=Slots(route_max=SLOTS_ROUTE, merchant_max=SLOTS_MERCHANT),
+        return_rest_seconds=RETURN_REST_SECONDS,
+    ).run()
 
 
 async def _jobs(app: App) -> None:

@@ -19,8 +19,9 @@ from itertools import islice
 import structlog
 
 from simulation.afterwards import judge_deliveries
-from simulation.oracle import Violation, judge
+from simulation.oracle import judge
 from simulation.plan import Plan
+from simulation.promises import Violation
 from simulation.scheduler import EndlessError
 from simulation.trace import Note
 from simulation.workload import Shop

@@ -310,8 +310,8 @@ def defects_in(error: BaseException | None) -> list[BaseException]:
     return [error] if isinstance(error, DEFECTS) else []
 
 
-SETTLE_SECONDS_MAX = 1_500.0
-"""Money that came too late is tried to be given back after 1, 2, 4 and 8 minutes."""
+SETTLE_SECONDS_MAX = 300.0
+"""The last try to give money back comes a minute after the first; a silence of the bank may have come before it."""
 COMMITS_SECONDS_MAX = 30.0
 WEBHOOK_ROLES = ("planner", "dispatcher", "forwarder")
 SETTINGS = Settings(

@@ -44,6 +44,7 @@ PUBLISHED_MAX = 500
 PUBLISH_TIMEOUT_SECONDS = 45
 PRUNE_EVERY_SECONDS = 3_600.0
 RETURN_REST_SECONDS = 60.0
+"""After the bank's first refusal to take money back; twice as long after each further one."""
 DRAIN_SECONDS = 5.0
 
 SWEPT = Counter("gateway_swept", "Overdue attempts about which the bank answered", ["kind"])
@@ -73,7 +74,9 @@ class Sweeper:
         kafka: Kafka,
         store: QuestionStore,
         oldest_command: OldestCommand,
+        *,
         slots: Slots | None = None,
+        return_rest_seconds: float = RETURN_REST_SECONDS,
     ) -> None:
         self._context = context
         self._settings = context.settings
@@ -83,6 +86,7 @@ class Sweeper:
         self._clock = context.clock
         self._producer = kafka.producer()
         self._slots = Slots() if slots is None else slots
+        self._return_rest_seconds = return_rest_seconds
         self._waiting: list[Question] = []
         self._room = asyncio.Event()
         self._asked: asyncio.Queue[Asked] = asyncio.Queue()
@@ -116,7 +120,7 @@ class Sweeper:
         await self._pause()
 
     async def _look(self) -> None:
-        self._waiting = await self._store.due(rest_seconds=RETURN_REST_SECONDS, limit=DUE_MAX)
+        self._waiting = await self._store.due(rest_seconds=self._return_rest_seconds, limit=DUE_MAX)
         for kind, count in (await self._store.count_overdue()).items():
             OVERDUE.labels(kind).set(count)
         await self._store.forget_closed()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from domain.outcome import Outcome
 from domain.payment import PaymentStatus, SettlePayment
 from domain.question import Kind, Question
 from domain.signature import Secrets
-from store.actor import ActorStore, ConflictError, Inbox
+from store.actor import ActorStore, ConflictError, Inbox, UnwritableError
 from store.commands import find_accepted, find_decided
 from store.promises import Promise, find_promise, make_promise, promised_resource
 from store.questions import QuestionStore
@@ -142,6 +142,17 @@ async def a_batch_is_written_wholly_or_not_at_all(side: Side) -> None:
         await desk.store.write(stale.batch)
     assert await desk.order(other.envelope.key) is None
     assert not (await desk.inbox((other.envelope.id, ""))).accepted
+
+
+async def a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written(side: Side) -> None:
+    desk = _desk(side)
+    good = desk.asked(order_command(fresh(ORDER)))
+    bad = desk.asked(replace(order_command(fresh(ORDER)), receipt="\0"))
+    with pytest.raises(UnwritableError):
+        await desk.decide(good, bad)
+    assert await desk.order(good.envelope.key) is None
+    await desk.decide(good)
+    assert await desk.order(good.envelope.key) is not None
 
 
 async def two_owners_cannot_write_the_same_sequence(side: Side) -> None:
@@ -399,6 +410,7 @@ Scenario = Callable[[Side], Awaitable[None]]
 SCENARIOS: tuple[Scenario, ...] = (
     state_is_what_was_written_last,
     a_batch_is_written_wholly_or_not_at_all,
+    a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written,
     two_owners_cannot_write_the_same_sequence,
     a_request_has_a_refusal_of_its_own,
     a_command_has_one_acceptance,

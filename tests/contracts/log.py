@@ -86,6 +86,16 @@ async def a_single_record_is_acked_and_read(side: Side) -> None:
     await consumer.stop()
 
 
+async def null_values_and_headers_arrive_as_they_were_written(side: Side) -> None:
+    strange = Record(side.topic, 0, b"\xff", None, [("n", None), ("n", b"\xfe")])
+    await _publish(side, strange, *_records(side, 0, 1))
+    consumer = await _member(side, "a")
+    first, second = await _read(consumer, 2)
+    assert (first.key, first.value, list(first.headers)) == (b"\xff", None, [("n", None), ("n", b"\xfe")])
+    assert second.value == b"0/0"
+    await consumer.stop()
+
+
 async def what_was_committed_is_not_read_again_and_the_rest_is(side: Side) -> None:
     await _publish(side, *_records(side, 0, 10))
     first = await _member(side, "a")
@@ -141,6 +151,7 @@ Scenario = Callable[[Side], Awaitable[None]]
 SCENARIOS: tuple[Scenario, ...] = (
     records_of_a_partition_are_read_in_the_order_they_were_published,
     a_single_record_is_acked_and_read,
+    null_values_and_headers_arrive_as_they_were_written,
     what_was_committed_is_not_read_again_and_the_rest_is,
     a_group_of_its_own_reads_from_the_beginning,
     every_partition_has_one_owner_among_the_members,

@@ -1,0 +1,158 @@
+"""What clients were promised, judged by what they were told and what is true in the end. Nothing here knows whether the
+gateway was simulated.
+
+    what was answered 2xx exists, stays, and is found by a later GET
+    what was refused had no effect
+    one Idempotency-Key is one resource; an answer is about the request that got it
+    an order is paid once, and never more goes back than was paid
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from simulation.workload import Shop, Try, Wanted
+
+LEVEL = {"CREATED": 0, "PROCESSING": 1, "PENDING": 1, "SUCCESS": 2, "FAILED": 2, "PAID": 2, "PROCESSED": 2}
+"""A resource never goes back to a lower level than somebody was told."""
+TOLD_LATE_SECONDS = 1.0
+Request = tuple[str, str]
+"""Command id and nonce."""
+
+
+class Violation(NamedTuple):
+    """A broken promise. `about`: an order, payment or request, to find it in the history."""
+
+    promise: str
+    says: str
+    about: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is wrong."""
+
+    violations: list[Violation] = field(default_factory=list)
+
+    def add(self, promise: str, says: str, about: str = "") -> None:
+        self.violations.append(Violation(promise, says, about))
+
+
+class Decided(NamedTuple):
+    """When a request was decided, in seconds of the clients' clock, and whether it was refused."""
+
+    at: float
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is true in the end.
+
+    `rows`: orders, payments and refunds by id. `effects`: request id -> types of the events that it caused. `sent` and
+    `decisions`: request id -> its place in the inbox, and what was decided there, as far as that is known.
+    `prompt`: nothing kept the API from knowing at once what was decided.
+    """
+
+    rows: Mapping[str, Mapping[str, Any]]
+    effects: Mapping[str, Sequence[str]]
+    sent: Mapping[str, Request] = field(default_factory=dict)
+    decisions: Mapping[Request, Decided] = field(default_factory=dict)
+    prompt: bool = False
+
+    def decision(self, request_id: str) -> Decided | None:
+        return self.decisions.get(self.sent.get(request_id, ("", "")))
+
+
+def judge_clients(facts: Facts, shop: Shop, found: Findings) -> None:
+    """Add every promise to a client that was broken."""
+    for wanted in shop.wanted:
+        about = wanted.about or str(wanted.resource_id)
+        for one in wanted.tries:
+            _try(facts, one, about, found)
+        ids = {str(one.body["id"]) for one in wanted.told if one.status != 202}
+        if len(ids) > 1:
+            found.add("one key, one resource", f"{wanted.key}: {sorted(ids)}", about)
+        for one in wanted.told:
+            _promise(facts, wanted, one, about, found)
+        _not_found(facts, shop, wanted, about, found)
+    _reads(shop, found)
+
+
+def judge_money(facts: Facts, found: Findings) -> None:
+    """By the rows alone: for a gateway whose bank's books cannot be seen."""
+    paid: dict[str, list[str]] = defaultdict(list)
+    returned: dict[str, int] = defaultdict(int)
+    for resource_id, row in facts.rows.items():
+        if resource_id.startswith("pay_") and row["status"] == "SUCCESS":
+            paid[row["order_id"]].append(resource_id)
+        if resource_id.startswith("rfnd_") and row["status"] != "FAILED":
+            returned[row["payment_id"]] += row["amount"]
+    for order_id, ids in paid.items():
+        if len(ids) > 1:
+            found.add("one success an order", " ".join(ids), order_id)
+    for payment_id, amount in returned.items():
+        payment = facts.rows[payment_id]
+        if amount > payment["amount"] + payment["amount_owed"]:
+            found.add("never more back than paid", f"{payment_id}: {amount} of {payment['amount']}", payment_id)
+
+
+def _try(facts: Facts, one: Try, about: str, found: Findings) -> None:
+    if one.status == 500:
+        found.add("no request meets a defect", f"{one.request_id} was told {one.said}", about)
+    effects = facts.effects.get(one.request_id, ())
+    if one.refused and effects:
+        says = f"{one.request_id} was told {one.said}; done: {effects}"
+        found.add("what was refused had no effect", says, about)
+    decided = facts.decision(one.request_id)
+    if facts.prompt and one.status in (202, 409) and decided is not None and decided.refused:
+        ago = one.answered_at - decided.at
+        if ago > TOLD_LATE_SECONDS:
+            found.add("a refusal is told", f"{one.request_id} was told {one.status} {ago:.1f} s after it", about)
+
+
+def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings) -> None:
+    """What was answered 200 or 201 exists, and stays as far as it was."""
+    resource_id = str(one.body["id"])
+    row = facts.rows.get(resource_id)
+    if one.status == 202 and wanted.kind != "capture":
+        return  # reading back finds it, decided or refused
+    if wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
+        says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
+        found.add("the answer is about the request", says, about)
+    if row is None:
+        found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
+    elif LEVEL[row["status"]] < LEVEL[one.body["status"]] or row["amount"] != one.body["amount"]:
+        found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
+    elif wanted.kind == "capture" and one.status == 200 and not row["captured"]:
+        found.add("every 2xx stays", f"{resource_id} was captured", about)
+
+
+def _not_found(facts: Facts, shop: Shop, wanted: Wanted, about: str, found: Findings) -> None:
+    """No 404 about what somebody was told to exist before this was sent."""
+    subject = str(wanted.body.get("payment_id") or wanted.about)
+    for one in wanted.tries:
+        if one.status == 404 and _known_before(facts, shop, subject, one.sent_at):
+            found.add("what is known is found", f"{one.request_id} was told {one.said}: {subject}", about)
+
+
+def _known_before(facts: Facts, shop: Shop, resource_id: str, at: float) -> bool:
+    """Told 200 or 201; or 202, and that very request was not refused in the end."""
+    for one in (one for wanted in shop.wanted for one in wanted.told):
+        if one.body["id"] == resource_id and one.answered_at <= at:
+            decided = facts.decision(one.request_id)
+            if one.status != 202 or (decided is not None and not decided.refused):
+                return True
+    return False
+
+
+def _reads(shop: Shop, found: Findings) -> None:
+    """A later GET of what was promised never answers 404."""
+    for resource_id, one in shop.reads:
+        if one.status == 500:
+            found.add("no request meets a defect", f"{one.request_id} was told {one.said}", resource_id)
+        if one.status == 404:
+            found.add("what was promised is found", f"{one.request_id} GET {resource_id}: {one.said}", resource_id)
