@@ -38,7 +38,8 @@ from topics.catalogue import topics
 
 assert simulation.deliveries and simulation.questions and simulation.statements
 DAY_SECONDS = 86_400.0
-STEPS_MAX = 2_000_000
+STEPS_MAX = 300_000
+"""Several times what the longest worlds take."""
 
 
 class Workload(Protocol):

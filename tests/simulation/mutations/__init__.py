@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulation.mutants import Mutation, hunt
-from simulation.world import Plan
+from simulation.plan import Plan
 
 FOLDER = Path(__file__).parent
 SEEDS = 2_000

@@ -1,6 +1,6 @@
 """`python -m tests.simulation.mutations`: search for every mutation, and put the table into docs/SIMULATION.md.
 
---only TEXT              mutations whose name holds it; the document stays as it is
+--only TEXT              mutations whose name holds it; the rows of the others stay as they are
 --seeds 2000             worlds for each
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from tests.simulation.mutations import SEEDS, Described, Found, find, mutations
@@ -31,16 +30,11 @@ def main() -> int:
             found = find(mutation, seeds=asked.seeds, processes=asked.processes)
             results.append((mutation, found))
             print(_row(mutation, found), end="", flush=True)
-    table = _table(results)
-    if not asked.only and asked.seeds == SEEDS:
-        DOCUMENT.write_text(_with_table(DOCUMENT.read_text(encoding="utf-8"), table), encoding="utf-8")
+            text = DOCUMENT.read_text(encoding="utf-8")
+            DOCUMENT.write_text(_with_row(text, mutation, _row(mutation, found)), encoding="utf-8")
     missed = [mutation.name for mutation, found in results if found.seed is None]
     print(f"{len(results) - len(missed)} of {len(results)} found")
     return 1 if missed else 0
-
-
-def _table(results: Iterable[tuple[Described, Found]]) -> str:
-    return HEAD + "".join(_row(mutation, found) for mutation, found in results)
 
 
 def _row(mutation: Described, found: Found) -> str:
@@ -48,11 +42,15 @@ def _row(mutation: Described, found: Found) -> str:
     return f"| {mutation.name} | `{mutation.change.file}` | {seed} | {found.promise} | {found.seconds:.0f} |\n"
 
 
-def _with_table(text: str, table: str) -> str:
+def _with_row(text: str, searched: Described, row: str) -> str:
+    """The document with this row, in the order of the mutations; rows of mutations that are gone are left out."""
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    table, end, after = rest.partition(END)
     assert begin and end, f"{DOCUMENT.name} has no place for the table"
-    return f"{before}{begin}{table}{end}{after}"
+    rows = {line.split(" | ")[0].removeprefix("| "): f"{line}\n" for line in table.splitlines()[2:]}
+    rows[searched.name] = row
+    kept = (rows[mutation.name] for mutation in mutations() if mutation.name in rows)
+    return f"{before}{begin}{HEAD}{''.join(kept)}{end}{after}"
 
 
 if __name__ == "__main__":
