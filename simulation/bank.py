@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SILENCE_SECONDS = 3.0
 HANGS_SECONDS = 25.0
 """How long a request hangs at a silent bank; below what the sweeper grants a question."""
+UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
 TURNS_AGAIN_SHARE = 0.25
@@ -84,7 +85,7 @@ class Bank:
     """Attempts that will turn and have not yet."""
     silences: list[Silence] = field(default_factory=list)
     swept_at: dict[str, float] = field(default_factory=dict)
-    """When a sweeper first queried an attempt."""
+    """When a sweeper first asked about an attempt that was undecided."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def book(self, attempt_id: str, amount: int, of_attempt: str | None) -> Entry:
@@ -139,8 +140,16 @@ class Bank:
         return next((one for one in self.silences if one.until > now and one.covers(merchant_id)), None)
 
     def was_silent(self, merchant_id: str, since: float, until: float) -> bool:
-        """Whether there was a silence about this merchant's attempts between the two."""
-        return any(one.covers(merchant_id) and one.since <= until and one.until >= since for one in self.silences)
+        """Whether there was a silence about this merchant's attempts between the two, or one's requests still hung."""
+        silences = [one for one in self.silences if one.covers(merchant_id)]
+        return any(one.since <= until and one.until + HANGS_SECONDS >= since for one in silences)
+
+    def note_question(self, attempt_id: str) -> None:
+        """A sweeper asks about an attempt; money that is to go back a second time is another matter."""
+        tables = self.world.database.tables
+        row = tables["payments"].get(attempt_id) or tables["refunds"].get(attempt_id)
+        if row is not None and row["status"] in UNDECIDED:
+            self.swept_at.setdefault(attempt_id, self.world.scheduler.now)
 
     def notify(self, entry: Entry) -> None:
         self.pending[entry.attempt_id] = answer_of(entry)
@@ -205,7 +214,7 @@ class BankClient:
         self._bank.queried.add(_asker(attempt_id))
         self._bank.unanswered.discard(_asker(attempt_id))
         if PROCESS.get().name.startswith("sweeper"):
-            self._bank.swept_at.setdefault(attempt_id, self._world.scheduler.now)
+            self._bank.note_question(attempt_id)
         await self._be_silent(attempt_id)
         await asyncio.sleep(between(0.005, 0.05))
         if self._world.faults.happens("bank_silent"):

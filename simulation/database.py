@@ -110,12 +110,13 @@ def _with_text(run: Statement, text: str, view: View, *arguments: Any) -> Rows:
 class View:
     """The tables as a statement sees and changes them. `now`: the server's clock."""
 
-    __slots__ = ("decisions", "now", "tables")
+    __slots__ = ("born", "decisions", "now", "tables")
 
-    def __init__(self, tables: Tables, now: datetime, decisions: Decisions) -> None:
+    def __init__(self, tables: Tables, now: datetime, decisions: Decisions, born: dict[str, datetime]) -> None:
         self.tables = tables
         self.now = now
         self.decisions = decisions
+        self.born = born
 
     def __getitem__(self, table: str) -> Table:
         return self.tables[table]
@@ -151,13 +152,15 @@ class Database:
         """Requests that came to a locked domain."""
         self.decisions: Decisions = {}
         """Every decision that was ever written, also those that no table holds any more."""
+        self.born: dict[str, datetime] = {}
+        """When a payment or refund came into its table."""
 
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=self.world.scheduler.now)
 
     def run(self, text: str, arguments: Sequence[Any], tables: Tables | None = None) -> Rows:
         """Take effect now."""
-        view = View(self.tables if tables is None else tables, self.now(), self.decisions)
+        view = View(self.tables if tables is None else tables, self.now(), self.decisions, self.born)
         return registered(text).run(view, *arguments)
 
     async def ask(self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float) -> Any:

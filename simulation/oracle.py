@@ -230,7 +230,7 @@ def _fairness(world: World, found: Findings) -> None:
     tables = world.database.tables
     for attempt_id, at in world.bank.swept_at.items():
         row = tables["payments"].get(attempt_id) or tables["refunds"][attempt_id]
-        due_at = (row["deadline_at"] - EPOCH).total_seconds()
+        due_at = (max(row["deadline_at"], world.database.born[attempt_id]) - EPOCH).total_seconds()
         if at - due_at <= SWEPT_SECONDS_MAX or world.bank.was_silent(row["merchant_id"], due_at, at):
             continue
         found.add("no merchant waits for another", f"{attempt_id} was asked about {at - due_at:.1f} s late", attempt_id)

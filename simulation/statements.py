@@ -87,6 +87,8 @@ def _put(view: View, table: str, row: Row, updated: tuple[str, ...]) -> None:
     if before is not None:
         view[table][key] = before | {name: row[name] for name in updated}
         return
+    if table in ("payments", "refunds"):
+        view.born[key] = view.now
     if table == "commands":
         row["decided_at"] = view.now
         view.decisions[key] = (view.now, row["rejected"])
