@@ -64,8 +64,10 @@ class Handle:
     ) -> None:
         self.callback = callback
         self.arguments = arguments
-        self.context = contextvars.copy_context() if context is None else context
-        self.process: Process = self.context[PROCESS]
+        if context is None:
+            context = contextvars.copy_context()
+        self.context = context
+        self.process: Process = context[PROCESS]
         self.dropped = False
         self.when = when
 
@@ -161,10 +163,7 @@ class Scheduler(asyncio.AbstractEventLoop):
         asyncio._set_running_loop(self)
         try:
             task = self.spawn(self.outer, main)
-            while not task.done():
-                self._turn()
-                if self.steps > steps_max:
-                    raise EndlessError(f"not done after {steps_max} steps")
+            self._turn_until(task, steps_max)
             return task.result()
         finally:
             self._dispose()
@@ -172,11 +171,14 @@ class Scheduler(asyncio.AbstractEventLoop):
             if collecting:
                 gc.enable()
 
-    def _turn(self) -> None:
-        if not self._ready:
-            self._advance()
+    def _turn_until(self, task: asyncio.Task[Any], steps_max: int) -> None:
+        """What is ready, then the next timer, and so on; every callback of a world passes here."""
         ready = self._ready
-        while ready:
+        while True:
+            if not ready:
+                if task.done():
+                    return
+                self._advance()
             handle = ready.popleft()
             process = handle.process
             if handle.dropped or not process.alive:
@@ -187,6 +189,8 @@ class Scheduler(asyncio.AbstractEventLoop):
             self.steps += 1
             self.now += STEP_SECONDS
             handle.context.run(handle.callback, *handle.arguments)
+            if self.steps > steps_max:
+                raise EndlessError(f"not done after {steps_max} steps")
 
     def _advance(self) -> None:
         """To the next timer that is still wanted."""

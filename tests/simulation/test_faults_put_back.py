@@ -167,7 +167,7 @@ FAULTS = (
 )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_that_is_put_back_is_found(fault: Fault) -> None:
     found = hunt(fault.mutations, range(SEEDS), fault.plan, promises=fault.promises)

@@ -10,7 +10,7 @@ from tests.simulation.mutations import SEEDS, Described, find, mutations
 FAST = [one for one in mutations() if one.fast]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("mutation", FAST, ids=lambda one: one.name)
 def test_a_mutation_is_found(mutation: Described) -> None:
     assert find(mutation).seed is not None, f"none of {SEEDS} worlds broke a promise"

@@ -14,7 +14,7 @@ from simulation.search import search
 WORLDS = 200
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_two_hundred_worlds_keep_every_promise() -> None:
     broken = []
     accepted = faults = deaths = 0
