@@ -131,9 +131,9 @@ class Bank:
         self.world.trace.note("bank", f"is silent about {about} for {seconds:.1f} s; {manner}")
 
     def silence_about(self, attempt_id: str) -> Silence | None:
-        """The silence that lies over this attempt now."""
+        """The silence that lies over this attempt now; one that has begun outlasts the other faults."""
         now, tables = self.world.scheduler.now, self.world.database.tables
-        if not self.silences or not self.world.faults.on:
+        if not self.silences:
             return None
         row = tables["payments"].get(attempt_id) or tables["refunds"].get(attempt_id)
         merchant_id = "" if row is None else row["merchant_id"]

@@ -51,7 +51,8 @@ class Receivers:
             self.world.trace.note("webhook", f"{endpoint_id} refuses everything for {seconds:.1f} s")
 
     def is_out(self, endpoint_id: str) -> bool:
-        return self.world.faults.on and self.out_until.get(endpoint_id, 0.0) > self.world.scheduler.now
+        """Also after the other faults have ended: a delivery is given up only after some time."""
+        return self.out_until.get(endpoint_id, 0.0) > self.world.scheduler.now
 
     def take(self, prepared: Prepared, *, accepted: bool) -> None:
         body = orjson.loads(prepared.body)
