@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 SILENCE_SECONDS = 3.0
+Asker = tuple[str, int, str]
+"""Process, task, attempt id."""
 HANGS_SECONDS = 25.0
 """How long a request hangs at a silent bank; below what the sweeper grants a question."""
 UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
@@ -75,9 +77,9 @@ class Bank:
     world: World
     books: dict[str, Entry] = field(default_factory=dict)
     pending: dict[str, BankAnswer] = field(default_factory=dict)
-    queried: set[tuple[str, int, str]] = field(default_factory=set)
-    """Who has queried what: (process, incarnation, attempt id)."""
-    unanswered: set[tuple[str, int, str]] = field(default_factory=set)
+    queried: set[Asker] = field(default_factory=set)
+    """Who has queried what."""
+    unanswered: set[Asker] = field(default_factory=set)
     """Who has asked for what, got no answer, and has not queried it since."""
     asked_blindly: list[str] = field(default_factory=list)
     """Attempts that a process asked for although it had to query them first."""
@@ -249,9 +251,9 @@ class BankClient:
             del self._bank.pending[answer.attempt_id]
 
 
-def _asker(attempt_id: str) -> tuple[str, int, str]:
-    process = PROCESS.get()
-    return process.name, process.number, attempt_id
+def _asker(attempt_id: str) -> Asker:
+    """Of two tasks of a process that carry out one attempt, each queries for itself. Tasks live as long as a world."""
+    return PROCESS.get().name, id(asyncio.current_task()), attempt_id
 
 
 def answer_of(entry: Entry) -> BankAnswer:

@@ -52,8 +52,8 @@ CREW = (
 )  # fmt: skip
 
 RETURN_REST_SECONDS = 4.0
-SLOTS_ROUTE, SLOTS_MERCHANT = 4, 2
-"""Questions under way at once: so few that a world has more."""
+SLOTS_ROUTE, SLOTS_MERCHANT = 2, 1
+"""Questions under way at once: so few that one merchant's would fill the route."""
 
 
 @dataclass(slots=True)

@@ -216,7 +216,7 @@ class World:
                 self.redis.flush()
             case "absence":
                 seconds = 3.0 + 22.0 * planned.seconds
-                self.kill(self._victim(planned.chance), f"stays away for {seconds:.1f} s", away_seconds=seconds)
+                self.kill(self._absent(planned.chance), f"stays away for {seconds:.1f} s", away_seconds=seconds)
             case "eviction":
                 self._evict(planned)
             case "silence":
@@ -225,6 +225,10 @@ class World:
                 self.receivers.go_out(planned.chance, 5.0 + 20.0 * planned.seconds)
             case "stranger":
                 simulation.strangers.strike(self, planned.chance, planned.seconds)
+
+    def _absent(self, chance: float) -> Process:
+        """The processor every third time: then the sweeper must ask about everything."""
+        return self.processes["processor-0"] if chance < 1 / 3 else self._victim((3 * chance - 1) / 2)
 
     def _evict(self, planned: Planned) -> None:
         """A member of the actors' group as often as one of all the others."""
