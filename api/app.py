@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 
+from api.access.client_address import TrustedProxies, parse_networks
 from api.access.own_pages import own_origins
 from api.edge import Edge
 from api.http.errors import BROKEN_SURROUNDINGS, ApiError, on_error
@@ -46,6 +47,7 @@ class Application(FastAPI):
             hot,
             own_origins(settings),
             answer_seconds=settings.decision_timeout_ms / 1000 + ANSWER_SECONDS_BEYOND_DECISION,
+            proxies=TrustedProxies(parse_networks(settings.trusted_proxies)),
         )
 
 

@@ -1,6 +1,6 @@
-"""The outermost layer of every request: its id, its headers, its measure, and the last net under a defect of ours.
+"""The outermost layer of every request: client, id, headers, measure, and the last net under a defect of ours.
 
-    request ─► id ─► CORS ─► a hot route directly, or the application ─► headers ─► answer
+    request ─► client ─► id ─► CORS ─► a hot route directly, or the application ─► headers ─► answer
                                         └─ raises ─► 500 envelope, the trace in our log only
 
 Pure ASGI and small: it runs for every request.
@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access.client_address import TrustedProxies
+from api.access.limits import STANDING, standing_headers
 from api.access.origins import cors_headers
 from api.http.errors import ApiError, answer_of, bad_request
 from api.process.metrics import request_seconds
@@ -54,17 +56,26 @@ class Edge:
     """
 
     def __init__(
-        self, app: ASGIApp, hot: Mapping[tuple[str, str], Handler], own_origins: frozenset[str], answer_seconds: float
+        self,
+        app: ASGIApp,
+        hot: Mapping[tuple[str, str], Handler],
+        own_origins: frozenset[str],
+        answer_seconds: float,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._app = app
         self._hot = hot
         self._own_origins = own_origins
         self._answer_seconds = answer_seconds
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._proxies and scope["client"]:
+            peer, port = scope["client"]
+            scope["client"] = (self._proxies.client_of(peer, scope["headers"]), port)
         answer = _Answer(scope, send, self._own_origins)
         try:
             if answer.preflight:
@@ -125,6 +136,8 @@ class _Answer:
                 if extra[0] not in given:
                     headers.append(extra)
             headers.append(VARIES)
+            if STANDING in self._scope:
+                headers.extend(standing_headers(self._scope[STANDING]))
             if self._origin:
                 headers.extend(self._cors(self._origin))
         await self._send(message)

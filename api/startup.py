@@ -11,6 +11,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from agents.bank import make_bank
+from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
 from api.process.bus import CommandBus
 from api.process.keys import KeyCache
@@ -69,6 +70,7 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
             log_places=LogPlaces(settings),
             own_origins=own_origins(settings),
             keys=keys,
+            limiter=Limiter(client),
             bank=make_bank(settings),
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=services.health)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 import sys
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -102,6 +103,13 @@ class Settings(BaseSettings):
     rate_limit_public_per_minute: int = Field(6_000, ge=0)
     """For each client address and public route group; 0: no limit."""
     rate_limit_login_per_minute: int = Field(10, ge=0)
+    """For each e-mail address and client address; ten times as many for a client address, three times for an e-mail."""
+    rate_limit_merchant_per_minute: int = Field(120_000, ge=0)
+    """Requests of one merchant, a sixth of them at once; 0: no limit."""
+    rate_limit_lookups_per_minute: int = Field(12_000, ge=0)
+    """Lists, searches, exports and analytics of one merchant, a sixth of them at once; 0: no limit."""
+    trusted_proxies: str = ""
+    """Addresses and CIDR blocks, `10.0.0.0/8,192.0.2.7`, of proxies whose X-Forwarded-For is believed; empty: none."""
 
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -129,6 +137,16 @@ class Settings(BaseSettings):
         if not all(0 <= delay <= RETRY_DELAY_SECONDS_MAX for delay in delays) or len(delays) > 50:
             raise ValueError(f"must hold at most 50 delays of 0 to {RETRY_DELAY_SECONDS_MAX} seconds")
         return delays
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxy_networks(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"must hold addresses or CIDR blocks such as 10.0.0.0/8 ({error})") from None
+        return value
 
     @field_validator("webhook_proxy_url")
     @classmethod

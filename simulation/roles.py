@@ -22,6 +22,7 @@ from agents.sweeper.sweeper import Sweeper
 from agents.webhooks.dispatcher import Dispatcher
 from agents.webhooks.forwarder import Forwarder
 from agents.webhooks.planner import Planner
+from api.access.limiter import Limiter
 from api.process.bus import CommandBus
 from api.process.keys import KeyCache
 from api.process.services import Services
@@ -119,6 +120,7 @@ async def _api(app: App) -> None:
         fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
         own_origins=frozenset(),
         keys=KeyCache(settings, pool, app.clock),
+        limiter=Limiter(redis),
         clock=app.clock,
         ids=app.ids,
     )

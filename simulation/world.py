@@ -322,6 +322,8 @@ WEBHOOK_ROLES = ("planner", "dispatcher", "forwarder")
 SETTINGS = Settings(
     test_mode=True,
     topic_partitions=2,
+    rate_limit_merchant_per_minute=0,
+    rate_limit_lookups_per_minute=0,
     payment_deadline_seconds=6,
     webhook_retry_intervals_test=(0, 1, 2, 4),
 )

@@ -4,7 +4,7 @@
     Authorization: Basic         base64(key:secret)
     cookie gateway_session       the dashboard (api/access/sessions.py); unsafe methods need X-CSRF-Token as well
 
-One answer for every way to be wrong: 401 `Invalid API credentials`.
+One answer for every way to be wrong: 401 `Invalid API credentials`. Every request counts against its merchant's quota.
 """
 
 from __future__ import annotations
@@ -18,18 +18,36 @@ from starlette.requests import Request
 
 from api.access import sessions
 from api.access.caller import Caller
+from api.access.limits import limit_merchant
 from api.http.errors import unauthenticated
 from api.process.services import services_of
 from runtime.secrets import api_secret_matches
 
-__all__ = ["Caller", "authenticated", "is_operator"]
+__all__ = ["Caller", "authenticated", "identified", "is_operator", "looking_up"]
 
 KEY_HEADER, SECRET_HEADER = "x-api-key", "x-api-secret"
 SECRET_LENGTH_MAX = 512
 
 
 async def authenticated(request: Request) -> Caller:
-    """The caller. Raises ApiError 401 (403 for a session without its CSRF token); also a FastAPI dependency."""
+    """The caller, within its quota; also a FastAPI dependency.
+
+    Raises ApiError 401 (403 for a session without its CSRF token), 429 above the merchant's quota of requests.
+    """
+    caller = await identified(request)
+    await limit_merchant(request, caller.merchant_id)
+    return caller
+
+
+async def looking_up(request: Request) -> Caller:
+    """`authenticated` for reads that search, count or add up: they have a smaller quota as well."""
+    caller = await identified(request)
+    await limit_merchant(request, caller.merchant_id, look_up=True)
+    return caller
+
+
+async def identified(request: Request) -> Caller:
+    """The caller, counted nowhere. Raises ApiError 401 or 403."""
     pair = _presented(request)
     if pair is not None:
         return await _by_key(request, *pair)

@@ -1,41 +1,69 @@
-"""Rate limits: a fixed window of a minute for each client address and name, counted in Redis for all workers together.
+"""Rate limits and quotas: what one merchant, one client address or one login may do in a minute, counted in Redis.
 
-Redis away: no limit, for a payment must not fail because a counter cannot be kept.
+    a merchant's requests            merchant, and lookups for reads that search, count or add up
+    a payer's requests, sign-ups     by client address
+    attempts to sign in              api/access/logins.py
+
+Without Redis there is no limit: a payment must not fail because a counter cannot be kept. The standing goes out as
+RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset with every counted answer (api/edge.py).
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
+import math
 
-from redis.exceptions import RedisError
 from starlette.requests import Request
 
+from api.access.client_address import network_of
 from api.http.errors import RATE_LIMITED, ApiError
 from api.process.services import services_of
-from runtime.logs import get_logger
+from store.redis.rate_limits import Bucket, Rate, Standing
 
-log = get_logger("limits")
-WINDOW_SECONDS = 60
-PATIENCE_SECONDS = 0.5
+MERCHANT_BURST_DIVISOR = 6
+"""A merchant may spend ten seconds' worth at once: batch jobs are common, a minute's worth would starve the others."""
+STANDING = "rate_limit"
+"""Name in the request's scope."""
 
 
-async def limit(request: Request, name: str, per_minute: int) -> None:
-    """Count this request. Raises ApiError 429 with Retry-After above `per_minute`; 0: no limit."""
-    if per_minute <= 0:
+async def limit(request: Request, *buckets: Bucket, description: str = "") -> None:
+    """Count this request. Raises ApiError 429 with Retry-After where a bucket is empty, and then counts nothing."""
+    standing = await services_of(request).limiter.take(*buckets)
+    if standing is None:
         return
-    window, elapsed = divmod(time.time(), WINDOW_SECONDS)
-    address = request.client.host if request.client else "unknown"
-    key = f"rate:{name}:{address}:{int(window)}"
-    try:
-        pipeline = services_of(request).redis.pipeline(transaction=False)
-        pipeline.incr(key)
-        pipeline.expire(key, WINDOW_SECONDS * 2, nx=True)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            count, _ = await pipeline.execute()
-    except (RedisError, OSError) as error:
-        log.warning("limit_not_counted", name=name, error=repr(error))
-        return
-    if count > per_minute:
-        wait = str(max(1, int(WINDOW_SECONDS - elapsed)))
-        raise ApiError(RATE_LIMITED, f"At most {per_minute} requests a minute", headers={"Retry-After": wait})
+    request.scope[STANDING] = standing
+    if standing.wait_seconds > 0:
+        said = description or f"At most {standing.bucket.rate.per_minute} requests a minute"
+        raise ApiError(RATE_LIMITED, said, headers={"Retry-After": str(math.ceil(standing.wait_seconds))})
+
+
+async def limit_address(request: Request, name: str, per_minute: int) -> None:
+    """Count a request without credentials by its client's network. 0: no limit."""
+    if per_minute:
+        await limit(request, Bucket(name, client_network(request), Rate(per_minute, per_minute)))
+
+
+async def limit_merchant(request: Request, merchant_id: str, *, look_up: bool = False) -> None:
+    """Count a merchant's request, and its look-up where it is one."""
+    settings = services_of(request).settings
+    quotas = {"merchant": settings.rate_limit_merchant_per_minute}
+    if look_up:
+        quotas["lookups"] = settings.rate_limit_lookups_per_minute
+    await limit(request, *(_merchants(name, merchant_id, quota) for name, quota in quotas.items() if quota))
+
+
+def client_network(request: Request) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    return network_of(request.client.host) if request.client else "unknown"
+
+
+def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
+    """For an answer whose request was counted. Reset: seconds until the whole limit is there again."""
+    return [
+        (b"ratelimit-limit", b"%d" % standing.bucket.rate.burst),
+        (b"ratelimit-remaining", b"%d" % standing.remaining),
+        (b"ratelimit-reset", b"%d" % math.ceil(standing.full_in_seconds)),
+    ]
+
+
+def _merchants(name: str, merchant_id: str, per_minute: int) -> Bucket:
+    return Bucket(name, merchant_id, Rate(per_minute, max(1, per_minute // MERCHANT_BURST_DIVISOR)))

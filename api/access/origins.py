@@ -19,7 +19,9 @@ METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Api-Key, X-Api-Secret, X-CSRF-Token, X-Request-Id"
 )
-EXPOSED = "Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+EXPOSED = (
+    "Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+)
 PREFLIGHT_SECONDS = "600"
 
 Header = tuple[bytes, bytes]

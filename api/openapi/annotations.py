@@ -54,6 +54,14 @@ _SAID: dict[int, tuple[str, str, str]] = {
 }
 
 
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
+LIMIT_HEADERS = {
+    "RateLimit-Limit": {"description": "Requests that may come at once", "schema": {"type": "string"}},
+    "RateLimit-Remaining": {"description": "How many of them are left", "schema": {"type": "string"}},
+    "RateLimit-Reset": {"description": "Seconds until all of them are available again", "schema": {"type": "string"}},
+}
+
+
 class ErrorDetail(BaseModel):
     code: str = Field(examples=["BAD_REQUEST_ERROR"])
     description: str
@@ -97,5 +105,5 @@ def _response(status: int) -> dict[str, Any]:
         "content": {"application/json": {"example": example}},
     }
     if status in (409, 429, 503):
-        response["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
+        response["headers"] = RETRY_AFTER | (LIMIT_HEADERS if status == 429 else {})
     return response

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from api.openapi.annotations import BODIES
+from api.openapi.annotations import BODIES, LIMIT_HEADERS, RETRY_AFTER
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 REFERENCE = "#/components/schemas/{model}"
@@ -23,6 +23,8 @@ Payments on an append-only log: the API asks, an actor decides, everything else 
 Amounts are whole minor units (paise). Times are RFC 3339 in UTC. Every error has one form:
 `{"error": {"code", "description", "field", "request_id"}}`. Each answer carries `X-Request-Id`.
 POSTs honour `Idempotency-Key`: the same key and body get the stored answer, byte for byte.
+Counted answers carry `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until the whole limit is
+available again). Above it the answer is 429 with `Retry-After`.
 """
 SECURITY = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "With ApiSecret"},
@@ -38,6 +40,11 @@ SECURITY = {
 AUTHENTICATED: list[dict[str, list[str]]] = [{"ApiKey": [], "ApiSecret": []}, {"Basic": []}, {"Session": []}]
 
 
+TOO_MANY = {
+    "description": "Above the merchant's quota of requests",
+    "headers": {**RETRY_AFTER, **LIMIT_HEADERS},
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+}
 ANY_ERROR = {
     "description": "Any other error has this form too",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
@@ -72,6 +79,8 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
+    if "401" in responses:
+        responses.setdefault("429", TOO_MANY)  # every request of a merchant counts against its quota
     responses["default"] = ANY_ERROR
     if "401" in responses and "X-Api-Key" not in json.dumps(operation.get("parameters", [])):
         operation["security"] = AUTHENTICATED

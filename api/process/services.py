@@ -12,6 +12,7 @@ from typing import Any
 import redis.asyncio as redis
 from starlette.requests import HTTPConnection
 
+from api.access.limiter import Limiter
 from api.process.bus import CommandBus
 from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
@@ -43,6 +44,7 @@ class Services:
     fingerprint_secret: bytes
     own_origins: frozenset[str]
     keys: KeyCache
+    limiter: Limiter
     bank: Tokenizer
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, looking_up
 from api.http.errors import bad_request
 from api.http.paging import Instant
 from api.openapi.annotations import errors
@@ -23,7 +23,7 @@ from store.analytics.queries import Span, deliveries, points, totals, widened
 from store.operations.owed import owed_by
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
-ByMerchant = Annotated[Caller, Depends(authenticated)]
+ByMerchant = Annotated[Caller, Depends(looking_up)]
 FromParameter = Annotated[
     Instant | None, Query(alias="from", description="Included; default 30 days before `to`; widened to a quarter hour")
 ]

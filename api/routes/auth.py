@@ -12,9 +12,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.access import passwords
 from api.access.auth import Caller, authenticated
+from api.access.logins import admit, succeeded
 from api.access.sessions import check_origin, clear_cookie, session_of, set_cookie, signed_in, signed_out, token_of
 from api.http.bodies import read_json
-from api.http.errors import AUTHENTICATION, RATE_LIMITED, ApiError
+from api.http.errors import AUTHENTICATION, ApiError
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.schemas.auth import ListedSessionShape, LoginBody, SessionShape, SessionsShape, listed_session_shape
@@ -22,7 +23,6 @@ from api.schemas.merchants import merchant_shape
 from domain.rejection import ErrorCode
 from runtime.secrets import password_is_outdated
 from store.merchants import Merchant, find, find_login, replace_password_hash
-from store.redis.login_attempts import Attempt, count_attempt, forgive_attempts
 from store.redis.sessions import Session, list_sessions, open_session, peek_session, revoke_session
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
@@ -40,25 +40,17 @@ async def login(request: Request, response: Response) -> SessionShape:
     """Start a session: its cookie, and the CSRF token that unsafe requests have to carry."""
     check_origin(request)
     body = await read_json(request, LoginBody)
-    attempt = Attempt(body.email.strip(), address_of(request))
-    await _admit(request, attempt)
+    attempt = await admit(request, body.email.strip())
     found = await find_login(services_of(request).pool, attempt.email)
     if not await passwords.matches(body.password, found[1] if found else None) or found is None:
         raise ApiError(AUTHENTICATION, WRONG_LOGIN)
     merchant, stored = found
-    await forgive_attempts(services_of(request).redis, attempt)
+    await succeeded(request, attempt)
     if password_is_outdated(stored):
         # Only a login has the password at hand, so a hash with old parameters is renewed here.
         renewed = await passwords.hashed(body.password)
         await replace_password_hash(services_of(request).pool, merchant.id, old=stored, new=renewed)
     return await start_session(request, response, merchant)
-
-
-async def _admit(request: Request, attempt: Attempt) -> None:
-    services = services_of(request)
-    wait = await count_attempt(services.redis, attempt, per_minute=services.settings.rate_limit_login_per_minute)
-    if wait:
-        raise ApiError(RATE_LIMITED, "Too many attempts to sign in", headers={"Retry-After": str(wait)})
 
 
 async def start_session(request: Request, response: Response, merchant: Merchant) -> SessionShape:

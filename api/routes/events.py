@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, authenticated, looking_up
 from api.answers.resources import json_response
 from api.http.errors import bad_request, refused
 from api.http.paging import LIMIT_MAX
@@ -39,7 +39,7 @@ EVENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Event not found")
 )
 async def list_(
     request: Request,
-    caller: Annotated[Caller, Depends(authenticated)],
+    caller: Annotated[Caller, Depends(looking_up)],
     after: Annotated[str | None, Query(max_length=64, description="`next_cursor`, or an event's id")] = None,
     order: Literal["oldest", "newest"] = "oldest",
     type: EventType | None = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, looking_up
 from api.openapi.annotations import errors
 from api.process.services import services_of
 from api.routes.payments import payment_filter
@@ -29,7 +29,7 @@ router = APIRouter(tags=["Payments"])
 )
 async def export(
     request: Request,
-    caller: Annotated[Caller, Depends(authenticated)],
+    caller: Annotated[Caller, Depends(looking_up)],
     wanted: Annotated[PaymentFilter, Depends(payment_filter)],
 ) -> StreamingResponse:
     lines = _lines(services_of(request).pool, caller.merchant_id, wanted)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from api.access import passwords
 from api.access.auth import Caller, authenticated, is_operator
+from api.access.limits import limit_address
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import AUTHENTICATION, ApiError, bad_request
 from api.openapi.annotations import errors, json_body
@@ -63,7 +64,7 @@ FIRST_KEY_NAME = "Default"
     "",
     summary="Create a merchant",
     status_code=201,
-    responses=errors(400, 401, 413, 503),
+    responses=errors(400, 401, 413, 429, 503),
     openapi_extra=json_body(
         SignUpBody, {"name": "Tea House", "email": "owner@example.com", "password": "a long password"}
     ),
@@ -76,6 +77,8 @@ async def sign_up(request: Request, response: Response) -> SignedUpShape:
         raise ApiError(
             AUTHENTICATION, "Only the operator creates merchants here", headers={"WWW-Authenticate": "Bearer"}
         )
+    if not by_operator:
+        await limit_address(request, "sign-ups", services.settings.rate_limit_public_per_minute)
     body = await read_json(request, SignUpBody)
     new, secret = _fresh_pair(services.settings, FIRST_KEY_NAME)
     try:

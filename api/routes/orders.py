@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import answer_to
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response
@@ -78,7 +78,7 @@ async def _nothing_yet() -> Order | None:
 @router.get("/orders", summary="List orders, newest first", response_model=OrderPage, responses=errors(400, 401, 503))
 async def list_(
     request: Request,
-    caller: Annotated[Caller, Depends(authenticated)],
+    caller: Annotated[Caller, Depends(looking_up)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     status: Literal["CREATED", "PAID"] | None = None,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import Shape, answer_to, as_decided
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
@@ -146,7 +146,7 @@ def payment_filter(
 )
 async def list_(
     request: Request,
-    caller: Annotated[Caller, Depends(authenticated)],
+    caller: Annotated[Caller, Depends(looking_up)],
     wanted: Annotated[PaymentFilter, Depends(payment_filter)],
     limit: Limit | None = None,
     cursor: Cursor = None,

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access.limits import limit
+from api.access.limits import limit_address
 from api.access.origins import check_origin
 from api.answers.idempotency import key_of
 from api.answers.resources import Found, find, json_response
@@ -49,7 +49,7 @@ router = APIRouter(tags=["Checkout"])
     openapi_extra=json_body(NewPublicOrder, {**EXAMPLE, "key": "key_test_abc123"}, idempotent=True),
 )
 async def create_order(request: Request) -> Response:
-    await limit(request, "orders-public", services_of(request).settings.rate_limit_public_per_minute)
+    await limit_address(request, "orders-public", services_of(request).settings.rate_limit_public_per_minute)
     wanted = await read_json(request, NewPublicOrder)
     merchant = await _merchant_named(request, wanted.key or request.headers.get("x-api-key"))
     await check_origin(request, merchant.id)
@@ -88,7 +88,7 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
     openapi_extra=json_body(NewPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
 )
 async def create_payment(request: Request) -> Response:
-    await limit(request, "payments-public", services_of(request).settings.rate_limit_public_per_minute)
+    await limit_address(request, "payments-public", services_of(request).settings.rate_limit_public_per_minute)
     wanted, means = await read_payment(request)
     key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
     order = await _order(request, wanted.order_id)
@@ -158,7 +158,7 @@ async def _order(request: Request, order_id: str) -> Found:
 
 async def limit_reads(request: Request) -> None:
     """Reads are cheaper than writes and come more often: a checkout polls."""
-    await limit(request, "reads-public", services_of(request).settings.rate_limit_public_per_minute * 4)
+    await limit_address(request, "reads-public", services_of(request).settings.rate_limit_public_per_minute * 4)
 
 
 MERCHANTS_ALONE = frozenset({"merchant_id", "amount_owed"})

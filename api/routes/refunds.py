@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import answer_to
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response, known_order
@@ -92,7 +92,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
 )
 async def list_(
     request: Request,
-    caller: Annotated[Caller, Depends(authenticated)],
+    caller: Annotated[Caller, Depends(looking_up)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     payment_id: Annotated[str | None, Query(max_length=64)] = None,

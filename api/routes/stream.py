@@ -23,7 +23,7 @@ from fastapi.sse import EventSourceResponse, format_sse_event
 from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, authenticated, identified
 from api.access.sessions import token_of
 from api.http.errors import RATE_LIMITED, ApiError, bad_request
 from api.openapi.annotations import errors
@@ -143,7 +143,7 @@ async def _may_look(request: Request, caller: Caller) -> bool:
         token = token_of(request)
         return token is not None and await peek_session(services_of(request).redis, token) is not None
     try:
-        await authenticated(request)
+        await identified(request)
     except ApiError:
         return False
     return True

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from api.access.auth import Caller, authenticated
+from api.access.auth import Caller, authenticated, looking_up
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import ApiError, bad_request
 from api.openapi.annotations import errors, json_body
@@ -49,6 +49,7 @@ from store.webhooks.jobs import JOB, RETRY, LogFilter, count_retry, find_job, op
 
 router = APIRouter(tags=["Webhooks"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
+LookingUp = Annotated[Caller, Depends(looking_up)]
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9_.]+$")]
 OFFSET_MAX = 1_000_000
 
@@ -125,7 +126,7 @@ async def _config(request: Request, caller: Caller) -> Endpoint:
 @router.get("/webhook-logs", include_in_schema=False)
 async def list_(
     request: Request,
-    caller: ByMerchant,
+    caller: LookingUp,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
     offset: Annotated[int, Query(ge=0, le=OFFSET_MAX)] = 0,
     status: StatusWord | None = None,
@@ -148,7 +149,7 @@ async def list_(
     openapi_extra=json_body(BulkRetryBody, {"filter": {"status": "failed"}, "dry_run": True}, required=False),
 )
 @router.post("/webhook-logs/retry", include_in_schema=False)
-async def retry_many(request: Request, caller: ByMerchant) -> MatchingShape:
+async def retry_many(request: Request, caller: LookingUp) -> MatchingShape:
     body = await read_optional_json(request, BulkRetryBody)
     pool, wanted = services_of(request).pool, filter_of(body.filter)
     matching = await count_retry(pool, caller.merchant_id, wanted)

@@ -70,9 +70,12 @@ async def test_a_login_renews_a_password_hash_made_with_weaker_parameters(stack:
 async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_password(stack: Stack) -> None:
     limit = stack.settings.rate_limit_login_per_minute
     async with signed_up(stack) as merchant, signed_up(stack) as other, api_client(stack) as client:
-        for _ in range(limit):
-            wrong = await client.post("/auth/login", json={"email": merchant.email, "password": "not this one"})
-            assert wrong.status_code == 401
+        wrong = {"email": merchant.email, "password": "not this one"}
+        answers = [(await client.post("/auth/login", json=wrong)).status_code for _ in range(limit * 2)]
+        assert answers[:limit] == [401] * limit
+        assert 429 in answers  # a slow machine may have refilled one or two
+        while (await client.post("/auth/login", json=wrong)).status_code != 429:
+            pass
         held = await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD})
         assert (held.status_code, code_of(held)) == (429, "RATE_LIMITED")
         assert 1 <= int(held.headers["retry-after"]) <= 60

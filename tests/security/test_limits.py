@@ -6,11 +6,8 @@ Raw sockets, for no client library sends what is sent here.
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import secrets
-import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +18,7 @@ import pytest
 from api.http.bodies import BODY_BYTES_MAX
 from api.server import HEAD_SECONDS_MAX
 from tests.support.api import Api, error_of
-from tests.support.eventually import eventually
+from tests.support.extra_api import extra_api
 from tests.support.stack import Stack
 
 CUT_SECONDS = HEAD_SECONDS_MAX + 6
@@ -224,34 +221,8 @@ async def _streams_open(stack: Stack) -> int:
 @pytest.fixture(scope="module")
 async def strict(stack: Stack) -> AsyncIterator[str]:
     """The address of one more API process, with low limits."""
-    port = _free_port()
-    environment = {
-        **os.environ, **stack.env, "PORT": str(port), "METRICS_PORT": "0", "WORKER_ID": "strict",
-        "RATE_LIMIT_PUBLIC_PER_MINUTE": "3",
-    }  # fmt: skip
-    log = (stack.plan.logs_dir / "strict.log").open("wb")
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "api", env=environment, stderr=log, stdout=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-
-        async def serves() -> bool:
-            try:
-                async with httpx.AsyncClient(trust_env=False) as http:
-                    return (await http.get(f"{url}/api/v1/test/merchant")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        await eventually(serves, timeout=20, interval=0.2, what="the strict API to serve")
+    async with extra_api(stack, "strict", {"RATE_LIMIT_PUBLIC_PER_MINUTE": "3"}) as url:
         yield url
-    finally:
-        process.terminate()
-        await process.wait()
-        log.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return int(unused.getsockname()[1])
 
 
 async def test_a_payers_address_has_so_many_requests_a_minute(strict: str, stack: Stack) -> None:

@@ -1,0 +1,85 @@
+"""How often somebody may try to sign in, by three counters; each attempt is counted before its password is looked at.
+
+    e-mail and network     somebody guesses one password
+    network                somebody guesses many passwords; wider, for an office signs in from one address
+    e-mail                 somebody guesses one password from many networks
+
+The last could lock the owner out while a stranger keeps guessing. So it does not count attempts from a network that has
+signed in to this account before, for 90 days: the owner comes back in from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+from starlette.requests import Request
+
+from api.access.limits import client_network, limit
+from api.process.services import services_of
+from runtime.logs import get_logger
+from store.redis.rate_limits import Bucket, Rate, refill
+
+log = get_logger("logins")
+
+NETWORK_FACTOR = 10
+"""One network may try this many times as often in all."""
+ACCOUNT_FACTOR = 3
+"""All networks that are new to an account together: at 10 a minute, 30."""
+KNOWN_SECONDS = 90 * 86_400
+TOO_MANY = "Too many attempts to sign in"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to sign in."""
+
+    email: str
+    network: str
+
+    def buckets(self, per_minute: int, *, known: bool) -> list[Bucket]:
+        account, pair = self.email.lower(), f"{self.email.lower()}\0{self.network}"
+        buckets = [
+            Bucket("login", pair, Rate(per_minute, per_minute)),
+            _times("login-network", self.network, per_minute, NETWORK_FACTOR),
+        ]
+        return buckets if known else [*buckets, _times("login-account", account, per_minute, ACCOUNT_FACTOR)]
+
+    @property
+    def known_key(self) -> str:
+        return "login-known:" + hashlib.sha256(f"{self.email.lower()}\0{self.network}".encode()).hexdigest()[:32]
+
+
+async def admit(request: Request, email: str) -> Attempt:
+    """Count an attempt. Raises ApiError 429 with Retry-After; the database's errors never."""
+    attempt, per_minute = (
+        Attempt(email, client_network(request)),
+        services_of(request).settings.rate_limit_login_per_minute,
+    )
+    if per_minute:
+        known = await _is_known(request, attempt)
+        await limit(request, *attempt.buckets(per_minute, known=known), description=TOO_MANY)
+    return attempt
+
+
+async def succeeded(request: Request, attempt: Attempt) -> None:
+    """The password was right: this network's attempts are forgiven, and it is known to the account from now on."""
+    services = services_of(request)
+    per_minute = services.settings.rate_limit_login_per_minute
+    if per_minute == 0:
+        return
+    await refill(services.redis, attempt.buckets(per_minute, known=True)[0])
+    await services.redis.set(attempt.known_key, b"1", ex=KNOWN_SECONDS)
+
+
+async def _is_known(request: Request, attempt: Attempt) -> bool:
+    try:
+        return bool(await services_of(request).redis.exists(attempt.known_key))
+    except (RedisError, OSError) as error:
+        log.warning("known_network_not_read", error=repr(error))
+        return False
+
+
+def _times(name: str, subject: str, per_minute: int, factor: int) -> Bucket:
+    return Bucket(name, subject, Rate(per_minute * factor, per_minute * factor))
