@@ -19,6 +19,7 @@ from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
 from api.process.payment_changes import PaymentChanges
 from api.process.services import Services
+from api.process.streams import Seats
 from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.secrets import derived_key
@@ -36,6 +37,12 @@ from topics.producer import LogProducer, LogUnavailableError
 log = get_logger("api")
 
 POOL_CONNECTIONS_MAX = 12
+FEEDS_MAX = 2_000
+"""Dashboards' live feeds in one process; each looks into the database every two seconds."""
+PAYERS_MAX = 20_000
+"""Payers' streams in one process; each costs a few kilobytes."""
+PAYERS_PER_MERCHANT_MAX = 15_000
+"""Of them; ten thousand payers of one sale fit in, and leave room for the others."""
 WARM_SECONDS = 3.0
 
 
@@ -71,6 +78,8 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
             own_origins=own_origins(settings),
             keys=keys,
             limiter=Limiter(client),
+            feed_seats=Seats(in_all=FEEDS_MAX, per_merchant=settings.streams_per_merchant),
+            payer_seats=Seats(in_all=PAYERS_MAX, per_merchant=PAYERS_PER_MERCHANT_MAX),
             bank=make_bank(settings),
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=services.health)

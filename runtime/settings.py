@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     """Requests of one merchant, a sixth of them at once; 0: no limit."""
     rate_limit_lookups_per_minute: int = Field(12_000, ge=0)
     """Lists, searches, exports and analytics of one merchant, a sixth of them at once; 0: no limit."""
+    streams_per_merchant: int = Field(50, ge=1)
+    """Live feeds of one merchant's dashboards in each API process."""
     trusted_proxies: str = ""
     """Addresses and CIDR blocks, `10.0.0.0/8,192.0.2.7`, of proxies whose X-Forwarded-For is believed; empty: none."""
 

@@ -26,6 +26,7 @@ from api.access.limiter import Limiter
 from api.process.bus import CommandBus
 from api.process.keys import KeyCache
 from api.process.services import Services
+from api.process.streams import Seats
 from runtime.clock import Ids
 from runtime.secrets import derived_key
 from runtime.worker import Worker
@@ -121,6 +122,8 @@ async def _api(app: App) -> None:
         own_origins=frozenset(),
         keys=KeyCache(settings, pool, app.clock),
         limiter=Limiter(redis),
+        feed_seats=Seats(in_all=0, per_merchant=0),
+        payer_seats=Seats(in_all=0, per_merchant=0),
         clock=app.clock,
         ids=app.ids,
     )

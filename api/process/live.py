@@ -71,10 +71,6 @@ class LiveUpdates:
         self._on_gap.append(on_gap)
 
     @property
-    def count(self) -> int:
-        return sum(map(len, self._watches.values()))
-
-    @property
     def channels(self) -> list[str]:
         """Channels that somebody watches."""
         return list(self._watches)

@@ -17,6 +17,7 @@ from api.process.bus import CommandBus
 from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
+from api.process.streams import Seats
 from api.tokens import Tokenizer
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.settings import Settings
@@ -45,6 +46,8 @@ class Services:
     own_origins: frozenset[str]
     keys: KeyCache
     limiter: Limiter
+    feed_seats: Seats
+    payer_seats: Seats
     bank: Tokenizer
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS

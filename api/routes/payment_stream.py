@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter
-from fastapi.sse import EventSourceResponse, format_sse_event
+from fastapi.sse import format_sse_event
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -23,6 +23,7 @@ from api.http.errors import unavailable
 from api.openapi.annotations import errors
 from api.process.live import Watch
 from api.process.services import Services, services_of
+from api.process.streams import SeatedResponse
 from api.routes.public import limit_reads, payment_of_payer, public_shape
 from domain.event import EventType
 from domain.payment import UNDECIDED, Payment, PaymentStatus
@@ -36,8 +37,6 @@ from topics.envelope import encode_json
 log = get_logger("payment-stream")
 router = APIRouter(tags=["Checkout"])
 
-STREAMS_MAX = 10_000
-"""In one process; each costs a few kilobytes."""
 HEARTBEAT_SECONDS = 15.0
 DELIVERY_SECONDS = 10.0
 DELIVERY_LOOK_SECONDS = 0.5
@@ -62,10 +61,9 @@ async def stream(request: Request, payment_id: str) -> Response:
     seen = _last_seen(request)
     if _decided(found.row) and _version(found.row) <= seen:
         return Response(status_code=204)
-    if services.live.count >= STREAMS_MAX:
+    if not services.payer_seats.take(found.merchant_id):
         raise unavailable("Too many streams are open; read the payment instead")
-    headers = {"X-Accel-Buffering": "no"}
-    return EventSourceResponse(_frames(services, payment_id, seen), headers=headers)
+    return SeatedResponse(_frames(services, payment_id, seen), services.payer_seats, found.merchant_id)
 
 
 def _last_seen(request: Request) -> int:

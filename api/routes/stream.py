@@ -29,6 +29,7 @@ from api.http.errors import RATE_LIMITED, ApiError, bad_request
 from api.openapi.annotations import errors
 from api.process.live import Watch
 from api.process.services import services_of
+from api.process.streams import SeatedResponse
 from runtime.clock import now
 from runtime.logs import get_logger
 from store.driver import Pool
@@ -41,8 +42,6 @@ from store.webhooks.endpoint_events import switches_since
 log = get_logger("stream")
 router = APIRouter(prefix="/merchants", tags=["Merchants"])
 
-STREAMS_MAX = 500
-"""In one process, the checkouts' streams among them."""
 EVENTS_AT_ONCE = 200
 LOOK_EVERY_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 0.1
@@ -69,10 +68,11 @@ async def stream(
     caller: Annotated[Caller, Depends(authenticated)],
     after: Annotated[str | None, Query(description="Cursor to go on after; Last-Event-ID goes before it")] = None,
 ) -> EventSourceResponse:
-    if services_of(request).live.count >= STREAMS_MAX:
-        raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
     place = await _start(services_of(request).pool, request.headers.get("last-event-id") or after)
-    return EventSourceResponse(_frames(request, caller, place), headers={"X-Accel-Buffering": "no"})
+    seats = services_of(request).feed_seats
+    if not seats.take(caller.merchant_id):
+        raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
+    return SeatedResponse(_frames(request, caller, place), seats, caller.merchant_id)
 
 
 async def _start(pool: Pool, cursor: str | None) -> FeedPlace:

@@ -129,4 +129,4 @@ async def test_a_session_shows_the_client_behind_the_proxy(narrow: str) -> None:
         sign_up = {"name": "Shop", "email": email, "password": PASSWORD}
         assert (await http.post("/merchants", json=sign_up)).status_code == 201
         sessions = (await http.get("/auth/sessions")).json()["data"]
-    assert [session["address"] for session in sessions] == [home]
+    assert [session["ip"] for session in sessions] == [home]
