@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from api.http.errors import ApiError, bad_request
+from api.http.errors import RATE_LIMITED, ApiError, bad_request
 from api.process.services import Services
 from domain.delivery import Due, log_id
 from domain.event_kind import TEST_EVENT
@@ -25,6 +25,7 @@ from runtime.secrets import seal
 from runtime.settings import Settings
 from store.webhooks.endpoint_events import Switch, announce
 from store.webhooks.endpoints import Endpoint
+from store.webhooks.jobs import JOB, Job, LogFilter, Span, open_job
 from store.webhooks.planning import Draft, plan_deliveries
 from topics.delivery import delivery_record, trial_webhook_body
 from topics.producer import LogUnavailableError
@@ -32,6 +33,22 @@ from topics.producer import LogUnavailableError
 log = get_logger("webhooks")
 
 PUBLISH_SECONDS = 2.0
+
+
+async def opened_job(services: Services, merchant_id: str, *, kind: str, wanted: Span | LogFilter, total: int) -> Job:
+    """A new job. Raises ApiError 429 where the merchant has too many that are not done."""
+    job = await open_job(
+        services.pool,
+        job_id=make_id(JOB),
+        merchant_id=merchant_id,
+        kind=kind,
+        wanted=wanted,
+        total=total,
+        open_max=services.settings.jobs_open_per_merchant,
+    )
+    if job is None:
+        raise ApiError(RATE_LIMITED, "Too many jobs are open; wait until one is done", headers={"Retry-After": "10"})
+    return job
 
 
 def endpoint_not_found() -> ApiError:

@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     """Lists, searches, exports and analytics of one merchant, a sixth of them at once; 0: no limit."""
     streams_per_merchant: int = Field(50, ge=1)
     """Live feeds of one merchant's dashboards in each API process."""
+    jobs_open_per_merchant: int = Field(10, ge=1)
+    """Replays and bulk retries of webhooks that are not done."""
     trusted_proxies: str = ""
     """Addresses and CIDR blocks, `10.0.0.0/8,192.0.2.7`, of proxies whose X-Forwarded-For is believed; empty: none."""
 

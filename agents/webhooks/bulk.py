@@ -17,13 +17,13 @@ log = get_logger("bulk")
 
 CHUNK = 100
 CHUNK_SECONDS = 0.5
-"""One chunk of each open job in this time: 200 deliveries a second for each."""
+"""One chunk for each merchant with open jobs in this time: 200 deliveries a second for each merchant."""
 PUBLISH_TIMEOUT_SECONDS = 45
 REOPENED = Counter("gateway_webhooks_reopened", "Deliveries opened again by jobs", ["kind"])
 
 
 class Bulk:
-    """Works on every open job in turn, so that a long one does not keep a short one waiting."""
+    """Serves merchants in turn, and the jobs of each in turn: neither a long job nor many of them hold up another."""
 
     def __init__(self, context: Context, pool: Pool, producer: LogProducer) -> None:
         self._context = context

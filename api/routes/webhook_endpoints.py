@@ -28,6 +28,7 @@ from api.schemas.webhook_endpoints import (
 from api.webhooks import (
     checked_url,
     endpoint_not_found,
+    opened_job,
     publish_switches,
     sealed_headers,
     sealed_secret,
@@ -50,7 +51,7 @@ from store.webhooks.endpoints import (
     list_endpoints,
     rotate_secret,
 )
-from store.webhooks.jobs import JOB, REPLAY, Span, count_replay, open_job, target_of
+from store.webhooks.jobs import REPLAY, Span, count_replay, target_of
 
 router = APIRouter(prefix="/webhook-endpoints", tags=["Webhook endpoints"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
@@ -233,7 +234,5 @@ async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
     matching = await count_replay(pool, target, span)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
-    job = await open_job(
-        pool, job_id=make_id(JOB), merchant_id=caller.merchant_id, kind=REPLAY, wanted=span, total=matching
-    )
+    job = await opened_job(parts_of(request), caller.merchant_id, kind=REPLAY, wanted=span, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)

@@ -38,14 +38,14 @@ from api.schemas.webhooks import (
     filter_of,
     job_shape,
 )
-from api.webhooks import checked_url, hand_over, send_test
+from api.webhooks import checked_url, hand_over, opened_job, send_test
 from domain.ids import is_id
 from domain.rejection import ErrorCode
-from runtime.clock import make_id, now
+from runtime.clock import now
 from store.errors import DuplicateError
 from store.webhooks.deliveries import NotRetryableError, find_log, list_logs, reopen_log
 from store.webhooks.endpoints import Endpoint, delete_endpoint, find_config
-from store.webhooks.jobs import JOB, RETRY, LogFilter, count_retry, find_job, open_job
+from store.webhooks.jobs import JOB, RETRY, LogFilter, count_retry, find_job
 
 router = APIRouter(tags=["Webhooks"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
@@ -155,9 +155,7 @@ async def retry_many(request: Request, caller: LookingUp) -> MatchingShape:
     matching = await count_retry(pool, caller.merchant_id, wanted)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
-    job = await open_job(
-        pool, job_id=make_id(JOB), merchant_id=caller.merchant_id, kind=RETRY, wanted=wanted, total=matching
-    )
+    job = await opened_job(parts_of(request), caller.merchant_id, kind=RETRY, wanted=wanted, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)
 
 

@@ -71,8 +71,20 @@ COLUMNS = "id, merchant_id, kind, state, filter, cursor, total, done"
 INSERT = (
     f"INSERT INTO webhook_jobs (id, merchant_id, kind, filter, total) VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}"
 )
-# webhook_jobs_open
-OPEN = f"SELECT {COLUMNS} FROM webhook_jobs WHERE state IN ('queued', 'running') ORDER BY created_at LIMIT 20"
+# webhook_jobs_in_turn: of each merchant the job that was served least recently, and of the merchants likewise
+OPEN = f"""
+SELECT {COLUMNS}
+  FROM (SELECT DISTINCT ON (merchant_id) {COLUMNS}, COALESCE(updated_at, created_at) AS served_at
+          FROM webhook_jobs
+         WHERE state IN ('queued', 'running')
+         ORDER BY merchant_id, COALESCE(updated_at, created_at)) AS first_of_each
+ ORDER BY served_at
+ LIMIT 20
+"""
+# merchants_pkey: openings of one merchant's jobs come after one another, so that none is counted too late
+LOCK = "SELECT 1 FROM merchants WHERE id = $1 FOR NO KEY UPDATE"
+# webhook_jobs_in_turn
+COUNT_OPEN = "SELECT count(*) FROM webhook_jobs WHERE merchant_id = $1 AND state IN ('queued', 'running')"
 FIND = f"SELECT {COLUMNS} FROM webhook_jobs WHERE id = $1 AND merchant_id = $2"
 FIND_ANY = f"SELECT {COLUMNS} FROM webhook_jobs WHERE id = $1"
 OWNER = "SELECT merchant_id FROM webhooks WHERE id = $1 AND deleted_at IS NULL"
@@ -155,10 +167,21 @@ async def count_retry(pool: Pool, merchant_id: str, wanted: LogFilter) -> int:
 
 
 async def open_job(
-    pool: Pool, *, job_id: str, merchant_id: str, kind: str, wanted: Span | LogFilter, total: int
-) -> Job:
-    """Put a job on record; a forwarder takes it up within a second."""
-    row = await pool.fetchrow(INSERT, job_id, merchant_id, kind, orjson.dumps(wanted).decode(), total)
+    pool: Pool,
+    *,
+    job_id: str,
+    merchant_id: str,
+    kind: str,
+    wanted: Span | LogFilter,
+    total: int,
+    open_max: int | None = None,
+) -> Job | None:
+    """Put a job on record; a forwarder takes it up within a second. None where the merchant has `open_max` open."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(LOCK, merchant_id)
+        if open_max is not None and await connection.fetchval(COUNT_OPEN, merchant_id) >= open_max:
+            return None
+        row = await connection.fetchrow(INSERT, job_id, merchant_id, kind, orjson.dumps(wanted).decode(), total)
     assert row is not None
     return _job_of(row)
 
@@ -181,7 +204,7 @@ async def merchant_of(pool: Pool, endpoint_id: str) -> str | None:
 
 
 async def open_jobs(pool: Pool) -> list[Job]:
-    """Jobs that are not done, oldest first."""
+    """One job of each merchant that has any, round robin: least recently served first, 20 at most."""
     return [_job_of(row) for row in await pool.fetch(OPEN)]
 
 
