@@ -14,6 +14,7 @@ from agents.bank import make_bank
 from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
 from api.process.bus import CommandBus
+from api.process.condition import Condition
 from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
@@ -78,6 +79,7 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
             own_origins=own_origins(settings),
             keys=keys,
             limiter=Limiter(client),
+            condition=Condition(pool, client, producer),
             feed_seats=Seats(in_all=FEEDS_MAX, per_merchant=settings.streams_per_merchant),
             payer_seats=Seats(in_all=PAYERS_MAX, per_merchant=PAYERS_PER_MERCHANT_MAX),
             bank=make_bank(settings),

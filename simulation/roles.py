@@ -122,6 +122,7 @@ async def _api(app: App) -> None:
         own_origins=frozenset(),
         keys=KeyCache(settings, pool, app.clock),
         limiter=Limiter(redis),
+        condition=cast(Any, None),
         feed_seats=Seats(in_all=0, per_merchant=0),
         payer_seats=Seats(in_all=0, per_merchant=0),
         clock=app.clock,

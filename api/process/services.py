@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from api.access.limiter import Limiter
 from api.process.bus import CommandBus
+from api.process.condition import Condition
 from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
@@ -46,6 +47,7 @@ class Services:
     own_origins: frozenset[str]
     keys: KeyCache
     limiter: Limiter
+    condition: Condition
     feed_seats: Seats
     payer_seats: Seats
     bank: Tokenizer

@@ -234,5 +234,5 @@ async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
     matching = await count_replay(pool, target, span)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
-    job = await opened_job(parts_of(request), caller.merchant_id, kind=REPLAY, wanted=span, total=matching)
+    job = await opened_job(services_of(request), caller.merchant_id, kind=REPLAY, wanted=span, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)

@@ -155,7 +155,7 @@ async def retry_many(request: Request, caller: LookingUp) -> MatchingShape:
     matching = await count_retry(pool, caller.merchant_id, wanted)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
-    job = await opened_job(parts_of(request), caller.merchant_id, kind=RETRY, wanted=wanted, total=matching)
+    job = await opened_job(services_of(request), caller.merchant_id, kind=RETRY, wanted=wanted, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)
 
 

@@ -178,6 +178,15 @@ async def test_health_names_every_part(api: Api, path: str) -> None:
     }  # fmt: skip
 
 
+async def test_a_crowd_that_asks_for_the_health_costs_a_check_a_second(api: Api) -> None:
+    limits = httpx.Limits(max_connections=20)
+    async with httpx.AsyncClient(base_url=api.url, trust_env=False, timeout=30, limits=limits) as http:
+        answers = await asyncio.gather(*(http.get("/health") for _ in range(300)))
+    assert {answer.status_code for answer in answers} == {200}
+    checks = {answer.json()["timestamp"] for answer in answers}
+    assert len(checks) < 100, "each answer came from a check of its own"
+
+
 async def test_the_test_merchant_is_shown_without_its_secret(api: Api) -> None:
     answer = await api.public("GET", "/test/merchant")
     assert answer.json() == {

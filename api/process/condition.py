@@ -1,0 +1,73 @@
+"""Whether the services that a payment needs respond right now, each within a second; checked once a second at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import redis.asyncio as redis
+from redis.exceptions import RedisError
+
+from api.process.recent import Recent
+from runtime.clock import now
+from runtime.progress import is_stalled
+from store.driver import Pool
+from store.errors import DatabaseError
+from store.redis.heartbeats import alive
+from topics.producer import LogProducer, LogUnavailableError
+
+CHECK_SECONDS = 1.0
+FRESH_SECONDS = 1.0
+"""GET /health needs no credentials: however often it is called, the services are checked no more often than this."""
+CONNECTED, DISCONNECTED = "connected", "disconnected"
+
+
+class Condition:
+    """The condition of the process's surroundings."""
+
+    def __init__(self, pool: Pool, client: redis.Redis, producer: LogProducer) -> None:
+        self._pool, self._redis, self._producer = pool, client, producer
+        self._recent = Recent(self._check, seconds=FRESH_SECONDS)
+
+    async def report(self) -> dict[str, Any]:
+        """The body of GET /health; `timestamp`: when the services were checked."""
+        return await self._recent.get()
+
+    async def _check(self) -> dict[str, Any]:
+        database, cache, log, worker = await asyncio.gather(
+            _responds(self._pool.ping()),
+            _responds(self._redis.ping()),
+            _responds(self._producer.check()),
+            self._worker(),
+        )
+        healthy = database and cache and log and worker == "running"
+        return {
+            "status": "healthy" if healthy else "unhealthy",
+            "database": CONNECTED if database else DISCONNECTED,
+            "redis": CONNECTED if cache else DISCONNECTED,
+            "log": CONNECTED if log else DISCONNECTED,
+            "worker": worker,
+            "timestamp": now(),
+        }
+
+    async def _worker(self) -> str:
+        """`running` with a payment actor, `stalled` where one does nothing, `stopped` without; else `unknown`."""
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                workers = await alive(self._redis)
+        except (RedisError, OSError):
+            return "unknown"
+        actors = workers.get("payments") or {}
+        if any(is_stalled(facts) for facts in actors.values()):
+            return "stalled"
+        return "running" if actors else "stopped"
+
+
+async def _responds(check: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check
+    except (DatabaseError, RedisError, LogUnavailableError, OSError):
+        return False
+    return True
