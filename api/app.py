@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ from api.access.client_address import TrustedProxies, parse_networks
 from api.access.own_pages import own_origins
 from api.edge import Edge
 from api.http.errors import BROKEN_SURROUNDINGS, ApiError, on_error
+from api.http.ignored import check_query
 from api.openapi import reference
 from api.process import health
 from api.process.services import Services
@@ -69,6 +70,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(check_query)],
     )
     app.state.settings = settings
     app.include_router(health.router)

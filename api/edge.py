@@ -21,6 +21,7 @@ from api.access.client_address import TrustedProxies
 from api.access.limits import STANDING, standing_headers
 from api.access.origins import cors_headers
 from api.http.errors import ApiError, answer_of, bad_request
+from api.http.ignored import IGNORED, ignored_header, note_query
 from api.process.metrics import request_seconds
 from runtime.clock import random_token
 from runtime.logs import get_logger
@@ -46,6 +47,8 @@ PASSWORD_ROUTES = ("/api/v1/auth/", "/api/v1/merchants")
 PASSWORD_SECONDS = 15.0
 """Hashing a password is meant to be slow, and is slower on a busy machine."""
 NOT_STORED: Header = (b"cache-control", b"no-store")
+NO_PARAMETERS: frozenset[str] = frozenset()
+"""Of the hot routes' queries."""
 
 
 class Edge:
@@ -104,6 +107,7 @@ class Edge:
         scope["route_name"] = scope["path"]
         request = Request(scope, receive, send)
         try:
+            note_query(request, NO_PARAMETERS)
             response = await handler(request)
         except ApiError as error:
             response = answer_of(request, error)
@@ -138,6 +142,8 @@ class _Answer:
             headers.append(VARIES)
             if STANDING in self._scope:
                 headers.extend(standing_headers(self._scope[STANDING]))
+            if IGNORED in self._scope:
+                headers.append(ignored_header(self._scope))
             if self._origin:
                 headers.extend(self._cors(self._origin))
         await self._send(message)

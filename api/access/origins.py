@@ -17,10 +17,12 @@ from store.merchants import find as find_merchant
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = (
-    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Api-Key, X-Api-Secret, X-CSRF-Token, X-Request-Id"
+    "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, X-Api-Key, X-Api-Secret, X-CSRF-Token, "
+    "X-Request-Id"
 )
 EXPOSED = (
-    "Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    "Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    "Retry-After, X-Ignored, X-Request-Id"
 )
 PREFLIGHT_SECONDS = "600"
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from api.http.errors import ApiError, bad_request, of_validation
+from api.http.ignored import note_body
 from domain.rejection import ErrorCode
 
 BODY_BYTES_MAX = 65_536
@@ -23,11 +24,13 @@ def too_large() -> ApiError:
 
 
 async def read_json(request: Request, model: type[Model]) -> Model:
-    """The body as `model`. Raises ApiError 400 or 413."""
+    """The body as `model`, without fields that the model does not have. Raises ApiError 400 or 413."""
     content_type = request.headers.get("content-type")
     if content_type is not None and not _is_json(content_type):
         raise bad_request("Content-Type must be application/json")
-    return parse_json(await read_body(request), model)
+    body = parse_json(await read_body(request), model)
+    note_body(request, body)
+    return body
 
 
 async def read_optional_json(request: Request, model: type[Model]) -> Model:
@@ -61,7 +64,8 @@ def parse_json(body: bytes, model: type[Model]) -> Model:
     try:
         parsed = model.model_validate_json(body)
     except ValidationError as error:
-        raise of_validation(list(error.errors(include_url=False, include_input=False))) from None
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        raise of_validation(list(error.errors(include_url=False, include_input=False)), known) from None
     if b"\\u0000" in body and _holds_nul(orjson.loads(body)):
         raise bad_request("Text must not contain NUL characters")
     return parsed

@@ -7,7 +7,8 @@ ApiError ── raised by routes and what they call; becomes that envelope, whoe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import orjson
@@ -111,19 +112,26 @@ TAGGED = ("union_tag_invalid", "union_tag_not_found")
 METHODS = frozenset(Method)
 
 
-def of_validation(errors: list[Any]) -> ApiError:
-    """The first problem of a schema violation, as 400 with the field's dotted path."""
+def unknown_name(name: str, known: Collection[str], what: str = "field") -> str:
+    """The sentence for a name that is not known, with the nearest that is."""
+    close = get_close_matches(name[:FIELD_CHARACTERS_MAX], known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{name[:FIELD_CHARACTERS_MAX]!r} is not a known {what}{hint}"
+
+
+def of_validation(errors: list[Any], known: Collection[str] = ()) -> ApiError:
+    """The first problem of a schema violation, as 400 with the field's dotted path. `known`: the body's fields."""
     first = errors[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    place = [str(part) for part in first["loc"]]
     if first["type"] in TAGGED:
         place.append(first["ctx"]["discriminator"].strip("'"))
     elif place and place[0] in METHODS:
         del place[0]  # which body was read, and no part of it
     field = ".".join(place) or None
-    return bad_request(_sentence(first, field), field)
+    return bad_request(_sentence(first, field, known), field)
 
 
-def _sentence(problem: ErrorDetails, field: str | None) -> str:
+def _sentence(problem: ErrorDetails, field: str | None, known: Collection[str]) -> str:
     kind, name = problem["type"], field or "the body"
     if kind == "value_error":
         return str(problem["ctx"]["error"])
@@ -134,7 +142,7 @@ def _sentence(problem: ErrorDetails, field: str | None) -> str:
     if kind in ("missing", "union_tag_not_found"):
         return f"{name} is required"
     if kind == "extra_forbidden":
-        return f"{name[:FIELD_CHARACTERS_MAX]!r} is not a known field"
+        return unknown_name(name, known)
     if field == "amount" and kind in ("greater_than_equal", "greater_than") and problem["ctx"].get("ge") == 100:
         return AMOUNT_TOO_SMALL.description
     said = problem["msg"].removeprefix("Input should be ").removeprefix("Value should ").removeprefix("Value error, ")
@@ -153,7 +161,10 @@ def answer_of(request: Request, error: Exception) -> Response:
     match error:
         case ApiError():
             return error_response(error, request_id)
-        case RequestValidationError() | ValidationError():
+        case RequestValidationError():
+            places = [{**problem, "loc": problem["loc"][1:]} for problem in error.errors()]  # without query, path, body
+            return error_response(of_validation(places), request_id)
+        case ValidationError():
             return error_response(of_validation(list(error.errors())), request_id)
         case HTTPException():
             return error_response(_of_http(error), request_id)

@@ -22,7 +22,8 @@ Payments on an append-only log: the API asks, an actor decides, everything else 
 
 Amounts are whole minor units (paise). Times are RFC 3339 in UTC. Every error has one form:
 `{"error": {"code", "description", "field", "request_id"}}`. Each answer carries `X-Request-Id`.
-POSTs honour `Idempotency-Key`: the same key and body get the stored answer, byte for byte.
+Unknown query parameters and body fields are ignored and named in `X-Ignored`; with `Prefer: handling=strict` they are
+400, with the nearest name. POSTs honour `Idempotency-Key`: the same key and body get the stored answer, byte for byte.
 Counted answers carry `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until the whole limit is
 available again). Above it the answer is 429 with `Retry-After`.
 """
@@ -44,6 +45,17 @@ TOO_MANY = {
     "description": "Above the merchant's quota of requests",
     "headers": {**RETRY_AFTER, **LIMIT_HEADERS},
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
+}
+PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`handling=strict`: unknown query parameters and body fields are 400",
+    "schema": {"type": "string", "examples": ["handling=strict"]},
+}
+IGNORED = {
+    "description": "Unknown query parameters and body fields of the request, where there were any",
+    "schema": {"type": "string"},
 }
 ANY_ERROR = {
     "description": "Any other error has this form too",
@@ -81,6 +93,11 @@ def _complete(operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     if "401" in responses:
         responses.setdefault("429", TOO_MANY)  # every request of a merchant counts against its quota
+    parameters = operation.get("parameters", [])
+    if "requestBody" in operation or any(parameter["in"] == "query" for parameter in parameters):
+        operation["parameters"] = [*parameters, PREFER]
+        for status in filter(lambda status: status.startswith("2"), responses):
+            responses[status].setdefault("headers", {})["X-Ignored"] = IGNORED
     responses["default"] = ANY_ERROR
     if "401" in responses and "X-Api-Key" not in json.dumps(operation.get("parameters", [])):
         operation["security"] = AUTHENTICATED

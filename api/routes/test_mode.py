@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from api.http.bodies import read_optional_json
 from api.http.errors import refused
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
+from api.schemas.body import Body
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.instrument import Upi
@@ -41,10 +42,8 @@ async def only_in_test_mode(request: Request) -> None:
 router = APIRouter(tags=["Test mode"], dependencies=[Depends(only_in_test_mode)])
 
 
-class JobWanted(BaseModel):
+class JobWanted(Body):
     """Body of POST /test/jobs/enqueue."""
-
-    model_config = ConfigDict(extra="ignore")
 
     type: str | None = None
 

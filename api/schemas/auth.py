@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr
 
+from api.schemas.body import Body
 from api.schemas.instant import Instant
-from api.schemas.merchants import EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX, Body, MerchantShape
+from api.schemas.merchants import EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MAX, MerchantShape
 from store.redis.sessions import Session
 
 

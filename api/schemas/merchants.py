@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints
 
+from api.schemas.body import Body
 from api.schemas.instant import Instant
 from store.api_keys import ApiKey
 from store.merchants import Merchant
@@ -56,12 +57,6 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=EMAIL
 Origin = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=ORIGIN_LENGTH_MAX), AfterValidator(_origin)
 ]
-
-
-class Body(BaseModel):
-    """What is asked for. Unknown keys are ignored, other types never converted."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
 
 class SignUpBody(Body):

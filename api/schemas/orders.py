@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from api.schemas.body import Body
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, CURRENCIES, DEFAULT_CURRENCY
 
 NOTES_MAX = 15
@@ -25,10 +26,8 @@ ORDER_EXAMPLE: dict[str, Any] = {
 }
 
 
-class NewOrder(BaseModel):
+class NewOrder(Body):
     """Body of POST /orders."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
     amount: int = Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units (paise)")
     currency: str | None = Field(None, description=f"ISO 4217, one of {', '.join(sorted(CURRENCIES))}; default INR")

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from api.schemas.body import Body
 from api.tokens import Tokenizer, card_token
 from domain import instrument
 from domain.card import CardDetails, check_card, normalized
@@ -54,10 +55,8 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
 NEW_PAYMENT_EXAMPLE = {"order_id": "order_0Xk3bQ9sLmT2vRcY", "method": "upi", "vpa": "success@upi"}
 
 
-class Card(BaseModel):
+class Card(Body):
     """A card as it was typed. It exists only while the request is checked."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
     number: TextOrNumber | None = Field(None, repr=False)
     expiry_month: TextOrNumber | None = None
@@ -68,10 +67,8 @@ class Card(BaseModel):
     name: str | None = Field(None, max_length=255, description="Alias of holder_name")
 
 
-class _NewPayment(BaseModel):
+class _NewPayment(Body):
     """What every method's body has."""
-
-    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
     order_id: str = Field(min_length=1, max_length=64)
     amount: int | None = Field(None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's")
@@ -192,10 +189,8 @@ def _text(value: TextOrNumber | None) -> str:
     return "" if value is None else str(value).strip()
 
 
-class NewCapture(BaseModel):
+class NewCapture(Body):
     """Body of POST /payments/{id}/capture; may be left out."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
     amount: int | None = Field(None, ge=1, le=AMOUNT_MAX_MINOR, description="Must equal the payment's")
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.schemas.body import Body
 from domain.money import AMOUNT_MAX_MINOR
 
 REFUND_EXAMPLE: dict[str, Any] = {
@@ -26,10 +27,8 @@ REFUND_EXAMPLE: dict[str, Any] = {
 }
 
 
-class NewRefund(BaseModel):
+class NewRefund(Body):
     """Body of POST /payments/{id}/refunds."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
 
     amount: int = Field(gt=0, le=AMOUNT_MAX_MINOR, description="Minor units, at most what is still refundable")
     reason: str | None = Field(None, max_length=255)

@@ -155,11 +155,34 @@ async def test_bytes_that_are_no_request_are_refused_never_with_500(
     assert await database.fetchval(WRITTEN) == before
 
 
-async def test_extra_keys_and_parameters_are_ignored(api: Api) -> None:
+async def test_extra_keys_and_parameters_are_ignored_and_named(api: Api) -> None:
     answer = await api.call("POST", "/orders?utm=x", json={"amount": 500, "partial_payment": True, "id": "mine"})
-    assert answer.status_code == 201
+    assert (answer.status_code, answer.headers["X-Ignored"]) == (201, "utm, partial_payment, id")
     assert "partial_payment" not in answer.json()
     assert answer.json()["id"] != "mine"
+    listed = await api.get("/payments", statuss="FAILED")
+    assert (listed.status_code, listed.headers["X-Ignored"]) == (200, "statuss")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("GET", "/payments?statuss=FAILED", None, "statuss"),
+        ("GET", "/webhooks?endpont_id=x", None, "endpont_id"),
+        ("POST", "/orders?dry_run=1", {"amount": 500}, "dry_run"),
+        ("POST", "/orders", {"amount": 500, "recipt": "a"}, "recipt"),
+        ("POST", "/payments", {**BY_CARD, "card": {**CARD, "expiryMonth": 1}}, "card.expiryMonth"),
+        ("PATCH", "/merchants/me", {"allowed_origin": []}, "allowed_origin"),
+    ],
+)
+async def test_with_strict_handling_nothing_unknown_passes(
+    api: Api, database: asyncpg.Connection, method: str, path: str, body: Any, field: str
+) -> None:
+    before = await database.fetchval(WRITTEN)
+    answer = await api.call(method, path, json=body, headers={"Prefer": "handling=strict"}, key=secrets.token_hex(8))
+    assert answer.status_code == 400, answer.text
+    assert (error_of(answer)["code"], error_of(answer)["field"]) == (BAD, field)
+    assert await database.fetchval(WRITTEN) == before
 
 
 @pytest.mark.parametrize(
