@@ -60,7 +60,7 @@ faults: venv ## Each fault by itself, then the slow fault tests; about 20 min: m
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.chaos --only "$(only)" --seed $(or $(seed),1)
 	@$(if $(only),,$(PYTEST) tests -m chaos --durations=15)
-	@$(if $(only),,HOSTILE_RECORDS=10000 $(PYTEST) tests/unit/test_hostile_records.py --timeout=3600)
+	@$(if $(only),,HOSTILE_RECORDS=10000 $(PYTEST) tests/unit/test_hostile_records.py tests/unit/test_batches.py --timeout=3600)
 
 soak: venv ## Half of the most this machine can do, for a while: what grows, what drifts? make soak [minutes=20]
 	@$(BIN)/python -m bench.soak --minutes $(or $(minutes),20)

@@ -24,6 +24,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.progress import FACT, Progress
 from runtime.settings import Settings
+from topics.batches import read_on
 
 log = get_logger("consumer")
 
@@ -133,6 +134,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._committed_at = clock.monotonic()
         self._progress = Progress(clock)
         self._steps = 0
+        read_on()
         self._consumer = make_client(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             group_id=group,

@@ -19,6 +19,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from runtime.logs import get_logger
+from topics.batches import UnreadableBatch
 from topics.deadletter import REASON_UNDECODABLE, letter_about
 from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, checked_text
 from topics.producer import Record
@@ -31,7 +32,9 @@ SEQUENCE_MAX = 2**31 - 1
 
 
 def has_type(message: Any, wanted: Container[bytes | None]) -> bool:
-    """True where one of the record's `type` headers is wanted. A null header is not."""
+    """True where one of the record's `type` headers is wanted, or what it was cannot be known. A null header is not."""
+    if isinstance(message, UnreadableBatch):
+        return True
     return any(name == HEADER_TYPE and content in wanted for name, content in message.headers or ())
 
 

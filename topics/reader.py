@@ -22,6 +22,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.settings import Settings
+from topics.batches import read_on
 from topics.records import LogRecord, instant_of
 
 CONNECT_SECONDS = 15.0
@@ -51,6 +52,7 @@ async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> As
     `hold_ms`: how long the broker may sit on a fetch that finds nothing. Meanwhile it answers no other question of this
     connection, so whoever asks several in turn says LOOK_UP_HOLD_MS.
     """
+    read_on()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         enable_auto_commit=False,

@@ -29,6 +29,7 @@ from store.actor import ActorStore
 from store.redis.clients import make_redis
 from store.redis.heartbeats import beat, clear
 from topics.admin import check_topics
+from topics.batches import read_on
 from topics.catalogue import COMMANDS
 from topics.producer import LogProducer
 
@@ -70,6 +71,7 @@ def make_app(settings: Settings, worker: Worker, datadir: Path) -> faust.App:
         consumer_group_instance_id=worker.name,
     )
     app.conf.agent_supervisor = CrashingSupervisor  # type: ignore[assignment]  # Faust's stubs know only its default
+    read_on()
     app.transport = EagerTransport(app.conf.broker_consumer, app)
     return app
 

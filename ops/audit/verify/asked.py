@@ -25,6 +25,7 @@ from runtime.settings import Settings
 from store.operations.audit import connect
 from store.operations.audit_topic import CommandDifference, CommandSights
 from topics.admin import admin_client
+from topics.batches import read_on
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS
 
 GROUP = "payment-actors"
@@ -153,6 +154,7 @@ class _Reader:
     """A topic from an instant to the end it had when reading began."""
 
     def __init__(self, settings: Settings) -> None:
+        read_on()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             enable_auto_commit=False,

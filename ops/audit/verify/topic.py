@@ -33,6 +33,7 @@ from runtime.settings import Settings
 from store.driver import Connection
 from store.operations.audit import Snapshot, connect
 from store.operations.audit_topic import RECHECK_MAX, Runs, SightDifference, Sights, digests_now
+from topics.batches import read_on
 from topics.catalogue import EVENTS
 
 RECORDS_A_TAKE = 5_000
@@ -240,6 +241,7 @@ class TopicReader:
     def __init__(self, settings: Settings, report: TopicReport) -> None:
         self._report = report
         self._partitions = settings.topic_partitions
+        read_on()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             enable_auto_commit=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.support.command import gateway
+from tests.support.damaged import producing, write_badly_named
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
 from tests.support.shop import open_shop
@@ -33,6 +34,10 @@ async def test_a_payment_and_its_webhook_come_through_poison_on_every_topic(webh
             kinds = POISON if partition == 0 else [*POISON[:2], *POISON[3:]]
             await producer.publish([Record(topic.name, partition, *parts) for parts in kinds], timeout=60)
     await producer.stop()
+    async with producing(webhook_stack.kafka_bootstrap_servers) as raw:
+        for topic in catalogue_of(webhook_stack.settings).values():
+            for partition in range(topic.partitions or webhook_stack.settings.topic_partitions):
+                await write_badly_named(raw, topic.name, partition, b"{}", b'{"id": 2}')
     before = {name: child["restarts"] for name, child in webhook_stack.processes().items()}
     # When a payer pays, and the merchant's server answers badly at first,
     async with receiver() as merchant, open_shop(webhook_stack.settings) as shop:
