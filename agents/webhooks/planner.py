@@ -6,7 +6,7 @@ again makes no second row; only first attempts that may not have reached the top
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,10 +18,11 @@ from agents.reading import checked_event, has_type, letters_of
 from agents.role import Context, run_role
 from domain.delivery import Due
 from domain.event_kind import MERCHANT_EVENTS
+from domain.turns import in_turn
 from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import SchemaError, StatementRefusedError, ValueRefusedError
-from store.webhooks.planning import Draft, drafts_of, plan_deliveries, targets_of
+from store.webhooks.planning import Draft, Target, drafts_of, plan_deliveries, targets_of
 from store.webhooks.pool import make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
@@ -103,12 +104,7 @@ class Planner:
 
     async def _plan(self, events: list[Read]) -> list[Due]:
         targets = await targets_of(self._pool, [one.event.body["merchant_id"] for one in events])
-        drafts: list[Draft] = []
-        for one in events:
-            found = targets.get(one.event.body["merchant_id"])
-            if found:
-                drafts += drafts_of(one.event, found, body=one.body)
-        return await plan_deliveries(self._pool, drafts, self._clock.now())
+        return await plan_deliveries(self._pool, drafts_in_turn(events, targets), self._clock.now())
 
     async def _publish(self, dues: list[Due], letters: list[Record]) -> None:
         at, partitions = self._clock.now(), self._settings.topic_partitions
@@ -116,6 +112,16 @@ class Planner:
         await self._producer.publish([*records, *letters], timeout=PUBLISH_TIMEOUT_SECONDS)
         self._planned += len(records)
         PLANNED.inc(len(records))
+
+
+def drafts_in_turn(events: Iterable[Read], targets: Mapping[str, Sequence[Target]]) -> list[Draft]:
+    """The deliveries to plan, merchants in turn: many events or endpoints of one hold up no other's first attempt."""
+    drafts = [
+        draft
+        for one in events
+        for draft in drafts_of(one.event, targets.get(one.event.body["merchant_id"], ()), body=one.body)
+    ]
+    return in_turn(drafts, owner=lambda draft: draft.merchant_id)
 
 
 def read_events(messages: Iterable[Any], at: datetime) -> tuple[list[Read], list[Record]]:
