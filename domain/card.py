@@ -1,4 +1,4 @@
-"""Card rules: number (ISO/IEC 7812 length and Luhn check), network by prefix, CVV, expiry.
+"""Card rules: network by prefix (ISO/IEC 7812), length by network, Luhn check, CVV, expiry.
 
 A number lives only in the memory of the request that checks it, until the bank has made a token of it
 (`CardDetails`). What may be kept is `CheckedCard`: network and last four digits; never the number, never the CVV.
@@ -11,8 +11,36 @@ from datetime import date
 
 from domain.rejection import CARD_EXPIRED, CARD_INVALID, ErrorCode, Rejected
 
-NUMBER_LENGTHS = range(13, 20)
 _SEPARATORS = str.maketrans("", "", " -")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Who issues the numbers of some prefixes. `prefixes`: (first, last) with as many digits each."""
+
+    name: str
+    prefixes: tuple[tuple[str, str], ...]
+    lengths: tuple[int, ...]
+    cvv_length: int = 3
+
+
+NETWORKS = (
+    Network("visa", (("4", "4"),), (13, 16, 19)),
+    Network("mastercard", (("51", "55"), ("2221", "2720")), (16,)),
+    Network("amex", (("34", "34"), ("37", "37")), (15,), cvv_length=4),
+    # Before JCB and Maestro: India's ranges lie inside theirs. Discover's 60 and 65 are RuPay's partners.
+    Network(
+        "rupay",
+        (("60", "60"), ("65", "65"), ("81", "89"), ("508", "508"), ("353", "353"), ("356", "356")),
+        (16, 17, 18, 19),
+    ),
+    Network("unionpay", (("62", "62"),), (16, 17, 18, 19)),
+    Network("jcb", (("35", "35"),), (16, 17, 18, 19)),
+    Network("diners", (("300", "305"), ("36", "36"), ("38", "39")), (14, 15, 16, 17, 18, 19)),
+    Network("maestro", (("50", "50"), ("56", "58"), ("63", "63"), ("67", "67")), tuple(range(13, 20))),
+)
+"""The first that fits counts. The checkout has the same table (checkout-page/src/state/instrument.ts)."""
+UNKNOWN = Network("unknown", (), tuple(range(13, 20)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +76,39 @@ def passes_luhn(number: str) -> bool:
     return total % 10 == 0
 
 
-def network_of(number: str) -> str:
-    """visa, mastercard, amex, rupay or unknown, by the prefix of a normalized number."""
-    two, four = int(number[:2]), int(number[:4])
-    if number[0] == "4":
-        return "visa"
-    if 51 <= two <= 55 or 2221 <= four <= 2720:
-        return "mastercard"
-    if two in (34, 37):
-        return "amex"
-    if two in (60, 65) or 81 <= two <= 89:
-        return "rupay"
-    return "unknown"
+def network_of(number: str) -> Network:
+    """The network of a normalized number, by its prefix; UNKNOWN where none has it."""
+    for network in NETWORKS:
+        if any(first <= number[: len(first)] <= last for first, last in network.prefixes):
+            return network
+    return UNKNOWN
 
 
 def check_card(details: CardDetails, *, cvv: str, today: date) -> CheckedCard | Rejected:
-    """Check everything a payer can mistype. `today` is the payer's latest possible date (see `is_expired`)."""
+    """Check everything a payer can mistype. `today`: the date where it is earliest (see `is_expired`)."""
     digits = details.number
-    if not (digits.isascii() and digits.isdigit() and len(digits) in NUMBER_LENGTHS and passes_luhn(digits)):
+    if not _is_card_number(digits):
         return CARD_INVALID
     network = network_of(digits)
-    if not (cvv.isascii() and cvv.isdigit() and len(cvv) == (4 if network == "amex" else 3)):
+    if not (cvv.isascii() and cvv.isdigit() and len(cvv) == network.cvv_length):
         return Rejected(ErrorCode.INVALID_CARD, CARD_INVALID.description, "card.cvv")
     if is_expired(expiry_month=details.expiry_month, expiry_year=details.expiry_year, today=today):
         return CARD_EXPIRED
-    return CheckedCard(network=network, last4=digits[-4:])
+    return CheckedCard(network=network.name, last4=digits[-4:])
+
+
+def _is_card_number(digits: str) -> bool:
+    """True for a length its network issues and a right check digit. Zeros alone pass Luhn; no card has them."""
+    if not (digits.isascii() and digits.isdigit()) or len(digits) not in network_of(digits).lengths:
+        return False
+    return passes_luhn(digits) and digits.strip("0") != ""
 
 
 def is_expired(*, expiry_month: str, expiry_year: str, today: date) -> bool:
-    """True unless month 1–12 of a 2- or 4-digit year is the current month or a later one."""
+    """True unless month 1–12 of a 2- or 4-digit year is the month of `today` or a later one.
+
+    A card is good to the end of its month where the payer is: pass the date where it is earliest on earth.
+    """
     for text in (expiry_month, expiry_year):
         if not (text.isascii() and text.isdigit()):
             return True

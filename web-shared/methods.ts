@@ -20,11 +20,19 @@ export interface MethodRow {
   detail(payment: Instrumented): string;
 }
 
-const NETWORK_NAMES: Readonly<Record<string, string>> = {
+/** A card network as the API names it (domain/card.py). */
+export type Brand = keyof typeof NETWORK_NAMES;
+
+export const NETWORK_NAMES = {
   visa: "Visa",
   mastercard: "Mastercard",
   amex: "American Express",
   rupay: "RuPay",
+  unionpay: "UnionPay",
+  jcb: "JCB",
+  diners: "Diners Club",
+  maestro: "Maestro",
+  unknown: "",
 };
 
 export const METHODS = {
@@ -58,5 +66,6 @@ export function formatInstrument(payment: Instrumented): string {
 }
 
 function cardText({ card_network, card_last4 }: Instrumented, unknownNetwork: string): string {
-  return `${NETWORK_NAMES[card_network ?? ""] ?? unknownNetwork} ···· ${card_last4 ?? ""}`.trim();
+  const names: Readonly<Record<string, string>> = NETWORK_NAMES;
+  return `${names[card_network ?? ""] || unknownNetwork} ···· ${card_last4 ?? ""}`.trim();
 }

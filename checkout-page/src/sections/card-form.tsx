@@ -1,10 +1,9 @@
 /** Paying by card. Number and code live in this page's memory only, and leave it with the answer. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Field } from "web-shared/field";
-import { METHODS } from "web-shared/methods";
+import { METHODS, NETWORK_NAMES } from "web-shared/methods";
 import type { Instrument } from "../flow/api.ts";
 import {
-  BRAND_NAMES,
   brandOf,
   cvvFault,
   cvvLength,
@@ -75,7 +74,7 @@ export function CardForm(props: FormProps<CardText>) {
         onChange={(number) => onCard({ number })}
         onBlur={() => judge("number")}
         fault={said("number")}
-        brand={BRAND_NAMES[brand]}
+        brand={NETWORK_NAMES[brand]}
       />
       <div class="row">
         <Field

@@ -1,9 +1,9 @@
 /** Card and UPI fields as people type them. */
 import { describe, expect, it } from "vitest";
+import type { Brand } from "web-shared/methods";
 import cards from "../../../tests/vectors/cards.json" with { type: "json" };
 import vpas from "../../../tests/vectors/vpas.json" with { type: "json" };
 import {
-  type Brand,
   brandOf,
   cvvFault,
   expiryEdited,

@@ -2,34 +2,34 @@
  * Card and UPI fields as text: grouping, brand, checks. Pure. The rules are the API's (docs/openapi.json); what is refused here
  * would be refused there.
  *
- *   brand   4 visa · 51–55, 2221–2720 mastercard · 34, 37 amex · 60, 65, 81–89 rupay · else unknown
+ * A brand is a row of the table below: prefixes, and the numbers of digits it issues (domain/card.py has the same).
  */
-export type Brand = "visa" | "mastercard" | "amex" | "rupay" | "unknown";
+import type { Brand } from "web-shared/methods";
 
-export const BRAND_NAMES: Readonly<Record<Brand, string>> = {
-  visa: "Visa",
-  mastercard: "Mastercard",
-  amex: "American Express",
-  rupay: "RuPay",
-  unknown: "",
-};
-const DIGITS_MIN = 13;
-const DIGITS_MAX = 19;
-const AMEX_DIGITS = 15;
+/** The first row that fits counts: India's ranges lie inside those of JCB and Maestro. */
+const BRANDS: ReadonlyArray<readonly [Brand, RegExp, min: number, usual: number, max: number]> = [
+  ["visa", /^4/, 13, 16, 19],
+  ["mastercard", /^(5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/, 16, 16, 16],
+  ["amex", /^3[47]/, 15, 15, 15],
+  ["rupay", /^(60|65|8[1-9]|508|353|356)/, 16, 16, 19],
+  ["unionpay", /^62/, 16, 16, 19],
+  ["jcb", /^35/, 16, 16, 19],
+  ["diners", /^(30[0-5]|36|3[89])/, 14, 14, 19],
+  ["maestro", /^(50|5[6-8]|63|67)/, 13, 16, 19],
+];
+const UNKNOWN = ["unknown", /^/, 13, 16, 19] as const;
+const VISA_DIGITS = [13, 16, 19];
 
 export function digitsOf(text: string): string {
   return text.replace(/\D/g, "");
 }
 
+function rowOf(digits: string) {
+  return BRANDS.find(([, prefix]) => prefix.test(digits)) ?? UNKNOWN;
+}
+
 export function brandOf(digits: string): Brand {
-  if (digits.startsWith("4")) return "visa";
-  const two = Number(digits.slice(0, 2));
-  if (digits.length < 2) return "unknown";
-  if (two === 34 || two === 37) return "amex";
-  if (two >= 51 && two <= 55) return "mastercard";
-  if (two === 60 || two === 65 || (two >= 81 && two <= 89)) return "rupay";
-  const four = Number(digits.slice(0, 4));
-  return digits.length >= 4 && four >= 2221 && four <= 2720 ? "mastercard" : "unknown";
+  return rowOf(digits)[0];
 }
 
 /** `378282246310005` → `3782 822463 10005`; all others in fours. */
@@ -53,7 +53,7 @@ export function numberEdited(text: string, caret: number, before: string, erased
     digits = digits.slice(0, left - 1) + digits.slice(left);
     left -= 1;
   }
-  digits = digits.slice(0, brandOf(digits) === "amex" ? AMEX_DIGITS : DIGITS_MAX);
+  digits = digits.slice(0, rowOf(digits)[4]);
   const shown = grouped(digits);
   return { text: shown, caret: caretBehind(shown, Math.min(left, digits.length)) };
 }
@@ -79,14 +79,17 @@ export type FieldFault = "required" | "incomplete" | "invalid" | "past";
 export function numberFault(text: string): FieldFault | null {
   const digits = digitsOf(text);
   if (digits === "") return "required";
-  if (digits.length < (brandOf(digits) === "amex" ? AMEX_DIGITS : DIGITS_MIN)) return "incomplete";
-  return passesLuhn(digits) ? null : "invalid";
+  const [brand, , min, , max] = rowOf(digits);
+  if (digits.length < min) return "incomplete";
+  const issued = brand === "visa" ? VISA_DIGITS.includes(digits.length) : digits.length <= max;
+  return issued && passesLuhn(digits) && !/^0*$/.test(digits) ? null : "invalid";
 }
 
 /** Long enough to be judged while the payer still types. */
 export function isComplete(text: string): boolean {
   const digits = digitsOf(text);
-  return digits.length === (brandOf(digits) === "amex" ? AMEX_DIGITS : 16) || digits.length === DIGITS_MAX;
+  const [, , , usual, max] = rowOf(digits);
+  return digits.length === usual || digits.length === max;
 }
 
 export interface Expiry {
