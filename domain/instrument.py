@@ -20,6 +20,15 @@ class Method(StrEnum):
     CARD = "card"
 
 
+RUPEES_ONLY = frozenset({Method.UPI})
+"""India's own schemes move rupees and nothing else."""
+
+
+def methods_for(currency: str) -> tuple[Method, ...]:
+    """The methods that can pay an order in this currency (ISO 4217)."""
+    return tuple(method for method in Method if currency == "INR" or method not in RUPEES_ONLY)
+
+
 @dataclass(frozen=True, slots=True)
 class Upi:
     """An address in the form `name@handle` (see domain/upi.py)."""

@@ -23,7 +23,7 @@ from api.schemas.orders import NewPublicOrder, OrderView
 from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PublicPaymentView
 from api.schemas.public import PublicOrderView
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID, is_id
-from domain.instrument import Method
+from domain.instrument import methods_for
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND
 from domain.resource import payment_resource
 from runtime.clock import make_id
@@ -117,7 +117,7 @@ async def read_order(request: Request, order_id: str) -> Response:
         {
             **{name: order[name] for name in ("id", "amount", "currency", "status", "created_at", "receipt")},
             "merchant": {"id": merchant.id, "name": merchant.name},
-            "methods": list(Method),
+            "methods": methods_for(order["currency"]),
             "test_mode": services.settings.test_mode,
             "allowed_origins": merchant.allowed_origins,
             "payment": None if payment is None else public_shape(dict(payment_resource(payment))),

@@ -40,6 +40,7 @@ export function App({ api, place, line, onLanguage }: Props) {
   const amount = order ? formatMoney(order.amount, order.currency) : "";
   const paying = screen === "ready" || screen === "submitting";
   const busy = screen === "submitting";
+  const offered = order?.methods ?? METHOD_NAMES;
   const forms = { busy, amount, order, outcome, problem: state.fieldProblem, onPay: pay };
 
   useEffect(() => {
@@ -49,16 +50,17 @@ export function App({ api, place, line, onLanguage }: Props) {
     });
   }, [line]);
   useEffect(() => {
-    // The page's wish may come before the order or after it.
-    if (screen === "ready" && !method && wanted) choose(wanted);
-  }, [screen, method, wanted, choose]);
+    // The shop's choice may come before the order or after it. One method alone needs no choosing.
+    const first = offered.find((name) => name === wanted || offered.length === 1);
+    if (screen === "ready" && !method && first) choose(first);
+  }, [screen, method, wanted, offered, choose]);
   useEffect(() => {
     document.title = order ? texts.pay_merchant(order.merchant.name) : texts.title;
   }, [order, texts]);
 
   const fill = (): void => {
     const year = new Date().getFullYear();
-    const filled = methodFor(outcome, method, year);
+    const filled = methodFor(outcome, method, year, offered);
     choose(filled);
     change(filled, FORMS[filled].testData(outcome, year) ?? {});
   };
@@ -87,7 +89,7 @@ export function App({ api, place, line, onLanguage }: Props) {
           </div>
           <div class="choice" hidden={!paying}>
             <h1 id="choose">{texts.choose}</h1>
-            <Methods offered={order?.methods ?? METHOD_NAMES} chosen={method} busy={busy} onChoose={choose} />
+            <Methods offered={offered} chosen={method} busy={busy} onChoose={choose} />
             {METHOD_NAMES.map((name) => (
               <MethodSection
                 key={name}

@@ -1,6 +1,5 @@
 /** The form of each method. Its label and icon are in web-shared/methods.ts, its words in texts/. */
 import type { Method } from "sdk/types";
-import { METHOD_NAMES } from "web-shared/methods";
 import { CardForm } from "./sections/card-form.tsx";
 import type { MethodForm } from "./sections/method-form.ts";
 import { UpiForm } from "./sections/upi-form.tsx";
@@ -39,8 +38,8 @@ export const FORMS: Forms = {
   },
 };
 
-/** The chosen method where it can have this outcome, else the first that can. */
-export function methodFor(outcome: Outcome, chosen: Method | null, year: number): Method {
-  const able = METHOD_NAMES.filter((name) => FORMS[name].testData(outcome, year));
-  return able.find((name) => name === chosen) ?? able[0] ?? "upi";
+/** The chosen method where it can have this outcome, else the first of those offered that can. */
+export function methodFor(outcome: Outcome, chosen: Method | null, year: number, offered: readonly Method[]): Method {
+  const able = offered.filter((name) => FORMS[name].testData(outcome, year));
+  return able.find((name) => name === chosen) ?? able[0] ?? offered[0] ?? "card";
 }

@@ -10,6 +10,7 @@ from domain.decision import Decision
 from domain.event import Event, EventType, PaymentEvent, RefundEvent
 from domain.evolution import evolve
 from domain.ids import late_refund_id
+from domain.instrument import methods_for
 from domain.order import Order, OrderStatus
 from domain.outcome import Outcome, Word
 from domain.payment import UNDECIDED, CapturePayment, CreatePayment, Payment, PaymentStatus, SettlePayment
@@ -29,6 +30,8 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
         return rejection.AMOUNT_DIFFERS
     if command.currency not in (None, order.currency):
         return rejection.CURRENCY_DIFFERS
+    if command.instrument.method not in methods_for(order.currency):
+        return rejection.METHOD_UNAVAILABLE
     if order.status is OrderStatus.PAID:
         return rejection.ORDER_ALREADY_PAID
     if any(payment.status in UNDECIDED for payment in order.payments):

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.api import CARD
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
@@ -51,9 +52,10 @@ class SignedUp:
     async def pay(
         self, *, vpa: str = "success@upi", amount: int = 50_000, currency: str = "INR", status: str = "SUCCESS"
     ) -> dict[str, Any]:
-        """A UPI payment on an order of its own, waited for until it has this status."""
+        """A payment of an order of its own, by UPI, or by card where it is not in rupees; returned in this status."""
         order = await self.order(amount=amount, currency=currency)
-        body = {"order_id": order["id"], "method": "upi", "vpa": vpa}
+        means = {"method": "upi", "vpa": vpa} if currency == "INR" else {"method": "card", "card": CARD}
+        body = {"order_id": order["id"], **means}
         payment = answered(await self.client.post("/payments", json=body), 201)
         return await self.until("/payments", payment["id"], status)
 

@@ -27,8 +27,8 @@ REFUND, OTHER_REFUND, LATE_REFUND = "rfnd_AAAAAAAAAAAAAAAA", "rfnd_BBBBBBBBBBBBB
 AMOUNT = 50_000
 
 
-def create_order(amount: Any = AMOUNT, merchant: str = MERCHANT) -> CreateOrder:
-    return CreateOrder(ORDER, merchant, amount, "INR", None, {})
+def create_order(amount: Any = AMOUNT, merchant: str = MERCHANT, currency: str = "INR") -> CreateOrder:
+    return CreateOrder(ORDER, merchant, amount, currency, None, {})
 
 
 def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> CreatePayment:
@@ -80,6 +80,7 @@ REPLACED = (
 STATES: dict[str, tuple[Command, ...]] = {
     "no order": (),
     "new": (create_order(),),
+    "new in dollars": (create_order(currency="USD"),),
     "processing": (create_order(), pay()),
     "paid": (create_order(), pay(), settle()),
     "captured": (create_order(), pay(), settle(), capture()),

@@ -57,6 +57,8 @@ GUARDS = (
           "new", "pay other amount"),
     Guard("a payment has the order's currency", "if command.currency not in (None, order.currency):", "if False:",
           "new", "pay other currency"),
+    Guard("UPI pays rupees only", "if command.instrument.method not in methods_for(order.currency):", "if False:",
+          "new in dollars", "pay"),
     Guard("a paid order is not paid again", "if order.status is OrderStatus.PAID:", "if False:", "paid", "pay"),
     Guard("no payment beside an undecided one", "if any(payment.status in UNDECIDED for payment in order.payments):",
           "if False:", "processing", "pay"),
