@@ -22,11 +22,14 @@ HEADER = "idempotency-key"
 def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, object]) -> Key | None:
     """None without a key. `scope`: whose keys these are; `fields`: what the request says (no CVV among it).
 
-    Raises ApiError 400 for a key of another form.
+    Raises ApiError 400 for a key of another form, an empty one among them, and for two different ones.
     """
-    sent = request.headers.get(HEADER, "").strip()
-    if not sent:
+    keys = {value.strip() for value in request.headers.getlist(HEADER)}
+    if not keys:
         return None
+    if len(keys) > 1:
+        raise bad_request("Idempotency-Key was sent twice with different values", "Idempotency-Key")
+    (sent,) = keys
     if not is_key(sent):
         raise bad_request("Idempotency-Key must be 1 to 255 printable ASCII characters", "Idempotency-Key")
     given = {name: value for name, value in fields.items() if value is not None}

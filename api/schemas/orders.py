@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from api.schemas.body import Body
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, CURRENCIES, DEFAULT_CURRENCY
 
 NOTES_MAX = 15
 Note = Annotated[str, StringConstraints(max_length=256)]
+Notes = Annotated[dict[Note, Note], Field(max_length=NOTES_MAX), BeforeValidator(lambda value: _notes_as_text(value))]
 
 ORDER_EXAMPLE: dict[str, Any] = {
     "id": "order_0Xk3bQ9sLmT2vRcY",
@@ -32,7 +34,10 @@ class NewOrder(Body):
     amount: int = Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units (paise)")
     currency: str | None = Field(None, description=f"ISO 4217, one of {', '.join(sorted(CURRENCIES))}; default INR")
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
-    notes: dict[Note, Note] | None = Field(None, max_length=NOTES_MAX, description="Up to 15 texts of the merchant's")
+    notes: Notes | None = Field(
+        None,
+        description="Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none",
+    )
 
     @field_validator("currency")
     @classmethod
@@ -53,6 +58,19 @@ class NewOrder(Body):
             "receipt": self.receipt,
             "notes": self.notes or None,
         }
+
+
+def _notes_as_text(value: object) -> object:
+    """What clients send for notes: PHP's empty array is a list, and a value may be a number or a boolean."""
+    if value == []:
+        return {}
+    if not isinstance(value, dict):
+        return value
+    return {name: _note(note) for name, note in value.items()}
+
+
+def _note(note: object) -> object:
+    return json.dumps(note) if isinstance(note, int | float) else note
 
 
 class NewPublicOrder(NewOrder):

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import (
@@ -33,6 +33,8 @@ from domain.upi import is_vpa
 from runtime.clock import now
 
 TextOrNumber = str | int
+LAST_TIME_ZONE = timedelta(hours=12)
+"""UTC-12, where each month ends last."""
 
 PAYMENT_EXAMPLE: dict[str, Any] = {
     "id": "pay_0Xk3bR1aZpQ8wEsD",
@@ -111,7 +113,10 @@ class NewCardPayment(_NewPayment):
     def instrument_fields(self) -> dict[str, object]:
         card = self.typed_card()
         month, year = _expiry(card)
-        return {"card.number": str(card.number), "card.expiry": f"{month}/{year}"}
+        return {
+            "card.number": normalized(str(card.number)),
+            "card.expiry": f"{_meant_month(month)}/{_meant_year(year)}",
+        }
 
 
 class NewPayment(RootModel[Annotated[NewUpiPayment | NewCardPayment, Field(discriminator="method")]]):
@@ -170,7 +175,7 @@ async def _check_card(card: Card, bank: Tokenizer) -> Means | Rejected:
     if not month or not year:
         return CARD_EXPIRED
     details = CardDetails(number=normalized(str(card.number)), expiry_month=month, expiry_year=year)
-    checked = check_card(details, cvv=str(card.cvv), today=now().date())
+    checked = check_card(details, cvv=str(card.cvv), today=(now() - LAST_TIME_ZONE).date())
     if isinstance(checked, Rejected):
         return checked
     token = await card_token(bank, details)
@@ -187,6 +192,16 @@ def _expiry(card: Card) -> tuple[str, str]:
 
 def _text(value: TextOrNumber | None) -> str:
     return "" if value is None else str(value).strip()
+
+
+def _meant_month(month: str) -> str:
+    """`1`, `01` → `1`: for comparing requests, so what is not a month stays as it is."""
+    return str(int(month)) if month.isascii() and month.isdigit() and len(month) <= 2 else month
+
+
+def _meant_year(year: str) -> str:
+    """`30`, `2030` → `2030`."""
+    return f"20{year}" if year.isascii() and year.isdigit() and len(year) == 2 else year
 
 
 class NewCapture(Body):

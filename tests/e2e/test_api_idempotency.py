@@ -44,6 +44,18 @@ async def test_the_same_key_fifty_times_at_once_makes_one_order(stranger: Api, d
     assert await database.fetchval("SELECT count(*) FROM orders WHERE receipt = $1", receipt) == 1
 
 
+async def test_two_different_keys_are_refused_and_one_sent_twice_is_one(api: Api) -> None:
+    key, other = _key(), _key()
+    both = await api.call("POST", "/orders", json={"amount": 500}, headers=[*_headers(key), *_headers(other)])
+    assert error_of(both)["field"] == "Idempotency-Key"
+    twice = await api.call("POST", "/orders", json={"amount": 500}, headers=[*_headers(key), *_headers(key)])
+    assert created(twice)["id"] == created(await api.post("/orders", {"amount": 500}, key=key))["id"]
+
+
+def _headers(key: str) -> list[tuple[str, str]]:
+    return [("Idempotency-Key", key)]
+
+
 async def test_a_replay_is_the_stored_answer_although_the_payment_went_on(api: Api) -> None:
     order, key = await api.order(), _key()
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}

@@ -41,7 +41,8 @@ class Api:
 
     async def call(self, method: str, path: str, *, key: str | None = None, **more: Any) -> httpx.Response:
         """With the merchant's credentials; `key`: the Idempotency-Key."""
-        headers = {"X-Api-Key": self.key, "X-Api-Secret": self.secret, **more.pop("headers", {})}
+        headers = httpx.Headers({"X-Api-Key": self.key, "X-Api-Secret": self.secret})
+        headers.update(more.pop("headers", {}))
         if key is not None:
             headers["Idempotency-Key"] = key
         return await self.http.request(method, path, headers=headers, **more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -90,6 +91,40 @@ def test_the_fingerprint_names_the_number_but_no_cvv() -> None:
     payment = parse_json(orjson.dumps({"order_id": "order_x", "method": "card", "card": CARD}), NewPayment)
     assert "card.number" in payment.fields()
     assert "123" not in str(payment.fields())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"number": "4242 4242 4242 4242"}, {"number": "4242-4242-4242-4242"}, {"expiry_year": "39"}, {"expiry_year": 39},
+     {"expiry_month": 12}, {"expiry_month": None, "expiry_year": None, "expiry": "12/39"}],
+)  # fmt: skip
+def test_one_card_written_differently_is_one_request(changes: dict[str, Any]) -> None:
+    plain, other = ({"order_id": "order_x", "method": "card", "card": card} for card in (CARD, CARD | changes))
+    assert _fields(plain) == _fields(other)
+
+
+@pytest.mark.parametrize(("month", "same"), [("1", "01"), (1, "01")])
+def test_a_month_with_and_without_its_zero_is_one_request(month: object, same: object) -> None:
+    one, other = (
+        {"order_id": "order_x", "method": "card", "card": CARD | {"expiry_month": value}} for value in (month, same)
+    )
+    assert _fields(one) == _fields(other)
+    assert _fields(one) != _fields({"order_id": "order_x", "method": "card", "card": CARD | {"expiry_month": "11"}})
+
+
+@pytest.mark.parametrize(
+    ("at", "accepted"), [("2026-12-01T11:59:00+00:00", True), ("2026-12-01T12:00:00+00:00", False)]
+)
+async def test_a_card_is_good_while_its_month_lasts_anywhere(
+    monkeypatch: pytest.MonkeyPatch, at: str, accepted: bool
+) -> None:
+    monkeypatch.setattr("api.schemas.payments.now", lambda: datetime.fromisoformat(at))
+    checked = await _checked(card=CARD | {"expiry_month": "11", "expiry_year": "26"})
+    assert isinstance(checked, Means) is accepted
+
+
+def _fields(body: dict[str, Any]) -> dict[str, object]:
+    return parse_json(orjson.dumps(body), NewPayment).fields()
 
 
 def test_a_refused_body_says_nothing_of_the_card() -> None:
