@@ -8,7 +8,7 @@ from datetime import datetime
 from domain.order import Order
 from domain.payment import Payment
 from store.driver import Pool
-from store.paging import Conditions, Place, fetch_newest
+from store.paging import Conditions, Place, escaped, fetch_newest
 from store.rows import assembled, order_of, payment_of, refund_of
 
 # orders_pkey
@@ -21,10 +21,11 @@ LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """None: any."""
+    """None: any. `text`: a whole id, or how a receipt begins."""
 
     status: str | None = None
     receipt: str | None = None
+    text: str | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
 
@@ -54,11 +55,13 @@ async def latest_payment(pool: Pool, order_id: str) -> Payment | None:
 async def list_orders(
     pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
 ) -> list[Order]:
-    """A merchant's orders, newest first (orders_merchant_created)."""
+    """A merchant's orders, newest first (orders_merchant_created, orders_receipt)."""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
     conditions.add_given("status = {}", wanted.status)
     conditions.add_given("receipt = {}", wanted.receipt)
+    if wanted.text is not None:
+        conditions.add("(id = {} OR receipt LIKE {})", wanted.text, f"{escaped(wanted.text)}%")
     conditions.add_given("created_at >= {}", wanted.from_at)
     conditions.add_given("created_at < {}", wanted.to_at)
     conditions.after(after)

@@ -51,6 +51,11 @@ class Conditions:
         return f"SELECT *\n  FROM {table}\n {self.sql}\n ORDER BY created_at DESC, id DESC\n LIMIT {int(limit)}"
 
 
+def escaped(text: str) -> str:
+    """`text` as LIKE takes it literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
 @asynccontextmanager
 async def planned(pool: Pool) -> AsyncIterator[Connection]:
     """A connection whose queries are planned for their very values, in one transaction.

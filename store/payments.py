@@ -9,7 +9,7 @@ from datetime import datetime
 
 from domain.payment import Payment
 from store.driver import Pool
-from store.paging import Conditions, Place, fetch_newest
+from store.paging import Conditions, Place, escaped, fetch_newest
 from store.rows import payment_of
 
 # payments_pkey
@@ -34,6 +34,8 @@ class PaymentFilter:
     amount_min: int | None = None
     amount_max: int | None = None
     captured: bool | None = None
+    currency: str | None = None
+    receipt: str | None = None
 
 
 def payment_conditions(merchant_id: str, wanted: PaymentFilter) -> Conditions:
@@ -48,6 +50,12 @@ def payment_conditions(merchant_id: str, wanted: PaymentFilter) -> Conditions:
     conditions.add_given("amount >= {}", wanted.amount_min)
     conditions.add_given("amount <= {}", wanted.amount_max)
     conditions.add_given("captured = {}", wanted.captured)
+    conditions.add_given("currency = {}", wanted.currency)
+    if wanted.receipt is not None:
+        # orders_receipt
+        conditions.add(
+            "order_id IN (SELECT id FROM orders WHERE merchant_id = {} AND receipt = {})", merchant_id, wanted.receipt
+        )
     if wanted.text is not None:
         _add_text(conditions, wanted.text)
     return conditions
@@ -76,16 +84,11 @@ async def list_payments(
 
 def _add_text(conditions: Conditions, text: str) -> None:
     """Each way to match has an index of its own, so that a text that nothing has is found missing at once."""
-    begins = f"{_escaped(text.lower())}%"
+    begins = f"{escaped(text.lower())}%"
     found_by = "id = {0} OR order_id = {0} OR coalesce(lower(vpa), card_last4) LIKE {1}"
     if CODE_PART.fullmatch(text):
         conditions.add(
-            f"({found_by} OR status = 'FAILED' AND error_code ILIKE {{2}})", text, begins, f"%{_escaped(text)}%"
+            f"({found_by} OR status = 'FAILED' AND error_code ILIKE {{2}})", text, begins, f"%{escaped(text)}%"
         )
     else:
         conditions.add(f"({found_by})", text, begins)
-
-
-def _escaped(text: str) -> str:
-    """`text` as LIKE takes it literally."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

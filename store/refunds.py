@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from domain.refund import Refund
 from store.driver import Pool
 from store.paging import Conditions, Place, fetch_newest
@@ -11,6 +14,16 @@ from store.rows import refund_of
 FIND = "SELECT * FROM refunds WHERE id = $1"
 
 
+@dataclass(frozen=True, slots=True)
+class RefundFilter:
+    """None: any."""
+
+    payment_id: str | None = None
+    status: str | None = None
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+
+
 async def find_refund(pool: Pool, refund_id: str) -> Refund | None:
     """The refund, whoever's it is."""
     row = await pool.fetchrow(FIND, refund_id)
@@ -18,13 +31,15 @@ async def find_refund(pool: Pool, refund_id: str) -> Refund | None:
 
 
 async def list_refunds(
-    pool: Pool, merchant_id: str, *, payment_id: str | None, status: str | None, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, wanted: RefundFilter, *, after: Place | None, limit: int
 ) -> list[Refund]:
     """A merchant's refunds, newest first (refunds_merchant_created, refunds_payment_id)."""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
-    conditions.add_given("payment_id = {}", payment_id)
-    conditions.add_given("status = {}", status)
+    conditions.add_given("payment_id = {}", wanted.payment_id)
+    conditions.add_given("status = {}", wanted.status)
+    conditions.add_given("created_at >= {}", wanted.from_at)
+    conditions.add_given("created_at < {}", wanted.to_at)
     conditions.after(after)
     rows = await fetch_newest(pool, "refunds", conditions, limit)
     return [refund_of(row) for row in rows]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AfterValidator, BeforeValidator
 
 from api.http.errors import bad_request
 from domain.order import Order
@@ -21,19 +20,6 @@ from store.paging import Place
 LIMIT_DEFAULT, LIMIT_MAX = 10, 100
 
 
-def _unescaped(value: object) -> object:
-    """A plus sign that was not escaped arrives as a space."""
-    return value.replace(" ", "+") if isinstance(value, str) and "T" in value else value
-
-
-def _in_utc(value: datetime) -> datetime:
-    if not 1971 <= value.year <= 9998:
-        raise ValueError("must be a time between the years 1971 and 9998")
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Instant = Annotated[datetime, BeforeValidator(_unescaped), AfterValidator(_in_utc)]
-"""A query's instant; without an offset it is UTC."""
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before")]
 

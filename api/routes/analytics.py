@@ -6,28 +6,34 @@ Read from rollups, never from the payments: a year costs as much as a day. Event
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from api.access.auth import Caller, looking_up
 from api.http.errors import bad_request
-from api.http.paging import Instant
+from api.http.period import Bound, period_of
 from api.openapi.annotations import errors
 from api.process.services import services_of
-from api.schemas.analytics import BUCKETS, Bucket, SummaryShape, TimeseriesShape, summary_shape, timeseries_shape
+from api.schemas.analytics import SummaryShape, TimeseriesShape, summary_shape, timeseries_shape
 from domain.money import CURRENCIES, DEFAULT_CURRENCY
 from runtime.clock import now
+from store.analytics.buckets import LENGTHS, Bucket, starts_of
 from store.analytics.queries import Span, deliveries, points, totals, widened
 from store.operations.owed import owed_by
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
 ByMerchant = Annotated[Caller, Depends(looking_up)]
 FromParameter = Annotated[
-    Instant | None, Query(alias="from", description="Included; default 30 days before `to`; widened to a quarter hour")
+    Bound | None, Query(alias="from", description="Included; default 30 days before `to`; widened to a quarter hour")
 ]
-ToParameter = Annotated[Instant | None, Query(alias="to", description="Not included; default now")]
+ToParameter = Annotated[
+    Bound | None, Query(description="Not included; default now; a day without a time includes that day")
+]
+CurrencyParameter = Annotated[str | None, Query(description="ISO 4217; default: amounts in INR, counts of all")]
+TimeZoneParameter = Annotated[str | None, Query(max_length=64, description="IANA time zone of days; default UTC")]
 
 DEFAULT_SPAN = timedelta(days=30)
 POINTS_MAX = 800
@@ -40,14 +46,19 @@ async def summary(
     caller: ByMerchant,
     from_: FromParameter = None,
     to: ToParameter = None,
-    currency: str = DEFAULT_CURRENCY,
+    currency: CurrencyParameter = None,
+    tz: TimeZoneParameter = None,
 ) -> SummaryShape:
-    """Counts, volume, rates, methods, error codes, refunds, deliveries and money owed; `previous`: the span before."""
-    pool, span, known = services_of(request).pool, _span(from_, to), _known(currency)
+    """Counts, volume, rates, methods, error codes, refunds, deliveries and money owed; `previous`: the span before.
+
+    With `currency`, amounts and counts are of that currency; error codes, times and deliveries are always of all.
+    `currencies`: what there is of each.
+    """
+    pool, span, known = services_of(request).pool, _span(from_, to, _zone(tz)), _known(currency)
     (sums, sums_before), sent, owed = await asyncio.gather(
         totals(pool, caller.merchant_id, [span, span.before]),
         deliveries(pool, caller.merchant_id, span),
-        owed_by(pool, caller.merchant_id, known, limit=OWED_NAMED_MAX),
+        owed_by(pool, caller.merchant_id, known or DEFAULT_CURRENCY, limit=OWED_NAMED_MAX),
     )
     return summary_shape((span, sums), (span.before, sums_before), sent, owed, currency=known)
 
@@ -59,26 +70,42 @@ async def timeseries(
     from_: FromParameter = None,
     to: ToParameter = None,
     bucket: Bucket = "day",
-    currency: str = DEFAULT_CURRENCY,
+    currency: CurrencyParameter = None,
+    tz: TimeZoneParameter = None,
 ) -> TimeseriesShape:
-    """The span in hours or in days of 24 hours, counted from its start: a local midnight as `from` gives local days."""
-    span = _span(from_, to)
-    if (span.to_at - span.from_at) / BUCKETS[bucket] > POINTS_MAX:
+    """The span in hours or days.
+
+    With `tz`, days begin at that zone's midnights and have 23 or 25 hours where its clocks change. Without, a day has
+    24 hours and the first begins at `from`."""
+    zone, known = _zone(tz), _known(currency)
+    span = _span(from_, to, zone)
+    if (span.to_at - span.from_at) / LENGTHS[bucket] > POINTS_MAX:
         raise bad_request(f"at most {POINTS_MAX} buckets: take a shorter span or a longer bucket", "bucket")
-    found = await points(services_of(request).pool, caller.merchant_id, span, BUCKETS[bucket])
-    return timeseries_shape(span, found, bucket=bucket, currency=_known(currency))
+    starts = starts_of(span.from_at, span.to_at, bucket, zone)
+    found = await points(services_of(request).pool, caller.merchant_id, span, starts)
+    return timeseries_shape(starts, found, bucket=bucket, currency=known, tz=tz)
 
 
-def _span(from_at: datetime | None, to_at: datetime | None) -> Span:
+def _span(from_: datetime | date | None, to: datetime | date | None, zone: ZoneInfo | None) -> Span:
     """What was asked for, on quarters of an hour. Nothing is later than tomorrow, so no span is longer than history."""
-    ends_at = min(to_at or now(), now() + timedelta(days=1))
-    begins_at = from_at or ends_at - DEFAULT_SPAN
+    asked = period_of(from_, to, zone or UTC)
+    ends_at = min(asked.to_at or now(), now() + timedelta(days=1))
+    begins_at = asked.from_at or ends_at - DEFAULT_SPAN
     if begins_at >= ends_at:
         raise bad_request("from must be before to", "from")
     return widened(begins_at, ends_at)
 
 
-def _known(currency: str) -> str:
-    if currency not in CURRENCIES:
+def _zone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise bad_request("tz must be an IANA time zone such as Asia/Kolkata", "tz") from None
+
+
+def _known(currency: str | None) -> str | None:
+    if currency is not None and currency not in CURRENCIES:
         raise bad_request(f"currency must be one of {', '.join(sorted(CURRENCIES))}", "currency")
     return currency

@@ -14,7 +14,8 @@ from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response
 from api.http.bodies import read_json
 from api.http.errors import refused
-from api.http.paging import LIMIT_DEFAULT, Cursor, Instant, Limit, page_of, place_of
+from api.http.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
+from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.schemas.orders import NewOrder, OrderPage, OrderView
@@ -79,14 +80,15 @@ async def _nothing_yet() -> Order | None:
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
+    created: Annotated[Period, Depends(period)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     status: Literal["CREATED", "PAID"] | None = None,
     receipt: Annotated[str | None, Query(max_length=255)] = None,
-    from_: Annotated[Instant | None, Query(alias="from")] = None,
-    to: Instant | None = None,
+    q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a receipt begins")] = None,
 ) -> Response:
-    wanted = OrderFilter(status=status, receipt=receipt, from_at=from_, to_at=to)
+    text = q.strip() or None if q else None
+    wanted = OrderFilter(status=status, receipt=receipt, text=text, from_at=created.from_at, to_at=created.to_at)
     found = await list_orders(
         services_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
     )

@@ -15,7 +15,8 @@ from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import refused
-from api.http.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Instant, Limit, page_of, place_of
+from api.http.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, page_of, place_of
+from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
@@ -106,7 +107,11 @@ async def ask_for_payment(
     )
 
 
+CurrencyFilter = Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217")]
+
+
 def payment_filter(
+    created: Annotated[Period, Depends(period)],
     status: Literal["CREATED", "PROCESSING", "SUCCESS", "FAILED"] | None = None,
     method: Method | None = None,
     order_id: Annotated[str | None, Query(max_length=64)] = None,
@@ -117,11 +122,11 @@ def payment_filter(
             description="A whole id, the beginning of a VPA or of a card's last digits, or a part of an error code",
         ),
     ] = None,
-    from_: Annotated[Instant | None, Query(alias="from")] = None,
-    to: Instant | None = None,
     amount_min: Amount | None = None,
     amount_max: Amount | None = None,
     captured: bool | None = None,
+    currency: CurrencyFilter = None,
+    receipt: Annotated[str | None, Query(max_length=255, description="The receipt of the payment's order")] = None,
 ) -> PaymentFilter:
     """Dependency: the filters of every list of payments, the export's too."""
     return PaymentFilter(
@@ -129,11 +134,13 @@ def payment_filter(
         method=method,
         order_id=order_id or None,
         text=q.strip() or None if q else None,
-        from_at=from_,
-        to_at=to,
+        from_at=created.from_at,
+        to_at=created.to_at,
         amount_min=amount_min,
         amount_max=amount_max,
         captured=captured,
+        currency=currency,
+        receipt=receipt,
     )
 
 

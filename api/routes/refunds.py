@@ -16,6 +16,7 @@ from api.answers.resources import find, json_response, known_order
 from api.http.bodies import read_json
 from api.http.errors import refused
 from api.http.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
+from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.routes.payments import owned_payment
@@ -23,7 +24,7 @@ from api.schemas.refunds import NewRefund, NewRefundOf, RefundPage, RefundView
 from domain.ids import REFUND, is_id
 from domain.refund import CreateRefund
 from domain.rejection import REFUND_NOT_FOUND
-from store.refunds import find_refund, list_refunds
+from store.refunds import RefundFilter, find_refund, list_refunds
 
 router = APIRouter(tags=["Refunds"])
 EXAMPLE = {"amount": 10000, "reason": "returned goods"}
@@ -93,6 +94,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
+    created: Annotated[Period, Depends(period)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
     payment_id: Annotated[str | None, Query(max_length=64)] = None,
@@ -101,8 +103,7 @@ async def list_(
     found = await list_refunds(
         services_of(request).pool,
         caller.merchant_id,
-        payment_id=payment_id,
-        status=status,
+        RefundFilter(payment_id, status, created.from_at, created.to_at),
         after=place_of(cursor),
         limit=limit + 1,
     )

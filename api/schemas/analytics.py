@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.instant import Instant
 from domain.instrument import Method
+from domain.money import DEFAULT_CURRENCY
+from store.analytics.buckets import Bucket
 from store.analytics.measures import ASKED, Measure, label_of, percentile
 from store.analytics.queries import Deliveries, Point, Span, Total
 from store.operations.owed import OwedByMerchant
-
-Bucket = Literal["hour", "day"]
-BUCKETS: dict[Bucket, timedelta] = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 class MethodShape(BaseModel):
@@ -28,6 +26,14 @@ class MethodShape(BaseModel):
 class ErrorCodeShape(BaseModel):
     error_code: str
     count: int
+
+
+class CurrencyShape(BaseModel):
+    """What was paid in one currency."""
+
+    currency: str
+    payments_total: int
+    volume_minor: int
 
 
 class LatencyShape(BaseModel):
@@ -52,8 +58,12 @@ class OwedShape(BaseModel):
     payments: list[str]
 
 
+WITHOUT_CURRENCY = frozenset({Measure.ERROR, Measure.LATENCY})
+"""Measures whose label does not name one."""
+
+
 class NumbersShape(BaseModel):
-    """Counts are of all currencies, amounts of `currency` alone. The rate is of the payments that are decided."""
+    """Amounts are of `currency` alone; so are counts where the request names it. The rate is of decided payments."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -73,6 +83,7 @@ class NumbersShape(BaseModel):
 
 class SummaryShape(NumbersShape):
     currency: str
+    currencies: list[CurrencyShape]
     webhooks: WebhooksShape
     owed: OwedShape
     previous: NumbersShape
@@ -90,6 +101,7 @@ class PointShape(BaseModel):
 class TimeseriesShape(BaseModel):
     bucket: Bucket
     currency: str
+    tz: str | None
     data: list[PointShape]
 
 
@@ -99,14 +111,18 @@ def summary_shape(
     sent: Deliveries,
     owed: OwedByMerchant,
     *,
-    currency: str,
+    currency: str | None,
 ) -> SummaryShape:
+    """`currency` None: amounts in the default currency, counts of all."""
+    shown = currency or DEFAULT_CURRENCY
+    (span, totals), (span_before, totals_before) = now, before
     return SummaryShape(
-        **numbers_shape(*now, currency=currency).model_dump(by_alias=True),
-        currency=currency,
+        **numbers_shape(span, _of_currency(totals, currency), currency=shown).model_dump(by_alias=True),
+        currency=shown,
+        currencies=_by_currency(totals),
         webhooks=WebhooksShape.model_validate(sent, from_attributes=True),
         owed=OwedShape.model_validate(owed, from_attributes=True),
-        previous=numbers_shape(*before, currency=currency),
+        previous=numbers_shape(span_before, _of_currency(totals_before, currency), currency=shown),
     )
 
 
@@ -126,6 +142,28 @@ def numbers_shape(span: Span, totals: list[Total], *, currency: str) -> NumbersS
         by_error_code=_by_error_code(totals),
         time_to_outcome_ms=_latency(totals),
     )
+
+
+def _of_currency(totals: list[Total], currency: str | None) -> list[Total]:
+    """Those of one currency, and those that are counted without one."""
+    if currency is None:
+        return totals
+    wanted = label_of(currency, "")
+    return [total for total in totals if total.measure in WITHOUT_CURRENCY or total.label.startswith(wanted)]
+
+
+def _by_currency(totals: list[Total]) -> list[CurrencyShape]:
+    """Most payments first."""
+    created = [total for total in totals if total.measure == Measure.CREATED]
+    shapes = [
+        CurrencyShape(
+            currency=currency,
+            payments_total=_count(_of_currency(created, currency), Measure.CREATED),
+            volume_minor=_amount(totals, Measure.SUCCESS, currency),
+        )
+        for currency in {total.label.partition("/")[0] for total in created}
+    ]
+    return sorted(shapes, key=lambda shape: (-shape.payments_total, shape.currency))
 
 
 def _count(totals: Iterable[Total], measure: Measure) -> int:
@@ -175,16 +213,16 @@ def _latency(totals: Iterable[Total]) -> LatencyShape:
     return LatencyShape(p50=percentile(counts, 0.50), p95=percentile(counts, 0.95))
 
 
-def timeseries_shape(span: Span, points: list[Point], *, bucket: Bucket, currency: str) -> TimeseriesShape:
-    """Every bucket of the span, the empty ones too."""
+def timeseries_shape(
+    starts: Sequence[datetime], points: list[Point], *, bucket: Bucket, currency: str | None, tz: str | None
+) -> TimeseriesShape:
+    """Every bucket, the empty ones too."""
     found: dict[datetime, list[Total]] = {}
     for point in points:
         found.setdefault(point.at, []).append(point.total)
-    step, at, data = BUCKETS[bucket], span.from_at, []
-    while at < span.to_at:
-        data.append(_point(at, found.get(at, []), currency))
-        at += step
-    return TimeseriesShape(bucket=bucket, currency=currency, data=data)
+    shown = currency or DEFAULT_CURRENCY
+    data = [_point(at, _of_currency(found.get(at, []), currency), shown) for at in starts]
+    return TimeseriesShape(bucket=bucket, currency=shown, tz=tz, data=data)
 
 
 def _point(at: datetime, totals: list[Total], currency: str) -> PointShape:

@@ -109,7 +109,7 @@ SELECT p.span_number, m.measure, r.label, sum(r.count)::bigint AS count, sum(r.a
  GROUP BY p.span_number, m.measure, r.label
 """
 POINTS = f"""
-SELECT date_bin($6, r.starts_at, $7) AS at, m.measure, r.label, sum(r.count)::bigint AS count,
+SELECT width_bucket(r.starts_at, $6::timestamptz[]) AS place, m.measure, r.label, sum(r.count)::bigint AS count,
        sum(r.amount_minor)::bigint AS amount_minor
   FROM unnest($3::smallint[], $4::timestamptz[], $5::timestamptz[]) AS p (grain_minutes, from_at, to_at)
 {_STRETCHES}
@@ -149,9 +149,9 @@ async def totals(pool: Pool, merchant_id: str, spans: Sequence[Span]) -> list[li
 SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCESSED)
 
 
-async def points(pool: Pool, merchant_id: str, span: Span, bucket: timedelta) -> list[Point]:
-    """The measures of SERIES in buckets counted from the span's start; empty buckets are left out."""
-    in_utc_days = bucket == timedelta(minutes=DAY) and floor(span.from_at, DAY) == span.from_at
+async def points(pool: Pool, merchant_id: str, span: Span, starts: Sequence[datetime]) -> list[Point]:
+    """The measures of SERIES in the span's buckets, which begin at `starts`, in order; empty ones are left out."""
+    in_utc_days = all(floor(start, DAY) == start for start in starts)
     pieces = pieces_of(span) if in_utc_days else [Piece(QUARTER, span.from_at, span.to_at)]
     rows = await pool.fetch(
         POINTS,
@@ -160,10 +160,12 @@ async def points(pool: Pool, merchant_id: str, span: Span, bucket: timedelta) ->
         [piece.grain_minutes for piece in pieces],
         [piece.from_at for piece in pieces],
         [piece.to_at for piece in pieces],
-        bucket,
-        span.from_at,
+        list(starts),
     )
-    return [Point(row["at"], Total(row["measure"], row["label"], row["count"], row["amount_minor"])) for row in rows]
+    return [
+        Point(starts[row["place"] - 1], Total(row["measure"], row["label"], row["count"], row["amount_minor"]))
+        for row in rows
+    ]
 
 
 async def deliveries(pool: Pool, merchant_id: str, span: Span) -> Deliveries:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
@@ -52,7 +53,10 @@ async def test_the_summary_adds_up_what_the_list_shows(merchant: SignedUp) -> No
     assert (numbers["payments_success"], numbers["payments_failed"], numbers["success_rate"]) == (3, 2, 0.6)
     assert (numbers["volume_minor"], numbers["currency"]) == (70_000, "INR")
     assert (numbers["refunded_minor"], numbers["refunds_total"]) == (1_000, 2)
-    assert numbers["by_method"] == [{"method": "upi", "count": 5, "success": 3, "volume_minor": 70_000}]
+    assert numbers["by_method"] == [
+        {"method": "card", "count": 1, "success": 1, "volume_minor": 0},
+        {"method": "upi", "count": 4, "success": 2, "volume_minor": 70_000},
+    ]
     assert numbers["by_error_code"] == [
         {"error_code": "INSUFFICIENT_FUNDS", "count": 1},
         {"error_code": "UPI_DECLINED", "count": 1},
@@ -62,9 +66,24 @@ async def test_the_summary_adds_up_what_the_list_shows(merchant: SignedUp) -> No
     assert numbers["previous"]["to"] == numbers["from"]
 
 
-async def test_amounts_are_of_one_currency_and_counts_of_all(merchant: SignedUp) -> None:
-    numbers = await merchant.get("/analytics/summary", currency="USD")
-    assert (numbers["volume_minor"], numbers["refunded_minor"], numbers["payments_success"]) == (7_000, 0, 3)
+async def test_with_a_currency_amounts_and_counts_are_of_it_and_without_one_counts_are_of_all(
+    merchant: SignedUp,
+) -> None:
+    dollars = await merchant.get("/analytics/summary", currency="USD")
+    assert (dollars["volume_minor"], dollars["refunded_minor"], dollars["payments_success"]) == (7_000, 0, 1)
+    assert dollars["by_method"] == [{"method": "card", "count": 1, "success": 1, "volume_minor": 7_000}]
+    rupees = await merchant.get("/analytics/summary", currency="INR")
+    assert (rupees["payments_total"], rupees["payments_failed"], rupees["refunds_total"]) == (4, 2, 2)
+    assert (
+        dollars["currencies"]
+        == rupees["currencies"]
+        == [
+            {"currency": "INR", "payments_total": 4, "volume_minor": 70_000},
+            {"currency": "USD", "payments_total": 1, "volume_minor": 7_000},
+        ]
+    )
+    series = await merchant.get("/analytics/timeseries", currency="USD")
+    assert sum(point["payments_total"] for point in series["data"]) == 1
 
 
 async def test_the_buckets_of_a_series_add_up_to_the_summary(merchant: SignedUp) -> None:
@@ -77,6 +96,25 @@ async def test_the_buckets_of_a_series_add_up_to_the_summary(merchant: SignedUp)
         assert all(after - before == length for before, after in pairwise(instants))
         for name in ("volume_minor", "payments_total", "payments_success", "payments_failed", "refunded_minor"):
             assert sum(point[name] for point in series) == numbers[name], name
+
+
+@pytest.mark.parametrize("tz", ["Asia/Kolkata", "Australia/Sydney", "America/Los_Angeles", "Asia/Kathmandu", "UTC"])
+async def test_days_of_a_time_zone_begin_at_its_midnights_and_add_up(merchant: SignedUp, tz: str) -> None:
+    now = datetime.now(UTC)
+    span = {"from": (now - 90 * DAY).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
+    series = await merchant.get("/analytics/timeseries", tz=tz, **span)
+    midnights = [datetime.fromisoformat(point["at"]).astimezone(ZoneInfo(tz)) for point in series["data"][1:]]
+    assert {(at.hour, at.minute) for at in midnights} == {(0, 0)} and series["tz"] == tz
+    numbers = await merchant.get("/analytics/summary", **span)
+    assert sum(point["payments_total"] for point in series["data"]) == numbers["payments_total"] == 5
+    (today,) = [point for point in series["data"] if point["payments_total"]][-1:]
+    assert datetime.fromisoformat(today["at"]) <= now
+
+
+@pytest.mark.parametrize("tz", ["Mars/Olympus", "", "../../etc/passwd", "+05:30", "x" * 100])
+async def test_a_time_zone_that_does_not_exist_is_refused(merchant: SignedUp, tz: str) -> None:
+    answer = await merchant.client.get("/analytics/timeseries", params={"tz": tz})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "tz")
 
 
 async def test_the_span_before_is_shown_beside(merchant: SignedUp) -> None:

@@ -212,3 +212,52 @@ async def test_a_list_of_payments_can_be_filtered(api: Api) -> None:
     assert await found(**{"from": captured["created_at"]}) == [failed["id"], paid["id"]]
     assert await found(to=captured["created_at"]) == []
     assert await found(**{"from": "2001-01-01", "to": "2002-01-01T00:00:00 05:30"}) == []
+    today = paid["created_at"][:10]
+    assert await found(**{"from": today, "to": failed["created_at"][:10]}) == [failed["id"], paid["id"]]
+    assert await found(currency="INR") == [failed["id"], paid["id"]] and await found(currency="USD") == []
+
+
+async def test_lists_are_filtered_by_the_merchants_own_reference(api: Api) -> None:
+    receipt = f"invoice%_{secrets.token_hex(6)}"
+    order = created(await api.post("/orders", {"amount": 7_000, "receipt": receipt}))
+    payment = await api.paid(order["id"])
+
+    async def orders(**query: Any) -> list[str]:
+        return [one["id"] for one in (await api.get("/orders", **query)).json()["data"]]
+
+    assert await orders(receipt=receipt) == await orders(q=receipt[:-2]) == await orders(q=order["id"]) == [order["id"]]
+    assert await orders(q=receipt.replace("%", "x")) == await orders(receipt=receipt, status="CREATED") == []
+    assert [one["id"] for one in (await api.get("/payments", receipt=receipt)).json()] == [payment["id"]]
+    assert (await api.get("/payments", receipt=receipt[:-2])).json() == []
+
+
+async def test_a_list_of_refunds_can_be_filtered(api: Api) -> None:
+    payment, other = await api.paid(), await api.paid()
+    refunds = [
+        created(await api.post(f"/payments/{one['id']}/refunds", {"amount": 100, "reason": reason}))
+        for one, reason in ((payment, "fail_refund"), (payment, None), (other, None))
+    ]
+    first, second, third = [await api.decided(f"/refunds/{refund['id']}") for refund in refunds]
+
+    async def found(**query: Any) -> list[str]:
+        return [refund["id"] for refund in (await api.get("/refunds", limit=100, **query)).json()["data"]]
+
+    assert await found(payment_id=payment["id"]) == [second["id"], first["id"]]
+    assert await found(payment_id=payment["id"], status="FAILED") == [first["id"]]
+    span = {"from": second["created_at"], "to": third["created_at"]}
+    assert await found(**span) == [second["id"]]
+    assert await found(payment_id=other["id"], to=third["created_at"][:10]) == [third["id"]]
+
+
+@pytest.mark.parametrize("path", ["/orders", "/payments", "/refunds", "/payments/export.csv", "/analytics/summary"])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"from": "2026-02-02", "to": "2026-02-01"}, "from"),
+        ({"from": "2026-02-30"}, "from"),
+        ({"to": "tomorrow"}, "to"),
+    ],
+)
+async def test_a_period_that_is_none_is_refused(api: Api, path: str, query: dict[str, str], field: str) -> None:
+    answer = await api.get(path, **query)
+    assert (answer.status_code, error_of(answer)["field"]) == (400, field)

@@ -6,6 +6,7 @@ import type { AnalyticsSummary } from "web-shared/wire";
 export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: string }) {
   const list = `/dashboard/transactions?from=${encodeURIComponent(from)}`;
   const { p50, p95 } = summary.time_to_outcome_ms;
+  const failures = summary.by_error_code.reduce((sum, row) => sum + row.count, 0);
   return (
     <div class="three">
       <section class="card pad">
@@ -32,7 +33,7 @@ export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: 
               key={row.error_code}
               href={`${list}&status=failed`}
               name={reasonText(row.error_code)}
-              share={row.count / Math.max(summary.payments_failed, 1)}
+              share={row.count / failures}
               note={formatCount(row.count)}
               bad
             />

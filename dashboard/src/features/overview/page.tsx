@@ -16,7 +16,7 @@ import { Credentials } from "./credentials.tsx";
 import { Owed } from "./owed.tsx";
 import { Recent } from "./recent.tsx";
 import { type Bucket, bucketLabel, bucketName, bucketsOf } from "./series.ts";
-import { boundsOf, SPANS, type Span, spanOf } from "./span.ts";
+import { boundsOf, SPANS, type Span, spanOf, zone } from "./span.ts";
 import { Tiles } from "./tiles.tsx";
 
 interface Numbers {
@@ -25,13 +25,16 @@ interface Numbers {
 }
 
 export function OverviewPage() {
-  const span = spanOf(usePlace().search);
-  const numbers = useNumbers(span);
+  const { search } = usePlace();
+  const span = spanOf(search);
+  const asked = new URLSearchParams(search).get("currency");
+  const numbers = useNumbers(span, asked);
   const { from } = useMemo(() => boundsOf(span, new Date()), [span]);
   return (
     <div class="stack-wide" data-test-id="dashboard">
       <PageHead title="Overview">
-        <SpanChoice chosen={span} />
+        <CurrencyChoice summary={numbers.value?.summary ?? null} span={span} />
+        <SpanChoice chosen={span} currency={asked} />
       </PageHead>
       {numbers.state.status === "error" ? (
         <div class="card">
@@ -56,15 +59,22 @@ export function OverviewPage() {
   );
 }
 
-function useNumbers(span: Span) {
+/** `asked`: the currency in the address. Without one, rupees, or what the merchant has payments in. */
+function useNumbers(span: Span, asked: string | null) {
   const { api } = useGateway();
-  const numbers = useResource<Numbers>(span.name, async (signal) => {
+  const numbers = useResource<Numbers>(`${span.name} ${asked}`, async (signal) => {
     const bounds = boundsOf(span, new Date());
-    const [summary, series] = await Promise.all([
-      api.get<AnalyticsSummary>("/analytics/summary", bounds, signal),
-      api.get<Timeseries>("/analytics/timeseries", { ...bounds, bucket: span.bucket }, signal),
-    ]);
-    return { summary, buckets: bucketsOf(series.data, span, new Date()) };
+    const load = async (currency: string): Promise<Numbers> => {
+      const [summary, series] = await Promise.all([
+        api.get<AnalyticsSummary>("/analytics/summary", { ...bounds, currency }, signal),
+        api.get<Timeseries>("/analytics/timeseries", { ...bounds, bucket: span.bucket, tz: zone(), currency }, signal),
+      ]);
+      return { summary, buckets: bucketsOf(series.data, new Date()) };
+    };
+    const found = await load(asked ?? USUAL_CURRENCY);
+    const used = found.summary.currencies.map(({ currency }) => currency);
+    const most = used[0];
+    return asked || !most || used.includes(USUAL_CURRENCY) ? found : load(most);
   });
   // The API's rollups are a second or two behind the events.
   const follow = useFollowing(numbers.reload);
@@ -73,13 +83,34 @@ function useNumbers(span: Span) {
   return numbers;
 }
 
-function SpanChoice({ chosen }: { chosen: Span }) {
+const USUAL_CURRENCY = "INR";
+
+/** Nothing where all payments are in one currency. */
+function CurrencyChoice({ summary, span }: { summary: AnalyticsSummary | null; span: Span }) {
+  const used = new Set(summary?.currencies.map(({ currency }) => currency));
+  if (!summary || used.add(summary.currency).size < 2) return null;
+  return (
+    <nav class="segments" aria-label="Currency" data-test-id="currency-choice">
+      {[...used].sort().map((currency) => (
+        <a
+          key={currency}
+          href={`/dashboard?span=${span.name}&currency=${currency}`}
+          aria-current={currency === summary.currency ? "true" : undefined}
+        >
+          {currency}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function SpanChoice({ chosen, currency }: { chosen: Span; currency: string | null }) {
   return (
     <nav class="segments" aria-label="Span of time">
       {SPANS.map((span) => (
         <a
           key={span.name}
-          href={`/dashboard?span=${span.name}`}
+          href={`/dashboard?span=${span.name}${currency ? `&currency=${encodeURIComponent(currency)}` : ""}`}
           aria-current={span.name === chosen.name ? "true" : undefined}
         >
           {span.label}

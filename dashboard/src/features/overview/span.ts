@@ -23,15 +23,25 @@ export function spanOf(search: string): Span {
 }
 
 /**
- * The instants of a span that ends now, begun where the reader's hour or day begins: the API counts buckets from there.
- * The end lies a minute ahead, so that what happens meanwhile is inside.
+ * The instants of a span that ends now, begun where the reader's hour or day begins. The end lies a minute ahead, so
+ * that what happens meanwhile is inside.
  */
 export function boundsOf(span: Span, now: Date): { from: string; to: string } {
   return { from: firstBucket(span, now).toISOString(), to: new Date(now.getTime() + 60_000).toISOString() };
 }
 
+/** The reader's IANA time zone: the API counts days by its midnights. */
+export function zone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+const HOUR_MS = 3_600_000;
+
 function firstBucket(span: Span, now: Date): Date {
   const [year, month, day] = [now.getFullYear(), now.getMonth(), now.getDate()];
-  if (span.bucket === "hour") return new Date(year, month, day, now.getHours() - span.hours + 1);
+  if (span.bucket === "hour") {
+    // By the clock only down to the hour: where clocks change, 24 hours are not 24 hands of the clock.
+    return new Date(new Date(year, month, day, now.getHours()).getTime() - (span.hours - 1) * HOUR_MS);
+  }
   return new Date(year, month, day - span.hours / 24 + 1);
 }
