@@ -2,6 +2,7 @@
 
 /checkout?order_id=…   /?order_id=…      the page; its policy names who may frame this order
 /gateway.js /checkout.js /v1/gateway.js  the SDK, evergreen; /gateway.mjs as a module, /gateway.d.mts its types
+/v1/checkout.js                          for pages written for Razorpay (docs/RAZORPAY.md)
 /v1/1.0.0/gateway.js                     the same bytes for ever; integrity values in /sri.json
 /demo                                    a shop of one page (test mode only)
 """
@@ -43,6 +44,7 @@ SDK_NAMES = {
     "/v1/gateway.js": "/gateway.js",
     "/gateway.mjs": "/gateway.mjs",
     "/v1/gateway.mjs": "/gateway.mjs",
+    "/v1/checkout.js": "/razorpay.js",
     "/gateway.d.mts": "/gateway.d.mts",
     "/sri.json": "/sri.json",
 }

@@ -1,6 +1,6 @@
 /**
- * Two builds of one source: `gateway.js` (a classic script) and, with `--mode module`, `gateway.mjs`.
- * The second one also writes the versioned copies, `sri.json` and the types.
+ * Three builds of one source: `gateway.js` (a classic script), with `--mode razorpay` the double's `razorpay.js`, and with
+ * `--mode module` `gateway.mjs`. The last one also writes the versioned copies, `sri.json` and the types.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -27,18 +27,19 @@ function publish(folder: string): void {
 
 export default defineConfig(({ mode }) => {
   const asModule = mode === "module";
+  const classic = mode === "razorpay" ? "razorpay" : "gateway";
   return {
     define: { __VERSION__: JSON.stringify(version) },
     build: {
       outDir: dist,
-      emptyOutDir: !asModule,
+      emptyOutDir: !asModule && classic === "gateway",
       target: "es2022",
       rolldownOptions: { output: { minify: true } },
       lib: {
-        entry: asModule ? "src/module.ts" : "src/global.ts",
+        entry: asModule ? "src/module.ts" : classic === "gateway" ? "src/global.ts" : "src/razorpay.ts",
         name: "gatewayLoader",
         formats: [asModule ? "es" : "iife"],
-        fileName: () => (asModule ? "gateway.mjs" : "gateway.js"),
+        fileName: () => (asModule ? "gateway.mjs" : `${classic}.js`),
       },
     },
     plugins: asModule ? [finishBuild(dist, budgets, publish)] : [],

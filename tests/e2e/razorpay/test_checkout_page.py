@@ -1,0 +1,196 @@
+"""A page written for Razorpay, in Chromium: the original script, handler, callback, failure, dismissal."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.async_api import Page, async_playwright
+
+from tests.e2e.razorpay.shop import DoubleShop, Front, Json
+from tests.support.chromium import WAIT_MS
+from tests.support.eventually import eventually
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.browser
+ORIGINAL = "https://checkout.razorpay.com/v1/checkout.js"
+
+
+@dataclass(slots=True)
+class Site:
+    """The merchant's site: one page, and what its callback was sent."""
+
+    url: str = ""
+    document: str = ""
+    callbacks: list[dict[str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    found = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(found.document if self.path == "/" else "")
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            found.callbacks.append(dict(parse_qsl(body, keep_blank_values=True)))
+            self._answer("<title>Thank you</title>")
+
+        def _answer(self, document: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(document.encode())
+
+        def log_message(self, *_said: object) -> None:
+            """Nobody reads it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.url = f"http://localhost:{server.server_port}/"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+@pytest_asyncio.fixture
+async def page(pages: Stack, front: Front) -> AsyncIterator[Page]:
+    """A browser that finds the original's hosts at the front, and trusts the front's authority."""
+    authority = pages.plan.run_dir / "razorpay"
+    pins = [_pin((authority / f"{host}.pem").read_bytes()) for host in ("api.razorpay.com", "checkout.razorpay.com")]
+    arguments = [
+        "--no-sandbox", "--disable-gpu", f"--host-resolver-rules={front.rules}",
+        f"--ignore-certificate-errors-spki-list={','.join(pins)}",
+    ]  # fmt: skip
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        made = await browser.new_page()
+        made.set_default_timeout(WAIT_MS)
+        yield made
+        await browser.close()
+
+
+def _pin(pem: bytes) -> str:
+    key = x509.load_pem_x509_certificate(pem).public_key()
+    return base64.b64encode(
+        hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    ).decode()
+
+
+async def _open(page: Page, site: Site, options: Json, *, script: str = ORIGINAL, make: str = "new Razorpay") -> None:
+    """Publish the page and press its button. `said`: what its callbacks were given."""
+    site.document = f"""<!doctype html><html lang="en"><title>Shop</title><button id="pay">Pay</button>
+      <script src="{script}"></script><script>
+        window.said = [];
+        const options = {json.dumps(options)};
+        if (!options.callback_url) options.handler = (answer) => said.push(["handler", answer]);
+        options.modal = {{ ondismiss: () => said.push(["dismissed"]) }};
+        const checkout = {make}(options);
+        checkout.once("ready", () => said.push(["ready"]));
+        checkout.on("payment.failed", (answer) => said.push(["failed", answer]));
+        document.getElementById("pay").onclick = () => checkout.open();
+      </script></html>"""
+    await page.goto(site.url)
+    await page.click("#pay")
+
+
+async def _pay(page: Page, vpa: str) -> None:
+    frame = page.frame_locator('[data-test-id="payment-iframe"]')
+    await frame.locator('[data-test-id="method-upi"]').click()
+    await frame.locator('[data-test-id="vpa-input"]').fill(vpa)
+    await frame.locator('[data-test-id="upi-form"] [data-test-id="pay-button"]').click()
+
+
+async def _said(page: Page, kind: str) -> Any:
+    async def read() -> Any:
+        found = [one for one in await page.evaluate("said") if one[0] == kind]
+        return found[0] if found else None
+
+    return await eventually(read, timeout=30, what=f"{kind} of the page")
+
+
+@pytest.mark.parametrize("make", ["new Razorpay", "Razorpay"])
+async def test_the_original_script_address_takes_a_payment_whose_signature_the_official_client_accepts(
+    page: Page, site: Site, shop: DoubleShop, make: str
+) -> None:
+    order = await asyncio.to_thread(shop.order, notes={"cart": "3"})
+    options = {
+        "key": shop.key, "order_id": order["id"], "amount": 50_000, "description": "S00042", "name": "Shop",
+        "prefill": {"email": "payer@example.com", "contact": "+919876543210"},
+    }  # fmt: skip
+    await _open(page, site, options, make=make)
+    await _pay(page, "success@razorpay")
+    answer = (await _said(page, "handler"))[1]
+    assert set(answer) == {"razorpay_payment_id", "razorpay_order_id", "razorpay_signature"}
+    assert answer["razorpay_order_id"] == order["id"]
+    assert shop.client.utility.verify_payment_signature(answer)
+    payment = await asyncio.to_thread(shop.payment, answer["razorpay_payment_id"], status="captured")
+    assert (payment["description"], payment["email"], payment["notes"]) == (
+        "S00042", "payer@example.com", {"cart": "3"},
+    )  # fmt: skip
+    assert [one[0] for one in await page.evaluate("said")] == ["ready", "handler"]
+
+
+async def test_a_decline_is_handed_over_and_the_payer_can_try_again(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"]})
+    await _pay(page, "failure@razorpay")
+    error = (await _said(page, "failed"))[1]["error"]
+    assert (error["code"], error["reason"], error["metadata"]["order_id"]) == (
+        "BAD_REQUEST_ERROR", "payment_failed", order["id"],
+    )  # fmt: skip
+    await page.frame_locator('[data-test-id="payment-iframe"]').locator('[data-test-id="retry-button"]').click()
+    await _pay(page, "success@razorpay")
+    assert (await _said(page, "handler"))[1]["razorpay_order_id"] == order["id"]
+
+
+async def test_a_payer_that_closes_the_modal_dismisses_it(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"]})
+    await page.locator('[data-test-id="close-modal-button"]').click()
+    await _said(page, "dismissed")
+
+
+async def test_a_callback_url_gets_the_signed_fields_as_a_form(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    options = {"key": shop.key, "order_id": order["id"], "callback_url": f"{site.url}callback", "redirect": True}
+    await _open(page, site, options)
+    await _pay(page, "success@razorpay")
+    (fields,) = await eventually(lambda: site.callbacks, timeout=30, what="the callback")
+    assert shop.client.utility.verify_payment_signature(fields)
+
+
+async def test_a_callback_url_gets_the_error_of_a_decline_as_a_form(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    options = {"key": shop.key, "order_id": order["id"], "callback_url": f"{site.url}callback", "redirect": True}
+    await _open(page, site, options)
+    await _pay(page, "failure@razorpay")
+    (fields,) = await eventually(lambda: site.callbacks, timeout=30, what="the callback")
+    assert (fields["error[code]"], fields["error[reason]"]) == ("BAD_REQUEST_ERROR", "payment_failed")
+    assert fields["error[metadata][order_id]"] == order["id"]
+
+
+async def test_the_script_of_our_own_checkout_does_the_same(
+    page: Page, site: Site, shop: DoubleShop, pages: Stack
+) -> None:
+    order = await asyncio.to_thread(shop.order)
+    options = {"key": shop.key, "order_id": order["id"], "notes": {"own": "note"}}
+    await _open(page, site, options, script=f"{pages.checkout_url}/v1/checkout.js")
+    await _pay(page, "success@razorpay")
+    answer = (await _said(page, "handler"))[1]
+    payment = await asyncio.to_thread(shop.payment, answer["razorpay_payment_id"], status="captured")
+    assert payment["notes"] == {"own": "note"}
