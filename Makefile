@@ -8,7 +8,7 @@ READY := .venv/.ready
 # On a loaded CI machine a wait can run out. Such a test, and no other, runs once more, and the summary names it.
 PATIENT := $(if $(CI),--reruns 1 --only-rerun 'did not hold within' --only-rerun 'Timeout [0-9]+ms exceeded' -rR)
 
-.PHONY: help up down status logs restart check test simulate mutations bench chaos faults soak verify compose-test fmt venv
+.PHONY: help up down status logs restart check test clients simulate mutations bench chaos faults soak verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,9 +39,12 @@ test: venv ## Everything: unit, integration, end to end, browser and page tests,
 	@$(GATEWAY) install --tests
 	@code=0; \
 	$(GATEWAY) pages build || code=1; \
-	$(PYTEST) tests -m "not chaos" --durations=15 $(PATIENT) || code=1; \
+	$(PYTEST) tests -m "not chaos and not clients" --durations=15 $(PATIENT) || code=1; \
 	$(GATEWAY) pages test || code=1; \
 	exit $$code
+
+clients: venv ## Programs of Razorpay's other clients, built with their own tools, against the test double
+	@$(PYTEST) tests/e2e/razorpay -m clients
 
 simulate: venv ## Worlds of simulated faults by seed: make simulate [seeds=0:1000] [minutes=60]
 	@$(BIN)/python -m simulation --seeds $(or $(seeds),0:1000) $(if $(minutes),--minutes $(minutes))

@@ -54,6 +54,7 @@ COMMANDS: dict[str, Entry] = {
     "exporter": Entry("ops.health.exporter:exporter", "Serve system-wide metrics to Prometheus.", Panel.WATCH),
     "listen": Entry("ops.webhooks.listen:listen", "Forward signed webhooks to localhost.", Panel.WEBHOOKS),
     "replay": Entry("ops.webhooks.replay:replay", "Replay events from a time range.", Panel.WEBHOOKS),
+    "razorpay": Entry("ops.razorpay.command:razorpay", "Stand in for Razorpay's hosts, locally.", Panel.WEBHOOKS),
     "dlq": Entry("ops.dead_letters.command:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
     "rebuild": Entry("ops.audit.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
     "repair": Entry("ops.audit.repair.command:repair", "Repair what verify found, from what is intact.", Panel.CHECK),

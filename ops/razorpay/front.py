@@ -1,0 +1,189 @@
+"""The front: a forward proxy and a TLS server for two host names, on loopback, each passed on to our own port.
+
+    CONNECT api.razorpay.com:443      ─► 200 ─► TLS with our leaf ─► bytes to the API
+    POST https://api.razorpay.com/…   ─► the same request without the host (old clients) ─► the API
+    TLS to the second port            ─► leaf by server name ─► bytes to the API or the pages
+    any other host                    ─► 403 and a sentence
+
+What goes through is not looked at: requests and answers are the API's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import orjson
+
+LOOPBACK = "127.0.0.1"
+HEAD_BYTES_MAX = 65_536
+HEAD_SECONDS = 15.0
+IDLE_SECONDS = 120.0
+"""A connection on which nothing moves; a checkout's stream sends a heartbeat more often."""
+CONNECT_SECONDS = 5.0
+CONNECTIONS_MAX = 512
+CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One of our own ports and the TLS context of the host that it plays."""
+
+    port: int
+    context: ssl.SSLContext
+
+
+class RefusedError(Exception):
+    """What the client asked for is answered with this status and sentence."""
+
+    def __init__(self, status: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Front:
+    """`hosts`: host name -> where its requests go."""
+
+    def __init__(self, hosts: Mapping[str, Upstream]) -> None:
+        self._hosts = hosts
+        self._open = 0
+
+    @contextlib.asynccontextmanager
+    async def serving(self, *, proxy_port: int, tls_port: int) -> AsyncIterator[tuple[int, int]]:
+        """(proxy's port, TLS port) while it serves. Raises OSError where a port is taken."""
+        proxy = await asyncio.start_server(self._on_proxy, LOOPBACK, proxy_port, limit=HEAD_BYTES_MAX)
+        async with proxy:
+            tls = await asyncio.start_server(self._on_tls, LOOPBACK, tls_port, ssl=self._by_name())
+            async with tls:
+                yield proxy.sockets[0].getsockname()[1], tls.sockets[0].getsockname()[1]
+
+    def _by_name(self) -> ssl.SSLContext:
+        first = next(iter(self._hosts.values())).context
+
+        def choose(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> int | None:
+            upstream = self._hosts.get(name or "")
+            if upstream is None:
+                return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            connection.context = upstream.context
+            return None
+
+        first.sni_callback = choose
+        return first
+
+    async def _on_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = _server_name(writer, self._hosts)
+        async with self._admitted(writer):
+            self._check_room()
+            await _relay(reader, writer, self._hosts[name].port)
+
+    async def _on_proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with self._admitted(writer):
+            self._check_room()
+            try:
+                async with asyncio.timeout(HEAD_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                await self._pass_on(head, reader, writer)
+            except RefusedError as refusal:
+                writer.write(_refusal(refusal))
+                await writer.drain()
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+                return
+
+    async def _pass_on(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line, _, rest = head.partition(b"\r\n")
+        parts = line.decode("latin-1").split(" ")
+        if len(parts) != 3:
+            raise RefusedError("400 Bad Request", "This is not an HTTP request.")
+        method, target, version = parts
+        if method == "CONNECT":
+            upstream = self._upstream(target.rpartition(":")[0])
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await writer.drain()
+            await writer.start_tls(upstream.context, ssl_handshake_timeout=HEAD_SECONDS)
+            await _relay(reader, writer, upstream.port)
+            return
+        url = urlsplit(target)
+        upstream = self._upstream(url.hostname or "")
+        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        # Another request on this connection may name another host, so there is none.
+        request = f"{method} {path} {version}\r\nConnection: close\r\n".encode("latin-1")
+        await _relay(reader, writer, upstream.port, first=request + _without_connection(rest))
+
+    def _upstream(self, host: str) -> Upstream:
+        found = self._hosts.get(host.lower())
+        if found is None:
+            names = " and ".join(self._hosts)
+            raise RefusedError("403 Forbidden", f"This front stands in for {names} alone, not for {host[:100]!r}.")
+        return found
+
+    def _check_room(self) -> None:
+        if self._open > CONNECTIONS_MAX:
+            raise ConnectionError(f"more than {CONNECTIONS_MAX} connections")
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """One of CONNECTIONS_MAX, closed at the end; a connection that breaks is the client's business."""
+        self._open += 1
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                yield
+        finally:
+            self._open -= 1
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await writer.wait_closed()
+
+
+def _server_name(writer: asyncio.StreamWriter, hosts: Mapping[str, Upstream]) -> str:
+    """The host whose leaf the client was shown; the first one where it named none."""
+    shown = writer.get_extra_info("ssl_object").context
+    return next((name for name, upstream in hosts.items() if upstream.context is shown), next(iter(hosts)))
+
+
+async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, *, first: bytes = b"") -> None:
+    """Pass bytes on in both directions until one side ends. An upstream that is down is a 502 with a sentence."""
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            answers, requests = await asyncio.open_connection(LOOPBACK, port)
+    except (OSError, TimeoutError):
+        refusal = RefusedError("502 Bad Gateway", f"Nothing answers on port {port}: is the gateway up? (make up)")
+        writer.write(_refusal(refusal))
+        await writer.drain()
+        return
+    try:
+        requests.write(first)
+        sides = [asyncio.ensure_future(_pump(reader, requests)), asyncio.ensure_future(_pump(answers, writer))]
+        _, others = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*sides, return_exceptions=True)
+    finally:
+        requests.close()
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while True:
+        async with asyncio.timeout(IDLE_SECONDS):
+            chunk = await source.read(CHUNK)
+        if not chunk:
+            return
+        sink.write(chunk)
+        await sink.drain()
+
+
+def _without_connection(head: bytes) -> bytes:
+    """The header lines without those about the connection to the proxy."""
+    lines = head.split(b"\r\n")
+    kept = [line for line in lines if not line.lower().startswith((b"connection:", b"proxy-"))]
+    return b"\r\n".join(kept)
+
+
+def _refusal(refusal: RefusedError) -> bytes:
+    """As the clients read errors: with no HTTP answer at all the Node client trips over itself."""
+    body = orjson.dumps({"error": {"code": "BAD_REQUEST_ERROR", "description": str(refusal), "metadata": {}}})
+    head = f"HTTP/1.1 {refusal.status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"X-Test-Double: payment-gateway\r\nConnection: close\r\n\r\n" + body

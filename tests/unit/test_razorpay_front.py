@@ -1,0 +1,185 @@
+"""`gateway razorpay`: whom the front serves, whom it refuses, and what its authority may sign."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from ops.razorpay.authority import AUTHORITY_DAYS, Authority, context_for, open_authority
+from ops.razorpay.command import API_HOST, CHECKOUT_HOST, directions
+from ops.razorpay.front import LOOPBACK, Front, Upstream
+
+HOSTS = (API_HOST, CHECKOUT_HOST)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    yield open_authority(tmp_path_factory.mktemp("razorpay") / "kept", HOSTS, datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A front whose API says which path it was called by. `nowhere`: a port on which nothing listens."""
+
+    authority: Authority
+    proxy: int
+    tls: int
+
+
+@asynccontextmanager
+async def _upstream() -> AsyncIterator[int]:
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.text()
+        return web.json_response({"path": request.path_qs, "host": request.host, "body": body})
+
+    app = web.Application()
+    app.router.add_route("*", "/{tail:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, LOOPBACK, 0)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def served(authority: Authority) -> AsyncIterator[Served]:
+    at = datetime.now(UTC)
+    async with _upstream() as port:
+        front = Front(
+            {
+                API_HOST: Upstream(port, context_for(authority, API_HOST, at)),
+                CHECKOUT_HOST: Upstream(1, context_for(authority, CHECKOUT_HOST, at)),
+            }
+        )
+        async with front.serving(proxy_port=0, tls_port=0) as (proxy, tls):
+            yield Served(authority, proxy, tls)
+
+
+async def _curl(served: Served, *arguments: str) -> tuple[int, str]:
+    """(exit code, what curl printed)"""
+    process = await asyncio.create_subprocess_exec(
+        "curl", "-sS", "--max-time", "20", "--cacert", str(served.authority.certificate), *arguments,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def test_a_client_behind_the_proxy_reaches_the_api_under_the_originals_name(served: Served) -> None:
+    code, said = await _curl(
+        served, "-x", f"http://{LOOPBACK}:{served.proxy}", "-d", "amount=1", f"https://{API_HOST}/v1/orders?a=b"
+    )
+    assert code == 0, said
+    assert '"path": "/v1/orders?a=b"' in said and f'"host": "{API_HOST}"' in said and '"body": "amount=1"' in said
+
+
+async def test_a_client_without_a_proxy_is_shown_the_leaf_of_the_host_it_names(served: Served) -> None:
+    resolve = f"{API_HOST}:{served.tls}:{LOOPBACK}"
+    code, said = await _curl(served, "--resolve", resolve, f"https://{API_HOST}:{served.tls}/v1/methods")
+    assert code == 0 and '"path": "/v1/methods"' in said, said
+
+
+async def test_an_old_client_that_sends_the_whole_address_is_served_once(served: Served) -> None:
+    reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
+    writer.write(
+        f"GET https://{API_HOST}/v1/orders?x=1 HTTP/1.1\r\nHost: {API_HOST}\r\nProxy-Connection: x\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(20):
+        said = await reader.read()
+    writer.close()
+    assert said.startswith(b"HTTP/1.1 200") and b'"path": "/v1/orders?x=1"' in said
+
+
+@pytest.mark.parametrize(
+    "host", ["example.com", "api.razorpay.com.example.com", "localhost", "127.0.0.1", "169.254.169.254"]
+)
+async def test_any_other_host_is_refused_with_a_sentence(served: Served, host: str) -> None:
+    for head in (f"CONNECT {host}:443 HTTP/1.1\r\n\r\n", f"GET http://{host}/ HTTP/1.1\r\n\r\n"):
+        reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
+        writer.write(head.encode())
+        async with asyncio.timeout(20):
+            said = await reader.read()
+        writer.close()
+        assert said.startswith(b"HTTP/1.1 403") and b"stands in for" in said
+
+
+async def test_a_gateway_that_is_down_is_an_answer_and_no_broken_connection(served: Served) -> None:
+    code, said = await _curl(
+        served, "-x", f"http://{LOOPBACK}:{served.proxy}", f"https://{CHECKOUT_HOST}/v1/checkout.js"
+    )
+    assert code == 0 and "is the gateway up?" in said
+
+
+async def test_nothing_that_cannot_be_read_ends_the_front(served: Served) -> None:
+    for nonsense in (b"\r\n\r\n", b"\xff" * 100 + b"\r\n\r\n", b"CONNECT\r\n\r\n", b"a" * 70_000):
+        reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
+        writer.write(nonsense)
+        async with asyncio.timeout(20):
+            await reader.read()
+        writer.close()
+    code, _ = await _curl(served, "-x", f"http://{LOOPBACK}:{served.proxy}", f"https://{API_HOST}/v1/methods")
+    assert code == 0
+
+
+async def test_a_python_program_with_a_bundle_of_its_own_trusts_the_authority_by_its_path(served: Served) -> None:
+    program = "import razorpay; client = razorpay.Client(auth=('k', 's'));print(client.request('get', '/v1/orders'))"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={
+            "PATH": os.environ["PATH"], "HTTPS_PROXY": f"http://{LOOPBACK}:{served.proxy}",
+            "PYTHONPATH": str(served.authority.python),
+        },
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0 and b"/v1/orders" in said, said.decode()
+
+
+def test_the_authority_cannot_sign_for_any_other_host(authority: Authority) -> None:
+    """Not a client's goodwill: a name outside its constraints fails the verification."""
+    context = context_for(authority, "example.com", datetime.now(UTC))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(outgoing, incoming, server_side=True)
+    trusting = ssl.create_default_context(cafile=str(authority.certificate))
+    client = trusting.wrap_bio(incoming, outgoing, server_hostname="example.com")
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree"):
+        for _ in range(10):
+            for side in (client, server):
+                try:
+                    side.do_handshake()
+                except ssl.SSLWantReadError:
+                    continue
+
+
+def test_the_key_is_its_owners_alone(authority: Authority) -> None:
+    assert stat.S_IMODE(authority.key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(authority.folder.stat().st_mode) == 0o700
+
+
+def test_an_authority_is_kept_and_renewed_before_it_expires(tmp_path: Path) -> None:
+    at = datetime.now(UTC)
+    first = open_authority(tmp_path, HOSTS, at).certificate.read_bytes()
+    assert open_authority(tmp_path, HOSTS, at + timedelta(days=1)).certificate.read_bytes() == first
+    assert open_authority(tmp_path, HOSTS, at + timedelta(days=AUTHORITY_DAYS - 1)).certificate.read_bytes() != first
+
+
+def test_the_printed_lines_name_the_ports_and_the_files(authority: Authority) -> None:
+    lines = directions(authority, 1234, 5678)
+    assert "export HTTPS_PROXY=http://127.0.0.1:1234" in lines
+    assert f"export NODE_EXTRA_CA_CERTS={authority.certificate}" in lines
+    assert "MAP checkout.razorpay.com 127.0.0.1:5678" in lines
