@@ -18,11 +18,12 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from api.access.client_address import TrustedProxies, parse_networks
 from api.access.own_pages import own_origins
 from api.edge import Edge
-from api.http.errors import BROKEN_SURROUNDINGS, ApiError, on_error
+from api.http.errors import BROKEN_SURROUNDINGS, ApiError, answer_of, on_error
 from api.http.ignored import check_query
 from api.openapi import reference
 from api.process import health
 from api.process.services import Services
+from api.razorpay import app as razorpay
 from api.routes import HOT, ROUTERS
 from api.startup import open_services
 from runtime.settings import Settings
@@ -43,12 +44,14 @@ class Application(FastAPI):
         hot = {(method, PREFIX + path): handler for (method, path), handler in HOT.items()}
         settings: Settings = self.state.settings
         inner = ExceptionMiddleware(AsyncExitStackMiddleware(self.router), handlers=self.exception_handlers)
+        doubled = settings.test_mode
         return Edge(
-            inner,
+            razorpay.Double(inner) if doubled else inner,
             hot,
             own_origins(settings),
             answer_seconds=settings.decision_timeout_ms / 1000 + ANSWER_SECONDS_BEYOND_DECISION,
             proxies=TrustedProxies(parse_networks(settings.trusted_proxies)),
+            answer_error=razorpay.answer_error if doubled else answer_of,
         )
 
 

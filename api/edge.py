@@ -29,6 +29,7 @@ from runtime.logs import get_logger
 log = get_logger("api")
 
 Handler = Callable[[Request], Awaitable[Response]]
+AnswerError = Callable[[Request, Exception], Response]
 Header = tuple[bytes, bytes]
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}\Z")
@@ -55,7 +56,7 @@ class Edge:
     """ASGI application around the FastAPI one.
 
     `hot`: (method, path) -> handler that skips the router. An answer that has not begun after `answer_seconds` is 503:
-    a part that hangs is no different from one that is away.
+    a part that hangs is no different from one that is away. `answer_error`: the answer that an exception becomes.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class Edge:
         own_origins: frozenset[str],
         answer_seconds: float,
         proxies: TrustedProxies | None = None,
+        answer_error: AnswerError = answer_of,
     ) -> None:
         self._app = app
+        self._answer_error = answer_error
         self._hot = hot
         self._own_origins = own_origins
         self._answer_seconds = answer_seconds
@@ -95,7 +98,7 @@ class Edge:
             if answer.status:
                 log.error("answer_broken_off", request_id=scope["request_id"], exc_info=error)
                 raise
-            await answer_of(Request(scope), error)(scope, receive, answer.send)
+            await self._answer_error(Request(scope), error)(scope, receive, answer.send)
         finally:
             answer.measure()
 

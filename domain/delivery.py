@@ -89,6 +89,8 @@ class Prepared:
     replay: bool
     merchant_id: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    razorpay: bool = False
+    """Signed as the Razorpay double signs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,12 @@ def standard_signature(secret: str, *, message_id: str, timestamp: int, body: by
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
+def razorpay_headers(secrets: Secrets, *, message_id: str, body: bytes) -> dict[str, str]:
+    """How the Razorpay double signs: the hex form under its own name; none where the merchant set no secret."""
+    named = {"X-Razorpay-Event-Id": message_id}
+    return named | {"X-Razorpay-Signature": hex_signature(secrets.current, body)} if secrets.current else named
+
+
 def signature_headers(secrets: Secrets, *, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """All headers that prove where a webhook comes from."""
     current = hex_signature(secrets.current, body)

@@ -77,7 +77,7 @@ def load(view: View, ids: list[uuid.UUID]) -> Rows:
 def _loaded(log: Row, hook: Row | None) -> Record:
     """LOAD's columns in LOAD's order."""
     deleted = hook is None or hook["deleted_at"] is not None
-    beside = {"deleted": deleted} | log
+    beside = {"deleted": deleted, "razorpay": False} | log
     return Record({name: beside[name] if name in beside else hook and hook[name] for name in LOADED})
 
 

@@ -95,6 +95,7 @@ def _endpoint_row(merchant: Merchant, endpoint: Endpoint, settings: Settings) ->
         "previous_secrets_sealed": None,
         "previous_secrets_expire_at": None,
         "headers_sealed": None,
+        "razorpay_events": None,
         "failures_in_a_row": 0,
         "failing_since": None,
         "created_at": EPOCH - timedelta(days=1),

@@ -22,12 +22,13 @@ from domain.turns import in_turn
 from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import SchemaError, StatementRefusedError, ValueRefusedError
+from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.planning import Draft, Target, drafts_of, plan_deliveries, targets_of
 from store.webhooks.pool import make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body
-from topics.envelope import Envelope, decode
+from topics.envelope import Envelope, UndecodableError, decode
 from topics.producer import Record
 
 log = get_logger("planner")
@@ -90,7 +91,7 @@ class Planner:
             return [], letters
         try:
             return await persistently(lambda: self._plan(events), what="plan"), letters
-        except StatementRefusedError as error:
+        except (StatementRefusedError, UndecodableError) as error:
             log.error("batch_unplannable", events=len(events), error=repr(error))
         dues: list[Due] = []
         for one in events:
@@ -98,13 +99,17 @@ class Planner:
                 dues += await persistently(lambda one=one: self._plan([one]), what="plan")  # type: ignore[misc]
             except SchemaError:
                 raise
-            except ValueRefusedError as error:
+            except (ValueRefusedError, UndecodableError) as error:
                 letters += letters_of(one.message, error, at=self._clock.now(), reason=REASON_UNWRITABLE)
         return dues, letters
 
     async def _plan(self, events: list[Read]) -> list[Due]:
         targets = await targets_of(self._pool, [one.event.body["merchant_id"] for one in events])
-        return await plan_deliveries(self._pool, drafts_in_turn(events, targets), self._clock.now())
+        drafts = drafts_in_turn(events, targets)
+        drafts += await razorpay_drafts(
+            self._pool, [(one.event, targets.get(one.event.body["merchant_id"], [])) for one in events]
+        )
+        return await plan_deliveries(self._pool, drafts, self._clock.now())
 
     async def _publish(self, dues: list[Due], letters: list[Record]) -> None:
         at, partitions = self._clock.now(), self._settings.topic_partitions

@@ -69,6 +69,7 @@ def _prepared(due: Due, row: Loaded, secrets: Secrets, headers: Headers) -> Prep
         replay=row.replay,
         merchant_id=row.merchant_id,
         headers=headers,
+        razorpay=row.razorpay,
     )
 
 

@@ -32,7 +32,7 @@ from domain.delivery import (
     Sent,
 )
 from domain.retry import retry_after_seconds
-from domain.signature import signature_headers
+from domain.signature import razorpay_headers, signature_headers
 from domain.target import address_is_public, check_url
 from runtime.clock import now
 from runtime.logs import get_logger
@@ -211,12 +211,19 @@ def _headers(prepared: Prepared, timestamp: int) -> dict[str, str]:
     headers = {
         **dict(prepared.headers),
         **HEADERS,
-        **signature_headers(prepared.secrets, message_id=prepared.event_id, timestamp=timestamp, body=prepared.body),
+        **_signed(prepared, timestamp),
         "webhook-attempt": str(prepared.due.attempt),
     }
     if prepared.replay:
         headers["webhook-replay"] = "true"
     return headers
+
+
+def _signed(prepared: Prepared, timestamp: int) -> dict[str, str]:
+    secrets, event_id, body = prepared.secrets, prepared.event_id, prepared.body
+    if prepared.razorpay:
+        return razorpay_headers(secrets, message_id=event_id, body=body)
+    return signature_headers(secrets, message_id=event_id, timestamp=timestamp, body=body)
 
 
 def _timed_out(error: TimeoutError, timeout: aiohttp.ClientTimeout) -> str:

@@ -23,7 +23,7 @@ from api.http.errors import unauthenticated
 from api.process.services import services_of
 from runtime.secrets import api_secret_matches
 
-__all__ = ["Caller", "authenticated", "identified", "is_operator", "looking_up"]
+__all__ = ["Caller", "authenticated", "by_key", "identified", "is_operator", "looking_up", "presented_pair"]
 
 KEY_HEADER, SECRET_HEADER = "x-api-key", "x-api-secret"
 SECRET_LENGTH_MAX = 512
@@ -48,9 +48,9 @@ async def looking_up(request: Request) -> Caller:
 
 async def identified(request: Request) -> Caller:
     """The caller, counted nowhere. Raises ApiError 401 or 403."""
-    pair = _presented(request)
+    pair = presented_pair(request)
     if pair is not None:
-        return await _by_key(request, *pair)
+        return await by_key(request, *pair)
     caller = await sessions.session_caller(request)
     if caller is None:
         raise unauthenticated()
@@ -64,7 +64,8 @@ def is_operator(request: Request) -> bool:
     return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
 
 
-async def _by_key(request: Request, key: str, secret: str) -> Caller:
+async def by_key(request: Request, key: str, secret: str) -> Caller:
+    """The caller with this API key pair. Raises ApiError 401."""
     services = services_of(request)
     if not secret or len(secret) > SECRET_LENGTH_MAX:
         raise unauthenticated()
@@ -75,7 +76,7 @@ async def _by_key(request: Request, key: str, secret: str) -> Caller:
     return Caller(found.merchant_id, "key", found.id)
 
 
-def _presented(request: Request) -> tuple[str, str] | None:
+def presented_pair(request: Request) -> tuple[str, str] | None:
     """(key, secret) as the request presents them; None where it presents neither."""
     key, secret = request.headers.get(KEY_HEADER), request.headers.get(SECRET_HEADER)
     if key is not None or secret is not None:

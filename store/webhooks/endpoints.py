@@ -41,6 +41,9 @@ class Endpoint:
     previous_expires_at: datetime | None
     created_at: datetime
     updated_at: datetime | None
+    razorpay_events: tuple[str, ...] | None = None
+    """Of an endpoint in the format of the Razorpay double (docs/RAZORPAY.md): its events by the double's names."""
+    razorpay_alert_email: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,19 @@ class NewEndpoint:
     is_config: bool = False
     headers_sealed: bytes | None = None
     header_names: Sequence[str] = ()
+    razorpay_events: Sequence[str] | None = None
+    razorpay_alert_email: str | None = None
 
 
 COLUMNS = (
     "id, url, events, description, ordering, active, disabled_reason, secret_hint, header_names, "
     "(SELECT max(ends_at) FROM unnest(previous_secrets_expire_at) AS ends_at WHERE ends_at > now()) "
-    "AS previous_expires_at, created_at, updated_at"
+    "AS previous_expires_at, created_at, updated_at, razorpay_events, razorpay_alert_email"
 )
 INSERT = f"""
 INSERT INTO webhooks (id, merchant_id, url, events, description, ordering, active, disabled_reason, secret_sealed,
-                      secret_hint, is_config, headers_sealed, header_names)
-VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN NOT $7::boolean THEN 'merchant' END, $8, $9, $10, $11, $12)
+                      secret_hint, is_config, headers_sealed, header_names, razorpay_events, razorpay_alert_email)
+VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN NOT $7::boolean THEN 'merchant' END, $8, $9, $10, $11, $12, $13, $14)
 RETURNING {COLUMNS}
 """
 # webhooks_merchant
@@ -115,6 +120,7 @@ async def insert_endpoint(pool: Pool, new: NewEndpoint) -> Endpoint:
         row = await connection.fetchrow(
             INSERT, new.id, new.merchant_id, new.url, list(new.events), new.description, new.ordering, new.active,
             new.secret_sealed, new.secret_hint, new.is_config, new.headers_sealed, list(new.header_names),
+            new.razorpay_events, new.razorpay_alert_email,
         )  # fmt: skip
     return _endpoint_of(row)
 
@@ -162,7 +168,12 @@ async def change_endpoint(
         return Changed(endpoint, await record_switches(connection, switched, at))
 
 
-CHANGEABLE = frozenset({"url", "events", "description", "ordering", "active", "headers_sealed", "header_names"})
+CHANGEABLE = frozenset(
+    {
+        "url", "events", "description", "ordering", "active", "headers_sealed", "header_names",
+        "razorpay_events", "razorpay_alert_email", "secret_sealed", "secret_hint",
+    }
+)  # fmt: skip
 
 
 def _assignments(changes: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -223,4 +234,6 @@ def _endpoint_of(row: Row | None) -> Endpoint:
     values = dict(row)
     values["events"] = tuple(values["events"])
     values["header_names"] = tuple(values["header_names"])
+    if values["razorpay_events"] is not None:
+        values["razorpay_events"] = tuple(values["razorpay_events"])
     return Endpoint(**values)

@@ -16,7 +16,8 @@ import orjson
 from domain.delivery import is_ordered
 from domain.event_kind import DEFAULT_EVENTS, TEST_EVENT
 from store.driver import Pool, Row
-from store.webhooks.planning import Draft, Target, drafts_of
+from store.razorpay.deliveries import razorpay_drafts
+from store.webhooks.planning import Draft, Target, drafts_of, target_of_row
 from topics.delivery import event_webhook_body
 from topics.envelope import decode
 
@@ -97,7 +98,7 @@ UPDATE webhook_jobs
 """
 # webhooks_pkey
 TARGET = """
-SELECT id, merchant_id, events, ordering, active
+SELECT id, merchant_id, events, ordering, active, razorpay_events
   FROM webhooks
  WHERE id = $1
    AND merchant_id = $2
@@ -152,7 +153,7 @@ async def target_of(pool: Pool, merchant_id: str, endpoint_id: str) -> Target | 
     row = await pool.fetchrow(TARGET, endpoint_id, merchant_id)
     if row is None:
         return None
-    return Target(row["id"], row["merchant_id"], tuple(row["events"]), row["ordering"], row["active"])
+    return target_of_row(row)
 
 
 async def count_replay(pool: Pool, target: Target, span: Span) -> int:
@@ -227,9 +228,9 @@ async def _next_events(pool: Pool, job: Job, target: Target, span: Span, limit: 
     txid, order_id, sequence = job.cursor.split(",") if job.cursor else ("0", "", "0")
     arguments = _span_arguments(target, span)
     rows = await pool.fetch(NEXT_EVENTS, *arguments, int(txid), order_id, int(sequence), limit)
-    drafts: list[Draft] = []
-    for row in rows:
-        event = decode(row["payload"].encode())
+    events = [decode(row["payload"].encode()) for row in rows]
+    drafts = await razorpay_drafts(pool, [(event, [target]) for event in events])
+    for event in events:
         drafts += drafts_of(event, [target], body=event_webhook_body(event))
     if len(rows) < limit:
         return Chunk(drafts, None)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
-from store.driver import Connection, Pool
+from store.driver import Connection, Pool, Row
 from topics.envelope import Envelope
 
 # webhooks_merchant
 ENDPOINTS = """
-SELECT id, merchant_id, events, ordering, active
+SELECT id, merchant_id, events, ordering, active, razorpay_events
   FROM webhooks
  WHERE merchant_id = ANY($1::text[])
    AND deleted_at IS NULL
@@ -56,13 +56,14 @@ UPDATE webhook_logs AS log
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the planner needs to know of an endpoint."""
+    """What the planner needs to know of an endpoint. `razorpay_events`: of one in the format of the Razorpay double."""
 
     id: str
     merchant_id: str
     events: tuple[str, ...]
     ordering: str
     active: bool
+    razorpay_events: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,35 +97,53 @@ class _Known:
 
 
 def drafts_of(event: Envelope, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
-    """One draft for each endpoint that wants this event. `body`: what all of them are sent."""
-    payment_id = event.body["payment"]["id"]
+    """One draft for each endpoint of our own format that wants this event. `body`: what all of them are sent."""
     return [
-        Draft(
-            id=log_id(event.id, target.id, event.at),
-            merchant_id=target.merchant_id,
-            endpoint_id=target.id,
-            event_id=event.id,
-            event=event.type,
-            order_id=event.body["order_id"],
-            payment_id=payment_id,
-            sequence=event.body["sequence"],
-            body=body,
-            request_id=event.request_id,
-            ordered=is_ordered(ordering=target.ordering, payment_id=payment_id),
-            active=target.active,
-        )
+        draft_of(event, target, event_id=event.id, body=body)
         for target in targets
-        if wants(target.events, event.type)
+        if target.razorpay_events is None and wants(target.events, event.type)
     ]
+
+
+def draft_of(event: Envelope, target: Target, *, event_id: str, body: bytes) -> Draft:
+    """The delivery of `body` because of this event. `event_id`: its identity for the receiver."""
+    payment_id = event.body["payment"]["id"]
+    return Draft(
+        id=log_id(event_id, target.id, event.at),
+        merchant_id=target.merchant_id,
+        endpoint_id=target.id,
+        event_id=event_id,
+        event=event.type,
+        order_id=event.body["order_id"],
+        payment_id=payment_id,
+        sequence=event.body["sequence"],
+        body=body,
+        request_id=event.request_id,
+        ordered=is_ordered(ordering=target.ordering, payment_id=payment_id),
+        active=target.active,
+    )
 
 
 async def targets_of(pool: Pool, merchant_ids: Iterable[str]) -> dict[str, list[Target]]:
     """Merchant id -> its endpoints, those that are off included (their deliveries are held)."""
     found: dict[str, list[Target]] = {}
     for row in await pool.fetch(ENDPOINTS, sorted(set(merchant_ids))):
-        target = Target(row["id"], row["merchant_id"], tuple(row["events"]), row["ordering"], row["active"])
+        target = target_of_row(row)
         found.setdefault(target.merchant_id, []).append(target)
     return found
+
+
+def target_of_row(row: Row) -> Target:
+    """A row with the columns of ENDPOINTS."""
+    theirs = row["razorpay_events"]
+    return Target(
+        id=row["id"],
+        merchant_id=row["merchant_id"],
+        events=tuple(row["events"]),
+        ordering=row["ordering"],
+        active=row["active"],
+        razorpay_events=None if theirs is None else tuple(theirs),
+    )
 
 
 async def plan_deliveries(pool: Pool, drafts: Sequence[Draft], at: datetime) -> list[Due]:

@@ -24,7 +24,7 @@ LOAD = """
 SELECT log.id, log.endpoint_id, log.order_id, log.payment_id, log.event_id, log.body, log.status, log.attempts,
        log.schedule_from, log.replay, log.next_retry_at, log.merchant_id, hook.url, hook.active, hook.secret_sealed,
        hook.previous_secrets_sealed, hook.previous_secrets_expire_at, hook.headers_sealed,
-       (hook.id IS NULL OR hook.deleted_at IS NOT NULL) AS deleted
+       (hook.id IS NULL OR hook.deleted_at IS NOT NULL) AS deleted, hook.razorpay_events IS NOT NULL AS razorpay
   FROM webhook_logs AS log
   LEFT JOIN webhooks AS hook
     ON hook.id = log.endpoint_id
@@ -130,7 +130,7 @@ RETURNING id
 class Loaded(NamedTuple):
     """A delivery row with its endpoint, as they stand: LOAD's columns in LOAD's order.
 
-    `deleted`: the endpoint is gone from the merchant's list.
+    `deleted`: the endpoint is gone from the merchant's list. `razorpay`: it is in the format of the Razorpay double.
     """
 
     id: uuid.UUID
@@ -152,6 +152,7 @@ class Loaded(NamedTuple):
     previous_secrets_expire_at: list[datetime] | None
     headers_sealed: bytes | None
     deleted: bool
+    razorpay: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ops.audit.repair.steps import Planned, Refusal, Step
 from ops.audit.verify.findings import Finding
 from runtime.clock import now
 from store.operations.repair import Repairs
+from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
 from topics.delivery import event_webhook_body
 from topics.envelope import Envelope, decode
@@ -39,6 +40,7 @@ class DeliveryRepairs:
         if not wanting:
             return Refusal(finding.subject, "the endpoint was deleted")
         drafts = drafts_of(event, wanting, body=event_webhook_body(event))
+        drafts += await razorpay_drafts(self._rows.pool, [(event, wanting)])
 
         async def plan() -> bool:
             return bool(await plan_deliveries(self._rows.pool, drafts, now()))
@@ -68,6 +70,6 @@ class DeliveryRepairs:
         return Step(finding.subject, will, lambda: self._rows.set_body(delivery.id, body))
 
     async def _event(self, event_id: str) -> Envelope | None:
-        _, order, sequence = event_id.split("_")
+        _, order, sequence, *_ = event_id.split("_")
         payload = await self._rows.event(f"order_{order}", int(sequence))
         return None if payload is None else decode(payload.encode())

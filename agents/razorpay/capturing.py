@@ -1,0 +1,101 @@
+"""payment.success ─► payment.capture, for orders of the Razorpay double that are to be captured by themselves.
+
+    take events ─► which of their orders capture? (razorpay_orders) ─► publish the commands ─► commit the offsets
+
+The command's id is made from the payment's, so an event that is read again asks for the same capture. The actor
+decides: what is captured already, or refunded meanwhile, is refused without effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.kafka import Kafka
+from agents.reading import checked_event, has_type, letters_of
+from agents.role import Context
+from domain.event import EventType
+from domain.payment import CapturePayment
+from store.driver import Pool
+from store.razorpay.orders import capturing_orders
+from store.webhooks.pool import persistently
+from topics.catalogue import COMMANDS, EVENTS, partition_of
+from topics.codec import PAYMENT_CAPTURE, command_envelope
+from topics.envelope import HEADER_TYPE, Envelope, decode, encode
+from topics.producer import Record
+
+GROUP = "razorpay"
+EVENTS_MAX = 500
+GATHER_MS = 10
+PUBLISH_TIMEOUT_SECONDS = 45
+WANTED = frozenset({EventType.PAYMENT_SUCCESS.encode()})
+
+
+class Capturing:
+    """One worker."""
+
+    def __init__(self, context: Context, kafka: Kafka, pool: Pool) -> None:
+        self._context = context
+        self._pool = pool
+        self._producer = kafka.producer()
+        self._consumer = kafka.consumer(EVENTS, group=GROUP, member=context.worker.name, gather_ms=GATHER_MS)
+        self._captured = 0
+
+    async def run(self) -> None:
+        await self._producer.start()
+        await self._consumer.start()
+        while not self._context.stopping.is_set():
+            await self._turn()
+            self._context.alive(**self._consumer.facts(), captured=self._captured)
+        await self._consumer.stop()
+        await self._producer.stop()
+
+    async def _turn(self) -> None:
+        taken = await self._consumer.take(wait_ms=250, records_max=EVENTS_MAX)
+        offsets = self._consumer.offsets
+        marks = [offsets.begin(partition, one.offset) for partition, portion in taken.items() for one in portion]
+        events, letters = self._read([one for portion in taken.values() for one in portion])
+        records = await self._captures(events) if events else []
+        await self._producer.publish([*records, *letters], timeout=PUBLISH_TIMEOUT_SECONDS)
+        self._captured += len(records)
+        for mark in marks:
+            offsets.done(mark)
+        await self._consumer.commit_if_due()
+
+    def _read(self, messages: list[Any]) -> tuple[list[Envelope], list[Record]]:
+        """Successful payments, and the dead letters of what cannot be read."""
+        events: list[Envelope] = []
+        letters: list[Record] = []
+        for message in messages:
+            if not has_type(message, WANTED):
+                continue
+            try:
+                events.append(checked_event(decode(message.value), "merchant_id", "payment"))
+            except Exception as error:
+                letters += letters_of(message, error, at=self._context.clock.now())
+        return events, letters
+
+    async def _captures(self, events: list[Envelope]) -> list[Record]:
+        paid = [(event.body["order_id"], event.at) for event in events]
+        capturing = await persistently(lambda: capturing_orders(self._pool, paid), what="read the orders' terms")
+        return [self._capture(event) for event in events if event.body["order_id"] in capturing]
+
+    def _capture(self, event: Envelope) -> Record:
+        order_id, payment_id = event.body["order_id"], event.body["payment"]["id"]
+        command = CapturePayment(
+            order_id=order_id, payment_id=payment_id, merchant_id=event.body["merchant_id"], amount=None
+        )
+        envelope = command_envelope(
+            command,
+            command_id=f"rzp_{payment_id}",
+            at=self._context.clock.now(),
+            request_id=event.request_id,
+            caused_by=event.id,
+        )
+        key = order_id.encode()
+        return Record(
+            topic=COMMANDS,
+            partition=partition_of(key, self._context.settings.topic_partitions),
+            key=key,
+            value=encode(envelope),
+            headers=[(HEADER_TYPE, PAYMENT_CAPTURE.encode())],
+        )

@@ -1,0 +1,78 @@
+"""Who calls the double: HTTP Basic with an API key's id and secret, as everywhere else.
+
+The secret is sealed when it is presented first, for the double signs with it (`razorpay_signature`). That is a weaker
+property than a hash, so it happens here alone: in test mode, and to keys that call the double.
+"""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+from starlette.requests import Request
+
+from api.access.auth import by_key, presented_pair
+from api.access.caller import Caller
+from api.access.limits import limit_merchant
+from api.process.services import Services, services_of
+from api.razorpay.errors import unauthenticated, unknown_id
+from domain.signature import hex_signature
+from runtime.secrets import SealError, hash_api_secret, seal, unseal
+from store.razorpay.keys import find_secret, keep_secret
+
+LIVE_PREFIX = "rzp_live_"
+SEALED_MAX = 10_000
+"""Of the keys whose secret this process knows to be sealed; beyond that it starts to remember anew."""
+
+
+class SealedKeys:
+    """Keys whose secret is sealed as it was presented, so that a call costs no write."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    async def keep(self, services: Services, key_id: str, secret: str) -> None:
+        presented = hash_api_secret(SecretStr(secret), services.settings.secret_key)
+        if self._known.get(key_id) == presented:
+            return
+        await keep_secret(services.pool, key_id, seal(secret, services.settings.secret_key))
+        if len(self._known) >= SEALED_MAX:
+            self._known.clear()
+        self._known[key_id] = presented
+
+
+async def caller_of(request: Request, sealed: SealedKeys) -> Caller:
+    """Raises DoubleError or ApiError 401."""
+    scheme = request.headers.get("authorization", "").partition(" ")[0].lower()
+    if scheme == "bearer":
+        raise unauthenticated("OAuth is not part of this test double: use the API key's id and secret")
+    pair = presented_pair(request)
+    if scheme != "basic" or pair is None:
+        raise unauthenticated("Please provide your api key for authentication purposes.")
+    key, secret = pair
+    if key.startswith(LIVE_PREFIX):
+        raise unauthenticated("This is a test double: it takes no live keys")
+    caller = await by_key(request, key, secret)
+    await limit_merchant(request, caller.merchant_id)
+    assert caller.key_id is not None
+    await sealed.keep(services_of(request), caller.key_id, secret)
+    return caller
+
+
+async def merchant_of(services: Services, key: str) -> str:
+    """The merchant that a page names by its key alone. Raises DoubleError for one that never called the double."""
+    return (await _owner(services, key))[0]
+
+
+async def payment_signature(services: Services, key: str, *, order_id: str, payment_id: str) -> str:
+    """What proves to the merchant's server that this payment of this order succeeded."""
+    try:
+        secret = unseal((await _owner(services, key))[1], services.settings.secret_key)
+    except SealError:
+        raise unknown_id() from None
+    return hex_signature(secret, f"{order_id}|{payment_id}".encode())
+
+
+async def _owner(services: Services, key: str) -> tuple[str, bytes]:
+    found = await find_secret(services.pool, key)
+    if found is None:
+        raise unauthenticated("The key is not known. Call the API with it and its secret once, as an order does.")
+    return found

@@ -1,0 +1,51 @@
+"""A command of the double: asked of the same actors over the same bus, and always answered with what was decided.
+
+The original has no 202, so a decision that takes too long is a 503 with a sentence; the command stands all the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+
+from api.http.errors import unavailable
+from api.process.bus import Answer, Key
+from api.process.services import services_of
+from api.razorpay.errors import KEY_BUSY, UNDECIDED, DoubleError
+from domain.decision import Command
+from domain.idempotency import derived_command_id, fingerprint
+from topics.razorpay.failures import SERVER
+
+KEY_HEADER = "x-refund-idempotency"
+KEY_CHARACTERS_MIN, KEY_CHARACTERS_MAX = 10, 255
+_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+async def decided(request: Request, command: Command, *, key: Key | None = None, new_id: str | None = None) -> Answer:
+    """Raises ApiError, the actor's refusal among them, or DoubleError 409 and 503. `new_id`: of what is made."""
+    services = services_of(request)
+    if not services.database.up:
+        raise unavailable("The database does not answer; nothing was taken, try again")
+    outcome = await services.commands.ask(command, key=key, request_id=request.scope["request_id"], resource_id=new_id)
+    if isinstance(outcome, Answer):
+        return outcome
+    if not outcome.first:
+        raise DoubleError(KEY_BUSY, status=409, source="NA", step="NA", reason="NA")
+    raise DoubleError(UNDECIDED, code=SERVER, status=503, source="NA", step="NA", reason="NA")
+
+
+def refund_key(request: Request, merchant_id: str, fields: dict[str, object]) -> Key | None:
+    """The X-Refund-Idempotency header as the command's identity; None without one. Raises DoubleError."""
+    sent = request.headers.get(KEY_HEADER, "").strip()
+    if not sent:
+        return None
+    if len(sent) < KEY_CHARACTERS_MIN:
+        raise DoubleError(f"The idempotency key must be at least {KEY_CHARACTERS_MIN} characters long.")
+    if len(sent) > KEY_CHARACTERS_MAX or not _KEY.match(sent):
+        raise DoubleError("The idempotency key must only contain alphanumeric characters, underscores, and hyphens")
+    given = {name: value for name, value in fields.items() if value is not None}
+    return Key(
+        command_id=derived_command_id(scope=merchant_id, route="razorpay-refunds", key=sent),
+        fingerprint=fingerprint(given, secret=services_of(request).fingerprint_secret),
+    )

@@ -1,0 +1,105 @@
+"""Reading a request of the double's clients: JSON, or a form whose names have brackets.
+
+    notes[a]=b&payment[capture]=manual&events[]=x   ─►   {"notes": {"a": "b"}, "payment": {"capture": "manual"}, …}
+    {"notes": []}  5000  nothing at all             ─►   as they are
+
+Models take digits as text for numbers, 0, 1, "1" and true for booleans. Fields that are not theirs are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import orjson
+from pydantic import BaseModel
+from starlette.requests import Request
+
+from api.http.bodies import read_body
+from api.razorpay.errors import DoubleError, not_part
+
+FIELDS_MAX = 200
+DEPTH_MAX = 5
+FORM = "application/x-www-form-urlencoded"
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)\Z")
+_PART = re.compile(r"\[([^\[\]]*)\]")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_fields(request: Request, *, bare: str | None = None) -> dict[str, Any]:
+    """The body as an object. `bare`: the field that a body of nothing but a number is meant as.
+
+    Old programs hand the Python client an amount where it now takes an object, and it sends `5000`.
+    """
+    body = (await read_body(request)).strip()
+    if not body:
+        return {}
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
+        return form_fields(body)
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise DoubleError("The request body is not valid JSON") from None
+    if bare is not None and type(read) in (int, str):
+        return {bare: read}
+    if not isinstance(read, dict):
+        if read in (None, []):
+            return {}
+        raise DoubleError("The request body must be an object")
+    return read
+
+
+def form_fields(body: bytes) -> dict[str, Any]:
+    """A form's fields, nested by their brackets. Raises DoubleError for one that is not UTF-8 or goes too deep."""
+    try:
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict", encoding="utf-8"
+        )
+    except ValueError:
+        raise DoubleError(f"The form must be UTF-8 and have at most {FIELDS_MAX} fields") from None
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        _put(fields, _path(name), value)
+    return {name: _listed(value) for name, value in fields.items()}
+
+
+def _path(name: str) -> list[str]:
+    match = _NAME.match(name)
+    if match is None:
+        return [name]
+    path = [match[1], *_PART.findall(match[2])]
+    if len(path) > DEPTH_MAX:
+        raise DoubleError(f"{name[:64]} is nested too deeply")
+    return path
+
+
+def _put(fields: dict[str, Any], path: list[str], value: str) -> None:
+    place = fields
+    for part in path[:-1]:
+        inner = place.setdefault(part or str(len(place)), {})
+        if not isinstance(inner, dict):
+            raise DoubleError(f"{path[0][:64]} is given twice, once as a value and once as an object")
+        place = inner
+    place[path[-1] or str(len(place))] = value
+
+
+def _listed(value: Any) -> Any:
+    """Objects whose keys count from 0 are lists."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _listed(part) for name, part in value.items()}
+    if inner and list(inner) == [str(place) for place in range(len(inner))]:
+        return list(inner.values())
+    return inner
+
+
+def checked(model: type[Model], fields: Mapping[str, Any], *, beyond: Iterable[str] = ()) -> Model:
+    """The fields as `model`. `beyond`: names that the original knows and the double does not do; empty, they may be
+    sent. Raises DoubleError, or pydantic's ValidationError."""
+    kept = dict(fields)
+    for name in beyond:
+        if kept.pop(name, None) not in (None, False, 0, "", "0", "false", [], {}):
+            raise not_part(f"The field {name}", name)
+    return model.model_validate(kept)

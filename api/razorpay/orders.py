@@ -1,0 +1,131 @@
+"""Orders of the double."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from api.access.caller import Caller
+from api.process.services import Services, services_of
+from api.razorpay.asking import decided
+from api.razorpay.bodies import checked, read_fields
+from api.razorpay.errors import unknown_id
+from api.razorpay.payments import shown as shown_payment
+from api.razorpay.queries import collection, expanded, read_query
+from api.razorpay.schemas import ORDERS_BEYOND, CaptureOptions, Changed, NewOrder, OrdersQuery
+from domain.ids import ORDER, is_id
+from domain.order import CreateOrder
+from domain.resource import order_resource
+from store.connections import through_restart
+from store.razorpay.customers import find_customer
+from store.razorpay.orders import (
+    OrderWishes,
+    ShownOrder,
+    Terms,
+    change_order_notes,
+    find_shown_order,
+    insert_terms,
+    list_shown_orders,
+)
+from store.razorpay.payments import payments_of_order, payments_of_orders
+from topics.razorpay.entities import Entity, Totals, order_entity
+
+
+async def create(request: Request, caller: Caller) -> Entity:
+    """The terms are written first: nobody can pay an order whose id was not answered yet."""
+    body = checked(NewOrder, await read_fields(request), beyond=ORDERS_BEYOND)
+    services = services_of(request)
+    if (
+        body.customer_id is not None
+        and await find_customer(services.pool, body.customer_id, caller.merchant_id) is None
+    ):
+        raise unknown_id()
+    order_id = services.ids.make_id(ORDER)
+    await insert_terms(services.pool, order_id, caller.merchant_id, _terms(body))
+    command = CreateOrder(
+        order_id=order_id,
+        merchant_id=caller.merchant_id,
+        amount=body.amount,
+        currency=body.currency,
+        receipt=body.receipt,
+        notes=_as_texts(body.notes),
+    )
+    answer = await decided(request, command, new_id=order_id)
+    request.state.ignored = _without_effect(body)
+    return order_entity(orjson.loads(answer.body), Totals(), notes=body.notes)
+
+
+def _terms(body: NewOrder) -> Terms:
+    options = body.payment.capture_options if body.payment is not None else None
+    return Terms(
+        captures=body.captures,
+        captures_within_minutes=options.automatic_expiry_period if options is not None else None,
+        customer_id=body.customer_id,
+        notes=None if body.notes == _as_texts(body.notes) else body.notes,
+    )
+
+
+def _without_effect(body: NewOrder) -> list[str]:
+    """A checkout offers every method; an authorization does not expire, and a refund is never instant."""
+    options = body.payment.capture_options if body.payment is not None else CaptureOptions()
+    names = {
+        "method": body.method,
+        "payment.capture_options.manual_expiry_period": options.manual_expiry_period,
+        "payment.capture_options.refund_speed": options.refund_speed,
+    }
+    return [name for name, value in names.items() if value is not None]
+
+
+def _as_texts(notes: Mapping[str, Any]) -> dict[str, str]:
+    """Our orders keep texts; the double keeps what is something else beside them."""
+    return {name: note if isinstance(note, str) else orjson.dumps(note).decode() for name, note in notes.items()}
+
+
+async def list_(request: Request, caller: Caller) -> Entity:
+    query = read_query(request, OrdersQuery)
+    wishes = OrderWishes(query.receipt, query.authorized)
+    pool = services_of(request).pool
+    found = await list_shown_orders(pool, caller.merchant_id, wishes, query.part)
+    entities = [shown(order) for order in found]
+    if expanded(request, "payments"):
+        payments = await payments_of_orders(pool, [order.order.id for order in found])
+        for entity in entities:
+            of_order = [shown_payment(one, with_card=expanded(request, "card")) for one in payments[entity["id"]]]
+            entity["payments"] = collection(of_order)
+    return collection(entities)
+
+
+async def read(request: Request, caller: Caller) -> Entity:
+    return shown(await owned(services_of(request), request.path_params["id"], caller.merchant_id))
+
+
+async def change(request: Request, caller: Caller) -> Entity:
+    body = checked(Changed, await read_fields(request))
+    services, order_id = services_of(request), request.path_params["id"]
+    await owned(services, order_id, caller.merchant_id)
+    await change_order_notes(services.pool, order_id, caller.merchant_id, body.notes)
+    return shown(await owned(services, order_id, caller.merchant_id))
+
+
+async def payments(request: Request, caller: Caller) -> Entity:
+    services, order_id = services_of(request), request.path_params["id"]
+    await owned(services, order_id, caller.merchant_id)
+    found = await payments_of_order(services.pool, order_id, caller.merchant_id)
+    return collection([shown_payment(one, with_card=expanded(request, "card")) for one in found])
+
+
+async def owned(services: Services, order_id: str, merchant_id: str) -> ShownOrder:
+    """Raises DoubleError 400 where the merchant has no such order."""
+    if not is_id(ORDER, order_id):
+        raise unknown_id()
+    found = await through_restart(lambda: find_shown_order(services.pool, order_id, merchant_id))
+    if found is None:
+        raise unknown_id()
+    return found
+
+
+def shown(found: ShownOrder) -> Entity:
+    return order_entity(order_resource(found.order), found.totals, notes=found.notes)

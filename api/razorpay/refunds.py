@@ -1,0 +1,143 @@
+"""Refunds of the double: create (two routes, one meaning), read, list, change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import orjson
+from starlette.requests import Request
+
+from api.access.caller import Caller
+from api.answers.idempotency import new_id_for
+from api.http.errors import ApiError
+from api.process.bus import Answer, Key
+from api.process.services import Services, services_of
+from api.razorpay.asking import decided, refund_key
+from api.razorpay.bodies import checked, read_fields
+from api.razorpay.errors import FULLY_REFUNDED, NOT_CAPTURED, REFUND_TOO_LARGE, DoubleError, unknown_id
+from api.razorpay.payments import owned as owned_payment
+from api.razorpay.queries import collection, read_query
+from api.razorpay.schemas import REFUNDS_BEYOND, Changed, NewRefund, NewRefundOf, PageQuery
+from domain.ids import REFUND, is_id
+from domain.payment import Payment
+from domain.refund import CreateRefund
+from domain.rejection import NOT_REFUNDABLE, REFUND_EXCEEDS
+from domain.resource import refund_resource
+from store.connections import through_restart
+from store.razorpay.refunds import (
+    ShownRefund,
+    change_refund_notes,
+    find_shown_refund,
+    insert_refund_terms,
+    list_shown_refunds,
+)
+from topics.razorpay.entities import Entity, RefundTerms, refund_entity
+
+REST_TRIES_MAX = 5
+"""How often "all that is left" is asked for with what is left by then; others refund at the same moment."""
+REFUSALS = (REFUND_EXCEEDS.description, NOT_REFUNDABLE.description)
+
+
+async def create_of_payment(request: Request, caller: Caller) -> Entity:
+    body = checked(NewRefund, await read_fields(request, bare="amount"), beyond=REFUNDS_BEYOND)
+    return await _create(request, caller, request.path_params["id"], body)
+
+
+async def create(request: Request, caller: Caller) -> Entity:
+    body = checked(NewRefundOf, await read_fields(request), beyond=REFUNDS_BEYOND)
+    return await _create(request, caller, body.payment_id, body)
+
+
+async def _create(request: Request, caller: Caller, payment_id: str, body: NewRefund) -> Entity:
+    services = services_of(request)
+    fields = {**body.model_dump(), "payment_id": payment_id}
+    key = refund_key(request, caller.merchant_id, fields)
+    payment = (await owned_payment(services, payment_id, caller.merchant_id)).payment
+    if not payment.captured:
+        raise DoubleError(NOT_CAPTURED)
+    refund_id = new_id_for(request, REFUND, key)
+    terms = RefundTerms(body.receipt, body.speed, body.notes)
+    await insert_refund_terms(services.pool, refund_id, caller.merchant_id, terms)
+    answer = await _refunded(request, caller, payment, body.amount, refund_id, key)
+    return refund_entity(orjson.loads(answer.body), terms)
+
+
+async def _refunded(
+    request: Request, caller: Caller, payment: Payment, amount: int | None, refund_id: str, key: Key | None
+) -> Answer:
+    """`amount` None: what is left, read outside the actor, so read again where another refund came first."""
+    services = services_of(request)
+    for _ in range(REST_TRIES_MAX):
+        try:
+            wanted = amount or payment.refundable or payment.amount
+            return await decided(
+                request, _command(services, caller, payment, wanted, refund_id), key=key, new_id=refund_id
+            )
+        except ApiError as error:
+            if error.description not in REFUSALS:
+                raise
+        payment = (await owned_payment(services, payment.id, caller.merchant_id)).payment
+        if payment.refundable == 0:
+            raise DoubleError(FULLY_REFUNDED)
+        if amount is not None:
+            break
+    raise DoubleError(REFUND_TOO_LARGE, field="amount")
+
+
+def _command(services: Services, caller: Caller, payment: Payment, amount: int, refund_id: str) -> CreateRefund:
+    return CreateRefund(
+        order_id=payment.order_id,
+        payment_id=payment.id,
+        refund_id=refund_id,
+        merchant_id=caller.merchant_id,
+        amount=amount,
+        reason=None,
+        deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
+    )
+
+
+async def list_(request: Request, caller: Caller) -> Entity:
+    part = read_query(request, PageQuery).part
+    found = await list_shown_refunds(services_of(request).pool, caller.merchant_id, part)
+    return collection([shown(one) for one in found])
+
+
+async def list_of_payment(request: Request, caller: Caller) -> Entity:
+    part = read_query(request, PageQuery).part
+    services, payment_id = services_of(request), request.path_params["id"]
+    await owned_payment(services, payment_id, caller.merchant_id)
+    found = await list_shown_refunds(services.pool, caller.merchant_id, part, payment_id=payment_id)
+    return collection([shown(one) for one in found])
+
+
+async def read(request: Request, caller: Caller) -> Entity:
+    return shown(await owned(services_of(request), request.path_params["id"], caller.merchant_id))
+
+
+async def read_of_payment(request: Request, caller: Caller) -> Entity:
+    found = await owned(services_of(request), request.path_params["refund_id"], caller.merchant_id)
+    if found.refund.payment_id != request.path_params["id"]:
+        raise unknown_id()
+    return shown(found)
+
+
+async def change(request: Request, caller: Caller) -> Entity:
+    body = checked(Changed, await read_fields(request))
+    services, refund_id = services_of(request), request.path_params["id"]
+    await owned(services, refund_id, caller.merchant_id)
+    await change_refund_notes(services.pool, refund_id, caller.merchant_id, body.notes)
+    return shown(await owned(services, refund_id, caller.merchant_id))
+
+
+async def owned(services: Services, refund_id: str, merchant_id: str) -> ShownRefund:
+    """Raises DoubleError 400 where the merchant has no such refund."""
+    if not is_id(REFUND, refund_id):
+        raise unknown_id()
+    found = await through_restart(lambda: find_shown_refund(services.pool, refund_id, merchant_id))
+    if found is None:
+        raise unknown_id()
+    return found
+
+
+def shown(found: ShownRefund) -> Entity:
+    return refund_entity(refund_resource(found.refund), found.terms)

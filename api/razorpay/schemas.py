@@ -1,0 +1,258 @@
+"""What the double's requests may say. Types are lax, as its clients are: "500" is 500, "1" is true. Fields are not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, CURRENCIES
+from store.razorpay.slices import Slice
+
+NOTES_MAX = 15
+NOTE_CHARACTERS_MAX = 256
+COUNT_DEFAULT, COUNT_MAX = 10, 100
+SKIP_MAX = 10_000
+"""PostgreSQL reads what it skips."""
+SECONDS_MIN, SECONDS_MAX = 946_684_800, 4_765_046_400
+"""The years 2000 to 2120."""
+
+
+def _notes(value: Any) -> Any:
+    if value in (None, [], ""):
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("The notes must be an object")
+    if len(value) > NOTES_MAX:
+        raise ValueError(f"Number of fields in notes should be less than or equal to {NOTES_MAX}")
+    for name, note in value.items():
+        if isinstance(note, dict | list):
+            raise ValueError(f"The notes value of {name[:64]} must be a text")
+        if len(name) > NOTE_CHARACTERS_MAX or len(str(note)) > NOTE_CHARACTERS_MAX:
+            raise ValueError(f"The notes may not have more than {NOTE_CHARACTERS_MAX} characters each")
+        if "\0" in name or "\0" in str(note):
+            raise ValueError("The notes must not contain NUL characters")
+    return value
+
+
+def _currency(value: Any) -> Any:
+    if value not in CURRENCIES:
+        raise ValueError("Currency is not supported")
+    return value
+
+
+def _no_nul(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("Text must not contain NUL characters")
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Notes = Annotated[dict[str, Any], BeforeValidator(_notes)]
+Currency = Annotated[str, BeforeValidator(_currency)]
+Amount = Annotated[int, Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR)]
+Text = Annotated[str, StringConstraints(max_length=255), BeforeValidator(_no_nul)]
+Receipt = Annotated[str, StringConstraints(max_length=40), BeforeValidator(_no_nul)]
+Id = Annotated[str, StringConstraints(max_length=64), BeforeValidator(_no_nul)]
+Method = Literal["card", "upi"]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class CaptureOptions(Body):
+    """`automatic_expiry_period`: minutes after which a payment of the order is no longer captured by itself."""
+
+    automatic_expiry_period: int | None = Field(None, ge=12, le=10_080)
+    manual_expiry_period: int | None = Field(None, ge=12, le=10_080)
+    refund_speed: Literal["normal", "optimum"] | None = None
+
+
+class Capture(Body):
+    capture: Literal["automatic", "manual"] = "automatic"
+    capture_options: CaptureOptions = CaptureOptions()
+
+
+class NewOrder(Body):
+    """`payment_capture` is the old spelling of `payment.capture`."""
+
+    amount: Amount
+    currency: Currency = "INR"
+    receipt: Receipt | None = None
+    notes: Notes = {}
+    payment_capture: bool | None = None
+    payment: Capture | None = None
+    customer_id: Id | None = None
+    method: Method | None = None
+
+    @property
+    def captures(self) -> bool:
+        """Automatic where nothing else is asked for."""
+        if self.payment is not None:
+            return self.payment.capture == "automatic"
+        return self.payment_capture is not False
+
+
+ORDERS_BEYOND = (
+    "partial_payment", "first_payment_min_amount", "offers", "offer_id", "discount", "transfers", "token",
+    "bank_account", "products", "app_offer", "customer_details", "line_items", "line_items_total", "rto_review",
+    "force_offer", "checkout_config_id", "account_id",
+)  # fmt: skip
+
+
+class Changed(Body):
+    """Notes are all that can be changed."""
+
+    notes: Notes
+
+
+class NewCapture(Body):
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX_MINOR)]
+    currency: Currency | None = None
+
+
+class NewRefund(Body):
+    """Without an amount: all that is left."""
+
+    amount: Amount | None = None
+    speed: Literal["normal", "optimum"] = "normal"
+    receipt: Receipt | None = None
+    notes: Notes = {}
+
+
+class NewRefundOf(NewRefund):
+    payment_id: Id
+
+
+REFUNDS_BEYOND = ("reverse_all", "reversals", "currency")
+
+
+class NewCustomer(Body):
+    """`fail_existing` false: the customer that has this address and number already is the answer."""
+
+    name: Text | None = None
+    email: Text | None = None
+    contact: Text | None = None
+    gstin: Text | None = None
+    notes: Notes = {}
+    fail_existing: bool = True
+
+
+class ChangedCustomer(Body):
+    name: Text | None = None
+    email: Text | None = None
+    contact: Text | None = None
+    gstin: Text | None = None
+    notes: Notes | None = None
+
+
+class TypedCard(Body):
+    """A card as it was typed. It exists only while the request is checked."""
+
+    number: Text = Field(repr=False)
+    name: Text | None = None
+    expiry_month: Text
+    expiry_year: Text
+    cvv: Text = Field(repr=False)
+
+
+class UpiFlow(Body):
+    flow: Literal["collect", "intent"] = "collect"
+    vpa: Text | None = None
+    expiry_time: int | None = None
+
+
+class NewPayment(Body):
+    """A payment that a test makes without a browser."""
+
+    amount: Amount
+    currency: Currency = "INR"
+    order_id: Id
+    method: Method
+    email: Text | None = None
+    contact: Text | None = None
+    description: Text | None = None
+    customer_id: Id | None = None
+    notes: Notes | None = None
+    card: TypedCard | None = None
+    vpa: Text | None = None
+    upi: UpiFlow | None = None
+    ip: Text | None = None
+    referer: Text | None = None
+    referrer: Text | None = None
+    user_agent: Text | None = None
+    browser: dict[str, Any] | None = None
+    authentication: dict[str, Any] | None = None
+    callback_url: Text | None = None
+
+
+PAYMENTS_BEYOND = ("save", "token", "recurring", "emi_duration", "offer_id", "bank", "wallet", "fee", "max_amount")
+PAYMENTS_WITHOUT_EFFECT = ("ip", "referer", "referrer", "user_agent", "browser", "authentication", "callback_url")
+
+
+class NewVpa(Body):
+    vpa: Text
+
+
+class NewWebhook(Body):
+    """`events`: a list of names, or an object of booleans."""
+
+    url: Text
+    events: list[str] | dict[str, bool]
+    secret: Text | None = None
+    alert_email: Text | None = None
+    active: bool = True
+
+
+class ChangedWebhook(Body):
+    url: Text | None = None
+    events: list[str] | dict[str, bool] | None = None
+    secret: Text | None = None
+    alert_email: Text | None = None
+    active: bool | None = None
+
+
+class Opening(Body):
+    """What checkout.js knows when it opens. `notes` None: the page gave none."""
+
+    key: Text
+    order_id: Id
+    email: Text | None = None
+    contact: Text | None = None
+    description: Text | None = None
+    notes: Notes | None = None
+
+
+class Completion(Body):
+    key: Text
+    order_id: Id
+    payment_id: Id
+
+
+class PageQuery(Body):
+    """A list's part. `from` and `to` are Unix seconds, both included."""
+
+    count: int = Field(COUNT_DEFAULT, ge=1, le=COUNT_MAX)
+    skip: int = Field(0, ge=0, le=SKIP_MAX)
+    begins: int | None = Field(None, alias="from", ge=SECONDS_MIN, le=SECONDS_MAX)
+    ends: int | None = Field(None, alias="to", ge=SECONDS_MIN, le=SECONDS_MAX)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> PageQuery:
+        if self.begins is not None and self.ends is not None and self.begins > self.ends:
+            raise ValueError("from must be less than or equal to to")
+        return self
+
+    @property
+    def part(self) -> Slice:
+        return Slice(self.count, self.skip, _instant(self.begins), _instant(self.ends))
+
+
+class OrdersQuery(PageQuery):
+    receipt: Receipt | None = None
+    authorized: bool | None = None
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

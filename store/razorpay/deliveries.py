@@ -1,0 +1,71 @@
+"""Deliveries in the double's format: one of our events can become two of its webhooks for one endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.delivery import wants
+from domain.event import EventType
+from store.driver import Pool
+from store.razorpay.orders import paid_orders
+from store.razorpay.payments import payers_of
+from store.razorpay.refunds import refund_terms_of
+from store.webhooks.planning import Draft, Target, draft_of
+from topics.envelope import Envelope, UndecodableError
+from topics.razorpay.entities import Entity, Payer, RefundTerms
+from topics.razorpay.webhooks import body_of, delivery_event_id, wanted_names
+
+Wanting = tuple[Envelope, Sequence[Target]]
+
+
+async def razorpay_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
+    """Drafts for those of the targets that have the double's format. Raises UndecodableError, or what asyncpg raises.
+
+    What the double keeps beside the events is read once for all of them; without such a target nothing is read.
+    """
+    wanted = [
+        (event, target, names) for event, targets in events for target in targets if (names := _names(event, target))
+    ]
+    if not wanted:
+        return []
+    beside = await _read_beside(pool, [event for event, _, _ in wanted])
+    return [
+        draft_of(event, target, event_id=delivery_event_id(event.id, place), body=beside.body_of(name, event))
+        for event, target, names in wanted
+        for place, name in enumerate(names)
+    ]
+
+
+def _names(event: Envelope, target: Target) -> list[str]:
+    if target.razorpay_events is None or not wants(target.events, event.type):
+        return []
+    return wanted_names(event.type, target.razorpay_events)
+
+
+class _Beside:
+    """What belongs to the events and does not stand in them."""
+
+    def __init__(self, payers: dict[str, Payer], terms: dict[str, RefundTerms], orders: dict[str, Entity]) -> None:
+        self._payers = payers
+        self._terms = terms
+        self._orders = orders
+
+    def body_of(self, name: str, event: Envelope) -> bytes:
+        try:
+            payer = self._payers.get(event.body["payment"]["id"], Payer())
+            refund = event.body.get("refund")
+            terms = RefundTerms() if refund is None else self._terms.get(refund["id"], RefundTerms())
+            return body_of(name, event, payer, terms, self._orders.get(event.body["order_id"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UndecodableError(f"body of {event.type}: {error!r}"[:200]) from error
+
+
+async def _read_beside(pool: Pool, events: Sequence[Envelope]) -> _Beside:
+    payments = {event.body["payment"]["id"] for event in events}
+    refunds = {event.body["refund"]["id"] for event in events if "refund" in event.body}
+    captured = {event.body["order_id"]: event.at for event in events if event.type == EventType.PAYMENT_CAPTURED}
+    return _Beside(
+        payers=await payers_of(pool, sorted(payments)),
+        terms=await refund_terms_of(pool, sorted(refunds)) if refunds else {},
+        orders=await paid_orders(pool, sorted(captured.items())) if captured else {},
+    )

@@ -1,0 +1,33 @@
+"""Sealed secrets of the API keys that have called the double: what its signatures are made with.
+
+A secret gets here when its owner presents it, in test mode only; a key that never calls the double is known by its
+keyed hash alone, as ever.
+"""
+
+from __future__ import annotations
+
+from store.driver import Pool
+
+# razorpay_keys_pkey
+KEEP = """
+INSERT INTO razorpay_keys (key_id, secret_sealed) VALUES ($1, $2)
+    ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed
+"""
+# api_keys_key_key, razorpay_keys_pkey
+FIND = """
+SELECT k.merchant_id, r.secret_sealed
+  FROM api_keys k
+  JOIN razorpay_keys r ON r.key_id = k.id
+ WHERE k.key = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+"""
+
+
+async def keep_secret(pool: Pool, key_id: str, secret_sealed: bytes) -> None:
+    """The seeded key may get another secret from the settings, so the last one presented counts."""
+    await pool.execute(KEEP, key_id, secret_sealed)
+
+
+async def find_secret(pool: Pool, key: str) -> tuple[str, bytes] | None:
+    """(merchant id, sealed secret) of a usable key by its public half; None where it never called the double."""
+    row = await pool.fetchrow(FIND, key)
+    return None if row is None else (row["merchant_id"], row["secret_sealed"])

@@ -1,0 +1,154 @@
+"""Orders as the double shows them: with what was paid, how often it was tried, and its own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain.order import Order
+from domain.resource import order_resource
+from store.driver import Pool, Row
+from store.paging import Conditions, planned
+from store.razorpay.documents import packed, payer_column, unpacked
+from store.razorpay.slices import Slice
+from store.rows import order_of
+from topics.razorpay.entities import Entity, Payer, Totals
+from topics.razorpay.webhooks import paid_order
+
+# payments_order_id, razorpay_orders_pkey
+_SHOWN = """
+SELECT o.*, r.notes AS changed_notes, t.attempts, t.paid
+  FROM orders o
+  LEFT JOIN razorpay_orders r ON r.order_id = o.id
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS attempts, coalesce(sum(p.amount) FILTER (WHERE p.captured), 0)::bigint AS paid
+         FROM payments p WHERE p.order_id = o.id) AS t
+"""
+# orders_pkey
+FIND = f"{_SHOWN} WHERE o.id = $1 AND o.merchant_id = $2"
+_TERMS = """
+INSERT INTO razorpay_orders (order_id, merchant_id, captures, captures_within_minutes, customer_id, notes)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+# orders_pkey. An order that the main API made has no terms yet: it is captured by hand.
+_CHANGE_NOTES = """
+INSERT INTO razorpay_orders (order_id, merchant_id, captures, notes)
+SELECT id, merchant_id, false, $3 FROM orders WHERE id = $1 AND merchant_id = $2
+    ON CONFLICT (order_id) DO UPDATE SET notes = excluded.notes
+RETURNING order_id
+"""
+_OPENED = """
+INSERT INTO razorpay_orders (order_id, merchant_id, captures, payer)
+SELECT id, merchant_id, false, $3 FROM orders WHERE id = $1 AND merchant_id = $2
+    ON CONFLICT (order_id) DO UPDATE SET payer = excluded.payer
+RETURNING order_id
+"""
+# razorpay_orders_pkey, orders_pkey
+_CAPTURING = """
+SELECT r.order_id
+  FROM unnest($1::text[], $2::timestamptz[]) AS paid (order_id, at)
+  JOIN razorpay_orders r ON r.order_id = paid.order_id
+  JOIN orders o ON o.id = paid.order_id
+ WHERE r.captures
+   AND (r.captures_within_minutes IS NULL OR paid.at <= o.created_at + make_interval(mins => r.captures_within_minutes))
+"""
+# orders_pkey, razorpay_orders_pkey, payments_order_id
+_PAID = """
+SELECT o.*, r.notes AS changed_notes,
+       (SELECT count(*) FROM payments p WHERE p.order_id = o.id AND p.created_at <= paid.at) AS attempts
+  FROM unnest($1::text[], $2::timestamptz[]) AS paid (order_id, at)
+  JOIN orders o ON o.id = paid.order_id
+  LEFT JOIN razorpay_orders r ON r.order_id = o.id
+"""
+_AUTHORIZED = "EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.status = 'SUCCESS' AND NOT p.captured)"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order of the double says beyond our own. `captures`: by itself, if it was paid within the minutes given.
+    `notes`: where they hold more than texts.
+    """
+
+    captures: bool
+    captures_within_minutes: int | None = None
+    customer_id: str | None = None
+    notes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOrder:
+    """`notes` None: the order's own."""
+
+    order: Order
+    totals: Totals
+    notes: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWishes:
+    """Filters of the list; None: any."""
+
+    receipt: str | None = None
+    authorized: bool | None = None
+
+
+async def insert_terms(pool: Pool, order_id: str, merchant_id: str, terms: Terms) -> None:
+    await pool.execute(
+        _TERMS, order_id, merchant_id, terms.captures, terms.captures_within_minutes, terms.customer_id,
+        packed(terms.notes),
+    )  # fmt: skip
+
+
+async def find_shown_order(pool: Pool, order_id: str, merchant_id: str) -> ShownOrder | None:
+    row = await pool.fetchrow(FIND, order_id, merchant_id)
+    return None if row is None else _shown(row)
+
+
+async def list_shown_orders(pool: Pool, merchant_id: str, wishes: OrderWishes, part: Slice) -> list[ShownOrder]:
+    """Newest first (orders_merchant_created)."""
+    conditions = Conditions()
+    conditions.add("o.merchant_id = {}", merchant_id)
+    conditions.add_given("o.receipt = {}", wishes.receipt)
+    if wishes.authorized is not None:
+        conditions.clauses.append(_AUTHORIZED if wishes.authorized else f"NOT {_AUTHORIZED}")
+    part.narrow(conditions, "o.created_at")
+    async with planned(pool) as connection:
+        rows = await connection.fetch(f"{_SHOWN} {conditions.sql} {part.newest_first('o')}", *conditions.parameters)
+    return [_shown(row) for row in rows]
+
+
+async def change_order_notes(pool: Pool, order_id: str, merchant_id: str, notes: Mapping[str, Any]) -> bool:
+    """False where the merchant has no such order."""
+    return await pool.fetchval(_CHANGE_NOTES, order_id, merchant_id, packed(notes)) is not None
+
+
+async def remember_opening(pool: Pool, order_id: str, merchant_id: str, payer: Payer, *, notes: bool) -> bool:
+    """What a checkout was opened with: payments of the order that bring nothing of their own take it over.
+
+    `notes`: the checkout brought some. False where the merchant has no such order.
+    """
+    said = unpacked(payer_column(payer)) or {}
+    if notes:
+        said["notes"] = dict(payer.notes)
+    return await pool.fetchval(_OPENED, order_id, merchant_id, packed(said)) is not None
+
+
+async def capturing_orders(pool: Pool, paid: Sequence[tuple[str, datetime]]) -> set[str]:
+    """Of these orders, paid at that time, the ones whose payment is captured by itself."""
+    order_ids, instants = [order_id for order_id, _ in paid], [at for _, at in paid]
+    return {row["order_id"] for row in await pool.fetch(_CAPTURING, order_ids, instants)}
+
+
+async def paid_orders(pool: Pool, paid: Sequence[tuple[str, datetime]]) -> dict[str, Entity]:
+    """Order id -> the order as the capture at that time left it."""
+    order_ids, instants = [order_id for order_id, _ in paid], [at for _, at in paid]
+    return {
+        row["id"]: paid_order(order_resource(order_of(row)), row["attempts"], unpacked(row["changed_notes"]))
+        for row in await pool.fetch(_PAID, order_ids, instants)
+    }
+
+
+def _shown(row: Row) -> ShownOrder:
+    return ShownOrder(order_of(row), Totals(row["attempts"], row["paid"]), unpacked(row["changed_notes"]))

@@ -1,0 +1,108 @@
+"""What the Razorpay double makes of the bodies that its clients send, pretty or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from api.razorpay.bodies import DEPTH_MAX, FIELDS_MAX, checked, form_fields
+from api.razorpay.errors import DoubleError, of_validation
+from api.razorpay.schemas import ORDERS_BEYOND, Changed, NewOrder, PageQuery
+
+
+@pytest.mark.parametrize(
+    ("form", "fields"),
+    [
+        ("amount=500&currency=INR", {"amount": "500", "currency": "INR"}),
+        ("notes[a]=b&notes[c d]=%E2%82%B9", {"notes": {"a": "b", "c d": "₹"}}),
+        ("payment[capture]=manual&payment[capture_options][refund_speed]=normal",
+         {"payment": {"capture": "manual", "capture_options": {"refund_speed": "normal"}}}),
+        ("events[]=order.paid&events[]=payment.failed", {"events": ["order.paid", "payment.failed"]}),
+        ("events[0]=order.paid&events[1]=payment.failed", {"events": ["order.paid", "payment.failed"]}),
+        ("events[order.paid]=1", {"events": {"order.paid": "1"}}),
+        ("notes=", {"notes": ""}),
+        ("a]b=1", {"a]b": "1"}),
+        ("", {}),
+    ],
+)  # fmt: skip
+def test_a_form_is_nested_by_its_brackets(form: str, fields: dict[str, Any]) -> None:
+    assert form_fields(form.encode()) == fields
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"notes=1&notes[a]=b",
+        b"a" + b"[b]" * DEPTH_MAX + b"=1",
+        b"&".join(b"a%d=1" % number for number in range(FIELDS_MAX + 1)),
+        b"a=%ff\xff",
+    ],
+)
+def test_a_form_that_cannot_be_read_is_refused(form: bytes) -> None:
+    with pytest.raises(DoubleError):
+        form_fields(form)
+
+
+@pytest.mark.parametrize(
+    ("said", "captures"),
+    [
+        ({}, True), ({"payment_capture": 1}, True), ({"payment_capture": "1"}, True), ({"payment_capture": True}, True),
+        ({"payment_capture": 0}, False), ({"payment_capture": "0"}, False),
+        ({"payment": {"capture": "manual"}}, False), ({"payment": {"capture": "automatic"}}, True),
+    ],
+)  # fmt: skip
+def test_whether_an_order_captures_is_read_in_every_spelling(said: dict[str, Any], captures: bool) -> None:
+    assert checked(NewOrder, {"amount": "500", **said}, beyond=ORDERS_BEYOND).captures is captures
+
+
+def test_what_the_double_cannot_do_is_refused_unless_it_is_switched_off() -> None:
+    for nothing in (False, 0, "0", "", None, []):
+        checked(NewOrder, {"amount": 500, "partial_payment": nothing}, beyond=ORDERS_BEYOND)
+    with pytest.raises(DoubleError, match="partial_payment is not part of this test double"):
+        checked(NewOrder, {"amount": 500, "partial_payment": "1"}, beyond=ORDERS_BEYOND)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "field"),
+    [
+        ({}, "The amount field is required.", "amount"),
+        ({"amount": "many"}, "The amount must be an integer.", "amount"),
+        ({"amount": 1.5}, "The amount must be an integer.", "amount"),
+        ({"amount": 99}, "The amount must be at least INR 1.00", "amount"),
+        ({"amount": 500, "currency": "XXX"}, "Currency is not supported", "currency"),
+        ({"amount": 500, "receipt": "r" * 41}, "The receipt may not be greater than 40 characters.", "receipt"),
+        ({"amount": 500, "colour": "red"}, "colour is/are not required and should not be sent", "colour"),
+        ({"amount": 500, "notes": "text"}, "The notes must be an object", "notes"),
+        ({"amount": 500, "notes": {"a": {"b": "c"}}}, "The notes value of a must be a text", "notes"),
+        ({"amount": 500, "notes": {"a": "x" * 257}}, "more than 256 characters each", "notes"),
+        ({"amount": 500, "receipt": "a\0b"}, "NUL", "receipt"),
+    ],
+)
+def test_a_bad_field_is_named_in_a_sentence(fields: dict[str, Any], text: str, field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        checked(NewOrder, fields, beyond=ORDERS_BEYOND)
+    error = of_validation(refusal.value)
+    assert text in error.body["description"]
+    assert error.body["field"] == field
+
+
+@pytest.mark.parametrize("empty", [[], {}, "", None])
+def test_empty_notes_come_in_four_spellings(empty: Any) -> None:
+    assert checked(Changed, {"notes": empty}).notes == {}
+
+
+def test_a_list_is_bounded_and_its_times_are_seconds() -> None:
+    page = PageQuery.model_validate({"count": "7", "skip": "3", "from": "1700000000", "to": "1700000060"})
+    assert (page.part.count, page.part.skip) == (7, 3)
+    assert page.part.from_at is not None and page.part.from_at.timestamp() == 1_700_000_000
+    for bad in (
+        {"count": 0},
+        {"count": 101},
+        {"skip": 10_001},
+        {"from": 1},
+        {"from": 1_700_000_001, "to": 1_700_000_000},
+    ):
+        with pytest.raises(ValidationError):
+            PageQuery.model_validate(bad)

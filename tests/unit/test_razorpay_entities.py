@@ -1,0 +1,133 @@
+"""The Razorpay double's entities and webhook bodies, from our resources."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.event import EventType
+from domain.outcome import DECLINES
+from topics.envelope import Envelope
+from topics.razorpay.entities import (
+    Payer,
+    RefundTerms,
+    Totals,
+    account_id,
+    fee_and_tax,
+    order_entity,
+    payment_entity,
+    refund_entity,
+)
+from topics.razorpay.failures import FAILURES, failure_of
+from topics.razorpay.webhooks import NAMES, SENT, body_of, delivery_event_id, ours, paid_order, wanted_names
+
+AT = datetime(2026, 1, 15, 10, 30, 0, 999_999, tzinfo=UTC)
+ORDER = {"id": "order_1", "amount": 50_000, "currency": "INR", "receipt": None, "notes": {}, "created_at": AT}
+PAYMENT: dict[str, Any] = {
+    "id": "pay_1", "order_id": "order_1", "merchant_id": "mrc_7", "amount": 50_000, "currency": "INR", "method": "upi",
+    "status": "SUCCESS", "captured": True, "amount_refunded": 0, "vpa": "a@b", "error_code": None,
+    "created_at": "2026-01-15T10:30:00.999999Z",
+}  # fmt: skip
+REFUND = {
+    "id": "rfnd_1", "payment_id": "pay_1", "amount": 100, "currency": "INR", "status": "PENDING", "created_at": AT,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("totals", "status", "due"),
+    [(Totals(), "created", 50_000), (Totals(2), "attempted", 50_000), (Totals(1, 50_000), "paid", 0)],
+)
+def test_an_orders_status_follows_from_its_payments(totals: Totals, status: str, due: int) -> None:
+    entity = order_entity(ORDER, totals)
+    assert (entity["status"], entity["amount_due"], entity["notes"], entity["created_at"]) == (
+        status, due, [], 1_768_473_000,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "refund_status"),
+    [
+        ({"status": "CREATED", "captured": False}, "created", None),
+        ({"status": "PROCESSING", "captured": False}, "created", None),
+        ({"captured": False}, "authorized", None),
+        ({}, "captured", None),
+        ({"amount_refunded": 1}, "captured", "partial"),
+        ({"amount_refunded": 50_000}, "refunded", "full"),
+        ({"captured": False, "amount_refunded": 50_000}, "refunded", "full"),
+        ({"status": "FAILED", "captured": False, "error_code": "CARD_DECLINED"}, "failed", None),
+        ({"status": "FAILED", "captured": False, "amount_refunded": 50_000, "error_code": "X"}, "failed", None),
+    ],
+)
+def test_a_payments_status_is_one_of_five(changes: dict[str, Any], status: str, refund_status: str | None) -> None:
+    entity = payment_entity({**PAYMENT, **changes}, Payer())
+    assert (entity["status"], entity["refund_status"]) == (status, refund_status)
+    assert (entity["fee"] is None) == (not entity["captured"])
+    assert (entity["error_code"] is None) == (status != "failed")
+
+
+def test_a_row_and_a_record_of_one_payment_make_the_same_entity() -> None:
+    assert payment_entity({**PAYMENT, "created_at": AT}, Payer()) == payment_entity(PAYMENT, Payer())
+
+
+@pytest.mark.parametrize(("amount", "fee", "tax"), [(100, 2, 0), (50_000, 1_180, 180), (12_345, 291, 44)])
+def test_fee_and_tax_follow_the_stated_formula(amount: int, fee: int, tax: int) -> None:
+    assert fee_and_tax(amount) == (fee, tax)
+
+
+def test_every_decline_has_its_five_error_fields() -> None:
+    assert set(FAILURES) <= set(DECLINES)
+    for code in DECLINES:
+        failure = failure_of(code)
+        assert failure is not None and failure.code in ("BAD_REQUEST_ERROR", "GATEWAY_ERROR")
+    assert failure_of(None) is None
+
+
+def test_a_refund_has_its_arn_once_it_is_processed() -> None:
+    assert refund_entity(REFUND, RefundTerms())["acquirer_data"] == {"arn": None}
+    processed = refund_entity({**REFUND, "status": "PROCESSED"}, RefundTerms("r", "optimum", {"a": "b"}))
+    assert len(processed["acquirer_data"]["arn"]) == 15
+    assert (processed["receipt"], processed["speed_requested"], processed["speed_processed"], processed["notes"]) == (
+        "r", "optimum", "normal", {"a": "b"},
+    )  # fmt: skip
+
+
+def _event(kind: str, **parts: Any) -> Envelope:
+    body = {"order_id": "order_1", "merchant_id": "mrc_7", "sequence": 5, "payment": PAYMENT, **parts}
+    return Envelope(f"evt_1_{5}", kind, 1, "order_1", AT, None, None, body)
+
+
+def test_a_capture_is_two_events_each_with_an_identity() -> None:
+    assert wanted_names(EventType.PAYMENT_CAPTURED, SENT) == ["payment.captured", "order.paid"]
+    assert wanted_names(EventType.PAYMENT_CAPTURED, ["order.paid"]) == ["order.paid"]
+    assert [delivery_event_id("evt_1_5", place) for place in range(2)] == ["evt_1_5", "evt_1_5_1"]
+
+
+def test_an_endpoint_is_planned_for_exactly_the_events_its_own_come_of() -> None:
+    assert ours(["order.paid"]) == [EventType.PAYMENT_CAPTURED]
+    assert ours(["payment.authorized", "refund.processed"]) == [
+        EventType.PAYMENT_SUCCESS, EventType.REFUND_PROCESSED, EventType.REFUND_LATE_SUCCESS,
+    ]  # fmt: skip
+    assert len(SENT) == 7 and ours(SENT) == list(NAMES)
+
+
+def test_the_envelope_holds_what_it_says_it_contains() -> None:
+    order = paid_order(ORDER, 2, {"a": "b"})
+    event = json.loads(body_of("order.paid", _event("payment.captured"), Payer(email="a@b"), RefundTerms(), order))
+    assert (event["entity"], event["event"], event["account_id"]) == ("event", "order.paid", "acc_7")
+    assert event["contains"] == ["payment", "order"] == list(event["payload"])
+    assert event["payload"]["order"]["entity"]["status"] == "paid"
+    assert event["payload"]["order"]["entity"]["notes"] == {"a": "b"}
+    assert event["payload"]["payment"]["entity"]["email"] == "a@b"
+    refunded = json.loads(
+        body_of("refund.created", _event("refund.created", refund=REFUND), Payer(), RefundTerms(), None)
+    )
+    assert refunded["contains"] == ["refund", "payment"]
+    assert refunded["created_at"] == 1_768_473_000
+
+
+def test_the_account_is_named_by_the_merchants_id() -> None:
+    assert account_id("mrc_0Ab") == "acc_0Ab"
+    assert account_id("test_merchant") == "acc_test_merchant"

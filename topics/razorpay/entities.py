@@ -1,0 +1,216 @@
+"""The double's entities: the one table from our resources to its orders, payments, cards and refunds.
+
+    order     CREATED ─► created | attempted     captured payment ─► paid
+    payment   CREATED, PROCESSING ─► created     SUCCESS ─► authorized ─► captured ─► refunded     FAILED ─► failed
+    refund    PENDING ─► pending                 PROCESSED ─► processed                            FAILED ─► failed
+
+Keys that have no counterpart here are null. Amounts are minor units, instants Unix seconds, empty notes a list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from domain.payment import PaymentStatus
+from domain.refund import RefundStatus
+from topics.razorpay.failures import failure_of
+
+Resource = Mapping[str, Any]
+Entity = dict[str, Any]
+Notes = Mapping[str, Any]
+
+FEE_BASIS_POINTS = 200
+TAX_PERCENT = 18
+"""The fee of a captured payment: 2 % of its amount, and GST of 18 % on that. Invented, but never null."""
+NETWORKS = {"visa": "Visa", "mastercard": "MasterCard", "amex": "American Express", "rupay": "RuPay"}
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What an order's payments come to. `paid`: minor units captured, whatever was refunded later."""
+
+    attempts: int = 0
+    paid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """What the payer's request said beside the instrument. `notes` are the order's where it brought none."""
+
+    email: str | None = None
+    contact: str | None = None
+    description: str | None = None
+    customer_id: str | None = None
+    card_name: str | None = None
+    notes: Notes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RefundTerms:
+    """What the double keeps of a refund."""
+
+    receipt: str | None = None
+    speed: str = "normal"
+    notes: Notes = field(default_factory=dict)
+
+
+def order_entity(order: Resource, totals: Totals, *, notes: Notes | None = None) -> Entity:
+    """`notes`: the changed ones; None: as they were when the order was created."""
+    return {
+        "id": order["id"],
+        "entity": "order",
+        "amount": order["amount"],
+        "amount_paid": totals.paid,
+        "amount_due": order["amount"] - totals.paid,
+        "currency": order["currency"],
+        "receipt": order["receipt"],
+        "offer_id": None,
+        "status": "paid" if totals.paid else "attempted" if totals.attempts else "created",
+        "attempts": totals.attempts,
+        "notes": notes_of(order["notes"] if notes is None else notes),
+        "created_at": seconds(order["created_at"]),
+    }
+
+
+def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) -> Entity:
+    """`with_card`: the card itself beside its id, as webhooks and `expand[]=card` show it."""
+    method, captured = payment["method"], bool(payment["captured"])
+    fee, tax = fee_and_tax(payment["amount"]) if captured else (None, None)
+    failure = failure_of(payment["error_code"])
+    entity = {
+        "id": payment["id"],
+        "entity": "payment",
+        "amount": payment["amount"],
+        "currency": payment["currency"],
+        "status": payment_status(payment),
+        "order_id": payment["order_id"],
+        "invoice_id": None,
+        "international": False,
+        "method": str(method),
+        "amount_refunded": payment["amount_refunded"],
+        "refund_status": refund_status(payment),
+        "captured": captured,
+        "description": payer.description,
+        "card_id": card_id(payment["id"]) if method == "card" else None,
+        "bank": None,
+        "wallet": None,
+        "vpa": payment.get("vpa"),
+        "email": payer.email,
+        "contact": payer.contact,
+        "notes": notes_of(payer.notes),
+        "fee": fee,
+        "tax": tax,
+        "error_code": failure and failure.code,
+        "error_description": failure and failure.description,
+        "error_source": failure and failure.source,
+        "error_step": failure and failure.step,
+        "error_reason": failure and failure.reason,
+        "acquirer_data": acquirer_data(payment),
+        "created_at": seconds(payment["created_at"]),
+    }
+    if payer.customer_id is not None:
+        entity["customer_id"] = payer.customer_id
+    if method == "upi":
+        entity["upi"] = {"vpa": payment["vpa"], "flow": "collect", "payer_account_type": "bank_account"}
+    if method == "card" and with_card:
+        entity["card"] = card_entity(payment, payer)
+    return entity
+
+
+def card_entity(payment: Resource, payer: Payer) -> Entity:
+    """The card of a payment. Nothing but its network and last digits was ever kept."""
+    return {
+        "id": card_id(payment["id"]),
+        "entity": "card",
+        "name": payer.card_name or "",
+        "last4": payment["card_last4"],
+        "network": NETWORKS.get(payment["card_network"], "Unknown"),
+        "type": "credit",
+        "issuer": None,
+        "international": False,
+        "emi": False,
+        "sub_type": "consumer",
+        "token_iin": None,
+    }
+
+
+def refund_entity(refund: Resource, terms: RefundTerms) -> Entity:
+    """`speed_processed` is `normal` throughout: the simulated bank knows no instant refund."""
+    return {
+        "id": refund["id"],
+        "entity": "refund",
+        "amount": refund["amount"],
+        "currency": refund["currency"],
+        "payment_id": refund["payment_id"],
+        "notes": notes_of(terms.notes),
+        "receipt": terms.receipt,
+        "acquirer_data": {"arn": _digits(refund["id"], 15) if refund["status"] == RefundStatus.PROCESSED else None},
+        "created_at": seconds(refund["created_at"]),
+        "batch_id": None,
+        "status": str(refund["status"]).lower(),
+        "speed_processed": "normal",
+        "speed_requested": terms.speed,
+    }
+
+
+def payment_status(payment: Resource) -> str:
+    """`refunded` once all of it went back, captured or not."""
+    match payment["status"]:
+        case PaymentStatus.FAILED:
+            return "failed"
+        case PaymentStatus.SUCCESS:
+            if payment["amount_refunded"] == payment["amount"]:
+                return "refunded"
+            return "captured" if payment["captured"] else "authorized"
+    return "created"
+
+
+def refund_status(payment: Resource) -> str | None:
+    if payment["status"] != PaymentStatus.SUCCESS or not payment["amount_refunded"]:
+        return None
+    return "full" if payment["amount_refunded"] == payment["amount"] else "partial"
+
+
+def fee_and_tax(amount: int) -> tuple[int, int]:
+    """(fee including tax, tax) in minor units, halves rounded up."""
+    fee = (amount * FEE_BASIS_POINTS + 5_000) // 10_000
+    tax = (fee * TAX_PERCENT + 50) // 100
+    return fee + tax, tax
+
+
+def acquirer_data(payment: Resource) -> Entity:
+    """The bank's references of a payment, made from its id; null until the bank has the money."""
+    known = payment["status"] == PaymentStatus.SUCCESS
+    reference = _digits(payment["id"], 12) if known else None
+    if payment["method"] == "card":
+        return {"auth_code": reference and reference[:6]}
+    return {"rrn": reference}
+
+
+def card_id(payment_id: str) -> str:
+    return "card_" + payment_id.removeprefix("pay_")
+
+
+def account_id(merchant_id: str) -> str:
+    """The merchant as webhooks name it."""
+    return "acc_" + merchant_id.removeprefix("mrc_")
+
+
+def notes_of(notes: Notes) -> Entity | list[Any]:
+    """Notes as the double spells them: none at all is an empty list."""
+    return dict(notes) if notes else []
+
+
+def seconds(instant: datetime | str) -> int:
+    """Unix seconds of a row's or a record's instant."""
+    at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return int(at.timestamp())
+
+
+def _digits(identity: str, count: int) -> str:
+    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8])
+    return f"{number % 10**count:0{count}}"

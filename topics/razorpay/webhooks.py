@@ -1,0 +1,88 @@
+"""Webhooks of the double: which of its events come of one of ours, and the body of each.
+
+    payment.success ─► payment.authorized           payment.captured ─► payment.captured, order.paid
+    payment.failed  ─► payment.failed               refund.*         ─► refund.created, refund.processed, refund.failed
+
+    {"entity": "event", "account_id", "event", "contains", "payload": {"payment": {"entity": …}, …}, "created_at"}
+
+Entities are as the event left them, never as they stand when the body is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import orjson
+
+from domain.event import EventType
+from topics.envelope import Envelope
+from topics.razorpay.entities import (
+    Entity,
+    Payer,
+    RefundTerms,
+    Totals,
+    account_id,
+    order_entity,
+    payment_entity,
+    refund_entity,
+    seconds,
+)
+
+ORDER_PAID = "order.paid"
+NAMES: dict[str, tuple[str, ...]] = {
+    EventType.PAYMENT_SUCCESS: ("payment.authorized",),
+    EventType.PAYMENT_CAPTURED: ("payment.captured", ORDER_PAID),
+    EventType.PAYMENT_FAILED: ("payment.failed",),
+    EventType.REFUND_CREATED: ("refund.created",),
+    EventType.REFUND_PROCESSED: ("refund.processed",),
+    EventType.REFUND_LATE_SUCCESS: ("refund.processed",),
+    EventType.REFUND_FAILED: ("refund.failed",),
+}
+"""Our event -> the double's."""
+SENT = tuple(dict.fromkeys(name for names in NAMES.values() for name in names))
+"""Every event that the double ever sends."""
+
+
+def ours(names: Collection[str]) -> list[str]:
+    """Our events from which one of these comes."""
+    return [event for event, theirs in NAMES.items() if any(name in names for name in theirs)]
+
+
+def wanted_names(event: str, names: Collection[str]) -> list[str]:
+    """The double's events that come of `event`, as far as an endpoint subscribed to them."""
+    return [name for name in NAMES.get(event, ()) if name in names]
+
+
+def delivery_event_id(event_id: str, place: int) -> str:
+    """Identity of delivery number `place` of one event for one endpoint: receivers recognize repeats by it."""
+    return event_id if place == 0 else f"{event_id}_{place}"
+
+
+def body_of(name: str, event: Envelope, payer: Payer, terms: RefundTerms, order: Entity | None) -> bytes:
+    """The exact bytes that are stored, signed and sent. `order`: for order.paid."""
+    parts: dict[str, Entity] = {}
+    if "refund" in event.body:
+        parts["refund"] = refund_entity(event.body["refund"], terms)
+    parts["payment"] = payment_entity(event.body["payment"], payer, with_card=True)
+    if name == ORDER_PAID and order is not None:
+        parts["order"] = order
+    return _packed(name, event.body["merchant_id"], parts, seconds(event.at))
+
+
+def paid_order(order: Mapping[str, Any], attempts: int, notes: Mapping[str, Any] | None) -> Entity:
+    """The order as the capture of its payment left it."""
+    return order_entity(order, Totals(attempts, order["amount"]), notes=notes)
+
+
+def _packed(name: str, merchant_id: str, parts: Mapping[str, Entity], created_at: int) -> bytes:
+    return orjson.dumps(
+        {
+            "entity": "event",
+            "account_id": account_id(merchant_id),
+            "event": name,
+            "contains": list(parts),
+            "payload": {part: {"entity": entity} for part, entity in parts.items()},
+            "created_at": created_at,
+        }
+    )
