@@ -10,6 +10,7 @@ import pytest
 
 from domain.event import EventType
 from domain.outcome import DECLINES
+from tests.e2e.razorpay.fields import BESIDE, RULES, check_entities
 from topics.envelope import Envelope
 from topics.razorpay.entities import (
     Payer,
@@ -131,3 +132,18 @@ def test_the_envelope_holds_what_it_says_it_contains() -> None:
 def test_the_account_is_named_by_the_merchants_id() -> None:
     assert account_id("mrc_0Ab") == "acc_0Ab"
     assert account_id("test_merchant") == "acc_test_merchant"
+
+
+def test_the_documents_table_has_every_key_and_no_other() -> None:
+    """tests/e2e/razorpay checks every answer against it; here it is complete."""
+    made = {"order": order_entity(ORDER, Totals()), "payment": payment_entity(PAYMENT, Payer())}
+    made["refund"] = refund_entity(REFUND, RefundTerms())
+    for kind, entity in made.items():
+        assert set(RULES[kind]) == set(entity) - BESIDE[kind]
+        assert check_entities(entity) == 1
+
+
+def test_a_key_that_is_null_where_the_table_says_never_is_found() -> None:
+    broken = order_entity(ORDER, Totals()) | {"amount_due": None}
+    with pytest.raises(AssertionError, match=r"order\.amount_due"):
+        check_entities({"items": [broken]})

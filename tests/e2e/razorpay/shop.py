@@ -10,6 +10,7 @@ from typing import Any
 import razorpay
 import requests
 
+from tests.e2e.razorpay.fields import check_answer
 from tests.support.stack import Stack
 
 Json = dict[str, Any]
@@ -29,7 +30,8 @@ class DoubleShop:
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
         """A request that the client would not make."""
         auth = more.pop("auth", (self.key, self.secret))
-        return requests.request(method, f"{self.url}{path}", auth=auth, timeout=20, **more)
+        hooks = {"response": check_answer}
+        return requests.request(method, f"{self.url}{path}", auth=auth, timeout=20, hooks=hooks, **more)
 
     def order(self, amount: int = 50_000, **fields: Any) -> Json:
         created: Json = self.client.order.create({"amount": amount, "currency": "INR", **fields})
@@ -100,4 +102,5 @@ class Front:
 def opened(stack: Stack, key: str, secret: str) -> DoubleShop:
     client = razorpay.Client(auth=(key, secret), base_url=stack.api_url)
     client.session.trust_env = False
+    client.session.hooks["response"].append(check_answer)
     return DoubleShop(stack.api_url, key, secret, client)

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from razorpay.errors import BadRequestError, SignatureVerificationError
 
+from tests.e2e.razorpay.fields import check_entities
 from tests.e2e.razorpay.shop import CARD, DoubleShop, Json
 from tests.support.eventually import eventually
 from tests.support.receiver import Received, Receiver, receiver
@@ -45,6 +46,7 @@ async def _names_of(hooks: Receiver, payment_id: str, *expected: str) -> list[Re
 
     def come() -> list[Received]:
         found = _of(hooks, payment_id)
+        assert all(check_entities(one.json["payload"]) for one in found)
         assert Counter(one.json["event"] for one in found) == Counter(expected)
         return found
 
