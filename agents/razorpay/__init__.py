@@ -1,1 +1,1 @@
-"""The Razorpay double's own role: captures payments of orders that are to be captured by themselves."""
+"""The Razorpay double's own role: it captures and authorizes late where an order of the double asks for it."""

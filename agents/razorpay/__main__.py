@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from agents.kafka import Kafka
-from agents.razorpay.capturing import Capturing
+from agents.razorpay.following import Following
 from agents.role import Context, run_role
 from store.webhooks.pool import make_webhook_pool
 
@@ -17,7 +17,7 @@ async def _body(context: Context) -> None:
         await _idle(context)
         return
     pool = await make_webhook_pool(context.settings, size=1)
-    await Capturing(context, Kafka(context.settings, quarantine=context.quarantine), pool).run()
+    await Following(context, Kafka(context.settings, quarantine=context.quarantine), pool).run()
 
 
 async def _idle(context: Context) -> None:

@@ -62,6 +62,7 @@ def _terms(body: NewOrder) -> Terms:
     options = body.payment.capture_options if body.payment is not None else None
     return Terms(
         captures=body.captures,
+        authorizes_late=body.late_authorization,
         captures_within_minutes=options.automatic_expiry_period if options is not None else None,
         customer_id=body.customer_id,
         notes=None if body.notes == _as_texts(body.notes) else body.notes,

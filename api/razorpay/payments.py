@@ -34,7 +34,7 @@ from api.razorpay.schemas import (
 from api.schemas.payments import Means, check_instrument
 from api.schemas.payments import NewPayment as Instrument
 from domain.ids import ORDER, PAYMENT, is_id
-from domain.payment import CapturePayment, CreatePayment, Payment, PaymentStatus
+from domain.payment import UNDECIDED, CapturePayment, CreatePayment, Payment, PaymentStatus
 from domain.rejection import NOT_CAPTURABLE, ORDER_NOT_FOUND, VPA_INVALID, Rejected
 from domain.resource import payment_resource
 from domain.upi import is_vpa
@@ -46,7 +46,7 @@ from store.razorpay.payments import (
     insert_payer,
     list_shown_payments,
 )
-from topics.razorpay.entities import Entity, Payer, card_entity, payment_entity
+from topics.razorpay.entities import TIMED_OUT, Entity, Payer, card_entity, payment_entity
 
 
 async def list_(request: Request, caller: Caller) -> Entity:
@@ -180,4 +180,7 @@ async def owned(services: Services, payment_id: str, merchant_id: str) -> ShownP
 
 
 def shown(found: ShownPayment, *, with_card: bool = False) -> Entity:
-    return payment_entity(payment_resource(found.payment), found.payer, with_card=with_card)
+    resource: dict[str, object] = dict(payment_resource(found.payment))
+    if found.authorizes_late and found.payment.status in UNDECIDED:
+        resource |= TIMED_OUT
+    return payment_entity(resource, found.payer, with_card=with_card)

@@ -75,7 +75,7 @@ class Capture(Body):
 
 
 class NewOrder(Body):
-    """`payment_capture` is the old spelling of `payment.capture`."""
+    """`payment_capture` is the old spelling of `payment.capture`. `late_authorization` is the double's own."""
 
     amount: Amount
     currency: Currency = "INR"
@@ -85,6 +85,7 @@ class NewOrder(Body):
     payment: Capture | None = None
     customer_id: Id | None = None
     method: Method | None = None
+    late_authorization: bool = False
 
     @property
     def captures(self) -> bool:

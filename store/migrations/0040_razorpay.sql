@@ -14,6 +14,7 @@ CREATE TABLE razorpay_orders (
     order_id                text COLLATE "C" PRIMARY KEY,
     merchant_id             text COLLATE "C" NOT NULL REFERENCES merchants (id) ON DELETE CASCADE,
     captures                boolean NOT NULL,
+    authorizes_late         boolean NOT NULL DEFAULT false,
     captures_within_minutes integer CHECK (captures_within_minutes > 0),
     customer_id             text COLLATE "C",
     notes                   jsonb,

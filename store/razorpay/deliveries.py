@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from domain.delivery import wants
 from domain.event import EventType
@@ -12,8 +13,8 @@ from store.razorpay.payments import payers_of
 from store.razorpay.refunds import refund_terms_of
 from store.webhooks.planning import Draft, Target, draft_of
 from topics.envelope import Envelope, UndecodableError
-from topics.razorpay.entities import Entity, Payer, RefundTerms
-from topics.razorpay.webhooks import body_of, delivery_event_id, wanted_names
+from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
+from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, wanted_names
 
 Wanting = tuple[Envelope, Sequence[Target]]
 
@@ -33,6 +34,27 @@ async def razorpay_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
         draft_of(event, target, event_id=delivery_event_id(event.id, place), body=beside.body_of(name, event))
         for event, target, names in wanted
         for place, name in enumerate(names)
+    ]
+
+
+async def late_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
+    """`payment.failed` of payments that the bank has not answered: a late authorization begins with it.
+
+    The event is payment.processing, of which no other webhook comes; the payment is shown as timed out. Raises as
+    `razorpay_drafts`.
+    """
+    wanted = [
+        (replace(event, body={**event.body, "payment": {**event.body["payment"], **TIMED_OUT}}), target)
+        for event, targets in events
+        for target in targets
+        if target.razorpay_events is not None and PAYMENT_FAILED in target.razorpay_events
+    ]
+    if not wanted:
+        return []
+    beside = await _read_beside(pool, [event for event, _ in wanted])
+    return [
+        draft_of(event, target, event_id=event.id, body=beside.body_of(PAYMENT_FAILED, event))
+        for event, target in wanted
     ]
 
 

@@ -29,8 +29,9 @@ SELECT o.*, r.notes AS changed_notes, t.attempts, t.paid
 # orders_pkey
 FIND = f"{_SHOWN} WHERE o.id = $1 AND o.merchant_id = $2"
 _TERMS = """
-INSERT INTO razorpay_orders (order_id, merchant_id, captures, captures_within_minutes, customer_id, notes)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO razorpay_orders (order_id, merchant_id, captures, authorizes_late, captures_within_minutes, customer_id,
+                             notes)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 # orders_pkey. An order that the main API made has no terms yet: it is captured by hand.
 _CHANGE_NOTES = """
@@ -54,6 +55,8 @@ SELECT r.order_id
  WHERE r.captures
    AND (r.captures_within_minutes IS NULL OR paid.at <= o.created_at + make_interval(mins => r.captures_within_minutes))
 """
+# razorpay_orders_pkey
+_LATE = "SELECT order_id FROM razorpay_orders WHERE order_id = ANY($1::text[]) AND authorizes_late"
 # orders_pkey, razorpay_orders_pkey, payments_order_id
 _PAID = """
 SELECT o.*, r.notes AS changed_notes,
@@ -68,10 +71,12 @@ _AUTHORIZED = "EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.stat
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What an order of the double says beyond our own. `captures`: by itself, if it was paid within the minutes given.
-    `notes`: where they hold more than texts.
+    `authorizes_late`: its payments are shown as failed until the bank has answered. `notes`: where they hold more than
+    texts.
     """
 
     captures: bool
+    authorizes_late: bool = False
     captures_within_minutes: int | None = None
     customer_id: str | None = None
     notes: Mapping[str, Any] | None = None
@@ -96,8 +101,8 @@ class OrderWishes:
 
 async def insert_terms(pool: Pool, order_id: str, merchant_id: str, terms: Terms) -> None:
     await pool.execute(
-        _TERMS, order_id, merchant_id, terms.captures, terms.captures_within_minutes, terms.customer_id,
-        packed(terms.notes),
+        _TERMS, order_id, merchant_id, terms.captures, terms.authorizes_late, terms.captures_within_minutes,
+        terms.customer_id, packed(terms.notes),
     )  # fmt: skip
 
 
@@ -139,6 +144,11 @@ async def capturing_orders(pool: Pool, paid: Sequence[tuple[str, datetime]]) -> 
     """Of these orders, paid at that time, the ones whose payment is captured by itself."""
     order_ids, instants = [order_id for order_id, _ in paid], [at for _, at in paid]
     return {row["order_id"] for row in await pool.fetch(_CAPTURING, order_ids, instants)}
+
+
+async def late_orders(pool: Pool, order_ids: Sequence[str]) -> set[str]:
+    """Of these orders, the ones whose payments are authorized late."""
+    return {row["order_id"] for row in await pool.fetch(_LATE, list(order_ids))}
 
 
 async def paid_orders(pool: Pool, paid: Sequence[tuple[str, datetime]]) -> dict[str, Entity]:

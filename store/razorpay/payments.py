@@ -17,7 +17,7 @@ from topics.razorpay.entities import Payer
 # A payment's own words, else those of the checkout that was opened for its order. Notes: the payment's, else the
 # checkout's, else the order's. orders_pkey, razorpay_payments_pkey, razorpay_orders_pkey
 _SHOWN = """
-SELECT p.*, coalesce(s.payer, r.payer) AS payer,
+SELECT p.*, coalesce(s.payer, r.payer) AS payer, coalesce(r.authorizes_late, false) AS authorizes_late,
        coalesce(s.notes, r.payer -> 'notes', r.notes, o.notes::jsonb) AS payer_notes
   FROM payments p
   JOIN orders o ON o.id = p.order_id
@@ -41,8 +41,11 @@ RETURNING payment_id
 
 @dataclass(frozen=True, slots=True)
 class ShownPayment:
+    """`authorizes_late`: until the bank has answered it is shown as failed."""
+
     payment: Payment
     payer: Payer
+    authorizes_late: bool = False
 
 
 async def insert_payer(pool: Pool, payment_id: str, merchant_id: str, payer: Payer, *, notes: bool) -> None:
@@ -90,4 +93,5 @@ async def payers_of(pool: Pool, payment_ids: Sequence[str]) -> dict[str, Payer]:
 
 
 def _shown(row: Row) -> ShownPayment:
-    return ShownPayment(payment_of(row), payer_of(row["payer"], unpacked(row["payer_notes"]) or {}))
+    payer = payer_of(row["payer"], unpacked(row["payer_notes"]) or {})
+    return ShownPayment(payment_of(row), payer, row["authorizes_late"])

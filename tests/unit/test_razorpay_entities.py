@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from api.razorpay.payments import shown
 from domain.event import EventType
+from domain.instrument import Upi
 from domain.outcome import DECLINES
+from domain.payment import Payment, PaymentStatus
+from store.razorpay.payments import ShownPayment
 from tests.e2e.razorpay.fields import BESIDE, RULES, check_entities
 from topics.envelope import Envelope
 from topics.razorpay.entities import (
@@ -147,3 +151,18 @@ def test_a_key_that_is_null_where_the_table_says_never_is_found() -> None:
     broken = order_entity(ORDER, Totals()) | {"amount_due": None}
     with pytest.raises(AssertionError, match=r"order\.amount_due"):
         check_entities({"items": [broken]})
+
+
+@pytest.mark.parametrize(
+    ("status", "late", "shown_as"),
+    [("PROCESSING", True, "failed"), ("PROCESSING", False, "created"), ("SUCCESS", True, "authorized")],
+)
+def test_a_late_payment_is_shown_as_failed_until_the_bank_has_answered(status: str, late: bool, shown_as: str) -> None:
+    payment = Payment(
+        id="pay_1", order_id="order_1", merchant_id="mrc_7", amount=500, currency="INR", instrument=Upi("a@b"),
+        status=PaymentStatus(status), captured=False, amount_refunded=0, error_code=None, error_description=None,
+        token="a@b", bank_reference=None, deadline_at=AT, version=1, created_at=AT, updated_at=None,
+    )  # fmt: skip
+    entity = shown(ShownPayment(payment, Payer(), late))
+    assert entity["status"] == shown_as
+    assert entity["error_reason"] == ("payment_timed_out" if shown_as == "failed" else None)

@@ -26,6 +26,8 @@ Notes = Mapping[str, Any]
 FEE_BASIS_POINTS = 200
 TAX_PERCENT = 18
 """The fee of a captured payment: 2 % of its amount, and GST of 18 % on that. Invented, but never null."""
+TIMED_OUT: Entity = {"status": PaymentStatus.FAILED, "error_code": "BANK_TIMEOUT"}
+"""What a payment with late authorization is shown with until the bank has answered."""
 NETWORKS = {"visa": "Visa", "mastercard": "MasterCard", "amex": "American Express", "rupay": "RuPay"}
 
 

@@ -30,10 +30,11 @@ from topics.razorpay.entities import (
 )
 
 ORDER_PAID = "order.paid"
+PAYMENT_FAILED = "payment.failed"
 NAMES: dict[str, tuple[str, ...]] = {
     EventType.PAYMENT_SUCCESS: ("payment.authorized",),
     EventType.PAYMENT_CAPTURED: ("payment.captured", ORDER_PAID),
-    EventType.PAYMENT_FAILED: ("payment.failed",),
+    EventType.PAYMENT_FAILED: (PAYMENT_FAILED,),
     EventType.REFUND_CREATED: ("refund.created",),
     EventType.REFUND_PROCESSED: ("refund.processed",),
     EventType.REFUND_LATE_SUCCESS: ("refund.processed",),

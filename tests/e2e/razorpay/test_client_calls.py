@@ -212,6 +212,11 @@ def test_the_documented_error_cards_fail_with_their_reasons(
     assert (failed["error_code"], failed["error_reason"]) == (code, reason)
 
 
+def test_a_payment_that_is_authorized_late_is_captured_by_itself_all_the_same(shop: DoubleShop) -> None:
+    payment_id = shop.pay(shop.order(late_authorization=True), vpa="unknown@upi")
+    assert shop.payment(payment_id, status="captured")["error_reason"] is None
+
+
 def test_a_card_payment_shows_its_card_where_it_is_asked_for(shop: DoubleShop, made: Made) -> None:
     assert "card" not in shop.client.payment.fetch(made.card["id"])
     card = shop.client.payment.fetch(made.card["id"], {"expand[]": "card"})["card"]

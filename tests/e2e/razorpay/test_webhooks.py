@@ -150,6 +150,25 @@ async def test_a_plugins_own_webhook_is_made_as_a_form_listed_and_changed(shop: 
         await asyncio.to_thread(shop.client.webhook.fetch, made["id"], None)
 
 
+async def test_a_late_authorization_is_a_failure_first_and_an_authorization_then(
+    shop: DoubleShop, hooks: Receiver
+) -> None:
+    """The case that a merchant's program gets wrong, and that cannot be provoked elsewhere."""
+    endpoint = await _subscribe(shop, hooks)
+    order = await asyncio.to_thread(shop.order, payment_capture=0, late_authorization=True)
+    payment_id = await asyncio.to_thread(shop.pay, order, vpa="unknown@upi")
+    found = {
+        one.json["event"]: one for one in await _names_of(hooks, payment_id, "payment.failed", "payment.authorized")
+    }
+    failed = found["payment.failed"].json["payload"]["payment"]["entity"]
+    assert (failed["status"], failed["error_reason"]) == ("failed", "payment_timed_out")
+    authorized = found["payment.authorized"].json["payload"]["payment"]["entity"]
+    assert (authorized["status"], authorized["error_reason"]) == ("authorized", None)
+    assert len({one.headers["X-Razorpay-Event-Id"] for one in found.values()}) == 2
+    assert (await asyncio.to_thread(shop.payment, payment_id, status="authorized"))["id"] == payment_id
+    await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
+
+
 async def test_another_merchant_neither_sees_nor_changes_a_webhook(
     shop: DoubleShop, other_shop: DoubleShop, hooks: Receiver
 ) -> None:

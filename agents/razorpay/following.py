@@ -1,6 +1,9 @@
-"""payment.success ─► payment.capture, for orders of the Razorpay double that are to be captured by themselves.
+"""What the double's orders ask for beyond ours, once their payments move.
 
-    take events ─► which of their orders capture? (razorpay_orders) ─► publish the commands ─► commit the offsets
+    payment.success    ─► payment.capture, where the order captures by itself
+    payment.processing ─► webhook payment.failed, where the order authorizes late: the bank's success comes after it
+
+    take events ─► the orders' terms (razorpay_orders) ─► publish ─► commit the offsets
 
 The command's id is made from the payment's, so an event that is read again asks for the same capture. The actor
 decides: what is captured already, or refunded meanwhile, is refused without effect.
@@ -16,10 +19,13 @@ from agents.role import Context
 from domain.event import EventType
 from domain.payment import CapturePayment
 from store.driver import Pool
-from store.razorpay.orders import capturing_orders
+from store.razorpay.deliveries import late_drafts
+from store.razorpay.orders import capturing_orders, late_orders
+from store.webhooks.planning import plan_deliveries, targets_of
 from store.webhooks.pool import persistently
 from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.codec import PAYMENT_CAPTURE, command_envelope
+from topics.delivery import delivery_record
 from topics.envelope import HEADER_TYPE, Envelope, decode, encode
 from topics.producer import Record
 
@@ -27,25 +33,26 @@ GROUP = "razorpay"
 EVENTS_MAX = 500
 GATHER_MS = 10
 PUBLISH_TIMEOUT_SECONDS = 45
-WANTED = frozenset({EventType.PAYMENT_SUCCESS.encode()})
+WANTED = frozenset({EventType.PAYMENT_SUCCESS.encode(), EventType.PAYMENT_PROCESSING.encode()})
 
 
-class Capturing:
+class Following:
     """One worker."""
 
     def __init__(self, context: Context, kafka: Kafka, pool: Pool) -> None:
         self._context = context
+        self._partitions = context.settings.topic_partitions
         self._pool = pool
         self._producer = kafka.producer()
         self._consumer = kafka.consumer(EVENTS, group=GROUP, member=context.worker.name, gather_ms=GATHER_MS)
-        self._captured = 0
+        self._published = 0
 
     async def run(self) -> None:
         await self._producer.start()
         await self._consumer.start()
         while not self._context.stopping.is_set():
             await self._turn()
-            self._context.alive(**self._consumer.facts(), captured=self._captured)
+            self._context.alive(**self._consumer.facts(), published=self._published)
         await self._consumer.stop()
         await self._producer.stop()
 
@@ -54,15 +61,16 @@ class Capturing:
         offsets = self._consumer.offsets
         marks = [offsets.begin(partition, one.offset) for partition, portion in taken.items() for one in portion]
         events, letters = self._read([one for portion in taken.values() for one in portion])
-        records = await self._captures(events) if events else []
+        records = await self._captures([one for one in events if one.type == EventType.PAYMENT_SUCCESS])
+        records += await self._late([one for one in events if one.type == EventType.PAYMENT_PROCESSING])
         await self._producer.publish([*records, *letters], timeout=PUBLISH_TIMEOUT_SECONDS)
-        self._captured += len(records)
+        self._published += len(records)
         for mark in marks:
             offsets.done(mark)
         await self._consumer.commit_if_due()
 
     def _read(self, messages: list[Any]) -> tuple[list[Envelope], list[Record]]:
-        """Successful payments, and the dead letters of what cannot be read."""
+        """The events that matter here, and the dead letters of what cannot be read."""
         events: list[Envelope] = []
         letters: list[Record] = []
         for message in messages:
@@ -75,6 +83,8 @@ class Capturing:
         return events, letters
 
     async def _captures(self, events: list[Envelope]) -> list[Record]:
+        if not events:
+            return []
         paid = [(event.body["order_id"], event.at) for event in events]
         capturing = await persistently(lambda: capturing_orders(self._pool, paid), what="read the orders' terms")
         return [self._capture(event) for event in events if event.body["order_id"] in capturing]
@@ -92,10 +102,22 @@ class Capturing:
             caused_by=event.id,
         )
         key = order_id.encode()
-        return Record(
-            topic=COMMANDS,
-            partition=partition_of(key, self._context.settings.topic_partitions),
-            key=key,
-            value=encode(envelope),
-            headers=[(HEADER_TYPE, PAYMENT_CAPTURE.encode())],
+        headers = [(HEADER_TYPE, PAYMENT_CAPTURE.encode())]
+        return Record(COMMANDS, partition_of(key, self._partitions), key, encode(envelope), headers)
+
+    async def _late(self, events: list[Envelope]) -> list[Record]:
+        """Deliveries to make now, because the payments of these events are to be authorized late."""
+        if not events:
+            return []
+        order_ids = [event.body["order_id"] for event in events]
+        late = await persistently(lambda: late_orders(self._pool, order_ids), what="read the orders' terms")
+        wanted = [event for event in events if event.body["order_id"] in late]
+        if not wanted:
+            return []
+        at = self._context.clock.now()
+        targets = await persistently(
+            lambda: targets_of(self._pool, [event.body["merchant_id"] for event in wanted]), what="read endpoints"
         )
+        drafts = await late_drafts(self._pool, [(one, targets.get(one.body["merchant_id"], [])) for one in wanted])
+        dues = await persistently(lambda: plan_deliveries(self._pool, drafts, at), what="plan")
+        return [delivery_record(due, at=at, partitions=self._partitions) for due in dues]
