@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -46,6 +47,7 @@ async def _serve(plan: StackPlan, authority: Authority, port: int, tls_port: int
     )
     async with front.serving(proxy_port=port, tls_port=tls_port) as (proxy, tls):
         console.print(directions(authority, proxy, tls), markup=False, highlight=False, soft_wrap=True)
+        sys.stdout.flush()  # whoever reads them through a pipe needs them now
         await ended.wait()
 
 

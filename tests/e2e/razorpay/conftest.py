@@ -1,4 +1,7 @@
-"""The official Python client against the double, and one shop of its own for each module."""
+"""The official clients against the double on a stack of its own, and one shop for each module.
+
+The original has no 202, and its clients do not ask again: so here a decision may take as long as a busy machine needs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,23 @@ import pytest_asyncio
 from ops.stack.environment import REPOSITORY
 from tests.e2e.razorpay.shop import DoubleShop, Front, opened
 from tests.support.api import signed_up
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack
+
+ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "forwarder", "razorpay")
+ENVIRONMENT = {"DECISION_TIMEOUT_MS": "20000", "API_WORKERS": "1"}
+
+
+@pytest.fixture(scope="package")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    with running_stack(roles=ROLES, env=ENVIRONMENT, failed=lambda: request.session.testsfailed > 0) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def pages(stack: Stack) -> Stack:
+    """`stack` with checkout and SDK built and served."""
+    stack.start_pages()
+    return stack
 
 
 @pytest_asyncio.fixture(scope="module")

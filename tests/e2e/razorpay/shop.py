@@ -14,7 +14,7 @@ from tests.e2e.razorpay.fields import check_answer
 from tests.support.stack import Stack
 
 Json = dict[str, Any]
-DECIDED_SECONDS = 20.0
+DECIDED_SECONDS = 60.0
 CARD = {"number": "4100280000001007", "name": "A Payer", "expiry_month": "12", "expiry_year": "39", "cvv": "123"}
 
 
@@ -31,7 +31,7 @@ class DoubleShop:
         """A request that the client would not make."""
         auth = more.pop("auth", (self.key, self.secret))
         hooks = {"response": check_answer}
-        return requests.request(method, f"{self.url}{path}", auth=auth, timeout=20, hooks=hooks, **more)
+        return requests.request(method, f"{self.url}{path}", auth=auth, timeout=40, hooks=hooks, **more)
 
     def order(self, amount: int = 50_000, **fields: Any) -> Json:
         created: Json = self.client.order.create({"amount": amount, "currency": "INR", **fields})

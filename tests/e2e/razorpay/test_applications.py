@@ -62,7 +62,7 @@ async def test_odoos_flow_from_customer_to_refund(shop: DoubleShop, hooks: Recei
         assert (refund["notes"]["reference"], refund["status"]) == (f"R-{reference}", "processed")
         return True
 
-    await eventually(reconciled, timeout=20, what="the three webhooks")
+    await eventually(reconciled, timeout=60, what="the three webhooks")
     await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint_id}", {})
 
 
@@ -112,5 +112,5 @@ async def test_a_woocommerce_plugins_flow_in_forms_and_trailing_slashes(shop: Do
         assert by_event["refund.created"]["refund"]["entity"]["notes"]["refund_from_website"] == "1"
         return True
 
-    await eventually(noticed, timeout=20, what="both webhooks")
+    await eventually(noticed, timeout=60, what="both webhooks")
     await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint_id}", {})

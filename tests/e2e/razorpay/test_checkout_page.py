@@ -120,7 +120,7 @@ async def _said(page: Page, kind: str) -> Any:
         found = [one for one in await page.evaluate("said") if one[0] == kind]
         return found[0] if found else None
 
-    return await eventually(read, timeout=30, what=f"{kind} of the page")
+    return await eventually(read, timeout=60, what=f"{kind} of the page")
 
 
 @pytest.mark.parametrize("make", ["new Razorpay", "Razorpay"])
@@ -170,7 +170,7 @@ async def test_a_callback_url_gets_the_signed_fields_as_a_form(page: Page, site:
     options = {"key": shop.key, "order_id": order["id"], "callback_url": f"{site.url}callback", "redirect": True}
     await _open(page, site, options)
     await _pay(page, "success@razorpay")
-    (fields,) = await eventually(lambda: site.callbacks, timeout=30, what="the callback")
+    (fields,) = await eventually(lambda: site.callbacks, timeout=60, what="the callback")
     assert shop.client.utility.verify_payment_signature(fields)
 
 
@@ -179,7 +179,7 @@ async def test_a_callback_url_gets_the_error_of_a_decline_as_a_form(page: Page, 
     options = {"key": shop.key, "order_id": order["id"], "callback_url": f"{site.url}callback", "redirect": True}
     await _open(page, site, options)
     await _pay(page, "failure@razorpay")
-    (fields,) = await eventually(lambda: site.callbacks, timeout=30, what="the callback")
+    (fields,) = await eventually(lambda: site.callbacks, timeout=60, what="the callback")
     assert (fields["error[code]"], fields["error[reason]"]) == ("BAD_REQUEST_ERROR", "payment_failed")
     assert fields["error[metadata][order_id]"] == order["id"]
 

@@ -20,7 +20,6 @@ DOCUMENT = (REPOSITORY / "docs/RAZORPAY.md").read_text(encoding="utf-8")
 PROGRAM_SECONDS_MAX = 60
 NODE = """
 const Razorpay = require("razorpay");
-const { validatePaymentVerification } = require("razorpay/dist/utils/razorpay-utils");
 const [key_id, key_secret] = process.argv.slice(2);
 const client = new Razorpay({ key_id, key_secret });
 const until = async (id, status) => {

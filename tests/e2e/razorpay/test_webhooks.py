@@ -50,7 +50,7 @@ async def _names_of(hooks: Receiver, payment_id: str, *expected: str) -> list[Re
         assert Counter(one.json["event"] for one in found) == Counter(expected)
         return found
 
-    return await eventually(come, timeout=20, what=f"{', '.join(expected)} of {payment_id}")
+    return await eventually(come, timeout=60, what=f"{', '.join(expected)} of {payment_id}")
 
 
 async def test_a_payment_that_captures_by_itself_is_three_webhooks_in_order(shop: DoubleShop, hooks: Receiver) -> None:
@@ -115,7 +115,7 @@ async def test_a_delivery_that_fails_comes_again_under_the_same_identity(shop: D
         assert len(found) == 2
         return found
 
-    first, second = await eventually(twice, timeout=30, what="the second attempt")
+    first, second = await eventually(twice, timeout=60, what="the second attempt")
     assert first.body == second.body
     for header in ("X-Razorpay-Event-Id", "X-Razorpay-Signature"):
         assert first.headers[header] == second.headers[header]
