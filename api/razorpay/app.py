@@ -24,7 +24,7 @@ from api.razorpay import checkout, customers, orders, payments, preferences, ref
 from api.razorpay.access import SealedKeys, caller_of
 from api.razorpay.errors import HEADERS, answer_of, not_part
 
-PREFIXES = ("/v1/", "/v2/")
+VERSIONS = ("v1", "v2")
 IGNORED = "X-Test-Double-Ignored"
 """Names in a request that were taken and have no effect here."""
 
@@ -87,7 +87,7 @@ class Double:
         self._router = Router(routes, redirect_slashes=False, default=_unknown)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(PREFIXES):
+        if scope["type"] != "http" or not is_doubled(scope["path"]):
             await self._app(scope, receive, send)
             return
         scope["path"] = scope["path"].rstrip("/")
@@ -116,8 +116,13 @@ async def _unknown(scope: Scope, _receive: Receive, _send: Send) -> None:
     raise not_part(f"{scope['method']} {scope['path']}")
 
 
+def is_doubled(path: str) -> bool:
+    """Whether the path is the double's."""
+    return path.split("/", 2)[1] in VERSIONS
+
+
 def answer_error(request: Request, error: Exception) -> Response:
     """The answer that an exception becomes, in the shape of the API whose path was called."""
-    if request.url.path.startswith(PREFIXES):
+    if is_doubled(request.scope["path"]):
         return answer_of(request, error)
     return own_errors.answer_of(request, error)

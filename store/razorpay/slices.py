@@ -19,7 +19,7 @@ class Slice:
 
     def narrow(self, conditions: Conditions, column: str) -> None:
         conditions.add_given(f"{column} >= {{}}", self.from_at)
-        conditions.add_given(f"{column} < {{}} + interval '1 second'", self.to_at)
+        conditions.add_given(f"{column} < {{}}::timestamptz + interval '1 second'", self.to_at)
 
     def newest_first(self, alias: str) -> str:
         """ORDER BY and what follows it."""
