@@ -23,10 +23,10 @@ from store.razorpay.deliveries import late_drafts
 from store.razorpay.orders import capturing_orders, late_orders
 from store.webhooks.planning import plan_deliveries, targets_of
 from store.webhooks.pool import persistently
-from topics.catalogue import COMMANDS, EVENTS, partition_of
-from topics.codec import PAYMENT_CAPTURE, command_envelope
+from topics.catalogue import EVENTS
+from topics.commands import command_record
 from topics.delivery import delivery_record
-from topics.envelope import HEADER_TYPE, Envelope, decode, encode
+from topics.envelope import Envelope, decode
 from topics.producer import Record
 
 GROUP = "razorpay"
@@ -94,16 +94,14 @@ class Following:
         command = CapturePayment(
             order_id=order_id, payment_id=payment_id, merchant_id=event.body["merchant_id"], amount=None
         )
-        envelope = command_envelope(
+        return command_record(
             command,
             command_id=f"rzp_{payment_id}",
             at=self._context.clock.now(),
+            partitions=self._partitions,
             request_id=event.request_id,
             caused_by=event.id,
         )
-        key = order_id.encode()
-        headers = [(HEADER_TYPE, PAYMENT_CAPTURE.encode())]
-        return Record(COMMANDS, partition_of(key, self._partitions), key, encode(envelope), headers)
 
     async def _late(self, events: list[Envelope]) -> list[Record]:
         """Deliveries to make now, because the payments of these events are to be authorized late."""

@@ -10,7 +10,7 @@ import re
 from starlette.requests import Request
 
 from api.http.errors import unavailable
-from api.process.bus import Answer, Key
+from api.process.bus import Decided, Key
 from api.process.services import services_of
 from api.razorpay.errors import KEY_BUSY, UNDECIDED, DoubleError
 from domain.decision import Command
@@ -22,13 +22,13 @@ KEY_CHARACTERS_MIN, KEY_CHARACTERS_MAX = 10, 255
 _KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
-async def decided(request: Request, command: Command, *, key: Key | None = None, new_id: str | None = None) -> Answer:
+async def decided(request: Request, command: Command, *, key: Key | None = None, new_id: str | None = None) -> Decided:
     """Raises ApiError, the actor's refusal among them, or DoubleError 409 and 503. `new_id`: of what is made."""
     services = services_of(request)
     if not services.database.up:
         raise unavailable("The database does not answer; nothing was taken, try again")
     outcome = await services.commands.ask(command, key=key, request_id=request.scope["request_id"], resource_id=new_id)
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, Decided):
         return outcome
     if not outcome.first:
         raise DoubleError(KEY_BUSY, status=409, source="NA", step="NA", reason="NA")

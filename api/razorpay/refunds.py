@@ -10,7 +10,7 @@ from starlette.requests import Request
 from api.access.caller import Caller
 from api.answers.idempotency import new_id_for
 from api.http.errors import ApiError
-from api.process.bus import Answer, Key
+from api.process.bus import Decided, Key
 from api.process.services import Services, services_of
 from api.razorpay.asking import decided, refund_key
 from api.razorpay.bodies import checked, read_fields
@@ -64,7 +64,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
 
 async def _refunded(
     request: Request, caller: Caller, payment: Payment, amount: int | None, refund_id: str, key: Key | None
-) -> Answer:
+) -> Decided:
     """`amount` None: what is left, read outside the actor, so read again where another refund came first."""
     services = services_of(request)
     for _ in range(REST_TRIES_MAX):
