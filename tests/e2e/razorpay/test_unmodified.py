@@ -20,7 +20,7 @@ DOCUMENT = (REPOSITORY / "docs/RAZORPAY.md").read_text(encoding="utf-8")
 PROGRAM_SECONDS_MAX = 60
 NODE = """
 const Razorpay = require("razorpay");
-const [key_id, key_secret] = process.argv.slice(2);
+const [key_id, key_secret] = process.argv.slice(1);
 const client = new Razorpay({ key_id, key_secret });
 const until = async (id, status) => {
   for (;;) { const found = await client.payments.fetch(id); if (found.status === status) return found; }
