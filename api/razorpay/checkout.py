@@ -10,7 +10,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.access.limits import limit
+from api.access.limits import limit_address
 from api.access.origins import check_origin
 from api.process.services import Services, services_of
 from api.razorpay.access import merchant_of, payment_signature
@@ -73,7 +73,7 @@ async def complete(request: Request) -> Entity:
 async def _page(request: Request, key: str) -> tuple[Services, str]:
     """(services, merchant) of a page that may call. Raises ApiError 403, 429 or DoubleError 401."""
     services = services_of(request)
-    await limit(request, "razorpay-checkout", services.settings.rate_limit_public_per_minute)
+    await limit_address(request, "razorpay-checkout", services.settings.rate_limit_public_per_minute)
     merchant_id = await merchant_of(services, key)
     await check_origin(request, merchant_id)
     return services, merchant_id
