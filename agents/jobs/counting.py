@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter as Tally
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -26,9 +27,9 @@ from runtime.logs import get_logger
 from store.redis.job_counters import APPLIED, JobCounters, Step
 from topics.catalogue import EVENTS, PAYMENTS_DLQ
 from topics.deadletter import DEAD_COMMAND
-from topics.envelope import read_json
+from topics.envelope import UndecodableError, read_json
 from topics.producer import Record
-from topics.records import JsonObject
+from topics.records import JsonObject, instant_of
 
 log = get_logger("jobs")
 
@@ -41,6 +42,9 @@ WINDOW_RECORDS = 20_000
 
 BOUNCED = "refund.failed, processed before"
 """A refund.failed that takes back a refund.processed moves other counters."""
+AHEAD_MAX = timedelta(days=1)
+"""How far an event's time may be ahead of the log's: clocks differ, and one event from the year 9999 would make every
+later event of an order that is no longer remembered look old."""
 CHECK_EVERY_SECONDS = 1.0
 """How often the places are compared with Redis. A flush shows by this alone where no next record comes."""
 
@@ -191,7 +195,10 @@ def type_if_new(message: Any, seen: Seen) -> str | None:
         raise TypeError("sequence must be an integer")
     if event_type == EventType.REFUND_FAILED and _was_processed(record["body"]):
         event_type = BOUNCED
-    return event_type if seen.is_new(_text(identity), sequence, _text(record["at"])) else None
+    at = _text(record["at"])
+    if datetime.fromisoformat(at) > instant_of(message.timestamp) + AHEAD_MAX:
+        raise UndecodableError("at is later than the log's own time of the record")
+    return event_type if seen.is_new(_text(identity), sequence, at) else None
 
 
 def _was_processed(body: JsonObject) -> bool:

@@ -243,3 +243,13 @@ def test_an_id_that_breaks_the_form_of_a_reply_is_left_out() -> None:
     forged = Reply("a\tn\tR\t{}\nb", "n", Flag.REJECTED, "{}")
     honest = Reply("b", "n", Flag.ACCEPTED, "{}")
     assert decode_replies(encode_replies([forged, honest])) == [honest]
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59.999999Z", "2030-02-02T00:00:00.000000Z", "soon", "2030-01-31"])
+def test_an_event_from_the_future_does_not_make_later_ones_look_old(at: str) -> None:
+    seen = Seen(orders_max=1)
+    with pytest.raises((UndecodableError, ValueError, TypeError)):
+        type_if_new(Message(EVENTS, changed("payment.success", key="order_hostile", at=at)), seen)
+    for second, order in enumerate(("order_a", "order_b", "order_c")):
+        good = changed("payment.success", key=order, at=f"2030-01-31T11:59:0{second}.000000Z")
+        assert type_if_new(Message(EVENTS, good), seen) == "payment.success"
