@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import chain, zip_longest
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
 def in_turn(items: Iterable[Item], owner: Callable[[Item], str]) -> list[Item]:
-    """One item of each owner in turn, owners as they first appear; the items of one owner keep their order."""
-    lines: dict[str, list[tuple[Item]]] = {}
+    """One item of each owner in turn; the items of one owner keep their order."""
+    met: dict[str, int] = {}
+    rounds: list[list[Item]] = []
     for item in items:
-        lines.setdefault(owner(item), []).append((item,))
-    rounds = zip_longest(*lines.values(), fillvalue=())
-    return list(chain.from_iterable(chain.from_iterable(rounds)))
+        turn = met[owner(item)] = met.get(owner(item), -1) + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(item)
+    return [item for one in rounds for item in one]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.consumer import LogConsumer
-from api.process import health
+from api.process import condition
 from runtime.progress import FACT, STALLED_SECONDS, Progress, is_stalled
 from store.redis.job_counters import worker_status
 
@@ -80,5 +80,6 @@ async def test_health_shows_an_actor_that_stands_still(
     async def alive(_redis: object) -> dict[str, Any]:
         return {"payments": actors}
 
-    monkeypatch.setattr(health, "alive", alive)
-    assert await health._worker(SimpleNamespace(redis=None)) == said  # type: ignore[arg-type]
+    monkeypatch.setattr(condition, "alive", alive)
+    nothing: Any = None
+    assert await condition.Condition(nothing, nothing, nothing)._worker() == said
