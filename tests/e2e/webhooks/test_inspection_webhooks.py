@@ -7,11 +7,14 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
+from tests.support.api import Api, created
+from tests.support.authority import make_authority
 from tests.support.command import Ended, gateway, started_gateway
 from tests.support.eventually import eventually
 from tests.support.receiver import Receiver, receiver
@@ -178,6 +181,45 @@ async def test_listening_brings_signed_events_to_a_developer(webhook_stack: Stac
     )
     assert resent.code == 0, resent.err
     assert merchant.receiver.at("/dev")[2].body == success.body
+
+
+async def test_listening_reaches_a_self_signed_server_only_when_told_to(
+    webhook_stack: Stack, merchant: Merchant, tmp_path: Path
+) -> None:
+    _, tls = make_authority(tmp_path)
+    payment_id = await merchant.shop.pay()
+    async with receiver(tls=tls) as developer:
+        asked = (
+            "listen", "--forward-to", developer.url("/dev").replace("http:", "https:"), "--event", "payment.success",
+            "--from", "5m", "--merchant", merchant.shop.merchant_id, "--max", "1", "--json",
+        )  # fmt: skip
+        checked = await gateway(webhook_stack, *asked)
+        (line,) = [json.loads(line) for line in checked.out.splitlines()]
+        assert (line["answer"].startswith("ClientConnectorCertificateError"), line["body"]) == (True, None), line
+        assert developer.received == []
+        trusted = await gateway(webhook_stack, *asked, "--insecure")
+        (line,) = [json.loads(line) for line in trusted.out.splitlines()]
+        assert (line["answer"], line["attempt"]) == ("200", 1)
+        (received,) = developer.at("/dev")
+        assert received.json["data"]["payment"]["id"] == payment_id
+
+
+async def test_a_test_event_goes_to_the_endpoint_that_is_named_and_its_delivery_is_shown(
+    webhook_stack: Stack, merchant: Merchant
+) -> None:
+    settings = webhook_stack.settings
+    async with Api(webhook_stack.api_url, settings.test_api_key, settings.test_api_secret.get_secret_value()) as api:
+        endpoint = created(await api.post("/webhook-endpoints", {"url": merchant.receiver.url("/test")}))
+        ended = await gateway(webhook_stack, "trigger", "webhook.test", "--endpoint", endpoint["id"], "--json")
+        assert ended.code == 0, ended.err
+        found = json.loads(ended.out)
+        assert (found["type"], found["status"], found["response_code"]) == ("webhook.test", "success", 200)
+        (received,) = merchant.receiver.at("/test")
+        assert (received.event_id, received.json["event"]) == (found["id"], "webhook.test")
+        assert (await api.get(f"/webhooks/{found['log_id']}")).json()["status"] == "success"
+        assert (await api.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")).is_success
+        nowhere = await gateway(webhook_stack, "trigger", "webhook.test", "--endpoint", endpoint["id"])
+        assert (nowhere.code, "404" in nowhere.err) == (1, True), nowhere
 
 
 def signature(secret: str, body: bytes) -> str:
