@@ -98,6 +98,10 @@ class Broker:
             if (place, message.offset) not in self.strangers
         ]
 
+    def kept(self, topic: str) -> list[Message]:
+        """What retention has left of a topic."""
+        return [message for place in self.places(topic) for message in self.records[place][self.first[place] :]]
+
     def retain(self) -> None:
         """Remove what is too old. Small traffic: a segment ends with its time, and its youngest record counts."""
         now = EPOCH_MS + int(self._world.scheduler.now * 1_000)
