@@ -83,3 +83,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Logger whose lines carry `part=name`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(part=name)
     return logger
+
+
+# A process that never configures its logs, the command line, keeps them off its standard output: that is for results.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Lines())))

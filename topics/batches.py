@@ -106,10 +106,13 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aioka
                 raise error
             left = [record for record in _leniently(batch) if record.offset >= self.next_fetch_offset]
         except Exception:
-            log.critical("batch_unreadable", place=self._place(last), error=repr(error)[:300])
+            log.critical(
+                "batch_unreadable",
+                place=f"{self._tp.topic}/{self._tp.partition}/{self.next_fetch_offset}-{last}",
+                error=repr(error)[:300],
+            )
             yield self._unreadable(raw, last, batch.max_timestamp, error)
         else:
-            log.warning("header_name_unreadable", place=self._place(last))
             for record in left:
                 self.next_fetch_offset = record.offset + 1
                 yield self._consumer_record(self._tp, record)
@@ -122,9 +125,6 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aioka
             self._tp.topic, self._tp.partition, last, timestamp, 0, None, raw, None, -1, len(raw),
             ((HEADER, why[:1_000].encode("utf-8", "replace")),),
         )  # fmt: skip
-
-    def _place(self, last: int) -> str:
-        return f"{self._tp.topic}/{self._tp.partition}/{self.next_fetch_offset}-{last}"
 
 
 def _leniently(batch: _DefaultRecordBatchPy) -> Iterator[Any]:

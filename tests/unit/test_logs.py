@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -56,3 +58,9 @@ def test_a_full_disk_costs_lines_and_no_answer(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.undo()
         with pytest.raises(OSError, match="No space"):
             full.flush()
+
+
+def test_a_command_that_never_configures_its_logs_keeps_them_off_its_output() -> None:
+    code = "from runtime.logs import get_logger; get_logger('x').warning('happened'); print('result')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, "happened" in done.stderr) == ("result\n", True)
