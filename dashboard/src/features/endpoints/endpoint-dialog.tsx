@@ -5,10 +5,12 @@ import type { Endpoint, EndpointWithSecret } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Check, Select } from "../../ui/field.tsx";
+import { Check, Select, TextArea } from "../../ui/field.tsx";
 import { FormProblem } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
 import { USUAL_EVENTS, WEBHOOK_EVENTS } from "../webhooks/event-types.ts";
+import { parseHeaders } from "./headers.ts";
+import { SECRET_HINT } from "./secret-hint.ts";
 
 export interface EndpointDialogProps {
   /** null: a new one. */
@@ -24,18 +26,35 @@ export function EndpointDialog({ endpoint, onCreated, onChanged, onClose }: Endp
   const [description, setDescription] = useState(endpoint?.description ?? "");
   const [events, setEvents] = useState<readonly string[]>(endpoint?.events.length ? endpoint.events : USUAL_EVENTS);
   const [ordering, setOrdering] = useState<string>(endpoint?.ordering ?? "per_payment");
+  const [headerLines, setHeaderLines] = useState("");
+  const [headersRemoved, setHeadersRemoved] = useState(false);
+  const [headersProblem, setHeadersProblem] = useState<string | null>(null);
+  const [secret, setSecret] = useState("");
   const saving = useAction(async () => {
-    const body = { url: url.trim(), description: description.trim() || null, events, ordering };
+    const parsed = parseHeaders(headersRemoved ? "" : headerLines);
+    if ("problem" in parsed) return setHeadersProblem(parsed.problem);
+    const replaced = headersRemoved || headerLines.trim() !== "";
+    const body = {
+      url: url.trim(),
+      description: description.trim() || null,
+      events,
+      ordering,
+      ...(replaced ? { headers: parsed.headers } : {}),
+    };
     if (endpoint) {
       await api.send("PATCH", `/webhook-endpoints/${endpoint.id}`, body);
       announce("Endpoint saved");
       onChanged();
       onClose();
     } else {
-      onCreated(await api.send<EndpointWithSecret>("POST", "/webhook-endpoints", body));
+      onCreated(
+        await api.send<EndpointWithSecret>("POST", "/webhook-endpoints", { ...body, secret: secret.trim() || null }),
+      );
     }
   });
   const field = saving.failure?.field ?? null;
+  const problemOf = (name: string) => (field === name ? saving.failure?.description : null);
+  const hasHeaders = endpoint !== null && endpoint.header_names.length > 0;
   const toggle = (event: string, on: boolean) =>
     setEvents(WEBHOOK_EVENTS.filter((known) => (known === event ? on : events.includes(known))));
   const submit = (event: Event) => {
@@ -53,7 +72,7 @@ export function EndpointDialog({ endpoint, onCreated, onChanged, onClose }: Endp
             autocomplete="off"
             placeholder="https://shop.example/webhooks"
             testId="endpoint-url-input"
-            problem={field === "url" ? saving.failure?.description : null}
+            problem={problemOf("url")}
             value={url}
             onValue={setUrl}
           />
@@ -85,7 +104,37 @@ export function EndpointDialog({ endpoint, onCreated, onChanged, onClose }: Endp
             value={ordering}
             onValue={setOrdering}
           />
-          <FormProblem failure={field === "url" ? null : saving.failure} />
+          <TextArea
+            label={hasHeaders ? "New headers of your own (optional)" : "Headers of your own (optional)"}
+            hint={
+              hasHeaders
+                ? `Now: ${endpoint.header_names.join(", ")}. What you enter replaces all of them.`
+                : "Sent with every webhook, one a line. Their values are not shown again."
+            }
+            rows={3}
+            placeholder="Authorization: Bearer …"
+            testId="endpoint-headers-input"
+            problem={headersProblem ?? problemOf("headers")}
+            value={headerLines}
+            onValue={(lines) => {
+              setHeaderLines(lines);
+              setHeadersProblem(null);
+            }}
+          />
+          {hasHeaders && <Check label="Remove all headers" checked={headersRemoved} onChecked={setHeadersRemoved} />}
+          {endpoint === null && (
+            <Field
+              label="Your own secret (optional)"
+              hint={SECRET_HINT}
+              autocomplete="off"
+              maxLength={128}
+              testId="endpoint-secret-input"
+              problem={problemOf("secret")}
+              value={secret}
+              onValue={setSecret}
+            />
+          )}
+          <FormProblem failure={["url", "headers", "secret"].includes(field ?? "") ? null : saving.failure} />
         </div>
         <footer class="dialog-foot">
           <button type="button" class="button quiet" disabled={saving.busy} onClick={onClose}>

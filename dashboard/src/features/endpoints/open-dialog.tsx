@@ -6,6 +6,7 @@ import { Confirm } from "../../ui/confirm.tsx";
 import { SecretOnce } from "../../ui/secret-once.tsx";
 import { EndpointDialog } from "./endpoint-dialog.tsx";
 import { ReplayDialog } from "./replay-dialog.tsx";
+import { RotateDialog } from "./rotate-dialog.tsx";
 
 /** Which dialog, and for which endpoint. */
 export type Open =
@@ -42,25 +43,8 @@ export function OpenDialog({ open, onOpen, onClose, onChanged }: OpenDialogProps
           onClose={onClose}
         />
       );
-    case "rotate": {
-      const { id, url } = open.endpoint;
-      const rotate = async () => {
-        showSecret(await api.send<EndpointWithSecret>("POST", `/webhook-endpoints/${id}/rotate-secret`));
-      };
-      return (
-        <Confirm
-          title="Rotate the secret"
-          confirmText="Rotate"
-          onConfirm={rotate}
-          onDone={() => undefined}
-          onClose={onClose}
-        >
-          <p>
-            <code class="wrap">{url}</code> gets a new signing secret. The old one signs beside it for 24 hours.
-          </p>
-        </Confirm>
-      );
-    }
+    case "rotate":
+      return <RotateDialog endpoint={open.endpoint} onRotated={showSecret} onClose={onClose} />;
     case "delete": {
       const { id, url } = open.endpoint;
       const remove = async () => {
