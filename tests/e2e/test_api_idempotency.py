@@ -141,12 +141,6 @@ async def test_keys_belong_to_a_merchant_and_a_route(api: Api, stranger: Api) ->
     assert len({mine["id"], theirs["id"], public["id"]}) == 3
 
 
-async def test_an_empty_key_is_no_key(api: Api) -> None:
-    first = created(await api.post("/orders", {"amount": 500}, key=""))
-    second = created(await api.post("/orders", {"amount": 500}, key=""))
-    assert first["id"] != second["id"]
-
-
 async def test_public_keys_belong_to_the_order(api: Api) -> None:
     key = _key()
     orders = [await api.order() for _ in range(2)]

@@ -137,7 +137,6 @@ RAW: list[tuple[str, bytes, dict[str, str], int]] = [
     ("plain text", b'{"amount": 500}', {"Content-Type": "text/plain"}, 400),
     ("a megabyte", b'{"receipt": "' + b"x" * 1_000_000 + b'"}', {}, 413),
     ("an empty key", b'{"amount": 500}', {"Idempotency-Key": ""}, 400),
-    ("a key of spaces", b'{"amount": 500}', {"Idempotency-Key": "  "}, 400),
     ("a key of 300 characters", b'{"amount": 500}', {"Idempotency-Key": "k" * 300}, 400),
     ("a key that is not ASCII", b'{"amount": 500}', {"Idempotency-Key": "schl\u00fcssel"}, 400),
 ]
