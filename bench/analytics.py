@@ -19,6 +19,7 @@ import uvloop
 
 from domain.ids import MERCHANT
 from runtime.clock import make_id
+from store.analytics.buckets import Bucket, starts_of
 from store.analytics.queries import Span, deliveries, points, totals, widened
 from store.analytics.rollups import advance
 from store.connections import make_pool
@@ -77,8 +78,8 @@ async def _measure(stack: Stack, payments: int) -> None:
     await pool.execute("VACUUM ANALYZE", timeout=600)
     for days in (1, 30, DAYS):
         await _time(f"summary of {days} days", partial(_summary, pool, merchant_id, days))
-    await _time("timeseries of 30 days in hours", partial(_series, pool, merchant_id, 30, timedelta(hours=1)))
-    await _time(f"timeseries of {DAYS} days in days", partial(_series, pool, merchant_id, DAYS, timedelta(days=1)))
+    await _time("timeseries of 30 days in hours", partial(_series, pool, merchant_id, 30, "hour"))
+    await _time(f"timeseries of {DAYS} days in days", partial(_series, pool, merchant_id, DAYS, "day"))
     for wanted in _filters(datetime.now(UTC)):
         await _time(f"50 payments, {wanted}", partial(_page, pool, merchant_id, wanted))
     await pool.close()
@@ -119,8 +120,9 @@ async def _summary(pool: asyncpg.Pool, merchant_id: str, days: int) -> None:
     await asyncio.gather(totals(pool, merchant_id, [span, span.before]), deliveries(pool, merchant_id, span))
 
 
-async def _series(pool: asyncpg.Pool, merchant_id: str, days: int, bucket: timedelta) -> None:
-    await points(pool, merchant_id, _span(days), bucket)
+async def _series(pool: asyncpg.Pool, merchant_id: str, days: int, bucket: Bucket) -> None:
+    span = _span(days)
+    await points(pool, merchant_id, span, starts_of(span.from_at, span.to_at, bucket, None))
 
 
 async def _page(pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import orjson
@@ -16,6 +17,7 @@ import pytest
 
 from domain.ids import MERCHANT, ORDER, PAYMENT
 from runtime.clock import make_id
+from store.analytics.buckets import starts_of
 from store.analytics.measures import COUNTED, DAY, Measure, floor
 from store.analytics.queries import POINTS, TOTALS, Span, Total, pieces_of, points, totals, widened
 from store.analytics.rollups import DUE, NEXT, advance, counted_merchants, due_merchants, forget
@@ -196,7 +198,8 @@ async def test_every_spans_numbers_are_those_of_its_payments(books: Books) -> No
             method: sum(amount for amount, of in wanted if of == method) for method in {method for _, method in wanted}
         }
         await _check_days(books, Span(floor(span.from_at, DAY), span.to_at), made)
-        in_hours = await points(books.pool, books.merchant_id, span, timedelta(hours=1))
+        hours = starts_of(span.from_at, span.to_at, "hour", None)
+        in_hours = await points(books.pool, books.merchant_id, span, hours)
         assert sum(p.total.amount_minor for p in in_hours if p.total.measure == Measure.SUCCESS) == sum(
             a for a, _ in wanted
         )
@@ -213,7 +216,8 @@ async def _check_days(books: Books, span: Span, made: list[tuple[datetime, int, 
         if span.from_at <= at < span.to_at:
             days[floor(at, DAY)] = days.get(floor(at, DAY), 0) + amount
     found: dict[datetime, int] = {}
-    for point in await points(books.pool, books.merchant_id, span, timedelta(days=1)):
+    starts = starts_of(span.from_at, span.to_at, "day", None)
+    for point in await points(books.pool, books.merchant_id, span, starts):
         if point.total.measure == Measure.SUCCESS:
             found[point.at] = found.get(point.at, 0) + point.total.amount_minor
     assert found == days
@@ -230,7 +234,8 @@ async def test_days_counted_from_a_local_midnight_are_that_places_days(books: Bo
     await books.pay(midnight_in_india + timedelta(hours=23, minutes=59), amount=300)
     await books.fold()
     span = Span(midnight_in_india - timedelta(days=1), midnight_in_india + timedelta(days=1))
-    days = await points(books.pool, books.merchant_id, span, timedelta(days=1))
+    starts = starts_of(span.from_at, span.to_at, "day", ZoneInfo("Asia/Kolkata"))
+    days = await points(books.pool, books.merchant_id, span, starts)
     volumes = {point.at: point.total.amount_minor for point in days if point.total.measure == Measure.SUCCESS}
     assert volumes == {midnight_in_india - timedelta(days=1): 100, midnight_in_india: 500}
 
@@ -252,7 +257,7 @@ async def test_no_question_reads_more_than_its_own_index_range(books: Books) -> 
         [1] * len(pieces), [piece.grain_minutes for piece in pieces],
         [piece.from_at for piece in pieces], [piece.to_at for piece in pieces],
     )  # fmt: skip
-    series = (books.merchant_id, list(Measure), *asked[1:], timedelta(days=1), span.from_at)
+    series = (books.merchant_id, list(Measure), *asked[1:], starts_of(span.from_at, span.to_at, "day", None))
     assert _indexes(await _plan(books, TOTALS, books.merchant_id, list(Measure), *asked)) == {"rollups_pkey"}
     assert _indexes(await _plan(books, POINTS, *series)) == {"rollups_pkey"}
     following = await _plan(books, NEXT, books.merchant_id, "5", "", 0, 100, list(COUNTED))
