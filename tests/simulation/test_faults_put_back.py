@@ -29,6 +29,11 @@ class Fault:
         return Plan(0, families=families, all_families=self.all_families, webhooks=False)
 
 
+PRUNED_BY_THE_CLOCK_ALONE = Mutation(
+    "store/retention.py",
+    "return None if oldest is None else oldest - timedelta(milliseconds=INBOX_RESERVE_MS)",
+    "return None",
+)
 FAULTS = (
     Fault(
         "a refusal is carried out by its redelivery",
@@ -104,6 +109,7 @@ FAULTS = (
                 "return None if self.retention_ms == FOR_EVER else SEGMENT_MS",
                 "return None if self.retention_ms == FOR_EVER else 7 * SEGMENT_MS",
             ),
+            PRUNED_BY_THE_CLOCK_ALONE,
             Mutation(
                 "domain/rules/payments.py",
                 "    if made is not None:\n        return Decision((), made)\n    if command.amount not in",
@@ -133,6 +139,7 @@ FAULTS = (
                 "return None if self.retention_ms == FOR_EVER else SEGMENT_MS",
                 "return None if self.retention_ms == FOR_EVER else 7 * SEGMENT_MS",
             ),
+            PRUNED_BY_THE_CLOCK_ALONE,
         ),
         ("what was refused had no effect",),
         frozenset({"holiday"}),
