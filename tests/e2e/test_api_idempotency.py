@@ -245,6 +245,9 @@ async def test_a_promise_to_another_request_with_the_same_key_is_read_as_refused
     count = "SELECT count(*) FROM payments WHERE order_id = $1"
     assert [await database.fetchval(count, order_id) for order_id in (first, second)] == [2, 0]
     assert (await api.get(f"/payments/{declined['id']}")).json()["status"] == "FAILED"
+    # The first one's payment is still at the bank; the next test counts rows.
+    paid = "SELECT count(*) FROM payments WHERE order_id = $1 AND status = 'SUCCESS'"
+    await eventually(lambda: database.fetchval(paid, first), timeout=30, what="the first request's payment to succeed")
 
 
 async def orders_of_one_partition(api: Api, stack: Stack) -> tuple[str, str]:
