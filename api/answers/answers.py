@@ -46,6 +46,16 @@ def as_decided(body: str) -> str:
     return body
 
 
+async def ask(request: Request, command: Command, *, key: Key | None, resource_id: str | None) -> Decided | Undecided:
+    """Ask the actor. `resource_id`: of what the command makes. Raises ApiError, the actor's refusal among them."""
+    services = services_of(request)
+    if not services.database.up:
+        raise unavailable("The database does not answer; nothing was taken, try again")
+    return await services.commands.ask(
+        command, key=key, request_id=request.scope["request_id"], resource_id=resource_id
+    )
+
+
 async def answer_to(
     request: Request,
     command: Command,
@@ -60,11 +70,7 @@ async def answer_to(
 ) -> Response:
     """Ask and answer. `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202."""
     services = services_of(request)
-    if not services.database.up:
-        raise unavailable("The database does not answer; nothing was taken, try again")
-    outcome = await services.commands.ask(
-        command, key=key, request_id=request.scope["request_id"], resource_id=resource_id if new else None
-    )
+    outcome = await ask(request, command, key=key, resource_id=resource_id if new else None)
     if isinstance(outcome, Decided):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)

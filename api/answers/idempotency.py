@@ -32,6 +32,11 @@ def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, obj
     (sent,) = keys
     if not is_key(sent):
         raise bad_request("Idempotency-Key must be 1 to 255 printable ASCII characters", "Idempotency-Key")
+    return key_named(request, sent, scope=scope, route=route, fields=fields)
+
+
+def key_named(request: Request, sent: str, *, scope: str, route: str, fields: Mapping[str, object]) -> Key:
+    """The key of a header that was checked already. Fields that were not sent do not count."""
     given = {name: value for name, value in fields.items() if value is not None}
     return Key(
         command_id=derived_command_id(scope=scope, route=route, key=sent),

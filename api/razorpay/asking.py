@@ -9,12 +9,11 @@ import re
 
 from starlette.requests import Request
 
-from api.http.errors import unavailable
+from api.answers.answers import ask
+from api.answers.idempotency import key_named
 from api.process.bus import Decided, Key
-from api.process.services import services_of
 from api.razorpay.errors import KEY_BUSY, UNDECIDED, DoubleError
 from domain.decision import Command
-from domain.idempotency import derived_command_id, fingerprint
 from topics.razorpay.failures import SERVER
 
 KEY_HEADER = "x-refund-idempotency"
@@ -24,10 +23,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 async def decided(request: Request, command: Command, *, key: Key | None = None, new_id: str | None = None) -> Decided:
     """Raises ApiError, the actor's refusal among them, or DoubleError 409 and 503. `new_id`: of what is made."""
-    services = services_of(request)
-    if not services.database.up:
-        raise unavailable("The database does not answer; nothing was taken, try again")
-    outcome = await services.commands.ask(command, key=key, request_id=request.scope["request_id"], resource_id=new_id)
+    outcome = await ask(request, command, key=key, resource_id=new_id)
     if isinstance(outcome, Decided):
         return outcome
     if not outcome.first:
@@ -44,8 +40,4 @@ def refund_key(request: Request, merchant_id: str, fields: dict[str, object]) ->
         raise DoubleError(f"The idempotency key must be at least {KEY_CHARACTERS_MIN} characters long.")
     if len(sent) > KEY_CHARACTERS_MAX or not _KEY.match(sent):
         raise DoubleError("The idempotency key must only contain alphanumeric characters, underscores, and hyphens")
-    given = {name: value for name, value in fields.items() if value is not None}
-    return Key(
-        command_id=derived_command_id(scope=merchant_id, route="razorpay-refunds", key=sent),
-        fingerprint=fingerprint(given, secret=services_of(request).fingerprint_secret),
-    )
+    return key_named(request, sent, scope=merchant_id, route="razorpay-refunds", fields=fields)
