@@ -63,7 +63,8 @@ READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
 TURN_DUE = f"{_TURN} AND NOT notified"
 TAKE_TURNED = f"SELECT {COLUMNS} FROM bank.ledger WHERE turn > 0 AND late_at <= clock_timestamp() AND NOT notified"
 # ledger_pkey
-MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AND turn = $2"
+# Only a changed word counts: a first one that was notified, because it was late or came twice, hides no change to come.
+MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AND turn = $2 AND turn > 0"
 
 
 class Ledger:
@@ -94,7 +95,7 @@ class Ledger:
         return [Entry(**row) for row in await self._fetch(TAKE_TURNED)]
 
     async def mark_notified(self, attempt_id: str, turn: int) -> None:
-        """The bank's word of this turn was received; a later one is still to be notified."""
+        """The changed word of this turn was received; a later one is still to be notified."""
         await self._fetch(MARK_NOTIFIED, attempt_id, turn)
 
     def drop(self) -> None:

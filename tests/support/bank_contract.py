@@ -95,6 +95,15 @@ class BankContract:
         assert await self.next_words(bank, charge) == word
         await bank.confirm(word)
 
+    async def test_a_first_word_that_is_confirmed_does_not_hide_the_change_to_come(self, bank: Bank) -> None:
+        charge = self.charge_of(self.TAKES_IT_BACK)
+        first = await bank.charge(charge)
+        assert first.turn == 0
+        await bank.confirm(first)
+        word = await self.next_words(bank, charge)
+        assert word.turn == 1
+        await bank.confirm(word)
+
     async def next_words(self, bank: Bank, charge: Charge) -> BankAnswer:
         """The next notification about this attempt, unconfirmed."""
         async with asyncio.timeout(NOTIFIED_SECONDS):
