@@ -37,7 +37,6 @@ RESCUES_MAX = 2
 """Begun rescues of one record. One that kills its worker, too, must not hold up the partition for ever: the record is
 buried then, and `gateway verify` names events that were never published."""
 CAREFUL_SECONDS = 30.0
-PUBLISH_TIMEOUT_SECONDS = 45
 SURROUNDINGS = (
     DatabaseError,
     KafkaError,
@@ -146,7 +145,7 @@ class Quarantine:
         if letter is not None:
             producer = LogProducer(self._settings.kafka_bootstrap_servers, clock=self._clock)
             try:
-                await producer.publish([letter], timeout=PUBLISH_TIMEOUT_SECONDS)
+                await producer.publish([letter])
             finally:
                 await producer.stop()
         try:

@@ -57,8 +57,8 @@ class Context:
         self.turned_at = self.clock.monotonic()
         self.facts.update(facts)
 
-    async def rest(self, seconds: float) -> None:
-        """Wait for so long, or until the role is to stop."""
+    async def pause(self, seconds: float) -> None:
+        """Wait `seconds`, or until the role is to stop."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stopping.wait()

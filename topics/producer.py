@@ -29,6 +29,8 @@ START_TIMEOUT_SECONDS = 10
 STOP_TIMEOUT_SECONDS = 2
 BATCH_BYTES = 262_144
 PUBLISH_ROUND_SECONDS = 20
+PUBLISH_SECONDS = 45.0
+"""Of a role: two rounds and a bit, longer than a broker's restart; the watchdog ends what hangs for much longer."""
 Headers = Sequence[tuple[str, bytes | None]]
 """In order; a name may stand twice, and Kafka allows a null value."""
 
@@ -114,7 +116,7 @@ class LogProducer:
         except (KafkaError, TimeoutError, AssertionError) as error:
             raise LogUnavailableError(repr(error)) from error
 
-    async def publish(self, records: Iterable[Record], *, timeout: float) -> None:
+    async def publish(self, records: Iterable[Record], *, timeout: float = PUBLISH_SECONDS) -> None:
         """Write all records; per partition they stand on the log in the given order (first sights, when repeated).
 
         Raises LogUnavailableError when `timeout` seconds have passed without every ack.

@@ -34,7 +34,6 @@ from topics.records import JsonObject, instant_of
 log = get_logger("jobs")
 
 GROUP = "jobs"
-PUBLISH_TIMEOUT_SECONDS = 45
 GATHER_MS = 100
 """How old a counter may be; records that come in that time are counted together."""
 WINDOW_RECORDS = 20_000
@@ -116,7 +115,7 @@ class Jobs:
             for partition, messages in taken.items()
             if (step := self._step(partition, messages, letters)) is not None
         }
-        await self._producer.publish(letters, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(letters)
         if steps:
             await self._apply(steps)
         await self._check_places()

@@ -32,7 +32,7 @@ class Rollups:
             while not self._context.stopping.is_set():
                 if await self._turn(pool):
                     continue
-                await self._context.rest(EVERY_SECONDS)
+                await self._context.pause(EVERY_SECONDS)
         finally:
             pool.terminate()
 

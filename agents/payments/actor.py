@@ -53,7 +53,6 @@ log = get_logger("payment-actor")
 
 CACHED_ORDERS_MAX = 20_000
 CONFLICTS_MAX = 4
-PUBLISH_TIMEOUT_SECONDS = 45
 REPLY_TIMEOUT_SECONDS = 1
 
 COMMANDS_DECIDED = Counter("gateway_commands_decided", "Commands decided", ["outcome"])
@@ -133,7 +132,7 @@ class PaymentActor:
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""
         started = self._clock.monotonic()
-        await self._producer.publish(prepared.records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(prepared.records)
         await prepared.replying
         self._progress_at = self._clock.monotonic()
         self._unfinished -= 1
@@ -149,7 +148,7 @@ class PaymentActor:
         except UndecodableError:
             return False
         folded = await self._remembered(asked)
-        await self._producer.publish(folded.records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(folded.records)
         return not folded.broken
 
     async def _reply(self, replies: dict[str, list[Reply]], wakes: dict[str, str]) -> None:

@@ -45,7 +45,6 @@ FIRST_SIGHT_MAX = timedelta(seconds=10)
 ASKED_MAX = 20_000
 """Attempts in FIRST_SIGHT_MAX at the highest rate that was measured, and more."""
 ANSWERS_MAX = 2_000
-PUBLISH_TIMEOUT_SECONDS = 45
 DATABASE_PAUSE_SECONDS = 0.5
 ANY_OFFSET = 2**63 - 1
 """Above every offset that a partition can have."""
@@ -110,9 +109,7 @@ class Processor:
             try:
                 event, request = read_request(message)
             except Exception as error:
-                await self._producer.publish(
-                    letters_of(message, error, at=self._context.clock.now()), timeout=PUBLISH_TIMEOUT_SECONDS
-                )
+                await self._producer.publish(letters_of(message, error, at=self._context.clock.now()))
                 self._consumer.offsets.done(mark)
                 continue
             # Part of the group: one that dies of a defect ends the process, or its offset would stand still unnoticed.
@@ -166,7 +163,7 @@ class Processor:
             ready = [await self._settled.get()]
             while len(ready) < ANSWERS_MAX and not self._settled.empty():
                 ready.append(self._settled.get_nowait())
-            await self._producer.publish([record for record, _ in ready], timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._producer.publish([record for record, _ in ready])
             self._answered += len(ready)
             for _, mark in ready:
                 if mark is not None:
@@ -180,7 +177,7 @@ class Processor:
                 log.error("answer_about_unknown_attempt", attempt_id=answer.attempt_id)
                 continue
             record = self._settle_record(answer, order_id, None, None)
-            await self._producer.publish([record], timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._producer.publish([record])
             await confirm(self._bank, answer)
 
     async def _order_of(self, answer: BankAnswer) -> str | None:

@@ -41,7 +41,6 @@ DUE_MAX = 500
 ASK_SECONDS_MAX = 30.0
 """Longer than a bank takes for a charge. An adapter that hangs must not keep its slot."""
 PUBLISHED_MAX = 500
-PUBLISH_TIMEOUT_SECONDS = 45
 PRUNE_EVERY_SECONDS = 3_600.0
 RETURN_REST_SECONDS = 60.0
 """After the bank's first refusal to take money back; twice as long after each further one."""
@@ -202,7 +201,7 @@ class Sweeper:
             )
             for question, answer in answers
         ]
-        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(records)
         for question, answer in answers:
             SWEPT.labels(question.kind).inc()
             log.info("swept", attempt_id=answer.attempt_id, outcome=answer.outcome, again=question.again)

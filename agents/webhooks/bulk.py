@@ -18,7 +18,6 @@ log = get_logger("bulk")
 CHUNK = 100
 CHUNK_SECONDS = 0.5
 """One chunk for each merchant with open jobs in this time: 200 deliveries a second for each merchant."""
-PUBLISH_TIMEOUT_SECONDS = 45
 REOPENED = Counter("gateway_webhooks_reopened", "Deliveries opened again by jobs", ["kind"])
 
 
@@ -37,7 +36,7 @@ class Bulk:
                     await self._step_or_fail(job)
             except DatabaseError as error:
                 log.warning("jobs_unavailable", error=repr(error))
-            await self._context.rest(CHUNK_SECONDS)
+            await self._context.pause(CHUNK_SECONDS)
 
     async def _step_or_fail(self, job: Job) -> None:
         """A defect of one job must not stop the others: that job ends as failed."""
@@ -63,5 +62,5 @@ class Bulk:
         at, partitions = self._context.clock.now(), self._context.settings.topic_partitions
         dues = await replay_deliveries(self._pool, chunk.drafts, at, job_id=job.id)
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
-        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(records)
         REOPENED.labels(job.kind).inc(len(records))

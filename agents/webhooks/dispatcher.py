@@ -63,7 +63,6 @@ BUSY_REQUESTS = 32
 GATHER_SECONDS = 0.02
 """With so many requests under way, outcomes are gathered for a moment: in one transaction each costs far less."""
 TICK_SECONDS = 0.25
-PUBLISH_TIMEOUT_SECONDS = 45
 
 ATTEMPTS = Counter("gateway_webhook_attempts", "Webhook attempts", ["outcome"])
 PARKED = Counter("gateway_webhook_parked", "Deliveries sent to the retry tier because their endpoint is slow")
@@ -187,7 +186,7 @@ class Dispatcher:
                 self._done(task)
 
     async def _give_up(self, letters: list[Record], *marks: Mark) -> None:
-        await self._producer.publish(letters, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(letters)
         for mark in marks:
             self._consumer.offsets.done(mark)
 
@@ -250,7 +249,7 @@ class Dispatcher:
         partitions = self._settings.topic_partitions
         records = self._router.records(batch, at)
         records += [delivery_record(due, at=at, partitions=partitions) for due in released]
-        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(records)
         for outcome in batch:
             self._done(outcome.task)
 

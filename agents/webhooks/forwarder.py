@@ -28,7 +28,6 @@ from topics.delivery import delivery_record, due_at_ms, read_delivery
 GROUP = "forwarder"
 TURN_MS = 250
 FORWARDED_MAX = 1_000
-PUBLISH_TIMEOUT_SECONDS = 45
 FORWARDED = Counter("gateway_webhooks_forwarded", "Retries that came due")
 WAITING = Gauge("gateway_webhooks_waiting", "Retries read ahead and not yet due")
 
@@ -79,9 +78,7 @@ class Forwarder:
                     try:
                         due, due_ms = read_waiting(message, now_ms=self._clock.epoch_ms())
                     except Exception as error:
-                        await self._producer.publish(
-                            letters_of(message, error, at=self._clock.now()), timeout=PUBLISH_TIMEOUT_SECONDS
-                        )
+                        await self._producer.publish(letters_of(message, error, at=self._clock.now()))
                         consumer.offsets.done(mark)
                         continue
                     self._tiers.add(partition, due, due_ms=due_ms, mark=mark)
@@ -114,7 +111,7 @@ class Forwarder:
             return
         at, partitions = self._clock.now(), self._settings.topic_partitions
         records = [delivery_record(one.due, at=at, partitions=partitions) for one in due]
-        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(records)
         FORWARDED.inc(len(due))
         for one in due:
             consumer.offsets.done(one.mark)

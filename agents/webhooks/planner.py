@@ -37,7 +37,6 @@ GROUP = "planner"
 EVENTS_MAX = 500
 GATHER_MS = 30
 """How long an event may wait for others, to be planned with them in one transaction."""
-PUBLISH_TIMEOUT_SECONDS = 45
 WANTED = frozenset(event.encode() for event in MERCHANT_EVENTS)
 PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries topic for the first time")
 
@@ -114,7 +113,7 @@ class Planner:
     async def _publish(self, dues: list[Due], letters: list[Record]) -> None:
         at, partitions = self._clock.now(), self._settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
-        await self._producer.publish([*records, *letters], timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish([*records, *letters])
         self._planned += len(records)
         PLANNED.inc(len(records))
 

@@ -29,7 +29,6 @@ EVERY_SECONDS = 0.5
 COST_SHARE = 0.05
 RELEASED_MAX = 1_000
 LOST_AFTER_SECONDS = 30.0
-PUBLISH_TIMEOUT_SECONDS = 45
 DELIVERIES_NOW = Gauge("gateway_webhook_deliveries", "Delivery rows by state", ["state"])
 
 
@@ -54,7 +53,7 @@ class Upkeep:
             except (DatabaseError, RedisError, OSError) as error:
                 log.warning("upkeep_failed", work=work.__name__, error=repr(error))
             self._context.alive()
-            await self._context.rest(max(EVERY_SECONDS, (self._context.clock.monotonic() - began_at) / COST_SHARE))
+            await self._context.pause(max(EVERY_SECONDS, (self._context.clock.monotonic() - began_at) / COST_SHARE))
 
     async def _release(self) -> None:
         await self._publish(await release_held(self._pool, self._context.clock.now(), limit=RELEASED_MAX), "released")
@@ -81,7 +80,7 @@ class Upkeep:
         log.info(said, deliveries=len(dues))
         at, partitions = self._context.clock.now(), self._context.settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
-        await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish(records)
 
 
 def _has_read_all(facts: Mapping[str, Any]) -> bool:

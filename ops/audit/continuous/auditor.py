@@ -52,7 +52,7 @@ class Auditor:
             except UNAVAILABLE as error:  # TimeoutError is an OSError
                 log.warning("audit_impossible", error=repr(error))
             self._context.alive()
-            await self._pause(LOOK_EVERY_SECONDS)
+            await self._context.pause(LOOK_EVERY_SECONDS)
 
     async def turn(self) -> None:
         """One look at what is due, and the audit that is."""
@@ -116,13 +116,6 @@ class Auditor:
             differences=sum(counts.values()),
             whole_audit_at=whole.finished_at.isoformat() if whole is not None else None,
         )
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._context.stopping.wait()
-        except TimeoutError:
-            return
 
 
 def _resumes_at(due: Next, done: Audited) -> datetime:

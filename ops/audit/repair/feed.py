@@ -19,8 +19,6 @@ from topics.catalogue import EVENTS, partition_of
 from topics.envelope import HEADER_TYPE
 from topics.producer import LogProducer, Record
 
-PUBLISH_TIMEOUT_SECONDS = 45.0
-
 
 class FeedRepairs:
     """Plans for events that readers cannot find."""
@@ -58,7 +56,7 @@ class FeedRepairs:
         records = [self._record(order_id, payloads[number - 1]) for number in sequences]
 
         async def publish() -> bool:
-            await self._producer.publish(records, timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._producer.publish(records)
             return True
 
         return Step(order_id, f"publishes events {sequences[0]} to {sequences[-1]}", publish)

@@ -43,7 +43,6 @@ from topics.producer import LogProducer, Record
 from topics.reader import Start, log_reader
 from topics.records import LogRecord, instant_of
 
-PUBLISH_TIMEOUT_SECONDS = 45.0
 EARLIER = timedelta(minutes=5)
 """A command stands on the topic before its promise is written; the log's clock is not the database's."""
 SETTLEMENTS = (PAYMENT_SETTLE, REFUND_SETTLE)
@@ -179,7 +178,7 @@ class InboxRepairs:
         again = Record(COMMANDS, record.partition, record.key, record.value, headers)
 
         async def send() -> bool:
-            await self._producer.publish([again], timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._producer.publish([again])
             return True
 
         return Step(subject, f"puts {envelope.type} {envelope.id} on the topic once more, to be decided now", send)
@@ -189,7 +188,7 @@ class InboxRepairs:
         assert letter is not None, "a record of the commands topic has a dead-letter topic"
 
         async def send() -> bool:
-            await self._producer.publish([letter], timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._producer.publish([letter])
             return True
 
         return Step(subject, "writes the dead letter of a record that cannot be read", send)
