@@ -8,7 +8,7 @@ READY := .venv/.ready
 # On a loaded CI machine a wait can run out. Such a test, and no other, runs once more, and the summary names it.
 PATIENT := $(if $(CI),--reruns 1 --only-rerun 'did not hold within' --only-rerun 'Timeout [0-9]+ms exceeded' -rR)
 
-.PHONY: help up down status logs restart check test clients simulate mutations bench chaos faults soak verify compose-test fmt venv
+.PHONY: help up down status logs restart check test clients simulate mutations domain-mutants bench chaos faults soak verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ simulate: venv ## Worlds of simulated faults by seed: make simulate [seeds=0:100
 
 mutations: venv ## Does the simulation find small defects? The table in docs/SIMULATION.md; hours, for a night
 	@$(BIN)/python -m tests.simulation.mutations
+
+domain-mutants: venv ## Change every expression of domain/: which change does no test notice? Hours: make domain-mutants [only="domain.rules*"]
+	@$(BIN)/python -m tests.domain_mutants $(if $(only),--only $(only))
 
 bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 	@$(BIN)/python -m bench
