@@ -25,6 +25,23 @@ def test_each_wait_lies_within_the_jitter_of_its_step(attempts_made: int, draw: 
     assert step * (1 - JITTER) - 1e-3 <= wait <= step * (1 + JITTER) + 1e-3
 
 
+def test_a_low_draw_shortens_the_wait_and_a_high_one_lengthens_it() -> None:
+    step = LIVE_RETRY_DELAYS_SECONDS[5]
+    for draw, share in ((0.0, 1 - JITTER), (0.5, 1.0), (0.75, 1 + JITTER / 2)):
+        retry = next_retry(LIVE_RETRY_DELAYS_SECONDS, attempts_made=5, ended_at=ENDED, draw=draw)
+        assert retry is not None
+        assert (retry.due_at - ENDED).total_seconds() == pytest.approx(step * share)
+
+
+def test_retry_after_can_double_a_wait() -> None:
+    step = LIVE_RETRY_DELAYS_SECONDS[5]
+    retry = next_retry(
+        LIVE_RETRY_DELAYS_SECONDS, attempts_made=5, ended_at=ENDED, draw=0.5, retry_after_seconds=1.75 * step
+    )
+    assert retry is not None
+    assert (retry.due_at - ENDED).total_seconds() == pytest.approx(1.75 * step)
+
+
 @pytest.mark.parametrize("delays", [LIVE_RETRY_DELAYS_SECONDS, TEST_RETRY_DELAYS_SECONDS, (0,), (0, 0, 0)])
 def test_there_are_as_many_attempts_as_steps_and_then_none(delays: tuple[int, ...]) -> None:
     waits = [next_retry(delays, attempts_made=made, ended_at=ENDED, draw=0.5) for made in range(1, len(delays) + 2)]
