@@ -24,6 +24,7 @@ from store.analytics.queries import Span, deliveries, points, totals, widened
 from store.analytics.rollups import advance
 from store.connections import make_pool
 from store.payments import PaymentFilter, list_payments
+from tests.support.feed import number_everything
 from tests.support.stack import Stack, running_stack
 
 MILLION = 1_000_000
@@ -89,6 +90,7 @@ async def _fill(pool: asyncpg.Pool, merchant_id: str, payments: int) -> None:
     for first in range(1, payments + 1, STEP):
         last = min(first + STEP - 1, payments)
         await pool.execute(FILL, merchant_id, first, last, payments, DAYS * 86_400, timeout=600)
+    await number_everything(pool)
 
 
 async def _fold(pool: asyncpg.Pool, merchant_id: str) -> None:

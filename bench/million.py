@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncpg
 
+from tests.support.feed import number_everything
+
 STEP = 100_000
 
 # Sixteen characters that sort before every real id, in the order they were "made".
@@ -57,4 +59,5 @@ async def fill(connection: asyncpg.Connection, count: int) -> None:
     """Add `count` settled payments with their events and inbox rows."""
     for first in range(1, count + 1, STEP):
         await connection.execute(FILL, first, min(first + STEP - 1, count), timeout=600)
+    await number_everything(connection)
     await connection.execute("VACUUM ANALYZE", timeout=600)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from domain.ids import parse_event_id
 from store.driver import Pool
-from store.feed import FeedEvent, FeedPlace
+from store.feed import EPOCH, FeedEvent, FeedPlace
 from store.paging import Conditions
 
 # events_pkey
 FIND = "SELECT payload FROM events WHERE order_id = $1 AND sequence = $2 AND merchant_id = $3"
-PLACE = """
-SELECT txid::text AS txid, order_id, sequence
-  FROM events
- WHERE order_id = $1 AND sequence = $2 AND merchant_id = $3
-"""
 # payments_pkey
 ORDER_OF_PAYMENT = "SELECT order_id FROM payments WHERE id = $1 AND merchant_id = $2"
 
@@ -23,13 +18,6 @@ async def find_event(pool: Pool, merchant_id: str, event_id: str) -> str | None:
     place = parse_event_id(event_id)
     payload: str | None = None if place is None else await pool.fetchval(FIND, *place, merchant_id)
     return payload
-
-
-async def place_of_event(pool: Pool, merchant_id: str, event_id: str) -> FeedPlace | None:
-    """Where in the feed the event stands."""
-    place = parse_event_id(event_id)
-    row = None if place is None else await pool.fetchrow(PLACE, *place, merchant_id)
-    return None if row is None else FeedPlace(int(row["txid"]), row["order_id"], row["sequence"])
 
 
 async def list_events(
@@ -42,27 +30,21 @@ async def list_events(
     payment_id: str | None,
     limit: int,
 ) -> list[FeedEvent]:
-    """The events behind `after` that pass the filter, in this direction (events_feed; with a payment: events_pkey)."""
+    """The events behind `after` that pass the filter, in this direction (feed_pkey; with a payment: feed_event)."""
     comparison, direction = ("<", " DESC") if newest_first else (">", "")
     conditions = Conditions()
-    conditions.add("merchant_id = {}", merchant_id)
+    conditions.add("f.merchant_id = {}", merchant_id)
     if after is not None:
-        conditions.add(
-            f"(txid, order_id, sequence) {comparison} ({{}}::text::xid8, {{}}, {{}})",
-            str(after.txid),
-            after.order_id,
-            after.sequence,
-        )
-    conditions.add("txid < pg_snapshot_xmin(pg_current_snapshot())")
-    conditions.add_given("type = {}", type_)
+        conditions.add(f"f.place {comparison} {{}}", after.place)
+    conditions.add_given("e.type = {}", type_)
     if payment_id is not None:
         order_id = await pool.fetchval(ORDER_OF_PAYMENT, payment_id, merchant_id)
         if order_id is None:
             return []
-        conditions.add("order_id = {} AND position({} IN payload) > 0", order_id, f'"{payment_id}"')
+        conditions.add("e.order_id = {} AND position({} IN e.payload) > 0", order_id, f'"{payment_id}"')
     rows = await pool.fetch(
-        f"SELECT txid::text AS txid, order_id, sequence, payload\n  FROM events\n {conditions.sql}\n"
-        f" ORDER BY events.txid{direction}, order_id{direction}, sequence{direction}\n LIMIT {int(limit)}",
+        f"SELECT {EPOCH} AS epoch, f.place, e.payload\n  FROM feed f\n  JOIN events e USING (order_id, sequence)\n"
+        f" {conditions.sql}\n ORDER BY f.place{direction}\n LIMIT {int(limit)}",
         *conditions.parameters,
     )
-    return [FeedEvent(FeedPlace(int(row["txid"]), row["order_id"], row["sequence"]), row["payload"]) for row in rows]
+    return [FeedEvent(FeedPlace(row["epoch"], row["place"]), row["payload"]) for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from agents.jobs.counting import Jobs
+from agents.jobs.feeder import Feeder
 from agents.jobs.rollups import Rollups
 from agents.kafka import Kafka
 from agents.role import Context, run_role
@@ -16,6 +17,7 @@ async def _body(context: Context) -> None:
         tasks.create_task(
             Jobs(context, Kafka(context.settings, quarantine=context.quarantine), JobCounters(context.redis)).run()
         )
+        tasks.create_task(Feeder(context).run())
         tasks.create_task(Rollups(context).run())
 
 

@@ -20,8 +20,8 @@ from api.schemas.events import EventPage, EventView, Timeline, event_view
 from domain.event import EventType
 from domain.ids import event_id
 from domain.rejection import ErrorCode, Rejected
-from store.events import find_event, list_events, place_of_event
-from store.feed import BEGINNING, FeedPlace, place_of_cursor
+from store.events import find_event, list_events
+from store.feed import CursorError, FeedPlace, feed_end, place_of_cursor
 from store.operations.inspection import EventSeen, JsonObject, bank_attempts, deliveries_of, events_of
 from topics.catalogue import EVENTS, partition_of
 
@@ -32,7 +32,7 @@ EVENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Event not found")
 @router.get(
     "/events",
     summary="Every event of the merchant, in order, complete",
-    description="Go on with `after` = `next_cursor`, for ever: an event is shown once nothing older can still appear. "
+    description="Go on with `after` = `next_cursor`, for ever: nothing is ever added before an event that was shown. "
     "With `order=newest` the latest event comes first, and `after` leads to older ones.",
     response_model=EventPage,
     responses=errors(400, 401, 503),
@@ -58,7 +58,7 @@ async def list_(
         limit=limit + 1,
     )
     shown = found[:limit]
-    end = shown[-1].place if shown else place or BEGINNING
+    end = shown[-1].place if shown else place or await _beginning(services_of(request))
     events = [event_view(event.payload) for event in shown]
     return json_response({"data": events, "has_more": len(found) > limit, "next_cursor": end.cursor})
 
@@ -66,10 +66,14 @@ async def list_(
 async def _place(services: Services, merchant_id: str, after: str | None) -> FeedPlace | None:
     if not after:
         return None
-    place = place_of_cursor(after) or await place_of_event(services.pool, merchant_id, after)
-    if place is None:
-        raise bad_request("after must be a cursor of this list or the id of an event", "after")
-    return place
+    try:
+        return await place_of_cursor(services.pool, merchant_id, after)
+    except CursorError as error:
+        raise bad_request(f"after {error}", "after") from error
+
+
+async def _beginning(services: Services) -> FeedPlace:
+    return FeedPlace((await feed_end(services.pool)).epoch, 0)
 
 
 @router.get("/events/{event_id}", summary="Read an event", response_model=EventView, responses=errors(401, 404, 503))

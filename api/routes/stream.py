@@ -34,7 +34,7 @@ from runtime.clock import now
 from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import DatabaseError
-from store.feed import FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
+from store.feed import CursorError, FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
 from store.redis.replies import merchant_channel
 from store.redis.sessions import peek_session
 from store.webhooks.endpoint_events import switches_since
@@ -68,20 +68,21 @@ async def stream(
     caller: Annotated[Caller, Depends(authenticated)],
     after: Annotated[str | None, Query(description="Cursor to go on after; Last-Event-ID goes before it")] = None,
 ) -> EventSourceResponse:
-    place = await _start(services_of(request).pool, request.headers.get("last-event-id") or after)
+    pool, cursor = services_of(request).pool, request.headers.get("last-event-id") or after
+    place = await _start(pool, caller.merchant_id, cursor)
     seats = services_of(request).feed_seats
     if not seats.take(caller.merchant_id):
         raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
     return SeatedResponse(_frames(request, caller, place), seats, caller.merchant_id)
 
 
-async def _start(pool: Pool, cursor: str | None) -> FeedPlace:
+async def _start(pool: Pool, merchant_id: str, cursor: str | None) -> FeedPlace:
     if not cursor:
         return await feed_end(pool)
-    place = place_of_cursor(cursor)
-    if place is None:
-        raise bad_request("Last-Event-ID is not a cursor of this feed", "Last-Event-ID")
-    return place
+    try:
+        return await place_of_cursor(pool, merchant_id, cursor)
+    except CursorError as error:
+        raise bad_request(f"Last-Event-ID {error}", "Last-Event-ID") from error
 
 
 async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIterator[bytes]:
@@ -123,7 +124,7 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
 async def _rest(watch: Watch, patience: float) -> tuple[float, bool]:
     """Wait for a wake, `patience` seconds at most; returns the next patience, and whether to look for switches.
 
-    An event that woke us may not be in the feed yet, while an older transaction is still open: so after a wake we
+    An event that woke us may not be in the feed yet: the feeder numbers it once it is on the log. So after a wake we
     look again soon, then less and less often.
     """
     message = await watch.next(patience)

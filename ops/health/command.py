@@ -24,6 +24,7 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, run
 from ops.console.local_http import call
 from ops.console.printing import Json, console, print_json
+from ops.health.feed import forgotten_transactions
 from ops.health.heartbeats import expected_roles, silent_roles
 from ops.log.lag import GroupLag, group_lags
 from runtime.clock import now
@@ -156,16 +157,17 @@ async def _workers(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 async def _blockers(settings: Settings) -> list[str]:
-    """A sentence for each transaction that others have waited for longer than BLOCKED_SECONDS."""
+    """A sentence for each transaction that others have waited for, and for each that was forgotten."""
     connection = await connect(settings.database_url.get_secret_value(), timeout=DATABASE_SECONDS)
     try:
         found = await blockers(connection, BLOCKED_SECONDS, timeout=DATABASE_SECONDS)
     finally:
         await connection.close(timeout=DATABASE_SECONDS)
-    return [
+    blocking = [
         f"PostgreSQL: {one.name} (pid {one.pid}) holds {one.waiting} others up, for {one.seconds:.0f} s now"
         for one in found
     ]
+    return blocking + await forgotten_transactions(settings)
 
 
 async def _audits(settings: Settings) -> dict[str, Any]:

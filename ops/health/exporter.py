@@ -19,6 +19,7 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import run
 from ops.console.printing import console
 from ops.health.command import Report, look
+from ops.health.feed import feed_behind, oldest_transaction_seconds
 from ops.health.stuck import Stuck, find_stuck
 from runtime.settings import Settings
 from store.connections import make_pool
@@ -38,6 +39,12 @@ UNREAD_AGE = Gauge(
 )
 STUCK = Gauge("gateway_stuck", "Things that waited too long, by kind", ["kind"], registry=REGISTRY)
 OWED = Gauge("gateway_owed_minor_units", "Money that merchants owe, open", ["currency"], registry=REGISTRY)
+TRANSACTION_AGE = Gauge(
+    "gateway_oldest_transaction_seconds", "Age of the oldest open transaction in PostgreSQL", registry=REGISTRY
+)
+FEED_BEHIND = Gauge(
+    "gateway_feed_behind_records", "Records of the events topic that have no place in the feed yet", registry=REGISTRY
+)
 KINDS = ("payment", "refund", "money", "owed", "delivery", "endpoint", "dead letter")
 
 
@@ -79,6 +86,7 @@ async def measure(settings: Settings) -> None:
     _write(report, found)
     if found is not None:
         await _write_owed(settings)
+        await _write_feed(settings)
 
 
 async def _stuck(settings: Settings, report: Report) -> list[Stuck] | None:
@@ -104,6 +112,16 @@ async def _write_owed(settings: Settings) -> None:
     OWED.clear()
     for currency, amount in totals.items():
         OWED.labels(currency).set(amount)
+
+
+async def _write_feed(settings: Settings) -> None:
+    try:
+        age, behind = await oldest_transaction_seconds(settings), await feed_behind(settings)
+    except (KafkaError, DatabaseError, OSError) as error:
+        console.print(f"not measured: {type(error).__name__}: {error}", markup=False)
+        return
+    TRANSACTION_AGE.set(age)
+    FEED_BEHIND.set(behind)
 
 
 def _write(report: Report, found: list[Stuck] | None) -> None:

@@ -2,8 +2,8 @@
 
     rollup_progress ── lock ──► events after it ──► fold ──► rollups += …, progress moves        one transaction
 
-Only events below the snapshot's xmin are taken: every transaction that could still add one before them has ended, so
-none is passed over. Nothing depends on the log: what is redelivered there is not in `events` twice.
+The feed has each event once, and nothing is ever added before a place that was visible (store/feed.py): none is passed
+over, and none is folded twice.
 """
 
 from __future__ import annotations
@@ -18,40 +18,26 @@ log = get_logger("rollups")
 
 STEP_EVENTS_MAX = 2_000
 DUE_MERCHANTS_MAX = 100
-PLACE = ("txid", "order_id", "sequence")
-"""What orders a merchant's events, and what `rollup_progress` keeps of the last one folded in."""
-
-# events_feed, once for each merchant
+# feed_pkey, once for each merchant
 DUE = """
 SELECT m.id
   FROM merchants m
   LEFT JOIN rollup_progress p ON p.merchant_id = m.id
- WHERE EXISTS (
-       SELECT 1
-         FROM events e
-        WHERE e.merchant_id = m.id
-          AND (e.txid, e.order_id, e.sequence)
-              > (coalesce(p.txid, '0'::xid8), coalesce(p.order_id, ''), coalesce(p.sequence, 0))
-          AND e.txid < pg_snapshot_xmin(pg_current_snapshot()))
+ WHERE EXISTS (SELECT FROM feed f WHERE f.merchant_id = m.id AND f.place > coalesce(p.place, 0))
  LIMIT $1
 """
 BEGIN = "INSERT INTO rollup_progress (merchant_id) VALUES ($1) ON CONFLICT DO NOTHING"
 # Whoever comes second leaves it to the first, who folds the same events.
-LOCK = """
-SELECT txid::text AS txid, order_id, sequence
-  FROM rollup_progress
- WHERE merchant_id = $1
-   FOR UPDATE SKIP LOCKED
-"""
-# events_feed
+LOCK = "SELECT place FROM rollup_progress WHERE merchant_id = $1 FOR UPDATE SKIP LOCKED"
+# feed_pkey, events_pkey
 NEXT = """
-SELECT txid::text AS txid, order_id, sequence, CASE WHEN type = ANY($6::text[]) THEN payload END AS payload
-  FROM events
- WHERE merchant_id = $1
-   AND (txid, order_id, sequence) > ($2::text::xid8, $3, $4)
-   AND txid < pg_snapshot_xmin(pg_current_snapshot())
- ORDER BY events.txid, order_id, sequence
- LIMIT $5
+SELECT f.place, order_id, sequence, CASE WHEN e.type = ANY($4::text[]) THEN e.payload END AS payload
+  FROM feed f
+  JOIN events e USING (order_id, sequence)
+ WHERE f.merchant_id = $1
+   AND f.place > $2
+ ORDER BY f.place
+ LIMIT $3
 """
 ADD = """
 INSERT INTO rollups AS r (merchant_id, grain_minutes, measure, starts_at, label, count, amount_minor)
@@ -59,8 +45,8 @@ SELECT $1, * FROM unnest($2::smallint[], $3::text[], $4::timestamptz[], $5::text
 ON CONFLICT (merchant_id, grain_minutes, measure, starts_at, label) DO UPDATE
    SET count = r.count + excluded.count, amount_minor = r.amount_minor + excluded.amount_minor
 """
-MOVE = "UPDATE rollup_progress SET txid = $2::text::xid8, order_id = $3, sequence = $4 WHERE merchant_id = $1"
-RESET = "UPDATE rollup_progress SET txid = '0', order_id = '', sequence = 0 WHERE merchant_id = $1"
+MOVE = "UPDATE rollup_progress SET place = $2 WHERE merchant_id = $1"
+RESET = "UPDATE rollup_progress SET place = 0 WHERE merchant_id = $1"
 
 
 async def due_merchants(pool: Pool) -> list[str]:
@@ -72,13 +58,13 @@ async def advance(pool: Pool, merchant_id: str, *, events_max: int = STEP_EVENTS
     """Fold the merchant's next events in; how many they were. 0: none, or somebody else is at it."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(BEGIN, merchant_id)
-        place = await connection.fetchrow(LOCK, merchant_id)
+        place = await connection.fetchval(LOCK, merchant_id)
         if place is None:
             return 0
-        rows = await connection.fetch(NEXT, merchant_id, *place.values(), events_max, list(COUNTED))
+        rows = await connection.fetch(NEXT, merchant_id, place, events_max, list(COUNTED))
         if rows:
             await _add(connection, merchant_id, _folded(rows))
-            await connection.execute(MOVE, merchant_id, *(rows[-1][name] for name in PLACE))
+            await connection.execute(MOVE, merchant_id, rows[-1]["place"])
     return len(rows)
 
 

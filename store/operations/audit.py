@@ -29,13 +29,16 @@ _THESE = "{column} = ANY($1)"
 _BETWEEN = "{column} >= $1 AND ($2::text IS NULL OR {column} < $2)"
 STREAMS = {
     "events": """
-SELECT order_id, sequence, merchant_id, type, at, convert_to(payload, 'UTF8') AS payload, txid FROM events
- WHERE {wanted} ORDER BY order_id, sequence""",
+SELECT e.order_id, e.sequence, e.merchant_id, e.type, e.at, convert_to(e.payload, 'UTF8') AS payload,
+       CASE WHEN f.merchant_id = e.merchant_id THEN f.place END AS place
+  FROM events e
+  LEFT JOIN feed f ON f.order_id = e.order_id AND f.sequence = e.sequence
+ WHERE {wanted} ORDER BY e.order_id, e.sequence""",
     "orders": "SELECT {columns} FROM orders WHERE {wanted} ORDER BY id",
     "payments": "SELECT {columns} FROM payments WHERE {wanted} ORDER BY order_id",
     "refunds": "SELECT {columns} FROM refunds WHERE {wanted} ORDER BY order_id",
     "commands": """
-SELECT order_id, id, first_sequence, event_count, rejected, type, txid,
+SELECT order_id, id, first_sequence, event_count, rejected, type,
        CASE WHEN NOT rejected THEN decode(md5(reply), 'hex') END AS reply_digest
   FROM commands
  WHERE {wanted} ORDER BY order_id""",
@@ -47,8 +50,7 @@ SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY id)
   FROM orders TABLESAMPLE SYSTEM (least(100, 100 * 10000.0 / $2))
 """
 SNAPSHOT = """
-SELECT now() AS taken_at, pg_current_snapshot()::text AS shown,
-       pg_snapshot_xmin(pg_current_snapshot()) AS xmin, pg_snapshot_xmax(pg_current_snapshot()) AS xmax
+SELECT now() AS taken_at, pg_current_snapshot()::text AS shown, last_place FROM feed_state
 """
 # events_at (BRIN)
 ORDERS_SINCE = "SELECT array_agg(DISTINCT order_id) FROM events WHERE at >= $1"
@@ -56,12 +58,13 @@ ORDERS_SINCE = "SELECT array_agg(DISTINCT order_id) FROM events WHERE at >= $1"
 # commands_decided_at (BRIN)
 ORDERS_DECIDED = "SELECT array_agg(DISTINCT order_id) FROM commands WHERE decided_at >= $1 AND decided_at < $2"
 
-# events_pkey
+# events_pkey, feed_event
 CHAINED = """
-SELECT order_id, sequence, txid, convert_to(payload, 'UTF8') AS payload
-  FROM events
- WHERE txid < $1::text::xid8
- ORDER BY order_id, sequence
+SELECT e.order_id, e.sequence, f.place, convert_to(e.payload, 'UTF8') AS payload
+  FROM events e
+  JOIN feed f ON f.order_id = e.order_id AND f.sequence = e.sequence
+ WHERE f.place <= $1
+ ORDER BY e.order_id, e.sequence
 """
 
 # The bank's books against ours. A changed word counts once its time has come; until its notification has been worked
@@ -177,6 +180,15 @@ SELECT resource_id, command_id, promised_at
  LIMIT 10000
 """
 PROMISES_COUNT = "SELECT count(*) FROM promises"
+# events_pkey, feed_event. An event that is gone by now is no matter of the feed.
+UNPLACED = """
+SELECT e.order_id, e.sequence
+  FROM unnest($1::text[], $2::integer[]) AS seen (order_id, sequence)
+  JOIN events e USING (order_id, sequence)
+ WHERE NOT EXISTS (
+       SELECT FROM feed f
+        WHERE f.order_id = e.order_id AND f.sequence = e.sequence AND f.merchant_id = e.merchant_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +197,8 @@ class Snapshot:
 
     name: str
     taken_at: datetime
-    xmin: int
-    """Every transaction below it had ended: the feed shows their events, and nothing is added among them."""
-    xmax: int
-    """No transaction at or above it had begun."""
+    last_place: int
+    """Of the feed: nothing is ever added at or before it."""
     shown: str
     """PostgreSQL's own spelling of which transactions it shows."""
 
@@ -221,7 +231,7 @@ async def open_stream(
     connection: Connection, table: str, which: Which, *, columns: tuple[str, ...] = (), ahead: bool = False
 ) -> Stream:
     """Rows of one table, inside a session that joined the snapshot; alone in it where it is to be `ahead`."""
-    key = "id" if table == "orders" else "order_id"
+    key = {"orders": "id", "events": "e.order_id"}.get(table, "order_id")
     wanted, arguments = (_BETWEEN, which) if isinstance(which, tuple) else (_THESE, (which,))
     query = STREAMS[table].format(wanted=wanted.format(column=key), columns=", ".join(columns))
     if table == "events":  # whole payloads are not to be sorted: the index has them in order
@@ -284,10 +294,10 @@ class Beside:
         ]
 
 
-async def chained_events(connection: Connection, below_txid: int) -> AsyncIterator[list[Row]]:
-    """(order id, sequence, txid, payload) of every event of the feed, in that order, inside a snapshot."""
+async def chained_events(connection: Connection, up_to_place: int) -> AsyncIterator[list[Row]]:
+    """(order id, sequence, place, payload) of the feed's events, by order id and sequence, inside a snapshot."""
     await connection.execute("SET LOCAL enable_sort = off")
-    stream = Stream(await Cursor.open(connection, CHAINED, str(below_txid)), ahead=True)
+    stream = Stream(await Cursor.open(connection, CHAINED, up_to_place), ahead=True)
     while rows := await stream.next_rows():
         yield rows
 
@@ -295,3 +305,9 @@ async def chained_events(connection: Connection, below_txid: int) -> AsyncIterat
 async def deployment_id(connection: Connection) -> str:
     """The name of this deployment's history."""
     return str(await connection.fetchval("SELECT id FROM deployment"))
+
+
+async def unplaced_events(connection: Connection, events: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Those of the events (order id, sequence) that have no place in their merchant's feed by now."""
+    order_ids, sequences = [one for one, _ in events], [two for _, two in events]
+    return [tuple(row) for row in await connection.fetch(UNPLACED, order_ids, sequences)]

@@ -86,7 +86,7 @@ _OF_ORDERS = "l.payment_id = ANY(ARRAY(SELECT id FROM payments WHERE order_id = 
 WEBHOOKS_OF_ORDERS = WEBHOOKS.format(events="e.order_id = ANY($8)", deliveries=_OF_ORDERS.format(place=8))
 WEBHOOKS_COUNT_OF_ORDERS = f"SELECT count(*) FROM webhook_logs l WHERE {_OF_ORDERS.format(place=1)}"
 # rollup_progress_pkey
-COUNTED_UP_TO = "SELECT merchant_id, txid, order_id, sequence FROM rollup_progress"
+COUNTED_UP_TO = "SELECT merchant_id, place FROM rollup_progress"
 # Every row, in no order.
 ROLLUPS = """
 SELECT merchant_id, starts_at, measure, label, count, amount_minor FROM rollups WHERE grain_minutes = 15
@@ -146,10 +146,10 @@ class Analytics:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def places(self) -> dict[str, tuple[int, str, int]]:
-        """Merchant -> (txid, order id, sequence) of the last event that is counted."""
+    async def places(self) -> dict[str, int]:
+        """Merchant -> place in the feed of the last event that is counted."""
         rows = await self._connection.fetch(COUNTED_UP_TO)
-        return {row["merchant_id"]: (row["txid"], row["order_id"], row["sequence"]) for row in rows}
+        return {row["merchant_id"]: row["place"] for row in rows}
 
     async def quarters(self) -> AsyncIterator[list[Row]]:
         """Rows of quarters of an hour, FETCH_ROWS at a time."""

@@ -56,7 +56,8 @@ SIGHTS_SETTINGS = (
     "SET work_mem = '64MB'",
 )
 # events_pkey. A record may be of an event from before $1: it is looked for without regard to time. Events that the
-# snapshot $3 did not show may have come after the log was read.
+# snapshot $3 did not show may have come after the log was read; one of a transaction that this cluster has yet to begin
+# was recorded by another one, from which it was dumped.
 SIGHTS_COMPARED = """
 WITH sights AS (
     SELECT order_id, sequence, min(place) AS place, min(digest) AS lowest, max(digest) AS highest,
@@ -75,7 +76,8 @@ WITH sights AS (
       FROM events e
      WHERE ($1::timestamptz IS NULL OR e.at >= $1)
        AND ($2::text[] IS NULL OR right(e.order_id, 2) = ANY ($2))
-       AND pg_visible_in_snapshot(e.txid, $3::text::pg_snapshot)
+       AND (pg_visible_in_snapshot(e.txid, $3::text::pg_snapshot)
+            OR e.txid >= pg_snapshot_xmax(pg_current_snapshot()))
        AND NOT EXISTS (SELECT FROM topic_sights s WHERE s.order_id = e.order_id AND s.sequence = e.sequence)
 )
 SELECT * FROM compared WHERE kind IS NOT NULL LIMIT 10000

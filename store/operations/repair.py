@@ -9,7 +9,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from store.analytics.rollups import forget
 from store.driver import Pool
+from store.feed import number_again
 
 # commands_pkey
 COMMAND = """
@@ -43,31 +45,14 @@ RETURNING id
 SET_NONCE = "UPDATE commands SET nonce = $2 WHERE id = $1 AND NOT rejected AND nonce = '' RETURNING id"
 # commands_pkey. Only where the request has no decision yet: its own row, or the id's acceptance.
 INSERT_COMMAND = """
-INSERT INTO commands (id, order_id, type, nonce, fingerprint, rejected, reply, first_sequence, event_count, txid)
-SELECT $1::text, $2::text, $3, $4::text, $5, $6, $7, $8::integer, $9::smallint,
-       (SELECT txid FROM events WHERE order_id = $2::text AND sequence = $8::integer AND $9::smallint > 0)
+INSERT INTO commands (id, order_id, type, nonce, fingerprint, rejected, reply, first_sequence, event_count)
+SELECT $1::text, $2::text, $3, $4::text, $5, $6, $7, $8::integer, $9::smallint
  WHERE NOT EXISTS (SELECT FROM commands c WHERE c.id = $1::text AND (c.nonce = $4::text OR NOT c.rejected))
     ON CONFLICT DO NOTHING
 RETURNING id
 """
-# commands_decided_at does not help: the row is found by the order's few commands. A sequential scan, once a repair.
-PLACE_IN_FEED = """
-SELECT txid
-  FROM commands
- WHERE order_id = $1
-   AND NOT rejected
-   AND $2 >= first_sequence
-   AND $2 < first_sequence + event_count
-   AND txid IS NOT NULL
-"""
-SET_PLACE_IN_FEED = """
-UPDATE events
-   SET txid = $3::text::xid8
- WHERE order_id = $1
-   AND sequence = $2
-   AND txid <> $3::text::xid8
-RETURNING sequence
-"""
+# events_pkey
+MERCHANT = "SELECT merchant_id FROM events WHERE order_id = $1 LIMIT 1"
 # webhook_logs_pkey
 DELIVERY = "SELECT id, endpoint_id, event_id, order_id, sequence, status, body, nudges FROM webhook_logs WHERE id = $1"
 TRY_NOW = """
@@ -188,13 +173,14 @@ class Repairs:
         values = (getattr(row, name) for name in row.__slots__)
         return await self.pool.fetchval(INSERT_COMMAND, *values) is not None
 
-    async def place_in_feed(self, order_id: str, sequence: int) -> int | None:
-        """The transaction that recorded the event's command; None where the inbox no longer knows."""
-        txid: int | None = await self.pool.fetchval(PLACE_IN_FEED, order_id, sequence)
-        return txid
-
-    async def set_place_in_feed(self, order_id: str, sequence: int, txid: int) -> bool:
-        return await self.pool.fetchval(SET_PLACE_IN_FEED, order_id, sequence, str(txid)) is not None
+    async def number_again(self, order_id: str, from_sequence: int) -> bool:
+        """Move an order's events from this one on to the end of the feed, and have its merchant's analytics counted
+        again: they may have counted these."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            merchant_id = await connection.fetchval(MERCHANT, order_id)
+            moved = await number_again(connection, order_id, from_sequence)
+        await forget(self.pool, merchant_id)
+        return moved > 0
 
     async def delivery(self, log_id: uuid.UUID) -> Delivery | None:
         row = await self.pool.fetchrow(DELIVERY, log_id)

@@ -241,6 +241,12 @@ async def freeze_auditor(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
     return {}
 
 
+async def freeze_jobs(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
+    stack.freeze("jobs-0")
+    await heartbeat_gone(stack, "jobs")
+    return {}
+
+
 async def heartbeat_gone(stack: Stack, role: str) -> None:
     async def gone() -> bool:
         ended = await gateway(stack, "health", "--json")
@@ -260,6 +266,19 @@ class Scenario:
     mended: tuple[str, ...] = ("health",)
 
 
+async def forget_a_transaction(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
+    connection = await asyncpg.connect(stack.database_url, server_settings={"application_name": "a long report"})
+    open_.callback(connection.terminate)
+    await connection.execute("BEGIN")
+    await connection.execute("CREATE TEMPORARY TABLE forgotten (id integer)")
+
+    async def named() -> bool:
+        return "a long report" in (await gateway(stack, "health")).out
+
+    await eventually(named, timeout=60, interval=2.0, what="the transaction is named")
+    return {}
+
+
 SCENARIOS = (
     Scenario("GatewayRoleSilent", freeze_payments, "payments has sent no heartbeat", 1),
     Scenario("GatewayLagOld", freeze_payments, "payments.commands.v1", 1, mended=("topics", "lag", "--max-age", "1s")),
@@ -272,6 +291,8 @@ SCENARIOS = (
     Scenario("GatewayApiSlow", freeze_payments, "payments has sent no heartbeat", 1, mended=("status",)),
     Scenario("GatewayUnknownCommands", freeze("kafka"), "The log does not answer", 1),
     Scenario("GatewayActorSlow", lock_orders, "a long report", 1),
+    Scenario("GatewayTransactionOld", forget_a_transaction, "has left a transaction open", 1),
+    Scenario("GatewayFeedBehind", freeze_jobs, "jobs has sent no heartbeat", 1),
     Scenario("GatewayMoneyAway", reverse_a_refunded_payment, "owes 20000 INR", 1, mended=("owed",)),
     Scenario("GatewayAuditDiffers", lose_a_reply, "has another reply than its events say", 1, mended=("verify",)),
     Scenario("GatewayAuditOld", freeze_auditor, "auditor gives no sign of life", 1),

@@ -256,7 +256,7 @@ async def test_the_feed_is_complete_in_order_and_resumes_anywhere(stranger: Api)
 
     async def all_there() -> list[dict[str, Any]] | None:
         found: list[dict[str, Any]] = (await stranger.get("/events", payment_id=payment["id"])).json()["data"]
-        return found if found[-1]["type"] == "refund.processed" else None
+        return found if found and found[-1]["type"] == "refund.processed" else None
 
     events = await eventually(all_there)
     assert events is not None

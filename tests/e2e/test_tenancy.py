@@ -80,11 +80,12 @@ async def owned(stack: Stack) -> AsyncIterator[Owned]:
         retry = {"filter": {"event": "payment.failed"}}
         job = answered(await owner.client.post("/webhooks/retry", json=retry), 200)
         session = answered(await browser.get("/auth/sessions"), 200)["data"][0]
+        events = await eventually(lambda: _data(owner, "/events"), timeout=30, what="an event in the feed")
         ids = {
             "order_id": payment["order_id"],
             "payment_id": payment["id"],
             "refund_id": refund["id"],
-            "event_id": (await _data(owner, "/events"))[0]["id"],
+            "event_id": events[0]["id"],
             "endpoint_id": endpoint["id"],
             "log_id": deliveries[0]["id"],
             "job_id": job["job_id"],

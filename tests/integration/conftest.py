@@ -13,6 +13,7 @@ from store.analytics.rollups import advance
 from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
 from tests.support.actor import Bench
 from tests.support.asking import Asker, history
+from tests.support.feed import number_everything
 from tests.support.stack import Stack, running_stack
 from topics.delivery import event_webhook_body
 from topics.envelope import decode
@@ -20,6 +21,7 @@ from topics.envelope import decode
 TABLES = (
     "orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_filters",
     "webhook_logs", "webhook_attempts", "promises", "rollups", "rollup_progress",
+    "feed", "feed_state",
 )  # fmt: skip
 
 
@@ -61,6 +63,7 @@ async def audited(recorded: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, A
     """The history, all of it delivered to one endpoint and counted, and a copy of every table."""
     stack, asker = recorded
     await deliver_all(stack, asker)
+    await number_everything(asker.pool)
     while await advance(asker.pool, SEEDED_MERCHANT_ID):
         pass
     for table in TABLES:

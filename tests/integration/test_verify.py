@@ -111,7 +111,7 @@ DAMAGES = [
     Damage("event column", f"UPDATE events SET type = 'x' WHERE sequence = 2 AND order_id = {OF_PAID}", Check.HISTORY,
            "columns are not", False),
     Damage("event merchant", f"UPDATE events SET merchant_id = 'x' WHERE sequence = 1 AND order_id = {OF_PAID}",
-           Check.HISTORY, "columns are not"),
+           Check.HISTORY, "columns are not", False),
     Damage("event never published",
            "INSERT INTO events (order_id, sequence, merchant_id, type, at, payload)"
            " SELECT order_id, 9, merchant_id, type, at, payload FROM events"
@@ -212,12 +212,12 @@ DAMAGES = [
     Damage("promise that was never decided", "INSERT INTO promises (command_id, nonce, resource_id, order_id,"
            " merchant_id, resource, promised_at) VALUES ('cmd_lost', 'n9', 'pay_lost', 'order_lost', 'test_merchant',"
            " '{}', now() - interval '1 hour')", Check.PROMISES, "pay_lost was promised at", kind=Kind.PROMISE),
-    Damage("event before every reader's cursor", "UPDATE events SET txid = '3' WHERE sequence = 2"
+    Damage("event before every reader's cursor", "UPDATE feed SET place = -1 WHERE sequence = 2"
            f" AND order_id = {OF_PAID}", Check.FEED, "before the event before it"),
-    Damage("event hidden from the feed", "UPDATE events SET txid = '999999999' WHERE sequence = 4"
-           f" AND order_id = {OF_PAID}", Check.FEED, "after every event there can be", False),
-    Damage("first event moved in the feed", "UPDATE events SET txid = '3' WHERE sequence = 1"
-           f" AND order_id = {OF_PAID}", Check.FEED, "its command at"),
+    Damage("event hidden from the feed", f"DELETE FROM feed WHERE sequence = 4 AND order_id = {OF_PAID}", Check.FEED,
+           "has no place", False),
+    Damage("event in another merchant's feed", f"UPDATE feed SET merchant_id = 'x' WHERE sequence = 1"
+           f" AND order_id = {OF_PAID}", Check.FEED, "has no place in its merchant's feed"),
     Damage("rollup doubled", f"UPDATE rollups SET count = 2 * count WHERE ctid = {QUARTER}", Check.ROLLUPS,
            "do not follow"),
     Damage("rollup's amount", f"UPDATE rollups SET amount_minor = 7 WHERE ctid = {QUARTER}", Check.ROLLUPS,

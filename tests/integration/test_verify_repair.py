@@ -78,10 +78,10 @@ DAMAGES = [
     Damage("nonce of an acceptance lost", Kind.UNDECIDED, "UPDATE commands SET nonce = '' WHERE id = 'idk_order'",
            "commands"),
     Damage("refusal lost", Kind.UNDECIDED, "DELETE FROM commands WHERE id = 'idk_capture'"),
-    Damage("event moved in the feed", Kind.FEED_ORDER, "UPDATE events SET txid = '3' WHERE sequence = 2"
-           f" AND order_id = {OF_PAID}", "events"),
-    Damage("event hidden from the feed", Kind.FEED_ORDER, "UPDATE events SET txid = '999999999' WHERE sequence = 4"
-           f" AND order_id = {OF_PAID}", "events"),
+    Damage("event moved in the feed", Kind.FEED_ORDER, "UPDATE feed SET place = -1 WHERE sequence = 2"
+           f" AND order_id = {OF_PAID}"),
+    Damage("event hidden from the feed", Kind.FEED_ORDER, "DELETE FROM feed WHERE sequence = 4"
+           f" AND order_id = {OF_PAID}"),
     Damage("delivery lost", Kind.DELIVERY_MISSING, f"DELETE FROM webhook_logs WHERE id = {DELIVERED}"),
     Damage("delivery lost, unsubscribed since", Kind.DELIVERY_MISSING, "WITH lost AS (DELETE FROM webhook_logs"
            f" WHERE id = {DELIVERED}) UPDATE webhooks SET events = '{{refund.failed}}'"
@@ -186,16 +186,18 @@ async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, Ask
     assert [one.refused for one in outcomes] == [True]
 
 
-async def test_a_repair_refuses_where_nothing_says_what_was_right(intact: tuple[Stack, Asker]) -> None:
+async def test_an_event_that_is_moved_in_the_feed_takes_its_successors_along(intact: tuple[Stack, Asker]) -> None:
     stack, asker = intact
-    # Given an event out of order whose command has been pruned,
-    await asker.pool.execute(f"UPDATE events SET txid = '3' WHERE sequence = 2 AND order_id = {OF_PAID}")
-    await asker.pool.execute(f"DELETE FROM commands WHERE order_id = {OF_PAID}")
-    # when it is to be repaired, then it is refused, and the event stays where it is.
+    # Given an event that no reader finds, and later ones of its order that they have,
+    await asker.pool.execute(f"DELETE FROM feed WHERE sequence = 2 AND order_id = {OF_PAID}")
+    end = await asker.pool.fetchval("SELECT last_place FROM feed_state")
+    # when it is repaired, then both are at the end, in sequence: readers that passed get all of it.
     outcomes = await mend(stack, await found(stack), Kind.FEED_ORDER, apply=True)
-    assert [one.refused for one in outcomes] == [True]
-    assert "nothing says where it belongs" in outcomes[0].says
-    assert await asker.pool.fetchval(f"SELECT txid FROM events WHERE sequence = 2 AND order_id = {OF_PAID}") == 3
+    assert [one.done for one in outcomes] == [True]
+    places = await asker.pool.fetch(
+        f"SELECT sequence FROM feed WHERE order_id = {OF_PAID} AND place > $1 ORDER BY place", end
+    )
+    assert [row["sequence"] for row in places] == [2, 3, 4]
 
 
 async def test_events_that_never_reached_the_topic_are_published_in_sequence(intact: tuple[Stack, Asker]) -> None:
@@ -260,7 +262,7 @@ async def publish(asker: Asker, order_id: str, payload: str) -> None:
 
 async def differing_rows(asker: Asker, table: str) -> int:
     """Rows that are not as they were kept. A row that was made anew has the time of its making."""
-    columns = "id, order_id, type, nonce, fingerprint, rejected, reply, first_sequence, event_count, txid"
+    columns = "id, order_id, type, nonce, fingerprint, rejected, reply, first_sequence, event_count"
     wanted = columns if table == "commands" else "*"
     return int(
         await asker.pool.fetchval(

@@ -80,11 +80,12 @@ async def client(stack: Stack) -> Any:
         key = (await merchant.client.post("/merchants/me/keys", json={"name": "spare"})).json()
         session = requests.Session()
         session.trust_env = False
+        events = await eventually(lambda: _events(merchant), timeout=30, what="an event in the feed")
         known = {
             "order_id": payment["order_id"],
             "payment_id": payment["id"],
             "refund_id": refund["id"],
-            "event_id": (await merchant.get("/events"))["data"][0]["id"],
+            "event_id": events[0]["id"],
             "endpoint_id": endpoint["id"],
             "log_id": await _log_id(merchant),
             "key_id": key["id"],
@@ -99,6 +100,11 @@ async def _log_id(merchant: SignedUp) -> str:
         return found[0]["id"] if found else None
 
     return str(await eventually(logged, timeout=20, what="a delivery in the log"))
+
+
+async def _events(merchant: SignedUp) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await merchant.get("/events"))["data"]
+    return found
 
 
 def documented(_context: Any, response: Response, case: Case) -> None:

@@ -79,13 +79,13 @@ def test_the_file_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_the_format_of_the_file_stays() -> None:
     found = orjson.loads(encoded(Anchor("7f9c", "2030-01-31T12:00:00+00:00", 815, (KNOWN,), (KNOWN,))))
-    assert (found["format"], found["version"], found["hash"]) == ("gateway-anchor", 1, "blake2b-256")
+    assert (found["format"], found["version"], found["hash"]) == ("gateway-anchor", 2, "blake2b-256")
     assert found["topic"]["partitions"][0]["head"] == KNOWN.head
     assert KNOWN.head == "846ffa3cc0aa89bf679dc515326f3334b3eb00345d3a7865fbdc2f9938b10400"
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b'{"format":"gateway-anchor","version":2,"hash":"blake2b-256"}']
+    "content", [b"", b"{}", b"[]", b'{"format":"gateway-anchor","version":1,"hash":"blake2b-256"}']
 )
 def test_a_file_that_is_not_an_anchor_is_refused_with_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "anchor.json"

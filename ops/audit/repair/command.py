@@ -127,6 +127,8 @@ async def _plans(
     feed = FeedRepairs(settings, rows, producer)
     if kind is Kind.UNPUBLISHED:
         return await feed.unpublished(findings)
+    if kind is Kind.FEED_ORDER:
+        return await feed.places(findings)
     inbox, deliveries = InboxRepairs(settings, rows, producer, force=force), DeliveryRepairs(rows)
     plans: dict[Kind, Plan] = {
         Kind.REPLY: inbox.reply,
@@ -134,7 +136,6 @@ async def _plans(
         Kind.CLOCK: inbox.clock,
         Kind.UNDECIDED: inbox.undecided,
         Kind.PROMISE: inbox.promise,
-        Kind.FEED_ORDER: feed.place,
         Kind.DELIVERY_MISSING: deliveries.missing,
         Kind.DELIVERY_UNTRIED: deliveries.untried,
         Kind.DELIVERY_UNATTEMPTED: deliveries.unattempted,

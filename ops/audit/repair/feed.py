@@ -1,6 +1,6 @@
 """Repairs of the events' way to their readers: places in the feed, and records that never reached the topic.
 
-feed_order     back to the transaction of its command, where the inbox still knows it
+feed_order     to the end of the feed, with the events of its order that follow it
 unpublished    the stored bytes, in sequence, behind everything of its order that is on the topic
 """
 
@@ -28,16 +28,19 @@ class FeedRepairs:
         self._rows = rows
         self._producer = producer
 
-    async def place(self, finding: Finding) -> Planned:
-        """`finding.subject`: an event's id."""
-        order_id, sequence = _place_of(finding.subject)
-        txid = await self._rows.place_in_feed(order_id, sequence)
-        if txid is None:
-            return Refusal(finding.subject, "the inbox no longer has its command, so nothing says where it belongs")
+    async def places(self, findings: Sequence[Finding]) -> list[Planned]:
+        """`finding.subject`: an event's id. An order's events move together, in sequence."""
+        firsts: dict[str, int] = {}
+        for finding in findings:
+            order_id, sequence = _place_of(finding.subject)
+            firsts[order_id] = min(sequence, firsts.get(order_id, sequence))
+        return [self._moved(order_id, sequence) for order_id, sequence in sorted(firsts.items())]
+
+    def _moved(self, order_id: str, sequence: int) -> Step:
         return Step(
-            finding.subject,
-            f"goes back to transaction {txid}, which recorded it; readers that passed meanwhile should read from there",
-            lambda: self._rows.set_place_in_feed(order_id, sequence, txid),
+            order_id,
+            f"puts its events from {sequence} on at the end of the feed, where readers find them (perhaps again)",
+            lambda: self._rows.number_again(order_id, sequence),
         )
 
     async def unpublished(self, findings: Sequence[Finding]) -> list[Planned]:

@@ -29,7 +29,7 @@ from ops.audit.verify.findings import Check, Finding
 from ops.console.errors import GatewayError
 from topics.catalogue import EVENTS
 
-FORMAT, VERSION = "gateway-anchor", 1
+FORMAT, VERSION = "gateway-anchor", 2
 HASH = "blake2b-256"
 MARKS_MAX = 64
 """Heads kept along a chain: a change is narrowed down to 1/32 of the history or less, the file stays below 200 kB."""
@@ -56,11 +56,11 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The whole file. `below_txid`: the table's chains hold the events of transactions below it."""
+    """The whole file. `up_to_place`: the table's chains hold the events up to this place of the feed."""
 
     deployment: str
     made_at: str
-    below_txid: int
+    up_to_place: int
     topic: tuple[Heads, ...]
     table: tuple[Heads, ...]
 
@@ -160,18 +160,18 @@ class TableChains:
 
     def __init__(self, partitions: int, against: Anchor | None) -> None:
         self._partitions = partitions
-        self._below = against.below_txid if against is not None else 0
+        self._up_to = against.up_to_place if against is not None else 0
         self._then = _chains(partitions, against.table if against is not None else None)
         self._now = _chains(partitions, None)
 
     def add(self, rows: Sequence[Any]) -> None:
-        """(order id, sequence, txid, payload) of each event, in the order of order id and sequence."""
-        for order_id, sequence, txid, payload in rows:
+        """(order id, sequence, place, payload) of each event, in the order of order id and sequence."""
+        for order_id, sequence, place, payload in rows:
             key = order_id.encode()
-            record = b"%b %d %d %d %b" % (key, sequence, txid, len(payload), payload)
+            record = b"%b %d %d %d %b" % (key, sequence, place, len(payload), payload)
             partition = zlib.crc32(key) % self._partitions
             self._now[partition].add(record)
-            if txid < self._below:
+            if place <= self._up_to:
                 self._then[partition].add(record)
 
     @property
@@ -253,7 +253,7 @@ def encoded(anchor: Anchor) -> bytes:
             "made_at": anchor.made_at,
             "topic": {"name": EVENTS, "partitions": [_shape(number, one) for number, one in enumerate(anchor.topic)]},
             "table": {
-                "below_txid": anchor.below_txid,
+                "up_to_place": anchor.up_to_place,
                 "partitions": [_shape(number, one) for number, one in enumerate(anchor.table)],
             },
         },
@@ -270,7 +270,7 @@ def decoded(content: bytes) -> Anchor:
     topic, table = (tuple(map(_heads, found[side]["partitions"])) for side in ("topic", "table"))
     if len(topic) != len(table):
         raise ValueError("topic and table have different numbers of partitions")
-    return Anchor(str(found["deployment"]), found["made_at"], int(found["table"]["below_txid"]), topic, table)
+    return Anchor(str(found["deployment"]), found["made_at"], int(found["table"]["up_to_place"]), topic, table)
 
 
 def _shape(partition: int, heads: Heads) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from domain.ids import event_id
 from ops.audit.verify.anchor import Anchor, TableChains
 from ops.audit.verify.asked import asked_look
 from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
@@ -32,7 +33,16 @@ from ops.audit.verify.topic import TopicReport, closer_look, first_look
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
 from store.driver import Connection
-from store.operations.audit import Beside, Snapshot, Which, chained_events, connect, deployment_id, joined
+from store.operations.audit import (
+    Beside,
+    Snapshot,
+    Which,
+    chained_events,
+    connect,
+    deployment_id,
+    joined,
+    unplaced_events,
+)
 from store.operations.audit_derived import Analytics, Deliveries, DeliveryBounds
 
 GRACE_SECONDS = 30.0
@@ -43,6 +53,7 @@ NUDGES_MAX = 4
 """The upkeep puts a due delivery on the log again every 30 s; by then it has been due, in vain, for two minutes."""
 CLOCK_SECONDS = 60.0
 """Clocks that keep time differ by milliseconds, and the snapshot is a moment old."""
+FEED_AGAIN_SECONDS = 0.25
 SLICED_FROM_ORDERS = 20_000
 """Fewer are one slice: opening another costs more than it brings."""
 SLICE_ENDS = (0.35, 0.55, 0.7, 0.8, 0.88, 0.95)
@@ -179,6 +190,7 @@ class _Audit:
     counted: Counted = field(default_factory=dict)
     """What the events add up to, and `stored` what the analytics hold."""
     stored: Counted = field(default_factory=dict)
+    unplaced: list[tuple[str, int]] = field(default_factory=list)
     topic: TopicReport = field(default_factory=TopicReport)
     table_chains: TableChains | None = None
 
@@ -197,6 +209,7 @@ class _Audit:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
         await self._compare_sums()
+        await self._compare_feed()
         self._compare_chains()
         return self.report
 
@@ -208,7 +221,7 @@ class _Audit:
         return Anchor(
             deployment=await deployment_id(connection),
             made_at=snapshot.taken_at.isoformat(),
-            below_txid=snapshot.xmin,
+            up_to_place=snapshot.last_place,
             topic=self.topic.chains.heads,
             table=self.table_chains.heads,
         )
@@ -244,10 +257,26 @@ class _Audit:
     async def _beside(self, look: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.second, look, *arguments)
 
+    async def _compare_feed(self) -> None:
+        """The feeder numbers an event once it is on the log: what was under way has its place a moment later."""
+        if not self.unplaced:
+            return
+        ends_at = time.monotonic() + self.settle_seconds
+        connection = await connect(self.job.settings.database_url.get_secret_value())
+        try:
+            while left := await unplaced_events(connection, self.unplaced):
+                if time.monotonic() > ends_at:
+                    break
+                await asyncio.sleep(FEED_AGAIN_SECONDS)
+        finally:
+            await connection.close()
+        self.report.add(Finding(Check.FEED, event_id(*one), "has no place in its merchant's feed") for one in left)
+
     def _take(self, done: Sliced) -> None:
         self.report.merge(done.report)
         add(self.sums, done.sums)
         merged(self.counted, done.counted.items())
+        self.unplaced += done.unplaced
 
     # PostgreSQL, over sessions of its own
 
@@ -310,7 +339,7 @@ class _Audit:
         settings, snapshot = self.job.settings, self.job.snapshot
         self.table_chains = TableChains(settings.topic_partitions, anchoring.against)
         async with joined(settings.database_url.get_secret_value(), snapshot.name) as connection:
-            async for rows in chained_events(connection, snapshot.xmin):
+            async for rows in chained_events(connection, snapshot.last_place):
                 self.table_chains.add(rows)
 
     def _compare_clocks(self) -> None:

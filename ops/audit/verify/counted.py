@@ -19,8 +19,8 @@ from typing import Any
 from xxhash import xxh3_128_intdigest
 
 Json = dict[str, Any]
-Place = tuple[int, str, int]
-"""(txid, order id, sequence): the order of the feed."""
+Place = int
+"""In the feed."""
 Counted = dict[str, int]
 
 COUNTED = frozenset(
@@ -33,7 +33,7 @@ COUNTED = frozenset(
 WEIGHTS_MAX = 50_000
 """Cells whose weights are remembered; more are computed again."""
 LOW = (1 << 64) - 1
-BEFORE_ALL: Place = (-1, "", 0)
+BEFORE_ALL: Place = 0
 LATENCY_MAX = 208
 """The last bucket: 2^26 ms; there are eight for each doubling."""
 

@@ -1,0 +1,203 @@
+"""Gives each event of the log its place in its merchant's feed: one feeder at work, in one transaction a portion.
+
+    events topic from the stored positions ─► in `events`? ─► feed: the next places; positions move     one transaction
+
+The positions are in the database, beside the places: whatever becomes of either, both are of the same moment. An event
+is committed before it is on the log, so one that the table lacks means that the database is behind the log. It gets no
+place; what is numbered from then on belongs to another epoch, and `gateway recover` goes back to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter
+
+from agents.role import Context
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.driver import Connection, connect
+from store.errors import DatabaseError
+from store.feed import (
+    FEEDER_LOCK,
+    Stretch,
+    begin_epoch,
+    lock_feed,
+    move,
+    number,
+    read_positions,
+    reads_since,
+    take_turn,
+)
+from store.log_tail import event_digests
+from topics.catalogue import EVENTS
+from topics.identity import event_identity
+
+log = get_logger("feeder")
+
+PORTION = 2_000
+EVERY_SECONDS = 0.03
+"""Between two transactions: under load a hundred events share one, and a live feed waits no longer than this."""
+AGAIN_SECONDS = 1.0
+"""After a failure, and while another feeder is at work."""
+CONNECT_SECONDS = 5.0
+QUERY_SECONDS = 20.0
+NUMBERED = Counter("gateway_feed_events", "Events that got their place in the feed")
+UNKNOWN = Counter("gateway_feed_unknown_events", "Events on the log that the table lacks")
+
+
+class Feeder:
+    """One worker. Several may run: one of them is at work."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def run(self) -> None:
+        stopping = self._context.stopping
+        while not stopping.is_set():
+            try:
+                async with feeding(self._context.settings) as session:
+                    while session is not None and not stopping.is_set():
+                        await session.turn()
+                        await asyncio.sleep(EVERY_SECONDS)
+            except (KafkaError, DatabaseError, OSError) as error:
+                log.warning("feeder_interrupted", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), AGAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def feeding(settings: Settings) -> Any:
+    """A Session that has begun; None where another feeder is at work. Raises KafkaError, DatabaseError, OSError."""
+    dsn = settings.database_url.get_secret_value()
+    connection = await connect(
+        dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS, server_settings={"application_name": "feeder"}
+    )
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        if not await take_turn(connection, FEEDER_LOCK):
+            yield None
+            return
+        await consumer.start()
+        session = Session(settings, connection, consumer)
+        await session.begin()
+        yield session
+    finally:
+        await consumer.stop()
+        connection.terminate()
+
+
+class RewoundError(OSError):
+    """Somebody moved the stored positions (`gateway recover`): the log is read again from there."""
+
+
+class Session:
+    """One connection to the log and one to the database, from the stored positions on."""
+
+    def __init__(self, settings: Settings, connection: Connection, consumer: AIOKafkaConsumer) -> None:
+        self._connection = connection
+        self._consumer = consumer
+        self._places = [TopicPartition(EVENTS, number) for number in range(settings.topic_partitions)]
+        self._stored: dict[int, int] = {}
+        """The positions as this session left them."""
+
+    async def begin(self) -> None:
+        """Go to the stored positions. Where the log has what the table lacks, another epoch begins before any place is
+        given."""
+        self._consumer.assign(self._places)
+        firsts = await self._firsts()
+        ends = await self._consumer.end_offsets(self._places)
+        self._seek(firsts)
+        if await self._is_behind(ends):
+            epoch = await begin_epoch(self._connection)
+            log.critical("database_behind_log", mend="run `gateway recover`", new_epoch=epoch)
+        self._seek(firsts)
+
+    async def turn(self, wait_ms: int = 250) -> int:
+        """Number the next portion; how many records it was."""
+        taken = await self._consumer.getmany(timeout_ms=wait_ms, max_records=PORTION)
+        messages = [message for portion in taken.values() for message in portion]
+        if not messages:
+            await self._check_positions()
+            return 0
+        found = {place: _identities(portion) for place, portion in taken.items() if portion}
+        async with self._connection.transaction():
+            await lock_feed(self._connection)
+            await self._check_positions()
+            numbered = await number(self._connection, [one for identities in found.values() for one in identities])
+            stretches = [
+                Stretch(
+                    partition=place.partition,
+                    first=taken[place][0].offset,
+                    end=taken[place][-1].offset + 1,
+                    known=numbered.unknown.isdisjoint(identities),
+                )
+                for place, identities in found.items()
+            ]
+            await move(self._connection, stretches)
+        self._stored |= {one.partition: one.end for one in stretches}
+        NUMBERED.inc(numbered.fresh)
+        if numbered.unknown:
+            UNKNOWN.inc(len(numbered.unknown))
+            log.error("events_unknown", events=len(numbered.unknown))
+        return len(messages)
+
+    async def _check_positions(self) -> None:
+        if await read_positions(self._connection) != self._stored:
+            raise RewoundError("the positions of the feed were moved")
+
+    async def _firsts(self) -> dict[TopicPartition, int]:
+        """Where to begin: at the stored position, else at an instant or at the first record."""
+        stored = self._stored = await read_positions(self._connection)
+        since = await reads_since(self._connection)
+        lowest = await self._consumer.beginning_offsets(self._places)
+        ends = await self._consumer.end_offsets(self._places)
+        by_time = await self._offsets_at(since) if since is not None else {}
+        firsts = {}
+        for place in self._places:
+            first = stored.get(place.partition, by_time.get(place, lowest[place]))
+            if first > ends[place]:
+                # The log has lost its end. What is written there now has offsets that were read before.
+                log.error("log_shorter_than_numbered", partition=place.partition, numbered=first, end=ends[place])
+                first = lowest[place]
+            firsts[place] = max(first, lowest[place])
+        return firsts
+
+    async def _offsets_at(self, since: datetime) -> dict[TopicPartition, int]:
+        wanted = dict.fromkeys(self._places, int(since.timestamp() * 1_000))
+        found = await self._consumer.offsets_for_times(wanted)
+        return {place: at.offset for place, at in found.items() if at is not None}
+
+    def _seek(self, firsts: Mapping[TopicPartition, int]) -> None:
+        for place, first in firsts.items():
+            self._consumer.seek(place, first)
+
+    async def _is_behind(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether the log has an event that the table lacks, up to the ends it has now."""
+        pending = await self._pending(self._places, ends)
+        while pending:
+            taken = await self._consumer.getmany(*pending, timeout_ms=500, max_records=PORTION)
+            identities = {identity for portion in taken.values() for identity in _identities(portion)}
+            known = await event_digests(self._connection, sorted(identities))
+            if len(known) < len(identities):
+                return True
+            pending = await self._pending(pending, ends)
+        return False
+
+    async def _pending(
+        self, places: Iterable[TopicPartition], ends: Mapping[TopicPartition, int]
+    ) -> list[TopicPartition]:
+        return [place for place in places if await self._consumer.position(place) < ends[place]]
+
+
+def _identities(messages: Iterable[Any]) -> list[tuple[str, int]]:
+    """(order id, sequence) of each event; a record that is not one has no place."""
+    return [identity for message in messages if (identity := event_identity(message.value)) is not None]
