@@ -143,6 +143,11 @@ def _events_of(view: View, command: Row) -> list[str]:
 DECIDED = ("id", "nonce", "fingerprint", "rejected", "reply")
 
 
+@reads(actor.STILL_THERE)
+def still_there(view: View, command_id: str, nonce: str) -> Rows:
+    return [{"exists": (command_id, nonce) in view["commands"]}]
+
+
 @reads(commands.FIND)
 def find_decided(view: View, command_ids: list[str], nonces: list[str]) -> Rows:
     return [_only(row, DECIDED) for row in _decided(view, command_ids, nonces)]

@@ -27,7 +27,7 @@ from domain.refund import Refund
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.driver import Connection, connect
-from store.errors import DatabaseAwayError, DuplicateError, RolledBackError, ValueRefusedError
+from store.errors import DatabaseAwayError, DatabaseError, DuplicateError, RolledBackError, ValueRefusedError
 from store.rows import (
     INSTRUMENT_COPIES,
     ORDER_COLUMNS,
@@ -57,6 +57,10 @@ IDENTITY_CONSTRAINTS = frozenset({"commands_pkey", "commands_accepted", "events_
 
 class ConflictError(Exception):
     """A request, an acceptance or a sequence of this batch is recorded already: a redelivery, or another live owner."""
+
+
+class BehindError(DatabaseError):
+    """The database no longer has what it had confirmed: another one, that had not received it, took its place."""
 
 
 class UnwritableError(Exception):
@@ -204,6 +208,8 @@ SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply, c.decided_
            AND accepted.nonce <> '') AS c
 """
 
+# commands_pkey
+STILL_THERE = "SELECT EXISTS (SELECT FROM commands WHERE id = $1 AND nonce = $2)"
 # orders_pkey, payments_order_id, refunds_order_id
 LOAD_ORDERS = "SELECT * FROM orders WHERE id = ANY($1::text[])"
 LOAD_PAYMENTS = "SELECT * FROM payments WHERE order_id = ANY($1::text[]) ORDER BY created_at, id"
@@ -213,10 +219,23 @@ LOAD_REFUNDS = "SELECT * FROM refunds WHERE order_id = ANY($1::text[]) ORDER BY 
 class ActorStore:
     """The actor's connection. Every call retries while the database is away, up to UNAVAILABLE_SECONDS."""
 
-    def __init__(self, settings: Settings, connect: Connect = connect) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connect: Connect = connect,
+        *,
+        guard: Callable[[], Awaitable[None]] | None = None,
+        on_lost: Callable[[], None] | None = None,
+    ) -> None:
+        """`guard` is awaited before a new connection is used, and raises BehindError where it must not be. `on_lost` is
+        called whenever a connection has ended."""
         self._dsn = settings.database_url.get_secret_value()
         self._connect = connect
+        self._guard = guard
+        self._on_lost = on_lost
         self._connection: Connection | None = None
+        self._confirmed: tuple[str, str] | None = None
+        """Request (command id, nonce) of the last batch that is known to be committed."""
 
     async def start(self) -> None:
         await self._retried(lambda connection: connection.execute("SELECT 1"))
@@ -265,7 +284,7 @@ class ActorStore:
     async def write(self, batch: Batch) -> None:
         """Record the batch in one transaction.
 
-        Raises ConflictError, UnwritableError, SchemaError; DatabaseAwayError after UNAVAILABLE_SECONDS.
+        Raises ConflictError, UnwritableError, SchemaError, BehindError; DatabaseAwayError after UNAVAILABLE_SECONDS.
         """
         rows = _rows_of(batch)
         statement = write_statement(tuple(rows)) if rows else ""
@@ -283,6 +302,8 @@ class ActorStore:
                     await connection.execute(statement, *arguments)
 
         await self._retried(write)
+        if batch.commands:
+            self._confirmed = (batch.commands[-1].id, batch.commands[-1].nonce)
 
     async def _retried(self, call: Callable[[Connection], Awaitable[Result]]) -> Result:
         clock = asyncio.get_running_loop()
@@ -290,6 +311,9 @@ class ActorStore:
         while True:
             try:
                 return await call(await self._connected())
+            except BehindError:
+                await self.stop()
+                raise
             except ValueRefusedError as error:
                 if isinstance(error, DuplicateError) and error.constraint in IDENTITY_CONSTRAINTS:
                     raise ConflictError(str(error)) from error
@@ -312,7 +336,18 @@ class ActorStore:
                 command_timeout=STATEMENT_TIMEOUT_SECONDS,
                 server_settings={"application_name": "payment-actor", "jit": "off", "enable_seqscan": "off"},
             )
+            if self._on_lost is not None:
+                on_lost = self._on_lost
+                self._connection.add_termination_listener(lambda _: on_lost())
+            await self._check_confirmed(self._connection)
+            if self._guard is not None:
+                await self._guard()
         return self._connection
+
+    async def _check_confirmed(self, connection: Connection) -> None:
+        """A promoted replica may lack the last commits, and the log, with which the guard compares, may as well."""
+        if self._confirmed is not None and not await connection.fetchval(STILL_THERE, *self._confirmed):
+            raise BehindError(f"command {self._confirmed[0]} was committed, and is not there any more")
 
 
 _command_values = attrgetter(*_COLUMNS["commands"])

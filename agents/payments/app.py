@@ -19,8 +19,10 @@ from redis.exceptions import RedisError
 
 from agents.payments.actor import PaymentActor
 from agents.payments.batches import CRASH_GRACE_SECONDS, Batches
+from agents.payments.fence import Fence
 from agents.payments.transport import EagerTransport
 from agents.quarantine import Quarantine
+from runtime.fencing import is_fenced
 from runtime.logs import get_logger
 from runtime.progress import FACT, Progress, is_stalled
 from runtime.settings import Settings
@@ -82,7 +84,7 @@ class PaymentAgents:
     def __init__(self, settings: Settings, worker: Worker, datadir: Path) -> None:
         self._settings = settings
         self._worker = worker
-        self._store = ActorStore(settings)
+        self._store = ActorStore(settings, guard=self._guard, on_lost=self._database_lost)
         self._producer = LogProducer(settings.kafka_bootstrap_servers)
         self._redis = make_redis(settings)
         self.actor = PaymentActor(
@@ -90,6 +92,7 @@ class PaymentAgents:
         )
         self._quarantine = Quarantine(settings, self._redis, group=GROUP, worker=worker.name)
         self._batches = Batches(self.actor, exit_after, self._quarantine)
+        self._fence = Fence(settings, self._open)
         self.app = make_app(settings, worker, datadir)
         self._progress = Progress()
         self._ready = False
@@ -98,15 +101,17 @@ class PaymentAgents:
         self._register()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """For the internal port. Without partitions, however few, nothing would be decided: that is not ready."""
+        """For the internal port. Without partitions that are open, nothing would be decided: that is not ready."""
         facts = self._facts()
-        well = not self.actor.stuck(STUCK_SECONDS) and not is_stalled(facts)
-        return self._ready and self._assigned and well, facts
+        well = not (self.actor.stuck(STUCK_SECONDS) or is_stalled(facts) or is_fenced(facts))
+        return self._ready and self._assigned and self._fence.is_checked and well, facts
 
     def _facts(self) -> dict[str, Any]:
         lag, decided = self._lag(), self.actor.decided
         stalled_seconds = self._progress.stalled_seconds(position=decided, lag=lag)
-        return {"decided": decided, "lag": lag, FACT: stalled_seconds, "ready": self._ready}
+        return {
+            "decided": decided, "lag": lag, FACT: stalled_seconds, "ready": self._ready, **self._fence.facts(),
+        }  # fmt: skip
 
     def _lag(self) -> int:
         """Records of the assigned partitions that were not read yet, as far as is known without asking."""
@@ -159,11 +164,32 @@ class PaymentAgents:
         log.info("actor_ready")
 
     async def _on_assigned(self, _app: faust.App, assigned: Any, **_more: Any) -> None:
+        partitions = sorted(place.partition for place in assigned if place.topic == COMMANDS)
         self.actor.forget()
+        self._fence.assigned(partitions)
         self._assigned = True
-        log.info("partitions_assigned", partitions=sorted(partition.partition for partition in assigned))
+        log.info("partitions_assigned", partitions=partitions)
+
+    async def _guard(self) -> None:
+        """A batch goes on over a new connection only if that leads to a database with everything on the log."""
+        await self._fence.check(self._opened())
+
+    def _database_lost(self) -> None:
+        """Without a batch nobody would connect again, and nobody would see what the database is now."""
+        self._fence.look_again(self._opened(), lambda: exit_after(0.0, "PostgreSQL is behind the log"))
+
+    def _opened(self) -> frozenset[int]:
+        consumer: Any = self.app.consumer
+        return frozenset(consumer.open_partitions)
+
+    def _open(self, partition: int) -> None:
+        consumer: Any = self.app.consumer
+        consumer.open_partitions.add(partition)
 
     async def _on_revoked(self, _app: faust.App, revoked: Any, **_more: Any) -> None:
+        consumer: Any = self.app.consumer
+        consumer.open_partitions.clear()
+        self._fence.revoked()
         log.info("partitions_revoked", partitions=sorted(partition.partition for partition in revoked))
 
     async def _on_shutdown(self, _app: faust.App, **_more: Any) -> None:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from api.process.recent import Recent
 from runtime.clock import now
+from runtime.fencing import is_fenced
 from runtime.progress import is_stalled
 from store.driver import Pool
 from store.errors import DatabaseError
@@ -52,13 +53,16 @@ class Condition:
         }
 
     async def _worker(self) -> str:
-        """`running` with a payment actor, `stalled` where one does nothing, `stopped` without; else `unknown`."""
+        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `stalled` where one does nothing,
+        `stopped` without; else `unknown`."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 workers = await alive(self._redis)
         except (RedisError, OSError):
             return "unknown"
         actors = workers.get("payments") or {}
+        if any(is_fenced(facts) for facts in actors.values()):
+            return "fenced"
         if any(is_stalled(facts) for facts in actors.values()):
             return "stalled"
         return "running" if actors else "stopped"

@@ -28,6 +28,7 @@ from ops.health.feed import forgotten_transactions
 from ops.health.heartbeats import expected_roles, silent_roles
 from ops.log.lag import GroupLag, group_lags
 from runtime.clock import now
+from runtime.fencing import COMMAND, FENCED, FENCED_BY, is_fenced
 from runtime.progress import FACT, is_stalled
 from runtime.settings import Settings
 from store.connections import make_pool
@@ -116,6 +117,7 @@ async def look(settings: Settings) -> Report:
         for worker, facts in members.items()
         if is_stalled(facts)
     ]
+    problems += _fenced(beating)
     if api.get("status") != "healthy":
         problems.append(f"the API is {api.get('status', 'away')}: {api}")
     return Report(
@@ -183,6 +185,16 @@ async def _audits(settings: Settings) -> dict[str, Any]:
         for scope, past in found.items()
         if past is not None
     }
+
+
+def _fenced(workers: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    return [
+        f"{worker} decides nothing on partitions {facts[FENCED]}: PostgreSQL is behind the log, which has "
+        f"{facts[FENCED_BY]}; run `{COMMAND}`"
+        for members in workers.values()
+        for worker, facts in sorted(members.items())
+        if is_fenced(facts)
+    ]
 
 
 def _differing(audit: dict[str, Any]) -> list[str]:

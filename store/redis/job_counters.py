@@ -18,6 +18,7 @@ from typing import Any
 import redis.asyncio as redis
 from redis.exceptions import NoScriptError
 
+from runtime.fencing import is_fenced
 from runtime.progress import is_stalled
 from runtime.settings import Settings
 from store.redis.heartbeats import alive
@@ -121,9 +122,10 @@ async def _counters(client: redis.Redis, key: str) -> dict[str, int]:
 
 
 def worker_status(workers: Mapping[str, Mapping[str, Any]]) -> str:
-    """`stopped` without a payment actor, `degraded` without one of its helpers or where one makes no progress."""
+    """`stopped` without a payment actor; `degraded` without one of its helpers, or where one makes no progress or is
+    fenced."""
     if not workers.get("payments"):
         return "stopped"
     needed = [workers.get(role) or {} for role in ("payments", "processor", "jobs")]
-    stalled = any(is_stalled(facts) for members in needed for facts in members.values())
+    stalled = any(is_stalled(facts) or is_fenced(facts) for members in needed for facts in members.values())
     return "running" if all(needed) and not stalled else "degraded"

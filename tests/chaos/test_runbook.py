@@ -20,6 +20,7 @@ from ops.stack.environment import REPOSITORY
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
 from tests.support.command import Ended, gateway
+from tests.support.copies import copy_database, restore_database
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
 from tests.support.signed_up import SignedUp, signed_up
@@ -266,6 +267,20 @@ class Scenario:
     mended: tuple[str, ...] = ("health",)
 
 
+async def throw_the_database_back(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
+    """A copy of the database in its place, from before a payment."""
+    merchant = await open_.enter_async_context(signed_up(stack))
+    copy = await copy_database(stack)
+    await eventually(merchant.pay, timeout=60, what="a payment after the copy was made")
+    await restore_database(stack, copy)
+
+    async def fenced() -> bool:
+        return "decides nothing" in (await gateway(stack, "health")).out
+
+    await eventually(fenced, timeout=60, interval=1.0, what="the fence is closed")
+    return {}
+
+
 async def forget_a_transaction(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
     connection = await asyncpg.connect(stack.database_url, server_settings={"application_name": "a long report"})
     open_.callback(connection.terminate)
@@ -280,6 +295,7 @@ async def forget_a_transaction(stack: Stack, open_: AsyncExitStack) -> dict[str,
 
 
 SCENARIOS = (
+    Scenario("GatewayFenced", throw_the_database_back, "run `gateway recover`", 1),
     Scenario("GatewayRoleSilent", freeze_payments, "payments has sent no heartbeat", 1),
     Scenario("GatewayLagOld", freeze_payments, "payments.commands.v1", 1, mended=("topics", "lag", "--max-age", "1s")),
     Scenario("GatewayPartDown", freeze("redis"), "Redis does not answer", 1),

@@ -1,0 +1,175 @@
+"""The fence: a partition is decided only while PostgreSQL has every event that the log has of it.
+
+    assigned ─► end of the events topic ─► each event in `events`, with the same bytes?  ─► yes: open
+                                                                                        └► no:  closed, looked at again
+
+An event is committed before it is published, so a log that is ahead of the table means that the database is another
+one: a restored backup, or a promoted replica that had not received the last commits. To decide on it would charge
+twice and give ids away a second time. Nothing of a closed partition is read; `gateway recover` brings the table up to
+the log, and the partition opens by itself. A table that is ahead of the log is mended by the redelivered command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
+
+from domain.ids import event_id
+from runtime.fencing import COMMAND, FENCED, FENCED_BY
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.actor import BehindError
+from store.driver import Connection, connect
+from store.errors import DatabaseAwayError, DatabaseError
+from store.feed import known_positions
+from store.log_tail import event_digests, is_recovering
+from topics.catalogue import EVENTS
+from topics.identity import event_identity
+from topics.reader import LOOK_UP_HOLD_MS, Start, log_reader
+
+log = get_logger("fence")
+
+TAIL_RECORDS = 5_000
+"""Of each partition, at most: what the feeder has passed was in the table, and it is a moment behind the log.
+Where it was away, this covers the repeats that a crash leaves there: those of the commands of the last second."""
+AGAIN_SECONDS = 2.0
+CONNECT_SECONDS = 5.0
+QUERY_SECONDS = 20.0
+FENCED_PARTITIONS = Gauge("gateway_fenced_partitions", "Partitions on which nothing is decided: PostgreSQL is behind")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An event that the log has and the table has not, or has with other bytes."""
+
+    partition: int
+    event_id: str
+
+
+class RecoveringError(DatabaseAwayError):
+    """A `gateway recover --apply` is at work: what the table has is about to change."""
+
+
+async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int, Gap]:
+    """Partition -> its first such event near the end of the log; partitions without one are left out.
+
+    Raises RecoveringError; KafkaError, DatabaseError or OSError where a part does not answer.
+    """
+    dsn = settings.database_url.get_secret_value()
+    connection = await connect(dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS)
+    try:
+        if await is_recovering(connection):
+            raise RecoveringError("`gateway recover` is at work")
+        return await _gaps(settings, connection, sorted(partitions))
+    finally:
+        connection.terminate()
+
+
+async def _gaps(settings: Settings, connection: Connection, partitions: list[int]) -> dict[int, Gap]:
+    gaps: dict[int, Gap] = {}
+    seen: list[tuple[int, tuple[str, int], str]] = []
+    known = await known_positions(connection)
+    async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
+        places = [TopicPartition(EVENTS, partition) for partition in partitions]
+        spans = await reader.spans(places, Start(offset=-TAIL_RECORDS))
+        tails = {
+            place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()
+        }
+        async for record in reader.merged(tails):
+            identity = event_identity(record.value)
+            if identity is not None:
+                digest = hashlib.md5(record.value, usedforsecurity=False).hexdigest()
+                seen.append((record.partition, identity, digest))
+    stored = await event_digests(connection, [identity for _, identity, _ in seen])
+    for partition, (order_id, sequence), digest in seen:
+        if stored.get((order_id, sequence)) != digest:
+            gaps.setdefault(partition, Gap(partition, event_id(order_id, sequence)))
+    return gaps
+
+
+class Fence:
+    """The partitions of one worker. `open_partition` is called for each that may be decided, once."""
+
+    def __init__(self, settings: Settings, open_partition: Callable[[int], None]) -> None:
+        self._settings = settings
+        self._open = open_partition
+        self._closed: set[int] = set()
+        self._gaps: dict[int, Gap] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._look: asyncio.Task[None] | None = None
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """A new assignment: whatever was open before counts no longer."""
+        self.revoked()
+        self._closed = set(partitions)
+        self._watch = asyncio.create_task(self._until_open())
+
+    def revoked(self) -> None:
+        """Nothing is held any more."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self._closed, self._gaps = set(), {}
+        FENCED_PARTITIONS.set(0)
+
+    @property
+    def is_checked(self) -> bool:
+        """False while partitions wait for their first look."""
+        return self._closed == self._gaps.keys()
+
+    async def check(self, partitions: Collection[int]) -> None:
+        """Call before a new connection to the database is used. Raises BehindError where the log has more than it;
+        DatabaseAwayError where that cannot be known yet."""
+        try:
+            gaps = await find_gaps(self._settings, partitions) if partitions else {}
+        except (KafkaError, OSError) as error:
+            raise DatabaseAwayError("the log does not answer, so nothing says what the database lacks") from error
+        if gaps:
+            raise BehindError(f"PostgreSQL lacks {gaps[min(gaps)].event_id}, which is on the log")
+
+    def look_again(self, partitions: Collection[int], close: Callable[[], object]) -> None:
+        """The connection to the database was lost: another one may answer next. `close` is called if that is behind."""
+        if not self._closed and (self._look is None or self._look.done()):
+            self._look = asyncio.create_task(self._compare_again(partitions, close))
+
+    async def _compare_again(self, partitions: Collection[int], close: Callable[[], object]) -> None:
+        while not self._closed:
+            try:
+                if await find_gaps(self._settings, partitions):
+                    close()
+                return
+            except (KafkaError, DatabaseError, OSError) as error:
+                log.info("fence_not_checked", error=repr(error))
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    def facts(self) -> dict[str, str]:
+        """For heartbeat and health page; empty where every partition is open. Safe from another thread."""
+        gaps = dict(self._gaps)
+        if not gaps:
+            return {}
+        return {FENCED: ", ".join(map(str, sorted(gaps))), FENCED_BY: gaps[min(gaps)].event_id}
+
+    async def _until_open(self) -> None:
+        while self._closed:
+            try:
+                self._apply(await find_gaps(self._settings, self._closed))
+            except (KafkaError, DatabaseError, OSError) as error:
+                log.warning("fence_not_checked", error=repr(error))
+            if self._closed:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def _apply(self, gaps: dict[int, Gap]) -> None:
+        for partition in self._closed - gaps.keys():
+            self._open(partition)
+        if gaps and gaps != self._gaps:
+            first = gaps[min(gaps)].event_id
+            log.critical("database_behind_log", partitions=sorted(gaps), first_unknown=first, mend=f"run `{COMMAND}`")
+        elif self._gaps and not gaps:
+            log.info("database_level_with_log", partitions=sorted(self._gaps))
+        self._closed, self._gaps = set(gaps), gaps
+        FENCED_PARTITIONS.set(len(gaps))

@@ -1,0 +1,141 @@
+"""`gateway recover`: what a database that is behind the log lacks; with --apply it is brought up to the log.
+
+Exit codes: 0 nothing is missing, or all of it was recovered and the audit found no difference; 1 something would be, or
+was, left; 4 a part cannot be reached. It can be interrupted and begun again at any time. While it works no partition is
+opened, and where the log and a new decision differ, nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Executor
+from typing import Annotated
+
+import typer
+
+from ops.audit.recover.deciding import Decided, decide_again
+from ops.audit.recover.restoring import restore_gone
+from ops.audit.recover.survey import Survey, survey
+from ops.audit.repair.command import PLANNED_MAX, repaired
+from ops.audit.verify.audit import Scope, audit, audited, second_process
+from ops.audit.verify.command import show
+from ops.audit.verify.findings import EXAMPLES_MAX, Kind
+from ops.console.errors import GatewayError
+from ops.console.exit_codes import FOUND, run
+from runtime.logs import configure_logs
+from runtime.settings import Settings
+from store.errors import MissingTableError
+from store.operations.audit import connect
+from store.operations.recover import Recovery
+from store.redis.clients import make_redis
+
+SHOWN_MAX = 20
+ORDERS_AT_ONCE = 1_000
+AFTERWARDS = (Kind.UNDECIDED, Kind.DELIVERY_MISSING)
+"""What a database that was behind lacks besides events: refusals on partitions without any, and webhooks of events that
+the planner had read before."""
+AFTERWARDS_SECONDS = 1.0
+"""How old an event must be to count as not planned: everything recovered is older."""
+
+Apply = Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would be done.")]
+
+
+def command(apply: Apply = False) -> None:
+    """Bring PostgreSQL up to the log, after a restored backup or a lost failover. Dry run unless --apply."""
+    with second_process() as second:
+        done = run(lambda settings: recover(settings, second, apply=apply))
+    if not done:
+        raise typer.Exit(FOUND)
+
+
+async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
+    """True where nothing is missing any more. Raises GatewayError where another recovery is at work."""
+    configure_logs(settings, role="recover", worker="recover")
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        recovery = Recovery(connection)
+        if not await recovery.lock():
+            raise GatewayError("Another `gateway recover` is at work on this database.")
+        found = await survey(settings, recovery)
+        _show_survey(found)
+        level = not (found.counts.events or found.differing)
+        if level or not apply:
+            await recovery.drop()
+            print("nothing is missing" if level else "nothing was changed; --apply recovers it")
+            return level
+        left = await _apply(settings, recovery, found)
+        await recovery.drop()
+    finally:
+        await connection.close()
+    return await _afterwards(settings, second, whole=not left) and not (left or found.differing)
+
+
+async def _apply(settings: Settings, recovery: Recovery, found: Survey) -> dict[str, list[int]]:
+    """Order -> events that could not be recovered."""
+    began = time.monotonic()
+    restored, refused = await restore_gone(recovery)
+    client = make_redis(settings)
+    try:
+        decided = await decide_again(settings, recovery, found, client, refused)
+    finally:
+        await client.aclose()
+    left = await recovery.left()
+    rebooked = await _rebook(recovery)
+    await recovery.rewind_feed()
+    _show_applied(found, decided, restored, rebooked, left, time.monotonic() - began)
+    return left
+
+
+async def _rebook(recovery: Recovery) -> int:
+    """The simulated bank's books are in the same database, and as old as the rest of it. A real bank's are not."""
+    try:
+        orders = await recovery.orders()
+        parts = [orders[first : first + ORDERS_AT_ONCE] for first in range(0, len(orders), ORDERS_AT_ONCE)]
+        return sum([await recovery.rebook(part) for part in parts])
+    except MissingTableError:
+        return 0
+
+
+async def _afterwards(settings: Settings, second: Executor, *, whole: bool) -> bool:
+    """Whether the audit finds no difference. `whole`: every order was recovered; else nothing is recorded as refused,
+    for a command that was not decided again may have been accepted."""
+    report = (await audited(settings, second, Scope(), grace_seconds=AFTERWARDS_SECONDS, kept_max=PLANNED_MAX)).report
+    outcomes = await repaired(settings, report, AFTERWARDS if whole else (Kind.DELIVERY_MISSING,), apply=True)
+    done = sum(bool(one.done) for one in outcomes)
+    if done:
+        print(f"repaired {done:,} refusals and webhooks that were forgotten as well")
+    report = await audit(settings, second)
+    show(report, EXAMPLES_MAX)
+    return not report.differences
+
+
+def _show_survey(found: Survey) -> None:
+    counts = found.counts
+    if counts.events:
+        print(f"the log has {counts.events:,} events of {counts.orders:,} orders that PostgreSQL has not")
+        print(f"  partitions {', '.join(map(str, counts.partitions))}")
+        print(
+            f"  {found.undecided:,} commands are decided again, {counts.events - counts.gone:,} events follow from them"
+        )
+        if counts.gone:
+            print(
+                f"  {counts.gone:,} events are restored from the events topic: their commands are no longer on the log"
+            )
+        print("  what is not on the log is as old as the database: merchants, keys, webhook endpoints")
+    for event_id in found.differing[:SHOWN_MAX]:
+        print(f"  {event_id} is in PostgreSQL with other contents than on the log: nothing is changed there")
+
+
+def _show_applied(
+    found: Survey, decided: Decided, restored: int, rebooked: int, left: dict[str, list[int]], seconds: float
+) -> None:
+    missing = sum(map(len, left.values()))
+    print(
+        f"recovered {found.counts.events - missing:,} of {found.counts.events:,} events in {seconds:.1f} s "
+        f"({decided.commands / max(seconds, 0.001):,.0f} commands/s): {decided.commands:,} commands decided again, "
+        f"each event byte for byte as on the log; {restored:,} events restored from the topic; {rebooked:,} entries of "
+        "the simulated bank's books"
+    )
+    for order_id, sequences in list(left.items())[:SHOWN_MAX]:
+        why = decided.refused.get(order_id, "no command on the log leads to it")
+        print(f"  {order_id}: events {', '.join(map(str, sequences))} were not recovered: {why}")

@@ -1,0 +1,171 @@
+"""What the log has and the database has not, and from which commands it follows.
+
+    events topic    record ─► in `events` with the same bytes? ─► else into recover.missing
+    commands topic  record ─► the cause of a missing event? ─► its place; and what the inbox has not decided
+
+Only reads the log, and writes nothing but the schema `recover`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from aiokafka import TopicPartition
+
+from domain.ids import event_id
+from ops.audit.verify.asked import GROUP
+from runtime.settings import Settings
+from store.feed import known_positions
+from store.log_tail import event_digests
+from store.operations.recover import Counts, MissingEvent, Recovery
+from topics.admin import admin_client
+from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
+from topics.identity import event_identity
+from topics.reader import LogReader, Start, log_reader
+from topics.records import LogRecord
+
+PORTION = 5_000
+"""Records that are compared in one query."""
+NAMED_MAX = 100
+
+
+@dataclass(slots=True)
+class Pace:
+    """How far a long step is, for whoever watches. Printed at most once a second."""
+
+    says: str
+    total: int
+    done: int = 0
+    began_at: float = field(default_factory=time.monotonic)
+    _printed_at: float = field(default_factory=time.monotonic)
+
+    def add(self, records: int) -> None:
+        self.done += records
+        if time.monotonic() - self._printed_at >= 1.0:
+            self._printed_at = time.monotonic()
+            print(f"  {self.says}: {self.done:,} of {self.total:,} records, {self.rate:,.0f}/s", flush=True)
+
+    @property
+    def rate(self) -> float:
+        return self.done / max(time.monotonic() - self.began_at, 0.001)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a recovery has to do.
+
+    `differing`: events that table and log both have, with different contents. `begins`, `stops`: partition -> the first
+    command that the inbox has not decided, and the place before which all must be decided again.
+    """
+
+    counts: Counts
+    differing: tuple[str, ...]
+    begins: Mapping[int, int]
+    stops: Mapping[int, int]
+    undecided: int
+    dead: frozenset[str]
+    """Places (topic/partition/offset) of commands that are dead letters: they are not decided again."""
+
+
+async def survey(settings: Settings, recovery: Recovery) -> Survey:
+    """Fill `recover.missing`. Raises KafkaError, TimeoutError, DatabaseError."""
+    await recovery.prepare()
+    async with log_reader(settings) as reader:
+        differing = await _compare_events(settings, reader, recovery)
+        await recovery.analyze()
+        counts = await recovery.counts()
+        if not counts.events:
+            return Survey(counts, differing, {}, {}, 0, frozenset())
+        committed = await committed_offsets(settings)
+        undecided = await _find_causes(reader, recovery, counts.partitions)
+        causes = await recovery.last_causes()
+        stops = {place: max(committed.get(place, 0), causes.get(place, -1) + 1) for place in counts.partitions}
+        dead = await _dead_letters(reader)
+    left = [one for one in undecided if one[1] < stops[one[0]] and f"{COMMANDS}/{one[0]}/{one[1]}" not in dead]
+    begins: dict[int, int] = {}
+    for partition, offset in left:
+        begins.setdefault(partition, offset)
+    return Survey(await recovery.counts(), differing, begins, stops, len(left), dead)
+
+
+async def committed_offsets(settings: Settings) -> dict[int, int]:
+    """Partition of the commands topic -> the first offset that the actors have not acknowledged."""
+    async with admin_client(settings) as client:
+        offsets = await client.list_consumer_group_offsets(GROUP)
+    return {place.partition: found.offset for place, found in offsets.items() if place.topic == COMMANDS}
+
+
+async def portions(
+    reader: LogReader, spans: Mapping[TopicPartition, tuple[int, int]], says: str
+) -> AsyncIterator[list[LogRecord]]:
+    """Records of the spans, PORTION at a time, each partition's in order."""
+    pace = Pace(says, sum(end - first for first, end in spans.values()))
+    taken: list[LogRecord] = []
+    async for record in reader.merged(spans):
+        taken.append(record)
+        if len(taken) >= PORTION:
+            yield taken
+            pace.add(len(taken))
+            taken = []
+    if taken:
+        yield taken
+
+
+async def _compare_events(settings: Settings, reader: LogReader, recovery: Recovery) -> tuple[str, ...]:
+    spans = await reader.spans(await reader.partitions([EVENTS]), Start())
+    known = await known_positions(recovery.connection)
+    spans = {place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()}
+    differing: dict[str, None] = {}
+    async for records in portions(reader, spans, "events compared"):
+        seen = [(identity, record) for record in records if (identity := event_identity(record.value)) is not None]
+        stored = await event_digests(recovery.connection, [identity for identity, _ in seen])
+        missing = [_missing(identity, record) for identity, record in seen if identity not in stored]
+        wrong = [
+            identity
+            for identity, record in seen
+            if identity in stored and stored[identity] != hashlib.md5(record.value, usedforsecurity=False).hexdigest()
+        ]
+        if missing:
+            await recovery.add(missing)
+            wrong += await recovery.contradicted(missing)
+        differing |= dict.fromkeys(event_id(*identity) for identity in wrong[:NAMED_MAX])
+    return tuple(differing)
+
+
+def _missing(identity: tuple[str, int], record: LogRecord) -> MissingEvent:
+    caused_by = (record.json or {}).get("caused_by") or ""
+    return MissingEvent(*identity, record.partition, record.offset, str(caused_by), record.value.decode())
+
+
+async def _find_causes(reader: LogReader, recovery: Recovery, partitions: Sequence[int]) -> list[tuple[int, int]]:
+    """Mark the missing events' commands; returns (partition, offset) of each command that is not decided."""
+    wanted = [TopicPartition(COMMANDS, partition) for partition in partitions]
+    undecided: list[tuple[int, int]] = []
+    async for records in portions(reader, await reader.spans(wanted, Start()), "commands compared"):
+        requests = {(record.partition, record.offset): request_of(record.value) for record in records}
+        known = {place: request for place, request in requests.items() if request is not None}
+        await recovery.mark_causes([(request[0], *place) for place, request in known.items()])
+        decided = await recovery.decided(list(known.values()))
+        undecided += [place for place, request in known.items() if request not in decided]
+    return sorted(undecided)
+
+
+def request_of(value: bytes) -> tuple[str, str] | None:
+    """(command id, nonce) of a record; None where it cannot be read: that is a dead letter."""
+    try:
+        record = orjson.loads(value)
+        command_id, nonce = record["id"], record.get("nonce", "")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+    if not isinstance(command_id, str) or not isinstance(nonce, str) or "\x00" in command_id + nonce:
+        return None
+    return command_id, nonce
+
+
+async def _dead_letters(reader: LogReader) -> frozenset[str]:
+    spans = await reader.spans(await reader.partitions([PAYMENTS_DLQ]), Start())
+    return frozenset([origin async for record in reader.merged(spans) if (origin := record.header("origin"))])

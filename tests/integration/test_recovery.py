@@ -1,0 +1,239 @@
+"""Fence, recovery and backup on a real history: what is missing is found, decided again or restored, never invented."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from agents.payments.fence import Fence, Gap, RecoveringError, find_gaps
+from domain.ids import ORDER, event_id
+from ops.audit.recover.command import recover
+from ops.audit.verify.audit import second_process
+from store.actor import ActorStore, Batch, BehindError, CommandRow
+from store.log_tail import RECOVERY_LOCK
+from tests.support.asking import Asker, fresh, history, order_command
+from tests.support.eventually import eventually
+from tests.support.stack import Stack, running_stack
+from topics.admin import admin_client
+from topics.catalogue import COMMANDS, EVENTS, partition_of
+from topics.producer import Record
+
+pytestmark = pytest.mark.timeout(200)
+ALL_PARTITIONS = range(12)
+
+
+@pytest.fixture(scope="module")
+async def own() -> AsyncIterator[tuple[Stack, Asker]]:
+    """A history of its own, its actor down."""
+    with running_stack(roles=("payments", "processor", "jobs"), env={"TEST_PROCESSING_DELAY": "100"}) as stack:
+        async with Asker(stack.settings) as asker:
+            await history(asker)
+            await numbered(asker)
+            stack.hold("payments")
+            yield stack, asker
+
+
+@pytest.fixture(scope="module")
+def second() -> Any:
+    with second_process() as made:
+        yield made
+
+
+async def numbered(asker: Asker) -> None:
+    place = "SELECT FROM feed f WHERE f.order_id = e.order_id AND f.sequence = e.sequence"
+    missing = f"SELECT NOT EXISTS (SELECT FROM events e WHERE NOT EXISTS ({place}))"
+    await eventually(lambda: asker.pool.fetchval(missing), timeout=30, what="every event has its place")
+
+
+async def an_event(asker: Asker) -> asyncpg.Record:
+    row = await asker.pool.fetchrow("SELECT * FROM events ORDER BY order_id DESC, sequence DESC LIMIT 1")
+    assert row is not None
+    return row
+
+
+async def put_event_back(asker: Asker, row: asyncpg.Record) -> None:
+    await asker.pool.execute(
+        "INSERT INTO events (order_id, sequence, merchant_id, type, at, payload) VALUES ($1, $2, $3, $4, $5, $6)"
+        " ON CONFLICT (order_id, sequence) DO UPDATE SET payload = excluded.payload",
+        *(row[name] for name in ("order_id", "sequence", "merchant_id", "type", "at", "payload")),
+    )
+
+
+async def thrown_back(asker: Asker, order_id: str) -> None:
+    """The database as if it had been copied before this order."""
+    for table in ("events", "commands", "payments", "refunds", "feed"):
+        await asker.pool.execute(f"DELETE FROM {table} WHERE order_id = $1", order_id)
+    await asker.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
+    await asker.pool.execute("UPDATE feed_positions SET next_offset = 0, known_offset = 0")
+    await asker.pool.execute("DELETE FROM rollups")
+    await asker.pool.execute("UPDATE rollup_progress SET place = 0")
+
+
+async def rows(asker: Asker, order_id: str) -> dict[str, list[dict[str, Any]]]:
+    """Everything about an order but when it was written."""
+    found = {}
+    for table in ("events", "commands", "orders", "payments", "refunds"):
+        column = "id" if table == "orders" else "order_id"
+        records = await asker.pool.fetch(f"SELECT * FROM {table} AS t WHERE {column} = $1 ORDER BY t::text", order_id)
+        found[table] = [{k: v for k, v in dict(row).items() if k not in ("decided_at", "txid")} for row in records]
+        found[table].sort(key=str)
+    return found
+
+
+async def a_refunded_order(asker: Asker) -> str:
+    order_id: str = await asker.pool.fetchval("SELECT order_id FROM refunds WHERE NOT automatic ORDER BY id LIMIT 1")
+    return order_id
+
+
+# The fence
+
+
+async def test_a_table_that_has_what_the_log_has_is_open(own: tuple[Stack, Asker]) -> None:
+    stack, _ = own
+    assert await find_gaps(stack.settings, ALL_PARTITIONS) == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM events WHERE order_id = $1 AND sequence = $2",
+        "UPDATE events SET payload = payload || ' ' WHERE order_id = $1 AND sequence = $2",
+    ],
+    ids=["missing", "other contents"],
+)
+async def test_an_event_that_the_table_lacks_or_has_otherwise_closes_its_partition(
+    own: tuple[Stack, Asker], damage: str
+) -> None:
+    stack, asker = own
+    row, opened = await an_event(asker), set[int]()
+    partition = partition_of(row["order_id"].encode(), stack.settings.topic_partitions)
+    await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
+    await asker.pool.execute(damage, row["order_id"], row["sequence"])
+    fence = Fence(stack.settings, opened.add)
+    try:
+        # Given a log that knows more, then all partitions but that one are open,
+        gaps = await find_gaps(stack.settings, ALL_PARTITIONS)
+        assert gaps == {partition: Gap(partition, event_id(row["order_id"], row["sequence"]))}
+        fence.assigned(ALL_PARTITIONS)
+        await eventually(lambda: opened == {*ALL_PARTITIONS} - {partition}, timeout=20, what="the others are open")
+        assert fence.facts()["fenced_partitions"] == str(partition)
+    finally:
+        await put_event_back(asker, row)
+    # and it opens by itself once the table has caught up.
+    await eventually(lambda: partition in opened, timeout=20, what="the partition is open")
+    assert fence.facts() == {}
+    fence.revoked()
+
+
+async def test_nothing_is_opened_while_a_recovery_is_at_work(own: tuple[Stack, Asker]) -> None:
+    stack, asker = own
+    async with asker.pool.acquire() as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", RECOVERY_LOCK)
+        with pytest.raises(RecoveringError):
+            await find_gaps(stack.settings, ALL_PARTITIONS)
+        await connection.execute("SELECT pg_advisory_unlock($1)", RECOVERY_LOCK)
+
+
+async def test_a_database_without_the_last_commit_is_noticed_at_the_next_connection(own: tuple[Stack, Asker]) -> None:
+    stack, asker = own
+    # Given a commit that was confirmed, and another database that did not receive it,
+    store, order_id = ActorStore(stack.settings), fresh(ORDER)
+    row = CommandRow(f"cmd_{order_id}", order_id, "order.create", "", None, True, "{}", 1, 0)
+    await store.write(Batch(commands=[row]))
+    await asker.pool.execute("DELETE FROM commands WHERE id = $1", row.id)
+    # when the actor connects again, then it stops.
+    await store.stop()
+    with pytest.raises(BehindError, match=row.id):
+        await store.load_orders([order_id])
+
+
+async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used(own: tuple[Stack, Asker]) -> None:
+    stack, asker = own
+    row = await an_event(asker)
+    fence = Fence(stack.settings, lambda _: None)
+    store = ActorStore(stack.settings, guard=lambda: fence.check(ALL_PARTITIONS))
+    await store.start()
+    # Given a database that was exchanged for an older one,
+    await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
+    await asker.pool.execute(
+        "DELETE FROM events WHERE order_id = $1 AND sequence = $2", row["order_id"], row["sequence"]
+    )
+    await store.stop()
+    # when the actor goes on, then it stops before it reads anything.
+    try:
+        with pytest.raises(BehindError, match="which is on the log"):
+            await store.load_orders([row["order_id"]])
+    finally:
+        await put_event_back(asker, row)
+    await store.load_orders([row["order_id"]])
+    await store.stop()
+
+
+# The recovery
+
+
+async def test_commands_that_were_forgotten_are_decided_again_with_the_same_rows(
+    own: tuple[Stack, Asker], second: Executor
+) -> None:
+    stack, asker = own
+    order_id = await a_refunded_order(asker)
+    before = await rows(asker, order_id)
+    assert len(before["events"]) > 4
+    await thrown_back(asker, order_id)
+    assert not await recover(stack.settings, second, apply=False)
+    assert (await rows(asker, order_id))["events"] == []
+    assert await recover(stack.settings, second, apply=True)
+    assert await rows(asker, order_id) == before
+    assert await recover(stack.settings, second, apply=True), "a second run finds nothing missing"
+
+
+async def test_what_differs_from_the_log_is_not_written_and_named(
+    own: tuple[Stack, Asker], second: Executor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack, asker = own
+    # Given a command, and an event of it on the log that says another amount than would be decided,
+    order_id, template = fresh(ORDER), await an_event(asker)
+    template = await asker.pool.fetchrow("SELECT * FROM events WHERE sequence = 1 LIMIT 1")
+    command = asker.record(order_command(order_id, amount=700), "cmd_forged")
+    await asker.publish([command])
+    payload = json.loads(template["payload"])
+    payload |= {"id": event_id(order_id, 1), "key": order_id, "caused_by": "cmd_forged"}
+    payload["body"] |= {"order_id": order_id}
+    payload["body"]["order"] |= {"id": order_id, "amount": 999_900}
+    value = json.dumps(payload, separators=(",", ":")).encode()
+    await asker.publish([Record(EVENTS, command.partition, order_id.encode(), value)])
+    # when recovered, then nothing is written for that order; another one comes back all the same.
+    other = await a_refunded_order(asker)
+    before = await rows(asker, other)
+    await thrown_back(asker, other)
+    assert not await recover(stack.settings, second, apply=True)
+    assert f"{order_id}: events 1 were not recovered" in capsys.readouterr().out
+    assert not any((await rows(asker, order_id)).values())
+    assert await rows(asker, other) == before
+
+
+async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
+    own: tuple[Stack, Asker], second: Executor
+) -> None:
+    stack, asker = own
+    order_id = await a_refunded_order(asker)
+    before = await rows(asker, order_id)
+    # Given a commands topic that no longer reaches back,
+    partition = TopicPartition(COMMANDS, partition_of(order_id.encode(), stack.settings.topic_partitions))
+    async with admin_client(stack.settings) as client:
+        await client.delete_records({partition: RecordsToDelete(before_offset=-1)})
+    await thrown_back(asker, order_id)
+    # when recovered, then events and state are as they were, and each acceptance that the events prove is in the inbox.
+    await recover(stack.settings, second, apply=True)
+    after = await rows(asker, order_id)
+    for table in ("events", "orders", "payments", "refunds"):
+        assert after[table] == before[table]
+    accepted = {row["id"]: row["reply"] for row in before["commands"] if row["event_count"]}
+    assert {row["id"]: row["reply"] for row in after["commands"]} == accepted
