@@ -2,8 +2,10 @@
 
     rebuild.history            the topic's events, as they came
     rebuild.orders … refunds   what follows from them, same columns as the live tables
+    rebuild.commands           the acceptances that they prove
 
-The live tables are only written by `swap`, in one transaction.
+The live tables are only written by `swap`, in one transaction. It also adds events and acceptances that the live tables
+lack; what they have is never changed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ PREPARE = (
         for table in TABLES
     ),
 )
+PREPARE_COMMANDS = """
+CREATE UNLOGGED TABLE rebuild.commands (
+    id text, order_id text, type text, nonce text, reply text, first_sequence integer, event_count integer,
+    decided_at timestamptz
+)
+"""
+COMMAND_COLUMNS = ("id", "order_id", "type", "nonce", "reply", "first_sequence", "event_count", "decided_at")
 HISTORY_INDEX = "CREATE INDEX history_order_id_sequence ON rebuild.history (order_id, sequence)"
 # history_order_id_sequence
 HISTORY = """
@@ -49,6 +58,37 @@ SELECT id, live, rebuilt, moved_on
   ) AS differing
  ORDER BY id
  LIMIT 10000
+"""
+# events_pkey, history_order_id_sequence
+MISSING_EVENTS = """
+SELECT count(DISTINCT (order_id, sequence))
+  FROM rebuild.history h
+ WHERE order_id <> ALL($1::text[])
+   AND NOT EXISTS (SELECT FROM events e WHERE e.order_id = h.order_id AND e.sequence = h.sequence)
+"""
+ADD_EVENTS = """
+INSERT INTO events (order_id, sequence, merchant_id, type, at, payload)
+SELECT DISTINCT ON (h.order_id, h.sequence) h.order_id, h.sequence, record -> 'body' ->> 'merchant_id',
+       record ->> 'type', (record ->> 'at')::timestamptz, h.payload
+  FROM rebuild.history h
+ CROSS JOIN LATERAL (SELECT h.payload::jsonb AS record) AS decoded
+ WHERE h.order_id <> ALL($1::text[])
+   AND NOT EXISTS (SELECT FROM events e WHERE e.order_id = h.order_id AND e.sequence = h.sequence)
+ ORDER BY h.order_id, h.sequence
+"""
+# The feeder had passed these events: they were not in the table.
+READ_FEED_AGAIN = "UPDATE feed_positions SET next_offset = 0, known_offset = 0"
+# commands_pkey. Only what the inbox would still remember ($2 days).
+_MISSING_COMMANDS = """
+  FROM rebuild.commands r
+ WHERE r.order_id <> ALL($1::text[])
+   AND r.decided_at > now() - make_interval(days => $2)
+   AND NOT EXISTS (SELECT FROM commands c WHERE c.id = r.id AND NOT c.rejected)
+"""
+MISSING_COMMANDS = f"SELECT count(*) {_MISSING_COMMANDS}"
+ADD_COMMANDS = f"""
+INSERT INTO commands (id, order_id, type, nonce, rejected, reply, first_sequence, event_count, decided_at)
+SELECT id, order_id, type, nonce, false, reply, first_sequence, event_count, decided_at {_MISSING_COMMANDS}
 """
 ACTORS = """
 SELECT count(*) FROM pg_stat_activity
@@ -75,7 +115,7 @@ class Shadow:
 
     async def prepare(self) -> None:
         """Empty shadow tables; an earlier rebuild is dropped."""
-        for statement in PREPARE:
+        for statement in (*PREPARE, PREPARE_COMMANDS):
             await self._connection.execute(statement)
 
     @asynccontextmanager
@@ -126,10 +166,32 @@ class Shadow:
         """Payment actors that are connected now."""
         return int(await self._connection.fetchval(ACTORS))
 
-    async def swap(self) -> None:
-        """The rebuilt rows take the live ones' place, all or nothing; readers wait meanwhile."""
+    async def missing(self, broken: list[str], inbox_days: int) -> tuple[int, int]:
+        """(events, acceptances) that the live tables lack, without those of broken orders."""
+        events = await self._connection.fetchval(MISSING_EVENTS, broken, timeout=3_600)
+        return int(events), int(await self._connection.fetchval(MISSING_COMMANDS, broken, inbox_days, timeout=3_600))
+
+    async def swap(self, broken: list[str], inbox_days: int) -> None:
+        """The rebuilt rows take the live ones' place, all or nothing; readers wait meanwhile.
+
+        The rows of broken orders stay as they are: what the log has of them is not a possible history.
+        """
         async with self._connection.transaction():
             await self._connection.execute(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")
             for table in TABLES:
+                order_id = "id" if table == "orders" else "order_id"
+                await self._connection.execute(
+                    f"CREATE TEMPORARY TABLE kept_{table} ON COMMIT DROP AS SELECT * FROM public.{table} LIMIT 0"
+                )
+                await self._connection.execute(
+                    f"INSERT INTO kept_{table} SELECT * FROM public.{table} WHERE {order_id} = ANY($1)", broken
+                )
                 await self._connection.execute(f"TRUNCATE public.{table}")
-                await self._connection.execute(f"INSERT INTO public.{table} SELECT * FROM rebuild.{table} ORDER BY id")
+                await self._connection.execute(
+                    f"INSERT INTO public.{table} SELECT * FROM rebuild.{table} WHERE {order_id} <> ALL($1) ORDER BY id",
+                    broken,
+                )
+                await self._connection.execute(f"INSERT INTO public.{table} SELECT * FROM kept_{table}")
+            if await self._connection.execute(ADD_EVENTS, broken) != "INSERT 0 0":
+                await self._connection.execute(READ_FEED_AGAIN)
+            await self._connection.execute(ADD_COMMANDS, broken, inbox_days)

@@ -1,7 +1,8 @@
 """`gateway rebuild`: the state tables from the topic, beside the live ones; `--swap` puts them in their place.
 
-Exit code 0: nothing differs (or the swap was made). 1: rows differ. Safe beside a running system; a swap is not, and
-is refused while a payment actor is connected.
+A swap also adds events and acceptances that the live tables lack. An order whose history on the log is not a possible
+one keeps its rows. Exit code 0: nothing differs (or the swap was made). 1: rows differ, or an order was left. Safe
+beside a running system; a swap is not, and is refused while a payment actor is connected.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def command(
     except (OSError, DatabaseError, KafkaError) as error:
         raise GatewayError(f"Nothing was rebuilt: {type(error).__name__}: {error}") from error
     show(rebuilt, swapped=swapped)
-    raise typer.Exit(0 if swapped or not (rebuilt.differing or rebuilt.broken) else 1)
+    level = not (rebuilt.differing or rebuilt.missing_events or rebuilt.missing_commands)
+    raise typer.Exit(0 if not rebuilt.broken and (swapped or level) else 1)
 
 
 async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
@@ -46,10 +48,10 @@ async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
         rebuilt = await rebuild(settings, connection)
         if not swap:
             return rebuilt, False
-        if not rebuilt.events or rebuilt.broken or rebuilt.moved_on:
-            raise GatewayError("The log's history is empty, broken or still growing: nothing was swapped.")
+        if not rebuilt.events or rebuilt.moved_on:
+            raise GatewayError("The log's history is empty or still growing: nothing was swapped.")
         await _refuse_beside_actors(connection)
-        await Shadow(connection).swap()
+        await Shadow(connection).swap(list(rebuilt.broken), settings.idempotency_retention_days)
         return rebuilt, True
     finally:
         await connection.close()
@@ -65,11 +67,16 @@ def show(rebuilt: Rebuilt, *, swapped: bool) -> None:
     rate = rebuilt.events / rebuilt.seconds if rebuilt.seconds else 0
     made = ", ".join(f"{count:,} {table}" for table, count in rebuilt.rows.items())
     print(f"rebuilt {made} from {rebuilt.events:,} events in {rebuilt.seconds:.1f} s ({rate:,.0f} events/s)")
-    for finding in rebuilt.broken[:SHOWN_MAX]:
-        print(f"  the log itself: {finding.subject} {finding.says}")
+    for order_id, finding in list(rebuilt.broken.items())[:SHOWN_MAX]:
+        print(f"  the log itself: {finding.subject} {finding.says}; the rows of {order_id} stay as they are")
     for one in rebuilt.differing[:SHOWN_MAX]:
         said = "differs" if one.live and one.rebuilt else "is missing" if one.rebuilt else "follows from no event"
         print(f"  {one.table}: {one.id} {said} in the live table")
+    if rebuilt.missing_events or rebuilt.missing_commands:
+        print(
+            f"  the table lacks {rebuilt.missing_events:,} events of the log, the inbox {rebuilt.missing_commands:,} "
+            "acceptances that follow from them"
+        )
     if rebuilt.moved_on:
         print(f"{rebuilt.moved_on:,} rows have moved on since the log was read")
     verdict = "swapped in" if swapped else "left in schema rebuild"

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import orjson
 
+from ops.audit.recover.restoring import proved_commands
 from ops.audit.verify.findings import Finding
 from ops.audit.verify.fold import fold
 from ops.audit.verify.rows import COLUMNS, order_row, payment_row, refund_row
 from ops.audit.verify.topic import IDENTITY, TopicReader, TopicReport
 from runtime.settings import Settings
 from store.driver import Connection
-from store.operations.rebuild import TABLES, Difference, Shadow
+from store.operations.rebuild import COMMAND_COLUMNS, TABLES, Difference, Shadow
+
+COMMANDS = "commands"
 
 
 @dataclass(slots=True)
@@ -28,8 +31,11 @@ class Rebuilt:
     events: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
-    broken: list[Finding] = field(default_factory=list)
-    """Rules that the log's own history breaks: nothing is swapped then."""
+    broken: dict[str, Finding] = field(default_factory=dict)
+    """Order -> the first rule that the log's history of it breaks: its rows are not swapped."""
+    missing_events: int = 0
+    missing_commands: int = 0
+    """Acceptances that the events prove and the inbox lacks."""
     seconds: float = 0.0
 
     @property
@@ -59,6 +65,9 @@ async def rebuild(settings: Settings, connection: Connection) -> Rebuilt:
     for table in TABLES:
         rebuilt.rows[table] = await shadow.count(table)
         rebuilt.differences += await shadow.differences(table)
+    rebuilt.missing_events, rebuilt.missing_commands = await shadow.missing(
+        list(rebuilt.broken), settings.idempotency_retention_days
+    )
     return rebuilt
 
 
@@ -77,7 +86,7 @@ async def _history_lines(reader: TopicReader) -> AsyncIterator[bytes]:
 async def _fold_all(shadow: Shadow, rebuilt: Rebuilt) -> None:
     order_id = ""
     events: list[dict[str, Any]] = []
-    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in (*TABLES, COMMANDS)}
     async for portion in shadow.history():
         for row in portion:
             if row[0] != order_id:
@@ -96,15 +105,20 @@ def _fold_one(
     if not events:
         return
     book = fold(order_id, events)
-    rebuilt.broken += book.findings
+    if book.findings:
+        rebuilt.broken[order_id] = book.findings[0]
     if book.order is None:
         return
+    if not book.findings:
+        rows[COMMANDS] += [astuple(one) for one in proved_commands(order_id, book, events)]
     rows["orders"].append(order_row(book))
     rows["payments"] += [payment_row(part) for part in book.payments.values()]
     rows["refunds"] += [refund_row(part, order_id) for part in book.refunds.values()]
 
 
 async def _flush(shadow: Shadow, rows: dict[str, list[tuple[Any, ...]]]) -> None:
+    await shadow.add(COMMANDS, COMMAND_COLUMNS, rows[COMMANDS])
+    rows[COMMANDS].clear()
     for table in TABLES:
         await shadow.add(table, COLUMNS[table], rows[table])
         rows[table].clear()
