@@ -8,7 +8,7 @@ READY := .venv/.ready
 # On a loaded CI machine a wait can run out. Such a test, and no other, runs once more, and the summary names it.
 PATIENT := $(if $(CI),--reruns 1 --only-rerun 'did not hold within' --only-rerun 'Timeout [0-9]+ms exceeded' -rR)
 
-.PHONY: help up down status logs restart check test clients simulate mutations domain-mutants bench chaos faults soak verify compose-test fmt venv
+.PHONY: help up down status logs restart check test clients simulate mutations domain-mutants bench chaos faults soak recovery-drill verify compose-test fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ faults: venv ## Each fault by itself, then the slow fault tests; about 20 min: m
 
 soak: venv ## Half of the most this machine can do, for a while: what grows, what drifts? make soak [minutes=20]
 	@$(BIN)/python -m bench.soak --minutes $(or $(minutes),20)
+
+recovery-drill: venv ## Back up under load, destroy the database, restore, recover, verify; about 2 min: [seconds=20] [seed=1]
+	@$(GATEWAY) install --tests
+	@$(BIN)/python -m bench.drill --seconds $(or $(seconds),20) --seed $(or $(seed),1)
 
 verify: venv ## Check the invariants of the running stack
 	@$(GATEWAY) verify

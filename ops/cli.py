@@ -56,6 +56,8 @@ COMMANDS: dict[str, Entry] = {
     "replay": Entry("ops.webhooks.replay:replay", "Replay events from a time range.", Panel.WEBHOOKS),
     "razorpay": Entry("ops.razorpay.command:razorpay", "Stand in for Razorpay's hosts, locally.", Panel.WEBHOOKS),
     "dlq": Entry("ops.dead_letters.command:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
+    "backup": Entry("ops.backup.backup:backup", "Back PostgreSQL up, with the log's positions.", Panel.CHECK),
+    "restore": Entry("ops.backup.restore:restore", "Put a backup in the place of the database.", Panel.CHECK),
     "recover": Entry("ops.audit.recover.command:command", "Bring PostgreSQL up to the log.", Panel.CHECK),
     "rebuild": Entry("ops.audit.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
     "repair": Entry("ops.audit.repair.command:repair", "Repair what verify found, from what is intact.", Panel.CHECK),

@@ -53,8 +53,8 @@ class Condition:
         }
 
     async def _worker(self) -> str:
-        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `stalled` where one does nothing,
-        `stopped` without; else `unknown`."""
+        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `stalled` where one does
+        nothing, `stopped` without; else `unknown`."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 workers = await alive(self._redis)

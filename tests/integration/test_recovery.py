@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,9 +17,14 @@ from agents.payments.fence import Fence, Gap, RecoveringError, find_gaps
 from domain.ids import ORDER, event_id
 from ops.audit.recover.command import recover
 from ops.audit.verify.audit import second_process
+from ops.backup.backup import take
+from ops.backup.manifest import MANIFEST, read_manifest
+from ops.backup.restore import put_back
+from ops.console.errors import GatewayError
 from store.actor import ActorStore, Batch, BehindError, CommandRow
 from store.log_tail import RECOVERY_LOCK
 from tests.support.asking import Asker, fresh, history, order_command
+from tests.support.command import gateway
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, running_stack
 from topics.admin import admin_client
@@ -26,6 +32,7 @@ from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.producer import Record
 
 pytestmark = pytest.mark.timeout(200)
+TABLES = ("events", "commands", "orders", "payments", "refunds", "bank.ledger")
 ALL_PARTITIONS = range(12)
 
 
@@ -237,3 +244,50 @@ async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
         assert after[table] == before[table]
     accepted = {row["id"]: row["reply"] for row in before["commands"] if row["event_count"]}
     assert {row["id"]: row["reply"] for row in after["commands"]} == accepted
+
+
+# Backups
+
+
+async def test_a_backup_is_put_back_only_where_nobody_is_connected_and_is_then_complete(
+    own: tuple[Stack, Asker], tmp_path: Path
+) -> None:
+    stack, asker = own
+    folder, manifest = await take(stack.settings, tmp_path)
+    assert read_manifest(folder) == manifest
+    with pytest.raises(GatewayError, match="stop the roles first"):
+        await put_back(stack.settings, folder, manifest, replace=True)
+    counted = {table: await asker.pool.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
+    last = await asker.pool.fetchval("SELECT last_place FROM feed_state")
+    for role in ("processor", "jobs"):
+        stack.hold(role)
+    await asker.pool.close()
+    with pytest.raises(GatewayError, match="--replace"):
+        await put_back(stack.settings, folder, manifest, replace=False)
+    await put_back(stack.settings, folder, manifest, replace=True)
+    connection = await asyncpg.connect(stack.database_url)
+    assert {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES} == counted
+    assert await connection.fetchval("SELECT last_place FROM feed_state") == last
+    await connection.close()
+
+
+async def test_a_damaged_or_incomplete_backup_is_refused(own: tuple[Stack, Asker], tmp_path: Path) -> None:
+    stack, _ = own
+    folder, manifest = await take(stack.settings, tmp_path)
+    file = folder / "database" / next(iter(manifest.files))
+    file.write_bytes(file.read_bytes() + b"x")
+    with pytest.raises(GatewayError, match="was changed"):
+        read_manifest(folder)
+    (folder / MANIFEST).unlink()
+    ended = await gateway(stack, "restore", str(folder), "--replace")
+    assert (ended.code, "holds no complete backup" in ended.err) == (1, True)
+
+
+async def test_a_backup_of_a_longer_log_is_refused(own: tuple[Stack, Asker], tmp_path: Path) -> None:
+    stack, _ = own
+    folder, _ = await take(stack.settings, tmp_path)
+    content = json.loads((folder / MANIFEST).read_text())
+    content["events"]["0"] += 1_000_000
+    (folder / MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(GatewayError, match="shorter than when the backup was taken"):
+        await put_back(stack.settings, folder, read_manifest(folder), replace=True)

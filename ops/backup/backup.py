@@ -1,0 +1,76 @@
+"""`gateway backup FOLDER`: everything PostgreSQL holds, in one snapshot, beside a running gateway.
+
+    end of the events topic ─► pg_dump (a snapshot: it holds all of that, and more) ─► digests ─► manifest
+
+What is decided after the snapshot is not in the backup; it is on the log, from which `gateway recover` takes it.
+Secrets in it are sealed with SECRET_KEY, which is not in it.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.backup.manifest import DATABASE, Manifest, digests
+from ops.backup.programs import run_program
+from ops.console.errors import GatewayError
+from ops.console.exit_codes import run
+from ops.console.printing import console
+from runtime.clock import now
+from runtime.settings import Settings
+from store.operations.audit import connect, deployment_id
+from store.operations.backup import applied_migrations
+from topics.catalogue import EVENTS
+from topics.reader import Start, log_reader
+
+JOBS = 2
+"""Tables dumped at a time, each over a session of its own."""
+WORKING_SCHEMAS = ("rebuild", "recover")
+"""What a command that is at work keeps beside the tables."""
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(help="Where backups are kept; each gets a folder of its own.")],
+) -> None:
+    """Write a backup of PostgreSQL, with the log's positions, beside a running gateway."""
+    began = time.monotonic()
+    made, manifest = run(lambda settings: take(settings, folder))
+    size = sum(path.stat().st_size for path in (made / DATABASE).iterdir())
+    console.print(f"{made}", markup=False)
+    console.print(
+        f"{size / 1e6:,.1f} MB in {time.monotonic() - began:.1f} s; "
+        f"the log had {sum(manifest.events.values()):,} records of events"
+    )
+
+
+async def take(settings: Settings, folder: Path) -> tuple[Path, Manifest]:
+    """(the backup's folder, what is known of it). Raises GatewayError."""
+    made = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    try:
+        made.mkdir(parents=True)
+    except OSError as error:
+        raise GatewayError(f"{made} cannot be made: {error.strerror}") from error
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        deployment, migrations = await deployment_id(connection), await applied_migrations(connection)
+    finally:
+        await connection.close()
+    events, taken_at = await _event_ends(settings), now()
+    await run_program(
+        settings, "pg_dump", "--format=directory", f"--jobs={JOBS}", "--no-owner",
+        *(f"--exclude-schema={name}" for name in WORKING_SCHEMAS), f"--file={made / DATABASE}",
+    )  # fmt: skip
+    manifest = Manifest(deployment, taken_at, migrations, settings.topic_partitions, events, digests(made / DATABASE))
+    manifest.write(made)
+    return made, manifest
+
+
+async def _event_ends(settings: Settings) -> dict[int, int]:
+    """Before the snapshot: an event is committed before it is on the log, so the snapshot has every one of these."""
+    async with log_reader(settings) as reader:
+        spans = await reader.spans(await reader.partitions([EVENTS]), Start())
+    return {place.partition: end for place, (_, end) in spans.items()}

@@ -1,0 +1,84 @@
+"""`gateway restore BACKUP`: the database as it was, while nothing is connected to it.
+
+    manifest, digests ─► the log's own? nobody connected? empty, or --replace? ─► pg_restore ─► `gateway recover`
+
+It can be begun again after a failure: it starts by removing what is there. What was decided after the backup is on the
+log; until `gateway recover --apply` has fetched it, the payment actors keep their partitions closed.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.backup.backup import JOBS
+from ops.backup.manifest import DATABASE, Manifest, read_manifest
+from ops.backup.programs import database_name, run_program
+from ops.console.errors import GatewayError
+from ops.console.exit_codes import run
+from ops.console.printing import console
+from runtime.settings import Settings
+from store.migrate import migrate, migrations
+from store.operations.audit import connect
+from store.operations.backup import empty_database, is_empty, other_sessions
+from topics.catalogue import EVENTS
+from topics.reader import Start, log_reader
+
+
+def restore(
+    backup: Annotated[Path, typer.Argument(help="A folder that `gateway backup` made.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Remove what the database holds now.")] = False,
+) -> None:
+    """Put a backup in the place of the database. `gateway recover --apply` then brings it up to the log."""
+    began = time.monotonic()
+    manifest = read_manifest(backup)
+    run(lambda settings: put_back(settings, backup, manifest, replace=replace))
+    console.print(
+        f"restored the database of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC in {time.monotonic() - began:.1f} s"
+    )
+    console.print("next: `gateway recover --apply`, then start the roles")
+
+
+async def put_back(settings: Settings, folder: Path, manifest: Manifest, *, replace: bool) -> None:
+    """Raises GatewayError, before anything is changed, where this must not be done."""
+    _refuse_newer(manifest)
+    await _refuse_other_log(settings, manifest)
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        if names := await other_sessions(connection):
+            raise GatewayError(
+                f"{len(names)} sessions are connected ({', '.join(sorted(set(names)))}); stop the roles first: "
+                "`gateway down`, then `gateway up --services-only`."
+            )
+        if not (replace or await is_empty(connection)):
+            raise GatewayError("The database is not empty; --replace removes what it holds.")
+        await empty_database(connection)
+    finally:
+        await connection.close()
+    await run_program(
+        settings, "pg_restore", f"--jobs={JOBS}", "--no-owner", "--exit-on-error",
+        f"--dbname={database_name(settings)}", str(folder / DATABASE),
+    )  # fmt: skip
+    await migrate(settings)
+
+
+def _refuse_newer(manifest: Manifest) -> None:
+    unknown = set(manifest.migrations) - {migration.name for migration in migrations()}
+    if unknown:
+        raise GatewayError(f"The backup is of a later version: this one does not know migration {min(unknown)}.")
+
+
+async def _refuse_other_log(settings: Settings, manifest: Manifest) -> None:
+    """A log that is shorter than it was then is another one, or has lost its end: the backup would be ahead of it."""
+    async with log_reader(settings) as reader:
+        spans = await reader.spans(await reader.partitions([EVENTS]), Start())
+    ends = {place.partition: end for place, (_, end) in spans.items()}
+    shorter = sorted(partition for partition, end in manifest.events.items() if ends.get(partition, 0) < end)
+    if shorter:
+        partitions = ", ".join(map(str, shorter))
+        raise GatewayError(
+            f"The log is shorter than when the backup was taken (partitions {partitions}): is it its log?"
+        )
