@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from domain.event import Event
 from domain.order import CreateOrder, Order
-from domain.payment import CapturePayment, CreatePayment, Payment, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund
 
-Command = CreateOrder | CreatePayment | SettlePayment | CapturePayment | CreateRefund | SettleRefund
+BankWord = RequireAction | SettlePayment | SettleRefund
+"""Commands that carry what the bank said about an attempt."""
+Command = CreateOrder | CreatePayment | BankWord | CapturePayment | CreateRefund
 Subject = Order | Payment | Refund
 
 

@@ -19,6 +19,7 @@ class EventType(StrEnum):
     ORDER_CREATED = "order.created"
     PAYMENT_CREATED = "payment.created"
     PAYMENT_PROCESSING = "payment.processing"
+    PAYMENT_ACTION_REQUIRED = "payment.action_required"
     PAYMENT_SUCCESS = "payment.success"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_LATE_SUCCESS = "payment.late_success"

@@ -41,6 +41,7 @@ EVENT_KINDS = (
     EventKind(EventType.ORDER_CREATED, "Order created", Tone.CALM, for_merchants=False),
     EventKind(EventType.PAYMENT_CREATED, "Created", Tone.CALM),
     EventKind(EventType.PAYMENT_PROCESSING, "Processing", Tone.WAIT, for_merchants=False),
+    EventKind(EventType.PAYMENT_ACTION_REQUIRED, "Waiting for the payer", Tone.WAIT, for_merchants=False),
     EventKind(EventType.PAYMENT_SUCCESS, "Success", Tone.OK, default=True),
     EventKind(EventType.PAYMENT_FAILED, "Failed", Tone.BAD, default=True),
     EventKind(EventType.PAYMENT_CAPTURED, "Captured", Tone.OK),

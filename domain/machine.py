@@ -16,11 +16,11 @@ from typing import assert_never
 from domain.decision import Command, Decision
 from domain.evolution import evolve
 from domain.order import CreateOrder, Order
-from domain.payment import CapturePayment, CreatePayment, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, SettleRefund
 from domain.rejection import Rejected
 from domain.rules.orders import create_order
-from domain.rules.payments import capture_payment, create_payment, settle_payment
+from domain.rules.payments import capture_payment, create_payment, require_action, settle_payment
 from domain.rules.refunds import create_refund, settle_refund
 
 __all__ = ["decide", "evolve"]
@@ -39,6 +39,8 @@ def decide(order: Order | None, command: Command, at: datetime) -> Decision | Re
             return create_order(order, command, at)
         case CreatePayment():
             return create_payment(order, command, at)
+        case RequireAction():
+            return require_action(order, command, at)
         case SettlePayment():
             return settle_payment(order, command, at)
         case CapturePayment():

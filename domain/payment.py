@@ -1,6 +1,7 @@
 """One payment: its commands, its events, and which command leads to which event.
 
     CreatePayment  ─► payment.created, payment.processing
+    RequireAction  ─► payment.action_required                the bank needs a step of the payer's first
     SettlePayment  ─► payment.success | payment.failed          the bank's first word
                       payment.late_success (+ refund.created)   a later one: it charged the failed payment after all
                       payment.reversed                          a later one: it has taken the money back
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.action import NextAction
 from domain.instrument import Instrument, Method
 from domain.outcome import Outcome
 
@@ -45,6 +47,15 @@ class CreatePayment:
     currency: str | None
     deadline_at: datetime
     """When the sweeper asks the bank if no outcome is known by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequireAction:
+    """The bank decides the payment's attempt once the payer has taken this step."""
+
+    order_id: str
+    payment_id: str
+    action: NextAction
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,8 @@ class Payment:
     """The bank has taken back money that it had charged."""
     bank_turn: int = 0
     """`Word.turn` of the bank's last word."""
+    next_action: NextAction | None = None
+    """What the payer has to do before the bank decides; only while the payment is PROCESSING."""
 
     @property
     def method(self) -> Method:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
+from domain.action import action_form
 from domain.decision import Subject
 from domain.instrument import public_form
 from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
 
-Value = str | int | bool | datetime | None | dict[str, str]
+Value = str | int | bool | datetime | None | dict[str, str] | dict[str, str | datetime]
 Resource = dict[str, Value]
 
 
@@ -63,6 +64,7 @@ def payment_resource(payment: Payment) -> Resource:
     shape |= public_form(payment.instrument)
     shape["error_code"] = payment.error_code
     shape["error_description"] = payment.error_description
+    shape["next_action"] = action_form(payment.next_action)
     shape["created_at"] = payment.created_at
     shape["updated_at"] = payment.updated_at
     return shape

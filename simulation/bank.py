@@ -2,6 +2,7 @@
 
     charge ─► booked at once under the attempt's id ─► answered after a while, or never; queries read the books
               charge_turns, refund_turns    the bank changes its word later, and notifies; now and then twice
+              payer_steps                   the payer has a step to take first: in time, or never
 
 Money has moved while the last word about an attempt is success.
 """
@@ -11,11 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import ActionRequired, BankAnswer, Charge, NoAnswerError, Report, Return
+from domain.action import ActionType, NextAction
 from domain.card import CardDetails
 from domain.outcome import Outcome
+from simulation.clock import EPOCH
 from simulation.faults import between
 from simulation.merchants import MERCHANTS
 from simulation.scheduler import PROCESS
@@ -32,6 +36,8 @@ UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
 TURNS_AGAIN_SHARE = 0.25
+STEP_SECONDS_MAX = 12.0
+ABANDONED_SHARE = 0.3
 FORGOTTEN_AFTER_SECONDS = 86_400.0
 """How long a bank knows an attempt by its id when it is asked to carry it out; its books can be queried for ever."""
 
@@ -49,11 +55,13 @@ class Entry:
     """How often it was carried out: once, unless somebody asks again after the bank has forgotten its id."""
     turn: int = 0
     """How often the bank has changed its word."""
+    step: NextAction | None = None
+    """What the payer has to do before there is an outcome."""
 
     @property
     def moved(self) -> int:
         """Minor units that the attempt has moved, by the last word."""
-        return self.amount * self.times if self.outcome is Outcome.SUCCESS else 0
+        return self.amount * self.times if self.outcome is Outcome.SUCCESS and self.step is None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ class Bank:
 
     world: World
     books: dict[str, Entry] = field(default_factory=dict)
-    pending: dict[str, BankAnswer] = field(default_factory=dict)
+    pending: dict[str, Report] = field(default_factory=dict)
     queried: set[Asker] = field(default_factory=set)
     """Who has queried what."""
     unanswered: set[Asker] = field(default_factory=set)
@@ -104,11 +112,30 @@ class Bank:
         entry = Entry(attempt_id, amount, of_attempt, outcome, booked_at=self.world.scheduler.now)
         self.books[attempt_id] = entry
         self.world.trace.note("bank", f"{attempt_id} of {amount}: {entry.outcome}", attempt_id)
-        if self.world.faults.happens("charge_turns" if of_attempt is None else "refund_turns"):
+        if of_attempt is None and self.world.faults.happens("payer_steps"):
+            self._wait_for_payer(entry)
+        elif self.world.faults.happens("charge_turns" if of_attempt is None else "refund_turns"):
             again = [between(1.0, 8.0) for _ in range(2 if between(0.0, 1.0) < TURNS_AGAIN_SHARE else 1)]
             self.turning += 1
             self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, again[1:])
         return entry
+
+    def _wait_for_payer(self, entry: Entry) -> None:
+        """The payer takes the step in time, which the bank notifies most of the time, or never."""
+        seconds = between(6.0, STEP_SECONDS_MAX)
+        expires_at = EPOCH + timedelta(seconds=self.world.scheduler.now + seconds)
+        entry.step = NextAction(ActionType.REDIRECT, f"https://bank/{entry.attempt_id}", expires_at)
+        abandoned = between(0.0, 1.0) < ABANDONED_SHARE
+        at = seconds if abandoned else between(0.5, seconds)
+        self.world.scheduler.outside(at, self._stepped, entry, abandoned, between(0.0, 1.0) < ABANDONED_SHARE)
+
+    def _stepped(self, entry: Entry, abandoned: bool, silent: bool) -> None:
+        entry.step = None
+        entry.outcome = Outcome.FAILED if abandoned else entry.outcome
+        how = "abandons" if abandoned else "takes"
+        self.world.trace.note("bank", f"the payer {how} the step of {entry.attempt_id}", entry.attempt_id)
+        if not (abandoned or silent):
+            self.notify(entry)
 
     def _turn(self, entry: Entry, again: list[float]) -> None:
         entry.outcome = Outcome.FAILED if entry.outcome is Outcome.SUCCESS else Outcome.SUCCESS
@@ -154,7 +181,7 @@ class Bank:
             self.swept_at.setdefault(attempt_id, self.world.scheduler.now)
 
     def notify(self, entry: Entry) -> None:
-        self.pending[entry.attempt_id] = answer_of(entry)
+        self.pending[entry.attempt_id] = report_on(entry)
         self.arrived.set()
 
 
@@ -165,16 +192,18 @@ class BankClient:
         self._world = world
         self._bank = world.bank
 
-    async def charge(self, charge: Charge) -> BankAnswer:
+    async def charge(self, charge: Charge) -> Report:
         return await self._ask(charge.attempt_id, charge.amount, None)
 
     async def refund(self, refund: Return) -> BankAnswer:
-        return await self._ask(refund.attempt_id, refund.amount, refund.of_attempt)
+        answer = await self._ask(refund.attempt_id, refund.amount, refund.of_attempt)
+        assert isinstance(answer, BankAnswer), "nobody has a step to take for a refund"
+        return answer
 
     async def tokenize(self, card: CardDetails) -> str:
         raise NotImplementedError("nobody pays by card here")
 
-    async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> BankAnswer:
+    async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
         self._check_queried(attempt_id)
         try:
             return await self._booked(attempt_id, amount, of_attempt)
@@ -192,7 +221,7 @@ class BankClient:
         if swept or asker in self._bank.unanswered:
             self._bank.asked_blindly.append(attempt_id)
 
-    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> BankAnswer:
+    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
         faults = self._world.faults
         await self._be_silent(attempt_id)
         if faults.happens("bank_unasked"):
@@ -200,7 +229,7 @@ class BankClient:
             raise NoAnswerError("the request was lost")
         await asyncio.sleep(between(0.001, 0.05))
         entry = self._bank.book(attempt_id, amount, of_attempt)
-        answered = answer_of(entry)
+        answered = report_on(entry)
         await asyncio.sleep(between(0.05, 0.6))
         if faults.happens("bank_late"):
             self._bank.notify(entry)
@@ -212,7 +241,7 @@ class BankClient:
             self._bank.notify(entry)
         return answered
 
-    async def query(self, attempt_id: str) -> BankAnswer | None:
+    async def query(self, attempt_id: str) -> Report | None:
         self._bank.queried.add(_asker(attempt_id))
         self._bank.unanswered.discard(_asker(attempt_id))
         if PROCESS.get().name.startswith("sweeper"):
@@ -223,7 +252,7 @@ class BankClient:
             await asyncio.sleep(SILENCE_SECONDS)
             raise NoAnswerError("the answer was lost")
         entry = self._bank.books.get(attempt_id)
-        return None if entry is None else answer_of(entry)
+        return None if entry is None else report_on(entry)
 
     async def _be_silent(self, attempt_id: str) -> None:
         """Raises NoAnswerError where the bank is silent about this attempt."""
@@ -232,23 +261,23 @@ class BankClient:
             await asyncio.sleep(HANGS_SECONDS if silence.hangs else between(0.001, 0.01))
             raise NoAnswerError("the bank is silent")
 
-    async def notifications(self) -> AsyncIterator[BankAnswer]:
+    async def notifications(self) -> AsyncIterator[Report]:
         """What nobody asked for, again and again until it is confirmed.
 
         That includes what was pending before this listener came: another may have died over it.
         """
         while True:
-            for answer in list(self._bank.pending.values()):
+            for report in list(self._bank.pending.values()):
                 await asyncio.sleep(between(0.05, 0.3))
-                yield answer
+                yield report
             if not self._bank.pending:
                 self._bank.arrived.clear()
                 await self._bank.arrived.wait()
 
-    async def confirm(self, answer: BankAnswer) -> None:
+    async def confirm(self, report: Report) -> None:
         await asyncio.sleep(between(0.005, 0.02))
-        if self._bank.pending.get(answer.attempt_id) == answer:
-            del self._bank.pending[answer.attempt_id]
+        if self._bank.pending.get(report.attempt_id) == report:
+            del self._bank.pending[report.attempt_id]
 
 
 def _asker(attempt_id: str) -> Asker:
@@ -256,8 +285,10 @@ def _asker(attempt_id: str) -> Asker:
     return PROCESS.get().name, id(asyncio.current_task()), attempt_id
 
 
-def answer_of(entry: Entry) -> BankAnswer:
-    """The bank's word on this attempt as its books stand now."""
+def report_on(entry: Entry) -> Report:
+    """What the bank has to report about this attempt as its books stand now."""
+    if entry.step is not None:
+        return ActionRequired(entry.attempt_id, entry.step)
     failed = entry.outcome is Outcome.FAILED
     code = None if not failed else "PAYMENT_FAILED" if entry.of_attempt is None else "REFUND_FAILED"
     reference = f"bank_{entry.attempt_id[-8:]}"

@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import orjson
 
+from domain.action import ActionType, NextAction, action_form
 from domain.instrument import Instrument, Method, instrument_of, public_form
 from domain.order import Order, OrderStatus
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundStatus
 from store.driver import Row
+from topics.envelope import encode_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_SQL_TYPES: dict[object, str] = {int: "bigint", bool: "boolean", datetime: "timestamptz", Instrument: "jsonb"}
+_SQL_TYPES: dict[object, str] = {
+    int: "bigint",
+    bool: "boolean",
+    datetime: "timestamptz",
+    Instrument: "jsonb",
+    NextAction: "jsonb",
+}
 """Of fields that are not text. An integer column of fewer bytes takes a bigint that fits, and refuses another."""
 
 
@@ -44,7 +52,7 @@ INSTRUMENT_COPIES = ("vpa", "card_network", "card_last4")
 ORDER_COLUMNS = column_names(Order, "payments", "refunds")
 PAYMENT_COLUMNS = (*column_names(Payment), "method", *INSTRUMENT_COPIES)
 REFUND_COLUMNS = column_names(Refund)
-_PAYMENT_FIELDS = column_names(Payment, "instrument")
+_PAYMENT_FIELDS = column_names(Payment, "instrument", "next_action")
 
 
 def order_of(row: Row) -> Order:
@@ -58,7 +66,14 @@ def order_of(row: Row) -> Order:
 def payment_of(row: Row) -> Payment:
     values = {name: row[name] for name in _PAYMENT_FIELDS}
     values["status"] = PaymentStatus(values["status"])
-    return Payment(**values, instrument=_instrument_of(row))
+    return Payment(**values, instrument=_instrument_of(row), next_action=_next_action_of(row["next_action"]))
+
+
+def _next_action_of(stored: str | None) -> NextAction | None:
+    if stored is None:
+        return None
+    form = orjson.loads(stored)
+    return NextAction(ActionType(form["type"]), form["url"], datetime.fromisoformat(form["expires_at"]))
 
 
 def _instrument_of(row: Row) -> Instrument:
@@ -82,7 +97,12 @@ def order_row(order: Order) -> tuple[Any, ...]:
 def payment_row(payment: Payment) -> tuple[Any, ...]:
     """Values in the order of PAYMENT_COLUMNS."""
     form = public_form(payment.instrument)
-    derived = {"instrument": orjson.dumps(form).decode(), **{name: form.get(name) for name in INSTRUMENT_COPIES}}
+    action = action_form(payment.next_action)
+    derived = {
+        "instrument": orjson.dumps(form).decode(),
+        "next_action": None if action is None else encode_json(action).decode(),
+        **{name: form.get(name) for name in INSTRUMENT_COPIES},
+    }
     return tuple(derived[name] if name in derived else getattr(payment, name) for name in PAYMENT_COLUMNS)
 
 

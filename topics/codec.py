@@ -16,13 +16,14 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, assert_never, get_type_hints
 
+from domain.action import ActionType, NextAction, action_form
 from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import event_id
 from domain.instrument import Instrument, Method, instrument_of, public_form
 from domain.order import CreateOrder
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, Payment, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund
 from domain.resource import order_resource, payment_resource, refund_resource
 from topics.envelope import ERROR_CHARACTERS_MAX, VERSION, Envelope, UndecodableError, checked_text, encode_json
@@ -33,6 +34,7 @@ NOTES_MAX, NOTE_CHARACTERS_MAX = 64, 1_000
 
 ORDER_CREATE = "order.create"
 PAYMENT_CREATE = "payment.create"
+PAYMENT_REQUIRE_ACTION = "payment.require_action"
 PAYMENT_SETTLE = "payment.settle"
 PAYMENT_CAPTURE = "payment.capture"
 REFUND_CREATE = "refund.create"
@@ -41,12 +43,15 @@ REFUND_SETTLE = "refund.settle"
 NO_INSTRUMENT: Body = {"vpa": None, "card_network": None, "card_last4": None}
 """Fields that a payment.create of this version always has, null where they are another method's."""
 
+URL_CHARACTERS_MAX = 2_000
+"""What every browser opens."""
 TURN_MAX = 1_000_000
 """Far above what a bank can do, far below what the column holds."""
 
 COMMAND_TYPES: dict[type[Command], str] = {
     CreateOrder: ORDER_CREATE,
     CreatePayment: PAYMENT_CREATE,
+    RequireAction: PAYMENT_REQUIRE_ACTION,
     SettlePayment: PAYMENT_SETTLE,
     CapturePayment: PAYMENT_CAPTURE,
     CreateRefund: REFUND_CREATE,
@@ -85,6 +90,8 @@ def _command_body(command: Command) -> Body:
         value = getattr(command, name)
         if name == "instrument":
             body |= {"method": value.method, **NO_INSTRUMENT, **public_form(value)}
+        elif isinstance(value, NextAction):
+            body[name] = action_form(value)
         elif name != "order_id":
             body[name] = value
     return body
@@ -164,6 +171,15 @@ def _instrument(body: Body, _name: str) -> Instrument:
     return instrument
 
 
+def _action(body: Body, name: str) -> NextAction:
+    action = body[name]
+    return NextAction(
+        type=ActionType(action["type"]),
+        url=checked_text(action["url"], f"{name}.url", characters_max=URL_CHARACTERS_MAX),
+        expires_at=_instant(action, "expires_at"),
+    )
+
+
 _READ: dict[object, Callable[[Body, str], Any]] = {
     str: _text,
     str | None: _text_or_none,
@@ -172,6 +188,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     datetime: _instant,
     Outcome: _outcome,
     Instrument: _instrument,
+    NextAction: _action,
     dict[str, str]: _notes,
 }
 """How a field of this type is read."""

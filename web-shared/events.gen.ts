@@ -3,6 +3,7 @@ export const EVENT_KINDS = {
   "order.created": { title: "Order created", tone: "calm", forMerchants: false, usual: false },
   "payment.created": { title: "Created", tone: "calm", forMerchants: true, usual: false },
   "payment.processing": { title: "Processing", tone: "wait", forMerchants: false, usual: false },
+  "payment.action_required": { title: "Waiting for the payer", tone: "wait", forMerchants: false, usual: false },
   "payment.success": { title: "Success", tone: "ok", forMerchants: true, usual: true },
   "payment.failed": { title: "Failed", tone: "bad", forMerchants: true, usual: true },
   "payment.captured": { title: "Captured", tone: "ok", forMerchants: true, usual: false },

@@ -4,6 +4,12 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActionType
+         * @description What the payer finds at the URL.
+         * @enum {string}
+         */
+        ActionType: "redirect" | "otp";
+        /**
          * AttemptShape
          * @description `error`: why no answer came, or what broke off after the answer's status line. `response_headers`: the first
          *     4,096 characters; null where no answer came, and for attempts made before they were kept.
@@ -395,7 +401,7 @@ export interface components {
          * EventType
          * @enum {string}
          */
-        EventType: "order.created" | "payment.created" | "payment.processing" | "payment.success" | "payment.failed" | "payment.late_success" | "payment.reversed" | "payment.reinstated" | "payment.captured" | "refund.created" | "refund.processed" | "refund.failed" | "refund.late_success";
+        EventType: "order.created" | "payment.created" | "payment.processing" | "payment.action_required" | "payment.success" | "payment.failed" | "payment.late_success" | "payment.reversed" | "payment.reinstated" | "payment.captured" | "refund.created" | "refund.processed" | "refund.failed" | "refund.late_success";
         /**
          * EventView
          * @description What happened.
@@ -838,6 +844,19 @@ export interface components {
             vpa?: string;
         };
         /**
+         * NextAction
+         * @description What the payer has to do before the bank decides: open `url`, until `expires_at`.
+         */
+        NextAction: {
+            type: components["schemas"]["ActionType"];
+            url: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+        };
+        /**
          * NumbersShape
          * @description Amounts are of `currency` alone; so are counts where the request names it. The rate is of decided payments.
          */
@@ -954,6 +973,8 @@ export interface components {
             card_last4?: string | null;
             error_code: string | null;
             error_description: string | null;
+            /** @description Only while the status is PROCESSING */
+            next_action: components["schemas"]["NextAction"] | null;
             /**
              * Created At
              * Format: date-time
@@ -1024,6 +1045,8 @@ export interface components {
             card_last4?: string | null;
             error_code: string | null;
             error_description: string | null;
+            /** @description Only while the status is PROCESSING */
+            next_action: components["schemas"]["NextAction"] | null;
             /**
              * Created At
              * Format: date-time

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agents.bank.port import Bank, BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import Bank, Charge, NoAnswerError, Report, Return
 from runtime.logs import get_logger
 
 log = get_logger("attempt")
@@ -24,8 +24,8 @@ BACKOFF_MAX_SECONDS = 2.0
 
 async def attempt(
     bank: Bank, request: Charge | Return, *, maybe_asked_before: bool, tries: int = RESOLVE_TRIES
-) -> BankAnswer | None:
-    """Outcome of the attempt; None where the bank does not answer in so many tries."""
+) -> Report | None:
+    """What the bank reports about the attempt; None where the bank does not answer in so many tries."""
     asked = maybe_asked_before
     pause = BACKOFF_FIRST_SECONDS
     for number in range(tries):
@@ -46,7 +46,7 @@ async def attempt(
     return None
 
 
-async def _ask(bank: Bank, request: Charge | Return) -> BankAnswer:
+async def _ask(bank: Bank, request: Charge | Return) -> Report:
     if isinstance(request, Charge):
         return await bank.charge(request)
     return await bank.refund(request)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from agents.bank.port import Bank, BankAnswer
+from agents.bank.port import Bank, Report
 from runtime.logs import get_logger
 
 log = get_logger("bank")
@@ -17,7 +17,7 @@ log = get_logger("bank")
 PAUSE_SECONDS = 1.0
 
 
-async def words_of(bank: Bank) -> AsyncIterator[BankAnswer]:
+async def words_of(bank: Bank) -> AsyncIterator[Report]:
     """The bank's notifications, for ever."""
     while True:
         words = bank.notifications()
@@ -26,7 +26,7 @@ async def words_of(bank: Bank) -> AsyncIterator[BankAnswer]:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def confirm(bank: Bank, word: BankAnswer) -> None:
+async def confirm(bank: Bank, word: Report) -> None:
     """Tell the bank that its word was received; where that fails, the bank repeats it."""
     try:
         await bank.confirm(word)
@@ -34,7 +34,7 @@ async def confirm(bank: Bank, word: BankAnswer) -> None:
         log.error("bank_adapter_broken", attempt_id=word.attempt_id, exc_info=True)
 
 
-async def _next(words: AsyncIterator[BankAnswer]) -> BankAnswer | None:
+async def _next(words: AsyncIterator[Report]) -> Report | None:
     """None where the notifications ended or broke off."""
     try:
         return await anext(words, None)

@@ -2,9 +2,11 @@
 
     tokenize(CardDetails) ─► token: all that is kept of a card
 
-    charge(Charge) ┐                              query(attempt_id) ─► BankAnswer | None (never seen)
-    refund(Return) ┴► BankAnswer | NoAnswerError  notifications()   ─► BankAnswers nobody waits for: late, repeated or
-                                                  contradicting an earlier one; repeated until confirm(answer)
+    charge(Charge) ┐                          query(attempt_id) ─► Report | None (never seen)
+    refund(Return) ┴► Report | NoAnswerError   notifications()   ─► unasked reports: late, repeated, or contradicting
+                                              an earlier one; each is repeated until confirm(report)
+
+A report is a BankAnswer, or ActionRequired: the payer has to do something first, and the answer follows.
 
 NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
 charge without having queried.
@@ -16,6 +18,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.action import NextAction
 from domain.card import CardDetails
 from domain.instrument import Method
 from domain.outcome import Outcome
@@ -61,6 +64,18 @@ class BankAnswer:
     An adapter takes it from what its bank offers to order words by (a version, a sequence, a list of changes)."""
 
 
+@dataclass(frozen=True, slots=True)
+class ActionRequired:
+    """The bank knows the attempt and decides it once the payer has taken this step. No money has moved."""
+
+    attempt_id: str
+    action: NextAction
+
+
+Report = BankAnswer | ActionRequired
+"""What the bank has to report about an attempt."""
+
+
 class Bank(Protocol):
     """A bank. Implementations bound every wait."""
 
@@ -68,13 +83,13 @@ class Bank(Protocol):
         """The bank's name for the card. Raises OSError where the bank cannot be reached; nothing was charged then."""
         ...
 
-    async def charge(self, charge: Charge) -> BankAnswer: ...
+    async def charge(self, charge: Charge) -> Report: ...
 
     async def refund(self, refund: Return) -> BankAnswer: ...
 
-    async def query(self, attempt_id: str) -> BankAnswer | None: ...
+    async def query(self, attempt_id: str) -> Report | None: ...
 
-    def notifications(self) -> AsyncIterator[BankAnswer]: ...
+    def notifications(self) -> AsyncIterator[Report]: ...
 
-    async def confirm(self, answer: BankAnswer) -> None:
-        """This word was received and is not repeated. A later word about the same attempt still is."""
+    async def confirm(self, report: Report) -> None:
+        """This report was received and is not repeated. A later one about the same attempt still is."""

@@ -1,18 +1,25 @@
-"""From the bank's answer to the command that tells the actor. Used by the processor and by the sweeper alike.
+"""From the bank's report to the command that informs the actor, for whoever received the report.
+
+    BankAnswer     ─► payment.settle, refund.settle
+    ActionRequired ─► payment.require_action
 
 The command's id is derived from the attempt, its outcome and the turn of the bank's word: the same answer twice is
 one command, an answer that contradicts an earlier one is another, and so is a word that turns back. `again` sets apart
-what is repeated on purpose, because an earlier command had no effect or money did not go back.
+what is repeated on purpose, because an earlier command had no effect or money did not go back. The same step of the
+payer's is one command, however often the bank reports it.
 """
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
-from agents.bank.port import BankAnswer
+from agents.bank.port import ActionRequired, BankAnswer, Report
 from domain.decision import Command
 from domain.ids import REFUND
-from domain.payment import SettlePayment
+from domain.payment import RequireAction, SettlePayment
 from domain.refund import SettleRefund
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
@@ -21,7 +28,7 @@ from topics.producer import Record
 
 
 def settle_record(
-    answer: BankAnswer,
+    report: Report,
     *,
     order_id: str,
     caused_by: str | None,
@@ -30,11 +37,11 @@ def settle_record(
     again: str = "",
     clock: Clock = SYSTEM_CLOCK,
 ) -> Record:
-    """The settle command for this answer, ready for the commands topic."""
+    """The command for this report, ready for the commands topic."""
     at = clock.now()
     return command_record(
-        _settle_command(answer, order_id, at + timedelta(seconds=settings.payment_deadline_seconds)),
-        command_id=_command_id(answer, again),
+        _command(report, order_id, at + timedelta(seconds=settings.payment_deadline_seconds)),
+        command_id=_command_id(report, again),
         at=at,
         partitions=settings.topic_partitions,
         request_id=request_id,
@@ -42,10 +49,28 @@ def settle_record(
     )
 
 
-def _command_id(answer: BankAnswer, again: str) -> str:
-    turned = f"_turn{answer.turn}" if answer.turn else ""
-    repeated = f"_{again}" if again else ""
-    return f"stl_{answer.attempt_id}_{answer.outcome}{turned}{repeated}"
+def _command_id(report: Report, again: str) -> str:
+    match report:
+        case ActionRequired(attempt_id, action):
+            text = f"{action.type} {action.url} {action.expires_at.timestamp()}"
+            return f"act_{attempt_id}_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+        case BankAnswer():
+            turned = f"_turn{report.turn}" if report.turn else ""
+            repeated = f"_{again}" if again else ""
+            return f"stl_{report.attempt_id}_{report.outcome}{turned}{repeated}"
+    assert_never(report)
+
+
+def _command(report: Report, order_id: str, late_deadline_at: datetime) -> Command:
+    match report:
+        case ActionRequired(attempt_id, action):
+            # Never a whole second: every rendering of an instant has six digits after it.
+            expires_at = action.expires_at
+            shown = replace(action, expires_at=expires_at.replace(microsecond=expires_at.microsecond or 1))
+            return RequireAction(order_id=order_id, payment_id=attempt_id, action=shown)
+        case BankAnswer():
+            return _settle_command(report, order_id, late_deadline_at)
+    assert_never(report)
 
 
 def _settle_command(answer: BankAnswer, order_id: str, late_deadline_at: datetime) -> Command:

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
-from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import BankAnswer, Charge, NoAnswerError, Report, Return
 from domain.card import CardDetails
 from domain.instrument import Method
 from domain.outcome import DECLINES, Outcome
@@ -136,12 +136,13 @@ class SimulatedBank:
         except TimeoutError:
             return None
 
-    async def confirm(self, answer: BankAnswer) -> None:
+    async def confirm(self, report: Report) -> None:
+        turn = report.turn if isinstance(report, BankAnswer) else 0
         try:
-            await self._polling.mark_notified(answer.attempt_id, answer.turn)
+            await self._polling.mark_notified(report.attempt_id, turn)
         except DatabaseError as error:
             self._polling.drop()
-            log.warning("notification_repeated", attempt_id=answer.attempt_id, error=repr(error))
+            log.warning("notification_repeated", attempt_id=report.attempt_id, error=repr(error))
 
     async def _turned_entries(self) -> list[Entry]:
         try:

@@ -22,13 +22,11 @@ from datetime import timedelta
 import orjson
 
 from agents.payments.intake import Asked, Caller
-from domain.decision import Decision
+from domain.decision import BankWord, Decision
 from domain.event import Event, OrderEvent, RefundEvent
 from domain.idempotency import compare
 from domain.machine import decide, evolve
 from domain.order import Order
-from domain.payment import SettlePayment
-from domain.refund import SettleRefund
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
 from store.actor import Batch, CommandRow, EventRow, Inbox, StoredCommand
@@ -132,7 +130,7 @@ def _decided(one: Asked, order: Order | None) -> Decision | Rejected | Broken:
         decided = decide(order, one.command, one.envelope.at)
     except AssertionError as error:
         return Broken(one, REASON_INVARIANT, repr(error), traceback.format_exc())
-    if isinstance(decided, Rejected) and isinstance(one.command, SettlePayment | SettleRefund):
+    if isinstance(decided, Rejected) and isinstance(one.command, BankWord):
         return Broken(one, REASON_UNKNOWN_ATTEMPT, decided.description)
     return decided
 
@@ -223,8 +221,8 @@ def _event_record(one: Asked, payload: bytes, event_type: str) -> Record:
 
 
 def _answer(one: Asked, decided: Decision) -> str:
-    """The resource as JSON; nobody reads the answer to a settlement."""
-    if isinstance(one.command, SettlePayment | SettleRefund):
+    """The resource as JSON; nobody reads the answer to a word of the bank's."""
+    if isinstance(one.command, BankWord):
         return ""
     return encode_json(resource_of(decided.subject)).decode()
 

@@ -19,7 +19,7 @@ from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
 from agents.bank.listening import confirm, words_of
-from agents.bank.port import Bank, BankAnswer, Charge, Return
+from agents.bank.port import Bank, BankAnswer, Charge, Report, Return
 from agents.bank.settlement import settle_record
 from agents.consumer import Mark
 from agents.kafka import Kafka
@@ -143,18 +143,19 @@ class Processor:
         self._seen_before.clear()
 
     async def _attempt(self, event: Envelope, request: Charge | Return, mark: Mark, maybe_asked_before: bool) -> None:
-        answer = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
-        if answer is None:
+        report = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
+        if report is None:
             log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
             self._consumer.offsets.done(mark)
             return
-        self._tell(answer, event.key, caused_by=event.id, request_id=event.request_id, mark=mark)
+        self._tell(report, event.key, caused_by=event.id, request_id=event.request_id, mark=mark)
 
     def _tell(
-        self, answer: BankAnswer, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
+        self, report: Report, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
     ) -> None:
-        ANSWERS.labels("refund" if answer.attempt_id.startswith("rfnd_") else "charge", answer.outcome).inc()
-        record = self._settle_record(answer, order_id, caused_by, request_id)
+        outcome = report.outcome if isinstance(report, BankAnswer) else "action_required"
+        ANSWERS.labels("refund" if report.attempt_id.startswith("rfnd_") else "charge", outcome).inc()
+        record = self._settle_record(report, order_id, caused_by, request_id)
         self._settled.put_nowait((record, mark))
 
     async def _publish(self) -> None:
@@ -171,32 +172,30 @@ class Processor:
 
     async def _listen(self) -> None:
         """What the bank says unasked: late charges and repeated answers."""
-        async for answer in words_of(self._bank):
-            order_id = await self._order_of(answer)
+        async for report in words_of(self._bank):
+            order_id = await self._order_of(report)
             if order_id is None:
-                log.error("answer_about_unknown_attempt", attempt_id=answer.attempt_id)
+                log.error("answer_about_unknown_attempt", attempt_id=report.attempt_id)
                 continue
-            record = self._settle_record(answer, order_id, None, None)
+            record = self._settle_record(report, order_id, None, None)
             await self._producer.publish([record])
-            await confirm(self._bank, answer)
+            await confirm(self._bank, report)
 
-    async def _order_of(self, answer: BankAnswer) -> str | None:
+    async def _order_of(self, report: Report) -> str | None:
         """None where the attempt is not ours. A database that is away is waited for: attempts go on without it."""
         while True:
             try:
-                return await self._store.order_of_attempt(answer.attempt_id)
+                return await self._store.order_of_attempt(report.attempt_id)
             except ValueRefusedError as error:
-                log.error("attempt_id_unreadable", attempt_id=answer.attempt_id, error=repr(error))
+                log.error("attempt_id_unreadable", attempt_id=report.attempt_id, error=repr(error))
                 return None
             except DatabaseError as error:
-                log.warning("order_not_found_out", attempt_id=answer.attempt_id, error=repr(error))
+                log.warning("order_not_found_out", attempt_id=report.attempt_id, error=repr(error))
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
 
-    def _settle_record(
-        self, answer: BankAnswer, order_id: str, caused_by: str | None, request_id: str | None
-    ) -> Record:
+    def _settle_record(self, report: Report, order_id: str, caused_by: str | None, request_id: str | None) -> Record:
         return settle_record(
-            answer,
+            report,
             order_id=order_id,
             caused_by=caused_by,
             request_id=request_id,

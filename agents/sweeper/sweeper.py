@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
-from agents.bank.port import Bank, BankAnswer, Charge, Return
+from agents.bank.port import Bank, BankAnswer, Charge, Report, Return
 from agents.bank.settlement import settle_record
 from agents.kafka import Kafka
 from agents.role import Context
@@ -60,7 +60,7 @@ class Asked:
     """A question that was asked. `answer` None: the bank is silent."""
 
     question: Question
-    answer: BankAnswer | None
+    answer: Report | None
 
 
 class Sweeper:
@@ -204,7 +204,8 @@ class Sweeper:
         await self._producer.publish(records)
         for question, answer in answers:
             SWEPT.labels(question.kind).inc()
-            log.info("swept", attempt_id=answer.attempt_id, outcome=answer.outcome, again=question.again)
+            outcome = answer.outcome if isinstance(answer, BankAnswer) else "action_required"
+            log.info("swept", attempt_id=answer.attempt_id, outcome=outcome, again=question.again)
 
     async def _record(self, batch: list[Asked]) -> None:
         """Where the database is away, the time that the claim set stands, and the answer keeps its number."""

@@ -24,6 +24,7 @@ from pydantic import (
 from api.schemas.body import Body
 from api.tokens import Tokenizer, card_token
 from domain import instrument
+from domain.action import ActionType
 from domain.card import CardDetails, check_card, normalized
 from domain.instrument import Instrument, Method, Upi
 from domain.money import AMOUNT_MAX_MINOR
@@ -51,6 +52,7 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
     "vpa": "success@upi",
     "error_code": None,
     "error_description": None,
+    "next_action": None,
     "created_at": "2026-01-15T10:31:00.123456Z",
     "updated_at": None,
 }
@@ -210,6 +212,14 @@ class NewCapture(Body):
     amount: int | None = Field(None, ge=1, le=AMOUNT_MAX_MINOR, description="Must equal the payment's")
 
 
+class NextAction(BaseModel):
+    """What the payer has to do before the bank decides: open `url`, until `expires_at`."""
+
+    type: ActionType
+    url: str
+    expires_at: datetime
+
+
 class PublicPaymentView(BaseModel):
     """A payment as its payer sees it. UPI: `vpa`; card: `card_network`, `card_last4`."""
 
@@ -227,6 +237,7 @@ class PublicPaymentView(BaseModel):
     card_last4: str | None = None
     error_code: str | None
     error_description: str | None
+    next_action: NextAction | None = Field(description="Only while the status is PROCESSING")
     created_at: datetime
     updated_at: datetime | None
 

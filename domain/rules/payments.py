@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain import rejection
+from domain.action import ACTION_TIME_MAX
 from domain.decision import Decision
 from domain.event import Event, EventType, PaymentEvent, RefundEvent
 from domain.evolution import evolve
@@ -13,7 +14,15 @@ from domain.ids import late_refund_id
 from domain.instrument import methods_for
 from domain.order import Order, OrderStatus
 from domain.outcome import Outcome, Word
-from domain.payment import UNDECIDED, CapturePayment, CreatePayment, Payment, PaymentStatus, SettlePayment
+from domain.payment import (
+    UNDECIDED,
+    CapturePayment,
+    CreatePayment,
+    Payment,
+    PaymentStatus,
+    RequireAction,
+    SettlePayment,
+)
 from domain.refund import LATE_REFUNDS_MAX, LATE_SUCCESS_REASON, Refund, RefundStatus
 from domain.rejection import Rejected
 from domain.rules.refunds import pending_refund, weighed
@@ -65,6 +74,24 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
     return Decision(events, created)
 
 
+def require_action(order: Order | None, command: RequireAction, at: datetime) -> Decision | Rejected:
+    """A step of the payer's matters only until the bank decides. The sweeper does not ask before the step expires."""
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None:
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.status not in UNDECIDED or not command.action.replaces(payment.next_action):
+        return Decision((), payment)
+    sequence = order.version + 1
+    waiting = replace(
+        payment,
+        next_action=command.action,
+        deadline_at=max(payment.deadline_at, min(command.action.expires_at, at + ACTION_TIME_MAX)),
+        version=sequence,
+        updated_at=at,
+    )
+    return Decision((PaymentEvent(EventType.PAYMENT_ACTION_REQUIRED, sequence, at, waiting),), waiting)
+
+
 def settle_payment(order: Order | None, command: SettlePayment, at: datetime) -> Decision | Rejected:
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None:
@@ -83,6 +110,7 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
     success = replace(
         payment,
         status=PaymentStatus.SUCCESS,
+        next_action=None,
         bank_reference=command.bank_reference,
         bank_turn=command.turn,
         version=sequence,
@@ -96,6 +124,7 @@ def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) 
     failed = replace(
         payment,
         status=PaymentStatus.FAILED,
+        next_action=None,
         error_code=command.error_code or "PAYMENT_FAILED",
         error_description=command.error_description or "Payment processing failed",
         bank_reference=command.bank_reference,

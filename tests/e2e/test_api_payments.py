@@ -15,7 +15,8 @@ from tests.support.api import CARD, Api, created, error_of
 ORDER_KEYS = ["id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "created_at", "updated_at"]
 PAYMENT_KEYS = [
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded",
-    "amount_owed", "reversed", "error_code", "error_description", "created_at", "updated_at",
+    "amount_owed", "reversed", "error_code", "error_description", "next_action", "created_at",
+    "updated_at",
 ]  # fmt: skip
 REFUND_KEYS = [
     "id", "payment_id", "merchant_id", "amount", "currency", "reason", "status", "error_code", "error_description",

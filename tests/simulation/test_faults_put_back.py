@@ -87,7 +87,7 @@ FAULTS = (
             ),
             Mutation(
                 "agents/payments/folding.py",
-                "if isinstance(decided, Rejected) and isinstance(one.command, SettlePayment | SettleRefund):",
+                "if isinstance(decided, Rejected) and isinstance(one.command, BankWord):",
                 NEVER,
             ),
             Mutation(

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import domain.machine as real
+from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.ids import late_refund_id
 from domain.instrument import Upi
 from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
 from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
 from domain.rejection import Rejected
 
@@ -39,6 +40,12 @@ def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> Cr
 def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettlePayment:
     code = None if outcome is Outcome.SUCCESS else "UPI_DECLINED"
     return SettlePayment(ORDER, payment_id, outcome, code, None, "bank_1", DEADLINE, turn)
+
+
+def act(payment_id: str = FIRST, minutes: int = 5, url: str = "https://bank.example/step") -> RequireAction:
+    return RequireAction(
+        ORDER, payment_id, NextAction(ActionType.REDIRECT, url, AT + timedelta(minutes=minutes, microseconds=1))
+    )
 
 
 def capture(payment_id: str = FIRST, amount: int | None = None, merchant: str = MERCHANT) -> CapturePayment:
@@ -82,6 +89,7 @@ STATES: dict[str, tuple[Command, ...]] = {
     "new": (create_order(),),
     "new in dollars": (create_order(currency="USD"),),
     "processing": (create_order(), pay()),
+    "waiting for the payer": (create_order(), pay(), act()),
     "paid": (create_order(), pay(), settle()),
     "captured": (create_order(), pay(), settle(), capture()),
     "failed": (create_order(), pay(), settle(outcome=FAILED)),
@@ -136,6 +144,10 @@ COMMANDS: dict[str, Command] = {
     "succeed": settle(),
     "fail": settle(outcome=FAILED),
     "settle unknown": settle("pay_9999999999999999"),
+    "payer must act": act(),
+    "payer must act, an older step": act(minutes=4),
+    "payer must act, a newer step": act(minutes=6),
+    "payer must act, unknown": act("pay_9999999999999999"),
     "capture": capture(),
     "capture same amount": capture(amount=AMOUNT),
     "capture other amount": capture(amount=1),

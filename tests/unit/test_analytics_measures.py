@@ -97,6 +97,7 @@ def test_a_refund_is_counted_by_the_last_word_of_the_bank() -> None:
     [
         "order.created",
         "payment.processing",
+        "payment.action_required",
         "payment.captured",
         "payment.late_success",
         "payment.reversed",

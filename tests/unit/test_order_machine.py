@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from domain.action import ACTION_TIME_MAX
 from domain.decision import Command, Decision
 from domain.event import Event
 from domain.ids import late_refund_id
@@ -28,9 +29,11 @@ from store import rows
 from tests.unit.orders import (
     AMOUNT,
     AT,
+    DEADLINE,
     MERCHANT,
     ORDER,
     STRANGER,
+    act,
     capture,
     create_order,
     pay,
@@ -92,6 +95,10 @@ class OrderMachine(RuleBasedStateMachine):
     def bank_says(self, payment: str, outcome: Outcome, turn: int, clock: int) -> None:
         self.tell(settle(payment, outcome, turn), clock)
 
+    @rule(payment=PAYMENTS, minutes=st.integers(-1, 90), url=st.sampled_from(["https://a", "https://b"]), clock=CLOCK)
+    def bank_needs_the_payer(self, payment: str, minutes: int, url: str, clock: int) -> None:
+        self.tell(act(payment, minutes, url), clock)
+
     @rule(payment=PAYMENTS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
     def take_money(self, payment: str, amount: int | None, merchant: str, clock: int) -> None:
         self.tell(capture(payment, amount, merchant), clock)
@@ -133,6 +140,12 @@ class OrderMachine(RuleBasedStateMachine):
             assert payment.status is PaymentStatus.SUCCESS or all(one.automatic for one in of_it)
 
     @invariant()
+    def the_payer_has_something_to_do_only_until_the_bank_decides(self) -> None:
+        for payment in self.order.payments if self.order is not None else ():
+            assert payment.next_action is None or payment.status is PaymentStatus.PROCESSING
+            assert payment.deadline_at <= max(DEADLINE, (payment.updated_at or AT) + ACTION_TIME_MAX)
+
+    @invariant()
     def events_are_numbered_and_never_go_back_in_time(self) -> None:
         assert [event.sequence for event in self.history] == list(range(1, len(self.history) + 1))
         times = [event.at for event in self.history]
@@ -158,7 +171,7 @@ class OrderMachine(RuleBasedStateMachine):
 def _named(columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
     """The row by column, its JSON read: the auditor spells it as PostgreSQL does, the actor's writer more briefly."""
     values = dict(zip(columns, row, strict=True))
-    return values | {name: orjson.loads(values[name]) for name in ("instrument",) if name in values}
+    return values | {name: orjson.loads(values[name]) for name in ("instrument", "next_action") if values.get(name)}
 
 
 def _position(known: dict[str, object]) -> object:

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.delivery import Due
 from domain.instrument import Card, Upi
 from domain.machine import decide, evolve
 from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, SettleRefund
 from ops.log.compatibility import incompatibilities, promises_now, promises_of, promises_released
 from ops.log.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
@@ -38,6 +39,7 @@ UPI = CreatePayment(ORDER, PAYMENT, "mrc_1", Upi("a@b"), "a@b", None, None, LATE
 CREATE = CreateOrder(ORDER, "mrc_1", 500, "INR", None, {"note": "é"})
 PAID = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER)
 DECLINED = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "UPI_DECLINED", "no", None, LATER)
+STEP = RequireAction(ORDER, PAYMENT, NextAction(ActionType.REDIRECT, "https://bank.example/1", LATER))
 CAPTURE = CapturePayment(ORDER, PAYMENT, "mrc_1", None)
 GIVE_BACK = CreateRefund(ORDER, PAYMENT, REFUND, "mrc_1", 200, None, LATER)
 RETURNED = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2")
@@ -46,9 +48,12 @@ CHARGED_LATE = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_
 TAKEN_BACK = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "PAYMENT_REVERSED", None, "bank_1", LATER, turn=1)
 REINSTATED = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=2)
 RETURNED_LATE = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2", turn=1)
-COMMANDS_ASKED = [CREATE, CARD, UPI, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE]
+COMMANDS_ASKED = [
+    *(CREATE, CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE)
+]
 HISTORIES = {
     "captured and refunded": [CREATE, UPI, PAID, CAPTURE, GIVE_BACK, RETURNED],
+    "paid after a step of the payer's": [CREATE, CARD, STEP, PAID],
     "refund refused": [CREATE, CARD, PAID, GIVE_BACK, REFUSED],
     "declined, then charged all the same": [CREATE, UPI, DECLINED, CHARGED_LATE],
     "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],

@@ -21,6 +21,7 @@ function paymentOf(change: Partial<Payment> = {}): Payment {
     vpa: "success@upi",
     error_code: null,
     error_description: null,
+    next_action: null,
     created_at: "2026-01-01T00:00:00.000000Z",
     updated_at: null,
     ...change,

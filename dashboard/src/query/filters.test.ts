@@ -18,6 +18,7 @@ const PAYMENT: Payment = {
   vpa: "Name@bank",
   error_code: null,
   error_description: null,
+  next_action: null,
   created_at: "2026-11-25T10:00:00.000000Z",
   updated_at: null,
 };

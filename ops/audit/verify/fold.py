@@ -21,6 +21,7 @@ Json = dict[str, Any]
 PAYMENT_STEPS: dict[str, tuple[str | None, str]] = {
     "payment.created": (None, "CREATED"),
     "payment.processing": ("CREATED", "PROCESSING"),
+    "payment.action_required": ("PROCESSING", "PROCESSING"),
     "payment.success": ("PROCESSING", "SUCCESS"),
     "payment.failed": ("PROCESSING", "FAILED"),
     "payment.captured": ("SUCCESS", "SUCCESS"),
@@ -129,6 +130,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
     payment_id, status = payment["id"], payment["status"]
     part = book.payments.get(payment_id)
     came_from, leads_to = PAYMENT_STEPS[kind]
+    _action(book, event, kind, None if part is None else part.resource)
     if part is None:
         if came_from is not None or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from None to {status}")
@@ -164,6 +166,7 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was_before} to {payment['status']}")
         return
     was = part.resource
+    _action(book, event, kind, was)
     if charged is part.charged:
         _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
     _unchanged(book, event, was, payment, FIXED_OF_OWNER)
@@ -171,6 +174,15 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
     part.resource, part.bank, part.version, part.charged = payment, body["bank"], body["sequence"], charged
     _weigh(book, event, part)
+
+
+def _action(book: Book, event: Json, kind: str, was: Json | None) -> None:
+    """The payer has a step to take from the event that says so to the next one, which is a newer step or an outcome."""
+    action, before = event["body"]["payment"].get("next_action"), (was or {}).get("next_action")
+    if (action is not None) is not (kind == "payment.action_required"):
+        _wrong(book, Check.HISTORY, event["id"], "next_action does not follow from the events")
+    elif action is not None and before is not None and _instant(action["expires_at"]) < _instant(before["expires_at"]):
+        _wrong(book, Check.HISTORY, event["id"], "an older step of the payer takes the place of a newer one")
 
 
 def _weigh(book: Book, event: Json, part: Part) -> None:
@@ -206,6 +218,7 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
     if owner is None or payment["id"] != refund["payment_id"]:
         _wrong(book, Check.HISTORY, event["id"], f"refund of {refund['payment_id']}, which this order has not")
         return
+    _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
     if _is_reversed(payment) != _is_reversed(owner.resource):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")

@@ -1,6 +1,7 @@
 """The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
 
-Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there.
+Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
+`next_action` is null.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ ORDER = (
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "instrument",
+    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "next_action",
+    "instrument",
 )  # fmt: skip
 REFUND = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
@@ -78,8 +80,16 @@ def payment_row(part: Part) -> Row:
         payment.get("amount_owed", 0),
         payment.get("reversed", False),
         bank.get("turn", 0),
+        _next_action(payment.get("next_action")),
         _instrument(payment),
     )
+
+
+def _next_action(action: dict[str, Any] | None) -> str | None:
+    """As PostgreSQL writes a jsonb object: shorter keys first."""
+    if action is None:
+        return None
+    return json.dumps({name: action[name] for name in ("url", "type", "expires_at")}, ensure_ascii=False)
 
 
 def _instrument(payment: dict[str, Any]) -> str:
