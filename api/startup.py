@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
 
-from agents.bank import make_bank
+from agents.bank import Door, make_bank
 from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
 from api.process.bus import CommandBus
@@ -27,6 +28,7 @@ from runtime.secrets import derived_key
 from runtime.settings import Settings
 from runtime.worker import Worker, beside
 from store.api_keys import KEYS_CHANGED
+from store.attempts import order_of_attempt
 from store.connections import make_pool
 from store.driver import Pool
 from store.errors import DatabaseError
@@ -45,6 +47,8 @@ PAYERS_MAX = 20_000
 PAYERS_PER_MERCHANT_MAX = 15_000
 """Of them; ten thousand payers of one sale fit in, and leave room for the others."""
 WARM_SECONDS = 3.0
+NOTIFICATION_SECONDS = 2.0
+"""For a bank's notification to be on the log; without it the bank sends it again."""
 
 
 @asynccontextmanager
@@ -65,6 +69,7 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
         keys = KeyCache(settings, pool)
         live = LiveUpdates(subscriber)
         live.on(KEYS_CHANGED, lambda message: keys.forget(message.decode()), on_gap=keys.forget_all)
+        bank = make_bank(settings)
         services = Services(
             settings=settings,
             worker=worker,
@@ -82,7 +87,13 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
             condition=Condition(pool, client, producer),
             feed_seats=Seats(in_all=FEEDS_MAX, per_merchant=settings.streams_per_merchant),
             payer_seats=Seats(in_all=PAYERS_MAX, per_merchant=PAYERS_PER_MERCHANT_MAX),
-            bank=make_bank(settings),
+            bank=bank,
+            door=Door(
+                bank,
+                settings,
+                order_of=partial(order_of_attempt, pool),
+                write=partial(producer.write, timeout=NOTIFICATION_SECONDS),
+            ),
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=services.health)
         beats = beat(client, worker.role, worker.name, services.facts)

@@ -1,12 +1,14 @@
-"""What the API needs of a bank: a token in place of a card. The wiring hands in the bank of this deployment."""
+"""What the API needs of a bank: a token in place of a card, and a door for its notifications. The wiring has both."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Protocol
 
 from api.http.errors import unavailable
 from domain.card import CardDetails
+from domain.rejection import Rejected
 
 TOKENIZE_SECONDS = 3.0
 """With the wait for the decision, below the five seconds in which a caller without an answer is refused."""
@@ -16,6 +18,12 @@ class Tokenizer(Protocol):
     """Raises OSError where the bank cannot be reached."""
 
     async def tokenize(self, card: CardDetails) -> str: ...
+
+
+class NotificationDoor(Protocol):
+    """Raises LogUnavailableError, or what a broken database raises: the notification was not received."""
+
+    async def receive(self, headers: Mapping[str, str], body: bytes, *, request_id: str) -> Rejected | None: ...
 
 
 async def card_token(bank: Tokenizer, card: CardDetails) -> str:

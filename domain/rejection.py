@@ -12,6 +12,7 @@ from enum import StrEnum
 class ErrorCode(StrEnum):
     """The `code` of an error answer; HTTP statuses are the API's business."""
 
+    AUTHENTICATION = "AUTHENTICATION_ERROR"
     BAD_REQUEST = "BAD_REQUEST_ERROR"
     NOT_FOUND = "NOT_FOUND_ERROR"
     INVALID_VPA = "INVALID_VPA"
@@ -48,4 +49,6 @@ REFUND_AMOUNT_INVALID = Rejected(ErrorCode.BAD_REQUEST, "amount must be a positi
 REFUND_EXCEEDS = Rejected(ErrorCode.BAD_REQUEST, "Refund amount exceeds available amount", "amount")
 VPA_INVALID = Rejected(ErrorCode.INVALID_VPA, "VPA format invalid", "vpa")
 CARD_INVALID = Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.number")
+NOTIFICATION_FORGED = Rejected(ErrorCode.AUTHENTICATION, "The notification is not signed by the bank")
+NOTIFICATION_UNREADABLE = Rejected(ErrorCode.BAD_REQUEST, "The notification cannot be read")
 CARD_EXPIRED = Rejected(ErrorCode.EXPIRED_CARD, "Card expiry date invalid", "card.expiry")

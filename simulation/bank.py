@@ -10,7 +10,7 @@ Money has moved while the last word about an attempt is success.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -202,6 +202,9 @@ class BankClient:
 
     async def tokenize(self, card: CardDetails) -> str:
         raise NotImplementedError("nobody pays by card here")
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
+        raise NotImplementedError("this bank notifies over a line of its own")
 
     async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
         self._check_queried(attempt_id)

@@ -115,6 +115,7 @@ async def _api(app: App) -> None:
         producer=producer,
         commands=commands,
         bank=BankClient(app.world),
+        door=cast(Any, None),
         database=cast(Any, SimpleNamespace(up=True)),
         live=cast(Any, None),
         log_places=cast(Any, None),

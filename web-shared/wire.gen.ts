@@ -1054,6 +1054,17 @@ export interface components {
             created_at: string;
             updated_at: string | null;
         };
+        /**
+         * Received
+         * @description The notification is on the log. Where there is no such answer, the bank sends it again.
+         */
+        Received: {
+            /**
+             * Status
+             * @default received
+             */
+            status?: string;
+        };
         RefundPage: {
             data: components["schemas"]["RefundView"][];
             has_more: boolean;

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from agents.bank.door import Door
 from agents.bank.port import Bank
 from agents.bank.simulated import SimulatedBank
 from runtime.settings import Settings
+
+__all__ = ["Bank", "Door", "make_bank"]
 
 
 def make_bank(settings: Settings) -> Bank:

@@ -6,6 +6,8 @@
     refund(Return) ┴► Report | NoAnswerError   notifications()   ─► unasked reports: late, repeated, or contradicting
                                               an earlier one; each is repeated until confirm(report)
 
+    read_notification(headers, body) ─► the report that the bank sent to our door (see door.py)
+
 A report is a BankAnswer, or ActionRequired: the payer has to do something first, and the answer follows.
 
 NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
@@ -14,7 +16,7 @@ charge without having queried.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +28,14 @@ from domain.outcome import Outcome
 
 class NoAnswerError(Exception):
     """No answer in time, or the bank cannot be reached. Whether money moved is unknown."""
+
+
+class ForgedError(Exception):
+    """A notification that the bank did not sign."""
+
+
+class UnreadableError(Exception):
+    """The bank signed it, but it is not a notification that the adapter knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,10 @@ class Bank(Protocol):
     async def refund(self, refund: Return) -> BankAnswer: ...
 
     async def query(self, attempt_id: str) -> Report | None: ...
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
+        """A request to our door. `headers`: names without regard to case. Raises ForgedError, UnreadableError."""
+        ...
 
     def notifications(self) -> AsyncIterator[Report]: ...
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from agents.bank import notice
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
 from agents.bank.port import BankAnswer, Charge, NoAnswerError, Report, Return
 from domain.card import CardDetails
@@ -26,6 +27,7 @@ from domain.instrument import Method
 from domain.outcome import DECLINES, Outcome
 from runtime.clock import now
 from runtime.logs import get_logger
+from runtime.secrets import derived_key
 from runtime.settings import Settings
 from store.errors import DatabaseError
 from store.ledger import Entry, Ledger
@@ -75,6 +77,7 @@ class SimulatedBank:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._faults = parse_faults(settings.bank_faults)
+        self.key = derived_key(settings.secret_key, "simulated-bank")
         self._ledger = Ledger(settings)
         self._polling = Ledger(settings)
         self._waiting: dict[str, tuple[Entry, asyncio.Future[Entry]]] = {}
@@ -113,6 +116,13 @@ class SimulatedBank:
             raise NoAnswerError(repr(error)) from error
         entry = entries.get(attempt_id)
         return _answer(entry) if entry is not None else None
+
+    def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
+        return notice.read(headers, body, self.key)
+
+    def notification(self, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
+        """Headers and body of what this bank sends to the gateway's door."""
+        return notice.written(answer, self.key)
 
     async def notifications(self) -> AsyncIterator[BankAnswer]:
         """Changed words out of the books (at least once each, also after a crash), and repeated answers.

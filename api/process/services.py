@@ -19,7 +19,7 @@ from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
 from api.process.streams import Seats
-from api.tokens import Tokenizer
+from api.tokens import NotificationDoor, Tokenizer
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.settings import Settings
 from runtime.worker import Worker
@@ -51,6 +51,7 @@ class Services:
     feed_seats: Seats
     payer_seats: Seats
     bank: Tokenizer
+    door: NotificationDoor
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS
     turned_at: float = field(default_factory=time.monotonic)

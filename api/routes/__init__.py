@@ -12,6 +12,7 @@ from api.edge import Handler
 from api.routes import (
     analytics,
     auth,
+    bank,
     events,
     export,
     merchants,
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     webhook_endpoints.router,
     webhooks.router,
     operations.router,
+    bank.router,
 )
 HOT: dict[tuple[str, str], Handler] = {
     ("POST", "/orders"): orders.create_order,

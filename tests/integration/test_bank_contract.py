@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agents.bank import make_bank
-from agents.bank.port import Bank
+from agents.bank import make_bank, notice
+from agents.bank.port import Bank, BankAnswer
 from agents.bank.simulated import SimulatedBank
 from tests.support.bank_contract import BankContract
 from tests.support.stack import Stack
@@ -19,6 +19,14 @@ class TestSimulatedBank(BankContract):
     DECLINES = "failure@upi"
     LOSES_ITS_ANSWER = "unknown@upi"
     TAKES_IT_BACK = "reversed@upi"
+
+    def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
+        assert isinstance(bank, SimulatedBank)
+        return bank.notification(answer)
+
+    def signed(self, bank: Bank, body: bytes) -> dict[str, str]:
+        assert isinstance(bank, SimulatedBank)
+        return {notice.SIGNATURE: notice.signature(body, bank.key)}
 
     @pytest.fixture
     async def bank(self, services: Stack) -> AsyncIterator[Bank]:

@@ -11,7 +11,16 @@ import asyncio
 
 import pytest
 
-from agents.bank.port import Bank, BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import (
+    Bank,
+    BankAnswer,
+    Charge,
+    ForgedError,
+    NoAnswerError,
+    Report,
+    Return,
+    UnreadableError,
+)
 from domain.card import CardDetails
 from domain.ids import PAYMENT, REFUND
 from domain.instrument import Method
@@ -30,6 +39,19 @@ class BankContract:
     LOSES_ITS_ANSWER: str
     TAKES_IT_BACK: str
     CARD = CardDetails(number="4111111111111111", expiry_month="12", expiry_year="2039")
+
+    def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
+        """Headers and body of the bank's notification about this answer."""
+        raise NotImplementedError
+
+    def signed(self, bank: Bank, body: bytes) -> dict[str, str]:
+        """The headers with which the bank would send this body."""
+        raise NotImplementedError
+
+    async def charged(self, bank: Bank, charge: Charge) -> BankAnswer:
+        answer = await bank.charge(charge)
+        assert isinstance(answer, BankAnswer)
+        return answer
 
     def charge_of(self, token: str, *, method: Method = Method.UPI) -> Charge:
         return Charge(make_id(PAYMENT), AMOUNT, "INR", method, token)
@@ -82,7 +104,7 @@ class BankContract:
         charge = self.charge_of(self.TAKES_IT_BACK)
         assert (await bank.charge(charge)).outcome is Outcome.SUCCESS
         first, second = await self.next_words(bank, charge), await self.next_words(bank, charge)
-        assert first == second
+        assert first == second and isinstance(first, BankAnswer)
         assert (first.outcome, first.turn) == (Outcome.FAILED, 1)
         assert await bank.query(charge.attempt_id) == first
         await bank.confirm(first)
@@ -97,14 +119,34 @@ class BankContract:
 
     async def test_a_first_word_that_is_confirmed_does_not_hide_the_change_to_come(self, bank: Bank) -> None:
         charge = self.charge_of(self.TAKES_IT_BACK)
-        first = await bank.charge(charge)
+        first = await self.charged(bank, charge)
         assert first.turn == 0
         await bank.confirm(first)
         word = await self.next_words(bank, charge)
         assert word.turn == 1
         await bank.confirm(word)
 
-    async def next_words(self, bank: Bank, charge: Charge) -> BankAnswer:
+    async def test_a_notification_at_the_door_is_the_report_that_a_query_gives(self, bank: Bank) -> None:
+        answer = await self.charged(bank, self.charge_of(self.SUCCEEDS))
+        headers, body = self.notification(bank, answer)
+        assert bank.read_notification(headers, body) == answer == await bank.query(answer.attempt_id)
+
+    async def test_a_notification_that_the_bank_did_not_sign_is_refused(self, bank: Bank) -> None:
+        answer = await self.charged(bank, self.charge_of(self.DECLINES))
+        headers, body = self.notification(bank, answer)
+        others, _ = self.notification(bank, await self.charged(bank, self.charge_of(self.SUCCEEDS)))
+        forged = body.replace(b"failed", b"success")
+        assert forged != body
+        for claimed, sent in ((headers, forged), (others, body), ({}, body), (headers, b"")):
+            with pytest.raises(ForgedError):
+                bank.read_notification(claimed, sent)
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"\xff", b'{"attempt_id": 5}', b"null"])
+    async def test_what_the_bank_signs_but_nobody_can_read_is_refused(self, bank: Bank, body: bytes) -> None:
+        with pytest.raises(UnreadableError):
+            bank.read_notification(self.signed(bank, body), body)
+
+    async def next_words(self, bank: Bank, charge: Charge) -> Report:
         """The next notification about this attempt, unconfirmed."""
         async with asyncio.timeout(NOTIFIED_SECONDS):
             async for answer in bank.notifications():

@@ -1,0 +1,46 @@
+"""Where an acquirer's notifications arrive. No API key: the bank's adapter checks the bank's own signature.
+
+No rate limit either: all of a bank's notifications come from one address, and a forged one costs a hash of 64 KiB.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers.resources import json_response
+from api.http.bodies import read_body
+from api.http.errors import refused, unavailable
+from api.openapi.annotations import errors
+from api.process.services import services_of
+from topics.producer import LogUnavailableError
+
+router = APIRouter(tags=["Bank"])
+
+
+class Received(BaseModel):
+    """The notification is on the log. Where there is no such answer, the bank sends it again."""
+
+    status: str = "received"
+
+
+@router.post(
+    "/bank/notifications",
+    summary="Receive a bank's notification",
+    description="For the acquirer alone, in the form and with the signature that its adapter defines. Repeated and "
+    "late notifications are harmless.",
+    response_model=Received,
+    responses=errors(400, 401, 404, 413, 503),
+)
+async def receive(request: Request) -> Response:
+    services = services_of(request)
+    body = await read_body(request)
+    try:
+        rejected = await services.door.receive(request.headers, body, request_id=request.scope["request_id"])
+    except LogUnavailableError:
+        raise unavailable("The log did not take the notification; send it again") from None
+    if rejected is not None:
+        raise refused(rejected)
+    return json_response({"status": "received"})
