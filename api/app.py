@@ -24,7 +24,7 @@ from api.openapi import reference
 from api.process import health
 from api.process.services import Services
 from api.razorpay import app as razorpay
-from api.routes import HOT, ROUTERS
+from api.routes import HOT, ROUTERS, bank_page
 from api.startup import open_services
 from runtime.settings import Settings
 from runtime.worker import Worker, this_worker
@@ -78,6 +78,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
     app.state.settings = settings
     app.include_router(health.router)
     app.include_router(reference.router)
+    app.include_router(bank_page.router)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     for kind in (ApiError, RequestValidationError, ValidationError, HTTPException, *BROKEN_SURROUNDINGS):

@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from agents.bank import Door, make_bank
+from agents.bank import Door, make_bank, make_pages
 from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
 from api.process.bus import CommandBus
@@ -70,6 +70,8 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
         live = LiveUpdates(subscriber)
         live.on(KEYS_CHANGED, lambda message: keys.forget(message.decode()), on_gap=keys.forget_all)
         bank = make_bank(settings)
+        order_of = partial(order_of_attempt, pool)
+        door = Door(bank, settings, order_of=order_of, write=partial(producer.write, timeout=NOTIFICATION_SECONDS))
         services = Services(
             settings=settings,
             worker=worker,
@@ -88,12 +90,8 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
             feed_seats=Seats(in_all=FEEDS_MAX, per_merchant=settings.streams_per_merchant),
             payer_seats=Seats(in_all=PAYERS_MAX, per_merchant=PAYERS_PER_MERCHANT_MAX),
             bank=bank,
-            door=Door(
-                bank,
-                settings,
-                order_of=partial(order_of_attempt, pool),
-                write=partial(producer.write, timeout=NOTIFICATION_SECONDS),
-            ),
+            door=door,
+            bank_pages=make_pages(bank, settings, door, order_of),
         )
         start_metrics_server(host=settings.metrics_host, port=worker.metrics_port, health=services.health)
         beats = beat(client, worker.role, worker.name, services.facts)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from starlette.responses import Response
+
 from api.http.errors import unavailable
 from domain.card import CardDetails
 from domain.rejection import Rejected
@@ -24,6 +26,14 @@ class NotificationDoor(Protocol):
     """Raises LogUnavailableError, or what a broken database raises: the notification was not received."""
 
     async def receive(self, headers: Mapping[str, str], body: bytes, *, request_id: str) -> Rejected | None: ...
+
+
+class BankPages(Protocol):
+    """Pages that the bank of this deployment has here."""
+
+    async def show(self, attempt_id: str, signature: str) -> Response: ...
+
+    async def press(self, attempt_id: str, signature: str, body: bytes, *, request_id: str) -> Response: ...
 
 
 async def card_token(bank: Tokenizer, card: CardDetails) -> str:

@@ -116,6 +116,7 @@ async def _api(app: App) -> None:
         commands=commands,
         bank=BankClient(app.world),
         door=cast(Any, None),
+        bank_pages=None,
         database=cast(Any, SimpleNamespace(up=True)),
         live=cast(Any, None),
         log_places=cast(Any, None),

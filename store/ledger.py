@@ -1,6 +1,8 @@
 """The simulated bank's books (`bank.ledger`): one row for each attempt, however often it is asked for.
 
     booked ── late_at has come ─► turned: the other outcome, `turn` 1, the money moved once more (there, or back)
+    waiting ─┬ the payer decides ─► success, or failed
+             └ late_at has come ──► failed: the payer has abandoned it
 
 Only the bank adapter writes here, over a connection of its own: these are somebody else's books, and `gateway verify`
 compares them with ours from outside.
@@ -19,7 +21,10 @@ from store.driver import Connection, Row, connect
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One attempt as the bank booked it. `late_at`: when the bank changes its word; `turn`: how often it has."""
+    """One attempt as the bank booked it. `late_at`: when the bank changes its word; `turn`: how often it has.
+
+    `step`: what the payer had to do, or SILENCE; then `late_at` is the end of the wait.
+    """
 
     attempt_id: str
     kind: str
@@ -31,37 +36,65 @@ class Entry:
     reference: str
     late_at: datetime | None
     turn: int = 0
+    step: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """The payer has yet to decide."""
+        return self.outcome == WAITING
 
 
-COLUMNS = "attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at, turn"
+WAITING = "waiting"
+SILENCE = "silence"
+COLUMNS = "attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at, turn, step"
 # ledger_pkey. A repeated attempt moves nothing: it is only counted, and the first booking is answered. A failed attempt
 # moves nothing either.
 BOOK = f"""
 INSERT INTO bank.ledger AS book ({COLUMNS}, times_moved)
 SELECT asked.*, CASE asked.outcome WHEN 'success' THEN 1 ELSE 0 END
   FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-              $9::timestamptz[], $10::integer[]) AS asked ({COLUMNS})
+              $9::timestamptz[], $10::integer[], $11::text[]) AS asked ({COLUMNS})
 ON CONFLICT (attempt_id) DO UPDATE SET times_asked = book.times_asked + 1
 RETURNING {COLUMNS}
 """
 # An entry whose time has come is turned before it is read, so that a query and a notification never disagree about the
-# turn. Its money moves once more: there for what had failed, back for what had succeeded.
+# turn. Its money moves once more: there for what had failed, back for what had succeeded. An attempt that its payer has
+# abandoned fails for the first time: no money has moved.
 _TURN = """
 UPDATE bank.ledger
-   SET outcome = CASE outcome WHEN 'success' THEN 'failed' ELSE 'success' END,
+   SET outcome = CASE outcome WHEN 'failed' THEN 'success' ELSE 'failed' END,
        error_code = CASE WHEN outcome = 'failed' THEN NULL
+                         WHEN outcome = 'waiting' THEN 'PAYMENT_ABANDONED'
                          WHEN kind = 'charge' THEN 'PAYMENT_REVERSED'
                          ELSE 'REFUND_RETURNED' END,
-       turn = turn + 1,
-       times_moved = times_moved + 1
- WHERE turn = 0 AND late_at <= clock_timestamp()
+       turn = turn + (step IS NULL)::integer,
+       times_moved = times_moved + (step IS NULL)::integer
+ WHERE (outcome = 'waiting' OR (step IS NULL AND turn = 0)) AND late_at <= clock_timestamp()
 """
 # ledger_pkey
 TURN_THESE = f"{_TURN} AND attempt_id = ANY($1::text[])"
 READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
 # ledger_late
 TURN_DUE = f"{_TURN} AND NOT notified"
-TAKE_TURNED = f"SELECT {COLUMNS} FROM bank.ledger WHERE turn > 0 AND late_at <= clock_timestamp() AND NOT notified"
+TAKE_TURNED = f"""
+SELECT {COLUMNS}
+  FROM bank.ledger
+ WHERE late_at <= clock_timestamp()
+   AND NOT notified
+   AND (turn > 0 OR step IN ('redirect', 'otp'))
+"""
+# ledger_pkey. The payer's word counts once, and only in time.
+DECIDE = f"""
+UPDATE bank.ledger
+   SET outcome = $2,
+       error_code = $3,
+       late_at = clock_timestamp(),
+       times_moved = CASE $2 WHEN 'success' THEN 1 ELSE 0 END
+ WHERE attempt_id = $1
+   AND outcome = 'waiting'
+   AND late_at > clock_timestamp()
+RETURNING {COLUMNS}
+"""
 # ledger_pkey
 # Only a changed word counts: a first one that was notified, because it was late or came twice, hides no change to come.
 MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AND turn = $2 AND turn > 0"
@@ -93,6 +126,11 @@ class Ledger:
         """Attempts about which the bank has changed its word without a confirmed notification."""
         await self._fetch(TURN_DUE)
         return [Entry(**row) for row in await self._fetch(TAKE_TURNED)]
+
+    async def decide(self, attempt_id: str, outcome: str, error_code: str | None) -> Entry | None:
+        """The payer's decision; None where the attempt does not wait for one, or not any more."""
+        rows = await self._fetch(DECIDE, attempt_id, outcome, error_code)
+        return Entry(**rows[0]) if rows else None
 
     async def mark_notified(self, attempt_id: str, turn: int) -> None:
         """The changed word of this turn was received; a later one is still to be notified."""

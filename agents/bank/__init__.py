@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from agents.bank.door import Door
+from agents.bank.page import BankPage
 from agents.bank.port import Bank
 from agents.bank.simulated import SimulatedBank
 from runtime.settings import Settings
 
-__all__ = ["Bank", "Door", "make_bank"]
+__all__ = ["Bank", "Door", "make_bank", "make_pages"]
 
 
 def make_bank(settings: Settings) -> Bank:
     """The bank of this deployment. The only place that names an adapter. It connects when it is first used."""
     return SimulatedBank(settings)
+
+
+def make_pages(
+    bank: Bank, settings: Settings, door: Door, order_of: Callable[[str], Awaitable[str | None]]
+) -> BankPage | None:
+    """Pages that this bank has in our processes; None: it has its own, as a real one does."""
+    if not isinstance(bank, SimulatedBank) or not settings.test_mode:
+        return None
+    return BankPage(bank, settings, door, order_of=order_of)

@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.action import ActionType
+
 
 class FirstAnswer(StrEnum):
     """Whether the bank's first answer reaches us."""
@@ -18,6 +20,8 @@ class FirstAnswer(StrEnum):
     GIVEN = "given"
     LOST = "lost"
     NEVER = "never"
+    SILENT = "silent"
+    """Nor that to a query, for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Behaviour:
     answer: FirstAnswer = FirstAnswer.GIVEN
     delay_factor: int = 1
     forced_success: bool = False
+    step: ActionType | None = None
+    """What the payer has to do at the bank, who decides the outcome there."""
     turns: bool = False
     """The bank changes its word later: what it called failed it carries out, what succeeded it takes back."""
 
@@ -45,6 +51,7 @@ TEST_BEHAVIOURS = {
     "success@razorpay": ORDINARY,
     "failure@razorpay": Behaviour(error_code="UPI_DECLINED"),
     "tok_test_card_declined": Behaviour(error_code="CARD_DECLINED"),
+    "tok_test_otp": Behaviour(step=ActionType.OTP),
     "tok_test_insufficient_funds": Behaviour(error_code="INSUFFICIENT_FUNDS"),
     "tok_test_bank_timeout": Behaviour(error_code="BANK_TIMEOUT"),
     "tok_test_payment_cancelled": Behaviour(error_code="PAYMENT_CANCELLED"),
@@ -55,6 +62,7 @@ TEST_BEHAVIOURS = {
 }
 _TEST_CARDS = {
     "4000000000000002": "tok_test_card_declined",
+    "4000000000003220": "tok_test_otp",
     "4000000000009995": "tok_test_insufficient_funds",
     # Razorpay's documented error cards, for applications written for it (docs/RAZORPAY.md)
     "4100280000090000": "tok_test_bank_timeout",

@@ -8,20 +8,24 @@ from the attempt id too.
                                                                       lose: NoAnswerError   twice: notified again
                                                                       late: NoAnswerError, notified later
                                                                       turn: answered, later the opposite is notified
+    charge of a payer who has a step to take ─► booked as waiting ─► ActionRequired ─► decide (page.py), or abandoned
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from agents.bank import notice
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
-from agents.bank.port import BankAnswer, Charge, NoAnswerError, Report, Return
+from agents.bank.port import ActionRequired, BankAnswer, Charge, NoAnswerError, Report, Return
+from domain.action import ActionType, NextAction
 from domain.card import CardDetails
 from domain.instrument import Method
 from domain.outcome import DECLINES, Outcome
@@ -30,7 +34,7 @@ from runtime.logs import get_logger
 from runtime.secrets import derived_key
 from runtime.settings import Settings
 from store.errors import DatabaseError
-from store.ledger import Entry, Ledger
+from store.ledger import SILENCE, WAITING, Entry, Ledger
 
 log = get_logger("bank")
 
@@ -39,6 +43,10 @@ POLL_SECONDS = 0.5
 LATE_FACTOR = 6
 """A late answer, or a changed word, comes after this many processing delays."""
 NOTIFICATIONS_MAX = 10_000
+STEP_SECONDS = 600.0
+"""As long as banks give a payer."""
+SILENCE_SECONDS = 15.0
+"""Longer than the processor queries, so that the sweeper finds the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +90,24 @@ class SimulatedBank:
         self._polling = Ledger(settings)
         self._waiting: dict[str, tuple[Entry, asyncio.Future[Entry]]] = {}
         self._booking: asyncio.Task[None] | None = None
-        self._notifications: asyncio.Queue[BankAnswer] = asyncio.Queue(NOTIFICATIONS_MAX)
+        self._notifications: asyncio.Queue[Report] = asyncio.Queue(NOTIFICATIONS_MAX)
 
     async def tokenize(self, card: CardDetails) -> str:
         """The token keeps nothing of the card but its test behaviour."""
         return card_token(card.number, test_mode=self._settings.test_mode)
 
-    async def charge(self, charge: Charge) -> BankAnswer:
+    async def charge(self, charge: Charge) -> Report:
         """Raises NoAnswerError."""
         acting = behaviour(charge.token) if self._settings.test_mode else ORDINARY
         delay = self._delay_seconds(charge.attempt_id) * acting.delay_factor
         error_code = self._charge_error(charge, acting)
         turns_at = self._turns_at(charge.attempt_id, acting, delay)
         entry = _entry(charge.attempt_id, "charge", None, charge.amount, charge.currency, error_code, turns_at)
+        if acting.step is not None:
+            waits_until = now() + timedelta(seconds=STEP_SECONDS)
+            entry = replace(entry, outcome=WAITING, error_code=None, late_at=waits_until, step=acting.step)
+        if acting.answer is FirstAnswer.SILENT:
+            entry = replace(entry, late_at=now() + timedelta(seconds=SILENCE_SECONDS), step=SILENCE)
         return await self._attempt(entry, delay, acting.answer)
 
     async def refund(self, refund: Return) -> BankAnswer:
@@ -105,17 +118,50 @@ class SimulatedBank:
         entry = _entry(
             refund.attempt_id, "refund", refund.of_attempt, refund.amount, refund.currency, acting.error_code, turns_at
         )
-        return await self._attempt(entry, delay, acting.answer)
+        answer = await self._attempt(entry, delay, acting.answer)
+        assert isinstance(answer, BankAnswer), "no payer has a step to take for a refund"
+        return answer
 
-    async def query(self, attempt_id: str) -> BankAnswer | None:
+    async def query(self, attempt_id: str) -> Report | None:
         """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
+        entry = await self.entry(attempt_id)
+        if entry is None:
+            return None
+        if entry.step == SILENCE and entry.late_at is not None and entry.late_at > now():
+            raise NoAnswerError("the bank is silent about the attempt")
+        return self._report(entry)
+
+    async def entry(self, attempt_id: str) -> Entry | None:
+        """The attempt as it is booked. Raises NoAnswerError."""
         try:
-            entries = await self._polling.read([attempt_id])
+            return (await self._polling.read([attempt_id])).get(attempt_id)
         except DatabaseError as error:
             self._polling.drop()
             raise NoAnswerError(repr(error)) from error
-        entry = entries.get(attempt_id)
-        return _answer(entry) if entry is not None else None
+
+    async def decide(self, attempt_id: str, outcome: Outcome, error_code: str | None) -> BankAnswer | None:
+        """The payer's word on the bank's page; None where there is nothing to decide. Raises NoAnswerError."""
+        try:
+            entry = await self._polling.decide(attempt_id, outcome, error_code)
+        except DatabaseError as error:
+            self._polling.drop()
+            raise NoAnswerError(repr(error)) from error
+        return None if entry is None else _answer(entry)
+
+    def is_page_of(self, attempt_id: str, signature: str) -> bool:
+        """Whether this is the signature in the URL of the attempt's page."""
+        return signature.isascii() and hmac.compare_digest(signature, self._page_signature(attempt_id))
+
+    def _page_signature(self, attempt_id: str) -> str:
+        return hmac.new(self.key, f"page {attempt_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    def _report(self, entry: Entry) -> Report:
+        if not entry.waits:
+            return _answer(entry)
+        assert entry.step is not None and entry.late_at is not None, f"{entry.attempt_id} waits for nothing"
+        page = f"{self._settings.api_url.rstrip('/')}/bank/{entry.attempt_id}"
+        url = f"{page}?signature={self._page_signature(entry.attempt_id)}"
+        return ActionRequired(entry.attempt_id, NextAction(ActionType(entry.step), url, entry.late_at))
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
         return notice.read(headers, body, self.key)
@@ -124,7 +170,7 @@ class SimulatedBank:
         """Headers and body of what this bank sends to the gateway's door."""
         return notice.written(answer, self.key)
 
-    async def notifications(self) -> AsyncIterator[BankAnswer]:
+    async def notifications(self) -> AsyncIterator[Report]:
         """Changed words out of the books (at least once each, also after a crash), and repeated answers.
 
         No time-out is open while the listener works: it would end the listener instead of the wait.
@@ -137,9 +183,9 @@ class SimulatedBank:
             if time.monotonic() - read_at >= POLL_SECONDS:
                 read_at = time.monotonic()
                 for entry in await self._turned_entries():
-                    yield _answer(entry)
+                    yield self._report(entry)
 
-    async def _next_notification(self, seconds: float) -> BankAnswer | None:
+    async def _next_notification(self, seconds: float) -> Report | None:
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 return await self._notifications.get()
@@ -162,11 +208,11 @@ class SimulatedBank:
             log.warning("ledger_unavailable", error=repr(error))
             return []
 
-    async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> BankAnswer:
+    async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> Report:
         booked = await self._book(entry)
         if delay:
             await asyncio.sleep(delay)
-        answer = _answer(booked)
+        answer = self._report(booked)
         if answering is not FirstAnswer.GIVEN or self._meets(entry.attempt_id, "lose"):
             raise NoAnswerError("the answer was lost")
         if self._meets(entry.attempt_id, "late"):
@@ -201,10 +247,10 @@ class SimulatedBank:
                 if not future.done():
                     future.set_result(booked[attempt_id])
 
-    def _notify_after(self, answer: BankAnswer, delay: float) -> None:
+    def _notify_after(self, answer: Report, delay: float) -> None:
         asyncio.get_running_loop().call_later(delay, self._notify, answer)
 
-    def _notify(self, answer: BankAnswer) -> None:
+    def _notify(self, answer: Report) -> None:
         if not self._notifications.full():
             self._notifications.put_nowait(answer)
 

@@ -19,7 +19,7 @@ from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
 from api.process.streams import Seats
-from api.tokens import NotificationDoor, Tokenizer
+from api.tokens import BankPages, NotificationDoor, Tokenizer
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.settings import Settings
 from runtime.worker import Worker
@@ -52,6 +52,7 @@ class Services:
     payer_seats: Seats
     bank: Tokenizer
     door: NotificationDoor
+    bank_pages: BankPages | None
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS
     turned_at: float = field(default_factory=time.monotonic)

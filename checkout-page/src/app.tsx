@@ -101,7 +101,7 @@ export function App({ api, place, line, onLanguage }: Props) {
               />
             ))}
           </div>
-          <Processing state={state} />
+          <Processing state={state} framed={line.connected || place.embedded} />
           <Receipt
             state={state}
             amount={amount}

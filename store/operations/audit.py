@@ -67,7 +67,8 @@ SELECT e.order_id, e.sequence, f.place, convert_to(e.payload, 'UTF8') AS payload
  ORDER BY e.order_id, e.sequence
 """
 
-# The bank's books against ours. A changed word counts once its time has come; until its notification has been worked
+# The bank's books against ours. A payer who has a step to take may take it until its time is over; then the attempt
+# has failed. A changed word counts once its time has come; until its notification has been worked
 # off ($1 seconds), payment or refund may still show the word before it. Money moves with each turn of the word: an odd
 # number of times for a success, an even one for a failure, never more often than the bank turned.
 BANK = """
@@ -88,6 +89,8 @@ WITH attempts AS (
 ), books AS (
     SELECT *,
            CASE WHEN turn > 0 OR late_at IS NULL OR late_at > now() THEN outcome
+                WHEN outcome = 'waiting' THEN 'failed'
+                WHEN step IS NOT NULL THEN outcome
                 WHEN outcome = 'success' THEN 'failed' ELSE 'success' END AS word,
            turn + CASE outcome WHEN 'success' THEN 1 - turn % 2 ELSE turn % 2 END AS moves
       FROM bank.ledger
@@ -108,6 +111,7 @@ WITH attempts AS (
                 THEN 'bank reference is ' || b.reference || ', not ' || coalesce(a.bank_reference, 'null')
            WHEN b.word = CASE a.outcome WHEN 'returned' THEN 'success' WHEN 'reversed' THEN 'failed' ELSE a.outcome END
                 THEN NULL
+           WHEN b.word = 'waiting' THEN 'is ' || a.outcome || ', the bank waits for the payer'
            WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
            WHEN a.outcome = 'returned' THEN 'was given back, but never charged'
            ELSE 'is ' || a.outcome || ', the bank says ' || b.word

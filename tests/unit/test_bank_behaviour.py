@@ -14,6 +14,7 @@ from agents.bank.behaviour import (
     draw,
     refund_behaviour,
 )
+from domain.action import ActionType
 from domain.outcome import DECLINES, Word
 
 
@@ -36,6 +37,12 @@ def test_each_test_instrument_behaves_as_the_contract_says(
     acting = behaviour(token)
     assert (acting.error_code, acting.answer) == (error_code, answer)
     assert behaviour(token.upper()) == acting
+
+
+def test_a_card_with_strong_authentication_waits_for_a_one_time_password_in_test_mode_alone() -> None:
+    number = "4000000000003220"
+    assert behaviour(card_token(number, test_mode=True)).step is ActionType.OTP
+    assert behaviour(card_token(number, test_mode=False)) is ORDINARY
 
 
 def test_slow_takes_ten_delays_and_late_is_charged_later() -> None:

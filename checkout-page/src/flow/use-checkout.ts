@@ -12,6 +12,7 @@ import { follow } from "./follow.ts";
 import { isAllowed, type ParentLine } from "./parent.ts";
 import { payUntilAnswered } from "./pay.ts";
 import { fieldProblemOf, movedOn } from "./refusal.ts";
+import { useBankPage } from "./use-bank-page.ts";
 import { useReport } from "./use-report.ts";
 
 export interface CheckoutFlow {
@@ -92,6 +93,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
     return () => clearTimeout(timer);
   }, [state.order?.expires_at]);
   useReport(state, line);
+  useBankPage(state, place, line);
 
   return {
     state,

@@ -1,24 +1,31 @@
 /** While the bank decides. */
 import { useEffect, useState } from "preact/hooks";
-import type { Checkout } from "../state/checkout.ts";
+import { bankPageOf, type Checkout } from "../state/checkout.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
 
 const LONG_MS = 12_000;
 
-export function Processing({ state }: { state: Checkout }) {
+/** `framed`: the bank's page opens in a tab of its own, for no bank may be framed. */
+export function Processing({ state, framed }: { state: Checkout; framed: boolean }) {
   const texts = useTexts();
   const shown = state.screen === "processing";
-  const long = useLong(shown);
+  const page = bankPageOf(state);
+  const long = useLong(shown && !page);
   const waiting = state.payment && texts.methods[state.payment.method]?.waiting;
   return (
     <div class="panel" data-test-id="processing-state" hidden={!shown}>
       <span class="spinner" aria-hidden="true" />
       <PanelTitle shown={shown}>
-        <span data-test-id="processing-message">{texts.processing}</span>
+        <span data-test-id="processing-message">{page ? texts.bank_title : texts.processing}</span>
       </PanelTitle>
-      {waiting && <p>{waiting}</p>}
-      <p class="muted">{long ? texts.processing_long : texts.processing_hint}</p>
+      {waiting && !page && <p>{waiting}</p>}
+      {page && (
+        <a class="button" href={page} target={framed ? "_blank" : undefined} rel="noopener" data-test-id="bank-link">
+          {texts.bank_continue}
+        </a>
+      )}
+      <p class="muted">{page ? texts.bank_hint : long ? texts.processing_long : texts.processing_hint}</p>
     </div>
   );
 }

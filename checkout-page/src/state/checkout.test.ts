@@ -3,7 +3,7 @@
 import type { Payment } from "sdk/types";
 import { describe, expect, it } from "vitest";
 import type { Order } from "../flow/api.ts";
-import { type Checkout, type CheckoutEvent, isLocked, reduce, START } from "./checkout.ts";
+import { bankPageOf, type Checkout, type CheckoutEvent, isLocked, reduce, START } from "./checkout.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 
@@ -56,6 +56,30 @@ function after(...events: CheckoutEvent[]): Checkout {
 
 const SUBMITTED = [loaded(), { type: "choose", method: "upi" }, { type: "submit" }] as const;
 const PROCESSING = [...SUBMITTED, { type: "accepted", payment: paymentOf() }] as const;
+
+describe("the bank's page", () => {
+  const waiting = (url: string): Payment =>
+    paymentOf({
+      status: "PROCESSING",
+      next_action: { type: "redirect", url, expires_at: "2026-01-01T00:10:00.000001Z" },
+    });
+
+  it("is known while the payment waits for its payer, and after a reload", () => {
+    const payment = waiting("https://bank.example/1");
+    expect(bankPageOf(after(...PROCESSING, { type: "status", payment }))).toBe("https://bank.example/1");
+    expect(bankPageOf(after(loaded({ payment })))).toBe("https://bank.example/1");
+  });
+
+  it("is gone once the bank has decided", () => {
+    const waits: CheckoutEvent = { type: "status", payment: waiting("https://bank.example/1") };
+    const decided: CheckoutEvent = { type: "status", payment: paymentOf({ status: "SUCCESS" }) };
+    expect(bankPageOf(after(...PROCESSING, waits, decided))).toBeNull();
+  });
+
+  it.each(["javascript:alert(1)", "data:text/html,x", "/bank"])("is never %s", (url) => {
+    expect(bankPageOf(after(loaded({ payment: waiting(url) })))).toBeNull();
+  });
+});
 
 describe("loading", () => {
   it.each([

@@ -66,6 +66,12 @@ export function isLocked(screen: CheckoutState): boolean {
   return screen === "submitting" || screen === "processing";
 }
 
+/** Where the payer has something to do before the bank decides; null where there is nothing, or nothing to open. */
+export function bankPageOf({ screen, payment }: Checkout): string | null {
+  const url = screen === "processing" ? payment?.next_action?.url : null;
+  return url && /^https?:/.test(url) ? url : null;
+}
+
 /** All of it is going back, or has gone back. */
 export function isRefunded(payment: Payment | null): boolean {
   return payment !== null && payment.amount > 0 && payment.amount_refunded >= payment.amount;

@@ -56,6 +56,9 @@ export const en = {
   processing_hint: "Do not pay again. This page follows the payment by itself.",
   processing_long:
     "This takes longer than usual. The payment goes on even if you close this page, and you are never charged twice.",
+  bank_title: "Complete the payment at your bank",
+  bank_continue: "Continue to your bank",
+  bank_hint: "This page shows the result by itself. Nothing is charged before your bank confirms.",
   success_title: "Payment successful",
   success: "Your payment has been processed successfully",
   paid_title: "This order is already paid",
@@ -110,6 +113,10 @@ export const en = {
     CARD_DECLINED: "Your bank declined the card. Try another card or UPI.",
     INSUFFICIENT_FUNDS: "There are not enough funds. Try another way to pay.",
     UPI_DECLINED: "The UPI request was declined. Try again or pay by card.",
+    BANK_DECLINED: "Your bank declined the payment. Try again or pay another way.",
+    PAYMENT_CANCELLED: "You cancelled the payment at your bank.",
+    PAYMENT_ABANDONED: "The payment was not completed at your bank in time.",
+    AUTHENTICATION_FAILED: "Your bank could not confirm that it was you. Try again or pay another way.",
     BANK_TIMEOUT: "The bank did not answer in time. Nothing was charged.",
   } as Record<string, string>,
 };
