@@ -54,6 +54,9 @@ class Card:
 
 Instrument = Upi | Card
 
+FORM_FIELDS: dict[Method, tuple[str, ...]] = {Method.UPI: ("vpa",), Method.CARD: ("card_network", "card_last4")}
+"""Names of each method's public fields; no two methods share one."""
+
 
 def public_form(instrument: Instrument) -> dict[str, str]:
     """The instrument's fields of a payment. Their names are the wire's, and the keys of the stored JSON."""

@@ -20,7 +20,7 @@ from domain.action import ActionType, NextAction, action_form
 from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import event_id
-from domain.instrument import Instrument, Method, instrument_of, public_form
+from domain.instrument import FORM_FIELDS, Instrument, Method, instrument_of, public_form
 from domain.order import CreateOrder
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
@@ -41,7 +41,9 @@ REFUND_CREATE = "refund.create"
 REFUND_SETTLE = "refund.settle"
 
 NO_INSTRUMENT: Body = {"vpa": None, "card_network": None, "card_last4": None}
-"""Fields that a payment.create of this version always has, null where they are another method's."""
+"""Fields that a payment.create of this version always has, null where they are another method's. Those of a method that
+came later are there for that method alone."""
+_FORM_FIELDS = tuple(name for names in FORM_FIELDS.values() for name in names)
 
 URL_CHARACTERS_MAX = 2_000
 """What every browser opens."""
@@ -164,7 +166,8 @@ def _notes(body: Body, name: str) -> dict[str, str]:
 
 def _instrument(body: Body, _name: str) -> Instrument:
     """Its fields stand in the body itself."""
-    form = {name: _text_or_none(body, name) for name in NO_INSTRUMENT}
+    given = {name for name in _FORM_FIELDS if name in body}
+    form = {name: _text_or_none(body, name) for name in given | set(NO_INSTRUMENT)}
     instrument = instrument_of(Method(body["method"]), form)
     if NO_INSTRUMENT | public_form(instrument) != form:
         raise ValueError("fields of another method")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from api.schemas.instant import rfc3339
-from domain.instrument import public_form
+from domain.instrument import FORM_FIELDS, public_form
 from domain.payment import Payment
 
 COLUMNS = (
@@ -20,7 +20,7 @@ COLUMNS = (
     "card_last4", "error_code", "error_description", "created_at", "updated_at",
     "amount_owed", "reversed",
 )  # fmt: skip
-INSTRUMENT_COLUMNS = frozenset({"vpa", "card_network", "card_last4"})
+INSTRUMENT_COLUMNS = frozenset(name for names in FORM_FIELDS.values() for name in names)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """The full-width forms count too: some spreadsheets take them for the same."""
 

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from domain.evolution import evolve
-from domain.instrument import Card, Instrument, Method, Upi, instrument_of, public_form
+from domain.instrument import FORM_FIELDS, Card, Instrument, Method, Upi, instrument_of, public_form
 from domain.machine import decide
 from domain.payment import Payment
 from domain.resource import payment_resource
@@ -22,6 +22,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (Upi("a@upi"), Card("visa", "4242"))
 def test_every_method_has_one_variant_and_stands_in_these_tests() -> None:
     assert {type(one) for one in INSTRUMENTS} == set(get_args(Instrument))
     assert sorted(one.method for one in INSTRUMENTS) == sorted(Method)
+    assert {one.method: tuple(public_form(one)) for one in INSTRUMENTS} == FORM_FIELDS
 
 
 @pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda one: one.method)

@@ -210,6 +210,15 @@ def test_a_new_optional_field_is_compatible() -> None:
     assert before != after
 
 
+def test_another_payment_method_is_compatible() -> None:
+    schemas = copy.deepcopy(all_schemas())
+    _payment(schemas)["properties"]["method"]["enum"].append("wallet")
+    after = {"payment.success": promises_of("payment.success", schemas)}
+    before = {"payment.success": promises_released()["payment.success"]}
+    assert incompatibilities(before, after) == []
+    assert before != after
+
+
 def test_no_schema_file_is_unused() -> None:
     kinds = {kind.type for kind in RECORD_KINDS}
     parts = {path.stem for path in SCHEMAS.glob("*.json")} - kinds

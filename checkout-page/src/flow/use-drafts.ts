@@ -30,7 +30,7 @@ export function useDrafts({ screen }: Checkout): DraftsInHand {
   return { drafts, change, prefill };
 }
 
-const EMPTY: Drafts = { upi: FORMS.upi.empty, card: FORMS.card.empty };
+const EMPTY = Object.fromEntries(METHOD_NAMES.map((name) => [name, FORMS[name].empty])) as unknown as Drafts;
 
 function changed<Name extends Method>(drafts: Drafts, name: Name, part: Partial<Drafts[Name]>): Drafts {
   return { ...drafts, [name]: { ...drafts[name], ...part } };
