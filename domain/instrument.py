@@ -1,6 +1,6 @@
 """What a payer pays with: one closed type, a variant for each method.
 
-    Instrument = Upi(vpa) | Card(network, last4)
+    Instrument = Upi(vpa) | Card(network, last4) | Netbanking(bank)
     public_form(instrument) ⇄ instrument_of(method, form)      as the API, the log and the table spell it
 
 A variant holds what may be kept and shown. What the bank needs beyond that is its token. Whoever treats methods
@@ -18,9 +18,10 @@ from typing import assert_never
 class Method(StrEnum):
     UPI = "upi"
     CARD = "card"
+    NETBANKING = "netbanking"
 
 
-RUPEES_ONLY = frozenset({Method.UPI})
+RUPEES_ONLY = frozenset({Method.UPI, Method.NETBANKING})
 """India's own schemes move rupees and nothing else."""
 
 
@@ -52,9 +53,24 @@ class Card:
         return Method.CARD
 
 
-Instrument = Upi | Card
+@dataclass(frozen=True, slots=True)
+class Netbanking:
+    """The payer's bank (see domain/netbanking.py), on whose page they decide."""
 
-FORM_FIELDS: dict[Method, tuple[str, ...]] = {Method.UPI: ("vpa",), Method.CARD: ("card_network", "card_last4")}
+    bank: str
+
+    @property
+    def method(self) -> Method:
+        return Method.NETBANKING
+
+
+Instrument = Upi | Card | Netbanking
+
+FORM_FIELDS: dict[Method, tuple[str, ...]] = {
+    Method.UPI: ("vpa",),
+    Method.CARD: ("card_network", "card_last4"),
+    Method.NETBANKING: ("bank",),
+}
 """Names of each method's public fields; no two methods share one."""
 
 
@@ -65,6 +81,8 @@ def public_form(instrument: Instrument) -> dict[str, str]:
             return {"vpa": instrument.vpa}
         case Card():
             return {"card_network": instrument.network, "card_last4": instrument.last4}
+        case Netbanking():
+            return {"bank": instrument.bank}
     assert_never(instrument)
 
 
@@ -75,6 +93,8 @@ def instrument_of(method: Method, form: Mapping[str, object]) -> Instrument:
             return Upi(vpa=_text(form, "vpa"))
         case Method.CARD:
             return Card(network=_text(form, "card_network"), last4=_text(form, "card_last4"))
+        case Method.NETBANKING:
+            return Netbanking(bank=_text(form, "bank"))
     assert_never(method)
 
 

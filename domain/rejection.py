@@ -47,6 +47,7 @@ NOT_CAPTURABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in capturable stat
 NOT_REFUNDABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in refundable state")
 REFUND_AMOUNT_INVALID = Rejected(ErrorCode.BAD_REQUEST, "amount must be a positive integer", "amount")
 REFUND_EXCEEDS = Rejected(ErrorCode.BAD_REQUEST, "Refund amount exceeds available amount", "amount")
+BANK_INVALID = Rejected(ErrorCode.BAD_REQUEST, "bank must be the code of a known bank", "bank")
 VPA_INVALID = Rejected(ErrorCode.INVALID_VPA, "VPA format invalid", "vpa")
 CARD_INVALID = Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.number")
 NOTIFICATION_FORGED = Rejected(ErrorCode.AUTHENTICATION, "The notification is not signed by the bank")

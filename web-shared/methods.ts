@@ -6,7 +6,7 @@
 import type { Method, PublicPayment } from "./wire.ts";
 
 /** What names the instrument of a payment. */
-export type Instrumented = Pick<PublicPayment, "method" | "vpa" | "card_network" | "card_last4">;
+export type Instrumented = Pick<PublicPayment, "method" | "vpa" | "card_network" | "card_last4" | "bank">;
 
 export interface MethodRow {
   label: string;
@@ -19,6 +19,18 @@ export interface MethodRow {
   /** The same beside the method's name: `success@upi`, `Visa ···· 1111`. */
   detail(payment: Instrumented): string;
 }
+
+/** The banks of netbanking, as domain/netbanking.py names them; a test compares the two. */
+export const BANK_NAMES: Readonly<Record<string, string>> = {
+  HDFC: "HDFC Bank",
+  ICIC: "ICICI Bank",
+  SBIN: "State Bank of India",
+  UTIB: "Axis Bank",
+  KKBK: "Kotak Mahindra Bank",
+  PUNB: "Punjab National Bank",
+  BARB: "Bank of Baroda",
+  CNRB: "Canara Bank",
+};
 
 /** A card network as the API names it (domain/card.py). */
 export type Brand = keyof typeof NETWORK_NAMES;
@@ -50,6 +62,13 @@ export const METHODS = {
     describe: (payment) => cardText(payment, "Card"),
     detail: (payment) => cardText(payment, ""),
   },
+  netbanking: {
+    label: "Netbanking",
+    icon: "M3.5 9.5 12 4.5l8.5 5zM5 19h14M6.5 12v4.5M12 12v4.5M17.5 12v4.5",
+    form: "netbanking-form",
+    describe: (payment) => `Netbanking ${bankText(payment)}`.trim(),
+    detail: bankText,
+  },
 } satisfies Record<Method, MethodRow>;
 
 export const METHOD_NAMES = Object.keys(METHODS) as readonly Method[];
@@ -63,6 +82,10 @@ export function methodOf(name: string): MethodRow {
 /** How a payment was made. */
 export function formatInstrument(payment: Instrumented): string {
   return methodOf(payment.method).describe(payment);
+}
+
+function bankText({ bank }: Instrumented): string {
+  return BANK_NAMES[bank ?? ""] ?? bank ?? "";
 }
 
 function cardText({ card_network, card_last4 }: Instrumented, unknownNetwork: string): string {

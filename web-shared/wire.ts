@@ -14,6 +14,7 @@ export type PublicPayment = Schemas["PublicPaymentView"];
 export type PublicOrder = Schemas["PublicOrderView"];
 export type NewUpiPayment = Schemas["NewUpiPayment"];
 export type NewCardPayment = Schemas["NewCardPayment"];
+export type NewNetbankingPayment = Schemas["NewNetbankingPayment"];
 export type Order = Schemas["OrderView"];
 export type Refund = Schemas["RefundView"];
 export type EventType = Schemas["EventType"];

@@ -39,6 +39,9 @@ class Behaviour:
 
 
 ORDINARY = Behaviour()
+AT_THE_BANK = Behaviour(step=ActionType.REDIRECT)
+NETBANKING = "netbanking:"
+"""With a bank's code behind it: the token of a payer who chose that bank."""
 TEST_BEHAVIOURS = {
     "success@upi": ORDINARY,
     "failure@upi": Behaviour(error_code="UPI_DECLINED"),
@@ -50,6 +53,9 @@ TEST_BEHAVIOURS = {
     "reversed@upi": Behaviour(forced_success=True, turns=True),
     "success@razorpay": ORDINARY,
     "failure@razorpay": Behaviour(error_code="UPI_DECLINED"),
+    "netbanking:succ": Behaviour(forced_success=True),
+    "netbanking:fail": Behaviour(error_code="BANK_DECLINED"),
+    "netbanking:slow": Behaviour(answer=FirstAnswer.SILENT, forced_success=True),
     "tok_test_card_declined": Behaviour(error_code="CARD_DECLINED"),
     "tok_test_otp": Behaviour(step=ActionType.OTP),
     "tok_test_insufficient_funds": Behaviour(error_code="INSUFFICIENT_FUNDS"),
@@ -102,7 +108,8 @@ def card_token(number: str, *, test_mode: bool) -> str:
 
 def behaviour(token: str) -> Behaviour:
     """Test-mode behaviour of an instrument; unknown tokens are ordinary."""
-    return TEST_BEHAVIOURS.get(token.lower(), ORDINARY)
+    otherwise = AT_THE_BANK if token.startswith(NETBANKING) else ORDINARY
+    return TEST_BEHAVIOURS.get(token.lower(), otherwise)
 
 
 def refund_behaviour(reason: str | None) -> Behaviour:

@@ -43,6 +43,8 @@ POLL_SECONDS = 0.5
 LATE_FACTOR = 6
 """A late answer, or a changed word, comes after this many processing delays."""
 NOTIFICATIONS_MAX = 10_000
+NETBANKING_SUCCESS_RATE = 0.9
+"""In live mode, where nobody visits a bank's page."""
 STEP_SECONDS = 600.0
 """As long as banks give a payer."""
 SILENCE_SECONDS = 15.0
@@ -288,6 +290,8 @@ def _policy(method: Method, settings: Settings) -> tuple[float, str]:
             return settings.upi_success_rate, "UPI_DECLINED"
         case Method.CARD:
             return settings.card_success_rate, "CARD_DECLINED"
+        case Method.NETBANKING:
+            return NETBANKING_SUCCESS_RATE, "BANK_DECLINED"
     assert_never(method)
 
 

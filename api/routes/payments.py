@@ -61,7 +61,8 @@ async def create_payment(request: Request) -> Response:
 async def read_payment(request: Request) -> tuple[NewPayment, Means]:
     """The body and its instrument, both checked."""
     wanted = await read_json(request, NewPayment)
-    means = await check_instrument(wanted, services_of(request).bank)
+    services = services_of(request)
+    means = await check_instrument(wanted, services.bank, test_mode=services.settings.test_mode)
     if isinstance(means, Rejected):
         raise refused(means)
     return wanted, means

@@ -18,7 +18,7 @@ from domain.payment import Payment
 COLUMNS = (
     "id", "order_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa", "card_network",
     "card_last4", "error_code", "error_description", "created_at", "updated_at",
-    "amount_owed", "reversed",
+    "amount_owed", "reversed", "bank",
 )  # fmt: skip
 INSTRUMENT_COLUMNS = frozenset(name for names in FORM_FIELDS.values() for name in names)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

@@ -2,6 +2,7 @@
 
 {"order_id", "method": "upi", "vpa"}
 {"order_id", "method": "card", "card": {"number", "expiry_month", "expiry_year", "cvv", "holder_name"?}}
+{"order_id", "method": "netbanking", "bank"}
 {"order_id", "method": "card", "card_number", "card_expiry": "MM/YY", "card_cvv"}          flat spelling
 """
 
@@ -26,10 +27,11 @@ from api.tokens import Tokenizer, card_token
 from domain import instrument
 from domain.action import ActionType
 from domain.card import CardDetails, check_card, normalized
-from domain.instrument import Instrument, Method, Upi
+from domain.instrument import Instrument, Method, Netbanking, Upi
 from domain.money import AMOUNT_MAX_MINOR
+from domain.netbanking import BANKS, is_bank
 from domain.payment import PaymentStatus
-from domain.rejection import CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
+from domain.rejection import BANK_INVALID, CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
 from domain.upi import is_vpa
 from runtime.clock import now
 
@@ -121,7 +123,23 @@ class NewCardPayment(_NewPayment):
         }
 
 
-class NewPayment(RootModel[Annotated[NewUpiPayment | NewCardPayment, Field(discriminator="method")]]):
+class NewNetbankingPayment(_NewPayment):
+    """By netbanking; the payer decides on the bank's page (`next_action`)."""
+
+    method: Literal["netbanking"]
+    bank: Any = Field(
+        None,
+        description="Required: the bank's code. In test mode also SUCC, FAIL and SLOW",
+        json_schema_extra={"type": "string", "examples": list(BANKS)},
+    )
+
+    def instrument_fields(self) -> dict[str, object]:
+        return {"bank": self.bank}
+
+
+class NewPayment(
+    RootModel[Annotated[NewUpiPayment | NewCardPayment | NewNetbankingPayment, Field(discriminator="method")]]
+):
     """Body of POST /payments and POST /payments/public; `method` says which."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -156,7 +174,7 @@ class Means:
     token: str
 
 
-async def check_instrument(payment: NewPayment, bank: Tokenizer) -> Means | Rejected:
+async def check_instrument(payment: NewPayment, bank: Tokenizer, *, test_mode: bool) -> Means | Rejected:
     """The instrument without what must not be kept. A card's number leaves this function for the bank alone.
 
     Raises ApiError 503 where the bank cannot be reached.
@@ -166,6 +184,9 @@ async def check_instrument(payment: NewPayment, bank: Tokenizer) -> Means | Reje
             return Means(Upi(vpa), token=vpa) if isinstance(vpa, str) and is_vpa(vpa) else VPA_INVALID
         case NewCardPayment() as body:
             return await _check_card(body.typed_card(), bank)
+        case NewNetbankingPayment(bank=code):
+            known = isinstance(code, str) and is_bank(code, test_mode=test_mode)
+            return Means(Netbanking(code), token=f"netbanking:{code}") if known else BANK_INVALID
     assert_never(payment.root)
 
 
@@ -221,7 +242,7 @@ class NextAction(BaseModel):
 
 
 class PublicPaymentView(BaseModel):
-    """A payment as its payer sees it. UPI: `vpa`; card: `card_network`, `card_last4`."""
+    """A payment as its payer sees it. UPI: `vpa`; card: `card_network`, `card_last4`; netbanking: `bank`."""
 
     id: str
     order_id: str
@@ -235,6 +256,7 @@ class PublicPaymentView(BaseModel):
     vpa: str | None = None
     card_network: str | None = None
     card_last4: str | None = None
+    bank: str | None = None
     error_code: str | None
     error_description: str | None
     next_action: NextAction | None = Field(description="Only while the status is PROCESSING")

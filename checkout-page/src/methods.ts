@@ -2,12 +2,16 @@
 import type { Method } from "sdk/types";
 import { CardForm } from "./sections/card-form.tsx";
 import type { MethodForm } from "./sections/method-form.ts";
+import { NetbankingForm } from "./sections/netbanking-form.tsx";
 import { UpiForm } from "./sections/upi-form.tsx";
 import {
+  type BankText,
   type CardText,
+  EMPTY_BANK,
   EMPTY_CARD,
   EMPTY_UPI,
   type Outcome,
+  testBank,
   testCard,
   testUpi,
   type UpiText,
@@ -17,6 +21,7 @@ import {
 export interface Drafts {
   upi: UpiText;
   card: CardText;
+  netbanking: BankText;
 }
 
 type Forms = { readonly [Name in Method]: MethodForm<Drafts[Name]> };
@@ -35,6 +40,13 @@ export const FORMS: Forms = {
     prefilled: ({ name }) => (name ? { name } : {}),
     testData: testCard,
     kept: () => EMPTY_CARD,
+  },
+  netbanking: {
+    Form: NetbankingForm,
+    empty: EMPTY_BANK,
+    prefilled: () => ({}),
+    testData: testBank,
+    kept: (draft) => draft,
   },
 };
 

@@ -6,6 +6,7 @@ Time stands still at AT; ids are short names padded to the form of real ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ import domain.machine as real
 from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.ids import late_refund_id
-from domain.instrument import Upi
+from domain.instrument import Netbanking, Upi
 from domain.order import CreateOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
@@ -136,6 +137,7 @@ COMMANDS: dict[str, Command] = {
     "create as stranger": create_order(merchant=STRANGER),
     "pay": pay(THIRD),
     "pay first": pay(),
+    "pay by netbanking": replace(pay(THIRD), instrument=Netbanking("HDFC")),
     "pay as owner": pay(THIRD, MERCHANT),
     "pay as stranger": pay(THIRD, STRANGER),
     "pay other amount": pay(THIRD, amount=AMOUNT + 1),

@@ -33,7 +33,7 @@ class Bank:
 
 async def _checked(bank: Tokenizer | None = None, **fields: Any) -> Means | Rejected:
     body = orjson.dumps({"order_id": "order_x", "method": "card", **fields})
-    return await check_instrument(parse_json(body, NewPayment), bank or Bank())
+    return await check_instrument(parse_json(body, NewPayment), bank or Bank(), test_mode=True)
 
 
 @pytest.mark.parametrize(

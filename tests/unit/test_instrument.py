@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from domain.evolution import evolve
-from domain.instrument import FORM_FIELDS, Card, Instrument, Method, Upi, instrument_of, public_form
+from domain.instrument import FORM_FIELDS, Card, Instrument, Method, Netbanking, Upi, instrument_of, public_form
 from domain.machine import decide
 from domain.payment import Payment
 from domain.resource import payment_resource
@@ -16,7 +16,7 @@ from tests.unit.orders import AT, create_order, pay
 from topics.codec import command_envelope, command_of
 from topics.envelope import UndecodableError, decode, encode
 
-INSTRUMENTS: tuple[Instrument, ...] = (Upi("a@upi"), Card("visa", "4242"))
+INSTRUMENTS: tuple[Instrument, ...] = (Upi("a@upi"), Card("visa", "4242"), Netbanking("HDFC"))
 
 
 def test_every_method_has_one_variant_and_stands_in_these_tests() -> None:
@@ -48,7 +48,15 @@ def test_an_instrument_comes_through_the_log_into_the_payment(instrument: Instru
 
 @pytest.mark.parametrize("method", Method)
 @pytest.mark.parametrize(
-    "form", [{}, {"card_network": "visa"}, {"vpa": 1, "card_last4": 4242}, {"vpa": "a@upi", "card_network": "visa"}]
+    "form",
+    [
+        {},
+        {"bank": 1},
+        {"bank": "HDFC", "vpa": "a@upi"},
+        {"card_network": "visa"},
+        {"vpa": 1, "card_last4": 4242},
+        {"vpa": "a@upi", "card_network": "visa"},
+    ],
 )
 def test_a_command_with_another_form_is_undecodable(method: Method, form: dict[str, object]) -> None:
     sent = command_envelope(pay(), command_id="cmd_1", at=AT, request_id=None)

@@ -7,7 +7,7 @@
  *   refused       everything else, with the API's own code and words
  */
 import type { Payment } from "sdk/types";
-import type { NewCardPayment, NewUpiPayment, PublicOrder } from "web-shared/wire";
+import type { NewCardPayment, NewNetbankingPayment, NewUpiPayment, PublicOrder } from "web-shared/wire";
 
 export type Order = PublicOrder & {
   /** Where a UPI app would send the money; without one no QR code can be drawn. */
@@ -17,7 +17,10 @@ export type Order = PublicOrder & {
 type Given<Body, Field extends keyof Body> = { [Name in Field]-?: NonNullable<Body[Name]> };
 
 /** What pays: the method and its own fields of `POST /payments/public`. */
-export type Instrument = Given<NewUpiPayment, "method" | "vpa"> | Given<NewCardPayment, "method" | "card">;
+export type Instrument =
+  | Given<NewUpiPayment, "method" | "vpa">
+  | Given<NewCardPayment, "method" | "card">
+  | Given<NewNetbankingPayment, "method" | "bank">;
 
 export type FailureKind = "offline" | "unreachable" | "busy" | "refused";
 

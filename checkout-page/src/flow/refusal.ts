@@ -22,6 +22,7 @@ export function movedOn(order: Order): boolean {
 function fieldOf(path: string | null): string | null {
   if (!path) return null;
   if (path.startsWith("vpa")) return "vpa";
+  if (path === "bank") return path;
   if (/expiry/.test(path)) return "expiry";
   if (/cvv/.test(path)) return "cvv";
   return /^card(?:[._]number)?$/.test(path) ? "number" : null;

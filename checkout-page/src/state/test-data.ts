@@ -42,3 +42,18 @@ export function testCard(outcome: Outcome, year: number): CardText | null {
   const expiry = `12/${String((year + 3) % 100).padStart(2, "0")}`;
   return number ? { number, expiry, name: "Test Payer", cvv: "123" } : null;
 }
+
+export interface BankText {
+  bank: string;
+}
+
+export const EMPTY_BANK: BankText = { bank: "" };
+const BANKS: Readonly<Partial<Record<Outcome, string>>> = { success: "SUCC", declined: "FAIL", slow: "SLOW" };
+/** Banks of test mode alone. */
+export const TEST_BANKS: readonly string[] = Object.values(BANKS);
+
+/** Three of the outcomes have a bank; null for the others. */
+export function testBank(outcome: Outcome): BankText | null {
+  const bank = BANKS[outcome];
+  return bank ? { bank } : null;
+}

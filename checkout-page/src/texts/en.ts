@@ -19,6 +19,7 @@ export const en = {
   methods: {
     upi: { label: "UPI", hint: "Any UPI app", waiting: "Approve the request in your UPI app." },
     card: { label: "Card", hint: "Credit or debit", waiting: "" },
+    netbanking: { label: "Netbanking", hint: "Your bank's page", waiting: "" },
   } satisfies Record<Method, MethodTexts>,
   vpa: "UPI ID",
   vpa_hint: "A request appears in your UPI app; approve it there.",
@@ -30,6 +31,9 @@ export const en = {
   open_app: "Pay with an app",
   any_app: "Another UPI app",
   or: "or",
+  bank: "Your bank",
+  bank_choose: "Choose your bank",
+  bank_next: "You confirm the payment on your bank's page.",
   number: "Card number",
   expiry: "Expiry (MM/YY)",
   name: "Name on card",
@@ -93,6 +97,7 @@ export const en = {
   server_down: "Nothing was charged. We keep trying.",
   faults: {
     vpa: { required: "Enter your UPI ID", invalid: "Enter it like name@bank" },
+    bank: { required: "Choose your bank" },
     number: {
       required: "Enter the card number",
       incomplete: "The card number is too short",

@@ -12,6 +12,7 @@ export const hi: Texts = {
   methods: {
     upi: { label: "UPI", hint: "कोई भी UPI ऐप", waiting: "अपने UPI ऐप में अनुरोध स्वीकार करें।" },
     card: { label: "कार्ड", hint: "क्रेडिट या डेबिट", waiting: "" },
+    netbanking: { label: "नेटबैंकिंग", hint: "आपके बैंक का पेज", waiting: "" },
   },
   vpa: "UPI आईडी",
   vpa_hint: "आपके UPI ऐप में अनुरोध आएगा; वहाँ उसे स्वीकार करें।",
@@ -23,6 +24,9 @@ export const hi: Texts = {
   open_app: "ऐप से भुगतान करें",
   any_app: "कोई और UPI ऐप",
   or: "या",
+  bank: "आपका बैंक",
+  bank_choose: "अपना बैंक चुनें",
+  bank_next: "भुगतान की पुष्टि आप अपने बैंक के पेज पर करते हैं।",
   number: "कार्ड नंबर",
   expiry: "समाप्ति (MM/YY)",
   name: "कार्ड पर नाम",
@@ -85,6 +89,7 @@ export const hi: Texts = {
   server_down: "कोई राशि नहीं ली गई। हम कोशिश जारी रखे हुए हैं।",
   faults: {
     vpa: { required: "अपनी UPI आईडी लिखें", invalid: "इस तरह लिखें: name@bank" },
+    bank: { required: "अपना बैंक चुनें" },
     number: {
       required: "कार्ड नंबर लिखें",
       incomplete: "कार्ड नंबर छोटा है",

@@ -30,7 +30,7 @@ REFUND = (
     "bank_turn",
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
-INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network")}
+INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network"), "netbanking": ("bank",)}
 Row = tuple[Any, ...]
 
 

@@ -71,3 +71,19 @@ async def test_in_a_frame_the_bank_opens_in_a_tab_and_the_frame_shows_the_result
     await expect(payer.part("success-state")).to_be_visible()
     (payment,) = await said(payer, "success")
     assert (payment["status"], payment["next_action"]) == ("SUCCESS", None)
+
+
+async def test_netbanking_leads_to_the_chosen_bank_and_back(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.part("method-netbanking").click()
+    await payer.pay_button("netbanking").click()
+    await expect(payer.root.get_by_role("alert").filter(has_text="Choose your bank")).to_be_visible()
+    assert await axe(payer.page) == []
+    await payer.part("bank-select").select_option("HDFC")
+    await payer.pay_button("netbanking").click()
+    await payer.page.wait_for_url(BANK_PAGE)
+    assert await axe(payer.page) == []
+    await payer.part("bank-success").click()
+    await expect(payer.part("success-state")).to_be_visible()
+    await expect(payer.root.get_by_text("Netbanking HDFC Bank")).to_be_visible()

@@ -29,13 +29,20 @@ async def test_shows_the_order_with_no_method_chosen(payer: Payer, api: Api) -> 
     await payer.visit(order["id"])
     await expect(payer.part("order-amount")).to_have_text("₹1,23,456.00")
     await expect(payer.part("order-id")).to_have_text(order["id"])
-    for name in ("checkout-container", "order-summary", "payment-methods", "method-upi", "method-card"):
+    for name in (
+        "checkout-container",
+        "order-summary",
+        "payment-methods",
+        "method-upi",
+        "method-card",
+        "method-netbanking",
+    ):
         await expect(payer.part(name)).to_be_visible()
     hidden = ("upi-form", "card-form", "processing-state", "success-state", "error-state", "retry-button")
     for name in (*hidden, "vpa-input", "card-number-input", "expiry-input", "cvv-input", "cardholder-name-input"):
         await expect(payer.part(name)).to_have_count(1)
         await expect(payer.part(name)).to_be_hidden()
-    await expect(payer.part("pay-button")).to_have_count(2)
+    await expect(payer.part("pay-button")).to_have_count(3)
 
 
 async def test_upi_pays_and_the_receipt_survives_a_reload(payer: Payer, api: Api) -> None:
