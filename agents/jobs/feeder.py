@@ -36,6 +36,7 @@ from store.feed import (
     take_turn,
 )
 from store.log_tail import event_digests
+from topics.batches import read_on
 from topics.catalogue import EVENTS
 from topics.identity import event_identity
 
@@ -79,6 +80,7 @@ async def feeding(settings: Settings) -> Any:
     connection = await connect(
         dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS, server_settings={"application_name": "feeder"}
     )
+    read_on()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
     )

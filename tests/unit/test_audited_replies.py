@@ -9,11 +9,9 @@ from itertools import count
 import orjson
 import pytest
 
-from domain.decision import Command, Decision
+from domain.decision import BankWord, Command, Decision
 from domain.machine import decide, evolve
 from domain.order import Order
-from domain.payment import SettlePayment
-from domain.refund import SettleRefund
 from domain.resource import resource_of
 from ops.audit.verify.replies import reply_fits, reply_of
 from tests.unit.orders import AT, COMMANDS, STATES
@@ -37,7 +35,7 @@ def grown(commands: tuple[Command, ...]) -> tuple[Order | None, list[Json]]:
 
 
 def reply_to(command: Command, decided: Decision) -> bytes:
-    return b"" if isinstance(command, SettlePayment | SettleRefund) else encode_json(resource_of(decided.subject))
+    return b"" if isinstance(command, BankWord) else encode_json(resource_of(decided.subject))
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -25,6 +25,7 @@ RESTORED_NONCE = "restored"
 COMMAND_OF = {
     "order.created": "order.create",
     "payment.created": "payment.create",
+    "payment.action_required": "payment.require_action",
     "payment.captured": "payment.capture",
     "refund.created": "refund.create",
     "payment.success": "payment.settle",

@@ -2,7 +2,7 @@
 
     the command led to events     the resource in the first of them
     it led to none                the resource as an earlier event left it (a repeat of what was done already)
-    a settlement                  nothing: nobody waits for its reply
+    a word of the bank            nothing: nobody waits for its reply
 
 Compared as digests: the inbox's side is computed by PostgreSQL, so replies do not travel.
 """
@@ -22,7 +22,9 @@ RESOURCES = {
     "payment.capture": "payment",
     "refund.create": "refund",
 }
-"""Command -> the resource it is answered with. A settlement is not in here."""
+"""Command -> the resource it is answered with. The bank's words are not in here."""
+BANKS = frozenset({"payment.settle", "refund.settle", "payment.require_action"})
+"""The bank's words: nobody waits for a reply to them."""
 NOTHING = hashlib.md5(b"", usedforsecurity=False).digest()
 
 
@@ -30,7 +32,7 @@ def reply_fits(kind: str, first: int, count: int, events: Sequence[Json], digest
     """True where the digest is of the reply that the order's events say. A command of an unknown kind fits."""
     name = RESOURCES.get(kind)
     if name is None:
-        return digest == NOTHING or not kind.endswith(".settle")
+        return digest == NOTHING or kind not in BANKS
     if count:
         return len(events) >= first and digest == _digest(events[first - 1]["body"].get(name))
     return any(digest == _digest(resource) for resource in standing(name, events[: first - 1]))
@@ -40,7 +42,7 @@ def reply_of(kind: str, first: int, count: int, events: Sequence[Json]) -> bytes
     """The reply itself; None where the events leave more than one possibility, or none."""
     name = RESOURCES.get(kind)
     if name is None:
-        return b"" if kind.endswith(".settle") else None
+        return b"" if kind in BANKS else None
     if count:
         found = events[first - 1]["body"].get(name) if len(events) >= first else None
         return None if found is None else orjson.dumps(found)
