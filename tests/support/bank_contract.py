@@ -123,7 +123,7 @@ class BankContract:
         assert first.turn == 0
         await bank.confirm(first)
         word = await self.next_words(bank, charge)
-        assert word.turn == 1
+        assert isinstance(word, BankAnswer) and word.turn == 1
         await bank.confirm(word)
 
     async def test_a_notification_at_the_door_is_the_report_that_a_query_gives(self, bank: Bank) -> None:
