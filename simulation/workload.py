@@ -136,7 +136,7 @@ class Shop:
     async def _client(self, front: Front, client: int, desk: Desk) -> None:
         for turn in range(self.plan.turns):
             draw = random.Random(f"{self.plan.seed}/client/{client}/{turn}")
-            await asyncio.sleep(draw.choice((0.0, 0.02, 0.2, 1.0)) * draw.random())
+            await asyncio.sleep(draw.choice((0.0, 0.02, 0.2, 1.0, 3.0)) * draw.random())
             async with asyncio.TaskGroup() as group:
                 for place, wanted in enumerate(self._actions(draw, desk, client, turn)):
                     seed = f"{self.plan.seed}/{client}/{turn}/{place}"
