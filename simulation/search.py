@@ -11,8 +11,9 @@ import logging
 import multiprocessing
 import os
 import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -27,8 +28,10 @@ from simulation.trace import Note
 from simulation.workload import Shop
 from simulation.world import World
 
-CHUNK = 8
+CHUNK = 4
 """Worlds that a process is given at a time."""
+CHUNKS_AHEAD = 4
+"""Chunks a process that are given out at once, so that no process waits while the slowest world of a row ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,18 @@ def search(seeds: Iterable[int], plan: Plan, *, processes: int | None = None) ->
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["simulation.search"])
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        # `map` takes all its input at once; seeds may be endless.
-        while batch := list(islice(plans, CHUNK * count * 4)):
-            yield from pool.map(run, batch, chunksize=CHUNK)
+        # Not `map`, which takes all its input at once: seeds may be endless.
+        given: deque[Future[list[Outcome]]] = deque()
+        for chunk in iter(lambda: list(islice(plans, CHUNK)), []):
+            given.append(pool.submit(_run_all, chunk))
+            if len(given) >= count * CHUNKS_AHEAD:
+                yield from given.popleft().result()
+        for waiting in given:
+            yield from waiting.result()
+
+
+def _run_all(plans: list[Plan]) -> list[Outcome]:
+    return [run(plan) for plan in plans]
 
 
 @contextlib.contextmanager
