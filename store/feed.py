@@ -104,11 +104,12 @@ WITH seen AS (
 )
 SELECT (SELECT count(*) FROM given) AS fresh, (SELECT count(*) FROM known) AS known
 """
-# events_pkey
+# events_pkey, disowned_events_pkey
 UNKNOWN = """
 SELECT order_id, sequence
   FROM unnest($1::text[], $2::integer[]) AS s (order_id, sequence)
  WHERE NOT EXISTS (SELECT FROM events e WHERE e.order_id = s.order_id AND e.sequence = s.sequence)
+   AND NOT EXISTS (SELECT FROM disowned_events d WHERE d.order_id = s.order_id AND d.sequence = s.sequence)
 """
 ADVANCE = "UPDATE feed_state SET last_place = last_place + $1"
 TAKE_TURN = "SELECT pg_try_advisory_lock($1)"

@@ -1,31 +1,65 @@
-"""What the events table has of what the log has: the digests that the fence and `gateway recover` compare."""
+"""What the events table has of what the log has: the comparison that the fence, the feeder and `gateway recover` make.
+
+A record that an operator has disowned (`gateway recover --disown`) counts as known: it is not this gateway's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from store.driver import Connection
 
 RECOVERY_LOCK = 7_240_002
 """Advisory lock of the one `gateway recover --apply` that may be at work; store/migrate.py has the number before it."""
 RECOVERING = "SELECT NOT pg_try_advisory_xact_lock_shared($1)"
-# events_pkey
-DIGESTS = """
-SELECT order_id, sequence, md5(payload) AS digest
-  FROM unnest($1::text[], $2::integer[]) AS seen (order_id, sequence)
-  JOIN events USING (order_id, sequence)
+# events_pkey, disowned_events_pkey
+STRANGE = """
+SELECT s.number, e.order_id IS NULL AS missing
+  FROM unnest($1::text[], $2::integer[], $3::text[]) WITH ORDINALITY AS s (order_id, sequence, digest, number)
+  LEFT JOIN events e USING (order_id, sequence)
+ WHERE md5(e.payload) IS DISTINCT FROM s.digest
+   AND NOT EXISTS (SELECT FROM disowned_events d
+                    WHERE d.order_id = s.order_id AND d.sequence = s.sequence AND d.digest = s.digest)
+"""
+# disowned_events_pkey
+DISOWN = """
+INSERT INTO disowned_events (order_id, sequence, digest, note)
+SELECT s.*, $4 FROM unnest($1::text[], $2::integer[], $3::text[]) AS s
+    ON CONFLICT DO NOTHING
 """
 
 
-async def event_digests(connection: Connection, identities: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
-    """(order id, sequence) -> md5 of the stored payload; events that are not in the table are left out."""
-    if not identities:
+@dataclass(frozen=True, slots=True)
+class SeenEvent:
+    """An event's record on the log. `digest`: md5 of its bytes, in hex."""
+
+    order_id: str
+    sequence: int
+    digest: str
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        return self.order_id, self.sequence
+
+
+async def strange_events(connection: Connection, seen: Sequence[SeenEvent]) -> dict[SeenEvent, bool]:
+    """Those that the table has not with these bytes -> True where it has none at all. Disowned ones are left out."""
+    if not seen:
         return {}
-    order_ids, sequences = zip(*identities, strict=True)
-    rows = await connection.fetch(DIGESTS, list(order_ids), list(sequences))
-    return {(row["order_id"], row["sequence"]): row["digest"] for row in rows}
+    rows = await connection.fetch(STRANGE, *_columns(seen))
+    return {seen[row["number"] - 1]: row["missing"] for row in rows}
+
+
+async def disown(connection: Connection, seen: Sequence[SeenEvent], note: str) -> None:
+    """Count these records as foreign from now on."""
+    await connection.execute(DISOWN, *_columns(seen), note)
 
 
 async def is_recovering(connection: Connection) -> bool:
     """True while a `gateway recover --apply` is at work on this database."""
     return bool(await connection.fetchval(RECOVERING, RECOVERY_LOCK))
+
+
+def _columns(seen: Sequence[SeenEvent]) -> tuple[list[str], list[int], list[str]]:
+    return [one.order_id for one in seen], [one.sequence for one in seen], [one.digest for one in seen]

@@ -35,10 +35,10 @@ from store.feed import (
     reads_since,
     take_turn,
 )
-from store.log_tail import event_digests
+from store.log_tail import SeenEvent, strange_events
 from topics.batches import read_on
 from topics.catalogue import EVENTS
-from topics.identity import event_identity
+from topics.identity import event_digest, event_identity
 
 log = get_logger("feeder")
 
@@ -187,9 +187,8 @@ class Session:
         pending = await self._pending(self._places, ends)
         while pending:
             taken = await self._consumer.getmany(*pending, timeout_ms=500, max_records=PORTION)
-            identities = {identity for portion in taken.values() for identity in _identities(portion)}
-            known = await event_digests(self._connection, sorted(identities))
-            if len(known) < len(identities):
+            seen = [event for portion in taken.values() for event in _seen(portion)]
+            if any((await strange_events(self._connection, seen)).values()):
                 return True
             pending = await self._pending(pending, ends)
         return False
@@ -203,3 +202,11 @@ class Session:
 def _identities(messages: Iterable[Any]) -> list[tuple[str, int]]:
     """(order id, sequence) of each event; a record that is not one has no place."""
     return [identity for message in messages if (identity := event_identity(message.value)) is not None]
+
+
+def _seen(messages: Iterable[Any]) -> list[SeenEvent]:
+    return [
+        SeenEvent(*identity, event_digest(message.value))
+        for message in messages
+        if (identity := event_identity(message.value)) is not None
+    ]

@@ -12,7 +12,6 @@ the log, and the partition opens by itself. A table that is ahead of the log is 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -28,9 +27,9 @@ from store.actor import BehindError
 from store.driver import Connection, connect
 from store.errors import DatabaseAwayError, DatabaseError
 from store.feed import known_positions
-from store.log_tail import event_digests, is_recovering
+from store.log_tail import SeenEvent, is_recovering, strange_events
 from topics.catalogue import EVENTS
-from topics.identity import event_identity
+from topics.identity import event_digest, event_identity
 from topics.reader import LOOK_UP_HOLD_MS, Start, log_reader
 
 log = get_logger("fence")
@@ -73,7 +72,7 @@ async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int
 
 async def _gaps(settings: Settings, connection: Connection, partitions: list[int]) -> dict[int, Gap]:
     gaps: dict[int, Gap] = {}
-    seen: list[tuple[int, tuple[str, int], str]] = []
+    seen: list[tuple[int, SeenEvent]] = []
     known = await known_positions(connection)
     async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
         places = [TopicPartition(EVENTS, partition) for partition in partitions]
@@ -84,12 +83,11 @@ async def _gaps(settings: Settings, connection: Connection, partitions: list[int
         async for record in reader.merged(tails):
             identity = event_identity(record.value)
             if identity is not None:
-                digest = hashlib.md5(record.value, usedforsecurity=False).hexdigest()
-                seen.append((record.partition, identity, digest))
-    stored = await event_digests(connection, [identity for _, identity, _ in seen])
-    for partition, (order_id, sequence), digest in seen:
-        if stored.get((order_id, sequence)) != digest:
-            gaps.setdefault(partition, Gap(partition, event_id(order_id, sequence)))
+                seen.append((record.partition, SeenEvent(*identity, event_digest(record.value))))
+    strange = await strange_events(connection, [event for _, event in seen])
+    for partition, event in seen:
+        if event in strange:
+            gaps.setdefault(partition, Gap(partition, event_id(*event.identity)))
     return gaps
 
 

@@ -82,6 +82,12 @@ WITH sights AS (
 )
 SELECT * FROM compared WHERE kind IS NOT NULL LIMIT 10000
 """
+# disowned_events_pkey
+WITHOUT_DISOWNED = """
+DELETE FROM topic_sights s
+ USING disowned_events d
+ WHERE d.order_id = s.order_id AND d.sequence = s.sequence AND d.digest = s.digest
+"""
 COMMANDS_TABLE = """
 CREATE TEMPORARY TABLE topic_commands (
     id          text COLLATE "C",
@@ -181,6 +187,7 @@ class Sights:
         self, snapshot: Snapshot, since: datetime | None, endings: list[str] | None
     ) -> list[SightDifference]:
         """`endings`: of the orders to look at, None for all."""
+        await self._connection.execute(WITHOUT_DISOWNED)
         await self._connection.execute("ANALYZE topic_sights")
         rows = await self._connection.fetch(SIGHTS_COMPARED, since, endings, snapshot.shown, timeout=3_600)
         return [SightDifference(*row) for row in rows]

@@ -67,6 +67,10 @@ SELECT asked.id, asked.nonce
   FROM unnest($1::text[], $2::text[]) AS asked (id, nonce)
  WHERE EXISTS (SELECT FROM commands c WHERE c.id = asked.id AND (c.nonce = asked.nonce OR NOT c.rejected))
 """
+# missing_pkey
+IS_CAUSED = """
+SELECT EXISTS (SELECT FROM recover.missing WHERE order_id = $1 AND sequence = $2 AND cause IS NOT NULL)
+"""
 COUNTS = """
 SELECT count(*) AS events, count(DISTINCT order_id) AS orders, count(*) FILTER (WHERE cause IS NULL) AS gone,
        array_agg(DISTINCT partition ORDER BY partition) AS partitions
@@ -248,6 +252,10 @@ class Recovery:
     async def left(self) -> dict[str, list[int]]:
         """Order -> sequences that the table still has not as the log has them."""
         return {row["order_id"]: row["sequences"] for row in await self.connection.fetch(LEFT, timeout=3_600)}
+
+    async def is_caused(self, identity: tuple[str, int]) -> bool:
+        """Whether the table lacks this event and its command is on the log."""
+        return bool(await self.connection.fetchval(IS_CAUSED, *identity))
 
     async def orders(self) -> list[str]:
         """Every order that lacked an event."""

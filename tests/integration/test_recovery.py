@@ -16,7 +16,8 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from agents.payments.fence import Fence, Gap, RecoveringError, find_gaps
 from domain.ids import ORDER, event_id
 from ops.audit.recover.command import recover
-from ops.audit.verify.audit import second_process
+from ops.audit.verify.audit import audit, second_process
+from ops.audit.verify.findings import Kind
 from ops.backup.backup import take
 from ops.backup.manifest import MANIFEST, read_manifest
 from ops.backup.restore import put_back
@@ -224,6 +225,50 @@ async def test_what_differs_from_the_log_is_not_written_and_named(
     assert f"{order_id}: events 1 were not recovered" in capsys.readouterr().out
     assert not any((await rows(asker, order_id)).values())
     assert await rows(asker, other) == before
+    # The record that was left is disowned by a person, who says why; then its partition opens.
+    forged = event_id(order_id, 1)
+    disowning = ("recover", "--disown", forged, "--apply")
+    assert "is on the log" in (await gateway(stack, *disowning, "--note", "forged")).err
+    assert "--note" in (await gateway(stack, *disowning, "--force")).err
+    assert (await find_gaps(stack.settings, ALL_PARTITIONS))[command.partition].event_id == forged
+    ended = await gateway(stack, *disowning, "--force", "--note", "forged")
+    assert ended.code == 0 and "foreign from now on" in ended.out
+    assert await find_gaps(stack.settings, ALL_PARTITIONS) == {}
+    ended = await gateway(stack, *disowning, "--force", "--note", "again")
+    assert ended.code == 1 and "differs from the events table" in ended.err
+
+
+async def test_a_foreign_event_is_disowned_once_a_person_says_so(own: tuple[Stack, Asker], second: Executor) -> None:
+    stack, asker = own
+    # Given an event of an order that nobody made, caused by nothing on the log,
+    order_id, template = fresh(ORDER), await asker.pool.fetchrow("SELECT * FROM events WHERE sequence = 1 LIMIT 1")
+    partition = partition_of(order_id.encode(), stack.settings.topic_partitions)
+    foreign = event_id(order_id, 1)
+    payload = json.loads(template["payload"]) | {"id": foreign, "key": order_id, "caused_by": "cmd_of_nobody"}
+    await asker.publish(
+        [Record(EVENTS, partition, order_id.encode(), json.dumps(payload, separators=(",", ":")).encode())]
+    )
+    assert (await find_gaps(stack.settings, ALL_PARTITIONS))[partition].event_id == foreign
+    report = await audit(stack.settings, second)
+    assert [one.subject for one in report.kinds[Kind.RECORD_UNKNOWN].kept] == [foreign]
+    # when it is only looked at, then nothing changes;
+    dry = await gateway(stack, "recover", "--disown", foreign)
+    assert f"partition {partition}" in dry.out and "nothing was changed" in dry.out
+    assert partition in await find_gaps(stack.settings, ALL_PARTITIONS)
+    # when it is disowned, then fence and audit pass it over, and nothing else.
+    assert (await gateway(stack, "recover", "--disown", foreign, "--note", "written by hand", "--apply")).code == 0
+    assert partition not in await find_gaps(stack.settings, ALL_PARTITIONS)
+    assert Kind.RECORD_UNKNOWN not in (await audit(stack.settings, second)).kinds
+    other = await an_event(asker)
+    await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
+    await asker.pool.execute(
+        "DELETE FROM events WHERE order_id = $1 AND sequence = $2", other["order_id"], other["sequence"]
+    )
+    assert await find_gaps(stack.settings, ALL_PARTITIONS) != {}
+    await put_event_back(asker, other)
+    assert await find_gaps(stack.settings, ALL_PARTITIONS) == {}
+    ended = await gateway(stack, "recover", "--disown", "evt_1")
+    assert ended.code == 2 and "not a valid event id" in ended.err
 
 
 async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(

@@ -13,7 +13,9 @@ from typing import Annotated
 
 import typer
 
+from domain.ids import parse_event_id
 from ops.audit.recover.deciding import Decided, decide_again
+from ops.audit.recover.disowning import disown_event
 from ops.audit.recover.restoring import restore_gone
 from ops.audit.recover.survey import Survey, survey
 from ops.audit.repair.command import PLANNED_MAX, repaired
@@ -21,13 +23,14 @@ from ops.audit.verify.audit import Scope, audit, audited, second_process
 from ops.audit.verify.command import show
 from ops.audit.verify.findings import EXAMPLES_MAX, Kind
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import FOUND, run
+from ops.console.exit_codes import FOUND, AskedWronglyError, run
 from runtime.logs import configure_logs
 from runtime.settings import Settings
 from store.errors import MissingTableError
 from store.operations.audit import connect
 from store.operations.recover import Recovery
 from store.redis.clients import make_redis
+from topics.catalogue import EVENTS
 
 SHOWN_MAX = 20
 ORDERS_AT_ONCE = 1_000
@@ -38,10 +41,23 @@ AFTERWARDS_SECONDS = 1.0
 """How old an event must be to count as not planned: everything recovered is older."""
 
 Apply = Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would be done.")]
+Disown = Annotated[
+    str,
+    typer.Option(
+        metavar="EVENT", help="Declare a record on the events topic foreign: nothing of this gateway wrote it."
+    ),
+]
+Note = Annotated[str, typer.Option(help="With --disown: why; kept with the record.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="With --disown: although the command that it names is on the log.")
+]
 
 
-def command(apply: Apply = False) -> None:
+def command(apply: Apply = False, disown: Disown = "", note: Note = "", force: Force = False) -> None:
     """Bring PostgreSQL up to the log, after a restored backup or a lost failover. Dry run unless --apply."""
+    if disown or note:
+        run(lambda settings: _disown(settings, disown, note, apply=apply, force=force))
+        return
     with second_process() as second:
         done = run(lambda settings: recover(settings, second, apply=apply))
     if not done:
@@ -68,6 +84,26 @@ async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
     finally:
         await connection.close()
     return await _afterwards(settings, second, whole=not left) and not (left or found.differing)
+
+
+async def _disown(settings: Settings, event: str, note: str, *, apply: bool, force: bool) -> None:
+    identity = parse_event_id(event)
+    if identity is None:
+        raise AskedWronglyError(f"{event!r} is not a valid event id.")
+    if apply and not note.strip():
+        raise AskedWronglyError("Say why with --note: whoever finds the record later has nothing else to go by.")
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        recovery = Recovery(connection)
+        if not await recovery.lock():
+            raise GatewayError("Another `gateway recover` is at work on this database.")
+        records = await disown_event(settings, recovery, identity, note, apply=apply, force=force)
+        await recovery.drop()
+    finally:
+        await connection.close()
+    for record in records:
+        print(f"{event} on {EVENTS}, partition {record.partition}, offset {record.offset}")
+    print("counts as foreign from now on" if apply else "nothing was changed; --apply declares it foreign")
 
 
 async def _apply(settings: Settings, recovery: Recovery, found: Survey) -> dict[str, list[int]]:
@@ -136,6 +172,10 @@ def _show_applied(
         f"each event byte for byte as on the log; {restored:,} events restored from the topic; {rebooked:,} entries of "
         "the simulated bank's books"
     )
+    if left:
+        print(
+            "  where nothing of this gateway wrote such an event, `gateway recover --disown EVENT` opens its partition"
+        )
     for order_id, sequences in list(left.items())[:SHOWN_MAX]:
         why = decided.refused.get(order_id, "no command on the log leads to it")
         print(f"  {order_id}: events {', '.join(map(str, sequences))} were not recovered: {why}")

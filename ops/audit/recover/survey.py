@@ -8,7 +8,6 @@ Only reads the log, and writes nothing but the schema `recover`.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +19,11 @@ from domain.ids import event_id
 from ops.audit.verify.asked import GROUP
 from runtime.settings import Settings
 from store.feed import known_positions
-from store.log_tail import event_digests
+from store.log_tail import SeenEvent, strange_events
 from store.operations.recover import Counts, MissingEvent, Recovery
 from topics.admin import admin_client
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
-from topics.identity import event_identity
+from topics.identity import event_digest, event_identity
 from topics.reader import LogReader, Start, log_reader
 from topics.records import LogRecord
 
@@ -115,25 +114,32 @@ async def portions(
         yield taken
 
 
-async def _compare_events(settings: Settings, reader: LogReader, recovery: Recovery) -> tuple[str, ...]:
+async def unknown_spans(reader: LogReader, recovery: Recovery) -> dict[TopicPartition, tuple[int, int]]:
+    """Of the events topic: from where the table may lack something, to the end."""
     spans = await reader.spans(await reader.partitions([EVENTS]), Start())
     known = await known_positions(recovery.connection)
-    spans = {place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()}
+    return {place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()}
+
+
+async def _compare_events(settings: Settings, reader: LogReader, recovery: Recovery) -> tuple[str, ...]:
+    spans = await unknown_spans(reader, recovery)
     differing: dict[str, None] = {}
     async for records in portions(reader, spans, "events compared"):
-        seen = [(identity, record) for record in records if (identity := event_identity(record.value)) is not None]
-        stored = await event_digests(recovery.connection, [identity for identity, _ in seen])
-        missing = [_missing(identity, record) for identity, record in seen if identity not in stored]
-        wrong = [
-            identity
-            for identity, record in seen
-            if identity in stored and stored[identity] != hashlib.md5(record.value, usedforsecurity=False).hexdigest()
-        ]
+        seen = [(event, record) for record in records if (event := seen_event(record.value)) is not None]
+        strange = await strange_events(recovery.connection, [event for event, _ in seen])
+        missing = [_missing(event.identity, record) for event, record in seen if strange.get(event) is True]
+        wrong = [event.identity for event, _ in seen if strange.get(event) is False]
         if missing:
             await recovery.add(missing)
             wrong += await recovery.contradicted(missing)
         differing |= dict.fromkeys(event_id(*identity) for identity in wrong[:NAMED_MAX])
     return tuple(differing)
+
+
+def seen_event(value: bytes | None) -> SeenEvent | None:
+    """None where the record is not an event."""
+    identity = event_identity(value)
+    return None if identity is None or value is None else SeenEvent(*identity, event_digest(value))
 
 
 def _missing(identity: tuple[str, int], record: LogRecord) -> MissingEvent:
