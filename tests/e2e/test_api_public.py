@@ -40,7 +40,12 @@ async def test_a_browser_orders_and_pays_without_a_secret(api: Api) -> None:
     seen = (await api.public("GET", f"/orders/public/{order['id']}")).json()
     assert seen == (await api.public("GET", f"/orders/{order['id']}/public")).json()
     assert seen["merchant"] == {"id": "test_merchant", "name": "Test Merchant"}
-    assert (seen["amount"], seen["methods"], seen["test_mode"], seen["payment"]) == (500, ["upi", "card"], True, None)
+    assert (seen["amount"], seen["methods"], seen["test_mode"], seen["payment"]) == (
+        500,
+        ["upi", "card", "netbanking"],
+        True,
+        None,
+    )
     body = {"order_id": order["id"], "method": "card", "card": CARD}
     payment = created(await api.public("POST", "/payments/public", json=body))
     assert "merchant_id" not in payment

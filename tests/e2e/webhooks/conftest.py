@@ -16,7 +16,7 @@ from tests.support.receiver import Receiver, receiver
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack, running_stack
 
-ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "forwarder")
+ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "forwarder", "jobs")
 ENVIRONMENT = {"WEBHOOK_RETRY_INTERVALS_TEST": "0,1,1", "WEBHOOK_TIMEOUT_MS": "1500", "API_WORKERS": "1"}
 
 
