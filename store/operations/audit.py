@@ -9,17 +9,14 @@ Webhooks and analytics: audit_derived.py. The topics' side: audit_topic.py. Noth
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from store import driver
 from store.driver import Connection, Cursor, Row
-from store.errors import DatabaseError
-
-FETCH_ROWS = 5_000
+from store.stream import Stream
 
 Which = list[str] | tuple[str, str | None]
 """Orders to look at: these, or from the first id to before the second (None: to the last)."""
@@ -141,35 +138,6 @@ OPEN_COUNT = """
 SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))
      + (SELECT count(*) FROM refunds WHERE status = 'PENDING')
 """
-
-
-class Stream:
-    """Rows of one query, a window at a time, as records. `ahead`: ask for the next window while one is worked on."""
-
-    def __init__(self, cursor: Cursor, *, ahead: bool) -> None:
-        self._cursor = cursor
-        self._ahead = ahead
-        self._coming: asyncio.Task[list[Row]] | None = None
-        self.ended = False
-
-    async def next_rows(self) -> list[Row]:
-        """At most FETCH_ROWS rows; empty at the end."""
-        if self.ended:
-            return []
-        rows: list[Row] = await (self._coming or self._cursor.fetch(FETCH_ROWS))
-        self._coming = None
-        self.ended = len(rows) < FETCH_ROWS
-        if self._ahead and not self.ended:
-            self._coming = asyncio.create_task(self._cursor.fetch(FETCH_ROWS))
-            await asyncio.sleep(0)  # the request leaves before the caller keeps the loop busy
-        return rows
-
-    async def close(self) -> None:
-        """Give up the window that is under way."""
-        if self._coming is not None:
-            self._coming.cancel()
-            with suppress(asyncio.CancelledError, DatabaseError):
-                await self._coming
 
 
 # promises_promised_at (BRIN), commands_pkey. What the inbox may have forgotten, the promises have forgotten too.

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 
 from domain.event_kind import DEFAULT_EVENTS, EVENTS_WITHOUT_PAYMENT
 from store.driver import Connection, Cursor, Row
-from store.operations.audit import FETCH_ROWS
+from store.stream import FETCH_ROWS
 
 # What an endpoint subscribed to from `since` to `until`. webhook_filters_pkey
 _FILTERS = """

@@ -29,7 +29,8 @@ from ops.audit.verify.replies import reply_fits
 from ops.audit.verify.rows import COLUMNS, ORDER, PAYMENT, REFUND, Row, differing, order_row, payment_row, refund_row
 from ops.audit.verify.sums import Numbers, Sums, empty, ending, sum_of
 from runtime.settings import Settings
-from store.operations.audit import Snapshot, Stream, Which, joined, open_stream
+from store.operations.audit import Snapshot, Which, joined, open_stream
+from store.stream import Stream
 
 UNPLACED_MAX = 10_000
 """More events without a place than that are no matter of a feeder that is a moment behind."""
