@@ -10,12 +10,12 @@ Money has moved while the last word about an attempt is success.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from agents.bank.port import ActionRequired, BankAnswer, Charge, NoAnswerError, Report, Return
+from agents.bank.port import ActionRequired, BankAnswer, Booking, Charge, NoAnswerError, Report, Return
 from domain.action import ActionType, NextAction
 from domain.card import CardDetails
 from domain.outcome import Outcome
@@ -205,6 +205,9 @@ class BankClient:
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
         raise NotImplementedError("this bank notifies over a line of its own")
+
+    def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
+        raise NotImplementedError("a world compares its bank's books itself: simulation/promises.py")
 
     async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
         self._check_queried(attempt_id)

@@ -4,19 +4,20 @@
     waiting ─┬ the payer decides ─► success, or failed
              └ late_at has come ──► failed: the payer has abandoned it
 
-Only the bank adapter writes here, over a connection of its own: these are somebody else's books, and `gateway verify`
-compares them with ours from outside.
+Only the bank adapter works here, over connections of its own: these are somebody else's books, and `gateway verify`
+compares what the bank's port gives of them with ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from runtime.settings import Settings
-from store.driver import Connection, Row, connect
+from store.driver import Connection, Cursor, Row, connect
+from store.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,45 @@ RETURNING {COLUMNS}
 # ledger_pkey
 # Only a changed word counts: a first one that was notified, because it was late or came twice, hides no change to come.
 MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AND turn = $2 AND turn > 0"
+
+# ledger_pkey. What is still to change, and into what: a first word that turns, a payer who may yet decide.
+BOOKS = """
+SELECT attempt_id, kind, of_attempt, amount, currency, reference, outcome, turn, times_moved, late_at,
+       CASE WHEN turn > 0 OR late_at IS NULL THEN NULL
+            WHEN outcome = 'waiting' THEN 'failed'
+            WHEN step IS NOT NULL THEN NULL
+            WHEN outcome = 'success' THEN 'failed'
+            ELSE 'success' END AS becomes
+  FROM bank.ledger
+ WHERE {wanted}
+ ORDER BY attempt_id
+"""
+BOOKS_WHOLE = BOOKS.format(wanted="true")
+BOOKS_OF = BOOKS.format(wanted="attempt_id = ANY($1::text[])")
+READ_BOOKS_SECONDS = 600
+"""For one window. The first may have to wait until all entries are sorted."""
+
+
+async def read_books(settings: Settings, attempt_ids: Sequence[str] | None) -> AsyncGenerator[list[Row], None]:
+    """Rows of BOOKS in the order of attempt ids, a window at a time; None: of every attempt. Raises DatabaseError."""
+    connection = await connect(
+        settings.database_url.get_secret_value(),
+        timeout=10,
+        command_timeout=READ_BOOKS_SECONDS,
+        server_settings={"application_name": "simulated-bank", "jit": "off"},
+    )
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL cursor_tuple_fraction = 1")  # all of it will be read
+            query, which = (BOOKS_WHOLE, ()) if attempt_ids is None else (BOOKS_OF, (attempt_ids,))
+            stream = Stream(await Cursor.open(connection, query, *which), ahead=True)
+            try:
+                while rows := await stream.next_rows():
+                    yield rows
+            finally:
+                await stream.close()
+    finally:
+        await connection.close()
 
 
 class Ledger:

@@ -7,6 +7,7 @@
                                               an earlier one; each is repeated until confirm(report)
 
     read_notification(headers, body) ─► the report that the bank sent to our door (see door.py)
+    books()                          ─► every attempt as the bank booked it, for `gateway verify`
 
 A report is a BankAnswer, or ActionRequired: the payer has to do something first, and the answer follows.
 
@@ -16,9 +17,10 @@ charge without having queried.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from domain.action import NextAction
 from domain.card import CardDetails
@@ -85,6 +87,32 @@ class ActionRequired:
 Report = BankAnswer | ActionRequired
 """What the bank has to report about an attempt."""
 
+WAITING = "waiting"
+"""Outcome of a booking whose payer has a step to take."""
+
+
+class Booking(NamedTuple):
+    """One attempt in the bank's books. A plain tuple, for an audit reads a million of them."""
+
+    attempt_id: str
+    kind: str
+    """`charge` or `refund`."""
+    of_attempt: str | None
+    """The charge that a refund gives back."""
+    amount: int
+    currency: str
+    reference: str
+    outcome: str
+    """`success`, `failed` or WAITING."""
+    turn: int
+    """How often the bank has changed its word."""
+    moves: int
+    """How often the money moved, there or back."""
+    changes_at: datetime | None
+    """When the outcome changes, or has changed last. None: it never has, and will not as far as the bank knows."""
+    becomes: str | None
+    """Which outcome it then has; None where there is no change to come."""
+
 
 class Bank(Protocol):
     """A bank. Implementations bound every wait."""
@@ -104,6 +132,14 @@ class Bank(Protocol):
         ...
 
     def notifications(self) -> AsyncIterator[Report]: ...
+
+    def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
+        """Every attempt that the bank ever booked, once each, in the byte order of attempt ids, some at a time.
+
+        `attempt_ids`: only these, and of them those that the bank knows. Never holds more than a window in memory.
+        Raises OSError where the books cannot be read.
+        """
+        ...
 
     async def confirm(self, report: Report) -> None:
         """This report was received and is not repeated. A later one about the same attempt still is."""

@@ -17,14 +17,15 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from agents.bank import notice
 from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
-from agents.bank.port import ActionRequired, BankAnswer, Charge, NoAnswerError, Report, Return
+from agents.bank.port import ActionRequired, BankAnswer, Booking, Charge, NoAnswerError, Report, Return
 from domain.action import ActionType, NextAction
 from domain.card import CardDetails
 from domain.instrument import Method
@@ -34,7 +35,7 @@ from runtime.logs import get_logger
 from runtime.secrets import derived_key
 from runtime.settings import Settings
 from store.errors import DatabaseError
-from store.ledger import SILENCE, WAITING, Entry, Ledger
+from store.ledger import SILENCE, WAITING, Entry, Ledger, read_books
 
 log = get_logger("bank")
 
@@ -140,6 +141,15 @@ class SimulatedBank:
         except DatabaseError as error:
             self._polling.drop()
             raise NoAnswerError(repr(error)) from error
+
+    async def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
+        """A word whose time has come is given as it is booked, with what it becomes: reading changes nothing."""
+        try:
+            async with aclosing(read_books(self._settings, attempt_ids)) as windows:
+                async for rows in windows:
+                    yield [Booking._make(row) for row in rows]
+        except DatabaseError as error:
+            raise ConnectionError(f"the bank's books cannot be read: {error}") from error
 
     async def decide(self, attempt_id: str, outcome: Outcome, error_code: str | None) -> BankAnswer | None:
         """The payer's word on the bank's page; None where there is nothing to decide. Raises NoAnswerError."""

@@ -2,14 +2,14 @@
 
     Snapshot.open()      REPEATABLE READ; other sessions join it by its name (`joined`)
     open_stream()        one table in the order of orders, a window at a time
-    Beside               bank ledger and deadlines, which SQL itself compares
+    Beside               our attempts, for the bank's books; deadlines and promises, which SQL itself compares
 
 Webhooks and analytics: audit_derived.py. The topics' side: audit_topic.py. Nothing here writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,66 +64,31 @@ SELECT e.order_id, e.sequence, f.place, convert_to(e.payload, 'UTF8') AS payload
  ORDER BY e.order_id, e.sequence
 """
 
-# The bank's books against ours. A payer who has a step to take may take it until its time is over; then the attempt
-# has failed. A changed word counts once its time has come; until its notification has been worked
-# off ($1 seconds), payment or refund may still show the word before it. Money moves with each turn of the word: an odd
-# number of times for a success, an even one for a failure, never more often than the bank turned.
-BANK = """
-WITH attempts AS (
-    SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,
-           CASE WHEN p.status NOT IN ('SUCCESS', 'FAILED') THEN NULL
-                WHEN p.reversed THEN 'reversed'
-                WHEN p.status = 'SUCCESS' THEN 'success'
-                WHEN EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) THEN 'returned'
-                ELSE 'failed' END AS outcome
-      FROM payments p
-     WHERE {attempts}
-     UNION ALL
-    SELECT id, 'refund', payment_id, amount, currency, bank_reference,
-           CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END
-      FROM refunds
-     WHERE {attempts}
-), books AS (
-    SELECT *,
-           CASE WHEN turn > 0 OR late_at IS NULL OR late_at > now() THEN outcome
-                WHEN outcome = 'waiting' THEN 'failed'
-                WHEN step IS NOT NULL THEN outcome
-                WHEN outcome = 'success' THEN 'failed' ELSE 'success' END AS word,
-           turn + CASE outcome WHEN 'success' THEN 1 - turn % 2 ELSE turn % 2 END AS moves
-      FROM bank.ledger
-), compared AS (
-    SELECT coalesce(a.id, b.attempt_id) AS id,
-           CASE
-           WHEN a.id IS NULL THEN 'the bank moved ' || b.amount || ' for an attempt that is nobody''s'
-           WHEN b.attempt_id IS NULL AND a.outcome IS NULL THEN NULL
-           WHEN b.attempt_id IS NULL THEN 'is ' || a.outcome || ', but the bank never saw it'
-           WHEN b.kind <> a.kind OR b.of_attempt IS DISTINCT FROM a.of_attempt
-                THEN 'the bank booked a ' || b.kind || ' of ' || coalesce(b.of_attempt, 'nothing')
-           WHEN b.amount <> a.amount OR b.currency <> a.currency
-                THEN 'the bank moved ' || b.amount || ' ' || b.currency || ', not ' || a.amount || ' ' || a.currency
-           WHEN b.times_moved <> b.moves
-                THEN 'the bank says ' || b.outcome || ', yet moved the money ' || b.times_moved || ' times'
-           WHEN a.outcome IS NULL THEN NULL
-           WHEN b.reference IS DISTINCT FROM a.bank_reference
-                THEN 'bank reference is ' || b.reference || ', not ' || coalesce(a.bank_reference, 'null')
-           WHEN b.word = CASE a.outcome WHEN 'returned' THEN 'success' WHEN 'reversed' THEN 'failed' ELSE a.outcome END
-                THEN NULL
-           WHEN b.word = 'waiting' THEN 'is ' || a.outcome || ', the bank waits for the payer'
-           WHEN b.late_at > now() - make_interval(secs => $1) THEN NULL
-           WHEN a.outcome = 'returned' THEN 'was given back, but never charged'
-           ELSE 'is ' || a.outcome || ', the bank says ' || b.word
-           END AS says
-      FROM attempts a {join} JOIN books b ON b.attempt_id = a.id
-)
-SELECT id, says FROM compared WHERE says IS NOT NULL ORDER BY id LIMIT 10000
+# What each of our attempts came to, for the bank's books, in the order of attempt ids: every charge's sorts before any
+# refund's. payments_pkey, refunds_pkey, refunds_payment_id; of some orders: payments_order_id, refunds_order_id.
+CHARGES = """
+SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,
+       CASE WHEN p.status NOT IN ('SUCCESS', 'FAILED') THEN NULL
+            WHEN p.reversed THEN 'reversed'
+            WHEN p.status = 'SUCCESS' THEN 'success'
+            WHEN EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.automatic) THEN 'returned'
+            ELSE 'failed' END AS outcome
+  FROM payments p
+ WHERE $1::text[] IS NULL OR p.order_id = ANY($1)
+ ORDER BY p.id
 """
-BANK_WHOLE = BANK.format(attempts="true", join="FULL")
-BANK_COUNT = "SELECT count(*) FROM bank.ledger"
-# payments_order_id, refunds_order_id, ledger_pkey. A booking that is nobody's has no order: only a whole audit sees it.
-BANK_OF_ORDERS = BANK.format(attempts="order_id = ANY($2)", join="LEFT")
-BANK_COUNT_OF_ORDERS = """
-SELECT (SELECT count(*) FROM payments WHERE order_id = ANY($1))
-     + (SELECT count(*) FROM refunds WHERE order_id = ANY($1))
+REFUNDS = """
+SELECT id, 'refund' AS kind, payment_id AS of_attempt, amount, currency, bank_reference,
+       CASE status WHEN 'PROCESSED' THEN 'success' WHEN 'FAILED' THEN 'failed' END AS outcome
+  FROM refunds
+ WHERE $1::text[] IS NULL OR order_id = ANY($1)
+ ORDER BY id
+"""
+# payments_pkey, refunds_pkey
+KNOWN_ATTEMPTS = """
+SELECT id FROM payments WHERE id = ANY($1::text[])
+ UNION ALL
+SELECT id FROM refunds WHERE id = ANY($1::text[])
 """
 # payments_undecided, refunds_pending
 OVERDUE = """
@@ -230,7 +195,7 @@ async def joined(dsn: str, snapshot: str) -> AsyncIterator[Connection]:
 
 
 class Beside:
-    """What SQL itself compares, inside a session that joined the snapshot. `orders`: only theirs; None: all.
+    """What is compared beside the events, in a session that joined the snapshot. `orders`: only theirs; None: all.
 
     Deadlines are looked at whatever their order: partial indexes hold the few attempts that are open.
     """
@@ -239,15 +204,20 @@ class Beside:
         self._connection = connection
         self._orders = orders
 
-    async def bank_differences(self, grace_seconds: float) -> tuple[int, list[tuple[str, str]]]:
-        """(bookings compared, (attempt id, what is wrong) of each difference)."""
-        query, count = BANK_WHOLE, BANK_COUNT
-        if self._orders is not None:
-            query, count = BANK_OF_ORDERS, BANK_COUNT_OF_ORDERS
-        which = () if self._orders is None else (self._orders,)
-        rows = await self._connection.fetch(query, grace_seconds, *which, timeout=600)
-        compared = int(await self._connection.fetchval(count, *which, timeout=600))
-        return compared, [(row["id"], row["says"]) for row in rows]
+    async def attempts(self) -> AsyncGenerator[list[Row], None]:
+        """Our attempts as (id, kind, of attempt, amount, currency, bank reference, outcome), in the order of ids.
+
+        The outcome of a charge that was given back is `returned`, of one that the bank took back `reversed`, of an open
+        attempt None.
+        """
+        await self._connection.execute("SET LOCAL cursor_tuple_fraction = 1")  # all of them will be read
+        for query in (CHARGES, REFUNDS):
+            stream = Stream(await Cursor.open(self._connection, query, self._orders), ahead=True)
+            try:
+                while rows := await stream.next_rows():
+                    yield rows
+            finally:
+                await stream.close()
 
     async def broken_promises(self, seconds: float, days: int) -> tuple[int, list[tuple[str, str, datetime]]]:
         """(promises, those older than `seconds` without a decision as (resource id, command id, promised at)).
@@ -264,6 +234,11 @@ class Beside:
         return int(await self._connection.fetchval(OPEN_COUNT)), [
             (row["id"], row["status"], row["deadline_at"]) for row in rows
         ]
+
+
+async def known_attempts(connection: Connection, attempt_ids: list[str]) -> set[str]:
+    """Those of the attempts that are payments or refunds of ours by now."""
+    return {row["id"] for row in await connection.fetch(KNOWN_ATTEMPTS, attempt_ids)}
 
 
 async def chained_events(connection: Connection, up_to_place: int) -> AsyncIterator[list[Row]]:

@@ -10,18 +10,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 import pytest
 
+from agents.bank.port import Booking
+from agents.bank.simulated import SimulatedBank
 from ops.audit.verify import audit as auditing
 from ops.audit.verify import topic as reading
 from ops.audit.verify.audit import audit, second_process
 from ops.audit.verify.findings import Check, Kind, Report
 from ops.audit.verify.sums import Numbers
 from ops.audit.verify.topic import TopicReport, first_look
+from store.driver import Row
+from store.errors import DatabaseAwayError
 from store.operations.audit import connect
 from store.operations.audit_topic import CommandSights, Runs, Sights
 from tests.support.asking import Asker, fresh
@@ -253,6 +259,58 @@ async def test_the_command_prints_json_and_its_exit_code_tells(intact: tuple[Sta
     damaged = _run(stack, "verify", "--settle", "0")
     assert damaged.returncode == 1
     assert "amount_refunded is 1, the events say 0" in damaged.stdout
+
+
+BEGUN = """
+INSERT INTO payments
+SELECT (jsonb_populate_record(p, '{"id": "pay_zzzzzzzzzzzzzzzz", "order_id": "order_zzzzzzzzzzzzzzzz"}')).*
+  FROM payments p
+ LIMIT 1
+"""
+BOOKED = """
+INSERT INTO bank.ledger (attempt_id, kind, amount, currency, outcome, reference)
+VALUES ($1, 'charge', 1, 'INR', 'success', 'x')
+"""
+
+
+class BusyBank(SimulatedBank):
+    """Its books are read a moment after the snapshot: meanwhile one payment has begun, and a stranger was charged."""
+
+    async def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
+        connection = await connect(self._settings.database_url.get_secret_value())
+        try:
+            await connection.execute(BEGUN)
+            for attempt_id in ("pay_zzzzzzzzzzzzzzzz", "pay_stranger"):
+                await connection.execute(BOOKED, attempt_id)
+        finally:
+            await connection.close()
+        async with aclosing(super().books(attempt_ids)) as windows:
+            async for bookings in windows:
+                yield bookings
+
+
+async def test_a_payment_that_began_after_the_snapshot_is_no_strangers(
+    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, _ = intact
+    monkeypatch.setattr(auditing, "make_bank", BusyBank)
+    report = await audited_now(stack)
+    assert said(report, Check.BANK) == "pay_stranger the bank moved 1 for an attempt that is nobody's"
+    assert checks_that_differ(report) == {Check.BANK}
+
+
+async def test_books_that_cannot_be_read_verify_nothing(
+    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, _ = intact
+    monkeypatch.setattr("agents.bank.simulated.read_books", lambda *_: away())
+    with pytest.raises(OSError, match="the bank's books cannot be read"):
+        await audited_now(stack)
+
+
+async def away() -> AsyncGenerator[list[Row], None]:
+    raise DatabaseAwayError("no route to the bank")
+    yield []
 
 
 async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, Asker]) -> None:

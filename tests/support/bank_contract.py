@@ -8,12 +8,14 @@ class TestMyBank(BankContract):
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
 from agents.bank.port import (
     Bank,
     BankAnswer,
+    Booking,
     Charge,
     ForgedError,
     NoAnswerError,
@@ -145,6 +147,55 @@ class BankContract:
     async def test_what_the_bank_signs_but_nobody_can_read_is_refused(self, bank: Bank, body: bytes) -> None:
         with pytest.raises(UnreadableError):
             bank.read_notification(self.signed(bank, body), body)
+
+    async def test_the_books_hold_what_was_charged_and_given_back(self, bank: Bank) -> None:
+        charge, declined = self.charge_of(self.SUCCEEDS), self.charge_of(self.DECLINES)
+        charged = await self.charged(bank, charge)
+        refund = Return(make_id(REFUND), charge.attempt_id, AMOUNT - 1, "INR", None)
+        refused, given_back = await self.charged(bank, declined), await bank.refund(refund)
+        booked = await self.booked(bank, charge.attempt_id, declined.attempt_id, refund.attempt_id)
+        expected = [
+            Booking(charge.attempt_id, "charge", None, AMOUNT, "INR", charged.reference, "success", 0, 1, None, None),
+            Booking(declined.attempt_id, "charge", None, AMOUNT, "INR", refused.reference, "failed", 0, 0, None, None),
+            Booking(
+                refund.attempt_id, "refund", charge.attempt_id, AMOUNT - 1, "INR", given_back.reference, "success",
+                0, 1, None, None,
+            ),
+        ]  # fmt: skip
+        assert booked == sorted(expected)
+
+    async def test_the_whole_books_hold_each_attempt_once_in_the_order_of_ids(self, bank: Bank) -> None:
+        charges = [self.charge_of(self.SUCCEEDS) for _ in range(3)]
+        await asyncio.gather(*(bank.charge(charge) for charge in [*charges, charges[0]]))
+        ids = [booking.attempt_id for booking in await self.booked(bank)]
+        assert ids == sorted(set(ids)) and {charge.attempt_id for charge in charges} <= set(ids)
+
+    async def test_an_attempt_whose_answer_was_lost_is_in_the_books(self, bank: Bank) -> None:
+        charge = self.charge_of(self.LOSES_ITS_ANSWER)
+        with pytest.raises(NoAnswerError):
+            await bank.charge(charge)
+        (booking,) = await self.booked(bank, charge.attempt_id)
+        assert (booking.outcome, booking.moves) == ("success", 1)
+
+    async def test_the_books_know_nothing_of_an_attempt_that_was_never_made(self, bank: Bank) -> None:
+        assert await self.booked(bank, make_id(PAYMENT)) == []
+
+    async def test_the_books_show_a_change_to_come_and_the_money_that_moved_back(self, bank: Bank) -> None:
+        charge = self.charge_of(self.TAKES_IT_BACK)
+        await bank.charge(charge)
+        (before,) = await self.booked(bank, charge.attempt_id)
+        assert (before.outcome, before.turn, before.moves, before.becomes) == ("success", 0, 1, "failed")
+        assert before.changes_at is not None
+        word = await self.next_words(bank, charge)
+        await bank.confirm(word)
+        (after,) = await self.booked(bank, charge.attempt_id)
+        assert (after.outcome, after.turn, after.moves, after.becomes) == ("failed", 1, 2, None)
+        assert after.changes_at == before.changes_at
+
+    async def booked(self, bank: Bank, *attempt_ids: str) -> list[Booking]:
+        """These bookings, or all; each window in the order of ids after the one before."""
+        async with aclosing(bank.books(list(attempt_ids) or None)) as windows:
+            return [booking async for window in windows for booking in window]
 
     async def next_words(self, bank: Bank, charge: Charge) -> Report:
         """The next notification about this attempt, unconfirmed."""

@@ -31,6 +31,19 @@ def test_a_statement_is_noticed(source: str) -> None:
     assert list(statements(source))
 
 
+BANKS_TABLE = {
+    "store/ledger.py",  # the adapter's
+    "store/operations/inspection.py",  # `gateway journey` shows when the simulated bank was asked
+    "store/operations/recover.py",  # the simulated bank's books were restored with ours, and are brought up to the log
+}
+
+
+def test_nobody_else_looks_into_the_simulated_banks_table() -> None:
+    paths = [path for package in [*PACKAGES, "store"] for path in (ROOT / package).rglob("*.py")]
+    naming = {path for path in paths if re.search(r"\bbank\.ledger\b", path.read_text(encoding="utf-8"))}
+    assert {path.relative_to(ROOT).as_posix() for path in naming} == BANKS_TABLE
+
+
 def statements(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.match(node.value):

@@ -1,8 +1,8 @@
 """One audit: a snapshot of the database, in slices of the orders, and the topics. Two processes work on it.
 
-    this process       slice after slice from the front             (ops.audit.verify.auditor)
+    this process       slice after slice from the front             (ops.audit.verify.auditor), and the bank's books
     second process     the topics first, then slices from the back  (ops.audit.verify.topic, ops.audit.verify.asked)
-    PostgreSQL         bank ledger, deadlines, promises, webhooks, analytics, meanwhile
+    PostgreSQL         deadlines, promises, webhooks, analytics, meanwhile
 
 What the two read of the events is compared as sums; where those differ, the second process looks closer. With an
 anchor, both sides of the history are chained as well, and compared with what the anchor knew of it.
@@ -17,14 +17,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+from agents.bank import make_bank
 from domain.ids import event_id
 from ops.audit.verify.anchor import Anchor, TableChains
 from ops.audit.verify.asked import asked_look
 from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
+from ops.audit.verify.books import Books
 from ops.audit.verify.counted import Counted, Counter, cell_of, differing, merged
 from ops.audit.verify.findings import DATABASE_CLOCK, KEPT_MAX, Check, Finding, Kind, Report
 from ops.audit.verify.sums import Numbers, Sums, add, empty
@@ -283,9 +286,7 @@ class _Audit:
     async def _in_the_database(self) -> None:
         async with joined(self.job.settings.database_url.get_secret_value(), self.job.snapshot.name) as connection:
             beside = Beside(connection, self.orders)
-            bookings, differences = await beside.bank_differences(self.grace_seconds)
-            self.report.compared(Check.BANK, bookings)
-            self.report.add(Finding(Check.BANK, attempt_id, says) for attempt_id, says in differences)
+            await self._compare_books(beside)
             undecided, overdue = await beside.overdue(self.grace_seconds)
             self.report.compared(Check.DEADLINES, undecided)
             self.report.add(
@@ -311,6 +312,13 @@ class _Audit:
             self.report.add(Finding(Check.WEBHOOKS, subject, says, Kind(kind)) for kind, subject, says in undelivered)
             if self.job.places is not None:
                 self.stored = await self._stored_analytics(Analytics(connection))
+
+    async def _compare_books(self, beside: Beside) -> None:
+        settings, grace = self.job.settings, timedelta(seconds=self.grace_seconds)
+        dsn, taken_at = settings.database_url.get_secret_value(), self.job.snapshot.taken_at
+        books = Books(make_bank(settings), dsn, self.report, taken_at, grace)
+        async with aclosing(beside.attempts()) as attempts:
+            await (books.compare_all(attempts) if self.orders is None else books.compare_some(attempts))
 
     def _delivery_bounds(self) -> DeliveryBounds:
         settings = self.job.settings
