@@ -2,7 +2,7 @@
 
     for message in messages:
         try:
-            event = checked_event(decode(message.value), "payment")
+            event = read_event(message.value)
         except Exception as error:                      whatever it is, the record caused it
             letters += letters_of(message, error, at=at)    published before the offset is committed
 
@@ -21,14 +21,12 @@ from prometheus_client import Counter
 from runtime.logs import get_logger
 from topics.batches import UnreadableBatch
 from topics.deadletter import REASON_UNDECODABLE, letter_about
-from topics.envelope import HEADER_TYPE, Envelope, UndecodableError, checked_text
+from topics.envelope import HEADER_TYPE
 from topics.producer import Record
 
 log = get_logger("reading")
 
 DEAD_LETTERS = Counter("gateway_dead_letters", "Records given up, by topic and reason", ["topic", "reason"])
-SEQUENCE_MAX = 2**31 - 1
-"""PostgreSQL's integer; an order has a few dozen events."""
 
 
 def has_type(message: Any, wanted: Container[bytes | None]) -> bool:
@@ -36,22 +34,6 @@ def has_type(message: Any, wanted: Container[bytes | None]) -> bool:
     if isinstance(message, UnreadableBatch):
         return True
     return any(name == HEADER_TYPE and content in wanted for name, content in message.headers or ())
-
-
-def checked_event(event: Envelope, *parts: str) -> Envelope:
-    """The event, if its body has order_id, sequence and these parts. Raises UndecodableError, KeyError or TypeError.
-
-    A part that ends in `_id` is a text, any other an object with an `id` of its own.
-    """
-    sequence = event.body["sequence"]
-    if type(sequence) is not int or not 1 <= sequence <= SEQUENCE_MAX:
-        raise UndecodableError(f"sequence must be an integer from 1 to {SEQUENCE_MAX}")
-    for part in ("order_id", *parts):
-        if part.endswith("_id"):
-            checked_text(event.body[part], part)
-        else:
-            checked_text(event.body[part]["id"], f"{part}.id")
-    return event
 
 
 def letters_of(message: Any, error: Exception, *, at: datetime, reason: str = REASON_UNDECODABLE) -> list[Record]:

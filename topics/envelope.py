@@ -75,26 +75,34 @@ def encode(envelope: Envelope) -> bytes:
 def decode(value: bytes | None) -> Envelope:
     """Read a record's value. Raises UndecodableError, never anything else."""
     try:
-        record = read_json(value or b"")
-        envelope = Envelope(
-            id=record["id"],
-            type=record["type"],
-            version=record["v"],
-            key=record["key"],
-            at=datetime.fromisoformat(record["at"]),
-            request_id=record["request_id"],
-            caused_by=record["caused_by"],
-            body=record["body"],
-            nonce=record.get("nonce", ""),
-            fingerprint=record.get("fingerprint"),
-        )
-        _check(envelope)
+        return _envelope(read_json(value or b""))
     except UndecodableError:
         raise
     except Exception as error:
         # Whatever bytes a stranger finds that break this, the record is at fault, not its reader.
         raise UndecodableError(f"not an envelope: {error!r}"[:ERROR_CHARACTERS_MAX]) from error
-    return envelope
+
+
+def _envelope(record: Mapping[str, Any]) -> Envelope:
+    """Raises UndecodableError for a field of another type or size, or whatever a missing one causes."""
+    version, body, at = record["v"], record["body"], datetime.fromisoformat(record["at"])
+    if version != VERSION or not isinstance(body, dict) or at.tzinfo is None:
+        raise UndecodableError(f"not an envelope of version {VERSION}")
+    request_id, caused_by, fingerprint = record["request_id"], record["caused_by"], record.get("fingerprint")
+    if fingerprint is not None:
+        _check_fingerprint(fingerprint)
+    return Envelope(
+        id=checked_text(record["id"], "id"),
+        type=checked_text(record["type"], "type"),
+        version=version,
+        key=checked_text(record["key"], "key"),
+        at=at,
+        request_id=None if request_id is None else checked_text(request_id, "request_id"),
+        caused_by=None if caused_by is None else checked_text(caused_by, "caused_by"),
+        body=body,
+        nonce=checked_text(record.get("nonce", ""), "nonce"),
+        fingerprint=fingerprint,
+    )
 
 
 def read_json(value: bytes) -> Any:
@@ -125,19 +133,6 @@ def checked_text(value: object, name: str, *, characters_max: int = ID_CHARACTER
     if not nul and "\x00" in value:
         raise UndecodableError(f"{name} contains NUL")
     return value
-
-
-def _check(envelope: Envelope) -> None:
-    """Raises UndecodableError for a field of another type or size."""
-    if envelope.version != VERSION or not isinstance(envelope.body, dict) or envelope.at.tzinfo is None:
-        raise UndecodableError(f"not an envelope of version {VERSION}")
-    for name in ("id", "type", "key", "nonce"):
-        checked_text(getattr(envelope, name), name)
-    for name in ("request_id", "caused_by"):
-        if getattr(envelope, name) is not None:
-            checked_text(getattr(envelope, name), name)
-    if envelope.fingerprint is not None:
-        _check_fingerprint(envelope.fingerprint)
 
 
 def _check_fingerprint(fingerprint: object) -> None:

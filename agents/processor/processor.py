@@ -23,7 +23,7 @@ from agents.bank.port import Bank, BankAnswer, Charge, Report, Return
 from agents.bank.settlement import settle_record
 from agents.consumer import Mark
 from agents.kafka import Kafka
-from agents.reading import checked_event, has_type, letters_of
+from agents.reading import has_type, letters_of
 from agents.role import Context
 from domain.event import EventType
 from domain.instrument import Method
@@ -32,7 +32,8 @@ from runtime.logs import get_logger
 from store.attempts import AttemptStore
 from store.errors import DatabaseError, ValueRefusedError
 from topics.catalogue import EVENTS
-from topics.envelope import Envelope, UndecodableError, checked_text, decode
+from topics.envelope import UndecodableError
+from topics.events import PaymentRecord, RefundRecord, Resource, read_event
 from topics.producer import Record
 from topics.records import instant_of
 
@@ -118,7 +119,7 @@ class Processor:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _is_repeat(self, message: Any, event: Envelope, attempt_id: str) -> bool:
+    def _is_repeat(self, message: Any, event: PaymentRecord, attempt_id: str) -> bool:
         """Whether the event may have stood on the log before. An actor that reads old commands again publishes their
         events again, days later perhaps: by then a bank may have forgotten the attempt's id, and would charge twice."""
         known = attempt_id in self._asked
@@ -142,13 +143,15 @@ class Processor:
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._seen_before.clear()
 
-    async def _attempt(self, event: Envelope, request: Charge | Return, mark: Mark, maybe_asked_before: bool) -> None:
+    async def _attempt(
+        self, event: PaymentRecord, request: Charge | Return, mark: Mark, maybe_asked_before: bool
+    ) -> None:
         report = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
         if report is None:
             log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
             self._consumer.offsets.done(mark)
             return
-        self._tell(report, event.key, caused_by=event.id, request_id=event.request_id, mark=mark)
+        self._tell(report, event.order_id, caused_by=event.id, request_id=event.request_id, mark=mark)
 
     def _tell(
         self, report: Report, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
@@ -204,34 +207,35 @@ class Processor:
         )
 
 
-def read_request(message: Any) -> tuple[Envelope, Charge | Return]:
+def read_request(message: Any) -> tuple[PaymentRecord, Charge | Return]:
     """The event of a record, and what the bank is to do about it. Raises whatever the record causes."""
-    event = decode(message.value)
+    event = read_event(message.value)
     if event.type == EventType.REFUND_CREATED:
-        return event, _return_of(checked_event(event, "refund"))
-    return event, _charge_of(checked_event(event, "payment"))
+        if not isinstance(event, RefundRecord):
+            raise UndecodableError(f"{event.type} without a refund")
+        return event, _return_of(event.refund)
+    return event, _charge_of(event)
 
 
-def _return_of(event: Envelope) -> Return:
-    refund = event.body["refund"]
-    reason = refund["reason"]
+def _return_of(refund: Resource) -> Return:
+    reason = refund.field("reason")
     return Return(
-        attempt_id=refund["id"],
-        of_attempt=checked_text(refund["payment_id"], "refund.payment_id"),
-        amount=_amount(refund["amount"]),
-        currency=checked_text(refund["currency"], "refund.currency"),
-        reason=None if reason is None else checked_text(reason, "refund.reason"),
+        attempt_id=refund.id,
+        of_attempt=refund.text("payment_id"),
+        amount=_amount(refund.field("amount")),
+        currency=refund.text("currency"),
+        reason=None if reason is None else refund.text("reason"),
     )
 
 
-def _charge_of(event: Envelope) -> Charge:
-    payment = event.body["payment"]
+def _charge_of(event: PaymentRecord) -> Charge:
+    payment = event.payment
     return Charge(
-        attempt_id=payment["id"],
-        amount=_amount(payment["amount"]),
-        currency=checked_text(payment["currency"], "payment.currency"),
-        method=Method(payment["method"]),
-        token=checked_text(event.body["bank"]["token"], "bank.token"),
+        attempt_id=payment.id,
+        amount=_amount(payment.field("amount")),
+        currency=payment.text("currency"),
+        method=Method(payment.field("method")),
+        token=event.token(),
     )
 
 

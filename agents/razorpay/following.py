@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from agents.kafka import Kafka
-from agents.reading import checked_event, has_type, letters_of
+from agents.reading import has_type, letters_of
 from agents.role import Context
 from domain.event import EventType
 from domain.payment import CapturePayment
@@ -26,7 +26,7 @@ from store.webhooks.pool import persistently
 from topics.catalogue import EVENTS
 from topics.commands import command_record
 from topics.delivery import delivery_record
-from topics.envelope import Envelope, decode
+from topics.events import PaymentRecord, read_event
 from topics.producer import Record
 
 GROUP = "razorpay"
@@ -69,31 +69,29 @@ class Following:
             offsets.done(mark)
         await self._consumer.commit_if_due()
 
-    def _read(self, messages: list[Any]) -> tuple[list[Envelope], list[Record]]:
+    def _read(self, messages: list[Any]) -> tuple[list[PaymentRecord], list[Record]]:
         """The events that matter here, and the dead letters of what cannot be read."""
-        events: list[Envelope] = []
+        events: list[PaymentRecord] = []
         letters: list[Record] = []
         for message in messages:
             if not has_type(message, WANTED):
                 continue
             try:
-                events.append(checked_event(decode(message.value), "merchant_id", "payment"))
+                events.append(read_event(message.value))
             except Exception as error:
                 letters += letters_of(message, error, at=self._context.clock.now())
         return events, letters
 
-    async def _captures(self, events: list[Envelope]) -> list[Record]:
+    async def _captures(self, events: list[PaymentRecord]) -> list[Record]:
         if not events:
             return []
-        paid = [(event.body["order_id"], event.at) for event in events]
+        paid = [(event.order_id, event.at) for event in events]
         capturing = await persistently(lambda: capturing_orders(self._pool, paid), what="read the orders' terms")
-        return [self._capture(event) for event in events if event.body["order_id"] in capturing]
+        return [self._capture(event) for event in events if event.order_id in capturing]
 
-    def _capture(self, event: Envelope) -> Record:
-        order_id, payment_id = event.body["order_id"], event.body["payment"]["id"]
-        command = CapturePayment(
-            order_id=order_id, payment_id=payment_id, merchant_id=event.body["merchant_id"], amount=None
-        )
+    def _capture(self, event: PaymentRecord) -> Record:
+        order_id, payment_id = event.order_id, event.payment.id
+        command = CapturePayment(order_id=order_id, payment_id=payment_id, merchant_id=event.merchant_id, amount=None)
         return command_record(
             command,
             command_id=f"rzp_{payment_id}",
@@ -103,19 +101,19 @@ class Following:
             caused_by=event.id,
         )
 
-    async def _late(self, events: list[Envelope]) -> list[Record]:
+    async def _late(self, events: list[PaymentRecord]) -> list[Record]:
         """Deliveries to make now, because the payments of these events are to be authorized late."""
         if not events:
             return []
-        order_ids = [event.body["order_id"] for event in events]
+        order_ids = [event.order_id for event in events]
         late = await persistently(lambda: late_orders(self._pool, order_ids), what="read the orders' terms")
-        wanted = [event for event in events if event.body["order_id"] in late]
+        wanted = [event for event in events if event.order_id in late]
         if not wanted:
             return []
         at = self._context.clock.now()
         targets = await persistently(
-            lambda: targets_of(self._pool, [event.body["merchant_id"] for event in wanted]), what="read endpoints"
+            lambda: targets_of(self._pool, [event.merchant_id for event in wanted]), what="read endpoints"
         )
-        drafts = await late_drafts(self._pool, [(one, targets.get(one.body["merchant_id"], [])) for one in wanted])
+        drafts = await late_drafts(self._pool, [(one, targets.get(one.merchant_id, [])) for one in wanted])
         dues = await persistently(lambda: plan_deliveries(self._pool, drafts, at), what="plan")
         return [delivery_record(due, at=at, partitions=self._partitions) for due in dues]

@@ -14,7 +14,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from agents.kafka import Kafka
-from agents.reading import checked_event, has_type, letters_of
+from agents.reading import has_type, letters_of
 from agents.role import Context, run_role
 from domain.delivery import Due
 from domain.event_kind import MERCHANT_EVENTS
@@ -28,7 +28,8 @@ from store.webhooks.pool import make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body
-from topics.envelope import Envelope, UndecodableError, decode
+from topics.envelope import UndecodableError
+from topics.events import PaymentRecord, read_event
 from topics.producer import Record
 
 log = get_logger("planner")
@@ -45,7 +46,7 @@ PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries 
 class Read:
     """An event, the body that its webhooks carry, and the record it came in."""
 
-    event: Envelope
+    event: PaymentRecord
     body: bytes
     message: Any
 
@@ -103,10 +104,10 @@ class Planner:
         return dues, letters
 
     async def _plan(self, events: list[Read]) -> list[Due]:
-        targets = await targets_of(self._pool, [one.event.body["merchant_id"] for one in events])
+        targets = await targets_of(self._pool, [one.event.merchant_id for one in events])
         drafts = drafts_in_turn(events, targets)
         drafts += await razorpay_drafts(
-            self._pool, [(one.event, targets.get(one.event.body["merchant_id"], [])) for one in events]
+            self._pool, [(one.event, targets.get(one.event.merchant_id, [])) for one in events]
         )
         return await plan_deliveries(self._pool, drafts, self._clock.now())
 
@@ -121,9 +122,7 @@ class Planner:
 def drafts_in_turn(events: Iterable[Read], targets: Mapping[str, Sequence[Target]]) -> list[Draft]:
     """The deliveries to plan, merchants in turn: many events or endpoints of one hold up no other's first attempt."""
     drafts = [
-        draft
-        for one in events
-        for draft in drafts_of(one.event, targets.get(one.event.body["merchant_id"], ()), body=one.body)
+        draft for one in events for draft in drafts_of(one.event, targets.get(one.event.merchant_id, ()), body=one.body)
     ]
     return in_turn(drafts, owner=lambda draft: draft.merchant_id)
 
@@ -136,7 +135,7 @@ def read_events(messages: Iterable[Any], at: datetime) -> tuple[list[Read], list
         if not has_type(message, WANTED):
             continue
         try:
-            event = checked_event(decode(message.value), "merchant_id", "payment")
+            event = read_event(message.value)
             events.append(Read(event, event_webhook_body(event), message))
         except Exception as error:
             letters += letters_of(message, error, at=at)

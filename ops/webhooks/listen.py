@@ -37,7 +37,8 @@ from store.connections import make_pool
 from store.operations.inspection import events_of
 from topics.catalogue import EVENTS
 from topics.delivery import event_webhook_body
-from topics.envelope import Envelope, decode
+from topics.envelope import Envelope, UndecodableError, decode
+from topics.events import event_of
 from topics.reader import Start, log_reader
 
 KNOWN_MAX = 20_000
@@ -73,10 +74,11 @@ class Forwarder:
     async def forward(self, event: Envelope) -> bool:
         """Send and print. True where the answer was 2xx. An event without a payload is one line, and is skipped."""
         try:
-            body = event_webhook_body(event)
-        except Exception as error:
+            read = event_of(event)
+        except UndecodableError as error:
             self._print_skipped(event, error)
             return False
+        body = event_webhook_body(read)
         attempts = self._known.get(event.id, (event, 0))[1] + 1
         self._known[event.id] = (event, attempts)
         if len(self._known) > KNOWN_MAX:
@@ -85,11 +87,10 @@ class Forwarder:
             self._print_payload(event, body)
             return True
         due = Due(uuid.uuid4(), LISTENER, event.key, attempts)
-        payment = event.body.get("payment")
         prepared = Prepared(
             due=due,
             event_id=event.id,
-            payment_id=payment["id"] if isinstance(payment, dict) else None,
+            payment_id=read.payment.id,
             url=self._url,
             body=body,
             secrets=self._secrets,
@@ -131,8 +132,8 @@ class Forwarder:
         line = Text(f"{event.at:%H:%M:%S}  ").append(f"{event.type:<20}", style=style_of(event.type))
         console.print(line.append(f" {printable(event.id)}\n{printable(body.decode())}"))
 
-    def _print_skipped(self, event: Envelope, error: Exception) -> None:
-        why = f"not a payload for merchants ({type(error).__name__}: {error})"
+    def _print_skipped(self, event: Envelope, error: UndecodableError) -> None:
+        why = f"not a payload for merchants ({error})"
         if self._as_json:
             print_json_line({"event": event.type, "id": event.id, "skipped": why})
         else:

@@ -12,11 +12,12 @@ from store.razorpay.orders import paid_orders
 from store.razorpay.payments import payers_of
 from store.razorpay.refunds import refund_terms_of
 from store.webhooks.planning import Draft, Target, draft_of
-from topics.envelope import Envelope, UndecodableError
+from topics.envelope import UndecodableError
+from topics.events import PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
 from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, wanted_names
 
-Wanting = tuple[Envelope, Sequence[Target]]
+Wanting = tuple[PaymentRecord, Sequence[Target]]
 
 
 async def razorpay_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
@@ -44,7 +45,7 @@ async def late_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
     `razorpay_drafts`.
     """
     wanted = [
-        (replace(event, body={**event.body, "payment": {**event.body["payment"], **TIMED_OUT}}), target)
+        (replace(event, payment=replace(event.payment, json={**event.payment.json, **TIMED_OUT})), target)
         for event, targets in events
         for target in targets
         if target.razorpay_events is not None and PAYMENT_FAILED in target.razorpay_events
@@ -58,7 +59,7 @@ async def late_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
     ]
 
 
-def _names(event: Envelope, target: Target) -> list[str]:
+def _names(event: PaymentRecord, target: Target) -> list[str]:
     if target.razorpay_events is None or not wants(target.events, event.type):
         return []
     return wanted_names(event.type, target.razorpay_events)
@@ -72,20 +73,20 @@ class _Beside:
         self._terms = terms
         self._orders = orders
 
-    def body_of(self, name: str, event: Envelope) -> bytes:
+    def body_of(self, name: str, event: PaymentRecord) -> bytes:
         try:
-            payer = self._payers.get(event.body["payment"]["id"], Payer())
-            refund = event.body.get("refund")
-            terms = RefundTerms() if refund is None else self._terms.get(refund["id"], RefundTerms())
-            return body_of(name, event, payer, terms, self._orders.get(event.body["order_id"]))
+            payer, terms = self._payers.get(event.payment.id, Payer()), RefundTerms()
+            if isinstance(event, RefundRecord):
+                terms = self._terms.get(event.refund.id, terms)
+            return body_of(name, event, payer, terms, self._orders.get(event.order_id))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UndecodableError(f"body of {event.type}: {error!r}"[:200]) from error
 
 
-async def _read_beside(pool: Pool, events: Sequence[Envelope]) -> _Beside:
-    payments = {event.body["payment"]["id"] for event in events}
-    refunds = {event.body["refund"]["id"] for event in events if "refund" in event.body}
-    captured = {event.body["order_id"]: event.at for event in events if event.type == EventType.PAYMENT_CAPTURED}
+async def _read_beside(pool: Pool, events: Sequence[PaymentRecord]) -> _Beside:
+    payments = {event.payment.id for event in events}
+    refunds = {event.refund.id for event in events if isinstance(event, RefundRecord)}
+    captured = {event.order_id: event.at for event in events if event.type == EventType.PAYMENT_CAPTURED}
     return _Beside(
         payers=await payers_of(pool, sorted(payments)),
         terms=await refund_terms_of(pool, sorted(refunds)) if refunds else {},

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
 from store.driver import Connection, Pool, Row
-from topics.envelope import Envelope
+from topics.events import PaymentRecord
 
 # webhooks_merchant
 ENDPOINTS = """
@@ -96,7 +96,7 @@ class _Known:
     job_id: str | None
 
 
-def drafts_of(event: Envelope, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
+def drafts_of(event: PaymentRecord, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
     """One draft for each endpoint of our own format that wants this event. `body`: what all of them are sent."""
     return [
         draft_of(event, target, event_id=event.id, body=body)
@@ -105,18 +105,18 @@ def drafts_of(event: Envelope, targets: Sequence[Target], *, body: bytes) -> lis
     ]
 
 
-def draft_of(event: Envelope, target: Target, *, event_id: str, body: bytes) -> Draft:
+def draft_of(event: PaymentRecord, target: Target, *, event_id: str, body: bytes) -> Draft:
     """The delivery of `body` because of this event. `event_id`: its identity for the receiver."""
-    payment_id = event.body["payment"]["id"]
+    payment_id = event.payment.id
     return Draft(
         id=log_id(event_id, target.id, event.at),
         merchant_id=target.merchant_id,
         endpoint_id=target.id,
         event_id=event_id,
         event=event.type,
-        order_id=event.body["order_id"],
+        order_id=event.order_id,
         payment_id=payment_id,
-        sequence=event.body["sequence"],
+        sequence=event.sequence,
         body=body,
         request_id=event.request_id,
         ordered=is_ordered(ordering=target.ordering, payment_id=payment_id),

@@ -212,12 +212,13 @@ async def test_an_event_without_a_payload_is_one_line_and_skipped(
 ) -> None:
     monkeypatch.setenv("TEST_MODE", "true")
     sample = sample_of("payment.success")
-    for body in ({}, {"payment": []}, {"payment": 1, "sequence": "x"}, {"sequence": 1}):
+    good = sample["body"]
+    for body in ({}, {"payment": []}, good | {"sequence": "x"}, good, {"sequence": 1}):
         event = decode(orjson.dumps({**sample, "body": body}))
         forwarder = Forwarder(Settings(), None, "whsec_", insecure=False, as_json=True)
-        assert await forwarder.forward(event) is ("payment" in body and "sequence" in body)
+        assert await forwarder.forward(event) is (body is good)
     lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert ["skipped" in line for line in lines] == [True, True, False, True]
+    assert ["skipped" in line for line in lines] == [True, True, True, False, True]
 
 
 @pytest.mark.parametrize("value", [b"\xb2", "²".encode(), b"", b"-1", b"9" * 5_000, None])

@@ -16,6 +16,7 @@ from domain.payment import Payment, PaymentStatus
 from store.razorpay.payments import ShownPayment
 from tests.e2e.razorpay.fields import BESIDE, RULES, check_entities
 from topics.envelope import Envelope
+from topics.events import PaymentRecord, event_of
 from topics.razorpay.entities import (
     Payer,
     RefundTerms,
@@ -99,9 +100,9 @@ def test_a_refund_has_its_arn_once_it_is_processed() -> None:
     )  # fmt: skip
 
 
-def _event(kind: str, **parts: Any) -> Envelope:
+def _event(kind: str, **parts: Any) -> PaymentRecord:
     body = {"order_id": "order_1", "merchant_id": "mrc_7", "sequence": 5, "payment": PAYMENT, **parts}
-    return Envelope(f"evt_1_{5}", kind, 1, "order_1", AT, None, None, body)
+    return event_of(Envelope(f"evt_1_{5}", kind, 1, "order_1", AT, None, None, body))
 
 
 def test_a_capture_is_two_events_each_with_an_identity() -> None:

@@ -11,6 +11,7 @@ from agents.webhooks.planner import Read, drafts_in_turn
 from domain.turns import in_turn
 from store.webhooks.planning import Target
 from topics.envelope import Envelope
+from topics.events import event_of
 
 items = st.lists(st.tuples(st.sampled_from("abcde"), st.integers()))
 AT = datetime(2030, 1, 31, tzinfo=UTC)
@@ -36,8 +37,8 @@ def read(merchant: str, number: int) -> Read:
     payment = {"id": f"pay_{number}"}
     body = {"merchant_id": merchant, "order_id": f"order_{number}", "sequence": 1, "payment": payment}
     name = f"evt_{merchant}{number}"
-    event = Envelope(name, "payment.success", 1, "k", AT, request_id=None, caused_by=None, body=body)
-    return Read(event, b"{}", None)
+    envelope = Envelope(name, "payment.success", 1, "k", AT, request_id=None, caused_by=None, body=body)
+    return Read(event_of(envelope), b"{}", None)
 
 
 def test_a_merchant_with_many_endpoints_and_events_does_not_hold_up_the_next_one() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from domain.event import EventType
-from topics.envelope import Envelope
+from topics.events import PaymentRecord, RefundRecord
 from topics.razorpay.entities import (
     Entity,
     Payer,
@@ -60,15 +60,15 @@ def delivery_event_id(event_id: str, place: int) -> str:
     return event_id if place == 0 else f"{event_id}_{place}"
 
 
-def body_of(name: str, event: Envelope, payer: Payer, terms: RefundTerms, order: Entity | None) -> bytes:
+def body_of(name: str, event: PaymentRecord, payer: Payer, terms: RefundTerms, order: Entity | None) -> bytes:
     """The exact bytes that are stored, signed and sent. `order`: for order.paid."""
     parts: dict[str, Entity] = {}
-    if "refund" in event.body:
-        parts["refund"] = refund_entity(event.body["refund"], terms)
-    parts["payment"] = payment_entity(event.body["payment"], payer, with_card=True)
+    if isinstance(event, RefundRecord):
+        parts["refund"] = refund_entity(event.refund.json, terms)
+    parts["payment"] = payment_entity(event.payment.json, payer, with_card=True)
     if name == ORDER_PAID and order is not None:
         parts["order"] = order
-    return _packed(name, event.body["merchant_id"], parts, seconds(event.at))
+    return _packed(name, event.merchant_id, parts, seconds(event.at))
 
 
 def paid_order(order: Mapping[str, Any], attempts: int, notes: Mapping[str, Any] | None) -> Entity:

@@ -19,7 +19,7 @@ from store.operations.repair import Repairs
 from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
 from topics.delivery import event_webhook_body
-from topics.envelope import Envelope, decode
+from topics.events import PaymentRecord, read_event
 
 
 class DeliveryRepairs:
@@ -34,7 +34,7 @@ class DeliveryRepairs:
         event = await self._event(event_id)
         if event is None:
             return Refusal(finding.subject, "its event is gone")
-        targets = (await targets_of(self._rows.pool, [event.body["merchant_id"]])).get(event.body["merchant_id"], [])
+        targets = (await targets_of(self._rows.pool, [event.merchant_id])).get(event.merchant_id, [])
         # What the endpoint subscribes to by now may leave the event out: it was subscribed to when it happened.
         wanting = [replace(target, events=(event.type,)) for target in targets if target.id == endpoint_id]
         if not wanting:
@@ -69,7 +69,7 @@ class DeliveryRepairs:
             will += f"; the merchant was sent another one: `gateway replay {delivery.endpoint_id}` sends it again"
         return Step(finding.subject, will, lambda: self._rows.set_body(delivery.id, body))
 
-    async def _event(self, event_id: str) -> Envelope | None:
+    async def _event(self, event_id: str) -> PaymentRecord | None:
         _, order, sequence, *_ = event_id.split("_")
         payload = await self._rows.event(f"order_{order}", int(sequence))
-        return None if payload is None else decode(payload.encode())
+        return None if payload is None else read_event(payload.encode())
