@@ -13,12 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from agents.newer import NewerRecords
 from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
@@ -127,6 +129,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         quarantine: Quarantine | None = None,
     ) -> None:
         self.offsets = Offsets()
+        self._newer = NewerRecords()
         self._quarantine = quarantine
         self._topics = topics
         self._on_change = on_change
@@ -195,13 +198,25 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             taken: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
                 timeout_ms=wait_ms, max_records=records_max
             )
-            self.offsets.taken(taken)
-            self._steps += len(taken)
-            return taken
+            known = {place: portion for place, all_of_it in taken.items() if (portion := self._known(all_of_it))}
+            self.offsets.taken(known)
+            self._steps += len(known)
+            return known
         except KafkaError as error:
             log.warning("take_failed", error=repr(error))
             await asyncio.sleep(0.3)
             return {}
+
+    def _known(self, messages: list[Any]) -> list[Any]:
+        """Those before the first that a newer version has written; with one, its partition is read no further."""
+        for number, message in enumerate(messages):
+            if self._newer.is_newer(message):
+                partition = TopicPartition(message.topic, message.partition)
+                with suppress(IllegalStateError):  # the partition is somebody else's by now
+                    self._consumer.pause(partition)
+                    self._consumer.seek(partition, message.offset)
+                return messages[:number]
+        return messages
 
     async def commit_if_due(self) -> None:
         """Commit about once a second: a crash in between repeats work that changes nothing."""
@@ -235,16 +250,18 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 lag += max(0, highwater - state.position)
         return lag
 
-    def facts(self) -> dict[str, float]:
-        """For the role's heartbeat and health: `lag`, and for how long nothing was taken or done in spite of it."""
+    def facts(self) -> dict[str, Any]:
+        """For the role's heartbeat and health: `lag`, for how long nothing was taken or done in spite of it, and a
+        record that is newer than this version."""
         lag = self.lag()
-        return {"lag": lag, FACT: self._progress.stalled_seconds(position=self._steps, lag=lag)}
+        stalled_seconds = self._progress.stalled_seconds(position=self._steps, lag=lag)
+        return {"lag": lag, FACT: stalled_seconds, **self._newer.facts()}
 
     def pause(self) -> None:
         self._consumer.pause(*self._consumer.assignment())
 
     def resume(self) -> None:
-        self._consumer.resume(*self._consumer.paused())
+        self._consumer.resume(*(place for place in self._consumer.paused() if place not in self._newer))
 
     @property
     def raw(self) -> AIOKafkaConsumer:
@@ -256,11 +273,13 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if lost:
             await self.commit()
             self.offsets.forget(lost)
+            self._newer.forget(lost)
             log.info("partitions_revoked", count=len(lost))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         now_owned = set(assigned)
         self.offsets.forget(now_owned)
+        self._newer.forget(now_owned)
         if self._on_change is not None:
             self._on_change(now_owned)
         log.info("partitions_assigned", count=len(now_owned))

@@ -21,7 +21,7 @@ from prometheus_client import Counter
 from runtime.logs import get_logger
 from topics.batches import UnreadableBatch
 from topics.deadletter import REASON_UNDECODABLE, letter_about
-from topics.envelope import HEADER_TYPE
+from topics.envelope import HEADER_TYPE, NewerRecordError
 from topics.producer import Record
 
 log = get_logger("reading")
@@ -37,7 +37,12 @@ def has_type(message: Any, wanted: Container[bytes | None]) -> bool:
 
 
 def letters_of(message: Any, error: Exception, *, at: datetime, reason: str = REASON_UNDECODABLE) -> list[Record]:
-    """The dead letter of a record, while its exception is handled; none for a record that is a letter itself."""
+    """The dead letter of a record, while its exception is handled; none for a record that is a letter itself.
+
+    Raises the error itself where a newer version has written the record: the worker rather ends than skips it.
+    """
+    if isinstance(error, NewerRecordError):
+        raise error
     log.error(
         "record_given_up",
         place=f"{message.topic}/{message.partition}/{message.offset}",

@@ -23,6 +23,7 @@ from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import configure_logs, get_logger
 from runtime.metrics import start_metrics_server
+from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from runtime.settings import Settings, load_settings
 from runtime.worker import EXIT_STUCK, Worker, beside, collect_garbage_rarely, exit_after, this_worker
@@ -63,6 +64,10 @@ class Context:
             async with asyncio.timeout(seconds):
                 await self.stopping.wait()
 
+    def well(self) -> bool:
+        """For the internal port. Safe from another thread."""
+        return not (self.stuck() or is_stalled(self.facts) or is_outdated(self.facts))
+
     def stuck(self) -> bool:
         return self.clock.monotonic() - self.turned_at > STUCK_SECONDS
 
@@ -100,7 +105,7 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
     start_metrics_server(
         host=settings.metrics_host,
         port=worker.metrics_port,
-        health=lambda: (not (context.stuck() or is_stalled(context.facts)), context.facts),
+        health=lambda: (context.well(), context.facts),
     )
     threading.Thread(target=_watch, args=(context,), name="watchdog", daemon=True).start()
     beats = beside(beat(context.redis, worker.role, worker.name, lambda: context.facts), "heartbeat")

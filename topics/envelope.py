@@ -2,7 +2,8 @@
 
     {"id", "type", "v", "key", "at", "request_id", "caused_by", "body"}     commands may add "nonce", "fingerprint"
 
-`id` is the record's identity for deduplication; `caused_by` the id of what led to it. No card data, no secrets.
+`id` is the record's identity for deduplication; `caused_by` the id of what led to it; `v` the version, 1 where it is absent. No
+card data, no secrets.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from typing import Any
 import orjson
 
 VERSION = 1
+"""Of the records that this code writes, and the newest that it reads. Raised only by a change that a reader of the
+version before would misunderstand; docs/decisions/0029 has the order of such an upgrade."""
+VERSION_MAX = 1_000
+"""A record with a greater one was damaged, not written by a later release."""
 ID_CHARACTERS_MAX = 255
 """Of every id, type and key. An index entry of PostgreSQL holds 2,704 bytes; four bytes a character still fit."""
 FINGERPRINT_FIELDS_MAX = 64
@@ -26,10 +31,16 @@ HEADER_TYPE, HEADER_REPLY_TO, HEADER_ORIGIN = "type", "reply_to", "origin"
 ERROR_CHARACTERS_MAX = 2_000
 """A parser's message can quote its whole input."""
 _ENCODE = orjson.OPT_UTC_Z
+_VERSION_FIELD = b'"v":'
+_OUR_VERSION = _VERSION_FIELD + b"%d," % VERSION
 
 
 class UndecodableError(ValueError):
     """The record is not an envelope, or its body not what its type promises. It belongs into a dead-letter topic."""
+
+
+class NewerRecordError(UndecodableError):
+    """A newer version of the gateway has written the record. Its reader stops there; it is never a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(value: bytes | None) -> Envelope:
-    """Read a record's value. Raises UndecodableError, never anything else."""
+    """Read a record's value. Raises UndecodableError (NewerRecordError among them), never anything else."""
     try:
         return _envelope(read_json(value or b""))
     except UndecodableError:
@@ -85,7 +96,10 @@ def decode(value: bytes | None) -> Envelope:
 
 def _envelope(record: Mapping[str, Any]) -> Envelope:
     """Raises UndecodableError for a field of another type or size, or whatever a missing one causes."""
-    version, body, at = record["v"], record["body"], datetime.fromisoformat(record["at"])
+    version = record.get("v", VERSION)
+    if is_newer(version):
+        raise NewerRecordError(f"a record of version {version}, newer than this version ({VERSION})")
+    body, at = record["body"], datetime.fromisoformat(record["at"])
     if version != VERSION or not isinstance(body, dict) or at.tzinfo is None:
         raise UndecodableError(f"not an envelope of version {VERSION}")
     request_id, caused_by, fingerprint = record["request_id"], record["caused_by"], record.get("fingerprint")
@@ -103,6 +117,26 @@ def _envelope(record: Mapping[str, Any]) -> Envelope:
         nonce=checked_text(record.get("nonce", ""), "nonce"),
         fingerprint=fingerprint,
     )
+
+
+def is_newer(version: object) -> bool:
+    """Whether a later release writes records of this version."""
+    return type(version) is int and VERSION < version <= VERSION_MAX
+
+
+def newer_version(value: bytes | None) -> int | None:
+    """The version of a record that is newer than this code; None for every other value. For readers of every record.
+
+    Of a record of ours nothing is decoded: the version stands before the body, in this form.
+    """
+    at = value.find(_VERSION_FIELD) if value else -1
+    if value is None or value.startswith(_OUR_VERSION, at):
+        return None
+    try:
+        version = read_json(value)["v"]
+    except Exception:  # as in `decode`
+        return None
+    return version if is_newer(version) else None
 
 
 def read_json(value: bytes) -> Any:

@@ -38,6 +38,7 @@ from store.feed import (
 from store.log_tail import SeenEvent, strange_events
 from topics.batches import read_on
 from topics.catalogue import EVENTS
+from topics.envelope import NewerRecordError, newer_version
 from topics.identity import event_digest, event_identity
 
 log = get_logger("feeder")
@@ -67,7 +68,7 @@ class Feeder:
                     while session is not None and not stopping.is_set():
                         await session.turn()
                         await asyncio.sleep(EVERY_SECONDS)
-            except (KafkaError, DatabaseError, OSError) as error:
+            except (KafkaError, DatabaseError, OSError, NewerRecordError) as error:
                 log.warning("feeder_interrupted", error=repr(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), AGAIN_SECONDS)
@@ -200,8 +201,18 @@ class Session:
 
 
 def _identities(messages: Iterable[Any]) -> list[tuple[str, int]]:
-    """(order id, sequence) of each event; a record that is not one has no place."""
-    return [identity for message in messages if (identity := event_identity(message.value)) is not None]
+    """(order id, sequence) of each event; a record that is not one has no place.
+
+    Raises NewerRecordError where nobody here can say what it is: the feed waits rather than leave it out.
+    """
+    found = []
+    for message in messages:
+        identity = event_identity(message.value)
+        if identity is not None:
+            found.append(identity)
+        elif newer_version(message.value) is not None:
+            raise NewerRecordError(f"{message.topic}/{message.partition}/{message.offset} is newer than this version")
+    return found
 
 
 def _seen(messages: Iterable[Any]) -> list[SeenEvent]:

@@ -34,7 +34,7 @@ from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from store.actor import ActorStore, ConflictError, UnwritableError
 from store.errors import DatabaseError
-from store.redis.replies import Reply, publish_replies
+from store.redis.replies import Flag, Reply, publish_replies
 from topics.catalogue import PAYMENTS_DLQ, decidable_age_ms
 from topics.codec import ORDER_CREATE
 from topics.deadletter import (
@@ -46,7 +46,7 @@ from topics.deadletter import (
     REASON_UNWRITABLE,
     dead_letter,
 )
-from topics.envelope import UndecodableError
+from topics.envelope import NewerRecordError, UndecodableError
 from topics.producer import LogProducer, Record
 
 log = get_logger("payment-actor")
@@ -150,6 +150,14 @@ class PaymentActor:
         folded = await self._remembered(asked)
         await self._producer.publish(folded.records)
         return not folded.broken
+
+    async def put_off(self, messages: Sequence[Incoming]) -> None:
+        """Answer whoever waits for commands that nobody decides before this actor was upgraded."""
+        replies: dict[str, list[Reply]] = {}
+        for caller in filter(None, map(caller_of, messages)):
+            reply = Reply(caller.command_id, caller.nonce, Flag.LATER, "")
+            replies.setdefault(caller.reply_to, []).append(reply)
+        await self._reply(replies, {})
 
     async def _reply(self, replies: dict[str, list[Reply]], wakes: dict[str, str]) -> None:
         if not (replies or wakes):
@@ -281,6 +289,8 @@ class PaymentActor:
         for incoming in messages:
             try:
                 asked.append(asked_of(incoming))
+            except NewerRecordError:
+                raise  # whoever reads for this actor stops before it (agents/payments/batches.py)
             except UndecodableError as error:
                 log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
                 dead.append(self._dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))

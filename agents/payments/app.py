@@ -24,6 +24,7 @@ from agents.payments.transport import EagerTransport
 from agents.quarantine import Quarantine
 from runtime.fencing import is_fenced
 from runtime.logs import get_logger
+from runtime.outdated import is_outdated
 from runtime.progress import FACT, Progress, is_stalled
 from runtime.settings import Settings
 from runtime.worker import Worker, beside, exit_after
@@ -91,7 +92,7 @@ class PaymentAgents:
             self._store, self._producer, self._redis, inbox_days=settings.idempotency_retention_days
         )
         self._quarantine = Quarantine(settings, self._redis, group=GROUP, worker=worker.name)
-        self._batches = Batches(self.actor, exit_after, self._quarantine)
+        self._batches = Batches(self.actor, exit_after, self._quarantine, self._let_go)
         self._fence = Fence(settings, self._open)
         self.app = make_app(settings, worker, datadir)
         self._progress = Progress()
@@ -103,7 +104,7 @@ class PaymentAgents:
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For the internal port. Without partitions that are open, nothing would be decided: that is not ready."""
         facts = self._facts()
-        well = not (self.actor.stuck(STUCK_SECONDS) or is_stalled(facts) or is_fenced(facts))
+        well = not (self.actor.stuck(STUCK_SECONDS) or is_stalled(facts) or is_fenced(facts) or is_outdated(facts))
         return self._ready and self._assigned and self._fence.is_checked and well, facts
 
     def _facts(self) -> dict[str, Any]:
@@ -111,6 +112,7 @@ class PaymentAgents:
         stalled_seconds = self._progress.stalled_seconds(position=decided, lag=lag)
         return {
             "decided": decided, "lag": lag, FACT: stalled_seconds, "ready": self._ready, **self._fence.facts(),
+            **self._batches.newer.facts(),
         }  # fmt: skip
 
     def _lag(self) -> int:
@@ -166,6 +168,7 @@ class PaymentAgents:
     async def _on_assigned(self, _app: faust.App, assigned: Any, **_more: Any) -> None:
         partitions = sorted(place.partition for place in assigned if place.topic == COMMANDS)
         self.actor.forget()
+        self._batches.newer.forget_all()
         self._fence.assigned(partitions)
         self._assigned = True
         log.info("partitions_assigned", partitions=partitions)
@@ -186,9 +189,16 @@ class PaymentAgents:
         consumer: Any = self.app.consumer
         consumer.open_partitions.add(partition)
 
+    def _let_go(self, message: Any) -> None:
+        """The partition is read no further, and a drain does not wait for the ack of this message."""
+        consumer: Any = self.app.consumer
+        consumer.open_partitions.discard(message.partition)
+        consumer.let_go(message)
+
     async def _on_revoked(self, _app: faust.App, revoked: Any, **_more: Any) -> None:
         consumer: Any = self.app.consumer
         consumer.open_partitions.clear()
+        self._batches.newer.forget_all()
         self._fence.revoked()
         log.info("partitions_revoked", partitions=sorted(partition.partition for partition in revoked))
 

@@ -2,6 +2,7 @@
 
     events ─► batch N: prepare (commit) ─► finish (publish) ─► ack, record by record
               batch N+1 is prepared while N is being published; never more than one ahead
+    a record newer than this version ─► it and all behind it in its partition are let go, unacked; callers hear of it
 
 The stream is Faust's (agents/payments/app.py) or a simulated one: an iterator of events whose `message` is the record,
 the queue they come from, and a function that acks one.
@@ -13,8 +14,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
+from agents.newer import NewerRecords
 from agents.payments.actor import OtherOwnerError, PaymentActor, Prepared
-from agents.payments.intake import incoming_of
+from agents.payments.intake import Incoming, incoming_of
 from agents.quarantine import Quarantine
 from runtime.logs import get_logger
 from runtime.worker import ExitAfter
@@ -35,22 +37,40 @@ class Waiting(Protocol):
 class Batches:
     """The loop of one actor. It ends by a failure only: then the process must end, and the log is read again."""
 
-    def __init__(self, actor: PaymentActor, exit_after: ExitAfter, quarantine: Quarantine | None = None) -> None:
+    def __init__(
+        self,
+        actor: PaymentActor,
+        exit_after: ExitAfter,
+        quarantine: Quarantine | None = None,
+        let_go: Callable[[Any], None] = lambda _message: None,
+    ) -> None:
+        """`let_go`: called with each message that will not be acked, so that nobody reads on, or waits for it."""
         self._actor = actor
         self._exit_after = exit_after
         self._quarantine = quarantine
+        self._let_go = let_go
+        self.newer = NewerRecords()
 
     async def run(self, events: AsyncIterator[Any], queue: Waiting, ack: Ack) -> None:
         """Until cancelled. Raises what `prepare` raises; by then the process has been given its end."""
         batch: list[Any] = []
+        behind: list[Incoming] = []
         publishing: asyncio.Task[None] | None = None
         try:
             async for event in events:
-                if self._quarantine is not None and self._quarantine.careful:
+                if self.newer.stands_before(event.message):
+                    self._let_go(event.message)
+                    behind.append(incoming_of(event.message))
+                elif self._quarantine is not None and self._quarantine.careful:
                     await self._alone(event, ack, self._quarantine)
+                else:
+                    batch.append(event)
+                if len(batch) + len(behind) < BATCH_MAX and not queue.empty():
                     continue
-                batch.append(event)
-                if len(batch) < BATCH_MAX and not queue.empty():
+                if behind:
+                    await self._actor.put_off(behind)
+                    behind = []
+                if not batch:
                     continue
                 prepared = await self._actor.prepare([incoming_of(one.message) for one in batch])
                 if publishing is not None:

@@ -38,6 +38,10 @@ class EagerConsumer(Consumer):
             return {}
         return await super()._getmany(opened, timeout)
 
+    def let_go(self, message: Any) -> None:
+        """Nobody will ack the message in this life, so that it is read again in the next: a drain must not wait."""
+        self._unacked_messages.discard(message)
+
     async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
         if len(coros) != 2 or timeout is not None or not iscoroutine(coros[0]) or self.suspend_flow.is_set():
             return await super().wait_first(*coros, timeout=timeout)

@@ -4,6 +4,7 @@
                   │          └ none after 250 ms: the inbox row, looked up for all that wait, every 100 ms
                   ├─ not acked by the broker ────────────► 503: unknown, safe to repeat with the same key
                   └─ acked, undecided at the deadline ───► Undecided: the caller says 202
+                     (or at once, where the actor must be upgraded before it can decide)
 
 Requests with one Idempotency-Key share one command id, so a reply and a row of the inbox name the request, too, by its
 nonce. Each request is answered with its own refusal or with the acceptance of its command, never with another request's
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import assert_never
 
 import orjson
 import redis.asyncio as redis
@@ -84,7 +86,7 @@ class Undecided:
 class _Waiter:
     """One request that waits."""
 
-    __slots__ = ("answer", "fingerprint", "id", "nonce", "resource_id", "since")
+    __slots__ = ("answer", "fingerprint", "id", "is_on_log", "nonce", "resource_id", "since")
 
     def __init__(self, command_id: str, key: Key | None, resource_id: str | None, *, nonce: str, since: float) -> None:
         self.id = command_id
@@ -92,6 +94,7 @@ class _Waiter:
         self.nonce = nonce
         self.fingerprint = None if key is None else key.fingerprint
         self.since = since
+        self.is_on_log = False
         self.answer: asyncio.Future[Decided | None] = asyncio.get_running_loop().create_future()
 
     def accept(self, body: str, *, repeated: bool) -> None:
@@ -102,6 +105,11 @@ class _Waiter:
         """The deadline: nothing is decided."""
         if not self.answer.done():
             self.answer.set_result(None)
+
+    def put_off(self) -> None:
+        """An actor has read the command, but must be upgraded before it can decide it."""
+        self.is_on_log = True
+        self.expire()
 
     def refuse(self, error: Exception) -> None:
         if not self.answer.done():
@@ -177,7 +185,7 @@ class CommandBus:
             commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
             return answer
         self._unanswered_at = self._clock.monotonic()
-        if not _is_acked(ack):
+        if not (waiter.is_on_log or _is_acked(ack)):
             commands_asked(kind, "unknown").inc()
             raise unavailable(UNKNOWN)
         commands_asked(kind, "undecided").inc()
@@ -283,10 +291,15 @@ def _is_acked(ack: asyncio.Future[object]) -> bool:
 
 
 def _tell(waiter: _Waiter, reply: Reply) -> None:
-    if reply.flag is Flag.REJECTED:
-        waiter.refuse(refused_body(reply.body))
-    else:
-        waiter.accept(reply.body, repeated=reply.flag is Flag.REPEATED)
+    match reply.flag:
+        case Flag.REJECTED:
+            waiter.refuse(refused_body(reply.body))
+        case Flag.LATER:
+            waiter.put_off()
+        case Flag.ACCEPTED | Flag.REPEATED:
+            waiter.accept(reply.body, repeated=reply.flag is Flag.REPEATED)
+        case _:
+            assert_never(reply.flag)
 
 
 def _settle(waiter: _Waiter, decided: DecidedCommand) -> None:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from api.process.recent import Recent
 from runtime.clock import now
 from runtime.fencing import is_fenced
+from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from store.driver import Pool
 from store.errors import DatabaseError
@@ -53,8 +54,9 @@ class Condition:
         }
 
     async def _worker(self) -> str:
-        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `stalled` where one does
-        nothing, `stopped` without; else `unknown`."""
+        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `outdated` where one
+        stands before a record newer than itself, `stalled` where one does nothing, `stopped` without; else
+        `unknown`."""
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 workers = await alive(self._redis)
@@ -63,6 +65,8 @@ class Condition:
         actors = workers.get("payments") or {}
         if any(is_fenced(facts) for facts in actors.values()):
             return "fenced"
+        if any(is_outdated(facts) for facts in actors.values()):
+            return "outdated"
         if any(is_stalled(facts) for facts in actors.values()):
             return "stalled"
         return "running" if actors else "stopped"

@@ -29,6 +29,7 @@ from ops.health.heartbeats import expected_roles, silent_roles
 from ops.log.lag import GroupLag, group_lags
 from runtime.clock import now
 from runtime.fencing import COMMAND, FENCED, FENCED_BY, is_fenced
+from runtime.outdated import OUTDATED, is_outdated
 from runtime.progress import FACT, is_stalled
 from runtime.settings import Settings
 from store.connections import make_pool
@@ -117,7 +118,7 @@ async def look(settings: Settings) -> Report:
         for worker, facts in members.items()
         if is_stalled(facts)
     ]
-    problems += _fenced(beating)
+    problems += _fenced(beating) + _outdated(beating)
     if api.get("status") != "healthy":
         problems.append(f"the API is {api.get('status', 'away')}: {api}")
     return Report(
@@ -194,6 +195,15 @@ def _fenced(workers: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
         for members in workers.values()
         for worker, facts in sorted(members.items())
         if is_fenced(facts)
+    ]
+
+
+def _outdated(workers: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    return [
+        f"{worker} stands still: {facts[OUTDATED]}; upgrade it, nothing is lost meanwhile"
+        for members in workers.values()
+        for worker, facts in sorted(members.items())
+        if is_outdated(facts)
     ]
 
 

@@ -19,6 +19,7 @@ import redis.asyncio as redis
 from redis.exceptions import NoScriptError
 
 from runtime.fencing import is_fenced
+from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from runtime.settings import Settings
 from store.redis.heartbeats import alive
@@ -122,10 +123,12 @@ async def _counters(client: redis.Redis, key: str) -> dict[str, int]:
 
 
 def worker_status(workers: Mapping[str, Mapping[str, Any]]) -> str:
-    """`stopped` without a payment actor; `degraded` without one of its helpers, or where one makes no progress or is
-    fenced."""
+    """`stopped` without a payment actor; `degraded` without one of its helpers, or where one makes no progress, is
+    fenced, or stands before a record newer than itself."""
     if not workers.get("payments"):
         return "stopped"
     needed = [workers.get(role) or {} for role in ("payments", "processor", "jobs")]
-    stalled = any(is_stalled(facts) or is_fenced(facts) for members in needed for facts in members.values())
+    stalled = any(
+        is_stalled(facts) or is_fenced(facts) or is_outdated(facts) for members in needed for facts in members.values()
+    )
     return "running" if all(needed) and not stalled else "degraded"

@@ -2,6 +2,7 @@
 
     reply:<api worker>    answers to waiting requests, a line for each:  command id TAB nonce TAB flag TAB body NEWLINE
                           flag  A accepted · R rejected (body: code, description, field) · D accepted before, repeated
+                                · L later: the command is on the log, and waits for an actor that is new enough
     payment:<id>          something happened to the payment (the last event's type): whoever watches it looks
     merchant:<id>         something happened to a payment of the merchant
 
@@ -25,6 +26,7 @@ class Flag(StrEnum):
     ACCEPTED = "A"
     REJECTED = "R"
     REPEATED = "D"
+    LATER = "L"
 
 
 FLAGS = frozenset(Flag)

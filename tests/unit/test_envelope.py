@@ -59,7 +59,7 @@ def test_a_wrong_field_is_undecodable(name: str, value: object) -> None:
         decode(orjson.dumps({**GOOD, name: value}))
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", GOOD.keys() - {"v"})
 def test_a_missing_field_is_undecodable(name: str) -> None:
     with pytest.raises(UndecodableError):
         decode(orjson.dumps({key: value for key, value in GOOD.items() if key != name}))

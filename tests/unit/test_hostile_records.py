@@ -43,7 +43,7 @@ from store.actor import Inbox
 from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ, retry_topic
 from topics.deadletter import LETTER_BYTES_MAX, home_of
 from topics.delivery import read_delivery
-from topics.envelope import UndecodableError, decode
+from topics.envelope import NewerRecordError, UndecodableError, decode, newer_version
 from topics.records import LogRecord
 
 RECORDS = int(os.environ.get("HOSTILE_RECORDS", "20"))
@@ -161,6 +161,8 @@ def consumed(topic: str, key: bytes | None, value: bytes | None) -> LogRecord:
 def read_or_buried(read: Callable[[Message], object], message: Message) -> None:
     try:
         read(message)
+    except NewerRecordError:
+        assert newer_version(message.value) is not None  # whoever reads the topic stops before it
     except Exception as error:
         must_be_buried(message, error)
 
@@ -171,6 +173,9 @@ def test_the_payment_actor(message: Message) -> None:
     incoming = incoming_of(replace(message, timestamp=message.timestamp / 1_000))
     try:
         asked = asked_of(incoming)
+    except NewerRecordError:
+        assert newer_version(message.value) is not None
+        return
     except UndecodableError as error:
         must_be_buried(message, error)
         return
@@ -187,6 +192,8 @@ def test_the_processor(message: Message) -> None:
 @many
 @given(messages((EVENTS,)))
 def test_the_planner(message: Message) -> None:
+    if newer_version(message.value) is not None:
+        return  # the consumer stops before it
     events, letters = read_events([message], AT)
     assert len(events) + len(letters) <= 1
 

@@ -31,6 +31,7 @@ from store.operations.audit import connect
 from store.operations.recover import Recovery
 from store.redis.clients import make_redis
 from topics.catalogue import EVENTS
+from topics.envelope import NewerRecordError
 
 SHOWN_MAX = 20
 ORDERS_AT_ONCE = 1_000
@@ -113,6 +114,8 @@ async def _apply(settings: Settings, recovery: Recovery, found: Survey) -> dict[
     client = make_redis(settings)
     try:
         decided = await decide_again(settings, recovery, found, client, refused)
+    except NewerRecordError as error:
+        raise GatewayError(f"Nothing more was decided: {error}. Recover with the version that wrote it.") from error
     finally:
         await client.aclose()
     left = await recovery.left()
