@@ -64,6 +64,9 @@ async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> As
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             await consumer.start()
+        # aiokafka begins a task at its start and awaits it when it stops. Cancelled before its first step, that task
+        # raises CancelledError, which would end whoever opened the reader and read nothing.
+        await asyncio.sleep(0)
         yield LogReader(consumer)
     finally:
         await consumer.stop()

@@ -45,6 +45,11 @@ async def publish(services: Stack, *records: Record) -> None:
     await producer.stop()
 
 
+async def test_a_reader_that_reads_nothing_closes_like_any_other(services: Stack) -> None:
+    async with log_reader(services.settings):
+        pass
+
+
 def tail_of(
     services: Stack,
     *names: str,
