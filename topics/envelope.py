@@ -2,8 +2,8 @@
 
     {"id", "type", "v", "key", "at", "request_id", "caused_by", "body"}     commands may add "nonce", "fingerprint"
 
-`id` is the record's identity for deduplication; `caused_by` the id of what led to it; `v` the version, 1 where it is absent.
-No card data, no secrets.
+`id` is the record's identity for deduplication; `caused_by` the id of what led to it; `v` the version, 1 where
+it is absent. No card data, no secrets.
 """
 
 from __future__ import annotations
