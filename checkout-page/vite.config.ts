@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vite";
-import { finishBuild, integrity, scriptInventory } from "../web-shared/build-plugins.ts";
+import { finishBuild, integrity, plainImports, scriptInventory } from "../web-shared/build-plugins.ts";
 import budgets from "./budget.json" with { type: "json" };
 import { en, type Texts } from "./src/texts/en.ts";
 import { hi } from "./src/texts/hi.ts";
@@ -49,5 +49,5 @@ export default defineConfig({
     cssCodeSplit: false,
     rolldownOptions: { output: { minify: true } },
   },
-  plugins: [finishBuild(dist, budgets, sealScripts)],
+  plugins: [plainImports(), finishBuild(dist, budgets, sealScripts)],
 });

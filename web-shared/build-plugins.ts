@@ -85,6 +85,18 @@ export function finishBuild(folder: string, budgets: readonly Budget[], finish: 
   };
 }
 
+/**
+ * Makes `import("./chunk.ts")` the browser's own. Vite wraps it in a helper that preloads a chunk's style sheets; where
+ * no lazy chunk has one, that is 660 bytes (gzip) for nothing.
+ */
+export function plainImports(): Plugin {
+  return {
+    name: "plain-imports",
+    enforce: "pre",
+    load: (id) => (id === "\0vite/preload-helper.js" ? "export const __vitePreload = (load) => load();" : undefined),
+  };
+}
+
 export function filesUnder(folder: string, root = folder): string[] {
   return readdirSync(folder)
     .flatMap((name) => {

@@ -8,7 +8,7 @@ import type { ParentLine } from "./flow/parent.ts";
 import { useCheckout } from "./flow/use-checkout.ts";
 import { useDrafts } from "./flow/use-drafts.ts";
 import { useFrame } from "./flow/use-frame.ts";
-import { type Drafts, FORMS, methodFor } from "./methods.ts";
+import { FORMS } from "./methods.ts";
 import type { Place } from "./place.ts";
 import type { FormProps, MethodForm } from "./sections/method-form.ts";
 import { Methods } from "./sections/methods.tsx";
@@ -18,7 +18,7 @@ import { Summary } from "./sections/summary.tsx";
 import { TestBanner } from "./sections/test-banner.tsx";
 import { Trouble, troubleOf } from "./sections/trouble.tsx";
 import { type Checkout, isLocked, isRefunded } from "./state/checkout.ts";
-import type { Outcome } from "./state/test-data.ts";
+import type { Drafts, Outcome } from "./state/drafts.ts";
 import type { Texts } from "./texts/en.ts";
 import { useTexts } from "./texts/language.ts";
 
@@ -58,17 +58,17 @@ export function App({ api, place, line, onLanguage }: Props) {
     document.title = order ? texts.pay_merchant(order.merchant.name) : texts.title;
   }, [order, texts]);
 
-  const fill = (): void => {
-    const year = new Date().getFullYear();
-    const filled = methodFor(outcome, method, year, offered);
-    choose(filled);
-    change(filled, FORMS[filled].testData(outcome, year) ?? {});
+  const fill = async (): Promise<void> => {
+    const { filledIn } = await import("./state/test-data.ts");
+    const filled = filledIn(outcome, method, offered, new Date().getFullYear());
+    choose(filled.method);
+    change(filled.method, filled.draft);
   };
 
   return (
     <div ref={root} class={line.connected || place.embedded ? "page embedded" : "page"}>
       {(order?.test_mode ?? (place.testMode && screen === "loading")) && (
-        <TestBanner tools={toolsOn(screen)} outcome={outcome} onOutcome={setOutcome} onFill={fill} />
+        <TestBanner tools={toolsOn(screen)} outcome={outcome} onOutcome={setOutcome} onFill={() => void fill()} />
       )}
       <p class="notice" role="status" hidden={state.online || screen === "offline"}>
         {!state.online && screen !== "offline" && texts.offline_notice}

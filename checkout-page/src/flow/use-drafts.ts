@@ -3,8 +3,9 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Method, Prefill } from "sdk/types";
 import { METHOD_NAMES } from "web-shared/methods";
-import { type Drafts, FORMS } from "../methods.ts";
+import { FORMS } from "../methods.ts";
 import type { Checkout } from "../state/checkout.ts";
+import { type Drafts, NO_DRAFTS } from "../state/drafts.ts";
 
 export interface DraftsInHand {
   drafts: Drafts;
@@ -13,7 +14,7 @@ export interface DraftsInHand {
 }
 
 export function useDrafts({ screen }: Checkout): DraftsInHand {
-  const [drafts, setDrafts] = useState(EMPTY);
+  const [drafts, setDrafts] = useState(NO_DRAFTS);
   const change: DraftsInHand["change"] = (name, part) => setDrafts((before) => changed(before, name, part));
   const wipe = (): void => setDrafts((before) => METHOD_NAMES.reduce(wiped, before));
   const answered = screen !== "ready" && screen !== "submitting";
@@ -29,8 +30,6 @@ export function useDrafts({ screen }: Checkout): DraftsInHand {
   };
   return { drafts, change, prefill };
 }
-
-const EMPTY = Object.fromEntries(METHOD_NAMES.map((name) => [name, FORMS[name].empty])) as unknown as Drafts;
 
 function changed<Name extends Method>(drafts: Drafts, name: Name, part: Partial<Drafts[Name]>): Drafts {
   return { ...drafts, [name]: { ...drafts[name], ...part } };

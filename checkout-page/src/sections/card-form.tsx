@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { METHODS, NETWORK_NAMES } from "web-shared/methods";
 import type { Instrument } from "../flow/api.ts";
+import type { CardText } from "../state/drafts.ts";
 import {
   brandOf,
   cvvFault,
@@ -17,7 +18,7 @@ import {
   numberFault,
   parseExpiry,
 } from "../state/instrument.ts";
-import type { CardText } from "../state/test-data.ts";
+
 import { useTexts } from "../texts/language.ts";
 import { PayButton } from "../ui/pay-button.tsx";
 import type { FormProps } from "./method-form.ts";

@@ -3,7 +3,7 @@ import type { ComponentType } from "preact";
 import type { Prefill } from "sdk/types";
 import type { Instrument, Order } from "../flow/api.ts";
 import type { FieldProblem } from "../state/checkout.ts";
-import type { Outcome } from "../state/test-data.ts";
+import type { Outcome } from "../state/drafts.ts";
 
 export interface FormProps<Draft> {
   shown: boolean;
@@ -20,11 +20,8 @@ export interface FormProps<Draft> {
 
 export interface MethodForm<Draft> {
   Form: ComponentType<FormProps<Draft>>;
-  empty: Draft;
   /** What the shop knows about its customer already. */
   prefilled(prefill: Prefill): Partial<Draft>;
-  /** An instrument with this outcome; null where the method has none. */
-  testData(outcome: Outcome, year: number): Draft | null;
   /** What may stay once the answer is there, or the page is left. */
   kept(draft: Draft): Draft;
 }

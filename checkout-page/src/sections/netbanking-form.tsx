@@ -2,10 +2,13 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { FieldNote } from "web-shared/field";
 import { BANK_NAMES, METHODS } from "web-shared/methods";
-import { type BankText, TEST_BANKS } from "../state/test-data.ts";
+import type { BankText } from "../state/drafts.ts";
 import { useTexts } from "../texts/language.ts";
 import { PayButton } from "../ui/pay-button.tsx";
 import type { FormProps } from "./method-form.ts";
+
+/** Banks of test mode alone. */
+const TEST_BANKS = ["SUCC", "FAIL", "SLOW"] as const;
 
 export function NetbankingForm(props: FormProps<BankText>) {
   const { order, shown, busy, amount, draft, problem, onDraft, onPay } = props;

@@ -1,5 +1,5 @@
 /** Test mode: says so, and fills in an instrument whose outcome is known. */
-import { OUTCOMES, type Outcome } from "../state/test-data.ts";
+import type { Outcome } from "../state/drafts.ts";
 import { useTexts } from "../texts/language.ts";
 
 interface Props {
@@ -24,9 +24,9 @@ export function TestBanner({ tools, outcome, onOutcome, onFill }: Props) {
               value={outcome}
               onChange={(event) => onOutcome(event.currentTarget.value as Outcome)}
             >
-              {OUTCOMES.map((one) => (
+              {Object.entries(texts.outcomes).map(([one, name]) => (
                 <option key={one} value={one}>
-                  {texts.outcomes[one]}
+                  {name}
                 </option>
               ))}
             </select>

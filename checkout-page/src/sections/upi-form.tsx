@@ -6,8 +6,8 @@ import { minorToInput } from "web-shared/format";
 import { METHODS } from "web-shared/methods";
 import type { Order } from "../flow/api.ts";
 import type { QrPath } from "../qr.ts";
+import type { UpiText } from "../state/drafts.ts";
 import { vpaFault } from "../state/instrument.ts";
-import { testUpi, type UpiText } from "../state/test-data.ts";
 import { UPI_APPS, type UpiRequest, upiLink } from "../state/upi-link.ts";
 import { useTexts } from "../texts/language.ts";
 import { PayButton } from "../ui/pay-button.tsx";
@@ -20,7 +20,11 @@ export function UpiForm(props: FormProps<UpiText>) {
   const field = useRef<HTMLInputElement>(null);
   const fault = judged ? vpaFault(draft.vpa) : null;
   const request = order && upiRequest(order);
-  const scan = order?.test_mode ? () => onPay({ method: "upi", ...testUpi(outcome) }) : undefined;
+  const simulate = async (): Promise<void> => {
+    const { testUpi } = await import("../state/test-data.ts");
+    onPay({ method: "upi", ...testUpi(outcome) });
+  };
+  const scan = order?.test_mode ? () => void simulate() : undefined;
   const submit = (event: Event): void => {
     event.preventDefault();
     setJudged(true);

@@ -1,7 +1,9 @@
-/** Instruments whose outcome is known, for the test-mode banner. Used only where the order says it is a test. */
-export type Outcome = "success" | "declined" | "insufficient" | "timeout" | "unknown" | "slow";
-
-export const OUTCOMES: readonly Outcome[] = ["success", "declined", "insufficient", "timeout", "unknown", "slow"];
+/**
+ * Instruments whose outcome is known, for the test-mode banner. Used only where the order says it is a test: a chunk that
+ * no live payer loads.
+ */
+import type { Method } from "sdk/types";
+import type { Drafts, Outcome } from "./drafts.ts";
 
 const VPAS: Readonly<Record<Outcome, string>> = {
   success: "success@upi",
@@ -16,44 +18,36 @@ const NUMBERS: Readonly<Partial<Record<Outcome, string>>> = {
   declined: "4000 0000 0000 0002",
   insufficient: "4000 0000 0000 9995",
 };
+const BANKS: Readonly<Partial<Record<Outcome, string>>> = { success: "SUCC", declined: "FAIL", slow: "SLOW" };
 
-export interface UpiText {
-  vpa: string;
-}
+/** An instrument with this outcome; null where the method has none. */
+type Instruments = { readonly [Name in Method]: (outcome: Outcome, year: number) => Drafts[Name] | null };
 
-export const EMPTY_UPI: UpiText = { vpa: "" };
+const INSTRUMENTS: Instruments = {
+  upi: testUpi,
+  card(outcome, year) {
+    const number = NUMBERS[outcome];
+    const expiry = `12/${String((year + 3) % 100).padStart(2, "0")}`;
+    return number ? { number, expiry, name: "Test Payer", cvv: "123" } : null;
+  },
+  netbanking(outcome) {
+    const bank = BANKS[outcome];
+    return bank ? { bank } : null;
+  },
+};
 
-export function testUpi(outcome: Outcome): UpiText {
+export function testUpi(outcome: Outcome): Drafts["upi"] {
   return { vpa: VPAS[outcome] };
 }
 
-export interface CardText {
-  number: string;
-  expiry: string;
-  name: string;
-  cvv: string;
+export interface Filled {
+  method: Method;
+  draft: Partial<Drafts[Method]>;
 }
 
-export const EMPTY_CARD: CardText = { number: "", expiry: "", name: "", cvv: "" };
-
-/** A card has only three of the outcomes; null for the others. */
-export function testCard(outcome: Outcome, year: number): CardText | null {
-  const number = NUMBERS[outcome];
-  const expiry = `12/${String((year + 3) % 100).padStart(2, "0")}`;
-  return number ? { number, expiry, name: "Test Payer", cvv: "123" } : null;
-}
-
-export interface BankText {
-  bank: string;
-}
-
-export const EMPTY_BANK: BankText = { bank: "" };
-const BANKS: Readonly<Partial<Record<Outcome, string>>> = { success: "SUCC", declined: "FAIL", slow: "SLOW" };
-/** Banks of test mode alone. */
-export const TEST_BANKS: readonly string[] = Object.values(BANKS);
-
-/** Three of the outcomes have a bank; null for the others. */
-export function testBank(outcome: Outcome): BankText | null {
-  const bank = BANKS[outcome];
-  return bank ? { bank } : null;
+/** The chosen method where it can have this outcome, else the first of those offered that can. */
+export function filledIn(outcome: Outcome, chosen: Method | null, offered: readonly Method[], year: number): Filled {
+  const able = offered.filter((name) => INSTRUMENTS[name](outcome, year));
+  const method = able.find((name) => name === chosen) ?? able[0] ?? offered[0] ?? "card";
+  return { method, draft: INSTRUMENTS[method](outcome, year) ?? {} };
 }
