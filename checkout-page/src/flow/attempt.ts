@@ -2,11 +2,13 @@
  * One idempotency key for each attempt to pay an order, kept in sessionStorage: fifty clicks, an Enter and a reload in
  * the middle are one attempt, and so one payment. A new key comes only after a payment that failed.
  *
- * What is kept: the key and the payment's id. Never anything the payer typed.
+ * What is kept: the key, the payment's id, and the id of the payment before it. Never anything the payer typed.
  */
 export interface Attempt {
   key: string;
   payment_id?: string;
+  /** The order's latest payment when the attempt began. */
+  after?: string;
 }
 
 export interface Attempts {
@@ -15,12 +17,15 @@ export interface Attempts {
   current(): Attempt | null;
   /** The payment that this attempt became. */
   became(paymentId: string): void;
+  /** The order's latest payment. Where an attempt's answer was lost, a payment that is newer than it is its own. */
+  saw(paymentId: string | undefined): void;
   end(): void;
 }
 
 export function attemptsOf(orderId: string, storage: Storage | null): Attempts {
   const name = `attempt ${orderId}`;
   let kept = read(storage, name);
+  let latest: string | undefined;
   const keep = (attempt: Attempt | null): void => {
     kept = attempt;
     try {
@@ -30,14 +35,20 @@ export function attemptsOf(orderId: string, storage: Storage | null): Attempts {
       // A full or forbidden storage: memory still guards this page.
     }
   };
+  const became = (paymentId: string): void => {
+    latest = paymentId;
+    keep({ key: kept?.key ?? newKey(), payment_id: paymentId });
+  };
   return {
     begin() {
-      if (!kept) keep({ key: newKey() });
+      if (!kept) keep({ key: newKey(), after: latest });
       return kept as Attempt;
     },
     current: () => kept,
-    became(paymentId) {
-      keep({ key: kept?.key ?? newKey(), payment_id: paymentId });
+    became,
+    saw(paymentId) {
+      if (kept && !kept.payment_id && paymentId && paymentId !== kept.after) became(paymentId);
+      latest = paymentId;
     },
     end: () => keep(null),
   };

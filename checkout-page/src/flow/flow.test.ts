@@ -6,11 +6,11 @@ import { describe, expect, it, vi } from "vitest";
 import { readPlace } from "../place.ts";
 import { en } from "../texts/en.ts";
 import { hi } from "../texts/hi.ts";
-import { type Api, CallFailed } from "./api.ts";
+import { type Api, CallFailed, type Order } from "./api.ts";
 import { attemptsOf } from "./attempt.ts";
 import { pollDelayMs } from "./follow.ts";
 import { isAllowed, openLine } from "./parent.ts";
-import { payUntilAnswered } from "./pay.ts";
+import { payAttempt, payUntilAnswered } from "./pay.ts";
 import { fieldProblemOf } from "./refusal.ts";
 
 describe("the address", () => {
@@ -61,6 +61,28 @@ describe("attempts", () => {
     expect(attemptsOf("order_A", sessionStorage).begin().key).not.toBe(key);
   });
 
+  it("whose answer was lost own the payment that came after them, and no older one", () => {
+    sessionStorage.clear();
+    const before = attemptsOf("order_A", sessionStorage);
+    before.saw("pay_A");
+    before.begin();
+    const reloaded = attemptsOf("order_A", sessionStorage);
+    reloaded.saw("pay_A");
+    expect(reloaded.current()?.payment_id).toBeUndefined();
+    reloaded.saw("pay_B");
+    expect(reloaded.current()?.payment_id).toBe("pay_B");
+  });
+
+  it("know the payment of the attempt before, also where the order was not read again", () => {
+    const attempts = attemptsOf("order_A", null);
+    attempts.begin();
+    attempts.became("pay_A");
+    attempts.end();
+    attempts.begin();
+    attempts.saw("pay_A");
+    expect(attempts.current()?.payment_id).toBeUndefined();
+  });
+
   it("are one for each order", () => {
     expect(attemptsOf("order_B", sessionStorage).begin().key).not.toBe(
       attemptsOf("order_C", sessionStorage).begin().key,
@@ -109,6 +131,31 @@ describe("sending a payment", () => {
     const pause = vi.fn(async () => {});
     await payUntilAnswered(api, "order_A", instrument, "key-1", pause);
     expect(pause).toHaveBeenCalledExactlyOnceWith(7_000);
+  });
+
+  describe("under a key that another instrument had used", () => {
+    const mismatch = new CallFailed("refused", 422, "IDEMPOTENCY_MISMATCH");
+
+    function apiWithOrder(latest: Payment["status"], ...answers: (Payment | CallFailed)[]) {
+      const { api, keys } = apiThat(...answers);
+      const order = { status: "CREATED", payment: { id: "pay_old", status: latest } } as Order;
+      return { api: { ...api, order: async () => order }, keys };
+    }
+
+    it("tries the new instrument under a new key where the old payment failed", async () => {
+      const { api, keys } = apiWithOrder("FAILED", mismatch, payment);
+      const attempts = attemptsOf("order_A", null);
+      expect(await payAttempt(api, "order_A", instrument, attempts)).toBe(payment);
+      expect(new Set(keys).size).toBe(2);
+      expect(attempts.current()?.key).toBe(keys[1]);
+    });
+
+    it("does not while the old payment is undecided", async () => {
+      const { api, keys } = apiWithOrder("PROCESSING", mismatch, payment);
+      const paying = payAttempt(api, "order_A", instrument, attemptsOf("order_A", null));
+      await expect(paying).rejects.toBe(mismatch);
+      expect(keys).toHaveLength(1);
+    });
   });
 
   it("does not repeat what was refused", async () => {

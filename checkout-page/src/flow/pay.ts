@@ -5,9 +5,33 @@
  */
 import type { Payment } from "sdk/types";
 import { type Api, CallFailed, type Instrument } from "./api.ts";
+import type { Attempts } from "./attempt.ts";
+import { movedOn } from "./refusal.ts";
 
 const TRIES_MAX = 6;
 const FIRST_PAUSE_MS = 400;
+
+/**
+ * Pay under the key of the running attempt. Where that key had already made a payment from other data (its answer was
+ * lost) and that payment failed, this is another attempt and gets a key of its own.
+ */
+export async function payAttempt(
+  api: Api,
+  orderId: string,
+  instrument: Instrument,
+  attempts: Attempts,
+): Promise<Payment> {
+  try {
+    return await payUntilAnswered(api, orderId, instrument, attempts.begin().key);
+  } catch (error) {
+    if (!(error instanceof CallFailed) || error.code !== "IDEMPOTENCY_MISMATCH") throw error;
+    const order = await api.order(orderId);
+    if (movedOn(order)) throw error;
+    attempts.saw(order.payment?.id);
+    attempts.end();
+    return payUntilAnswered(api, orderId, instrument, attempts.begin().key);
+  }
+}
 
 export async function payUntilAnswered(
   api: Api,

@@ -7,10 +7,10 @@ import type { Method } from "sdk/types";
 import type { Place } from "../place.ts";
 import { type Checkout, isLocked, reduce, START } from "../state/checkout.ts";
 import { type Api, CallFailed, type Instrument, type Order } from "./api.ts";
-import { type Attempts, attemptsOf, sessionStorageOrNull } from "./attempt.ts";
+import { attemptsOf, sessionStorageOrNull } from "./attempt.ts";
 import { follow } from "./follow.ts";
 import { isAllowed, type ParentLine } from "./parent.ts";
-import { payUntilAnswered } from "./pay.ts";
+import { payAttempt } from "./pay.ts";
 import { fieldProblemOf, movedOn } from "./refusal.ts";
 import { useBankPage } from "./use-bank-page.ts";
 import { useReport } from "./use-report.ts";
@@ -35,6 +35,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
   const load = useCallback(async () => {
     try {
       const order = await knownOrder(api, place);
+      attempts.saw(order.payment?.id);
       dispatch({ type: "loaded", order, ownPaymentId: attempts.current()?.payment_id ?? null, now: Date.now() });
     } catch (error) {
       dispatch({ type: "load_failed", screen: screenOf(error) });
@@ -48,7 +49,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
       dispatch({ type: "submit" });
       line.send({ type: "submit", data: { method: instrument.method } });
       try {
-        const payment = await payUntilAnswered(api, place.orderId, instrument, attempts.begin().key);
+        const payment = await payAttempt(api, place.orderId, instrument, attempts);
         attempts.became(payment.id);
         dispatch({ type: "accepted", payment });
       } catch (error) {
@@ -64,7 +65,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
   const refused = async (failure: CallFailed): Promise<void> => {
     const problem = fieldProblemOf(failure);
     if (problem) return dispatch({ type: "rejected", problem });
-    if (await overtaken(api, place.orderId, failure, attempts)) {
+    if (await overtaken(api, place.orderId, failure)) {
       dispatch({ type: "overtaken" });
       return load();
     }
@@ -119,14 +120,10 @@ function screenOf(error: unknown): "not_found" | "refused" | "offline" | "server
 }
 
 /** True where the server has a payment of this order that the page does not know yet. */
-async function overtaken(api: Api, orderId: string, failure: CallFailed, attempts: Attempts): Promise<boolean> {
+async function overtaken(api: Api, orderId: string, failure: CallFailed): Promise<boolean> {
   if (failure.kind !== "refused") return false;
   try {
-    const order = await api.order(orderId);
-    // The key was used with other data before: the payment it made is ours, failed or not.
-    const ours = failure.code === "IDEMPOTENCY_MISMATCH" && order.payment !== null;
-    if (ours && order.payment) attempts.became(order.payment.id);
-    return ours || movedOn(order);
+    return movedOn(await api.order(orderId));
   } catch {
     return false;
   }
