@@ -1,4 +1,4 @@
-"""Money: whole minor units (paise) with an ISO 4217 code. Never a float, never a string, never a bool."""
+"""Money: whole minor units (paise, yen, fils) with an ISO 4217 code. Never a float, never a string, never a bool."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ AMOUNT_MIN_MINOR = 100
 AMOUNT_MAX_MINOR = 10**12
 """Ten thousand million rupees: far above any payment, far below what a 64-bit sum of millions of them overflows."""
 DEFAULT_CURRENCY = "INR"
-CURRENCIES = frozenset({"INR", "USD", "EUR", "GBP", "AED", "SGD"})
-"""Two-decimal currencies only: the pages and the bank assume 100 minor units to the unit."""
 
 
 def is_minor_amount(value: object) -> TypeGuard[int]:

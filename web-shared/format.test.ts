@@ -1,5 +1,6 @@
 /** Money and time as people read them. */
 import { describe, expect, it } from "vitest";
+import amounts from "../tests/vectors/amounts.json" with { type: "json" };
 import {
   formatAgo,
   formatCount,
@@ -26,6 +27,21 @@ describe("money", () => {
     [1_234, "USD", "$12.34"],
   ])("shows %i %s as %s", (amountMinor, currency, text) => {
     expect(formatMoney(amountMinor, currency)).toBe(text);
+  });
+
+  it.each(amounts)("$amount minor units of $currency are $decimal", ({ amount, currency, decimal }) => {
+    expect(minorToInput(amount, currency)).toBe(decimal);
+    // Whatever the browser's own table says.
+    expect(formatMoney(amount, currency).replace(/[^\d.-]/g, "")).toBe(decimal);
+    if (amount >= 0) expect(inputToMinor(decimal, currency)).toBe(amount);
+  });
+
+  it.each([
+    ["500.5", "JPY"],
+    ["0.5005", "KWD"],
+    ["0.50005", "CLF"],
+  ])("refuses %s of %s: it has no such part", (text, currency) => {
+    expect(inputToMinor(text, currency)).toBeNull();
   });
 
   it("shows a currency it does not know without failing", () => {

@@ -1,20 +1,22 @@
 /**
  * Money and time for people, with the browser's own Intl.
- * Money comes as integer minor units and leaves as text; it is never computed with as a float.
+ * Money comes as integer minor units and leaves as text; it is never computed with as a float. How many minor units
+ * make a unit is ISO 4217's word, as the API has it: browsers disagree (some show no paisa of a Pakistani rupee).
  */
+import { UNUSUAL_MINOR_DIGITS, USUAL_MINOR_DIGITS } from "./currencies.gen.ts";
 
 const formatters = new Map<string, Intl.NumberFormat>();
 
-/** Digits after the point of a currency (INR 2, JPY 0). An unknown code counts as 2. */
+/** Digits after the point of a currency (INR 2, JPY 0, KWD 3). An unknown code counts as 2. */
 export function minorDigits(currency: string): number {
-  return moneyFormat(currency).resolvedOptions().maximumFractionDigits ?? 2;
+  return UNUSUAL_MINOR_DIGITS[currency] ?? USUAL_MINOR_DIGITS;
 }
 
 /** `50000, "INR"` → `₹500.00`; grouping is that of India for INR (`₹1,00,000.00`) unless a locale says otherwise. */
 export function formatMoney(amountMinor: number, currency = "INR", locale = "en-IN"): string {
-  const format = moneyFormat(currency, locale);
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-  return format.format(toDecimal(amountMinor, digits));
+  const digits = minorDigits(currency);
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return cachedFormat(currency, locale, options).format(toDecimal(amountMinor, digits));
 }
 
 /** Units a compact amount is counted in: India's own for rupees, powers of a thousand elsewhere. */
@@ -113,23 +115,19 @@ export function formatCount(count: number, locale = "en-IN"): string {
   return new Intl.NumberFormat(locale).format(count);
 }
 
-function moneyFormat(currency: string, locale = "en-IN"): Intl.NumberFormat {
-  return cachedFormat(currency, locale, {});
-}
-
 function compactFormat(currency: string, locale: string): Intl.NumberFormat {
   return cachedFormat(currency, locale, { minimumFractionDigits: 0, maximumFractionDigits: 1 });
 }
 
-/** An unknown currency is a plain number with two decimals. */
+/** What is not a currency to the browser is a plain number. */
 function cachedFormat(currency: string, locale: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
-  const key = `${locale} ${currency} ${options.maximumFractionDigits}`;
+  const key = `${locale} ${currency} ${options.maximumFractionDigits} ${options.minimumFractionDigits}`;
   let format = formatters.get(key);
   if (!format) {
     try {
       format = new Intl.NumberFormat(locale, { style: "currency", currency, ...options });
     } catch {
-      format = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2, ...options });
+      format = new Intl.NumberFormat(locale, options);
     }
     formatters.set(key, format);
   }

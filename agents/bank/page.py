@@ -23,6 +23,7 @@ from agents.bank.door import Door
 from agents.bank.port import NoAnswerError
 from agents.bank.simulated import SimulatedBank
 from domain.action import ActionType
+from domain.currency import decimal_text
 from domain.outcome import Outcome
 from runtime.settings import Settings
 from store.errors import DatabaseError
@@ -151,8 +152,9 @@ def _decision(body: bytes, entry: Entry) -> tuple[Outcome, str | None] | None:
 
 
 def _amount(entry: Entry) -> str:
-    """`INR 500.00`, as banks print it."""
-    return f"{entry.currency} {entry.amount // 100:,}.{entry.amount % 100:02}"
+    """`INR 1,500.00`, as banks print it."""
+    whole, point, part = decimal_text(entry.amount, entry.currency).partition(".")
+    return f"{entry.currency} {int(whole):,}{point}{part}"
 
 
 def _unavailable() -> Response:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, CURRENCIES
+from domain.currency import MINOR_DIGITS
+from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR
 from store.razorpay.slices import Slice
 
 NOTES_MAX = 15
@@ -37,7 +38,7 @@ def _notes(value: Any) -> Any:
 
 
 def _currency(value: Any) -> Any:
-    if value not in CURRENCIES:
+    if value not in MINOR_DIGITS:
         raise ValueError("Currency is not supported")
     return value
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from api.schemas.body import Body
-from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, CURRENCIES, DEFAULT_CURRENCY
+from domain.currency import MINOR_DIGITS
+from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
 
 NOTES_MAX = 15
 Note = Annotated[str, StringConstraints(max_length=256)]
@@ -28,11 +29,16 @@ ORDER_EXAMPLE: dict[str, Any] = {
 }
 
 
+CURRENCY_UNKNOWN = "currency must be a code of ISO 4217, such as INR"
+
+
 class NewOrder(Body):
     """Body of POST /orders."""
 
-    amount: int = Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units (paise)")
-    currency: str | None = Field(None, description=f"ISO 4217, one of {', '.join(sorted(CURRENCIES))}; default INR")
+    amount: int = Field(
+        ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units: 500 is ₹5.00, ¥500, KD 0.500"
+    )
+    currency: str | None = Field(None, description="ISO 4217; default INR", examples=["INR", "JPY", "KWD"])
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
     notes: Notes | None = Field(
         None,
@@ -42,8 +48,8 @@ class NewOrder(Body):
     @field_validator("currency")
     @classmethod
     def _known_currency(cls, value: str | None) -> str | None:
-        if value is not None and value not in CURRENCIES:
-            raise ValueError(f"currency must be one of {', '.join(sorted(CURRENCIES))}")
+        if value is not None and value not in MINOR_DIGITS:
+            raise ValueError(CURRENCY_UNKNOWN)
         return value
 
     @property

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from domain.currency import decimal_text
 from ops.log.rendering import gist_of
 from store.operations.inspection import EventSeen
 from topics.records import JsonObject, LogRecord
@@ -161,12 +162,13 @@ def _bank(rows: Iterable[JsonObject]) -> Iterator[Step]:
     for row in rows:
         asked = "" if row["times_asked"] == 1 else f", asked {row['times_asked']} times, moved {row['times_moved']}"
         outcome = row["outcome"] if row["error_code"] is None else f"{row['outcome']} {row['error_code']}"
+        amount = decimal_text(row["amount"], row["currency"])
         yield Step(
             at=row["recorded_at"],
             kind=StepKind.BANK,
             title=f"bank.{row['kind']}",
             id=row["attempt_id"],
-            gist=f"{outcome} {row['amount'] / 100:.2f} {row['currency']} {row['reference']}{asked}",
+            gist=f"{outcome} {amount} {row['currency']} {row['reference']}{asked}",
             refused=row["outcome"] != "success",
             facts=row,
         )

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from rich.text import Text
 
+from domain.currency import decimal_text
 from ops.console.masking import masked, masked_bytes, masked_text
 from topics.records import JsonObject, LogRecord
 
@@ -90,7 +91,8 @@ def gist_of(body: JsonObject) -> str:
         if isinstance(subject.get(name), str):
             parts.append(subject[name])
     if isinstance(subject.get("amount"), int):
-        parts.append(f"{subject['amount'] / 100:.2f} {str(subject.get('currency') or '')[:20]}".rstrip())
+        currency = str(subject.get("currency") or "")[:20]
+        parts.append(f"{decimal_text(subject['amount'], currency)} {currency}".rstrip())
     for name in ("method", "vpa", "card_network", "error_code", "reason", "error"):
         if isinstance(subject.get(name), str):
             parts.append(subject[name][:120])

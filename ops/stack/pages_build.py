@@ -17,6 +17,7 @@ import typer
 
 from ops.console.errors import GatewayError
 from ops.console.progress import step
+from ops.stack.currency_table import write_currency_table
 from ops.stack.environment import REPOSITORY, SHARED_CACHE
 from ops.stack.event_catalogue import write_event_catalogue
 from ops.stack.install import node_folder, one_at_a_time
@@ -43,8 +44,9 @@ def test() -> None:
 
 @pages.command("types")
 def types() -> None:
-    """Generate the TypeScript wire types from docs/openapi.json, and the catalogue of events from the domain."""
+    """Generate the TypeScript wire types from docs/openapi.json, and the events and currencies from the domain."""
     write_event_catalogue()
+    write_currency_table()
     _run_script("wire")
 
 

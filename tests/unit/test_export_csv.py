@@ -11,20 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.schemas.export import COLUMNS, FORMULA_STARTS, csv_head, csv_rows, harmless
-from domain.instrument import Upi
+from domain.instrument import Card, Instrument, Upi
 from domain.payment import Payment, PaymentStatus
 
 CREATED_AT = datetime(2026, 3, 1, 12, 30, 15, 0, UTC)
 
 
-def payment(*, vpa: str = "success@upi", error_description: str | None = None) -> Payment:
+def payment(
+    *,
+    vpa: str = "success@upi",
+    error_description: str | None = None,
+    instrument: Instrument | None = None,
+    currency: str = "INR",
+) -> Payment:
     return Payment(
         id="pay_0Xk3bR1aZpQ8wEsD",
         order_id="order_0Xk3bQ9sLmT2vRcY",
         merchant_id="test_merchant",
         amount=50_000,
-        currency="INR",
-        instrument=Upi(vpa),
+        currency=currency,
+        instrument=instrument or Upi(vpa),
         status=PaymentStatus.SUCCESS,
         captured=True,
         amount_refunded=100,
@@ -51,6 +57,22 @@ def test_each_field_stands_under_its_name() -> None:
     assert (named["captured"], named["status"], named["method"]) == ("true", "SUCCESS", "upi")
     assert (named["created_at"], named["updated_at"]) == ("2026-03-01T12:30:15.000000Z", "")
     assert "never exported" not in row
+
+
+def test_the_last_digits_of_a_card_stay_text_in_a_spreadsheet() -> None:
+    (row,) = parsed(csv_rows([payment(instrument=Card("visa", "0042"))]))
+    assert row[COLUMNS.index("card_last4")] == "'0042"
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "refunded"),
+    [("INR", "500.00", "1.00"), ("JPY", "50000", "100"), ("KWD", "50.000", "0.100")],
+)
+def test_amounts_stand_there_as_numbers_of_their_currency_too(currency: str, amount: str, refunded: str) -> None:
+    (row,) = parsed(csv_rows([payment(currency=currency)]))
+    named = dict(zip(COLUMNS, row, strict=True))
+    assert (named["amount"], named["amount_decimal"]) == ("50000", amount)
+    assert named["amount_refunded_decimal"] == refunded
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1@upi", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1"])

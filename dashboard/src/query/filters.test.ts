@@ -28,6 +28,14 @@ it("asks the API for whole days, both ends included", () => {
   expect(Date.parse(String(to)) - Date.parse(String(from))).toBe(86_400_000);
 });
 
+it("takes an amount without a currency for rupees", () => {
+  expect(filtersToQuery({ ...NO_FILTERS, amountMin: 50_000 })).toMatchObject({ amount_min: 50_000, currency: "INR" });
+  expect(filtersToQuery({ ...NO_FILTERS, amountMin: 500, currency: "JPY" })).toMatchObject({ currency: "JPY" });
+  expect(filtersToQuery(NO_FILTERS).currency).toBeNull();
+  const dollars = { ...PAYMENT, currency: "USD" };
+  expect(matchesFilters({ ...NO_FILTERS, amountMin: 50_000 }, dollars)).toBe(false);
+});
+
 it.each([
   [{}, true],
   [{ status: "SUCCESS" }, true],
@@ -36,6 +44,8 @@ it.each([
   [{ text: "name" }, false],
   [{ amountMin: 50_000, amountMax: 50_000 }, true],
   [{ amountMin: 50_001 }, false],
+  [{ currency: "INR" }, true],
+  [{ currency: "USD" }, false],
   [{ captured: true }, false],
   [{ method: "card" }, false],
   [{ from: "2026-11-26T00:00:00Z" }, false],

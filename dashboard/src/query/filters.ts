@@ -18,6 +18,9 @@ export interface Filters {
   /** `2026-11-25` (the reader's day, both ends included) or an RFC 3339 instant. */
   from: string | null;
   to: string | null;
+  /** ISO 4217. */
+  currency: string | null;
+  /** Minor units of `currencyOf` these filters. */
   amountMin: number | null;
   amountMax: number | null;
   captured: boolean | null;
@@ -30,10 +33,21 @@ export const NO_FILTERS: Filters = {
   text: null,
   from: null,
   to: null,
+  currency: null,
   amountMin: null,
   amountMax: null,
   captured: null,
 };
+
+/** The currency that is filtered for. An amount without one is in rupees: ¥500 and ₹5.00 are 500 minor units both. */
+export function currencyOf({ currency, amountMin, amountMax }: Filters): string | null {
+  return currency ?? (amountMin === null && amountMax === null ? null : "INR");
+}
+
+/** `jpy` → `JPY`; null for what has not the form of a code. */
+export function currencyCode(text: string | null): string | null {
+  return text !== null && /^[a-z]{3}$/i.test(text) ? text.toUpperCase() : null;
+}
 
 export function isFiltered(filters: Filters): boolean {
   return Object.values(filters).some((value) => value !== null);
@@ -50,6 +64,7 @@ export function filtersFromSearch(search: string): Filters {
     text: given.get("q") || null,
     from: moment(given.get("from")),
     to: moment(given.get("to")),
+    currency: currencyCode(given.get("currency")),
     amountMin: minorUnits(given.get("amount_min")),
     amountMax: minorUnits(given.get("amount_max")),
     captured: yesOrNo(given.get("captured")),
@@ -68,6 +83,7 @@ export function filtersToSearch(filters: Filters, cursor: string | null = null):
   put("q", filters.text);
   put("from", filters.from);
   put("to", filters.to);
+  put("currency", filters.currency);
   put("amount_min", filters.amountMin);
   put("amount_max", filters.amountMax);
   put("captured", filters.captured === null ? null : String(filters.captured));
@@ -85,6 +101,7 @@ export function filtersToQuery(filters: Filters): Query {
     q: filters.text,
     from: startOf(filters.from),
     to: endOf(filters.to),
+    currency: currencyOf(filters),
     amount_min: filters.amountMin,
     amount_max: filters.amountMax,
     captured: filters.captured,
@@ -95,6 +112,7 @@ export function filtersToQuery(filters: Filters): Query {
 export function matchesFilters(filters: Filters, payment: Payment): boolean {
   const from = startOf(filters.from);
   const to = endOf(filters.to);
+  const currency = currencyOf(filters);
   const createdAt = Date.parse(payment.created_at);
   return (
     (filters.status === null || filters.status === payment.status) &&
@@ -103,6 +121,7 @@ export function matchesFilters(filters: Filters, payment: Payment): boolean {
     (filters.text === null || matchesText(filters.text, payment)) &&
     (from === null || createdAt >= Date.parse(from)) &&
     (to === null || createdAt < Date.parse(to)) &&
+    (currency === null || currency === payment.currency) &&
     (filters.amountMin === null || payment.amount >= filters.amountMin) &&
     (filters.amountMax === null || payment.amount <= filters.amountMax) &&
     (filters.captured === null || payment.captured === filters.captured)

@@ -15,6 +15,8 @@ describe("a line that is a filter", () => {
     ["amount>=500", { amountMin: 50_000 }],
     ["amount<0.01", { amountMax: 0 }],
     ["amount:500..900.5", { amountMin: 50_000, amountMax: 90_050 }],
+    ["amount>500 currency:jpy", { currency: "JPY", amountMin: 501 }],
+    ["currency:KWD amount:0.5..1", { currency: "KWD", amountMin: 500, amountMax: 1_000 }],
     ["METHOD:UPI captured:no", { method: "upi", captured: false }],
     ["from:7d to:today", { from: "2026-11-18", to: "2026-11-25" }],
     ["from:2026-11-01", { from: "2026-11-01" }],
@@ -29,6 +31,11 @@ describe("a line that is a filter", () => {
     if (first.kind !== "filters") throw new Error(first.kind);
     expect(understand(filtersToText(first.filters), TODAY)).toEqual(first);
     expect(filtersFromSearch(filtersToSearch(first.filters))).toEqual(first.filters);
+  });
+
+  it.each(["currency:JPY amount:5..900", "currency:KWD amount>=0.5", "currency:OMR amount:1.005"])("and %s", (line) => {
+    const read = understand(line, TODAY);
+    expect(read.kind === "filters" && filtersToText(read.filters)).toBe(line);
   });
 });
 
@@ -46,6 +53,8 @@ describe("a lone identifier", () => {
 describe("a line that is not understood", () => {
   it.each([
     "colour:red",
+    "currency:rupees",
+    "amount>500.5 currency:JPY",
     "status:lost",
     "status>failed",
     "amount>much",

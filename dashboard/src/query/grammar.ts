@@ -4,15 +4,16 @@
  *   pay_… order_… rfnd_… evt_… whe_… UUID   an object by its id
  *   name@bank · 1234                        a VPA · the last four digits of a card
  *   status:failed method:upi order:order_…  a field
- *   amount>500 amount<=900 amount:500..900  rupees
+ *   amount>500 amount<=900 amount:500..900  rupees, or what `currency` says
+ *   currency:JPY                            a currency (ISO 4217)
  *   captured:no                             not captured yet
  *   from:2026-11-01 to:today from:7d        days
  *
  * What is not understood is answered with a sentence; no word is dropped in silence. `filtersToText` is the inverse.
  */
 import { METHOD_NAMES } from "web-shared/methods";
-import { minorToRupees, rupeesToMinor } from "./amount.ts";
-import { type Filters, NO_FILTERS, STATUSES } from "./filters.ts";
+import { minorToTyped, typedToMinor } from "./amount.ts";
+import { currencyCode, type Filters, NO_FILTERS, STATUSES } from "./filters.ts";
 
 export type Understood =
   | { kind: "filters"; filters: Filters }
@@ -35,7 +36,7 @@ export function understand(line: string, today: Date = new Date()): Understood {
   const path = words.length === 1 && only !== undefined ? placeOf(only) : null;
   if (path !== null) return { kind: "goto", path };
   let filters = NO_FILTERS;
-  for (const word of words) {
+  for (const word of currencyFirst(words)) {
     const step = readWord(filters, word, today);
     if (typeof step === "string") return { kind: "problem", message: step };
     filters = step;
@@ -50,7 +51,8 @@ export function filtersToText(filters: Filters): string {
   if (filters.orderId) words.push(filters.orderId);
   if (filters.status) words.push(`status:${filters.status.toLowerCase()}`);
   if (filters.method) words.push(`method:${filters.method}`);
-  words.push(...amountWords(filters.amountMin, filters.amountMax));
+  if (filters.currency) words.push(`currency:${filters.currency}`);
+  words.push(...amountWords(filters));
   if (filters.captured !== null) words.push(`captured:${filters.captured ? "yes" : "no"}`);
   if (filters.from) words.push(`from:${filters.from}`);
   if (filters.to) words.push(`to:${filters.to}`);
@@ -75,6 +77,12 @@ function placeOf(word: string): string | null {
   }
 }
 
+/** An amount is read in the currency, wherever on the line that stands. */
+function currencyFirst(words: readonly string[]): readonly string[] {
+  const isCurrency = (word: string): number => Number(/^currency[:=]/i.test(word));
+  return [...words].sort((one, other) => isCurrency(other) - isCurrency(one));
+}
+
 function readWord(filters: Filters, word: string, today: Date): Step {
   const field = /^([a-z]+)(<=|>=|[:=<>])(.*)$/i.exec(word);
   if (field) return readField(filters, (field[1] ?? "").toLowerCase(), field[2] ?? "", field[3] ?? "", today);
@@ -94,6 +102,10 @@ function readField(filters: Filters, name: string, operator: string, value: stri
       return readChoice(filters, "method", METHOD_NAMES, value.toLowerCase());
     case "order":
       return { ...filters, orderId: value };
+    case "currency": {
+      const currency = currencyCode(value);
+      return currency === null ? `“${value}” is not a currency. Try INR or USD.` : { ...filters, currency };
+    }
     case "captured":
       return /^(yes|no)$/i.test(value)
         ? { ...filters, captured: value.toLowerCase() === "yes" }
@@ -102,24 +114,25 @@ function readField(filters: Filters, name: string, operator: string, value: stri
     case "to": {
       const day = readDay(value, today);
       return day === null
-        ? `“${value}” is no day. Try 2026-11-25, today, yesterday or 7d.`
+        ? `“${value}” is not a day. Try 2026-11-25, today, yesterday or 7d.`
         : { ...filters, [name]: day };
     }
     default:
-      return `“${name}” is no field. Known: status, method, order, amount, captured, from, to.`;
+      return `“${name}” is not a field. Press ? for the list of them.`;
   }
 }
 
 function readChoice(filters: Filters, field: "status" | "method", choices: readonly string[], value: string): Step {
   if (choices.includes(value)) return { ...filters, [field]: value };
-  return `“${value.toLowerCase()}” is no ${field}. Known: ${choices.join(", ").toLowerCase()}.`;
+  return `“${value.toLowerCase()}” is not a ${field}. Known: ${choices.join(", ").toLowerCase()}.`;
 }
 
 function readAmount(filters: Filters, operator: string, value: string): Step {
   const [low, high] = value.split("..");
-  const first = rupeesToMinor(low ?? "");
-  const second = high === undefined ? first : rupeesToMinor(high);
-  if (first === null || second === null) return `“${value}” is no amount. Try amount>500 or amount:500..900.`;
+  const currency = filters.currency ?? "INR";
+  const first = typedToMinor(low ?? "", currency);
+  const second = high === undefined ? first : typedToMinor(high, currency);
+  if (first === null || second === null) return `“${value}” is not an amount. Try amount>500 or amount:500..900.`;
   switch (operator) {
     case ">":
       return { ...filters, amountMin: first + 1 };
@@ -163,9 +176,10 @@ function rangeProblem({ amountMin, amountMax, from, to }: Filters): Understood |
   return null;
 }
 
-function amountWords(low: number | null, high: number | null): string[] {
-  if (low !== null && low === high) return [`amount:${minorToRupees(low)}`];
-  if (low !== null && high !== null) return [`amount:${minorToRupees(low)}..${minorToRupees(high)}`];
-  if (low !== null) return [`amount>=${minorToRupees(low)}`];
-  return high !== null ? [`amount<=${minorToRupees(high)}`] : [];
+function amountWords({ amountMin, amountMax, currency }: Filters): string[] {
+  const typed = (minor: number): string => minorToTyped(minor, currency ?? "INR");
+  if (amountMin !== null && amountMin === amountMax) return [`amount:${typed(amountMin)}`];
+  if (amountMin !== null && amountMax !== null) return [`amount:${typed(amountMin)}..${typed(amountMax)}`];
+  if (amountMin !== null) return [`amount>=${typed(amountMin)}`];
+  return amountMax !== null ? [`amount<=${typed(amountMax)}`] : [];
 }

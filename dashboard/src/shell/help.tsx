@@ -15,8 +15,9 @@ const WORDS: readonly (readonly [words: string, what: string])[] = [
   ["name@bank", "Payments from a VPA"],
   ["1111", "Payments with a card ending so"],
   ["status:failed", "created, processing, success or failed"],
-  ["method:upi", "upi or card"],
+  ["method:upi", "upi, card or netbanking"],
   ["amount>500", "Also >=, <, <= and 500..900, in rupees"],
+  ["currency:USD", "Amounts beside it are in that currency"],
   ["captured:no", "Captured, yes or no"],
   ["from:7d to:today", "Also yesterday and 2026-11-25"],
 ];

@@ -28,12 +28,13 @@ export function Choice({ label, value, options, onValue }: ChoiceProps) {
 interface EntryProps {
   label: string;
   type: "date" | "text";
+  inputMode?: "decimal" | "text";
   value: string;
   onValue: (value: string) => void;
 }
 
 /** Taken over when the field is left or Enter is pressed, not with every key. */
-export function Entry({ label, type, value, onValue }: EntryProps) {
+export function Entry({ label, type, inputMode = "decimal", value, onValue }: EntryProps) {
   const id = useId();
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
@@ -43,7 +44,7 @@ export function Entry({ label, type, value, onValue }: EntryProps) {
       <input
         id={id}
         type={type}
-        inputMode={type === "text" ? "decimal" : undefined}
+        inputMode={type === "text" ? inputMode : undefined}
         placeholder={type === "text" ? "any" : undefined}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}

@@ -1,8 +1,8 @@
 /** The filters as fields, for those who do not type the search language. Each change is a new address. */
 
 import { METHOD_NAMES, METHODS } from "web-shared/methods";
-import { minorToRupees, rupeesToMinor } from "../../query/amount.ts";
-import { type Filters, isFiltered, NO_FILTERS, STATUSES } from "../../query/filters.ts";
+import { minorToTyped, typedToMinor } from "../../query/amount.ts";
+import { currencyCode, type Filters, isFiltered, NO_FILTERS, STATUSES } from "../../query/filters.ts";
 import { Choice, Entry } from "../../ui/filter.tsx";
 
 export interface FilterBarProps {
@@ -11,6 +11,7 @@ export interface FilterBarProps {
 }
 
 export function FilterBar({ filters, onFilters }: FilterBarProps) {
+  const currency = filters.currency ?? "INR";
   const set = (change: Partial<Filters>) => onFilters({ ...filters, ...change });
   return (
     <fieldset class="filters">
@@ -43,8 +44,26 @@ export function FilterBar({ filters, onFilters }: FilterBarProps) {
         onValue={(from) => set({ from: from || null })}
       />
       <Entry label="To" type="date" value={filters.to?.slice(0, 10) ?? ""} onValue={(to) => set({ to: to || null })} />
-      <Amount label="From ₹" minor={filters.amountMin} onMinor={(amountMin) => set({ amountMin })} />
-      <Amount label="To ₹" minor={filters.amountMax} onMinor={(amountMax) => set({ amountMax })} />
+      <Entry
+        label="Currency"
+        type="text"
+        inputMode="text"
+        value={filters.currency ?? ""}
+        // The same minor units are another amount in another currency.
+        onValue={(text) => set({ currency: currencyCode(text.trim()), amountMin: null, amountMax: null })}
+      />
+      <Amount
+        label={`From ${currency}`}
+        currency={currency}
+        minor={filters.amountMin}
+        onMinor={(amountMin) => set({ amountMin })}
+      />
+      <Amount
+        label={`To ${currency}`}
+        currency={currency}
+        minor={filters.amountMax}
+        onMinor={(amountMax) => set({ amountMax })}
+      />
       {isFiltered(filters) && (
         <button type="button" class="link-button" onClick={() => onFilters(NO_FILTERS)}>
           Clear
@@ -54,21 +73,20 @@ export function FilterBar({ filters, onFilters }: FilterBarProps) {
   );
 }
 
-function Amount({
-  label,
-  minor,
-  onMinor,
-}: {
+interface AmountProps {
   label: string;
+  currency: string;
   minor: number | null;
   onMinor: (minor: number | null) => void;
-}) {
+}
+
+function Amount({ label, currency, minor, onMinor }: AmountProps) {
   return (
     <Entry
       label={label}
       type="text"
-      value={minor === null ? "" : minorToRupees(minor)}
-      onValue={(text) => onMinor(rupeesToMinor(text))}
+      value={minor === null ? "" : minorToTyped(minor, currency)}
+      onValue={(text) => onMinor(typedToMinor(text, currency))}
     />
   );
 }

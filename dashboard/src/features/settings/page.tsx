@@ -144,7 +144,7 @@ function BrowserOrders({ merchant, onSaved }: PartProps) {
       <Check label="Allow it from the origins above" checked={enabled} onChecked={setEnabled} />
       <Field
         label="At most, in rupees"
-        hint="Empty: no limit of its own."
+        hint="Empty: no limit of its own. In another currency it is the same number of that currency."
         inputMode="decimal"
         autocomplete="off"
         problem={problem}
