@@ -17,8 +17,10 @@ from api.http.errors import bad_request
 from api.http.period import Bound, period_of
 from api.openapi.annotations import errors
 from api.process.services import services_of
-from api.schemas.analytics import SummaryShape, TimeseriesShape, summary_shape, timeseries_shape
-from domain.money import CURRENCIES, DEFAULT_CURRENCY
+from api.schemas.analytics import SummaryShape, TimeseriesShape, main_currency, summary_shape, timeseries_shape
+from api.schemas.orders import CURRENCY_UNKNOWN
+from domain.currency import MINOR_DIGITS
+from domain.money import DEFAULT_CURRENCY
 from runtime.clock import now
 from store.analytics.buckets import LENGTHS, Bucket, starts_of
 from store.analytics.queries import Span, deliveries, points, totals, widened
@@ -32,12 +34,19 @@ FromParameter = Annotated[
 ToParameter = Annotated[
     Bound | None, Query(description="Not included; default now; a day without a time includes that day")
 ]
-CurrencyParameter = Annotated[str | None, Query(description="ISO 4217; default: amounts in INR, counts of all")]
+CurrencyParameter = Annotated[
+    str | None,
+    Query(
+        description="ISO 4217, or `main`: INR where it was paid in, else the currency of most payments. "
+        "Default: amounts in INR, counts of all"
+    ),
+]
 TimeZoneParameter = Annotated[str | None, Query(max_length=64, description="IANA time zone of days; default UTC")]
 
 DEFAULT_SPAN = timedelta(days=30)
 POINTS_MAX = 800
 OWED_NAMED_MAX = 5
+MAIN = "main"
 
 
 @router.get("/summary", summary="The numbers of a span beside those of the span before")
@@ -54,13 +63,13 @@ async def summary(
     With `currency`, amounts and counts are of that currency; error codes, times and deliveries are always of all.
     `currencies`: what there is of each.
     """
-    pool, span, known = services_of(request).pool, _span(from_, to, _zone(tz)), _known(currency)
-    (sums, sums_before), sent, owed = await asyncio.gather(
-        totals(pool, caller.merchant_id, [span, span.before]),
-        deliveries(pool, caller.merchant_id, span),
-        owed_by(pool, caller.merchant_id, known or DEFAULT_CURRENCY, limit=OWED_NAMED_MAX),
+    pool, span, asked = services_of(request).pool, _span(from_, to, _zone(tz)), _known(currency)
+    (sums, sums_before), sent = await asyncio.gather(
+        totals(pool, caller.merchant_id, [span, span.before]), deliveries(pool, caller.merchant_id, span)
     )
-    return summary_shape((span, sums), (span.before, sums_before), sent, owed, currency=known)
+    shown = main_currency(sums) if asked == MAIN else asked
+    owed = await owed_by(pool, caller.merchant_id, shown or DEFAULT_CURRENCY, limit=OWED_NAMED_MAX)
+    return summary_shape((span, sums), (span.before, sums_before), sent, owed, currency=shown)
 
 
 @router.get("/timeseries", summary="The numbers of a span in hours or days")
@@ -77,13 +86,14 @@ async def timeseries(
 
     With `tz`, days begin at that zone's midnights and have 23 or 25 hours where its clocks change. Without, a day has
     24 hours and the first begins at `from`."""
-    zone, known = _zone(tz), _known(currency)
+    zone, asked = _zone(tz), _known(currency)
     span = _span(from_, to, zone)
     if (span.to_at - span.from_at) / LENGTHS[bucket] > POINTS_MAX:
         raise bad_request(f"at most {POINTS_MAX} buckets: take a shorter span or a longer bucket", "bucket")
     starts = starts_of(span.from_at, span.to_at, bucket, zone)
     found = await points(services_of(request).pool, caller.merchant_id, span, starts)
-    return timeseries_shape(starts, found, bucket=bucket, currency=known, tz=tz)
+    shown = main_currency([point.total for point in found]) if asked == MAIN else asked
+    return timeseries_shape(starts, found, bucket=bucket, currency=shown, tz=tz)
 
 
 def _span(from_: datetime | date | None, to: datetime | date | None, zone: ZoneInfo | None) -> Span:
@@ -106,6 +116,6 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 
 def _known(currency: str | None) -> str | None:
-    if currency is not None and currency not in CURRENCIES:
-        raise bad_request(f"currency must be one of {', '.join(sorted(CURRENCIES))}", "currency")
+    if currency not in (None, MAIN) and currency not in MINOR_DIGITS:
+        raise bad_request(f"{CURRENCY_UNKNOWN}, or {MAIN}", "currency")
     return currency

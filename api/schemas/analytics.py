@@ -144,6 +144,12 @@ def numbers_shape(span: Span, totals: list[Total], *, currency: str) -> NumbersS
     )
 
 
+def main_currency(totals: list[Total]) -> str:
+    """The default currency where it was paid in, else the one of most payments."""
+    used = [shape.currency for shape in _by_currency(totals)]
+    return DEFAULT_CURRENCY if DEFAULT_CURRENCY in used or not used else used[0]
+
+
 def _of_currency(totals: list[Total], currency: str | None) -> list[Total]:
     """Those of one currency, and those that are counted without one."""
     if currency is None:

@@ -86,6 +86,26 @@ async def test_with_a_currency_amounts_and_counts_are_of_it_and_without_one_coun
     assert sum(point["payments_total"] for point in series["data"]) == 1
 
 
+async def test_the_main_currency_is_rupees_where_there_are_any_else_that_of_most_payments(
+    merchant: SignedUp,
+) -> None:
+    main = await merchant.get("/analytics/summary", currency="main")
+    assert (main["currency"], main["volume_minor"], main["payments_total"]) == ("INR", 70_000, 4)
+    async with signed_up(merchant.stack) as other:
+        await asyncio.gather(
+            other.pay(amount=500, currency="JPY"), other.pay(amount=700, currency="JPY"), other.pay(currency="USD")
+        )
+
+        async def counted() -> bool:
+            return int((await other.get("/analytics/summary"))["payments_success"]) == 3
+
+        await eventually(counted, timeout=30, what="the payments to be counted")
+        summary = await other.get("/analytics/summary", currency="main")
+        series = await other.get("/analytics/timeseries", currency="main")
+        assert (summary["currency"], summary["volume_minor"], summary["payments_total"]) == ("JPY", 1_200, 2)
+        assert (series["currency"], sum(point["volume_minor"] for point in series["data"])) == ("JPY", 1_200)
+
+
 async def test_the_buckets_of_a_series_add_up_to_the_summary(merchant: SignedUp) -> None:
     now = datetime.now(UTC)
     span = {"from": (now - 3 * DAY).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}

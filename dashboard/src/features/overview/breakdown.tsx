@@ -4,7 +4,7 @@ import { methodOf } from "web-shared/methods";
 import type { AnalyticsSummary } from "web-shared/wire";
 
 export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: string }) {
-  const list = `/dashboard/transactions?from=${encodeURIComponent(from)}`;
+  const list = `/dashboard/transactions?from=${encodeURIComponent(from)}&currency=${summary.currency}`;
   const { p50, p95 } = summary.time_to_outcome_ms;
   const failures = summary.by_error_code.reduce((sum, row) => sum + row.count, 0);
   return (

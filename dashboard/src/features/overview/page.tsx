@@ -59,22 +59,16 @@ export function OverviewPage() {
   );
 }
 
-/** `asked`: the currency in the address. Without one, rupees, or what the merchant has payments in. */
+/** `asked`: the currency in the address. Without one, the API chooses: rupees, or what most payments are in. */
 function useNumbers(span: Span, asked: string | null) {
   const { api } = useGateway();
   const numbers = useResource<Numbers>(`${span.name} ${asked}`, async (signal) => {
-    const bounds = boundsOf(span, new Date());
-    const load = async (currency: string): Promise<Numbers> => {
-      const [summary, series] = await Promise.all([
-        api.get<AnalyticsSummary>("/analytics/summary", { ...bounds, currency }, signal),
-        api.get<Timeseries>("/analytics/timeseries", { ...bounds, bucket: span.bucket, tz: zone(), currency }, signal),
-      ]);
-      return { summary, buckets: bucketsOf(series.data, new Date()) };
-    };
-    const found = await load(asked ?? USUAL_CURRENCY);
-    const used = found.summary.currencies.map(({ currency }) => currency);
-    const most = used[0];
-    return asked || !most || used.includes(USUAL_CURRENCY) ? found : load(most);
+    const query = { ...boundsOf(span, new Date()), currency: asked ?? "main" };
+    const [summary, series] = await Promise.all([
+      api.get<AnalyticsSummary>("/analytics/summary", query, signal),
+      api.get<Timeseries>("/analytics/timeseries", { ...query, bucket: span.bucket, tz: zone() }, signal),
+    ]);
+    return { summary, buckets: bucketsOf(series.data, new Date()) };
   });
   // The API's rollups are a second or two behind the events.
   const follow = useFollowing(numbers.reload);
@@ -82,8 +76,6 @@ function useNumbers(span: Span, asked: string | null) {
   useLive("gap", follow);
   return numbers;
 }
-
-const USUAL_CURRENCY = "INR";
 
 /** Nothing where all payments are in one currency. */
 function CurrencyChoice({ summary, span }: { summary: AnalyticsSummary | null; span: Span }) {

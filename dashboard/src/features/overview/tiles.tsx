@@ -34,7 +34,8 @@ export function Tiles({ summary, from }: { summary: AnalyticsSummary | null; fro
   if (!summary) return <TilesWaiting />;
   const { previous, webhooks } = summary;
   const rate = rateOf(summary);
-  const list = (more = "") => `/dashboard/transactions?from=${encodeURIComponent(from)}${more}`;
+  const list = (more = "") =>
+    `/dashboard/transactions?from=${encodeURIComponent(from)}&currency=${summary.currency}${more}`;
   return (
     <div class="tiles" data-test-id="stats-container">
       <Tile
