@@ -12,6 +12,7 @@ export type Payment = Schemas["PaymentView"];
 /** A payment, and an order, as the payer may see it. */
 export type PublicPayment = Schemas["PublicPaymentView"];
 export type PublicOrder = Schemas["PublicOrderView"];
+export type PublicRefund = Schemas["PublicRefundView"];
 export type NewUpiPayment = Schemas["NewUpiPayment"];
 export type NewCardPayment = Schemas["NewCardPayment"];
 export type NewNetbankingPayment = Schemas["NewNetbankingPayment"];

@@ -22,18 +22,25 @@ from api.routes.payments import ask_for_payment, read_payment
 from api.schemas.orders import NewPublicOrder, OrderView
 from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PublicPaymentView
 from api.schemas.public import PublicOrderView
+from domain.currency import minor_units
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID, is_id
 from domain.instrument import methods_for
+from domain.money import DEFAULT_CURRENCY
+from domain.payment import UNDECIDED, Payment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND
 from domain.resource import payment_resource
 from runtime.clock import make_id
+from store.driver import Pool
 from store.merchants import Merchant
 from store.merchants import find as find_merchant
 from store.orders import find_order, latest_payment
 from store.payments import find_payment
+from store.refunds import RefundFilter, list_refunds
 from topics.envelope import encode_json
 
 router = APIRouter(tags=["Checkout"])
+REFUNDS_MAX = 100
+"""Nobody reads more on a receipt."""
 
 
 @router.post(
@@ -55,11 +62,19 @@ async def create_order(request: Request) -> Response:
     await check_origin(request, merchant.id)
     if not merchant.browser_orders_enabled:
         raise ApiError(FORBIDDEN, "This merchant does not take orders from browsers")
-    maximum = merchant.browser_orders_max_amount
+    maximum = _maximum(merchant, wanted.currency_or_default)
     if maximum is not None and wanted.amount > maximum:
         raise bad_request(f"amount must be at most {maximum}", "amount")
     receipt = wanted.receipt or make_id("rcpt_")
     return await ask_for_order(request, wanted, merchant_id=merchant.id, receipt=receipt, route="orders-public")
+
+
+def _maximum(merchant: Merchant, currency: str) -> int | None:
+    """The merchant's maximum in minor units of this currency: as many units as it is in rupees."""
+    maximum = merchant.browser_orders_max_amount
+    if maximum is None:
+        return None
+    return maximum * minor_units(currency) // minor_units(DEFAULT_CURRENCY)
 
 
 async def _merchant_named(request: Request, key: str | None) -> Merchant:
@@ -121,9 +136,19 @@ async def read_order(request: Request, order_id: str) -> Response:
             "test_mode": services.settings.test_mode,
             "allowed_origins": merchant.allowed_origins,
             "payment": None if payment is None else public_shape(dict(payment_resource(payment))),
+            "refunds": [] if payment is None else await _refunds(services.pool, payment),
             "expires_at": None,
         }
     )
+
+
+async def _refunds(pool: Pool, payment: Payment) -> list[dict[str, object]]:
+    """The payer's part of the payment's refunds; an undecided payment has none."""
+    if payment.status in UNDECIDED:
+        return []
+    of_payment = RefundFilter(payment_id=payment.id)
+    found = await list_refunds(pool, payment.merchant_id, of_payment, after=None, limit=REFUNDS_MAX)
+    return [{"amount": refund.amount, "status": refund.status, "automatic": refund.automatic} for refund in found]
 
 
 @router.get(

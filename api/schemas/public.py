@@ -10,10 +10,19 @@ from pydantic import BaseModel
 from api.schemas.orders import MerchantName
 from api.schemas.payments import PublicPaymentView
 from domain.instrument import Method
+from domain.refund import RefundStatus
+
+
+class PublicRefundView(BaseModel):
+    """A refund as its payer sees it. `automatic`: of money that the bank charged for a failed payment after all."""
+
+    amount: int
+    status: RefundStatus
+    automatic: bool
 
 
 class PublicOrderView(BaseModel):
-    """An order as its checkout needs it. `payment`: the latest, if there is one."""
+    """An order as its checkout needs it. `payment`: the latest, if there is one; `refunds`: its latest 100."""
 
     id: str
     amount: int
@@ -26,4 +35,5 @@ class PublicOrderView(BaseModel):
     test_mode: bool
     allowed_origins: list[str]
     payment: PublicPaymentView | None
+    refunds: list[PublicRefundView]
     expires_at: datetime | None

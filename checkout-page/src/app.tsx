@@ -13,11 +13,11 @@ import type { Place } from "./place.ts";
 import type { FormProps, MethodForm } from "./sections/method-form.ts";
 import { Methods } from "./sections/methods.tsx";
 import { Processing } from "./sections/processing.tsx";
-import { Receipt, titleOf } from "./sections/receipt.tsx";
+import { messageOf, Receipt, titleOf } from "./sections/receipt.tsx";
 import { Summary } from "./sections/summary.tsx";
 import { TestBanner } from "./sections/test-banner.tsx";
 import { Trouble, troubleOf } from "./sections/trouble.tsx";
-import { type Checkout, isLocked, isRefunded } from "./state/checkout.ts";
+import { type Checkout, isLocked, moneyIn } from "./state/checkout.ts";
 import type { Drafts, Outcome } from "./state/drafts.ts";
 import type { Texts } from "./texts/en.ts";
 import { useTexts } from "./texts/language.ts";
@@ -79,7 +79,7 @@ export function App({ api, place, line, onLanguage }: Props) {
           orderId={place.orderId}
           amount={amount}
           paid={screen === "success" || screen === "paid"}
-          refunded={isRefunded(state.payment)}
+          returned={["returned", "reversed"].includes(moneyIn(state)?.state ?? "")}
           loading={screen === "loading" && !order}
         />
         <section>
@@ -145,7 +145,7 @@ function MethodSection<Name extends Method>({ name, ...props }: { name: Name } &
 /** What a screen reader is told when the screen changes. */
 function announced(state: Checkout, texts: Texts): string {
   const trouble = troubleOf(state, texts);
-  if (trouble) return `${trouble.title}. ${trouble.text}`;
+  if (trouble) return [`${trouble.title}.`, trouble.text, trouble.hint].join(" ").trim();
   switch (state.screen) {
     case "loading":
       return texts.loading;
@@ -154,9 +154,8 @@ function announced(state: Checkout, texts: Texts): string {
     case "processing":
       return texts.processing;
     case "success":
-      return isRefunded(state.payment) ? texts.refunded_title : texts.success;
     case "paid":
-      return titleOf(state, texts);
+      return `${titleOf(state, texts)}. ${messageOf(state, texts)}`;
     default:
       return "";
   }

@@ -318,7 +318,7 @@ async def test_filters_live_in_the_address_and_pages_stay_put_while_payments_arr
         assert "FAILED" in lines[1]
 
         await search(visitor, "colour:red")
-        await expect(visitor.page.get_by_text("“colour” is no field.")).to_be_visible()
+        await expect(visitor.page.get_by_text("“colour” is not a field.")).to_be_visible()
         await search(visitor, "nobody@upi")
         await expect(visitor.page.locator('[data-state="no-match"]')).to_be_visible()
         await search(visitor, seen[0])
@@ -372,6 +372,69 @@ async def test_a_refund_is_typed_in_the_payments_own_currency(
         await amount.fill("290.001")
         await expect(visitor.page.get_by_role("alert").filter(has_text="such as 290.00")).to_be_visible()
         await visitor.examine("refund dialog")
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "shown", "typed", "wrong"),
+    [("JPY", 50_000, "JP¥50,000", "50000", "500.5"), ("KWD", 1_500, "KWD\u00a01.500", "1.500", "1.5005")],
+)
+async def test_amounts_are_shown_and_typed_with_the_digits_of_their_currency(
+    chrome: Browser, gateway: Stack, merchant: SignedUp, currency: str, amount: int, shown: str, typed: str, wrong: str
+) -> None:
+    payment = await merchant.pay(amount=amount, currency=currency)
+    async with visiting(chrome, gateway) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.see("total-amount", shown)
+        await visitor.open(f"/dashboard/transactions?currency={currency}")
+        await visitor.see("amount", shown)
+        await search(visitor, f"amount:{typed} currency:{currency.lower()}")
+        await expect(visitor.part("transaction-row")).to_have_count(1)
+        await search(visitor, f"amount:{wrong} currency:{currency.lower()}")
+        await expect(visitor.page.get_by_text(f"“{wrong}”")).to_be_visible()
+        await picture(visitor, f"transactions_{currency}")
+        await visitor.open(f"/dashboard/payments/{payment['id']}")
+        await visitor.press("refund-button")
+        field = visitor.page.get_by_label(f"Amount ({currency})")
+        await expect(field).to_have_value(typed)
+        await field.fill(wrong)
+        await expect(visitor.page.get_by_role("alert").filter(has_text=f"such as {typed}")).to_be_visible()
+        await field.fill(typed)
+        await visitor.press("review-refund-button")
+        await expect(visitor.part("confirm-refund-button")).to_have_text(f"Refund {shown}")
+
+
+async def test_the_overview_of_a_merchant_without_rupees_asks_for_its_figures_once(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    await merchant.pay(amount=29_000, currency="USD")
+
+    async def counted() -> bool:
+        return int((await merchant.get("/analytics/summary"))["payments_success"]) == 1
+
+    await eventually(counted, timeout=30, what="the payment to be counted")
+    async with visiting(chrome, gateway) as visitor:
+        asked: list[str] = []
+        visitor.page.on("request", lambda request: asked.append(request.url))
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.see("total-amount", "$290.00")
+        await expect(visitor.part("currency-choice")).to_have_count(0)
+        for route in ("/analytics/summary", "/analytics/timeseries"):
+            assert len([url for url in asked if route in url]) == 1, route
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
+async def test_large_amounts_fit_and_are_there_in_full(
+    chrome: Browser, gateway: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    await merchant.pay(amount=999_999_999_999)
+    async with visiting(chrome, gateway, size=size, scheme=scheme) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        volume = await visitor.see("total-amount", "₹1,000\u00a0Cr")
+        await expect(volume).to_have_attribute("title", "₹9,99,99,99,999.99")
+        axis = visitor.page.locator(".axis").first
+        await expect(axis).to_contain_text("Cr")
+        assert not re.search("KCr|K.Cr", await axis.inner_text())
+        await picture(visitor, "overview_large")
 
 
 async def test_keys_are_made_rotated_and_revoked_and_the_session_ends(

@@ -14,9 +14,9 @@ export function fieldProblemOf(failure: CallFailed): FieldProblem | null {
   return field ? { field, code: failure.code, text: failure.description } : null;
 }
 
-/** Paid, or being paid: by another tab, or by an attempt of ours whose answer was lost. */
+/** Paid, being paid (by another tab, or by an attempt of ours whose answer was lost), cancelled or expired. */
 export function movedOn(order: Order): boolean {
-  return order.status === "PAID" || (order.payment !== null && order.payment.status !== "FAILED");
+  return order.status !== "CREATED" || (order.payment !== null && order.payment.status !== "FAILED");
 }
 
 function fieldOf(path: string | null): string | null {

@@ -6,7 +6,7 @@ import type { ParentLine } from "./parent.ts";
 
 /** Screens from which no payment can come any more. */
 const FATAL: Readonly<Partial<Record<CheckoutState, readonly [ErrorCode, string]>>> = {
-  expired: ["order_expired", "The order has expired"],
+  expired: ["order_expired", "The order has expired or was cancelled"],
   paid: ["order_paid", "The order is already paid"],
   not_found: ["invalid_options", "There is no such order"],
   refused: ["origin_not_allowed", "This page may not open the merchant's checkout"],

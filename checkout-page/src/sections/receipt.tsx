@@ -1,10 +1,11 @@
 /** Success, and the same receipt for an order that was paid elsewhere. Printing prints the receipt alone. */
 import { formatMoney, formatTime } from "web-shared/format";
 import { formatInstrument } from "web-shared/methods";
-import { type Checkout, isRefunded } from "../state/checkout.ts";
+import { type Checkout, moneyIn } from "../state/checkout.ts";
 import type { Texts } from "../texts/en.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
+import { moneyNote } from "./money-note.ts";
 
 interface Props {
   state: Checkout;
@@ -16,32 +17,36 @@ interface Props {
 export function Receipt({ state, amount, returning, onDone }: Props) {
   const texts = useTexts();
   const { screen, order, payment } = state;
-  const paidElsewhere = screen === "paid";
-  const shown = screen === "success" || paidElsewhere;
+  const shown = screen === "success" || screen === "paid";
   const at = payment?.updated_at ?? payment?.created_at;
-  const refunded = payment && payment.amount_refunded > 0 ? formatMoney(payment.amount_refunded, payment.currency) : "";
-  const whole = isRefunded(payment);
+  const money = moneyIn(state);
+  const reversed = money?.state === "reversed";
+  const kept = money !== null && (money.state === "paid" || money.state.startsWith("part_"));
   return (
     <div class="panel receipt" data-test-id="success-state" hidden={!shown}>
-      <svg class="mark ok" viewBox="0 0 48 48" aria-hidden="true">
+      <svg class={kept ? "mark ok" : "mark wait"} viewBox="0 0 48 48" aria-hidden="true">
         <circle cx="24" cy="24" r="22" />
-        <path d="m15 24.5 6.5 6.5L33.5 18" />
+        <path d={kept ? "m15 24.5 6.5 6.5L33.5 18" : "M33 24H15m7-7-7 7 7 7"} />
       </svg>
       <PanelTitle shown={shown}>{titleOf(state, texts)}</PanelTitle>
       <p class="muted" data-test-id="success-message">
-        {whole ? texts.refunded_whole(refunded) : paidElsewhere ? texts.paid : texts.success}
+        {messageOf(state, texts)}
       </p>
       <dl class="facts ruled">
         <dt>{texts.amount}</dt>
         <dd class="strong">{amount}</dd>
-        {refunded && (
-          <>
-            <dt>{texts.refunded}</dt>
-            <dd class="strong" data-test-id="amount-refunded">
-              {refunded}
-            </dd>
-          </>
-        )}
+        <Back
+          label={reversed ? texts.amount_returned : texts.refunded}
+          testId="amount-refunded"
+          minor={money?.returned}
+          currency={payment?.currency}
+        />
+        <Back
+          label={texts.refund_pending}
+          testId="refund-pending"
+          minor={money?.returning}
+          currency={payment?.currency}
+        />
         <dt>{texts.paid_to}</dt>
         <dd>{order?.merchant.name}</dd>
         <dt>{texts.method}</dt>
@@ -70,8 +75,34 @@ export function Receipt({ state, amount, returning, onDone }: Props) {
   );
 }
 
-/** The heading of the receipt, and what is announced with it. */
-export function titleOf({ screen, payment }: Checkout, texts: Texts): string {
-  if (isRefunded(payment)) return texts.refunded_title;
-  return screen === "paid" ? texts.paid_title : texts.success_title;
+interface BackProps {
+  label: string;
+  testId: string;
+  minor: number | undefined;
+  currency: string | undefined;
+}
+
+/** A row for money that went back, or is on its way; none where there is no such money. */
+function Back({ label, testId, minor, currency }: BackProps) {
+  if (!minor) return null;
+  return (
+    <>
+      <dt>{label}</dt>
+      <dd class="strong" data-test-id={testId}>
+        {formatMoney(minor, currency)}
+      </dd>
+    </>
+  );
+}
+
+/** The heading of the receipt. */
+export function titleOf(state: Checkout, texts: Texts): string {
+  const money = moneyIn(state);
+  const title = money && texts.titles[money.state];
+  return title ?? (state.screen === "paid" ? texts.paid_title : texts.success_title);
+}
+
+/** What became of the money, below the heading. */
+export function messageOf(state: Checkout, texts: Texts): string {
+  return moneyNote(state, texts) ?? (state.screen === "paid" ? texts.paid : texts.success);
 }

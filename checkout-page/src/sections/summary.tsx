@@ -7,12 +7,13 @@ interface Props {
   orderId: string;
   amount: string;
   paid: boolean;
-  refunded: boolean;
+  /** All of it went back. */
+  returned: boolean;
   /** Still on its way: grey bars stand where name and amount will be. */
   loading: boolean;
 }
 
-export function Summary({ order, orderId, amount, paid, refunded, loading }: Props) {
+export function Summary({ order, orderId, amount, paid, returned, loading }: Props) {
   const texts = useTexts();
   const name = order?.merchant.name ?? "";
   return (
@@ -24,7 +25,7 @@ export function Summary({ order, orderId, amount, paid, refunded, loading }: Pro
         <span class={order ? "" : "bone"}>{name}</span>
       </p>
       <div hidden={!order && !loading}>
-        <p class="muted small">{refunded ? texts.amount_refunded : paid ? texts.amount_paid : texts.amount_to_pay}</p>
+        <p class="muted small">{returned ? texts.amount_returned : paid ? texts.amount_paid : texts.amount_to_pay}</p>
         <p class={order ? "amount" : "amount bone"} data-test-id="order-amount">
           {amount}
         </p>

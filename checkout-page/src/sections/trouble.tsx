@@ -1,8 +1,10 @@
 /** Every screen on which something is wrong: a title, one sentence, and the next step where there is one. */
-import type { Checkout } from "../state/checkout.ts";
+import type { Order } from "../flow/api.ts";
+import { type Checkout, moneyIn } from "../state/checkout.ts";
 import type { Texts } from "../texts/en.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
+import { moneyNote } from "./money-note.ts";
 
 interface Props {
   state: Checkout;
@@ -22,7 +24,16 @@ export function Trouble({ state, onRetry, onReload }: Props) {
       </svg>
       <PanelTitle shown={said !== null}>{said?.title}</PanelTitle>
       <p data-test-id="error-message">{said?.text}</p>
-      {said?.hint && <p class="muted small">{said.hint}</p>}
+      {said?.hint && (
+        <p class="muted" data-test-id="money-note">
+          {said.hint}
+        </p>
+      )}
+      {said?.paymentId && (
+        <p class="muted small">
+          {texts.payment_id} <span class="mono">{said.paymentId}</span>
+        </p>
+      )}
       <button type="button" class="button" data-test-id="retry-button" hidden={!said?.next} onClick={act}>
         {texts.retry}
       </button>
@@ -33,13 +44,17 @@ export function Trouble({ state, onRetry, onReload }: Props) {
 interface Said {
   title: string;
   text: string;
+  /** What is known about the money. */
   hint?: string;
+  /** Where the payer may need it: the money is not settled yet. */
+  paymentId?: string;
   next?: "retry" | "reload";
   /** Nothing failed; something is awaited. */
   calm?: boolean;
 }
 
-export function troubleOf({ screen, problem }: Checkout, texts: Texts): Said | null {
+export function troubleOf(state: Checkout, texts: Texts): Said | null {
+  const { screen, problem, order } = state;
   switch (screen) {
     case "failed": {
       if (!problem) return null;
@@ -49,7 +64,8 @@ export function troubleOf({ screen, problem }: Checkout, texts: Texts): Said | n
       return {
         title: texts.failed_title,
         text: texts.declines[problem.code] ?? problem.text,
-        hint: texts.failed_hint,
+        hint: texts.not_sent,
+        ...moneyPart(state, texts),
         next: problem.retryable ? "retry" : undefined,
       };
     }
@@ -57,8 +73,10 @@ export function troubleOf({ screen, problem }: Checkout, texts: Texts): Said | n
       return { title: texts.offline_title, text: texts.offline, next: "reload", calm: true };
     case "server_down":
       return { title: texts.server_down_title, text: texts.server_down, next: "reload", calm: true };
-    case "expired":
-      return { title: texts.expired_title, text: texts.expired, calm: true };
+    case "expired": {
+      const [title, text] = isCancelled(order) ? texts.cancelled : texts.expired;
+      return { title, text, ...moneyPart(state, texts), calm: true };
+    }
     case "not_found":
       return { title: texts.not_found_title, text: texts.not_found };
     case "refused":
@@ -66,4 +84,17 @@ export function troubleOf({ screen, problem }: Checkout, texts: Texts): Said | n
     default:
       return null;
   }
+}
+
+function isCancelled(order: Order | null): boolean {
+  const status: string | undefined = order?.status;
+  return status === "CANCELLED";
+}
+
+/** Nothing without a payment. */
+function moneyPart(state: Checkout, texts: Texts): Pick<Said, "hint" | "paymentId"> {
+  const money = moneyIn(state);
+  if (!money) return {};
+  const settled = money.state === "not_taken";
+  return { hint: moneyNote(state, texts) ?? undefined, paymentId: settled ? undefined : state.payment?.id };
 }

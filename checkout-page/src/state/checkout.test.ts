@@ -3,7 +3,9 @@
 import type { Payment } from "sdk/types";
 import { describe, expect, it } from "vitest";
 import type { Order } from "../flow/api.ts";
-import { bankPageOf, type Checkout, type CheckoutEvent, isLocked, reduce, START } from "./checkout.ts";
+import { en } from "../texts/en.ts";
+import { hi } from "../texts/hi.ts";
+import { bankPageOf, type Checkout, type CheckoutEvent, isLocked, moneyIn, reduce, START } from "./checkout.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 
@@ -41,6 +43,7 @@ function orderOf(change: Partial<Order> = {}): Order {
     test_mode: true,
     allowed_origins: [],
     payment: null,
+    refunds: [],
     expires_at: null,
     ...change,
   };
@@ -95,6 +98,12 @@ describe("loading", () => {
     ["a decline of this page, after a reload", loaded({ payment: paymentOf({ status: "FAILED" }) }, "pay_A"), "failed"],
     ["a decline of another page", loaded({ payment: paymentOf({ status: "FAILED" }) }), "ready"],
     ["an order past its time", loaded({ expires_at: "2025-12-31T23:59:59Z" }), "expired"],
+    ["an order that the server has ended", loaded({ status: "EXPIRED" as Order["status"] }), "expired"],
+    [
+      "a cancelled order, also where this page failed to pay it",
+      loaded({ status: "CANCELLED" as Order["status"], payment: paymentOf({ status: "FAILED" }) }, "pay_A"),
+      "expired",
+    ],
     ["an order with time left", loaded({ expires_at: "2026-01-01T00:00:01Z" }), "ready"],
   ])("shows %s", (_, event, screen) => {
     expect(after(event).screen).toBe(screen);
@@ -200,6 +209,52 @@ describe("paying", () => {
   it("does not expire under a payment that runs", () => {
     expect(after(...PROCESSING, { type: "expire" }).screen).toBe("processing");
     expect(after(loaded(), { type: "expire" }).screen).toBe("expired");
+  });
+});
+
+describe("what became of the money", () => {
+  const failed = paymentOf({ status: "FAILED", error_code: "BANK_TIMEOUT" });
+  const refunds = [{ amount: 50_000, status: "PROCESSED", automatic: true } as const];
+
+  it("is seen when the page of a failed payment looks again", () => {
+    const before = after(...PROCESSING, { type: "status", payment: failed });
+    expect(moneyIn(before)?.state).toBe("unconfirmed");
+    const now = reduce(before, loaded({ payment: { ...failed, amount_refunded: 50_000 }, refunds }, "pay_A"));
+    expect(now.screen).toBe("failed");
+    expect(moneyIn(now)?.state).toBe("late_returned");
+  });
+
+  it("is not read from the refunds of another payment", () => {
+    const other = loaded({ payment: paymentOf({ id: "pay_B", status: "FAILED" }), refunds });
+    const steps = [other, { type: "choose", method: "upi" }, { type: "submit" }] as const;
+    const now = after(...steps, { type: "accepted", payment: failed });
+    expect(moneyIn(now)?.state).toBe("unconfirmed");
+  });
+});
+
+describe("every sentence about money", () => {
+  const STATES = [
+    "returning",
+    "returned",
+    "reversed",
+    "not_taken",
+    "unconfirmed",
+    "late_returning",
+    "late_returned",
+    "late_kept",
+  ] as const;
+
+  it.each([en, hi])("is there in every state in which the screen alone would mislead", ({ money, titles }) => {
+    expect(Object.keys(money).sort()).toEqual([...STATES].sort());
+    for (const state of STATES.filter((one) => one !== "not_taken" && one !== "unconfirmed"))
+      expect(money[state]?.("₹500.00")).toContain("₹500.00");
+    expect(Object.keys(titles)).toEqual(["returning", "returned", "reversed"]);
+  });
+
+  it("promises that nothing was taken only where the bank said so", () => {
+    const texts = JSON.stringify(en);
+    expect(texts).not.toMatch(/never charged|Nothing was charged(?! by this attempt)/);
+    for (const text of Object.values(en.declines)) expect(text).not.toMatch(/charged|money/i);
   });
 });
 

@@ -11,6 +11,7 @@
  * The server's word wins, but for two things: an answer that is still awaited, and an end that was already reached.
  */
 import type { CheckoutState, Method, Payment } from "sdk/types";
+import { type Money, moneyOf } from "web-shared/money";
 import type { Order } from "../flow/api.ts";
 
 export interface Problem {
@@ -72,9 +73,9 @@ export function bankPageOf({ screen, payment }: Checkout): string | null {
   return url && /^https?:/.test(url) ? url : null;
 }
 
-/** All of it is going back, or has gone back. */
-export function isRefunded(payment: Payment | null): boolean {
-  return payment !== null && payment.amount > 0 && payment.amount_refunded >= payment.amount;
+/** What is known about the money of the payment that is shown; null without one. */
+export function moneyIn({ order, payment }: Checkout): Money | null {
+  return payment && moneyOf(payment, order?.payment?.id === payment.id ? order.refunds : []);
 }
 
 export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
@@ -119,9 +120,15 @@ function loaded(state: Checkout, event: Extract<CheckoutEvent, { type: "loaded" 
   const own = payment !== null && payment.id === ownPaymentId;
   if (order.status === "PAID") return { ...next, screen: own ? "success" : "paid", payment };
   if (payment && payment.status !== "FAILED") return settledBy(next, payment);
-  if (payment && own && state.screen !== "failed") return settledBy(next, payment);
-  if (order.expires_at && Date.parse(order.expires_at) <= event.now) return { ...next, screen: "expired" };
+  if (isOver(order, event.now)) return { ...next, screen: "expired", payment };
+  // Also where its failure is on screen: what became of its money can have changed.
+  if (payment && own) return settledBy(next, payment);
   return state.screen === "failed" ? next : { ...next, screen: "ready", payment: null };
+}
+
+/** Cancelled, expired, or past its time though the server has not said so yet. */
+function isOver({ status, expires_at }: Order, now: number): boolean {
+  return status !== "CREATED" || (expires_at !== null && Date.parse(expires_at) <= now);
 }
 
 function settledBy(state: Checkout, payment: Payment): Checkout {

@@ -122,6 +122,21 @@ describe("expiry", () => {
     },
   );
 
+  it.each(["202711", "2027-11", "112027", "11/2027", "1127", "11 / 27", "11/27"])(
+    "%s, as it is typed, is 11/27",
+    (text) => {
+      const typed = [...text].reduce((shown, key) => expiryEdited(shown + key, false), "");
+      expect(parseExpiry(typed)).toEqual({ month: 11, year: 2027 });
+    },
+  );
+
+  it.each(["11/0271", "2127-11", "212711", "11/2077", "1999-11"])("the year of %s is not cut", (text) => {
+    const filled = expiryEdited(text, false);
+    expect(expiryFault(filled, now)).not.toBeNull();
+    const expiry = parseExpiry(filled);
+    expect(expiry ? expiryShown(expiry, now) : filled).not.toMatch(/^\d\d\/\d\d$/);
+  });
+
   it.each([
     ["11/26", null],
     ["12/26", null],

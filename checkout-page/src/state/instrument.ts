@@ -128,12 +128,15 @@ export function expiryShown({ month, year }: Expiry, now: Date): string {
   return `${String(month).padStart(2, "0")}/${String(short ? year % 100 : year).padStart(short ? 2 : 4, "0")}`;
 }
 
-/** The slash comes by itself where four digits were typed on a keypad that has none. A year in front stays in front. */
+/**
+ * The slash comes by itself where four digits were typed on a keypad that has none. A year in front stays in front:
+ * `20…` is never month 2 of a year that is still ahead.
+ */
 export function expiryEdited(text: string, erased: boolean): string {
   const kept = text.replace(/[^\d/ .-]/g, "").slice(0, 9);
   if (erased || !/^\d{3,}$/.test(kept)) return kept;
   const cut = Number(kept.slice(0, 2)) > 12 ? 1 : 2;
-  if (cut === 1 && kept.length === 6 && parseExpiry(kept)) return kept;
+  if (kept.startsWith("20") || (cut === 1 && kept.length === 6 && parseExpiry(kept))) return kept;
   return `${kept.slice(0, cut)}/${kept.slice(cut, cut + 4)}`;
 }
 

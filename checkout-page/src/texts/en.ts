@@ -1,5 +1,6 @@
 /** Every text of the checkout, in English. Other languages have the same keys (the type checker sees to it). */
 import type { Method } from "sdk/types";
+import type { MoneyState } from "web-shared/money";
 
 interface MethodTexts {
   label: string;
@@ -7,6 +8,8 @@ interface MethodTexts {
   /** What the payer has to do while the bank decides. */
   waiting: string;
 }
+
+type TitleAndText = readonly [title: string, text: string];
 
 export const en = {
   title: "Payment",
@@ -58,19 +61,35 @@ export const en = {
   submitting: "Sending payment...",
   processing: "Processing payment...",
   processing_hint: "Do not pay again. This page follows the payment by itself.",
-  processing_long:
-    "This takes longer than usual. The payment goes on even if you close this page, and you are never charged twice.",
+  processing_long: "This takes longer than usual. The payment goes on even if you close this page. Do not pay again.",
   bank_title: "Complete the payment at your bank",
   bank_continue: "Continue to your bank",
-  bank_hint: "This page shows the result by itself. Nothing is charged before your bank confirms.",
+  bank_hint: "This page shows the result by itself. Nothing is charged before you confirm there.",
   success_title: "Payment successful",
   success: "Your payment has been processed successfully",
   paid_title: "This order is already paid",
   paid: "Nothing more is due. Here is the receipt.",
-  refunded_title: "This payment was refunded",
-  refunded_whole: (amount: string) => `${amount} is going back, or has gone back, to the account it was paid from.`,
-  refunded: "Refunds",
-  amount_refunded: "Amount refunded",
+  titles: {
+    returning: "This payment is being refunded",
+    returned: "This payment was refunded",
+    reversed: "This payment was reversed",
+  } as Partial<Record<MoneyState, string>>,
+  /** What is known about the money, in each state that has more to say than the screen's own title and text. */
+  money: {
+    returning: (amount) => `${amount} is on its way back to the account it was paid from.`,
+    returned: (amount) => `${amount} went back to the account it was paid from.`,
+    reversed: (amount) => `The bank has returned ${amount} to the account it was paid from.`,
+    not_taken: () => "You have not been charged.",
+    unconfirmed: () => "The bank has not confirmed this payment. If money was taken, it comes back to you.",
+    late_returning: (amount) => `${amount} was taken after all. It is on its way back to the account it was paid from.`,
+    late_returned: (amount) => `${amount} was taken and returned to the account it was paid from.`,
+    late_kept: (amount) =>
+      `${amount} was taken after all and has not gone back yet. Contact the shop with this payment ID.`,
+  } as Partial<Record<MoneyState, (amount: string) => string>>,
+  not_sent: "Nothing was charged by this attempt.",
+  refunded: "Refunded",
+  refund_pending: "Refund on its way",
+  amount_returned: "Amount returned",
   payment_id: "Payment ID",
   amount: "Amount",
   paid_to: "Paid to",
@@ -80,21 +99,23 @@ export const en = {
   done: "Done",
   returning: (merchant: string) => `You return to ${merchant} in a moment.`,
   failed_title: "Payment failed",
-  failed_hint: "You have not been charged.",
   unknown_title: "No answer from the server",
-  unknown: "We do not know yet whether the payment went through. Try again: it is never charged twice.",
+  unknown: "We do not know yet whether the payment went through. Try again: if it did, you see the result here.",
   retry: "Try Again",
-  expired_title: "This order has expired",
-  expired: "The time to pay it is over. Go back to the shop and order again.",
+  expired: [
+    "This order has expired",
+    "The time to pay it is over. Go back to the shop and order again.",
+  ] as TitleAndText,
+  cancelled: ["This order was cancelled", "The shop has cancelled it. It can no longer be paid."] as TitleAndText,
   not_found_title: "Order not found",
   not_found: "The link is incomplete or wrong. Go back to the shop and start again.",
   refused_title: "Payment not available here",
-  refused: "This page may not open the shop's checkout. Nothing was charged.",
+  refused: "This page may not open the shop's checkout. Go back to the shop and start again.",
   offline_title: "You are offline",
   offline: "The page goes on by itself as soon as you are connected again.",
   offline_notice: "You are offline. This page goes on by itself as soon as you are connected again.",
   server_down_title: "The payment server does not answer",
-  server_down: "Nothing was charged. We keep trying.",
+  server_down: "We keep trying. A payment that you have already sent goes on.",
   faults: {
     vpa: { required: "Enter your UPI ID", invalid: "Enter it like name@bank" },
     bank: { required: "Choose your bank" },
@@ -115,14 +136,18 @@ export const en = {
     },
   } as Record<string, Partial<Record<"required" | "incomplete" | "invalid" | "past", string>>>,
   declines: {
-    CARD_DECLINED: "Your bank declined the card. Try another card or UPI.",
+    CARD_DECLINED: "Your bank declined the card. Try another card or pay another way.",
     INSUFFICIENT_FUNDS: "There are not enough funds. Try another way to pay.",
-    UPI_DECLINED: "The UPI request was declined. Try again or pay by card.",
+    UPI_DECLINED: "The UPI request was declined. Try again or pay another way.",
     BANK_DECLINED: "Your bank declined the payment. Try again or pay another way.",
     PAYMENT_CANCELLED: "You cancelled the payment at your bank.",
     PAYMENT_ABANDONED: "The payment was not completed at your bank in time.",
     AUTHENTICATION_FAILED: "Your bank could not confirm that it was you. Try again or pay another way.",
-    BANK_TIMEOUT: "The bank did not answer in time. Nothing was charged.",
+    BANK_TIMEOUT: "The bank did not answer in time.",
+    CARD_DISABLED: "Your card is switched off for online payments. Switch it on at your bank or pay another way.",
+    CARD_NUMBER_INVALID: "The bank does not know this card number. Check it or use another card.",
+    GATEWAY_TECHNICAL_ERROR: "The bank had a technical problem. Try again or pay another way.",
+    PAYMENT_FAILED: "The payment did not go through. Try again or pay another way.",
   } as Record<string, string>,
 };
 

@@ -241,11 +241,15 @@ async def test_a_refund_shows_when_the_page_is_opened_again(payer: Payer, api: A
     await refund(api, payment_id, 20_000)
     await payer.page.reload()
     await expect(payer.part("amount-refunded")).to_have_text("₹200.00")
+    await payer.page.emulate_media(media="print")
+    await expect(payer.part("amount-refunded")).to_be_visible()
+    await payer.page.emulate_media(media="screen")
     await expect(payer.part("success-message")).to_have_text("Your payment has been processed successfully")
     await refund(api, payment_id, 30_000)
     await payer.page.reload()
     await expect(payer.part("amount-refunded")).to_have_text("₹500.00")
     await expect(payer.root.get_by_role("heading", name="This payment was refunded")).to_be_visible()
+    await expect(payer.part("success-message")).to_have_text("₹500.00 went back to the account it was paid from.")
     await expect(payer.root.get_by_text("Nothing more is due")).to_have_count(0)
     assert await axe(payer.page) == []
 
@@ -264,6 +268,80 @@ async def test_an_expiry_that_a_password_manager_fills_in_is_read(payer: Payer, 
     await expect(payer.part("expiry-input")).to_have_value("11/39")
     await payer.pay_button("card").click()
     await expect(payer.part("success-state")).to_be_visible()
+
+
+@pytest.mark.parametrize("typed", ["1139", "11/2039", "2039-11", "203911"])
+async def test_an_expiry_is_read_as_it_is_typed_key_by_key(payer: Payer, api: Api, typed: str) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.part("method-card").click()
+    await payer.part("expiry-input").press_sequentially(typed)
+    await payer.part("cvv-input").focus()
+    await expect(payer.part("expiry-input")).to_have_value("11/39")
+
+
+async def test_another_card_after_a_lost_answer_is_tried_and_the_lost_decline_is_shown(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    payer.seen.expect("net::ERR_FAILED")
+    await payer.visit(order["id"])
+
+    async def lose(route: Route) -> None:
+        await route.fetch()  # it reaches the gateway; its answer does not reach the page
+        await route.abort()
+
+    # Given a card that is declined while its answer is lost,
+    await payer.page.route("**/payments/public", lose)
+    await payer.pay_by_card("4000000000000002")
+    found = await eventually(lambda: payments_of(api, order["id"]), timeout=20)
+    assert found is not None
+    await api.decided(f"/payments/{found[0]['id']}")
+    # when the page is loaded again, then it shows that decline,
+    await payer.page.unroute("**/payments/public")
+    await payer.page.reload()
+    await expect(payer.part("error-message")).to_contain_text("declined the card")
+    # and the next press tries the new card.
+    await payer.part("retry-button").click()
+    await payer.pay_by_card()
+    await expect(payer.part("success-state")).to_be_visible()
+    assert sorted(one["status"] for one in await payments_of(api, order["id"])) == ["FAILED", "SUCCESS"]
+
+
+async def test_money_that_the_bank_took_late_is_not_denied_and_its_return_is_shown(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.pay_by_upi("late@upi")
+    note = payer.part("money-note")
+    await expect(note).to_contain_text("If money was taken, it comes back to you", timeout=60_000)
+    (payment,) = await payments_of(api, order["id"])
+
+    async def returned() -> bool:
+        refunds = (await api.get("/refunds", payment_id=payment["id"])).json()["data"]
+        return [one["status"] for one in refunds] == ["PROCESSED"]
+
+    await eventually(returned, timeout=60, what="the automatic refund")
+    await payer.page.reload()
+    await expect(note).to_have_text("₹500.00 was taken and returned to the account it was paid from.")
+    await expect(payer.root.get_by_text("not been charged")).to_have_count(0)
+    assert await axe(payer.page) == []
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "shown", "at_the_bank"),
+    [("JPY", 500, "JP¥500", "JPY 500"), ("KWD", 1_500_500, "KWD\u00a01,500.500", "KWD 1,500.500")],
+)
+async def test_an_amount_has_the_digits_of_its_currency(
+    payer: Payer, api: Api, currency: str, amount: int, shown: str, at_the_bank: str
+) -> None:
+    order = await api.order(amount, currency=currency)
+    await payer.visit(order["id"])
+    await expect(payer.part("order-amount")).to_have_text(shown)
+    await expect(payer.pay_button("card")).to_have_text(f"Pay {shown}")
+    await payer.pay_by_card("4000 0000 0000 3220")
+    await payer.page.wait_for_url("**/bank/pay_**")
+    await expect(payer.part("bank-page")).to_contain_text(at_the_bank)
+    await payer.part("otp-input").fill("1234")
+    await payer.part("otp-submit").click()
+    await expect(payer.part("success-state")).to_contain_text(shown)
 
 
 async def test_a_tab_that_was_open_meanwhile_does_not_pay_twice(payer: Payer, api: Api) -> None:

@@ -181,6 +181,73 @@ async def test_already_paid(payer: Payer, api: Api) -> None:
     await looks_right(payer, "paid")
 
 
+Refunds = list[dict[str, object]]
+
+
+def refund(amount: int, status: str, *, automatic: bool = False) -> dict[str, object]:
+    return {"amount": amount, "status": status, "automatic": automatic}
+
+
+def with_money(payment: dict[str, object], refunds: Refunds) -> Callable[[Route], object]:
+    """The API's own answer with another fate of the payment's money."""
+
+    async def change(route: Route) -> None:
+        answer = await route.fetch()
+        order = await answer.json()
+        order |= {"payment": {**order["payment"], **payment}, "refunds": refunds}
+        await route.fulfill(response=answer, body=json.dumps(order))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "payment", "refunds", "said"),
+    [
+        ("part-returned", {"amount_refunded": 20_000}, [refund(20_000, "PROCESSED")], "₹200.00"),
+        (
+            "part-returning",
+            {"amount_refunded": 30_000},
+            [refund(10_000, "PENDING"), refund(20_000, "PROCESSED")],
+            "Refund on its way",
+        ),
+        ("returning", {"amount_refunded": 50_000}, [refund(50_000, "PENDING")], "₹500.00 is on its way back"),
+        ("returned", {"amount_refunded": 50_000}, [refund(50_000, "PROCESSED")], "₹500.00 went back"),
+        ("reversed", {"reversed": True}, [], "The bank has returned ₹500.00"),
+    ],
+)
+async def test_a_receipt_says_what_became_of_the_money(
+    payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, said: str
+) -> None:
+    paid = await api.paid()
+    await payer.page.route(ORDER, with_money(payment, refunds))
+    await payer.visit(paid["order_id"])
+    await expect(payer.part("success-state")).to_contain_text(said)
+    await looks_right(payer, "paid", f"paid-{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "payment", "refunds", "said"),
+    [
+        ("unconfirmed", {"error_code": "BANK_TIMEOUT"}, [], "If money was taken, it comes back"),
+        ("late-returning", {"amount_refunded": 50_000}, [refund(50_000, "PENDING", automatic=True)], "on its way back"),
+        ("late-returned", {"amount_refunded": 50_000}, [refund(50_000, "PROCESSED", automatic=True)], "and returned"),
+        ("late-kept", {}, [refund(50_000, "FAILED", automatic=True)], "has not gone back yet"),
+        ("late-reversed", {"reversed": True}, [], "The bank has returned ₹500.00"),
+    ],
+)
+async def test_a_failed_payment_says_what_became_of_the_money(
+    payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, said: str
+) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.pay_by_card("4000000000000002")
+    await expect(payer.part("money-note")).to_have_text("You have not been charged.")
+    await payer.page.route(ORDER, with_money(payment, refunds))
+    await payer.page.reload()
+    await expect(payer.part("money-note")).to_contain_text(said)
+    await looks_right(payer, "failed", f"failed-{name}")
+
+
 @pytest.mark.parametrize("order_id", ["order_0000000000000000", "order_x", ""])
 async def test_not_found(payer: Payer, order_id: str) -> None:
     payer.seen.expect("404")

@@ -18,6 +18,7 @@ import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { ErrorState, Skeleton } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { moneyWords } from "../payments/money-words.ts";
 import { RefundDialog } from "../payments/refund-dialog.tsx";
 import { isCapturable, refundableMinor } from "../payments/remaining.ts";
 import { TimelineView } from "./timeline-view.tsx";
@@ -69,7 +70,7 @@ export function PaymentPage({ parameters }: { parameters: Parameters }) {
             <TimelineBox timeline={timeline} />
           </section>
           <div class="stack">
-            <Facts payment={payment.value} />
+            <Facts payment={payment.value} refunds={refunds.value?.data ?? []} />
             <Refunds refunds={refunds} />
             <section class="card pad">
               <details>
@@ -152,7 +153,8 @@ function TimelineBox({ timeline }: { timeline: Resource<Timeline> }) {
   return timeline.value ? <TimelineView timeline={timeline.value} /> : <Skeleton lines={5} />;
 }
 
-function Facts({ payment }: { payment: Payment }) {
+function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refund[] }) {
+  const words = moneyWords(payment, refunds);
   return (
     <section class="card pad stack">
       <h2>Details</h2>
@@ -185,6 +187,12 @@ function Facts({ payment }: { payment: Payment }) {
             {formatMoney(payment.amount_refunded, payment.currency)} of {formatMoney(payment.amount, payment.currency)}
           </dd>
         </div>
+        {words && !payment.reversed && payment.amount_owed === 0 && (
+          <div>
+            <dt>Money</dt>
+            <dd data-test-id="money-words">{words}</dd>
+          </div>
+        )}
         {payment.reversed && (
           <div>
             <dt>Reversed</dt>

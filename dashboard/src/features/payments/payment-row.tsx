@@ -5,6 +5,7 @@ import type { Payment } from "web-shared/wire";
 import { Cell, type Column } from "../../list/list-table.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { Near } from "../../ui/time.tsx";
+import { moneyWords } from "./money-words.ts";
 import { refundableMinor } from "./remaining.ts";
 
 export const PAYMENT_COLUMNS: readonly Column[] = [
@@ -24,6 +25,7 @@ export interface PaymentRowProps {
 }
 
 export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
+  const note = moneyWords(payment);
   return (
     <tr data-test-id="transaction-row" data-payment-id={payment.id}>
       <Cell label="Payment">
@@ -56,7 +58,7 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       </Cell>
       <Cell label="Status">
         <Pill status={payment.status} testId="status" />
-        {moneyNote(payment) && <span class="small muted note">{moneyNote(payment)}</span>}
+        {note && <span class="small muted note">{note}</span>}
       </Cell>
       <Cell label="Created">
         <span class="muted">
@@ -80,12 +82,4 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       )}
     </tr>
   );
-}
-
-/** What became of the money, where it is not what the status says. */
-function moneyNote(payment: Payment): string {
-  if (payment.reversed) return payment.amount_owed > 0 ? "reversed, owed" : "reversed";
-  if (payment.amount_owed > 0) return "over-refunded, owed";
-  if (payment.amount_refunded === 0) return "";
-  return payment.amount_refunded >= payment.amount ? "refunded" : "partly refunded";
 }

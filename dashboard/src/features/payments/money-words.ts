@@ -1,0 +1,25 @@
+/** What became of a payment's money, for the merchant; nothing where its status says enough. */
+import { type MoneyState, moneyOf } from "web-shared/money";
+import type { Payment, Refund } from "web-shared/wire";
+
+const WORDS: Readonly<Record<MoneyState, string>> = {
+  undecided: "",
+  paid: "",
+  part_returning: "partial refund on its way",
+  part_returned: "partly refunded",
+  returning: "refund on its way",
+  returned: "refunded",
+  reversed: "reversed",
+  not_taken: "",
+  unconfirmed: "not confirmed by the bank",
+  late_returning: "charged late, refund on its way",
+  late_returned: "charged late, refunded",
+  late_kept: "charged late, refund refused",
+};
+
+/** `refunds`: the payment's, where they are known; without them a refund counts as carried out. */
+export function moneyWords(payment: Payment, refunds: readonly Refund[] = []): string {
+  const words = WORDS[moneyOf(payment, refunds).state];
+  if (payment.amount_owed === 0) return words;
+  return `${payment.reversed ? words : "over-refunded"}, owed`;
+}
