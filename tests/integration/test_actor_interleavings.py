@@ -164,7 +164,7 @@ class Topic:
         self._world = world
         self._owner = owner
 
-    async def publish(self, records: list[Record], *, timeout: float) -> None:
+    async def publish(self, records: list[Record]) -> None:
         half = len(records) // 2
         self._world.published.extend(records[:half])
         await self._owner.step()
