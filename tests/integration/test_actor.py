@@ -88,7 +88,7 @@ async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_goes_on
 UNDECODABLE: dict[str, dict[str, object]] = {
     "a body of another shape": {"body": {}},
     "a type that this version does not know": {"type": "order.archive"},
-    "a version of the envelope that this one does not know": {"v": 2},
+    "a version that no release will have": {"v": 1_001},
     "a time that is none": {"at": "yesterday"},
 }
 
