@@ -75,7 +75,7 @@ class SettlePayment:
 
 @dataclass(frozen=True, slots=True)
 class CapturePayment:
-    """Take the money of a successful payment. `amount` given: must equal the payment's."""
+    """Take what refunds have left of a successful payment. `amount` given: must equal it."""
 
     order_id: str
     payment_id: str
@@ -116,6 +116,8 @@ class Payment:
     """`Word.turn` of the bank's last word."""
     next_action: NextAction | None = None
     """What the payer has to do before the bank decides; only while the payment is PROCESSING."""
+    amount_captured: int = 0
+    """What the capture took. Refunds that come later do not change it."""
 
     @property
     def method(self) -> Method:

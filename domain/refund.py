@@ -9,7 +9,7 @@ SettleRefund ─► refund.processed               PROCESSED
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,15 +28,20 @@ class RefundStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreateRefund:
-    """Give back `amount` minor units of a successful payment."""
+    """Give back `amount` minor units of a successful payment; None: all that is left of it.
+
+    `receipt`, `notes`: the merchant's own reference and texts.
+    """
 
     order_id: str
     payment_id: str
     refund_id: str
     merchant_id: str
-    amount: int
+    amount: int | None
     reason: str | None
     deadline_at: datetime
+    receipt: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +84,5 @@ class Refund:
     updated_at: datetime | None
     bank_turn: int = 0
     """`Word.turn` of the bank's last word."""
+    receipt: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)

@@ -170,14 +170,14 @@ class Shop:
             payment_id = str(draw.choice(paid).resource_id)
             return self._new(draw, place, "capture", {}, payment_id)
         elif chance < 0.7 and paid:
-            amount = draw.choice((order.body["amount"], order.body["amount"], order.body["amount"] // 2, 100))
-            body = {"payment_id": draw.choice(paid).resource_id, "amount": amount}
+            amount = draw.choice((order.body["amount"], None, order.body["amount"] // 2, 100))
+            body = {"payment_id": draw.choice(paid).resource_id} | ({} if amount is None else {"amount": amount})
             return self._new(draw, place, "refund", body, order_id)
         return self._pay(draw, order_id, place)
 
     def _other(self, earlier: Wanted, place: Place) -> Wanted:
         """Another refund by mistake under a key that is taken."""
-        body = earlier.body | {"amount": earlier.body["amount"] + 1}
+        body = earlier.body | {"amount": earlier.body.get("amount", 0) + 1}
         return Wanted(place, earlier.kind, earlier.key, body, earlier.about)
 
     def _pay(self, draw: random.Random, order_id: str, place: Place) -> Wanted:

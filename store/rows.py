@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from operator import attrgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -66,6 +65,8 @@ def order_of(row: Row) -> Order:
 def payment_of(row: Row) -> Payment:
     values = {name: row[name] for name in _PAYMENT_FIELDS}
     values["status"] = PaymentStatus(values["status"])
+    if values["amount_captured"] is None:  # written by an earlier version, which captured the whole payment
+        values["amount_captured"] = values["amount"] if values["captured"] else 0
     return Payment(**values, instrument=_instrument_of(row), next_action=_next_action_of(row["next_action"]))
 
 
@@ -85,6 +86,7 @@ def _instrument_of(row: Row) -> Instrument:
 def refund_of(row: Row) -> Refund:
     values = {name: row[name] for name in REFUND_COLUMNS}
     values["status"] = RefundStatus(values["status"])
+    values["notes"] = orjson.loads(values["notes"])
     return Refund(**values)
 
 
@@ -106,13 +108,10 @@ def payment_row(payment: Payment) -> tuple[Any, ...]:
     return tuple(derived[name] if name in derived else getattr(payment, name) for name in PAYMENT_COLUMNS)
 
 
-_refund_values = attrgetter(*REFUND_COLUMNS)
-
-
 def refund_row(refund: Refund) -> tuple[Any, ...]:
     """Values in the order of REFUND_COLUMNS."""
-    row: tuple[Any, ...] = _refund_values(refund)
-    return row
+    notes = orjson.dumps(refund.notes).decode()
+    return tuple(notes if name == "notes" else getattr(refund, name) for name in REFUND_COLUMNS)
 
 
 def assembled(order: Order, payments: Sequence[Payment], refunds: Sequence[Refund]) -> Order:

@@ -3,7 +3,8 @@
     CreatePayment ⇄ {"type": "payment.create", "body": {...}}        commands, both ways
     PaymentEvent  → {"type": "payment.success", "body": {...}}       events, out (listeners read the body's resources)
 
-A command's body has the fields of its dataclass; how each is read follows from its type.
+A command's body has the fields of its dataclass; how each is read follows from its type. A field with a default is left
+out where it has its default: records of earlier versions lack it too.
 
 An event's body: `order_id, merchant_id, sequence`, the public resource(s) as the event left them, and `bank`
 (token, reference, deadline, turn): what only our own roles need.
@@ -12,7 +13,7 @@ An event's body: `order_id, merchant_id, sequence`, the public resource(s) as th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from datetime import datetime
 from typing import Any, assert_never, get_type_hints
 
@@ -44,6 +45,12 @@ NO_INSTRUMENT: Body = {"vpa": None, "card_network": None, "card_last4": None}
 """Fields that a payment.create of this version always has, null where they are another method's. Those of a method that
 came later are there for that method alone."""
 _FORM_FIELDS = tuple(name for names in FORM_FIELDS.values() for name in names)
+
+ALL_THAT_IS_LEFT: Body = {"amount": 0, "rest": True}
+"""Of a refund.create without an amount. Its amount has always been an integer, and an actor of an earlier version
+refuses 0."""
+ALWAYS_WRITTEN = frozenset({"turn"})
+"""Fields with a default that every record of this version has."""
 
 URL_CHARACTERS_MAX = 2_000
 """What every browser opens."""
@@ -88,15 +95,23 @@ def command_envelope(
 
 def _command_body(command: Command) -> Body:
     body: Body = {}
-    for name in command.__slots__:
-        value = getattr(command, name)
+    for field in fields(command):
+        name, value = field.name, getattr(command, field.name)
         if name == "instrument":
             body |= {"method": value.method, **NO_INSTRUMENT, **public_form(value)}
         elif isinstance(value, NextAction):
             body[name] = action_form(value)
-        elif name != "order_id":
+        elif value is None and isinstance(command, CreateRefund) and name == "amount":
+            body |= ALL_THAT_IS_LEFT
+        elif name != "order_id" and (name in ALWAYS_WRITTEN or not _is_default(field, value)):
             body[name] = value
     return body
+
+
+def _is_default(field: Field[Any], value: object) -> bool:
+    if field.default_factory is not MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not MISSING and bool(value == field.default)
 
 
 def command_of(envelope: Envelope) -> Command:
@@ -131,9 +146,15 @@ def _amount_or_none(body: Body, name: str) -> int | None:
     return None if body[name] is None else _amount(body, name)
 
 
+def _amount_or_rest(body: Body, name: str) -> int | None:
+    rest = body.get("rest", False)
+    if type(rest) is not bool:
+        raise TypeError("rest must be a boolean")
+    return None if rest else _amount(body, name)
+
+
 def _turn(body: Body, name: str) -> int:
-    """Records of earlier versions have none: theirs is the bank's first word."""
-    turn = _amount(body, name) if name in body else 0
+    turn = _amount(body, name)
     if not 0 <= turn <= TURN_MAX:
         raise ValueError(f"{name} must be between 0 and {TURN_MAX}")
     return turn
@@ -195,21 +216,30 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     dict[str, str]: _notes,
 }
 """How a field of this type is read."""
+_READ_OF: dict[tuple[type[Command], str], Callable[[Body, str], Any]] = {
+    (CreateRefund, "amount"): _amount_or_rest,
+    (SettlePayment, "turn"): _turn,
+    (SettleRefund, "turn"): _turn,
+}
+"""Fields with a form of their own."""
 
 
 def _reader(kind: type[Command]) -> Callable[[str, Body], Command]:
-    """A reader of this command's body, made from its fields: each is required, in a form that its type allows."""
+    """A reader of this command's body, made from its fields, in forms that their types allow. Those without a default
+    are required."""
     types = get_type_hints(kind)
-    reads = [
-        (field.name, _turn if field.name == "turn" else _READ[types[field.name]])
-        for field in fields(kind)
-        if field.name != "order_id"
-    ]
+    required: list[tuple[str, Callable[[Body, str], Any]]] = []
+    optional: list[tuple[str, Callable[[Body, str], Any]]] = []
+    for field in fields(kind)[1:]:
+        has_default = field.default is not MISSING or field.default_factory is not MISSING
+        take = _READ_OF.get((kind, field.name)) or _READ[types[field.name]]
+        (optional if has_default else required).append((field.name, take))
 
     make: Callable[..., Command] = kind
 
     def read(order_id: str, body: Body) -> Command:
-        return make(order_id, *[take(body, name) for name, take in reads])
+        given = {name: take(body, name) for name, take in optional if name in body}
+        return make(order_id, *[take(body, name) for name, take in required], **given)
 
     return read
 

@@ -87,7 +87,7 @@ async def capture(request: Request, caller: Caller) -> Entity:
     if body.currency not in (None, payment.currency):
         raise DoubleError("The currency should match the payment's currency", field="currency")
     command = CapturePayment(
-        order_id=payment.order_id, payment_id=payment.id, merchant_id=caller.merchant_id, amount=body.amount
+        order_id=payment.order_id, payment_id=payment.id, merchant_id=caller.merchant_id, amount=None
     )
     try:
         answer = await decided(request, command)

@@ -33,8 +33,6 @@ from store.razorpay.refunds import (
 )
 from topics.razorpay.entities import Entity, RefundTerms, refund_entity
 
-REST_TRIES_MAX = 5
-"""How often "all that is left" is asked for with what is left by then; others refund at the same moment."""
 REFUSALS = (REFUND_EXCEEDS.description, NOT_REFUNDABLE.description)
 
 
@@ -65,26 +63,20 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
 async def _refunded(
     request: Request, caller: Caller, payment: Payment, amount: int | None, refund_id: str, key: Key | None
 ) -> Decided:
-    """`amount` None: what is left, read outside the actor, so read again where another refund came first."""
+    """`amount` None: what is left when the actor decides. A refusal gets its words by how the payment stands then."""
     services = services_of(request)
-    for _ in range(REST_TRIES_MAX):
-        try:
-            wanted = amount or payment.refundable or payment.amount
-            return await decided(
-                request, _command(services, caller, payment, wanted, refund_id), key=key, new_id=refund_id
-            )
-        except ApiError as error:
-            if error.description not in REFUSALS:
-                raise
-        payment = (await owned_payment(services, payment.id, caller.merchant_id)).payment
-        if payment.refundable == 0:
-            raise DoubleError(FULLY_REFUNDED)
-        if amount is not None:
-            break
+    try:
+        return await decided(request, _command(services, caller, payment, amount, refund_id), key=key, new_id=refund_id)
+    except ApiError as error:
+        if error.description not in REFUSALS:
+            raise
+    payment = (await owned_payment(services, payment.id, caller.merchant_id)).payment
+    if payment.refundable == 0:
+        raise DoubleError(FULLY_REFUNDED)
     raise DoubleError(REFUND_TOO_LARGE, field="amount")
 
 
-def _command(services: Services, caller: Caller, payment: Payment, amount: int, refund_id: str) -> CreateRefund:
+def _command(services: Services, caller: Caller, payment: Payment, amount: int | None, refund_id: str) -> CreateRefund:
     return CreateRefund(
         order_id=payment.order_id,
         payment_id=payment.id,

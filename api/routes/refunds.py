@@ -13,7 +13,7 @@ from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import answer_to
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response, known_order
-from api.http.bodies import read_json
+from api.http.bodies import read_json, read_optional_json
 from api.http.errors import refused
 from api.http.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.period import Period, period
@@ -27,7 +27,7 @@ from domain.rejection import REFUND_NOT_FOUND
 from store.refunds import RefundFilter, find_refund, list_refunds
 
 router = APIRouter(tags=["Refunds"])
-EXAMPLE = {"amount": 10000, "reason": "returned goods"}
+EXAMPLE = {"amount": 10000, "reason": "returned goods", "receipt": "return-7"}
 ANSWERS = {
     202: {"model": RefundView, "description": "Accepted, not decided yet"},
     **errors(400, 401, 404, 409, 413, 422, 503),
@@ -40,11 +40,11 @@ ANSWERS = {
     status_code=201,
     response_model=RefundView,
     responses=ANSWERS,
-    openapi_extra=json_body(NewRefund, EXAMPLE, idempotent=True),
+    openapi_extra=json_body(NewRefund, EXAMPLE, required=False, idempotent=True),
 )
 async def create_refund_of_payment(request: Request, payment_id: str) -> Response:
     caller = await authenticated(request)
-    return await _create(request, caller, payment_id, await read_json(request, NewRefund))
+    return await _create(request, caller, payment_id, await read_optional_json(request, NewRefund))
 
 
 @router.post(
@@ -62,8 +62,7 @@ async def create_refund(request: Request) -> Response:
 
 
 async def _create(request: Request, caller: Caller, payment_id: str, wanted: NewRefund) -> Response:
-    fields = {"payment_id": payment_id, "amount": wanted.amount, "reason": wanted.reason}
-    key = key_of(request, scope=caller.merchant_id, route="refunds", fields=fields)
+    key = key_of(request, scope=caller.merchant_id, route="refunds", fields=wanted.fields(payment_id))
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     refund_id = new_id_for(request, REFUND, key)
@@ -75,6 +74,8 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         amount=wanted.amount,
         reason=wanted.reason,
         deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
+        receipt=wanted.receipt,
+        notes=wanted.notes or {},
     )
     return await answer_to(
         request,

@@ -13,6 +13,7 @@ from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
 
 NOTES_MAX = 15
+NOTES_DESCRIPTION = "Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none"
 Note = Annotated[str, StringConstraints(max_length=256)]
 Notes = Annotated[dict[Note, Note], Field(max_length=NOTES_MAX), BeforeValidator(lambda value: _notes_as_text(value))]
 
@@ -40,10 +41,7 @@ class NewOrder(Body):
     )
     currency: str | None = Field(None, description="ISO 4217; default INR", examples=["INR", "JPY", "KWD"])
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
-    notes: Notes | None = Field(
-        None,
-        description="Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none",
-    )
+    notes: Notes | None = Field(None, description=NOTES_DESCRIPTION)
 
     @field_validator("currency")
     @classmethod

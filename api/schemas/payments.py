@@ -48,6 +48,7 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
     "method": "upi",
     "status": "CREATED",
     "captured": False,
+    "amount_captured": 0,
     "amount_refunded": 0,
     "amount_owed": 0,
     "reversed": False,
@@ -230,7 +231,9 @@ def _meant_year(year: str) -> str:
 class NewCapture(Body):
     """Body of POST /payments/{id}/capture; may be left out."""
 
-    amount: int | None = Field(None, ge=1, le=AMOUNT_MAX_MINOR, description="Must equal the payment's")
+    amount: int | None = Field(
+        None, ge=1, le=AMOUNT_MAX_MINOR, description="Must equal what refunds have left of the payment"
+    )
 
 
 class NextAction(BaseModel):
@@ -251,6 +254,7 @@ class PublicPaymentView(BaseModel):
     method: Method
     status: PaymentStatus
     captured: bool
+    amount_captured: int = Field(description="What the capture took; later refunds do not change it")
     amount_refunded: int
     reversed: bool = Field(description="The bank has taken back the money that it had charged")
     vpa: str | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.schemas.body import Body
+from api.schemas.orders import NOTES_DESCRIPTION, Notes
 from domain.money import AMOUNT_MAX_MINOR
 
 REFUND_EXAMPLE: dict[str, Any] = {
@@ -17,6 +18,8 @@ REFUND_EXAMPLE: dict[str, Any] = {
     "amount": 10000,
     "currency": "INR",
     "reason": "returned goods",
+    "receipt": "return-7",
+    "notes": {},
     "status": "PENDING",
     "automatic": False,
     "error_code": None,
@@ -28,10 +31,24 @@ REFUND_EXAMPLE: dict[str, Any] = {
 
 
 class NewRefund(Body):
-    """Body of POST /payments/{id}/refunds."""
+    """Body of POST /payments/{id}/refunds; may be left out."""
 
-    amount: int = Field(gt=0, le=AMOUNT_MAX_MINOR, description="Minor units, at most what is still refundable")
+    amount: int | None = Field(
+        None, gt=0, le=AMOUNT_MAX_MINOR, description="Minor units. Without it: all that is still refundable"
+    )
     reason: str | None = Field(None, max_length=255)
+    receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
+    notes: Notes | None = Field(None, description=NOTES_DESCRIPTION)
+
+    def fields(self, payment_id: str) -> dict[str, object]:
+        """What the request says, for the fingerprint of an Idempotency-Key."""
+        return {
+            "payment_id": payment_id,
+            "amount": self.amount,
+            "reason": self.reason,
+            "receipt": self.receipt,
+            "notes": self.notes or None,
+        }
 
 
 class NewRefundOf(NewRefund):
@@ -51,6 +68,8 @@ class RefundView(BaseModel):
     amount: int
     currency: str
     reason: str | None
+    receipt: str | None
+    notes: dict[str, str]
     status: Literal["PENDING", "PROCESSED", "FAILED"]
     automatic: bool
     error_code: str | None

@@ -219,10 +219,10 @@ def capture_payment(order: Order | None, command: CapturePayment, at: datetime) 
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None or payment.merchant_id != command.merchant_id:
         return rejection.PAYMENT_NOT_FOUND
-    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.amount_refunded or payment.reversed:
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.refundable == 0:
         return rejection.NOT_CAPTURABLE
-    if command.amount not in (None, payment.amount):
+    if command.amount not in (None, payment.refundable):
         return rejection.CAPTURE_AMOUNT_DIFFERS
     sequence = order.version + 1
-    captured = replace(payment, captured=True, version=sequence, updated_at=at)
+    captured = replace(payment, captured=True, amount_captured=payment.refundable, version=sequence, updated_at=at)
     return Decision((PaymentEvent(EventType.PAYMENT_CAPTURED, sequence, at, captured),), captured)

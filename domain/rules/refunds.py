@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,23 +26,26 @@ def create_refund(order: Order | None, command: CreateRefund, at: datetime) -> D
     made = order.refund(command.refund_id)
     if made is not None:
         return Decision((), made) if made.payment_id == payment.id else rejection.REFUND_EXISTS
-    if not is_minor_amount(command.amount) or command.amount <= 0:
+    amount = payment.refundable if command.amount is None else command.amount
+    if command.amount is not None and (not is_minor_amount(amount) or amount <= 0):
         return rejection.REFUND_AMOUNT_INVALID
     if payment.status is not PaymentStatus.SUCCESS or payment.reversed:
         return rejection.NOT_REFUNDABLE
-    if command.amount > payment.refundable:
+    if amount == 0 or amount > payment.refundable:
         return rejection.REFUND_EXCEEDS
     sequence = order.version + 1
     reduced, refund = pending_refund(
         order=order,
         payment=payment,
         refund_id=command.refund_id,
-        amount=command.amount,
+        amount=amount,
         reason=command.reason,
         automatic=False,
         deadline_at=command.deadline_at,
         sequence=sequence,
         at=at,
+        receipt=command.receipt,
+        notes=command.notes,
     )
     return Decision((RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, reduced),), refund)
 
@@ -104,6 +108,8 @@ def pending_refund(
     deadline_at: datetime,
     sequence: int,
     at: datetime,
+    receipt: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> tuple[Payment, Refund]:
     """(payment with the amount taken, the pending refund)."""
     refund = Refund(
@@ -124,6 +130,8 @@ def pending_refund(
         created_at=at,
         processed_at=None,
         updated_at=None,
+        receipt=receipt,
+        notes=dict(notes or {}),
     )
     reduced = replace(payment, version=sequence, updated_at=at)
     return weighed(reduced, (*order.refunds, refund)), refund

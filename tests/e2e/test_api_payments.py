@@ -14,13 +14,13 @@ from tests.support.api import CARD, Api, created, error_of
 
 ORDER_KEYS = ["id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "created_at", "updated_at"]
 PAYMENT_KEYS = [
-    "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded",
-    "amount_owed", "reversed", "error_code", "error_description", "next_action", "created_at",
+    "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_captured",
+    "amount_refunded", "amount_owed", "reversed", "error_code", "error_description", "next_action", "created_at",
     "updated_at",
 ]  # fmt: skip
 REFUND_KEYS = [
-    "id", "payment_id", "merchant_id", "amount", "currency", "reason", "status", "error_code", "error_description",
-    "created_at", "processed_at", "updated_at",
+    "id", "payment_id", "merchant_id", "amount", "currency", "reason", "receipt", "notes", "status", "error_code",
+    "error_description", "created_at", "processed_at", "updated_at",
 ]  # fmt: skip
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
@@ -127,7 +127,7 @@ async def test_a_capture_needs_success_and_happens_once(api: Api) -> None:
     wrong = await api.post(path, {"amount": 899})
     assert (wrong.status_code, error_of(wrong)["field"]) == (400, "amount")
     answer = await api.call("POST", path)
-    assert (answer.status_code, answer.json()["captured"]) == (200, True)
+    assert (answer.status_code, answer.json()["captured"], answer.json()["amount_captured"]) == (200, True, 900)
     again = await api.post(path, {"amount": 900})
     assert (again.status_code, error_of(again)["description"]) == (400, "Payment not in capturable state")
 
@@ -145,10 +145,58 @@ async def test_a_payment_is_refunded_in_parts_and_never_above_its_amount(api: Ap
     assert INSTANT.match(processed["processed_at"])
     after = (await api.get(f"/payments/{payment['id']}")).json()
     assert (after["amount_refunded"], after["status"]) == (900, "SUCCESS")
-    capture = await api.post(f"/payments/{payment['id']}/capture", {})
-    assert error_of(capture)["description"] == "Payment not in capturable state"
     listed = (await api.get("/refunds", payment_id=payment["id"])).json()
     assert [refund["amount"] for refund in listed["data"]] == [500, 400]
+
+
+async def test_a_capture_takes_what_refunds_have_left(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    path = f"/payments/{payment['id']}"
+    created(await api.post(f"{path}/refunds", {"amount": 100}))
+    whole = await api.post(f"{path}/capture", {"amount": 1_000})
+    assert (whole.status_code, error_of(whole)["field"]) == (400, "amount")
+    captured = (await api.post(f"{path}/capture", {"amount": 900})).json()
+    assert (captured["captured"], captured["amount_captured"], captured["amount_refunded"]) == (True, 900, 100)
+    created(await api.post(f"{path}/refunds", {"amount": 900}))
+    after = (await api.get(path)).json()
+    assert (after["amount_captured"], after["amount_refunded"]) == (900, 1_000)
+
+
+async def test_a_payment_that_is_refunded_in_full_cannot_be_captured(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    created(await api.call("POST", f"/payments/{payment['id']}/refunds"))
+    answer = await api.post(f"/payments/{payment['id']}/capture", {})
+    assert (answer.status_code, error_of(answer)["description"]) == (400, "Payment not in capturable state")
+
+
+async def test_a_refund_without_an_amount_is_all_that_is_left(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    created(await api.post("/refunds", {"payment_id": payment["id"], "amount": 300}))
+    body = {"payment_id": payment["id"], "receipt": "return-7", "notes": {"why": "torn", "times": 2}}
+    rest = created(await api.post("/refunds", body))
+    assert (rest["amount"], rest["receipt"], rest["notes"]) == (700, "return-7", {"why": "torn", "times": "2"})
+    nothing = await api.post("/refunds", body)
+    assert (nothing.status_code, error_of(nothing)["description"]) == (400, "Refund amount exceeds available amount")
+    decided = await api.decided(f"/refunds/{rest['id']}")
+    assert (decided["amount"], decided["receipt"], decided["notes"]) == (700, "return-7", rest["notes"])
+
+
+async def test_of_many_refunds_without_an_amount_at_once_one_takes_it_all(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    answers = await asyncio.gather(*(api.post(f"/payments/{payment['id']}/refunds", {}) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
+    assert (await api.get(f"/payments/{payment['id']}")).json()["amount_refunded"] == 1_000
+
+
+async def test_a_refund_repeated_with_its_key_but_another_receipt_is_another_request(api: Api) -> None:
+    payment = await api.paid(amount=1_000)
+    path, key = f"/payments/{payment['id']}/refunds", secrets.token_hex(8)
+    first = created(await api.post(path, {"receipt": "a"}, key=key))
+    again = await api.post(path, {"receipt": "a", "notes": {}}, key=key)
+    assert again.json() == first
+    other = await api.post(path, {"receipt": "b"}, key=key)
+    assert (other.status_code, error_of(other)["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+    assert "receipt" in error_of(other)["description"]
 
 
 async def test_a_refund_that_fails_gives_its_amount_back(api: Api) -> None:

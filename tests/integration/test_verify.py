@@ -89,7 +89,8 @@ DELIVERY = (
 DAMAGES = [
     Damage("payment status", f"UPDATE payments SET status = 'FAILED' WHERE id = {PAID}", Check.STATE, "status is",
            False),
-    Damage("payment captured", f"UPDATE payments SET captured = true WHERE id = {PAID}", Check.STATE, "captured is"),
+    Damage("payment captured", f"UPDATE payments SET captured = true, amount_captured = amount WHERE id = {PAID}",
+           Check.STATE, "captured is"),
     Damage("payment refunded", f"UPDATE payments SET amount_refunded = 1 WHERE id = {PAID}", Check.STATE, "amount_ref"),
     Damage("payment version", f"UPDATE payments SET version = 99 WHERE id = {PAID}", Check.STATE, "version is 99"),
     Damage("payment vpa", "UPDATE payments SET vpa = 'x@upi', instrument = '{\"vpa\": \"x@upi\"}'"

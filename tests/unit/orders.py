@@ -54,9 +54,9 @@ def capture(payment_id: str = FIRST, amount: int | None = None, merchant: str = 
 
 
 def refund(
-    amount: Any = 20_000, refund_id: str = REFUND, payment_id: str = FIRST, merchant: str = MERCHANT
+    amount: Any = 20_000, refund_id: str = REFUND, payment_id: str = FIRST, merchant: str = MERCHANT, **more: Any
 ) -> CreateRefund:
-    return CreateRefund(ORDER, payment_id, refund_id, merchant, amount, None, DEADLINE)
+    return CreateRefund(ORDER, payment_id, refund_id, merchant, amount, None, DEADLINE, **more)
 
 
 def settle_refund(refund_id: str = REFUND, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettleRefund:
@@ -111,6 +111,12 @@ STATES: dict[str, tuple[Command, ...]] = {
         ),
     ),
     "refund pending": (create_order(), pay(), settle(), refund()),
+    "captured after a refund": (create_order(), pay(), settle(), refund(), capture()),
+    "captured after a refund that fails": (
+        *(create_order(), pay(), settle(), refund(), capture()),
+        settle_refund(outcome=FAILED),
+    ),
+    "captured, then refunded in full": (create_order(), pay(), settle(), capture(), refund(None)),
     "refund processed": (create_order(), pay(), settle(), refund(), settle_refund()),
     "refund failed": (create_order(), pay(), settle(), refund(), settle_refund(outcome=FAILED)),
     "fully refunded": (create_order(), pay(), settle(), refund(AMOUNT), settle_refund()),
@@ -153,12 +159,14 @@ COMMANDS: dict[str, Command] = {
     "capture": capture(),
     "capture same amount": capture(amount=AMOUNT),
     "capture other amount": capture(amount=1),
+    "capture what a refund has left": capture(amount=AMOUNT - 20_000),
     "capture as stranger": capture(merchant=STRANGER),
     "refund": refund(refund_id=OTHER_REFUND),
     "refund first": refund(),
     "refund rest": refund(30_000, refund_id=OTHER_REFUND),
     "refund above rest": refund(30_001, refund_id=OTHER_REFUND),
     "refund above all": refund(AMOUNT + 1, refund_id=OTHER_REFUND),
+    "refund all that is left": refund(None, refund_id=OTHER_REFUND, receipt="return-7", notes={"why": "torn"}),
     "refund 0": refund(0, refund_id=OTHER_REFUND),
     "refund -1": refund(-1, refund_id=OTHER_REFUND),
     "refund as stranger": refund(refund_id=OTHER_REFUND, merchant=STRANGER),

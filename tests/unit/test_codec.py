@@ -28,6 +28,7 @@ def test_every_command_comes_back_from_the_log_as_it_went(name: str) -> None:
 
 
 NOT_IN_EARLIER_VERSIONS = {"turn"}
+"""Of every command that KINDS name. What a command writes only where it has it is not in them."""
 
 
 def _bodies(name: str) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -41,6 +42,25 @@ def _bodies(name: str) -> list[tuple[str, Any, dict[str, Any]]]:
         for wrong in (1.5, [], {"x": {}} if field != "notes" else "x"):
             damaged.append((field, wrong, {**record, "body": {**record["body"], field: wrong}}))
     return damaged
+
+
+OPTIONAL = {"refund all that is left": ("rest", "receipt", "notes")}
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_field_with_a_default_may_be_missing_but_not_wrong(name: str) -> None:
+    record = orjson.loads(encode(command_envelope(COMMANDS[name], command_id="c", at=AT, request_id=None)))
+    for field in OPTIONAL[name]:
+        without = {key: value for key, value in record["body"].items() if key != field}
+        command_of(decode(orjson.dumps({**record, "body": without})))
+        with pytest.raises(UndecodableError):
+            command_of(decode(orjson.dumps({**record, "body": {**record["body"], field: 7}})))
+
+
+def test_a_refund_without_an_amount_is_refused_by_an_actor_that_does_not_know_it() -> None:
+    """It reads the amount alone."""
+    body = command_envelope(COMMANDS["refund all that is left"], command_id="c", at=AT, request_id=None).body
+    assert (body["amount"], body["rest"]) == (0, True)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from domain.action import ACTION_TIME_MAX
 from domain.decision import Command, Decision
-from domain.event import Event
+from domain.event import Event, EventType, OrderEvent
 from domain.ids import late_refund_id
 from domain.machine import decide, evolve
 from domain.order import Order, OrderStatus
@@ -103,8 +103,8 @@ class OrderMachine(RuleBasedStateMachine):
     def take_money(self, payment: str, amount: int | None, merchant: str, clock: int) -> None:
         self.tell(capture(payment, amount, merchant), clock)
 
-    @rule(payment=PAYMENTS, refund_id=REFUNDS, amount=AMOUNTS, merchant=MERCHANTS, clock=CLOCK)
-    def give_back(self, payment: str, refund_id: str, amount: int, merchant: str, clock: int) -> None:
+    @rule(payment=PAYMENTS, refund_id=REFUNDS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
+    def give_back(self, payment: str, refund_id: str, amount: int | None, merchant: str, clock: int) -> None:
         if self.order is None or self.order.refund(refund_id) is None:
             self.tell(refund(amount, refund_id, payment, merchant), clock)
 
@@ -138,6 +138,17 @@ class OrderMachine(RuleBasedStateMachine):
             assert not payment.reversed or payment.refundable == 0
             assert not payment.captured or payment.status is PaymentStatus.SUCCESS
             assert payment.status is PaymentStatus.SUCCESS or all(one.automatic for one in of_it)
+
+    @invariant()
+    def a_capture_takes_what_refunds_have_left(self) -> None:
+        refunded: dict[str, int] = {}
+        for event in self.history:
+            if isinstance(event, OrderEvent):
+                continue
+            if event.type is EventType.PAYMENT_CAPTURED:
+                assert event.payment.amount_captured == event.payment.amount - refunded[event.payment.id] > 0
+            refunded[event.payment.id] = event.payment.amount_refunded
+            assert event.payment.captured == (event.payment.amount_captured > 0)
 
     @invariant()
     def the_payer_has_something_to_do_only_until_the_bank_decides(self) -> None:

@@ -43,6 +43,8 @@ REFUND_STEPS: dict[str, tuple[tuple[str | None, ...], str, int]] = {
 FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
 FIXED_OF_OWNER = (*FIXED, "status", "captured")
 FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "automatic", "created_at")
+LATER_FIXED_REFUND = ("receipt", "notes")
+"""Events of earlier versions lack them."""
 _OF: dict[tuple[str, ...], Callable[[Json], tuple[Any, ...]]] = {
     names: itemgetter(*names) for names in (FIXED, FIXED_OF_OWNER, FIXED_REFUND)
 }
@@ -134,7 +136,8 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
     if part is None:
         if came_from is not None or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from None to {status}")
-        if payment["amount_refunded"] != 0 or payment["captured"] or _owed(payment) or _is_reversed(payment):
+        money = (payment["amount_refunded"], _owed(payment), payment["captured"], _captured(payment))
+        if any(money) or _is_reversed(payment):
             _wrong(book, Check.MONEY, event["id"], "a new payment is refunded, captured or reversed already")
         book.payments[payment_id] = Part(payment, body["bank"], body["sequence"])
     else:
@@ -148,6 +151,8 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
             _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
         if payment["captured"] != (was["captured"] or kind == "payment.captured"):
             _wrong(book, Check.MONEY, event["id"], "captured does not follow from the events")
+        if _captured(payment) != (_capturable(was) if kind == "payment.captured" else _captured(was)):
+            _wrong(book, Check.MONEY, event["id"], "amount_captured does not follow from the events")
         part.resource, part.bank, part.version = payment, body["bank"], body["sequence"]
         part.charged = part.charged or kind == "payment.success"
     if order is None or payment["amount"] != order["amount"] or payment["currency"] != order["currency"]:
@@ -170,6 +175,7 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
     if charged is part.charged:
         _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
     _unchanged(book, event, was, payment, FIXED_OF_OWNER)
+    _captured_stays(book, event, was)
     if _is_reversed(payment) is charged:
         _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
     part.resource, part.bank, part.version, part.charged = payment, body["bank"], body["sequence"], charged
@@ -201,6 +207,24 @@ def _owed(payment: Json) -> int:
     return owed
 
 
+def _captured_stays(book: Book, event: Json, was: Json) -> None:
+    if _captured(event["body"]["payment"]) != _captured(was):
+        _wrong(book, Check.MONEY, event["id"], "amount_captured moved without a capture")
+
+
+def _captured(payment: Json) -> int:
+    """Earlier versions captured nothing but the whole payment, and their events do not carry it."""
+    whole: int = payment["amount"] if payment["captured"] else 0
+    captured: int = payment.get("amount_captured", whole)
+    return captured
+
+
+def _capturable(payment: Json) -> int:
+    """What refunds have left of the payment. A capture that finds nothing must not be."""
+    left: int = payment["amount"] - payment["amount_refunded"]
+    return left if left > 0 else -1
+
+
 def _is_reversed(payment: Json) -> bool:
     return payment.get("reversed", False) is True
 
@@ -214,12 +238,15 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was and was['status']} to {refund['status']}")
     if was is not None:
         _unchanged(book, event, was, refund, FIXED_REFUND)
+        if any(name in was and refund.get(name) != was[name] for name in LATER_FIXED_REFUND):
+            _wrong(book, Check.HISTORY, event["id"], "receipt or notes changed")
     book.refunds[refund["id"]] = Part(refund, body["bank"], body["sequence"])
     if owner is None or payment["id"] != refund["payment_id"]:
         _wrong(book, Check.HISTORY, event["id"], f"refund of {refund['payment_id']}, which this order has not")
         return
     _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
+    _captured_stays(book, event, owner.resource)
     if _is_reversed(payment) != _is_reversed(owner.resource):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
     if kind == "refund.created" and payment["status"] == "SUCCESS" and not _is_allowed(refund, owner):

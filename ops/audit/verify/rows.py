@@ -1,7 +1,7 @@
 """The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
 
 Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
-`next_action` is null.
+`next_action` is null. `amount_captured` is null in the row as well.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
     "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "next_action",
-    "instrument",
+    "instrument", "amount_captured",
 )  # fmt: skip
 REFUND = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
     "error_description", "bank_reference", "deadline_at", "version", "created_at", "processed_at", "updated_at",
-    "bank_turn",
+    "bank_turn", "receipt", "notes",
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
 INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network"), "netbanking": ("bank",)}
@@ -82,6 +82,7 @@ def payment_row(part: Part) -> Row:
         bank.get("turn", 0),
         _next_action(payment.get("next_action")),
         _instrument(payment),
+        payment.get("amount_captured"),
     )
 
 
@@ -120,6 +121,8 @@ def refund_row(part: Part, order_id: str) -> Row:
         _instant(refund["processed_at"]),
         _instant(refund["updated_at"]),
         bank.get("turn", 0),
+        refund.get("receipt"),
+        orjson.dumps(refund.get("notes", {})).decode(),
     )
 
 
