@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.event import Event
-from domain.order import CreateOrder, Order
+from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund
 
 BankWord = RequireAction | SettlePayment | SettleRefund
 """Commands that carry what the bank said about an attempt."""
-Command = CreateOrder | CreatePayment | BankWord | CapturePayment | CreateRefund
+Command = CreateOrder | CancelOrder | ExpireOrder | CreatePayment | BankWord | CapturePayment | CreateRefund
 Subject = Order | Payment | Refund
 
 

@@ -17,6 +17,9 @@ from domain.refund import Refund
 
 class EventType(StrEnum):
     ORDER_CREATED = "order.created"
+    ORDER_PAID = "order.paid"
+    ORDER_CANCELLED = "order.cancelled"
+    ORDER_EXPIRED = "order.expired"
     PAYMENT_CREATED = "payment.created"
     PAYMENT_PROCESSING = "payment.processing"
     PAYMENT_ACTION_REQUIRED = "payment.action_required"
@@ -34,7 +37,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """The order came into being."""
+    """The order came into being, or changed to what is carried here."""
 
     type: EventType
     sequence: int

@@ -39,6 +39,9 @@ class EventKind:
 
 EVENT_KINDS = (
     EventKind(EventType.ORDER_CREATED, "Order created", Tone.CALM, for_merchants=False),
+    EventKind(EventType.ORDER_PAID, "Order paid", Tone.OK),
+    EventKind(EventType.ORDER_CANCELLED, "Order cancelled", Tone.CALM),
+    EventKind(EventType.ORDER_EXPIRED, "Order expired", Tone.CALM),
     EventKind(EventType.PAYMENT_CREATED, "Created", Tone.CALM),
     EventKind(EventType.PAYMENT_PROCESSING, "Processing", Tone.WAIT, for_merchants=False),
     EventKind(EventType.PAYMENT_ACTION_REQUIRED, "Waiting for the payer", Tone.WAIT, for_merchants=False),
@@ -58,8 +61,10 @@ EVENT_KINDS = (
 """In the order in which a list offers them."""
 ENDPOINT_EVENTS = (ENDPOINT_DISABLED, ENDPOINT_RECOVERED)
 """An endpoint was switched off, or is on again. Sent to the merchant's other endpoints that list them."""
-EVENTS_WITHOUT_PAYMENT = (TEST_EVENT, *ENDPOINT_EVENTS)
+EVENTS_OFF_THE_LOG = (TEST_EVENT, *ENDPOINT_EVENTS)
 """Deliveries that no record of the events topic stands behind."""
+ORDER_EVENTS = (EventType.ORDER_PAID, EventType.ORDER_CANCELLED, EventType.ORDER_EXPIRED)
+"""What happens to an order, and so to no payment."""
 SUBSCRIBABLE_EVENTS = tuple(kind.type for kind in EVENT_KINDS if kind.for_merchants)
 """What an endpoint's filter may list."""
 MERCHANT_EVENTS = tuple(event for event in SUBSCRIBABLE_EVENTS if event not in ENDPOINT_EVENTS)

@@ -3,9 +3,10 @@
     decide(order | None, command, at) -> Decision(events, subject) | Rejected
     evolve(order | None, event) -> Order
 
-Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one; pending +
-processed refunds never above the payment, but for what the bank carried out against its own word: that is owed. What
-follows from the bank's words depends on the last of them alone, whatever order they arrive in.
+Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one; no money
+kept for an order that was cancelled or has expired; pending + processed refunds never above the payment, but for what
+the bank carried out against its own word: that is owed. What follows from the bank's words depends on the last of them
+alone, whatever order they arrive in.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import assert_never
 
 from domain.decision import Command, Decision
 from domain.evolution import evolve
-from domain.order import CreateOrder, Order
+from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, SettleRefund
 from domain.rejection import Rejected
-from domain.rules.orders import create_order
+from domain.rules.orders import cancel_order, create_order, expire_order
 from domain.rules.payments import capture_payment, create_payment, require_action, settle_payment
 from domain.rules.refunds import create_refund, settle_refund
 
@@ -37,6 +38,10 @@ def decide(order: Order | None, command: Command, at: datetime) -> Decision | Re
     match command:
         case CreateOrder():
             return create_order(order, command, at)
+        case CancelOrder():
+            return cancel_order(order, command, at)
+        case ExpireOrder():
+            return expire_order(order, at)
         case CreatePayment():
             return create_payment(order, command, at)
         case RequireAction():

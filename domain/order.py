@@ -1,5 +1,10 @@
 """The order: the consistency boundary. An order with its payments and refunds is one state, decided on in one place.
 
+    CreateOrder ─► order.created       CREATED
+    CancelOrder ─► order.cancelled     CANCELLED      by its merchant, while no payment is undecided
+    ExpireOrder ─► order.expired       EXPIRED        from `expires_at` on, once no payment is awaited any more
+                   order.paid          PAID           with the payment's success
+
 decide(order | None, command, at) -> Decision(events, subject) | Rejected      domain/machine.py
 evolve(order | None, event) -> Order                                           domain/evolution.py
 """
@@ -7,16 +12,27 @@ evolve(order | None, event) -> Order                                           d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from domain.payment import Payment
+from domain.payment import UNDECIDED, Payment
 from domain.refund import Refund
 
 
 class OrderStatus(StrEnum):
     CREATED = "CREATED"
     PAID = "PAID"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
+"""No payment of such an order ever succeeds."""
+EXPIRES_AFTER_MIN, EXPIRES_AFTER_MAX = timedelta(minutes=5), timedelta(days=180)
+"""How far ahead of its creation an order may expire."""
+SETTLING_TIME = timedelta(minutes=1)
+"""How long past its payment's deadline an order whose time is over still waits for the outcome: by then the sweeper has
+asked the bank six times. Whoever began to pay in time has paid, but no bank holds an order open for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,22 @@ class CreateOrder:
     currency: str
     receipt: str | None
     notes: dict[str, str]
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Its merchant wants no payment of it any more."""
+
+    order_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireOrder:
+    """Its time may be over: whether it is, is decided on the order's own state."""
+
+    order_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +81,29 @@ class Order:
     updated_at: datetime | None
     payments: tuple[Payment, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    expires_at: datetime | None = None
+
+    @property
+    def amount_paid(self) -> int:
+        """Minor units that a payment brought, whatever was refunded later."""
+        return self.amount if self.status is OrderStatus.PAID else 0
+
+    @property
+    def has_undecided_payment(self) -> bool:
+        return any(payment.status in UNDECIDED for payment in self.payments)
+
+    def is_payable(self, at: datetime) -> bool:
+        """Whether a payment may begin: it has neither ended, nor is its time over."""
+        return self.status not in ENDED and not self.is_over(at)
+
+    def is_over(self, at: datetime) -> bool:
+        return self.expires_at is not None and at >= self.expires_at
+
+    def is_awaited(self, at: datetime) -> bool:
+        """Whether a payment that began in time may still bring its outcome."""
+        return any(
+            payment.status in UNDECIDED and at < payment.deadline_at + SETTLING_TIME for payment in self.payments
+        )
 
     def payment(self, payment_id: str) -> Payment | None:
         return next((payment for payment in self.payments if payment.id == payment_id), None)

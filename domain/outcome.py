@@ -28,6 +28,8 @@ class Word:
     moved: bool
 
 
+ORDER_EXPIRED = "ORDER_EXPIRED"
+"""error_code of a payment that the bank made after its order had expired; its money goes back."""
 DECLINES = {
     "PAYMENT_FAILED": "Payment processing failed",
     "CARD_DECLINED": "The card was declined by its issuer",
@@ -36,6 +38,7 @@ DECLINES = {
     "BANK_DECLINED": "The payment was declined by the payer's bank",
     "PAYMENT_ABANDONED": "The payer did not complete the payment at the bank in time",
     "BANK_TIMEOUT": "The bank did not answer in time",
+    ORDER_EXPIRED: "The order expired before the bank had answered",
     "PAYMENT_CANCELLED": "The payer cancelled the payment",
     "CARD_DISABLED": "The card is disabled for online payments",
     "CARD_NUMBER_INVALID": "The issuer does not know the card's number",

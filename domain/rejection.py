@@ -38,6 +38,10 @@ REFUND_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Refund not found")
 ORDER_EXISTS = Rejected(ErrorCode.BAD_REQUEST, "Order already exists")
 REFUND_EXISTS = Rejected(ErrorCode.BAD_REQUEST, "Refund already exists")
 ORDER_ALREADY_PAID = Rejected(ErrorCode.BAD_REQUEST, "Order already paid")
+ORDER_NOT_PAYABLE = Rejected(ErrorCode.BAD_REQUEST, "Order is not payable")
+EXPIRY_OUT_OF_RANGE = Rejected(
+    ErrorCode.BAD_REQUEST, "expires_at must be between 5 minutes and 180 days ahead", "expires_at"
+)
 PAYMENT_IN_PROGRESS = Rejected(ErrorCode.BAD_REQUEST, "Order has a payment in progress")
 AMOUNT_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "amount must equal the order's amount", "amount")
 CURRENCY_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "currency must equal the order's currency", "currency")

@@ -6,7 +6,7 @@ Nothing that is ours alone (bank token, deadline, version) is in here.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 from domain.action import action_form
@@ -41,9 +41,16 @@ def order_resource(order: Order) -> Resource:
         "receipt": order.receipt,
         "notes": order.notes,
         "status": order.status,
+        "amount_paid": order.amount_paid,
+        "expires_at": None if order.expires_at is None else _to_the_microsecond(order.expires_at),
         "created_at": order.created_at,
         "updated_at": order.updated_at,
     }
+
+
+def _to_the_microsecond(instant: datetime) -> str:
+    """As the encoder writes the instants that we make, which are never whole seconds; this one is a merchant's."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def payment_resource(payment: Payment) -> Resource:

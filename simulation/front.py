@@ -70,6 +70,8 @@ async def _routed(request: Request, call: Call) -> Response:
     match call.method, call.path.strip("/").split("/"):
         case "POST", ["orders"]:
             return await orders.create_order(request)
+        case "POST", ["orders", order_id, "cancel"]:
+            return await orders.cancel(request, order_id)
         case "POST", ["payments"]:
             return await payments.create_payment(request)
         case "POST", ["refunds"]:

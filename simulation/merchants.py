@@ -40,7 +40,11 @@ MERCHANTS = (
         "secret_simulation_first",
         (
             Endpoint("whe_0000000000000001", "per_payment", ()),
-            Endpoint("whe_0000000000000002", "none", ("payment.success",)),
+            Endpoint(
+                "whe_0000000000000002",
+                "none",
+                ("payment.success", "order.paid", "order.cancelled", "order.expired"),
+            ),
         ),
     ),
     Merchant(

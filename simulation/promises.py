@@ -16,7 +16,17 @@ from typing import Any, NamedTuple
 
 from simulation.workload import Shop, Try, Wanted
 
-LEVEL = {"CREATED": 0, "PROCESSING": 1, "PENDING": 1, "SUCCESS": 2, "FAILED": 2, "PAID": 2, "PROCESSED": 2}
+ENDED = ("CANCELLED", "EXPIRED")
+LEVEL = {
+    "CREATED": 0,
+    "PROCESSING": 1,
+    "PENDING": 1,
+    "SUCCESS": 2,
+    "FAILED": 2,
+    "PAID": 2,
+    "PROCESSED": 2,
+    **dict.fromkeys(ENDED, 2),
+}
 """A resource never goes back to a lower level than somebody was told."""
 TOLD_LATE_SECONDS = 1.0
 Request = tuple[str, str]
@@ -118,17 +128,25 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
     """What was answered 200 or 201 exists, and stays as far as it was."""
     resource_id = str(one.body["id"])
     row = facts.rows.get(resource_id)
-    if one.status == 202 and wanted.kind != "capture":
+    if one.status == 202 and wanted.kind not in ("capture", "cancel"):
         return  # reading back finds it, decided or refused
     if wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
         says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
         found.add("the answer is about the request", says, about)
     if row is None:
         found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
-    elif LEVEL[row["status"]] < LEVEL[one.body["status"]] or row["amount"] != one.body["amount"]:
+    elif not _stays(one.body, row):
         found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
+    elif wanted.kind == "cancel" and one.status == 200 and one.body["status"] not in ENDED:
+        found.add("the answer is about the request", f"{resource_id} was to be cancelled, is {one.said}", about)
     elif wanted.kind == "capture" and one.status == 200 and not row["captured"]:
         found.add("every 2xx stays", f"{resource_id} was captured", about)
+
+
+def _stays(told: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    if told["status"] in ENDED and row["status"] != told["status"]:
+        return False
+    return LEVEL[row["status"]] >= LEVEL[told["status"]] and bool(row["amount"] == told["amount"])
 
 
 def _not_found(facts: Facts, shop: Shop, wanted: Wanted, about: str, found: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The statements of the sweeper's schedule, in Python."""
+"""The statements of the sweeper, in Python."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from simulation.database import Row, Rows, View, reads, writes
-from store import questions
+from store import deadlines, questions
 
 OPEN_PAYMENT, OPEN_REFUND = ("CREATED", "PROCESSING"), ("PENDING",)
 
@@ -123,3 +123,23 @@ def _is_closed(view: View, attempt_id: str, kind: str) -> bool:
 def count_overdue(view: View) -> Rows:
     payments, refunds = _overdue(view, "payments", OPEN_PAYMENT), _overdue(view, "refunds", OPEN_REFUND)
     return [{"payments": len(payments), "refunds": len(refunds)}]
+
+
+@reads(deadlines.DUE_ORDERS)
+def due_orders(view: View, without: list[str], settling_seconds: float, limit: int) -> Rows:
+    awaited_since = view.now - timedelta(seconds=settling_seconds)
+    awaited = {
+        row["order_id"]
+        for row in view["payments"].values()
+        if row["status"] in OPEN_PAYMENT and row["deadline_at"] > awaited_since
+    }
+    due = [
+        row
+        for row in view["orders"].values()
+        if row["status"] == "CREATED"
+        and row["expires_at"] is not None
+        and row["expires_at"] <= view.now
+        and row["id"] not in awaited
+        and row["id"] not in without
+    ]
+    return sorted(due, key=lambda row: row["expires_at"])[:limit]

@@ -43,6 +43,9 @@ def uncommitted(world: World) -> Iterator[str]:
 
 def _attempts(world: World) -> Iterator[str]:
     tables = world.database.tables
+    for row in tables["orders"].values():
+        if row["status"] == "CREATED" and row["expires_at"] is not None:
+            yield f"{row['id']} has not expired"
     for row in tables["payments"].values():
         if row["status"] in ("CREATED", "PROCESSING"):
             yield f"{row['id']} is {row['status']}"

@@ -17,6 +17,7 @@ from agents.payments.app import GROUP
 from agents.payments.batches import Batches
 from agents.processor.processor import Processor
 from agents.role import Context
+from agents.sweeper.deadlines import Deadlines
 from agents.sweeper.slots import Slots
 from agents.sweeper.sweeper import Sweeper
 from agents.webhooks.dispatcher import Dispatcher
@@ -37,6 +38,7 @@ from simulation.receivers import SimulatedSender
 from simulation.redis import RedisClient, SimulatedCounters
 from store.actor import ActorStore
 from store.attempts import AttemptStore
+from store.deadlines import DeadlineStore
 from store.questions import QuestionStore
 from store.redis.heartbeats import beat
 from topics.catalogue import COMMANDS
@@ -161,7 +163,7 @@ async def _sweeper(app: App) -> None:
         kept = app.world.broker.kept(COMMANDS)
         return min((instant_of(message.timestamp) for message in kept), default=None)
 
-    await Sweeper(
+    sweeper = Sweeper(
         app.context(),
         BankClient(app.world),
         app.kafka,
@@ -169,7 +171,10 @@ async def _sweeper(app: App) -> None:
         oldest_command,
         slots=Slots(route_max=SLOTS_ROUTE, merchant_max=SLOTS_MERCHANT),
         return_rest_seconds=RETURN_REST_SECONDS,
-    ).run()
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sweeper.run())
+        group.create_task(Deadlines(app.context(), app.kafka, DeadlineStore(app.pool())).run())
 
 
 async def _jobs(app: App) -> None:

@@ -15,15 +15,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import islice
 
 import structlog
 
 from simulation.afterwards import judge_deliveries
+from simulation.clock import EPOCH
 from simulation.oracle import judge
 from simulation.plan import Plan
 from simulation.promises import Violation
 from simulation.scheduler import EndlessError
+from simulation.times import shorter_times
 from simulation.trace import Note
 from simulation.workload import Shop
 from simulation.world import World
@@ -59,11 +62,12 @@ class Outcome:
 
 def run(plan: Plan) -> Outcome:
     """One world, from its beginning to the judgement."""
-    world, shop = World(plan), Shop(plan)
+    world = World(plan)
+    shop = Shop(plan, expires_at=lambda seconds: (EPOCH + timedelta(seconds=seconds)).isoformat())
     try:
-        with _quiet():
+        with _quiet(), shorter_times():
             settled = world.run(shop)
-        violations = judge(world, shop, settled) + judge_deliveries(world)
+            violations = judge(world, shop, settled) + judge_deliveries(world)
     except EndlessError as error:
         violations = [Violation("comes to rest", str(error), "")]
     return Outcome(

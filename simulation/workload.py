@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,7 +23,13 @@ DEFINITE = (400, 404, 422)
 CLIENTS_A_DESK = 2
 TRIES_MAX = 5
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
-PATHS = {"order": "/orders", "payment": "/payments", "refund": "/refunds", "capture": "/payments/{}/capture"}
+PATHS = {
+    "order": "/orders",
+    "payment": "/payments",
+    "refund": "/refunds",
+    "capture": "/payments/{}/capture",
+    "cancel": "/orders/{}/cancel",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +119,21 @@ class Desk:
 
 
 class Shop:
-    """All clients of one gateway. `keys`: what their Idempotency-Keys begin with."""
+    """All clients of one gateway. `keys`: what their Idempotency-Keys begin with.
 
-    def __init__(self, plan: Plan, merchants: Sequence[Merchant] = MERCHANTS, *, keys: str = "key") -> None:
+    `expires_at`: an instant of the clients' clock as text; None: no order expires, as on a gateway that needs minutes.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        merchants: Sequence[Merchant] = MERCHANTS,
+        *,
+        keys: str = "key",
+        expires_at: Callable[[float], str] | None = None,
+    ) -> None:
         self.plan = plan
+        self._expires_at = expires_at
         self._keys = keys
         count = -(-plan.clients // CLIENTS_A_DESK)
         self.desks = [Desk(merchants[number % len(merchants)]) for number in range(count)]
@@ -138,19 +155,22 @@ class Shop:
             draw = random.Random(f"{self.plan.seed}/client/{client}/{turn}")
             await asyncio.sleep(draw.choice((0.0, 0.02, 0.2, 1.0, 3.0)) * draw.random())
             async with asyncio.TaskGroup() as group:
-                for place, wanted in enumerate(self._actions(draw, desk, client, turn)):
+                for place, wanted in enumerate(self._actions(draw, desk, client, turn, front.now())):
                     seed = f"{self.plan.seed}/{client}/{turn}/{place}"
                     if self.plan.requests is None or (client, turn, place) in self.plan.requests:
                         group.create_task(self._pursue(front, wanted, random.Random(seed)))
             if draw.random() < 0.3:
                 await self._read(front, draw, desk, f"g{client}.{turn}")
 
-    def _actions(self, draw: random.Random, desk: Desk, client: int, turn: int) -> list[Wanted]:
+    def _actions(self, draw: random.Random, desk: Desk, client: int, turn: int, now: float) -> list[Wanted]:
         """What the client sends at once."""
         known = [one for one in desk.orders if one.resource_id is not None]
         if not known or (len(known) < 8 and draw.random() < 0.2):
             amount = draw.choice((500, 70_000, 123_400))
-            return [self._new(draw, (client, turn, 0), "order", {"amount": amount}, "")]
+            body: dict[str, Any] = {"amount": amount}
+            if self._expires_at is not None and draw.random() < 0.4:
+                body["expires_at"] = self._expires_at(now + draw.choice((1.0, 4.0, 12.0)) * (0.5 + draw.random()))
+            return [self._new(draw, (client, turn, 0), "order", body, "")]
         order = known[int(len(known) * max(draw.random(), draw.random()))]  # the younger ones rather
         count = draw.choice((1, 1, 2, 3))
         return [self._about(draw, desk, order, (client, turn, place)) for place in range(count)]
@@ -166,7 +186,9 @@ class Shop:
             if earlier:
                 again = draw.choice(earlier)
                 return self._other(again, place) if again.kind == "refund" and draw.random() < 0.5 else again
-        elif chance < 0.4 and paid:
+        elif chance < 0.35:
+            return self._new(draw, place, "cancel", {}, order_id)
+        elif chance < 0.45 and paid:
             payment_id = str(draw.choice(paid).resource_id)
             return self._new(draw, place, "capture", {}, payment_id)
         elif chance < 0.7 and paid:

@@ -22,7 +22,7 @@ from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import event_id
 from domain.instrument import FORM_FIELDS, Instrument, Method, instrument_of, public_form
-from domain.order import CreateOrder
+from domain.order import CancelOrder, CreateOrder, ExpireOrder
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, Refund, SettleRefund
@@ -34,6 +34,8 @@ NOTES_MAX, NOTE_CHARACTERS_MAX = 64, 1_000
 """Well above what the API accepts (15 notes of 256 characters), so that a later API may accept more."""
 
 ORDER_CREATE = "order.create"
+ORDER_CANCEL = "order.cancel"
+ORDER_EXPIRE = "order.expire"
 PAYMENT_CREATE = "payment.create"
 PAYMENT_REQUIRE_ACTION = "payment.require_action"
 PAYMENT_SETTLE = "payment.settle"
@@ -59,6 +61,8 @@ TURN_MAX = 1_000_000
 
 COMMAND_TYPES: dict[type[Command], str] = {
     CreateOrder: ORDER_CREATE,
+    CancelOrder: ORDER_CANCEL,
+    ExpireOrder: ORDER_EXPIRE,
     CreatePayment: PAYMENT_CREATE,
     RequireAction: PAYMENT_REQUIRE_ACTION,
     SettlePayment: PAYMENT_SETTLE,
@@ -167,6 +171,10 @@ def _instant(body: Body, name: str) -> datetime:
     return value
 
 
+def _instant_or_none(body: Body, name: str) -> datetime | None:
+    return None if body[name] is None else _instant(body, name)
+
+
 def _outcome(body: Body, name: str) -> Outcome:
     return Outcome(body[name])
 
@@ -210,6 +218,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     int: _amount,
     int | None: _amount_or_none,
     datetime: _instant,
+    datetime | None: _instant_or_none,
     Outcome: _outcome,
     Instrument: _instrument,
     NextAction: _action,

@@ -28,7 +28,7 @@ from topics.envelope import (
     decode,
     encode,
 )
-from topics.events import PaymentRecord, RefundRecord
+from topics.events import EventRecord
 from topics.producer import Headers, Record
 
 DELIVERY_ATTEMPT = "delivery.attempt"
@@ -48,10 +48,9 @@ def webhook_body(*, event_id: str, event: str, at: datetime, sequence: int, data
     )
 
 
-def event_webhook_body(event: PaymentRecord) -> bytes:
-    """Body for a domain event: its refund, or else its payment."""
-    data = {"refund": event.refund.json} if isinstance(event, RefundRecord) else {"payment": event.payment.json}
-    return webhook_body(event_id=event.id, event=event.type, at=event.at, sequence=event.sequence, data=data)
+def event_webhook_body(event: EventRecord) -> bytes:
+    """Body for a domain event: its refund, its payment, or its order."""
+    return webhook_body(event_id=event.id, event=event.type, at=event.at, sequence=event.sequence, data=event.subject())
 
 
 def trial_webhook_body(*, event_id: str, endpoint_id: str, at: datetime) -> bytes:

@@ -1,6 +1,7 @@
-"""An event about a payment or refund as its readers take it: whom it concerns and what it left, checked at the door.
+"""An event as its readers take it: whom it concerns and what it left, checked at the door.
 
-    value ─► read_event ─► PaymentRecord | RefundRecord, which is about a payment, too
+    value ─► read_event     ─► PaymentRecord | RefundRecord, which is about a payment, too
+          ─► read_any_event ─► OrderRecord as well
                  └► UndecodableError: the record belongs into a dead-letter topic
 
 A resource stays the JSON that it was, for webhooks pass it on as it is; a field of it is checked when it is taken. The
@@ -12,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from domain.event_kind import ORDER_EVENTS
 from topics.envelope import ERROR_CHARACTERS_MAX, Envelope, UndecodableError, checked_text, decode
 
 SEQUENCE_MAX = 2**31 - 1
@@ -22,7 +24,7 @@ SEQUENCE_MAX = 2**31 - 1
 
 @dataclass(slots=True)
 class Resource:
-    """A payment or refund as the event left it, in its public form."""
+    """An order, payment or refund as the event left it, in its public form."""
 
     id: str
     json: Mapping[str, Any]
@@ -40,14 +42,13 @@ class Resource:
 
 
 @dataclass(slots=True)
-class PaymentRecord:
-    """Something happened to a payment."""
+class EventRecord:
+    """Something happened."""
 
     envelope: Envelope
     order_id: str
     merchant_id: str
     sequence: int
-    payment: Resource
 
     @property
     def id(self) -> str:
@@ -65,6 +66,30 @@ class PaymentRecord:
     def request_id(self) -> str | None:
         return self.envelope.request_id
 
+    def subject(self) -> Mapping[str, Any]:
+        """What it happened to, by its name, as webhooks carry it."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class OrderRecord(EventRecord):
+    """Something happened to an order itself."""
+
+    order: Resource
+
+    def subject(self) -> Mapping[str, Any]:
+        return {"order": self.order.json}
+
+
+@dataclass(slots=True)
+class PaymentRecord(EventRecord):
+    """Something happened to a payment."""
+
+    payment: Resource
+
+    def subject(self) -> Mapping[str, Any]:
+        return {"payment": self.payment.json}
+
     def token(self) -> str:
         """What the bank charges. Raises UndecodableError."""
         bank = self.envelope.body.get("bank")
@@ -77,6 +102,28 @@ class RefundRecord(PaymentRecord):
 
     refund: Resource
 
+    def subject(self) -> Mapping[str, Any]:
+        return {"refund": self.refund.json}
+
+
+Kind = TypeVar("Kind", bound=EventRecord)
+PARTS: dict[type[EventRecord], tuple[str, ...]] = {
+    OrderRecord: ("order",),
+    PaymentRecord: ("payment",),
+    RefundRecord: ("payment", "refund"),
+}
+"""The resources that each kind of record carries, in the order of its fields."""
+
+
+def read_any_event(value: bytes | None) -> EventRecord:
+    """The event in a record's value, be it about an order. Raises UndecodableError, never anything else."""
+    return any_event_of(decode(value))
+
+
+def any_event_of(envelope: Envelope) -> EventRecord:
+    """The event in an envelope, be it about an order. Raises UndecodableError, never anything else."""
+    return _read(envelope, OrderRecord) if envelope.type in ORDER_EVENTS else event_of(envelope)
+
 
 def read_event(value: bytes | None) -> PaymentRecord:
     """The event in a record's value. Raises UndecodableError, never anything else."""
@@ -84,7 +131,11 @@ def read_event(value: bytes | None) -> PaymentRecord:
 
 
 def event_of(envelope: Envelope) -> PaymentRecord:
-    """The event in an envelope. Raises UndecodableError, never anything else."""
+    """The event about a payment in an envelope. Raises UndecodableError, never anything else."""
+    return _read(envelope, RefundRecord if "refund" in envelope.body else PaymentRecord)
+
+
+def _read(envelope: Envelope, kind: type[Kind]) -> Kind:
     body = envelope.body
     try:
         sequence, order_id, merchant_id = body["sequence"], body["order_id"], body["merchant_id"]
@@ -92,10 +143,7 @@ def event_of(envelope: Envelope) -> PaymentRecord:
             raise UndecodableError(f"sequence must be an integer from 1 to {SEQUENCE_MAX}")
         checked_text(order_id, "order_id")
         checked_text(merchant_id, "merchant_id")
-        payment = _resource(body, "payment")
-        if "refund" not in body:
-            return PaymentRecord(envelope, order_id, merchant_id, sequence, payment)
-        return RefundRecord(envelope, order_id, merchant_id, sequence, payment, _resource(body, "refund"))
+        return kind(envelope, order_id, merchant_id, sequence, *[_resource(body, name) for name in PARTS[kind]])
     except UndecodableError:
         raise
     except Exception as error:

@@ -252,7 +252,7 @@ def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Orde
             folded.wakes[merchant_channel(event.payment.merchant_id)] = event.type
         if isinstance(event, RefundEvent):
             folded.batch.refunds[event.refund.id] = event.refund
-        if before is None or before.status is not order.status:
+        if before is None or before.status is not order.status or isinstance(event, OrderEvent):
             folded.batch.orders[order.id] = order
     assert order is not None, "only the creation of an order is accepted without one"
     return order

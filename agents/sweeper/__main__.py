@@ -8,8 +8,10 @@ from functools import partial
 from agents.bank import make_bank
 from agents.kafka import Kafka
 from agents.role import Context, dispensable, run_role
+from agents.sweeper.deadlines import Deadlines
 from agents.sweeper.sweeper import Sweeper
 from store.connections import make_pool
+from store.deadlines import DeadlineStore
 from store.questions import QuestionStore
 from topics.admin import check_topics
 from topics.catalogue import COMMANDS
@@ -20,11 +22,13 @@ async def _body(context: Context) -> None:
     settings = context.settings
     # It prunes the inbox: what a command on the log still needs must not go.
     await check_topics(settings, COMMANDS)
-    store = QuestionStore(await make_pool(settings, size=2, lazy=True))
+    pool = await make_pool(settings, size=2, lazy=True)
+    store = QuestionStore(pool)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
             Sweeper(context, make_bank(settings), Kafka(settings), store, partial(oldest_at, settings, COMMANDS)).run()
         )
+        tasks.create_task(Deadlines(context, Kafka(settings), DeadlineStore(pool)).run())
         if endpoint := settings.otel_exporter_otlp_endpoint:
             tasks.create_task(dispensable(context, partial(_trace, endpoint), "tracing"))
 

@@ -29,7 +29,7 @@ from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body
 from topics.envelope import UndecodableError
-from topics.events import PaymentRecord, read_event
+from topics.events import EventRecord, read_any_event
 from topics.producer import Record
 
 log = get_logger("planner")
@@ -46,7 +46,7 @@ PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries 
 class Read:
     """An event, the body that its webhooks carry, and the record it came in."""
 
-    event: PaymentRecord
+    event: EventRecord
     body: bytes
     message: Any
 
@@ -135,7 +135,7 @@ def read_events(messages: Iterable[Any], at: datetime) -> tuple[list[Read], list
         if not has_type(message, WANTED):
             continue
         try:
-            event = read_event(message.value)
+            event = read_any_event(message.value)
             events.append(Read(event, event_webhook_body(event), message))
         except Exception as error:
             letters += letters_of(message, error, at=at)

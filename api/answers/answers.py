@@ -23,7 +23,7 @@ from api.process.bus import UNKNOWN, Decided, Key, Undecided
 from api.process.services import Services, services_of
 from domain.decision import Command, Subject
 from domain.machine import decide
-from domain.order import Order
+from domain.order import CancelOrder, Order
 from domain.payment import CapturePayment
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
@@ -109,7 +109,9 @@ async def _promise(
     if isinstance(command, CapturePayment) and order is not None:
         # A capture makes nothing new to promise: the payment as it is.
         subject = order.payment(command.payment_id)
-    assert subject is not None, "a capture was foreseen of a payment that is not there"
+    if isinstance(command, CancelOrder):
+        subject = order
+    assert subject is not None, "a change was foreseen of something that is not there"
     resource = encode_json(resource_of(subject)).decode()
     return Promise(
         command_id=outcome.command_id,

@@ -1,8 +1,8 @@
-"""Orders of a merchant: create, read, list."""
+"""Orders of a merchant: create, read, list, cancel."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -11,16 +11,18 @@ from starlette.responses import Response
 from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import answer_to
 from api.answers.idempotency import key_of, new_id_for
-from api.answers.resources import find, json_response
-from api.http.bodies import read_json
+from api.answers.resources import Found, find, json_response, known_order
+from api.http.bodies import read_json, read_optional_json
 from api.http.errors import refused
 from api.http.paging import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
-from api.process.services import services_of
+from api.process.bus import Key
+from api.process.services import Services, services_of
+from api.schemas.body import Nothing
 from api.schemas.orders import NewOrder, OrderPage, OrderView
 from domain.ids import ORDER, is_id
-from domain.order import CreateOrder, Order
+from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
 from domain.rejection import ORDER_NOT_FOUND
 from store.orders import OrderFilter, find_order, list_orders
 
@@ -59,6 +61,7 @@ async def ask_for_order(
         currency=wanted.currency_or_default,
         receipt=receipt,
         notes=wanted.notes or {},
+        expires_at=wanted.expires_at,
     )
     return await answer_to(
         request,
@@ -83,7 +86,7 @@ async def list_(
     created: Annotated[Period, Depends(period)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
-    status: Literal["CREATED", "PAID"] | None = None,
+    status: OrderStatus | None = None,
     receipt: Annotated[str | None, Query(max_length=255)] = None,
     q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a receipt begins")] = None,
 ) -> Response:
@@ -95,9 +98,45 @@ async def list_(
     return json_response(page_of(found, limit))
 
 
+@router.post(
+    "/orders/{order_id}/cancel",
+    summary="Cancel an order that is not paid",
+    description="No payment of it can begin or succeed any more. Refused while a payment is undecided; an order that "
+    "has expired or is cancelled stays as it is.",
+    response_model=OrderView,
+    responses={
+        202: {"model": OrderView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 404, 409, 413, 422, 503),
+    },
+    openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
+)
+async def cancel(request: Request, order_id: str) -> Response:
+    caller = await authenticated(request)
+    await read_optional_json(request, Nothing)
+    key = key_of(request, scope=caller.merchant_id, route="order-cancels", fields={"order_id": order_id})
+    services = services_of(request)
+    await owned_order(services, order_id, caller.merchant_id, key=key)
+    return await answer_to(
+        request,
+        CancelOrder(order_id, caller.merchant_id),
+        key=key,
+        merchant_id=caller.merchant_id,
+        resource_id=order_id,
+        new=False,
+        location=f"/api/v1/orders/{order_id}",
+        load=lambda: known_order(services, order_id),
+    )
+
+
 @router.get("/orders/{order_id}", summary="Read an order", response_model=OrderView, responses=errors(401, 404, 503))
 async def read(request: Request, order_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    found = await find(services_of(request), order_id, find_order) if is_id(ORDER, order_id) else None
-    if found is None or found.merchant_id != caller.merchant_id:
+    return json_response((await owned_order(services_of(request), order_id, caller.merchant_id)).resource)
+
+
+async def owned_order(services: Services, order_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
+    """Raises ApiError 404 `Order not found`, or first 422 where the key was used for another request."""
+    found = await find(services, order_id, find_order) if is_id(ORDER, order_id) else None
+    if found is None or found.merchant_id != merchant_id:
+        await services.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)
-    return json_response(found.resource)
+    return found

@@ -130,14 +130,16 @@ async def read_order(request: Request, order_id: str) -> Response:
     order = found.resource
     return json_response(
         {
-            **{name: order[name] for name in ("id", "amount", "currency", "status", "created_at", "receipt")},
+            **{
+                name: order[name]
+                for name in ("id", "amount", "currency", "status", "created_at", "receipt", "expires_at")
+            },
             "merchant": {"id": merchant.id, "name": merchant.name},
             "methods": methods_for(order["currency"]),
             "test_mode": services.settings.test_mode,
             "allowed_origins": merchant.allowed_origins,
             "payment": None if payment is None else public_shape(dict(payment_resource(payment))),
             "refunds": [] if payment is None else await _refunds(services.pool, payment),
-            "expires_at": None,
         }
     )
 

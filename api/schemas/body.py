@@ -18,3 +18,7 @@ class Body(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="allow", hide_input_in_errors=True, json_schema_extra=_without_additional
     )
+
+
+class Nothing(Body):
+    """A body without fields; may be left out."""

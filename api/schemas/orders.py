@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from api.schemas.body import Body
+from api.schemas.instant import rfc3339
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
+from domain.order import OrderStatus
 
 NOTES_MAX = 15
 NOTES_DESCRIPTION = "Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none"
@@ -25,6 +27,8 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "receipt": "invoice-42",
     "notes": {"colour": "green"},
     "status": "CREATED",
+    "amount_paid": 0,
+    "expires_at": None,
     "created_at": "2026-01-15T10:30:00.123456Z",
     "updated_at": None,
 }
@@ -42,6 +46,12 @@ class NewOrder(Body):
     currency: str | None = Field(None, description="ISO 4217; default INR", examples=["INR", "JPY", "KWD"])
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
     notes: Notes | None = Field(None, description=NOTES_DESCRIPTION)
+
+    expires_at: AwareDatetime | None = Field(
+        None,
+        description="When it takes no payment any more, 5 minutes to 180 days ahead; an offset from UTC is needed. "
+        "Without it: never",
+    )
 
     @field_validator("currency")
     @classmethod
@@ -61,6 +71,7 @@ class NewOrder(Body):
             "currency": self.currency_or_default,
             "receipt": self.receipt,
             "notes": self.notes or None,
+            "expires_at": None if self.expires_at is None else rfc3339(self.expires_at),
         }
 
 
@@ -94,7 +105,9 @@ class OrderView(BaseModel):
     currency: str
     receipt: str | None
     notes: dict[str, str]
-    status: Literal["CREATED", "PAID"]
+    status: OrderStatus
+    amount_paid: int = Field(description="What a payment brought, whatever was refunded later")
+    expires_at: datetime | None = Field(description="When it takes no payment any more")
     created_at: datetime
     updated_at: datetime | None
 

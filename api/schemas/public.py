@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel
 
 from api.schemas.orders import MerchantName
 from api.schemas.payments import PublicPaymentView
 from domain.instrument import Method
+from domain.order import OrderStatus
 from domain.refund import RefundStatus
 
 
@@ -27,7 +27,7 @@ class PublicOrderView(BaseModel):
     id: str
     amount: int
     currency: str
-    status: Literal["CREATED", "PAID"]
+    status: OrderStatus
     created_at: datetime
     receipt: str | None
     merchant: MerchantName

@@ -1,14 +1,23 @@
-"""May this order be created?"""
+"""May this order be created, cancelled, or has it expired?"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from domain import rejection
 from domain.decision import Decision
 from domain.event import EventType, OrderEvent
 from domain.money import is_payable
-from domain.order import CreateOrder, Order, OrderStatus
+from domain.order import (
+    ENDED,
+    EXPIRES_AFTER_MAX,
+    EXPIRES_AFTER_MIN,
+    CancelOrder,
+    CreateOrder,
+    Order,
+    OrderStatus,
+)
 from domain.rejection import Rejected
 
 
@@ -17,6 +26,8 @@ def create_order(order: Order | None, command: CreateOrder, at: datetime) -> Dec
         return Decision((), order) if order.merchant_id == command.merchant_id else rejection.ORDER_EXISTS
     if not is_payable(command.amount):
         return rejection.AMOUNT_TOO_SMALL
+    if command.expires_at is not None and not _is_in_range(command.expires_at, at):
+        return rejection.EXPIRY_OUT_OF_RANGE
     created = Order(
         id=command.order_id,
         merchant_id=command.merchant_id,
@@ -29,5 +40,38 @@ def create_order(order: Order | None, command: CreateOrder, at: datetime) -> Dec
         last_event_at=at,
         created_at=at,
         updated_at=None,
+        expires_at=command.expires_at,
     )
     return Decision((OrderEvent(EventType.ORDER_CREATED, 1, at, created),), created)
+
+
+def _is_in_range(expires_at: datetime, at: datetime) -> bool:
+    return EXPIRES_AFTER_MIN <= expires_at - at <= EXPIRES_AFTER_MAX
+
+
+def cancel_order(order: Order | None, command: CancelOrder, at: datetime) -> Decision | Rejected:
+    """An order that has ended stays as it ended: nobody can pay it, which is what the merchant wants."""
+    if order is None or order.merchant_id != command.merchant_id:
+        return rejection.ORDER_NOT_FOUND
+    if order.status in ENDED:
+        return Decision((), order)
+    if order.status is OrderStatus.PAID:
+        return rejection.ORDER_ALREADY_PAID
+    if order.has_undecided_payment:
+        return rejection.PAYMENT_IN_PROGRESS
+    return _ended(order, OrderStatus.CANCELLED, EventType.ORDER_CANCELLED, at)
+
+
+def expire_order(order: Order | None, at: datetime) -> Decision | Rejected:
+    """Nothing comes of it where the order is paid or has ended, its time is not over, or a payment is awaited."""
+    if order is None:
+        return rejection.ORDER_NOT_FOUND
+    if order.status is not OrderStatus.CREATED or not order.is_over(at) or order.is_awaited(at):
+        return Decision((), order)
+    return _ended(order, OrderStatus.EXPIRED, EventType.ORDER_EXPIRED, at)
+
+
+def _ended(order: Order, status: OrderStatus, happened: EventType, at: datetime) -> Decision:
+    sequence = order.version + 1
+    ended = replace(order, status=status, version=sequence, last_event_at=at, updated_at=at)
+    return Decision((OrderEvent(happened, sequence, at, ended),), ended)

@@ -8,12 +8,12 @@ from datetime import datetime
 from domain import rejection
 from domain.action import ACTION_TIME_MAX
 from domain.decision import Decision
-from domain.event import Event, EventType, PaymentEvent, RefundEvent
+from domain.event import Event, EventType, OrderEvent, PaymentEvent, RefundEvent
 from domain.evolution import evolve
 from domain.ids import late_refund_id
 from domain.instrument import methods_for
 from domain.order import Order, OrderStatus
-from domain.outcome import Outcome, Word
+from domain.outcome import DECLINES, ORDER_EXPIRED, Outcome, Word
 from domain.payment import (
     UNDECIDED,
     CapturePayment,
@@ -43,7 +43,9 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
         return rejection.METHOD_UNAVAILABLE
     if order.status is OrderStatus.PAID:
         return rejection.ORDER_ALREADY_PAID
-    if any(payment.status in UNDECIDED for payment in order.payments):
+    if not order.is_payable(at):
+        return rejection.ORDER_NOT_PAYABLE
+    if order.has_undecided_payment:
         return rejection.PAYMENT_IN_PROGRESS
     sequence = order.version + 1
     created = Payment(
@@ -98,14 +100,17 @@ def settle_payment(order: Order | None, command: SettlePayment, at: datetime) ->
         return rejection.PAYMENT_NOT_FOUND
     if payment.status not in UNDECIDED:
         return _turn_payment(order, payment, command, at)
-    if command.outcome is Outcome.SUCCESS:
-        return _succeed(order, payment, command, at)
-    return _fail(order, payment, command, at)
+    if command.outcome is Outcome.FAILED:
+        return _fail(order, payment, command, at)
+    if order.status is OrderStatus.EXPIRED:
+        return _succeed_after_the_end(order, payment, command, at)
+    return _succeed(order, payment, command, at)
 
 
 def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
-    # No payment starts beside an undecided or a successful one, so nothing else can have paid this order.
-    assert order.status is OrderStatus.CREATED, f"{order.id} is paid although {payment.id} is undecided"
+    # No payment starts beside an undecided or a successful one, so nothing else can have paid this order; and it cannot
+    # be cancelled meanwhile.
+    assert order.status is OrderStatus.CREATED, f"{order.id} is {order.status} although {payment.id} is undecided"
     sequence = order.version + 1
     success = replace(
         payment,
@@ -116,7 +121,22 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
         version=sequence,
         updated_at=at,
     )
-    return Decision((PaymentEvent(EventType.PAYMENT_SUCCESS, sequence, at, success),), success)
+    succeeded = PaymentEvent(EventType.PAYMENT_SUCCESS, sequence, at, success)
+    paid = replace(evolve(order, succeeded), version=sequence + 1)
+    return Decision((succeeded, OrderEvent(EventType.ORDER_PAID, sequence + 1, at, paid)), success)
+
+
+def _succeed_after_the_end(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
+    """The order did not wait for this word any longer. Nobody may ship for it, so the payment fails, and its money goes
+    back as that of every late success."""
+    too_late = replace(command, error_code=ORDER_EXPIRED, error_description=DECLINES[ORDER_EXPIRED])
+    failed = _fail(order, payment, too_late, at)
+    (event,) = failed.events
+    order = evolve(order, event)
+    known = order.payment(payment.id)
+    assert known is not None
+    charged = _turn_payment(order, known, command, at)
+    return Decision((event, *charged.events), failed.subject)
 
 
 def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:

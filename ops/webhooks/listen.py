@@ -38,7 +38,7 @@ from store.operations.inspection import events_of
 from topics.catalogue import EVENTS
 from topics.delivery import event_webhook_body
 from topics.envelope import Envelope, UndecodableError, decode
-from topics.events import event_of
+from topics.events import PaymentRecord, any_event_of
 from topics.reader import Start, log_reader
 
 KNOWN_MAX = 20_000
@@ -74,7 +74,7 @@ class Forwarder:
     async def forward(self, event: Envelope) -> bool:
         """Send and print. True where the answer was 2xx. An event without a payload is one line, and is skipped."""
         try:
-            read = event_of(event)
+            read = any_event_of(event)
         except UndecodableError as error:
             self._print_skipped(event, error)
             return False
@@ -90,7 +90,7 @@ class Forwarder:
         prepared = Prepared(
             due=due,
             event_id=event.id,
-            payment_id=read.payment.id,
+            payment_id=read.payment.id if isinstance(read, PaymentRecord) else None,
             url=self._url,
             body=body,
             secrets=self._secrets,

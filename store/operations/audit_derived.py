@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import astuple, dataclass
 
-from domain.event_kind import DEFAULT_EVENTS, EVENTS_WITHOUT_PAYMENT
+from domain.event_kind import DEFAULT_EVENTS, EVENTS_OFF_THE_LOG
 from store.driver import Connection, Cursor, Row
 from store.stream import FETCH_ROWS
 
@@ -20,8 +20,8 @@ SELECT w.id, w.merchant_id, f.events, f.since,
   JOIN webhook_filters f ON f.endpoint_id = w.id
  WHERE w.deleted_at IS NULL
 """
-EVENTS = (DEFAULT_EVENTS, EVENTS_WITHOUT_PAYMENT)
-"""$6 and $7: what an endpoint without a filter gets, and what happens to no payment."""
+EVENTS = (DEFAULT_EVENTS, EVENTS_OFF_THE_LOG)
+"""$6 and $7: what an endpoint without a filter gets, and what is no event of the log."""
 # Each event that an endpoint subscribed to when it happened must have its delivery row. Around a change, and before
 # now, $1 seconds are left out: the planner may have read the old filter or the new one, or nothing yet.
 _WANTED_DELIVERIES = f"""
@@ -37,8 +37,9 @@ SELECT f.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence
 _BODY = """
 convert_to('{"id":"evt_' || right(e.order_id, 16) || '_' || e.sequence || '","event":"' || e.type
     || '","timestamp":' || floor(extract(epoch FROM e.at))::bigint || ',"sequence":' || e.sequence || ',"data":{'
-    || split_part(split_part(e.payload, '"sequence":' || e.sequence || ',', 2),
-                  CASE WHEN e.type LIKE 'refund.%' THEN ',"payment":{' ELSE ',"bank":{' END, 1)
+    || CASE WHEN e.type LIKE 'order.%' THEN left(split_part(e.payload, '"sequence":' || e.sequence || ',', 2), -2)
+            ELSE split_part(split_part(e.payload, '"sequence":' || e.sequence || ',', 2),
+                            CASE WHEN e.type LIKE 'refund.%' THEN ',"payment":{' ELSE ',"bank":{' END, 1) END
     || '}}', 'UTF8')
 """
 # Bodies in the format of the Razorpay double are made of more than the event: there only the event is looked for.

@@ -13,20 +13,24 @@ from store.razorpay.payments import payers_of
 from store.razorpay.refunds import refund_terms_of
 from store.webhooks.planning import Draft, Target, draft_of
 from topics.envelope import UndecodableError
-from topics.events import PaymentRecord, RefundRecord
+from topics.events import EventRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
 from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, wanted_names
 
 Wanting = tuple[PaymentRecord, Sequence[Target]]
 
 
-async def razorpay_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
+async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequence[Target]]]) -> list[Draft]:
     """Drafts for those of the targets that have the double's format. Raises UndecodableError, or what asyncpg raises.
 
     What the double keeps beside the events is read once for all of them; without such a target nothing is read.
     """
     wanted = [
-        (event, target, names) for event, targets in events for target in targets if (names := _names(event, target))
+        (event, target, names)
+        for event, targets in events
+        if isinstance(event, PaymentRecord)  # of an order's own events none of the double's comes
+        for target in targets
+        if (names := _names(event, target))
     ]
     if not wanted:
         return []

@@ -19,7 +19,7 @@ from store.driver import Pool, Row
 from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.planning import Draft, Target, drafts_of, target_of_row
 from topics.delivery import event_webhook_body
-from topics.events import read_event
+from topics.events import read_any_event
 
 REPLAY, RETRY = "replay", "retry"
 JOB = "job_"
@@ -239,7 +239,7 @@ async def _next_events(pool: Pool, job: Job, target: Target, span: Span, limit: 
     arguments = _span_arguments(target, span)
     still_coming = await pool.fetchval(STILL_COMING, *arguments)  # before the rows: what comes meanwhile is among them
     rows = await pool.fetch(NEXT_EVENTS, *arguments, int(job.cursor or 0), limit)
-    events = [read_event(row["payload"].encode()) for row in rows]
+    events = [read_any_event(row["payload"].encode()) for row in rows]
     drafts = await razorpay_drafts(pool, [(event, [target]) for event in events])
     for event in events:
         drafts += drafts_of(event, [target], body=event_webhook_body(event))

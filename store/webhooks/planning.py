@@ -14,7 +14,7 @@ from datetime import datetime
 
 from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
 from store.driver import Connection, Pool, Row
-from topics.events import PaymentRecord
+from topics.events import EventRecord, PaymentRecord
 
 # webhooks_merchant
 ENDPOINTS = """
@@ -96,7 +96,7 @@ class _Known:
     job_id: str | None
 
 
-def drafts_of(event: PaymentRecord, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
+def drafts_of(event: EventRecord, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
     """One draft for each endpoint of our own format that wants this event. `body`: what all of them are sent."""
     return [
         draft_of(event, target, event_id=event.id, body=body)
@@ -105,9 +105,9 @@ def drafts_of(event: PaymentRecord, targets: Sequence[Target], *, body: bytes) -
     ]
 
 
-def draft_of(event: PaymentRecord, target: Target, *, event_id: str, body: bytes) -> Draft:
+def draft_of(event: EventRecord, target: Target, *, event_id: str, body: bytes) -> Draft:
     """The delivery of `body` because of this event. `event_id`: its identity for the receiver."""
-    payment_id = event.payment.id
+    payment_id = event.payment.id if isinstance(event, PaymentRecord) else None
     return Draft(
         id=log_id(event_id, target.id, event.at),
         merchant_id=target.merchant_id,

@@ -221,12 +221,12 @@ async def _generated_payments(one: SignedUp, *, count: int) -> AsyncIterator[Non
 async def test_the_feed_brings_each_event_once_and_in_order(merchant: SignedUp) -> None:
     async with signed_up(merchant.stack) as one, _feed(one) as feed:
         payment = await one.pay()
-        events = [await feed.next() for _ in range(4)]
+        events = [await feed.next() for _ in range(5)]
         assert [event["type"] for event in events] == [
-            "order.created", "payment.created", "payment.processing", "payment.success",
+            "order.created", "payment.created", "payment.processing", "payment.success", "order.paid",
         ]  # fmt: skip
-        assert [event["sequence"] for event in events] == [1, 2, 3, 4]
-        assert events[-1]["payment"] == payment
+        assert [event["sequence"] for event in events] == [1, 2, 3, 4, 5]
+        assert events[3]["payment"] == payment
         assert not any("bank" in event or "token" in str(event) for event in events)
 
 
@@ -238,7 +238,7 @@ async def test_a_feed_goes_on_after_the_last_event_that_was_seen(merchant: Signe
             place = feed.last_id
         await one.pay(vpa="failure@upi", status="FAILED")
         async with _feed(one, place) as feed:
-            rest = [await feed.next() for _ in range(6)]
+            rest = [await feed.next() for _ in range(7)]
     events = [event["id"] for event in first + rest]
     listed = await _listed(merchant.stack, one)
     assert events == listed, "as GET /events has them: none missing, none twice"

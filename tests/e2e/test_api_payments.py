@@ -12,7 +12,10 @@ import pytest
 
 from tests.support.api import CARD, Api, created, error_of
 
-ORDER_KEYS = ["id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "created_at", "updated_at"]
+ORDER_KEYS = [
+    "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "amount_paid", "expires_at", "created_at",
+    "updated_at",
+]  # fmt: skip
 PAYMENT_KEYS = [
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_captured",
     "amount_refunded", "amount_owed", "reversed", "error_code", "error_description", "next_action", "created_at",
@@ -53,7 +56,8 @@ async def test_a_upi_payment_is_accepted_and_succeeds(api: Api) -> None:
     decided = await api.decided(f"/payments/{payment['id']}")
     assert (decided["status"], decided["error_code"]) == ("SUCCESS", None)
     assert datetime.fromisoformat(decided["updated_at"]) >= datetime.fromisoformat(decided["created_at"])
-    assert (await api.get(f"/orders/{order['id']}")).json()["status"] == "PAID"
+    paid = (await api.get(f"/orders/{order['id']}")).json()
+    assert (order["amount_paid"], paid["status"], paid["amount_paid"]) == (0, "PAID", 700)
 
 
 async def test_a_card_payment_keeps_network_and_last_digits_only(api: Api) -> None:

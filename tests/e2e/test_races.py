@@ -183,7 +183,7 @@ async def settled_once(database: asyncpg.Connection, order_id: str) -> bool:
     rows = await database.fetch("SELECT type FROM events WHERE order_id = $1 ORDER BY sequence", order_id)
     after_asking = [row["type"] for row in rows][3:]
     return after_asking in (
-        ["payment.success"],
+        ["payment.success", "order.paid"],
         ["payment.failed", "payment.late_success", "refund.created", "refund.processed"],
     )
 

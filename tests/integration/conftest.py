@@ -16,7 +16,7 @@ from tests.support.asking import Asker, history
 from tests.support.feed import number_everything
 from tests.support.stack import Stack, running_stack
 from topics.delivery import event_webhook_body
-from topics.events import read_event
+from topics.events import read_any_event
 
 TABLES = (
     "orders", "payments", "refunds", "events", "commands", "bank.ledger", "webhooks", "webhook_filters",
@@ -86,7 +86,7 @@ async def deliver_all(stack: Stack, asker: Asker) -> None:
     await asker.pool.execute(ENDPOINT, "whe_bbbbbbbbbbbbbbbb", SEEDED_MERCHANT_ID, list(MERCHANT_EVENTS))
     targets = (await targets_of(asker.pool, [SEEDED_MERCHANT_ID]))[SEEDED_MERCHANT_ID]
     rows = await asker.pool.fetch("SELECT payload FROM events WHERE type = ANY($1)", list(MERCHANT_EVENTS))
-    for event in [read_event(row["payload"].encode()) for row in rows]:
+    for event in [read_any_event(row["payload"].encode()) for row in rows]:
         drafts = drafts_of(event, targets, body=event_webhook_body(event))
         await plan_deliveries(asker.pool, drafts, now())
     await asker.pool.execute(ATTEMPTED)

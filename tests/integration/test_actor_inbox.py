@@ -22,7 +22,7 @@ from tests.support.actor import Bench, work
 from tests.support.asking import capture_command, fresh, order_command, payment_command, refund_command
 
 SUCCESS, FAILED = Outcome.SUCCESS, Outcome.FAILED
-PAID = ["order.created", "payment.created", "payment.processing", "payment.success"]
+PAID = ["order.created", "payment.created", "payment.processing", "payment.success", "order.paid"]
 
 
 def a_key() -> str:

@@ -1,12 +1,12 @@
 """Orders in every state that matters, and one command of each kind: the words of the domain tests.
 
-Time stands still at AT; ids are short names padded to the form of real ones.
+Time stands still at AT, but for what happened `earlier`; ids are short names padded to the form of real ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,27 +15,43 @@ from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.ids import late_refund_id
 from domain.instrument import Netbanking, Upi
-from domain.order import CreateOrder, Order
+from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
 from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
 from domain.rejection import Rejected
 
 AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+BEFORE = AT - timedelta(minutes=6)
 DEADLINE = AT + timedelta(minutes=1)
+PAST = AT - timedelta(minutes=1)
+"""A payment with this deadline is not awaited at AT any more."""
 ORDER, MERCHANT, STRANGER = "order_AAAAAAAAAAAAAAAA", "test_merchant", "mrc_BBBBBBBBBBBBBBBB"
 FIRST, SECOND, THIRD = "pay_1111111111111111", "pay_2222222222222222", "pay_3333333333333333"
 REFUND, OTHER_REFUND, LATE_REFUND = "rfnd_AAAAAAAAAAAAAAAA", "rfnd_BBBBBBBBBBBBBBBB", "rfnd_1111111111111111"
 AMOUNT = 50_000
 
 
-def create_order(amount: Any = AMOUNT, merchant: str = MERCHANT, currency: str = "INR") -> CreateOrder:
-    return CreateOrder(ORDER, merchant, amount, currency, None, {})
+@dataclass(frozen=True)
+class Earlier:
+    """A command that was decided BEFORE."""
+
+    command: Command
+
+
+def create_order(
+    amount: Any = AMOUNT, merchant: str = MERCHANT, currency: str = "INR", expires_at: datetime | None = None
+) -> CreateOrder:
+    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at)
+
+
+def cancel(merchant: str = MERCHANT) -> CancelOrder:
+    return CancelOrder(ORDER, merchant)
 
 
 def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> CreatePayment:
-    values: dict[str, Any] = {"amount": None, "currency": None} | more
-    return CreatePayment(ORDER, payment_id, merchant, Upi("a@upi"), "success@upi", deadline_at=DEADLINE, **values)
+    values: dict[str, Any] = {"amount": None, "currency": None, "deadline_at": DEADLINE} | more
+    return CreatePayment(ORDER, payment_id, merchant, Upi("a@upi"), "success@upi", **values)
 
 
 def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettlePayment:
@@ -63,14 +79,20 @@ def settle_refund(refund_id: str = REFUND, outcome: Outcome = Outcome.SUCCESS, t
     return SettleRefund(ORDER, refund_id, outcome, None, None, "bank_2", turn)
 
 
+def timed(given: Command | Earlier) -> tuple[Command, datetime]:
+    """The command, and when it is decided."""
+    return (given.command, BEFORE) if isinstance(given, Earlier) else (given, AT)
+
+
 Decide = Callable[[Order | None, Command, datetime], Decision | Rejected]
 
 
-def after(*commands: Command, rules: Any = real) -> Order | None:
+def after(*commands: Command | Earlier, rules: Any = real) -> Order | None:
     """The order that these commands lead to. `rules`: the module that decides (a mutant of domain.machine, say)."""
     order: Order | None = None
-    for command in commands:
-        decided = rules.decide(order, command, AT)
+    for given in commands:
+        command, at = timed(given)
+        decided = rules.decide(order, command, at)
         assert hasattr(decided, "events"), f"the set-up command {command} was refused: {decided}"
         for event in decided.events:
             order = rules.evolve(order, event)
@@ -85,7 +107,10 @@ REPLACED = (
     *(refund(AMOUNT, OTHER_REFUND), settle_refund(OTHER_REFUND)),
 )
 """A refund failed, another one took its place."""
-STATES: dict[str, tuple[Command, ...]] = {
+EXPIRING = (Earlier(create_order(expires_at=AT)),)
+"""Its time is over at AT."""
+NOT_AWAITED = (*EXPIRING, Earlier(pay(deadline_at=PAST)))
+STATES: dict[str, tuple[Command | Earlier, ...]] = {
     "no order": (),
     "new": (create_order(),),
     "new in dollars": (create_order(currency="USD"),),
@@ -135,12 +160,29 @@ STATES: dict[str, tuple[Command, ...]] = {
     "refund bounced": (create_order(), pay(), settle(), refund(), settle_refund(), settle_refund(REFUND, FAILED, 1)),
     "refund replaced": REPLACED,
     "refund replaced, late": (*REPLACED, settle_refund(turn=1)),
+    "new, expires later": (create_order(expires_at=AT + timedelta(minutes=6)),),
+    "time over": EXPIRING,
+    "time over, payment awaited": (*EXPIRING, Earlier(pay())),
+    "time over, payment not awaited": NOT_AWAITED,
+    "time over, payment failed": (*EXPIRING, Earlier(pay()), settle(outcome=FAILED)),
+    "time over, paid": (*EXPIRING, Earlier(pay()), settle()),
+    "cancelled": (create_order(), cancel()),
+    "cancelled after a failure": (create_order(), pay(), settle(outcome=FAILED), cancel()),
+    "expired": (*EXPIRING, ExpireOrder(ORDER)),
+    "expired, payment under way": (*NOT_AWAITED, ExpireOrder(ORDER)),
+    "expired, then charged": (*NOT_AWAITED, ExpireOrder(ORDER), settle()),
 }
 COMMANDS: dict[str, Command] = {
     "create": create_order(),
     "create too small": create_order(99),
     "create too large": create_order(10**12 + 1),
     "create as stranger": create_order(merchant=STRANGER),
+    "create to expire": create_order(expires_at=AT + timedelta(minutes=5)),
+    "create to expire too soon": create_order(expires_at=AT + timedelta(minutes=5, microseconds=-1)),
+    "create to expire too late": create_order(expires_at=AT + timedelta(days=180, microseconds=1)),
+    "cancel": cancel(),
+    "cancel as stranger": cancel(STRANGER),
+    "expire": ExpireOrder(ORDER),
     "pay": pay(THIRD),
     "pay first": pay(),
     "pay by netbanking": replace(pay(THIRD), instrument=Netbanking("HDFC")),

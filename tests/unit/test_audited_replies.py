@@ -14,19 +14,20 @@ from domain.machine import decide, evolve
 from domain.order import Order
 from domain.resource import resource_of
 from ops.audit.verify.replies import reply_fits, reply_of
-from tests.unit.orders import AT, COMMANDS, STATES
+from tests.unit.orders import AT, COMMANDS, STATES, Earlier, timed
 from topics.codec import COMMAND_TYPES, encode_event
 from topics.envelope import encode_json
 
 Json = dict[str, object]
 
 
-def grown(commands: tuple[Command, ...]) -> tuple[Order | None, list[Json]]:
+def grown(commands: tuple[Command | Earlier, ...]) -> tuple[Order | None, list[Json]]:
     """The order after these commands, a second apart, and its events as JSON."""
     order: Order | None = None
     events: list[Json] = []
-    for number, command in enumerate(commands):
-        decided = decide(order, command, AT + timedelta(seconds=number, microseconds=number + 1))
+    for number, given in enumerate(commands):
+        command, at = timed(given)
+        decided = decide(order, command, at + timedelta(seconds=number, microseconds=number + 1))
         assert isinstance(decided, Decision)
         for event in decided.events:
             order = evolve(order, event)

@@ -9,11 +9,11 @@ import pytest
 
 from domain.decision import Decision
 from domain.machine import decide
-from tests.unit.orders import AT, COMMANDS, STATES, after
+from tests.unit.orders import AT, COMMANDS, STATES, after, timed
 from topics.codec import command_envelope, command_of, encode_event
 from topics.envelope import UndecodableError, decode, encode
 
-KINDS = ["create", "pay", "succeed", "capture", "refund", "refund succeeds"]
+KINDS = ["create", "cancel", "pay", "succeed", "capture", "refund", "refund succeeds"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -44,7 +44,7 @@ def _bodies(name: str) -> list[tuple[str, Any, dict[str, Any]]]:
     return damaged
 
 
-OPTIONAL = {"refund all that is left": ("rest", "receipt", "notes")}
+OPTIONAL = {"create to expire": ("expires_at",), "refund all that is left": ("rest", "receipt", "notes")}
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -81,7 +81,7 @@ def test_an_unknown_type_is_undecodable() -> None:
 @pytest.mark.parametrize("state", [name for name in STATES if name != "no order"])
 def test_events_are_envelopes_with_a_deterministic_id_and_the_same_bytes_each_time(state: str) -> None:
     *before, last = STATES[state]
-    decided = decide(after(*before), last, AT)
+    decided = decide(after(*before), *timed(last))
     assert isinstance(decided, Decision)
     for event in decided.events:
         payload = encode_event(event, caused_by="cmd_1", request_id=None)

@@ -51,6 +51,35 @@ GUARDS = (
           "rejection.REFUND_EXISTS", "Decision((), made)", "failed, then refunded", "refund first"),
     Guard("an order's amount has a minimum", "if not is_payable(command.amount):", "if False:",
           "no order", "create too small"),
+    Guard("an order does not end too soon", "EXPIRES_AFTER_MIN <= expires_at - at <= EXPIRES_AFTER_MAX",
+          "expires_at - at <= EXPIRES_AFTER_MAX", "no order", "create to expire too soon"),
+    Guard("an order does not end too late", "EXPIRES_AFTER_MIN <= expires_at - at <= EXPIRES_AFTER_MAX",
+          "EXPIRES_AFTER_MIN <= expires_at - at", "no order", "create to expire too late"),
+    Guard("the end is checked", "if command.expires_at is not None and not _is_in_range(command.expires_at, at):",
+          "if False:", "no order", "create to expire too soon"),
+    Guard("only its merchant cancels", "if order is None or order.merchant_id != command.merchant_id:",
+          "if order is None:", "new", "cancel as stranger"),
+    Guard("what has ended does not end again", "if order.status in ENDED:\n        return Decision((), order)",
+          "if False:\n        return Decision((), order)", "expired", "cancel"),
+    Guard("a paid order is not cancelled", "if order.status is OrderStatus.PAID:\n        return "
+          "rejection.ORDER_ALREADY_PAID\n    if order.has_undecided_payment:\n        return "
+          "rejection.PAYMENT_IN_PROGRESS\n    return _ended",
+          "if order.has_undecided_payment:\n        return rejection.PAYMENT_IN_PROGRESS\n    return _ended",
+          "paid", "cancel"),
+    Guard("an order is not cancelled under a payment", "if order.has_undecided_payment:\n        return "
+          "rejection.PAYMENT_IN_PROGRESS\n    return _ended", "return _ended", "processing", "cancel"),
+    Guard("a paid order does not expire", "if order.status is not OrderStatus.CREATED or not",
+          "if order.status is OrderStatus.EXPIRED or not", "time over, paid", "expire"),
+    Guard("an order expires once", "if order.status is not OrderStatus.CREATED or not",
+          "if order.status is OrderStatus.PAID or not", "expired", "expire"),
+    Guard("an order does not expire before its time", "or not order.is_over(at) or", "or",
+          "new, expires later", "expire"),
+    Guard("an order waits for a payment that began in time", "or order.is_awaited(at):", ":",
+          "time over, payment awaited", "expire"),
+    Guard("what has ended is not paid", "if not order.is_payable(at):", "if False:", "cancelled", "pay"),
+    Guard("no payment begins once the time is over", "if not order.is_payable(at):", "if False:", "time over", "pay"),
+    Guard("the money of an expired order goes back", "if order.status is OrderStatus.EXPIRED:", "if False:",
+          "expired, payment under way", "succeed"),
     Guard("another merchant's order is unknown", "if order is None or command.merchant_id not in (None, "
           "order.merchant_id):", "if order is None:", "new", "pay as stranger"),
     Guard("a payment has the order's amount", "if command.amount not in (None, order.amount):", "if False:",
@@ -59,9 +88,10 @@ GUARDS = (
           "new", "pay other currency"),
     Guard("UPI and netbanking pay rupees only", "if command.instrument.method not in methods_for(order.currency):",
           "if False:", "new in dollars", "pay"),
-    Guard("a paid order is not paid again", "if order.status is OrderStatus.PAID:", "if False:", "paid", "pay"),
-    Guard("no payment beside an undecided one", "if any(payment.status in UNDECIDED for payment in order.payments):",
-          "if False:", "processing", "pay"),
+    Guard("a paid order is not paid again", "if order.status is OrderStatus.PAID:\n        return "
+          "rejection.ORDER_ALREADY_PAID\n    if not", "if not", "paid", "pay"),
+    Guard("no payment beside an undecided one", "if order.has_undecided_payment:\n        return "
+          "rejection.PAYMENT_IN_PROGRESS\n    sequence", "sequence", "processing", "pay"),
     Guard("a decided payment has no step to take", "if payment.status not in UNDECIDED or not", "if not",
           "paid", "payer must act"),
     Guard("an older step changes nothing", "or not command.action.replaces(payment.next_action):", ":",
@@ -191,9 +221,10 @@ NOT_GUARDS = (
     # Finding things: without these a missing order is an AttributeError, not a wrong decision.
     "if order is None or payment is None:",
     "if order is None or refund is None:",
+    "if order is None:",
     "if order is not None and order.last_event_at > at:",
     # A choice between two legal outcomes.
-    "if command.outcome is Outcome.SUCCESS:",
+    "if command.outcome is Outcome.FAILED:",
     "if word.moved:",
     # Whether the payment's row changes with its refund's: the Hypothesis machine compares it with the auditor's.
     "if left != payment:",

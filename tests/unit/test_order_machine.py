@@ -19,11 +19,12 @@ from domain.decision import Command, Decision
 from domain.event import Event, EventType, OrderEvent
 from domain.ids import late_refund_id
 from domain.machine import decide, evolve
-from domain.order import Order, OrderStatus
+from domain.order import ENDED, ExpireOrder, Order, OrderStatus
 from domain.outcome import Outcome
 from domain.payment import UNDECIDED, PaymentStatus
 from domain.refund import LATE_REFUNDS_MAX, RefundStatus
 from ops.audit.verify.fold import fold
+from ops.audit.verify.rows import ORDER as ORDER_ROW
 from ops.audit.verify.rows import PAYMENT, REFUND, order_row, payment_row, refund_row
 from store import rows
 from tests.unit.orders import (
@@ -34,6 +35,7 @@ from tests.unit.orders import (
     ORDER,
     STRANGER,
     act,
+    cancel,
     capture,
     create_order,
     pay,
@@ -43,7 +45,10 @@ from tests.unit.orders import (
 )
 from topics.codec import encode_event
 
+ENDINGS = (EventType.ORDER_CANCELLED, EventType.ORDER_EXPIRED)
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+MOVES_WITH_ANY_EVENT = {"version": 0, "last_event_at": None}
+"""Of an order's state; its row has those of the last event that it shows."""
 PAYMENTS = st.sampled_from([f"pay_{number:016d}" for number in range(4)])
 REFUNDS = st.sampled_from([f"rfnd_{number:016d}" for number in range(6)])
 OUTCOMES = st.sampled_from(Outcome)
@@ -78,9 +83,18 @@ class OrderMachine(RuleBasedStateMachine):
             payload = encode_event(event, caused_by=f"cmd_{len(self.history)}", request_id=None)
             self.log.append(orjson.loads(payload))
 
-    @initialize(clock=CLOCK)
-    def begin(self, clock: int) -> None:
-        self.tell(create_order(), clock)
+    @initialize(clock=CLOCK, minutes=st.one_of(st.none(), st.integers(5, 60)))
+    def begin(self, clock: int, minutes: int | None) -> None:
+        expires_at = None if minutes is None else AT + timedelta(seconds=clock, minutes=minutes)
+        self.tell(create_order(expires_at=expires_at), clock)
+
+    @rule(merchant=MERCHANTS, clock=CLOCK)
+    def cancel(self, merchant: str, clock: int) -> None:
+        self.tell(cancel(merchant), clock)
+
+    @rule(clock=st.integers(-3_600, 7_200))
+    def look_whether_its_time_is_over(self, clock: int) -> None:
+        self.tell(ExpireOrder(ORDER), clock)
 
     @rule(clock=CLOCK)
     def create_again(self, clock: int) -> None:
@@ -124,6 +138,20 @@ class OrderMachine(RuleBasedStateMachine):
         assert statuses.count(PaymentStatus.SUCCESS) <= 1
         assert sum(status in UNDECIDED for status in statuses) <= 1
         assert (self.order.status is OrderStatus.PAID) == (PaymentStatus.SUCCESS in statuses)
+        paid = [event for event in self.history if event.type is EventType.ORDER_PAID]
+        assert len(paid) == statuses.count(PaymentStatus.SUCCESS)
+
+    @invariant()
+    def nothing_is_kept_for_an_order_that_has_ended(self) -> None:
+        if self.order is None or self.order.status not in ENDED:
+            return
+        for payment in self.order.payments:
+            assert payment.status is PaymentStatus.FAILED or payment.status in UNDECIDED
+            kept = [one for one in self.order.refunds if one.payment_id == payment.id]
+            assert payment.amount_refunded == payment.amount or all(one.status is RefundStatus.FAILED for one in kept)
+        ended_at = next(event.sequence for event in self.history if event.type in ENDINGS)
+        begun = [event.sequence for event in self.history if event.type is EventType.PAYMENT_CREATED]
+        assert all(sequence < ended_at for sequence in begun)
 
     @invariant()
     def what_refunds_take_is_there_or_owed(self) -> None:
@@ -176,7 +204,8 @@ class OrderMachine(RuleBasedStateMachine):
             (_named(rows.REFUND_COLUMNS, rows.refund_row(one)) for one in self.order.refunds),
             key=_position(book.refunds),
         )
-        assert order_row(book)[:7] == rows.order_row(self.order)[:7]
+        stored = _named(rows.ORDER_COLUMNS, rows.order_row(self.order))
+        assert {**_named(ORDER_ROW, order_row(book)), **MOVES_WITH_ANY_EVENT} == {**stored, **MOVES_WITH_ANY_EVENT}
 
 
 def _named(columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from domain.decision import Command, Decision
 from domain.delivery import Due
 from domain.instrument import Card, Upi
 from domain.machine import decide, evolve
-from domain.order import CreateOrder, Order
+from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
 from domain.refund import CreateRefund, SettleRefund
@@ -33,15 +33,20 @@ from topics.envelope import UndecodableError, decode, encode
 
 AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
+AFTER_THE_END = AT + timedelta(minutes=31)
 ORDER, PAYMENT, REFUND = "order_0Ab3xZQwErTyUiOp", "pay_0Ab3xaQwErTyUiOp", "rfnd_0Ab3xcQwErTyUiOp"
 CARD = CreatePayment(ORDER, PAYMENT, None, Card("visa", "1111"), "tok_card", 500, "INR", LATER)
 UPI = CreatePayment(ORDER, PAYMENT, "mrc_1", Upi("a@b"), "a@b", None, None, LATER)
 CREATE = CreateOrder(ORDER, "mrc_1", 500, "INR", None, {"note": "é"})
+CREATE_TO_EXPIRE = replace(CREATE, expires_at=AT + timedelta(minutes=30))
+CANCEL = CancelOrder(ORDER, "mrc_1")
+EXPIRE = ExpireOrder(ORDER)
 PAID = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER)
 DECLINED = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "UPI_DECLINED", "no", None, LATER)
 STEP = RequireAction(ORDER, PAYMENT, NextAction(ActionType.REDIRECT, "https://bank.example/1", LATER))
 CAPTURE = CapturePayment(ORDER, PAYMENT, "mrc_1", None)
 GIVE_BACK = CreateRefund(ORDER, PAYMENT, REFUND, "mrc_1", 200, None, LATER)
+GIVE_BACK_THE_REST = replace(GIVE_BACK, amount=None, receipt="return-7", notes={"why": "torn"})
 RETURNED = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2")
 REFUSED = SettleRefund(ORDER, REFUND, Outcome.FAILED, "REFUND_FAILED", "no", None)
 CHARGED_LATE = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=1)
@@ -49,7 +54,8 @@ TAKEN_BACK = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "PAYMENT_REVERSED", N
 REINSTATED = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=2)
 RETURNED_LATE = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2", turn=1)
 COMMANDS_ASKED = [
-    *(CREATE, CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE)
+    *(CREATE, CREATE_TO_EXPIRE, CANCEL, EXPIRE, GIVE_BACK_THE_REST),
+    *(CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE),
 ]
 HISTORIES = {
     "captured and refunded": [CREATE, UPI, PAID, CAPTURE, GIVE_BACK, RETURNED],
@@ -57,6 +63,8 @@ HISTORIES = {
     "refund refused": [CREATE, CARD, PAID, GIVE_BACK, REFUSED],
     "declined, then charged all the same": [CREATE, UPI, DECLINED, CHARGED_LATE],
     "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],
+    "cancelled": [CREATE, CANCEL],
+    "expired": [CREATE_TO_EXPIRE, EXPIRE],
     "taken back and charged again": [CREATE, UPI, PAID, TAKEN_BACK, REINSTATED],
     "refund refused, then carried out all the same": [CREATE, CARD, PAID, GIVE_BACK, REFUSED, RETURNED_LATE],
 }
@@ -76,7 +84,7 @@ def test_every_command_as_encoded_fits_its_schema(command: Command) -> None:
 def test_every_event_as_encoded_fits_its_schema(commands: list[Command]) -> None:
     order: Order | None = None
     for command in commands:
-        decided = decide(order, command, AT)
+        decided = decide(order, command, AFTER_THE_END if command is EXPIRE else AT)
         assert isinstance(decided, Decision)
         for event in decided.events:
             order = evolve(order, event)
@@ -89,7 +97,7 @@ def test_the_histories_meet_every_event_type() -> None:
     for commands in HISTORIES.values():
         order = None
         for command in commands:
-            decided = decide(order, command, AT)
+            decided = decide(order, command, AFTER_THE_END if command is EXPIRE else AT)
             assert isinstance(decided, Decision)
             for event in decided.events:
                 order = evolve(order, event)

@@ -18,6 +18,7 @@ function paymentOf(change: Partial<Payment> = {}): Payment {
     method: "upi",
     status: "CREATED",
     captured: false,
+    amount_captured: 0,
     amount_refunded: 0,
     reversed: false,
     vpa: "success@upi",

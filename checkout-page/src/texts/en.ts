@@ -144,6 +144,7 @@ export const en = {
     PAYMENT_ABANDONED: "The payment was not completed at your bank in time.",
     AUTHENTICATION_FAILED: "Your bank could not confirm that it was you. Try again or pay another way.",
     BANK_TIMEOUT: "The bank did not answer in time.",
+    ORDER_EXPIRED: "The time to pay was over before the bank answered.",
     CARD_DISABLED: "Your card is switched off for online payments. Switch it on at your bank or pay another way.",
     CARD_NUMBER_INVALID: "The bank does not know this card number. Check it or use another card.",
     GATEWAY_TECHNICAL_ERROR: "The bank had a technical problem. Try again or pay another way.",

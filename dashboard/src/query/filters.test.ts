@@ -12,6 +12,7 @@ const PAYMENT: Payment = {
   method: "upi",
   status: "SUCCESS",
   captured: false,
+  amount_captured: 0,
   amount_refunded: 0,
   amount_owed: 0,
   reversed: false,

@@ -24,6 +24,8 @@ RESTORED_NONCE = "restored"
 """Of an inbox row whose request is not known any more. Not empty: repeats find an acceptance by its id alone then."""
 COMMAND_OF = {
     "order.created": "order.create",
+    "order.cancelled": "order.cancel",
+    "order.expired": "order.expire",
     "payment.created": "payment.create",
     "payment.action_required": "payment.require_action",
     "payment.captured": "payment.capture",

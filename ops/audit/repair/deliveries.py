@@ -19,7 +19,7 @@ from store.operations.repair import Repairs
 from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
 from topics.delivery import event_webhook_body
-from topics.events import PaymentRecord, read_event
+from topics.events import EventRecord, read_any_event
 
 
 class DeliveryRepairs:
@@ -69,7 +69,7 @@ class DeliveryRepairs:
             will += f"; the merchant was sent another one: `gateway replay {delivery.endpoint_id}` sends it again"
         return Step(finding.subject, will, lambda: self._rows.set_body(delivery.id, body))
 
-    async def _event(self, event_id: str) -> PaymentRecord | None:
+    async def _event(self, event_id: str) -> EventRecord | None:
         _, order, sequence, *_ = event_id.split("_")
         payload = await self._rows.event(f"order_{order}", int(sequence))
-        return None if payload is None else read_event(payload.encode())
+        return None if payload is None else read_any_event(payload.encode())

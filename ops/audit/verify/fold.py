@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -40,13 +40,23 @@ REFUND_STEPS: dict[str, tuple[tuple[str | None, ...], str, int]] = {
     "refund.late_success": (("FAILED",), "PROCESSED", 1),
 }
 """Event type -> status before and after, and what happens to the amount: taken, kept, given back."""
+ORDER_STEPS: dict[str, tuple[str, str]] = {
+    "order.paid": ("PAID", "PAID"),
+    "order.cancelled": ("CREATED", "CANCELLED"),
+    "order.expired": ("CREATED", "EXPIRED"),
+}
+"""Event type -> status before and after. A payment's success has made the order PAID by the time it is announced."""
+OPEN_STATES = frozenset({"CREATED", "PROCESSING"})
+SETTLING = timedelta(minutes=1)
+"""How long past its deadline an undecided payment holds an order open whose time is over."""
+FIXED_OF_ORDER = ("id", "merchant_id", "amount", "currency", "receipt", "notes", "created_at")
 FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
 FIXED_OF_OWNER = (*FIXED, "status", "captured")
 FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "automatic", "created_at")
 LATER_FIXED_REFUND = ("receipt", "notes")
 """Events of earlier versions lack them."""
 _OF: dict[tuple[str, ...], Callable[[Json], tuple[Any, ...]]] = {
-    names: itemgetter(*names) for names in (FIXED, FIXED_OF_OWNER, FIXED_REFUND)
+    names: itemgetter(*names) for names in (FIXED, FIXED_OF_OWNER, FIXED_REFUND, FIXED_OF_ORDER)
 }
 """Each list of names as one call: these run for every event, the loop over the names only for a difference."""
 
@@ -73,6 +83,8 @@ class Book:
     order: Json | None = None
     order_version: int = 0
     order_changed_at: str = ""
+    announced: bool = False
+    """That the order is paid."""
     payments: dict[str, Part] = field(default_factory=dict)
     refunds: dict[str, Part] = field(default_factory=dict)
     causes: list[tuple[str, int, int]] = field(default_factory=list)
@@ -115,6 +127,8 @@ def _step(book: Book, order_id: str, event_ids: str, position: int, event: Json)
         book.order, book.order_version, book.order_changed_at = dict(body["order"]), sequence, at
         if body["order"]["id"] != order_id or body["order"]["status"] != "CREATED":
             _wrong(book, Check.HISTORY, event["id"], "carries another order")
+    elif kind in ORDER_STEPS and book.order is not None:
+        _order_step(book, event, kind, book.order)
     else:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} cannot happen here")
 
@@ -125,6 +139,35 @@ def _cause(causes: list[tuple[str, int, int]], command_id: str, sequence: int) -
         causes[-1] = (command_id, first, count + 1)
     else:
         causes.append((command_id, sequence, 1))
+
+
+def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
+    """What happens to the order itself. No money may come to an order that ends, nor be under way to it for long."""
+    order, at = event["body"]["order"], event["at"]
+    came_from, leads_to = ORDER_STEPS[kind]
+    if (was["status"], order["status"]) != (came_from, leads_to) or book.announced:
+        _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {order['status']}")
+    _unchanged(book, event, was, order, FIXED_OF_ORDER)
+    if order.get("expires_at") != was.get("expires_at"):
+        _wrong(book, Check.HISTORY, event["id"], "expires_at changed")
+    if order["amount_paid"] != (order["amount"] if kind == "order.paid" else 0):
+        _wrong(book, Check.MONEY, event["id"], "amount_paid does not follow from the events")
+    undecided = [part for part in book.payments.values() if part.resource["status"] in OPEN_STATES]
+    if kind == "order.cancelled" and undecided:
+        _wrong(book, Check.MONEY, event["id"], "is cancelled with a payment under way")
+    if kind == "order.expired" and not _is_over(order, at):
+        _wrong(book, Check.HISTORY, event["id"], "expires before its time")
+    if kind == "order.expired" and any(
+        _instant(at) < _instant(part.bank["deadline_at"]) + SETTLING for part in undecided
+    ):
+        _wrong(book, Check.MONEY, event["id"], "expires with a payment under way whose outcome is still awaited")
+    book.announced = kind == "order.paid"
+    book.order, book.order_version, book.order_changed_at = dict(order), event["body"]["sequence"], at
+
+
+def _is_over(order: Json, at: str) -> bool:
+    expires_at = order.get("expires_at")
+    return expires_at is not None and _instant(at) >= _instant(expires_at)
 
 
 def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
@@ -139,6 +182,8 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
         money = (payment["amount_refunded"], _owed(payment), payment["captured"], _captured(payment))
         if any(money) or _is_reversed(payment):
             _wrong(book, Check.MONEY, event["id"], "a new payment is refunded, captured or reversed already")
+        if order is None or order["status"] != "CREATED" or _is_over(order, event["at"]):
+            _wrong(book, Check.MONEY, event["id"], "begins although its order is paid, has ended, or its time is over")
         book.payments[payment_id] = Part(payment, body["bank"], body["sequence"])
     else:
         was = part.resource
@@ -158,6 +203,8 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
     if order is None or payment["amount"] != order["amount"] or payment["currency"] != order["currency"]:
         _wrong(book, Check.MONEY, event["id"], "amount or currency is not the order's")
     if kind == "payment.success" and order is not None:
+        if order["status"] != "CREATED":
+            _wrong(book, Check.MONEY, event["id"], f"pays an order that is {order['status']}")
         order["status"], order["updated_at"] = "PAID", event["at"]
         book.order_version, book.order_changed_at = body["sequence"], event["at"]
 

@@ -18,6 +18,8 @@ import orjson
 Json = dict[str, Any]
 RESOURCES = {
     "order.create": "order",
+    "order.cancel": "order",
+    "order.expire": "order",
     "payment.create": "payment",
     "payment.capture": "payment",
     "refund.create": "refund",

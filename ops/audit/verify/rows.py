@@ -1,7 +1,7 @@
 """The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
 
 Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
-`next_action` is null. `amount_captured` is null in the row as well.
+`next_action` and an order's `expires_at` are null. `amount_captured` is null in the row as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ops.audit.verify.fold import Book, Part
 
 ORDER = (
     "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",
-    "created_at", "updated_at",
+    "created_at", "updated_at", "expires_at",
 )  # fmt: skip
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
@@ -50,6 +50,7 @@ def order_row(book: Book) -> Row:
         _instant(book.order_changed_at),
         _instant(order["created_at"]),
         _instant(order["updated_at"]),
+        _instant(order.get("expires_at")),
     )
 
 

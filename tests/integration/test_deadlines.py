@@ -1,0 +1,90 @@
+"""Orders past their time: the sweeper names them on the log, and their actor decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import orjson
+
+from agents.kafka import Kafka
+from agents.role import Context
+from agents.sweeper.deadlines import Deadlines
+from domain.ids import ORDER, PAYMENT
+from runtime.clock import now
+from runtime.worker import Worker
+from store.connections import make_pool
+from store.deadlines import DeadlineStore
+from tests.support.actor import Bench, work
+from tests.support.asking import fresh, order_command, payment_command
+from tests.support.eventually import eventually
+from topics.catalogue import COMMANDS
+from topics.codec import ORDER_EXPIRE
+from topics.envelope import HEADER_TYPE
+from topics.producer import Record
+
+TIME_PASSES = "UPDATE orders SET expires_at = now() - interval '1 second' WHERE id = $1"
+DEADLINE_PASSES = "UPDATE payments SET deadline_at = now() - make_interval(secs => $2) WHERE id = $1"
+
+
+async def made(bench: Bench) -> str:
+    """An order whose time is over."""
+    order_id = fresh(ORDER)
+    expiring = replace(order_command(order_id), expires_at=now() + timedelta(minutes=6))
+    await work(await bench.actor(), bench.asked(expiring))
+    await bench.asker.pool.execute(TIME_PASSES, order_id)
+    return order_id
+
+
+@asynccontextmanager
+async def looking(bench: Bench) -> AsyncIterator[None]:
+    """The sweeper's loop runs."""
+    settings = bench.asker.settings
+    context = Context(settings, Worker("sweeper", 0, "sweeper-test", 0), bench.redis)
+    pool = await make_pool(settings, size=1)
+    running = asyncio.create_task(Deadlines(context, Kafka(settings), DeadlineStore(pool)).run())
+    try:
+        yield
+    finally:
+        context.stopping.set()
+        await running
+        await pool.close()
+
+
+async def commands_to_expire(bench: Bench, order_id: str) -> list[bytes]:
+    values = await bench.on_topic(COMMANDS, order_id, bench.asker.settings.topic_partitions)
+    return [value for value in values if orjson.loads(value)["type"] == ORDER_EXPIRE]
+
+
+async def test_an_order_past_its_time_expires_by_a_command_to_its_actor(bench: Bench) -> None:
+    # Given an order whose time is over,
+    order_id = await made(bench)
+    # when the sweeper looks, then nothing is written,
+    async with looking(bench):
+        (value,) = await eventually(lambda: commands_to_expire(bench, order_id), timeout=40)
+    assert await bench.events(order_id) == ["order.created"]
+    # and the command that it sent makes the order's actor decide, once.
+    record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, ORDER_EXPIRE.encode())])
+    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
+    assert await bench.events(order_id) == ["order.created", "order.expired"]
+    status = await bench.asker.pool.fetchval("SELECT status FROM orders WHERE id = $1", order_id)
+    assert status == "EXPIRED"
+
+
+async def test_a_payment_that_began_in_time_is_waited_for_but_not_for_ever(bench: Bench) -> None:
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    expiring = replace(order_command(order_id), expires_at=now() + timedelta(minutes=6))
+    await work(await bench.actor(), bench.asked(expiring), bench.asked(payment_command(order_id, payment_id)))
+    store = DeadlineStore(bench.asker.pool)
+    assert order_id not in await store.due_orders(without=[], limit=100)
+    await bench.asker.pool.execute(TIME_PASSES, order_id)
+    await bench.asker.pool.execute(DEADLINE_PASSES, payment_id, 30.0)
+    assert order_id not in await store.due_orders(without=[], limit=100)
+    await bench.asker.pool.execute(DEADLINE_PASSES, payment_id, 90.0)
+    assert order_id in await store.due_orders(without=[], limit=100)
+    assert order_id not in await store.due_orders(without=[order_id], limit=100)
+    await bench.asker.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
+    await bench.asker.pool.execute("DELETE FROM payments WHERE id = $1", payment_id)
