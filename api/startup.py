@@ -15,6 +15,7 @@ from agents.bank import Door, make_bank, make_pages
 from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
 from api.process.bus import CommandBus
+from api.process.capture import CaptureCache
 from api.process.condition import Condition
 from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
@@ -85,6 +86,7 @@ async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Ser
             log_places=LogPlaces(settings),
             own_origins=own_origins(settings),
             keys=keys,
+            capture=CaptureCache(pool),
             limiter=Limiter(client),
             condition=Condition(pool, client, producer),
             feed_seats=Seats(in_all=FEEDS_MAX, per_merchant=settings.streams_per_merchant),

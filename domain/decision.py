@@ -9,12 +9,24 @@ from dataclasses import dataclass
 
 from domain.event import Event
 from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
-from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
+from domain.payment import (
+    CapturePayment,
+    CreatePayment,
+    ExpirePayment,
+    Payment,
+    RequireAction,
+    SettlePayment,
+    VoidPayment,
+)
 from domain.refund import CreateRefund, Refund, SettleRefund
 
 BankWord = RequireAction | SettlePayment | SettleRefund
 """Commands that carry what the bank said about an attempt."""
-Command = CreateOrder | CancelOrder | ExpireOrder | CreatePayment | BankWord | CapturePayment | CreateRefund
+MerchantWord = CreateOrder | CancelOrder | CreatePayment | CapturePayment | VoidPayment | CreateRefund
+"""What merchants and payers ask for."""
+TimeWord = ExpireOrder | ExpirePayment
+"""That a time may be over."""
+Command = MerchantWord | TimeWord | BankWord
 Subject = Order | Payment | Refund
 
 

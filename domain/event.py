@@ -29,6 +29,8 @@ class EventType(StrEnum):
     PAYMENT_REVERSED = "payment.reversed"
     PAYMENT_REINSTATED = "payment.reinstated"
     PAYMENT_CAPTURED = "payment.captured"
+    PAYMENT_VOIDED = "payment.voided"
+    PAYMENT_EXPIRED = "payment.expired"
     REFUND_CREATED = "refund.created"
     REFUND_PROCESSED = "refund.processed"
     REFUND_FAILED = "refund.failed"

@@ -48,6 +48,8 @@ EVENT_KINDS = (
     EventKind(EventType.PAYMENT_SUCCESS, "Success", Tone.OK, default=True),
     EventKind(EventType.PAYMENT_FAILED, "Failed", Tone.BAD, default=True),
     EventKind(EventType.PAYMENT_CAPTURED, "Captured", Tone.OK),
+    EventKind(EventType.PAYMENT_VOIDED, "Voided", Tone.CALM),
+    EventKind(EventType.PAYMENT_EXPIRED, "Expired uncaptured", Tone.CALM),
     EventKind(EventType.PAYMENT_LATE_SUCCESS, "Success, late", Tone.WAIT),
     EventKind(EventType.PAYMENT_REVERSED, "Reversed by the bank", Tone.BAD),
     EventKind(EventType.PAYMENT_REINSTATED, "Reinstated by the bank", Tone.OK),

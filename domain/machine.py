@@ -17,11 +17,18 @@ from typing import assert_never
 from domain.decision import Command, Decision
 from domain.evolution import evolve
 from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
-from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
 from domain.refund import CreateRefund, SettleRefund
 from domain.rejection import Rejected
 from domain.rules.orders import cancel_order, create_order, expire_order
-from domain.rules.payments import capture_payment, create_payment, require_action, settle_payment
+from domain.rules.payments import (
+    capture_payment,
+    create_payment,
+    expire_payment,
+    require_action,
+    settle_payment,
+    void_payment,
+)
 from domain.rules.refunds import create_refund, settle_refund
 
 __all__ = ["decide", "evolve"]
@@ -50,6 +57,10 @@ def decide(order: Order | None, command: Command, at: datetime) -> Decision | Re
             return settle_payment(order, command, at)
         case CapturePayment():
             return capture_payment(order, command, at)
+        case VoidPayment():
+            return void_payment(order, command, at)
+        case ExpirePayment():
+            return expire_payment(order, command, at)
         case CreateRefund():
             return create_refund(order, command, at)
         case SettleRefund():

@@ -26,10 +26,18 @@ class OrderStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+class CaptureMode(StrEnum):
+    """Who captures a payment of the order: its merchant, or its own success."""
+
+    MANUAL = "manual"
+    AUTOMATIC = "automatic"
+
+
 ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 """No payment of such an order ever succeeds."""
 EXPIRES_AFTER_MIN, EXPIRES_AFTER_MAX = timedelta(minutes=5), timedelta(days=180)
 """How far ahead of its creation an order may expire."""
+CAPTURE_WITHIN_MINUTES_MAX = 180 * 24 * 60
 SETTLING_TIME = timedelta(minutes=1)
 """How long past its payment's deadline an order whose time is over still waits for the outcome: by then the sweeper has
 asked the bank six times. Whoever began to pay in time has paid, but no bank holds an order open for hours."""
@@ -46,6 +54,8 @@ class CreateOrder:
     receipt: str | None
     notes: dict[str, str]
     expires_at: datetime | None = None
+    capture: CaptureMode = CaptureMode.MANUAL
+    capture_within_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,9 @@ class Order:
     payments: tuple[Payment, ...] = ()
     refunds: tuple[Refund, ...] = ()
     expires_at: datetime | None = None
+    capture: CaptureMode = CaptureMode.MANUAL
+    capture_within_minutes: int | None = None
+    """How long after its success a payment waits for its capture; then its money goes back. None: for ever."""
 
     @property
     def amount_paid(self) -> int:

@@ -3,10 +3,13 @@
     CreatePayment  ─► payment.created, payment.processing
     RequireAction  ─► payment.action_required                the bank needs a step of the payer's first
     SettlePayment  ─► payment.success | payment.failed          the bank's first word
+                      (+ payment.captured)                      where the order captures by itself
                       payment.late_success (+ refund.created)   a later one: it charged the failed payment after all
                       payment.reversed                          a later one: it has taken the money back
                       payment.reinstated                        a later one: it has the successful payment's money again
-    CapturePayment ─► payment.captured
+    CapturePayment ─► payment.captured (+ refund.created)       what it does not take is released: it goes back
+    VoidPayment    ─► payment.voided, refund.created            all of it is released
+    ExpirePayment  ─► payment.expired, refund.created           its capture came too late
 
     CREATED ─► PROCESSING ─► SUCCESS | FAILED          no other edge: a bank that turns moves `reversed`, not the status
 
@@ -16,7 +19,7 @@ A payment is one attempt at the bank: its id is the bank's idempotency key, so i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.action import NextAction
@@ -31,6 +34,15 @@ class PaymentStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class VoidReason(StrEnum):
+    """Why the money of a success was released without a capture."""
+
+    REQUESTED = "requested"
+    EXPIRED = "expired"
+
+
+RETURN_TIME = timedelta(minutes=1)
+"""Until the sweeper asks the bank about the refund of released money."""
 UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PROCESSING})
 
 
@@ -75,7 +87,7 @@ class SettlePayment:
 
 @dataclass(frozen=True, slots=True)
 class CapturePayment:
-    """Take what refunds have left of a successful payment. `amount` given: must equal it."""
+    """Take `amount` of what refunds have left of a successful payment; None: all of it. The rest is released."""
 
     order_id: str
     payment_id: str
@@ -84,11 +96,29 @@ class CapturePayment:
 
 
 @dataclass(frozen=True, slots=True)
+class VoidPayment:
+    """Release the money of a success that is not captured."""
+
+    order_id: str
+    payment_id: str
+    merchant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpirePayment:
+    """The time for its capture may be over: whether it is, is decided on the payment's own state."""
+
+    order_id: str
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """State of one payment. Amounts in minor units.
 
     Its pending and processed refunds add up to a sum that the bank's turns can raise above the money there is.
-    `amount_refunded` is that sum up to `amount`; `amount_owed` is what of it no money of this payment covers.
+    `amount_refunded` is what of that sum returns no released money, as far as `amount` goes; `amount_owed` is what of
+    the sum no money of this payment covers.
     """
 
     id: str
@@ -118,6 +148,12 @@ class Payment:
     """What the payer has to do before the bank decides; only while the payment is PROCESSING."""
     amount_captured: int = 0
     """What the capture took. Refunds that come later do not change it."""
+    amount_released: int = 0
+    """What was authorized and will never be captured: it goes back by a refund of the gateway's own."""
+    voided: bool = False
+    void_reason: VoidReason | None = None
+    capture_before: datetime | None = None
+    """From then on it cannot be captured any more. None: no such time, or captured or voided by now."""
 
     @property
     def method(self) -> Method:
@@ -125,5 +161,8 @@ class Payment:
 
     @property
     def refundable(self) -> int:
-        """Minor units that no pending or processed refund has taken; 0 once the bank has taken the money back."""
-        return 0 if self.reversed else self.amount - self.amount_refunded
+        """Minor units that are neither released nor taken by a pending or processed refund.
+
+        0 once the bank has taken the money back.
+        """
+        return 0 if self.reversed else self.amount - self.amount_released - self.amount_refunded

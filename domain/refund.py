@@ -16,8 +16,9 @@ from enum import StrEnum
 from domain.outcome import Outcome
 
 LATE_SUCCESS_REASON = "late_success"
+RELEASED_REASON = "released"
 LATE_REFUNDS_MAX = 5
-"""How often the money of a late success is given back by itself where the bank refuses; then it is for people."""
+"""How often money is given back by itself where the bank refuses; then it is for people."""
 
 
 class RefundStatus(StrEnum):
@@ -60,7 +61,7 @@ class SettleRefund:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """State of one refund. `automatic`: made by the gateway itself for a success that came too late.
+    """State of one refund. `automatic`: made by the gateway itself, of a late success or of released money.
 
     `processed_at`: when the bank last carried it out; kept where the refund bounces.
     """

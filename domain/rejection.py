@@ -46,8 +46,11 @@ PAYMENT_IN_PROGRESS = Rejected(ErrorCode.BAD_REQUEST, "Order has a payment in pr
 AMOUNT_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "amount must equal the order's amount", "amount")
 CURRENCY_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "currency must equal the order's currency", "currency")
 METHOD_UNAVAILABLE = Rejected(ErrorCode.BAD_REQUEST, "method is not available for the order's currency", "method")
-CAPTURE_AMOUNT_DIFFERS = Rejected(ErrorCode.BAD_REQUEST, "amount must equal what is left of the payment", "amount")
+CAPTURE_AMOUNT_INVALID = Rejected(
+    ErrorCode.BAD_REQUEST, "amount must be positive and at most what is left of the payment", "amount"
+)
 NOT_CAPTURABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in capturable state")
+NOT_VOIDABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in voidable state")
 NOT_REFUNDABLE = Rejected(ErrorCode.BAD_REQUEST, "Payment not in refundable state")
 REFUND_AMOUNT_INVALID = Rejected(ErrorCode.BAD_REQUEST, "amount must be a positive integer", "amount")
 REFUND_EXCEEDS = Rejected(ErrorCode.BAD_REQUEST, "Refund amount exceeds available amount", "amount")

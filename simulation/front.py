@@ -78,6 +78,8 @@ async def _routed(request: Request, call: Call) -> Response:
             return await refunds.create_refund(request)
         case "POST", ["payments", payment_id, "capture"]:
             return await payments.capture(request, payment_id)
+        case "POST", ["payments", payment_id, "void"]:
+            return await payments.void(request, payment_id)
         case "GET", ["orders", order_id]:
             return await orders.read(request, order_id, await authenticated(request))
         case "GET", ["payments", payment_id]:

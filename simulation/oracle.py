@@ -212,6 +212,9 @@ def _bank(world: World, found: Findings) -> None:
             found.add("bank = books", f"{says}, the bank says {entry.outcome}", row["order_id"])
         if row["status"] == "FAILED" and left > 0 and _tries_left(world, entry.attempt_id):
             found.add("bank = books", f"{says}, the bank keeps {left}", row["order_id"])
+        kept_max = row["amount"] - row["amount_released"]
+        if kept_max < left and not row["reversed"] and row["status"] == "SUCCESS" and _tries_left(world, row["id"]):
+            found.add("what is released goes back", f"{says}: the bank keeps {left}", row["order_id"])
         if row["status"] == "SUCCESS":
             kept[row["order_id"]].append(entry.attempt_id)
     for order_id, paid in kept.items():

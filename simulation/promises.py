@@ -128,9 +128,9 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
     """What was answered 200 or 201 exists, and stays as far as it was."""
     resource_id = str(one.body["id"])
     row = facts.rows.get(resource_id)
-    if one.status == 202 and wanted.kind not in ("capture", "cancel"):
+    if one.status == 202 and wanted.kind not in ("capture", "cancel", "void"):
         return  # reading back finds it, decided or refused
-    if wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
+    if wanted.kind != "capture" and wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
         says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
         found.add("the answer is about the request", says, about)
     if row is None:
@@ -139,8 +139,10 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
         found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
     elif wanted.kind == "cancel" and one.status == 200 and one.body["status"] not in ENDED:
         found.add("the answer is about the request", f"{resource_id} was to be cancelled, is {one.said}", about)
-    elif wanted.kind == "capture" and one.status == 200 and not row["captured"]:
-        found.add("every 2xx stays", f"{resource_id} was captured", about)
+    elif wanted.kind == "capture" and one.status == 200 and row["amount_captured"] != one.body["amount_captured"]:
+        found.add("every 2xx stays", f"{one.body['amount_captured']} of {resource_id} was captured", about)
+    elif wanted.kind == "void" and one.status == 200 and not (one.body["voided"] and row["voided"]):
+        found.add("every 2xx stays", f"{resource_id} was voided", about)
 
 
 def _stays(told: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

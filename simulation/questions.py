@@ -63,10 +63,16 @@ def returns_due(view: View, limit: int, rest_seconds: float, tries_max: int) -> 
         payment = view["payments"][payment_id]
         last_at = max(row["updated_at"] or row["created_at"] for row in tried)
         rest = timedelta(seconds=rest_seconds * 2 ** (len(tried) - 1))
-        refused = all(row["status"] == "FAILED" for row in tried)
+        refused = all(row["status"] == "FAILED" for row in tried) and not _is_back(view, payment)
         if refused and len(tried) < tries_max and last_at < view.now - rest and not payment["reversed"]:
             found += _due(view, payment | {"last_at": last_at}, "return", payment["method"], "last_at")
     return _in_turn(found, limit)
+
+
+def _is_back(view: View, payment: Row) -> bool:
+    """All of it went back by other refunds."""
+    refunds = [row for row in view["refunds"].values() if row["payment_id"] == payment["id"]]
+    return bool(sum(row["amount"] for row in refunds if row["status"] != "FAILED") >= payment["amount"])
 
 
 def _automatic(view: View) -> dict[str, Rows]:
@@ -143,3 +149,19 @@ def due_orders(view: View, without: list[str], settling_seconds: float, limit: i
         and row["id"] not in without
     ]
     return sorted(due, key=lambda row: row["expires_at"])[:limit]
+
+
+@reads(deadlines.DUE_PAYMENTS)
+def due_payments(view: View, without: list[str], limit: int) -> Rows:
+    pending = {row["payment_id"] for row in view["refunds"].values() if row["status"] == "PENDING"}
+    due = [
+        row
+        for row in view["payments"].values()
+        if row["capture_before"] is not None
+        and row["capture_before"] <= view.now
+        and not row["reversed"]
+        and row["amount_refunded"] < row["amount"]
+        and row["id"] not in pending
+        and row["id"] not in without
+    ]
+    return sorted(due, key=lambda row: row["capture_before"])[:limit]

@@ -49,6 +49,8 @@ def _attempts(world: World) -> Iterator[str]:
     for row in tables["payments"].values():
         if row["status"] in ("CREATED", "PROCESSING"):
             yield f"{row['id']} is {row['status']}"
+        if row["capture_before"] is not None and not row["reversed"] and row["amount_refunded"] < row["amount"]:
+            yield f"{row['id']} is neither captured nor expired"
     refused: dict[str, list[str]] = defaultdict(list)
     for row in tables["refunds"].values():
         if row["status"] == "PENDING":
@@ -56,8 +58,15 @@ def _attempts(world: World) -> Iterator[str]:
         if row["automatic"] and not tables["payments"][row["payment_id"]]["reversed"]:
             refused[row["payment_id"]].append(row["status"])
     for payment_id, tried in refused.items():
-        if len(tried) < LATE_REFUNDS_MAX and set(tried) == {"FAILED"}:
+        if len(tried) < LATE_REFUNDS_MAX and set(tried) == {"FAILED"} and not _is_back(world, payment_id):
             yield f"the money of {payment_id} has not gone back"
+
+
+def _is_back(world: World, payment_id: str) -> bool:
+    """All of it went back by other refunds."""
+    tables = world.database.tables
+    good = [row for row in tables["refunds"].values() if row["payment_id"] == payment_id and row["status"] != "FAILED"]
+    return bool(sum(row["amount"] for row in good) >= tables["payments"][payment_id]["amount"])
 
 
 def _deliveries(world: World) -> Iterator[str]:

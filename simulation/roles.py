@@ -25,6 +25,7 @@ from agents.webhooks.forwarder import Forwarder
 from agents.webhooks.planner import Planner
 from api.access.limiter import Limiter
 from api.process.bus import CommandBus
+from api.process.capture import CaptureCache
 from api.process.keys import KeyCache
 from api.process.services import Services
 from api.process.streams import Seats
@@ -125,6 +126,7 @@ async def _api(app: App) -> None:
         fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
         own_origins=frozenset(),
         keys=KeyCache(settings, pool, app.clock),
+        capture=CaptureCache(pool, app.clock),
         limiter=Limiter(redis),
         condition=cast(Any, None),
         feed_seats=Seats(in_all=0, per_merchant=0),

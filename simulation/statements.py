@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 
 from simulation.database import Row, Rows, View, reads, writes, writes_like
-from store import actor, api_keys, attempts, commands, orders, payments, promises, refunds, retention
+from store import actor, api_keys, attempts, commands, merchants, orders, payments, promises, refunds, retention
 
 PART = re.compile(r"INSERT INTO (\w+) \(([^)]+)\)[^(]*unnest\(([^)]+)\)(?: ON CONFLICT \(id\) DO UPDATE SET ([^)]+))?")
 KEYS = {"events": ("order_id", "sequence"), "commands": ("id", "nonce")}
@@ -284,3 +284,8 @@ def find_api_key(view: View, key: str) -> Rows:
 @writes(api_keys.USED, "keys")
 def touch_api_key(_view: View, _key_id: str) -> Rows:
     return []
+
+
+@reads(merchants.FIND_CAPTURE_TERMS)
+def capture_terms(_view: View, _merchant_id: str) -> Rows:
+    return [{"capture": "manual", "capture_within_minutes": None}]

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import domain.order
 import domain.rules.orders
+import domain.rules.payments
 import ops.audit.verify.fold
 import store.deadlines
 
@@ -17,6 +18,7 @@ SHORTER = (
     (store.deadlines, "SETTLING_TIME", SETTLING),
     (ops.audit.verify.fold, "SETTLING", SETTLING),
     (domain.rules.orders, "EXPIRES_AFTER_MIN", timedelta(0)),
+    (domain.rules.payments, "RETURN_TIME", timedelta(seconds=6)),
 )
 
 

@@ -22,6 +22,7 @@ DEFINITE = (400, 404, 422)
 """Refusals. Everything else that is not 2xx means unknown, or not taken."""
 CLIENTS_A_DESK = 2
 TRIES_MAX = 5
+CAPTURES: tuple[tuple[str, dict[str, Any]], ...] = (("capture", {}), ("capture", {"amount": 200}), ("void", {}))
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
 PATHS = {
     "order": "/orders",
@@ -29,6 +30,7 @@ PATHS = {
     "refund": "/refunds",
     "capture": "/payments/{}/capture",
     "cancel": "/orders/{}/cancel",
+    "void": "/payments/{}/void",
 }
 
 
@@ -92,7 +94,7 @@ class Wanted:
     key: str | None
     body: dict[str, Any]
     about: str
-    """Id of the order, or of the payment that is captured."""
+    """Id of the order, or of the payment that is captured or voided."""
     tries: list[Try] = field(default_factory=list)
 
     @property
@@ -168,6 +170,11 @@ class Shop:
         if not known or (len(known) < 8 and draw.random() < 0.2):
             amount = draw.choice((500, 70_000, 123_400))
             body: dict[str, Any] = {"amount": amount}
+            chance = draw.random()
+            if chance < 0.25:
+                body["capture"] = "automatic"
+            elif chance < 0.4:
+                body["capture_within_minutes"] = 1
             if self._expires_at is not None and draw.random() < 0.4:
                 body["expires_at"] = self._expires_at(now + draw.choice((1.0, 4.0, 12.0)) * (0.5 + draw.random()))
             return [self._new(draw, (client, turn, 0), "order", body, "")]
@@ -190,7 +197,8 @@ class Shop:
             return self._new(draw, place, "cancel", {}, order_id)
         elif chance < 0.45 and paid:
             payment_id = str(draw.choice(paid).resource_id)
-            return self._new(draw, place, "capture", {}, payment_id)
+            kind, wants = draw.choice(CAPTURES)
+            return self._new(draw, place, kind, dict(wants), payment_id)
         elif chance < 0.7 and paid:
             amount = draw.choice((order.body["amount"], None, order.body["amount"] // 2, 100))
             body = {"payment_id": draw.choice(paid).resource_id} | ({} if amount is None else {"amount": amount})

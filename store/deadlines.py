@@ -23,6 +23,19 @@ SELECT o.id
  LIMIT $3
 """
 
+# payments_capture_before, refunds_payment_id. A pending refund is waited for: its failure leaves more to release.
+DUE_PAYMENTS = """
+SELECT p.id, p.order_id
+  FROM payments p
+ WHERE p.capture_before <= now()
+   AND NOT p.reversed
+   AND p.amount_refunded < p.amount
+   AND p.id <> ALL($1::text[])
+   AND NOT EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.status = 'PENDING')
+ ORDER BY p.capture_before
+ LIMIT $2
+"""
+
 
 class DeadlineStore:
     """What the sweeper reads, over its pool."""
@@ -34,3 +47,8 @@ class DeadlineStore:
         """Ids of orders whose time is over, the longest overdue first, but for these."""
         rows = await self._pool.fetch(DUE_ORDERS, without, SETTLING_TIME.total_seconds(), limit)
         return [row["id"] for row in rows]
+
+    async def due_payments(self, *, without: Sequence[str], limit: int) -> list[tuple[str, str]]:
+        """(id, order id) of payments that were not captured in time, the longest overdue first, but for these."""
+        rows = await self._pool.fetch(DUE_PAYMENTS, without, limit)
+        return [(row["id"], row["order_id"]) for row in rows]

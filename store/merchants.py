@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.order import CaptureMode
 from store.api_keys import NewKey, insert_key
 from store.driver import Pool, Row
 from store.errors import DuplicateError
@@ -30,6 +31,8 @@ class Merchant:
     browser_orders_enabled: bool
     browser_orders_max_amount: int | None
     created_at: datetime
+    capture: CaptureMode
+    capture_within_minutes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,33 @@ class BrowserOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureTerms:
+    """How payments of orders that do not say it are captured. `within_minutes` None: whenever the merchant likes."""
+
+    mode: CaptureMode = CaptureMode.MANUAL
+    within_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A time to capture payments in; None: none."""
+
+    minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a merchant wants otherwise; None: as it is."""
 
     name: str | None = None
     allowed_origins: tuple[str, ...] | None = None
     browser_orders: BrowserOrders | None = None
+    capture: CaptureMode | None = None
+    capture_within: Deadline | None = None
 
 
-COLUMNS = "id, name, email, allowed_origins, browser_orders_enabled, browser_orders_max_amount, created_at"
+COLUMNS = """id, name, email, allowed_origins, browser_orders_enabled, browser_orders_max_amount, created_at, capture,
+       capture_within_minutes"""
 
 
 def _merchant_of(row: Row | None) -> Merchant:
@@ -62,6 +83,8 @@ def _merchant_of(row: Row | None) -> Merchant:
         browser_orders_enabled=row["browser_orders_enabled"],
         browser_orders_max_amount=row["browser_orders_max_amount"],
         created_at=row["created_at"],
+        capture=CaptureMode(row["capture"]),
+        capture_within_minutes=row["capture_within_minutes"],
     )
 
 
@@ -84,6 +107,8 @@ async def create(pool: Pool, *, merchant_id: str, name: str, email: str, passwor
 
 # merchants_pkey
 FIND = f"SELECT {COLUMNS} FROM merchants WHERE id = $1"
+# merchants_pkey
+FIND_CAPTURE_TERMS = "SELECT capture, capture_within_minutes FROM merchants WHERE id = $1"
 # merchants_email
 FIND_LOGIN = f"SELECT {COLUMNS}, password_hash FROM merchants WHERE lower(email) = lower($1)"
 # merchants_pkey
@@ -95,10 +120,17 @@ UPDATE merchants
        allowed_origins = coalesce($3::text[], allowed_origins),
        browser_orders_enabled = coalesce($4, browser_orders_enabled),
        browser_orders_max_amount = CASE WHEN $4 IS NULL THEN browser_orders_max_amount ELSE $5 END,
+       capture = coalesce($6, capture),
+       capture_within_minutes = CASE WHEN $7 THEN $8::int ELSE capture_within_minutes END,
        updated_at = now()
  WHERE id = $1
 RETURNING {COLUMNS}
 """
+
+
+async def find_capture_terms(pool: Pool, merchant_id: str) -> CaptureTerms:
+    row = await pool.fetchrow(FIND_CAPTURE_TERMS, merchant_id)
+    return CaptureTerms() if row is None else CaptureTerms(CaptureMode(row["capture"]), row["capture_within_minutes"])
 
 
 async def find(pool: Pool, merchant_id: str) -> Merchant | None:
@@ -127,5 +159,8 @@ async def change(pool: Pool, merchant_id: str, wanted: Change) -> Merchant | Non
         wanted.allowed_origins,
         orders.enabled if orders else None,
         orders.max_amount if orders else None,
+        wanted.capture,
+        wanted.capture_within is not None,
+        wanted.capture_within.minutes if wanted.capture_within else None,
     )
     return _merchant_of(row) if row else None

@@ -50,7 +50,8 @@ SELECT r.*,
    AND coalesce(q.next_at, r.deadline_at) <= now()
 """
 # refunds_automatic_failed, refunds_payment_id, payments_pkey, bank_questions_pkey.
-# The bank rests after each refusal, twice as long as before. What it has taken back itself need not go back.
+# The bank rests after each refusal, twice as long as before. What it has taken back itself need not go back, nor what
+# other refunds have returned.
 RETURNS = """
 SELECT p.*,
        p.method AS route,
@@ -76,6 +77,7 @@ SELECT p.*,
    AND refused.last_at < now() - $2::float8 * power(2, refused.times - 1) * interval '1 second'
    AND coalesce(q.next_at, refused.last_at) <= now()
    AND NOT p.reversed
+   AND (SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id = p.id AND r.status <> 'FAILED') < p.amount
 """
 # Round robin: the first of every merchant, then the second of every merchant, and so on. Of one merchant's attempts,
 # and of those with the same turn, the ones that were asked about least come first: what is new waits behind nothing

@@ -12,8 +12,8 @@ import orjson
 
 from domain.action import ActionType, NextAction, action_form
 from domain.instrument import Instrument, Method, instrument_of, public_form
-from domain.order import Order, OrderStatus
-from domain.payment import Payment, PaymentStatus
+from domain.order import CaptureMode, Order, OrderStatus
+from domain.payment import Payment, PaymentStatus, VoidReason
 from domain.refund import Refund, RefundStatus
 from store.driver import Row
 from topics.envelope import encode_json
@@ -58,6 +58,7 @@ def order_of(row: Row) -> Order:
     """An order alone: its payments and refunds are left empty."""
     values = {name: row[name] for name in ORDER_COLUMNS}
     values["status"] = OrderStatus(values["status"])
+    values["capture"] = CaptureMode(values["capture"])
     values["notes"] = orjson.loads(values["notes"])
     return Order(**values)
 
@@ -65,6 +66,7 @@ def order_of(row: Row) -> Order:
 def payment_of(row: Row) -> Payment:
     values = {name: row[name] for name in _PAYMENT_FIELDS}
     values["status"] = PaymentStatus(values["status"])
+    values["void_reason"] = None if values["void_reason"] is None else VoidReason(values["void_reason"])
     if values["amount_captured"] is None:  # written by an earlier version, which captured the whole payment
         values["amount_captured"] = values["amount"] if values["captured"] else 0
     return Payment(**values, instrument=_instrument_of(row), next_action=_next_action_of(row["next_action"]))

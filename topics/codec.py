@@ -22,9 +22,17 @@ from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
 from domain.ids import event_id
 from domain.instrument import FORM_FIELDS, Instrument, Method, instrument_of, public_form
-from domain.order import CancelOrder, CreateOrder, ExpireOrder
+from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, Payment, RequireAction, SettlePayment
+from domain.payment import (
+    CapturePayment,
+    CreatePayment,
+    ExpirePayment,
+    Payment,
+    RequireAction,
+    SettlePayment,
+    VoidPayment,
+)
 from domain.refund import CreateRefund, Refund, SettleRefund
 from domain.resource import order_resource, payment_resource, refund_resource
 from topics.envelope import ERROR_CHARACTERS_MAX, VERSION, Envelope, UndecodableError, checked_text, encode_json
@@ -40,6 +48,8 @@ PAYMENT_CREATE = "payment.create"
 PAYMENT_REQUIRE_ACTION = "payment.require_action"
 PAYMENT_SETTLE = "payment.settle"
 PAYMENT_CAPTURE = "payment.capture"
+PAYMENT_VOID = "payment.void"
+PAYMENT_EXPIRE = "payment.expire"
 REFUND_CREATE = "refund.create"
 REFUND_SETTLE = "refund.settle"
 
@@ -67,6 +77,8 @@ COMMAND_TYPES: dict[type[Command], str] = {
     RequireAction: PAYMENT_REQUIRE_ACTION,
     SettlePayment: PAYMENT_SETTLE,
     CapturePayment: PAYMENT_CAPTURE,
+    VoidPayment: PAYMENT_VOID,
+    ExpirePayment: PAYMENT_EXPIRE,
     CreateRefund: REFUND_CREATE,
     SettleRefund: REFUND_SETTLE,
 }
@@ -179,6 +191,10 @@ def _outcome(body: Body, name: str) -> Outcome:
     return Outcome(body[name])
 
 
+def _capture_mode(body: Body, name: str) -> CaptureMode:
+    return CaptureMode(body[name])
+
+
 def _notes(body: Body, name: str) -> dict[str, str]:
     notes = body[name]
     if not isinstance(notes, dict):
@@ -220,6 +236,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     datetime: _instant,
     datetime | None: _instant_or_none,
     Outcome: _outcome,
+    CaptureMode: _capture_mode,
     Instrument: _instrument,
     NextAction: _action,
     dict[str, str]: _notes,

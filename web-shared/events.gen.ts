@@ -10,6 +10,8 @@ export const EVENT_KINDS = {
   "payment.success": { title: "Success", tone: "ok", forMerchants: true, usual: true },
   "payment.failed": { title: "Failed", tone: "bad", forMerchants: true, usual: true },
   "payment.captured": { title: "Captured", tone: "ok", forMerchants: true, usual: false },
+  "payment.voided": { title: "Voided", tone: "calm", forMerchants: true, usual: false },
+  "payment.expired": { title: "Expired uncaptured", tone: "calm", forMerchants: true, usual: false },
   "payment.late_success": { title: "Success, late", tone: "wait", forMerchants: true, usual: false },
   "payment.reversed": { title: "Reversed by the bank", tone: "bad", forMerchants: true, usual: false },
   "payment.reinstated": { title: "Reinstated by the bank", tone: "ok", forMerchants: true, usual: false },

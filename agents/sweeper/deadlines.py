@@ -1,9 +1,11 @@
-"""Orders whose time may be over: each becomes a command to its actor, which alone decides whether it has expired.
+"""Orders whose time may be over, and payments whose capture may be late: each becomes a command to its order's actor.
 
-    orders past expires_at ─► order.expire on the commands topic ─► the actor: order.expired, or nothing
+    orders past expires_at          ─► order.expire   ─► the actor: order.expired, or nothing
+    payments past capture_before    ─► payment.expire ─► the actor: payment.expired and a refund, or nothing
 
-Nothing is written beside the actor, so an order cannot expire while a payment of it succeeds. A command that changed
-nothing (the clocks differ) is followed by another a minute later; several of these loops do no harm.
+Nothing is written beside the actor, so an order cannot expire while a payment of it succeeds, nor a payment while it is
+captured. A command that changed nothing (the clocks differ) is followed by another a minute later; several of these
+loops do no harm.
 """
 
 from __future__ import annotations
@@ -14,22 +16,25 @@ from prometheus_client import Counter
 
 from agents.kafka import Kafka
 from agents.role import Context
+from domain.decision import TimeWord
 from domain.order import ExpireOrder
+from domain.payment import ExpirePayment
 from runtime.logs import get_logger
 from store.deadlines import DeadlineStore
 from store.errors import DatabaseError
 from topics.commands import command_record
+from topics.producer import Record
 
 log = get_logger("deadlines")
 
 EVERY_SECONDS = 2.0
-"""Between two looks: how late an order expires."""
+"""Between two looks: how late an order or a payment expires."""
 AGAIN_AFTER_SECONDS = 60
-"""Until an order that is still open is named again. The actor needs milliseconds, or it is down."""
+"""Until one that is still open is named again. The actor needs milliseconds, or it is down."""
 DUE_MAX = 500
-"""Orders that one look names; 15,000 a minute are known to have been named."""
+"""Orders, and payments, that one look names; 15,000 a minute are known to have been named."""
 
-NAMED = Counter("gateway_orders_past_their_time", "Commands to expire an order")
+NAMED = Counter("gateway_past_their_time", "Commands to expire an order or a payment", ["what"])
 
 
 class Deadlines:
@@ -42,7 +47,7 @@ class Deadlines:
         self._producer = kafka.producer()
         self._store = store
         self._named: dict[str, float] = {}
-        """Order -> until when it is not named again, by the monotonic clock."""
+        """Id -> until when it is not named again, by the monotonic clock."""
 
     async def run(self) -> None:
         """Returns after a drain; raises when the log stays away."""
@@ -57,27 +62,25 @@ class Deadlines:
 
     async def _look(self) -> None:
         now = self._clock.monotonic()
-        self._named = {order_id: until for order_id, until in self._named.items() if until > now}
-        due = await self._store.due_orders(without=list(self._named), limit=DUE_MAX)
-        if not due:
+        self._named = {name: until for name, until in self._named.items() if until > now}
+        orders = await self._store.due_orders(without=list(self._named), limit=DUE_MAX)
+        payments = await self._store.due_payments(without=list(self._named), limit=DUE_MAX)
+        records = [self._record(order_id, ExpireOrder(order_id)) for order_id in orders]
+        records += [self._record(one, ExpirePayment(order_id, one)) for one, order_id in payments]
+        if not records:
             return
+        await self._producer.publish(records)
+        self._named |= dict.fromkeys([*orders, *(one for one, _ in payments)], now + AGAIN_AFTER_SECONDS)
+        NAMED.labels("order").inc(len(orders))
+        NAMED.labels("payment").inc(len(payments))
+
+    def _record(self, name: str, command: TimeWord) -> Record:
         at = self._clock.now()
-        await self._producer.publish(
-            [
-                command_record(
-                    ExpireOrder(order_id),
-                    command_id=_command_id(order_id, at),
-                    at=at,
-                    partitions=self._partitions,
-                    request_id=None,
-                )
-                for order_id in due
-            ]
+        return command_record(
+            command, command_id=_command_id(name, at), at=at, partitions=self._partitions, request_id=None
         )
-        self._named |= dict.fromkeys(due, now + AGAIN_AFTER_SECONDS)
-        NAMED.inc(len(due))
 
 
-def _command_id(order_id: str, at: datetime) -> str:
-    """One a minute: two loops that find the same order send the same command."""
-    return f"exp_{order_id}_{int(at.timestamp()) // AGAIN_AFTER_SECONDS}"
+def _command_id(name: str, at: datetime) -> str:
+    """One a minute: two loops that find the same order or payment send the same command."""
+    return f"exp_{name}_{int(at.timestamp()) // AGAIN_AFTER_SECONDS}"

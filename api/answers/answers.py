@@ -24,7 +24,7 @@ from api.process.services import Services, services_of
 from domain.decision import Command, Subject
 from domain.machine import decide
 from domain.order import CancelOrder, Order
-from domain.payment import CapturePayment
+from domain.payment import CapturePayment, VoidPayment
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
 from runtime.logs import get_logger
@@ -106,8 +106,8 @@ async def _promise(
     if isinstance(foreseen, Rejected):
         raise unavailable(UNKNOWN)
     subject: Subject | None = foreseen.subject
-    if isinstance(command, CapturePayment) and order is not None:
-        # A capture makes nothing new to promise: the payment as it is.
+    if isinstance(command, CapturePayment | VoidPayment) and order is not None:
+        # These make nothing new to promise: the payment as it is.
         subject = order.payment(command.payment_id)
     if isinstance(command, CancelOrder):
         subject = order

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from api.access.limiter import Limiter
 from api.process.bus import CommandBus
+from api.process.capture import CaptureCache
 from api.process.condition import Condition
 from api.process.keys import KeyCache
 from api.process.live import LiveUpdates
@@ -46,6 +47,7 @@ class Services:
     fingerprint_secret: bytes
     own_origins: frozenset[str]
     keys: KeyCache
+    capture: CaptureCache
     limiter: Limiter
     condition: Condition
     feed_seats: Seats

@@ -50,7 +50,7 @@ _TEXTS = {
     rejection.PAYMENT_IN_PROGRESS.description: "A payment of this order is still being processed",
     rejection.AMOUNT_DIFFERS.description: "Your payment amount is different from your order amount",
     rejection.CURRENCY_DIFFERS.description: "Your payment currency is different from your order currency",
-    rejection.CAPTURE_AMOUNT_DIFFERS.description: CAPTURE_AMOUNT,
+    rejection.CAPTURE_AMOUNT_INVALID.description: CAPTURE_AMOUNT,
     rejection.NOT_CAPTURABLE.description: NOT_AUTHORIZED,
     rejection.NOT_REFUNDABLE.description: NOT_CAPTURED,
     rejection.REFUND_EXCEEDS.description: REFUND_TOO_LARGE,

@@ -49,7 +49,7 @@ from store.api_keys import (
     revoke_key,
     rotate_key,
 )
-from store.merchants import BrowserOrders, Change, EmailTakenError, change, create, find
+from store.merchants import BrowserOrders, Change, Deadline, EmailTakenError, change, create, find
 
 log = get_logger("merchants")
 router = APIRouter(prefix="/merchants", tags=["Merchants"])
@@ -127,7 +127,10 @@ async def me(request: Request, caller: ByMerchant) -> MerchantShape:
     ),
 )
 async def change_me(request: Request, caller: ByMerchant) -> MerchantShape:
-    """Change the name, the allowed origins or the browser orders; what is left out stays."""
+    """Change the name, the allowed origins, the browser orders or how payments are captured; what is left out stays.
+
+    Orders follow a new setting within seconds.
+    """
     body = await read_json(request, ChangeBody)
     merchant = await change(services_of(request).pool, caller.merchant_id, _change(body))
     if merchant is None:
@@ -141,6 +144,10 @@ def _change(body: ChangeBody) -> Change:
         name=body.name,
         allowed_origins=None if origins is None else tuple(dict.fromkeys(origins)),
         browser_orders=BrowserOrders(orders.enabled, orders.maximum_minor) if orders else None,
+        capture=body.capture,
+        capture_within=Deadline(body.capture_within_minutes)
+        if "capture_within_minutes" in body.model_fields_set
+        else None,
     )
 
 

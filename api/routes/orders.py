@@ -53,6 +53,7 @@ async def ask_for_order(
     """The answer to a new order, whoever asks for it."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     services = services_of(request)
+    terms = await services.capture.find(merchant_id)
     order_id = await services.commands.promised_id(key) or new_id_for(request, ORDER, key)
     command = CreateOrder(
         order_id=order_id,
@@ -62,6 +63,8 @@ async def ask_for_order(
         receipt=receipt,
         notes=wanted.notes or {},
         expires_at=wanted.expires_at,
+        capture=wanted.capture or terms.mode,
+        capture_within_minutes=wanted.capture_within_minutes or terms.within_minutes,
     )
     return await answer_to(
         request,

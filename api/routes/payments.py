@@ -1,4 +1,4 @@
-"""Payments of a merchant: create, read, list, capture."""
+"""Payments of a merchant: create, read, list, capture, void."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
+from api.schemas.body import Nothing
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
     Means,
@@ -32,7 +33,7 @@ from api.schemas.payments import (
 from domain.ids import ORDER, PAYMENT, is_id
 from domain.instrument import Method
 from domain.money import AMOUNT_MAX_MINOR
-from domain.payment import CapturePayment, CreatePayment
+from domain.payment import CapturePayment, CreatePayment, VoidPayment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
 from store.payments import PaymentFilter, find_payment, list_payments
 
@@ -202,6 +203,36 @@ async def capture(request: Request, payment_id: str) -> Response:
     return await answer_to(
         request,
         command,
+        key=key,
+        merchant_id=caller.merchant_id,
+        resource_id=payment_id,
+        new=False,
+        location=f"/api/v1/payments/{payment_id}",
+        load=lambda: known_order(services, found.order_id),
+    )
+
+
+@router.post(
+    "/payments/{payment_id}/void",
+    summary="Void a successful payment that is not captured",
+    description="Its money goes back by a refund of the gateway's own. The payment stays SUCCESS, with `voided: true`. "
+    "One that is captured or refunded in part is refunded instead.",
+    response_model=PaymentView,
+    responses={
+        202: {"model": PaymentView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 404, 409, 413, 422, 503),
+    },
+    openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
+)
+async def void(request: Request, payment_id: str) -> Response:
+    caller = await authenticated(request)
+    await read_optional_json(request, Nothing)
+    key = key_of(request, scope=caller.merchant_id, route="voids", fields={"payment_id": payment_id})
+    services = services_of(request)
+    found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
+    return await answer_to(
+        request,
+        VoidPayment(order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id),
         key=key,
         merchant_id=caller.merchant_id,
         resource_id=payment_id,

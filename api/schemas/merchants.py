@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstrai
 
 from api.schemas.body import Body
 from api.schemas.instant import Instant
+from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode
 from store.api_keys import ApiKey
 from store.merchants import Merchant
 
@@ -78,6 +79,13 @@ class ChangeBody(Body):
     name: Name | None = None
     allowed_origins: Annotated[list[Origin], Field(max_length=ORIGINS_MAX)] | None = None
     browser_orders: BrowserOrdersBody | None = None
+    capture: CaptureMode | None = Field(None, description="How payments of orders that do not say it are captured")
+    capture_within_minutes: int | None = Field(
+        None,
+        gt=0,
+        le=CAPTURE_WITHIN_MINUTES_MAX,
+        description="How long they wait for their capture before their money goes back; null: for ever",
+    )
 
 
 class NewKeyBody(Body):
@@ -100,6 +108,8 @@ class MerchantShape(BaseModel):
     email: str
     allowed_origins: list[str]
     browser_orders: BrowserOrdersShape
+    capture: CaptureMode
+    capture_within_minutes: int | None
     created_at: Instant
 
 
@@ -142,6 +152,8 @@ def merchant_shape(merchant: Merchant) -> MerchantShape:
         browser_orders=BrowserOrdersShape(
             enabled=merchant.browser_orders_enabled, maximum_minor=merchant.browser_orders_max_amount
         ),
+        capture=merchant.capture,
+        capture_within_minutes=merchant.capture_within_minutes,
         created_at=merchant.created_at,
     )
 

@@ -12,7 +12,7 @@ from api.schemas.body import Body
 from api.schemas.instant import rfc3339
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
-from domain.order import OrderStatus
+from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode, OrderStatus
 
 NOTES_MAX = 15
 NOTES_DESCRIPTION = "Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none"
@@ -28,6 +28,8 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "notes": {"colour": "green"},
     "status": "CREATED",
     "amount_paid": 0,
+    "capture": "manual",
+    "capture_within_minutes": None,
     "expires_at": None,
     "created_at": "2026-01-15T10:30:00.123456Z",
     "updated_at": None,
@@ -53,6 +55,17 @@ class NewOrder(Body):
         "Without it: never",
     )
 
+    capture: CaptureMode | None = Field(
+        None, description="`automatic`: a payment is captured with its success. Default: the merchant's setting"
+    )
+    capture_within_minutes: int | None = Field(
+        None,
+        gt=0,
+        le=CAPTURE_WITHIN_MINUTES_MAX,
+        description="How long after its success a payment waits for its capture; then its money goes back. "
+        "Default: the merchant's setting",
+    )
+
     @field_validator("currency")
     @classmethod
     def _known_currency(cls, value: str | None) -> str | None:
@@ -71,6 +84,8 @@ class NewOrder(Body):
             "currency": self.currency_or_default,
             "receipt": self.receipt,
             "notes": self.notes or None,
+            "capture": self.capture,
+            "capture_within_minutes": self.capture_within_minutes,
             "expires_at": None if self.expires_at is None else rfc3339(self.expires_at),
         }
 
@@ -107,6 +122,8 @@ class OrderView(BaseModel):
     notes: dict[str, str]
     status: OrderStatus
     amount_paid: int = Field(description="What a payment brought, whatever was refunded later")
+    capture: CaptureMode
+    capture_within_minutes: int | None
     expires_at: datetime | None = Field(description="When it takes no payment any more")
     created_at: datetime
     updated_at: datetime | None

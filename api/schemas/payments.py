@@ -30,7 +30,7 @@ from domain.card import CardDetails, check_card, normalized
 from domain.instrument import Instrument, Method, Netbanking, Upi
 from domain.money import AMOUNT_MAX_MINOR
 from domain.netbanking import BANKS, is_bank
-from domain.payment import PaymentStatus
+from domain.payment import PaymentStatus, VoidReason
 from domain.rejection import BANK_INVALID, CARD_EXPIRED, CARD_INVALID, VPA_INVALID, ErrorCode, Rejected
 from domain.upi import is_vpa
 from runtime.clock import now
@@ -49,6 +49,10 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
     "status": "CREATED",
     "captured": False,
     "amount_captured": 0,
+    "amount_released": 0,
+    "voided": False,
+    "void_reason": None,
+    "capture_before": None,
     "amount_refunded": 0,
     "amount_owed": 0,
     "reversed": False,
@@ -232,7 +236,10 @@ class NewCapture(Body):
     """Body of POST /payments/{id}/capture; may be left out."""
 
     amount: int | None = Field(
-        None, ge=1, le=AMOUNT_MAX_MINOR, description="Must equal what refunds have left of the payment"
+        None,
+        ge=1,
+        le=AMOUNT_MAX_MINOR,
+        description="At most what refunds have left of the payment; the rest is released. Without it: all that is left",
     )
 
 
@@ -255,6 +262,10 @@ class PublicPaymentView(BaseModel):
     status: PaymentStatus
     captured: bool
     amount_captured: int = Field(description="What the capture took; later refunds do not change it")
+    amount_released: int = Field(description="What will never be captured: it goes back by itself")
+    voided: bool
+    void_reason: VoidReason | None
+    capture_before: datetime | None = Field(description="From then on it cannot be captured any more")
     amount_refunded: int
     reversed: bool = Field(description="The bank has taken back the money that it had charged")
     vpa: str | None = None

@@ -58,7 +58,7 @@ class NewRefundOf(NewRefund):
 
 
 class RefundView(BaseModel):
-    """A refund. `automatic`: made by the gateway for a success that came too late."""
+    """A refund. `automatic`: made by the gateway, of a late success or of released money."""
 
     model_config = ConfigDict(json_schema_extra={"example": REFUND_EXAMPLE})
 

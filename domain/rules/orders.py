@@ -41,6 +41,8 @@ def create_order(order: Order | None, command: CreateOrder, at: datetime) -> Dec
         created_at=at,
         updated_at=None,
         expires_at=command.expires_at,
+        capture=command.capture,
+        capture_within_minutes=command.capture_within_minutes,
     )
     return Decision((OrderEvent(EventType.ORDER_CREATED, 1, at, created),), created)
 

@@ -1,9 +1,9 @@
-"""May this payment start, be captured, and what follows from the bank's words about it?"""
+"""May this payment start, be captured or voided, and what follows from the bank's words and from time?"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain import rejection
 from domain.action import ACTION_TIME_MAX
@@ -12,18 +12,23 @@ from domain.event import Event, EventType, OrderEvent, PaymentEvent, RefundEvent
 from domain.evolution import evolve
 from domain.ids import late_refund_id
 from domain.instrument import methods_for
-from domain.order import Order, OrderStatus
+from domain.money import is_minor_amount
+from domain.order import CaptureMode, Order, OrderStatus
 from domain.outcome import DECLINES, ORDER_EXPIRED, Outcome, Word
 from domain.payment import (
+    RETURN_TIME,
     UNDECIDED,
     CapturePayment,
     CreatePayment,
+    ExpirePayment,
     Payment,
     PaymentStatus,
     RequireAction,
     SettlePayment,
+    VoidPayment,
+    VoidReason,
 )
-from domain.refund import LATE_REFUNDS_MAX, LATE_SUCCESS_REASON, Refund, RefundStatus
+from domain.refund import LATE_REFUNDS_MAX, LATE_SUCCESS_REASON, RELEASED_REASON, Refund, RefundStatus
 from domain.rejection import Rejected
 from domain.rules.refunds import pending_refund, weighed
 from domain.rules.words import words_between
@@ -118,12 +123,24 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
         next_action=None,
         bank_reference=command.bank_reference,
         bank_turn=command.turn,
+        capture_before=_capture_before(order, at),
         version=sequence,
         updated_at=at,
     )
     succeeded = PaymentEvent(EventType.PAYMENT_SUCCESS, sequence, at, success)
-    paid = replace(evolve(order, succeeded), version=sequence + 1)
-    return Decision((succeeded, OrderEvent(EventType.ORDER_PAID, sequence + 1, at, paid)), success)
+    events: list[Event] = [succeeded]
+    order = evolve(order, succeeded)
+    if order.capture is CaptureMode.AUTOMATIC:
+        events.append(_captured(success, success.amount, sequence + 1, at))
+        order = evolve(order, events[-1])
+    paid = replace(order, version=order.version + 1)
+    return Decision((*events, OrderEvent(EventType.ORDER_PAID, paid.version, at, paid)), success)
+
+
+def _capture_before(order: Order, at: datetime) -> datetime | None:
+    if order.capture is CaptureMode.AUTOMATIC or order.capture_within_minutes is None:
+        return None
+    return at + timedelta(minutes=order.capture_within_minutes)
 
 
 def _succeed_after_the_end(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
@@ -169,8 +186,8 @@ def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: da
     for word in words_between(known, said):
         events.append(_payment_turned(order, payment.id, word, command, at))
         order = evolve(order, events[-1])
-    if said.moved and payment.status is PaymentStatus.FAILED:
-        events += _automatic_refund(order, payment.id, command, at)
+    if said.moved and (payment.status is PaymentStatus.FAILED or payment.amount_released):
+        events += _automatic_refund(order, payment.id, command.late_deadline_at, at)
     last = events[-1] if events else None
     return Decision(tuple(events), last.payment if isinstance(last, PaymentEvent | RefundEvent) else payment)
 
@@ -205,8 +222,9 @@ def _turn_of(payment: Payment, word: Word) -> EventType:
     return EventType.PAYMENT_LATE_SUCCESS
 
 
-def _automatic_refund(order: Order, payment_id: str, command: SettlePayment, at: datetime) -> list[RefundEvent]:
-    """The refund of money that the bank charged for a failed payment; none while another one is good."""
+def _automatic_refund(order: Order, payment_id: str, deadline_at: datetime, at: datetime) -> list[RefundEvent]:
+    """The refund of money that the bank charged for a failed payment, or that was released of a success; none while
+    another one is good, nor of money that went back already."""
     tried = _late_refunds(order, payment_id)
     if any(refund.status is not RefundStatus.FAILED for refund in tried):
         return []
@@ -214,19 +232,32 @@ def _automatic_refund(order: Order, payment_id: str, command: SettlePayment, at:
         return []
     payment = order.payment(payment_id)
     assert payment is not None
+    failed = payment.status is PaymentStatus.FAILED
+    amount = min(payment.amount if failed else payment.amount_released, payment.amount - _taken(order, payment_id))
+    if amount <= 0:
+        return []
     sequence = order.version + 1
     returned, refund = pending_refund(
         order=order,
         payment=payment,
         refund_id=late_refund_id(payment.id, len(tried) + 1),
-        amount=payment.amount,
-        reason=LATE_SUCCESS_REASON,
+        amount=amount,
+        reason=LATE_SUCCESS_REASON if failed else RELEASED_REASON,
         automatic=True,
-        deadline_at=command.late_deadline_at,
+        deadline_at=deadline_at,
         sequence=sequence,
         at=at,
     )
     return [RefundEvent(EventType.REFUND_CREATED, sequence, at, refund, returned)]
+
+
+def _taken(order: Order, payment_id: str) -> int:
+    """Minor units of the payment's pending and processed refunds."""
+    return sum(
+        refund.amount
+        for refund in order.refunds
+        if refund.payment_id == payment_id and refund.status is not RefundStatus.FAILED
+    )
 
 
 def _late_refunds(order: Order, payment_id: str) -> list[Refund]:
@@ -239,10 +270,75 @@ def capture_payment(order: Order | None, command: CapturePayment, at: datetime) 
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None or payment.merchant_id != command.merchant_id:
         return rejection.PAYMENT_NOT_FOUND
-    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.refundable == 0:
+    left = payment.refundable
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or left == 0 or _is_too_late(payment, at):
         return rejection.NOT_CAPTURABLE
-    if command.amount not in (None, payment.refundable):
-        return rejection.CAPTURE_AMOUNT_DIFFERS
+    amount = left if command.amount is None else command.amount
+    if not is_minor_amount(amount) or not 0 < amount <= left:
+        return rejection.CAPTURE_AMOUNT_INVALID
+    captured = _captured(payment, amount, order.version + 1, at)
+    return Decision((captured, *_released(order, captured, at)), captured.payment)
+
+
+def _captured(payment: Payment, amount: int, sequence: int, at: datetime) -> PaymentEvent:
+    """`amount` of what is left is captured, the rest of it released."""
+    captured = replace(
+        payment,
+        captured=True,
+        amount_captured=amount,
+        amount_released=payment.refundable - amount,
+        capture_before=None,
+        version=sequence,
+        updated_at=at,
+    )
+    return PaymentEvent(EventType.PAYMENT_CAPTURED, sequence, at, captured)
+
+
+def _released(order: Order, event: PaymentEvent, at: datetime) -> list[RefundEvent]:
+    """The refund of what the payment's event released, if anything."""
+    return _automatic_refund(evolve(order, event), event.payment.id, at + RETURN_TIME, at)
+
+
+def void_payment(order: Order | None, command: VoidPayment, at: datetime) -> Decision | Rejected:
+    """Only as a whole: what refunds have left is captured, or refunded as well."""
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None or payment.merchant_id != command.merchant_id:
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.refundable != payment.amount:
+        return rejection.NOT_VOIDABLE
+    return _voided(order, payment, VoidReason.REQUESTED, EventType.PAYMENT_VOIDED, at)
+
+
+def expire_payment(order: Order | None, command: ExpirePayment, at: datetime) -> Decision | Rejected:
+    """Nothing comes of it where the payment was captured, voided or taken back, where its time is not over, where
+    nothing is left of it, or while a refund is pending, whose failure would leave more to release."""
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None:
+        return rejection.PAYMENT_NOT_FOUND
+    if not _is_too_late(payment, at) or payment.refundable == 0 or _has_pending_refund(order, payment.id):
+        return Decision((), payment)
+    return _voided(order, payment, VoidReason.EXPIRED, EventType.PAYMENT_EXPIRED, at)
+
+
+def _is_too_late(payment: Payment, at: datetime) -> bool:
+    """A captured or voided payment has no such time any more."""
+    return payment.capture_before is not None and at >= payment.capture_before
+
+
+def _has_pending_refund(order: Order, payment_id: str) -> bool:
+    return any(refund.payment_id == payment_id and refund.status is RefundStatus.PENDING for refund in order.refunds)
+
+
+def _voided(order: Order, payment: Payment, reason: VoidReason, happened: EventType, at: datetime) -> Decision:
     sequence = order.version + 1
-    captured = replace(payment, captured=True, amount_captured=payment.refundable, version=sequence, updated_at=at)
-    return Decision((PaymentEvent(EventType.PAYMENT_CAPTURED, sequence, at, captured),), captured)
+    voided = replace(
+        payment,
+        voided=True,
+        void_reason=reason,
+        amount_released=payment.refundable,
+        capture_before=None,
+        version=sequence,
+        updated_at=at,
+    )
+    event = PaymentEvent(happened, sequence, at, voided)
+    return Decision((event, *_released(order, event, at)), voided)

@@ -138,11 +138,19 @@ def pending_refund(
 
 
 def weighed(payment: Payment, refunds: tuple[Refund, ...]) -> Payment:
-    """The payment with its pending and processed refunds set against the money that it has."""
-    taken = sum(
-        refund.amount
-        for refund in refunds
-        if refund.payment_id == payment.id and refund.status is not RefundStatus.FAILED
-    )
+    """The payment with its pending and processed refunds set against the money that it has.
+
+    What goes back of released money is no refund of the merchant's; where more than that went back, the excess is.
+    """
+    holding = [
+        refund for refund in refunds if refund.payment_id == payment.id and refund.status is not RefundStatus.FAILED
+    ]
+    taken = sum(refund.amount for refund in holding)
+    asked_for = sum(refund.amount for refund in holding if not refund.automatic)
+    refunded = max(asked_for, taken - payment.amount_released)
     covered = 0 if payment.reversed else payment.amount
-    return replace(payment, amount_refunded=min(taken, payment.amount), amount_owed=max(taken - covered, 0))
+    return replace(
+        payment,
+        amount_refunded=min(refunded, payment.amount - payment.amount_released),
+        amount_owed=max(taken - covered, 0),
+    )

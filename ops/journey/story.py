@@ -119,6 +119,8 @@ def _state(resource: JsonObject) -> str:
     state = str(resource["status"])
     if resource.get("captured"):
         state += "+captured"
+    if resource.get("voided"):
+        state += "+voided"
     if resource.get("amount_refunded"):
         state += f"-{resource['amount_refunded']}"
     if resource.get("reversed"):

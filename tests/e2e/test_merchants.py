@@ -30,6 +30,8 @@ async def test_a_new_merchant_can_be_paid_at_once(stack: Stack) -> None:
             "email": merchant.email,
             "allowed_origins": [],
             "browser_orders": {"enabled": False, "maximum_minor": None},
+            "capture": "manual",
+            "capture_within_minutes": None,
             "created_at": (await merchant.get("/merchants/me"))["created_at"],
         }
 

@@ -1,4 +1,4 @@
-"""Orders past their time: the sweeper names them on the log, and their actor decides."""
+"""Orders and payments past their time: the sweeper names them on the log, and their actor decides."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from agents.kafka import Kafka
 from agents.role import Context
 from agents.sweeper.deadlines import Deadlines
 from domain.ids import ORDER, PAYMENT
+from domain.outcome import Outcome
+from domain.payment import SettlePayment
 from runtime.clock import now
 from runtime.worker import Worker
 from store.connections import make_pool
@@ -22,7 +24,7 @@ from tests.support.actor import Bench, work
 from tests.support.asking import fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS
-from topics.codec import ORDER_EXPIRE
+from topics.codec import ORDER_EXPIRE, PAYMENT_EXPIRE
 from topics.envelope import HEADER_TYPE
 from topics.producer import Record
 
@@ -54,9 +56,9 @@ async def looking(bench: Bench) -> AsyncIterator[None]:
         await pool.close()
 
 
-async def commands_to_expire(bench: Bench, order_id: str) -> list[bytes]:
+async def commands_to_expire(bench: Bench, order_id: str, kind: str = ORDER_EXPIRE) -> list[bytes]:
     values = await bench.on_topic(COMMANDS, order_id, bench.asker.settings.topic_partitions)
-    return [value for value in values if orjson.loads(value)["type"] == ORDER_EXPIRE]
+    return [value for value in values if orjson.loads(value)["type"] == kind]
 
 
 async def test_an_order_past_its_time_expires_by_a_command_to_its_actor(bench: Bench) -> None:
@@ -88,3 +90,25 @@ async def test_a_payment_that_began_in_time_is_waited_for_but_not_for_ever(bench
     assert order_id not in await store.due_orders(without=[order_id], limit=100)
     await bench.asker.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
     await bench.asker.pool.execute("DELETE FROM payments WHERE id = $1", payment_id)
+
+
+async def test_a_payment_that_is_not_captured_in_time_expires_and_its_money_goes_back(bench: Bench) -> None:
+    # Given a success whose time to be captured is over,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    order = replace(order_command(order_id), capture_within_minutes=5)
+    success = SettlePayment(order_id, payment_id, Outcome.SUCCESS, None, None, "bank_1", now() + timedelta(minutes=1))
+    commands = (order, payment_command(order_id, payment_id), success)
+    await work(await bench.actor(), *(bench.asked(command) for command in commands))
+    await bench.asker.pool.execute("UPDATE payments SET capture_before = now() WHERE id = $1", payment_id)
+    # when the sweeper looks, then it sends a command, which makes the actor release the money, once.
+    async with looking(bench):
+        (value,) = await eventually(lambda: commands_to_expire(bench, order_id, PAYMENT_EXPIRE), timeout=40)
+    record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, PAYMENT_EXPIRE.encode())])
+    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
+    assert (await bench.events(order_id))[-2:] == ["payment.expired", "refund.created"]
+    row = await bench.asker.pool.fetchrow("SELECT * FROM payments WHERE id = $1", payment_id)
+    assert (row["status"], row["voided"], row["void_reason"]) == ("SUCCESS", True, "expired")
+    assert (row["amount_released"], row["amount_refunded"], row["capture_before"]) == (50_000, 0, None)
+    assert payment_id not in [
+        one for one, _ in await DeadlineStore(bench.asker.pool).due_payments(without=[], limit=99)
+    ]

@@ -15,9 +15,9 @@ from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.ids import late_refund_id
 from domain.instrument import Netbanking, Upi
-from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
+from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
 from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
 from domain.rejection import Rejected
 
@@ -40,9 +40,18 @@ class Earlier:
 
 
 def create_order(
-    amount: Any = AMOUNT, merchant: str = MERCHANT, currency: str = "INR", expires_at: datetime | None = None
+    amount: Any = AMOUNT,
+    merchant: str = MERCHANT,
+    currency: str = "INR",
+    expires_at: datetime | None = None,
+    capture: CaptureMode = CaptureMode.MANUAL,
+    minutes: int | None = None,
 ) -> CreateOrder:
-    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at)
+    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at, capture, minutes)
+
+
+def void(payment_id: str = FIRST, merchant: str = MERCHANT) -> VoidPayment:
+    return VoidPayment(ORDER, payment_id, merchant)
 
 
 def cancel(merchant: str = MERCHANT) -> CancelOrder:
@@ -109,6 +118,9 @@ REPLACED = (
 """A refund failed, another one took its place."""
 EXPIRING = (Earlier(create_order(expires_at=AT)),)
 """Its time is over at AT."""
+UNCAPTURED = (Earlier(create_order(minutes=6)), Earlier(pay()), Earlier(settle()))
+"""The time for its capture is over at AT."""
+VOIDED = (create_order(), pay(), settle(), void())
 NOT_AWAITED = (*EXPIRING, Earlier(pay(deadline_at=PAST)))
 STATES: dict[str, tuple[Command | Earlier, ...]] = {
     "no order": (),
@@ -131,9 +143,10 @@ STATES: dict[str, tuple[Command | Earlier, ...]] = {
         *LATE,
         *(
             command
-            for number in range(1, LATE_REFUNDS_MAX + 1)
+            for number in range(1, LATE_REFUNDS_MAX)
             for command in (settle_refund(late_refund_id(FIRST, number), FAILED), settle(turn=1))
         ),
+        settle_refund(late_refund_id(FIRST, LATE_REFUNDS_MAX), FAILED),
     ),
     "refund pending": (create_order(), pay(), settle(), refund()),
     "captured after a refund": (create_order(), pay(), settle(), refund(), capture()),
@@ -166,6 +179,40 @@ STATES: dict[str, tuple[Command | Earlier, ...]] = {
     "time over, payment not awaited": NOT_AWAITED,
     "time over, payment failed": (*EXPIRING, Earlier(pay()), settle(outcome=FAILED)),
     "time over, paid": (*EXPIRING, Earlier(pay()), settle()),
+    "captured by itself": (create_order(capture=CaptureMode.AUTOMATIC, minutes=6), pay(), settle()),
+    "to capture by itself, processing": (create_order(capture=CaptureMode.AUTOMATIC), pay()),
+    "captured in part": (create_order(), pay(), settle(), capture(amount=30_000)),
+    "captured in part, refunded": (
+        *(create_order(), pay(), settle(), capture(amount=30_000), settle_refund(LATE_REFUND)),
+        refund(None),
+    ),
+    "captured in part, release refused": (
+        *(create_order(), pay(), settle(), capture(amount=30_000)),
+        settle_refund(LATE_REFUND, FAILED),
+    ),
+    "captured in part, first release late, second refused": (
+        *(create_order(), pay(), settle(), capture(amount=30_000), settle_refund(LATE_REFUND, FAILED), settle(turn=1)),
+        *(settle_refund(LATE_REFUND, turn=1), settle_refund(late_refund_id(FIRST, 2), FAILED)),
+    ),
+    "voided": VOIDED,
+    "voided, release refused": (*VOIDED, settle_refund(LATE_REFUND, FAILED)),
+    "voided, release refused, taken back": (
+        *VOIDED,
+        settle_refund(LATE_REFUND, FAILED),
+        settle(outcome=FAILED, turn=1),
+    ),
+    "voided after a refund that failed, which came through": (
+        *(create_order(), pay(), settle(), refund(AMOUNT), settle_refund(outcome=FAILED), void()),
+        *(settle_refund(LATE_REFUND, FAILED), settle_refund(turn=1)),
+    ),
+    "time to capture": (create_order(minutes=6), pay(), settle()),
+    "not captured in time": UNCAPTURED,
+    "not captured in time, refund pending": (*UNCAPTURED, refund()),
+    "not captured in time, refunded in part": (*UNCAPTURED, refund(), settle_refund()),
+    "not captured in time, refunded": (*UNCAPTURED, refund(AMOUNT), settle_refund()),
+    "not captured in time, taken back": (*UNCAPTURED, settle(outcome=FAILED, turn=1)),
+    "expired uncaptured": (*UNCAPTURED, ExpirePayment(ORDER, FIRST)),
+    "expired uncaptured after a refund": (*UNCAPTURED, refund(), settle_refund(), ExpirePayment(ORDER, FIRST)),
     "cancelled": (create_order(), cancel()),
     "cancelled after a failure": (create_order(), pay(), settle(outcome=FAILED), cancel()),
     "expired": (*EXPIRING, ExpireOrder(ORDER)),
@@ -202,6 +249,14 @@ COMMANDS: dict[str, Command] = {
     "capture same amount": capture(amount=AMOUNT),
     "capture other amount": capture(amount=1),
     "capture what a refund has left": capture(amount=AMOUNT - 20_000),
+    "capture a part": capture(amount=10_000),
+    "capture too much": capture(amount=AMOUNT + 1),
+    "capture nothing": capture(amount=0),
+    "void": void(),
+    "void as stranger": void(merchant=STRANGER),
+    "capture too late": ExpirePayment(ORDER, FIRST),
+    "capture too late, unknown": ExpirePayment(ORDER, "pay_9999999999999999"),
+    "create to capture": create_order(capture=CaptureMode.AUTOMATIC, minutes=6),
     "capture as stranger": capture(merchant=STRANGER),
     "refund": refund(refund_id=OTHER_REFUND),
     "refund first": refund(),

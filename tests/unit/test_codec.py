@@ -44,7 +44,11 @@ def _bodies(name: str) -> list[tuple[str, Any, dict[str, Any]]]:
     return damaged
 
 
-OPTIONAL = {"create to expire": ("expires_at",), "refund all that is left": ("rest", "receipt", "notes")}
+OPTIONAL = {
+    "create to expire": ("expires_at",),
+    "create to capture": ("capture",),
+    "refund all that is left": ("rest", "receipt", "notes"),
+}
 
 
 @pytest.mark.parametrize("name", OPTIONAL)

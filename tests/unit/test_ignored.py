@@ -103,7 +103,7 @@ async def test_a_hot_route_names_query_parameters_and_body_fields(http: httpx.As
     body = {"amount": 500, "recipt": "a", "notes": {"any": "name"}}
     answer = await http.post("/orders?dry_run=1", json=body)
     assert (answer.status_code, answer.headers["X-Ignored"]) == (200, "dry_run, recipt")
-    assert set(answer.json()) == {"amount", "currency", "receipt", "notes"}
+    assert set(answer.json()) == set(NewOrder.model_fields)
     refused = await http.post("/orders", json=body, headers=STRICT)
     assert refused.status_code == 400
     assert refused.json()["error"]["description"] == "'recipt' is not a known field; did you mean 'receipt'?"

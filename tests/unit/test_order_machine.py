@@ -19,9 +19,9 @@ from domain.decision import Command, Decision
 from domain.event import Event, EventType, OrderEvent
 from domain.ids import late_refund_id
 from domain.machine import decide, evolve
-from domain.order import ENDED, ExpireOrder, Order, OrderStatus
+from domain.order import ENDED, CaptureMode, ExpireOrder, Order, OrderStatus
 from domain.outcome import Outcome
-from domain.payment import UNDECIDED, PaymentStatus
+from domain.payment import UNDECIDED, ExpirePayment, PaymentStatus
 from domain.refund import LATE_REFUNDS_MAX, RefundStatus
 from ops.audit.verify.fold import fold
 from ops.audit.verify.rows import ORDER as ORDER_ROW
@@ -42,6 +42,7 @@ from tests.unit.orders import (
     refund,
     settle,
     settle_refund,
+    void,
 )
 from topics.codec import encode_event
 
@@ -83,10 +84,23 @@ class OrderMachine(RuleBasedStateMachine):
             payload = encode_event(event, caused_by=f"cmd_{len(self.history)}", request_id=None)
             self.log.append(orjson.loads(payload))
 
-    @initialize(clock=CLOCK, minutes=st.one_of(st.none(), st.integers(5, 60)))
-    def begin(self, clock: int, minutes: int | None) -> None:
+    @initialize(
+        clock=CLOCK,
+        minutes=st.one_of(st.none(), st.integers(5, 60)),
+        mode=st.sampled_from([CaptureMode.MANUAL, CaptureMode.MANUAL, CaptureMode.AUTOMATIC]),
+        within=st.one_of(st.none(), st.integers(1, 60)),
+    )
+    def begin(self, clock: int, minutes: int | None, mode: CaptureMode, within: int | None) -> None:
         expires_at = None if minutes is None else AT + timedelta(seconds=clock, minutes=minutes)
-        self.tell(create_order(expires_at=expires_at), clock)
+        self.tell(create_order(expires_at=expires_at, capture=mode, minutes=within), clock)
+
+    @rule(payment=PAYMENTS, merchant=MERCHANTS, clock=CLOCK)
+    def give_up_the_money(self, payment: str, merchant: str, clock: int) -> None:
+        self.tell(void(payment, merchant), clock)
+
+    @rule(payment=PAYMENTS, clock=st.integers(-3_600, 7_200))
+    def look_whether_its_capture_is_late(self, payment: str, clock: int) -> None:
+        self.tell(ExpirePayment(ORDER, payment), clock)
 
     @rule(merchant=MERCHANTS, clock=CLOCK)
     def cancel(self, merchant: str, clock: int) -> None:
@@ -161,22 +175,40 @@ class OrderMachine(RuleBasedStateMachine):
             of_it = [one for one in self.order.refunds if one.payment_id == payment.id]
             taken = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED)
             assert taken - payment.amount_owed <= payment.amount
-            assert payment.amount_refunded == min(taken, payment.amount)
+            asked_for = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED and not one.automatic)
+            refunded = max(asked_for, taken - payment.amount_released)
+            assert payment.amount_refunded == min(refunded, payment.amount - payment.amount_released)
+            assert payment.amount_captured + payment.amount_released <= payment.amount
+            assert payment.amount_refunded + payment.amount_released <= payment.amount
+            assert (
+                payment.reversed
+                or payment.refundable == max(0, payment.refundable) <= payment.amount - taken
+                or taken > payment.amount
+            )
             assert payment.amount_owed == (taken if payment.reversed else max(0, taken - payment.amount))
             assert not payment.reversed or payment.refundable == 0
             assert not payment.captured or payment.status is PaymentStatus.SUCCESS
             assert payment.status is PaymentStatus.SUCCESS or all(one.automatic for one in of_it)
 
     @invariant()
-    def a_capture_takes_what_refunds_have_left(self) -> None:
+    def what_is_left_is_captured_or_released(self) -> None:
         refunded: dict[str, int] = {}
         for event in self.history:
             if isinstance(event, OrderEvent):
                 continue
-            if event.type is EventType.PAYMENT_CAPTURED:
-                assert event.payment.amount_captured == event.payment.amount - refunded[event.payment.id] > 0
+            if event.type in (EventType.PAYMENT_CAPTURED, EventType.PAYMENT_VOIDED, EventType.PAYMENT_EXPIRED):
+                decided = event.payment.amount_captured + event.payment.amount_released
+                assert decided == event.payment.amount - refunded[event.payment.id] > 0
             refunded[event.payment.id] = event.payment.amount_refunded
             assert event.payment.captured == (event.payment.amount_captured > 0)
+            assert not (event.payment.captured and event.payment.voided)
+            assert event.payment.voided == (event.payment.void_reason is not None)
+
+    @invariant()
+    def what_was_released_goes_back(self) -> None:
+        for payment in self.order.payments if self.order is not None else ():
+            returned = [one for one in self.order.refunds if one.payment_id == payment.id and one.automatic]  # type: ignore[union-attr]
+            assert bool(returned) or payment.amount_released == 0
 
     @invariant()
     def the_payer_has_something_to_do_only_until_the_bank_decides(self) -> None:

@@ -17,9 +17,9 @@ from domain.decision import Command, Decision
 from domain.delivery import Due
 from domain.instrument import Card, Upi
 from domain.machine import decide, evolve
-from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
+from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, RequireAction, SettlePayment
+from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
 from domain.refund import CreateRefund, SettleRefund
 from ops.log.compatibility import incompatibilities, promises_now, promises_of, promises_released
 from ops.log.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
@@ -45,6 +45,8 @@ PAID = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATE
 DECLINED = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "UPI_DECLINED", "no", None, LATER)
 STEP = RequireAction(ORDER, PAYMENT, NextAction(ActionType.REDIRECT, "https://bank.example/1", LATER))
 CAPTURE = CapturePayment(ORDER, PAYMENT, "mrc_1", None)
+VOID = VoidPayment(ORDER, PAYMENT, "mrc_1")
+TOO_LATE = ExpirePayment(ORDER, PAYMENT)
 GIVE_BACK = CreateRefund(ORDER, PAYMENT, REFUND, "mrc_1", 200, None, LATER)
 GIVE_BACK_THE_REST = replace(GIVE_BACK, amount=None, receipt="return-7", notes={"why": "torn"})
 RETURNED = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2")
@@ -54,6 +56,7 @@ TAKEN_BACK = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "PAYMENT_REVERSED", N
 REINSTATED = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=2)
 RETURNED_LATE = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2", turn=1)
 COMMANDS_ASKED = [
+    *(VOID, TOO_LATE, replace(CREATE, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5)),
     *(CREATE, CREATE_TO_EXPIRE, CANCEL, EXPIRE, GIVE_BACK_THE_REST),
     *(CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE),
 ]
@@ -65,6 +68,10 @@ HISTORIES = {
     "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],
     "cancelled": [CREATE, CANCEL],
     "expired": [CREATE_TO_EXPIRE, EXPIRE],
+    "captured by itself": [replace(CREATE, capture=CaptureMode.AUTOMATIC), CARD, PAID],
+    "captured in part": [CREATE, CARD, PAID, replace(CAPTURE, amount=200)],
+    "voided": [CREATE, CARD, PAID, VOID],
+    "not captured in time": [replace(CREATE, capture_within_minutes=5), CARD, PAID, TOO_LATE],
     "taken back and charged again": [CREATE, UPI, PAID, TAKEN_BACK, REINSTATED],
     "refund refused, then carried out all the same": [CREATE, CARD, PAID, GIVE_BACK, REFUSED, RETURNED_LATE],
 }
@@ -84,7 +91,7 @@ def test_every_command_as_encoded_fits_its_schema(command: Command) -> None:
 def test_every_event_as_encoded_fits_its_schema(commands: list[Command]) -> None:
     order: Order | None = None
     for command in commands:
-        decided = decide(order, command, AFTER_THE_END if command is EXPIRE else AT)
+        decided = decide(order, command, AFTER_THE_END if command in (EXPIRE, TOO_LATE) else AT)
         assert isinstance(decided, Decision)
         for event in decided.events:
             order = evolve(order, event)
@@ -97,7 +104,7 @@ def test_the_histories_meet_every_event_type() -> None:
     for commands in HISTORIES.values():
         order = None
         for command in commands:
-            decided = decide(order, command, AFTER_THE_END if command is EXPIRE else AT)
+            decided = decide(order, command, AFTER_THE_END if command in (EXPIRE, TOO_LATE) else AT)
             assert isinstance(decided, Decision)
             for event in decided.events:
                 order = evolve(order, event)

@@ -165,7 +165,7 @@ def payment_status(payment: Resource) -> str:
         case PaymentStatus.FAILED:
             return "failed"
         case PaymentStatus.SUCCESS:
-            if payment["amount_refunded"] == payment["amount"]:
+            if payment["amount_refunded"] + payment.get("amount_released", 0) == payment["amount"]:
                 return "refunded"
             return "captured" if payment["captured"] else "authorized"
     return "created"

@@ -9,6 +9,8 @@ const MERCHANT: Merchant = {
   email: "shop@example.com",
   allowed_origins: [],
   browser_orders: { enabled: false, maximum_minor: null },
+  capture: "manual",
+  capture_within_minutes: null,
   created_at: "2026-11-25T10:00:00.000000Z",
 };
 const SIGNED_IN: Session = { state: "signed_in", merchant: MERCHANT, csrfToken: "token", secrets: {} };

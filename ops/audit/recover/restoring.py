@@ -29,6 +29,8 @@ COMMAND_OF = {
     "payment.created": "payment.create",
     "payment.action_required": "payment.require_action",
     "payment.captured": "payment.capture",
+    "payment.voided": "payment.void",
+    "payment.expired": "payment.expire",
     "refund.created": "refund.create",
     "payment.success": "payment.settle",
     "payment.failed": "payment.settle",

@@ -25,6 +25,8 @@ PAYMENT_STEPS: dict[str, tuple[str | None, str]] = {
     "payment.success": ("PROCESSING", "SUCCESS"),
     "payment.failed": ("PROCESSING", "FAILED"),
     "payment.captured": ("SUCCESS", "SUCCESS"),
+    "payment.voided": ("SUCCESS", "SUCCESS"),
+    "payment.expired": ("SUCCESS", "SUCCESS"),
 }
 """Event type -> status before and after."""
 TURNS: dict[str, tuple[tuple[str, ...], bool]] = {
@@ -49,7 +51,11 @@ ORDER_STEPS: dict[str, tuple[str, str]] = {
 OPEN_STATES = frozenset({"CREATED", "PROCESSING"})
 SETTLING = timedelta(minutes=1)
 """How long past its deadline an undecided payment holds an order open whose time is over."""
+RELEASE = ("amount_captured", "amount_released", "voided", "void_reason", "capture_before")
+"""What a capture, a void and an expiry decide, and nothing else moves. Events of earlier versions lack them."""
 FIXED_OF_ORDER = ("id", "merchant_id", "amount", "currency", "receipt", "notes", "created_at")
+LATER_FIXED_OF_ORDER = ("expires_at", "capture", "capture_within_minutes")
+"""Events of earlier versions lack them."""
 FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
 FIXED_OF_OWNER = (*FIXED, "status", "captured")
 FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "automatic", "created_at")
@@ -66,7 +72,7 @@ class Part:
     """A payment or refund as the events left it. `version`: sequence of the last event that changed it.
 
     `charged`: the bank has the payer's money, by the last of its words. `taken`: the payment's pending and processed
-    refunds.
+    refunds; `by_itself`: those of them that the gateway made of its own accord.
     """
 
     resource: Json
@@ -74,6 +80,7 @@ class Part:
     version: int
     charged: bool = False
     taken: int = 0
+    by_itself: int = 0
 
 
 @dataclass(slots=True)
@@ -148,8 +155,8 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
     if (was["status"], order["status"]) != (came_from, leads_to) or book.announced:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {order['status']}")
     _unchanged(book, event, was, order, FIXED_OF_ORDER)
-    if order.get("expires_at") != was.get("expires_at"):
-        _wrong(book, Check.HISTORY, event["id"], "expires_at changed")
+    if any(order.get(name) != was.get(name) for name in LATER_FIXED_OF_ORDER):
+        _wrong(book, Check.HISTORY, event["id"], "its end or its capture changed")
     if order["amount_paid"] != (order["amount"] if kind == "order.paid" else 0):
         _wrong(book, Check.MONEY, event["id"], "amount_paid does not follow from the events")
     undecided = [part for part in book.payments.values() if part.resource["status"] in OPEN_STATES]
@@ -179,7 +186,13 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
     if part is None:
         if came_from is not None or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from None to {status}")
-        money = (payment["amount_refunded"], _owed(payment), payment["captured"], _captured(payment))
+        money = (
+            payment["amount_refunded"],
+            _owed(payment),
+            _captured(payment),
+            _released(payment),
+            payment["captured"],
+        )
         if any(money) or _is_reversed(payment):
             _wrong(book, Check.MONEY, event["id"], "a new payment is refunded, captured or reversed already")
         if order is None or order["status"] != "CREATED" or _is_over(order, event["at"]):
@@ -196,8 +209,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
             _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
         if payment["captured"] != (was["captured"] or kind == "payment.captured"):
             _wrong(book, Check.MONEY, event["id"], "captured does not follow from the events")
-        if _captured(payment) != (_capturable(was) if kind == "payment.captured" else _captured(was)):
-            _wrong(book, Check.MONEY, event["id"], "amount_captured does not follow from the events")
+        _release(book, event, kind, was)
         part.resource, part.bank, part.version = payment, body["bank"], body["sequence"]
         part.charged = part.charged or kind == "payment.success"
     if order is None or payment["amount"] != order["amount"] or payment["currency"] != order["currency"]:
@@ -222,7 +234,7 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
     if charged is part.charged:
         _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
     _unchanged(book, event, was, payment, FIXED_OF_OWNER)
-    _captured_stays(book, event, was)
+    _released_stays(book, event, was)
     if _is_reversed(payment) is charged:
         _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
     part.resource, part.bank, part.version, part.charged = payment, body["bank"], body["sequence"], charged
@@ -241,8 +253,9 @@ def _action(book: Book, event: Json, kind: str, was: Json | None) -> None:
 def _weigh(book: Book, event: Json, part: Part) -> None:
     """What the refunds take must be there, or be owed: it is all owed while the bank has taken the payment back."""
     payment = part.resource
-    there = 0 if _is_reversed(payment) else payment["amount"]
-    if payment["amount_refunded"] != min(part.taken, payment["amount"]):
+    there, released = 0 if _is_reversed(payment) else payment["amount"], _released(payment)
+    refunded = max(part.taken - part.by_itself, part.taken - released)
+    if payment["amount_refunded"] != min(refunded, payment["amount"] - released):
         _wrong(book, Check.MONEY, event["id"], "amount_refunded does not follow from the refunds")
     if _owed(payment) != max(part.taken - there, 0):
         _wrong(book, Check.MONEY, event["id"], f"amount_owed is {_owed(payment)}, the refunds take {part.taken}")
@@ -254,9 +267,47 @@ def _owed(payment: Json) -> int:
     return owed
 
 
-def _captured_stays(book: Book, event: Json, was: Json) -> None:
-    if _captured(event["body"]["payment"]) != _captured(was):
-        _wrong(book, Check.MONEY, event["id"], "amount_captured moved without a capture")
+def _release(book: Book, event: Json, kind: str, was: Json) -> None:
+    """A capture takes some of what is left and releases the rest; a void and an expiry release all of it."""
+    payment, order = event["body"]["payment"], book.order or {}
+    if kind == "payment.success":
+        until = payment.get("capture_before")
+        if (None if until is None else _instant(until)) != _time_to_capture(order, event["at"]):
+            _wrong(book, Check.MONEY, event["id"], "capture_before does not follow from the order")
+        return
+    if kind not in ("payment.captured", "payment.voided", "payment.expired"):
+        _released_stays(book, event, was)
+        return
+    left = was["amount"] - was["amount_refunded"] - _released(was)
+    captured, released = _captured(payment), _released(payment) - _released(was)
+    capture = kind == "payment.captured"
+    if captured + released != left or left <= 0 or (captured > 0) is not capture or min(captured, released) < 0:
+        _wrong(book, Check.MONEY, event["id"], f"{captured} captured and {released} released of {left} that were left")
+    if was["captured"] or was.get("voided") or _is_reversed(was):
+        _wrong(book, Check.MONEY, event["id"], f"{kind} of a payment whose money was captured, voided or taken back")
+    reason = {"payment.voided": "requested", "payment.expired": "expired"}.get(kind)
+    if (payment.get("voided", False), payment.get("void_reason")) != (reason is not None, reason):
+        _wrong(book, Check.MONEY, event["id"], "voided and void_reason do not follow from the events")
+    until = was.get("capture_before")
+    if payment.get("capture_before") is not None or (kind == "payment.voided" and was["amount_refunded"]):
+        _wrong(book, Check.MONEY, event["id"], "is captured or voided, yet it waits for a capture or was refunded")
+    if until is None:
+        if kind == "payment.expired":
+            _wrong(book, Check.MONEY, event["id"], "expires, but has no time to be captured in")
+    elif kind != "payment.voided" and (_instant(event["at"]) >= _instant(until)) is capture:
+        _wrong(book, Check.MONEY, event["id"], f"{kind} on the wrong side of capture_before")
+
+
+def _time_to_capture(order: Json, at: str) -> datetime | None:
+    minutes = order.get("capture_within_minutes")
+    return None if minutes is None or order.get("capture") == "automatic" else _instant(at) + timedelta(minutes=minutes)
+
+
+def _released_stays(book: Book, event: Json, was: Json) -> None:
+    payment = event["body"]["payment"]
+    # Of a payment of an earlier version, the first event of this one fills in what was not there.
+    if any(name in was and payment.get(name) != was[name] for name in RELEASE) or _captured(payment) != _captured(was):
+        _wrong(book, Check.MONEY, event["id"], "what is captured or released moved without a capture, void or expiry")
 
 
 def _captured(payment: Json) -> int:
@@ -266,10 +317,9 @@ def _captured(payment: Json) -> int:
     return captured
 
 
-def _capturable(payment: Json) -> int:
-    """What refunds have left of the payment. A capture that finds nothing must not be."""
-    left: int = payment["amount"] - payment["amount_refunded"]
-    return left if left > 0 else -1
+def _released(payment: Json) -> int:
+    released: int = payment.get("amount_released", 0)
+    return released
 
 
 def _is_reversed(payment: Json) -> bool:
@@ -293,13 +343,15 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         return
     _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
-    _captured_stays(book, event, owner.resource)
+    _released_stays(book, event, owner.resource)
     if _is_reversed(payment) != _is_reversed(owner.resource):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
     if kind == "refund.created" and payment["status"] == "SUCCESS" and not _is_allowed(refund, owner):
         _wrong(book, Check.MONEY, event["id"], "refunds more than there is")
     owner.resource = payment
     owner.taken += direction * refund["amount"]
+    if refund["automatic"]:
+        owner.by_itself += direction * refund["amount"]
     _weigh(book, event, owner)
     if direction:
         owner.version = body["sequence"]
@@ -307,7 +359,12 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
 
 def _is_allowed(refund: Json, owner: Part) -> bool:
     """A refund is only made of money that is there; what the bank does against its word later is another thing."""
-    return not _is_reversed(owner.resource) and owner.taken + refund["amount"] <= owner.resource["amount"]
+    payment = owner.resource
+    if _is_reversed(payment) or owner.taken + refund["amount"] > payment["amount"]:
+        return False
+    if refund["automatic"]:
+        return bool(owner.by_itself + refund["amount"] <= _released(payment))
+    return bool(payment["amount_refunded"] + refund["amount"] <= payment["amount"] - _released(payment))
 
 
 def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[str, ...]) -> None:
@@ -328,6 +385,12 @@ def _money(book: Book, order_id: str) -> None:
         _wrong(book, Check.MONEY, order_id, f"has {successes} successful payments")
     if book.order is not None and (book.order["status"] == "PAID") != (successes > 0):
         _wrong(book, Check.MONEY, order_id, f"is {book.order['status']} with {successes} successful payments")
+    for payment_id, part in book.payments.items():
+        returned = any(
+            one.resource["automatic"] and one.resource["payment_id"] == payment_id for one in book.refunds.values()
+        )
+        if _released(part.resource) and not returned:
+            _wrong(book, Check.MONEY, payment_id, "released money and no refund returns it")
     if not book.refunds:
         return
     for payment_id, part in book.payments.items():

@@ -22,6 +22,8 @@ RESOURCES = {
     "order.expire": "order",
     "payment.create": "payment",
     "payment.capture": "payment",
+    "payment.void": "payment",
+    "payment.expire": "payment",
     "refund.create": "refund",
 }
 """Command -> the resource it is answered with. The bank's words are not in here."""

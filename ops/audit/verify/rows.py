@@ -1,7 +1,8 @@
 """The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
 
 Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
-`next_action` and an order's `expires_at` are null. `amount_captured` is null in the row as well.
+`next_action` and an order's `expires_at` are null. `amount_captured` is null in the row as well. Nothing was released
+or voided, and orders were captured by hand.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from ops.audit.verify.fold import Book, Part
 
 ORDER = (
     "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",
-    "created_at", "updated_at", "expires_at",
+    "created_at", "updated_at", "expires_at", "capture", "capture_within_minutes",
 )  # fmt: skip
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
     "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "next_action",
-    "instrument", "amount_captured",
+    "instrument", "amount_captured", "amount_released", "voided", "void_reason", "capture_before",
 )  # fmt: skip
 REFUND = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
@@ -51,6 +52,8 @@ def order_row(book: Book) -> Row:
         _instant(order["created_at"]),
         _instant(order["updated_at"]),
         _instant(order.get("expires_at")),
+        order.get("capture", "manual"),
+        order.get("capture_within_minutes"),
     )
 
 
@@ -84,6 +87,10 @@ def payment_row(part: Part) -> Row:
         _next_action(payment.get("next_action")),
         _instrument(payment),
         payment.get("amount_captured"),
+        payment.get("amount_released", 0),
+        payment.get("voided", False),
+        payment.get("void_reason"),
+        _instant(payment.get("capture_before")),
     )
 
 

@@ -1,0 +1,38 @@
+"""What a merchant's orders are captured by where they say nothing: its setting, in memory for a moment.
+
+A look-up costs a query once in TTL_SECONDS for each merchant, not once an order; that is how long a change may take to
+reach every process. Bounded.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from runtime.clock import SYSTEM_CLOCK, Clock
+from store.connections import through_restart
+from store.driver import Pool
+from store.merchants import CaptureTerms, find_capture_terms
+
+TTL_SECONDS = 2.0
+MERCHANTS_MAX = 10_000
+
+
+class CaptureCache:
+    """Settings by merchant."""
+
+    def __init__(self, pool: Pool, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[CaptureTerms, float]] = OrderedDict()
+
+    async def find(self, merchant_id: str) -> CaptureTerms:
+        """Raises the database's errors."""
+        kept = self._kept.get(merchant_id)
+        if kept is not None and kept[1] > self._clock.monotonic():
+            return kept[0]
+        found = await through_restart(lambda: find_capture_terms(self._pool, merchant_id))
+        self._kept[merchant_id] = found, self._clock.monotonic() + TTL_SECONDS
+        self._kept.move_to_end(merchant_id)
+        while len(self._kept) > MERCHANTS_MAX:
+            self._kept.popitem(last=False)
+        return found
