@@ -386,10 +386,7 @@ def _money(book: Book, order_id: str) -> None:
     if book.order is not None and (book.order["status"] == "PAID") != (successes > 0):
         _wrong(book, Check.MONEY, order_id, f"is {book.order['status']} with {successes} successful payments")
     for payment_id, part in book.payments.items():
-        returned = any(
-            one.resource["automatic"] and one.resource["payment_id"] == payment_id for one in book.refunds.values()
-        )
-        if _released(part.resource) and not returned:
+        if _released(part.resource) and not _is_returned(book, payment_id):
             _wrong(book, Check.MONEY, payment_id, "released money and no refund returns it")
     if not book.refunds:
         return
@@ -400,6 +397,12 @@ def _money(book: Book, order_id: str) -> None:
             _wrong(book, Check.MONEY, payment_id, f"refunds hold {taken} of {part.resource['amount']}")
         if part.resource["status"] != "SUCCESS" and any(not refund["automatic"] for refund in of_it):
             _wrong(book, Check.MONEY, payment_id, "was refunded without a success")
+
+
+def _is_returned(book: Book, payment_id: str) -> bool:
+    """Whether the gateway ever made a refund of the payment of its own accord."""
+    refunds = (part.resource for part in book.refunds.values())
+    return any(refund["automatic"] and refund["payment_id"] == payment_id for refund in refunds)
 
 
 def _wrong(book: Book, check: Check, subject: str, says: str) -> None:
