@@ -21,7 +21,7 @@ from api.process.services import Services
 from domain.decision import Decision
 from domain.idempotency import compare
 from domain.machine import decide
-from domain.order import CreateOrder, Order
+from domain.order import CaptureMode, CreateOrder, Order
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.rejection import Rejected
@@ -36,6 +36,8 @@ from topics.envelope import encode_json
 Subject = Order | Payment | Refund
 Load = Callable[[Pool, str], Awaitable[Subject | None]]
 READ_SECONDS = 3.0
+PROMISED_BEFORE = {"expires_at": None, "capture": CaptureMode.MANUAL, "capture_within_minutes": None}
+"""What an order says that an earlier version promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def order_as_found(found: Found) -> Order:
     """The order alone: its row, or as it will be once the accepted request for it is decided."""
     if isinstance(found.row, Order):
         return found.row
-    promised = found.resource
+    promised = PROMISED_BEFORE | found.resource
     command = CreateOrder(
         order_id=promised["id"],
         merchant_id=found.merchant_id,
@@ -100,6 +102,9 @@ def order_as_found(found: Found) -> Order:
         currency=promised["currency"],
         receipt=promised["receipt"],
         notes=promised["notes"],
+        expires_at=None if promised["expires_at"] is None else datetime.fromisoformat(promised["expires_at"]),
+        capture=CaptureMode(promised["capture"]),
+        capture_within_minutes=promised["capture_within_minutes"],
     )
     foreseen = decide(None, command, datetime.fromisoformat(promised["created_at"]))
     assert isinstance(foreseen, Decision) and isinstance(foreseen.subject, Order), "only what can be made is promised"
