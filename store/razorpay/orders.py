@@ -23,7 +23,8 @@ SELECT o.*, r.notes AS changed_notes, t.attempts, t.paid
   FROM orders o
   LEFT JOIN razorpay_orders r ON r.order_id = o.id
  CROSS JOIN LATERAL (
-       SELECT count(*) AS attempts, coalesce(sum(p.amount) FILTER (WHERE p.captured), 0)::bigint AS paid
+       SELECT count(*) AS attempts,
+              coalesce(sum(coalesce(p.amount_captured, p.amount)) FILTER (WHERE p.captured), 0)::bigint AS paid
          FROM payments p WHERE p.order_id = o.id) AS t
 """
 # orders_pkey
