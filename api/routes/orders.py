@@ -20,7 +20,7 @@ from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
 from api.schemas.body import Nothing
-from api.schemas.orders import NewOrder, OrderPage, OrderView
+from api.schemas.orders import NewOrder, OrderBody, OrderPage, OrderView
 from domain.ids import ORDER, is_id
 from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
 from domain.rejection import ORDER_NOT_FOUND
@@ -48,12 +48,13 @@ async def create_order(request: Request) -> Response:
 
 
 async def ask_for_order(
-    request: Request, wanted: NewOrder, *, merchant_id: str, receipt: str | None, route: str
+    request: Request, wanted: OrderBody, *, merchant_id: str, receipt: str | None, route: str
 ) -> Response:
     """The answer to a new order, whoever asks for it."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     services = services_of(request)
-    terms = await services.capture.find(merchant_id)
+    setting = await services.capture.find(merchant_id)
+    terms = wanted.terms(setting) if isinstance(wanted, NewOrder) else setting
     order_id = await services.commands.promised_id(key) or new_id_for(request, ORDER, key)
     command = CreateOrder(
         order_id=order_id,
@@ -63,8 +64,8 @@ async def ask_for_order(
         receipt=receipt,
         notes=wanted.notes or {},
         expires_at=wanted.expires_at,
-        capture=wanted.capture or terms.mode,
-        capture_within_minutes=wanted.capture_within_minutes or terms.within_minutes,
+        capture=terms.mode,
+        capture_within_minutes=terms.within_minutes,
     )
     return await answer_to(
         request,

@@ -13,6 +13,7 @@ from api.schemas.instant import rfc3339
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
 from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode, OrderStatus
+from store.merchants import CaptureTerms
 
 NOTES_MAX = 15
 NOTES_DESCRIPTION = "Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none"
@@ -39,8 +40,8 @@ ORDER_EXAMPLE: dict[str, Any] = {
 CURRENCY_UNKNOWN = "currency must be a code of ISO 4217, such as INR"
 
 
-class NewOrder(Body):
-    """Body of POST /orders."""
+class OrderBody(Body):
+    """What every new order may say, whoever asks for it."""
 
     amount: int = Field(
         ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units: 500 is ₹5.00, ¥500, KD 0.500"
@@ -48,22 +49,10 @@ class NewOrder(Body):
     currency: str | None = Field(None, description="ISO 4217; default INR", examples=["INR", "JPY", "KWD"])
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
     notes: Notes | None = Field(None, description=NOTES_DESCRIPTION)
-
     expires_at: AwareDatetime | None = Field(
         None,
         description="When it takes no payment any more, 5 minutes to 180 days ahead; an offset from UTC is needed. "
         "Without it: never",
-    )
-
-    capture: CaptureMode | None = Field(
-        None, description="`automatic`: a payment is captured with its success. Default: the merchant's setting"
-    )
-    capture_within_minutes: int | None = Field(
-        None,
-        gt=0,
-        le=CAPTURE_WITHIN_MINUTES_MAX,
-        description="How long after its success a payment waits for its capture; then its money goes back. "
-        "Default: the merchant's setting",
     )
 
     @field_validator("currency")
@@ -84,8 +73,6 @@ class NewOrder(Body):
             "currency": self.currency_or_default,
             "receipt": self.receipt,
             "notes": self.notes or None,
-            "capture": self.capture,
-            "capture_within_minutes": self.capture_within_minutes,
             "expires_at": None if self.expires_at is None else rfc3339(self.expires_at),
         }
 
@@ -103,7 +90,36 @@ def _note(note: object) -> object:
     return json.dumps(note) if isinstance(note, int | float) else note
 
 
-class NewPublicOrder(NewOrder):
+class NewOrder(OrderBody):
+    """Body of POST /orders.
+
+    Only a merchant decides how a payment is captured. A payer who could set a short time would get the money back while
+    the goods are on their way.
+    """
+
+    capture: CaptureMode | None = Field(
+        None, description="`automatic`: a payment is captured with its success. Default: the merchant's setting"
+    )
+    capture_within_minutes: int | None = Field(
+        None,
+        gt=0,
+        le=CAPTURE_WITHIN_MINUTES_MAX,
+        description="How long after its success a payment waits for its capture; then its money goes back. "
+        "Default: the merchant's setting",
+    )
+
+    def fields(self) -> dict[str, object]:
+        return super().fields() | {
+            "capture": self.capture,
+            "capture_within_minutes": self.capture_within_minutes,
+        }
+
+    def terms(self, setting: CaptureTerms) -> CaptureTerms:
+        """How its payment is captured, given the merchant's setting."""
+        return CaptureTerms(self.capture or setting.mode, self.capture_within_minutes or setting.within_minutes)
+
+
+class NewPublicOrder(OrderBody):
     """Body of POST /orders/public."""
 
     key: str | None = Field(None, max_length=128, description="Publishable API key of the merchant")

@@ -118,6 +118,14 @@ async def test_orders_follow_their_merchants_setting_unless_they_say_otherwise(s
     await eventually(lambda: made(capture="manual", capture_within_minutes=None), timeout=20)
 
 
+async def test_a_browser_does_not_decide_how_its_payment_is_captured(api: Api) -> None:
+    body = {"amount": 500, "capture": "automatic", "capture_within_minutes": 1}
+    answer = await api.public("POST", "/orders/public", json=body)
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["capture"], answer.json()["capture_within_minutes"]) == ("manual", None)
+    assert answer.headers["X-Ignored"] == "capture, capture_within_minutes"
+
+
 async def test_voids_captures_and_refunds_at_once_never_move_more_than_there_is(api: Api) -> None:
     payments = await asyncio.gather(*(api.paid(amount=1_000) for _ in range(10)))
     asked = [
