@@ -9,7 +9,7 @@ import pytest
 
 from ops.log.schemas import sample_of
 from topics.envelope import UndecodableError
-from topics.events import PaymentRecord, RefundRecord, read_event
+from topics.events import OrderRecord, PaymentRecord, RefundRecord, read_any_event, read_event
 
 
 def read(sample: dict[str, Any]) -> PaymentRecord:
@@ -72,3 +72,15 @@ def test_a_payment_without_a_token_cannot_be_charged(bank: object) -> None:
     event = read(sample | {"body": sample["body"] | {"bank": bank}})
     with pytest.raises(UndecodableError, match=r"bank\.token"):
         event.token()
+
+
+def test_an_orders_own_event_is_read_where_any_event_is_wanted() -> None:
+    sample = sample_of("order.paid")
+    event = read_any_event(orjson.dumps(sample))
+    assert isinstance(event, OrderRecord)
+    assert (event.order_id, event.subject()) == (sample["body"]["order_id"], {"order": sample["body"]["order"]})
+    assert isinstance(read_any_event(orjson.dumps(sample_of("refund.created"))), RefundRecord)
+    with pytest.raises(UndecodableError):
+        read(sample)
+    with pytest.raises(UndecodableError):
+        read_any_event(orjson.dumps(sample | {"body": sample["body"] | {"order": {"id": None}}}))
