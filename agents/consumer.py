@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -24,7 +24,7 @@ from agents.newer import NewerRecords
 from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
-from runtime.progress import FACT, Progress
+from runtime.progress import FACT, Progress, unread
 from runtime.settings import Settings
 from topics.batches import read_on
 
@@ -165,6 +165,13 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                     raise
                 await asyncio.sleep(0.5)
 
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
     async def stop(self) -> None:
         """Commit what is done and leave, bounded."""
         try:
@@ -242,13 +249,14 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def lag(self) -> int:
         """Records of the assigned partitions that were not taken yet, as far as is known without asking."""
-        lag = 0
+        return unread(self._places())
+
+    def _places(self) -> Iterator[tuple[int | None, int | None]]:
+        """(end, next to read) of each assigned partition."""
         for partition in self._consumer.assignment():
-            highwater = self._consumer.highwater(partition)
             state = self._consumer._subscription.subscription.assignment.state_value(partition)
-            if highwater is not None and state is not None and state.has_valid_position:
-                lag += max(0, highwater - state.position)
-        return lag
+            known = state is not None and state.has_valid_position
+            yield self._consumer.highwater(partition), state.position if known else None
 
     def facts(self) -> dict[str, Any]:
         """For the role's heartbeat and health: `lag`, for how long nothing was taken or done in spite of it, and a

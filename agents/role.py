@@ -9,16 +9,14 @@ import asyncio
 import contextlib
 import os
 import signal
-import threading
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import redis.asyncio as redis
 import uvloop
-from redis.exceptions import RedisError
 
+from agents.life import STUCK_SECONDS, Life, watch
 from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.logs import configure_logs, get_logger
@@ -26,13 +24,11 @@ from runtime.metrics import start_metrics_server
 from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from runtime.settings import Settings, load_settings
-from runtime.worker import EXIT_STUCK, Worker, beside, collect_garbage_rarely, exit_after, this_worker
+from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
 from store.redis.clients import make_redis
-from store.redis.heartbeats import beat, clear
 
 log = get_logger("role")
 DRAIN_SECONDS = 10.0
-STUCK_SECONDS = 120.0
 AGAIN_SECONDS = 5.0
 
 
@@ -97,8 +93,9 @@ def run_role(role: str, body: Body) -> None:
 async def _run(settings: Settings, worker: Worker, body: Body) -> None:
     client = make_redis(settings)
     quarantine = Quarantine(settings, client, group=worker.role, worker=worker.name)
-    await quarantine.begin_life()
     context = Context(settings, worker, client, quarantine=quarantine)
+    life = Life(worker, client, quarantine, lambda: context.facts)
+    await life.begin()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, context)
@@ -107,20 +104,14 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
         port=worker.metrics_port,
         health=lambda: (context.well(), context.facts),
     )
-    threading.Thread(target=_watch, args=(context,), name="watchdog", daemon=True).start()
-    beats = beside(beat(context.redis, worker.role, worker.name, lambda: context.facts), "heartbeat")
-    calm = beside(quarantine.live_calmly(), "calm")
+    watch(context.stuck, "the loop does not turn")
     try:
         await body(context)
     except Exception as error:
         log.critical("role_crashed", exc_info=True)
         await quarantine.ended_by(error)
         os._exit(EXIT_STUCK)
-    beats.cancel()
-    calm.cancel()
-    await quarantine.end_life()
-    with contextlib.suppress(RedisError, OSError):
-        await clear(context.redis, worker.role, worker.name)
+    await life.end()
     log.info("role_stopped")
     os._exit(0)
 
@@ -128,10 +119,3 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
 def _stop(context: Context) -> None:
     exit_after(DRAIN_SECONDS, "the drain took too long")
     context.stopping.set()
-
-
-def _watch(context: Context) -> None:
-    while True:
-        time.sleep(5)
-        if context.stuck():
-            exit_after(0.0, "the loop does not turn")

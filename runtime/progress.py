@@ -6,7 +6,7 @@ facts["stalled_seconds"] = progress.stalled_seconds(position=taken, lag=unread) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runtime.clock import SYSTEM_CLOCK, Clock
@@ -30,6 +30,11 @@ class Progress:
         if lag == 0 or position != self._position:
             self._position, self._moved_at = position, at
         return round(at - self._moved_at, 1)
+
+
+def unread(places: Iterable[tuple[int | None, int | None]]) -> int:
+    """Records that a reader has not read yet, by (end, next to read) of its partitions; None is not known yet."""
+    return sum(max(0, end - following) for end, following in places if end is not None and following is not None)
 
 
 def is_stalled(facts: Mapping[str, Any]) -> bool:

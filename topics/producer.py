@@ -14,6 +14,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -74,6 +75,13 @@ class LogProducer:
     async def start(self) -> None:
         """Connect. Raises LogUnavailableError where the broker is not there within START_TIMEOUT_SECONDS."""
         self._producer = await self._connect()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
     async def stop(self) -> None:
         """Flush and close, bounded."""

@@ -7,7 +7,6 @@ changed together or not at all, and after a flush the counting starts again from
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter as Tally
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,6 +58,7 @@ DELTAS: dict[str, dict[str, int]] = {
     BOUNCED: {"refund_processed": -1, "refund_failed": 1},
     DEAD_COMMAND: {"failed": 1},
 }
+AGAIN_SECONDS = 0.3
 COUNTED = Counter("gateway_jobs_records", "Records read")
 
 
@@ -89,17 +89,15 @@ class Jobs:
         )
 
     async def run(self) -> None:
-        await self._consumer.start()
-        while not self._context.stopping.is_set():
-            try:
-                await self._turn()
-            except (RedisError, KafkaError, OSError) as error:
-                log.warning("place_not_found", error=repr(error))
-                self._places.clear()
-                await asyncio.sleep(0.3)
-            self._context.alive(**self._consumer.facts())
-        await self._consumer.stop()
-        await self._producer.stop()
+        async with self._producer, self._consumer:
+            while not self._context.stopping.is_set():
+                try:
+                    await self._turn()
+                except (RedisError, KafkaError, OSError) as error:
+                    log.warning("place_not_found", error=repr(error))
+                    self._places.clear()
+                    await self._context.pause(AGAIN_SECONDS)
+                self._context.alive(**self._consumer.facts())
 
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._places.clear()

@@ -70,8 +70,7 @@ class Feeder:
                         await asyncio.sleep(EVERY_SECONDS)
             except (KafkaError, DatabaseError, OSError, NewerRecordError) as error:
                 log.warning("feeder_interrupted", error=repr(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), AGAIN_SECONDS)
+            await self._context.pause(AGAIN_SECONDS)
 
 
 @contextlib.asynccontextmanager

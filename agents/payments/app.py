@@ -6,17 +6,15 @@ stand in docs/decisions/0003. Acks are by hand, in offset order, after the work 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import faust
 from mode import CrashingSupervisor
-from redis.exceptions import RedisError
 
+from agents.life import STUCK_SECONDS, Life, watch
 from agents.payments.actor import PaymentActor
 from agents.payments.batches import CRASH_GRACE_SECONDS, Batches
 from agents.payments.fence import Fence
@@ -25,12 +23,11 @@ from agents.quarantine import Quarantine
 from runtime.fencing import is_fenced
 from runtime.logs import get_logger
 from runtime.outdated import is_outdated
-from runtime.progress import FACT, Progress, is_stalled
+from runtime.progress import FACT, Progress, is_stalled, unread
 from runtime.settings import Settings
-from runtime.worker import Worker, beside, exit_after
+from runtime.worker import Worker, exit_after
 from store.actor import ActorStore
 from store.redis.clients import make_redis
-from store.redis.heartbeats import beat, clear
 from topics.admin import check_topics
 from topics.batches import read_on
 from topics.catalogue import COMMANDS
@@ -40,8 +37,6 @@ log = get_logger("payment-actor")
 
 GROUP = "payment-actors"
 STOP_GRACE_SECONDS = 15.0
-STUCK_SECONDS = 120.0
-"""Longer than any bounded wait inside a batch (database 45 s, broker 45 s)."""
 
 
 def make_app(settings: Settings, worker: Worker, datadir: Path) -> faust.App:
@@ -98,13 +93,13 @@ class PaymentAgents:
         self._progress = Progress()
         self._ready = False
         self._assigned = False
-        self._beats: asyncio.Task[None] | None = None
+        self._life = Life(worker, self._redis, self._quarantine, self._facts)
         self._register()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For the internal port. Without partitions that are open, nothing would be decided: that is not ready."""
         facts = self._facts()
-        well = not (self.actor.stuck(STUCK_SECONDS) or is_stalled(facts) or is_fenced(facts) or is_outdated(facts))
+        well = not (self._stuck() or is_stalled(facts) or is_fenced(facts) or is_outdated(facts))
         return self._ready and self._assigned and self._fence.is_checked and well, facts
 
     def _facts(self) -> dict[str, Any]:
@@ -120,16 +115,15 @@ class PaymentAgents:
         if not self._ready:
             # Faust makes its consumer when it is first asked for, bound to the asker's loop: not from this thread.
             return 0
+        return unread(self._places())
+
+    def _places(self) -> Iterator[tuple[int | None, int | None]]:
+        """(end, next to read) of each assigned partition."""
         consumer: Any = self.app.consumer
-        lag = 0
         for partition in list(consumer.assignment()):
-            try:
-                highwater, read = consumer.highwater(partition), consumer._read_offset.get(partition)
-            except AssertionError:  # aiokafka's thread has let go of it since the line before
-                continue
-            if highwater is not None and read is not None:
-                lag += max(0, highwater - read - 1)
-        return lag
+            read = consumer._read_offset.get(partition)
+            with contextlib.suppress(AssertionError):  # aiokafka's thread has let go of it since the line before
+                yield consumer.highwater(partition), None if read is None else read + 1
 
     def _register(self) -> None:
         commands = self.app.topic(
@@ -140,7 +134,7 @@ class PaymentAgents:
         signals.on_partitions_assigned.connect(self._on_assigned)
         signals.on_partitions_revoked.connect(self._on_revoked)
         signals.on_before_shutdown.connect(self._on_shutdown)
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        watch(self._stuck, "no progress on a batch")
 
     async def _consume(self, stream: Any) -> None:
         """Faust's agent body. An actor that cannot start ends its process; Faust's own way of crashing may hang."""
@@ -159,9 +153,7 @@ class PaymentAgents:
         await check_topics(self._settings, COMMANDS)
         await self._store.start()
         await self._producer.start()
-        await self._quarantine.begin_life()
-        self._calm = beside(self._quarantine.live_calmly(), "calm")
-        self._beats = beside(beat(self._redis, self._worker.role, self._worker.name, self._facts), "heartbeat")
+        await self._life.begin()
         self._ready = True
         log.info("actor_ready")
 
@@ -204,15 +196,7 @@ class PaymentAgents:
 
     async def _on_shutdown(self, _app: faust.App, **_more: Any) -> None:
         exit_after(STOP_GRACE_SECONDS, "the drain took too long")
-        if self._beats is not None:
-            self._beats.cancel()
-            await self._quarantine.end_life()
-            with contextlib.suppress(RedisError, OSError):
-                await clear(self._redis, self._worker.role, self._worker.name)
+        await self._life.end()
 
-    def _watch(self) -> None:
-        """Thread: end the process when one batch takes longer than any bounded wait allows."""
-        while True:
-            time.sleep(5)
-            if self.actor.stuck(STUCK_SECONDS):
-                exit_after(0.0, "no progress on a batch")
+    def _stuck(self) -> bool:
+        return self.actor.stuck(STUCK_SECONDS)

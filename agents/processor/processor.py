@@ -74,16 +74,12 @@ class Processor:
         self._answered = 0
 
     async def run(self) -> None:
-        await self._producer.start()
-        await self._consumer.start()
-        async with asyncio.TaskGroup() as self._group:
+        async with self._producer, self._consumer, asyncio.TaskGroup() as self._group:
             publishing = self._group.create_task(self._publish())
             listening = self._group.create_task(self._listen())
             await self._consume()
             for task in (publishing, listening, *self._tasks):
                 task.cancel()
-        await self._consumer.stop()
-        await self._producer.stop()
 
     async def _consume(self) -> None:
         paused = False

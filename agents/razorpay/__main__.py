@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from agents.kafka import Kafka
 from agents.razorpay.following import Following
 from agents.role import Context, run_role
@@ -23,7 +21,7 @@ async def _body(context: Context) -> None:
 async def _idle(context: Context) -> None:
     while not context.stopping.is_set():
         context.alive()
-        await asyncio.sleep(IDLE_SECONDS)
+        await context.pause(IDLE_SECONDS)
 
 
 if __name__ == "__main__":

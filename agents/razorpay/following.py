@@ -32,7 +32,6 @@ from topics.producer import Record
 GROUP = "razorpay"
 EVENTS_MAX = 500
 GATHER_MS = 10
-PUBLISH_TIMEOUT_SECONDS = 45
 WANTED = frozenset({EventType.PAYMENT_SUCCESS.encode(), EventType.PAYMENT_PROCESSING.encode()})
 
 
@@ -48,13 +47,10 @@ class Following:
         self._published = 0
 
     async def run(self) -> None:
-        await self._producer.start()
-        await self._consumer.start()
-        while not self._context.stopping.is_set():
-            await self._turn()
-            self._context.alive(**self._consumer.facts(), published=self._published)
-        await self._consumer.stop()
-        await self._producer.stop()
+        async with self._producer, self._consumer:
+            while not self._context.stopping.is_set():
+                await self._turn()
+                self._context.alive(**self._consumer.facts(), published=self._published)
 
     async def _turn(self) -> None:
         taken = await self._consumer.take(wait_ms=250, records_max=EVENTS_MAX)
@@ -63,7 +59,7 @@ class Following:
         events, letters = self._read([one for portion in taken.values() for one in portion])
         records = await self._captures([one for one in events if one.type == EventType.PAYMENT_SUCCESS])
         records += await self._late([one for one in events if one.type == EventType.PAYMENT_PROCESSING])
-        await self._producer.publish([*records, *letters], timeout=PUBLISH_TIMEOUT_SECONDS)
+        await self._producer.publish([*records, *letters])
         self._published += len(records)
         for mark in marks:
             offsets.done(mark)

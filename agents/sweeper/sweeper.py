@@ -95,8 +95,7 @@ class Sweeper:
 
     async def run(self) -> None:
         """Returns after a drain; raises when the log stays away, or for a defect of ours."""
-        await self._producer.start()
-        async with asyncio.TaskGroup() as group:
+        async with self._producer, asyncio.TaskGroup() as group:
             beside = [group.create_task(self._settle()), group.create_task(self._prune())]
             while not self._context.stopping.is_set():
                 await self._turn(group)
@@ -104,7 +103,6 @@ class Sweeper:
             await self._drain()
             for task in beside:
                 task.cancel()
-        await self._producer.stop()
 
     async def _turn(self, group: asyncio.TaskGroup) -> None:
         """Look where it is time to, ask what there is room for, wait for either."""

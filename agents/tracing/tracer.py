@@ -53,13 +53,11 @@ class Tracer:
         """Until the role stops. Raises where reading or sending fails; what was under way is dropped then."""
         pool = await make_pool(self._context.settings, size=1, lazy=True)
         try:
-            await self._consumer.start()
-            async with asyncio.TaskGroup() as group:
+            async with self._consumer, asyncio.TaskGroup() as group:
                 exporting = group.create_task(self._export())
                 await self._read(pool)
                 exporting.cancel()
         finally:
-            await self._consumer.stop()
             pool.terminate()
 
     async def _read(self, pool: Pool) -> None:

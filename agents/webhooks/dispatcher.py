@@ -108,13 +108,10 @@ class Dispatcher:
     async def _open(self, opened: contextlib.AsyncExitStack) -> None:
         """What is opened first is closed last: offsets are committed while the rest still stands."""
         opened.callback(self._pool.terminate)
-        for begin, end in (
-            (self._producer.start, self._producer.stop),
-            (self._sender.open, self._sender.close),
-            (self._consumer.start, self._consumer.stop),
-        ):
-            await begin()
-            opened.push_async_callback(end)
+        await opened.enter_async_context(self._producer)
+        await self._sender.open()
+        opened.push_async_callback(self._sender.close)
+        await opened.enter_async_context(self._consumer)
 
     # Taking
 

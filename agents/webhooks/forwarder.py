@@ -51,46 +51,43 @@ class Forwarder:
         self._paused: set[TopicPartition] = set()
 
     async def run(self) -> None:
-        await self._producer.start()
-        async with asyncio.TaskGroup() as group:
+        async with self._producer, asyncio.TaskGroup() as group:
             if self._context.worker.index == 0:
                 group.create_task(Upkeep(self._context, self._pool, self._producer).run())
                 group.create_task(Bulk(self._context, self._pool, self._producer).run())
             group.create_task(self._idle() if self._consumer is None else self._forward(self._consumer))
-        await self._producer.stop()
 
     async def _idle(self) -> None:
         """A schedule without waits has no tiers; the upkeep is still needed."""
         while not self._context.stopping.is_set():
             self._context.alive(lag=0, waiting=0)
-            await asyncio.sleep(TURN_MS / 1_000)
+            await self._context.pause(TURN_MS / 1_000)
 
     def _on_change(self, assigned: set[TopicPartition]) -> None:
         self._tiers.forget(assigned)
         self._paused -= assigned
 
     async def _forward(self, consumer: LogConsumer) -> None:
-        await consumer.start()
-        while not self._context.stopping.is_set():
-            for partition, messages in (await consumer.take(wait_ms=self._wait_ms())).items():
-                for message in messages:
-                    mark = consumer.offsets.begin(partition, message.offset)
-                    try:
-                        due, due_ms = read_waiting(message, now_ms=self._clock.epoch_ms())
-                    except Exception as error:
-                        await self._producer.publish(letters_of(message, error, at=self._clock.now()))
-                        consumer.offsets.done(mark)
-                        continue
-                    self._tiers.add(partition, due, due_ms=due_ms, mark=mark)
-            self._hold_back(consumer)
-            await self._forward_due(consumer)
-            await consumer.commit_if_due()
-            WAITING.set(len(self._tiers))
-            facts = consumer.facts()
-            if self._paused:
-                facts[FACT] = 0.0  # a full tier waits on purpose
-            self._context.alive(**facts, waiting=len(self._tiers))
-        await consumer.stop()
+        async with consumer:
+            while not self._context.stopping.is_set():
+                for partition, messages in (await consumer.take(wait_ms=self._wait_ms())).items():
+                    for message in messages:
+                        mark = consumer.offsets.begin(partition, message.offset)
+                        try:
+                            due, due_ms = read_waiting(message, now_ms=self._clock.epoch_ms())
+                        except Exception as error:
+                            await self._producer.publish(letters_of(message, error, at=self._clock.now()))
+                            consumer.offsets.done(mark)
+                            continue
+                        self._tiers.add(partition, due, due_ms=due_ms, mark=mark)
+                self._hold_back(consumer)
+                await self._forward_due(consumer)
+                await consumer.commit_if_due()
+                WAITING.set(len(self._tiers))
+                facts = consumer.facts()
+                if self._paused:
+                    facts[FACT] = 0.0  # a full tier waits on purpose
+                self._context.alive(**facts, waiting=len(self._tiers))
 
     def _wait_ms(self) -> int:
         """Until the next is due, bounded so that a stop is noticed."""

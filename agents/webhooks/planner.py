@@ -64,13 +64,10 @@ class Planner:
         self._planned = 0
 
     async def run(self) -> None:
-        await self._producer.start()
-        await self._consumer.start()
-        while not self._context.stopping.is_set():
-            await self._turn()
-            self._context.alive(**self._consumer.facts(), planned=self._planned)
-        await self._consumer.stop()
-        await self._producer.stop()
+        async with self._producer, self._consumer:
+            while not self._context.stopping.is_set():
+                await self._turn()
+                self._context.alive(**self._consumer.facts(), planned=self._planned)
 
     async def _turn(self) -> None:
         taken = await self._consumer.take(wait_ms=250, records_max=EVENTS_MAX)
