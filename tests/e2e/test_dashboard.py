@@ -434,6 +434,8 @@ async def test_large_amounts_fit_and_are_there_in_full(
         axis = visitor.page.locator(".axis").first
         await expect(axis).to_contain_text("Cr")
         assert not re.search("KCr|K.Cr", await axis.inner_text())
+        row = await visitor.see("amount", "₹9,99,99,99,999.99")
+        assert await row.evaluate("(figure) => figure.getClientRects().length") == 1, "it breaks into lines"
         await picture(visitor, "overview_large")
 
 
