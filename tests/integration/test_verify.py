@@ -320,7 +320,8 @@ async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, Asker]
     moved = await asker.pool.fetchval("SELECT count(DISTINCT order_id) FROM events WHERE at >= $1", newest)
     report = await audited_now(stack, newest)
     assert report.differences == 0, report.as_json()
-    assert report.tallies[Check.MONEY].compared == moved < 8
+    everything = await asker.pool.fetchval("SELECT count(DISTINCT order_id) FROM events")
+    assert report.tallies[Check.MONEY].compared == moved < everything
 
 
 async def test_slices_compare_as_much_as_one_and_name_the_same(
@@ -347,11 +348,15 @@ async def test_slices_compare_as_much_as_one_and_name_the_same(
 async def test_orders_that_were_let_go_are_followed_all_the_same(
     intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack, _ = intact
+    stack, asker = intact
+    # Given a log on which nothing is strange but what earlier tests put there and disowned,
+    disowned = {row["order_id"][-2:] for row in await asker.pool.fetch("SELECT order_id FROM disowned_events")}
     usual = await first_looked(stack)
+    assert usual.suspicious <= disowned
+    # when every order is let go after each record, then the same is seen.
     forgetful(monkeypatch)
     found = await first_looked(stack)
-    assert found.suspicious == usual.suspicious == set()
+    assert found.suspicious == usual.suspicious
     assert found.sums == usual.sums != {}
 
 

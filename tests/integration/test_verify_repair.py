@@ -40,7 +40,7 @@ VALUES ('idk_lost', 'n7', $1, $2, 'test_merchant', '{}', now() - interval '3 min
 """
 PROMISED_CAPTURE = """
 INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource, promised_at)
-SELECT id, nonce, 'pay_promised', order_id, 'test_merchant', '{}', now() - interval '3 minutes'
+SELECT id, nonce, 'pay_promised', order_id, 'test_merchant', '{}', least(decided_at, now() - interval '3 minutes')
   FROM commands
  WHERE id = 'idk_capture'
 """
