@@ -25,6 +25,7 @@ from ops.stack.install import node_folder, one_at_a_time
 MADE_HERE = {"node_modules", "dist", "coverage", ".vite"}
 ROOT_FILES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.base.json", "biome.json")
 BUILD_SECONDS_MAX = 600
+LINES_SHOWN = 15
 
 pages = typer.Typer(help="The pages and the SDK: build them, test them.", no_args_is_help=True)
 
@@ -133,8 +134,14 @@ def _npm(*arguments: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        said = "\n".join(done.stdout.splitlines()[-15:])
-        raise GatewayError(f"npm {' '.join(arguments)} failed:\n{said}")
+        raise GatewayError(f"npm {' '.join(arguments)} failed:\n{_failure(done.stdout)}")
+
+
+def _failure(output: str) -> str:
+    """The lines that end with npm's first error: npm goes on with the other workspaces, whose success comes last."""
+    lines = output.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.startswith("npm error")), len(lines))
+    return "\n".join(lines[max(0, first - LINES_SHOWN) : first + 5])
 
 
 def _npm_line(*arguments: str) -> list[str]:

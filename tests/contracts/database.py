@@ -126,7 +126,7 @@ async def state_is_what_was_written_last(side: Side) -> None:
     assert order is not None and (payment := order.payment(payment_id)) is not None
     assert (payment.status, payment.amount_refunded) == (PaymentStatus.SUCCESS, 20_000)
     assert (refund := order.refund(refund_id)) is not None and refund.amount == 20_000
-    assert order.version == 5, "created, payment created, processing, success, refund created"
+    assert order.version == 6, "created, payment created, processing, success, order paid, refund created"
     assert await desk.order(fresh(ORDER)) is None
 
 
