@@ -97,8 +97,16 @@ UPDATE bank.ledger
 RETURNING {COLUMNS}
 """
 # ledger_pkey
-# Only a changed word counts: a first one that was notified, because it was late or came twice, hides no change to come.
-MARK_NOTIFIED = "UPDATE bank.ledger SET notified = true WHERE attempt_id = $1 AND turn = $2 AND turn > 0"
+# Only what TAKE_TURNED takes is marked, and only the word that was received: neither a first answer, which was late or
+# came twice, nor the payer's step may hide what the bank says after it.
+MARK_NOTIFIED = """
+UPDATE bank.ledger
+   SET notified = true
+ WHERE attempt_id = $1
+   AND turn = $2
+   AND outcome = $3
+   AND (turn > 0 OR step IN ('redirect', 'otp'))
+"""
 
 # ledger_pkey. What is still to change, and into what: a first word that turns, a payer who may yet decide.
 BOOKS = """
@@ -172,9 +180,9 @@ class Ledger:
         rows = await self._fetch(DECIDE, attempt_id, outcome, error_code)
         return Entry(**rows[0]) if rows else None
 
-    async def mark_notified(self, attempt_id: str, turn: int) -> None:
-        """The changed word of this turn was received; a later one is still to be notified."""
-        await self._fetch(MARK_NOTIFIED, attempt_id, turn)
+    async def mark_notified(self, attempt_id: str, turn: int, outcome: str) -> None:
+        """This outcome of this turn was received; a later one is still to be notified."""
+        await self._fetch(MARK_NOTIFIED, attempt_id, turn, outcome)
 
     def drop(self) -> None:
         """After an error: the next call connects anew."""

@@ -205,9 +205,10 @@ class SimulatedBank:
             return None
 
     async def confirm(self, report: Report) -> None:
-        turn = report.turn if isinstance(report, BankAnswer) else 0
+        if isinstance(report, ActionRequired):
+            return  # the books repeat outcomes only
         try:
-            await self._polling.mark_notified(report.attempt_id, turn)
+            await self._polling.mark_notified(report.attempt_id, report.turn, report.outcome)
         except DatabaseError as error:
             self._polling.drop()
             log.warning("notification_repeated", attempt_id=report.attempt_id, error=repr(error))

@@ -50,7 +50,9 @@ async def events_of(api: Api, payment_id: str) -> list[str]:
     return [event["type"] for event in timeline["data"]]
 
 
-async def test_a_payment_waits_for_its_payer_who_decides_it_at_the_bank(api: Api, stack: Stack) -> None:
+async def test_a_payment_waits_for_its_payer_who_decides_it_at_the_bank(
+    api: Api, stack: Stack, database: asyncpg.Connection
+) -> None:
     payment = await waiting(api)
     action = payment["next_action"]
     assert (payment["status"], action["type"]) == ("PROCESSING", "otp")
@@ -70,6 +72,9 @@ async def test_a_payment_waits_for_its_payer_who_decides_it_at_the_bank(api: Api
         "payment.action_required",
         "payment.success",
     ]
+    # The bank repeats the payer's word until it is confirmed, and then no more.
+    notified = "SELECT notified FROM bank.ledger WHERE attempt_id = $1"
+    await eventually(lambda: database.fetchval(notified, payment["id"]), timeout=40, what="the confirmation")
 
 
 @pytest.mark.parametrize(

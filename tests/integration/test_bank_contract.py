@@ -10,6 +10,7 @@ import pytest
 from agents.bank import make_bank, notice
 from agents.bank.port import Bank, BankAnswer
 from agents.bank.simulated import SimulatedBank
+from domain.outcome import Outcome
 from tests.support.bank_contract import BankContract
 from tests.support.stack import Stack
 
@@ -19,10 +20,17 @@ class TestSimulatedBank(BankContract):
     DECLINES = "failure@upi"
     LOSES_ITS_ANSWER = "unknown@upi"
     TAKES_IT_BACK = "reversed@upi"
+    NEEDS_THE_PAYER = "tok_test_otp"
 
     def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
         assert isinstance(bank, SimulatedBank)
         return bank.notification(answer)
+
+    async def payer_decides(self, bank: Bank, attempt_id: str) -> BankAnswer:
+        assert isinstance(bank, SimulatedBank)
+        answer = await bank.decide(attempt_id, Outcome.SUCCESS, None)
+        assert answer is not None
+        return answer
 
     def signed(self, bank: Bank, body: bytes) -> dict[str, str]:
         assert isinstance(bank, SimulatedBank)

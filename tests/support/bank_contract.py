@@ -13,6 +13,7 @@ from contextlib import aclosing
 import pytest
 
 from agents.bank.port import (
+    ActionRequired,
     Bank,
     BankAnswer,
     Booking,
@@ -31,6 +32,7 @@ from runtime.clock import make_id
 
 AMOUNT = 50_000
 NOTIFIED_SECONDS = 30
+REPEATS_SEEN = 3
 
 
 class BankContract:
@@ -40,6 +42,7 @@ class BankContract:
     DECLINES: str
     LOSES_ITS_ANSWER: str
     TAKES_IT_BACK: str
+    NEEDS_THE_PAYER: str
     CARD = CardDetails(number="4111111111111111", expiry_month="12", expiry_year="2039")
 
     def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
@@ -48,6 +51,10 @@ class BankContract:
 
     def signed(self, bank: Bank, body: bytes) -> dict[str, str]:
         """The headers with which the bank would send this body."""
+        raise NotImplementedError
+
+    async def payer_decides(self, bank: Bank, attempt_id: str) -> BankAnswer:
+        """The payer takes the step, with success: what the bank then answers."""
         raise NotImplementedError
 
     async def charged(self, bank: Bank, charge: Charge) -> BankAnswer:
@@ -110,6 +117,23 @@ class BankContract:
         assert (first.outcome, first.turn) == (Outcome.FAILED, 1)
         assert await bank.query(charge.attempt_id) == first
         await bank.confirm(first)
+        assert await self.is_silent_about(bank, charge)
+
+    async def test_what_a_payer_decided_is_notified_until_it_is_confirmed(self, bank: Bank) -> None:
+        charge = self.charge_of(self.NEEDS_THE_PAYER)
+        assert isinstance(await bank.charge(charge), ActionRequired)
+        decided = await self.payer_decides(bank, charge.attempt_id)
+        assert await self.next_words(bank, charge) == decided == await self.next_words(bank, charge)
+        await bank.confirm(decided)
+        assert await self.is_silent_about(bank, charge)
+
+    async def test_a_step_that_is_confirmed_late_does_not_hide_what_the_payer_decided(self, bank: Bank) -> None:
+        charge = self.charge_of(self.NEEDS_THE_PAYER)
+        step = await bank.charge(charge)
+        decided = await self.payer_decides(bank, charge.attempt_id)
+        await bank.confirm(step)
+        assert await self.next_words(bank, charge) == decided
+        await bank.confirm(decided)
 
     async def test_an_earlier_word_that_is_confirmed_late_does_not_hide_a_later_one(self, bank: Bank) -> None:
         charge = self.charge_of(self.TAKES_IT_BACK)
@@ -203,4 +227,17 @@ class BankContract:
             async for answer in bank.notifications():
                 if answer.attempt_id == charge.attempt_id:
                     return answer
+        raise AssertionError("the notifications ended")
+
+    async def is_silent_about(self, bank: Bank, charge: Charge) -> bool:
+        """Whether nothing of the attempt is notified any more while another one is, repeatedly."""
+        other = self.charge_of(self.TAKES_IT_BACK)
+        await bank.charge(other)
+        seen: list[str] = []
+        async with asyncio.timeout(NOTIFIED_SECONDS):
+            async for answer in bank.notifications():
+                seen.append(answer.attempt_id)
+                if seen.count(other.attempt_id) == REPEATS_SEEN:
+                    await bank.confirm(answer)
+                    return charge.attempt_id not in seen
         raise AssertionError("the notifications ended")
