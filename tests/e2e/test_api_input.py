@@ -74,7 +74,7 @@ REFUNDS: list[tuple[Any, str, str | None]] = [
     ({"amount": -1}, BAD, "amount"),
     ({"amount": 1.5}, BAD, "amount"),
     ({"amount": "100"}, BAD, "amount"),
-    ({"reason": "no amount"}, BAD, "amount"),
+    ({"reason": "all that is left"}, "NOT_FOUND_ERROR", None),
     ({"amount": 100, "reason": "r" * 256}, BAD, "reason"),
     ({"amount": 100}, "NOT_FOUND_ERROR", None),
 ]

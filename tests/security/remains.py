@@ -25,7 +25,7 @@ from tests.support.stack import Stack
 
 WITHOUT_METRICS = ("pages",)
 RECORDS_AT_ONCE = 2_000
-READ_SECONDS = 20
+READ_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
 from topics.producer import LogProducer, Record
 
-OFFSETS = itertools.count()
+OFFSETS = itertools.count(1 << 40)
+"""Of records that are on no log: far beyond those of a real one, so that their dead letters have ids of their own."""
 
 
 class Bench:
