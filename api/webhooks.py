@@ -26,7 +26,7 @@ from runtime.settings import Settings
 from store.webhooks.endpoint_events import Switch, announce
 from store.webhooks.endpoints import Endpoint
 from store.webhooks.jobs import JOB, Job, LogFilter, Span, open_job
-from store.webhooks.planning import Draft, plan_deliveries
+from store.webhooks.plan import Draft, plan_deliveries
 from topics.delivery import delivery_record, trial_webhook_body
 from topics.producer import LogUnavailableError
 

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pages.endpoints import Endpoint, configuration, file, file_routes, not_built, nothing_here
-from pages.framing import Framing
+from pages.frame_policy import Framing
 from pages.headers import (
     EVERGREEN,
     IMMUTABLE,

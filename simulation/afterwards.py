@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiokafka import TopicPartition
 
-from agents.jobs.counting import BOUNCED, DELTAS
+from agents.jobs.counters import BOUNCED, DELTAS
 from domain.delivery import wants
 from simulation.database import Row
 from simulation.oracle import letters

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from simulation.database import Row, Rows, View, reads, writes
+from store.webhooks import attempt_batch as webhook_recording
 from store.webhooks import endpoint_events
 from store.webhooks import jobs as webhook_jobs
-from store.webhooks import planning as webhook_planning
-from store.webhooks import recording as webhook_recording
+from store.webhooks import plan as webhook_planning
 from store.webhooks import upkeep as webhook_upkeep
 
 OPEN = ("pending", "held")

@@ -1,4 +1,4 @@
-"""The merchants' servers: what each received, and how it answered. Stands in for agents.webhooks.sending.Sender."""
+"""The merchants' servers: what each received, and how it answered. Stands in for agents.webhooks.sender.Sender."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from agents.webhooks.sending import Sender
+from agents.webhooks.sender import Sender
 from domain.delivery import HttpAnswer, Prepared, Sent
 from simulation.faults import between, delay_seconds
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from agents.jobs.counting import GROUP as JOBS
+from agents.jobs.counters import GROUP as JOBS
 from domain.refund import LATE_REFUNDS_MAX
 from simulation.database import Row
 from topics.catalogue import EVENTS, PAYMENTS_DLQ

@@ -10,7 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from agents.jobs.counting import Jobs
+from agents.jobs.counters import Jobs
 from agents.kafka import Kafka
 from agents.payments.actor import PaymentActor
 from agents.payments.app import GROUP

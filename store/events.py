@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.ids import parse_event_id
 from store.driver import Pool
 from store.feed import EPOCH, FeedEvent, FeedPlace
-from store.paging import Conditions
+from store.keyset import Conditions
 
 # events_pkey
 FIND = "SELECT payload FROM events WHERE order_id = $1 AND sequence = $2 AND merchant_id = $3"

@@ -8,7 +8,7 @@ from datetime import datetime
 from domain.order import Order
 from domain.payment import Payment
 from store.driver import Pool
-from store.paging import Conditions, Place, escaped, fetch_newest
+from store.keyset import Conditions, Place, escaped, fetch_newest
 from store.rows import assembled, order_of, payment_of, refund_of
 
 # orders_pkey

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from domain.payment import Payment
 from store.driver import Pool
-from store.paging import Place
+from store.keyset import Place
 from store.payments import PaymentFilter, list_payments
 
 PORTION = 1_000

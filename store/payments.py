@@ -9,7 +9,7 @@ from datetime import datetime
 
 from domain.payment import Payment
 from store.driver import Pool
-from store.paging import Conditions, Place, escaped, fetch_newest
+from store.keyset import Conditions, Place, escaped, fetch_newest
 from store.rows import payment_of
 
 # payments_pkey

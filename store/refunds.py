@@ -7,7 +7,7 @@ from datetime import datetime
 
 from domain.refund import Refund
 from store.driver import Pool
-from store.paging import Conditions, Place, fetch_newest
+from store.keyset import Conditions, Place, fetch_newest
 from store.rows import refund_of
 
 # refunds_pkey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from agents.jobs.counting import Jobs
+from agents.jobs.counters import Jobs
 from agents.jobs.feeder import Feeder
 from agents.jobs.rollups import Rollups
 from agents.kafka import Kafka

@@ -27,7 +27,7 @@ import redis.asyncio as redis
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
-from agents.payments.folding import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable
+from agents.payments.fold import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable
 from agents.payments.intake import Asked, Caller, Incoming, asked_of, caller_of
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock

@@ -20,7 +20,7 @@ from agents.payments.batches import CRASH_GRACE_SECONDS, Batches
 from agents.payments.fence import Fence
 from agents.payments.transport import EagerTransport
 from agents.quarantine import Quarantine
-from runtime.fencing import is_fenced
+from runtime.fenced import is_fenced
 from runtime.logs import get_logger
 from runtime.outdated import is_outdated
 from runtime.progress import FACT, Progress, is_stalled, unread

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from domain.ids import event_id
-from runtime.fencing import COMMAND, FENCED, FENCED_BY
+from runtime.fenced import COMMAND, FENCED, FENCED_BY
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.actor import BehindError

@@ -18,12 +18,12 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
-from agents.bank.listening import confirm, words_of
+from agents.bank.listener import confirm, words_of
 from agents.bank.port import Bank, BankAnswer, Charge, Report, Return
 from agents.bank.settlement import settle_record
 from agents.consumer import Mark
 from agents.kafka import Kafka
-from agents.reading import has_type, letters_of
+from agents.letters import has_type, letters_of
 from agents.role import Context
 from domain.event import EventType
 from domain.instrument import Method

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.kafka import Kafka
-from agents.razorpay.following import Following
+from agents.razorpay.follower import Following
 from agents.role import Context, run_role
 from store.webhooks.pool import make_webhook_pool
 

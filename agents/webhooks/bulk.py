@@ -9,7 +9,7 @@ from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import DatabaseError, StatementRefusedError
 from store.webhooks.jobs import Chunk, Job, advance, next_chunk, open_jobs
-from store.webhooks.planning import replay_deliveries
+from store.webhooks.plan import replay_deliveries
 from topics.delivery import delivery_record
 from topics.producer import LogProducer
 

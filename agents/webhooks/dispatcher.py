@@ -19,11 +19,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from agents.consumer import Mark
 from agents.kafka import Kafka
-from agents.reading import letters_of
+from agents.letters import letters_of
 from agents.role import Context, run_role
 from agents.webhooks.lanes import Lanes, Ticket
-from agents.webhooks.preparing import Repeat, Unsealable, prepare
-from agents.webhooks.routing import (
+from agents.webhooks.preparation import Repeat, Unsealable, prepare
+from agents.webhooks.router import (
     Attempted,
     Outcome,
     Repeated,
@@ -33,7 +33,7 @@ from agents.webhooks.routing import (
     dead_record,
     made_of,
 )
-from agents.webhooks.sending import Sender
+from agents.webhooks.sender import Sender
 from domain.delivery import (
     Dead,
     Delivered,
@@ -47,9 +47,9 @@ from domain.delivery import (
 )
 from runtime.logs import get_logger
 from store.driver import Pool
+from store.webhooks.attempt_batch import Aside, Loaded, load_deliveries, record, release_after
 from store.webhooks.endpoint_events import announce
 from store.webhooks.pool import make_webhook_pool, persistently
-from store.webhooks.recording import Aside, Loaded, load_deliveries, record, release_after
 from topics.catalogue import DELIVERIES
 from topics.delivery import delivery_record, read_delivery
 from topics.producer import Record

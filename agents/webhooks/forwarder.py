@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge
 
 from agents.consumer import LogConsumer
 from agents.kafka import Kafka
-from agents.reading import letters_of
+from agents.letters import letters_of
 from agents.role import Context, run_role
 from agents.webhooks.bulk import Bulk
 from agents.webhooks.tiers import Tiers

@@ -4,7 +4,7 @@
 
 c-ares needs no threads: thousands of look-ups wait at a time, where `getaddrinfo` has a pool of four. What a merchant
 waits for is its own: a name is looked up once at a time for each merchant, and a merchant has LOOKUPS_MAX of them.
-Whether an address may be reached is not decided here but where the socket is made (sending.py).
+Whether an address may be reached is not decided here but where the socket is made (sender.py).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 from prometheus_client import Counter
 
 from agents.kafka import Kafka
-from agents.reading import has_type, letters_of
+from agents.letters import has_type, letters_of
 from agents.role import Context, run_role
 from domain.delivery import Due
 from domain.event_kind import MERCHANT_EVENTS
@@ -23,7 +23,7 @@ from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import SchemaError, StatementRefusedError, ValueRefusedError
 from store.razorpay.deliveries import razorpay_drafts
-from store.webhooks.planning import Draft, Target, drafts_of, plan_deliveries, targets_of
+from store.webhooks.plan import Draft, Target, drafts_of, plan_deliveries, targets_of
 from store.webhooks.pool import make_webhook_pool, persistently
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from api.process.recent import Recent
 from runtime.clock import now
-from runtime.fencing import is_fenced
+from runtime.fenced import is_fenced
 from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from store.driver import Pool

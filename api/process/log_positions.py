@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from topics.catalogue import EVENTS
-from topics.locating import locate
+from topics.location import locate
 from topics.reader import LOOK_UP_HOLD_MS, log_reader
 
 log = get_logger("log_places")

@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from api.access.caller import Caller
 from api.process.services import Services, services_of
-from api.razorpay.asking import decided
 from api.razorpay.bodies import checked, read_fields
+from api.razorpay.commands import decided
 from api.razorpay.errors import unknown_id
 from api.razorpay.payments import shown as shown_payment
 from api.razorpay.queries import collection, expanded, read_query

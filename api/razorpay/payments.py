@@ -10,8 +10,8 @@ from starlette.requests import Request
 from api.access.caller import Caller
 from api.http.errors import ApiError, refused
 from api.process.services import Services, services_of
-from api.razorpay.asking import decided
 from api.razorpay.bodies import checked, read_fields
+from api.razorpay.commands import decided
 from api.razorpay.errors import (
     ALREADY_CAPTURED,
     CAPTURE_AMOUNT,

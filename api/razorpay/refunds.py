@@ -12,8 +12,8 @@ from api.answers.idempotency import new_id_for
 from api.http.errors import ApiError
 from api.process.bus import Decided, Key
 from api.process.services import Services, services_of
-from api.razorpay.asking import decided, refund_key
 from api.razorpay.bodies import checked, read_fields
+from api.razorpay.commands import decided, refund_key
 from api.razorpay.errors import FULLY_REFUNDED, NOT_CAPTURED, REFUND_TOO_LARGE, DoubleError, unknown_id
 from api.razorpay.payments import owned as owned_payment
 from api.razorpay.queries import collection, read_query

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from api.access.auth import Caller, authenticated, looking_up
 from api.answers.resources import json_response
+from api.http.cursor import LIMIT_MAX
 from api.http.errors import bad_request, refused
-from api.http.paging import LIMIT_MAX
 from api.openapi.annotations import errors
 from api.process.services import Services, services_of
 from api.routes.payments import owned_payment

@@ -14,8 +14,8 @@ from api.answers.answers import Shape, answer_to, as_decided
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
+from api.http.cursor import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
-from api.http.paging import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, page_of, place_of
 from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key

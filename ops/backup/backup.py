@@ -19,7 +19,7 @@ from ops.backup.manifest import DATABASE, Manifest, digests
 from ops.backup.programs import run_program
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import run
-from ops.console.printing import console
+from ops.console.output import console
 from runtime.clock import now
 from runtime.settings import Settings
 from store.operations.audit import connect, deployment_id

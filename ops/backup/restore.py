@@ -19,7 +19,7 @@ from ops.backup.manifest import DATABASE, Manifest, read_manifest
 from ops.backup.programs import database_name, run_program
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import run
-from ops.console.printing import console
+from ops.console.output import console
 from runtime.settings import Settings
 from store.migrate import migrate, migrations
 from store.operations.audit import connect

@@ -16,11 +16,11 @@ import orjson
 import typer
 
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
-from ops.console.masking import masked, masked_bytes, masked_text
+from ops.console.mask import masked, masked_bytes, masked_text
 from ops.console.names import named_topic, parse_instant
-from ops.console.printing import Json, Unmask, console, print_json, print_json_line, print_table
+from ops.console.output import Json, Unmask, console, print_json, print_json_line, print_table
 from ops.dead_letters.letters import Letter, Selection, histogram, letters
-from ops.dead_letters.replay import Refusal, Replayer, Sent, refusal_of, since_then
+from ops.dead_letters.replayer import Refusal, Replayer, Sent, refusal_of, since_then
 from ops.log.schemas import RecordKind, sample_of
 from runtime.clock import random_token
 from runtime.settings import Settings

@@ -23,12 +23,12 @@ from rich.text import Text
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, run
 from ops.console.local_http import call
-from ops.console.printing import Json, console, print_json
+from ops.console.output import Json, console, print_json
 from ops.health.feed import forgotten_transactions
 from ops.health.heartbeats import expected_roles, silent_roles
 from ops.log.lag import GroupLag, group_lags
 from runtime.clock import now
-from runtime.fencing import COMMAND, FENCED, FENCED_BY, is_fenced
+from runtime.fenced import COMMAND, FENCED, FENCED_BY, is_fenced
 from runtime.outdated import OUTDATED, is_outdated
 from runtime.progress import FACT, is_stalled
 from runtime.settings import Settings

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import run
-from ops.console.printing import console
+from ops.console.output import console
 from ops.health.command import Report, look
 from ops.health.feed import feed_behind, oldest_transaction_seconds
 from ops.health.stuck import Stuck, find_stuck

@@ -14,7 +14,7 @@ import typer
 
 from domain.ids import PAYMENT, is_id
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
-from ops.console.printing import Json, console, print_json, print_table
+from ops.console.output import Json, console, print_json, print_table
 from runtime.settings import Settings
 from store.connections import make_pool
 from store.operations.owed import Owed, owed, settle_owed

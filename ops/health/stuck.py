@@ -22,7 +22,7 @@ from domain.refund import LATE_REFUNDS_MAX
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, UNREACHABLE, run
 from ops.console.names import parse_duration
-from ops.console.printing import Json, console, print_json, print_table
+from ops.console.output import Json, console, print_json, print_table
 from ops.dead_letters.letters import Selection, letters
 from ops.health.heartbeats import expected_roles, silent_roles
 from ops.health.owed import why

@@ -14,13 +14,13 @@ import typer
 from rich.text import Text
 
 from ops.console.exit_codes import run
-from ops.console.masking import masked, masked_text
-from ops.console.printing import Json, Unmask, console, print_json, print_json_line, print_text
+from ops.console.mask import masked, masked_text
+from ops.console.output import Json, Unmask, console, print_json, print_json_line, print_text
 from ops.journey.material import Collected, collect
 from ops.journey.mermaid import as_mermaid
 from ops.journey.story import Step, StepKind, steps_of
 from ops.journey.subject import Subject, subject_of
-from ops.log.rendering import short_topic, style_of
+from ops.log.formats import short_topic, style_of
 from runtime.settings import Settings
 from store.connections import make_pool
 from topics.records import JsonObject

@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from store.driver import Pool
 from store.operations.inspection import EventSeen, bank_attempts, deliveries_of, events_of, refusals_of
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS, WEBHOOKS_DLQ, partition_of
-from topics.locating import SLACK, locate
+from topics.location import SLACK, locate
 from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader
 from topics.records import JsonObject, LogRecord
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ops.console.masking import masked_text
+from ops.console.mask import masked_text
 from ops.journey.story import Step, StepKind
 
 _ARROWS = {

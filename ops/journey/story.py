@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.currency import decimal_text
-from ops.log.rendering import gist_of
+from ops.log.formats import gist_of
 from store.operations.inspection import EventSeen
 from topics.records import JsonObject, LogRecord
 

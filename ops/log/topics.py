@@ -14,10 +14,10 @@ from aiokafka import TopicPartition
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
 from ops.console.names import named_topic, named_topics, parse_duration, parse_instant
-from ops.console.printing import Json, Unmask, console, print_json, print_json_line, print_table
+from ops.console.output import Json, Unmask, console, print_json, print_json_line, print_table
 from ops.log.compatibility import RELEASED, incompatibilities, promises_now, promises_released
+from ops.log.formats import as_block, as_line, as_object
 from ops.log.lag import GroupLag, group_lags
-from ops.log.rendering import as_block, as_line, as_object
 from ops.log.schemas import RECORD_KINDS, RecordKind, sample_of, schema_of
 from ops.log.selection import wanted_of
 from ops.log.tail import Tail, order_to_look_at, tailed

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ops.console.exit_codes import AskedWronglyError
-from ops.console.printing import console
+from ops.console.output import console
 from ops.razorpay.authority import STORE_PASSWORD, Authority, context_for, open_authority
 from ops.razorpay.front import LOOPBACK, Front, Upstream
 from ops.stack.environment import StackPlan, local_plan

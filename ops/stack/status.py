@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.console.exit_codes import FOUND, run
-from ops.console.printing import console, print_json
+from ops.console.output import console, print_json
 from ops.health.command import Report, drawn, look
 from ops.stack.environment import StackPlan, local_plan
 from ops.stack.stack_report import collect

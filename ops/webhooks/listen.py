@@ -22,15 +22,15 @@ import typer
 from pydantic import SecretStr
 from rich.text import Text
 
-from agents.webhooks.sending import Sender
+from agents.webhooks.sender import Sender
 from domain.delivery import Due, Prepared, Sent
 from domain.event_kind import MERCHANT_EVENTS
 from domain.ids import parse_event_id
 from domain.signature import SECRET_BYTES, SECRET_BYTES_MIN, SECRET_PREFIX, Secrets, is_secret, new_secret
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
 from ops.console.names import parse_instant
-from ops.console.printing import Json, console, print_json_line
-from ops.log.rendering import printable, style_of
+from ops.console.output import Json, console, print_json_line
+from ops.log.formats import printable, style_of
 from runtime.clock import now
 from runtime.settings import Settings
 from store.connections import make_pool

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import AskedWronglyError, run
 from ops.console.names import parse_instant
-from ops.console.printing import Json, console, print_json
+from ops.console.output import Json, console, print_json
 from runtime.clock import make_id, now
 from runtime.settings import Settings
 from store.connections import make_pool

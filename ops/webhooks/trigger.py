@@ -18,7 +18,7 @@ from domain.event_kind import TEST_EVENT
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import UNREACHABLE, AskedWronglyError
 from ops.console.local_http import HttpResponse, call
-from ops.console.printing import Json, console, print_json
+from ops.console.output import Json, console, print_json
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 

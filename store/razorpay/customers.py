@@ -9,7 +9,7 @@ from typing import Any
 
 from store.driver import Pool, Row
 from store.errors import DuplicateError
-from store.paging import Conditions
+from store.keyset import Conditions
 from store.razorpay.documents import packed, unpacked
 from store.razorpay.slices import Slice
 

@@ -11,7 +11,7 @@ from store.driver import Pool
 from store.razorpay.orders import paid_orders
 from store.razorpay.payments import payers_of
 from store.razorpay.refunds import refund_terms_of
-from store.webhooks.planning import Draft, Target, draft_of
+from store.webhooks.plan import Draft, Target, draft_of
 from topics.envelope import UndecodableError
 from topics.events import EventRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms

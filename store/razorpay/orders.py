@@ -10,7 +10,7 @@ from typing import Any
 from domain.order import Order
 from domain.resource import order_resource
 from store.driver import Pool, Row
-from store.paging import Conditions, planned
+from store.keyset import Conditions, planned
 from store.razorpay.documents import packed, payer_column, unpacked
 from store.razorpay.slices import Slice
 from store.rows import order_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.payment import Payment
 from store.driver import Pool, Row
-from store.paging import Conditions, planned
+from store.keyset import Conditions, planned
 from store.razorpay.documents import packed, payer_column, payer_of, unpacked
 from store.razorpay.slices import Slice
 from store.rows import payment_of

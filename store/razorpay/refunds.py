@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.refund import Refund
 from store.driver import Pool, Row
-from store.paging import Conditions, planned
+from store.keyset import Conditions, planned
 from store.razorpay.documents import packed, unpacked
 from store.razorpay.slices import Slice
 from store.rows import refund_of

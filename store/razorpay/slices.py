@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from store.paging import Conditions
+from store.keyset import Conditions
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 import redis.asyncio as redis
 from redis.exceptions import NoScriptError
 
-from runtime.fencing import is_fenced
+from runtime.fenced import is_fenced
 from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from runtime.settings import Settings

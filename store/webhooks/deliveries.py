@@ -9,9 +9,9 @@ from typing import Any
 
 from domain.delivery import Due
 from store.driver import Pool, Row
-from store.paging import planned
+from store.keyset import planned
+from store.webhooks.attempt_batch import due_of
 from store.webhooks.jobs import LogFilter
-from store.webhooks.recording import due_of
 
 SUMMARY = (
     "id, event, event_id, endpoint_id, payment_id, status, attempts, created_at, last_attempt_at, next_retry_at, "

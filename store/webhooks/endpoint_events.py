@@ -22,7 +22,7 @@ from domain.event_kind import ENDPOINT_DISABLED, ENDPOINT_RECOVERED
 from runtime.logs import get_logger
 from store.driver import Connection, Pool, Row
 from store.redis.replies import merchant_channel
-from store.webhooks.planning import Draft, insert_unordered
+from store.webhooks.plan import Draft, insert_unordered
 from topics.delivery import webhook_body
 
 log = get_logger("endpoint_events")

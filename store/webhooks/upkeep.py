@@ -11,7 +11,7 @@ import redis.asyncio as redis
 from domain.delivery import Due
 from store.driver import Pool
 from store.redis.job_counters import WEBHOOK_COUNTERS
-from store.webhooks.recording import due_of
+from store.webhooks.attempt_batch import due_of
 
 # webhook_logs_held for each endpoint that is on again (or deleted: its deliveries must end), webhook_logs_payment for
 # the earlier deliveries of the same payment.

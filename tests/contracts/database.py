@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import asyncpg
 import pytest
 
-from agents.payments.folding import Folded, Known, fold
+from agents.payments.fold import Folded, Known, fold
 from agents.payments.intake import Asked, Incoming, asked_of
 from domain.decision import Command
 from domain.delivery import DeliveryStatus, Due, HttpAnswer, Prepared, Sent, log_id
@@ -29,8 +29,8 @@ from store.commands import find_accepted, find_decided
 from store.promises import Promise, find_promise, make_promise, promised_resource
 from store.questions import QuestionStore
 from store.retention import prune_commands
-from store.webhooks.planning import Draft, plan_deliveries, targets_of
-from store.webhooks.recording import Aside, Made, load_deliveries, record, release_after
+from store.webhooks.attempt_batch import Aside, Made, load_deliveries, record, release_after
+from store.webhooks.plan import Draft, plan_deliveries, targets_of
 from store.webhooks.upkeep import find_lost, release_held
 from tests.support.asking import fresh, order_command, payment_command, refund_command
 from topics.codec import command_envelope

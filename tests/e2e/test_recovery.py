@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from runtime.fencing import COMMAND
+from runtime.fenced import COMMAND
 from store.connections import make_pool
 from tests.support.command import gateway
 from tests.support.copies import copy_database, restore_database

@@ -10,7 +10,7 @@ from domain.event_kind import MERCHANT_EVENTS
 from domain.ids import SEEDED_MERCHANT_ID
 from runtime.clock import now
 from store.analytics.rollups import advance
-from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
+from store.webhooks.plan import drafts_of, plan_deliveries, targets_of
 from tests.support.actor import Bench
 from tests.support.asking import Asker, history
 from tests.support.feed import number_everything

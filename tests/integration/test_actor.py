@@ -16,7 +16,7 @@ import pytest
 
 import agents.payments.actor
 from agents.payments.actor import OtherOwnerError
-from agents.payments.folding import Folded, fold
+from agents.payments.fold import Folded, fold
 from agents.payments.intake import Asked, Incoming
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from runtime.clock import now

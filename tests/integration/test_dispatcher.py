@@ -12,7 +12,7 @@ from agents.kafka import Kafka
 from agents.role import Context
 from agents.webhooks import dispatcher as module
 from agents.webhooks.dispatcher import Dispatcher
-from agents.webhooks.sending import Sender
+from agents.webhooks.sender import Sender
 from domain.delivery import Due, Verdict
 from runtime.clock import now
 from runtime.worker import Worker

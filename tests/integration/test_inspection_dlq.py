@@ -15,7 +15,7 @@ from domain.delivery import Due
 from domain.ids import ORDER
 from domain.order import CreateOrder
 from ops.dead_letters.letters import HEADER_REPLAYED, Letter, Selection, letters
-from ops.dead_letters.replay import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent, refusal_of
+from ops.dead_letters.replayer import HEADER_REPLAY, REPLAYED_MAX, Refusal, Replayer, Sent, refusal_of
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
 from store.operations.dead_letters import begin_replay, history_of, mark_sending, mark_sent

@@ -21,7 +21,7 @@ from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.codec import command_envelope
 from topics.envelope import encode
-from topics.locating import locate
+from topics.location import locate
 from topics.producer import Headers, LogProducer, Record
 from topics.reader import Start, log_reader
 from topics.records import LogRecord

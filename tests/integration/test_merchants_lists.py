@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 import pytest
 
-from store.paging import Place
+from store.keyset import Place
 from store.payments import PaymentFilter, payment_conditions
 from tests.support.stack import Stack
 

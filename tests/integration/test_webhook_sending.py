@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from agents.webhooks.answers import HEAD_BYTES_MAX
 from agents.webhooks.names import LOOKUPS_MAX
-from agents.webhooks.sending import Sender
+from agents.webhooks.sender import Sender
 from domain.delivery import (
     RESPONSE_BYTES_MAX,
     RESPONSE_CHARACTERS_MAX,

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import pytest
 
-from agents.webhooks.preparing import prepare
+from agents.webhooks.preparation import prepare
 from domain.delivery import (
     PREVIOUS_SECRETS_MAX,
     ROTATION_OVERLAP,
@@ -26,11 +26,11 @@ from domain.ids import ORDER, PAYMENT
 from domain.signature import Secrets
 from runtime.clock import make_id, now
 from runtime.secrets import seal
+from store.webhooks.attempt_batch import Made, load_deliveries, record, release_after
 from store.webhooks.deliveries import attempts_of
 from store.webhooks.endpoint_events import switches_since
 from store.webhooks.endpoints import Endpoint, TooManySecretsError, rotate_secret
-from store.webhooks.planning import Draft, plan_deliveries, replay_deliveries
-from store.webhooks.recording import Made, load_deliveries, record, release_after
+from store.webhooks.plan import Draft, plan_deliveries, replay_deliveries
 from store.webhooks.upkeep import find_lost
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack

@@ -65,7 +65,7 @@ FAULTS = (
                 "if one.envelope.type == ORDER_CREATE",
             ),
             Mutation(
-                "agents/payments/folding.py",
+                "agents/payments/fold.py",
                 "elif order is None and isinstance(decided, Rejected) and order_id not in known.orders:",
                 "elif False:",
             ),
@@ -81,12 +81,12 @@ FAULTS = (
                 "if one.envelope.type == ORDER_CREATE",
             ),
             Mutation(
-                "agents/payments/folding.py",
+                "agents/payments/fold.py",
                 "elif order is None and isinstance(decided, Rejected) and order_id not in known.orders:",
                 "elif False:",
             ),
             Mutation(
-                "agents/payments/folding.py",
+                "agents/payments/fold.py",
                 "if isinstance(decided, Rejected) and isinstance(one.command, BankWord):",
                 NEVER,
             ),

@@ -19,7 +19,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agents.reading import has_type, letters_of
+from agents.letters import has_type, letters_of
 from topics import batches
 from topics.batches import HEADER, TRIES, Batches, PartitionRecords, UnreadableBatch
 from topics.catalogue import COMMANDS, EVENTS

@@ -10,7 +10,7 @@ from faust.types import TP
 
 from agents.payments.transport import EagerConsumer
 from ops.health.command import _fenced
-from runtime.fencing import FENCED, FENCED_BY, is_fenced
+from runtime.fenced import FENCED, FENCED_BY, is_fenced
 from store.feed import FeedPlace, holds
 from store.redis.job_counters import worker_status
 

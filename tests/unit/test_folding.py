@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from agents.payments.folding import KEEP_AFTER, Known, fold
+from agents.payments.fold import KEEP_AFTER, Known, fold
 from agents.payments.intake import Asked, Incoming
 from domain.decision import Command
 from domain.order import Order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pages.framing import Framing
+from pages.frame_policy import Framing
 from pages.headers import content_security_policy, origin_of
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.jobs.counting import type_if_new
+from agents.jobs.counters import type_if_new
 from agents.jobs.seen import Seen
+from agents.letters import has_type, letters_of
 from agents.payments.intake import Caller, Incoming, asked_of, caller_of
 from agents.processor.processor import read_request
-from agents.reading import has_type, letters_of
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
 from ops.log.schemas import RecordKind, sample_of

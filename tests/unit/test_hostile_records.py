@@ -20,21 +20,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.jobs.counting import type_if_new
+from agents.jobs.counters import type_if_new
 from agents.jobs.seen import Seen
-from agents.payments.folding import Known, fold
+from agents.letters import letters_of
+from agents.payments.fold import Known, fold
 from agents.payments.intake import asked_of, incoming_of
 from agents.processor.processor import read_request
-from agents.reading import letters_of
 from agents.tracing.spans import Story
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
-from ops.console.masking import masked
+from ops.console.mask import masked
 from ops.dead_letters import command as dlq
 from ops.dead_letters.letters import Known as KnownLetters
 from ops.dead_letters.letters import letter_of
-from ops.dead_letters.replay import refusal_of
-from ops.log.rendering import as_block, as_line, as_object
+from ops.dead_letters.replayer import refusal_of
+from ops.log.formats import as_block, as_line, as_object
 from ops.log.schemas import RECORD_KINDS, RecordKind, sample_of
 from ops.log.selection import wanted_of
 from ops.webhooks.listen import Forwarder

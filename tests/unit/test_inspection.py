@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from ops.cli import app
 from ops.console.exit_codes import AskedWronglyError
-from ops.console.masking import masked, masked_bytes, masked_text
+from ops.console.mask import masked, masked_bytes, masked_text
 from ops.console.names import named_topics, parse_duration, parse_instant
 from ops.dead_letters.letters import Known, letter_of
-from ops.log.rendering import as_block, as_line, as_object
+from ops.log.formats import as_block, as_line, as_object
 from ops.log.schemas import sample_of
 from ops.log.selection import Wanted, wanted_of
 from ops.log.topics import _parse_place

@@ -13,7 +13,7 @@ from ops.journey.story import Material, StepKind, steps_of
 from ops.log.schemas import sample_of
 from store.operations.inspection import EventSeen
 from topics.catalogue import COMMANDS, EVENTS
-from topics.locating import windows_of
+from topics.location import windows_of
 from topics.records import LogRecord
 
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)

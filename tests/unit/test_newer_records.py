@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
+from agents.letters import letters_of
 from agents.newer import NewerRecords
 from agents.payments.actor import PaymentActor
 from agents.payments.batches import Batches
 from agents.payments.intake import incoming_of
-from agents.reading import letters_of
 from ops.health.command import _outdated
 from ops.log.schemas import sample_of
 from runtime.outdated import OUTDATED, is_outdated

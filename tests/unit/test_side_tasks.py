@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
-from agents.bank.listening import confirm, words_of
+from agents.bank.listener import confirm, words_of
 from agents.bank.port import BankAnswer
 from agents.kafka import Kafka
 from agents.processor.processor import ANY_OFFSET, Processor
@@ -94,7 +94,7 @@ class BreakingBank:
 
 
 async def test_a_bank_whose_adapter_breaks_is_listened_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.bank.listening.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("agents.bank.listener.PAUSE_SECONDS", 0.0)
     bank: Any = BreakingBank()
     heard: list[BankAnswer] = []
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.webhooks.planner import Read, drafts_in_turn
 from domain.turns import in_turn
-from store.webhooks.planning import Target
+from store.webhooks.plan import Target
 from topics.envelope import Envelope
 from topics.events import event_of
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from aiokafka.errors import KafkaError
 
-from ops.audit.rebuild.rebuilding import Rebuilt, rebuild
+from ops.audit.rebuild.tables import Rebuilt, rebuild
 from ops.audit.verify import pace
 from ops.console.errors import GatewayError
 from ops.stack.environment import enter, single_plan

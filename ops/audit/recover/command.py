@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 
 from domain.ids import parse_event_id
-from ops.audit.recover.deciding import Decided, decide_again
-from ops.audit.recover.disowning import disown_event
-from ops.audit.recover.restoring import restore_gone
+from ops.audit.recover.decisions import Decided, decide_again
+from ops.audit.recover.disowned import disown_event
+from ops.audit.recover.restoration import restore_gone
 from ops.audit.recover.survey import Survey, survey
 from ops.audit.repair.command import PLANNED_MAX, repaired
 from ops.audit.verify.audit import Scope, audit, audited, second_process

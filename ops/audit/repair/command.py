@@ -28,7 +28,7 @@ from ops.audit.verify.audit import Scope, audited, second_process
 from ops.audit.verify.command import instant
 from ops.audit.verify.findings import REPAIRS, Finding, Kind, Report
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
-from ops.console.printing import Json, console, print_json
+from ops.console.output import Json, console, print_json
 from runtime.logs import configure_logs, get_logger
 from runtime.settings import Settings
 from store.connections import make_pool

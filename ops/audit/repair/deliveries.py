@@ -17,7 +17,7 @@ from ops.audit.verify.findings import Finding
 from runtime.clock import now
 from store.operations.repair import Repairs
 from store.razorpay.deliveries import razorpay_drafts
-from store.webhooks.planning import drafts_of, plan_deliveries, targets_of
+from store.webhooks.plan import drafts_of, plan_deliveries, targets_of
 from topics.delivery import event_webhook_body
 from topics.events import EventRecord, read_any_event
 

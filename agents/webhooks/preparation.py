@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from domain.delivery import DeliveryStatus, Due, Prepared
 from domain.signature import Secrets
 from runtime.secrets import SealError, unseal
-from store.webhooks.recording import Aside, Loaded
+from store.webhooks.attempt_batch import Aside, Loaded
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from agents.jobs.seen import Seen
 from agents.kafka import Kafka
-from agents.reading import letters_of
+from agents.letters import letters_of
 from agents.role import Context
 from domain.event import EventType
 from runtime.logs import get_logger

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ops.audit.recover.restoring import proved_commands
+from ops.audit.recover.restoration import proved_commands
 from ops.audit.verify.findings import Finding
 from ops.audit.verify.fold import fold
 from ops.audit.verify.rows import COLUMNS, order_row, payment_row, refund_row

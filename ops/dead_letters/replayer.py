@@ -38,7 +38,7 @@ from topics.catalogue import WEBHOOKS_DLQ, partition_of
 from topics.deadletter import REASON_EXPIRED, REASON_UNDECODABLE, hash_of
 from topics.delivery import delivery_record, read_delivery
 from topics.envelope import UndecodableError, decode
-from topics.locating import SLACK
+from topics.location import SLACK
 from topics.producer import Headers, LogProducer, Record
 from topics.reader import Start, log_reader
 

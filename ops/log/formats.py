@@ -11,7 +11,7 @@ import orjson
 from rich.text import Text
 
 from domain.currency import decimal_text
-from ops.console.masking import masked, masked_bytes, masked_text
+from ops.console.mask import masked, masked_bytes, masked_text
 from topics.records import JsonObject, LogRecord
 
 SHOWN_MAX = 288

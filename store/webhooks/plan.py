@@ -1,8 +1,8 @@
 """Event → delivery rows: one for each event and endpoint, however often the event is read.
 
 Whether a delivery waits for an earlier one of its payment is decided under row locks: the rows of the same payment are
-locked first, so their end (store/webhooks/recording.py) comes either before, and is seen, or after, and sees the new
-row.
+locked first, so their end (store/webhooks/attempt_batch.py) comes either before, and is seen, or after, and sees the
+new row.
 """
 
 from __future__ import annotations

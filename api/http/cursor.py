@@ -15,7 +15,7 @@ from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
 from domain.resource import resource_of
-from store.paging import Place
+from store.keyset import Place
 
 LIMIT_DEFAULT, LIMIT_MAX = 10, 100
 

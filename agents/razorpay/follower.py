@@ -14,14 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 from agents.kafka import Kafka
-from agents.reading import has_type, letters_of
+from agents.letters import has_type, letters_of
 from agents.role import Context
 from domain.event import EventType
 from domain.payment import CapturePayment
 from store.driver import Pool
 from store.razorpay.deliveries import late_drafts
 from store.razorpay.orders import capturing_orders, late_orders
-from store.webhooks.planning import plan_deliveries, targets_of
+from store.webhooks.plan import plan_deliveries, targets_of
 from store.webhooks.pool import persistently
 from topics.catalogue import EVENTS
 from topics.commands import command_record

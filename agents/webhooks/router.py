@@ -27,7 +27,7 @@ from domain.delivery import (
     Verdict,
 )
 from runtime.settings import Settings
-from store.webhooks.recording import Aside, Loaded, Made
+from store.webhooks.attempt_batch import Aside, Loaded, Made
 from topics.deadletter import letter_about
 from topics.delivery import retry_record
 from topics.producer import Record
