@@ -18,7 +18,7 @@ A payment is one attempt at the bank: its id is the bank's idempotency key, so i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -48,7 +48,10 @@ UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PROCESSING})
 
 @dataclass(frozen=True, slots=True)
 class CreatePayment:
-    """Pay an order. `merchant_id` None: a payer on a public route. `amount`, `currency`: None, or as the order's."""
+    """Pay an order. `merchant_id` None: a payer on a public route. `amount`, `currency`: None, or as the order's.
+
+    `name`, `email`, `contact`, `description`: who pays and for what (domain/payer.py). `notes` None: the order's.
+    """
 
     order_id: str
     payment_id: str
@@ -59,6 +62,11 @@ class CreatePayment:
     currency: str | None
     deadline_at: datetime
     """When the sweeper asks the bank if no outcome is known by then."""
+    name: str | None = None
+    email: str | None = None
+    contact: str | None = None
+    description: str | None = None
+    notes: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,13 @@ class Payment:
     void_reason: VoidReason | None = None
     capture_before: datetime | None = None
     """From then on it cannot be captured any more. None: no such time, or captured or voided by now."""
+    name: str | None = None
+    email: str | None = None
+    contact: str | None = None
+    description: str | None = None
+    receipt: str | None = None
+    """The order's: the merchant's own reference."""
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def method(self) -> Method:

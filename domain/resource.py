@@ -76,6 +76,12 @@ def payment_resource(payment: Payment) -> Resource:
         "reversed": payment.reversed,
     }
     shape |= public_form(payment.instrument)
+    shape["name"] = payment.name
+    shape["email"] = payment.email
+    shape["contact"] = payment.contact
+    shape["description"] = payment.description
+    shape["receipt"] = payment.receipt
+    shape["notes"] = payment.notes
     shape["error_code"] = payment.error_code
     shape["error_description"] = payment.error_description
     shape["next_action"] = action_form(payment.next_action)

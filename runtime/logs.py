@@ -1,4 +1,4 @@
-"""Structured logs on standard error: JSON outside a terminal, one line a fact, nothing named like card data.
+"""Structured logs on standard error: JSON outside a terminal, one line a fact, nothing named like card data or a payer.
 
 log = get_logger("processor"); log.info("payment_settled", payment_id=…, outcome=…)
 """
@@ -19,10 +19,10 @@ from runtime.settings import Settings
 FORBIDDEN = frozenset(
     {
         "authorization", "card", "card_cvv", "card_number", "cookie", "csrf_token", "cvc", "cvv", "number", "pan",
-        "password", "secret", "api_secret", "x-api-secret", "token",
+        "password", "secret", "api_secret", "x-api-secret", "token", "email", "contact", "customer", "vpa",
     }
 )  # fmt: skip
-"""Field names whose values never reach a log line, in whatever structure they stand."""
+"""Field names whose values never reach a log line, in whatever structure: secrets, card data, personal data."""
 
 Fields = MutableMapping[str, Any]
 

@@ -28,6 +28,8 @@ LEVEL = {
     **dict.fromkeys(ENDED, 2),
 }
 """A resource never goes back to a lower level than somebody was told."""
+SAID = {"name", "email", "contact", "description", "receipt", "notes"}
+"""What a request says and its resource must show."""
 TOLD_LATE_SECONDS = 1.0
 Request = tuple[str, str]
 """Command id and nonce."""
@@ -133,6 +135,9 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
     if wanted.kind != "capture" and wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
         says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
         found.add("the answer is about the request", says, about)
+    for name in SAID & wanted.body.keys():
+        if one.body.get(name) != wanted.body[name]:
+            found.add("the answer is about the request", f"{one.request_id} has another {name}", about)
     if row is None:
         found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
     elif not _stays(one.body, row):

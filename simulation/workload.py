@@ -23,6 +23,12 @@ DEFINITE = (400, 404, 422)
 CLIENTS_A_DESK = 2
 TRIES_MAX = 5
 CAPTURES: tuple[tuple[str, dict[str, Any]], ...] = (("capture", {}), ("capture", {"amount": 200}), ("void", {}))
+WORDS: tuple[dict[str, Any], ...] = (
+    {},
+    {"name": "Asha Rao", "email": "asha@example.com", "contact": "+919876543210"},
+    {"description": "Two tickets", "notes": {"seat": "4"}},
+)
+"""What a payment says about its payer."""
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
 PATHS = {
     "order": "/orders",
@@ -175,6 +181,8 @@ class Shop:
                 body["capture"] = "automatic"
             elif chance < 0.4:
                 body["capture_within_minutes"] = 1
+            if (client + turn) % 3 == 0:
+                body |= {"receipt": f"invoice-{client}.{turn}", "notes": {"cart": str(turn)}}
             if self._expires_at is not None and draw.random() < 0.4:
                 body["expires_at"] = self._expires_at(now + draw.choice((1.0, 4.0, 12.0)) * (0.5 + draw.random()))
             return [self._new(draw, (client, turn, 0), "order", body, "")]
@@ -211,7 +219,9 @@ class Shop:
         return Wanted(place, earlier.kind, earlier.key, body, earlier.about)
 
     def _pay(self, draw: random.Random, order_id: str, place: Place) -> Wanted:
-        body = {"order_id": order_id, "method": "upi", "vpa": "payer@upi"}
+        body: dict[str, Any] = {"order_id": order_id, "method": "upi", "vpa": "payer@upi"}
+        # Not drawn: what a client does later in its turn stays as it was.
+        body |= WORDS[sum(place) % len(WORDS)]
         return self._new(draw, place, "payment", body, order_id)
 
     def _new(self, draw: random.Random, place: Place, kind: str, body: dict[str, Any], about: str) -> Wanted:

@@ -22,6 +22,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from domain.order import Order
+from domain.payer import PAYER_FIELDS
 from domain.payment import Payment
 from domain.refund import Refund
 from runtime.logs import get_logger
@@ -145,7 +146,7 @@ class Batch:
 
 _FIXED = frozenset(
     {"id", "order_id", "payment_id", "merchant_id", "currency", "created_at", "method", "instrument", "automatic"}
-    | set(INSTRUMENT_COPIES)
+    | {"receipt", "notes", *PAYER_FIELDS, *INSTRUMENT_COPIES}
 )
 _COLUMNS: dict[str, Sequence[str]] = {
     "commands": column_names(CommandRow),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.payer import normalized_contact
 from domain.payment import Payment
 from store.driver import Pool
 from store.keyset import Conditions, Place, escaped, fetch_newest
@@ -17,13 +18,21 @@ FIND = "SELECT * FROM payments WHERE id = $1"
 VERSIONS = "SELECT id, version FROM payments WHERE id = ANY($1::text[])"
 
 
+# payments_pkey, payments_order_id, payments_payer, payments_email, payments_name, payments_receipt, payments_contact
+FOUND_BY = (
+    "id = {0}", "order_id = {0}", "coalesce(lower(vpa), card_last4) LIKE {1}", "lower(email) LIKE {1}",
+    "lower(name) LIKE {1}", "receipt LIKE {2}",
+)  # fmt: skip
+COUNTRY = "+91"
+"""Who types a number from a call list leaves out what every number begins with."""
 CODE_PART = re.compile(r"[A-Za-z_]+")
 """What may be a part of an error code."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFilter:
-    """None: any. `text`: a whole id, how the payer's address or a card's last digits begin, a part of an error code."""
+    """None: any. `text`: a whole id; how a VPA, a card's last digits, the order's receipt, or the payer's e-mail
+    address, name or telephone number begin; a part of an error code."""
 
     status: str | None = None
     method: str | None = None
@@ -75,7 +84,7 @@ async def payment_versions(pool: Pool, payment_ids: Sequence[str]) -> dict[str, 
 async def list_payments(
     pool: Pool, merchant_id: str, wanted: PaymentFilter, *, after: Place | None, limit: int
 ) -> list[Payment]:
-    """A merchant's payments, newest first (payments_merchant_created and what 0010_payment_search.sql names)."""
+    """A merchant's payments, newest first (payments_merchant_created and what FOUND_BY names)."""
     conditions = payment_conditions(merchant_id, wanted)
     conditions.after(after)
     rows = await fetch_newest(pool, "payments", conditions, limit)
@@ -84,11 +93,12 @@ async def list_payments(
 
 def _add_text(conditions: Conditions, text: str) -> None:
     """Each way to match has an index of its own, so that a text that nothing has is found missing at once."""
-    begins = f"{escaped(text.lower())}%"
-    found_by = "id = {0} OR order_id = {0} OR coalesce(lower(vpa), card_last4) LIKE {1}"
+    values = [text, f"{escaped(text.lower())}%", f"{escaped(text)}%"]
+    ways = [*FOUND_BY]
     if CODE_PART.fullmatch(text):
-        conditions.add(
-            f"({found_by} OR status = 'FAILED' AND error_code ILIKE {{2}})", text, begins, f"%{escaped(text)}%"
-        )
-    else:
-        conditions.add(f"({found_by})", text, begins)
+        ways.append("status = 'FAILED' AND error_code ILIKE {3}")
+        values.append(f"%{escaped(text)}%")
+    elif (number := normalized_contact(text)) is not None:
+        ways += ["contact LIKE {3}", "contact LIKE {4}"]
+        values += [f"{number}%", f"{COUNTRY}{number.removeprefix('+')}%"]
+    conditions.add(f"({' OR '.join(ways)})", *values)

@@ -51,7 +51,7 @@ INSTRUMENT_COPIES = ("vpa", "card_network", "card_last4")
 ORDER_COLUMNS = column_names(Order, "payments", "refunds")
 PAYMENT_COLUMNS = (*column_names(Payment), "method", *INSTRUMENT_COPIES)
 REFUND_COLUMNS = column_names(Refund)
-_PAYMENT_FIELDS = column_names(Payment, "instrument", "next_action")
+_PAYMENT_FIELDS = column_names(Payment, "instrument", "next_action", "notes")
 
 
 def order_of(row: Row) -> Order:
@@ -69,7 +69,12 @@ def payment_of(row: Row) -> Payment:
     values["void_reason"] = None if values["void_reason"] is None else VoidReason(values["void_reason"])
     if values["amount_captured"] is None:  # written by an earlier version, which captured the whole payment
         values["amount_captured"] = values["amount"] if values["captured"] else 0
-    return Payment(**values, instrument=_instrument_of(row), next_action=_next_action_of(row["next_action"]))
+    return Payment(
+        **values,
+        instrument=_instrument_of(row),
+        next_action=_next_action_of(row["next_action"]),
+        notes=orjson.loads(row["notes"]),
+    )
 
 
 def _next_action_of(stored: str | None) -> NextAction | None:
@@ -105,6 +110,7 @@ def payment_row(payment: Payment) -> tuple[Any, ...]:
     derived = {
         "instrument": orjson.dumps(form).decode(),
         "next_action": None if action is None else encode_json(action).decode(),
+        "notes": orjson.dumps(payment.notes).decode(),
         **{name: form.get(name) for name in INSTRUMENT_COPIES},
     }
     return tuple(derived[name] if name in derived else getattr(payment, name) for name in PAYMENT_COLUMNS)

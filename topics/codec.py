@@ -209,6 +209,10 @@ def _notes(body: Body, name: str) -> dict[str, str]:
     }
 
 
+def _notes_or_none(body: Body, name: str) -> dict[str, str] | None:
+    return None if body[name] is None else _notes(body, name)
+
+
 def _instrument(body: Body, _name: str) -> Instrument:
     """Its fields stand in the body itself."""
     given = {name for name in _FORM_FIELDS if name in body}
@@ -240,6 +244,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     Instrument: _instrument,
     NextAction: _action,
     dict[str, str]: _notes,
+    dict[str, str] | None: _notes_or_none,
 }
 """How a field of this type is read."""
 _READ_OF: dict[tuple[type[Command], str], Callable[[Body, str], Any]] = {

@@ -54,6 +54,11 @@ def note_body(request: Request, body: BaseModel) -> None:
         _note(request, unknown, list(_fields(body, "")), "field")
 
 
+def note_unused(request: Request, name: str) -> None:
+    """Refuse or remember a field that the model has and this route does not take from its caller."""
+    _note(request, [name], (), "field")
+
+
 def ignored_header(scope: Scope) -> Header:
     """For the answer to a request with IGNORED in its scope."""
     names = [quote(name[:FIELD_CHARACTERS_MAX], safe=HEADER_SAFE) for name in scope[IGNORED]]

@@ -30,8 +30,8 @@ from api.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     public.router,
-    orders.router,
     export.router,
+    orders.router,
     payments.router,
     refunds.router,
     payment_stream.router,

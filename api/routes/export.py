@@ -1,9 +1,9 @@
-"""Payments as a CSV file: the same filters as the list, streamed, of any length."""
+"""Payments, orders and refunds as CSV files: the filters of their lists, streamed, of any length."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
@@ -11,42 +11,96 @@ from starlette.responses import StreamingResponse
 from api.access.auth import Caller, looking_up
 from api.openapi.annotations import errors
 from api.process.services import services_of
+from api.routes.orders import order_filter
 from api.routes.payments import payment_filter
-from api.schemas.export import csv_head, csv_rows
+from api.routes.refunds import refund_filter
+from api.schemas.export import ORDERS, PAYMENTS, REFUNDS, Sheet, csv_head, csv_rows
+from domain.order import Order
+from domain.payment import Payment
+from domain.refund import Refund
 from runtime.clock import now
 from store.driver import Pool
-from store.payment_export import portions
-from store.payments import PaymentFilter
+from store.keyset import Place
+from store.orders import OrderFilter, list_orders
+from store.payments import PaymentFilter, list_payments
+from store.portions import portions
+from store.refunds import RefundFilter, list_refunds
 
-router = APIRouter(tags=["Payments"])
+router = APIRouter()
+Resource = TypeVar("Resource", Order, Payment, Refund)
+List = Callable[..., Awaitable[list[Resource]]]
+
+
+def _responses(sheet: Sheet) -> dict[int | str, dict[str, Any]]:
+    lines = {"content": {"text/csv": {}}, "description": f"One line for each of the {sheet.name}"}
+    return {200: lines, **errors(400, 401, 503)}
 
 
 @router.get(
     "/payments/export.csv",
+    tags=["Payments"],
     summary="Export payments as CSV, newest first",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {}}, "description": "One line for each payment"}, **errors(400, 401, 503)},
+    responses=_responses(PAYMENTS),
 )
-async def export(
+async def export_payments(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
     wanted: Annotated[PaymentFilter, Depends(payment_filter)],
 ) -> StreamingResponse:
-    lines = _lines(services_of(request).pool, caller.merchant_id, wanted)
+    return await _file(PAYMENTS, services_of(request).pool, caller.merchant_id, wanted, list_payments)
+
+
+@router.get(
+    "/orders/export.csv",
+    tags=["Orders"],
+    summary="Export orders as CSV, newest first",
+    response_class=StreamingResponse,
+    responses=_responses(ORDERS),
+)
+async def export_orders(
+    request: Request,
+    caller: Annotated[Caller, Depends(looking_up)],
+    wanted: Annotated[OrderFilter, Depends(order_filter)],
+) -> StreamingResponse:
+    return await _file(ORDERS, services_of(request).pool, caller.merchant_id, wanted, list_orders)
+
+
+@router.get(
+    "/refunds/export.csv",
+    tags=["Refunds"],
+    summary="Export refunds as CSV, newest first",
+    response_class=StreamingResponse,
+    responses=_responses(REFUNDS),
+)
+async def export_refunds(
+    request: Request,
+    caller: Annotated[Caller, Depends(looking_up)],
+    wanted: Annotated[RefundFilter, Depends(refund_filter)],
+) -> StreamingResponse:
+    return await _file(REFUNDS, services_of(request).pool, caller.merchant_id, wanted, list_refunds)
+
+
+async def _file(
+    sheet: Sheet, pool: Pool, merchant_id: str, wanted: object, listed: List[Resource]
+) -> StreamingResponse:
+    async def page(after: Place | None, limit: int) -> list[Resource]:
+        return await listed(pool, merchant_id, wanted, after=after, limit=limit)
+
+    lines = _lines(sheet, portions(page))
     # The first portion is read before the status is sent: a database that is away still gets its 503.
     first = await anext(lines)
-    name = f"payments-{now():%Y-%m-%d}.csv"
     return StreamingResponse(
         _after(first, lines),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{sheet.name}-{now():%Y-%m-%d}.csv"'},
     )
 
 
-async def _lines(pool: Pool, merchant_id: str, wanted: PaymentFilter) -> AsyncIterator[bytes]:
-    head = csv_head()
-    async for payments in portions(pool, merchant_id, wanted):
-        yield head + csv_rows(payments)
+async def _lines(sheet: Sheet, found: AsyncIterator[list[Resource]]) -> AsyncIterator[bytes]:
+    head = csv_head(sheet)
+    async for resources in found:
+        yield head + csv_rows(sheet, resources)
         head = b""
     if head:
         yield head

@@ -83,19 +83,25 @@ async def _nothing_yet() -> Order | None:
     return None
 
 
+def order_filter(
+    created: Annotated[Period, Depends(period)],
+    status: OrderStatus | None = None,
+    receipt: Annotated[str | None, Query(max_length=255)] = None,
+    q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a receipt begins")] = None,
+) -> OrderFilter:
+    """Dependency: the filters of every list of orders, the export's too."""
+    text = q.strip() or None if q else None
+    return OrderFilter(status=status, receipt=receipt, text=text, from_at=created.from_at, to_at=created.to_at)
+
+
 @router.get("/orders", summary="List orders, newest first", response_model=OrderPage, responses=errors(400, 401, 503))
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    created: Annotated[Period, Depends(period)],
+    wanted: Annotated[OrderFilter, Depends(order_filter)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
-    status: OrderStatus | None = None,
-    receipt: Annotated[str | None, Query(max_length=255)] = None,
-    q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a receipt begins")] = None,
 ) -> Response:
-    text = q.strip() or None if q else None
-    wanted = OrderFilter(status=status, receipt=receipt, text=text, from_at=created.from_at, to_at=created.to_at)
     found = await list_orders(
         services_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
     )

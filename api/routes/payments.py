@@ -94,6 +94,9 @@ async def ask_for_payment(
         amount=wanted.root.amount,
         currency=wanted.root.currency,
         deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
+        **wanted.root.said(),
+        description=wanted.root.description,
+        notes=wanted.root.notes or None,
     )
 
     return await answer_to(
@@ -120,8 +123,9 @@ def payment_filter(
     q: Annotated[
         str | None,
         Query(
-            max_length=100,
-            description="A whole id, the beginning of a VPA or of a card's last digits, or a part of an error code",
+            max_length=255,
+            description="A whole id; how a VPA, a card's last digits, the order's receipt, or the payer's e-mail "
+            "address, name or telephone number begin; or a part of an error code",
         ),
     ] = None,
     amount_min: Amount | None = None,

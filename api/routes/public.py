@@ -15,6 +15,7 @@ from api.answers.idempotency import key_of
 from api.answers.resources import Found, find, json_response
 from api.http.bodies import read_json
 from api.http.errors import FORBIDDEN, ApiError, bad_request, refused, unauthenticated
+from api.http.ignored import note_unused
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.routes.orders import EXAMPLE, ask_for_order
@@ -105,11 +106,19 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
 async def create_payment(request: Request) -> Response:
     await limit_address(request, "payments-public", services_of(request).settings.rate_limit_public_per_minute)
     wanted, means = await read_payment(request)
+    _without_notes(request, wanted)
     key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
     order = await _order(request, wanted.order_id)
     return await ask_for_payment(
         request, wanted, means, key=key, merchant_id=order.merchant_id, public=True, shape=_public_body
     )
+
+
+def _without_notes(request: Request, wanted: NewPayment) -> None:
+    """Notes are the merchant's: its server goes by what stands in them."""
+    if wanted.root.notes is not None:
+        note_unused(request, "notes")
+        wanted.root.notes = None
 
 
 @router.get(
@@ -188,7 +197,8 @@ async def limit_reads(request: Request) -> None:
     await limit_address(request, "reads-public", services_of(request).settings.rate_limit_public_per_minute * 4)
 
 
-MERCHANTS_ALONE = frozenset({"merchant_id", "amount_owed"})
+MERCHANTS_ALONE = frozenset({"merchant_id", "amount_owed", "name", "email", "contact", "notes"})
+"""What tells of the payer is among them: a payment's id stands on printed receipts, and is enough to read this."""
 
 
 def public_shape(payment: dict[str, Any]) -> dict[str, Any]:

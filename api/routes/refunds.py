@@ -89,22 +89,29 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
     )
 
 
+def refund_filter(
+    created: Annotated[Period, Depends(period)],
+    payment_id: Annotated[str | None, Query(max_length=64)] = None,
+    status: Literal["PENDING", "PROCESSED", "FAILED"] | None = None,
+) -> RefundFilter:
+    """Dependency: the filters of every list of refunds, the export's too."""
+    return RefundFilter(payment_id, status, created.from_at, created.to_at)
+
+
 @router.get(
     "/refunds", summary="List refunds, newest first", response_model=RefundPage, responses=errors(400, 401, 503)
 )
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    created: Annotated[Period, Depends(period)],
+    wanted: Annotated[RefundFilter, Depends(refund_filter)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
-    payment_id: Annotated[str | None, Query(max_length=64)] = None,
-    status: Literal["PENDING", "PROCESSED", "FAILED"] | None = None,
 ) -> Response:
     found = await list_refunds(
         services_of(request).pool,
         caller.merchant_id,
-        RefundFilter(payment_id, status, created.from_at, created.to_at),
+        wanted,
         after=place_of(cursor),
         limit=limit + 1,
     )

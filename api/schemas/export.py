@@ -1,56 +1,92 @@
-"""Payments as CSV (RFC 4180), safe to open in a spreadsheet.
+"""Payments, orders and refunds as CSV (RFC 4180), safe to open in a spreadsheet.
 
 A cell that begins like a formula gets an apostrophe in front: a payer chooses the VPA, and `=HYPERLINK(…)` in a
-merchant's spreadsheet would run with the merchant's rights. So does a card's last four digits, or 0042 would become 42.
-Amounts are there twice: in minor units, as everywhere, and as the decimal numbers that people add up.
+merchant's spreadsheet would run with the merchant's rights. So do digits that are not a number (a card's last four, a
+telephone number, a reference with a zero in front), or 0042 would become 42. Amounts are there twice: in minor units,
+as everywhere, and as the decimal numbers that people add up. New columns stand at the end.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from api.schemas.instant import rfc3339
 from domain.currency import decimal_text
 from domain.instrument import FORM_FIELDS, public_form
+from domain.order import Order
 from domain.payment import Payment
+from domain.refund import Refund
 
-COLUMNS = (
-    "id", "order_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa", "card_network",
-    "card_last4", "error_code", "error_description", "created_at", "updated_at",
-    "amount_owed", "reversed", "bank", "amount_decimal", "amount_refunded_decimal",
+Resource = Order | Payment | Refund
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A kind of file: its name, and its columns in order."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+PAYMENTS = Sheet(
+    "payments",
+    (
+        "id", "order_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
+        "card_network", "card_last4", "error_code", "error_description", "created_at", "updated_at",
+        "amount_owed", "reversed", "bank", "amount_decimal", "amount_refunded_decimal",
+        "receipt", "name", "email", "contact", "description", "notes", "amount_captured", "amount_released", "voided",
+    ),
+)  # fmt: skip
+ORDERS = Sheet(
+    "orders",
+    (
+        "id", "amount", "amount_decimal", "currency", "receipt", "notes", "status", "amount_paid",
+        "amount_paid_decimal", "capture", "capture_within_minutes", "expires_at", "created_at", "updated_at",
+    ),
+)  # fmt: skip
+REFUNDS = Sheet(
+    "refunds",
+    (
+        "id", "payment_id", "order_id", "amount", "amount_decimal", "currency", "receipt", "notes", "reason", "status",
+        "automatic", "error_code", "error_description", "created_at", "processed_at", "updated_at",
+    ),
 )  # fmt: skip
 DECIMAL = "_decimal"
-TEXT_COLUMNS = frozenset({"card_last4"})
+TEXT_COLUMNS = frozenset({"card_last4", "contact"})
 """Digits that are not a number."""
+DIGITS_MAX = 15
+"""Of a number that a spreadsheet keeps exactly."""
 INSTRUMENT_COLUMNS = frozenset(name for names in FORM_FIELDS.values() for name in names)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """The full-width forms count too: some spreadsheets take them for the same."""
 
 
-def csv_head() -> bytes:
-    return _lines([COLUMNS])
+def csv_head(sheet: Sheet) -> bytes:
+    return _lines([sheet.columns])
 
 
-def csv_rows(payments: Iterable[Payment]) -> bytes:
-    return _lines([_cell(name, _value(payment, name)) for name in COLUMNS] for payment in payments)
+def csv_rows(sheet: Sheet, resources: Iterable[Resource]) -> bytes:
+    return _lines([_cell(name, _value(one, name)) for name in sheet.columns] for one in resources)
 
 
-def _value(payment: Payment, name: str) -> object:
-    """A field of the payment or of its instrument; None where its method has no such field."""
-    if name in INSTRUMENT_COLUMNS:
-        return public_form(payment.instrument).get(name)
+def _value(resource: Resource, name: str) -> object:
+    """A field of the resource or of its instrument; None where its method has no such field."""
+    if name in INSTRUMENT_COLUMNS and isinstance(resource, Payment):
+        return public_form(resource.instrument).get(name)
     if name.endswith(DECIMAL):
-        return Decimal(decimal_text(getattr(payment, name.removesuffix(DECIMAL)), payment.currency))
-    return getattr(payment, name)
+        return Decimal(decimal_text(getattr(resource, name.removesuffix(DECIMAL)), resource.currency))
+    return getattr(resource, name)
 
 
 def _cell(name: str, value: object) -> str:
     match value:
-        case str() if name in TEXT_COLUMNS:
+        case str() if name in TEXT_COLUMNS or _is_no_number(value):
             return f"'{value}"
         case None:
             return ""
@@ -60,7 +96,14 @@ def _cell(name: str, value: object) -> str:
             return rfc3339(value)
         case str():
             return harmless(value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False) if value else ""
     return str(value)
+
+
+def _is_no_number(text: str) -> bool:
+    """True for digits that a spreadsheet would change: zeros in front are dropped, the sixteenth digit is rounded."""
+    return text.isascii() and text.isdigit() and (len(text) > DIGITS_MAX or (text[0] == "0" and len(text) > 1))
 
 
 def harmless(text: str) -> str:

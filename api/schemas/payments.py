@@ -4,6 +4,8 @@
 {"order_id", "method": "card", "card": {"number", "expiry_month", "expiry_year", "cvv", "holder_name"?}}
 {"order_id", "method": "netbanking", "bank"}
 {"order_id", "method": "card", "card_number", "card_expiry": "MM/YY", "card_cvv"}          flat spelling
+
+Each with "name"?, "email"?, "contact"?, "description"?, "notes"?: who pays and for what.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ from pydantic import (
     ModelWrapValidatorHandler,
     RootModel,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
 from api.schemas.body import Body
+from api.schemas.orders import NOTES_DESCRIPTION, Notes
+from api.schemas.payer import Line, PayerBody, Trimmed, one_line
 from api.tokens import Tokenizer, card_token
 from domain import instrument
 from domain.action import ActionType
@@ -57,6 +62,12 @@ PAYMENT_EXAMPLE: dict[str, Any] = {
     "amount_owed": 0,
     "reversed": False,
     "vpa": "success@upi",
+    "name": "Asha Rao",
+    "email": "asha@example.com",
+    "contact": "+919876543210",
+    "description": "Two tickets",
+    "receipt": "invoice-42",
+    "notes": {"colour": "green"},
     "error_code": None,
     "error_description": None,
     "next_action": None,
@@ -78,13 +89,20 @@ class Card(Body):
     name: str | None = Field(None, max_length=255, description="Alias of holder_name")
 
 
-class _NewPayment(Body):
+class _NewPayment(PayerBody):
     """What every method's body has."""
 
     order_id: str = Field(min_length=1, max_length=64)
     amount: int | None = Field(None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's")
     # No longer than a code: what passes here goes to the actor through the log, refused or not.
     currency: str | None = Field(None, max_length=3, description="Must equal the order's")
+    description: Annotated[Line | None, Trimmed] = Field(None, description="What the payer pays for, in one line")
+    notes: Notes | None = Field(
+        None,
+        description=f"{NOTES_DESCRIPTION}. Default: the order's. Only from the merchant: a payer's are ignored",
+    )
+
+    _one_line_each = field_validator("description")(one_line)
 
 
 class NewUpiPayment(_NewPayment):
@@ -168,7 +186,8 @@ class NewPayment(
         """What the request says, for the fingerprint of an Idempotency-Key; never a CVV."""
         body = self.root
         asked = {"order_id": body.order_id, "method": body.method, "amount": body.amount, "currency": body.currency}
-        return asked | body.instrument_fields()
+        words = {**body.said(), "description": body.description, "notes": body.notes or None}
+        return asked | words | body.instrument_fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +291,8 @@ class PublicPaymentView(BaseModel):
     card_network: str | None = None
     card_last4: str | None = None
     bank: str | None = None
+    description: str | None = Field(description="What the payer pays for")
+    receipt: str | None = Field(description="The order's")
     error_code: str | None
     error_description: str | None
     next_action: NextAction | None = Field(description="Only while the status is PROCESSING")
@@ -285,6 +306,10 @@ class PaymentView(PublicPaymentView):
     model_config = ConfigDict(json_schema_extra={"example": PAYMENT_EXAMPLE})
 
     merchant_id: str
+    name: str | None = Field(description="The payer's")
+    email: str | None
+    contact: str | None
+    notes: dict[str, str] = Field(description="The order's where the payment brought none")
     amount_owed: int = Field(description="What of its refunds no money of the payment covers")
 
 

@@ -71,6 +71,12 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
         version=sequence,
         created_at=at,
         updated_at=None,
+        name=command.name,
+        email=command.email,
+        contact=command.contact,
+        description=command.description,
+        receipt=order.receipt,
+        notes=order.notes if command.notes is None else command.notes,
     )
     # The intent is on record before the bank is asked; the second event spares a second command.
     processing = replace(created, status=PaymentStatus.PROCESSING, version=sequence + 1, updated_at=at)

@@ -1,4 +1,5 @@
-"""Personal data out of what is shown: addresses (`name@bank`), bank tokens, notes. `--unmask` leaves it in.
+"""Personal data out of what is shown: addresses (`name@bank`), payers' names and numbers, bank tokens, notes.
+`--unmask` leaves it in.
 
 Works on every string at any depth, also on JSON inside strings (a dead letter carries its record as text) and on bytes
 that are no JSON, so a new field with an address in it is masked the day it appears. Card data is never on the log.
@@ -12,10 +13,10 @@ from typing import Any
 ADDRESS = re.compile(r"(?<![A-Za-z0-9._%+-])([._%+-]*+[A-Za-z0-9])[A-Za-z0-9._%+-]*+@(?=[A-Za-z0-9])")
 """From the beginning of a run of its characters only, without backtracking: 900 KB of them take a moment, not hours."""
 _ADDRESS_BYTES = re.compile(rb"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@(?=[A-Za-z0-9])")
-HIDDEN_NAMES = frozenset({"token", "notes", "value_base64"})
+HIDDEN_NAMES = frozenset({"token", "notes", "name", "contact", "value_base64"})
 """`value_base64`: what an undecodable record held, nobody knows."""
 _NOTES_IN_TEXT = re.compile(r'("notes":)\{[^{}]*\}')
-_TOKEN_IN_TEXT = re.compile(r'("token":)"[^"]*"')
+_HIDDEN_IN_TEXT = re.compile(r'("(?:token|name|contact)":)"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 
 
 def masked(value: Any, name: str = "") -> Any:
@@ -34,7 +35,7 @@ def masked(value: Any, name: str = "") -> Any:
 def masked_text(text: str) -> str:
     """Addresses, and what looks like our hidden fields inside JSON text."""
     if '"' in text:
-        text = _TOKEN_IN_TEXT.sub(r'\1"***"', _NOTES_IN_TEXT.sub(r'\1"***"', text))
+        text = _HIDDEN_IN_TEXT.sub(r'\1"***"', _NOTES_IN_TEXT.sub(r'\1"***"', text))
     return ADDRESS.sub(r"\1***@", text)
 
 

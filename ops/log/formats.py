@@ -93,7 +93,7 @@ def gist_of(body: JsonObject) -> str:
     if isinstance(subject.get("amount"), int):
         currency = str(subject.get("currency") or "")[:20]
         parts.append(f"{decimal_text(subject['amount'], currency)} {currency}".rstrip())
-    for name in ("method", "vpa", "card_network", "error_code", "reason", "error"):
+    for name in ("method", "vpa", "card_network", "receipt", "error_code", "reason", "error"):
         if isinstance(subject.get(name), str):
             parts.append(subject[name][:120])
     return " ".join(parts)

@@ -21,12 +21,13 @@ BY_ORDER = {"payments_order_id", "payments_one_success_per_order"}
 
 FILL = """
 INSERT INTO payments (id, order_id, merchant_id, amount, currency, method, status, captured, amount_refunded, vpa,
-                      error_code, token, deadline_at, version, created_at)
+                      error_code, token, deadline_at, version, created_at, name, email, contact, receipt)
 SELECT 'pay_lists' || lpad(n::text, 11, '0'), 'order_lists' || lpad(n::text, 11, '0'),
        CASE WHEN n % 3 = 0 THEN $1 ELSE 'mrc_other' || n % 50 END, 100 + n, 'INR', 'upi',
        CASE WHEN n % 20 = 0 THEN 'FAILED' ELSE 'SUCCESS' END, false, 0, 'a' || n || '@upi',
        CASE WHEN n % 20 = 0 THEN 'UPI_DECLINED' END, '', $2, 4,
-       $2::timestamptz - n * interval '1 minute'
+       $2::timestamptz - n * interval '1 minute', 'Payer ' || n, 'payer' || n || '@Example.com',
+       '+9198' || lpad(n::text, 8, '0'), 'invoice_' || n
   FROM generate_series(1, 30000) n
 """
 
@@ -76,7 +77,7 @@ async def test_a_page_reads_one_index_range_of_the_merchants_own(
             assert after is None or "ROW(created_at, id)" in scan["Index Cond"], "a later page begins at its place"
 
 
-BY_TEXT = {"payments_pkey", "payments_payer", *BY_ORDER}
+BY_TEXT = {"payments_pkey", "payments_payer", "payments_email", "payments_name", "payments_receipt", *BY_ORDER}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,11 @@ BY_TEXT = {"payments_pkey", "payments_payer", *BY_ORDER}
         ("a78@upi", BY_TEXT),
         ("nobody@upi", BY_TEXT),
         ("4242", BY_TEXT),
+        ("payer78@example.com", BY_TEXT),
+        ("Payer 78", BY_TEXT),
+        ("invoice_78", BY_TEXT),
+        ("+919800000078", BY_TEXT | {"payments_contact"}),
+        ("98000000", BY_TEXT | {"payments_contact"}),
         ("pay_lists00000000078", BY_TEXT | {"payments_merchant_failed"}),
         ("nothing", BY_TEXT | {"payments_merchant_failed"}),
     ],
@@ -112,6 +118,14 @@ async def test_each_way_to_match_a_text_has_its_index(filled: asyncpg.Connection
         ("declined", [60, 120, 180]),
         ("UPI_DECL", [60, 120, 180]),
         ("UPI%DECL", []),
+        ("PAYER78@e", [78]),
+        ("payer 78", [78, 780, 783, 786, 789]),
+        ("Payer_78", []),
+        ("invoice_78", [78, 780, 783, 786, 789]),
+        ("Invoice_78", []),
+        ("+91 98 0000 0078", [78]),
+        ("9800000078", [78]),
+        ("919800000078", []),
     ],
 )
 async def test_a_text_is_found_where_the_documentation_says(

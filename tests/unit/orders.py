@@ -238,6 +238,9 @@ COMMANDS: dict[str, Command] = {
     "pay other amount": pay(THIRD, amount=AMOUNT + 1),
     "pay other currency": pay(THIRD, currency="USD"),
     "pay same amount": pay(THIRD, amount=AMOUNT, currency="INR"),
+    "pay with words": pay(
+        THIRD, name="Asha", email="a@example.com", contact="+919876543210", description="Tea", notes={"a": "b"}
+    ),
     "succeed": settle(),
     "fail": settle(outcome=FAILED),
     "settle unknown": settle("pay_9999999999999999"),

@@ -124,6 +124,10 @@ def test_personal_data_is_masked_wherever_it_stands() -> None:
         assert "x@y" not in text
     assert masked(RECORD)["body"]["payment"]["vpa"] == "a***@okbank"
     assert masked(RECORD)["body"]["payment"]["amount"] == 50_000
+    payer = {"name": "Asha", "contact": "+919876543210", "email": "asha@example.com"}
+    shown = f"{masked(payer)} {masked_text(orjson.dumps(payer).decode())}"
+    assert not any(personal in shown for personal in ("Asha", "9876543210", "asha@"))
+    assert masked_text('{"name":"A \\"B\\" C","amount":5}') == '{"name":"***","amount":5}'
     assert "rent" not in masked_text('{"notes":{"for":"rent"},"amount":5}')
 
 

@@ -49,6 +49,14 @@ def test_card_data_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) 
     assert "123" not in said.partition("timestamp")[0]
 
 
+def test_what_tells_of_a_payer_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
+    _configure()
+    payer = {"email": "asha@example.com", "contact": "+919876543210", "vpa": "asha@okbank"}
+    get_logger("orders").info("body", payment=[payer], customer={"name": "Asha Rao"})
+    said = capsys.readouterr().err
+    assert "asha" not in said.lower() and "9876" not in said
+
+
 def test_a_full_disk_costs_lines_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     _configure()
     with suppress(OSError), Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:

@@ -55,13 +55,17 @@ CHARGED_LATE = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_
 TAKEN_BACK = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "PAYMENT_REVERSED", None, "bank_1", LATER, turn=1)
 REINSTATED = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER, turn=2)
 RETURNED_LATE = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2", turn=1)
+UPI_WITH_WORDS = replace(
+    UPI, name="Asha", email="a@example.com", contact="+919876543210", description="Tea", notes={"cart": "42"}
+)
 COMMANDS_ASKED = [
+    UPI_WITH_WORDS,
     *(VOID, TOO_LATE, replace(CREATE, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5)),
     *(CREATE, CREATE_TO_EXPIRE, CANCEL, EXPIRE, GIVE_BACK_THE_REST),
     *(CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE),
 ]
 HISTORIES = {
-    "captured and refunded": [CREATE, UPI, PAID, CAPTURE, GIVE_BACK, RETURNED],
+    "captured and refunded": [CREATE, UPI_WITH_WORDS, PAID, CAPTURE, GIVE_BACK, RETURNED],
     "paid after a step of the payer's": [CREATE, CARD, STEP, PAID],
     "refund refused": [CREATE, CARD, PAID, GIVE_BACK, REFUSED],
     "declined, then charged all the same": [CREATE, UPI, DECLINED, CHARGED_LATE],

@@ -26,6 +26,8 @@ function paymentOf(change: Partial<Payment> = {}): Payment {
     amount_refunded: 0,
     reversed: false,
     vpa: "success@upi",
+    description: null,
+    receipt: null,
     error_code: null,
     error_description: null,
     next_action: null,

@@ -61,6 +61,8 @@ FIXED_OF_OWNER = (*FIXED, "status", "captured")
 FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "automatic", "created_at")
 LATER_FIXED_REFUND = ("receipt", "notes")
 """Events of earlier versions lack them."""
+LATER_FIXED = ("name", "email", "contact", "description", "receipt", "notes")
+"""Of a payment, from its first event on. Events of earlier versions lack them."""
 _OF: dict[tuple[str, ...], Callable[[Json], tuple[Any, ...]]] = {
     names: itemgetter(*names) for names in (FIXED, FIXED_OF_OWNER, FIXED_REFUND, FIXED_OF_ORDER)
 }
@@ -195,6 +197,8 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
         )
         if any(money) or _is_reversed(payment):
             _wrong(book, Check.MONEY, event["id"], "a new payment is refunded, captured or reversed already")
+        if order is not None and payment.get("receipt", order["receipt"]) != order["receipt"]:
+            _wrong(book, Check.HISTORY, event["id"], "receipt is not the order's")
         if order is None or order["status"] != "CREATED" or _is_over(order, event["at"]):
             _wrong(book, Check.MONEY, event["id"], "begins although its order is paid, has ended, or its time is over")
         book.payments[payment_id] = Part(payment, body["bank"], body["sequence"])
@@ -203,6 +207,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
         if was["status"] != came_from or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {status}")
         _unchanged(book, event, was, payment, FIXED)
+        _words_stay(book, event, was)
         if payment["amount_refunded"] != was["amount_refunded"] or _owed(payment) != _owed(was):
             _wrong(book, Check.MONEY, event["id"], "amount_refunded or amount_owed moved without a refund")
         if _is_reversed(payment) != _is_reversed(was) or (kind == "payment.captured" and _is_reversed(was)):
@@ -234,6 +239,7 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
     if charged is part.charged:
         _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
     _unchanged(book, event, was, payment, FIXED_OF_OWNER)
+    _words_stay(book, event, was)
     _released_stays(book, event, was)
     if _is_reversed(payment) is charged:
         _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
@@ -343,6 +349,7 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         return
     _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
+    _words_stay(book, event, owner.resource)
     _released_stays(book, event, owner.resource)
     if _is_reversed(payment) != _is_reversed(owner.resource):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
@@ -374,6 +381,14 @@ def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[
     for name in names:
         if before[name] != after[name]:
             _wrong(book, Check.HISTORY, event["id"], f"{name} changed from {before[name]!r} to {after[name]!r}")
+
+
+def _words_stay(book: Book, event: Json, was: Json) -> None:
+    """What a payment says about its payer and its order. Personal data: only the name of what changed is told."""
+    payment = event["body"]["payment"]
+    for name in LATER_FIXED:
+        if name in was and payment.get(name) != was[name]:
+            _wrong(book, Check.HISTORY, event["id"], f"{name} changed")
 
 
 def _money(book: Book, order_id: str) -> None:

@@ -2,7 +2,7 @@
 
 Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
 `next_action` and an order's `expires_at` are null. `amount_captured` is null in the row as well. Nothing was released
-or voided, and orders were captured by hand.
+or voided, orders were captured by hand, and a payment carried neither its payer's words nor its order's reference.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ PAYMENT = (
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
     "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "next_action",
     "instrument", "amount_captured", "amount_released", "voided", "void_reason", "capture_before",
+    "name", "email", "contact", "description", "receipt", "notes",
 )  # fmt: skip
 REFUND = (
     "id", "payment_id", "order_id", "merchant_id", "amount", "currency", "reason", "status", "automatic", "error_code",
@@ -32,6 +33,7 @@ REFUND = (
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
 INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network"), "netbanking": ("bank",)}
+PAYER_FIELDS = ("name", "email", "contact", "description")
 Row = tuple[Any, ...]
 
 
@@ -91,6 +93,12 @@ def payment_row(part: Part) -> Row:
         payment.get("voided", False),
         payment.get("void_reason"),
         _instant(payment.get("capture_before")),
+        payment.get("name"),
+        payment.get("email"),
+        payment.get("contact"),
+        payment.get("description"),
+        payment.get("receipt"),
+        orjson.dumps(payment.get("notes", {})).decode(),
     )
 
 
@@ -135,9 +143,11 @@ def refund_row(part: Part, order_id: str) -> Row:
 
 
 def differing(columns: tuple[str, ...], stored: Row, expected: Row) -> str:
-    """`status is 'FAILED', the events say 'SUCCESS'; …`"""
+    """`status is 'FAILED', the events say 'SUCCESS'; …` Findings stand on log lines, so not what a payer is called."""
     return "; ".join(
-        f"{name} is {_shown(found)}, the events say {_shown(wanted)}"
+        f"{name} is another than the events say"
+        if name in PAYER_FIELDS
+        else f"{name} is {_shown(found)}, the events say {_shown(wanted)}"
         for name, found, wanted in zip(columns, stored, expected, strict=True)
         if found != wanted
     )
