@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import orjson
 from starlette.requests import Request
 
@@ -15,7 +12,7 @@ from api.razorpay.commands import decided
 from api.razorpay.errors import unknown_id
 from api.razorpay.payments import shown as shown_payment
 from api.razorpay.queries import collection, expanded, read_query
-from api.razorpay.schemas import ORDERS_BEYOND, CaptureOptions, Changed, NewOrder, OrdersQuery
+from api.razorpay.schemas import ORDERS_BEYOND, CaptureOptions, Changed, NewOrder, OrdersQuery, as_texts
 from domain.ids import ORDER, is_id
 from domain.order import CreateOrder
 from domain.resource import order_resource
@@ -51,7 +48,7 @@ async def create(request: Request, caller: Caller) -> Entity:
         amount=body.amount,
         currency=body.currency,
         receipt=body.receipt,
-        notes=_as_texts(body.notes),
+        notes=as_texts(body.notes),
     )
     answer = await decided(request, command, new_id=order_id)
     request.state.ignored = _without_effect(body)
@@ -65,7 +62,7 @@ def _terms(body: NewOrder) -> Terms:
         authorizes_late=body.late_authorization,
         captures_within_minutes=options.automatic_expiry_period if options is not None else None,
         customer_id=body.customer_id,
-        notes=None if body.notes == _as_texts(body.notes) else body.notes,
+        notes=None if body.notes == as_texts(body.notes) else body.notes,
     )
 
 
@@ -78,11 +75,6 @@ def _without_effect(body: NewOrder) -> list[str]:
         "payment.capture_options.refund_speed": options.refund_speed,
     }
     return [name for name, value in names.items() if value is not None]
-
-
-def _as_texts(notes: Mapping[str, Any]) -> dict[str, str]:
-    """Our orders keep texts; the double keeps what is something else beside them."""
-    return {name: note if isinstance(note, str) else orjson.dumps(note).decode() for name, note in notes.items()}
 
 
 async def list_(request: Request, caller: Caller) -> Entity:

@@ -30,6 +30,7 @@ from api.razorpay.schemas import (
     NewPayment,
     NewVpa,
     PageQuery,
+    as_texts,
 )
 from api.schemas.payments import Means, check_instrument
 from api.schemas.payments import NewPayment as Instrument
@@ -116,7 +117,7 @@ async def create(request: Request, caller: Caller) -> Entity:
     if not is_id(ORDER, body.order_id):
         raise refused(ORDER_NOT_FOUND)
     payment_id = services.ids.make_id(PAYMENT)
-    await insert_payer(services.pool, payment_id, caller.merchant_id, _payer(body), notes=body.notes is not None)
+    await insert_payer(services.pool, payment_id, caller.merchant_id, _payer(body), notes=_keeps_notes(body))
     await decided(request, _command(body, means, payment_id, caller, services), new_id=payment_id)
     request.state.ignored = [name for name in PAYMENTS_WITHOUT_EFFECT if getattr(body, name) is not None]
     return {"razorpay_payment_id": payment_id, "razorpay_order_id": body.order_id, "next": []}
@@ -146,14 +147,17 @@ def _instrument(body: NewPayment) -> Instrument:
 
 
 def _payer(body: NewPayment) -> Payer:
+    """What our payments have no field for."""
     return Payer(
-        email=body.email,
-        contact=body.contact,
-        description=body.description,
         customer_id=body.customer_id,
         card_name=body.card.name if body.card is not None else None,
         notes=body.notes or {},
     )
+
+
+def _keeps_notes(body: NewPayment) -> bool:
+    """Our payments keep notes that are texts; where they are empty, ours take the order's over."""
+    return body.notes is not None and (not body.notes or as_texts(body.notes) != body.notes)
 
 
 def _command(body: NewPayment, means: Means, payment_id: str, caller: Caller, services: Services) -> CreatePayment:
@@ -166,6 +170,10 @@ def _command(body: NewPayment, means: Means, payment_id: str, caller: Caller, se
         amount=body.amount,
         currency=body.currency,
         deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
+        email=body.email,
+        contact=body.contact,
+        description=body.description,
+        notes=as_texts(body.notes) if body.notes else None,
     )
 
 

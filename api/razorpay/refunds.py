@@ -17,7 +17,7 @@ from api.razorpay.commands import decided, refund_key
 from api.razorpay.errors import FULLY_REFUNDED, NOT_CAPTURED, REFUND_TOO_LARGE, DoubleError, unknown_id
 from api.razorpay.payments import owned as owned_payment
 from api.razorpay.queries import collection, read_query
-from api.razorpay.schemas import REFUNDS_BEYOND, Changed, NewRefund, NewRefundOf, PageQuery
+from api.razorpay.schemas import REFUNDS_BEYOND, Changed, NewRefund, NewRefundOf, PageQuery, as_texts
 from domain.ids import REFUND, is_id
 from domain.payment import Payment
 from domain.refund import CreateRefund
@@ -54,19 +54,20 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
     if not payment.captured:
         raise DoubleError(NOT_CAPTURED)
     refund_id = new_id_for(request, REFUND, key)
-    terms = RefundTerms(body.receipt, body.speed, body.notes)
+    kept = as_texts(body.notes)
+    terms = RefundTerms(None, body.speed, None if kept == body.notes else body.notes)
     await insert_refund_terms(services.pool, refund_id, caller.merchant_id, terms)
-    answer = await _refunded(request, caller, payment, body.amount, refund_id, key)
+    answer = await _refunded(request, caller, payment, body, refund_id, key)
     return refund_entity(orjson.loads(answer.body), terms)
 
 
 async def _refunded(
-    request: Request, caller: Caller, payment: Payment, amount: int | None, refund_id: str, key: Key | None
+    request: Request, caller: Caller, payment: Payment, body: NewRefund, refund_id: str, key: Key | None
 ) -> Decided:
-    """`amount` None: what is left when the actor decides. A refusal gets its words by how the payment stands then."""
+    """Without an amount: what is left when it is decided. A refusal gets its words by how the payment stands then."""
     services = services_of(request)
     try:
-        return await decided(request, _command(services, caller, payment, amount, refund_id), key=key, new_id=refund_id)
+        return await decided(request, _command(services, caller, payment, body, refund_id), key=key, new_id=refund_id)
     except ApiError as error:
         if error.description not in REFUSALS:
             raise
@@ -76,15 +77,17 @@ async def _refunded(
     raise DoubleError(REFUND_TOO_LARGE, field="amount")
 
 
-def _command(services: Services, caller: Caller, payment: Payment, amount: int | None, refund_id: str) -> CreateRefund:
+def _command(services: Services, caller: Caller, payment: Payment, body: NewRefund, refund_id: str) -> CreateRefund:
     return CreateRefund(
         order_id=payment.order_id,
         payment_id=payment.id,
         refund_id=refund_id,
         merchant_id=caller.merchant_id,
-        amount=amount,
+        amount=body.amount,
         reason=None,
         deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
+        receipt=body.receipt,
+        notes=as_texts(body.notes),
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR
+from domain.payer import is_email, is_one_line, normalized_contact
 from store.razorpay.slices import Slice
 
 NOTES_MAX = 15
@@ -49,10 +52,37 @@ def _no_nul(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def as_texts(notes: Mapping[str, Any]) -> dict[str, str]:
+    """Our resources keep texts; the double keeps what is something else beside them."""
+    return {name: note if isinstance(note, str) else orjson.dumps(note).decode() for name, note in notes.items()}
+
+
+def _email(value: str) -> str | None:
+    if value.strip() and not (is_email(value.strip()) and is_one_line(value.strip())):
+        raise ValueError("The email must be a valid email address.")
+    return value.strip() or None
+
+
+def _contact(value: str) -> str | None:
+    number = normalized_contact(value)
+    if value.strip() and number is None:
+        raise ValueError("The contact must be a telephone number of 6 to 15 digits.")
+    return number
+
+
+def _line(value: str) -> str | None:
+    if not is_one_line(value.strip()):
+        raise ValueError("Text must not contain line breaks")
+    return value.strip() or None
+
+
 Notes = Annotated[dict[str, Any], BeforeValidator(_notes)]
 Currency = Annotated[str, BeforeValidator(_currency)]
 Amount = Annotated[int, Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR)]
 Text = Annotated[str, StringConstraints(max_length=255), BeforeValidator(_no_nul)]
+Email = Annotated[Text | None, AfterValidator(lambda value: value and _email(value))]
+Contact = Annotated[Text | None, AfterValidator(lambda value: value and _contact(value))]
+Line = Annotated[Text | None, AfterValidator(lambda value: value and _line(value))]
 Receipt = Annotated[str, StringConstraints(max_length=40), BeforeValidator(_no_nul)]
 Id = Annotated[str, StringConstraints(max_length=64), BeforeValidator(_no_nul)]
 Method = Literal["card", "upi"]
@@ -172,9 +202,9 @@ class NewPayment(Body):
     currency: Currency = "INR"
     order_id: Id
     method: Method
-    email: Text | None = None
-    contact: Text | None = None
-    description: Text | None = None
+    email: Email = None
+    contact: Contact = None
+    description: Line = None
     customer_id: Id | None = None
     notes: Notes | None = None
     card: TypedCard | None = None

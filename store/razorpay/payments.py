@@ -14,11 +14,13 @@ from store.razorpay.slices import Slice
 from store.rows import payment_of
 from topics.razorpay.entities import Payer
 
-# A payment's own words, else those of the checkout that was opened for its order. Notes: the payment's, else the
-# checkout's, else the order's. orders_pkey, razorpay_payments_pkey, razorpay_orders_pkey
+# What the double keeps of a payment, else of the checkout that was opened for its order. Notes: as they were changed,
+# else the payment's own, which are not the order's, else the checkout's, else the order's. orders_pkey,
+# razorpay_payments_pkey, razorpay_orders_pkey
 _SHOWN = """
 SELECT p.*, coalesce(s.payer, r.payer) AS payer, coalesce(r.authorizes_late, false) AS authorizes_late,
-       coalesce(s.notes, r.payer -> 'notes', r.notes, o.notes::jsonb) AS payer_notes
+       coalesce(s.notes, CASE WHEN p.notes NOT IN ('{}', o.notes) THEN p.notes::jsonb END,
+                r.payer -> 'notes', r.notes, o.notes::jsonb) AS payer_notes
   FROM payments p
   JOIN orders o ON o.id = p.order_id
   LEFT JOIN razorpay_payments s ON s.payment_id = p.id

@@ -1,4 +1,4 @@
-"""Refunds as the double shows them: with the receipt, speed and notes that they were asked for with."""
+"""Refunds as the double shows them: with the speed that was asked for, and their notes as they were changed."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ async def change_refund_notes(pool: Pool, refund_id: str, merchant_id: str, note
 async def refund_terms_of(pool: Pool, refund_ids: Sequence[str]) -> dict[str, RefundTerms]:
     """Refund id -> its terms, for webhooks; refunds that the double did not make are left out."""
     rows = await pool.fetch(_TERMS, list(refund_ids))
-    return {row["refund_id"]: RefundTerms(row["receipt"], row["speed"], unpacked(row["notes"]) or {}) for row in rows}
+    return {row["refund_id"]: RefundTerms(row["receipt"], row["speed"], unpacked(row["notes"])) for row in rows}
 
 
 def _shown(row: Row) -> ShownRefund:
-    terms = RefundTerms(row["own_receipt"], row["own_speed"] or "normal", unpacked(row["own_notes"]) or {})
+    terms = RefundTerms(row["own_receipt"], row["own_speed"] or "normal", unpacked(row["own_notes"]))
     return ShownRefund(refund_of(row), terms)

@@ -41,7 +41,8 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """What the payer's request said beside the instrument. `notes` are the order's where it brought none."""
+    """What a payment has no field for; and `email`, `contact`, `description` of the checkout that was opened for its
+    order, which are shown where the payment brought none. `notes` are the order's where it brought none."""
 
     email: str | None = None
     contact: str | None = None
@@ -53,11 +54,11 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class RefundTerms:
-    """What the double keeps of a refund."""
+    """What the double keeps of a refund. `receipt`: of before refunds had one. `notes` None: the refund's own."""
 
     receipt: str | None = None
     speed: str = "normal"
-    notes: Notes = field(default_factory=dict)
+    notes: Notes | None = None
 
 
 def order_entity(order: Resource, totals: Totals, *, notes: Notes | None = None) -> Entity:
@@ -96,13 +97,13 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
         "amount_refunded": payment["amount_refunded"],
         "refund_status": refund_status(payment),
         "captured": captured,
-        "description": payer.description,
+        "description": payment.get("description") or payer.description,
         "card_id": card_id(payment["id"]) if method == "card" else None,
         "bank": None,
         "wallet": None,
         "vpa": payment.get("vpa"),
-        "email": payer.email,
-        "contact": payer.contact,
+        "email": payment.get("email") or payer.email,
+        "contact": payment.get("contact") or payer.contact,
         "notes": notes_of(payer.notes),
         "fee": fee,
         "tax": tax,
@@ -148,8 +149,8 @@ def refund_entity(refund: Resource, terms: RefundTerms) -> Entity:
         "amount": refund["amount"],
         "currency": refund["currency"],
         "payment_id": refund["payment_id"],
-        "notes": notes_of(terms.notes),
-        "receipt": terms.receipt,
+        "notes": notes_of(refund.get("notes", {}) if terms.notes is None else terms.notes),
+        "receipt": refund.get("receipt") or terms.receipt,
         "acquirer_data": {"arn": _digits(refund["id"], 15) if refund["status"] == RefundStatus.PROCESSED else None},
         "created_at": seconds(refund["created_at"]),
         "batch_id": None,
