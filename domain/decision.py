@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.event import Event
+from domain.link import ResendLink
 from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.payment import (
     CapturePayment,
@@ -22,7 +23,7 @@ from domain.refund import CreateRefund, Refund, SettleRefund
 
 BankWord = RequireAction | SettlePayment | SettleRefund
 """Commands that carry what the bank said about an attempt."""
-MerchantWord = CreateOrder | CancelOrder | CreatePayment | CapturePayment | VoidPayment | CreateRefund
+MerchantWord = CreateOrder | CancelOrder | ResendLink | CreatePayment | CapturePayment | VoidPayment | CreateRefund
 """What merchants and payers ask for."""
 TimeWord = ExpireOrder | ExpirePayment
 """That a time may be over."""

@@ -20,6 +20,8 @@ class EventType(StrEnum):
     ORDER_PAID = "order.paid"
     ORDER_CANCELLED = "order.cancelled"
     ORDER_EXPIRED = "order.expired"
+    PAYMENT_LINK_RESENT = "payment_link.resent"
+    PAYMENT_LINK_PAID = "payment_link.paid"
     PAYMENT_CREATED = "payment.created"
     PAYMENT_PROCESSING = "payment.processing"
     PAYMENT_ACTION_REQUIRED = "payment.action_required"

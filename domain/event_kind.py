@@ -42,6 +42,8 @@ EVENT_KINDS = (
     EventKind(EventType.ORDER_PAID, "Order paid", Tone.OK),
     EventKind(EventType.ORDER_CANCELLED, "Order cancelled", Tone.CALM),
     EventKind(EventType.ORDER_EXPIRED, "Order expired", Tone.CALM),
+    EventKind(EventType.PAYMENT_LINK_RESENT, "Payment link sent again", Tone.CALM),
+    EventKind(EventType.PAYMENT_LINK_PAID, "Payment link paid", Tone.OK),
     EventKind(EventType.PAYMENT_CREATED, "Created", Tone.CALM),
     EventKind(EventType.PAYMENT_PROCESSING, "Processing", Tone.WAIT, for_merchants=False),
     EventKind(EventType.PAYMENT_ACTION_REQUIRED, "Waiting for the payer", Tone.WAIT, for_merchants=False),
@@ -65,7 +67,9 @@ ENDPOINT_EVENTS = (ENDPOINT_DISABLED, ENDPOINT_RECOVERED)
 """An endpoint was switched off, or is on again. Sent to the merchant's other endpoints that list them."""
 EVENTS_OFF_THE_LOG = (TEST_EVENT, *ENDPOINT_EVENTS)
 """Deliveries that no record of the events topic stands behind."""
-ORDER_EVENTS = (EventType.ORDER_PAID, EventType.ORDER_CANCELLED, EventType.ORDER_EXPIRED)
+LINK_EVENTS = (EventType.PAYMENT_LINK_RESENT, EventType.PAYMENT_LINK_PAID)
+"""What happens to an order that is a payment link."""
+ORDER_EVENTS = (EventType.ORDER_PAID, EventType.ORDER_CANCELLED, EventType.ORDER_EXPIRED, *LINK_EVENTS)
 """What happens to an order, and so to no payment."""
 SUBSCRIBABLE_EVENTS = tuple(kind.type for kind in EVENT_KINDS if kind.for_merchants)
 """What an endpoint's filter may list."""

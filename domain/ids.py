@@ -21,7 +21,7 @@ RANDOM_CHARACTERS = 10
 RANDOM_SPACE = 62**RANDOM_CHARACTERS
 """`secrets.randbelow(RANDOM_SPACE)` is the second argument of `new_id`."""
 
-ORDER, PAYMENT, REFUND, MERCHANT, ENDPOINT = "order_", "pay_", "rfnd_", "mrc_", "whe_"
+ORDER, PAYMENT, REFUND, MERCHANT, ENDPOINT, LINK = "order_", "pay_", "rfnd_", "mrc_", "whe_", "plink_"
 SEEDED_MERCHANT_ID = "test_merchant"
 
 _BODY = re.compile(r"[0-9A-Za-z]{16}\Z")

@@ -16,11 +16,12 @@ from typing import assert_never
 
 from domain.decision import Command, Decision
 from domain.evolution import evolve
+from domain.link import ResendLink
 from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
 from domain.refund import CreateRefund, SettleRefund
 from domain.rejection import Rejected
-from domain.rules.orders import cancel_order, create_order, expire_order
+from domain.rules.orders import cancel_order, create_order, expire_order, resend_link
 from domain.rules.payments import (
     capture_payment,
     create_payment,
@@ -49,6 +50,8 @@ def decide(order: Order | None, command: Command, at: datetime) -> Decision | Re
             return cancel_order(order, command, at)
         case ExpireOrder():
             return expire_order(order, at)
+        case ResendLink():
+            return resend_link(order, command, at)
         case CreatePayment():
             return create_payment(order, command, at)
         case RequireAction():

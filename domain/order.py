@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.link import PaymentLink
 from domain.payment import UNDECIDED, Payment
 from domain.refund import Refund
 
@@ -45,7 +46,7 @@ asked the bank six times. Whoever began to pay in time has paid, but no bank hol
 
 @dataclass(frozen=True, slots=True)
 class CreateOrder:
-    """Ask for `amount` minor units. `notes`: up to 15 short texts of the merchant's."""
+    """Ask for `amount` minor units. `notes`: up to 15 short texts of the merchant's. `link`: it is sent to somebody."""
 
     order_id: str
     merchant_id: str
@@ -56,6 +57,7 @@ class CreateOrder:
     expires_at: datetime | None = None
     capture: CaptureMode = CaptureMode.MANUAL
     capture_within_minutes: int | None = None
+    link: PaymentLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Order:
     capture: CaptureMode = CaptureMode.MANUAL
     capture_within_minutes: int | None = None
     """How long after its success a payment waits for its capture; then its money goes back. None: for ever."""
+    link: PaymentLink | None = None
 
     @property
     def amount_paid(self) -> int:

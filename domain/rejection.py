@@ -33,6 +33,8 @@ class Rejected:
 
 AMOUNT_TOO_SMALL = Rejected(ErrorCode.BAD_REQUEST, "amount must be at least 100", "amount")
 ORDER_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Order not found")
+LINK_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Payment link not found")
+LINK_RESENT_TOO_OFTEN = Rejected(ErrorCode.BAD_REQUEST, "A payment link can be sent again at most 100 times")
 PAYMENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Payment not found")
 REFUND_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Refund not found")
 ORDER_EXISTS = Rejected(ErrorCode.BAD_REQUEST, "Order already exists")

@@ -6,17 +6,20 @@ Nothing that is ours alone (bank token, deadline, version) is in here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from domain.action import action_form
 from domain.decision import Subject
 from domain.instrument import public_form
+from domain.link import PaymentLink, link_id
 from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
 
-Value = str | int | bool | datetime | None | dict[str, str] | dict[str, str | datetime]
+Json = str | int | bool | datetime | None
+Value = Json | dict[str, str] | dict[str, str | datetime] | dict[str, Json | dict[str, str | None]]
 Resource = dict[str, Value]
 
 
@@ -33,7 +36,8 @@ def resource_of(subject: Subject) -> Resource:
 
 
 def order_resource(order: Order) -> Resource:
-    return {
+    """`payment_link` is there where the order is one."""
+    shape: Resource = {
         "id": order.id,
         "merchant_id": order.merchant_id,
         "amount": order.amount,
@@ -47,6 +51,43 @@ def order_resource(order: Order) -> Resource:
         "expires_at": None if order.expires_at is None else _to_the_microsecond(order.expires_at),
         "created_at": order.created_at,
         "updated_at": order.updated_at,
+    }
+    if order.link is not None:
+        shape["payment_link"] = link_form(order.id, order.link)
+    return shape
+
+
+def link_form(order_id: str, link: PaymentLink) -> dict[str, Json | dict[str, str | None]]:
+    """The link as its order's events and answers carry it."""
+    return {
+        "id": link_id(order_id),
+        "url": link.url,
+        "description": link.description,
+        "customer": {"name": link.name, "email": link.email, "contact": link.contact},
+        "resent": link.resent,
+    }
+
+
+def link_resource(order: Mapping[str, Any]) -> dict[str, Any]:
+    """The link itself, from the public shape of an order that is one."""
+    link = order["payment_link"]
+    return {
+        "id": link["id"],
+        "url": link["url"],
+        "merchant_id": order["merchant_id"],
+        "order_id": order["id"],
+        "amount": order["amount"],
+        "currency": order["currency"],
+        "description": link["description"],
+        "customer": link["customer"],
+        "reference": order["receipt"],
+        "notes": order["notes"],
+        "status": order["status"],
+        "amount_paid": order["amount_paid"],
+        "resent": link["resent"],
+        "expires_at": order["expires_at"],
+        "created_at": order["created_at"],
+        "updated_at": order["updated_at"],
     }
 
 

@@ -1,6 +1,7 @@
 """The site on the checkout's port: hosted checkout, SDK, demo shop.
 
 /checkout?order_id=…   /?order_id=…      the page; its policy names who may frame this order
+/l/0Xk3bQ9sLmT2vRcY                      a payment link: leads to the page of its order
 /gateway.js /checkout.js /v1/gateway.js  the SDK, evergreen; /gateway.mjs as a module, /gateway.d.mts its types
 /v1/checkout.js                          for pages written for Razorpay (docs/RAZORPAY.md)
 /v1/1.0.0/gateway.js                     the same bytes for ever; integrity values in /sri.json
@@ -19,13 +20,15 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from domain.ids import ORDER, is_id
 from pages.endpoints import Endpoint, configuration, file, file_routes, not_built, nothing_here
 from pages.frame_policy import Framing
 from pages.headers import (
     EVERGREEN,
+    EVERY_ANSWER,
     IMMUTABLE,
     NO_STORE,
     content_security_policy,
@@ -68,12 +71,22 @@ def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
     routes = [
         Route("/checkout", page),
         Route("/", page),
+        Route("/l/{order}", _link),
         Route("/config.json", configuration(settings)),
         *_sdk_routes(read_folder(ROOT / "sdk/dist")),
         *(_demo_routes(settings) if settings.test_mode else []),
         *file_routes(built),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: nothing_here})
+
+
+async def _link(request: Request) -> Response:
+    """The link's own id is the order's: nothing is looked up. Whether it is paid or has ended, the page says."""
+    order_id = ORDER + request.path_params["order"]
+    if not is_id(ORDER, order_id):
+        raise HTTPException(404)
+    headers = {**EVERY_ANSWER, "Cache-Control": NO_STORE}
+    return RedirectResponse(f"/checkout?order_id={order_id}", 302, headers=headers)
 
 
 def _page(settings: Settings, framing: Framing, built: Mapping[str, File]) -> Endpoint:

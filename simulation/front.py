@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.access.auth import authenticated
 from api.http.errors import answer_of
-from api.routes import orders, payments, refunds
+from api.routes import links, orders, payments, refunds
 from simulation.workload import Call
 
 if TYPE_CHECKING:
@@ -70,6 +70,10 @@ async def _routed(request: Request, call: Call) -> Response:
     match call.method, call.path.strip("/").split("/"):
         case "POST", ["orders"]:
             return await orders.create_order(request)
+        case "POST", ["payment-links"]:
+            return await links.create(request)
+        case "POST", ["payment-links", link_id, "resend"]:
+            return await links.resend(request, link_id)
         case "POST", ["orders", order_id, "cancel"]:
             return await orders.cancel(request, order_id)
         case "POST", ["payments"]:

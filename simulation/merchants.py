@@ -43,7 +43,7 @@ MERCHANTS = (
             Endpoint(
                 "whe_0000000000000002",
                 "none",
-                ("payment.success", "order.paid", "order.cancelled", "order.expired"),
+                ("payment.success", "order.paid", "order.cancelled", "order.expired", "payment_link.paid"),
             ),
         ),
     ),

@@ -28,7 +28,7 @@ LEVEL = {
     **dict.fromkeys(ENDED, 2),
 }
 """A resource never goes back to a lower level than somebody was told."""
-SAID = {"name", "email", "contact", "description", "receipt", "notes"}
+SAID = {"name", "email", "contact", "description", "receipt", "reference", "notes"}
 """What a request says and its resource must show."""
 TOLD_LATE_SECONDS = 1.0
 Request = tuple[str, str]
@@ -130,7 +130,7 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
     """What was answered 200 or 201 exists, and stays as far as it was."""
     resource_id = str(one.body["id"])
     row = facts.rows.get(resource_id)
-    if one.status == 202 and wanted.kind not in ("capture", "cancel", "void"):
+    if one.status == 202 and wanted.kind not in ("capture", "cancel", "void", "resend"):
         return  # reading back finds it, decided or refused
     if wanted.kind != "capture" and wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
         says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
@@ -142,6 +142,8 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
         found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
     elif not _stays(one.body, row):
         found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
+    elif wanted.kind == "resend" and one.status == 200 and not one.body["resent"]:
+        found.add("the answer is about the request", f"{resource_id} was to be sent again", about)
     elif wanted.kind == "cancel" and one.status == 200 and one.body["status"] not in ENDED:
         found.add("the answer is about the request", f"{resource_id} was to be cancelled, is {one.said}", about)
     elif wanted.kind == "capture" and one.status == 200 and row["amount_captured"] != one.body["amount_captured"]:

@@ -117,7 +117,9 @@ def _name_by_server(shop: Shop) -> None:
 
 async def _settled(settings: Settings, shop: Shop) -> dict[str, Order]:
     """The clients' orders, once no payment and no refund of them is undecided."""
-    ids = sorted({str(one.body["id"]) for wanted in shop.wanted if wanted.kind == "order" for one in wanted.told})
+    ids = sorted(
+        {str(one.body["id"]) for wanted in shop.wanted if wanted.kind in ("order", "link") for one in wanted.told}
+    )
     store = ActorStore(settings)
     try:
         async with asyncio.timeout(SETTLE_SECONDS_MAX):

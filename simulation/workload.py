@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from domain.link import link_id
 from simulation.merchants import MERCHANTS, Merchant
 from simulation.plan import Place, Plan
 
@@ -32,6 +33,8 @@ WORDS: tuple[dict[str, Any], ...] = (
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
 PATHS = {
     "order": "/orders",
+    "link": "/payment-links",
+    "resend": "/payment-links/{}/resend",
     "payment": "/payments",
     "refund": "/refunds",
     "capture": "/payments/{}/capture",
@@ -185,7 +188,11 @@ class Shop:
                 body |= {"receipt": f"invoice-{client}.{turn}", "notes": {"cart": str(turn)}}
             if self._expires_at is not None and draw.random() < 0.4:
                 body["expires_at"] = self._expires_at(now + draw.choice((1.0, 4.0, 12.0)) * (0.5 + draw.random()))
-            return [self._new(draw, (client, turn, 0), "order", body, "")]
+            # Not drawn, as in _pay.
+            kind = "link" if (client + turn) % 5 == 4 else "order"
+            if kind == "link" and "receipt" in body:
+                body["reference"] = body.pop("receipt")
+            return [self._new(draw, (client, turn, 0), kind, body, "")]
         order = known[int(len(known) * max(draw.random(), draw.random()))]  # the younger ones rather
         count = draw.choice((1, 1, 2, 3))
         return [self._about(draw, desk, order, (client, turn, place)) for place in range(count)]
@@ -202,11 +209,12 @@ class Shop:
                 again = draw.choice(earlier)
                 return self._other(again, place) if again.kind == "refund" and draw.random() < 0.5 else again
         elif chance < 0.35:
-            return self._new(draw, place, "cancel", {}, order_id)
+            kind = "resend" if order.kind == "link" and sum(place) % 2 == 0 else "cancel"
+            return self._new(draw, place, kind, {}, order_id)
         elif chance < 0.45 and paid:
             payment_id = str(draw.choice(paid).resource_id)
-            kind, wants = draw.choice(CAPTURES)
-            return self._new(draw, place, kind, dict(wants), payment_id)
+            capture, wants = draw.choice(CAPTURES)
+            return self._new(draw, place, capture, dict(wants), payment_id)
         elif chance < 0.7 and paid:
             amount = draw.choice((order.body["amount"], None, order.body["amount"] // 2, 100))
             body = {"payment_id": draw.choice(paid).resource_id} | ({} if amount is None else {"amount": amount})
@@ -233,7 +241,8 @@ class Shop:
         desk = self.desks[wanted.place[0] // CLIENTS_A_DESK]
         if not wanted.tries:
             desk.all.append(wanted)
-            {"order": desk.orders, "payment": desk.payments}.get(wanted.kind, []).append(wanted)
+            sorts = {"order": desk.orders, "link": desk.orders, "payment": desk.payments}
+            sorts.get(wanted.kind, []).append(wanted)
         for _ in range(TRIES_MAX):
             one = await self._send(front, wanted, draw)
             again = draw.random() < (0.12 if one.accepted or one.refused else 0.85)
@@ -248,8 +257,11 @@ class Shop:
         one = Try(f"r{name}-{len(wanted.tries)}", front.now())
         wanted.tries.append(one)
         front.note("request", f"{one.request_id} {wanted}", wanted.about)
-        path = PATHS[wanted.kind].format(wanted.about)
+        about = link_id(wanted.about) if wanted.kind == "resend" else wanted.about
+        path = PATHS[wanted.kind].format(about)
         await _ask(front, draw, one, Call(one.request_id, desk.merchant, "POST", path, wanted.body, wanted.key))
+        if "order_id" in one.body and wanted.kind in ("link", "resend"):
+            one.body["id"] = one.body["order_id"]  # clients know a link by its order
         about = wanted.about or str(one.body.get("id", ""))
         front.note("answer", f"{one.request_id} {one.said}", about)
         return one

@@ -21,13 +21,14 @@ LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """None: any. `text`: a whole id, or how a receipt begins."""
+    """None: any. `text`: a whole id, or how a receipt begins. `linked`: only payment links."""
 
     status: str | None = None
     receipt: str | None = None
     text: str | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
+    linked: bool = False
 
 
 async def find_order(pool: Pool, order_id: str) -> Order | None:
@@ -55,13 +56,15 @@ async def latest_payment(pool: Pool, order_id: str) -> Payment | None:
 async def list_orders(
     pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
 ) -> list[Order]:
-    """A merchant's orders, newest first (orders_merchant_created, orders_receipt)."""
+    """A merchant's orders, newest first (orders_merchant_created, orders_receipt, orders_links)."""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
     conditions.add_given("status = {}", wanted.status)
     conditions.add_given("receipt = {}", wanted.receipt)
     if wanted.text is not None:
         conditions.add("(id = {} OR receipt LIKE {})", wanted.text, f"{escaped(wanted.text)}%")
+    if wanted.linked:
+        conditions.clauses.append("link IS NOT NULL")
     conditions.add_given("created_at >= {}", wanted.from_at)
     conditions.add_given("created_at < {}", wanted.to_at)
     conditions.after(after)

@@ -12,6 +12,7 @@ import orjson
 
 from domain.action import ActionType, NextAction, action_form
 from domain.instrument import Instrument, Method, instrument_of, public_form
+from domain.link import PaymentLink
 from domain.order import CaptureMode, Order, OrderStatus
 from domain.payment import Payment, PaymentStatus, VoidReason
 from domain.refund import Refund, RefundStatus
@@ -60,6 +61,7 @@ def order_of(row: Row) -> Order:
     values["status"] = OrderStatus(values["status"])
     values["capture"] = CaptureMode(values["capture"])
     values["notes"] = orjson.loads(values["notes"])
+    values["link"] = None if values["link"] is None else PaymentLink(**orjson.loads(values["link"]))
     return Order(**values)
 
 
@@ -99,8 +101,11 @@ def refund_of(row: Row) -> Refund:
 
 def order_row(order: Order) -> tuple[Any, ...]:
     """Values in the order of ORDER_COLUMNS."""
-    notes = orjson.dumps(order.notes).decode()
-    return tuple(notes if name == "notes" else getattr(order, name) for name in ORDER_COLUMNS)
+    derived = {
+        "notes": orjson.dumps(order.notes).decode(),
+        "link": None if order.link is None else orjson.dumps(order.link).decode(),
+    }
+    return tuple(derived[name] if name in derived else getattr(order, name) for name in ORDER_COLUMNS)
 
 
 def payment_row(payment: Payment) -> tuple[Any, ...]:

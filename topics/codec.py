@@ -13,15 +13,17 @@ An event's body: `order_id, merchant_id, sequence`, the public resource(s) as th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, asdict, fields
 from datetime import datetime
 from typing import Any, assert_never, get_type_hints
 
 from domain.action import ActionType, NextAction, action_form
 from domain.decision import Command
 from domain.event import Event, OrderEvent, PaymentEvent, RefundEvent
+from domain.event_kind import LINK_EVENTS
 from domain.ids import event_id
 from domain.instrument import FORM_FIELDS, Instrument, Method, instrument_of, public_form
+from domain.link import PaymentLink, ResendLink
 from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder
 from domain.outcome import Outcome
 from domain.payment import (
@@ -34,7 +36,7 @@ from domain.payment import (
     VoidPayment,
 )
 from domain.refund import CreateRefund, Refund, SettleRefund
-from domain.resource import order_resource, payment_resource, refund_resource
+from domain.resource import link_resource, order_resource, payment_resource, refund_resource
 from topics.envelope import ERROR_CHARACTERS_MAX, VERSION, Envelope, UndecodableError, checked_text, encode_json
 
 Body = dict[str, Any]
@@ -44,6 +46,7 @@ NOTES_MAX, NOTE_CHARACTERS_MAX = 64, 1_000
 ORDER_CREATE = "order.create"
 ORDER_CANCEL = "order.cancel"
 ORDER_EXPIRE = "order.expire"
+LINK_RESEND = "payment_link.resend"
 PAYMENT_CREATE = "payment.create"
 PAYMENT_REQUIRE_ACTION = "payment.require_action"
 PAYMENT_SETTLE = "payment.settle"
@@ -73,6 +76,7 @@ COMMAND_TYPES: dict[type[Command], str] = {
     CreateOrder: ORDER_CREATE,
     CancelOrder: ORDER_CANCEL,
     ExpireOrder: ORDER_EXPIRE,
+    ResendLink: LINK_RESEND,
     CreatePayment: PAYMENT_CREATE,
     RequireAction: PAYMENT_REQUIRE_ACTION,
     SettlePayment: PAYMENT_SETTLE,
@@ -117,6 +121,8 @@ def _command_body(command: Command) -> Body:
             body |= {"method": value.method, **NO_INSTRUMENT, **public_form(value)}
         elif isinstance(value, NextAction):
             body[name] = action_form(value)
+        elif isinstance(value, PaymentLink):
+            body[name] = asdict(value)
         elif value is None and isinstance(command, CreateRefund) and name == "amount":
             body |= ALL_THAT_IS_LEFT
         elif name != "order_id" and (name in ALWAYS_WRITTEN or not _is_default(field, value)):
@@ -232,6 +238,19 @@ def _action(body: Body, name: str) -> NextAction:
     )
 
 
+def _link_or_none(body: Body, name: str) -> PaymentLink | None:
+    link = body[name]
+    if link is None:
+        return None
+    return PaymentLink(
+        url=checked_text(link["url"], f"{name}.url", characters_max=URL_CHARACTERS_MAX),
+        description=_text_or_none(link, "description"),
+        name=_text_or_none(link, "name"),
+        email=_text_or_none(link, "email"),
+        contact=_text_or_none(link, "contact"),
+    )
+
+
 _READ: dict[object, Callable[[Body, str], Any]] = {
     str: _text,
     str | None: _text_or_none,
@@ -243,6 +262,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     CaptureMode: _capture_mode,
     Instrument: _instrument,
     NextAction: _action,
+    PaymentLink | None: _link_or_none,
     dict[str, str]: _notes,
     dict[str, str] | None: _notes_or_none,
 }
@@ -298,7 +318,9 @@ def encode_event(event: Event, *, caused_by: str, request_id: str | None) -> byt
 def _event_body(event: Event) -> tuple[str, str, Body]:
     match event:
         case OrderEvent():
-            return event.order.id, event.order.merchant_id, {"order": order_resource(event.order)}
+            order = order_resource(event.order)
+            parts = {"payment_link": link_resource(order)} if event.type in LINK_EVENTS else {}
+            return event.order.id, event.order.merchant_id, {**parts, "order": order}
         case PaymentEvent():
             payment = event.payment
             return (

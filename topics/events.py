@@ -1,7 +1,7 @@
 """An event as its readers take it: whom it concerns and what it left, checked at the door.
 
     value ─► read_event     ─► PaymentRecord | RefundRecord, which is about a payment, too
-          ─► read_any_event ─► OrderRecord as well
+          ─► read_any_event ─► OrderRecord, LinkRecord as well
                  └► UndecodableError: the record belongs into a dead-letter topic
 
 A resource stays the JSON that it was, for webhooks pass it on as it is; a field of it is checked when it is taken. The
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from domain.event_kind import ORDER_EVENTS
+from domain.event_kind import LINK_EVENTS, ORDER_EVENTS
 from topics.envelope import ERROR_CHARACTERS_MAX, Envelope, UndecodableError, checked_text, decode
 
 SEQUENCE_MAX = 2**31 - 1
@@ -82,6 +82,16 @@ class OrderRecord(EventRecord):
 
 
 @dataclass(slots=True)
+class LinkRecord(OrderRecord):
+    """Something happened to an order that is a payment link."""
+
+    link: Resource
+
+    def subject(self) -> Mapping[str, Any]:
+        return {"payment_link": self.link.json}
+
+
+@dataclass(slots=True)
 class PaymentRecord(EventRecord):
     """Something happened to a payment."""
 
@@ -109,6 +119,7 @@ class RefundRecord(PaymentRecord):
 Kind = TypeVar("Kind", bound=EventRecord)
 PARTS: dict[type[EventRecord], tuple[str, ...]] = {
     OrderRecord: ("order",),
+    LinkRecord: ("order", "payment_link"),
     PaymentRecord: ("payment",),
     RefundRecord: ("payment", "refund"),
 }
@@ -122,6 +133,8 @@ def read_any_event(value: bytes | None) -> EventRecord:
 
 def any_event_of(envelope: Envelope) -> EventRecord:
     """The event in an envelope, be it about an order. Raises UndecodableError, never anything else."""
+    if envelope.type in LINK_EVENTS:
+        return _read(envelope, LinkRecord)
     return _read(envelope, OrderRecord) if envelope.type in ORDER_EVENTS else event_of(envelope)
 
 

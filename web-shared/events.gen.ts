@@ -4,6 +4,8 @@ export const EVENT_KINDS = {
   "order.paid": { title: "Order paid", tone: "ok", forMerchants: true, usual: false },
   "order.cancelled": { title: "Order cancelled", tone: "calm", forMerchants: true, usual: false },
   "order.expired": { title: "Order expired", tone: "calm", forMerchants: true, usual: false },
+  "payment_link.resent": { title: "Payment link sent again", tone: "calm", forMerchants: true, usual: false },
+  "payment_link.paid": { title: "Payment link paid", tone: "ok", forMerchants: true, usual: false },
   "payment.created": { title: "Created", tone: "calm", forMerchants: true, usual: false },
   "payment.processing": { title: "Processing", tone: "wait", forMerchants: false, usual: false },
   "payment.action_required": { title: "Waiting for the payer", tone: "wait", forMerchants: false, usual: false },

@@ -22,6 +22,7 @@ from api.http.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
 from api.process.bus import UNKNOWN, Decided, Key, Undecided
 from api.process.services import Services, services_of
 from domain.decision import Command, Subject
+from domain.link import ResendLink
 from domain.machine import decide
 from domain.order import CancelOrder, Order
 from domain.payment import CapturePayment, VoidPayment
@@ -109,7 +110,7 @@ async def _promise(
     if isinstance(command, CapturePayment | VoidPayment) and order is not None:
         # These make nothing new to promise: the payment as it is.
         subject = order.payment(command.payment_id)
-    if isinstance(command, CancelOrder):
+    if isinstance(command, CancelOrder | ResendLink):
         subject = order
     assert subject is not None, "a change was foreseen of something that is not there"
     resource = encode_json(resource_of(subject)).decode()

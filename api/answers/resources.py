@@ -20,6 +20,7 @@ from api.http.errors import JSON
 from api.process.services import Services
 from domain.decision import Decision
 from domain.idempotency import compare
+from domain.link import PaymentLink
 from domain.machine import decide
 from domain.order import CaptureMode, CreateOrder, Order
 from domain.payment import Payment
@@ -105,10 +106,18 @@ def order_as_found(found: Found) -> Order:
         expires_at=None if promised["expires_at"] is None else datetime.fromisoformat(promised["expires_at"]),
         capture=CaptureMode(promised["capture"]),
         capture_within_minutes=promised["capture_within_minutes"],
+        link=_link_of(promised),
     )
     foreseen = decide(None, command, datetime.fromisoformat(promised["created_at"]))
     assert isinstance(foreseen, Decision) and isinstance(foreseen.subject, Order), "only what can be made is promised"
     return foreseen.subject
+
+
+def _link_of(promised: dict[str, Any]) -> PaymentLink | None:
+    link = promised.get("payment_link")
+    if link is None:
+        return None
+    return PaymentLink(url=link["url"], description=link["description"], **link["customer"])
 
 
 def _found(row: Subject) -> Found:

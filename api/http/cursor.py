@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
 
@@ -17,6 +17,7 @@ from domain.refund import Refund
 from domain.resource import resource_of
 from store.keyset import Place
 
+Listed = TypeVar("Listed", Order, Payment, Refund)
 LIMIT_DEFAULT, LIMIT_MAX = 10, 100
 
 
@@ -42,12 +43,14 @@ def cursor_of(created_at: datetime, last_id: str) -> str:
     return base64.urlsafe_b64encode(f"{created_at.isoformat()}|{last_id}".encode()).rstrip(b"=").decode()
 
 
-def page_of(found: Sequence[Order | Payment | Refund], limit: int) -> dict[str, Any]:
-    """The page of at most `limit`, from a query that asked for one more."""
+def page_of(
+    found: Sequence[Listed], limit: int, shape: Callable[[Listed], Mapping[str, Any]] = resource_of
+) -> dict[str, Any]:
+    """The page of at most `limit`, from a query that asked for one more. `shape`: as each of them is shown."""
     shown = found[:limit]
     more = len(found) > limit
     return {
-        "data": [resource_of(subject) for subject in shown],
+        "data": [shape(subject) for subject in shown],
         "has_more": more,
         "next_cursor": cursor_of(shown[-1].created_at, shown[-1].id) if more else None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.auth import Caller, authenticated, looking_up
-from api.answers.answers import answer_to
+from api.answers.answers import Shape, answer_to, as_decided
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
@@ -22,11 +23,14 @@ from api.process.services import Services, services_of
 from api.schemas.body import Nothing
 from api.schemas.orders import NewOrder, OrderBody, OrderPage, OrderView
 from domain.ids import ORDER, is_id
+from domain.link import PaymentLink, link_id
 from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
 from domain.rejection import ORDER_NOT_FOUND
 from store.orders import OrderFilter, find_order, list_orders
 
 router = APIRouter(tags=["Orders"])
+Face = Callable[[str], PaymentLink]
+"""From the order's id to the payment link that it is."""
 EXAMPLE = {"amount": 50000, "currency": "INR", "receipt": "invoice-42", "notes": {"colour": "green"}}
 
 
@@ -48,9 +52,16 @@ async def create_order(request: Request) -> Response:
 
 
 async def ask_for_order(
-    request: Request, wanted: OrderBody, *, merchant_id: str, receipt: str | None, route: str
+    request: Request,
+    wanted: OrderBody,
+    *,
+    merchant_id: str,
+    receipt: str | None,
+    route: str,
+    face: Face | None = None,
+    shape: Shape = as_decided,
 ) -> Response:
-    """The answer to a new order, whoever asks for it."""
+    """The answer to a new order, whoever asks for it. `face`: it is a payment link."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     services = services_of(request)
     setting = await services.capture.find(merchant_id)
@@ -66,6 +77,7 @@ async def ask_for_order(
         expires_at=wanted.expires_at,
         capture=terms.mode,
         capture_within_minutes=terms.within_minutes,
+        link=None if face is None else face(order_id),
     )
     return await answer_to(
         request,
@@ -74,8 +86,9 @@ async def ask_for_order(
         merchant_id=merchant_id,
         resource_id=order_id,
         new=True,
-        location=f"/api/v1/orders/{order_id}",
+        location=f"/api/v1/orders/{order_id}" if face is None else f"/api/v1/payment-links/{link_id(order_id)}",
         load=_nothing_yet,
+        shape=shape,
     )
 
 

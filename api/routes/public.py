@@ -143,6 +143,7 @@ async def read_order(request: Request, order_id: str) -> Response:
                 name: order[name]
                 for name in ("id", "amount", "currency", "status", "created_at", "receipt", "expires_at")
             },
+            "description": order.get("payment_link", {}).get("description"),
             "merchant": {"id": merchant.id, "name": merchant.name},
             "methods": methods_for(order["currency"]),
             "test_mode": services.settings.test_mode,

@@ -125,6 +125,24 @@ class NewPublicOrder(OrderBody):
     key: str | None = Field(None, max_length=128, description="Publishable API key of the merchant")
 
 
+class Customer(BaseModel):
+    """To whom a link was sent."""
+
+    name: str | None
+    email: str | None
+    contact: str | None
+
+
+class LinkOfOrder(BaseModel):
+    """The link that the order is."""
+
+    id: str
+    url: str
+    description: str | None
+    customer: Customer
+    resent: int = Field(description="How often it was sent again")
+
+
 class OrderView(BaseModel):
     """An order."""
 
@@ -143,6 +161,7 @@ class OrderView(BaseModel):
     expires_at: datetime | None = Field(description="When it takes no payment any more")
     created_at: datetime
     updated_at: datetime | None
+    payment_link: LinkOfOrder | None = Field(None, description="Only where the order is a payment link")
 
 
 class OrderPage(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.schemas.orders import MerchantName
 from api.schemas.payments import PublicPaymentView
@@ -30,6 +30,7 @@ class PublicOrderView(BaseModel):
     status: OrderStatus
     created_at: datetime
     receipt: str | None
+    description: str | None = Field(description="What is paid for; where the order is a payment link")
     merchant: MerchantName
     methods: list[Method]
     test_mode: bool

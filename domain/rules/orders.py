@@ -1,4 +1,4 @@
-"""May this order be created, cancelled, or has it expired?"""
+"""May this order be created, cancelled, sent again, or has it expired?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from domain import rejection
 from domain.decision import Decision
 from domain.event import EventType, OrderEvent
+from domain.link import RESENT_MAX, ResendLink
 from domain.money import is_payable
 from domain.order import (
     ENDED,
@@ -43,6 +44,7 @@ def create_order(order: Order | None, command: CreateOrder, at: datetime) -> Dec
         expires_at=command.expires_at,
         capture=command.capture,
         capture_within_minutes=command.capture_within_minutes,
+        link=command.link,
     )
     return Decision((OrderEvent(EventType.ORDER_CREATED, 1, at, created),), created)
 
@@ -71,6 +73,20 @@ def expire_order(order: Order | None, at: datetime) -> Decision | Rejected:
     if order.status is not OrderStatus.CREATED or not order.is_over(at) or order.is_awaited(at):
         return Decision((), order)
     return _ended(order, OrderStatus.EXPIRED, EventType.ORDER_EXPIRED, at)
+
+
+def resend_link(order: Order | None, command: ResendLink, at: datetime) -> Decision | Rejected:
+    """Only while it can be paid: nobody is to follow a link to an order that is paid or has ended."""
+    if order is None or order.link is None or order.merchant_id != command.merchant_id:
+        return rejection.LINK_NOT_FOUND
+    if order.status is not OrderStatus.CREATED or order.is_over(at):
+        return rejection.ORDER_ALREADY_PAID if order.status is OrderStatus.PAID else rejection.ORDER_NOT_PAYABLE
+    if order.link.resent >= RESENT_MAX:
+        return rejection.LINK_RESENT_TOO_OFTEN
+    sequence = order.version + 1
+    link = replace(order.link, resent=order.link.resent + 1)
+    sent = replace(order, link=link, version=sequence, last_event_at=at, updated_at=at)
+    return Decision((OrderEvent(EventType.PAYMENT_LINK_RESENT, sequence, at, sent),), sent)
 
 
 def _ended(order: Order, status: OrderStatus, happened: EventType, at: datetime) -> Decision:

@@ -12,6 +12,7 @@ from domain.event import Event, EventType, OrderEvent, PaymentEvent, RefundEvent
 from domain.evolution import evolve
 from domain.ids import late_refund_id
 from domain.instrument import methods_for
+from domain.link import PaymentLink
 from domain.money import is_minor_amount
 from domain.order import CaptureMode, Order, OrderStatus
 from domain.outcome import DECLINES, ORDER_EXPIRED, Outcome, Word
@@ -33,6 +34,9 @@ from domain.rejection import Rejected
 from domain.rules.refunds import pending_refund, weighed
 from domain.rules.words import words_between
 
+_NOBODY = PaymentLink(url="")
+"""The customer of an order that is no link."""
+
 
 def create_payment(order: Order | None, command: CreatePayment, at: datetime) -> Decision | Rejected:
     if order is None or command.merchant_id not in (None, order.merchant_id):
@@ -53,6 +57,7 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
     if order.has_undecided_payment:
         return rejection.PAYMENT_IN_PROGRESS
     sequence = order.version + 1
+    customer = order.link or _NOBODY
     created = Payment(
         id=command.payment_id,
         order_id=order.id,
@@ -71,10 +76,10 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
         version=sequence,
         created_at=at,
         updated_at=None,
-        name=command.name,
-        email=command.email,
-        contact=command.contact,
-        description=command.description,
+        name=command.name or customer.name,
+        email=command.email or customer.email,
+        contact=command.contact or customer.contact,
+        description=command.description or customer.description,
         receipt=order.receipt,
         notes=order.notes if command.notes is None else command.notes,
     )
@@ -139,8 +144,15 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
     if order.capture is CaptureMode.AUTOMATIC:
         events.append(_captured(success, success.amount, sequence + 1, at))
         order = evolve(order, events[-1])
-    paid = replace(order, version=order.version + 1)
-    return Decision((*events, OrderEvent(EventType.ORDER_PAID, paid.version, at, paid)), success)
+    for announced in _announced(order):
+        order = replace(order, version=order.version + 1)
+        events.append(OrderEvent(announced, order.version, at, order))
+    return Decision(tuple(events), success)
+
+
+def _announced(order: Order) -> tuple[EventType, ...]:
+    """What is told of a paid order itself."""
+    return (EventType.ORDER_PAID,) if order.link is None else (EventType.ORDER_PAID, EventType.PAYMENT_LINK_PAID)
 
 
 def _capture_before(order: Order, at: datetime) -> datetime | None:

@@ -39,7 +39,9 @@ convert_to('{"id":"evt_' || right(e.order_id, 16) || '_' || e.sequence || '","ev
     || '","timestamp":' || floor(extract(epoch FROM e.at))::bigint || ',"sequence":' || e.sequence || ',"data":{'
     || CASE WHEN e.type LIKE 'order.%' THEN left(split_part(e.payload, '"sequence":' || e.sequence || ',', 2), -2)
             ELSE split_part(split_part(e.payload, '"sequence":' || e.sequence || ',', 2),
-                            CASE WHEN e.type LIKE 'refund.%' THEN ',"payment":{' ELSE ',"bank":{' END, 1) END
+                            CASE WHEN e.type LIKE 'refund.%' THEN ',"payment":{'
+                                 WHEN e.type LIKE 'payment_link.%' THEN ',"order":{'
+                                 ELSE ',"bank":{' END, 1) END
     || '}}', 'UTF8')
 """
 # Bodies in the format of the Razorpay double are made of more than the event: there only the event is looked for.

@@ -37,6 +37,7 @@ NOBODYS = {
     "log_id": "00000000-0000-4000-8000-000000000000",
     "job_id": "whj_0000000000000000",
     "key_id": "apk_0000000000000000",
+    "link_id": "plink_0000000000000000",
     "session_id": "ses_0000000000000000",
 }
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -80,6 +81,7 @@ async def owned(stack: Stack) -> AsyncIterator[Owned]:
         retry = {"filter": {"event": "payment.failed"}}
         job = answered(await owner.client.post("/webhooks/retry", json=retry), 200)
         session = answered(await browser.get("/auth/sessions"), 200)["data"][0]
+        link = answered(await owner.client.post("/payment-links", json={"amount": 500}), 201)
         events = await eventually(lambda: _data(owner, "/events"), timeout=30, what="an event in the feed")
         ids = {
             "order_id": payment["order_id"],
@@ -89,6 +91,7 @@ async def owned(stack: Stack) -> AsyncIterator[Owned]:
             "endpoint_id": endpoint["id"],
             "log_id": deliveries[0]["id"],
             "job_id": job["job_id"],
+            "link_id": link["id"],
             "key_id": (await _data(owner, "/merchants/me/keys"))[0]["id"],
             "session_id": session["id"],
         }

@@ -15,6 +15,7 @@ from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.ids import late_refund_id
 from domain.instrument import Netbanking, Upi
+from domain.link import RESENT_MAX, PaymentLink, ResendLink
 from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
 from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
@@ -46,8 +47,16 @@ def create_order(
     expires_at: datetime | None = None,
     capture: CaptureMode = CaptureMode.MANUAL,
     minutes: int | None = None,
+    link: PaymentLink | None = None,
 ) -> CreateOrder:
-    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at, capture, minutes)
+    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at, capture, minutes, link)
+
+
+LINK = PaymentLink("https://pay.example/l/AAAAAAAAAAAAAAAA", "Tea", "Asha", "a@example.com", "+919876543210")
+
+
+def resend(merchant: str = MERCHANT) -> ResendLink:
+    return ResendLink(ORDER, merchant)
 
 
 def void(payment_id: str = FIRST, merchant: str = MERCHANT) -> VoidPayment:
@@ -218,6 +227,12 @@ STATES: dict[str, tuple[Command | Earlier, ...]] = {
     "expired": (*EXPIRING, ExpireOrder(ORDER)),
     "expired, payment under way": (*NOT_AWAITED, ExpireOrder(ORDER)),
     "expired, then charged": (*NOT_AWAITED, ExpireOrder(ORDER), settle()),
+    "link": (create_order(link=LINK),),
+    "link sent too often": (create_order(link=LINK), *[resend()] * RESENT_MAX),
+    "link, processing": (create_order(link=LINK, capture=CaptureMode.AUTOMATIC), resend(), pay()),
+    "link, paid": (create_order(link=LINK), pay(), settle()),
+    "link, time over": (Earlier(create_order(link=LINK, expires_at=AT)),),
+    "link, cancelled": (create_order(link=LINK), cancel()),
 }
 COMMANDS: dict[str, Command] = {
     "create": create_order(),
@@ -227,6 +242,9 @@ COMMANDS: dict[str, Command] = {
     "create to expire": create_order(expires_at=AT + timedelta(minutes=5)),
     "create to expire too soon": create_order(expires_at=AT + timedelta(minutes=5, microseconds=-1)),
     "create to expire too late": create_order(expires_at=AT + timedelta(days=180, microseconds=1)),
+    "create a link": create_order(link=LINK),
+    "send again": resend(),
+    "send again as stranger": resend(STRANGER),
     "cancel": cancel(),
     "cancel as stranger": cancel(STRANGER),
     "expire": ExpireOrder(ORDER),

@@ -48,6 +48,7 @@ OPTIONAL = {
     "create to expire": ("expires_at",),
     "create to capture": ("capture",),
     "refund all that is left": ("rest", "receipt", "notes"),
+    "create a link": ("link",),
     "pay with words": ("name", "email", "contact", "description", "notes"),
 }
 

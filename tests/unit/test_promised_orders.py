@@ -11,14 +11,14 @@ from domain.decision import Decision
 from domain.machine import decide
 from domain.order import CaptureMode
 from domain.resource import resource_of
-from tests.unit.orders import AT, MERCHANT, ORDER, create_order
+from tests.unit.orders import AT, LINK, MERCHANT, ORDER, create_order
 from topics.envelope import encode_json
 
 MADE_AT = AT.replace(microsecond=1)
 
 
-def test_a_promised_order_keeps_its_end_and_how_it_is_captured() -> None:
-    asked = create_order(expires_at=MADE_AT + timedelta(hours=1), capture=CaptureMode.AUTOMATIC, minutes=30)
+def test_a_promised_order_keeps_its_end_how_it_is_captured_and_its_link() -> None:
+    asked = create_order(expires_at=MADE_AT + timedelta(hours=1), capture=CaptureMode.AUTOMATIC, minutes=30, link=LINK)
     decided = decide(None, asked, MADE_AT)
     assert isinstance(decided, Decision)
     promised = orjson.loads(encode_json(resource_of(decided.subject)))

@@ -16,6 +16,7 @@ from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.delivery import Due
 from domain.instrument import Card, Upi
+from domain.link import PaymentLink, ResendLink
 from domain.machine import decide, evolve
 from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
@@ -58,8 +59,10 @@ RETURNED_LATE = SettleRefund(ORDER, REFUND, Outcome.SUCCESS, None, None, "bank_2
 UPI_WITH_WORDS = replace(
     UPI, name="Asha", email="a@example.com", contact="+919876543210", description="Tea", notes={"cart": "42"}
 )
+CREATE_LINK = replace(CREATE, link=PaymentLink("https://pay.example/l/0Ab3xZQwErTyUiOp", "Tea", email="a@example.com"))
+RESEND = ResendLink(ORDER, "mrc_1")
 COMMANDS_ASKED = [
-    UPI_WITH_WORDS,
+    *(UPI_WITH_WORDS, CREATE_LINK, RESEND),
     *(VOID, TOO_LATE, replace(CREATE, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5)),
     *(CREATE, CREATE_TO_EXPIRE, CANCEL, EXPIRE, GIVE_BACK_THE_REST),
     *(CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE),
@@ -71,6 +74,7 @@ HISTORIES = {
     "declined, then charged all the same": [CREATE, UPI, DECLINED, CHARGED_LATE],
     "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],
     "cancelled": [CREATE, CANCEL],
+    "a link, sent again and paid": [CREATE_LINK, RESEND, UPI, PAID],
     "expired": [CREATE_TO_EXPIRE, EXPIRE],
     "captured by itself": [replace(CREATE, capture=CaptureMode.AUTOMATIC), CARD, PAID],
     "captured in part": [CREATE, CARD, PAID, replace(CAPTURE, amount=200)],
@@ -241,7 +245,7 @@ def test_another_payment_method_is_compatible() -> None:
 def test_no_schema_file_is_unused() -> None:
     kinds = {kind.type for kind in RECORD_KINDS}
     parts = {path.stem for path in SCHEMAS.glob("*.json")} - kinds
-    assert parts == {"envelope", "resource.order", "resource.payment", "resource.refund"}
+    assert parts == {"envelope", *(f"resource.{name}" for name in ("order", "payment", "payment_link", "refund"))}
 
 
 def test_the_topics_page_is_fresh_and_names_every_topic() -> None:

@@ -45,6 +45,7 @@ function orderOf(change: Partial<Order> = {}): Order {
     status: "CREATED",
     created_at: "2026-01-01T00:00:00.000000Z",
     receipt: null,
+    description: null,
     merchant: { id: "test_merchant", name: "Test Merchant" },
     methods: ["upi", "card"],
     test_mode: true,

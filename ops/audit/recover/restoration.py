@@ -26,6 +26,7 @@ COMMAND_OF = {
     "order.created": "order.create",
     "order.cancelled": "order.cancel",
     "order.expired": "order.expire",
+    "payment_link.resent": "payment_link.resend",
     "payment.created": "payment.create",
     "payment.action_required": "payment.require_action",
     "payment.captured": "payment.capture",

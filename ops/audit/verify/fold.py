@@ -46,6 +46,8 @@ ORDER_STEPS: dict[str, tuple[str, str]] = {
     "order.paid": ("PAID", "PAID"),
     "order.cancelled": ("CREATED", "CANCELLED"),
     "order.expired": ("CREATED", "EXPIRED"),
+    "payment_link.resent": ("CREATED", "CREATED"),
+    "payment_link.paid": ("PAID", "PAID"),
 }
 """Event type -> status before and after. A payment's success has made the order PAID by the time it is announced."""
 OPEN_STATES = frozenset({"CREATED", "PROCESSING"})
@@ -94,6 +96,8 @@ class Book:
     order_changed_at: str = ""
     announced: bool = False
     """That the order is paid."""
+    announced_link: bool = False
+    """And that its link is."""
     payments: dict[str, Part] = field(default_factory=dict)
     refunds: dict[str, Part] = field(default_factory=dict)
     causes: list[tuple[str, int, int]] = field(default_factory=list)
@@ -154,12 +158,14 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
     """What happens to the order itself. No money may come to an order that ends, nor be under way to it for long."""
     order, at = event["body"]["order"], event["at"]
     came_from, leads_to = ORDER_STEPS[kind]
-    if (was["status"], order["status"]) != (came_from, leads_to) or book.announced:
+    twice = book.announced is not (kind == "payment_link.paid")
+    if (was["status"], order["status"]) != (came_from, leads_to) or twice or book.announced_link:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {order['status']}")
     _unchanged(book, event, was, order, FIXED_OF_ORDER)
     if any(order.get(name) != was.get(name) for name in LATER_FIXED_OF_ORDER):
         _wrong(book, Check.HISTORY, event["id"], "its end or its capture changed")
-    if order["amount_paid"] != (order["amount"] if kind == "order.paid" else 0):
+    _link_stays(book, event, was)
+    if order["amount_paid"] != (order["amount"] if leads_to == "PAID" else 0):
         _wrong(book, Check.MONEY, event["id"], "amount_paid does not follow from the events")
     undecided = [part for part in book.payments.values() if part.resource["status"] in OPEN_STATES]
     if kind == "order.cancelled" and undecided:
@@ -170,8 +176,33 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
         _instant(at) < _instant(part.bank["deadline_at"]) + SETTLING for part in undecided
     ):
         _wrong(book, Check.MONEY, event["id"], "expires with a payment under way whose outcome is still awaited")
-    book.announced = kind == "order.paid"
+    book.announced, book.announced_link = leads_to == "PAID", kind == "payment_link.paid"
     book.order, book.order_version, book.order_changed_at = dict(order), event["body"]["sequence"], at
+
+
+def _link_stays(book: Book, event: Json, was: Json) -> None:
+    """An order is a link from its creation on or never; what is told of the link changes by sending it again alone."""
+    link, before, kind = event["body"]["order"].get("payment_link"), was.get("payment_link"), event["type"]
+    if before is None:
+        if link is not None or kind.startswith("payment_link."):
+            _wrong(book, Check.HISTORY, event["id"], "is about a payment link that the order is not")
+        return
+    if link != before | {"resent": before["resent"] + (kind == "payment_link.resent")}:
+        _wrong(book, Check.HISTORY, event["id"], "its payment link does not follow from the events")
+    if kind.startswith("payment_link.") and not _is_link_of(event["body"]["payment_link"], event["body"]["order"]):
+        _wrong(book, Check.HISTORY, event["id"], "tells another link than its order is")
+    if kind == "payment_link.resent" and _is_over(was, event["at"]):
+        _wrong(book, Check.HISTORY, event["id"], "is sent again although its time is over")
+
+
+def _is_link_of(link: Json, order: Json) -> bool:
+    """What webhooks carry of a link says what the order says."""
+    own, same = order["payment_link"], ("merchant_id", "amount", "currency", "notes", "status", "expires_at")
+    return (
+        all(link[name] == own[name] for name in own)
+        and all(link[name] == order[name] for name in same)
+        and (link["order_id"], link["reference"]) == (order["id"], order["receipt"])
+    )
 
 
 def _is_over(order: Json, at: str) -> bool:
@@ -400,6 +431,8 @@ def _money(book: Book, order_id: str) -> None:
         _wrong(book, Check.MONEY, order_id, f"has {successes} successful payments")
     if book.order is not None and (book.order["status"] == "PAID") != (successes > 0):
         _wrong(book, Check.MONEY, order_id, f"is {book.order['status']} with {successes} successful payments")
+    if book.announced and book.order is not None and "payment_link" in book.order and not book.announced_link:
+        _wrong(book, Check.HISTORY, order_id, "is a payment link that was paid, and payment_link.paid is missing")
     for payment_id, part in book.payments.items():
         if _released(part.resource) and not _is_returned(book, payment_id):
             _wrong(book, Check.MONEY, payment_id, "released money and no refund returns it")

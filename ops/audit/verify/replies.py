@@ -20,6 +20,7 @@ RESOURCES = {
     "order.create": "order",
     "order.cancel": "order",
     "order.expire": "order",
+    "payment_link.resend": "order",
     "payment.create": "payment",
     "payment.capture": "payment",
     "payment.void": "payment",

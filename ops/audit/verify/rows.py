@@ -17,7 +17,7 @@ from ops.audit.verify.fold import Book, Part
 
 ORDER = (
     "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",
-    "created_at", "updated_at", "expires_at", "capture", "capture_within_minutes",
+    "created_at", "updated_at", "expires_at", "capture", "capture_within_minutes", "link",
 )  # fmt: skip
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
@@ -33,7 +33,7 @@ REFUND = (
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
 INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network"), "netbanking": ("bank",)}
-PAYER_FIELDS = ("name", "email", "contact", "description")
+PERSONAL = ("name", "email", "contact", "description", "link")
 Row = tuple[Any, ...]
 
 
@@ -56,7 +56,15 @@ def order_row(book: Book) -> Row:
         _instant(order.get("expires_at")),
         order.get("capture", "manual"),
         order.get("capture_within_minutes"),
+        _link(order.get("payment_link")),
     )
+
+
+def _link(link: dict[str, Any] | None) -> str | None:
+    if link is None:
+        return None
+    flat = {"url": link["url"], "description": link["description"], **link["customer"], "resent": link["resent"]}
+    return orjson.dumps(flat).decode()
 
 
 def payment_row(part: Part) -> Row:
@@ -146,7 +154,7 @@ def differing(columns: tuple[str, ...], stored: Row, expected: Row) -> str:
     """`status is 'FAILED', the events say 'SUCCESS'; …` Findings stand on log lines, so not what a payer is called."""
     return "; ".join(
         f"{name} is another than the events say"
-        if name in PAYER_FIELDS
+        if name in PERSONAL
         else f"{name} is {_shown(found)}, the events say {_shown(wanted)}"
         for name, found, wanted in zip(columns, stored, expected, strict=True)
         if found != wanted
