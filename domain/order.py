@@ -58,6 +58,8 @@ class CreateOrder:
     capture: CaptureMode = CaptureMode.MANUAL
     capture_within_minutes: int | None = None
     link: PaymentLink | None = None
+    return_url: str | None = None
+    """Where its payer goes afterwards (domain/way_back.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Order:
     capture_within_minutes: int | None = None
     """How long after its success a payment waits for its capture; then its money goes back. None: for ever."""
     link: PaymentLink | None = None
+    return_url: str | None = None
 
     @property
     def amount_paid(self) -> int:

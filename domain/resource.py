@@ -49,6 +49,7 @@ def order_resource(order: Order) -> Resource:
         "capture": order.capture,
         "capture_within_minutes": order.capture_within_minutes,
         "expires_at": None if order.expires_at is None else _to_the_microsecond(order.expires_at),
+        "return_url": order.return_url,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
     }
@@ -86,6 +87,7 @@ def link_resource(order: Mapping[str, Any]) -> dict[str, Any]:
         "amount_paid": order["amount_paid"],
         "resent": link["resent"],
         "expires_at": order["expires_at"],
+        "return_url": order["return_url"],
         "created_at": order["created_at"],
         "updated_at": order["updated_at"],
     }

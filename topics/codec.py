@@ -251,6 +251,10 @@ def _link_or_none(body: Body, name: str) -> PaymentLink | None:
     )
 
 
+def _url_or_none(body: Body, name: str) -> str | None:
+    return None if body[name] is None else checked_text(body[name], name, characters_max=URL_CHARACTERS_MAX)
+
+
 _READ: dict[object, Callable[[Body, str], Any]] = {
     str: _text,
     str | None: _text_or_none,
@@ -268,6 +272,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
 }
 """How a field of this type is read."""
 _READ_OF: dict[tuple[type[Command], str], Callable[[Body, str], Any]] = {
+    (CreateOrder, "return_url"): _url_or_none,
     (CreateRefund, "amount"): _amount_or_rest,
     (SettlePayment, "turn"): _turn,
     (SettleRefund, "turn"): _turn,

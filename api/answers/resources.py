@@ -37,7 +37,12 @@ from topics.envelope import encode_json
 Subject = Order | Payment | Refund
 Load = Callable[[Pool, str], Awaitable[Subject | None]]
 READ_SECONDS = 3.0
-PROMISED_BEFORE = {"expires_at": None, "capture": CaptureMode.MANUAL, "capture_within_minutes": None}
+PROMISED_BEFORE = {
+    "expires_at": None,
+    "capture": CaptureMode.MANUAL,
+    "capture_within_minutes": None,
+    "return_url": None,
+}
 """What an order says that an earlier version promised."""
 
 
@@ -107,6 +112,7 @@ def order_as_found(found: Found) -> Order:
         capture=CaptureMode(promised["capture"]),
         capture_within_minutes=promised["capture_within_minutes"],
         link=_link_of(promised),
+        return_url=promised["return_url"],
     )
     foreseen = decide(None, command, datetime.fromisoformat(promised["created_at"]))
     assert isinstance(foreseen, Decision) and isinstance(foreseen.subject, Order), "only what can be made is promised"

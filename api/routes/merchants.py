@@ -19,6 +19,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.errors import AUTHENTICATION, ApiError, bad_request
 from api.openapi.annotations import errors, json_body
 from api.process.services import Services, services_of
+from api.process.way_back import new_return_secret
 from api.routes.auth import start_session
 from api.schemas.merchants import (
     ChangeBody,
@@ -26,6 +27,8 @@ from api.schemas.merchants import (
     KeysShape,
     MerchantShape,
     NewKeyBody,
+    ReturnSecretBody,
+    ReturnSecretShape,
     RotateBody,
     SignedUpShape,
     SignUpBody,
@@ -37,7 +40,7 @@ from domain.ids import MERCHANT, SEEDED_MERCHANT_ID
 from domain.rejection import ErrorCode
 from runtime.clock import make_id
 from runtime.logs import get_logger
-from runtime.secrets import hash_api_secret
+from runtime.secrets import hash_api_secret, seal
 from runtime.settings import Settings
 from store.api_keys import (
     KEYS_CHANGED,
@@ -50,6 +53,7 @@ from store.api_keys import (
     rotate_key,
 )
 from store.merchants import BrowserOrders, Change, Deadline, EmailTakenError, change, create, find
+from store.return_secrets import rotate_return_secret
 
 log = get_logger("merchants")
 router = APIRouter(prefix="/merchants", tags=["Merchants"])
@@ -149,6 +153,31 @@ def _change(body: ChangeBody) -> Change:
         if "capture_within_minutes" in body.model_fields_set
         else None,
     )
+
+
+@router.post(
+    "/me/return-secret",
+    summary="Make a new return secret",
+    status_code=201,
+    responses=errors(400, 401, 403, 413, 503),
+    openapi_extra=json_body(ReturnSecretBody, {"expire_previous": False}, required=False),
+)
+async def new_secret_of_returns(request: Request, caller: ByMerchant) -> ReturnSecretShape:
+    """What proves that a payer who comes back to the shop brings the gateway's word. Shown once.
+
+    For 24 hours the secret of before proves it too (`signature_previous`), unless `expire_previous` ends it now.
+    """
+    services = services_of(request)
+    body = await read_optional_json(request, ReturnSecretBody)
+    secret = new_return_secret()
+    until = await rotate_return_secret(
+        services.pool,
+        caller.merchant_id,
+        seal(secret, services.settings.secret_key),
+        expire_previous=body.expire_previous,
+        at=services.clock.now(),
+    )
+    return ReturnSecretShape(secret=secret, previous_expires_at=until)
 
 
 def _no_such_merchant() -> ApiError:

@@ -20,8 +20,9 @@ from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
+from api.process.way_back import check_return_url
 from api.schemas.body import Nothing
-from api.schemas.orders import NewOrder, OrderBody, OrderPage, OrderView
+from api.schemas.orders import NewOrder, NewPublicOrder, OrderBody, OrderPage, OrderView
 from domain.ids import ORDER, is_id
 from domain.link import PaymentLink, link_id
 from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
@@ -64,6 +65,7 @@ async def ask_for_order(
     """The answer to a new order, whoever asks for it. `face`: it is a payment link."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     services = services_of(request)
+    await check_return_url(services, merchant_id, wanted.return_url, by_browser=isinstance(wanted, NewPublicOrder))
     setting = await services.capture.find(merchant_id)
     terms = wanted.terms(setting) if isinstance(wanted, NewOrder) else setting
     order_id = await services.commands.promised_id(key) or new_id_for(request, ORDER, key)
@@ -78,6 +80,7 @@ async def ask_for_order(
         capture=terms.mode,
         capture_within_minutes=terms.within_minutes,
         link=None if face is None else face(order_id),
+        return_url=wanted.return_url,
     )
     return await answer_to(
         request,

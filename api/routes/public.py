@@ -18,6 +18,7 @@ from api.http.errors import FORBIDDEN, ApiError, bad_request, refused, unauthent
 from api.http.ignored import note_unused
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
+from api.process.way_back import way_back
 from api.routes.orders import EXAMPLE, ask_for_order
 from api.routes.payments import ask_for_payment, read_payment
 from api.schemas.orders import NewPublicOrder, OrderView
@@ -143,6 +144,8 @@ async def read_order(request: Request, order_id: str) -> Response:
                 name: order[name]
                 for name in ("id", "amount", "currency", "status", "created_at", "receipt", "expires_at")
             },
+            "return_url": order.get("return_url"),
+            "return_to": await way_back(services, order, payment),
             "description": order.get("payment_link", {}).get("description"),
             "merchant": {"id": merchant.id, "name": merchant.name},
             "methods": methods_for(order["currency"]),

@@ -27,6 +27,7 @@ LINK_EXAMPLE: dict[str, Any] = {
     "amount_paid": 0,
     "resent": 0,
     "expires_at": None,
+    "return_url": None,
     "created_at": "2026-01-15T10:30:00.123456Z",
     "updated_at": None,
 }
@@ -77,6 +78,7 @@ class PaymentLinkView(BaseModel):
     amount_paid: int
     resent: int
     expires_at: datetime | None
+    return_url: str | None
     created_at: datetime
     updated_at: datetime | None
 

@@ -97,6 +97,17 @@ class RotateBody(Body):
     """How long the old key goes on working beside the new one."""
 
 
+class ReturnSecretBody(Body):
+    expire_previous: bool = Field(False, description="End the secret of before now, instead of in 24 hours")
+
+
+class ReturnSecretShape(BaseModel):
+    """The secret is in this answer and nowhere else."""
+
+    secret: str
+    previous_expires_at: Instant | None = Field(description="Until then the one of before proves a way back too")
+
+
 class BrowserOrdersShape(BaseModel):
     enabled: bool
     maximum_minor: int | None

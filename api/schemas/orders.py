@@ -13,6 +13,7 @@ from api.schemas.instant import rfc3339
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
 from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode, OrderStatus
+from domain.way_back import RETURN_URL_CHARACTERS_MAX, origin_of, taken_names
 from store.merchants import CaptureTerms
 
 NOTES_MAX = 15
@@ -32,6 +33,7 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "capture": "manual",
     "capture_within_minutes": None,
     "expires_at": None,
+    "return_url": "https://shop.example/thanks?cart=7",
     "created_at": "2026-01-15T10:30:00.123456Z",
     "updated_at": None,
 }
@@ -55,6 +57,23 @@ class OrderBody(Body):
         "Without it: never",
     )
 
+    return_url: str | None = Field(
+        None,
+        max_length=RETURN_URL_CHARACTERS_MAX,
+        description="Where the checkout sends the payer afterwards, with `order_id`, `payment_id`, `status` and "
+        "`signature` added: a page of the merchant's allowed origins, or, where it names none, any page over https",
+        examples=["https://shop.example/thanks?cart=7"],
+    )
+
+    @field_validator("return_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and origin_of(value) is None:
+            raise ValueError("return_url must be a whole http or https address without a user name")
+        if value is not None and (taken := taken_names(value)):
+            raise ValueError(f"return_url must not have the query parameter {taken[0]}: it is added")
+        return value
+
     @field_validator("currency")
     @classmethod
     def _known_currency(cls, value: str | None) -> str | None:
@@ -74,6 +93,7 @@ class OrderBody(Body):
             "receipt": self.receipt,
             "notes": self.notes or None,
             "expires_at": None if self.expires_at is None else rfc3339(self.expires_at),
+            "return_url": self.return_url,
         }
 
 
@@ -159,6 +179,7 @@ class OrderView(BaseModel):
     capture: CaptureMode
     capture_within_minutes: int | None
     expires_at: datetime | None = Field(description="When it takes no payment any more")
+    return_url: str | None
     created_at: datetime
     updated_at: datetime | None
     payment_link: LinkOfOrder | None = Field(None, description="Only where the order is a payment link")

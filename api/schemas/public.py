@@ -21,6 +21,16 @@ class PublicRefundView(BaseModel):
     automatic: bool
 
 
+class WayBack(BaseModel):
+    """What a payer returns to the shop with. `payment_id` is empty where the order ended and nothing was tried."""
+
+    url: str = Field(description="Where to go: the order's `return_url` with all that follows added")
+    order_id: str
+    payment_id: str
+    status: str = Field(description="The payment's: SUCCESS or FAILED; without a payment the order's")
+    signature: str = Field(description="Hex HMAC-SHA256 of order_id|payment_id|status under the return secret")
+
+
 class PublicOrderView(BaseModel):
     """An order as its checkout needs it. `payment`: the latest, if there is one; `refunds`: its latest 100."""
 
@@ -38,3 +48,5 @@ class PublicOrderView(BaseModel):
     payment: PublicPaymentView | None
     refunds: list[PublicRefundView]
     expires_at: datetime | None
+    return_url: str | None = Field(description="The shop's page, for a payer who goes back without paying")
+    return_to: WayBack | None = Field(description="Once the latest payment is decided, or the order has ended")

@@ -45,6 +45,7 @@ def create_order(order: Order | None, command: CreateOrder, at: datetime) -> Dec
         capture=command.capture,
         capture_within_minutes=command.capture_within_minutes,
         link=command.link,
+        return_url=command.return_url,
     )
     return Decision((OrderEvent(EventType.ORDER_CREATED, 1, at, created),), created)
 

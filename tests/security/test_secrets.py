@@ -34,6 +34,7 @@ async def used(stack: Stack) -> AsyncIterator[Secrets]:
         secrets = {"api secret": merchant.secret, "password": PASSWORD, "wrong password": WRONG_PASSWORD}
         secrets |= await _webhook_secrets(merchant, server.url())
         secrets |= await _key_secrets(merchant)
+        secrets |= await _return_secrets(merchant)
         secrets |= await _session_secrets(stack, merchant)
         await _misuse(stack, merchant, secrets)
         payment = await merchant.pay()
@@ -61,6 +62,18 @@ async def _key_secrets(merchant: SignedUp) -> Secrets:
     async with api_client(merchant.stack) as client:
         answered(await client.get("/payments", headers=headers), 200)
     return {"created secret": created["secret"], "rotated secret": rotated["secret"]}
+
+
+async def _return_secrets(merchant: SignedUp) -> Secrets:
+    """Two, so that one is the previous one; each signs a payer's way back."""
+    made = [answered(await merchant.client.post("/merchants/me/return-secret"), 201)["secret"] for _ in range(2)]
+    order = answered(
+        await merchant.client.post("/orders", json={"amount": 500, "return_url": "https://a.example/"}), 201
+    )
+    answered(await merchant.client.post(f"/orders/{order['id']}/cancel"), 200)
+    seen = answered(await merchant.client.get(f"/orders/{order['id']}/public"), 200)
+    assert "signature_previous" in seen["return_to"]["url"]
+    return {"previous return secret": made[0], "return secret": made[1]}
 
 
 async def _session_secrets(stack: Stack, merchant: SignedUp) -> Secrets:

@@ -48,8 +48,9 @@ def create_order(
     capture: CaptureMode = CaptureMode.MANUAL,
     minutes: int | None = None,
     link: PaymentLink | None = None,
+    return_url: str | None = None,
 ) -> CreateOrder:
-    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at, capture, minutes, link)
+    return CreateOrder(ORDER, merchant, amount, currency, None, {}, expires_at, capture, minutes, link, return_url)
 
 
 LINK = PaymentLink("https://pay.example/l/AAAAAAAAAAAAAAAA", "Tea", "Asha", "a@example.com", "+919876543210")
@@ -242,7 +243,7 @@ COMMANDS: dict[str, Command] = {
     "create to expire": create_order(expires_at=AT + timedelta(minutes=5)),
     "create to expire too soon": create_order(expires_at=AT + timedelta(minutes=5, microseconds=-1)),
     "create to expire too late": create_order(expires_at=AT + timedelta(days=180, microseconds=1)),
-    "create a link": create_order(link=LINK),
+    "create a link": create_order(link=LINK, return_url="https://shop.example/thanks"),
     "send again": resend(),
     "send again as stranger": resend(STRANGER),
     "cancel": cancel(),

@@ -48,7 +48,7 @@ OPTIONAL = {
     "create to expire": ("expires_at",),
     "create to capture": ("capture",),
     "refund all that is left": ("rest", "receipt", "notes"),
-    "create a link": ("link",),
+    "create a link": ("link", "return_url"),
     "pay with words": ("name", "email", "contact", "description", "notes"),
 }
 

@@ -18,7 +18,13 @@ MADE_AT = AT.replace(microsecond=1)
 
 
 def test_a_promised_order_keeps_its_end_how_it_is_captured_and_its_link() -> None:
-    asked = create_order(expires_at=MADE_AT + timedelta(hours=1), capture=CaptureMode.AUTOMATIC, minutes=30, link=LINK)
+    asked = create_order(
+        expires_at=MADE_AT + timedelta(hours=1),
+        capture=CaptureMode.AUTOMATIC,
+        minutes=30,
+        link=LINK,
+        return_url="https://shop.example/thanks",
+    )
     decided = decide(None, asked, MADE_AT)
     assert isinstance(decided, Decision)
     promised = orjson.loads(encode_json(resource_of(decided.subject)))
@@ -29,6 +35,6 @@ def test_an_order_that_an_earlier_version_promised_is_captured_by_hand_and_never
     decided = decide(None, create_order(), MADE_AT)
     assert isinstance(decided, Decision)
     promised = orjson.loads(encode_json(resource_of(decided.subject)))
-    for later in ("expires_at", "capture", "capture_within_minutes", "amount_paid"):
+    for later in ("expires_at", "capture", "capture_within_minutes", "amount_paid", "return_url"):
         del promised[later]
     assert order_as_found(Found(MERCHANT, ORDER, promised, None)) == decided.subject

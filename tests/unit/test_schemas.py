@@ -60,9 +60,10 @@ UPI_WITH_WORDS = replace(
     UPI, name="Asha", email="a@example.com", contact="+919876543210", description="Tea", notes={"cart": "42"}
 )
 CREATE_LINK = replace(CREATE, link=PaymentLink("https://pay.example/l/0Ab3xZQwErTyUiOp", "Tea", email="a@example.com"))
+CREATE_WITH_RETURN = replace(CREATE, return_url="https://shop.example/thanks")
 RESEND = ResendLink(ORDER, "mrc_1")
 COMMANDS_ASKED = [
-    *(UPI_WITH_WORDS, CREATE_LINK, RESEND),
+    *(UPI_WITH_WORDS, CREATE_LINK, RESEND, CREATE_WITH_RETURN),
     *(VOID, TOO_LATE, replace(CREATE, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5)),
     *(CREATE, CREATE_TO_EXPIRE, CANCEL, EXPIRE, GIVE_BACK_THE_REST),
     *(CARD, UPI, STEP, PAID, DECLINED, CAPTURE, GIVE_BACK, RETURNED, REFUSED, TAKEN_BACK, RETURNED_LATE),
@@ -75,6 +76,7 @@ HISTORIES = {
     "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],
     "cancelled": [CREATE, CANCEL],
     "a link, sent again and paid": [CREATE_LINK, RESEND, UPI, PAID],
+    "with a way back": [CREATE_WITH_RETURN, UPI, PAID],
     "expired": [CREATE_TO_EXPIRE, EXPIRE],
     "captured by itself": [replace(CREATE, capture=CaptureMode.AUTOMATIC), CARD, PAID],
     "captured in part": [CREATE, CARD, PAID, replace(CAPTURE, amount=200)],

@@ -53,6 +53,8 @@ function orderOf(change: Partial<Order> = {}): Order {
     payment: null,
     refunds: [],
     expires_at: null,
+    return_url: null,
+    return_to: null,
     ...change,
   };
 }

@@ -56,7 +56,7 @@ SETTLING = timedelta(minutes=1)
 RELEASE = ("amount_captured", "amount_released", "voided", "void_reason", "capture_before")
 """What a capture, a void and an expiry decide, and nothing else moves. Events of earlier versions lack them."""
 FIXED_OF_ORDER = ("id", "merchant_id", "amount", "currency", "receipt", "notes", "created_at")
-LATER_FIXED_OF_ORDER = ("expires_at", "capture", "capture_within_minutes")
+LATER_FIXED_OF_ORDER = ("expires_at", "capture", "capture_within_minutes", "return_url")
 """Events of earlier versions lack them."""
 FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
 FIXED_OF_OWNER = (*FIXED, "status", "captured")
@@ -163,7 +163,7 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {order['status']}")
     _unchanged(book, event, was, order, FIXED_OF_ORDER)
     if any(order.get(name) != was.get(name) for name in LATER_FIXED_OF_ORDER):
-        _wrong(book, Check.HISTORY, event["id"], "its end or its capture changed")
+        _wrong(book, Check.HISTORY, event["id"], "its end, its capture or its return_url changed")
     _link_stays(book, event, was)
     if order["amount_paid"] != (order["amount"] if leads_to == "PAID" else 0):
         _wrong(book, Check.MONEY, event["id"], "amount_paid does not follow from the events")

@@ -18,6 +18,7 @@ from ops.audit.verify.fold import Book, Part
 ORDER = (
     "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "version", "last_event_at",
     "created_at", "updated_at", "expires_at", "capture", "capture_within_minutes", "link",
+    "return_url",
 )  # fmt: skip
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
@@ -57,6 +58,7 @@ def order_row(book: Book) -> Row:
         order.get("capture", "manual"),
         order.get("capture_within_minutes"),
         _link(order.get("payment_link")),
+        order.get("return_url"),
     )
 
 

@@ -1,0 +1,96 @@
+"""A payer's way back to the shop: may an order have this address, and where does its payer go now?"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from api.http.errors import ApiError, bad_request
+from api.process.services import Services
+from domain.order import ENDED, OrderStatus
+from domain.payment import UNDECIDED, Payment
+from domain.signature import Secrets
+from domain.way_back import Outcome, address_of, origin_of, signature_of
+from runtime.logs import get_logger
+from runtime.secrets import SealError, seal, unseal
+from store.merchants import find as find_merchant
+from store.return_secrets import ReturnSecrets, find_return_secrets, keep_return_secret
+
+log = get_logger("way-back")
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+SECRET_PREFIX, SECRET_BYTES = "retsec_", 32
+
+
+async def check_return_url(services: Services, merchant_id: str, url: str | None, *, by_browser: bool) -> None:
+    """Raises ApiError 400 for an address outside the merchant's allowed origins.
+
+    A merchant that names none may send its payers to any page over https, in test mode to this machine as well. A
+    browser's order may not: whoever prices it would send another payer anywhere after a payment that is real.
+    """
+    if url is None:
+        return
+    origin = origin_of(url)
+    merchant = await find_merchant(services.pool, merchant_id)
+    allowed = merchant.allowed_origins if merchant is not None else ()
+    if origin in allowed or origin in services.own_origins:
+        return
+    if allowed:
+        raise _refused("return_url must begin with one of the merchant's allowed origins")
+    if by_browser and not services.settings.test_mode:
+        raise _refused("return_url needs an allowed origin of the merchant")
+    secure = origin is not None and origin.startswith("https:")
+    if not secure and not (services.settings.test_mode and urlsplit(url).hostname in LOOPBACK):
+        raise _refused("return_url must be an https address")
+
+
+def _refused(description: str) -> ApiError:
+    return bad_request(description, "return_url")
+
+
+def new_return_secret() -> str:
+    return SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+
+
+async def way_back(services: Services, order: Mapping[str, Any], payment: Payment | None) -> dict[str, str] | None:
+    """What the checkout sends the payer back with; None while nothing was tried, a payment is under way, or the secret
+    was sealed with another SECRET_KEY: a page that only lacks its way back is better than none."""
+    url, outcome = order.get("return_url"), _outcome(order, payment)
+    if url is None or outcome is None:
+        return None
+    try:
+        signing = await _secrets(services, order["merchant_id"])
+    except SealError:
+        log.error("return_secret_unreadable", merchant_id=order["merchant_id"])
+        return None
+    return {
+        "url": address_of(url, outcome, signing),
+        "order_id": outcome.order_id,
+        "payment_id": outcome.payment_id,
+        "status": outcome.status,
+        "signature": signature_of(signing.current, outcome),
+    }
+
+
+def _outcome(order: Mapping[str, Any], payment: Payment | None) -> Outcome | None:
+    """The latest payment's, or, where none was ever tried, that the order has ended."""
+    if payment is not None:
+        return None if payment.status in UNDECIDED else Outcome(order["id"], payment.id, payment.status)
+    return Outcome(order["id"], "", order["status"]) if OrderStatus(order["status"]) in ENDED else None
+
+
+async def _secrets(services: Services, merchant_id: str) -> Secrets:
+    """The merchant's; one is made where it has none, so that no payer's way back waits for a setting."""
+    found = await find_return_secrets(services.pool, merchant_id)
+    key = services.settings.secret_key
+    if found.current is None:
+        found = await keep_return_secret(services.pool, merchant_id, seal(new_return_secret(), key))
+    assert found.current is not None, "orders belong to a merchant"
+    previous = () if not _still_proves(found, services) else (unseal(found.previous or b"", key),)
+    return Secrets(unseal(found.current, key), previous)
+
+
+def _still_proves(found: ReturnSecrets, services: Services) -> bool:
+    return found.previous_expires_at is not None and found.previous_expires_at > services.clock.now()

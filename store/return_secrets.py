@@ -1,0 +1,58 @@
+"""What a merchant checks its payers' way back by: a sealed secret, and during a rotation the one of before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.delivery import ROTATION_OVERLAP
+from store.driver import Pool
+
+# merchants_pkey
+FIND = """
+SELECT return_secret_sealed AS current, previous_return_secret_sealed AS previous,
+       previous_return_secret_expires_at AS previous_expires_at
+  FROM merchants
+ WHERE id = $1
+"""
+# Two payers may come back first at once: one secret stays.
+KEEP = "UPDATE merchants SET return_secret_sealed = $2 WHERE id = $1 AND return_secret_sealed IS NULL"
+ROTATE = """
+UPDATE merchants
+   SET previous_return_secret_sealed = CASE WHEN $3::timestamptz IS NULL THEN NULL ELSE return_secret_sealed END,
+       previous_return_secret_expires_at = CASE WHEN return_secret_sealed IS NULL THEN NULL ELSE $3::timestamptz END,
+       return_secret_sealed = $2,
+       updated_at = now()
+ WHERE id = $1
+RETURNING previous_return_secret_expires_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnSecrets:
+    """Sealed. `previous_expires_at`: until when the one of before proves a way back too."""
+
+    current: bytes | None
+    previous: bytes | None
+    previous_expires_at: datetime | None
+
+
+async def find_return_secrets(pool: Pool, merchant_id: str) -> ReturnSecrets:
+    row = await pool.fetchrow(FIND, merchant_id)
+    return ReturnSecrets(None, None, None) if row is None else ReturnSecrets(**row)
+
+
+async def keep_return_secret(pool: Pool, merchant_id: str, sealed: bytes) -> ReturnSecrets:
+    """The merchant's secrets, with this one where it had none."""
+    await pool.execute(KEEP, merchant_id, sealed)
+    return await find_return_secrets(pool, merchant_id)
+
+
+async def rotate_return_secret(
+    pool: Pool, merchant_id: str, sealed: bytes, *, expire_previous: bool, at: datetime
+) -> datetime | None:
+    """A new secret. The one of before proves ways back beside it for ROTATION_OVERLAP, or ends now; until when."""
+    until: datetime | None = await pool.fetchval(
+        ROTATE, merchant_id, sealed, None if expire_previous else at + ROTATION_OVERLAP
+    )
+    return until
