@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.access.caller import Caller
 from api.http import errors as own_errors
 from api.http.errors import JSON
-from api.razorpay import checkout, customers, orders, payments, preferences, refunds, webhooks
+from api.razorpay import checkout, customers, links, orders, payments, preferences, refunds, webhooks
 from api.razorpay.access import SealedKeys, caller_of
 from api.razorpay.errors import HEADERS, answer_of, not_part
 
@@ -38,6 +38,11 @@ MERCHANTS: Mapping[tuple[str, str], ByMerchant] = {
     ("GET", "/v1/orders/{id}"): orders.read,
     ("PATCH", "/v1/orders/{id}"): orders.change,
     ("GET", "/v1/orders/{id}/payments"): orders.payments,
+    ("POST", "/v1/payment_links"): links.create,
+    ("GET", "/v1/payment_links"): links.list_,
+    ("GET", "/v1/payment_links/{id}"): links.read,
+    ("POST", "/v1/payment_links/{id}/cancel"): links.cancel,
+    ("POST", "/v1/payment_links/{id}/notify_by/{medium}"): links.notify,
     ("POST", "/v1/payments/create/json"): payments.create,
     ("POST", "/v1/payments/create/upi"): payments.create,
     ("POST", "/v1/payments/validate/vpa"): payments.validate_vpa,

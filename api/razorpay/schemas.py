@@ -133,6 +133,32 @@ ORDERS_BEYOND = (
 )  # fmt: skip
 
 
+class LinkCustomer(Body):
+    name: Line = None
+    email: Email = None
+    contact: Contact = None
+
+
+class NewLink(Body):
+    """`expire_by`: Unix seconds."""
+
+    amount: Amount
+    currency: Currency = "INR"
+    description: Line = None
+    reference_id: Receipt | None = None
+    customer: LinkCustomer = LinkCustomer()
+    expire_by: int | None = Field(None, ge=SECONDS_MIN, le=SECONDS_MAX)
+    notes: Notes = {}
+    notify: dict[str, bool] | None = None
+    reminder_enable: bool | None = None
+
+
+LINKS_BEYOND = (
+    "accept_partial", "first_min_partial_amount", "upi_link", "callback_url", "callback_method", "options",
+)  # fmt: skip
+LINKS_WITHOUT_EFFECT = ("notify", "reminder_enable")
+
+
 class Changed(Body):
     """Notes are all that can be changed."""
 
@@ -279,6 +305,10 @@ class PageQuery(Body):
     @property
     def part(self) -> Slice:
         return Slice(self.count, self.skip, _instant(self.begins), _instant(self.ends))
+
+
+class LinksQuery(PageQuery):
+    reference_id: Receipt | None = None
 
 
 class OrdersQuery(PageQuery):

@@ -98,6 +98,8 @@ class OrderWishes:
 
     receipt: str | None = None
     authorized: bool | None = None
+    linked: bool = False
+    """Only payment links."""
 
 
 async def insert_terms(pool: Pool, order_id: str, merchant_id: str, terms: Terms) -> None:
@@ -113,10 +115,12 @@ async def find_shown_order(pool: Pool, order_id: str, merchant_id: str) -> Shown
 
 
 async def list_shown_orders(pool: Pool, merchant_id: str, wishes: OrderWishes, part: Slice) -> list[ShownOrder]:
-    """Newest first (orders_merchant_created)."""
+    """Newest first (orders_merchant_created, orders_links)."""
     conditions = Conditions()
     conditions.add("o.merchant_id = {}", merchant_id)
     conditions.add_given("o.receipt = {}", wishes.receipt)
+    if wishes.linked:
+        conditions.clauses.append("o.link IS NOT NULL")
     if wishes.authorized is not None:
         conditions.clauses.append(_AUTHORIZED if wishes.authorized else f"NOT {_AUTHORIZED}")
     part.narrow(conditions, "o.created_at")

@@ -23,6 +23,7 @@ from topics.razorpay.entities import (
     Totals,
     account_id,
     fee_and_tax,
+    link_entity,
     order_entity,
     payment_entity,
     refund_entity,
@@ -132,6 +133,33 @@ def test_the_envelope_holds_what_it_says_it_contains() -> None:
     )
     assert refunded["contains"] == ["refund", "payment"]
     assert refunded["created_at"] == 1_768_473_000
+
+
+LINKED = ORDER | {
+    "currency": "INR", "status": "PAID", "updated_at": AT, "expires_at": None,
+    "payment_link": {
+        "id": "plink_1", "url": "http://pay.example/l/1", "description": None, "resent": 0,
+        "customer": {"name": "Asha", "email": None, "contact": None},
+    },
+}  # fmt: skip
+
+
+def test_a_link_shows_who_it_is_for_where_it_is_paid_and_what_paid_it() -> None:
+    entity = link_entity(LINKED, Totals(1, 50_000), [PAYMENT])
+    assert (entity["status"], entity["amount_paid"], entity["customer"], entity["short_url"]) == (
+        "paid", 50_000, {"name": "Asha"}, "http://pay.example/l/1",
+    )  # fmt: skip
+    assert [paid["payment_id"] for paid in entity["payments"]] == ["pay_1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "shown_as", "ended"),
+    [("CREATED", "created", None), ("CANCELLED", "cancelled", "cancelled_at"), ("EXPIRED", "expired", "expired_at")],
+)
+def test_a_links_status_is_its_orders(status: str, shown_as: str, ended: str | None) -> None:
+    entity = link_entity({**LINKED, "status": status}, Totals(), ())
+    assert (entity["status"], entity["payments"], entity["notes"]) == (shown_as, None, None)
+    assert [name for name in ("cancelled_at", "expired_at") if entity[name]] == ([ended] if ended else [])
 
 
 def test_the_account_is_named_by_the_merchants_id() -> None:

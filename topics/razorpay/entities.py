@@ -10,7 +10,7 @@ Keys that have no counterpart here are null. Amounts are minor units, instants U
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -76,6 +76,53 @@ def order_entity(order: Resource, totals: Totals, *, notes: Notes | None = None)
         "attempts": totals.attempts,
         "notes": notes_of(order["notes"] if notes is None else notes),
         "created_at": seconds(order["created_at"]),
+    }
+
+
+LINK_STATUS = {"CREATED": "created", "PAID": "paid", "CANCELLED": "cancelled", "EXPIRED": "expired"}
+
+
+def link_entity(order: Resource, totals: Totals, paid: Sequence[Resource], *, notes: Notes | None = None) -> Entity:
+    """The payment link that an order is. `paid`: its captured payments. Instants that have not come are 0, as there."""
+    link, ended_at = order["payment_link"], 0 if order["updated_at"] is None else seconds(order["updated_at"])
+    status = LINK_STATUS[order["status"]]
+    return {
+        "accept_partial": False,
+        "amount": order["amount"],
+        "amount_paid": totals.paid,
+        "callback_method": "",
+        "callback_url": "",
+        "cancelled_at": ended_at if status == "cancelled" else 0,
+        "created_at": seconds(order["created_at"]),
+        "currency": order["currency"],
+        "customer": {name: value for name, value in link["customer"].items() if value is not None},
+        "description": link["description"] or "",
+        "expire_by": 0 if order["expires_at"] is None else seconds(order["expires_at"]),
+        "expired_at": ended_at if status == "expired" else 0,
+        "first_min_partial_amount": 0,
+        "id": link["id"],
+        "notes": dict(order["notes"] if notes is None else notes) or None,
+        "notify": {"email": False, "sms": False, "whatsapp": False},
+        "order_id": order["id"],
+        "payments": [_paid_by(payment) for payment in paid] or None,
+        "reference_id": order["receipt"] or "",
+        "reminder_enable": False,
+        "reminders": [],
+        "short_url": link["url"],
+        "status": status,
+        "updated_at": ended_at or seconds(order["created_at"]),
+        "upi_link": False,
+        "user_id": "",
+    }
+
+
+def _paid_by(payment: Resource) -> Entity:
+    return {
+        "amount": payment["amount"],
+        "created_at": seconds(payment["created_at"]),
+        "method": str(payment["method"]),
+        "payment_id": payment["id"],
+        "status": "captured",
     }
 
 

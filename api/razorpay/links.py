@@ -1,0 +1,129 @@
+"""Payment links of the double: orders with a face, as everywhere (domain/link.py). Nothing is mailed or texted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import orjson
+from starlette.requests import Request
+
+from api.access.caller import Caller
+from api.http.errors import ApiError
+from api.process.services import Services, services_of
+from api.razorpay.bodies import checked, read_fields
+from api.razorpay.commands import decided
+from api.razorpay.errors import DoubleError, unknown_id
+from api.razorpay.queries import read_query
+from api.razorpay.schemas import LINKS_BEYOND, LINKS_WITHOUT_EFFECT, LinksQuery, NewLink, as_texts
+from api.routes.links import link_url
+from domain.ids import LINK, ORDER, is_id
+from domain.link import PaymentLink, ResendLink, link_id, order_of_link
+from domain.order import CancelOrder, CreateOrder
+from domain.rejection import ORDER_ALREADY_PAID, ORDER_NOT_PAYABLE
+from domain.resource import order_resource, payment_resource
+from store.connections import through_restart
+from store.razorpay.orders import OrderWishes, ShownOrder, Terms, find_shown_order, insert_terms, list_shown_orders
+from store.razorpay.payments import payments_of_orders
+from topics.razorpay.entities import Entity, Totals, link_entity
+
+MEDIA = ("sms", "email")
+PAID = "Payment Link is already paid"
+ENDED = "Payment Link is cancelled or has expired"
+
+
+async def create(request: Request, caller: Caller) -> Entity:
+    """Captured by itself, as the original's links are."""
+    body = checked(NewLink, await read_fields(request), beyond=LINKS_BEYOND)
+    services = services_of(request)
+    order_id = services.ids.make_id(ORDER)
+    notes = as_texts(body.notes)
+    terms = Terms(captures=True, notes=None if notes == body.notes else body.notes)
+    await insert_terms(services.pool, order_id, caller.merchant_id, terms)
+    command = CreateOrder(
+        order_id=order_id,
+        merchant_id=caller.merchant_id,
+        amount=body.amount,
+        currency=body.currency,
+        receipt=body.reference_id,
+        notes=notes,
+        expires_at=None if body.expire_by is None else datetime.fromtimestamp(body.expire_by, UTC),
+        link=PaymentLink(
+            url=link_url(services.settings, order_id),
+            description=body.description,
+            name=body.customer.name,
+            email=body.customer.email,
+            contact=body.customer.contact,
+        ),
+    )
+    answer = await decided(request, command, new_id=order_id)
+    request.state.ignored = [name for name in LINKS_WITHOUT_EFFECT if getattr(body, name) is not None]
+    return link_entity(orjson.loads(answer.body), Totals(), (), notes=body.notes)
+
+
+async def list_(request: Request, caller: Caller) -> Entity:
+    query = read_query(request, LinksQuery)
+    services = services_of(request)
+    wishes = OrderWishes(receipt=query.reference_id, linked=True)
+    found = await list_shown_orders(services.pool, caller.merchant_id, wishes, query.part)
+    return {"payment_links": await _shown_all(services, found)}
+
+
+async def read(request: Request, caller: Caller) -> Entity:
+    return await _shown(services_of(request), request.path_params["id"], caller.merchant_id)
+
+
+async def cancel(request: Request, caller: Caller) -> Entity:
+    order = (await _owned(services_of(request), request.path_params["id"], caller.merchant_id)).order
+    if order.status != "CREATED":
+        raise DoubleError(PAID if order.status == "PAID" else ENDED)
+    await _decided(request, CancelOrder(order.id, caller.merchant_id))
+    return await _shown(services_of(request), link_id(order.id), caller.merchant_id)
+
+
+async def notify(request: Request, caller: Caller) -> Entity:
+    """`payment_link.resent` for the merchant's own mailer; the double sends nothing."""
+    if request.path_params["medium"] not in MEDIA:
+        raise DoubleError("The medium must be sms or email.", field="medium")
+    order = (await _owned(services_of(request), request.path_params["id"], caller.merchant_id)).order
+    await _decided(request, ResendLink(order.id, caller.merchant_id))
+    return {"success": True}
+
+
+async def _decided(request: Request, command: CancelOrder | ResendLink) -> None:
+    """Raises DoubleError in the double's words."""
+    try:
+        await decided(request, command)
+    except ApiError as error:
+        words = {ORDER_ALREADY_PAID.description: PAID, ORDER_NOT_PAYABLE.description: ENDED}
+        if error.description in words:
+            raise DoubleError(words[error.description]) from None
+        raise
+
+
+async def _shown(services: Services, plink: str, merchant_id: str) -> Entity:
+    (shown,) = await _shown_all(services, [await _owned(services, plink, merchant_id)])
+    return shown
+
+
+async def _shown_all(services: Services, found: Sequence[ShownOrder]) -> list[Entity]:
+    payments = await payments_of_orders(services.pool, [one.order.id for one in found])
+    return [
+        link_entity(
+            order_resource(one.order),
+            one.totals,
+            [payment_resource(paid.payment) for paid in payments[one.order.id] if paid.payment.captured],
+            notes=one.notes,
+        )
+        for one in found
+    ]
+
+
+async def _owned(services: Services, plink: str, merchant_id: str) -> ShownOrder:
+    """Raises DoubleError 400 where the merchant has no such link."""
+    if not is_id(LINK, plink):
+        raise unknown_id()
+    found = await through_restart(lambda: find_shown_order(services.pool, order_of_link(plink), merchant_id))
+    if found is None or found.order.link is None:
+        raise unknown_id()
+    return found
