@@ -289,7 +289,9 @@ def capture_payment(order: Order | None, command: CapturePayment, at: datetime) 
     if order is None or payment is None or payment.merchant_id != command.merchant_id:
         return rejection.PAYMENT_NOT_FOUND
     left = payment.refundable
-    if payment.status is not PaymentStatus.SUCCESS or payment.captured or left == 0 or _is_too_late(payment, at):
+    if payment.status is not PaymentStatus.SUCCESS or payment.captured or payment.voided:
+        return rejection.NOT_CAPTURABLE
+    if left == 0 or _is_too_late(payment, at):
         return rejection.NOT_CAPTURABLE
     amount = left if command.amount is None else command.amount
     if not is_minor_amount(amount) or not 0 < amount <= left:

@@ -223,6 +223,10 @@ STATES: dict[str, tuple[Command | Earlier, ...]] = {
     "not captured in time, taken back": (*UNCAPTURED, settle(outcome=FAILED, turn=1)),
     "expired uncaptured": (*UNCAPTURED, ExpirePayment(ORDER, FIRST)),
     "expired uncaptured after a refund": (*UNCAPTURED, refund(), settle_refund(), ExpirePayment(ORDER, FIRST)),
+    "expired uncaptured after a refund that bounced": (
+        *(*UNCAPTURED, refund(), settle_refund(), ExpirePayment(ORDER, FIRST)),
+        settle_refund(outcome=FAILED, turn=1),
+    ),
     "cancelled": (create_order(), cancel()),
     "cancelled after a failure": (create_order(), pay(), settle(outcome=FAILED), cancel()),
     "expired": (*EXPIRING, ExpireOrder(ORDER)),
