@@ -6,7 +6,16 @@ import type { PublicRefund } from "./wire.ts";
 const AMOUNT = 50_000;
 
 function facts(change: Partial<MoneyFacts>): MoneyFacts {
-  return { status: "SUCCESS", amount: AMOUNT, amount_refunded: 0, reversed: false, error_code: null, ...change };
+  return {
+    status: "SUCCESS",
+    amount: AMOUNT,
+    amount_refunded: 0,
+    amount_released: 0,
+    voided: false,
+    reversed: false,
+    error_code: null,
+    ...change,
+  };
 }
 
 function refund(status: PublicRefund["status"], amount = AMOUNT, automatic = false): PublicRefund {
@@ -17,6 +26,9 @@ const late = (status: PublicRefund["status"]) => refund(status, AMOUNT, true);
 const FAILED = { status: "FAILED", error_code: "BANK_TIMEOUT" } as const;
 const DECLINED = { status: "FAILED", error_code: "CARD_DECLINED" } as const;
 const WHOLE = { amount_refunded: AMOUNT };
+const VOIDED = { voided: true, amount_released: AMOUNT };
+const PART = { amount_released: 20_000 };
+const part = (status: PublicRefund["status"]) => refund(status, 20_000, true);
 
 describe("what is known about the money", () => {
   it.each([
@@ -29,6 +41,35 @@ describe("what is known about the money", () => {
     ["a part went back, its refund unknown", { amount_refunded: 20_000 }, [], "part_returned"],
     ["all is on its way back", WHOLE, [refund("PENDING", 30_000), refund("PROCESSED", 20_000)], "returning"],
     ["all went back", WHOLE, [refund("PROCESSED")], "returned"],
+    ["voided, on its way back", VOIDED, [late("PENDING")], "voided_returning"],
+    ["voided, and returned", VOIDED, [late("FAILED"), late("PROCESSED")], "voided_returned"],
+    ["voided, the bank refuses to return it", VOIDED, [late("FAILED"), late("FAILED")], "voided_kept"],
+    ["voided, its refunds unknown", VOIDED, [], "released"],
+    ["voided, another refund known", VOIDED, [refund("FAILED", 20_000)], "released"],
+    [
+      "expired after a refund, the rest on its way back",
+      { voided: true, amount_refunded: 20_000, amount_released: 30_000 },
+      [refund("PENDING", 30_000, true), refund("PROCESSED", 20_000)],
+      "voided_returning",
+    ],
+    ["captured in part, the rest on its way back", PART, [part("PENDING")], "part_returning"],
+    ["captured in part, the rest returned", PART, [part("PROCESSED")], "part_returned"],
+    ["captured in part, the bank refuses to return the rest", PART, [part("FAILED")], "part_kept"],
+    ["captured in part, its refunds unknown", PART, [], "part_released"],
+    [
+      "captured in part and refunded, all returned",
+      { ...PART, amount_refunded: 30_000 },
+      [refund("PROCESSED", 30_000), part("PROCESSED")],
+      "returned",
+    ],
+    [
+      "captured in part and refunded, its released part refused",
+      { ...PART, amount_refunded: 30_000 },
+      [refund("PROCESSED", 30_000), part("FAILED")],
+      "part_kept",
+    ],
+    ["captured in part and refunded, its refunds unknown", { ...PART, amount_refunded: 30_000 }, [], "released"],
+    ["voided, and taken back by the bank", { ...VOIDED, reversed: true }, [late("PROCESSED")], "reversed"],
     ["the bank took it back", { reversed: true }, [], "reversed"],
     ["the bank took back what was refunded", { reversed: true, ...WHOLE }, [refund("PROCESSED")], "reversed"],
     ["charged late, and taken back", { ...FAILED, reversed: true }, [late("FAILED")], "reversed"],
@@ -59,8 +100,25 @@ describe("what is known about the money", () => {
     expect(moneyOf(facts({ status: "FAILED", error_code })).state).toBe("not_taken");
   });
 
-  it("separates what went back from what is on its way", () => {
-    const refunds = [refund("PENDING", 5_000), refund("PROCESSED", 15_000), refund("FAILED", 9_000)];
-    expect(moneyOf(facts({ amount_refunded: 20_000 }), refunds)).toMatchObject({ returned: 15_000, returning: 5_000 });
+  it.each([
+    [
+      { amount_refunded: 20_000 },
+      [refund("PENDING", 5_000), refund("PROCESSED", 15_000), refund("FAILED", 9_000)],
+      [15_000, 5_000, 0],
+    ],
+    [VOIDED, [late("FAILED")], [0, 0, AMOUNT]],
+    [VOIDED, [late("PROCESSED")], [AMOUNT, 0, 0]],
+    [VOIDED, [], [0, 0, 0]],
+    [
+      { ...PART, amount_refunded: 30_000 },
+      [refund("PENDING", 10_000), refund("PROCESSED", 20_000), part("FAILED")],
+      [20_000, 10_000, 20_000],
+    ],
+    [{ ...PART, amount_refunded: 10_000 }, [refund("PENDING", 10_000)], [0, 10_000, 0]],
+    [FAILED, [late("FAILED")], [0, 0, AMOUNT]],
+    [{ reversed: true, ...VOIDED }, [late("PENDING")], [AMOUNT, 0, 0]],
+  ] as const)("separates what went back, what is on its way and what is kept: %j", (change, refunds, amounts) => {
+    const { returned, returning, kept } = moneyOf(facts(change), refunds);
+    expect([returned, returning, kept]).toEqual(amounts);
   });
 });

@@ -2,14 +2,18 @@
  * What is known about a payment's money. Every sentence about money, to payers and to merchants, is chosen by this
  * one state and says no more than it does.
  *
- *   status      reversed  refunds                        state
+ *   status      reversed  what goes back                 state
  *   undecided   –         –                              undecided
- *   SUCCESS     no        none · some · all of it        paid · part_returning, part_returned · returning, returned
- *   FAILED      no        none                           not_taken where the bank said so, else unconfirmed
- *   FAILED      no        automatic: the bank charged    late_returning · late_returned · late_kept (none stands)
+ *   SUCCESS     no        nothing                        paid
+ *   SUCCESS     no        some, refunded or released     part_returning · part_returned · part_kept · part_released
+ *   SUCCESS     no        all, by refunds                returning · returned
+ *   SUCCESS     no        all, voided or expired         voided_returning · voided_returned · voided_kept · released
+ *   FAILED      no        nothing                        not_taken where the bank said so, else unconfirmed
+ *   FAILED      no        the bank charged it late       late_returning · late_returned · late_kept
  *   any         yes       –                              reversed: the bank itself gave the money back
  *
- * `…ing`: a refund is still on its way.
+ * `…ing`: a refund is still on its way. `…kept`: the bank has refused each refund of it so far. `…released`: it goes
+ * back, and whether it has arrived is unknown, because the refunds are.
  */
 import type { PublicPayment, PublicRefund } from "./wire.ts";
 
@@ -18,8 +22,14 @@ export type MoneyState =
   | "paid"
   | "part_returning"
   | "part_returned"
+  | "part_kept"
+  | "part_released"
   | "returning"
   | "returned"
+  | "voided_returning"
+  | "voided_returned"
+  | "voided_kept"
+  | "released"
   | "reversed"
   | "not_taken"
   | "unconfirmed"
@@ -33,10 +43,15 @@ export interface Money {
   returned: number;
   /** Minor units on their way back. */
   returning: number;
+  /** Minor units that were to go back, and have not: the bank refused. */
+  kept: number;
 }
 
 /** The fields of a payment that say something about its money. */
-export type MoneyFacts = Pick<PublicPayment, "status" | "amount" | "amount_refunded" | "reversed" | "error_code">;
+export type MoneyFacts = Pick<
+  PublicPayment,
+  "status" | "amount" | "amount_refunded" | "amount_released" | "voided" | "reversed" | "error_code"
+>;
 
 /** With these the bank, or the payer there, said no before any money moved. All other failures leave it open. */
 const NOTHING_WAS_TAKEN: readonly (string | null)[] = [
@@ -51,24 +66,52 @@ const NOTHING_WAS_TAKEN: readonly (string | null)[] = [
   "AUTHENTICATION_FAILED",
 ];
 
-/** `refunds`: the payment's, where they are known; without them what is refunded counts as returned. */
+/**
+ * `refunds`: the payment's, where they are known; without them what is refunded counts as returned. A release always
+ * comes with an automatic refund, so a released payment without one is a payment whose refunds are unknown.
+ */
 export function moneyOf(payment: MoneyFacts, refunds: readonly PublicRefund[] = []): Money {
-  const pending = refunds.reduce((sum, { status, amount }) => sum + (status === "PENDING" ? amount : 0), 0);
-  const returning = Math.min(pending, payment.amount_refunded);
-  const returned = payment.amount_refunded - returning;
-  if (payment.reversed) return { state: "reversed", returned: payment.amount, returning: 0 };
-  return { state: stateOf(payment, refunds, returning > 0), returned, returning };
+  const { amount, amount_refunded: refunded, amount_released: released } = payment;
+  const sum = (counts: (refund: PublicRefund) => boolean) =>
+    refunds.reduce((total, refund) => total + (counts(refund) ? refund.amount : 0), 0);
+  const pending = sum(({ status }) => status === "PENDING");
+  const automatic = refunds.some((refund) => refund.automatic);
+  if (payment.reversed) return { state: "reversed", returned: amount, returning: 0, kept: 0 };
+  if (payment.status === "FAILED") {
+    const returning = Math.min(pending, refunded);
+    const kept = automatic && refunded === 0 ? amount : 0;
+    return { state: failedState(payment, returning, kept), returned: refunded - returning, returning, kept };
+  }
+  // Of a success, automatic refunds give back what was released, all others are the merchant's.
+  const known = released === 0 || automatic;
+  const underWay = sum((refund) => refund.automatic && refund.status !== "FAILED");
+  const kept = known ? Math.max(released - underWay, 0) : 0;
+  const back = refunded + (known ? released - kept : 0);
+  const returning = Math.min(pending, back);
+  return { state: stateOf(payment, { returning, kept, known }), returned: back - returning, returning, kept };
 }
 
-function stateOf(payment: MoneyFacts, refunds: readonly PublicRefund[], returning: boolean): MoneyState {
-  const { status, amount, amount_refunded: refunded, error_code: code } = payment;
-  if (status !== "SUCCESS" && status !== "FAILED") return "undecided";
-  if (status === "FAILED") {
-    if (refunded > 0) return returning ? "late_returning" : "late_returned";
-    if (refunds.some((refund) => refund.automatic)) return "late_kept";
-    return NOTHING_WAS_TAKEN.includes(code) ? "not_taken" : "unconfirmed";
-  }
-  if (refunded === 0) return "paid";
-  if (refunded < amount) return returning ? "part_returning" : "part_returned";
-  return returning ? "returning" : "returned";
+function failedState({ amount_refunded: refunded, error_code: code }: MoneyFacts, returning: number, kept: number) {
+  if (refunded > 0) return returning > 0 ? "late_returning" : "late_returned";
+  if (kept > 0) return "late_kept";
+  return NOTHING_WAS_TAKEN.includes(code) ? "not_taken" : "unconfirmed";
+}
+
+interface Back {
+  returning: number;
+  kept: number;
+  /** Whether it is known what became of the released money. */
+  known: boolean;
+}
+
+function stateOf(payment: MoneyFacts, { returning, kept, known }: Back): MoneyState {
+  const { status, amount, voided } = payment;
+  const back = payment.amount_refunded + payment.amount_released;
+  if (status !== "SUCCESS") return "undecided";
+  if (back === 0) return "paid";
+  if (kept > 0) return voided ? "voided_kept" : "part_kept";
+  if (!known) return back < amount ? "part_released" : "released";
+  if (back < amount) return returning > 0 ? "part_returning" : "part_returned";
+  if (voided) return returning > 0 ? "voided_returning" : "voided_returned";
+  return returning > 0 ? "returning" : "returned";
 }

@@ -79,7 +79,8 @@ export function App({ api, place, line, onLanguage }: Props) {
           orderId={place.orderId}
           amount={amount}
           paid={screen === "success" || screen === "paid"}
-          returned={["returned", "reversed"].includes(moneyIn(state)?.state ?? "")}
+          returned={["returned", "voided_returned", "reversed"].includes(moneyIn(state)?.state ?? "")}
+          payable={paying || screen === "failed"}
           loading={screen === "loading" && !order}
         />
         <section>

@@ -24,6 +24,8 @@ export interface CheckoutFlow {
   reload(): void;
 }
 
+/** How often an order that waits for its payer is looked at: its shop may cancel it meanwhile. */
+const LOOK_MS = 30_000;
 const RELOAD_MS_FIRST = 1_500;
 const RELOAD_MS_MAX = 10_000;
 
@@ -82,6 +84,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
   }, [state.payment, attempts]);
 
   useLoading(state, load);
+  useLooking(state, load);
   useConnection((online) => dispatch({ type: "connection", online }));
   useEffect(() => {
     if (state.screen !== "processing" || !state.payment) return;
@@ -165,6 +168,16 @@ function useLoading(state: Checkout, load: () => Promise<void>): void {
       clearTimeout(timer);
     };
   }, [load, state.screen]);
+}
+
+/** Look again at an order that may end while it is open, and at once at one whose payment has failed: it may be over. */
+function useLooking({ screen, payment }: Checkout, load: () => Promise<void>): void {
+  useEffect(() => {
+    if (screen !== "ready" && screen !== "failed") return;
+    if (screen === "failed" && payment) void load();
+    const timer = setInterval(() => document.hidden || void load(), LOOK_MS);
+    return () => clearInterval(timer);
+  }, [screen, payment?.id, load]);
 }
 
 function useConnection(onChange: (online: boolean) => void): void {

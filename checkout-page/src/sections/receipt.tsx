@@ -2,7 +2,7 @@
 import { formatMoney, formatTime } from "web-shared/format";
 import { formatInstrument } from "web-shared/methods";
 import { type Checkout, moneyIn } from "../state/checkout.ts";
-import type { Texts } from "../texts/en.ts";
+import type { Texts, TitleAndText } from "../texts/en.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
 import { moneyNote } from "./money-note.ts";
@@ -98,11 +98,19 @@ function Back({ label, testId, minor, currency }: BackProps) {
 /** The heading of the receipt. */
 export function titleOf(state: Checkout, texts: Texts): string {
   const money = moneyIn(state);
-  const title = money && texts.titles[money.state];
+  const title = voidWords(state, texts)?.[0] ?? (money && texts.titles[money.state]);
   return title ?? (state.screen === "paid" ? texts.paid_title : texts.success_title);
 }
 
 /** What became of the money, below the heading. */
 export function messageOf(state: Checkout, texts: Texts): string {
-  return moneyNote(state, texts) ?? (state.screen === "paid" ? texts.paid : texts.success);
+  const note = moneyNote(state, texts);
+  const reason = voidWords(state, texts)?.[1];
+  if (reason) return note ? `${reason} ${note}` : reason;
+  return note ?? (state.screen === "paid" ? texts.paid : texts.success);
+}
+
+/** Why the shop did not keep the payment; null where it did, and where the bank has taken the money back itself. */
+function voidWords({ payment }: Checkout, texts: Texts): TitleAndText | null {
+  return payment?.void_reason && !payment.reversed ? texts.voided[payment.void_reason] : null;
 }

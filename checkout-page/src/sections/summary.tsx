@@ -1,4 +1,5 @@
 /** Who is paid, how much, for which order. */
+import { formatTime } from "web-shared/format";
 import type { Order } from "../flow/api.ts";
 import { useTexts } from "../texts/language.ts";
 
@@ -9,11 +10,13 @@ interface Props {
   paid: boolean;
   /** All of it went back. */
   returned: boolean;
+  /** It can still be paid. */
+  payable: boolean;
   /** Still on its way: grey bars stand where name and amount will be. */
   loading: boolean;
 }
 
-export function Summary({ order, orderId, amount, paid, returned, loading }: Props) {
+export function Summary({ order, orderId, amount, paid, returned, payable, loading }: Props) {
   const texts = useTexts();
   const name = order?.merchant.name ?? "";
   return (
@@ -39,6 +42,14 @@ export function Summary({ order, orderId, amount, paid, returned, loading }: Pro
           <>
             <dt>{texts.receipt}</dt>
             <dd>{order.receipt}</dd>
+          </>
+        )}
+        {payable && order?.expires_at && (
+          <>
+            <dt>{texts.pay_by}</dt>
+            <dd data-test-id="expires-at">
+              <time dateTime={order.expires_at}>{formatTime(order.expires_at)}</time>
+            </dd>
           </>
         )}
       </dl>

@@ -2,7 +2,11 @@
 
 import type { Payment } from "sdk/types";
 import { describe, expect, it } from "vitest";
+import type { MoneyState } from "web-shared/money";
 import type { Order } from "../flow/api.ts";
+import { moneyNote } from "../sections/money-note.ts";
+import { messageOf, titleOf } from "../sections/receipt.tsx";
+import { troubleOf } from "../sections/trouble.tsx";
 import { en } from "../texts/en.ts";
 import { hi } from "../texts/hi.ts";
 import { bankPageOf, type Checkout, type CheckoutEvent, isLocked, moneyIn, reduce, START } from "./checkout.ts";
@@ -114,6 +118,11 @@ describe("loading", () => {
       loaded({ status: "CANCELLED" as Order["status"], payment: paymentOf({ status: "FAILED" }) }, "pay_A"),
       "expired",
     ],
+    [
+      "a payment that an expired order still waits for",
+      loaded({ status: "EXPIRED", payment: paymentOf({ status: "PROCESSING" }) }),
+      "processing",
+    ],
     ["an order with time left", loaded({ expires_at: "2026-01-01T00:00:01Z" }), "ready"],
   ])("shows %s", (_, event, screen) => {
     expect(after(event).screen).toBe(screen);
@@ -205,6 +214,27 @@ describe("paying", () => {
     for (const event of late) expect(reduce(success, event).screen, event.type).toBe("success");
   });
 
+  it("offers no other try for an order that is over, and says so once the server does", () => {
+    const late = paymentOf({ status: "FAILED", error_code: "ORDER_EXPIRED" });
+    const failed = after(...PROCESSING, { type: "status", payment: late });
+    expect(failed).toMatchObject({ screen: "failed", problem: { retryable: false } });
+    const refunds = [{ amount: 50_000, status: "PENDING", automatic: true } as const];
+    const payment = { ...late, amount_refunded: 50_000 };
+    const over = reduce(failed, loaded({ status: "EXPIRED", payment, refunds }, "pay_A"));
+    expect(over.screen).toBe("expired");
+    expect(troubleOf(over, en)).toMatchObject({
+      title: "This order has expired",
+      hint: "₹500.00 was taken after all. It is on its way back to the account it was paid from.",
+      paymentId: "pay_A",
+    });
+  });
+
+  it.each(["CANCELLED", "EXPIRED"] as const)("stops where the order is %s meanwhile", (status) => {
+    expect(reduce(after(loaded()), loaded({ status })).screen).toBe("expired");
+    const failed = after(...PROCESSING, { type: "status", payment: paymentOf({ status: "FAILED" }) });
+    expect(reduce(failed, loaded({ status, payment: failed.payment }, "pay_A")).screen).toBe("expired");
+  });
+
   it("hears nothing of another payment", () => {
     const other = paymentOf({ id: "pay_B", status: "SUCCESS" });
     expect(after(...PROCESSING, { type: "status", payment: other }).screen).toBe("processing");
@@ -242,17 +272,84 @@ describe("what became of the money", () => {
   });
 });
 
+describe("a payment that its shop does not keep", () => {
+  const success = after(...PROCESSING, { type: "status", payment: paymentOf({ status: "SUCCESS" }) });
+
+  function seen(change: Partial<Payment>, refunds: Order["refunds"], ownPaymentId: string | null = "pay_A"): Checkout {
+    const payment = paymentOf({ status: "SUCCESS", ...change });
+    return reduce(ownPaymentId ? success : START, loaded({ status: "PAID", payment, refunds }, ownPaymentId));
+  }
+
+  const released = (status: "PENDING" | "PROCESSED" | "FAILED", amount = 50_000) =>
+    [{ amount, status, automatic: true }] as const;
+  const requested = { voided: true, void_reason: "requested", amount_released: 50_000 } as const;
+  const expired = { ...requested, void_reason: "expired" } as const;
+
+  it.each([
+    [requested, released("PENDING"), "This payment was cancelled", /^The shop has cancelled it. ₹500.00 is on its way/],
+    [requested, released("PROCESSED"), "This payment was cancelled", /^The shop has cancelled it. ₹500.00 went back/],
+    [
+      requested,
+      released("FAILED"),
+      "This payment was cancelled",
+      /it. ₹500.00 has not gone back yet. Contact the shop/,
+    ],
+    [requested, [], "This payment was cancelled", /^The shop has cancelled it. ₹500.00 goes back/],
+    [expired, released("PENDING"), "This payment has expired", /^The shop did not accept it in time. ₹500.00 is on/],
+    [expired, released("PROCESSED"), "This payment has expired", /in time. ₹500.00 went back/],
+    [
+      { ...expired, amount_refunded: 20_000, amount_released: 30_000 },
+      [...released("PENDING", 30_000), { amount: 20_000, status: "PROCESSED", automatic: false }],
+      "This payment has expired",
+      /in time. ₹300.00 is on its way back/,
+    ],
+    [
+      { ...requested, reversed: true },
+      released("PROCESSED"),
+      "This payment was reversed",
+      /^The bank has returned ₹500/,
+    ],
+    [
+      { amount_released: 20_000 },
+      released("PENDING", 20_000),
+      "Payment successful",
+      /^Your payment has been processed/,
+    ],
+    [{ amount_released: 20_000 }, released("FAILED", 20_000), "Payment successful", /^₹200.00 has not gone back yet/],
+    [{ amount_released: 20_000 }, [], "Payment successful", /^₹200.00 goes back/],
+  ] as const)("%j with %j", (change, refunds, title, message) => {
+    const own = seen(change, [...refunds]);
+    expect(own.screen).toBe("success");
+    expect(titleOf(own, en)).toBe(title);
+    expect(messageOf(own, en)).toMatch(message);
+    const opened = seen(change, [...refunds], null);
+    expect(opened.screen).toBe("paid");
+    if (moneyNote(opened, en)) expect(messageOf(opened, en)).toMatch(message);
+  });
+
+  it("is not mistaken for another one that is paid with", () => {
+    const other = paymentOf({ id: "pay_B", status: "SUCCESS" });
+    expect(reduce(success, loaded({ status: "PAID", payment: other }))).toBe(success);
+  });
+});
+
 describe("every sentence about money", () => {
-  const STATES = [
+  const STATES: readonly MoneyState[] = [
     "returning",
     "returned",
+    "voided_returning",
+    "voided_returned",
+    "voided_kept",
+    "released",
+    "part_released",
+    "part_kept",
     "reversed",
     "not_taken",
     "unconfirmed",
     "late_returning",
     "late_returned",
     "late_kept",
-  ] as const;
+  ];
 
   it.each([en, hi])("is there in every state in which the screen alone would mislead", ({ money, titles }) => {
     expect(Object.keys(money).sort()).toEqual([...STATES].sort());

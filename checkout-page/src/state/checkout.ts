@@ -5,7 +5,7 @@
  *      │                  ▲                   │ rejected (a field)      └──status──▶ failed ──retry──▶ ready
  *      │                  └───────────────────┤ stopped ─▶ failed
  *      │◀───────────────────────────────────────┘ overtaken (paid or being paid elsewhere: ask the server)
- *      ├──loaded──▶ processing · success · failed · paid · expired      (whatever the server says)
+ *      ├──loaded──▶ processing · success · failed · paid · expired      (whatever the server says; expired: or cancelled)
  *      └──load_failed──▶ not_found · refused · offline · server_down
  *
  * The server's word wins, but for two things: an answer that is still awaited, and an end that was already reached.
@@ -113,7 +113,8 @@ export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
 
 /** What the order says about itself, seen from this page. */
 function loaded(state: Checkout, event: Extract<CheckoutEvent, { type: "loaded" }>): Checkout {
-  if (state.screen === "submitting" || state.screen === "success") return state;
+  if (state.screen === "submitting") return state;
+  if (state.screen === "success") return lookedAgain(state, event.order);
   const { order, ownPaymentId } = event;
   const { payment } = order;
   const next = { ...state, order };
@@ -124,6 +125,12 @@ function loaded(state: Checkout, event: Extract<CheckoutEvent, { type: "loaded" 
   // Also where its failure is on screen: what became of its money can have changed.
   if (payment && own) return settledBy(next, payment);
   return state.screen === "failed" ? next : { ...next, screen: "ready", payment: null };
+}
+
+/** A success stays one; what became of its money since may be news: it can be voided, expire, or be refunded. */
+function lookedAgain(state: Checkout, order: Order): Checkout {
+  const { payment } = order;
+  return payment?.status === "SUCCESS" && payment.id === state.payment?.id ? { ...state, order, payment } : state;
 }
 
 /** Cancelled, expired, or past its time though the server has not said so yet. */
@@ -146,6 +153,6 @@ function declineOf(payment: Payment): Problem {
   return {
     code: payment.error_code ?? "PAYMENT_FAILED",
     text: payment.error_description ?? "Payment processing failed",
-    retryable: true,
+    retryable: payment.error_code !== "ORDER_EXPIRED",
   };
 }

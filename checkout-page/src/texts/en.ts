@@ -9,7 +9,12 @@ interface MethodTexts {
   waiting: string;
 }
 
-type TitleAndText = readonly [title: string, text: string];
+export type TitleAndText = readonly [title: string, text: string];
+
+const returning = (amount: string) => `${amount} is on its way back to the account it was paid from.`;
+const returned = (amount: string) => `${amount} went back to the account it was paid from.`;
+const released = (amount: string) => `${amount} goes back to the account it was paid from.`;
+const kept = (amount: string) => `${amount} has not gone back yet. Contact the shop with this payment ID.`;
 
 export const en = {
   title: "Payment",
@@ -18,6 +23,7 @@ export const en = {
   amount_paid: "Amount paid",
   order: "Order",
   receipt: "Receipt",
+  pay_by: "Pay by",
   choose: "How would you like to pay?",
   methods: {
     upi: { label: "UPI", hint: "Any UPI app", waiting: "Approve the request in your UPI app." },
@@ -76,8 +82,14 @@ export const en = {
   } as Partial<Record<MoneyState, string>>,
   /** What is known about the money, in each state that has more to say than the screen's own title and text. */
   money: {
-    returning: (amount) => `${amount} is on its way back to the account it was paid from.`,
-    returned: (amount) => `${amount} went back to the account it was paid from.`,
+    returning,
+    returned,
+    voided_returning: returning,
+    voided_returned: returned,
+    voided_kept: kept,
+    released,
+    part_released: released,
+    part_kept: kept,
     reversed: (amount) => `The bank has returned ${amount} to the account it was paid from.`,
     not_taken: () => "You have not been charged.",
     unconfirmed: () => "The bank has not confirmed this payment. If money was taken, it comes back to you.",
@@ -86,6 +98,11 @@ export const en = {
     late_kept: (amount) =>
       `${amount} was taken after all and has not gone back yet. Contact the shop with this payment ID.`,
   } as Partial<Record<MoneyState, (amount: string) => string>>,
+  /** Why the shop has not kept a successful payment. */
+  voided: {
+    requested: ["This payment was cancelled", "The shop has cancelled it."] as TitleAndText,
+    expired: ["This payment has expired", "The shop did not accept it in time."] as TitleAndText,
+  },
   not_sent: "Nothing was charged by this attempt.",
   refunded: "Refunded",
   refund_pending: "Refund on its way",

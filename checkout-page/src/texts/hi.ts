@@ -1,6 +1,11 @@
 /** Every text of the checkout, in Hindi; a chunk of its own. */
 import type { Texts } from "./en.ts";
 
+const returning = (amount: string) => `${amount} उसी खाते में लौटाए जा रहे हैं, जिससे भुगतान हुआ था।`;
+const returned = (amount: string) => `${amount} उसी खाते में लौटा दिए गए, जिससे भुगतान हुआ था।`;
+const released = (amount: string) => `${amount} उसी खाते में लौटाए जाएँगे, जिससे भुगतान हुआ था।`;
+const kept = (amount: string) => `${amount} अभी तक लौटे नहीं हैं। इस भुगतान आईडी के साथ दुकान से संपर्क करें।`;
+
 export const hi: Texts = {
   title: "भुगतान",
   pay_merchant: (merchant) => `${merchant} को भुगतान`,
@@ -8,6 +13,7 @@ export const hi: Texts = {
   amount_paid: "चुकाई गई राशि",
   order: "ऑर्डर",
   receipt: "रसीद",
+  pay_by: "भुगतान की समय-सीमा",
   choose: "आप कैसे भुगतान करना चाहेंगे?",
   methods: {
     upi: { label: "UPI", hint: "कोई भी UPI ऐप", waiting: "अपने UPI ऐप में अनुरोध स्वीकार करें।" },
@@ -65,14 +71,24 @@ export const hi: Texts = {
     reversed: "बैंक ने यह भुगतान पलट दिया",
   },
   money: {
-    returning: (amount) => `${amount} उसी खाते में लौटाए जा रहे हैं, जिससे भुगतान हुआ था।`,
-    returned: (amount) => `${amount} उसी खाते में लौटा दिए गए, जिससे भुगतान हुआ था।`,
+    returning,
+    returned,
+    voided_returning: returning,
+    voided_returned: returned,
+    voided_kept: kept,
+    released,
+    part_released: released,
+    part_kept: kept,
     reversed: (amount) => `बैंक ने ${amount} उसी खाते में लौटा दिए हैं, जिससे भुगतान हुआ था।`,
     not_taken: () => "आपसे कोई राशि नहीं ली गई है।",
     unconfirmed: () => "बैंक ने इस भुगतान की पुष्टि नहीं की है। अगर राशि कटी है, तो वह आपको वापस मिलेगी।",
     late_returning: (amount) => `${amount} बाद में कट गए थे। वे उसी खाते में लौटाए जा रहे हैं, जिससे कटे थे।`,
     late_returned: (amount) => `${amount} कट गए थे और उसी खाते में लौटा दिए गए, जिससे कटे थे।`,
     late_kept: (amount) => `${amount} बाद में कट गए थे और अभी तक लौटे नहीं हैं। इस भुगतान आईडी के साथ दुकान से संपर्क करें।`,
+  },
+  voided: {
+    requested: ["यह भुगतान रद्द किया गया", "दुकान ने इसे रद्द किया है।"],
+    expired: ["इस भुगतान की समय-सीमा समाप्त हो गई", "दुकान ने इसे समय पर स्वीकार नहीं किया।"],
   },
   not_sent: "इस प्रयास में कोई राशि नहीं ली गई।",
   refunded: "वापस की गई राशि",

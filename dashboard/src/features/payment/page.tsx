@@ -3,24 +3,23 @@ import { useState } from "preact/hooks";
 import { formatMoney } from "web-shared/format";
 import { formatInstrument } from "web-shared/methods";
 import type { Payment, Refund, Timeline } from "web-shared/wire";
-import { newIdempotencyKey } from "../../api/client.ts";
 import type { Change, Page } from "../../api/types.ts";
 import { type Resource, useResource } from "../../list/resource.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";
 import type { Parameters } from "../../router/match.ts";
 import { useGateway } from "../../session/session-context.tsx";
-import { announce } from "../../ui/announcer.tsx";
 import { CodeBlock, jsonText } from "../../ui/code-block.tsx";
-import { Confirm } from "../../ui/confirm.tsx";
 import { CopyableId } from "../../ui/copy.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { ErrorState, Skeleton } from "../../ui/states.tsx";
 import { Moment } from "../../ui/time.tsx";
+import { actionsOn } from "../payments/actions.ts";
+import { CaptureDialog } from "../payments/capture-dialog.tsx";
 import { moneyWords } from "../payments/money-words.ts";
 import { RefundDialog } from "../payments/refund-dialog.tsx";
-import { isCapturable, refundableMinor } from "../payments/remaining.ts";
+import { VoidDialog } from "../payments/void-dialog.tsx";
 import { TimelineView } from "./timeline-view.tsx";
 
 export function PaymentPage({ parameters }: { parameters: Parameters }) {
@@ -86,8 +85,9 @@ export function PaymentPage({ parameters }: { parameters: Parameters }) {
 }
 
 function Head({ id, payment }: { id: string; payment: Resource<Payment> }) {
-  const [dialog, setDialog] = useState<"refund" | "capture" | null>(null);
+  const [dialog, setDialog] = useState<"refund" | "capture" | "void" | null>(null);
   const value = payment.value;
+  const actions = value && actionsOn(value);
   const close = () => setDialog(null);
   return (
     <>
@@ -95,52 +95,47 @@ function Head({ id, payment }: { id: string; payment: Resource<Payment> }) {
         title={value ? formatMoney(value.amount, value.currency) : "Payment"}
         documentTitle={id}
         back={["/dashboard/transactions", "Payments"]}
-        badge={value && <Pill status={value.status} testId="payment-status" />}
+        badge={value && <Badges payment={value} />}
         lead={<CopyableId id={id} label="payment id" testId="payment-id" />}
       >
-        {value && isCapturable(value) && (
-          <button type="button" class="button quiet" data-test-id="capture-button" onClick={() => setDialog("capture")}>
-            Capture {formatMoney(value.amount, value.currency)}
+        {actions && actions.captureMinor > 0 && (
+          <button
+            type="button"
+            class="button compact"
+            data-test-id="capture-button"
+            onClick={() => setDialog("capture")}
+          >
+            Capture
           </button>
         )}
-        {value && refundableMinor(value) > 0 && (
+        {actions?.canVoid && (
+          <button type="button" class="button quiet" data-test-id="void-button" onClick={() => setDialog("void")}>
+            Void
+          </button>
+        )}
+        {actions && actions.refundMinor > 0 && (
           <button type="button" class="button quiet" data-test-id="refund-button" onClick={() => setDialog("refund")}>
             Refund
           </button>
         )}
       </PageHead>
       {value && dialog === "refund" && <RefundDialog payment={value} onDone={payment.reload} onClose={close} />}
-      {value && dialog === "capture" && <Capture payment={value} onDone={payment.change} onClose={close} />}
+      {value && dialog === "capture" && <CaptureDialog payment={value} onDone={payment.change} onClose={close} />}
+      {value && dialog === "void" && <VoidDialog payment={value} onDone={payment.change} onClose={close} />}
     </>
   );
 }
 
-interface CaptureProps {
-  payment: Payment;
-  onDone: (payment: Payment) => void;
-  onClose: () => void;
-}
-
-function Capture({ payment, onDone, onClose }: CaptureProps) {
-  const { api } = useGateway();
-  const [idempotencyKey] = useState(newIdempotencyKey);
-  const money = formatMoney(payment.amount, payment.currency);
-  const capture = async () => {
-    onDone(await api.send<Payment>("POST", `/payments/${payment.id}/capture`, {}, { idempotencyKey }));
-    announce(`${money} captured`);
-  };
+/** The bank's word, and what its merchant, or time, made of it. */
+function Badges({ payment }: { payment: Payment }) {
   return (
-    <Confirm
-      title="Capture"
-      confirmText={`Capture ${money}`}
-      confirmClass="button"
-      onConfirm={capture}
-      onClose={onClose}
-    >
-      <p>
-        <strong>{money}</strong> is settled to you. A captured payment can still be refunded.
-      </p>
-    </Confirm>
+    <>
+      <Pill status={payment.status} testId="payment-status" />
+      {payment.captured && <Pill status="captured" tone="ok" testId="payment-captured" />}
+      {payment.void_reason && (
+        <Pill status={payment.void_reason === "expired" ? "expired" : "voided"} testId="payment-voided" />
+      )}
+    </>
   );
 }
 
@@ -166,7 +161,7 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
         <div>
           <dt>Order</dt>
           <dd>
-            <a class="mono" href={`/dashboard/transactions?order_id=${payment.order_id}`}>
+            <a class="mono" href={`/dashboard/orders/${payment.order_id}`}>
               {payment.order_id}
             </a>
           </dd>
@@ -179,8 +174,24 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
         </div>
         <div>
           <dt>Captured</dt>
-          <dd>{payment.captured ? "yes" : "no"}</dd>
+          <dd data-test-id="captured">{capturedText(payment)}</dd>
         </div>
+        {payment.capture_before && (
+          <div>
+            <dt>Capture before</dt>
+            <dd data-test-id="capture-before">
+              <Moment at={payment.capture_before} />, or the money goes back
+            </dd>
+          </div>
+        )}
+        {payment.amount_released > 0 && (
+          <div>
+            <dt>Released</dt>
+            <dd data-test-id="amount-released">
+              {formatMoney(payment.amount_released, payment.currency)} {releasedBecause(payment)}
+            </dd>
+          </div>
+        )}
         <div>
           <dt>Refunded</dt>
           <dd data-test-id="amount-refunded">
@@ -219,6 +230,18 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
       </dl>
     </section>
   );
+}
+
+function capturedText({ captured, amount, amount_captured, currency }: Payment): string {
+  if (!captured) return "no";
+  return amount_captured === amount
+    ? formatMoney(amount, currency)
+    : `${formatMoney(amount_captured, currency)} of ${formatMoney(amount, currency)}`;
+}
+
+function releasedBecause({ void_reason }: Payment): string {
+  if (void_reason === "requested") return "by a void";
+  return void_reason === "expired" ? "as the time for the capture was over" : "by a capture of less";
 }
 
 function Refunds({ refunds }: { refunds: Resource<Page<Refund>> }) {

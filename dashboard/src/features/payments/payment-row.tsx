@@ -5,8 +5,8 @@ import type { Payment } from "web-shared/wire";
 import { Cell, type Column } from "../../list/list-table.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { Near } from "../../ui/time.tsx";
+import { actionsOn } from "./actions.ts";
 import { moneyWords } from "./money-words.ts";
-import { refundableMinor } from "./remaining.ts";
 
 export const PAYMENT_COLUMNS: readonly Column[] = [
   { label: "Payment" },
@@ -34,12 +34,7 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
         </a>
       </Cell>
       <Cell label="Order">
-        <a
-          class="mono muted"
-          href={`/dashboard/transactions?order_id=${payment.order_id}`}
-          data-test-id="order-id"
-          title="Payments of this order"
-        >
+        <a class="mono muted" href={`/dashboard/orders/${payment.order_id}`} data-test-id="order-id">
           {payment.order_id}
         </a>
       </Cell>
@@ -67,7 +62,7 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       </Cell>
       {onRefund && (
         <Cell label="Actions" end>
-          {refundableMinor(payment) > 0 && (
+          {actionsOn(payment).refundMinor > 0 && (
             <button
               type="button"
               class="button quiet small-button"

@@ -1,0 +1,13 @@
+/** One key for one intent: a repeat after a lost answer, with the same body, happens once. Another body is another. */
+import { newIdempotencyKey } from "../../api/client.ts";
+
+export function keyOfIntent(): (body: object) => string {
+  let last = "";
+  let key = "";
+  return (body) => {
+    const text = JSON.stringify(body);
+    if (key === "" || text !== last) key = newIdempotencyKey();
+    last = text;
+    return key;
+  };
+}
