@@ -108,6 +108,11 @@ class Order:
         return self.amount if self.status is OrderStatus.PAID else 0
 
     @property
+    def attempts(self) -> int:
+        """How many payments of it have begun."""
+        return len(self.payments)
+
+    @property
     def has_undecided_payment(self) -> bool:
         return any(payment.status in UNDECIDED for payment in self.payments)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.order import Order
@@ -13,21 +13,29 @@ from store.rows import assembled, order_of, payment_of, refund_of
 
 # orders_pkey
 FIND = "SELECT * FROM orders WHERE id = $1"
+ALL_FAILED = "(SELECT bool_and(status = 'FAILED') FROM payments WHERE order_id = orders.id)"
+"""Of an order without payments it is NULL."""
 # payments_order_id, refunds_order_id
 PAYMENTS = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at, id"
 REFUNDS = "SELECT * FROM refunds WHERE order_id = $1 ORDER BY created_at, id"
+PAYMENTS_OF = "SELECT * FROM payments WHERE order_id = ANY($1::text[])"
 LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """None: any. `text`: a whole id, or how a receipt begins. `linked`: only payment links."""
+    """None: any. `text`: a whole id, or how a receipt begins.
+
+    `abandoned`: not paid, with payments that all failed; `linked`: only payment links.
+    """
 
     status: str | None = None
     receipt: str | None = None
     text: str | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
+    paid: bool | None = None
+    abandoned: bool = False
     linked: bool = False
 
 
@@ -56,7 +64,7 @@ async def latest_payment(pool: Pool, order_id: str) -> Payment | None:
 async def list_orders(
     pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
 ) -> list[Order]:
-    """A merchant's orders, newest first (orders_merchant_created, orders_receipt, orders_links)."""
+    """A merchant's orders with their payments, newest first (orders_merchant_created, orders_receipt, orders_links)."""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
     conditions.add_given("status = {}", wanted.status)
@@ -67,5 +75,11 @@ async def list_orders(
         conditions.clauses.append("link IS NOT NULL")
     conditions.add_given("created_at >= {}", wanted.from_at)
     conditions.add_given("created_at < {}", wanted.to_at)
+    if wanted.paid is not None:
+        conditions.add("status = 'PAID'" if wanted.paid else "status <> 'PAID'")
+    if wanted.abandoned:
+        conditions.add(f"status <> 'PAID' AND {ALL_FAILED}")
     conditions.after(after)
-    return [order_of(row) for row in await fetch_newest(pool, "orders", conditions, limit)]
+    orders = [order_of(row) for row in await fetch_newest(pool, "orders", conditions, limit)]
+    payments = [payment_of(row) for row in await pool.fetch(PAYMENTS_OF, [order.id for order in orders])]
+    return [replace(order, payments=tuple(one for one in payments if one.order_id == order.id)) for order in orders]

@@ -17,8 +17,8 @@ from domain.refund import Refund
 from domain.resource import resource_of
 from store.keyset import Place
 
-Listed = TypeVar("Listed", Order, Payment, Refund)
 LIMIT_DEFAULT, LIMIT_MAX = 10, 100
+Listed = TypeVar("Listed", Order, Payment, Refund)
 
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.auth import Caller, authenticated, looking_up
-from api.answers.answers import Shape, answer_to, as_decided
+from api.answers.answers import Shape, answer_to
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
@@ -27,7 +28,9 @@ from domain.ids import ORDER, is_id
 from domain.link import PaymentLink, link_id
 from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
 from domain.rejection import ORDER_NOT_FOUND
-from store.orders import OrderFilter, find_order, list_orders
+from domain.resource import order_resource
+from store.orders import OrderFilter, find_whole_order, list_orders
+from topics.envelope import encode_json
 
 router = APIRouter(tags=["Orders"])
 Face = Callable[[str], PaymentLink]
@@ -60,7 +63,7 @@ async def ask_for_order(
     receipt: str | None,
     route: str,
     face: Face | None = None,
-    shape: Shape = as_decided,
+    shape: Shape | None = None,
 ) -> Response:
     """The answer to a new order, whoever asks for it. `face`: it is a payment link."""
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
@@ -91,7 +94,7 @@ async def ask_for_order(
         new=True,
         location=f"/api/v1/orders/{order_id}" if face is None else f"/api/v1/payment-links/{link_id(order_id)}",
         load=_nothing_yet,
-        shape=shape,
+        shape=shape or (lambda body: _with_attempts(body, 0)),
     )
 
 
@@ -99,15 +102,39 @@ async def _nothing_yet() -> Order | None:
     return None
 
 
+def _with_attempts(body: str, attempts: int) -> bytes:
+    """The order as it was decided, and how many payments of it had begun by then: its events do not carry that."""
+    return encode_json(orjson.loads(body) | {"attempts": attempts})
+
+
+def _attempts(found: Found) -> int:
+    """Of an order that is accepted and not decided there are none."""
+    return found.row.attempts if isinstance(found.row, Order) else 0
+
+
+def _shape(order: Order) -> dict[str, Any]:
+    return {**order_resource(order), "attempts": order.attempts}
+
+
 def order_filter(
     created: Annotated[Period, Depends(period)],
     status: OrderStatus | None = None,
     receipt: Annotated[str | None, Query(max_length=255)] = None,
     q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a receipt begins")] = None,
+    paid: bool | None = None,
+    abandoned: Annotated[bool, Query(description="Not paid, with payments that have all failed")] = False,
 ) -> OrderFilter:
     """Dependency: the filters of every list of orders, the export's too."""
     text = q.strip() or None if q else None
-    return OrderFilter(status=status, receipt=receipt, text=text, from_at=created.from_at, to_at=created.to_at)
+    return OrderFilter(
+        status=status,
+        receipt=receipt,
+        text=text,
+        from_at=created.from_at,
+        to_at=created.to_at,
+        paid=paid,
+        abandoned=abandoned,
+    )
 
 
 @router.get("/orders", summary="List orders, newest first", response_model=OrderPage, responses=errors(400, 401, 503))
@@ -121,7 +148,7 @@ async def list_(
     found = await list_orders(
         services_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
     )
-    return json_response(page_of(found, limit))
+    return json_response(page_of(found, limit, _shape))
 
 
 @router.post(
@@ -141,7 +168,7 @@ async def cancel(request: Request, order_id: str) -> Response:
     await read_optional_json(request, Nothing)
     key = key_of(request, scope=caller.merchant_id, route="order-cancels", fields={"order_id": order_id})
     services = services_of(request)
-    await owned_order(services, order_id, caller.merchant_id, key=key)
+    found = await owned_order(services, order_id, caller.merchant_id, key=key)
     return await answer_to(
         request,
         CancelOrder(order_id, caller.merchant_id),
@@ -151,17 +178,22 @@ async def cancel(request: Request, order_id: str) -> Response:
         new=False,
         location=f"/api/v1/orders/{order_id}",
         load=lambda: known_order(services, order_id),
+        shape=lambda body: _with_attempts(body, _attempts(found)),
     )
 
 
 @router.get("/orders/{order_id}", summary="Read an order", response_model=OrderView, responses=errors(401, 404, 503))
 async def read(request: Request, order_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    return json_response((await owned_order(services_of(request), order_id, caller.merchant_id)).resource)
+    found = await owned_order(services_of(request), order_id, caller.merchant_id)
+    return json_response({**found.resource, "attempts": _attempts(found)})
 
 
 async def owned_order(services: Services, order_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
-    """Raises ApiError 404 `Order not found`, or first 422 where the key was used for another request."""
-    found = await find(services, order_id, find_order) if is_id(ORDER, order_id) else None
+    """The order with its payments.
+
+    Raises ApiError 404 `Order not found`, or first 422 where the key was used for another request.
+    """
+    found = await find(services, order_id, find_whole_order) if is_id(ORDER, order_id) else None
     if found is None or found.merchant_id != merchant_id:
         await services.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)

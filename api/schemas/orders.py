@@ -30,6 +30,7 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "notes": {"colour": "green"},
     "status": "CREATED",
     "amount_paid": 0,
+    "attempts": 0,
     "capture": "manual",
     "capture_within_minutes": None,
     "expires_at": None,
@@ -176,6 +177,7 @@ class OrderView(BaseModel):
     notes: dict[str, str]
     status: OrderStatus
     amount_paid: int = Field(description="What a payment brought, whatever was refunded later")
+    attempts: int = Field(description="How many payments of it have begun")
     capture: CaptureMode
     capture_within_minutes: int | None
     expires_at: datetime | None = Field(description="When it takes no payment any more")

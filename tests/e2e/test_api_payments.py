@@ -14,7 +14,7 @@ from tests.support.api import CARD, Api, created, error_of
 
 ORDER_KEYS = [
     "id", "merchant_id", "amount", "currency", "receipt", "notes", "status", "amount_paid", "capture",
-    "capture_within_minutes", "expires_at", "return_url", "created_at", "updated_at",
+    "capture_within_minutes", "expires_at", "return_url", "created_at", "updated_at", "attempts",
 ]  # fmt: skip
 PAYMENT_KEYS = [
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_captured",

@@ -1,6 +1,6 @@
-"""What a page may offer for a payment is what the rules accept: the table that the dashboard's own test reads.
+"""What a page may offer for a payment or an order is what the rules accept: the table of the dashboard's own tests.
 
-tests/unit/orders.py (every state) ─► decide ─► tests/vectors/payment_actions.json ─► dashboard/…/actions.test.ts
+tests/unit/orders.py (every state) ─► decide ─► tests/vectors/payment_actions.json ─► dashboard/…/*.test.ts
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from domain.machine import decide
 from domain.order import Order
 from domain.payment import Payment
 from domain.resource import payment_resource
-from tests.unit.orders import AT, OTHER_REFUND, STATES, after, capture, refund, void
+from tests.unit.orders import AT, OTHER_REFUND, STATES, after, cancel, capture, refund, void
 
 TABLE = Path(__file__).parent.parent / "vectors" / "payment_actions.json"
 FACTS = (
@@ -55,14 +55,34 @@ def row(state: str, order: Order, payment: Payment) -> dict[str, Any]:
     }
 
 
+def orders() -> list[tuple[str, Order]]:
+    made = ((state, after(*commands)) for state, commands in STATES.items())
+    return [(state, order) for state, order in made if order]
+
+
 def rows() -> list[dict[str, Any]]:
-    orders = ((state, after(*commands)) for state, commands in STATES.items())
-    return [row(state, order, payment) for state, order in orders if order for payment in order.payments]
+    return [row(state, order, payment) for state, order in orders() for payment in order.payments]
+
+
+def order_rows() -> list[dict[str, Any]]:
+    return [
+        {
+            "state": state,
+            "order": {"status": order.status},
+            "payments": [{"status": payment.status} for payment in order.payments],
+            "cancel": event_of(order, cancel()) is not None,
+        }
+        for state, order in orders()
+    ]
 
 
 def test_the_table_is_what_the_rules_accept() -> None:
     table = json.loads(TABLE.read_text(encoding="utf-8"))
-    assert table == {"at": AT.isoformat(), "rows": rows()}
+    assert table == {"at": AT.isoformat(), "rows": rows(), "orders": order_rows()}
+
+
+def test_an_order_can_be_cancelled_in_some_states_and_not_in_others() -> None:
+    assert {one["cancel"] for one in order_rows()} == {True, False}
 
 
 @pytest.mark.parametrize("action", ["capture", "void", "refund"])
@@ -71,9 +91,13 @@ def test_each_action_is_accepted_somewhere_and_refused_elsewhere(action: str) ->
 
 
 def write_table() -> None:
-    """`python -m tests.unit.test_payment_actions` writes the table anew, one line a payment."""
-    lines = ",\n".join(f"    {json.dumps(one)}" for one in rows())
-    TABLE.write_text(f'{{\n  "at": "{AT.isoformat()}",\n  "rows": [\n{lines}\n  ]\n}}\n', encoding="utf-8")
+    """`python -m tests.unit.test_payment_actions` writes the table anew, one line a payment or order."""
+    parts = (
+        (name, ",\n".join(f"    {json.dumps(one)}" for one in made))
+        for name, made in (("rows", rows()), ("orders", order_rows()))
+    )
+    tables = ",\n".join(f'  "{name}": [\n{lines}\n  ]' for name, lines in parts)
+    TABLE.write_text(f'{{\n  "at": "{AT.isoformat()}",\n{tables}\n}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":
