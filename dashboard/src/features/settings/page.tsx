@@ -1,4 +1,4 @@
-/** What the merchant is called, who may frame the checkout, whether pages may make orders. */
+/** What the merchant is called, how payments are captured, who may frame the checkout, whether pages may make orders. */
 import { useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { inputToMinor, minorToInput } from "web-shared/format";
@@ -7,10 +7,11 @@ import { useResource } from "../../list/resource.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { CopyableId } from "../../ui/copy.tsx";
-import { Check, TextArea } from "../../ui/field.tsx";
+import { Check, Select, TextArea } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { ErrorState, FormProblem, Skeleton } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
+import { inputToMinutes, minutesToInput, UNITS, type Unit } from "./capture-time.ts";
 
 export function SettingsPage() {
   const { api, changeMerchant } = useGateway();
@@ -40,6 +41,7 @@ export function SettingsPage() {
       {merchant.value && (
         <>
           <Profile merchant={merchant.value} onSaved={saved} />
+          <Capture merchant={merchant.value} onSaved={saved} />
           <Origins merchant={merchant.value} onSaved={saved} />
           <BrowserOrders merchant={merchant.value} onSaved={saved} />
         </>
@@ -92,6 +94,56 @@ function Profile({ merchant, onSaved }: PartProps) {
       </dl>
       <FormProblem failure={saving.failure} />
       <Save busy={saving.busy} testId="save-profile-button" />
+    </form>
+  );
+}
+
+function Capture({ merchant, onSaved }: PartProps) {
+  const [before, unitBefore] = minutesToInput(merchant.capture_within_minutes);
+  const [mode, setMode] = useState(merchant.capture);
+  const [count, setCount] = useState(before);
+  const [unit, setUnit] = useState<Unit>(unitBefore);
+  const minutes = inputToMinutes(count, unit);
+  const problem = typeof minutes === "string" ? minutes : null;
+  const change = { capture: mode, capture_within_minutes: typeof minutes === "string" ? null : minutes };
+  const { saving, submit } = useSaving(() => change, onSaved);
+  return (
+    <form class="card pad stack" onSubmit={submit}>
+      <h2>Capture</h2>
+      <p class="muted">For orders that do not say it themselves. Orders that exist already stay as they are.</p>
+      <Select
+        label="Payments are captured"
+        testId="capture-mode-input"
+        value={mode}
+        options={[
+          ["manual", "by hand: you take the money, or void the payment"],
+          ["automatic", "by themselves, as soon as they succeed"],
+        ]}
+        onValue={(value) => setMode(value === "automatic" ? "automatic" : "manual")}
+      />
+      {mode === "manual" && (
+        <div class="field-row">
+          <Field
+            label="Within"
+            hint="Later, the money goes back by itself. Empty: no limit."
+            inputMode="numeric"
+            autocomplete="off"
+            testId="capture-within-input"
+            problem={problem}
+            value={count}
+            onValue={setCount}
+          />
+          <Select
+            label="Unit"
+            testId="capture-unit-input"
+            value={unit}
+            options={UNITS.map(([name]) => [name, name] as const)}
+            onValue={(value) => setUnit(UNITS.find(([name]) => name === value)?.[0] ?? "days")}
+          />
+        </div>
+      )}
+      <FormProblem failure={saving.failure} />
+      <Save busy={saving.busy || problem !== null} testId="save-capture-button" />
     </form>
   );
 }
