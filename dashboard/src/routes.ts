@@ -15,6 +15,8 @@ const signUp: Target = {
   loader: () => import("./features/sign-up/page.tsx").then((page) => page.SignUpPage),
 };
 const overview: Target = { loader: () => import("./features/overview/page.tsx").then((page) => page.OverviewPage) };
+const orders: Target = { loader: () => import("./features/orders/page.tsx").then((page) => page.OrdersPage) };
+const order: Target = { loader: () => import("./features/order/page.tsx").then((page) => page.OrderPage) };
 const transactions: Target = {
   loader: () => import("./features/payments/page.tsx").then((page) => page.TransactionsPage),
 };
@@ -39,6 +41,8 @@ const ROUTES: readonly Route<Target>[] = [
   { pattern: "/login", target: login },
   { pattern: "/sign-up", target: signUp },
   { pattern: "/dashboard", target: overview },
+  { pattern: "/dashboard/orders", target: orders },
+  { pattern: "/dashboard/orders/:id", target: order },
   { pattern: "/dashboard/transactions", target: transactions },
   { pattern: "/dashboard/payments/:id", target: payment },
   { pattern: "/dashboard/refunds", target: refunds },

@@ -62,8 +62,8 @@ export function filtersFromSearch(search: string): Filters {
     method: METHOD_NAMES.find((known) => known === given.get("method")) ?? null,
     orderId: given.get("order_id") || null,
     text: given.get("q") || null,
-    from: moment(given.get("from")),
-    to: moment(given.get("to")),
+    from: dayOrInstant(given.get("from")),
+    to: dayOrInstant(given.get("to")),
     currency: currencyCode(given.get("currency")),
     amountMin: minorUnits(given.get("amount_min")),
     amountMax: minorUnits(given.get("amount_max")),
@@ -137,7 +137,8 @@ function matchesText(text: string, payment: Payment): boolean {
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-function moment(text: string | null): string | null {
+/** Null for what is neither a day nor an instant. */
+export function dayOrInstant(text: string | null): string | null {
   return text !== null && /^\d{4}-\d{2}-\d{2}(?:T.+)?$/.test(text) && !Number.isNaN(Date.parse(text)) ? text : null;
 }
 
@@ -149,11 +150,13 @@ function yesOrNo(text: string | null): boolean | null {
   return text === "true" ? true : text === "false" ? false : null;
 }
 
-function startOf(from: string | null): string | null {
+/** Days are the reader's own: where this one begins, as an instant. */
+export function startOf(from: string | null): string | null {
   return from === null ? null : DAY.test(from) ? localMidnight(from, 0) : from;
 }
 
-function endOf(to: string | null): string | null {
+/** The first instant after the day. */
+export function endOf(to: string | null): string | null {
   return to === null ? null : DAY.test(to) ? localMidnight(to, 1) : to;
 }
 

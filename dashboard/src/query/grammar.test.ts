@@ -10,7 +10,8 @@ describe("a line that is a filter", () => {
     ["", {}],
     ["name@bank", { text: "name@bank" }],
     ["1111", { text: "1111" }],
-    ["order_abc", { orderId: "order_abc" }],
+    ["order:order_abc", { orderId: "order_abc" }],
+    ["order_abc status:failed", { orderId: "order_abc", status: "FAILED" }],
     ["status:failed amount>500", { status: "FAILED", amountMin: 50_001 }],
     ["amount>=500", { amountMin: 50_000 }],
     ["amount<0.01", { amountMax: 0 }],
@@ -26,22 +27,26 @@ describe("a line that is a filter", () => {
 
   it("reads back what it writes, and so does the address", () => {
     const line =
-      "name@bank order_abc status:failed method:card amount:5..9.5 captured:yes from:2026-11-01 to:2026-11-02";
+      "name@bank order:order_abc status:failed method:card amount:5..9.5 captured:yes from:2026-11-01 to:2026-11-02";
     const first = understand(line, TODAY);
     if (first.kind !== "filters") throw new Error(first.kind);
     expect(understand(filtersToText(first.filters), TODAY)).toEqual(first);
     expect(filtersFromSearch(filtersToSearch(first.filters))).toEqual(first.filters);
   });
 
-  it.each(["currency:JPY amount:5..900", "currency:KWD amount>=0.5", "currency:OMR amount:1.005"])("and %s", (line) => {
-    const read = understand(line, TODAY);
-    expect(read.kind === "filters" && filtersToText(read.filters)).toBe(line);
-  });
+  it.each(["order:order_abc", "currency:JPY amount:5..900", "currency:KWD amount>=0.5", "currency:OMR amount:1.005"])(
+    "and %s",
+    (line) => {
+      const read = understand(line, TODAY);
+      expect(read.kind === "filters" && filtersToText(read.filters)).toBe(line);
+    },
+  );
 });
 
 describe("a lone identifier", () => {
   it.each([
     ["pay_6FMSrit5mV5JZkEd", "/dashboard/payments/pay_6FMSrit5mV5JZkEd"],
+    ["order_6FMSrit5mV5JZkEd", "/dashboard/orders/order_6FMSrit5mV5JZkEd"],
     ["rfnd_6FMSrit5mV5JZkEd", "/dashboard/refunds/rfnd_6FMSrit5mV5JZkEd"],
     ["evt_6FMSrit5mV5JZkEd_3", "/dashboard/events/evt_6FMSrit5mV5JZkEd_3"],
     ["01A214F5-44a9-874c-8a27-b2aacdb8b877", "/dashboard/webhooks/deliveries/01a214f5-44a9-874c-8a27-b2aacdb8b877"],

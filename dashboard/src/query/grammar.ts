@@ -1,7 +1,7 @@
 /**
  * The search box. One line of words becomes a filter or a place to go to:
  *
- *   pay_… order_… rfnd_… evt_… whe_… UUID   an object by its id
+ *   pay_… order_… rfnd_… evt_… whe_… UUID   an object by its id; with other words, payments of that order
  *   name@bank · 1234                        a VPA · the last four digits of a card
  *   status:failed method:upi order:order_…  a field
  *   amount>500 amount<=900 amount:500..900  rupees, or what `currency` says
@@ -48,7 +48,7 @@ export function understand(line: string, today: Date = new Date()): Understood {
 export function filtersToText(filters: Filters): string {
   const words: string[] = [];
   if (filters.text) words.push(filters.text);
-  if (filters.orderId) words.push(filters.orderId);
+  if (filters.orderId) words.push(`order:${filters.orderId}`);
   if (filters.status) words.push(`status:${filters.status.toLowerCase()}`);
   if (filters.method) words.push(`method:${filters.method}`);
   if (filters.currency) words.push(`currency:${filters.currency}`);
@@ -66,6 +66,8 @@ function placeOf(word: string): string | null {
   switch (kind) {
     case "pay":
       return `/dashboard/payments/${word}`;
+    case "order":
+      return `/dashboard/orders/${word}`;
     case "rfnd":
       return `/dashboard/refunds/${word}`;
     case "evt":

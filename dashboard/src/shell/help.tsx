@@ -10,8 +10,8 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["?", "This help"],
 ];
 const WORDS: readonly (readonly [words: string, what: string])[] = [
-  ["pay_…  rfnd_…  evt_…", "Open that payment, refund or event"],
-  ["order_…", "Payments of an order"],
+  ["pay_…  order_…  rfnd_…  evt_…", "Open that payment, order, refund or event"],
+  ["order:order_…", "Payments of an order"],
   ["name@bank", "Payments from a VPA"],
   ["1111", "Payments with a card ending so"],
   ["status:failed", "created, processing, success or failed"],

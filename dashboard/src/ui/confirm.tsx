@@ -8,6 +8,8 @@ export interface ConfirmProps {
   title: string;
   children: ComponentChildren;
   confirmText: string;
+  /** `Cancel`, but where that is what is confirmed. */
+  dismissText?: string;
   /** `button danger` unless what is confirmed does no harm. */
   confirmClass?: string;
   onConfirm: () => Promise<unknown>;
@@ -17,7 +19,8 @@ export interface ConfirmProps {
 }
 
 export function Confirm(props: ConfirmProps) {
-  const { title, children, confirmText, confirmClass = "button danger", onConfirm, onClose, onDone = onClose } = props;
+  const { title, children, confirmText, dismissText = "Cancel", confirmClass = "button danger" } = props;
+  const { onConfirm, onClose, onDone = onClose } = props;
   const action = useAction(async () => {
     await onConfirm();
     onDone();
@@ -28,7 +31,7 @@ export function Confirm(props: ConfirmProps) {
       <FormProblem failure={action.failure} />
       <footer class="dialog-foot">
         <button type="button" class="button quiet" disabled={action.busy} onClick={onClose}>
-          Cancel
+          {dismissText}
         </button>
         <button
           type="button"

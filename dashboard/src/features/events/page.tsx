@@ -28,7 +28,7 @@ const ROWS = 25;
 const TYPES = Object.keys(EVENT_KINDS).filter((type): type is EventType => !type.startsWith("endpoint."));
 const COLUMNS: readonly Column[] = [
   { label: "Event" },
-  { label: "Payment" },
+  { label: "About" },
   { label: "Amount", end: true },
   { label: "At" },
 ];
@@ -112,7 +112,7 @@ function useArrivals(list: List<DomainEvent>, firstPage: boolean, load: () => Pr
 }
 
 function EventRow({ event }: { event: DomainEvent }) {
-  const { paymentId, amount, currency } = subjectOf(event);
+  const { about, amount, currency } = subjectOf(event);
   return (
     <tr data-test-id="event-row" data-event-id={event.id}>
       <Cell label="Event">
@@ -121,12 +121,12 @@ function EventRow({ event }: { event: DomainEvent }) {
         </a>
         <code class="small muted under">{event.id}</code>
       </Cell>
-      <Cell label="Payment">
-        {paymentId === null ? (
+      <Cell label="About">
+        {about === null ? (
           <span class="muted">–</span>
         ) : (
-          <a class="mono" href={`/dashboard/payments/${paymentId}`}>
-            {paymentId}
+          <a class="mono" href={about.path}>
+            {about.id}
           </a>
         )}
       </Cell>

@@ -10,16 +10,17 @@ function event(id: string, data: object): DomainEvent {
 const payment = { id: "pay_1", amount: 50_000, currency: "USD" };
 
 it.each([
-  ["an order's amount", { order: { amount: 100, currency: "INR" } }, [null, 100, "INR"]],
-  ["a payment with its amount", { payment }, ["pay_1", 50_000, "USD"]],
+  ["an order's amount", { order: { id: "order_1", amount: 100, currency: "INR" } }, ["orders/order_1", 100, "INR"]],
+  ["a payment with its amount", { payment }, ["payments/pay_1", 50_000, "USD"]],
   [
     "a refund's own amount and its payment",
     { payment, refund: { amount: 700, currency: "USD" } },
-    ["pay_1", 700, "USD"],
+    ["payments/pay_1", 700, "USD"],
   ],
   ["nothing of an event that this page does not know", {}, [null, null, "INR"]],
-])("shows %s", (_, data, [paymentId, amount, currency]) => {
-  expect(subjectOf(event("evt_1", data))).toEqual({ paymentId, amount, currency });
+])("shows %s", (_, data, [path, amount, currency]) => {
+  const about = path === null ? null : { id: String(path).split("/")[1], path: `/dashboard/${path}` };
+  expect(subjectOf(event("evt_1", data))).toEqual({ about, amount, currency });
 });
 
 it("counts the events above those that are shown", () => {

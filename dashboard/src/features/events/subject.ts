@@ -1,8 +1,8 @@
-/** What an event is about: its payment, where there is one, and the amount it moved. Pure. */
+/** What an event is about: its payment, or its order where there is none, and the amount it moved. Pure. */
 import type { DomainEvent } from "web-shared/wire";
 
 export interface Subject {
-  paymentId: string | null;
+  about: { id: string; path: string } | null;
   /** Minor units: the refund's, else the payment's, else the order's. */
   amount: number | null;
   currency: string;
@@ -11,8 +11,10 @@ export interface Subject {
 export function subjectOf({ data }: DomainEvent): Subject {
   const { order, payment, refund } = data;
   const moved = refund ?? payment ?? order;
+  const paymentId = payment?.id ?? refund?.payment_id;
+  const orderPath = order && { id: order.id, path: `/dashboard/orders/${order.id}` };
   return {
-    paymentId: payment?.id ?? refund?.payment_id ?? null,
+    about: paymentId ? { id: paymentId, path: `/dashboard/payments/${paymentId}` } : (orderPath ?? null),
     amount: moved?.amount ?? null,
     currency: moved?.currency ?? "INR",
   };

@@ -1,0 +1,69 @@
+/** Filters of the orders list, as the address spells them and as the API takes them. Pure. */
+import type { Order } from "web-shared/wire";
+import type { Query } from "../../api/client.ts";
+import { queryText } from "../../api/client.ts";
+import { dayOrInstant, endOf, startOf } from "../../query/filters.ts";
+
+type OrderStatus = Order["status"];
+export const ORDER_STATUSES: readonly OrderStatus[] = ["CREATED", "PAID", "CANCELLED", "EXPIRED"];
+
+/** Groups of orders that no one status names. */
+export const GROUPS = {
+  unpaid: "No payment of these orders has succeeded, whether they are still open or have ended.",
+  abandoned: "Somebody tried to pay these orders: each attempt has failed, and none is under way.",
+} as const;
+export type Group = keyof typeof GROUPS;
+
+export interface OrderFilters {
+  status: OrderStatus | null;
+  group: Group | null;
+  /** A whole id, or how a receipt begins. */
+  text: string | null;
+  /** A day of the reader's, both ends included, or an instant. */
+  from: string | null;
+  to: string | null;
+}
+
+export const NO_ORDER_FILTERS: OrderFilters = { status: null, group: null, text: null, from: null, to: null };
+
+/** Read the address. What is malformed there is left out. */
+export function orderFilters(search: string): OrderFilters {
+  const given = new URLSearchParams(search);
+  const status = given.get("status")?.toUpperCase();
+  return {
+    status: ORDER_STATUSES.find((known) => known === status) ?? null,
+    group: (Object.keys(GROUPS) as Group[]).find((known) => known === given.get("show")) ?? null,
+    text: given.get("q") || null,
+    from: dayOrInstant(given.get("from")),
+    to: dayOrInstant(given.get("to")),
+  };
+}
+
+/** The query string of these filters, `""` or `?…`. */
+export function orderSearch({ status, group, text, from, to }: OrderFilters, cursor: string | null = null): string {
+  return queryText({ status: status?.toLowerCase(), show: group, q: text, from, to, cursor });
+}
+
+export function orderQuery({ status, group, text, from, to }: OrderFilters): Query {
+  return {
+    status,
+    q: text,
+    from: startOf(from),
+    to: endOf(to),
+    paid: group === "unpaid" ? false : null,
+    abandoned: group === "abandoned" ? true : null,
+  };
+}
+
+/** Would the server list this new order, of which there is no payment yet? */
+export function matchesOrder({ status, group, text, from, to }: OrderFilters, order: Order): boolean {
+  const createdAt = Date.parse(order.created_at);
+  const [start, end] = [startOf(from), endOf(to)];
+  return (
+    (status === null || status === order.status) &&
+    group !== "abandoned" &&
+    (text === null || text === order.id || (order.receipt?.startsWith(text) ?? false)) &&
+    (start === null || createdAt >= Date.parse(start)) &&
+    (end === null || createdAt < Date.parse(end))
+  );
+}
