@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from playwright.async_api import Route, expect
 
 from tests.support.api import Api
 from tests.support.chromium import Payer, axe
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -175,6 +177,79 @@ async def test_expires_while_it_is_open(payer: Payer, api: Api) -> None:
     await expect(payer.part("checkout-container")).to_have_attribute("data-state", "expired")
 
 
+async def test_until_when_it_can_be_paid(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000, expires_at=(datetime.now(UTC) + timedelta(hours=2)).isoformat())
+    await payer.visit(order["id"])
+    shown = payer.part("expires-at").locator("time")
+    await expect(shown).to_have_attribute("datetime", order["expires_at"])
+    await looks_right(payer, "ready", "ready-expires")
+    await payer.pay_by_upi()
+    await expect(payer.part("success-state")).to_be_visible()
+    await expect(shown).to_have_count(0)
+
+
+async def test_cancelled(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await api.post(f"/orders/{order['id']}/cancel")
+    await payer.visit(order["id"])
+    await looks_right(payer, "expired", "cancelled")
+    await expect(payer.part("error-message")).to_have_text("The shop has cancelled it. It can no longer be paid.")
+    await expect(payer.part("retry-button")).to_be_hidden()
+
+
+async def test_cancelled_while_it_is_open(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.page.clock.install()
+    await payer.visit(order["id"])
+    await payer.fill_card()
+    await api.post(f"/orders/{order['id']}/cancel")
+    await payer.page.clock.run_for(31_000)
+    await expect(payer.part("error-message")).to_contain_text("The shop has cancelled it")
+    await expect(payer.part("card-number-input")).to_have_value("")
+
+
+async def test_cancelled_before_the_button_is_pressed(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    payer.seen.expect("400")
+    await payer.visit(order["id"])
+    await expect(payer.part("checkout-container")).to_have_attribute("data-state", "ready")
+    await api.post(f"/orders/{order['id']}/cancel")
+    await payer.pay_by_upi()
+    await expect(payer.part("error-message")).to_contain_text("The shop has cancelled it")
+
+
+async def test_a_decline_after_the_end_offers_no_other_try(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.fill_card("4000000000000002")
+    await payer.page.route(ORDER, changed(status="EXPIRED"))
+    await payer.pay_button("card").click()
+    await expect(payer.part("checkout-container")).to_have_attribute("data-state", "expired")
+    await expect(payer.part("money-note")).to_have_text("You have not been charged.")
+    await expect(payer.part("retry-button")).to_be_hidden()
+
+
+async def test_a_void_after_the_success_shows_when_the_page_is_looked_at_again(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.pay_by_upi()
+    await expect(payer.part("success-state")).to_be_visible()
+    payment_id = await payer.part("payment-id").inner_text()
+    await api.post(f"/payments/{payment_id}/void")
+
+    async def returned() -> bool:
+        found = (await api.get("/refunds", payment_id=payment_id, status="PROCESSED")).json()["data"]
+        return len(found) == 1
+
+    await eventually(returned, timeout=40, what="the money to go back")
+    await payer.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(payer.part("success-message")).to_have_text(
+        "The shop has cancelled it. ₹500.00 went back to the account it was paid from."
+    )
+    await expect(payer.part("amount-refunded")).to_have_text("₹500.00")
+    await looks_right(payer, "success", "voided")
+
+
 async def test_already_paid(payer: Payer, api: Api) -> None:
     payment = await api.paid()
     await payer.visit(payment["order_id"])
@@ -182,6 +257,7 @@ async def test_already_paid(payer: Payer, api: Api) -> None:
 
 
 Refunds = list[dict[str, object]]
+VOIDED: dict[str, object] = {"voided": True, "void_reason": "requested", "amount_released": 50_000}
 
 
 def refund(amount: int, status: str, *, automatic: bool = False) -> dict[str, object]:
@@ -213,6 +289,16 @@ def with_money(payment: dict[str, object], refunds: Refunds) -> Callable[[Route]
         ("returning", {"amount_refunded": 50_000}, [refund(50_000, "PENDING")], "₹500.00 is on its way back"),
         ("returned", {"amount_refunded": 50_000}, [refund(50_000, "PROCESSED")], "₹500.00 went back"),
         ("reversed", {"reversed": True}, [], "The bank has returned ₹500.00"),
+        ("voided", VOIDED, [refund(50_000, "PENDING", automatic=True)], "₹500.00 is on its way back"),
+        ("voided-kept", VOIDED, [refund(50_000, "FAILED", automatic=True)], "Contact the shop with this payment ID"),
+        (
+            "expired",
+            VOIDED | {"void_reason": "expired"},
+            [refund(50_000, "PROCESSED", automatic=True)],
+            "The shop did not accept it in time. ₹500.00 went back",
+        ),
+        ("part-released", {"amount_released": 20_000}, [refund(20_000, "PROCESSED", automatic=True)], "₹200.00"),
+        ("part-kept", {"amount_released": 20_000}, [refund(20_000, "FAILED", automatic=True)], "has not gone back yet"),
     ],
 )
 async def test_a_receipt_says_what_became_of_the_money(
