@@ -3,11 +3,12 @@ import { useEffect, useState } from "preact/hooks";
 import type { Method } from "sdk/types";
 import { formatMoney } from "web-shared/format";
 import { METHOD_NAMES } from "web-shared/methods";
-import type { Api } from "./flow/api.ts";
+import type { Api, Instrument } from "./flow/api.ts";
 import type { ParentLine } from "./flow/parent.ts";
 import { useCheckout } from "./flow/use-checkout.ts";
 import { useDrafts } from "./flow/use-drafts.ts";
 import { useFrame } from "./flow/use-frame.ts";
+import { shopOf, useReturn } from "./flow/use-return.ts";
 import { FORMS } from "./methods.ts";
 import type { Place } from "./place.ts";
 import type { FormProps, MethodForm } from "./sections/method-form.ts";
@@ -19,6 +20,7 @@ import { TestBanner } from "./sections/test-banner.tsx";
 import { Trouble, troubleOf } from "./sections/trouble.tsx";
 import { type Checkout, isLocked, moneyIn } from "./state/checkout.ts";
 import type { Drafts, Outcome } from "./state/drafts.ts";
+import { type Payer, payerOf } from "./state/payer.ts";
 import type { Texts } from "./texts/en.ts";
 import { useTexts } from "./texts/language.ts";
 
@@ -35,17 +37,30 @@ export function App({ api, place, line, onLanguage }: Props) {
   const { drafts, change, prefill } = useDrafts(state);
   const [outcome, setOutcome] = useState<Outcome>("success");
   const [wanted, setWanted] = useState<Checkout["method"]>(null);
+  const [payer, setPayer] = useState<Payer>({});
   const { root, returning } = useFrame(line, state);
+  const shop = shopOf(state, place, line);
+  const leaving = useReturn(shop, state);
   const { order, screen, method } = state;
   const amount = order ? formatMoney(order.amount, order.currency) : "";
   const paying = screen === "ready" || screen === "submitting";
   const busy = screen === "submitting";
   const offered = order?.methods ?? METHOD_NAMES;
-  const forms = { busy, amount, order, outcome, problem: state.fieldProblem, onPay: pay };
+  const forms = {
+    busy,
+    amount,
+    order,
+    outcome,
+    problem: state.fieldProblem,
+    onPay: (instrument: Instrument) => pay({ ...payer, ...instrument }),
+  };
 
   useEffect(() => {
     line.onInit(({ prefill: given, method: asked }) => {
-      if (given) prefill(given);
+      if (given) {
+        prefill(given);
+        setPayer(payerOf(given));
+      }
       setWanted(asked ?? null);
     });
   }, [line]);
@@ -106,16 +121,22 @@ export function App({ api, place, line, onLanguage }: Props) {
           <Receipt
             state={state}
             amount={amount}
-            returning={returning}
+            returning={returning || leaving}
+            shop={shop}
             onDone={line.connected ? () => line.send({ type: "close", data: "done" }) : undefined}
           />
-          <Trouble state={state} onRetry={retry} onReload={reload} />
+          <Trouble state={state} shop={shop} onRetry={retry} onReload={reload} />
           <footer>
             <span>{texts.not_stored}</span>
             <span class="links">
               <button type="button" class="link" onClick={onLanguage}>
                 {texts.other_language}
               </button>
+              {shop && paying && !isLocked(screen) && (
+                <a class="link" href={shop} data-test-id="leave-link">
+                  {texts.cancel}
+                </a>
+              )}
               {line.connected && !isLocked(screen) && screen !== "success" && (
                 <button type="button" class="link" onClick={() => line.send({ type: "close", data: "user" })}>
                   {texts.cancel}

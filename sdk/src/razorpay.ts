@@ -8,7 +8,7 @@
  * A test double (docs/RAZORPAY.md): options without an effect here are named once in the console.
  */
 import { createCheckout } from "./checkout.ts";
-import type { Handle, Payment } from "./types.ts";
+import type { Handle, Payment, Prefill } from "./types.ts";
 
 type Fields = Record<string, unknown>;
 type Listener = (answer: Fields) => void;
@@ -20,7 +20,7 @@ interface Options {
   currency?: string;
   description?: string;
   notes?: Record<string, string>;
-  prefill?: { name?: string; email?: string; contact?: string; method?: string; vpa?: string };
+  prefill?: Prefill & { method?: string };
   handler?: Listener;
   callback_url?: string;
   redirect?: boolean;
@@ -121,7 +121,7 @@ function Razorpay(options: Options) {
       currency: options.currency,
       notes,
       method: prefill.method as Payment["method"],
-      prefill: { vpa: prefill.vpa, name: prefill.name },
+      prefill,
       onSuccess: (payment) => settled(payment, false),
       onFailure: (decline) => settled(decline.payment, true),
       onClose: (reason) => {

@@ -67,8 +67,12 @@ export interface EventData {
 
 export interface Prefill {
   vpa?: string;
-  /** Name on the card. */
+  /** The payer's name; also proposed as the name on the card. */
   name?: string;
+  /** Kept with the payment, as the name is. */
+  email?: string;
+  /** A telephone number of 6 to 15 digits. */
+  contact?: string;
 }
 
 export interface OpenOptions {

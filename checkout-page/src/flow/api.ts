@@ -14,13 +14,18 @@ export type Order = PublicOrder & {
   upi_payee?: string | null;
 };
 
+/** Who pays. */
+type Payer = Pick<NewUpiPayment, "name" | "email" | "contact">;
+
 type Given<Body, Field extends keyof Body> = { [Name in Field]-?: NonNullable<Body[Name]> };
 
 /** What pays: the method and its own fields of `POST /payments/public`. */
-export type Instrument =
-  | Given<NewUpiPayment, "method" | "vpa">
-  | Given<NewCardPayment, "method" | "card">
-  | Given<NewNetbankingPayment, "method" | "bank">;
+export type Instrument = Payer &
+  (
+    | Given<NewUpiPayment, "method" | "vpa">
+    | Given<NewCardPayment, "method" | "card">
+    | Given<NewNetbankingPayment, "method" | "bank">
+  );
 
 export type FailureKind = "offline" | "unreachable" | "busy" | "refused";
 

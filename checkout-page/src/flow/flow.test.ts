@@ -3,15 +3,17 @@
 
 import type { Payment } from "sdk/types";
 import { describe, expect, it, vi } from "vitest";
-import { readPlace } from "../place.ts";
+import { type Place, readPlace } from "../place.ts";
+import type { Checkout } from "../state/checkout.ts";
 import { en } from "../texts/en.ts";
 import { hi } from "../texts/hi.ts";
 import { type Api, CallFailed, type Order } from "./api.ts";
 import { attemptsOf } from "./attempt.ts";
 import { pollDelayMs } from "./follow.ts";
-import { isAllowed, openLine } from "./parent.ts";
+import { isAllowed, openLine, type ParentLine } from "./parent.ts";
 import { payAttempt, payUntilAnswered } from "./pay.ts";
 import { fieldProblemOf } from "./refusal.ts";
+import { shopOf } from "./use-return.ts";
 
 describe("the address", () => {
   it("names order, look, language and opener", () => {
@@ -170,6 +172,29 @@ describe("sending a payment", () => {
       kind: "unreachable",
     });
     expect(keys).toHaveLength(6);
+  });
+});
+
+describe("the way back to the shop", () => {
+  const alone = { embedded: false } as Place;
+  const line = { connected: false } as ParentLine;
+  const to = (return_url: string | null, signed: string | null = null) =>
+    ({ order: { return_url, return_to: signed && { url: signed } } }) as Checkout;
+
+  it("is the signed address, or before there is one the shop's own", () => {
+    expect(shopOf(to("https://shop.example/", "https://shop.example/?signature=1"), alone, line)).toMatch(/signature/);
+    expect(shopOf(to("https://shop.example/"), alone, line)).toBe("https://shop.example/");
+    expect(shopOf({ order: null } as Checkout, alone, line)).toBeNull();
+    expect(shopOf(to(null), alone, line)).toBeNull();
+  });
+
+  it("is none inside another page, which closes the checkout itself", () => {
+    expect(shopOf(to("https://shop.example/"), { embedded: true } as Place, line)).toBeNull();
+    expect(shopOf(to("https://shop.example/"), alone, { connected: true } as ParentLine)).toBeNull();
+  });
+
+  it.each(["javascript:alert(1)", "data:text/html,x", "/thanks"])("is never %s", (url) => {
+    expect(shopOf(to(url, url), alone, line)).toBeNull();
   });
 });
 

@@ -170,8 +170,15 @@ function useLoading(state: Checkout, load: () => Promise<void>): void {
   }, [load, state.screen]);
 }
 
-/** Look again at an order that may end while it is open, and at once at one whose payment has failed: it may be over. */
-function useLooking({ screen, payment }: Checkout, load: () => Promise<void>): void {
+/**
+ * Look again at an order that may end while it is open, and at once at one whose payment was decided here: after a
+ * failure it may be over, and where the payer goes back to a shop, only now its way there is signed.
+ */
+function useLooking({ screen, payment, order }: Checkout, load: () => Promise<void>): void {
+  const unsigned = screen === "success" && Boolean(order?.return_url) && order?.return_to?.payment_id !== payment?.id;
+  useEffect(() => {
+    if (unsigned) void load();
+  }, [unsigned, load]);
   useEffect(() => {
     if (screen !== "ready" && screen !== "failed") return;
     if (screen === "failed" && payment) void load();

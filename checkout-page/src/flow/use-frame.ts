@@ -1,10 +1,8 @@
 /** Life inside the modal: its height follows the content, Escape asks to be closed, success returns by itself. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { type Checkout, isLocked } from "../state/checkout.ts";
 import type { ParentLine } from "./parent.ts";
-
-/** Long enough to read the result; any key or touch stops it. */
-const RETURN_MS = 3_500;
+import { useLeaving } from "./use-return.ts";
 
 export function useFrame(line: ParentLine, { screen }: Checkout) {
   const root = useRef<HTMLDivElement>(null);
@@ -25,22 +23,8 @@ export function useFrame(line: ParentLine, { screen }: Checkout) {
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, [line, screen]);
-  return { root, returning: useReturn(line, screen === "success") };
-}
-
-function useReturn(line: ParentLine, succeeded: boolean): boolean {
-  const [returning, setReturning] = useState(false);
-  useEffect(() => {
-    if (!succeeded || !line.connected) return;
-    const stop = (): void => {
-      setReturning(false);
-      clearTimeout(timer);
-      for (const type of ["keydown", "pointerdown"]) removeEventListener(type, stop);
-    };
-    const timer = setTimeout(() => line.send({ type: "close", data: "done" }), RETURN_MS);
-    for (const type of ["keydown", "pointerdown"]) addEventListener(type, stop);
-    setReturning(true);
-    return stop;
-  }, [line, succeeded]);
-  return returning;
+  const returning = useLeaving(line.connected && screen === "success", () =>
+    line.send({ type: "close", data: "done" }),
+  );
+  return { root, returning };
 }

@@ -5,16 +5,19 @@ import { type Checkout, moneyIn } from "../state/checkout.ts";
 import type { Texts, TitleAndText } from "../texts/en.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
+import { ShopButton } from "../ui/shop-button.tsx";
 import { moneyNote } from "./money-note.ts";
 
 interface Props {
   state: Checkout;
   amount: string;
   returning: boolean;
+  /** Where a payer who fills the window with this page goes on. */
+  shop: string | null;
   onDone?: () => void;
 }
 
-export function Receipt({ state, amount, returning, onDone }: Props) {
+export function Receipt({ state, amount, returning, shop, onDone }: Props) {
   const texts = useTexts();
   const { screen, order, payment } = state;
   const shown = screen === "success" || screen === "paid";
@@ -66,6 +69,7 @@ export function Receipt({ state, amount, returning, onDone }: Props) {
             {texts.done}
           </button>
         )}
+        {shop && shown && <ShopButton shop={shop} name={order?.merchant.name} />}
         <button type="button" class="button quiet" onClick={() => print()}>
           {texts.print}
         </button>

@@ -33,6 +33,7 @@ export function Summary({ order, orderId, amount, paid, returned, payable, loadi
           {amount}
         </p>
       </div>
+      {order?.description && <p data-test-id="order-description">{order.description}</p>}
       <dl class="facts">
         <dt>{texts.order}</dt>
         <dd class="mono" data-test-id="order-id">

@@ -4,15 +4,17 @@ import { type Checkout, moneyIn } from "../state/checkout.ts";
 import type { Texts } from "../texts/en.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
+import { ShopButton } from "../ui/shop-button.tsx";
 import { moneyNote } from "./money-note.ts";
 
 interface Props {
   state: Checkout;
+  shop: string | null;
   onRetry(): void;
   onReload(): void;
 }
 
-export function Trouble({ state, onRetry, onReload }: Props) {
+export function Trouble({ state, shop, onRetry, onReload }: Props) {
   const texts = useTexts();
   const said = troubleOf(state, texts);
   const act = said?.next === "reload" ? onReload : onRetry;
@@ -37,6 +39,7 @@ export function Trouble({ state, onRetry, onReload }: Props) {
       <button type="button" class="button" data-test-id="retry-button" hidden={!said?.next} onClick={act}>
         {texts.retry}
       </button>
+      {shop && said && <ShopButton shop={shop} name={state.order?.merchant.name} quiet={said.next !== undefined} />}
     </div>
   );
 }

@@ -114,6 +114,7 @@ export const en = {
   date: "Date",
   print: "Print receipt",
   done: "Done",
+  back_to: (merchant: string) => `Back to ${merchant}`,
   returning: (merchant: string) => `You return to ${merchant} in a moment.`,
   failed_title: "Payment failed",
   unknown_title: "No answer from the server",

@@ -101,6 +101,7 @@ export const hi: Texts = {
   date: "तारीख",
   print: "रसीद छापें",
   done: "ठीक है",
+  back_to: (merchant) => `${merchant} पर लौटें`,
   returning: (merchant) => `आप कुछ ही क्षण में ${merchant} पर लौटेंगे।`,
   failed_title: "भुगतान विफल",
   unknown_title: "सर्वर से कोई जवाब नहीं",
