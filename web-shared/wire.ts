@@ -17,6 +17,9 @@ export type NewUpiPayment = Schemas["NewUpiPayment"];
 export type NewCardPayment = Schemas["NewCardPayment"];
 export type NewNetbankingPayment = Schemas["NewNetbankingPayment"];
 export type Order = Schemas["OrderView"];
+/** An order that is sent to its payer. */
+export type PaymentLink = Schemas["PaymentLinkView"];
+export type NewPaymentLink = Schemas["NewPaymentLink"];
 export type Refund = Schemas["RefundView"];
 export type EventType = Schemas["EventType"];
 export type DomainEvent = Schemas["EventView"];

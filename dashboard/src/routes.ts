@@ -17,6 +17,7 @@ const signUp: Target = {
 const overview: Target = { loader: () => import("./features/overview/page.tsx").then((page) => page.OverviewPage) };
 const orders: Target = { loader: () => import("./features/orders/page.tsx").then((page) => page.OrdersPage) };
 const order: Target = { loader: () => import("./features/order/page.tsx").then((page) => page.OrderPage) };
+const links: Target = { loader: () => import("./features/links/page.tsx").then((page) => page.LinksPage) };
 const transactions: Target = {
   loader: () => import("./features/payments/page.tsx").then((page) => page.TransactionsPage),
 };
@@ -43,6 +44,7 @@ const ROUTES: readonly Route<Target>[] = [
   { pattern: "/dashboard", target: overview },
   { pattern: "/dashboard/orders", target: orders },
   { pattern: "/dashboard/orders/:id", target: order },
+  { pattern: "/dashboard/links", target: links },
   { pattern: "/dashboard/transactions", target: transactions },
   { pattern: "/dashboard/payments/:id", target: payment },
   { pattern: "/dashboard/refunds", target: refunds },

@@ -13,7 +13,7 @@ export interface Filters {
   status: PaymentStatus | null;
   method: Method | null;
   orderId: string | null;
-  /** Free text: a payment id, a VPA or the last four digits. */
+  /** Free text: an id, or how a VPA, a card's last digits, a receipt or something of the payer begins. */
   text: string | null;
   /** `2026-11-25` (the reader's day, both ends included) or an RFC 3339 instant. */
   from: string | null;
@@ -129,10 +129,21 @@ export function matchesFilters(filters: Filters, payment: Payment): boolean {
 }
 
 function matchesText(text: string, payment: Payment): boolean {
-  const wanted = text.toLowerCase();
-  return [payment.id, payment.order_id, payment.vpa, payment.card_last4].some(
-    (value) => value?.toLowerCase() === wanted,
+  const { vpa, card_last4, receipt, name, email, contact } = payment;
+  const begins = (value: string | null | undefined) => value?.toLowerCase().startsWith(text.toLowerCase());
+  return (
+    [payment.id, payment.order_id].includes(text) ||
+    [vpa, card_last4, name, email].some(begins) ||
+    (receipt?.startsWith(text) ?? false) ||
+    matchesNumber(text, contact)
   );
+}
+
+/** A telephone number is found by six digits or more, with its country's or without. */
+function matchesNumber(text: string, contact: string | null): boolean {
+  const digits = text.replace(/[ .()-]/g, "");
+  if (!/^\+?\d{6,15}$/.test(digits) || contact === null) return false;
+  return [contact, contact.replace("+91", ""), contact.replace("+", "")].some((known) => known.startsWith(digits));
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;

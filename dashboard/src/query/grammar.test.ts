@@ -10,6 +10,7 @@ describe("a line that is a filter", () => {
     ["", {}],
     ["name@bank", { text: "name@bank" }],
     ["1111", { text: "1111" }],
+    ["asha rao status:failed", { text: "asha rao", status: "FAILED" }],
     ["order:order_abc", { orderId: "order_abc" }],
     ["order_abc status:failed", { orderId: "order_abc", status: "FAILED" }],
     ["status:failed amount>500", { status: "FAILED", amountMin: 50_001 }],
@@ -47,6 +48,7 @@ describe("a lone identifier", () => {
   it.each([
     ["pay_6FMSrit5mV5JZkEd", "/dashboard/payments/pay_6FMSrit5mV5JZkEd"],
     ["order_6FMSrit5mV5JZkEd", "/dashboard/orders/order_6FMSrit5mV5JZkEd"],
+    ["plink_6FMSrit5mV5JZkEd", "/dashboard/links?q=plink_6FMSrit5mV5JZkEd"],
     ["rfnd_6FMSrit5mV5JZkEd", "/dashboard/refunds/rfnd_6FMSrit5mV5JZkEd"],
     ["evt_6FMSrit5mV5JZkEd_3", "/dashboard/events/evt_6FMSrit5mV5JZkEd_3"],
     ["01A214F5-44a9-874c-8a27-b2aacdb8b877", "/dashboard/webhooks/deliveries/01a214f5-44a9-874c-8a27-b2aacdb8b877"],
@@ -67,7 +69,6 @@ describe("a line that is not understood", () => {
     "from:2026-02-31",
     "from:today to:yesterday",
     "captured:maybe",
-    "one two",
     "status:",
     "x".repeat(201),
   ])("is answered with a sentence: %s", (line) => {

@@ -2,7 +2,8 @@
  * The search box. One line of words becomes a filter or a place to go to:
  *
  *   pay_… order_… rfnd_… evt_… whe_… UUID   an object by its id; with other words, payments of that order
- *   name@bank · 1234                        a VPA · the last four digits of a card
+ *   name@bank · 1234 · asha rao             how a VPA, a card's last digits, a receipt, or a payer's name, e-mail
+ *                                           address or number begins
  *   status:failed method:upi order:order_…  a field
  *   amount>500 amount<=900 amount:500..900  rupees, or what `currency` says
  *   currency:JPY                            a currency (ISO 4217)
@@ -22,7 +23,7 @@ export type Understood =
 
 type Step = Filters | string;
 
-const ID = /^(pay|order|rfnd|evt|whe)_[0-9A-Za-z_]+$/;
+const ID = /^(pay|order|plink|rfnd|evt|whe)_[0-9A-Za-z_]+$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const LONGEST = 200;
 
@@ -66,6 +67,8 @@ function placeOf(word: string): string | null {
   switch (kind) {
     case "pay":
       return `/dashboard/payments/${word}`;
+    case "plink":
+      return `/dashboard/links?q=${word}`;
     case "order":
       return `/dashboard/orders/${word}`;
     case "rfnd":
@@ -89,8 +92,7 @@ function readWord(filters: Filters, word: string, today: Date): Step {
   const field = /^([a-z]+)(<=|>=|[:=<>])(.*)$/i.exec(word);
   if (field) return readField(filters, (field[1] ?? "").toLowerCase(), field[2] ?? "", field[3] ?? "", today);
   if (word.startsWith("order_")) return { ...filters, orderId: word };
-  if (filters.text !== null) return `Search for one text at a time: “${filters.text}” or “${word}”.`;
-  return { ...filters, text: word };
+  return { ...filters, text: filters.text === null ? word : `${filters.text} ${word}` };
 }
 
 function readField(filters: Filters, name: string, operator: string, value: string, today: Date): Step {

@@ -12,8 +12,8 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
 const WORDS: readonly (readonly [words: string, what: string])[] = [
   ["pay_…  order_…  rfnd_…  evt_…", "Open that payment, order, refund or event"],
   ["order:order_…", "Payments of an order"],
-  ["name@bank", "Payments from a VPA"],
-  ["1111", "Payments with a card ending so"],
+  ["name@bank  1111", "A VPA, a card ending so: how it begins"],
+  ["asha rao  invoice-42", "The payer's name, e-mail or number, or the receipt"],
   ["status:failed", "created, processing, success or failed"],
   ["method:upi", "upi, card or netbanking"],
   ["amount>500", "Also >=, <, <= and 500..900, in rupees"],

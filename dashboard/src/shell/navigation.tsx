@@ -7,6 +7,7 @@ import { useAction } from "../ui/use-action.ts";
 const PLACES: readonly (readonly [path: string, text: string])[] = [
   ["/dashboard", "Overview"],
   ["/dashboard/orders", "Orders"],
+  ["/dashboard/links", "Payment links"],
   ["/dashboard/transactions", "Payments"],
   ["/dashboard/refunds", "Refunds"],
   ["/dashboard/webhooks", "Webhooks"],

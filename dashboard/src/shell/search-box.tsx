@@ -38,7 +38,7 @@ export function SearchBox() {
           data-search={true}
           autocomplete="off"
           spellcheck={false}
-          placeholder="pay_…  order_…  VPA  last4  status:failed amount>500"
+          placeholder="id  VPA  last4  payer  receipt  status:failed"
           aria-describedby={`${id}-problem`}
           aria-invalid={problem !== "" ? true : undefined}
           onInput={(event) => setLine(event.currentTarget.value)}

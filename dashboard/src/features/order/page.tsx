@@ -150,6 +150,21 @@ function Facts({ order }: { order: Order }) {
         <Fact term={order.status === "EXPIRED" ? "Expired" : "Expires"} testId="expires-at">
           {order.expires_at === null ? "never" : <Moment at={order.expires_at} />}
         </Fact>
+        {order.return_url !== null && (
+          <Fact term="Back to" testId="return-url">
+            {order.return_url}
+          </Fact>
+        )}
+        {order.payment_link && (
+          <Fact term="Payment link" testId="payment-link">
+            <span class="copyable">
+              <a href={order.payment_link.url} target="_blank" rel="noopener">
+                {order.payment_link.url}
+              </a>
+              <CopyButton text={order.payment_link.url} label="payment link" />
+            </span>
+          </Fact>
+        )}
         <Fact term="Created">
           <Moment at={order.created_at} />
         </Fact>

@@ -10,6 +10,7 @@ import { keysetPage, type List, useList } from "../../list/use-list.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { Choice, Entry } from "../../ui/filter.tsx";
+import { DownloadIcon } from "../../ui/icons.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { EmptyState } from "../../ui/states.tsx";
 import {
@@ -42,7 +43,11 @@ export function OrdersPage() {
   const first = PATH + orderSearch(filters);
   return (
     <div class="stack-wide">
-      <PageHead title="Orders" />
+      <PageHead title="Orders">
+        <a class="button quiet" href={api.url("/orders/export.csv", orderQuery(filters))} download>
+          <DownloadIcon /> CSV
+        </a>
+      </PageHead>
       <OrderFilterBar filters={filters} onFilters={(next) => navigate(PATH + orderSearch(next))} />
       <ArrivedBar
         count={list.state.arrivedIds.length}

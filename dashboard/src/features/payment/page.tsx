@@ -158,6 +158,7 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
           <dt>Paid by</dt>
           <dd>{formatInstrument(payment)}</dd>
         </div>
+        <Payer payment={payment} />
         <div>
           <dt>Order</dt>
           <dd>
@@ -229,6 +230,30 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
         )}
       </dl>
     </section>
+  );
+}
+
+/** Who pays and for what, as far as anybody said it. */
+function Payer({ payment }: { payment: Payment }) {
+  const said = [
+    ["Payer", payment.name],
+    ["E-mail", payment.email],
+    ["Contact", payment.contact],
+    ["For", payment.description],
+    ["Receipt", payment.receipt],
+  ] as const;
+  return (
+    <>
+      {said.map(
+        ([term, text]) =>
+          text !== null && (
+            <div key={term}>
+              <dt>{term}</dt>
+              <dd data-test-id={`payer-${term.toLowerCase()}`}>{text}</dd>
+            </div>
+          ),
+      )}
+    </>
   );
 }
 

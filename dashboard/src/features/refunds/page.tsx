@@ -12,6 +12,7 @@ import { useLive } from "../../live/live-context.tsx";
 import type { Parameters } from "../../router/match.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { useGateway } from "../../session/session-context.tsx";
+import { DownloadIcon } from "../../ui/icons.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { EmptyState, ErrorState, Skeleton } from "../../ui/states.tsx";
@@ -48,7 +49,11 @@ export function RefundsPage() {
   useLive("gap", () => reload(true));
   return (
     <div class="stack-wide">
-      <PageHead title="Refunds" />
+      <PageHead title="Refunds">
+        <a class="button quiet" href={api.url("/refunds/export.csv", { payment_id: paymentId })} download>
+          <DownloadIcon /> CSV
+        </a>
+      </PageHead>
       <PaymentFilter paymentId={paymentId} />
       <ArrivedBar count={state.arrivedIds.length} onShow={() => reload(true)} />
       <ListTable
