@@ -486,6 +486,7 @@ async def test_keys_are_made_rotated_and_revoked_and_the_session_ends(
 
 LISTS = {
     "/dashboard/orders": ("/orders", "?status=cancelled"),
+    "/dashboard/links": ("/payment-links", "?status=cancelled"),
     "/dashboard/transactions": ("/payments", "?status=failed"),
     "/dashboard/refunds": ("/refunds", "?payment_id=pay_0000000000000000"),
     "/dashboard/webhooks": ("/webhooks", "?event=refund.failed"),

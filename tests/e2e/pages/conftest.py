@@ -44,7 +44,7 @@ def shop() -> Iterator[Shop]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = site.pages.get(self.path)
+            found = site.pages.get(urlsplit(self.path).path)
             document, headers = found or ("", {})
             self.send_response(200 if found else 204)
             for name, value in {"Content-Type": "text/html; charset=utf-8", **headers}.items():

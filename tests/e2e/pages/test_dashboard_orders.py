@@ -208,6 +208,71 @@ async def test_a_payment_is_voided(
 
 
 @LOOKS
+async def test_a_payment_link_is_made_followed_and_cancelled(
+    browser: Browser, pages: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    async with visiting(browser, pages, size=size, scheme=scheme) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open("/dashboard/links")
+        await expect(visitor.page.get_by_text("No payment link yet")).to_be_visible()
+        await picture(visitor, "links_empty")
+        await visitor.press("new-link-button")
+        await visitor.fill("link-amount-input", "500.001")
+        await expect(visitor.part("make-link-button")).to_be_disabled()
+        await visitor.fill("link-amount-input", "500")
+        await visitor.fill("link-description-input", "Two tickets")
+        await visitor.fill("link-reference-input", "invoice-42")
+        await visitor.fill("link-name-input", "Asha Rao")
+        await visitor.fill("link-email-input", "asha@example.com")
+        await picture(visitor, "links_new")
+        await visitor.press("make-link-button")
+        address = await (await visitor.see("link-url")).inner_text()
+        assert re.fullmatch(re.escape(pages.checkout_url) + r"/l/\w{16}", address)
+        await picture(visitor, "links_made")
+        await visitor.page.get_by_role("dialog").get_by_role("button", name="Done").click()
+        row = visitor.part("link-row")
+        await expect(row).to_contain_text("Two tickets")
+        await expect(row).to_contain_text("Asha Rao")
+        await visitor.press("resend-link-button")
+        await expect(row).to_contain_text("sent again: 1")
+        await picture(visitor, "links")
+        await visitor.press("cancel-link-button")
+        await visitor.press("confirm-button")
+        await visitor.see("link-status", "cancelled")
+        await expect(visitor.part("cancel-link-button")).to_have_count(0)
+        await visitor.open("/dashboard/links?q=invoice")
+        await expect(row).to_have_count(1)
+        await row.get_by_role("link").click()
+        await visitor.see("order-status", "cancelled")
+        await visitor.see("payment-link")
+
+
+@LOOKS
+async def test_a_payment_names_its_payer_and_is_found_by_the_name(
+    browser: Browser, pages: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    order_id = await order_of(merchant, receipt="invoice-42")
+    payer = {"name": "Asha Rao", "email": "asha@example.com", "contact": "+919876543210", "description": "Two tickets"}
+    body = {"order_id": order_id, "method": "upi", "vpa": "success@upi", **payer}
+    payment_id = answered(await merchant.client.post("/payments", json=body), 201)["id"]
+    await merchant.until("/payments", payment_id, "SUCCESS")
+    await merchant.pay()
+    async with visiting(browser, pages, size=size, scheme=scheme) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open("/dashboard/transactions")
+        await expect(visitor.part("transaction-row")).to_have_count(2)
+        for line in ("asha rao", "invoice", "987654"):
+            await visitor.page.locator("[data-search]").fill(line)
+            await visitor.page.locator("[data-search]").press("Enter")
+            await expect(visitor.part("transaction-row")).to_have_count(1)
+        await visitor.part("payment-id").first.click()
+        await visitor.see("payer-payer", "Asha Rao")
+        await visitor.see("payer-e-mail", "asha@example.com")
+        await visitor.see("payer-for", "Two tickets")
+        await picture(visitor, "payment_payer")
+
+
+@LOOKS
 async def test_a_merchant_sets_how_payments_are_captured(
     browser: Browser, pages: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
 ) -> None:
