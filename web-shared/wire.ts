@@ -33,6 +33,8 @@ export type Merchant = Schemas["MerchantShape"];
 export type SignedIn = Schemas["SessionShape"];
 /** The new merchant, its first key pair (the secret is never shown again) and the session it is in. */
 export type SignedUp = Schemas["SignedUpShape"];
+/** The secret comes in this answer alone. */
+export type ReturnSecret = Schemas["ReturnSecretShape"];
 export type LoginSession = Schemas["ListedSessionShape"];
 export type ApiKey = Schemas["KeyShape"];
 /** A key with its secret: just made, or test mode's seeded pair. */

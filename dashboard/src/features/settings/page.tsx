@@ -12,6 +12,7 @@ import { PageHead } from "../../ui/page-head.tsx";
 import { ErrorState, FormProblem, Skeleton } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
 import { inputToMinutes, minutesToInput, UNITS, type Unit } from "./capture-time.ts";
+import { ReturnSecretCard } from "./return-secret.tsx";
 
 export function SettingsPage() {
   const { api, changeMerchant } = useGateway();
@@ -43,6 +44,7 @@ export function SettingsPage() {
           <Profile merchant={merchant.value} onSaved={saved} />
           <Capture merchant={merchant.value} onSaved={saved} />
           <Origins merchant={merchant.value} onSaved={saved} />
+          <ReturnSecretCard />
           <BrowserOrders merchant={merchant.value} onSaved={saved} />
         </>
       )}

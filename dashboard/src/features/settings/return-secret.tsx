@@ -1,0 +1,59 @@
+/** The secret that signs a payer's way back: made anew here, shown once. */
+import { useState } from "preact/hooks";
+import type { ReturnSecret } from "web-shared/wire";
+import { useGateway } from "../../session/session-context.tsx";
+import { Confirm } from "../../ui/confirm.tsx";
+import { momentText } from "../../ui/moment.ts";
+import { SecretOnce } from "../../ui/secret-once.tsx";
+
+export function ReturnSecretCard() {
+  const { api } = useGateway();
+  const [asking, setAsking] = useState(false);
+  const [made, setMade] = useState<ReturnSecret | null>(null);
+  const rotate = async () => setMade(await api.send<ReturnSecret>("POST", "/merchants/me/return-secret", {}));
+  return (
+    <section class="card pad stack">
+      <h2>Back to the shop</h2>
+      <p class="muted">
+        An order with a <code>return_url</code> leads its payer back to your page, with the outcome and a signature.
+        This secret checks the signature.
+      </p>
+      <div>
+        <button
+          type="button"
+          class="button quiet"
+          data-test-id="new-return-secret-button"
+          onClick={() => setAsking(true)}
+        >
+          New return secret
+        </button>
+      </div>
+      {asking && (
+        <Confirm
+          title="New return secret"
+          confirmText="Make a new one"
+          confirmClass="button"
+          onConfirm={rotate}
+          onClose={() => setAsking(false)}
+        >
+          <p>
+            The new secret signs from now on. For 24 hours the one of before signs as well, in{" "}
+            <code>signature_previous</code>, so that your shop has time to change.
+          </p>
+        </Confirm>
+      )}
+      {made && (
+        <SecretOnce
+          title="Return secret"
+          values={[["Return secret", made.secret]]}
+          note={`It is shown this once. ${previousText(made)}`}
+          onClose={() => setMade(null)}
+        />
+      )}
+    </section>
+  );
+}
+
+function previousText({ previous_expires_at: until }: ReturnSecret): string {
+  return until === null ? "" : `The one of before signs beside it until ${momentText(until, new Date(), false)}.`;
+}
