@@ -5,13 +5,14 @@ import { defineConfig } from "vite";
 import { finishBuild, integrity, plainImports, scriptInventory } from "../web-shared/build-plugins.ts";
 import budgets from "./budget.json" with { type: "json" };
 import { en, type Texts } from "./src/texts/en.ts";
-import { hi } from "./src/texts/hi.ts";
+import hi from "./src/texts/hi.ts";
+import ta from "./src/texts/ta.ts";
 
 const dist = join(import.meta.dirname, "dist");
 
 /**
  * Puts the hash of script and style sheet into the document, so that only these bytes run, and lists every script. The
- * document shows what the script will draw first, in either language: index.html and index.hi.html.
+ * document shows what the script will draw first, in each language: index.html, index.hi.html, index.ta.html.
  */
 function sealScripts(folder: string): void {
   const document = join(folder, "index.html");
@@ -20,6 +21,7 @@ function sealScripts(folder: string): void {
     (attribute, file: string) => `${attribute} integrity="${integrity(readFileSync(join(folder, file)))}"`,
   );
   writeFileSync(join(folder, "index.hi.html"), waiting(sealed, "hi", hi));
+  writeFileSync(join(folder, "index.ta.html"), waiting(sealed, "ta", ta));
   writeFileSync(document, waiting(sealed, "en", en));
   writeFileSync(join(folder, "script-inventory.json"), `${JSON.stringify(scriptInventory(folder), null, 2)}\n`);
 }

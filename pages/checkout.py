@@ -52,6 +52,7 @@ SDK_NAMES = {
     "/sri.json": "/sri.json",
 }
 """Path -> file of the SDK's build."""
+LANGUAGES = ("en", "hi", "ta")
 THEMES = ("light", "dark")
 BANNER = re.compile(r"\s*<header class=\"banner\">.*?</header>", re.DOTALL)
 """What only test mode shows."""
@@ -110,9 +111,9 @@ def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, 
     """(language, theme, embedded) -> the document that looks from the first paint as the script will draw it."""
     api_url = html.escape(settings.api_url.rstrip("/"))
 
-    @functools.lru_cache(maxsize=2 * 3 * 2)
+    @functools.lru_cache(maxsize=len(LANGUAGES) * 3 * 2)
     def document_of(language: str, theme: str, embedded: bool) -> File | None:
-        document = built.get("/index.hi.html" if language == "hi" else "/index.html")
+        document = built.get(f"/index.{language}.html") or built.get("/index.html")
         replaced = {"__API_URL__": api_url, "__TEST_MODE__": str(settings.test_mode).lower()}
         if theme in THEMES:
             replaced["<html "] = f'<html data-theme="{theme}" '
@@ -126,7 +127,7 @@ def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, 
 def _language(request: Request) -> str:
     """As the script reads it: what the address says, else the browser's first language."""
     asked = request.query_params.get("locale") or request.headers.get("accept-language", "")
-    return "hi" if asked.startswith("hi") else "en"
+    return asked[:2] if asked[:2] in LANGUAGES else "en"
 
 
 def _sdk_routes(built: Mapping[str, File]) -> list[Route]:

@@ -22,16 +22,17 @@ import { type Checkout, isLocked, moneyIn } from "./state/checkout.ts";
 import type { Drafts, Outcome } from "./state/drafts.ts";
 import { type Payer, payerOf } from "./state/payer.ts";
 import type { Texts } from "./texts/en.ts";
-import { useTexts } from "./texts/language.ts";
+import { LANGUAGES, LOCALES, type Locale, useTexts } from "./texts/language.ts";
 
 interface Props {
   api: Api;
   place: Place;
   line: ParentLine;
-  onLanguage(): void;
+  locale: Locale;
+  onLanguage(locale: Locale): void;
 }
 
-export function App({ api, place, line, onLanguage }: Props) {
+export function App({ api, place, line, locale, onLanguage }: Props) {
   const texts = useTexts();
   const { state, choose, pay, retry, reload } = useCheckout(api, place, line);
   const { drafts, change, prefill } = useDrafts(state);
@@ -129,9 +130,11 @@ export function App({ api, place, line, onLanguage }: Props) {
           <footer>
             <span>{texts.not_stored}</span>
             <span class="links">
-              <button type="button" class="link" onClick={onLanguage}>
-                {texts.other_language}
-              </button>
+              {LOCALES.filter((other) => other !== locale).map((other) => (
+                <button key={other} type="button" class="link" lang={other} onClick={() => onLanguage(other)}>
+                  {LANGUAGES[other]}
+                </button>
+              ))}
               {shop && paying && !isLocked(screen) && (
                 <a class="link" href={shop} data-test-id="leave-link">
                   {texts.cancel}

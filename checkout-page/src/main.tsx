@@ -6,7 +6,7 @@ import { App } from "./app.tsx";
 import { type Api, createApi, readApiUrl } from "./flow/api.ts";
 import { openLine } from "./flow/parent.ts";
 import { readPlace } from "./place.ts";
-import { Language, readTexts } from "./texts/language.ts";
+import { Language, type Locale, readTexts } from "./texts/language.ts";
 
 const testMode = document.querySelector<HTMLMetaElement>('meta[name="gateway-test"]')?.content === "true";
 const place = readPlace(location.href, navigator.languages, testMode);
@@ -39,12 +39,12 @@ function lateApi(): Api {
 
 const api = lateApi();
 
-async function draw(locale: "en" | "hi"): Promise<void> {
+async function draw(locale: Locale): Promise<void> {
   const texts = await readTexts(locale);
   document.documentElement.lang = locale;
   render(
     <Language.Provider value={texts}>
-      <App api={api} place={place} line={line} onLanguage={() => draw(locale === "hi" ? "en" : "hi")} />
+      <App api={api} place={place} line={line} locale={locale} onLanguage={draw} />
     </Language.Provider>,
     root,
   );

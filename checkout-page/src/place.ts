@@ -5,10 +5,12 @@
  *
  * Nothing personal is ever in it. The part behind # never leaves the browser.
  */
+import { type Locale, localeOf } from "./texts/language.ts";
+
 export interface Place {
   orderId: string;
   theme: "light" | "dark" | null;
-  locale: "en" | "hi";
+  locale: Locale;
   embedded: boolean;
   /** This installation is for trying things: what its document says, until the order is here. */
   testMode: boolean;
@@ -23,7 +25,7 @@ export function readPlace(href: string, languages: readonly string[] = [], testM
   return {
     orderId: asked.get("order_id") ?? "",
     theme: theme === "light" || theme === "dark" ? theme : null,
-    locale: (asked.get("locale") ?? languages[0] ?? "").startsWith("hi") ? "hi" : "en",
+    locale: localeOf(asked.get("locale") ?? languages[0] ?? ""),
     embedded: asked.get("embedded") === "true",
     testMode,
     opener: readOpener(url.hash.slice(1)),

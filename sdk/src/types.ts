@@ -88,7 +88,7 @@ export interface OpenOptions {
   /** Kept with an order made from `amount`. */
   notes?: Record<string, string>;
   theme?: "light" | "dark" | "auto";
-  locale?: "en" | "hi";
+  locale?: "en" | "hi" | "ta";
   /** Milliseconds until an opening without an answer counts as failed. Default 15,000. */
   loadTimeout?: number;
   onReady?: () => void;

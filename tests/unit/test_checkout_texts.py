@@ -14,7 +14,7 @@ OF_REFUNDS_AND_TURNS = {"REFUND_FAILED", "REFUND_RETURNED", "PAYMENT_REVERSED"}
 """Codes that no failed payment bears."""
 
 
-@pytest.mark.parametrize("language", ["en", "hi"])
+@pytest.mark.parametrize("language", ["en", "hi", "ta"])
 def test_each_decline_has_a_text(language: str) -> None:
     source = (TEXTS / f"{language}.ts").read_text(encoding="utf-8")
     found = re.search(r"\n  declines: \{(.*?)\n  \}", source, re.DOTALL)

@@ -6,7 +6,8 @@ import { describe, expect, it, vi } from "vitest";
 import { type Place, readPlace } from "../place.ts";
 import type { Checkout } from "../state/checkout.ts";
 import { en } from "../texts/en.ts";
-import { hi } from "../texts/hi.ts";
+import hi from "../texts/hi.ts";
+import ta from "../texts/ta.ts";
 import { type Api, CallFailed, type Order } from "./api.ts";
 import { attemptsOf } from "./attempt.ts";
 import { pollDelayMs } from "./follow.ts";
@@ -45,6 +46,7 @@ describe("the address", () => {
 
   it("takes the browser's language where none is asked for", () => {
     expect(readPlace("http://pay.test/", ["hi-IN"]).locale).toBe("hi");
+    expect(readPlace("http://pay.test/?locale=ta", ["hi-IN"]).locale).toBe("ta");
     expect(readPlace("http://pay.test/?locale=en", ["hi-IN"]).locale).toBe("en");
     expect(readPlace("http://pay.test/", ["de-DE"]).locale).toBe("en");
   });
@@ -273,14 +275,14 @@ describe("the line to the parent", () => {
   });
 });
 
-it("has every text in both languages", () => {
+it.each([hi, ta])("has every text in each language", (texts) => {
   const paths = (value: object, prefix = ""): string[] =>
     Object.entries(value).flatMap(([name, inner]) =>
       inner && typeof inner === "object" ? paths(inner, `${prefix}${name}.`) : [`${prefix}${name}`],
     );
-  expect(paths(hi).sort()).toEqual(paths(en).sort());
+  expect(paths(texts).sort()).toEqual(paths(en).sort());
   const untranslated = Object.keys(en).filter(
-    (key) => JSON.stringify(en[key as "pay"]) === JSON.stringify(hi[key as "pay"]),
+    (key) => JSON.stringify(en[key as "pay"]) === JSON.stringify(texts[key as "pay"]),
   );
   expect(untranslated.filter((key) => typeof en[key as "pay"] === "string")).toEqual([]);
 });

@@ -8,7 +8,8 @@ import { moneyNote } from "../sections/money-note.ts";
 import { messageOf, titleOf } from "../sections/receipt.tsx";
 import { troubleOf } from "../sections/trouble.tsx";
 import { en } from "../texts/en.ts";
-import { hi } from "../texts/hi.ts";
+import hi from "../texts/hi.ts";
+import ta from "../texts/ta.ts";
 import { bankPageOf, type Checkout, type CheckoutEvent, isLocked, moneyIn, reduce, START } from "./checkout.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
@@ -351,7 +352,7 @@ describe("every sentence about money", () => {
     "late_kept",
   ];
 
-  it.each([en, hi])("is there in every state in which the screen alone would mislead", ({ money, titles }) => {
+  it.each([en, hi, ta])("is there in every state in which the screen alone would mislead", ({ money, titles }) => {
     expect(Object.keys(money).sort()).toEqual([...STATES].sort());
     for (const state of STATES.filter((one) => one !== "not_taken" && one !== "unconfirmed"))
       expect(money[state]?.("₹500.00")).toContain("₹500.00");

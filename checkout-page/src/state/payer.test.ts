@@ -17,7 +17,7 @@ it.each([
   { name: "a\nb", email: "asha", contact: "12345" },
   { name: "x".repeat(256), email: "a@b", contact: "call me" },
   { name: "a\u2028b", email: "a@b..c", contact: "1".repeat(16) },
-  { name: "a\u0007", email: `${"a".repeat(65)}@example.com`, contact: "+" },
+  { name: "a\u0007b", email: `${"a".repeat(65)}@example.com`, contact: "+" },
   { name: 7, email: {}, contact: null } as never,
 ])("leaves out what the API would refuse: %j", (prefill) => {
   expect(payerOf(prefill)).toEqual({});

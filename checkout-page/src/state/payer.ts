@@ -6,22 +6,16 @@ import type { Prefill } from "sdk/types";
 
 export type Payer = Pick<Prefill, "name" | "email" | "contact">;
 
-const EMAIL = /^(?=.{3,254}$)[^\s@\p{C}]{1,64}@[^\s@.\p{C}]+(\.[^\s@.\p{C}]+)+$/u;
-
 export function payerOf({ name, email, contact }: Prefill): Payer {
-  return kept({
-    name: trimmed(name, (text) => /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u.test(text)),
-    email: trimmed(email, (text) => EMAIL.test(text)),
-    contact: trimmed(contact, (text) => /^\+?\d{6,15}$/.test(text.replace(/[ .()-]/g, ""))),
-  });
+  return {
+    name: fitting(name, /^[^\p{C}\p{Zl}\p{Zp}]{1,255}$/u),
+    email: fitting(email, /^(?=.{1,254}$)[^\s@]{1,64}@[^\s@.]+(\.[^\s@.]+)+$/),
+    contact: fitting(contact, /^\+?([ .()-]*\d){6,15}$/),
+  };
 }
 
 /** What comes from another page may be of any type. */
-function trimmed(value: unknown, accepts: (text: string) => boolean): string | undefined {
+function fitting(value: unknown, form: RegExp): string | undefined {
   const text = typeof value === "string" ? value.trim() : "";
-  return accepts(text) ? text : undefined;
-}
-
-function kept(payer: Payer): Payer {
-  return Object.fromEntries(Object.entries(payer).filter(([, value]) => value !== undefined));
+  return form.test(text) ? text : undefined;
 }

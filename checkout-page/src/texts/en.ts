@@ -51,7 +51,6 @@ export const en = {
   pay: (amount: string) => `Pay ${amount}`,
   not_stored: "Card number and security code are never stored.",
   cancel: "Cancel and return",
-  other_language: "हिन्दी",
   test_mode: "Test mode: no money moves.",
   test_outcome: "Outcome",
   test_fill: "Fill in test data",

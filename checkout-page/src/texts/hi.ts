@@ -6,7 +6,7 @@ const returned = (amount: string) => `${amount} उसी खाते में
 const released = (amount: string) => `${amount} उसी खाते में लौटाए जाएँगे, जिससे भुगतान हुआ था।`;
 const kept = (amount: string) => `${amount} अभी तक लौटे नहीं हैं। इस भुगतान आईडी के साथ दुकान से संपर्क करें।`;
 
-export const hi: Texts = {
+const hi: Texts = {
   title: "भुगतान",
   pay_merchant: (merchant) => `${merchant} को भुगतान`,
   amount_to_pay: "देय राशि",
@@ -41,7 +41,6 @@ export const hi: Texts = {
   pay: (amount) => `${amount} चुकाएँ`,
   not_stored: "कार्ड नंबर और सुरक्षा कोड कभी सहेजे नहीं जाते।",
   cancel: "रद्द करें और लौटें",
-  other_language: "English",
   test_mode: "परीक्षण मोड: कोई पैसा नहीं कटेगा।",
   test_outcome: "परिणाम",
   test_fill: "परीक्षण डेटा भरें",
@@ -149,3 +148,5 @@ export const hi: Texts = {
     PAYMENT_FAILED: "भुगतान नहीं हो सका। फिर कोशिश करें या किसी और तरीके से भुगतान करें।",
   },
 };
+
+export default hi;

@@ -1,7 +1,23 @@
-/** The chosen language, for every component. */
+/** The languages there are, and the chosen one for every component. Another one is a file of texts and its line here. */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { en, type Texts } from "./en.ts";
+
+/** How each calls itself. */
+export const LANGUAGES = { en: "English", hi: "हिन्दी", ta: "தமிழ்" } as const;
+export type Locale = keyof typeof LANGUAGES;
+export const LOCALES = Object.keys(LANGUAGES) as Locale[];
+
+/** Chunks of their own. */
+const READERS: Partial<Record<Locale, () => Promise<{ default: Texts }>>> = {
+  hi: () => import("./hi.ts"),
+  ta: () => import("./ta.ts"),
+};
+
+/** `ta-IN` → `ta`; English for what is not here. */
+export function localeOf(language: string): Locale {
+  return LOCALES.find((known) => known === language.slice(0, 2)) ?? "en";
+}
 
 export const Language = createContext<Texts>(en);
 
@@ -9,6 +25,6 @@ export function useTexts(): Texts {
   return useContext(Language);
 }
 
-export async function readTexts(locale: "en" | "hi"): Promise<Texts> {
-  return locale === "hi" ? (await import("./hi.ts")).hi : en;
+export async function readTexts(locale: Locale): Promise<Texts> {
+  return (await READERS[locale]?.())?.default ?? en;
 }

@@ -429,11 +429,16 @@ async def test_test_mode_fills_in_what_the_picker_says(payer: Payer, api: Api) -
     await expect(payer.part("success-state")).to_be_visible()
 
 
-async def test_speaks_hindi(payer: Payer, api: Api) -> None:
+@pytest.mark.parametrize(
+    ("locale", "question"),
+    [("hi", "आप कैसे भुगतान करना चाहेंगे?"), ("ta", "எப்படிச் செலுத்த விரும்புகிறீர்கள்?")],
+)
+async def test_speaks_the_payers_language(payer: Payer, api: Api, locale: str, question: str) -> None:
     order = await api.order(50_000)
-    await payer.visit(order["id"], "&locale=hi")
-    await expect(payer.page.locator("html")).to_have_attribute("lang", "hi")
-    await expect(payer.page.locator("h1:visible")).to_have_text("आप कैसे भुगतान करना चाहेंगे?")
+    await payer.visit(order["id"], f"&locale={locale}")
+    await expect(payer.page.locator("html")).to_have_attribute("lang", locale)
+    await expect(payer.page.locator("h1:visible")).to_have_text(question)
+    assert await axe(payer.page) == []
     await payer.root.get_by_role("button", name="English").click()
     await expect(payer.page.locator("h1:visible")).to_have_text("How would you like to pay?")
 

@@ -71,6 +71,7 @@ async def test_the_checkout_may_load_only_itself_and_the_api(
     [
         ("", "", ['<html lang="en">', '<div class="page">', "Loading your order"]),
         ("theme=dark", "hi-IN,en", ['<html data-theme="dark" lang="hi">', '<div class="page">', "देय राशि"]),
+        ("locale=ta", "hi", ['<html lang="ta">', "செலுத்த வேண்டிய தொகை"]),
         ("locale=en&embedded=true", "hi", ['<html lang="en">', '<div class="page embedded">', "Amount to pay"]),
         ("locale=hi&theme=%22%3E%3Cscript%3E", "", ['<html lang="hi">', '<div class="page">']),
     ],
