@@ -51,7 +51,7 @@ async def test_unpaid_and_abandoned_orders_are_found(stack: Stack) -> None:
         retried = (await api.paid(vpa="failure@upi"))["order_id"]
         await api.paid(retried)
         trying = (await api.paid(vpa="failure@upi"))["order_id"]
-        created(await api.post("/payments", {"order_id": trying, "method": "netbanking", "bank": "SUCC"}))
+        created(await api.post("/payments", {"order_id": trying, "method": "netbanking", "bank": "HDFC"}))
         assert await ids(api, paid="false") == [trying, cancelled, abandoned, untried]
         assert await ids(api, paid="true") == [retried, paid]
         assert await ids(api, abandoned="true") == [cancelled, abandoned]

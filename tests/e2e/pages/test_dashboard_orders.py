@@ -143,7 +143,7 @@ async def test_an_order_that_is_paid_or_being_paid_is_not_offered_for_cancelling
         await visitor.open(f"/dashboard/orders/{order_id}")
         await visitor.see("cancel-order-button")
         await expect(visitor.page.locator('[data-live="live"]')).to_be_visible()
-        body = {"order_id": order_id, "method": "netbanking", "bank": "SUCC"}
+        body = {"order_id": order_id, "method": "netbanking", "bank": "HDFC"}
         answered(await merchant.client.post("/payments", json=body), 201)
         await expect(visitor.part("cancel-order-button")).to_have_count(0)
         await visitor.see("attempts", "1")
