@@ -118,9 +118,14 @@ function Capture({ merchant, onSaved }: PartProps) {
         testId="capture-mode-input"
         value={mode}
         options={[
-          ["manual", "by hand: you take the money, or void the payment"],
-          ["automatic", "by themselves, as soon as they succeed"],
+          ["manual", "by hand"],
+          ["automatic", "by themselves"],
         ]}
+        hint={
+          mode === "manual"
+            ? "You take the money of each payment, or void it."
+            : "A payment that succeeds is captured with its success."
+        }
         onValue={(value) => setMode(value === "automatic" ? "automatic" : "manual")}
       />
       {mode === "manual" && (
