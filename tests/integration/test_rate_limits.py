@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from api.access.limiter import Limiter
 from runtime.settings import Settings
 from store.redis.clients import make_redis
-from store.redis.rate_limits import Bucket, Rate, refill, take
+from store.redis.rate_limits import Bucket, Rate, Standing, refill, take
 from tests.support.stack import Stack
 
 SLOW = Rate(per_minute=1, burst=5)
@@ -32,18 +32,57 @@ def bucket(rate: Rate = SLOW) -> Bucket:
     return Bucket("test", secrets.token_hex(8), rate)
 
 
+async def taken(client: redis.Redis, *buckets: Bucket) -> Standing:
+    """One request, counted by itself."""
+    (standing,) = await take(client, [buckets])
+    return standing
+
+
 async def test_a_burst_passes_and_not_one_more_however_many_come_at_once(client: redis.Redis) -> None:
     one = bucket()
-    standings = await asyncio.gather(*(take(client, [one]) for _ in range(40)))
+    standings = await asyncio.gather(*(taken(client, one) for _ in range(40)))
     passed = [standing for standing in standings if standing.wait_seconds == 0]
     assert sorted(standing.remaining for standing in passed) == [0, 1, 2, 3, 4]
     assert all(0 < standing.wait_seconds <= 60 for standing in standings if standing not in passed)
 
 
+async def test_requests_that_come_together_are_counted_one_by_one_in_one_call(client: redis.Redis) -> None:
+    # Given two merchants' buckets, and one request that needs room in both,
+    one, other, narrow = bucket(), bucket(), bucket(Rate(per_minute=1, burst=1))
+    await taken(client, bucket())  # Redis knows the script now
+    limiter, before = Limiter(client), await scripts_run(client)
+    # when forty requests arrive at once, then each is counted in its own buckets and nowhere else,
+    many = await asyncio.gather(
+        *(limiter.take(one) for _ in range(30)), *(limiter.take(other, narrow) for _ in range(9)), limiter.take(other)
+    )
+    passed = [index for index, standing in enumerate(many) if standing is not None and standing.wait_seconds == 0]
+    assert passed == [0, 1, 2, 3, 4, 30, 39]
+    standing = many[39]
+    assert standing is not None and standing.remaining == 3, "what narrow refused cost the other bucket nothing"
+    # and Redis was asked once.
+    assert await scripts_run(client) == before + 1
+
+
+async def scripts_run(client: redis.Redis) -> int:
+    """How often Redis has run a script by its hash."""
+    return int((await client.info("commandstats"))["cmdstat_evalsha"]["calls"])
+
+
+async def test_a_request_that_is_given_up_while_it_waits_stops_no_other(client: redis.Redis) -> None:
+    limiter, one = Limiter(client), bucket()
+    asked = [asyncio.create_task(limiter.take(one)) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in asked[::2]:
+        task.cancel()
+    standings = await asyncio.gather(*asked[1::2])
+    assert [standing is not None for standing in standings] == [True] * 5
+    assert (await limiter.take(one)) is not None
+
+
 async def test_a_refused_request_costs_nothing(client: redis.Redis) -> None:
     one = bucket(Rate(per_minute=1, burst=1))
-    first = await take(client, [one])
-    waits = [(await take(client, [one])).wait_seconds for _ in range(20)]
+    first = await taken(client, one)
+    waits = [(await taken(client, one)).wait_seconds for _ in range(20)]
     assert first.wait_seconds == 0
     assert max(waits) <= 60
 
@@ -53,38 +92,38 @@ async def test_a_bucket_refills_at_its_rate(client: redis.Redis) -> None:
     passed = 0
     async with asyncio.timeout(10):
         while passed < 50:
-            passed += (await take(client, [fast])).wait_seconds == 0
+            passed += (await taken(client, fast)).wait_seconds == 0
 
 
 async def test_several_buckets_are_taken_together_or_not_at_all(client: redis.Redis) -> None:
     wide, narrow = bucket(), bucket(Rate(per_minute=1, burst=1))
-    await take(client, [wide, narrow])
+    await taken(client, wide, narrow)
     for _ in range(10):
-        refused = await take(client, [wide, narrow])
+        refused = await taken(client, wide, narrow)
         assert (refused.bucket, refused.wait_seconds > 0) == (narrow, True)
-    assert (await take(client, [wide])).remaining == 3
+    assert (await taken(client, wide)).remaining == 3
 
 
 async def test_a_refilled_bucket_is_full_and_others_stay_as_they_are(client: redis.Redis) -> None:
     one, other = bucket(), bucket()
     for _ in range(5):
-        await take(client, [one, other])
+        await taken(client, one, other)
     await refill(client, one)
-    assert (await take(client, [one])).remaining == 4
-    assert (await take(client, [other])).wait_seconds > 0
+    assert (await taken(client, one)).remaining == 4
+    assert (await taken(client, other)).wait_seconds > 0
 
 
 async def test_counting_goes_on_after_redis_forgot_the_script(client: redis.Redis) -> None:
     one = bucket()
-    await take(client, [one])
+    await taken(client, one)
     await client.script_flush()
-    assert (await take(client, [one])).remaining == 3
+    assert (await taken(client, one)).remaining == 3
 
 
 async def test_a_key_ends_when_its_bucket_is_full_and_names_nobody(client: redis.Redis) -> None:
     one = replace(bucket(), subject="owner@example.com")
     await refill(client, one)
-    await take(client, [one])
+    await taken(client, one)
     assert "owner" not in one.key
     assert 0 < await client.pttl(one.key) <= 60_000
 
