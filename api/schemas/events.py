@@ -9,7 +9,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.schemas.orders import OrderView
+from api.schemas.orders import OrderState
 from api.schemas.payments import PaymentView
 from api.schemas.refunds import RefundView
 from api.schemas.webhooks import StatusWord
@@ -24,7 +24,7 @@ class EventData(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    order: OrderView | None = None
+    order: OrderState | None = None
     payment: PaymentView | None = None
     refund: RefundView | None = None
 

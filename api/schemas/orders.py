@@ -164,10 +164,8 @@ class LinkOfOrder(BaseModel):
     resent: int = Field(description="How often it was sent again")
 
 
-class OrderView(BaseModel):
-    """An order."""
-
-    model_config = ConfigDict(json_schema_extra={"example": ORDER_EXAMPLE})
+class OrderState(BaseModel):
+    """An order as one of its events left it."""
 
     id: str
     merchant_id: str
@@ -177,7 +175,6 @@ class OrderView(BaseModel):
     notes: dict[str, str]
     status: OrderStatus
     amount_paid: int = Field(description="What a payment brought, whatever was refunded later")
-    attempts: int = Field(description="How many payments of it have begun")
     capture: CaptureMode
     capture_within_minutes: int | None
     expires_at: datetime | None = Field(description="When it takes no payment any more")
@@ -185,6 +182,14 @@ class OrderView(BaseModel):
     created_at: datetime
     updated_at: datetime | None
     payment_link: LinkOfOrder | None = Field(None, description="Only where the order is a payment link")
+
+
+class OrderView(OrderState):
+    """An order."""
+
+    model_config = ConfigDict(json_schema_extra={"example": ORDER_EXAMPLE})
+
+    attempts: int = Field(description="How many payments of it have begun")
 
 
 class OrderPage(BaseModel):

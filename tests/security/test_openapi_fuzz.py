@@ -77,6 +77,7 @@ async def client(stack: Stack) -> Any:
         endpoint = (await merchant.client.post("/webhook-endpoints", json={"url": NOBODY_LISTENS})).json()
         payment = await merchant.pay()
         refund = await merchant.refund(payment["id"], amount=100)
+        link = (await merchant.client.post("/payment-links", json={"amount": 500})).json()
         key = (await merchant.client.post("/merchants/me/keys", json={"name": "spare"})).json()
         session = requests.Session()
         session.trust_env = False
@@ -89,6 +90,7 @@ async def client(stack: Stack) -> Any:
             "endpoint_id": endpoint["id"],
             "log_id": await _log_id(merchant),
             "key_id": key["id"],
+            "link_id": link["id"],
         }
         yield Client(stack.api_url, merchant.headers, known, session)
         session.close()
