@@ -84,7 +84,8 @@ class Visitor:
         await self.see("dashboard")
 
     async def examine(self, where: str) -> None:
-        """Accessibility of what is on screen now."""
+        """Accessibility of what is on screen now, once no list is dimmed because it is being read again."""
+        await expect(self.page.locator(".refreshing")).to_have_count(0)
         await self.page.evaluate(AXE.read_text(encoding="utf-8"))
         findings: list[str] = await self.page.evaluate(FINDINGS)
         self.problems += [f"{where}: {finding}" for finding in findings]
