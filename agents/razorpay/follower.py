@@ -31,7 +31,8 @@ from topics.producer import Record
 
 GROUP = "razorpay"
 EVENTS_MAX = 500
-GATHER_MS = 10
+GATHER_MS = 100
+"""Nobody waits for this role within a request, and each turn reads the terms of its events from PostgreSQL."""
 WANTED = frozenset({EventType.PAYMENT_SUCCESS.encode(), EventType.PAYMENT_PROCESSING.encode()})
 
 
