@@ -77,12 +77,15 @@ TURN_THESE = f"{_TURN} AND attempt_id = ANY($1::text[])"
 READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
 # ledger_late
 TURN_DUE = f"{_TURN} AND NOT notified"
+# A changed word, or what the payer decided. Taken and marked by one condition: what is taken and never marked comes
+# again for ever.
+_REPEATED = "(turn > 0 OR step IN ('redirect', 'otp'))"
 TAKE_TURNED = f"""
 SELECT {COLUMNS}
   FROM bank.ledger
  WHERE late_at <= clock_timestamp()
    AND NOT notified
-   AND (turn > 0 OR step IN ('redirect', 'otp'))
+   AND {_REPEATED}
 """
 # ledger_pkey. The payer's word counts once, and only in time.
 DECIDE = f"""
@@ -97,15 +100,15 @@ UPDATE bank.ledger
 RETURNING {COLUMNS}
 """
 # ledger_pkey
-# Only what TAKE_TURNED takes is marked, and only the word that was received: neither a first answer, which was late or
-# came twice, nor the payer's step may hide what the bank says after it.
-MARK_NOTIFIED = """
+# Only the word that was received: neither a first answer, which was late or came twice, nor the payer's step may hide
+# what the bank says after it.
+MARK_NOTIFIED = f"""
 UPDATE bank.ledger
    SET notified = true
  WHERE attempt_id = $1
    AND turn = $2
    AND outcome = $3
-   AND (turn > 0 OR step IN ('redirect', 'otp'))
+   AND {_REPEATED}
 """
 
 # ledger_pkey. What is still to change, and into what: a first word that turns, a payer who may yet decide.
