@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
+from itertools import islice
 
 import redis.asyncio as redis
 from redis.exceptions import RedisError
@@ -50,29 +52,27 @@ class Limiter:
         """Until nobody waits any more."""
         try:
             while self._waiting:
-                together = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-                standings: list[Standing] | list[None] = [None] * len(together)
-                try:
-                    standings = await self._counted([buckets for buckets, _ in together]) or standings
-                finally:
-                    for (_, answer), standing in zip(together, standings, strict=True):
-                        if not answer.done():
-                            answer.set_result(standing)
+                together = [buckets for buckets, _ in islice(self._waiting, AT_ONCE)]
+                for standing in await self._counted(together):
+                    self._answer(standing)
         finally:
             self._counting = None
             while self._waiting:
-                _, answer = self._waiting.popleft()
-                if not answer.done():
-                    answer.set_result(None)
+                self._answer(None)
 
-    async def _counted(self, requests: list[tuple[Bucket, ...]]) -> list[Standing] | None:
-        if time.monotonic() < self._away_until:
-            return None
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                return await take(self._client, requests)
-        except (RedisError, OSError) as error:
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            names = sorted({bucket.name for buckets in requests for bucket in buckets})
-            log.warning("limit_not_counted", names=names, requests=len(requests), error=repr(error))
-            return None
+    def _answer(self, standing: Standing | None) -> None:
+        """For the one that has waited longest."""
+        _, answer = self._waiting.popleft()
+        if not answer.done():
+            answer.set_result(standing)
+
+    async def _counted(self, requests: list[tuple[Bucket, ...]]) -> Sequence[Standing | None]:
+        if time.monotonic() >= self._away_until:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await take(self._client, requests)
+            except (RedisError, OSError) as error:
+                self._away_until = time.monotonic() + AWAY_SECONDS
+                names = sorted({bucket.name for buckets in requests for bucket in buckets})
+                log.warning("limit_not_counted", names=names, requests=len(requests), error=repr(error))
+        return [None] * len(requests)
