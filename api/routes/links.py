@@ -18,6 +18,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
 from api.http.period import Period, period
+from api.http.search import search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
@@ -84,7 +85,7 @@ async def list_(
     reference: Annotated[str | None, Query(max_length=255)] = None,
     q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a reference begins")] = None,
 ) -> Response:
-    text = q.strip() or None if q else None
+    text = search_text(q)
     wanted = OrderFilter(
         status=status,
         receipt=reference,

@@ -18,6 +18,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
 from api.http.period import Period, period
+from api.http.search import search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
@@ -125,7 +126,7 @@ def order_filter(
     abandoned: Annotated[bool, Query(description="Not paid, with payments that have all failed")] = False,
 ) -> OrderFilter:
     """Dependency: the filters of every list of orders, the export's too."""
-    text = q.strip() or None if q else None
+    text = search_text(q)
     return OrderFilter(
         status=status,
         receipt=receipt,

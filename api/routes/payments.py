@@ -17,6 +17,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
 from api.http.period import Period, period
+from api.http.search import search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
@@ -139,7 +140,7 @@ def payment_filter(
         status=status,
         method=method,
         order_id=order_id or None,
-        text=q.strip() or None if q else None,
+        text=search_text(q),
         from_at=created.from_at,
         to_at=created.to_at,
         amount_min=amount_min,
