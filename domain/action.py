@@ -15,10 +15,12 @@ the order can start."""
 
 
 class ActionType(StrEnum):
-    """What the payer finds at the URL."""
+    """What the payer does at the URL."""
 
     REDIRECT = "redirect"
     OTP = "otp"
+    APP = "app"
+    """The URL opens a UPI app on the payer's phone, or is shown as a QR code that one scans. No page is behind it."""
 
 
 @dataclass(frozen=True, slots=True)

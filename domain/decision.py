@@ -11,19 +11,32 @@ from domain.event import Event
 from domain.link import ResendLink
 from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
 from domain.payment import (
+    CancelPayment,
     CapturePayment,
     CreatePayment,
     ExpirePayment,
     Payment,
+    RefuseCancel,
     RequireAction,
     SettlePayment,
     VoidPayment,
 )
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund, Refund, SettleRefund
 
-BankWord = RequireAction | SettlePayment | SettleRefund
+BankWord = RequireAction | RefuseCancel | SettlePayment | SettleRefund
 """Commands that carry what the bank said about an attempt."""
-MerchantWord = CreateOrder | CancelOrder | ResendLink | CreatePayment | CapturePayment | VoidPayment | CreateRefund
+MerchantWord = (
+    CreateOrder
+    | CancelOrder
+    | ResendLink
+    | PayNewOrder
+    | CreatePayment
+    | CancelPayment
+    | CapturePayment
+    | VoidPayment
+    | CreateRefund
+)
 """What merchants and payers ask for."""
 TimeWord = ExpireOrder | ExpirePayment
 """That a time may be over."""

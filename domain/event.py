@@ -25,6 +25,8 @@ class EventType(StrEnum):
     PAYMENT_CREATED = "payment.created"
     PAYMENT_PROCESSING = "payment.processing"
     PAYMENT_ACTION_REQUIRED = "payment.action_required"
+    PAYMENT_CANCEL_REQUESTED = "payment.cancel_requested"
+    PAYMENT_CANCEL_REFUSED = "payment.cancel_refused"
     PAYMENT_SUCCESS = "payment.success"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_LATE_SUCCESS = "payment.late_success"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from domain.rejection import ErrorCode, Rejected
 
@@ -30,20 +30,34 @@ def derived_command_id(*, scope: str, route: str, key: str) -> str:
     return DERIVED_PREFIX + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def fingerprint(fields: Mapping[str, object], *, secret: bytes) -> dict[str, str]:
-    """Field name -> 12 hex digits of a keyed hash of its JSON value."""
-    return {
-        name: hmac.digest(secret, _JSON.encode([name, value]).encode(), "sha256").hex()[:12]
-        for name, value in fields.items()
-    }
+def fingerprint(fields: Mapping[str, object], *, secrets: Sequence[bytes]) -> dict[str, str]:
+    """Field name -> 12 hex digits of a keyed hash of its JSON value, for each secret, `newest,…,oldest`."""
+    return {name: ",".join(_hashed(name, value, secret) for secret in secrets) for name, value in fields.items()}
+
+
+def _hashed(name: str, value: object, secret: bytes) -> str:
+    return hmac.digest(secret, _JSON.encode([name, value]).encode(), "sha256").hex()[:12]
+
+
+def by_oldest(sent: Mapping[str, str]) -> dict[str, str]:
+    """The fingerprint under the oldest secret alone: it stays the same when a newer secret is added."""
+    return {name: hashes.rpartition(",")[2] for name, hashes in sent.items()}
 
 
 def compare(stored: Mapping[str, str], sent: Mapping[str, str]) -> Rejected | None:
     """None where both say the same; else the refusal that names the fields that differ."""
-    differing = sorted(name for name in stored.keys() | sent.keys() if stored.get(name) != sent.get(name))
+    names = stored.keys() | sent.keys()
+    differing = sorted(name for name in names if not _agree(stored.get(name), sent.get(name)))
     if not differing:
         return None
-    names = ", ".join(differing)
     return Rejected(
-        ErrorCode.IDEMPOTENCY_MISMATCH, f"Idempotency-Key was used with another request; these fields differ: {names}"
+        ErrorCode.IDEMPOTENCY_MISMATCH,
+        f"Idempotency-Key was used with another request; these fields differ: {', '.join(differing)}",
     )
+
+
+def _agree(stored: str | None, sent: str | None) -> bool:
+    """Whether one secret made the same hash of both: the secrets may have been rotated between them."""
+    if stored is None or sent is None:
+        return stored is sent
+    return not set(stored.split(",")).isdisjoint(sent.split(","))

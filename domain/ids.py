@@ -22,17 +22,22 @@ RANDOM_SPACE = 62**RANDOM_CHARACTERS
 """`secrets.randbelow(RANDOM_SPACE)` is the second argument of `new_id`."""
 
 ORDER, PAYMENT, REFUND, MERCHANT, ENDPOINT, LINK = "order_", "pay_", "rfnd_", "mrc_", "whe_", "plink_"
+USER, INVITATION = "user_", "inv_"
 SEEDED_MERCHANT_ID = "test_merchant"
 
 _BODY = re.compile(r"[0-9A-Za-z]{16}\Z")
 
 
+_PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
+
+
 def _base62(number: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        number, digit = divmod(number, 62)
-        digits.append(ALPHABET[digit])
-    return "".join(reversed(digits))
+    """The last `width` digits, taken two at a time: every id needs sixteen."""
+    digits = ""
+    for _ in range((width + 1) // 2):
+        number, pair = divmod(number, 3_844)
+        digits = _PAIRS[pair] + digits
+    return digits[-width:]
 
 
 def new_id(prefix: str, *, now_ms: int, random: int) -> str:
@@ -58,6 +63,14 @@ def keyed_hour(now_ms: int) -> str:
 def is_id(prefix: str, value: str) -> bool:
     """True if `value` has the form of an identifier of this kind."""
     return value.startswith(prefix) and _BODY.match(value, len(prefix)) is not None
+
+
+def made_at_ms(value: str) -> int:
+    """Unix milliseconds at which an identifier was made; of a keyed one, within 62^3 ticks after its hour began."""
+    ticks = 0
+    for character in value[-16:][:TIME_CHARACTERS]:
+        ticks = ticks * 62 + ALPHABET.index(character)
+    return EPOCH_MS + ticks * TICK_MS
 
 
 def event_id(order_id: str, sequence: int) -> str:

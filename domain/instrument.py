@@ -1,6 +1,6 @@
 """What a payer pays with: one closed type, a variant for each method.
 
-    Instrument = Upi(vpa) | Card(network, last4) | Netbanking(bank)
+    Instrument = Upi(vpa) | UpiScan() | Card(network, last4) | Netbanking(bank)
     public_form(instrument) ⇄ instrument_of(method, form)      as the API, the log and the table spell it
 
 A variant holds what may be kept and shown. What the bank needs beyond that is its token. Whoever treats methods
@@ -42,6 +42,15 @@ class Upi:
 
 
 @dataclass(frozen=True, slots=True)
+class UpiScan:
+    """Whoever scans the payment's QR code, or opens its link: no address is known before."""
+
+    @property
+    def method(self) -> Method:
+        return Method.UPI
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """What may be kept of a card (see domain/card.py)."""
 
@@ -64,10 +73,12 @@ class Netbanking:
         return Method.NETBANKING
 
 
-Instrument = Upi | Card | Netbanking
+Instrument = Upi | UpiScan | Card | Netbanking
+SCAN_FLOW = "qr"
+"""`flow` of a scan; a payment with an address has no such field."""
 
 FORM_FIELDS: dict[Method, tuple[str, ...]] = {
-    Method.UPI: ("vpa",),
+    Method.UPI: ("vpa", "flow"),
     Method.CARD: ("card_network", "card_last4"),
     Method.NETBANKING: ("bank",),
 }
@@ -79,6 +90,8 @@ def public_form(instrument: Instrument) -> dict[str, str]:
     match instrument:
         case Upi():
             return {"vpa": instrument.vpa}
+        case UpiScan():
+            return {"flow": SCAN_FLOW}
         case Card():
             return {"card_network": instrument.network, "card_last4": instrument.last4}
         case Netbanking():
@@ -90,7 +103,7 @@ def instrument_of(method: Method, form: Mapping[str, object]) -> Instrument:
     """The instrument with these public fields; others are ignored. Raises KeyError or TypeError for another form."""
     match method:
         case Method.UPI:
-            return Upi(vpa=_text(form, "vpa"))
+            return UpiScan() if form.get("flow") == SCAN_FLOW else Upi(vpa=_text(form, "vpa"))
         case Method.CARD:
             return Card(network=_text(form, "card_network"), last4=_text(form, "card_last4"))
         case Method.NETBANKING:

@@ -18,18 +18,31 @@ from domain.decision import Command, Decision
 from domain.evolution import evolve
 from domain.link import ResendLink
 from domain.order import CancelOrder, CreateOrder, ExpireOrder, Order
-from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
+from domain.payment import (
+    CancelPayment,
+    CapturePayment,
+    CreatePayment,
+    ExpirePayment,
+    RefuseCancel,
+    RequireAction,
+    SettlePayment,
+    VoidPayment,
+)
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund, SettleRefund
 from domain.rejection import Rejected
 from domain.rules.orders import cancel_order, create_order, expire_order, resend_link
 from domain.rules.payments import (
+    cancel_payment,
     capture_payment,
     create_payment,
     expire_payment,
+    refuse_cancel,
     require_action,
     settle_payment,
     void_payment,
 )
+from domain.rules.purchases import pay_new_order
 from domain.rules.refunds import create_refund, settle_refund
 
 __all__ = ["decide", "evolve"]
@@ -52,10 +65,16 @@ def decide(order: Order | None, command: Command, at: datetime) -> Decision | Re
             return expire_order(order, at)
         case ResendLink():
             return resend_link(order, command, at)
+        case PayNewOrder():
+            return pay_new_order(order, command, at)
         case CreatePayment():
             return create_payment(order, command, at)
         case RequireAction():
             return require_action(order, command, at)
+        case CancelPayment():
+            return cancel_payment(order, command, at)
+        case RefuseCancel():
+            return refuse_cancel(order, command, at)
         case SettlePayment():
             return settle_payment(order, command, at)
         case CapturePayment():

@@ -28,7 +28,7 @@ class OrderStatus(StrEnum):
 
 
 class CaptureMode(StrEnum):
-    """Who captures a payment of the order: its merchant, or its own success."""
+    """Whether the merchant captures a payment of the order, or its success captures it automatically."""
 
     MANUAL = "manual"
     AUTOMATIC = "automatic"
@@ -106,11 +106,6 @@ class Order:
     def amount_paid(self) -> int:
         """Minor units that a payment brought, whatever was refunded later."""
         return self.amount if self.status is OrderStatus.PAID else 0
-
-    @property
-    def attempts(self) -> int:
-        """How many payments of it have begun."""
-        return len(self.payments)
 
     @property
     def has_undecided_payment(self) -> bool:

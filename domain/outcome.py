@@ -30,6 +30,8 @@ class Word:
 
 ORDER_EXPIRED = "ORDER_EXPIRED"
 """error_code of a payment that the bank made after its order had expired; its money goes back."""
+PAYMENT_CANCELLED = "PAYMENT_CANCELLED"
+"""error_code of a payment that its payer left before it was decided."""
 DECLINES = {
     "PAYMENT_FAILED": "Payment processing failed",
     "CARD_DECLINED": "The card was declined by its issuer",
@@ -39,7 +41,7 @@ DECLINES = {
     "PAYMENT_ABANDONED": "The payer did not complete the payment at the bank in time",
     "BANK_TIMEOUT": "The bank did not answer in time",
     ORDER_EXPIRED: "The order expired before the bank had answered",
-    "PAYMENT_CANCELLED": "The payer cancelled the payment",
+    PAYMENT_CANCELLED: "The payer cancelled the payment",
     "CARD_DISABLED": "The card is disabled for online payments",
     "CARD_NUMBER_INVALID": "The issuer does not know the card's number",
     "GATEWAY_TECHNICAL_ERROR": "The bank had a technical problem",

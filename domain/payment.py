@@ -2,6 +2,8 @@
 
     CreatePayment  ─► payment.created, payment.processing
     RequireAction  ─► payment.action_required                the bank needs a step of the payer's first
+    CancelPayment  ─► payment.cancel_requested               the bank is asked to give the attempt up: its word decides
+    RefuseCancel   ─► payment.cancel_refused                 it does not; otherwise it settles the payment
     SettlePayment  ─► payment.success | payment.failed          the bank's first word
                       (+ payment.captured)                      where the order captures by itself
                       payment.late_success (+ refund.created)   a later one: it charged the failed payment after all
@@ -35,14 +37,23 @@ class PaymentStatus(StrEnum):
 
 
 class VoidReason(StrEnum):
-    """Why the money of a success was released without a capture."""
+    """Why a successful payment was released without a capture."""
 
     REQUESTED = "requested"
     EXPIRED = "expired"
 
 
+class Cancellation(StrEnum):
+    """State of a request to cancel a pending attempt."""
+
+    REQUESTED = "requested"
+    REFUSED = "refused"
+
+
 RETURN_TIME = timedelta(minutes=1)
 """Until the sweeper asks the bank about the refund of released money."""
+CANCEL_TIME = timedelta(seconds=30)
+"""Until the sweeper asks the bank to cancel what the processor could not: longer than the processor tries."""
 UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PROCESSING})
 
 
@@ -76,6 +87,23 @@ class RequireAction:
     order_id: str
     payment_id: str
     action: NextAction
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPayment:
+    """Leave the payment's attempt while it is undecided. `merchant_id` None: its payer, on a public route."""
+
+    order_id: str
+    payment_id: str
+    merchant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseCancel:
+    """The bank does not give the payment's attempt up: its payer can still approve it."""
+
+    order_id: str
+    payment_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +182,8 @@ class Payment:
     """`Word.turn` of the bank's last word."""
     next_action: NextAction | None = None
     """What the payer has to do before the bank decides; only while the payment is PROCESSING."""
+    cancellation: Cancellation | None = None
+    """Only while the payment is PROCESSING: the bank's word ends it."""
     amount_captured: int = 0
     """What the capture took. Refunds that come later do not change it."""
     amount_released: int = 0

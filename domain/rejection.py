@@ -37,6 +37,9 @@ LINK_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Payment link not found")
 LINK_RESENT_TOO_OFTEN = Rejected(ErrorCode.BAD_REQUEST, "A payment link can be sent again at most 100 times")
 PAYMENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Payment not found")
 REFUND_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Refund not found")
+PERSONAL_DATA_ERASED = Rejected(
+    ErrorCode.BAD_REQUEST, "The personal data of this order were erased; create a new order for another payment"
+)
 ORDER_EXISTS = Rejected(ErrorCode.BAD_REQUEST, "Order already exists")
 REFUND_EXISTS = Rejected(ErrorCode.BAD_REQUEST, "Refund already exists")
 ORDER_ALREADY_PAID = Rejected(ErrorCode.BAD_REQUEST, "Order already paid")
@@ -58,6 +61,11 @@ REFUND_AMOUNT_INVALID = Rejected(ErrorCode.BAD_REQUEST, "amount must be a positi
 REFUND_EXCEEDS = Rejected(ErrorCode.BAD_REQUEST, "Refund amount exceeds available amount", "amount")
 BANK_INVALID = Rejected(ErrorCode.BAD_REQUEST, "bank must be the code of a known bank", "bank")
 VPA_INVALID = Rejected(ErrorCode.INVALID_VPA, "VPA format invalid", "vpa")
+SCAN_HAS_NO_VPA = Rejected(
+    ErrorCode.BAD_REQUEST, "vpa is not known before a scan: leave it out where flow is qr", "vpa"
+)
+NO_PAYEE = Rejected(ErrorCode.BAD_REQUEST, "The merchant has no upi_payee that a QR code could pay to", "flow")
+NOTHING_TO_SCAN = Rejected(ErrorCode.BAD_REQUEST, "Payment does not wait for a UPI app")
 CARD_INVALID = Rejected(ErrorCode.INVALID_CARD, "Card validation failed", "card.number")
 NOTIFICATION_FORGED = Rejected(ErrorCode.AUTHENTICATION, "The notification is not signed by the bank")
 NOTIFICATION_UNREADABLE = Rejected(ErrorCode.BAD_REQUEST, "The notification cannot be read")

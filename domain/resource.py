@@ -128,6 +128,7 @@ def payment_resource(payment: Payment) -> Resource:
     shape["error_code"] = payment.error_code
     shape["error_description"] = payment.error_description
     shape["next_action"] = action_form(payment.next_action)
+    shape["cancellation"] = payment.cancellation
     shape["created_at"] = payment.created_at
     shape["updated_at"] = payment.updated_at
     return shape

@@ -17,13 +17,17 @@ from domain.money import is_minor_amount
 from domain.order import CaptureMode, Order, OrderStatus
 from domain.outcome import DECLINES, ORDER_EXPIRED, Outcome, Word
 from domain.payment import (
+    CANCEL_TIME,
     RETURN_TIME,
     UNDECIDED,
+    Cancellation,
+    CancelPayment,
     CapturePayment,
     CreatePayment,
     ExpirePayment,
     Payment,
     PaymentStatus,
+    RefuseCancel,
     RequireAction,
     SettlePayment,
     VoidPayment,
@@ -99,15 +103,50 @@ def require_action(order: Order | None, command: RequireAction, at: datetime) ->
         return rejection.PAYMENT_NOT_FOUND
     if payment.status not in UNDECIDED or not command.action.replaces(payment.next_action):
         return Decision((), payment)
-    sequence = order.version + 1
-    waiting = replace(
+    waiting = replace(payment, next_action=command.action)
+    if payment.cancellation is not Cancellation.REQUESTED:
+        waiting = replace(waiting, deadline_at=_waits_until(waiting, at))
+    return _still_undecided(order, waiting, EventType.PAYMENT_ACTION_REQUIRED, at)
+
+
+def _waits_until(payment: Payment, at: datetime) -> datetime:
+    """The payment's deadline, and no earlier than its payer's step expires."""
+    step = payment.next_action
+    return payment.deadline_at if step is None else max(payment.deadline_at, min(step.expires_at, at + ACTION_TIME_MAX))
+
+
+def cancel_payment(order: Order | None, command: CancelPayment, at: datetime) -> Decision | Rejected:
+    """The bank is asked once: a payment that is decided stays as it is, and so does one that the bank will not cancel.
+
+    Nothing is over yet: until the bank has given its word, no other payment of the order can begin.
+    """
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None or command.merchant_id not in (None, payment.merchant_id):
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.status not in UNDECIDED or payment.cancellation is not None:
+        return Decision((), payment)
+    leaving = replace(
         payment,
-        next_action=command.action,
-        deadline_at=max(payment.deadline_at, min(command.action.expires_at, at + ACTION_TIME_MAX)),
-        version=sequence,
-        updated_at=at,
+        cancellation=Cancellation.REQUESTED,
+        deadline_at=min(payment.deadline_at, at + CANCEL_TIME),
     )
-    return Decision((PaymentEvent(EventType.PAYMENT_ACTION_REQUIRED, sequence, at, waiting),), waiting)
+    return _still_undecided(order, leaving, EventType.PAYMENT_CANCEL_REQUESTED, at)
+
+
+def refuse_cancel(order: Order | None, command: RefuseCancel, at: datetime) -> Decision | Rejected:
+    payment = order.payment(command.payment_id) if order is not None else None
+    if order is None or payment is None:
+        return rejection.PAYMENT_NOT_FOUND
+    if payment.cancellation is not Cancellation.REQUESTED:
+        return Decision((), payment)
+    staying = replace(payment, cancellation=Cancellation.REFUSED, deadline_at=_waits_until(payment, at))
+    return _still_undecided(order, staying, EventType.PAYMENT_CANCEL_REFUSED, at)
+
+
+def _still_undecided(order: Order, changed: Payment, happened: EventType, at: datetime) -> Decision:
+    sequence = order.version + 1
+    payment = replace(changed, version=sequence, updated_at=at)
+    return Decision((PaymentEvent(happened, sequence, at, payment),), payment)
 
 
 def settle_payment(order: Order | None, command: SettlePayment, at: datetime) -> Decision | Rejected:
@@ -132,6 +171,7 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
         payment,
         status=PaymentStatus.SUCCESS,
         next_action=None,
+        cancellation=None,
         bank_reference=command.bank_reference,
         bank_turn=command.turn,
         capture_before=_capture_before(order, at),
@@ -180,6 +220,7 @@ def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) 
         payment,
         status=PaymentStatus.FAILED,
         next_action=None,
+        cancellation=None,
         error_code=command.error_code or "PAYMENT_FAILED",
         error_description=command.error_description or "Payment processing failed",
         bank_reference=command.bank_reference,

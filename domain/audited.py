@@ -1,0 +1,48 @@
+"""What the audit log knows: the actions of people and keys that somebody may have to answer for.
+
+Payments and orders are not here: they are asked for by payers and shops, and the events say everything about them. What
+moves money back, ends something or changes what others may do is.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """`….requested` is written before the gateway decides: an entry may be without effect, no effect without entry."""
+
+    MERCHANT_CREATED = "merchant.created"
+    MERCHANT_CHANGED = "merchant.changed"
+    ACCESS_CHANGED = "access.changed"
+    USER_INVITED = "user.invited"
+    INVITATION_REVOKED = "invitation.revoked"
+    USER_JOINED = "user.joined"
+    USER_ROLE_CHANGED = "user.role_changed"
+    USER_REMOVED = "user.removed"
+    KEY_CREATED = "key.created"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+    RETURN_SECRET_ROTATED = "return_secret.rotated"
+    ENDPOINT_CREATED = "webhook_endpoint.created"
+    ENDPOINT_CHANGED = "webhook_endpoint.changed"
+    ENDPOINT_SECRET_ROTATED = "webhook_endpoint.secret_rotated"
+    ENDPOINT_DELETED = "webhook_endpoint.deleted"
+    DELIVERIES_RETRIED = "deliveries.retried"
+    EVENTS_REPLAYED = "events.replayed"
+    REFUND_REQUESTED = "refund.requested"
+    CAPTURE_REQUESTED = "capture.requested"
+    VOID_REQUESTED = "void.requested"
+    CANCEL_REQUESTED = "cancel.requested"
+    PASSWORD_CHANGED = "password.changed"
+    PASSWORD_RESET = "password.reset"
+    SECOND_FACTOR_ENABLED = "second_factor.enabled"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_REFUSED = "second_factor.refused"
+    """A wrong code after the right password."""
+    RECOVERY_CODE_USED = "recovery_code.used"
+    RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
+    SESSION_STARTED = "session.started"
+    SESSION_ENDED = "session.ended"
+    COMMAND_RUN = "command.run"
+    """An operator's, on the command line."""
