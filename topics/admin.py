@@ -4,24 +4,30 @@
     check_topics     refuses what would cost money: run by the roles that decide commands or prune the inbox
     topic_problems   names every difference: `gateway health`
 
-The partition count of a topic that exists is never changed: a key would move to another partition and its order be
-lost.
+The partition count of a topic that exists is changed by `grow_topics` alone, while the log is closed: a key moves to
+another partition (docs/decisions/0034). A topic may have more partitions than are in use: nothing writes to those.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from runtime.settings import Settings
 from topics.catalogue import COMMANDS, DAY_MS, INBOX_RESERVE_MS, LOG_TIME, Topic, decidable_age_ms, topics
+from topics.connection import client_options
 
 TOPIC_CONFIG_SOURCE = 1
 """Kafka's DYNAMIC_TOPIC_CONFIG: set for this topic, not inherited."""
+
+
+SERVED_SECONDS = 15.0
+"""From the broker's word that there are more partitions until each of them has a leader."""
 
 
 class TopicMismatchError(RuntimeError):
@@ -31,7 +37,7 @@ class TopicMismatchError(RuntimeError):
 @asynccontextmanager
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A started admin client, closed at the end."""
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers, request_timeout_ms=10_000)
+    client = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=10_000)
     await client.start()
     try:
         yield client
@@ -51,14 +57,14 @@ def partitions_of(topic: Topic, settings: Settings) -> int:
 async def ensure_topics(settings: Settings) -> list[str]:
     """Create missing topics and alter differing settings; returns the names of both.
 
-    Raises TopicMismatchError where an existing topic has another partition count, or the broker refuses a change.
+    Raises TopicMismatchError where an existing topic has too few partitions, or the broker refuses a change.
     """
     wanted = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
         known = [topic for name, topic in wanted.items() if name in existing]
         missing = [topic for name, topic in wanted.items() if name not in existing]
-        await _refuse_changed_counts(client, known, settings)
+        await _refuse_missing_partitions(client, known, settings)
         if missing:
             response = await client.create_topics([_new(topic, settings) for topic in missing], timeout_ms=15_000)
             _raise_for(response)
@@ -67,8 +73,8 @@ async def ensure_topics(settings: Settings) -> list[str]:
 
 
 async def check_topics(settings: Settings, *names: str) -> None:
-    """Raise TopicMismatchError unless these topics exist with the partition count of the settings, and the inbox
-    remembers for longer than a command stays on the log."""
+    """Raise TopicMismatchError unless these topics exist with the partitions of the settings, and the inbox remembers
+    for longer than a command stays on the log."""
     wanted = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
@@ -76,7 +82,7 @@ async def check_topics(settings: Settings, *names: str) -> None:
         if missing:
             raise TopicMismatchError(f"topics missing: {', '.join(missing)}; run `gateway topics create`")
         known = [wanted[name] for name in names]
-        await _refuse_changed_counts(client, known, settings)
+        await _refuse_missing_partitions(client, known, settings)
         found = await _configs(client, known)
     if COMMANDS in found and (problem := inbox_problem(found[COMMANDS], settings.idempotency_retention_days)):
         raise TopicMismatchError(problem)
@@ -129,17 +135,46 @@ def _milliseconds(config: Mapping[str, str | None], name: str) -> int | None:
     return int(value) if value is not None and int(value) >= 0 else None
 
 
-async def _refuse_changed_counts(client: AIOKafkaAdminClient, known: list[Topic], settings: Settings) -> None:
-    if not known:
-        return
-    described = await client.describe_topics([topic.name for topic in known])
-    counts = {entry["topic"]: len(entry["partitions"]) for entry in described}
+async def partition_counts(
+    client: AIOKafkaAdminClient, names: Sequence[str], *, served: bool = False
+) -> dict[str, int]:
+    """Topic name -> its partitions, `served`: those that have a leader. Of topics that exist."""
+    if not names:
+        return {}
+    return {
+        entry["topic"]: sum(not served or partition["leader"] >= 0 for partition in entry["partitions"])
+        for entry in await client.describe_topics(list(names))
+    }
+
+
+async def grow_topics(client: AIOKafkaAdminClient, settings: Settings, partitions: int) -> None:
+    """Add partitions to the topics that have TOPIC_PARTITIONS, and wait until the broker serves them.
+
+    Can be repeated. Raises KafkaError where the broker refuses, TimeoutError where it does not serve them.
+    """
+    keyed = keyed_topics(settings)
+    found = await partition_counts(client, keyed)
+    if wanted := {name: NewPartitions(partitions) for name in keyed if found[name] < partitions}:
+        await client.create_partitions(wanted, timeout_ms=15_000)
+    async with asyncio.timeout(SERVED_SECONDS):
+        while min((await partition_counts(client, keyed, served=True)).values()) < partitions:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # the broker reports no such event
+
+
+def keyed_topics(settings: Settings) -> list[str]:
+    """The topics that have TOPIC_PARTITIONS."""
+    return [name for name, topic in catalogue_of(settings).items() if not topic.partitions]
+
+
+async def _refuse_missing_partitions(client: AIOKafkaAdminClient, known: list[Topic], settings: Settings) -> None:
+    counts = await partition_counts(client, [topic.name for topic in known])
     for topic in known:
         wanted, found = partitions_of(topic, settings), counts[topic.name]
-        if wanted != found:
+        if found < wanted:
             raise TopicMismatchError(
-                f"{topic.name} has {found} partitions and cannot be changed to {wanted}: keys would move. "
-                f"Set TOPIC_PARTITIONS={found}."
+                f"{topic.name} has {found} partitions, and {wanted} are in use: this is another gateway's log, or "
+                f"TOPIC_PARTITIONS={wanted} is not what it was made with. A log grows by `gateway topics grow` alone: "
+                "otherwise orders move to other actors while they are undecided."
             )
 
 

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 COMMANDS = "payments.commands.v1"
 EVENTS = "payments.events.v1"
 PAYMENTS_DLQ = "payments.dlq.v1"
 DELIVERIES = "webhooks.deliveries.v1"
 WEBHOOKS_DLQ = "webhooks.dlq.v1"
+ERASURES = "payments.erasures.v1"
 
 DAY_MS = 86_400_000
 FOR_EVER = -1
@@ -77,6 +79,7 @@ _FIXED = (
     Topic(PAYMENTS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "commands given up, with why and where from"),
     Topic(DELIVERIES, "endpoint_id:order_id", 0, 7 * DAY_MS, "one webhook attempt to make now"),
     Topic(WEBHOOKS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "deliveries given up, with why and where from"),
+    Topic(ERASURES, "order_id", SMALL_PARTITIONS, FOR_EVER, "orders whose personal data were erased"),
 )
 
 RETRY_PREFIX = "webhooks.retry."
@@ -118,3 +121,22 @@ def partition_of(key: bytes, partitions: int) -> int:
     """Partition of a key: CRC-32 modulo the count, as librdkafka's `consistent` partitioner has it (so kcat and every
     librdkafka client agree), and several times cheaper in Python than Java's murmur2."""
     return zlib.crc32(key) % partitions
+
+
+def lineage(first: int, now: int) -> tuple[int, ...]:
+    """Every partition count that a log may have had which began with `first` and has `now`, smallest first.
+
+    It only ever grows to a multiple, so a key that moves goes to a higher number, and never comes back.
+    """
+    return tuple(count for count in range(first, now + 1, first) if now % count == 0)
+
+
+def homes(key: bytes, counts: Iterable[int]) -> tuple[int, ...]:
+    """Where a key's records may stand, oldest first. `counts`: a lineage."""
+    return tuple(dict.fromkeys(partition_of(key, count) for count in counts))
+
+
+def bands(counts: Sequence[int]) -> tuple[range, ...]:
+    """Partitions that were added together, oldest first. Of any key, what stands in one band is older than what stands
+    in the next: whoever reads band by band meets each key's records in their order."""
+    return tuple(range(begin, end) for begin, end in pairwise((0, *counts)))

@@ -4,7 +4,8 @@
     PaymentEvent  → {"type": "payment.success", "body": {...}}       events, out (listeners read the body's resources)
 
 A command's body has the fields of its dataclass; how each is read follows from its type. A field with a default is left
-out where it has its default: records of earlier versions lack it too.
+out where it has its default: records of earlier versions lack it too. A command that is made of two others has both of
+their bodies.
 
 An event's body: `order_id, merchant_id, sequence`, the public resource(s) as the event left them, and `bank`
 (token, reference, deadline, turn): what only our own roles need.
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import MISSING, Field, asdict, fields
 from datetime import datetime
-from typing import Any, assert_never, get_type_hints
+from typing import Any, TypeVar, assert_never, get_type_hints
 
 from domain.action import ActionType, NextAction, action_form
 from domain.decision import Command
@@ -27,19 +28,32 @@ from domain.link import PaymentLink, ResendLink
 from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder
 from domain.outcome import Outcome
 from domain.payment import (
+    CancelPayment,
     CapturePayment,
     CreatePayment,
     ExpirePayment,
     Payment,
+    RefuseCancel,
     RequireAction,
     SettlePayment,
     VoidPayment,
 )
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund, Refund, SettleRefund
 from domain.resource import link_resource, order_resource, payment_resource, refund_resource
-from topics.envelope import ERROR_CHARACTERS_MAX, VERSION, Envelope, UndecodableError, checked_text, encode_json
+from runtime.order_keys import SEALED_NOTES_MAX, SEALED_TEXT_MAX, is_sealed_notes
+from topics.envelope import (
+    ERROR_CHARACTERS_MAX,
+    FIRST_VERSION,
+    Envelope,
+    UndecodableError,
+    checked_text,
+    encode_json,
+    with_version,
+)
 
 Body = dict[str, Any]
+Asked = TypeVar("Asked", bound=Command)
 NOTES_MAX, NOTE_CHARACTERS_MAX = 64, 1_000
 """Well above what the API accepts (15 notes of 256 characters), so that a later API may accept more."""
 
@@ -48,7 +62,10 @@ ORDER_CANCEL = "order.cancel"
 ORDER_EXPIRE = "order.expire"
 LINK_RESEND = "payment_link.resend"
 PAYMENT_CREATE = "payment.create"
+PAYMENT_CREATE_WITH_ORDER = "payment.create_with_order"
 PAYMENT_REQUIRE_ACTION = "payment.require_action"
+PAYMENT_CANCEL = "payment.cancel"
+PAYMENT_REFUSE_CANCEL = "payment.refuse_cancel"
 PAYMENT_SETTLE = "payment.settle"
 PAYMENT_CAPTURE = "payment.capture"
 PAYMENT_VOID = "payment.void"
@@ -77,8 +94,11 @@ COMMAND_TYPES: dict[type[Command], str] = {
     CancelOrder: ORDER_CANCEL,
     ExpireOrder: ORDER_EXPIRE,
     ResendLink: LINK_RESEND,
+    PayNewOrder: PAYMENT_CREATE_WITH_ORDER,
     CreatePayment: PAYMENT_CREATE,
     RequireAction: PAYMENT_REQUIRE_ACTION,
+    CancelPayment: PAYMENT_CANCEL,
+    RefuseCancel: PAYMENT_REFUSE_CANCEL,
     SettlePayment: PAYMENT_SETTLE,
     CapturePayment: PAYMENT_CAPTURE,
     VoidPayment: PAYMENT_VOID,
@@ -86,6 +106,10 @@ COMMAND_TYPES: dict[type[Command], str] = {
     CreateRefund: REFUND_CREATE,
     SettleRefund: REFUND_SETTLE,
 }
+ORDER_MAKING = frozenset({ORDER_CREATE, PAYMENT_CREATE_WITH_ORDER})
+"""Commands of an order that does not exist before."""
+_VERSIONS = {PAYMENT_CREATE_WITH_ORDER: 2}
+"""Commands that the first version does not know: it would set them aside instead of deciding them."""
 
 
 def command_envelope(
@@ -99,10 +123,11 @@ def command_envelope(
     fingerprint: dict[str, str] | None = None,
 ) -> Envelope:
     """Envelope of a command. `nonce` is new for every request that carries an Idempotency-Key."""
+    kind = COMMAND_TYPES[type(command)]
     return Envelope(
         id=command_id,
-        type=COMMAND_TYPES[type(command)],
-        version=VERSION,
+        type=kind,
+        version=_VERSIONS.get(kind, FIRST_VERSION),
         key=command.order_id,
         at=at,
         request_id=request_id,
@@ -114,26 +139,35 @@ def command_envelope(
 
 
 def _command_body(command: Command) -> Body:
+    if isinstance(command, PayNewOrder):
+        return {"order": _command_body(command.order), "payment": _command_body(command.payment)}
     body: Body = {}
-    for field in fields(command):
-        name, value = field.name, getattr(command, field.name)
-        if name == "instrument":
+    for name, default in _DEFAULTS[type(command)]:
+        value = getattr(command, name)
+        if value is None and isinstance(command, CreateRefund) and name == "amount":
+            body |= ALL_THAT_IS_LEFT
+        elif value == default and name not in ALWAYS_WRITTEN:
+            continue
+        elif name == "instrument":
             body |= {"method": value.method, **NO_INSTRUMENT, **public_form(value)}
         elif isinstance(value, NextAction):
             body[name] = action_form(value)
         elif isinstance(value, PaymentLink):
             body[name] = asdict(value)
-        elif value is None and isinstance(command, CreateRefund) and name == "amount":
-            body |= ALL_THAT_IS_LEFT
-        elif name != "order_id" and (name in ALWAYS_WRITTEN or not _is_default(field, value)):
+        else:
             body[name] = value
     return body
 
 
-def _is_default(field: Field[Any], value: object) -> bool:
-    if field.default_factory is not MISSING:
-        return bool(value == field.default_factory())
-    return field.default is not MISSING and bool(value == field.default)
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+_DEFAULTS: dict[type[Command], tuple[tuple[str, object], ...]] = {
+    kind: tuple((field.name, _default(field)) for field in fields(kind) if field.name != "order_id")
+    for kind in COMMAND_TYPES
+}
+"""Name and default of each field of a command's body; MISSING, which no value equals, where it has none."""
 
 
 def command_of(envelope: Envelope) -> Command:
@@ -150,7 +184,7 @@ def command_of(envelope: Envelope) -> Command:
 
 
 def _text(body: Body, name: str) -> str:
-    return checked_text(body[name], name, nul=True)
+    return checked_text(body[name], name, nul=True, sealed_max=SEALED_TEXT_MAX)
 
 
 def _text_or_none(body: Body, name: str) -> str | None:
@@ -205,6 +239,11 @@ def _notes(body: Body, name: str) -> dict[str, str]:
     notes = body[name]
     if not isinstance(notes, dict):
         raise TypeError(f"{name} must be an object")
+    if is_sealed_notes(notes):
+        return {
+            inside: checked_text(value, f"sealed {name}", sealed_max=SEALED_NOTES_MAX)
+            for inside, value in notes.items()
+        }
     if len(notes) > NOTES_MAX:
         raise ValueError(f"notes has {len(notes)} entries; {NOTES_MAX} are allowed")
     return {
@@ -271,7 +310,7 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     dict[str, str] | None: _notes_or_none,
 }
 """How a field of this type is read."""
-_READ_OF: dict[tuple[type[Command], str], Callable[[Body, str], Any]] = {
+_READ_OF: dict[tuple[type[object], str], Callable[[Body, str], Any]] = {
     (CreateOrder, "return_url"): _url_or_none,
     (CreateRefund, "amount"): _amount_or_rest,
     (SettlePayment, "turn"): _turn,
@@ -280,7 +319,7 @@ _READ_OF: dict[tuple[type[Command], str], Callable[[Body, str], Any]] = {
 """Fields with a form of their own."""
 
 
-def _reader(kind: type[Command]) -> Callable[[str, Body], Command]:
+def _reader(kind: type[Asked]) -> Callable[[str, Body], Asked]:
     """A reader of this command's body, made from its fields, in forms that their types allow. Those without a default
     are required."""
     types = get_type_hints(kind)
@@ -291,26 +330,33 @@ def _reader(kind: type[Command]) -> Callable[[str, Body], Command]:
         take = _READ_OF.get((kind, field.name)) or _READ[types[field.name]]
         (optional if has_default else required).append((field.name, take))
 
-    make: Callable[..., Command] = kind
+    make: Callable[..., Asked] = kind
 
-    def read(order_id: str, body: Body) -> Command:
+    def read(order_id: str, body: Body) -> Asked:
         given = {name: take(body, name) for name, take in optional if name in body}
         return make(order_id, *[take(body, name) for name, take in required], **given)
 
     return read
 
 
-_READERS = {name: _reader(kind) for kind, name in COMMAND_TYPES.items()}
+def _read_new_order(order_id: str, body: Body) -> Command:
+    return PayNewOrder(_read_order(order_id, body["order"]), _read_payment(order_id, body["payment"]))
+
+
+_read_order, _read_payment = _reader(CreateOrder), _reader(CreatePayment)
+_READERS: dict[str, Callable[[str, Body], Command]] = {
+    name: _read_new_order if kind is PayNewOrder else _reader(kind) for kind, name in COMMAND_TYPES.items()
+}
 
 
 def encode_event(event: Event, *, caused_by: str, request_id: str | None) -> bytes:
     """Value of an event's record, and its `payload` in the events table: the same bytes."""
     order_id, merchant_id, resources = _event_body(event)
-    return encode_json(
+    value = encode_json(
         {
             "id": event_id(order_id, event.sequence),
             "type": event.type,
-            "v": VERSION,
+            "v": FIRST_VERSION,
             "key": order_id,
             "at": event.at,
             "request_id": request_id,
@@ -318,6 +364,7 @@ def encode_event(event: Event, *, caused_by: str, request_id: str | None) -> byt
             "body": {"order_id": order_id, "merchant_id": merchant_id, "sequence": event.sequence, **resources},
         }
     )
+    return with_version(value)
 
 
 def _event_body(event: Event) -> tuple[str, str, Body]:

@@ -26,7 +26,7 @@ from topics.catalogue import (
     WEBHOOKS_DLQ,
     partition_of,
 )
-from topics.envelope import HEADER_ORIGIN, HEADER_TYPE, ID_CHARACTERS_MAX, VERSION, Envelope, encode
+from topics.envelope import FIRST_VERSION, HEADER_ORIGIN, HEADER_TYPE, ID_CHARACTERS_MAX, Envelope, encode
 from topics.producer import Headers, Record
 
 REASON_UNDECODABLE = "undecodable"
@@ -36,6 +36,8 @@ REASON_QUARANTINED = "quarantined"
 """Three workers died over it (agents/quarantine.py)."""
 REASON_UNKNOWN_ATTEMPT = "unknown_attempt"
 """A bank's word about a payment or refund that does not exist: money may have moved for nothing we know of."""
+REASON_FORGED = "forged"
+"""A bank's word that no part of this gateway has signed (topics/proof.py)."""
 REASON_EXPIRED = "expired"
 """A command older than the inbox can remember: whether it was decided before is unknown."""
 HEADER_REASON = "reason"
@@ -142,7 +144,7 @@ def hash_of(key: bytes | None, value: bytes | None, headers: Headers) -> str:
 
 def _encoded(letter_id: str, kind: str, key: bytes, body: dict[str, Any], at: datetime) -> bytes:
     text = key.decode("utf-8", "replace").replace("\0", "\ufffd")[:ID_CHARACTERS_MAX]
-    return encode(Envelope(letter_id, kind, VERSION, text, at, request_id=None, caused_by=None, body=body))
+    return encode(Envelope(letter_id, kind, FIRST_VERSION, text, at, request_id=None, caused_by=None, body=body))
 
 
 def _whole(key: bytes | None, value: bytes | None, headers: Headers) -> dict[str, Any]:

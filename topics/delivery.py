@@ -20,8 +20,8 @@ from domain.event_kind import TEST_EVENT
 from topics.catalogue import DELIVERIES, SMALL_PARTITIONS, partition_of, retry_topic
 from topics.envelope import (
     ERROR_CHARACTERS_MAX,
+    FIRST_VERSION,
     HEADER_TYPE,
-    VERSION,
     Envelope,
     UndecodableError,
     checked_text,
@@ -127,7 +127,7 @@ def _value(due: Due, key: bytes, at: datetime) -> bytes:
         Envelope(
             id=f"dlv_{due.log_id}_{due.attempt}",
             type=DELIVERY_ATTEMPT,
-            version=VERSION,
+            version=FIRST_VERSION,
             key=key.decode(),
             at=at,
             request_id=None,

@@ -8,6 +8,7 @@ it is absent. No card data, no secrets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +16,16 @@ from typing import Any
 
 import orjson
 
-VERSION = 1
-"""Of the records that this code writes, and the newest that it reads. Raised only by a change that a reader of the
-version before would misunderstand; docs/decisions/0029 has the order of such an upgrade."""
+from runtime.order_keys import MARK, is_sealed
+
+VERSION = 3
+"""The newest that this code reads. Raised only by a change that a reader of the version before would misunderstand;
+docs/decisions/0029 has the order of such an upgrade."""
+FIRST_VERSION = 1
+"""Of every record that a reader of the first version understands, and of one that names none. A record has the lowest
+version whose readers understand it, so that older readers stop only where they must."""
+SEALED_VERSION = 3
+"""Of every record that holds a sealed field (runtime/order_keys.py): an earlier reader would pass it on as it is."""
 VERSION_MAX = 1_000
 """A record with a greater one was damaged, not written by a later release."""
 ID_CHARACTERS_MAX = 255
@@ -28,11 +36,15 @@ NESTED_MAX = 64
 WRITTEN_MAX = 254
 """Levels that orjson writes."""
 HEADER_TYPE, HEADER_REPLY_TO, HEADER_ORIGIN = "type", "reply_to", "origin"
+HEADER_FORWARDED = "forwarded_from"
+"""On a command that an actor sent on to its order's partition: where it stood before. Once for each time."""
 ERROR_CHARACTERS_MAX = 2_000
 """A parser's message can quote its whole input."""
 _ENCODE = orjson.OPT_UTC_Z
 _VERSION_FIELD = b'"v":'
-_OUR_VERSION = _VERSION_FIELD + b"%d," % VERSION
+_BELOW_SEALED = re.compile(rb'"v":[12],')
+_SEALED_FIELD = _VERSION_FIELD + b"%d," % SEALED_VERSION
+_OUR_VERSIONS = tuple(_VERSION_FIELD + b"%d," % version for version in range(FIRST_VERSION, VERSION + 1))
 
 
 class UndecodableError(ValueError):
@@ -80,7 +92,14 @@ def encode(envelope: Envelope) -> bytes:
     if envelope.fingerprint is not None:
         record["fingerprint"] = dict(envelope.fingerprint)
     record["body"] = envelope.body
-    return orjson.dumps(record, option=_ENCODE)
+    return with_version(orjson.dumps(record, option=_ENCODE))
+
+
+def with_version(value: bytes) -> bytes:
+    """The record's value with the version that its content needs; without sealed fields that costs a search."""
+    if MARK not in value:
+        return value
+    return _BELOW_SEALED.sub(_SEALED_FIELD, value, count=1)
 
 
 def decode(value: bytes | None) -> Envelope:
@@ -96,12 +115,13 @@ def decode(value: bytes | None) -> Envelope:
 
 def _envelope(record: Mapping[str, Any]) -> Envelope:
     """Raises UndecodableError for a field of another type or size, or whatever a missing one causes."""
-    version = record.get("v", VERSION)
+    version = record.get("v", FIRST_VERSION)
     if is_newer(version):
         raise NewerRecordError(f"a record of version {version}, newer than this version ({VERSION})")
     body, at = record["body"], datetime.fromisoformat(record["at"])
-    if version != VERSION or not isinstance(body, dict) or at.tzinfo is None:
-        raise UndecodableError(f"not an envelope of version {VERSION}")
+    known = type(version) is int and FIRST_VERSION <= version <= VERSION
+    if not known or not isinstance(body, dict) or at.tzinfo is None:
+        raise UndecodableError(f"not an envelope of version {FIRST_VERSION} to {VERSION}")
     request_id, caused_by, fingerprint = record["request_id"], record["caused_by"], record.get("fingerprint")
     if fingerprint is not None:
         _check_fingerprint(fingerprint)
@@ -130,7 +150,7 @@ def newer_version(value: bytes | None) -> int | None:
     Of a record of ours nothing is decoded: the version stands before the body, in this form.
     """
     at = value.find(_VERSION_FIELD) if value else -1
-    if value is None or value.startswith(_OUR_VERSION, at):
+    if value is None or value.startswith(_OUR_VERSIONS, at):
         return None
     try:
         version = read_json(value)["v"]
@@ -155,14 +175,17 @@ def read_json(value: bytes) -> Any:
     return found
 
 
-def checked_text(value: object, name: str, *, characters_max: int = ID_CHARACTERS_MAX, nul: bool = False) -> str:
+def checked_text(
+    value: object, name: str, *, characters_max: int = ID_CHARACTERS_MAX, nul: bool = False, sealed_max: int = 0
+) -> str:
     """The value, if it is a string that a key of the database can hold. Raises UndecodableError.
 
     `nul`: NUL may pass, for texts that are only written: the database refuses them, and the caller is answered.
+    `sealed_max`: characters of a sealed text, which is longer than what it holds.
     """
     if not isinstance(value, str):
         raise UndecodableError(f"{name} must be a string")
-    if len(value) > characters_max:
+    if len(value) > characters_max and not (len(value) <= sealed_max and is_sealed(value)):
         raise UndecodableError(f"{name} has {len(value)} characters; {characters_max} are allowed")
     if not nul and "\x00" in value:
         raise UndecodableError(f"{name} contains NUL")

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from domain.event_kind import LINK_EVENTS, ORDER_EVENTS
+from runtime.order_keys import SEALED_TEXT_MAX
 from topics.envelope import ERROR_CHARACTERS_MAX, Envelope, UndecodableError, checked_text, decode
 
 SEQUENCE_MAX = 2**31 - 1
@@ -32,6 +33,10 @@ class Resource:
     def text(self, name: str) -> str:
         """Raises UndecodableError."""
         return checked_text(self.field(name), name)
+
+    def words(self, name: str) -> str:
+        """A text of the merchant's or the payer's, which may be sealed. Raises UndecodableError."""
+        return checked_text(self.field(name), name, sealed_max=SEALED_TEXT_MAX)
 
     def field(self, name: str) -> Any:
         """Whatever stands there. Raises UndecodableError where nothing does."""
@@ -103,7 +108,8 @@ class PaymentRecord(EventRecord):
     def token(self) -> str:
         """What the bank charges. Raises UndecodableError."""
         bank = self.envelope.body.get("bank")
-        return checked_text(bank.get("token") if isinstance(bank, dict) else None, "bank.token")
+        token = bank.get("token") if isinstance(bank, dict) else None
+        return checked_text(token, "bank.token", sealed_max=SEALED_TEXT_MAX)
 
 
 @dataclass(slots=True)

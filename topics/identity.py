@@ -1,6 +1,9 @@
-"""Which event a record of the events topic is, from its first bytes: no decoding, for readers of every record.
+"""Which event a record of the events topic is, and whose, from its bytes: no decoding, for readers of every record.
 
-b'{"id":"evt_5HqK…_3",…' ─► ("order_5HqK…", 3)
+    b'{"id":"evt_5HqK…_3",…'                                            ─► ("order_5HqK…", 3)
+    b'…,"body":{"order_id":"order_5HqK…","merchant_id":"mrc_1",…'       ─► "mrc_1"
+
+A quotation mark inside a text is written with a backslash before it, so no text can look like the second form.
 """
 
 from __future__ import annotations
@@ -13,10 +16,19 @@ from domain.ids import ORDER
 _IDENTITY = re.compile(rb'\{"id":"evt_([0-9A-Za-z]{16})_([1-9][0-9]{0,8})",')
 
 
+_MERCHANT = re.compile(rb',"body":\{"order_id":"[0-9A-Za-z_]+","merchant_id":"([!#-\[\]-~]{1,255})",')
+
+
 def event_identity(value: bytes | None) -> tuple[str, int] | None:
     """(order id, sequence); None where the record is not an event."""
     found = _IDENTITY.match(value or b"")
     return None if found is None else (ORDER + found[1].decode(), int(found[2]))
+
+
+def event_merchant(value: bytes | None) -> str | None:
+    """Whose event it is; None where that takes decoding: the record has not the form in which events are written."""
+    found = _MERCHANT.search(value or b"")
+    return None if found is None else found[1].decode()
 
 
 def event_digest(value: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Where an order's records stand on the log, without reading the log: its partition, and the timestamp index.
+"""Where an order's records stand on the log, without reading the log: its partitions, and the timestamp index.
 
     instants of the order's events ─► windows (what lies close together is read in one go)
     offsets_for_times(partition, window's beginning) ─► read until all that is due there is found
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from aiokafka import TopicPartition
 
-from topics.catalogue import partition_of
+from topics.catalogue import homes
 from topics.reader import LogReader, Start
 from topics.records import LogRecord
 
@@ -48,17 +48,18 @@ def windows_of(due: Iterable[tuple[datetime, str]]) -> list[Window]:
 
 
 async def locate(
-    reader: LogReader, topic: str, key: str, due: Sequence[tuple[datetime, str]], *, partitions: int
+    reader: LogReader, topic: str, key: str, due: Sequence[tuple[datetime, str]], *, counts: Sequence[int]
 ) -> list[LogRecord]:
-    """This key's records around the instants, in offset order, each once."""
-    partition = TopicPartition(topic, partition_of(key.encode(), partitions))
-    if partition not in await reader.partitions([topic]):
-        return []
-    found: dict[int, LogRecord] = {}
-    for window in windows_of(due):
-        for record in await _in_window(reader, partition, key, window):
-            found[record.offset] = record
-    return [found[offset] for offset in sorted(found)]
+    """This key's records around the instants, in the order of the log, each once. `counts`: its partition counts."""
+    there = await reader.partitions([topic])
+    found: dict[tuple[int, int], LogRecord] = {}
+    for number in homes(key.encode(), counts):
+        if (partition := TopicPartition(topic, number)) not in there:
+            continue
+        for window in windows_of(due):
+            for record in await _in_window(reader, partition, key, window):
+                found[number, record.offset] = record
+    return [found[place] for place in sorted(found)]
 
 
 async def _in_window(reader: LogReader, partition: TopicPartition, key: str, window: Window) -> list[LogRecord]:

@@ -1,6 +1,7 @@
 """Writing to the log: an idempotent producer with acks=all, whose every wait has an end.
 
-    send(record)      one record, for a caller who waits for the broker's word: returns the ack as a future
+    send(record)      one record, for a caller who waits for the broker's word: returns the ack as a future. Records of
+                      many callers are handed over together, at most every PACE_SECONDS
     publish(records)  many records in order, returns once all are acked; repeats with a new producer on failure
 
 aiokafka's producer is unusable after OutOfOrderSequence (its issue 1017) and after a batch that expired on the client,
@@ -11,9 +12,11 @@ which is harmless, for every record has an identity.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
@@ -21,6 +24,8 @@ from aiokafka.errors import KafkaError
 
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
+from runtime.settings import Settings
+from topics.connection import client_options
 
 log = get_logger("producer")
 
@@ -29,6 +34,11 @@ REQUEST_TIMEOUT_MS = 120_000
 START_TIMEOUT_SECONDS = 10
 STOP_TIMEOUT_SECONDS = 2
 BATCH_BYTES = 262_144
+PACE_SECONDS = 0.01
+"""Between two requests for records that callers send one by one. Who sends one alone, or waits for its outcome before
+the next, is not held up; where many do, a request carries them all. Each costs the broker as much as thirty records."""
+WAITING_MAX = 20_000
+"""Records that are not handed over yet. An API on two cores takes a thousand in the two seconds of a portion."""
 PUBLISH_ROUND_SECONDS = 20
 PUBLISH_SECONDS = 45.0
 """Of a role: two rounds and a bit, longer than a broker's restart; the watchdog ends what hangs for much longer."""
@@ -54,23 +64,51 @@ class Record:
     headers: Headers = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A record that somebody sends, and the ack that they wait for."""
+
+    record: Record
+    ack: asyncio.Future[object]
+
+    def end_as(self, ended: asyncio.Future[object]) -> None:
+        """As the ack of its batch did."""
+        if self.ack.done():
+            return
+        if ended.cancelled():
+            self.ack.cancel()
+        elif (error := ended.exception()) is not None:
+            self.fail(error)
+        else:
+            self.ack.set_result(ended.result())
+
+    def fail(self, error: BaseException) -> None:
+        if not self.ack.done():
+            self.ack.set_exception(LogUnavailableError(repr(error)))
+
+
 class LogProducer:
     """One process's producer. `linger_ms` 0 for latency, more for throughput; `make_client` makes each connection."""
 
     def __init__(
         self,
-        bootstrap_servers: str,
+        settings: Settings,
         *,
         linger_ms: int = 0,
         clock: Clock = SYSTEM_CLOCK,
         make_client: Callable[..., AIOKafkaProducer] = AIOKafkaProducer,
     ) -> None:
-        self._bootstrap_servers = bootstrap_servers
+        self._settings = settings
         self._linger_ms = linger_ms
         self._clock = clock
         self._make_client = make_client
         self._producer: AIOKafkaProducer | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._waiting: list[_Sent] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._on_way: dict[tuple[str, int], asyncio.Task[None]] = {}
+        """Of each partition one portion at a time: one without a leader holds up no other."""
+        self._sent_at = -math.inf
 
     async def start(self) -> None:
         """Connect. Raises LogUnavailableError where the broker is not there within START_TIMEOUT_SECONDS."""
@@ -85,31 +123,65 @@ class LogProducer:
 
     async def stop(self) -> None:
         """Flush and close, bounded."""
-        if self._renewal is not None:
-            self._renewal.cancel()
+        for task in (self._renewal, self._sending, *self._on_way.values()):
+            if task is not None:
+                task.cancel()
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.fail(LogUnavailableError("the producer was stopped"))
         if self._producer is not None:
             await _close(self._producer)
             self._producer = None
 
-    async def send(self, record: Record, *, timeout: float) -> asyncio.Future[object]:
-        """Hand over one record; the future ends with the broker's ack. Raises LogUnavailableError."""
-        producer = self._producer
-        if producer is None:
+    def send(self, record: Record, *, timeout: float) -> asyncio.Future[object]:
+        """Hand over one record within `timeout` seconds; the future ends with the broker's ack or LogUnavailableError.
+
+        Raises LogUnavailableError where there is no connection, or WAITING_MAX records wait for one that works.
+        """
+        if self._producer is None:
             self.renew()
             raise LogUnavailableError("no connection to the log")
-        try:
-            async with asyncio.timeout(timeout):
-                ack: asyncio.Future[object] = await producer.send(
-                    record.topic,
-                    value=record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=list(record.headers),
-                )
-        except (KafkaError, TimeoutError, AssertionError) as error:
-            self.renew()
-            raise LogUnavailableError(repr(error)) from error
+        if len(self._waiting) >= WAITING_MAX:
+            raise LogUnavailableError(f"{WAITING_MAX} records wait already")
+        ack: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Sent(record, ack))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send_waiting(timeout))
         return ack
+
+    async def _send_waiting(self, timeout: float) -> None:
+        """Until nobody waits. Of a partition one portion is on its way at a time, as long as the broker answers within
+        `timeout`."""
+        while self._waiting:
+            if (early := self._sent_at + PACE_SECONDS - self._clock.monotonic()) > 0:
+                await asyncio.sleep(early)
+            portion, self._waiting = self._waiting, []
+            self._sent_at = self._clock.monotonic()
+            by_place: dict[tuple[str, int], list[_Sent]] = defaultdict(list)
+            for one in portion:
+                place = one.record.topic, one.record.partition
+                (self._waiting if place in self._on_way else by_place[place]).append(one)
+            for place, sent in by_place.items():
+                task = self._on_way[place] = asyncio.create_task(self._hand_over_portion(place, sent, timeout))
+                task.add_done_callback(lambda _, place=place: self._on_way.pop(place))  # type: ignore[misc]
+            if self._on_way:
+                await asyncio.wait(self._on_way.values(), timeout=PACE_SECONDS)
+
+    async def _hand_over_portion(self, place: tuple[str, int], portion: list[_Sent], timeout: float) -> None:
+        """Records of one partition, to their acks. Where they were not handed over, their callers are told."""
+        acks: list[asyncio.Future[object]] = []
+        try:
+            if self._producer is None:
+                raise LogUnavailableError("no connection to the log")
+            async with asyncio.timeout(timeout):
+                acks = await _hand_over_sent(self._producer, place, portion)
+        except (KafkaError, TimeoutError, LogUnavailableError, AssertionError) as error:
+            if not isinstance(error, TimeoutError):  # a partition without a leader is no reason to drop the others
+                self.renew()
+            for one in portion:
+                one.fail(error)
+        if acks:
+            await asyncio.wait(acks, timeout=timeout)
 
     async def write(self, record: Record, *, timeout: float) -> int:
         """Write one record once, and return its offset. Raises LogUnavailableError: whether it was written is unknown.
@@ -119,7 +191,7 @@ class LogProducer:
         try:
             async with asyncio.timeout(timeout):
                 producer = self._producer = self._producer or await self._connect()
-                (ack,) = await _hand_over(producer, {(record.topic, record.partition): [record]})
+                ((ack, _),) = await _hand_over(producer, {(record.topic, record.partition): [record]})
                 return int(getattr(await ack, "offset", -1))
         except (KafkaError, TimeoutError, AssertionError) as error:
             raise LogUnavailableError(repr(error)) from error
@@ -182,7 +254,7 @@ class LogProducer:
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = self._make_client(
-            bootstrap_servers=self._bootstrap_servers,
+            **client_options(self._settings),
             acks="all",
             enable_idempotence=True,
             linger_ms=self._linger_ms,
@@ -200,15 +272,15 @@ class LogProducer:
 
 
 async def _publish_once(producer: AIOKafkaProducer, by_partition: dict[tuple[str, int], list[Record]]) -> None:
-    for ack in await _hand_over(producer, by_partition):
+    for ack, _ in await _hand_over(producer, by_partition):
         await ack
 
 
 async def _hand_over(
     producer: AIOKafkaProducer, by_partition: dict[tuple[str, int], list[Record]]
-) -> list[asyncio.Future[object]]:
-    """The broker's acks to come."""
-    acks: list[asyncio.Future[object]] = []
+) -> list[tuple[asyncio.Future[object], int]]:
+    """The broker's acks to come, each with the number of records, in their order, that it is for."""
+    acks: list[tuple[asyncio.Future[object], int]] = []
     for (topic, partition), records in by_partition.items():
         waiting = list(reversed(records))
         while waiting:
@@ -220,8 +292,21 @@ async def _hand_over(
                     break
                 waiting.pop()
             assert batch.record_count(), f"record of {len(waiting[-1].value or b'')} bytes is larger than a batch"
+            count = batch.record_count()
             batch.close()
-            acks.append(await producer.send_batch(batch, topic, partition=partition))
+            acks.append((await producer.send_batch(batch, topic, partition=partition), count))
+    return acks
+
+
+async def _hand_over_sent(
+    producer: AIOKafkaProducer, place: tuple[str, int], portion: list[_Sent]
+) -> list[asyncio.Future[object]]:
+    """The acks of the batches to come; each record's own ack ends with that of its batch."""
+    acks, handed = [], iter(portion)
+    for ack, count in await _hand_over(producer, {place: [one.record for one in portion]}):
+        for one in islice(handed, count):
+            ack.add_done_callback(one.end_as)
+        acks.append(ack)
     return acks
 
 

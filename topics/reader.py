@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.settings import Settings
 from topics.batches import read_on
+from topics.connection import client_options
 from topics.records import LogRecord, instant_of
 
 CONNECT_SECONDS = 15.0
@@ -54,7 +55,7 @@ async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> As
     """
     read_on()
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **client_options(settings),
         enable_auto_commit=False,
         auto_offset_reset="none",
         fetch_max_wait_ms=hold_ms,

@@ -82,7 +82,14 @@ def order_entity(order: Resource, totals: Totals, *, notes: Notes | None = None)
 LINK_STATUS = {"CREATED": "created", "PAID": "paid", "CANCELLED": "cancelled", "EXPIRED": "expired"}
 
 
-def link_entity(order: Resource, totals: Totals, paid: Sequence[Resource], *, notes: Notes | None = None) -> Entity:
+def link_entity(
+    order: Resource,
+    totals: Totals,
+    paid: Sequence[Resource],
+    *,
+    notes: Notes | None = None,
+    callback_url: str | None = None,
+) -> Entity:
     """The payment link that an order is. `paid`: its captured payments. Instants that have not come are 0, as there."""
     link, ended_at = order["payment_link"], 0 if order["updated_at"] is None else seconds(order["updated_at"])
     status = LINK_STATUS[order["status"]]
@@ -90,8 +97,8 @@ def link_entity(order: Resource, totals: Totals, paid: Sequence[Resource], *, no
         "accept_partial": False,
         "amount": order["amount"],
         "amount_paid": totals.paid,
-        "callback_method": "",
-        "callback_url": "",
+        "callback_method": "get" if callback_url else "",
+        "callback_url": callback_url or "",
         "cancelled_at": ended_at if status == "cancelled" else 0,
         "created_at": seconds(order["created_at"]),
         "currency": order["currency"],
@@ -141,7 +148,7 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
         "invoice_id": None,
         "international": False,
         "method": str(method),
-        "amount_refunded": payment["amount_refunded"],
+        "amount_refunded": _returned(payment),
         "refund_status": refund_status(payment),
         "captured": captured,
         "description": payment.get("description") or payer.description,
@@ -213,16 +220,22 @@ def payment_status(payment: Resource) -> str:
         case PaymentStatus.FAILED:
             return "failed"
         case PaymentStatus.SUCCESS:
-            if payment["amount_refunded"] + payment.get("amount_released", 0) == payment["amount"]:
+            if _returned(payment) == payment["amount"]:
                 return "refunded"
             return "captured" if payment["captured"] else "authorized"
     return "created"
 
 
 def refund_status(payment: Resource) -> str | None:
-    if payment["status"] != PaymentStatus.SUCCESS or not payment["amount_refunded"]:
+    returned = _returned(payment)
+    if payment["status"] != PaymentStatus.SUCCESS or not returned:
         return None
-    return "full" if payment["amount_refunded"] == payment["amount"] else "partial"
+    return "full" if returned == payment["amount"] else "partial"
+
+
+def _returned(payment: Resource) -> int:
+    """Minor units that went back or are on their way, those of an authorization that nobody captured included."""
+    return int(payment["amount_refunded"] + payment.get("amount_released", 0))
 
 
 def fee_and_tax(amount: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
     payment.success ─► payment.authorized           payment.captured ─► payment.captured, order.paid
     payment.failed  ─► payment.failed               refund.*         ─► refund.created, refund.processed, refund.failed
+    payment_link.paid ─► payment_link.paid
 
     {"entity": "event", "account_id", "event", "contains", "payload": {"payment": {"entity": …}, …}, "created_at"}
 
@@ -16,13 +17,15 @@ from typing import Any
 import orjson
 
 from domain.event import EventType
-from topics.events import PaymentRecord, RefundRecord
+from topics.events import LinkRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import (
     Entity,
     Payer,
     RefundTerms,
+    Resource,
     Totals,
     account_id,
+    link_entity,
     order_entity,
     payment_entity,
     refund_entity,
@@ -31,6 +34,7 @@ from topics.razorpay.entities import (
 
 ORDER_PAID = "order.paid"
 PAYMENT_FAILED = "payment.failed"
+LINK_PAID = "payment_link.paid"
 NAMES: dict[str, tuple[str, ...]] = {
     EventType.PAYMENT_SUCCESS: ("payment.authorized",),
     EventType.PAYMENT_CAPTURED: ("payment.captured", ORDER_PAID),
@@ -39,6 +43,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     EventType.REFUND_PROCESSED: ("refund.processed",),
     EventType.REFUND_LATE_SUCCESS: ("refund.processed",),
     EventType.REFUND_FAILED: ("refund.failed",),
+    EventType.PAYMENT_LINK_PAID: (LINK_PAID,),
 }
 """Our event -> the double's."""
 SENT = tuple(dict.fromkeys(name for names in NAMES.values() for name in names))
@@ -48,6 +53,9 @@ SENT = tuple(dict.fromkeys(name for names in NAMES.values() for name in names))
 def ours(names: Collection[str]) -> list[str]:
     """Our events from which one of these comes."""
     return [event for event, theirs in NAMES.items() if any(name in names for name in theirs)]
+
+
+PLACES_MAX = max(map(len, NAMES.values()))
 
 
 def wanted_names(event: str, names: Collection[str]) -> list[str]:
@@ -69,6 +77,18 @@ def body_of(name: str, event: PaymentRecord, payer: Payer, terms: RefundTerms, o
     if name == ORDER_PAID and order is not None:
         parts["order"] = order
     return _packed(name, event.merchant_id, parts, seconds(event.at))
+
+
+def link_body(event: LinkRecord, payment: Resource, payer: Payer, order: Entity, callback_url: str | None) -> bytes:
+    """Of payment_link.paid. `payment`: the one that paid it, as it was then; `order`: with its totals."""
+    totals = Totals(order["attempts"], order["amount_paid"])
+    notes = order["notes"] or {}
+    parts = {
+        "payment_link": link_entity(event.order.json, totals, [payment], notes=notes, callback_url=callback_url),
+        "order": order,
+        "payment": payment_entity(payment, payer, with_card=True),
+    }
+    return _packed(LINK_PAID, event.merchant_id, parts, seconds(event.at))
 
 
 def paid_order(order: Mapping[str, Any], attempts: int, notes: Mapping[str, Any] | None) -> Entity:

@@ -1,0 +1,122 @@
+"""Which role may do what on the log: one row for each, and what the broker is told about it.
+
+    ACCESS["dispatcher"] ─► permissions("gateway-") ─► `gateway topics acl --apply` ─► the broker's access control lists
+
+A role has a user of its own at the broker. What its row lacks is refused there, whoever has taken the role over: a
+stolen dispatcher cannot ask for a refund. The table is shown in docs/TOPICS.md, and an end-to-end test lives by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
+
+ANY_SUFFIX = "*"
+"""At the end of a name: whatever begins with the rest."""
+RETRIES = f"{RETRY_PREFIX}{ANY_SUFFIX}"
+"""One grant for all tiers: the retry schedule is a setting."""
+OUR_TOPICS = (f"payments.{ANY_SUFFIX}", f"webhooks.{ANY_SUFFIX}")
+OPERATOR, EXPORTER = "operator", "exporter"
+"""Users of no role: whoever runs `gateway` commands, and `gateway exporter`."""
+USER_PREFIX = "gateway-"
+
+
+class Kind(IntEnum):
+    """What a permission is about. The values are Kafka's."""
+
+    TOPIC = 2
+    GROUP = 3
+
+
+class Operation(IntEnum):
+    """What is permitted. The values are Kafka's; READ and WRITE include DESCRIBE."""
+
+    READ = 3
+    WRITE = 4
+    CREATE = 5
+    ALTER = 7
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
+    ALTER_CONFIGS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One user's row. Names may end with `*`."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Consumer groups that it is a member of."""
+    looks_at: tuple[str, ...] = ()
+    """Topics whose settings and groups whose positions it may see, beyond those above."""
+    administers: tuple[str, ...] = ()
+    """Topics that it may create and alter. Nobody may delete any."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """One line of an access control list: the user may do this, from any address."""
+
+    user: str
+    kind: Kind
+    name: str
+    operation: Operation
+
+
+ACCESS: dict[str, Access] = {
+    "api": Access(reads=(EVENTS,), writes=(COMMANDS,)),
+    "payments": Access(
+        # events: to see that the database has what the log has; commands: to pass on what an older partition count led
+        # to the wrong actor
+        reads=(COMMANDS, EVENTS),
+        writes=(EVENTS, COMMANDS, PAYMENTS_DLQ),
+        groups=("payment-actors",),
+        looks_at=(COMMANDS,),
+    ),
+    "processor": Access(reads=(EVENTS,), writes=(COMMANDS, PAYMENTS_DLQ), groups=("processor",)),
+    "jobs": Access(reads=(EVENTS, PAYMENTS_DLQ), writes=(PAYMENTS_DLQ,), groups=("jobs",)),
+    # it reads for the traces alone
+    "sweeper": Access(reads=(COMMANDS, EVENTS), writes=(COMMANDS,), groups=("tracer",), looks_at=(COMMANDS,)),
+    "planner": Access(reads=(EVENTS,), writes=(DELIVERIES, PAYMENTS_DLQ), groups=("planner",)),
+    "dispatcher": Access(reads=(DELIVERIES,), writes=(DELIVERIES, RETRIES, WEBHOOKS_DLQ), groups=("dispatcher",)),
+    "forwarder": Access(reads=(RETRIES,), writes=(DELIVERIES, WEBHOOKS_DLQ), groups=("forwarder",)),
+    "auditor": Access(reads=(COMMANDS, EVENTS, PAYMENTS_DLQ), looks_at=("payment-actors",)),
+    "pages": Access(),
+    EXPORTER: Access(reads=OUR_TOPICS, looks_at=(*OUR_TOPICS, ANY_SUFFIX)),
+    OPERATOR: Access(reads=OUR_TOPICS, writes=OUR_TOPICS, looks_at=(*OUR_TOPICS, ANY_SUFFIX), administers=OUR_TOPICS),
+}
+
+
+def permissions(prefix: str = USER_PREFIX) -> list[Permission]:
+    """Everything that anybody may do, in order. `prefix`: of the users' names, before the role's."""
+    return sorted({one for role, access in ACCESS.items() for one in _of(f"{prefix}{role}", access)})
+
+
+def users(prefix: str = USER_PREFIX) -> list[str]:
+    """Those who need a user at the broker."""
+    return [f"{prefix}{role}" for role, access in ACCESS.items() if access != Access()]
+
+
+def _of(user: str, access: Access) -> Iterator[Permission]:
+    for name in access.reads:
+        yield Permission(user, Kind.TOPIC, name, Operation.READ)
+    for name in access.writes:
+        yield Permission(user, Kind.TOPIC, name, Operation.WRITE)
+    for name in access.groups:
+        yield Permission(user, Kind.GROUP, name, Operation.READ)
+    for name in access.looks_at:
+        if _is_topic(name):
+            yield Permission(user, Kind.TOPIC, name, Operation.DESCRIBE_CONFIGS)
+        else:
+            yield Permission(user, Kind.GROUP, name, Operation.DESCRIBE)
+    for name in access.administers:
+        for operation in (Operation.CREATE, Operation.ALTER, Operation.ALTER_CONFIGS):
+            yield Permission(user, Kind.TOPIC, name, operation)
+
+
+def _is_topic(name: str) -> bool:
+    return "." in name

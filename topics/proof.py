@@ -1,0 +1,79 @@
+"""The signature of the bank's words: what tells them from a record that somebody else with access to the broker wrote.
+
+    header `signature` = "v1:" ─ tag of the key, hex ─ ":" ─ HMAC-SHA256(settlements' key, text, key and value), hex
+
+Only the gateway's own roles know the key. A record that is sent again byte for byte keeps its proof, and changes
+nothing: its command's id is in the inbox. docs/decisions/0041.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runtime.keyring import TAG_BYTES, KeyRing
+from runtime.settings import Settings
+from topics.producer import Headers, Record
+
+HEADER_SIGNATURE = "signature"
+_PURPOSE = "settlements"
+_TEXT = b"gateway settlement v1\0"
+"""Before what is signed: nothing that is signed elsewhere with this key can stand for a settlement."""
+_FORM = b"v1:"
+_SIGNATURE_BYTES = len(_FORM) + 2 * TAG_BYTES + 1 + 64
+
+
+class SignatureRule(StrEnum):
+    """What becomes of a bank's word without a signature. A wrong signature is refused by both."""
+
+    REQUIRED = "required"
+    ACCEPTED = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """Who checks: the keys that it knows, and its rule."""
+
+    ring: KeyRing
+    rule: SignatureRule
+
+    def fault_of(self, key: bytes | None, value: bytes | None, headers: Headers) -> str | None:
+        """Why a record is not proved to be the gateway's own; None where it is, or where it may be unsigned."""
+        given = [content or b"" for name, content in headers if name == HEADER_SIGNATURE]
+        if not given:
+            return None if self.rule is SignatureRule.ACCEPTED else "it has no signature"
+        if len(given) > 1 or len(given[0]) != _SIGNATURE_BYTES:
+            return "its signature cannot be read"
+        secret = self.ring.derived(_PURPOSE).get(_tag_in(given[0]))
+        if secret is None:
+            return "its signature names a key that is not in the ring"
+        if not hmac.compare_digest(given[0], _signature(key or b"", value or b"", _tag_in(given[0]), secret)):
+            return "its signature is wrong"
+        return None
+
+
+def proofs_of(settings: Settings) -> Proofs:
+    return Proofs(settings.keys, SignatureRule(settings.settlement_signatures))
+
+
+def signed(record: Record, ring: KeyRing) -> Record:
+    """The record with the signature of the newest key."""
+    tag, secret = next(iter(ring.derived(_PURPOSE).items()))
+    signature = _signature(record.key or b"", record.value or b"", tag, secret)
+    headers = [*record.headers, (HEADER_SIGNATURE, signature)]
+    return Record(record.topic, record.partition, record.key, record.value, headers)
+
+
+def _tag_in(signature: bytes) -> bytes:
+    """The tag that a signature names; b"" where it cannot be read."""
+    try:
+        return bytes.fromhex(signature[len(_FORM) :][: 2 * TAG_BYTES].decode())
+    except ValueError:
+        return b""
+
+
+def _signature(key: bytes, value: bytes, tag: bytes, secret: bytes) -> bytes:
+    """The length of the key stands before it, so that nothing can move between key and value."""
+    text = b"%b%d:%b%b" % (_TEXT, len(key), key, value)
+    return f"v1:{tag.hex()}:{hmac.digest(secret, text, 'sha256').hex()}".encode()
