@@ -8,9 +8,11 @@ forgets what it had cached about that key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from store.audit_log import Values, Witness
 from store.driver import Connection, Pool, Row
 
 KEYS_CHANGED = "keys-changed"
@@ -23,11 +25,31 @@ class TooManyKeysError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key may be used for, where and until when. Without them: everything, everywhere, for ever."""
+
+    scopes: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey:
     id: str
     key: str
     secret_hash: bytes
+    hashed_by: bytes
+    """Tag of the gateway's key under which the secret is hashed (runtime/keyring.py)."""
     name: str
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Rehashed:
+    """A secret under another key of the gateway, and that key's tag."""
+
+    secret_hash: bytes
+    hashed_by: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +65,15 @@ class ApiKey:
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    hashed_by: bytes | None
+    scopes: tuple[str, ...]
+    addresses: tuple[str, ...]
 
 
-COLUMNS = "id, merchant_id, key, secret_hash, name, created_at, last_used_at, expires_at, revoked_at"
+COLUMNS = (
+    "id, merchant_id, key, secret_hash, hashed_by, name, scopes, addresses, created_at, last_used_at, expires_at, "
+    "revoked_at"
+)
 
 # api_keys_key_key
 FIND = f"""
@@ -57,8 +85,8 @@ SELECT {COLUMNS}
 LIST = f"SELECT {COLUMNS} FROM api_keys WHERE merchant_id = $1 ORDER BY created_at DESC, id DESC"
 COUNT_LIVE = "SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND revoked_at IS NULL"
 INSERT = f"""
-INSERT INTO api_keys (id, merchant_id, key, secret_hash, name)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO api_keys (id, merchant_id, key, secret_hash, hashed_by, name, scopes, addresses, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 RETURNING {COLUMNS}
 """
 # api_keys_pkey
@@ -68,24 +96,34 @@ UPDATE api_keys
  WHERE id = $2 AND merchant_id = $1
 RETURNING key
 """
-# An earlier end that was set before stays: a rotation never makes a key live longer.
+# api_keys_pkey. An earlier end that was set before stays: a rotation never makes a key live longer. An end within the
+# overlap may be that of an earlier rotation, whose answer was lost: the successor does not take it over.
 EXPIRE = """
-UPDATE api_keys
-   SET expires_at = least(expires_at, now() + make_interval(hours => $3))
- WHERE id = $2 AND merchant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-RETURNING key, name
+WITH found AS (
+    SELECT id, expires_at
+      FROM api_keys
+     WHERE id = $2 AND merchant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+       FOR UPDATE
+)
+UPDATE api_keys AS old
+   SET expires_at = least(found.expires_at, now() + make_interval(hours => $3))
+  FROM found
+ WHERE old.id = found.id
+RETURNING old.key, old.name, old.scopes, old.addresses, old.expires_at,
+          CASE WHEN found.expires_at > now() + make_interval(hours => $3) THEN found.expires_at END AS ends_at
 """
-USED_AGAIN_AFTER = "5 minutes"
+REHASH = "UPDATE api_keys SET secret_hash = $3, hashed_by = $4 WHERE id = $1 AND secret_hash = $2"
+USED_AGAIN_AFTER = "1 minute"
 USED = f"""
 UPDATE api_keys
    SET last_used_at = now()
- WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '{USED_AGAIN_AFTER}')
+ WHERE id = ANY($1) AND (last_used_at IS NULL OR last_used_at < now() - interval '{USED_AGAIN_AFTER}')
 """
 
 
 def _key_of(row: Row | None) -> ApiKey:
     assert row is not None
-    return ApiKey(**dict(row))
+    return ApiKey(**{**row, "scopes": tuple(row["scopes"]), "addresses": tuple(row["addresses"])})
 
 
 async def find_api_key(pool: Pool, key: str) -> ApiKey | None:
@@ -94,9 +132,14 @@ async def find_api_key(pool: Pool, key: str) -> ApiKey | None:
     return _key_of(row) if row else None
 
 
-async def touch_api_key(pool: Pool, key_id: str) -> None:
-    """Move `last_used_at` to now, unless it was moved in the last minutes: never a write for each request."""
-    await pool.execute(USED, key_id)
+async def touch_api_keys(pool: Pool, key_ids: Sequence[str]) -> None:
+    """Move `last_used_at` to now, unless it was moved in the last minute: never a write for each request."""
+    await pool.execute(USED, key_ids)
+
+
+async def rehash_api_key(pool: Pool, found: ApiKey, rehashed: Rehashed) -> None:
+    """Keep a secret under the newest key of the ring, unless the key's secret has changed meanwhile."""
+    await pool.execute(REHASH, found.id, found.secret_hash, rehashed.secret_hash, rehashed.hashed_by)
 
 
 async def list_keys(pool: Pool, merchant_id: str) -> list[ApiKey]:
@@ -106,41 +149,68 @@ async def list_keys(pool: Pool, merchant_id: str) -> list[ApiKey]:
 
 async def insert_key(connection: Connection, merchant_id: str, new: NewKey) -> ApiKey:
     """Insert within the caller's transaction."""
-    row = await connection.fetchrow(INSERT, new.id, merchant_id, new.key, new.secret_hash, new.name)
+    limits = new.limits
+    row = await connection.fetchrow(
+        INSERT, new.id, merchant_id, new.key, new.secret_hash, new.hashed_by, new.name,
+        list(limits.scopes), list(limits.addresses), limits.expires_at,
+    )  # fmt: skip
     return _key_of(row)
 
 
-async def create_key(pool: Pool, merchant_id: str, new: NewKey) -> ApiKey:
+async def create_key(pool: Pool, merchant_id: str, new: NewKey, witness: Witness) -> ApiKey:
     """Raises TooManyKeysError."""
     async with pool.acquire() as connection, connection.transaction():
         await _lock_room(connection, merchant_id)
-        return await insert_key(connection, merchant_id, new)
+        added = await insert_key(connection, merchant_id, new)
+        await witness.attest(connection, added.id, after=facts_of(added))
+        return added
+
+
+def facts_of(key: ApiKey) -> Values:
+    """Of a key, for the audit log."""
+    return {
+        "key": key.key,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "addresses": list(key.addresses),
+        "expires_at": key.expires_at,
+    }
 
 
 async def rotate_key(
-    pool: Pool, merchant_id: str, key_id: str, *, new: NewKey, overlap_hours: int
+    pool: Pool, merchant_id: str, key_id: str, *, new: NewKey, overlap_hours: int, witness: Witness
 ) -> tuple[str, ApiKey] | None:
     """Put a new key beside one that ends after the overlap; the old one's public half and the new key.
 
-    The new one takes over the name. None where the merchant has no such usable key. Raises TooManyKeysError.
+    The new one takes over the name, the scopes, the addresses, and an expiry that is after the overlap; what `new` says
+    of its expiry holds where that is earlier. None where the merchant has no such usable key.
+    Raises TooManyKeysError.
     """
     async with pool.acquire() as connection, connection.transaction():
         await _lock_room(connection, merchant_id)
         old = await connection.fetchrow(EXPIRE, merchant_id, key_id, overlap_hours)
         if old is None:
             return None
-        named = NewKey(new.id, new.key, new.secret_hash, old["name"])
-        return old["key"], await insert_key(connection, merchant_id, named)
+        ends = [end for end in (new.limits.expires_at, old["ends_at"]) if end is not None]
+        limits = Limits(tuple(old["scopes"]), tuple(old["addresses"]), min(ends, default=None))
+        named = replace(new, name=old["name"], limits=limits)
+        added = await insert_key(connection, merchant_id, named)
+        before = {"key": old["key"], "expires_at": old["expires_at"]}
+        await witness.attest(connection, key_id, before=before, after={"id": added.id, **facts_of(added)})
+        return old["key"], added
 
 
-async def revoke_key(pool: Pool, merchant_id: str, key_id: str) -> str | None:
+async def revoke_key(pool: Pool, merchant_id: str, key_id: str, witness: Witness) -> str | None:
     """End a key at once; its public half, or None where the merchant has no such key."""
-    key: str | None = await pool.fetchval(REVOKE, merchant_id, key_id)
-    return key
+    async with pool.acquire() as connection, connection.transaction():
+        key: str | None = await connection.fetchval(REVOKE, merchant_id, key_id)
+        if key is not None:
+            await witness.attest(connection, key_id, before={"key": key})
+        return key
 
 
 async def _lock_room(connection: Connection, merchant_id: str) -> None:
     """One key change of a merchant at a time, so that two at once cannot pass the maximum together."""
     await connection.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", merchant_id)
     if await connection.fetchval(COUNT_LIVE, merchant_id) >= LIVE_KEYS_MAX:
-        raise TooManyKeysError(f"at most {LIVE_KEYS_MAX} keys that are not revoked")
+        raise TooManyKeysError(f"at most {LIVE_KEYS_MAX} active keys")

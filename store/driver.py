@@ -22,6 +22,7 @@ from store.errors import (
     DatabaseAwayError,
     DatabaseError,
     DuplicateError,
+    LockTimeoutError,
     MissingTableError,
     RolledBackError,
     SchemaError,
@@ -47,6 +48,7 @@ LOST = (
 """What asyncpg raises while a server stops and starts; InternalClientError where it was just about to send."""
 MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[DatabaseError]], ...] = (
     (LOST, ConnectionLostError),
+    ((asyncpg.LockNotAvailableError,), LockTimeoutError),
     ((asyncpg.DeadlockDetectedError, asyncpg.SerializationError), RolledBackError),
     (
         (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.ProgramLimitExceededError),
@@ -55,7 +57,7 @@ MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[DatabaseError]], ...] = 
     ((asyncpg.UndefinedTableError,), MissingTableError),
     ((asyncpg.SyntaxOrAccessError,), SchemaError),
 )
-"""SQLSTATE classes 08 and 57, 40, then 23, 22 and 54 (a text too long for its index), and 42."""
+"""SQLSTATE classes 08 and 57, 55P03, 40, then 23, 22 and 54 (a text too long for its index), and 42."""
 
 
 def translated(error: Exception) -> DatabaseError:
@@ -102,6 +104,7 @@ class Connection(asyncpg.Connection):
     copy_records_to_table = _translating(asyncpg.Connection.copy_records_to_table)
     copy_to_table = _translating(asyncpg.Connection.copy_to_table)
     close = _translating(asyncpg.Connection.close)
+    add_listener = _translating(asyncpg.Connection.add_listener)
 
     async def ping(self, *, timeout: float) -> None:
         """Return where the database answers."""

@@ -3,6 +3,7 @@
 DatabaseError
 ├── DatabaseAwayError        it cannot be reached, is overloaded or too slow; another attempt may succeed
 │   ├── ConnectionLostError  a connection broke or was refused: the server is stopping or starting
+│   ├── LockTimeoutError     a lock was not free within the session's lock_timeout
 │   └── RolledBackError      the server broke a deadlock, or two transactions collided
 └── StatementRefusedError    the statement or one of its values is at fault; another attempt cannot succeed
     ├── ValueRefusedError    a value does not fit, or breaks a constraint
@@ -24,6 +25,10 @@ class DatabaseAwayError(DatabaseError):
 
 class ConnectionLostError(DatabaseAwayError):
     """A connection broke or was refused."""
+
+
+class LockTimeoutError(DatabaseAwayError):
+    """A lock was not free within lock_timeout."""
 
 
 class RolledBackError(DatabaseAwayError):

@@ -11,7 +11,7 @@ compares what the bank's port gives of them with ours.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,9 @@ class Entry:
     late_at: datetime | None
     turn: int = 0
     step: str | None = None
+    app_link: str | None = None
+    """What the payer's UPI app opens, where the step is there."""
+    refuses_cancel: bool = False
 
     @property
     def waits(self) -> bool:
@@ -45,16 +48,21 @@ class Entry:
         return self.outcome == WAITING
 
 
+WORD = "bank_word"
+"""Channel of PostgreSQL on which a payer's decision is notified."""
 WAITING = "waiting"
 SILENCE = "silence"
-COLUMNS = "attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at, turn, step"
+COLUMNS = (
+    "attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at, turn, step, "
+    "app_link, refuses_cancel"
+)
 # ledger_pkey. A repeated attempt moves nothing: it is only counted, and the first booking is answered. A failed attempt
 # moves nothing either.
 BOOK = f"""
 INSERT INTO bank.ledger AS book ({COLUMNS}, times_moved)
 SELECT asked.*, CASE asked.outcome WHEN 'success' THEN 1 ELSE 0 END
   FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-              $9::timestamptz[], $10::integer[], $11::text[]) AS asked ({COLUMNS})
+              $9::timestamptz[], $10::integer[], $11::text[], $12::text[], $13::boolean[]) AS asked ({COLUMNS})
 ON CONFLICT (attempt_id) DO UPDATE SET times_asked = book.times_asked + 1
 RETURNING {COLUMNS}
 """
@@ -79,7 +87,15 @@ READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
 TURN_DUE = f"{_TURN} AND NOT notified"
 # A changed word, or what the payer decided. Taken and marked by one condition: what is taken and never marked comes
 # again for ever.
-_REPEATED = "(turn > 0 OR step IN ('redirect', 'otp'))"
+_REPEATED = "(turn > 0 OR step IN ('redirect', 'otp', 'app'))"
+# The soonest instant at which there is something to turn or to take.
+SECONDS_TO_WORD = f"""
+SELECT extract(epoch FROM min(late_at) - clock_timestamp())::float8
+  FROM bank.ledger
+ WHERE late_at IS NOT NULL
+   AND NOT notified
+   AND (outcome = 'waiting' OR (step IS NULL AND turn = 0) OR {_REPEATED})
+"""
 TAKE_TURNED = f"""
 SELECT {COLUMNS}
   FROM bank.ledger
@@ -89,6 +105,7 @@ SELECT {COLUMNS}
 """
 # ledger_pkey. The payer's word counts once, and only in time.
 DECIDE = f"""
+  WITH decided AS (
 UPDATE bank.ledger
    SET outcome = $2,
        error_code = $3,
@@ -97,7 +114,10 @@ UPDATE bank.ledger
  WHERE attempt_id = $1
    AND outcome = 'waiting'
    AND late_at > clock_timestamp()
-RETURNING {COLUMNS}
+RETURNING {COLUMNS})
+SELECT decided.*
+  FROM decided
+ CROSS JOIN LATERAL pg_notify('{WORD}', '')
 """
 # ledger_pkey
 # Only the word that was received: neither a first answer, which was late or came twice, nor the payer's step may hide
@@ -153,10 +173,11 @@ async def read_books(settings: Settings, attempt_ids: Sequence[str] | None) -> A
 
 class Ledger:
     """A connection to the books, one statement at a time. Raises DatabaseError, which the adapter turns into
-    silence."""
+    silence. `on_word` is called when a payer has decided, once `take_turned` has connected."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, on_word: Callable[[], None] | None = None) -> None:
         self._dsn = settings.database_url.get_secret_value()
+        self._on_word = on_word
         self._connection: Connection | None = None
         self._turn = asyncio.Lock()
 
@@ -173,10 +194,14 @@ class Ledger:
         rows = await self._fetch(READ, attempt_ids)
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
-    async def take_turned(self) -> list[Entry]:
-        """Attempts about which the bank has changed its word without a confirmed notification."""
+    async def take_turned(self) -> tuple[list[Entry], float | None]:
+        """Attempts about which the bank has changed its word without a confirmed notification, and the seconds until
+        the next is due as far as the books know; None: there is none."""
+        ((seconds,),) = await self._fetch(SECONDS_TO_WORD)
+        if seconds is None or seconds > 0:
+            return [], seconds
         await self._fetch(TURN_DUE)
-        return [Entry(**row) for row in await self._fetch(TAKE_TURNED)]
+        return [Entry(**row) for row in await self._fetch(TAKE_TURNED)], 0.0
 
     async def decide(self, attempt_id: str, outcome: str, error_code: str | None) -> Entry | None:
         """The payer's decision; None where the attempt does not wait for one, or not any more."""
@@ -206,4 +231,6 @@ class Ledger:
                 command_timeout=10,
                 server_settings={"application_name": "simulated-bank", "jit": "off", "enable_seqscan": "off"},
             )
+            if (on_word := self._on_word) is not None:
+                await self._connection.add_listener(WORD, lambda *_notification: on_word())
         return self._connection

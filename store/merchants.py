@@ -1,23 +1,27 @@
-"""Merchants: who they are, how they sign in, and what they allow.
+"""Merchants: who they are, and what they allow.
 
-create(...)        the merchant and its first key pair, both or neither
-find, find_login   by id; by e-mail, with the password hash
-change             name, allowed origins, browser orders
+create(...)     the merchant, its owner and its first key pair, all or nothing
+find            by id
+change          name, allowed origins, browser orders, captures, UPI payee
+change_access   what its users may do (store/users.py)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from domain.order import CaptureMode
+from domain.role import RefundLimit
 from store.api_keys import NewKey, insert_key
+from store.audit_log import Values, Witness, differing
 from store.driver import Pool, Row
 from store.errors import DuplicateError
 
 
 class EmailTakenError(ValueError):
-    """Another merchant has signed up with this e-mail address."""
+    """A user signs in with this e-mail address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,12 @@ class Merchant:
     created_at: datetime
     capture: CaptureMode
     capture_within_minutes: int | None
+    upi_payee: str | None
+    """The UPI address that its QR codes pay to."""
+    support_refunds: RefundLimit | None
+    """None: the role `support` refunds nothing."""
+    second_factor_required: bool
+    """Users without a second factor may only set one up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,28 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
+class Payee:
+    """A UPI address to pay to; None: none."""
+
+    vpa: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportRefunds:
+    """What the role `support` may refund; None: nothing."""
+
+    limit: RefundLimit | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessChange:
+    """What a merchant's users may do from now on; None: as before."""
+
+    support_refunds: SupportRefunds | None = None
+    second_factor_required: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What a merchant wants otherwise; None: as it is."""
 
@@ -67,10 +99,11 @@ class Change:
     browser_orders: BrowserOrders | None = None
     capture: CaptureMode | None = None
     capture_within: Deadline | None = None
+    upi_payee: Payee | None = None
 
 
 COLUMNS = """id, name, email, allowed_origins, browser_orders_enabled, browser_orders_max_amount, created_at, capture,
-       capture_within_minutes"""
+       capture_within_minutes, upi_payee, support_refund_max_amount, support_refund_currency, second_factor_required"""
 
 
 def _merchant_of(row: Row | None) -> Merchant:
@@ -85,11 +118,21 @@ def _merchant_of(row: Row | None) -> Merchant:
         created_at=row["created_at"],
         capture=CaptureMode(row["capture"]),
         capture_within_minutes=row["capture_within_minutes"],
+        upi_payee=row["upi_payee"],
+        support_refunds=_limit_of(row),
+        second_factor_required=row["second_factor_required"],
     )
 
 
-async def create(pool: Pool, *, merchant_id: str, name: str, email: str, password_hash: str, key: NewKey) -> Merchant:
-    """Insert a merchant and its first key. Raises EmailTakenError."""
+def _limit_of(row: Row) -> RefundLimit | None:
+    amount, currency = row["support_refund_max_amount"], row["support_refund_currency"]
+    return None if amount is None else RefundLimit(amount, currency)
+
+
+async def create(
+    pool: Pool, *, merchant_id: str, name: str, email: str, password_hash: str, key: NewKey, witness: Witness
+) -> Merchant:
+    """Insert a merchant and its first key; a trigger adds its owner. Raises EmailTakenError."""
     async with pool.acquire() as connection, connection.transaction():
         try:
             row = await connection.fetchrow(
@@ -101,18 +144,44 @@ async def create(pool: Pool, *, merchant_id: str, name: str, email: str, passwor
             )
         except DuplicateError as error:
             raise EmailTakenError(email) from error
-        await insert_key(connection, merchant_id, key)
-    return _merchant_of(row)
+        added = await insert_key(connection, merchant_id, key)
+        merchant = _merchant_of(row)
+        await witness.attest(connection, merchant_id, after={**facts_of(merchant), "key": added.key})
+    return merchant
+
+
+def facts_of(merchant: Merchant) -> Values:
+    """What a merchant allows, for the audit log."""
+    return {
+        "name": merchant.name,
+        "email": merchant.email,
+        "allowed_origins": list(merchant.allowed_origins),
+        "browser_orders_enabled": merchant.browser_orders_enabled,
+        "browser_orders_max_amount": merchant.browser_orders_max_amount,
+        "capture": merchant.capture,
+        "capture_within_minutes": merchant.capture_within_minutes,
+        "upi_payee": merchant.upi_payee,
+        "support_refunds": None if merchant.support_refunds is None else asdict(merchant.support_refunds),
+        "second_factor_required": merchant.second_factor_required,
+    }
 
 
 # merchants_pkey
 FIND = f"SELECT {COLUMNS} FROM merchants WHERE id = $1"
+FIND_TO_CHANGE = f"{FIND} FOR UPDATE"
 # merchants_pkey
 FIND_CAPTURE_TERMS = "SELECT capture, capture_within_minutes FROM merchants WHERE id = $1"
-# merchants_email
-FIND_LOGIN = f"SELECT {COLUMNS}, password_hash FROM merchants WHERE lower(email) = lower($1)"
 # merchants_pkey
-REPLACE_PASSWORD_HASH = "UPDATE merchants SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
+FIND_REFUND_LIMIT = "SELECT support_refund_max_amount, support_refund_currency FROM merchants WHERE id = $1"
+CHANGE_ACCESS = f"""
+UPDATE merchants
+   SET support_refund_max_amount = CASE WHEN $2 THEN $3 ELSE support_refund_max_amount END,
+       support_refund_currency = CASE WHEN $2 THEN $4 ELSE support_refund_currency END,
+       second_factor_required = coalesce($5, second_factor_required),
+       updated_at = now()
+ WHERE id = $1
+RETURNING {COLUMNS}
+"""
 # One statement: two changes of different things at once both last.
 CHANGE = f"""
 UPDATE merchants
@@ -122,6 +191,7 @@ UPDATE merchants
        browser_orders_max_amount = CASE WHEN $4 IS NULL THEN browser_orders_max_amount ELSE $5 END,
        capture = coalesce($6, capture),
        capture_within_minutes = CASE WHEN $7 THEN $8::int ELSE capture_within_minutes END,
+       upi_payee = CASE WHEN $9 THEN $10 ELSE upi_payee END,
        updated_at = now()
  WHERE id = $1
 RETURNING {COLUMNS}
@@ -138,23 +208,16 @@ async def find(pool: Pool, merchant_id: str) -> Merchant | None:
     return _merchant_of(row) if row else None
 
 
-async def find_login(pool: Pool, email: str) -> tuple[Merchant, str] | None:
-    """The merchant of an e-mail address, whatever its case, and its password hash."""
-    row = await pool.fetchrow(FIND_LOGIN, email)
-    return (_merchant_of(row), row["password_hash"]) if row else None
+async def find_refund_limit(pool: Pool, merchant_id: str) -> RefundLimit | None:
+    """What the role `support` may refund of one payment; None: nothing."""
+    row = await pool.fetchrow(FIND_REFUND_LIMIT, merchant_id)
+    return None if row is None else _limit_of(row)
 
 
-async def replace_password_hash(pool: Pool, merchant_id: str, *, old: str, new: str) -> None:
-    """Store `new` unless the password was changed since `old` was read."""
-    await pool.execute(REPLACE_PASSWORD_HASH, merchant_id, old, new)
-
-
-async def change(pool: Pool, merchant_id: str, wanted: Change) -> Merchant | None:
+async def change(pool: Pool, merchant_id: str, wanted: Change, witness: Witness) -> Merchant | None:
     """The merchant as changed, or None where there is no such merchant."""
     orders = wanted.browser_orders
-    row = await pool.fetchrow(
-        CHANGE,
-        merchant_id,
+    values = (
         wanted.name,
         wanted.allowed_origins,
         orders.enabled if orders else None,
@@ -162,5 +225,34 @@ async def change(pool: Pool, merchant_id: str, wanted: Change) -> Merchant | Non
         wanted.capture,
         wanted.capture_within is not None,
         wanted.capture_within.minutes if wanted.capture_within else None,
+        wanted.upi_payee is not None,
+        wanted.upi_payee.vpa if wanted.upi_payee else None,
     )
-    return _merchant_of(row) if row else None
+    return await _changed(pool, merchant_id, CHANGE, values, witness)
+
+
+async def change_access(pool: Pool, merchant_id: str, wanted: AccessChange, witness: Witness) -> Merchant | None:
+    """The merchant as changed, or None where there is no such merchant."""
+    refunds = wanted.support_refunds
+    limit = refunds.limit if refunds else None
+    values = (
+        refunds is not None,
+        limit.amount if limit else None,
+        limit.currency if limit else None,
+        wanted.second_factor_required,
+    )
+    return await _changed(pool, merchant_id, CHANGE_ACCESS, values, witness)
+
+
+async def _changed(
+    pool: Pool, merchant_id: str, query: str, values: Sequence[object], witness: Witness
+) -> Merchant | None:
+    """One change and its entry in the audit log: what was, what is."""
+    async with pool.acquire() as connection, connection.transaction():
+        before = await connection.fetchrow(FIND_TO_CHANGE, merchant_id)
+        if before is None:
+            return None
+        row = await connection.fetchrow(query, merchant_id, *values)
+        was, merchant = facts_of(_merchant_of(before)), _merchant_of(row)
+        await witness.attest(connection, merchant_id, **differing(was, facts_of(merchant)))
+    return merchant

@@ -1,24 +1,32 @@
 """Migrations: `migrations/NNNN_name.sql`, forward only, in order, under an advisory lock. Two classes:
 
-    in a transaction   the default: all or nothing, at most TRANSACTION_SECONDS; starts with `SET LOCAL lock_timeout`
-    concurrent         first line CONCURRENT: indexes built or dropped, rows changed in steps, constraints validated,
-                       while everything runs and without a time limit; each statement can be repeated, so a migration
-                       that was cut off can be run again
+    in a transaction   all or nothing, at most TRANSACTION_SECONDS; a lock that is not free is tried again a few times
+    concurrent         while everything runs, without a time limit, with its progress shown; cut off, it goes on with
+                       the next run: an index that was left unfinished is dropped and built again
 
-Applied files are remembered with their checksum; one that was edited afterwards stops the start.
+Applied files are remembered with their checksum; one that was edited afterwards stops the start. What fails is named:
+the statement, the reason, who was in the way, and what to do (docs/RUNBOOK.md, "A failed migration").
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from runtime.settings import Settings
 from store.driver import Connection, connect
+from store.errors import (
+    DatabaseAwayError,
+    DatabaseError,
+    LockTimeoutError,
+    SchemaError,
+    ValueRefusedError,
+)
+from store.migration import Migration, MigrationError, Repeatable, Statement
+from store.migration_watch import SAY_EVERY_SECONDS, Say, Watch, silent, watched
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_ID = 7_240_001
@@ -27,46 +35,40 @@ LOCK_SECONDS = 3_600
 """An index on a large table takes that long to build."""
 TRANSACTION_SECONDS = 120
 """A migration in a transaction keeps its locks until it ends. What takes longer belongs into the other class."""
-CONCURRENT = "-- gateway: concurrent"
-_STATEMENT = re.compile(
-    r"CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS (?P<created>\w+) ON [^;]+"
-    r"|DROP INDEX CONCURRENTLY IF EXISTS (?P<dropped>\w+)"
-    r"|ALTER TABLE \w+ VALIDATE CONSTRAINT \w+"
-    r"|UPDATE (?P<stepped>\w+) SET .+ WHERE id IN"
-    r" \(SELECT id FROM (?P=stepped) WHERE id > \$1 ORDER BY id LIMIT \d+\) RETURNING id"
+LOCK_TRIES = 4
+"""Of a migration whose lock_timeout ended it. While it waits for a lock, everybody else queues behind it: better to let
+them pass, and come back."""
+LOCK_PAUSE_SECONDS = 1.0
+LOOK_SECONDS = 3.0
+"""For a look at what is missing: a process that starts does not wait for a database that is away."""
+STEP_SECONDS = 120
+"""For one step of rows."""
+HOLDER = """
+SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = 0 AND objid = $1
+"""
+CREATE_HISTORY = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name       text PRIMARY KEY,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
 )
+"""
+HAS_HISTORY = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+HISTORY = "SELECT name, checksum FROM schema_migrations"
+REMEMBER = "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)"
+IS_VALID = """
+SELECT i.indisvalid FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE c.oid = to_regclass($1)
+"""
+# An estimate: for the progress only.
+ROWS = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass($1)"
 
 
-class MigrationError(RuntimeError):
-    """The database's history and the files do not agree, or a file breaks the rules of its class."""
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A migration that is not applied. `unfinished`: indexes of it that a run which was cut off has left invalid."""
 
-
-@dataclass(frozen=True)
-class Migration:
-    """One file."""
-
-    name: str
-    text: str
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
-    def is_concurrent(self) -> bool:
-        return self.text.startswith(CONCURRENT)
-
-    @cached_property
-    def statements(self) -> tuple[re.Match[str], ...]:
-        """Statements of a concurrent migration. Raises MigrationError for one that cannot be repeated."""
-        code = "\n".join(line for line in self.text.splitlines() if not line.lstrip().startswith("--"))
-        matches = []
-        for statement in filter(None, (" ".join(part.split()) for part in code.split(";"))):
-            match = _STATEMENT.fullmatch(statement)
-            if match is None:
-                raise MigrationError(f"{self.name} is concurrent, and this is not a repeatable statement: {statement}")
-            matches.append(match)
-        return tuple(matches)
+    migration: Migration
+    unfinished: tuple[str, ...]
 
 
 def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
@@ -74,85 +76,184 @@ def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     return [Migration(path.name, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("[0-9]*.sql"))]
 
 
-async def migrate(settings: Settings, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply what is missing; returns the names applied, in order. Raises MigrationError, DatabaseError."""
-    connection = await connect(settings.database_url.get_secret_value(), timeout=10)
+async def migrate(settings: Settings, folder: Path = MIGRATIONS, say: Say = silent) -> list[str]:
+    """Apply what is missing; returns the names applied, in order. `say` gets lines about what takes long.
+
+    Raises MigrationError, DatabaseError.
+    """
+    async with _session(settings) as connection:
+        await _lock(connection, say)
+        await connection.execute(CREATE_HISTORY)
+        return await _Run(settings, connection, say).apply(migrations(folder))
+
+
+async def pending(settings: Settings, folder: Path = MIGRATIONS) -> list[Pending]:
+    """What `migrate` would apply, in order. Raises MigrationError, DatabaseError."""
+    async with _session(settings, LOOK_SECONDS) as connection:
+        known = await _history(connection) if await connection.fetchval(HAS_HISTORY) else {}
+        return [Pending(one, await _unfinished(connection, one)) for one in _missing(migrations(folder), known)]
+
+
+@asynccontextmanager
+async def _session(settings: Settings, timeout: float = 10.0) -> AsyncIterator[Connection]:
+    dsn = settings.database_url.get_secret_value()
+    connection = await connect(dsn, timeout=timeout, server_settings={"application_name": "migrate"})
     try:
-        await _lock(connection)
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_migrations ("
-            "name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        return await _apply_missing(connection, migrations(folder))
+        yield connection
     finally:
         await connection.close()
 
 
-async def _lock(connection: Connection) -> None:
+async def _lock(connection: Connection, say: Say) -> None:
     """Wait for another migration to end. Raises MigrationError after LOCK_SECONDS.
 
     It tries again and again: a session that waited in pg_advisory_lock would hold a snapshot, and a concurrent index
     build in the session that has the lock would wait for that snapshot in turn.
     """
-    for _ in range(round(LOCK_SECONDS / LOCK_EVERY_SECONDS)):
+    for number in range(round(LOCK_SECONDS / LOCK_EVERY_SECONDS)):
         if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_ID):
             return
+        if number % round(SAY_EVERY_SECONDS / LOCK_EVERY_SECONDS) == 0:
+            say(f"waits for another migration, in session {await connection.fetchval(HOLDER, LOCK_ID)}")
         await asyncio.sleep(LOCK_EVERY_SECONDS)
     raise MigrationError("another migration is still running; run `gateway migrate` again when it has ended")
 
 
-async def _apply_missing(connection: Connection, files: list[Migration]) -> list[str]:
-    known = {
-        row["name"]: row["checksum"] for row in await connection.fetch("SELECT name, checksum FROM schema_migrations")
-    }
-    applied = []
+async def _history(connection: Connection) -> dict[str, str]:
+    return {row["name"]: row["checksum"] for row in await connection.fetch(HISTORY)}
+
+
+def _missing(files: list[Migration], known: dict[str, str]) -> list[Migration]:
     for migration in files:
-        if migration.name in known:
-            if known[migration.name] != migration.checksum:
-                raise MigrationError(f"{migration.name} was edited after it had been applied; add a new migration")
-            continue
-        if migration.is_concurrent:
-            await _apply_concurrently(connection, migration)
-        else:
-            await _apply_in_transaction(connection, migration)
-        applied.append(migration.name)
-    return applied
+        if known.get(migration.name, migration.checksum) != migration.checksum:
+            raise MigrationError(f"{migration.name} was edited after it had been applied; add a new migration")
+    return [migration for migration in files if migration.name not in known]
 
 
-async def _apply_in_transaction(connection: Connection, migration: Migration) -> None:
-    async with connection.transaction():
-        await connection.execute(migration.text, timeout=TRANSACTION_SECONDS)
-        await _remember(connection, migration)
+async def _unfinished(connection: Connection, migration: Migration) -> tuple[str, ...]:
+    created = [one.created for one in migration.repeatable if one.created] if migration.is_concurrent else []
+    return tuple([index for index in created if await connection.fetchval(IS_VALID, index) is False])
 
 
-async def _apply_concurrently(connection: Connection, migration: Migration) -> None:
-    for statement in migration.statements:
-        if statement["created"]:
-            await _drop_unfinished(connection, statement["created"])
-        if statement["stepped"]:
-            await _apply_in_steps(connection, statement[0])
-        else:
-            await connection.execute(statement[0])
-    await _remember(connection, migration)
+class _Run:
+    """The missing migrations, one after another, over the connection that has the lock."""
+
+    def __init__(self, settings: Settings, connection: Connection, say: Say) -> None:
+        self._dsn = settings.database_url.get_secret_value()
+        self._connection = connection
+        self._say = say
+
+    async def apply(self, files: list[Migration]) -> list[str]:
+        applied = []
+        for migration in _missing(files, await _history(self._connection)):
+            if migration.is_concurrent:
+                await self._concurrently(migration)
+            else:
+                await self._in_transaction(migration)
+            applied.append(migration.name)
+        return applied
+
+    async def _in_transaction(self, migration: Migration) -> None:
+        for tries_left in reversed(range(LOCK_TRIES)):
+            try:
+                await self._once(migration)
+                return
+            except LockTimeoutError as error:
+                if not tries_left:
+                    raise MigrationError(str(error)) from error
+                self._say(f"{migration.name} let the others pass, and tries again")
+            await asyncio.sleep(LOCK_PAUSE_SECONDS)
+
+    async def _once(self, migration: Migration) -> None:
+        """Raises LockTimeoutError with the whole message: it is tried again."""
+        statement = migration.statements[0] if migration.statements else Statement("", 1)
+        async with watched(self._dsn, self._connection, self._said(migration)) as watch:
+            try:
+                async with asyncio.timeout(TRANSACTION_SECONDS), self._connection.transaction():
+                    for statement in migration.statements:
+                        await self._connection.execute(statement.text)
+                    await self._remember(migration)
+            except LockTimeoutError as error:
+                raise LockTimeoutError(_failure(migration, statement, error, watch)) from error
+            except (DatabaseError, TimeoutError) as error:
+                raise MigrationError(_failure(migration, statement, error, watch)) from error
+
+    async def _concurrently(self, migration: Migration) -> None:
+        for one in migration.repeatable:
+            async with watched(self._dsn, self._connection, self._said(migration)) as watch:
+                try:
+                    await self._repeatable(migration, one)
+                except (DatabaseError, TimeoutError) as error:
+                    raise MigrationError(_failure(migration, one.statement, error, watch)) from error
+        await self._remember(migration)
+
+    async def _repeatable(self, migration: Migration, one: Repeatable) -> None:
+        if one.stepped:
+            await self._in_steps(migration, one)
+            return
+        if one.created:
+            await self._drop_unfinished(one.created)
+        await self._connection.execute(one.text)
+        if one.created and not await self._connection.fetchval(IS_VALID, one.created):
+            raise SchemaError(f"something else has the name {one.created}")
+
+    async def _in_steps(self, migration: Migration, one: Repeatable) -> None:
+        """Each step takes the rows after the last one of the step before, and locks them no longer than it takes."""
+        about = await self._connection.fetchval(ROWS, one.stepped)
+        said_at = asyncio.get_running_loop().time()
+        last, done = "", 0
+        while rows := await self._connection.fetch(one.text, last, timeout=STEP_SECONDS):
+            last = max(row["id"] for row in rows)
+            done += len(rows)
+            if asyncio.get_running_loop().time() - said_at >= SAY_EVERY_SECONDS:
+                said_at = asyncio.get_running_loop().time()
+                self._said(migration)(f"{done:,} of about {about:,} rows of {one.stepped}")
+
+    async def _drop_unfinished(self, index: str) -> None:
+        """A build that was cut off leaves an invalid index behind, which IF NOT EXISTS would take for the finished."""
+        if await self._connection.fetchval(IS_VALID, index) is False:
+            self._say(f"{index} was left unfinished by an earlier run; it is dropped and built again")
+            await self._connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+
+    async def _remember(self, migration: Migration) -> None:
+        await self._connection.execute(REMEMBER, migration.name, migration.checksum)
+
+    def _said(self, migration: Migration) -> Say:
+        return lambda line: self._say(f"{migration.name}: {line}")
 
 
-async def _apply_in_steps(connection: Connection, statement: str) -> None:
-    """Each step takes the rows after the last one of the step before, and locks them no longer than it takes."""
-    last = ""
-    while rows := await connection.fetch(statement, last, timeout=TRANSACTION_SECONDS):
-        last = max(row["id"] for row in rows)
-
-
-async def _drop_unfinished(connection: Connection, index: str) -> None:
-    """A build that was cut off leaves an invalid index behind, which IF NOT EXISTS would take for the finished one."""
-    unfinished = await connection.fetchval(
-        "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)", index
+def _failure(migration: Migration, statement: Statement, error: Exception, watch: Watch) -> str:
+    """Which statement, why, and what to do."""
+    why = str(error) or "it took too long"
+    left = (
+        "Steps and indexes that are done stay, and the roles go on."
+        if migration.is_concurrent
+        else "Nothing of this migration was changed, and the roles go on."
     )
-    if unfinished:
-        await connection.execute(f"DROP INDEX CONCURRENTLY {index}")
-
-
-async def _remember(connection: Connection, migration: Migration) -> None:
-    await connection.execute(
-        "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+    return (
+        f"{migration.name}, line {statement.line}, failed: {why}\n"
+        f"  {statement.shown}\n"
+        f'{left} {_advice(migration, error, watch)} See docs/RUNBOOK.md, "A failed migration".'
     )
+
+
+def _advice(migration: Migration, error: Exception, watch: Watch) -> str:
+    again = "then run `gateway migrate` again."
+    match error:
+        case LockTimeoutError():
+            holder = watch.in_the_way or "another session"
+            return f"The lock that it needs was held by {holder}. Let it end, or end it, {again}"
+        case TimeoutError():
+            holder = f", and waited for {watch.in_the_way}" if watch.in_the_way else ""
+            return f"It took longer than {TRANSACTION_SECONDS} s{holder}. Try when the gateway is quieter; {again}"
+        case ValueRefusedError():
+            return f"Rows break a rule that it introduces: correct them, {again}"
+        case SchemaError():
+            return (
+                "The schema is not what this migration expects, or the database user may not change it: compare with "
+                f"`gateway migrate --pending`, correct that, {again}"
+            )
+        case DatabaseAwayError():
+            return f"The database did not answer. See that it does, {again}"
+        case _:
+            return f"Correct the cause, {again}"

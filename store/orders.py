@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from domain.order import Order
@@ -18,7 +19,8 @@ ALL_FAILED = "(SELECT bool_and(status = 'FAILED') FROM payments WHERE order_id =
 # payments_order_id, refunds_order_id
 PAYMENTS = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at, id"
 REFUNDS = "SELECT * FROM refunds WHERE order_id = $1 ORDER BY created_at, id"
-PAYMENTS_OF = "SELECT * FROM payments WHERE order_id = ANY($1::text[])"
+# payments_order_id
+ATTEMPTS = "SELECT order_id, count(*) AS attempts FROM payments WHERE order_id = ANY($1::text[]) GROUP BY order_id"
 LATEST_PAYMENT = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"
 
 
@@ -61,10 +63,14 @@ async def latest_payment(pool: Pool, order_id: str) -> Payment | None:
     return None if row is None else payment_of(row)
 
 
-async def list_orders(
-    pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
-) -> list[Order]:
-    """A merchant's orders with their payments, newest first (orders_merchant_created, orders_receipt, orders_links)."""
+async def count_attempts(pool: Pool, order_ids: Sequence[str]) -> dict[str, int]:
+    """Order -> how many payments of it have begun; every given order is there."""
+    counted = {row["order_id"]: row["attempts"] for row in await pool.fetch(ATTEMPTS, order_ids)}
+    return {order_id: counted.get(order_id, 0) for order_id in order_ids}
+
+
+def order_conditions(merchant_id: str, wanted: OrderFilter) -> Conditions:
+    """orders_merchant_created, orders_unpaid, orders_receipt, orders_links, orders_pkey"""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
     conditions.add_given("status = {}", wanted.status)
@@ -79,7 +85,13 @@ async def list_orders(
         conditions.add("status = 'PAID'" if wanted.paid else "status <> 'PAID'")
     if wanted.abandoned:
         conditions.add(f"status <> 'PAID' AND {ALL_FAILED}")
+    return conditions
+
+
+async def list_orders(
+    pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
+) -> list[Order]:
+    """A merchant's orders, each alone, newest first."""
+    conditions = order_conditions(merchant_id, wanted)
     conditions.after(after)
-    orders = [order_of(row) for row in await fetch_newest(pool, "orders", conditions, limit)]
-    payments = [payment_of(row) for row in await pool.fetch(PAYMENTS_OF, [order.id for order in orders])]
-    return [replace(order, payments=tuple(one for one in payments if one.order_id == order.id)) for order in orders]
+    return [order_of(row) for row in await fetch_newest(pool, "orders", conditions, limit)]

@@ -1,7 +1,8 @@
 """What was answered 202: on the log, not decided in time. Kept here, so that no later read of it answers 404.
 
 One row for each promised request, under the identity of its row in the inbox (command id, nonce). Of the requests with
-one Idempotency-Key only one has an open promise: another gets one once the earlier was refused.
+one Idempotency-Key only one has an open promise: another gets one once the earlier was refused. A payment that was
+promised with its order is a promise of both.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import astuple, dataclass
 from store.driver import Pool
 
 INSERT = """
-INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource, fingerprint)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO promises (command_id, nonce, resource_id, order_id, merchant_id, resource, fingerprint, order_resource)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (command_id, nonce) DO NOTHING
 """
 # promises_pkey, commands_pkey
@@ -27,17 +28,18 @@ SELECT EXISTS (SELECT FROM promises other
 """
 # Two API workers may promise for one key at once. Held until the end of the transaction.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7240011))"
-# promises_resource_id
+# promises_resource_id, promises_order_id
 FIND = """
-SELECT command_id, nonce, resource_id, order_id, merchant_id, resource, fingerprint
-  FROM promises
- WHERE resource_id = $1
+SELECT command_id, nonce, resource_id, order_id, merchant_id, resource, fingerprint, order_resource
+  FROM (SELECT * FROM promises WHERE resource_id = $1
+         UNION ALL
+        SELECT * FROM promises WHERE order_id = $1 AND order_resource IS NOT NULL) AS found
  ORDER BY promised_at DESC
  LIMIT 1
 """
 # promises_pkey
-FIND_RESOURCE = """
-SELECT resource_id
+FIND_IDS = """
+SELECT resource_id, order_id
   FROM promises
  WHERE command_id = $1
    AND fingerprint = $2
@@ -49,7 +51,7 @@ SELECT resource_id
 @dataclass(frozen=True, slots=True)
 class Promise:
     """`resource`: JSON in the public shape, as it was answered; `fingerprint`: of what was sent, names sorted,
-    None without an Idempotency-Key."""
+    None without an Idempotency-Key. `order_resource`: the order, where the same request asks for it."""
 
     command_id: str
     nonce: str
@@ -58,6 +60,15 @@ class Promise:
     merchant_id: str
     resource: str
     fingerprint: str | None
+    order_resource: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedIds:
+    """What a request was promised."""
+
+    resource_id: str
+    order_id: str
 
 
 async def make_promise(pool: Pool, promise: Promise, *, timeout: float) -> bool:
@@ -77,12 +88,12 @@ async def make_promise(pool: Pool, promise: Promise, *, timeout: float) -> bool:
 
 
 async def find_promise(pool: Pool, resource_id: str, *, timeout: float) -> Promise | None:
-    """The newest promise of this resource."""
+    """The newest promise of this resource, or of a payment with this order."""
     row = await pool.fetchrow(FIND, resource_id, timeout=timeout)
     return None if row is None else Promise(**row)
 
 
-async def promised_resource(pool: Pool, command_id: str, fingerprint: str, *, timeout: float) -> str | None:
-    """Id of the resource that was promised last to such a request under this Idempotency-Key."""
-    resource_id: str | None = await pool.fetchval(FIND_RESOURCE, command_id, fingerprint, timeout=timeout)
-    return resource_id
+async def promised_ids(pool: Pool, command_id: str, fingerprint: str, *, timeout: float) -> PromisedIds | None:
+    """What was promised last to such a request under this Idempotency-Key."""
+    row = await pool.fetchrow(FIND_IDS, command_id, fingerprint, timeout=timeout)
+    return None if row is None else PromisedIds(**row)

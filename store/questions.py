@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from domain.payment import Payment
 from domain.question import Kind, Question, wait_seconds
 from domain.refund import LATE_REFUNDS_MAX, Refund
 from store.driver import Pool, Row
-from store.retention import prune_attempts, prune_commands, prune_promises
+from store.retention import prune_attempts, prune_commands, prune_order_keys, prune_promises
 from store.rows import payment_of, refund_of
 
 # payments_undecided, bank_questions_pkey
@@ -187,6 +187,9 @@ class QuestionStore:
 
     async def prune_attempts(self, *, days: int) -> int:
         return await prune_attempts(self._pool, days=days)
+
+    async def prune_order_keys(self, *, days: int, today: date) -> int:
+        return await prune_order_keys(self._pool, days=days, today=today)
 
 
 def _question(kind: Kind, subject: Payment | Refund, row: Row) -> Question:

@@ -1,4 +1,5 @@
-"""Rows past their use: the inbox, and the details of webhook attempts. Events and deliveries are kept for ever.
+"""Rows past their use: the inbox, details of webhook attempts, keys of personal fields. Events and deliveries are kept
+for ever.
 
 The inbox remembers for longer than a command can stay on the log, else an old redelivery could act twice: retention and
 segment of the commands topic and a reserve, added up in topics/catalogue.py. The database's clock alone does not
@@ -10,7 +11,7 @@ looks for it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from store.driver import Pool
 from topics.catalogue import INBOX_RESERVE_MS
@@ -39,6 +40,14 @@ DELETE FROM webhook_attempts
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM webhook_attempts WHERE at < now() - make_interval(days => $1) LIMIT $2))
 """
 
+# order_keys_day. Two clocks must agree that a day is over: a tree that is gone does not come back.
+ORDER_KEYS = """
+DELETE FROM order_keys
+ WHERE id = ANY(ARRAY(SELECT id FROM order_keys
+                       WHERE day < least(current_date - $1::integer, $3::date)
+                       LIMIT $2))
+"""
+
 
 def kept_from(oldest: datetime | None) -> datetime | None:
     """From when on the inbox keeps its rows, where `oldest` is when the log took the oldest command that it holds."""
@@ -63,7 +72,12 @@ async def prune_attempts(pool: Pool, *, days: int) -> int:
     return await _prune(pool, ATTEMPTS, days)
 
 
-async def _prune(pool: Pool, statement: str, days: int, *bounds: datetime | None) -> int:
+async def prune_order_keys(pool: Pool, *, days: int, today: date) -> int:
+    """Delete the keys of orders that are older than `days`, by our clock and the database's; returns how many rows."""
+    return await _prune(pool, ORDER_KEYS, days, today - timedelta(days=days))
+
+
+async def _prune(pool: Pool, statement: str, days: int, *bounds: date | None) -> int:
     removed = 0
     while True:
         status: str = await pool.execute(statement, days, PRUNE_MAX, *bounds, timeout=60)

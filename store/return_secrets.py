@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.delivery import ROTATION_OVERLAP
+from store.audit_log import Witness
 from store.driver import Pool
 
 # merchants_pkey
@@ -49,10 +50,12 @@ async def keep_return_secret(pool: Pool, merchant_id: str, sealed: bytes) -> Ret
 
 
 async def rotate_return_secret(
-    pool: Pool, merchant_id: str, sealed: bytes, *, expire_previous: bool, at: datetime
+    pool: Pool, merchant_id: str, sealed: bytes, *, expire_previous: bool, at: datetime, witness: Witness
 ) -> datetime | None:
     """A new secret. The one of before proves ways back beside it for ROTATION_OVERLAP, or ends now; until when."""
-    until: datetime | None = await pool.fetchval(
-        ROTATE, merchant_id, sealed, None if expire_previous else at + ROTATION_OVERLAP
-    )
+    async with pool.acquire() as connection, connection.transaction():
+        until: datetime | None = await connection.fetchval(
+            ROTATE, merchant_id, sealed, None if expire_previous else at + ROTATION_OVERLAP
+        )
+        await witness.attest(connection, merchant_id, after={"previous_expires_at": until})
     return until

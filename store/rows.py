@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import datetime
+from operator import attrgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -14,7 +15,7 @@ from domain.action import ActionType, NextAction, action_form
 from domain.instrument import Instrument, Method, instrument_of, public_form
 from domain.link import PaymentLink
 from domain.order import CaptureMode, Order, OrderStatus
-from domain.payment import Payment, PaymentStatus, VoidReason
+from domain.payment import Cancellation, Payment, PaymentStatus, VoidReason
 from domain.refund import Refund, RefundStatus
 from store.driver import Row
 from topics.envelope import encode_json
@@ -53,6 +54,12 @@ ORDER_COLUMNS = column_names(Order, "payments", "refunds")
 PAYMENT_COLUMNS = (*column_names(Payment), "method", *INSTRUMENT_COPIES)
 REFUND_COLUMNS = column_names(Refund)
 _PAYMENT_FIELDS = column_names(Payment, "instrument", "next_action", "notes")
+_order_fields, _refund_fields = attrgetter(*ORDER_COLUMNS), attrgetter(*REFUND_COLUMNS)
+_payment_fields = attrgetter(*column_names(Payment))
+_NOTES_OF_ORDER, _LINK_OF_ORDER = ORDER_COLUMNS.index("notes"), ORDER_COLUMNS.index("link")
+_NOTES_OF_REFUND = REFUND_COLUMNS.index("notes")
+_INSTRUMENT, _NEXT_ACTION, _NOTES = map(PAYMENT_COLUMNS.index, ("instrument", "next_action", "notes"))
+"""The fields whose columns hold their JSON."""
 
 
 def order_of(row: Row) -> Order:
@@ -69,6 +76,7 @@ def payment_of(row: Row) -> Payment:
     values = {name: row[name] for name in _PAYMENT_FIELDS}
     values["status"] = PaymentStatus(values["status"])
     values["void_reason"] = None if values["void_reason"] is None else VoidReason(values["void_reason"])
+    values["cancellation"] = None if values["cancellation"] is None else Cancellation(values["cancellation"])
     if values["amount_captured"] is None:  # written by an earlier version, which captured the whole payment
         values["amount_captured"] = values["amount"] if values["captured"] else 0
     return Payment(
@@ -101,30 +109,27 @@ def refund_of(row: Row) -> Refund:
 
 def order_row(order: Order) -> tuple[Any, ...]:
     """Values in the order of ORDER_COLUMNS."""
-    derived = {
-        "notes": orjson.dumps(order.notes).decode(),
-        "link": None if order.link is None else orjson.dumps(order.link).decode(),
-    }
-    return tuple(derived[name] if name in derived else getattr(order, name) for name in ORDER_COLUMNS)
+    row = list(_order_fields(order))
+    row[_NOTES_OF_ORDER] = orjson.dumps(order.notes).decode()
+    row[_LINK_OF_ORDER] = None if order.link is None else orjson.dumps(order.link).decode()
+    return tuple(row)
 
 
 def payment_row(payment: Payment) -> tuple[Any, ...]:
     """Values in the order of PAYMENT_COLUMNS."""
-    form = public_form(payment.instrument)
+    row, form = list(_payment_fields(payment)), public_form(payment.instrument)
     action = action_form(payment.next_action)
-    derived = {
-        "instrument": orjson.dumps(form).decode(),
-        "next_action": None if action is None else encode_json(action).decode(),
-        "notes": orjson.dumps(payment.notes).decode(),
-        **{name: form.get(name) for name in INSTRUMENT_COPIES},
-    }
-    return tuple(derived[name] if name in derived else getattr(payment, name) for name in PAYMENT_COLUMNS)
+    row[_INSTRUMENT] = orjson.dumps(form).decode()
+    row[_NEXT_ACTION] = None if action is None else encode_json(action).decode()
+    row[_NOTES] = orjson.dumps(payment.notes).decode()
+    return (*row, payment.instrument.method, *map(form.get, INSTRUMENT_COPIES))
 
 
 def refund_row(refund: Refund) -> tuple[Any, ...]:
     """Values in the order of REFUND_COLUMNS."""
-    notes = orjson.dumps(refund.notes).decode()
-    return tuple(notes if name == "notes" else getattr(refund, name) for name in REFUND_COLUMNS)
+    row = list(_refund_fields(refund))
+    row[_NOTES_OF_REFUND] = orjson.dumps(refund.notes).decode()
+    return tuple(row)
 
 
 def assembled(order: Order, payments: Sequence[Payment], refunds: Sequence[Refund]) -> Order:

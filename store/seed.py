@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.ids import SEEDED_MERCHANT_ID
+from runtime.keyring import tag_of
 from runtime.secrets import hash_api_secret, hash_password
 from runtime.settings import Settings
 from store.driver import connect
@@ -32,12 +33,14 @@ async def seed(settings: Settings) -> None:
                 hash_password(SEEDED_PASSWORD),
             )
             await connection.execute(
-                "INSERT INTO api_keys (id, merchant_id, key, secret_hash, name) VALUES ($1, $2, $3, $4, 'Test key') "
-                "ON CONFLICT (id) DO UPDATE SET key = excluded.key, secret_hash = excluded.secret_hash",
+                "INSERT INTO api_keys (id, merchant_id, key, secret_hash, hashed_by, name) "
+                "VALUES ($1, $2, $3, $4, $5, 'Test key') ON CONFLICT (id) DO UPDATE "
+                "SET key = excluded.key, secret_hash = excluded.secret_hash, hashed_by = excluded.hashed_by",
                 SEEDED_KEY_ID,
                 SEEDED_MERCHANT_ID,
                 settings.test_api_key,
-                hash_api_secret(settings.test_api_secret, settings.secret_key),
+                hash_api_secret(settings.test_api_secret, settings.keys.newest),
+                tag_of(settings.keys.newest),
             )
     finally:
         await connection.close()

@@ -168,10 +168,10 @@ def percentile(counts: dict[int, int], share: float) -> int | None:
 
     Within a bucket the values are taken to be spread evenly on the logarithmic scale.
     """
-    wanted, passed = share * sum(counts.values()), 0
+    rank, passed = share * sum(counts.values()), 0
     for bucket in sorted(counts):
-        if passed + counts[bucket] >= wanted and counts[bucket]:
-            inside = (wanted - passed) / counts[bucket]
+        if passed + counts[bucket] >= rank and counts[bucket]:
+            inside = (rank - passed) / counts[bucket]
             return round(math.exp2((bucket + inside) / BUCKETS_PER_DOUBLING))
         passed += counts[bucket]
     return None

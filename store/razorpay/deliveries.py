@@ -1,23 +1,34 @@
-"""Deliveries in the double's format: one of our events can become two of its webhooks for one endpoint."""
+"""Deliveries in the double's format: one of our events can become two of its webhooks for one endpoint.
+
+payment.captured ─► payment.captured, order.paid
+payment.created  ─► payment.failed, where the order authorizes late: the bank's success comes after it
+
+An endpoint that is shuffled gets the capture before the success that it came with: the success is planned behind it.
+
+A body shows its payment, refund, order and link as the event left them. What stands elsewhere is read once for a batch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from domain.delivery import wants
 from domain.event import EventType
 from store.driver import Pool
-from store.razorpay.orders import paid_orders
+from store.razorpay.links import PaidLink, paid_links
+from store.razorpay.orders import late_orders, paid_orders
 from store.razorpay.payments import payers_of
 from store.razorpay.refunds import refund_terms_of
+from store.razorpay.shuffle import shuffled_pairs
 from store.webhooks.plan import Draft, Target, draft_of
 from topics.envelope import UndecodableError
-from topics.events import EventRecord, PaymentRecord, RefundRecord
+from topics.events import EventRecord, LinkRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
-from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, wanted_names
+from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, link_body, wanted_names
 
-Wanting = tuple[PaymentRecord, Sequence[Target]]
+Wanting = tuple[EventRecord, Target, list[str]]
+"""An event, an endpoint, and the double's events that come of the one for the other."""
 
 
 async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequence[Target]]]) -> list[Draft]:
@@ -25,13 +36,11 @@ async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequen
 
     What the double keeps beside the events is read once for all of them; without such a target nothing is read.
     """
-    wanted = [
-        (event, target, names)
-        for event, targets in events
-        if isinstance(event, PaymentRecord)  # of an order's own events none of the double's comes
-        for target in targets
-        if (names := _names(event, target))
-    ]
+    pairs = [(event, target) for event, targets in events for target in targets if target.razorpay_events is not None]
+    pairs = await shuffled_pairs(pool, pairs)
+    # first what comes first: of one payment, each is planned to wait for those before it
+    wanted = await _late(pool, pairs)
+    wanted += [(event, target, names) for event, target in pairs if (names := _names(event, target))]
     if not wanted:
         return []
     beside = await _read_beside(pool, [event for event, _, _ in wanted])
@@ -42,57 +51,68 @@ async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequen
     ]
 
 
-async def late_drafts(pool: Pool, events: Sequence[Wanting]) -> list[Draft]:
-    """`payment.failed` of payments that the bank has not answered: a late authorization begins with it.
-
-    The event is payment.processing, of which no other webhook comes; the payment is shown as timed out. Raises as
-    `razorpay_drafts`.
-    """
-    wanted = [
-        (replace(event, payment=replace(event.payment, json={**event.payment.json, **TIMED_OUT})), target)
-        for event, targets in events
-        for target in targets
-        if target.razorpay_events is not None and PAYMENT_FAILED in target.razorpay_events
-    ]
-    if not wanted:
-        return []
-    beside = await _read_beside(pool, [event for event, _ in wanted])
-    return [
-        draft_of(event, target, event_id=event.id, body=beside.body_of(PAYMENT_FAILED, event))
-        for event, target in wanted
-    ]
-
-
-def _names(event: PaymentRecord, target: Target) -> list[str]:
+def _names(event: EventRecord, target: Target) -> list[str]:
     if target.razorpay_events is None or not wants(target.events, event.type):
         return []
     return wanted_names(event.type, target.razorpay_events)
 
 
+async def _late(pool: Pool, pairs: Sequence[tuple[EventRecord, Target]]) -> list[Wanting]:
+    """New payments that are to be authorized late, shown as timed out. No other webhook comes of payment.created."""
+    created = [
+        (event, target)
+        for event, target in pairs
+        if isinstance(event, PaymentRecord)
+        and event.type == EventType.PAYMENT_CREATED
+        and PAYMENT_FAILED in (target.razorpay_events or ())
+    ]
+    late = await late_orders(pool, sorted({event.order_id for event, _ in created})) if created else set()
+    return [(_timed_out(event), target, [PAYMENT_FAILED]) for event, target in created if event.order_id in late]
+
+
+def _timed_out(event: PaymentRecord) -> PaymentRecord:
+    return replace(event, payment=replace(event.payment, json={**event.payment.json, **TIMED_OUT}))
+
+
+@dataclass(frozen=True, slots=True)
 class _Beside:
-    """What belongs to the events and does not stand in them."""
+    """What belongs to the events and does not stand in them. `orders`, `links`: by the order's id."""
 
-    def __init__(self, payers: dict[str, Payer], terms: dict[str, RefundTerms], orders: dict[str, Entity]) -> None:
-        self._payers = payers
-        self._terms = terms
-        self._orders = orders
+    payers: dict[str, Payer]
+    terms: dict[str, RefundTerms]
+    orders: dict[str, Entity]
+    links: dict[str, PaidLink]
 
-    def body_of(self, name: str, event: PaymentRecord) -> bytes:
+    def body_of(self, name: str, event: EventRecord) -> bytes:
+        """Raises UndecodableError."""
         try:
-            payer, terms = self._payers.get(event.payment.id, Payer()), RefundTerms()
+            if isinstance(event, LinkRecord):
+                return self._link_body(event)
+            assert isinstance(event, PaymentRecord), f"{name} is made of {event.type}"
+            payer, terms = self.payers.get(event.payment.id, Payer()), RefundTerms()
             if isinstance(event, RefundRecord):
-                terms = self._terms.get(event.refund.id, terms)
-            return body_of(name, event, payer, terms, self._orders.get(event.order_id))
+                terms = self.terms.get(event.refund.id, terms)
+            return body_of(name, event, payer, terms, self.orders.get(event.order_id))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UndecodableError(f"body of {event.type}: {error!r}"[:200]) from error
 
+    def _link_body(self, event: LinkRecord) -> bytes:
+        paid = self.links[event.order_id]
+        payer = self.payers.get(paid.payment["id"], Payer())
+        return link_body(event, paid.payment, payer, self.orders[event.order_id], paid.callback_url)
 
-async def _read_beside(pool: Pool, events: Sequence[PaymentRecord]) -> _Beside:
-    payments = {event.payment.id for event in events}
-    refunds = {event.refund.id for event in events if isinstance(event, RefundRecord)}
-    captured = {event.order_id: event.at for event in events if event.type == EventType.PAYMENT_CAPTURED}
+
+async def _read_beside(pool: Pool, events: Sequence[EventRecord]) -> _Beside:
+    of_payments = [event for event in events if isinstance(event, PaymentRecord)]
+    of_links = [event for event in events if isinstance(event, LinkRecord)]
+    refunds = {event.refund.id for event in of_payments if isinstance(event, RefundRecord)}
+    captured = [event for event in of_payments if event.type == EventType.PAYMENT_CAPTURED]
+    paid = {event.order_id: event.at for event in [*captured, *of_links]}
+    links = await paid_links(pool, of_links) if of_links else {}
+    payments = {event.payment.id for event in of_payments} | {one.payment["id"] for one in links.values()}
     return _Beside(
         payers=await payers_of(pool, sorted(payments)),
         terms=await refund_terms_of(pool, sorted(refunds)) if refunds else {},
-        orders=await paid_orders(pool, sorted(captured.items())) if captured else {},
+        orders=await paid_orders(pool, sorted(paid.items())) if paid else {},
+        links=links,
     )

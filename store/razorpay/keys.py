@@ -6,6 +6,8 @@ keyed hash alone, as ever.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from store.driver import Pool
 
 # razorpay_keys_pkey
@@ -15,11 +17,20 @@ INSERT INTO razorpay_keys (key_id, secret_sealed) VALUES ($1, $2)
 """
 # api_keys_key_key, razorpay_keys_pkey
 FIND = """
-SELECT k.merchant_id, r.secret_sealed
+SELECT k.merchant_id, r.key_id, r.secret_sealed
   FROM api_keys k
   JOIN razorpay_keys r ON r.key_id = k.id
  WHERE k.key = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSecret:
+    """The sealed secret of an API key, and whose key it is."""
+
+    merchant_id: str
+    key_id: str
+    secret_sealed: bytes
 
 
 async def keep_secret(pool: Pool, key_id: str, secret_sealed: bytes) -> None:
@@ -27,7 +38,7 @@ async def keep_secret(pool: Pool, key_id: str, secret_sealed: bytes) -> None:
     await pool.execute(KEEP, key_id, secret_sealed)
 
 
-async def find_secret(pool: Pool, key: str) -> tuple[str, bytes] | None:
-    """(merchant id, sealed secret) of a usable key by its public half; None where it never called the double."""
+async def find_secret(pool: Pool, key: str) -> KeptSecret | None:
+    """Of a usable key by its public half; None where it never called the double."""
     row = await pool.fetchrow(FIND, key)
-    return None if row is None else (row["merchant_id"], row["secret_sealed"])
+    return None if row is None else KeptSecret(**row)

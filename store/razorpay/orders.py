@@ -19,7 +19,7 @@ from topics.razorpay.webhooks import paid_order
 
 # payments_order_id, razorpay_orders_pkey
 _SHOWN = """
-SELECT o.*, r.notes AS changed_notes, t.attempts, t.paid
+SELECT o.*, r.notes AS changed_notes, r.callback_url, t.attempts, t.paid
   FROM orders o
   LEFT JOIN razorpay_orders r ON r.order_id = o.id
  CROSS JOIN LATERAL (
@@ -31,10 +31,10 @@ SELECT o.*, r.notes AS changed_notes, t.attempts, t.paid
 FIND = f"{_SHOWN} WHERE o.id = $1 AND o.merchant_id = $2"
 _TERMS = """
 INSERT INTO razorpay_orders (order_id, merchant_id, captures, authorizes_late, captures_within_minutes, customer_id,
-                             notes)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+                             notes, callback_url, callback_key_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
-# orders_pkey. An order that the main API made has no terms yet: it is captured by hand.
+# orders_pkey
 _CHANGE_NOTES = """
 INSERT INTO razorpay_orders (order_id, merchant_id, captures, notes)
 SELECT id, merchant_id, false, $3 FROM orders WHERE id = $1 AND merchant_id = $2
@@ -46,15 +46,6 @@ INSERT INTO razorpay_orders (order_id, merchant_id, captures, payer)
 SELECT id, merchant_id, false, $3 FROM orders WHERE id = $1 AND merchant_id = $2
     ON CONFLICT (order_id) DO UPDATE SET payer = excluded.payer
 RETURNING order_id
-"""
-# razorpay_orders_pkey, orders_pkey
-_CAPTURING = """
-SELECT r.order_id
-  FROM unnest($1::text[], $2::timestamptz[]) AS paid (order_id, at)
-  JOIN razorpay_orders r ON r.order_id = paid.order_id
-  JOIN orders o ON o.id = paid.order_id
- WHERE r.captures
-   AND (r.captures_within_minutes IS NULL OR paid.at <= o.created_at + make_interval(mins => r.captures_within_minutes))
 """
 # razorpay_orders_pkey
 _LATE = "SELECT order_id FROM razorpay_orders WHERE order_id = ANY($1::text[]) AND authorizes_late"
@@ -71,16 +62,18 @@ _AUTHORIZED = "EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.stat
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an order of the double says beyond our own. `captures`: by itself, if it was paid within the minutes given.
-    `authorizes_late`: its payments are shown as failed until the bank has answered. `notes`: where they hold more than
-    texts.
+    """What an order of the double says beyond our own. `authorizes_late`: its payments are shown as failed until the
+    bank has answered. `captures_within_minutes`: its payment is captured by itself if it succeeds by then
+    (captures.py). `notes`: where they hold more than texts. `callback_url`: where the payer of a link goes, signed with
+    the secret of the key `callback_key_id`.
     """
 
-    captures: bool
     authorizes_late: bool = False
     captures_within_minutes: int | None = None
     customer_id: str | None = None
     notes: Mapping[str, Any] | None = None
+    callback_url: str | None = None
+    callback_key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +83,7 @@ class ShownOrder:
     order: Order
     totals: Totals
     notes: Mapping[str, Any] | None
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +97,13 @@ class OrderWishes:
 
 
 async def insert_terms(pool: Pool, order_id: str, merchant_id: str, terms: Terms) -> None:
+    """Nothing is written of an order that says no more than ours do."""
+    if terms == Terms():
+        return
+    within = terms.captures_within_minutes
     await pool.execute(
-        _TERMS, order_id, merchant_id, terms.captures, terms.authorizes_late, terms.captures_within_minutes,
-        terms.customer_id, packed(terms.notes),
+        _TERMS, order_id, merchant_id, within is not None, terms.authorizes_late, within, terms.customer_id,
+        packed(terms.notes), terms.callback_url, terms.callback_key_id,
     )  # fmt: skip
 
 
@@ -145,12 +143,6 @@ async def remember_opening(pool: Pool, order_id: str, merchant_id: str, payer: P
     return await pool.fetchval(_OPENED, order_id, merchant_id, packed(said)) is not None
 
 
-async def capturing_orders(pool: Pool, paid: Sequence[tuple[str, datetime]]) -> set[str]:
-    """Of these orders, paid at that time, the ones whose payment is captured by itself."""
-    order_ids, instants = [order_id for order_id, _ in paid], [at for _, at in paid]
-    return {row["order_id"] for row in await pool.fetch(_CAPTURING, order_ids, instants)}
-
-
 async def late_orders(pool: Pool, order_ids: Sequence[str]) -> set[str]:
     """Of these orders, the ones whose payments are authorized late."""
     return {row["order_id"] for row in await pool.fetch(_LATE, list(order_ids))}
@@ -166,4 +158,5 @@ async def paid_orders(pool: Pool, paid: Sequence[tuple[str, datetime]]) -> dict[
 
 
 def _shown(row: Row) -> ShownOrder:
-    return ShownOrder(order_of(row), Totals(row["attempts"], row["paid"]), unpacked(row["changed_notes"]))
+    totals = Totals(row["attempts"], row["paid"])
+    return ShownOrder(order_of(row), totals, unpacked(row["changed_notes"]), row["callback_url"])

@@ -66,13 +66,8 @@ class JobCounters:
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
-    async def offset(self, place: str) -> int:
-        """Next offset to count of `topic/partition`; 0 where nothing is known."""
-        stored = await self._client.hget(OFFSETS, place)
-        return int(stored) if stored is not None else 0
-
     async def offsets(self, places: Sequence[str]) -> list[int]:
-        """As `offset`, of several places at once."""
+        """Next offset to count of each `topic/partition`; 0 where nothing is known."""
         if not places:
             return []
         return [int(stored or 0) for stored in await self._client.hmget(OFFSETS, list(places))]

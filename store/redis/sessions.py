@@ -1,15 +1,22 @@
 """Sessions of the dashboard, in Redis: they end by themselves, idle after 30 minutes and at the latest after 12 hours.
 
-    session:<sha256 of the token>   facts of one session, expiring
-    sessions:<merchant id>          session id -> sha256 of its token, to list and to revoke
+    user-session:<keyed hash of the token>   facts of one session, expiring
+    user-sessions:<merchant id>              session id -> that hash, to list and to revoke
 
-The token is known to the browser alone: whoever reads Redis cannot sign in with what is there.
+A session belongs to a user. Those of the release before (`session:…`) belonged to a merchant and had all its rights,
+so neither release takes the other's.
+
+The token is known to the browser alone: whoever reads Redis cannot sign in with what is there. The hash is an HMAC
+under a key of the API's, so whoever writes into Redis cannot make a session. `keys`: one for each of the ring, newest
+first.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -29,15 +36,20 @@ USER_AGENT_LENGTH_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`csrf_token`: what unsafe requests have to repeat. `address`: where the login came from."""
+    """`csrf_token`: what unsafe requests have to repeat. `address`: where the login came from.
+
+    `sessions_from`: the user's, read with the password that opened it; where the user's is another one, it is over.
+    """
 
     id: str
     merchant_id: str
+    user_id: str
     csrf_token: str
     address: str
     user_agent: str
     created_at: datetime
     last_seen_at: datetime
+    sessions_from: datetime | None = None
 
     def seconds_left(self, at: datetime) -> int:
         """Until it ends unused: the idle time, or what is left of its whole life where that is less."""
@@ -45,46 +57,71 @@ class Session:
         return int(min(IDLE_SECONDS, whole_life_left))
 
 
-async def open_session(client: redis.Redis, *, merchant_id: str, address: str, user_agent: str) -> tuple[str, Session]:
-    """A new session and the token that only its browser will know. Raises RedisError."""
+async def open_session(
+    client: redis.Redis,
+    *,
+    keys: Sequence[bytes],
+    merchant_id: str,
+    user_id: str,
+    address: str,
+    user_agent: str,
+    sessions_from: datetime | None,
+) -> tuple[str, Session]:
+    """A new session and the token that only its browser will know. Raises RedisError.
+
+    `sessions_from`: the user's, of the row from which the credentials were read, so that a password changed meanwhile
+    ends the session whatever the clocks show.
+    """
     token, instant = secrets.token_urlsafe(32), now()
     session = Session(
         id="ses_" + secrets.token_hex(8),
         merchant_id=merchant_id,
+        user_id=user_id,
         csrf_token=secrets.token_urlsafe(32),
         address=address,
         user_agent=user_agent[:USER_AGENT_LENGTH_MAX],
         created_at=instant,
         last_seen_at=instant,
+        sessions_from=sessions_from,
     )
     await _make_room(client, merchant_id)
     pipeline = client.pipeline(transaction=True)
-    pipeline.set(_key(_digest(token)), _encode(session), ex=session.seconds_left(instant))
-    pipeline.hset(_index(merchant_id), session.id, _digest(token))
+    digest = _digest(token, keys[0])
+    pipeline.set(_key(digest), _encode(session), ex=session.seconds_left(instant))
+    pipeline.hset(_index(merchant_id), session.id, digest)
     pipeline.expire(_index(merchant_id), ABSOLUTE_SECONDS)
     await pipeline.execute()
     return token, session
 
 
-async def use_session(client: redis.Redis, token: str) -> Session | None:
+async def use_session(client: redis.Redis, token: str, *, keys: Sequence[bytes]) -> Session | None:
     """The live session of a token; using it puts off its idle end. Raises RedisError."""
-    session = await peek_session(client, token)
-    if session is None:
+    found = await _find(client, token, keys)
+    if found is None:
         return None
-    instant = now()
+    (digest, session), instant = found, now()
     if (instant - session.last_seen_at).total_seconds() < SEEN_AGAIN_AFTER_SECONDS:
         return session
     seen = replace(session, last_seen_at=instant)
     # `xx`: one that was revoked since it was read does not come back.
-    kept = await client.set(_key(_digest(token)), _encode(seen), ex=max(1, seen.seconds_left(instant)), xx=True)
+    kept = await client.set(_key(digest), _encode(seen), ex=max(1, seen.seconds_left(instant)), xx=True)
     return seen if kept else None
 
 
-async def peek_session(client: redis.Redis, token: str) -> Session | None:
+async def peek_session(client: redis.Redis, token: str, *, keys: Sequence[bytes]) -> Session | None:
     """As use_session, but looking is no use: for what goes on by itself, such as a live feed."""
-    stored = await client.get(_key(_digest(token)))
-    session = _decode(stored) if stored is not None else None
-    return session if session is not None and session.seconds_left(now()) > 0 else None
+    found = await _find(client, token, keys)
+    return None if found is None else found[1]
+
+
+async def _find(client: redis.Redis, token: str, keys: Sequence[bytes]) -> tuple[str, Session] | None:
+    """The hash under which a token's live session is kept, and the session."""
+    digests = [_digest(token, key) for key in keys]
+    for digest, stored in zip(digests, await client.mget([_key(digest) for digest in digests]), strict=True):
+        session = _decode(stored) if stored is not None else None
+        if session is not None and session.seconds_left(now()) > 0:
+            return digest, session
+    return None
 
 
 async def list_sessions(client: redis.Redis, merchant_id: str) -> list[Session]:
@@ -111,22 +148,30 @@ async def revoke_session(client: redis.Redis, merchant_id: str, session_id: str)
     return bool((await pipeline.execute())[0])
 
 
+async def revoke_sessions_of(
+    client: redis.Redis, merchant_id: str, user_id: str, *, but: str | None = None
+) -> list[str]:
+    """End all sessions of one user, except the session `but`; the ids of those that ended. Raises RedisError."""
+    theirs = [session.id for session in await list_sessions(client, merchant_id) if session.user_id == user_id]
+    return [one for one in theirs if one != but and await revoke_session(client, merchant_id, one)]
+
+
 async def _make_room(client: redis.Redis, merchant_id: str) -> None:
     live = await list_sessions(client, merchant_id)
     for session in live[SESSIONS_MAX - 1 :]:
         await revoke_session(client, merchant_id, session.id)
 
 
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+def _digest(token: str, key: bytes) -> str:
+    return hmac.new(key, token.encode(), hashlib.sha256).hexdigest()
 
 
 def _key(digest: str) -> str:
-    return f"session:{digest}"
+    return f"user-session:{digest}"
 
 
 def _index(merchant_id: str) -> str:
-    return f"sessions:{merchant_id}"
+    return f"user-sessions:{merchant_id}"
 
 
 def _text(value: bytes | str) -> str:
@@ -139,6 +184,7 @@ def _encode(session: Session) -> bytes:
 
 def _decode(stored: bytes | str) -> Session:
     facts = orjson.loads(stored)
-    for name in ("created_at", "last_seen_at"):
-        facts[name] = datetime.fromisoformat(facts[name])
+    for name in ("created_at", "last_seen_at", "sessions_from"):
+        if facts.get(name) is not None:
+            facts[name] = datetime.fromisoformat(facts[name])
     return Session(**facts)

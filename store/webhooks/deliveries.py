@@ -117,6 +117,6 @@ def _check_retryable(place: Row) -> None:
     if place["deleted"]:
         raise NotRetryableError("The webhook endpoint was deleted")
     if not place["active"]:
-        raise NotRetryableError("The webhook endpoint is switched off")
+        raise NotRetryableError("The webhook endpoint is disabled")
     if place["status"] == "held":
         raise NotRetryableError("The webhook waits for an earlier event of its payment")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.delivery import PREVIOUS_SECRETS_MAX, ROTATION_OVERLAP, OffReason
+from store.audit_log import Values, Witness, differing
 from store.driver import Pool, Row
 from store.webhooks.endpoint_events import Switch, record_switches
 
@@ -44,6 +45,7 @@ class Endpoint:
     razorpay_events: tuple[str, ...] | None = None
     """Of an endpoint in the format of the Razorpay double (docs/RAZORPAY.md): its events by the double's names."""
     razorpay_alert_email: str | None = None
+    razorpay_shuffled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +64,20 @@ class NewEndpoint:
     header_names: Sequence[str] = ()
     razorpay_events: Sequence[str] | None = None
     razorpay_alert_email: str | None = None
+    razorpay_shuffled: bool = False
 
 
 COLUMNS = (
     "id, url, events, description, ordering, active, disabled_reason, secret_hint, header_names, "
     "(SELECT max(ends_at) FROM unnest(previous_secrets_expire_at) AS ends_at WHERE ends_at > now()) "
-    "AS previous_expires_at, created_at, updated_at, razorpay_events, razorpay_alert_email"
+    "AS previous_expires_at, created_at, updated_at, razorpay_events, razorpay_alert_email, razorpay_shuffled"
 )
 INSERT = f"""
 INSERT INTO webhooks (id, merchant_id, url, events, description, ordering, active, disabled_reason, secret_sealed,
-                      secret_hint, is_config, headers_sealed, header_names, razorpay_events, razorpay_alert_email)
-VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN NOT $7::boolean THEN 'merchant' END, $8, $9, $10, $11, $12, $13, $14)
+                      secret_hint, is_config, headers_sealed, header_names, razorpay_events, razorpay_alert_email,
+                      razorpay_shuffled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN NOT $7::boolean THEN 'merchant' END, $8, $9, $10, $11, $12, $13, $14,
+        $15)
 RETURNING {COLUMNS}
 """
 # webhooks_merchant
@@ -107,7 +112,7 @@ RETURNING id
 """
 
 
-async def insert_endpoint(pool: Pool, new: NewEndpoint) -> Endpoint:
+async def insert_endpoint(pool: Pool, new: NewEndpoint, witness: Witness) -> Endpoint:
     """Raises TooManyEndpointsError, or UniqueViolationError for a second config endpoint."""
     async with pool.acquire() as connection, connection.transaction():
         # One merchant's endpoints are counted by one request at a time.
@@ -120,9 +125,24 @@ async def insert_endpoint(pool: Pool, new: NewEndpoint) -> Endpoint:
         row = await connection.fetchrow(
             INSERT, new.id, new.merchant_id, new.url, list(new.events), new.description, new.ordering, new.active,
             new.secret_sealed, new.secret_hint, new.is_config, new.headers_sealed, list(new.header_names),
-            new.razorpay_events, new.razorpay_alert_email,
+            new.razorpay_events, new.razorpay_alert_email, new.razorpay_shuffled,
         )  # fmt: skip
-    return _endpoint_of(row)
+        endpoint = _endpoint_of(row)
+        await witness.attest(connection, endpoint.id, after=facts_of(endpoint))
+    return endpoint
+
+
+def facts_of(endpoint: Endpoint) -> Values:
+    """What an endpoint gets and where, for the audit log. Its headers by their names, its secret by its hint."""
+    return {
+        "url": endpoint.url,
+        "events": list(endpoint.events),
+        "description": endpoint.description,
+        "ordering": endpoint.ordering,
+        "active": endpoint.active,
+        "header_names": list(endpoint.header_names),
+        "secret_hint": endpoint.secret_hint,
+    }
 
 
 async def list_endpoints(pool: Pool, merchant_id: str) -> list[Endpoint]:
@@ -148,14 +168,15 @@ class Changed:
 
 
 async def change_endpoint(
-    pool: Pool, merchant_id: str, endpoint_id: str, changes: dict[str, Any], at: datetime
+    pool: Pool, merchant_id: str, endpoint_id: str, changes: dict[str, Any], at: datetime, witness: Witness
 ) -> Changed | None:
     """Set columns of CHANGEABLE. Switching on forgets earlier failures; what was held goes out within a second."""
     assignments, values = _assignments(changes)
     async with pool.acquire() as connection, connection.transaction():
-        before = await connection.fetchrow(SIGNING, merchant_id, endpoint_id)
-        if before is None:
+        locked = await connection.fetchrow(SIGNING, merchant_id, endpoint_id)
+        if locked is None:
             return None
+        before = _endpoint_of(await connection.fetchrow(FIND, merchant_id, endpoint_id))
         row = await connection.fetchrow(
             f"UPDATE webhooks SET {assignments}, updated_at = now() "
             f"WHERE id = $2 AND merchant_id = $1 RETURNING {COLUMNS}",
@@ -164,8 +185,9 @@ async def change_endpoint(
             *values,
         )
         endpoint = _endpoint_of(row)
-        switched = [endpoint_id] if endpoint.active != before["active"] else []
-        return Changed(endpoint, await record_switches(connection, switched, at))
+        switches = await record_switches(connection, [endpoint_id] if endpoint.active != before.active else [], at)
+        await witness.attest(connection, endpoint_id, **differing(facts_of(before), facts_of(endpoint)))
+        return Changed(endpoint, switches)
 
 
 CHANGEABLE = frozenset(
@@ -195,6 +217,7 @@ async def rotate_secret(
     secret_hint: str,
     expire_previous: bool,
     at: datetime,
+    witness: Witness,
 ) -> Endpoint | None:
     """A new secret. Each earlier one signs beside it until ROTATION_OVERLAP after its own rotation, or ends now.
 
@@ -211,7 +234,10 @@ async def rotate_secret(
             ROTATE, merchant_id, endpoint_id, [sealed for sealed, _ in kept], [ends_at for _, ends_at in kept],
             secret_sealed, secret_hint, at,
         )  # fmt: skip
-    return _maybe(rotated)
+        endpoint = _endpoint_of(rotated)
+        after = {"secret_hint": secret_hint, "previous_expires_at": endpoint.previous_expires_at}
+        await witness.attest(connection, endpoint_id, after=after)
+    return endpoint
 
 
 def _still_signing(row: Row, at: datetime) -> list[tuple[bytes, datetime]]:
@@ -220,9 +246,14 @@ def _still_signing(row: Row, at: datetime) -> list[tuple[bytes, datetime]]:
     return [(row["secret_sealed"], at + ROTATION_OVERLAP), *((sealed, end) for sealed, end in earlier if end > at)]
 
 
-async def delete_endpoint(pool: Pool, merchant_id: str, endpoint_id: str) -> bool:
+async def delete_endpoint(pool: Pool, merchant_id: str, endpoint_id: str, witness: Witness) -> bool:
     """True where there was one. Its undecided deliveries end as failed, with a dead letter each."""
-    return await pool.fetchval(DELETE, merchant_id, endpoint_id) is not None
+    async with pool.acquire() as connection, connection.transaction():
+        before = _maybe(await connection.fetchrow(FIND, merchant_id, endpoint_id))
+        deleted = await connection.fetchval(DELETE, merchant_id, endpoint_id) is not None
+        if deleted and before is not None:
+            await witness.attest(connection, endpoint_id, before=facts_of(before))
+    return deleted
 
 
 def _maybe(row: Row | None) -> Endpoint | None:

@@ -98,7 +98,7 @@ UPDATE webhook_jobs
 """
 # webhooks_pkey
 TARGET = """
-SELECT id, merchant_id, events, ordering, active, razorpay_events
+SELECT id, merchant_id, events, ordering, active, razorpay_events, razorpay_shuffled
   FROM webhooks
  WHERE id = $1
    AND merchant_id = $2

@@ -18,7 +18,7 @@ from topics.events import EventRecord, PaymentRecord
 
 # webhooks_merchant
 ENDPOINTS = """
-SELECT id, merchant_id, events, ordering, active, razorpay_events
+SELECT id, merchant_id, events, ordering, active, razorpay_events, razorpay_shuffled
   FROM webhooks
  WHERE merchant_id = ANY($1::text[])
    AND deleted_at IS NULL
@@ -56,7 +56,9 @@ UPDATE webhook_logs AS log
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the planner needs to know of an endpoint. `razorpay_events`: of one in the format of the Razorpay double."""
+    """What the planner needs to know of an endpoint. `razorpay_events`: of one in the format of the Razorpay double;
+    `shuffled`: which is to get the later of two events first.
+    """
 
     id: str
     merchant_id: str
@@ -64,11 +66,14 @@ class Target:
     ordering: str
     active: bool
     razorpay_events: tuple[str, ...] | None = None
+    shuffled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A delivery to plan. `ordered`: waits for earlier ones of its payment. `active`: its endpoint is on."""
+    """A delivery to plan. `ordered`: waits for earlier ones of its payment; `shuffled`: for later ones that are planned
+    before it. `active`: its endpoint is on.
+    """
 
     id: uuid.UUID
     merchant_id: str
@@ -82,6 +87,7 @@ class Draft:
     request_id: str | None
     ordered: bool
     active: bool
+    shuffled: bool = False
 
 
 @dataclass(slots=True)
@@ -119,8 +125,9 @@ def draft_of(event: EventRecord, target: Target, *, event_id: str, body: bytes) 
         sequence=event.sequence,
         body=body,
         request_id=event.request_id,
-        ordered=is_ordered(ordering=target.ordering, payment_id=payment_id),
+        ordered=not target.shuffled and is_ordered(ordering=target.ordering, payment_id=payment_id),
         active=target.active,
+        shuffled=target.shuffled and payment_id is not None,
     )
 
 
@@ -143,6 +150,7 @@ def target_of_row(row: Row) -> Target:
         ordering=row["ordering"],
         active=row["active"],
         razorpay_events=None if theirs is None else tuple(theirs),
+        shuffled=row["razorpay_shuffled"],
     )
 
 
@@ -230,7 +238,10 @@ def _decide(
 
 
 def _status(draft: Draft, group: list[_Known]) -> DeliveryStatus:
-    waits = draft.ordered and any(one.sequence < draft.sequence and one.status in UNDECIDED for one in group)
+    undecided = [one.sequence for one in group if one.status in UNDECIDED]
+    waits = (draft.ordered and any(sequence < draft.sequence for sequence in undecided)) or (
+        draft.shuffled and any(sequence > draft.sequence for sequence in undecided)
+    )
     return DeliveryStatus.HELD if waits or not draft.active else DeliveryStatus.PENDING
 
 

@@ -14,7 +14,7 @@ from store.redis.job_counters import WEBHOOK_COUNTERS
 from store.webhooks.attempt_batch import due_of
 
 # webhook_logs_held for each endpoint that is on again (or deleted: its deliveries must end), webhook_logs_payment for
-# the earlier deliveries of the same payment.
+# the earlier deliveries of the same payment; for the later ones where the endpoint gets them first.
 RELEASE_HELD = """
 UPDATE webhook_logs
    SET status = 'pending', next_retry_at = $1
@@ -33,6 +33,13 @@ UPDATE webhook_logs
                                     AND earlier.endpoint_id = held.endpoint_id
                                     AND earlier.sequence < held.sequence
                                     AND earlier.status IN ('pending', 'held')))
+                         AND NOT (hook.razorpay_shuffled AND hook.active AND EXISTS (
+                                 SELECT 1
+                                   FROM webhook_logs AS later
+                                  WHERE later.payment_id = held.payment_id
+                                    AND later.endpoint_id = held.endpoint_id
+                                    AND later.sequence > held.sequence
+                                    AND later.status = 'pending'))
                        LIMIT $2
                   ) AS free
             WHERE hook.active

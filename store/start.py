@@ -1,0 +1,45 @@
+"""What the database says to a process that starts: whether it may, and with how many partitions.
+
+    may_start(settings)            raises UnmigratedError, PartitionCountError; DatabaseError where nobody answers
+    may_start_blindly(settings)    the same, but a database that is away says nothing: the process waits for it later
+
+Migrations come before the processes that need them (docs/RUNBOOK.md, "Upgrade").
+"""
+
+from __future__ import annotations
+
+from runtime.logs import get_logger
+from runtime.settings import Settings
+from store.errors import DatabaseError
+from store.log_partitions import PartitionCountError, look, with_counts
+from store.migrate import pending
+from store.migration import MigrationError
+
+log = get_logger("start")
+
+
+class UnmigratedError(RuntimeError):
+    """The database lacks migrations of this version."""
+
+
+REFUSED = (UnmigratedError, PartitionCountError, MigrationError)
+"""What a start is refused with; the text is for the operator."""
+
+
+async def may_start(settings: Settings) -> Settings:
+    """The settings to start with. Raises one of REFUSED, DatabaseError, OSError."""
+    if missing := await pending(settings):
+        raise UnmigratedError(
+            f"The database lacks {len(missing)} migrations of this version, the first is "
+            f"{missing[0].migration.name}. Run `gateway migrate` with this version, then start its roles."
+        )
+    return with_counts(settings, await look(settings))
+
+
+async def may_start_blindly(settings: Settings) -> Settings:
+    """As they are where the database does not answer. Raises one of REFUSED."""
+    try:
+        return await may_start(settings)
+    except (DatabaseError, OSError) as error:
+        log.warning("started_without_database", error=repr(error))
+        return settings
