@@ -78,8 +78,8 @@ def _etag(content: bytes) -> str:
 
 def _chosen(encodings: Mapping[str, bytes], accepted: str) -> str:
     """RFC 9110 §12.5.3, as far as two encodings need it: what is named and not refused by `q=0`."""
-    wanted = {}
+    acceptable = {}
     for part in accepted.lower().split(","):
         name, _, parameter = part.strip().partition(";")
-        wanted[name.strip()] = parameter.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return next((name for name in PRECOMPRESSED if name in encodings and wanted.get(name)), "identity")
+        acceptable[name.strip()] = parameter.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return next((name for name in PRECOMPRESSED if name in encodings and acceptable.get(name)), "identity")

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     DELIVERY_UNKNOWN = "delivery_unknown"
     ROLLUPS = "rollups"
     ANCHOR = "anchor"
+    AUDIT_LOG = "audit_log"
 
 
 _FROM_A_BACKUP = "no command: restore from a backup (docs/RUNBOOK.md, Repairs)"
@@ -68,4 +69,5 @@ REPAIRS: dict[Kind, str] = {
     Kind.DELIVERY_UNKNOWN: "no command: nothing is known that it could be corrected from (docs/RUNBOOK.md, Repairs)",
     Kind.ROLLUPS: "gateway recount MERCHANT",
     Kind.ANCHOR: _FROM_A_BACKUP,
+    Kind.AUDIT_LOG: _FROM_A_BACKUP,
 }

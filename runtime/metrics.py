@@ -18,6 +18,11 @@ Health = Callable[[], tuple[bool, dict[str, Any]]]
 """(healthy, facts). Called from the server's thread: must not block."""
 
 
+SHUTDOWN_LOOK_SECONDS = 3_600.0
+"""How often the server looks whether it is to shut down, which it never is: it ends with the process. The library's
+half second wakes each idle worker twice a second. A request is served at once."""
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 16
@@ -43,5 +48,5 @@ def start_metrics_server(*, host: str, port: int, health: Health) -> _Server | N
         return [json.dumps({"status": "healthy" if healthy else "unhealthy", **facts}).encode()]
 
     server = make_server(host, port, application, server_class=_Server, handler_class=_QuietHandler)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(SHUTDOWN_LOOK_SECONDS,), name="metrics", daemon=True).start()
     return server

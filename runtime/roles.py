@@ -30,7 +30,6 @@ ROLES: dict[str, Role] = {
         Role("dispatcher", "agents.webhooks.dispatcher", 60, "delivers webhooks"),
         Role("forwarder", "agents.webhooks.forwarder", 65, "brings retries back when due"),
         Role("auditor", "ops.audit.continuous", 68, "compares everything with everything, all the time"),
-        Role("razorpay", "agents.razorpay", 69, "captures for the Razorpay double"),
         Role("pages", "pages", 70, "checkout, SDK and dashboard files"),
     )
 }

@@ -19,6 +19,8 @@ from runtime.settings import Settings
 
 log = get_logger("worker")
 
+EXIT_CONFIGURATION = 78
+"""Exit code of a process that must not run with this configuration, as in runtime/settings.py."""
 EXIT_STUCK = 70
 """Exit code of a worker that ended itself because it could not go on; the runner starts it again."""
 
