@@ -20,6 +20,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from agents.gathering import GATHERED_BYTES, LOOK_EVERY_MS, Gathering
 from agents.newer import NewerRecords
 from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, Clock
@@ -27,6 +28,7 @@ from runtime.logs import get_logger
 from runtime.progress import FACT, Progress, unread
 from runtime.settings import Settings
 from topics.batches import read_on
+from topics.connection import client_options
 
 log = get_logger("consumer")
 
@@ -35,8 +37,13 @@ COMMIT_TIMEOUT_SECONDS = 10
 START_TRIES = 60
 ALONE_SECONDS = 0.25
 """How long a record is worked on alone after deaths: what kills a worker does so at once, a slow bank takes longer."""
-GATHERED_BYTES = 65_536
-"""What a patient consumer (`gather_ms`) does not wait for any longer."""
+IDLE_AFTER = 4
+"""After so many looks that brought nothing, with nothing under way and everything committed, a listener is idle."""
+IDLE_MS = 2_500
+"""How long an idle listener waits for a record at a time: its heartbeat and watchdog need a turn now and then."""
+SHORT_WAIT_MS = 500
+"""How long the broker waits for a first record before it answers that there is none: short enough for who asks it for
+more than records."""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,8 +119,9 @@ class Offsets:
 class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """One topic (or a few) read by one consumer group member. Bounded: `paused` while too much is under way.
 
-    `gather_ms`: for a listener that nobody waits for; the broker holds records back so long, to send more at a time.
-    At few records a second each answer of the broker costs as much as a hundred records.
+    `gather_ms`: for a listener that nobody waits for. While many records come, the broker holds them back so long, to
+    send more at a time (agents/gathering.py). `idle_wait_ms`: for one that does not gather; without a first record in
+    that time the broker answers that there is none.
     """
 
     def __init__(
@@ -124,6 +132,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         member: str,
         on_change: Callable[[set[TopicPartition]], None] | None = None,
         gather_ms: int = 0,
+        idle_wait_ms: int = SHORT_WAIT_MS,
         clock: Clock = SYSTEM_CLOCK,
         make_client: Callable[..., AIOKafkaConsumer] = AIOKafkaConsumer,
         quarantine: Quarantine | None = None,
@@ -137,20 +146,24 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._committed_at = clock.monotonic()
         self._progress = Progress(clock)
         self._steps = 0
+        self._rejoins = settings.partitions_are_new
         read_on()
         self._consumer = make_client(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **client_options(settings),
             group_id=group,
             group_instance_id=member,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=gather_ms or 500,
+            fetch_max_wait_ms=gather_ms or idle_wait_ms,
             fetch_min_bytes=GATHERED_BYTES if gather_ms else 1,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=3_000,
             max_poll_interval_ms=86_400_000,
+            consumer_timeout_ms=LOOK_EVERY_MS,
             max_partition_fetch_bytes=1_048_576,
         )
+        self._gathering = Gathering(self._consumer, gather_ms=gather_ms, clock=clock) if gather_ms else None
+        self._empty_looks = 0
 
     async def start(self) -> None:
         """Join the group; waits for the broker. Raises KafkaError after START_TRIES tries."""
@@ -181,11 +194,36 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         except (KafkaError, TimeoutError) as error:
             log.warning("consumer_stopped_roughly", error=repr(error))
 
-    async def take(self, *, wait_ms: int, records_max: int = 2_000) -> dict[TopicPartition, list[Any]]:
-        """Next records by partition (possibly none after `wait_ms`). A broker away is waited for."""
+    async def take(
+        self, *, wait_ms: int, records_max: int = 2_000, stopping: asyncio.Event | None = None
+    ) -> dict[TopicPartition, list[Any]]:
+        """Next records by partition (possibly none after `wait_ms`). A broker away is waited for.
+
+        `stopping`: an idle listener may wait for IDLE_MS, or until this is set.
+        """
         if self._quarantine is not None and self._quarantine.careful:
             return await self._take_alone(self._quarantine, wait_ms=wait_ms)
+        if stopping is not None and self._is_idle():
+            return await self._take_idly(stopping, records_max=records_max)
         return await self._take(wait_ms=wait_ms, records_max=records_max)
+
+    def _is_idle(self) -> bool:
+        return (
+            self._empty_looks >= IDLE_AFTER
+            and not self.offsets.open_count()
+            and not self.offsets.committable()
+            and not self._consumer.paused()
+        )
+
+    async def _take_idly(self, stopping: asyncio.Event, *, records_max: int) -> dict[TopicPartition, list[Any]]:
+        taking = asyncio.ensure_future(self._take(wait_ms=IDLE_MS, records_max=records_max))
+        stop = asyncio.ensure_future(stopping.wait())
+        try:
+            await asyncio.wait({taking, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return taking.result() if taking.done() else {}
+        finally:
+            for unfinished in (taking, stop):
+                unfinished.cancel()
 
     async def _take_alone(self, quarantine: Quarantine, *, wait_ms: int) -> dict[TopicPartition, list[Any]]:
         """One record at a time, after workers have died: the next once this one is done, or has had its time."""
@@ -208,6 +246,9 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             known = {place: portion for place, all_of_it in taken.items() if (portion := self._known(all_of_it))}
             self.offsets.taken(known)
             self._steps += len(known)
+            self._empty_looks = 0 if taken else self._empty_looks + 1
+            if self._gathering is not None:
+                self._gathering.took(sum(map(len, taken.values())))
             return known
         except KafkaError as error:
             log.warning("take_failed", error=repr(error))
@@ -291,3 +332,12 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self._on_change is not None:
             self._on_change(now_owned)
         log.info("partitions_assigned", count=len(now_owned))
+        self._rejoin_once()
+
+    def _rejoin_once(self) -> None:
+        """After the log has grown. A static member that starts again gets its former partitions back without a
+        rebalance, the group's leader too, and then nobody assigns the new ones. A leader that joins once more makes the
+        broker begin one; a follower that does changes nothing."""
+        if self._rejoins:
+            self._rejoins = False
+            self._consumer._coordinator.request_rejoin()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from agents.consumer import LogConsumer
+from agents.consumer import SHORT_WAIT_MS, LogConsumer
 from agents.quarantine import Quarantine
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
@@ -36,7 +36,7 @@ class Kafka:
         self._make_consumer = make_consumer
 
     def producer(self) -> LogProducer:
-        return LogProducer(self._settings.kafka_bootstrap_servers, clock=self._clock, make_client=self._make_producer)
+        return LogProducer(self._settings, clock=self._clock, make_client=self._make_producer)
 
     def consumer(
         self,
@@ -45,6 +45,7 @@ class Kafka:
         member: str,
         on_change: Callable[[set[TopicPartition]], None] | None = None,
         gather_ms: int = 0,
+        idle_wait_ms: int = SHORT_WAIT_MS,
     ) -> LogConsumer:
         """See LogConsumer."""
         return LogConsumer(
@@ -54,6 +55,7 @@ class Kafka:
             member=member,
             on_change=on_change,
             gather_ms=gather_ms,
+            idle_wait_ms=idle_wait_ms,
             clock=self._clock,
             make_client=self._make_consumer,
             quarantine=self._quarantine,

@@ -1,4 +1,4 @@
-"""What every consumer does with a record: read what is wanted, and write a dead letter about what cannot be read.
+"""What every consumer does with a record: read what concerns it, and write a dead letter about what cannot be read.
 
     for message in messages:
         try:
@@ -29,11 +29,11 @@ log = get_logger("reading")
 DEAD_LETTERS = Counter("gateway_dead_letters", "Records given up, by topic and reason", ["topic", "reason"])
 
 
-def has_type(message: Any, wanted: Container[bytes | None]) -> bool:
-    """True where one of the record's `type` headers is wanted, or what it was cannot be known. A null header is not."""
+def has_type(message: Any, types: Container[bytes | None]) -> bool:
+    """True where one of the record's `type` headers is among `types`, or cannot be known. A null header is not."""
     if isinstance(message, UnreadableBatch):
         return True
-    return any(name == HEADER_TYPE and content in wanted for name, content in message.headers or ())
+    return any(name == HEADER_TYPE and content in types for name, content in message.headers or ())
 
 
 def letters_of(message: Any, error: Exception, *, at: datetime, reason: str = REASON_UNDECODABLE) -> list[Record]:

@@ -21,7 +21,7 @@ from topics.envelope import VERSION, newer_version
 
 log = get_logger("newer")
 
-OUTDATED_PARTITIONS = Gauge("gateway_outdated_partitions", "Partitions that stand still before a newer record")
+OUTDATED_PARTITIONS = Gauge("gateway_outdated_partitions", "Partitions that have stopped at a newer record")
 
 
 class NewerRecords:

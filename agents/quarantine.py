@@ -44,7 +44,7 @@ SURROUNDINGS = (
     RedisError,
     OSError,
 )
-QUARANTINED = Counter("gateway_records_quarantined", "Records given up because workers died over them", ["topic"])
+QUARANTINED = Counter("gateway_records_quarantined", "Records set aside because workers died over them", ["topic"])
 Rescue = Callable[[], Awaitable[bool]]
 
 
@@ -143,7 +143,7 @@ class Quarantine:
         log.critical("record_quarantined", place=place, why=why)
         QUARANTINED.labels(message.topic).inc()
         if letter is not None:
-            producer = LogProducer(self._settings.kafka_bootstrap_servers, clock=self._clock)
+            producer = LogProducer(self._settings, clock=self._clock)
             try:
                 await producer.publish([letter])
             finally:

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import redis.asyncio as redis
 import uvloop
@@ -24,12 +24,23 @@ from runtime.metrics import start_metrics_server
 from runtime.outdated import is_outdated
 from runtime.progress import is_stalled
 from runtime.settings import Settings, load_settings
-from runtime.worker import EXIT_STUCK, Worker, collect_garbage_rarely, exit_after, this_worker
+from runtime.worker import (
+    EXIT_CONFIGURATION,
+    EXIT_STUCK,
+    Worker,
+    beside,
+    collect_garbage_rarely,
+    exit_after,
+    this_worker,
+)
+from store.log_partitions import PARTITIONS, LogWatch
 from store.redis.clients import make_redis
+from store.start import REFUSED, may_start_blindly
 
 log = get_logger("role")
 DRAIN_SECONDS = 10.0
 AGAIN_SECONDS = 5.0
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -44,6 +55,8 @@ class Context:
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS
     quarantine: Quarantine | None = None
+    log_is_closed: Callable[[], bool] = lambda: False
+    """While the log grows: nothing new is asked of it, what was asked is decided."""
     turned_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +72,16 @@ class Context:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.stopping.wait()
+
+    async def unless_stopping(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """What comes of `work`; it is cancelled, and there is nothing, where the role is to stop meanwhile."""
+        working, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            for unfinished in (working, stop):
+                unfinished.cancel()
 
     def well(self) -> bool:
         """For the internal port. Safe from another thread."""
@@ -91,9 +114,18 @@ def run_role(role: str, body: Body) -> None:
 
 
 async def _run(settings: Settings, worker: Worker, body: Body) -> None:
+    try:
+        settings = await may_start_blindly(settings)
+    except REFUSED as error:
+        log.critical("start_refused", error=str(error))
+        os._exit(EXIT_CONFIGURATION)
     client = make_redis(settings)
     quarantine = Quarantine(settings, client, group=worker.role, worker=worker.name)
     context = Context(settings, worker, client, quarantine=quarantine)
+    context.facts[PARTITIONS] = settings.topic_partitions
+    grown = LogWatch(settings, lambda: _stop(context))
+    context.log_is_closed = lambda: grown.is_closed
+    watching = beside(grown.run(), "log watch")
     life = Life(worker, client, quarantine, lambda: context.facts)
     await life.begin()
     loop = asyncio.get_running_loop()
@@ -111,6 +143,7 @@ async def _run(settings: Settings, worker: Worker, body: Body) -> None:
         log.critical("role_crashed", exc_info=True)
         await quarantine.ended_by(error)
         os._exit(EXIT_STUCK)
+    watching.cancel()
     await life.end()
     log.info("role_stopped")
     os._exit(0)

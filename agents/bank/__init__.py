@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from agents.bank.door import Door
+from agents.bank.opened import OpenedBank
 from agents.bank.page import BankPage
 from agents.bank.port import Bank
 from agents.bank.simulated import SimulatedBank
 from runtime.settings import Settings
+from store.driver import Pool
+from store.order_keys import OrderKeys
 
-__all__ = ["Bank", "Door", "make_bank", "make_pages"]
+__all__ = ["Bank", "Door", "make_bank", "make_opened_bank", "make_pages"]
 
 
 def make_bank(settings: Settings) -> Bank:
     """The bank of this deployment. The only place that names an adapter. It connects when it is first used."""
     return SimulatedBank(settings)
+
+
+def make_opened_bank(settings: Settings, pool: Pool) -> Bank:
+    """The same, for whoever asks it about what stands on the log or in the tables, where it may be sealed."""
+    return OpenedBank(make_bank(settings), OrderKeys.of(pool, settings))
 
 
 def make_pages(

@@ -5,14 +5,18 @@ asked before? ── yes ─► query ─► answer
      ▼                    ▼
    charge ── no answer ─► query … (backoff, at most `tries`) ─► answer | None: left to the sweeper
 
+Cancelling needs no query first: it is done once, however often it is asked. Where the bank has not seen the attempt,
+somebody else may be about to make it: then it is asked again, or given the attempt first.
+
 A bank's adapter that breaks gives no answer either: money may have moved before it broke.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import assert_never
 
-from agents.bank.port import Bank, Charge, NoAnswerError, Report, Return
+from agents.bank.port import Bank, Cancel, Charge, NoAnswerError, Report, Request, Return
 from runtime.logs import get_logger
 
 log = get_logger("attempt")
@@ -23,7 +27,7 @@ BACKOFF_MAX_SECONDS = 2.0
 
 
 async def attempt(
-    bank: Bank, request: Charge | Return, *, maybe_asked_before: bool, tries: int = RESOLVE_TRIES
+    bank: Bank, request: Request, *, maybe_asked_before: bool, tries: int = RESOLVE_TRIES
 ) -> Report | None:
     """What the bank reports about the attempt; None where the bank does not answer in so many tries."""
     asked = maybe_asked_before
@@ -33,7 +37,7 @@ async def attempt(
             await asyncio.sleep(pause)
             pause = min(BACKOFF_MAX_SECONDS, pause * 2)
         try:
-            if asked:
+            if asked and not isinstance(request, Cancel):
                 known = await bank.query(request.attempt_id)
                 if known is not None:
                     return known
@@ -46,7 +50,17 @@ async def attempt(
     return None
 
 
-async def _ask(bank: Bank, request: Charge | Return) -> Report:
-    if isinstance(request, Charge):
-        return await bank.charge(request)
-    return await bank.refund(request)
+async def _ask(bank: Bank, request: Request) -> Report:
+    match request:
+        case Charge():
+            return await bank.charge(request)
+        case Return():
+            return await bank.refund(request)
+        case Cancel():
+            told = await bank.cancel(request.attempt_id)
+            if told is not None:
+                return told
+            if request.unseen is None:
+                raise NoAnswerError("the bank has not seen the attempt")
+            return await bank.charge(request.unseen)
+    assert_never(request)

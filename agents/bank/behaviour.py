@@ -34,12 +34,17 @@ class Behaviour:
     forced_success: bool = False
     step: ActionType | None = None
     """What the payer has to do at the bank, who decides the outcome there."""
+    refuses_cancel: bool = False
+    """The bank does not give up an attempt that waits for its payer."""
     turns: bool = False
     """The bank changes its word later: what it called failed it carries out, what succeeded it takes back."""
 
 
 ORDINARY = Behaviour()
 AT_THE_BANK = Behaviour(step=ActionType.REDIRECT)
+IN_THE_APP = Behaviour(step=ActionType.APP)
+SCAN = "scan:"
+"""With whom to pay behind it, as a UPI link spells it (domain/upi.py): the token of whoever scans that link."""
 NETBANKING = "netbanking:"
 """With a bank's code behind it: the token of a payer who chose that bank."""
 TEST_BEHAVIOURS = {
@@ -49,6 +54,8 @@ TEST_BEHAVIOURS = {
     "timeout@upi": Behaviour(error_code="BANK_TIMEOUT", answer=FirstAnswer.NEVER),
     "unknown@upi": Behaviour(answer=FirstAnswer.LOST, forced_success=True),
     "slow@upi": Behaviour(delay_factor=10),
+    "pending@upi": IN_THE_APP,
+    "nocancel@upi": Behaviour(step=ActionType.APP, refuses_cancel=True),
     "late@upi": Behaviour(error_code="BANK_TIMEOUT", answer=FirstAnswer.NEVER, turns=True),
     "reversed@upi": Behaviour(forced_success=True, turns=True),
     "success@razorpay": ORDINARY,
@@ -108,6 +115,8 @@ def card_token(number: str, *, test_mode: bool) -> str:
 
 def behaviour(token: str) -> Behaviour:
     """Test-mode behaviour of an instrument; unknown tokens are ordinary."""
+    if token.startswith(SCAN):
+        return IN_THE_APP
     otherwise = AT_THE_BANK if token.startswith(NETBANKING) else ORDINARY
     return TEST_BEHAVIOURS.get(token.lower(), otherwise)
 

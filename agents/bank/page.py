@@ -24,7 +24,7 @@ from agents.bank.port import NoAnswerError
 from agents.bank.simulated import SimulatedBank
 from domain.action import ActionType
 from domain.currency import decimal_text
-from domain.outcome import Outcome
+from domain.outcome import PAYMENT_CANCELLED, Outcome
 from runtime.settings import Settings
 from store.errors import DatabaseError
 from store.ledger import Entry
@@ -32,7 +32,7 @@ from topics.producer import LogUnavailableError
 
 OTP = re.compile(r"[0-9]{4,8}")
 WRONG_OTP = "0000"
-CANCELLED, DECLINED, NOT_AUTHENTICATED = "PAYMENT_CANCELLED", "BANK_DECLINED", "AUTHENTICATION_FAILED"
+DECLINED, NOT_AUTHENTICATED, UPI_DECLINED = "BANK_DECLINED", "AUTHENTICATION_FAILED", "UPI_DECLINED"
 STYLE = """
 :root{color-scheme:light dark;--ink:light-dark(#16181d,#f2f3f5);--dim:light-dark(#5a616e,#a3aab6);
 --ground:light-dark(#eef0f3,#101216);--sheet:light-dark(#fff,#1a1d23);--line:light-dark(#747c89,#7d8592);
@@ -80,7 +80,7 @@ class BankPage:
             return _unavailable()
         if entry is None:
             return _nothing_here()
-        if not entry.waits:
+        if not entry.waits or entry.step == ActionType.APP:
             return await self._back(attempt_id)
         return self._page(entry)
 
@@ -99,16 +99,29 @@ class BankPage:
             return _unavailable()
         return await self._back(attempt_id)
 
-    async def _decide(self, attempt_id: str, outcome: Outcome, error_code: str | None, *, request_id: str) -> None:
+    async def scan(self, attempt_id: str, *, approved: bool, request_id: str) -> bool:
+        """What the payer decides in their UPI app; False where no attempt waits for that. Raises OSError."""
+        decided = (Outcome.SUCCESS, None) if approved else (Outcome.FAILED, UPI_DECLINED)
+        try:
+            entry = await self._bank.entry(attempt_id)
+            if entry is None or not entry.waits or entry.step != ActionType.APP:
+                return False
+            return await self._decide(attempt_id, *decided, request_id=request_id)
+        except NoAnswerError as error:
+            raise ConnectionError(str(error)) from error
+
+    async def _decide(self, attempt_id: str, outcome: Outcome, error_code: str | None, *, request_id: str) -> bool:
+        """Whether there was something to decide."""
         answer = await self._bank.decide(attempt_id, outcome, error_code)
         if answer is None:
-            return
+            return False
         try:
             received = await self._door.receive(*self._bank.notification(answer), request_id=request_id)
         except (LogUnavailableError, DatabaseError):
-            return
+            return True
         if received is None:
             await self._bank.confirm(answer)
+        return True
 
     async def _known(self, attempt_id: str, signature: str) -> Entry | None:
         if not self._bank.is_page_of(attempt_id, signature):
@@ -141,7 +154,7 @@ def _decision(body: bytes, entry: Entry) -> tuple[Outcome, str | None] | None:
         return None
     press, otp = form.get("press", [""])[0], form.get("otp", [""])[0].strip()
     if press == "cancel":
-        return Outcome.FAILED, CANCELLED
+        return Outcome.FAILED, PAYMENT_CANCELLED
     if entry.step == ActionType.OTP:
         if press != "otp" or not OTP.fullmatch(otp):
             return None

@@ -3,13 +3,14 @@
     tokenize(CardDetails) ─► token: all that is kept of a card
 
     charge(Charge) ┐                          query(attempt_id) ─► Report | None (never seen)
+                   │                          cancel(attempt_id) ─► what then holds | None (never seen)
     refund(Return) ┴► Report | NoAnswerError   notifications()   ─► unasked reports: late, repeated, or contradicting
                                               an earlier one; each is repeated until confirm(report)
 
     read_notification(headers, body) ─► the report that the bank sent to our door (see door.py)
     books()                          ─► every attempt as the bank booked it, for `gateway verify`
 
-A report is a BankAnswer, or ActionRequired: the payer has to do something first, and the answer follows.
+A report is a BankAnswer; ActionRequired: the payer has to do something first, and the answer follows; or CancelRefused.
 
 NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
 charge without having queried.
@@ -63,6 +64,19 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up the attempt, which waits for its payer. `unseen`: what to ask of a bank that does not know it; None: only
+    whether it knows it by then."""
+
+    attempt_id: str
+    unseen: Charge | None = None
+
+
+Request = Charge | Return | Cancel
+"""What a bank can be asked to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class BankAnswer:
     """The bank's word on one attempt."""
 
@@ -84,7 +98,14 @@ class ActionRequired:
     action: NextAction
 
 
-Report = BankAnswer | ActionRequired
+@dataclass(frozen=True, slots=True)
+class CancelRefused:
+    """The bank does not cancel the attempt: its payer can still take the step."""
+
+    attempt_id: str
+
+
+Report = BankAnswer | ActionRequired | CancelRefused
 """What the bank has to report about an attempt."""
 
 WAITING = "waiting"
@@ -126,6 +147,15 @@ class Bank(Protocol):
     async def refund(self, refund: Return) -> BankAnswer: ...
 
     async def query(self, attempt_id: str) -> Report | None: ...
+
+    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+        """Ask the bank to give up an attempt that waits for its payer. What then holds: a failure where it agreed, or
+        what was decided before. None: the bank has never seen the attempt, and may still be asked for it.
+
+        An attempt that was cancelled is over: charging it once more, or the payer's step, has the same answer.
+        Raises NoAnswerError: whether it was cancelled is unknown; asking again does no harm.
+        """
+        ...
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
         """A request to our door. `headers`: names without regard to case. Raises ForgedError, UnreadableError."""

@@ -2,6 +2,7 @@
 
     BankAnswer     ─► payment.settle, refund.settle
     ActionRequired ─► payment.require_action
+    CancelRefused  ─► payment.refuse_cancel
 
 The command's id is derived from the attempt, its outcome and the turn of the bank's word: the same answer twice is
 one command, an answer that contradicts an earlier one is another, and so is a word that turns back. `again` sets apart
@@ -16,15 +17,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from agents.bank.port import ActionRequired, BankAnswer, Report
+from agents.bank.port import ActionRequired, BankAnswer, CancelRefused, Report
 from domain.decision import Command
 from domain.ids import REFUND
-from domain.payment import RequireAction, SettlePayment
+from domain.payment import RefuseCancel, RequireAction, SettlePayment
 from domain.refund import SettleRefund
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
 from topics.commands import command_record
 from topics.producer import Record
+from topics.proof import signed
 
 
 def settle_record(
@@ -37,9 +39,9 @@ def settle_record(
     again: str = "",
     clock: Clock = SYSTEM_CLOCK,
 ) -> Record:
-    """The command for this report, ready for the commands topic."""
+    """The command for this report, signed, ready for the commands topic."""
     at = clock.now()
-    return command_record(
+    record = command_record(
         _command(report, order_id, at + timedelta(seconds=settings.payment_deadline_seconds)),
         command_id=_command_id(report, again),
         at=at,
@@ -47,6 +49,19 @@ def settle_record(
         request_id=request_id,
         caused_by=caused_by,
     )
+    return signed(record, settings.keys)
+
+
+def name_of(report: Report) -> str:
+    """What the report says, in a word: for figures and logs."""
+    match report:
+        case ActionRequired():
+            return "action_required"
+        case CancelRefused():
+            return "cancel_refused"
+        case BankAnswer():
+            return report.outcome
+    assert_never(report)
 
 
 def _command_id(report: Report, again: str) -> str:
@@ -54,6 +69,8 @@ def _command_id(report: Report, again: str) -> str:
         case ActionRequired(attempt_id, action):
             text = f"{action.type} {action.url} {action.expires_at.timestamp()}"
             return f"act_{attempt_id}_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+        case CancelRefused(attempt_id):
+            return f"rfc_{attempt_id}_{again}" if again else f"rfc_{attempt_id}"
         case BankAnswer():
             turned = f"_turn{report.turn}" if report.turn else ""
             repeated = f"_{again}" if again else ""
@@ -68,6 +85,8 @@ def _command(report: Report, order_id: str, late_deadline_at: datetime) -> Comma
             expires_at = action.expires_at
             shown = replace(action, expires_at=expires_at.replace(microsecond=expires_at.microsecond or 1))
             return RequireAction(order_id=order_id, payment_id=attempt_id, action=shown)
+        case CancelRefused(attempt_id):
+            return RefuseCancel(order_id=order_id, payment_id=attempt_id)
         case BankAnswer():
             return _settle_command(report, order_id, late_deadline_at)
     assert_never(report)

@@ -8,7 +8,8 @@ from the attempt id too.
                                                                       lose: NoAnswerError   twice: notified again
                                                                       late: NoAnswerError, notified later
                                                                       turn: answered, later the opposite is notified
-    charge of a payer who has a step to take ─► booked as waiting ─► ActionRequired ─► decide (page.py), or abandoned
+    charge of a payer who has a step to take ─► booked as waiting ─► ActionRequired ─┬ decide (page.py), or abandoned
+                                                                                     └ cancel: failed, or refused
 """
 
 from __future__ import annotations
@@ -17,22 +18,43 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from agents.bank import notice
-from agents.bank.behaviour import ORDINARY, Behaviour, FirstAnswer, behaviour, card_token, draw, refund_behaviour
-from agents.bank.port import ActionRequired, BankAnswer, Booking, Charge, NoAnswerError, Report, Return
+from agents.bank.behaviour import (
+    IN_THE_APP,
+    ORDINARY,
+    SCAN,
+    Behaviour,
+    FirstAnswer,
+    behaviour,
+    card_token,
+    draw,
+    refund_behaviour,
+)
+from agents.bank.port import (
+    ActionRequired,
+    BankAnswer,
+    Booking,
+    CancelRefused,
+    Charge,
+    NoAnswerError,
+    Report,
+    Return,
+)
 from domain.action import ActionType, NextAction
 from domain.card import CardDetails
+from domain.currency import decimal_text
 from domain.instrument import Method
-from domain.outcome import DECLINES, Outcome
+from domain.outcome import DECLINES, PAYMENT_CANCELLED, Outcome
+from domain.upi import app_link, payee_part
 from runtime.clock import now
+from runtime.keyring import first_key
 from runtime.logs import get_logger
-from runtime.secrets import derived_key
 from runtime.settings import Settings
 from store.errors import DatabaseError
 from store.ledger import SILENCE, WAITING, Entry, Ledger, read_books
@@ -41,11 +63,16 @@ log = get_logger("bank")
 
 BOOK_MAX = 1_000
 POLL_SECONDS = 0.5
+"""Between two looks into the books while a word is due."""
+IDLE_SECONDS = 5.0
+"""Between two looks while none is. A payer's decision is notified; words that other processes have booked may turn."""
 LATE_FACTOR = 6
 """A late answer, or a changed word, comes after this many processing delays."""
 NOTIFICATIONS_MAX = 10_000
 NETBANKING_SUCCESS_RATE = 0.9
 """In live mode, where nobody visits a bank's page."""
+COLLECTING = payee_part("collect@gateway", "Gateway")
+"""Whom the link of a request names that waits in the payer's app."""
 STEP_SECONDS = 600.0
 """As long as banks give a payer."""
 SILENCE_SECONDS = 15.0
@@ -67,7 +94,7 @@ class FaultsError(ValueError):
 
 
 def parse_faults(text: str) -> Faults:
-    """`lose=0.05,late=0.05,twice=0.05`; empty: none. Raises FaultsError."""
+    """`lose=0.05,late=0.05,twice=0.05,turn=0.05`; empty: none. Raises FaultsError."""
     values: dict[str, float] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, share = part.partition("=")
@@ -88,12 +115,15 @@ class SimulatedBank:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._faults = parse_faults(settings.bank_faults)
-        self.key = derived_key(settings.secret_key, "simulated-bank")
+        self.key = first_key(settings.keys.oldest, "simulated-bank")
         self._ledger = Ledger(settings)
-        self._polling = Ledger(settings)
+        self._polling = Ledger(settings, on_word=self._look)
         self._waiting: dict[str, tuple[Entry, asyncio.Future[Entry]]] = {}
         self._booking: asyncio.Task[None] | None = None
-        self._notifications: asyncio.Queue[Report] = asyncio.Queue(NOTIFICATIONS_MAX)
+        self._scanning: set[asyncio.Task[None]] = set()
+        self._notifications: asyncio.Queue[Report | None] = asyncio.Queue(NOTIFICATIONS_MAX)
+        """None: look into the books."""
+        self._listened_to = False
 
     async def tokenize(self, card: CardDetails) -> str:
         """The token keeps nothing of the card but its test behaviour."""
@@ -101,7 +131,7 @@ class SimulatedBank:
 
     async def charge(self, charge: Charge) -> Report:
         """Raises NoAnswerError."""
-        acting = behaviour(charge.token) if self._settings.test_mode else ORDINARY
+        acting = self._behaviour(charge.token)
         delay = self._delay_seconds(charge.attempt_id) * acting.delay_factor
         error_code = self._charge_error(charge, acting)
         turns_at = self._turns_at(charge.attempt_id, acting, delay)
@@ -109,9 +139,15 @@ class SimulatedBank:
         if acting.step is not None:
             waits_until = now() + timedelta(seconds=STEP_SECONDS)
             entry = replace(entry, outcome=WAITING, error_code=None, late_at=waits_until, step=acting.step)
+        if acting.step is ActionType.APP:
+            entry = replace(entry, app_link=_app_link(charge), refuses_cancel=acting.refuses_cancel)
         if acting.answer is FirstAnswer.SILENT:
             entry = replace(entry, late_at=now() + timedelta(seconds=SILENCE_SECONDS), step=SILENCE)
-        return await self._attempt(entry, delay, acting.answer)
+        try:
+            return await self._attempt(entry, delay, acting.answer)
+        finally:
+            if charge.token.startswith(SCAN) and not self._settings.test_mode:
+                self._scan_after(delay, charge, error_code)
 
     async def refund(self, refund: Return) -> BankAnswer:
         """Raises NoAnswerError."""
@@ -133,6 +169,19 @@ class SimulatedBank:
         if entry.step == SILENCE and entry.late_at is not None and entry.late_at > now():
             raise NoAnswerError("the bank is silent about the attempt")
         return self._report(entry)
+
+    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+        """Raises NoAnswerError."""
+        report = await self.query(attempt_id)
+        if not isinstance(report, ActionRequired):
+            return report
+        entry = await self.entry(attempt_id)
+        assert entry is not None, "what the books have shown stays in them"
+        if entry.waits and entry.refuses_cancel:
+            return CancelRefused(attempt_id)
+        decided = await self.decide(attempt_id, Outcome.FAILED, PAYMENT_CANCELLED)
+        # Somebody was faster, or its time was over: then the books have a word that is no step any more.
+        return decided or await self.cancel(attempt_id)
 
     async def entry(self, attempt_id: str) -> Entry | None:
         """The attempt as it is booked. Raises NoAnswerError."""
@@ -171,6 +220,8 @@ class SimulatedBank:
         if not entry.waits:
             return _answer(entry)
         assert entry.step is not None and entry.late_at is not None, f"{entry.attempt_id} waits for nothing"
+        if entry.app_link is not None:
+            return ActionRequired(entry.attempt_id, NextAction(ActionType.APP, entry.app_link, entry.late_at))
         page = f"{self._settings.api_url.rstrip('/')}/bank/{entry.attempt_id}"
         url = f"{page}?signature={self._page_signature(entry.attempt_id)}"
         return ActionRequired(entry.attempt_id, NextAction(ActionType(entry.step), url, entry.late_at))
@@ -187,14 +238,16 @@ class SimulatedBank:
 
         No time-out is open while the listener works: it would end the listener instead of the wait.
         """
-        read_at = time.monotonic()
+        self._listened_to = True
+        look_at = time.monotonic()
         while True:
-            answer = await self._next_notification(read_at + POLL_SECONDS - time.monotonic())
+            answer = await self._next_notification(look_at - time.monotonic())
             if answer is not None:
                 yield answer
-            if time.monotonic() - read_at >= POLL_SECONDS:
-                read_at = time.monotonic()
-                for entry in await self._turned_entries():
+            if answer is None or time.monotonic() >= look_at:
+                entries, pause_seconds = await self._turned_entries()
+                look_at = time.monotonic() + pause_seconds
+                for entry in entries:
                     yield self._report(entry)
 
     async def _next_notification(self, seconds: float) -> Report | None:
@@ -205,7 +258,7 @@ class SimulatedBank:
             return None
 
     async def confirm(self, report: Report) -> None:
-        if isinstance(report, ActionRequired):
+        if not isinstance(report, BankAnswer):
             return  # the books repeat outcomes only
         try:
             await self._polling.mark_notified(report.attempt_id, report.turn, report.outcome)
@@ -213,13 +266,19 @@ class SimulatedBank:
             self._polling.drop()
             log.warning("notification_repeated", attempt_id=report.attempt_id, error=repr(error))
 
-    async def _turned_entries(self) -> list[Entry]:
+    async def _turned_entries(self) -> tuple[list[Entry], float]:
+        """Words that are due, and for how long nobody has to look again."""
         try:
-            return await self._polling.take_turned()
+            entries, seconds = await self._polling.take_turned()
         except DatabaseError as error:
             self._polling.drop()
             log.warning("ledger_unavailable", error=repr(error))
-            return []
+            return [], POLL_SECONDS
+        return entries, IDLE_SECONDS if seconds is None else min(max(seconds, POLL_SECONDS), IDLE_SECONDS)
+
+    def _look(self) -> None:
+        if self._listened_to and not self._notifications.full():
+            self._notifications.put_nowait(None)
 
     async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> Report:
         booked = await self._book(entry)
@@ -256,6 +315,8 @@ class SimulatedBank:
                 self._ledger.drop()
                 _fail_all(taken, error)
                 continue
+            if any(entry.late_at is not None for entry, _ in taken.values()):
+                self._look()
             for attempt_id, (_, future) in taken.items():
                 if not future.done():
                     future.set_result(booked[attempt_id])
@@ -266,6 +327,20 @@ class SimulatedBank:
     def _notify(self, answer: Report) -> None:
         if not self._notifications.full():
             self._notifications.put_nowait(answer)
+
+    def _behaviour(self, token: str) -> Behaviour:
+        if self._settings.test_mode:
+            return behaviour(token)
+        return IN_THE_APP if token.startswith(SCAN) else ORDINARY
+
+    def _scan_after(self, delay: float, charge: Charge, error_code: str | None) -> None:
+        """In live mode, where nobody scans the code, the drawn outcome comes by itself. A process that ends before that
+        leaves the code unscanned."""
+        outcome = Outcome.SUCCESS if error_code is None else Outcome.FAILED
+        scanning = self.decide(charge.attempt_id, outcome, error_code)
+        task = asyncio.get_running_loop().create_task(_later(delay * LATE_FACTOR, scanning))
+        self._scanning.add(task)
+        task.add_done_callback(self._scanning.discard)
 
     def _turns_at(self, attempt_id: str, acting: Behaviour, delay: float) -> datetime | None:
         """When the bank changes its word about the attempt, if ever."""
@@ -328,6 +403,11 @@ def _entry(
     )
 
 
+def _app_link(charge: Charge) -> str:
+    payee = charge.token.removeprefix(SCAN) if charge.token.startswith(SCAN) else COLLECTING
+    return app_link(payee, charge.attempt_id, decimal_text(charge.amount, charge.currency), charge.currency)
+
+
 def _answer(entry: Entry) -> BankAnswer:
     return BankAnswer(
         attempt_id=entry.attempt_id,
@@ -344,3 +424,13 @@ def _fail_all(taken: dict[str, tuple[Entry, asyncio.Future[Entry]]], error: Exce
     for _, future in taken.values():
         if not future.done():
             future.set_exception(NoAnswerError(repr(error)))
+
+
+async def _later(seconds: float, deciding: Coroutine[object, object, BankAnswer | None]) -> None:
+    try:
+        await asyncio.sleep(seconds)
+        await deciding
+    except NoAnswerError as error:
+        log.warning("scan_not_booked", error=repr(error))
+    finally:
+        deciding.close()

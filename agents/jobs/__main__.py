@@ -13,12 +13,13 @@ from store.redis.job_counters import JobCounters
 
 
 async def _body(context: Context) -> None:
+    numbered = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(
             Jobs(context, Kafka(context.settings, quarantine=context.quarantine), JobCounters(context.redis)).run()
         )
-        tasks.create_task(Feeder(context).run())
-        tasks.create_task(Rollups(context).run())
+        tasks.create_task(Feeder(context, numbered).run())
+        tasks.create_task(Rollups(context, numbered).run())
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ log = get_logger("jobs")
 
 GROUP = "jobs"
 GATHER_MS = 100
-"""How old a counter may be; records that come in that time are counted together."""
+"""How old a counter may be while much comes; records that come in that time are counted together."""
 WINDOW_RECORDS = 20_000
 """How far before the stored offset a partition is read again after a start, to know what was counted."""
 
@@ -103,10 +103,9 @@ class Jobs:
         self._places.clear()
 
     async def _turn(self) -> None:
-        for partition in self._consumer.raw.assignment():
-            if partition not in self._places:
-                await self._find_place(partition)
-        taken = await self._consumer.take(wait_ms=250)
+        if unknown := [one for one in self._consumer.raw.assignment() if one not in self._places]:
+            await self._find_places(unknown)
+        taken = await self._consumer.take(wait_ms=250, stopping=self._context.stopping)
         letters: list[Record] = []
         steps = {
             partition: step
@@ -131,18 +130,20 @@ class Jobs:
                 log.warning("counters_behind", partition=_name(partition), stored=offset)
                 del self._places[partition]
 
-    async def _find_place(self, partition: TopicPartition) -> None:
+    async def _find_places(self, partitions: list[TopicPartition]) -> None:
         """Go to where Redis stands, and a window before it, to meet again what was counted last."""
         consumer = self._consumer.raw
-        offset = await self._counters.offset(_name(partition))
-        first = (await consumer.beginning_offsets([partition]))[partition]
-        end = (await consumer.end_offsets([partition]))[partition]
-        if offset > end:
-            # The log is another one than Redis counted (it was emptied): what stands there is new.
-            log.error("log_shorter_than_counted", partition=_name(partition), counted=offset, end=end)
-            offset = end
-        consumer.seek(partition, max(first, min(offset, end) - WINDOW_RECORDS))
-        self._places[partition] = Place(offset=offset)
+        offsets = await self._counters.offsets([_name(partition) for partition in partitions])
+        firsts = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition, offset in zip(partitions, offsets, strict=True):
+            end = ends[partition]
+            if offset > end:
+                # The log is another one than Redis counted (it was emptied): what stands there is new.
+                log.error("log_shorter_than_counted", partition=_name(partition), counted=offset, end=end)
+            counted = min(offset, end)
+            consumer.seek(partition, max(firsts[partition], counted - WINDOW_RECORDS))
+            self._places[partition] = Place(offset=counted)
 
     def _step(self, partition: TopicPartition, messages: list[Any], letters: list[Record]) -> Step | None:
         """What these records come to; None where all of them were counted before. `letters` get the unreadable ones."""

@@ -5,6 +5,9 @@ Beside the counting of jobs and independent of it: neither waits for the other's
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from prometheus_client import Counter
 
 from agents.role import Context
@@ -17,24 +20,37 @@ from store.errors import DatabaseError, ValueRefusedError
 log = get_logger("rollups")
 
 EVERY_SECONDS = 1.0
+"""Between two turns, however much is numbered."""
+IDLE_SECONDS = 5.0
+"""Without a word from the feeder. It may be at work in another process, whose rollups it wakes; a merchant whose events
+that process did not get to fold is found here."""
 FOLDED = Counter("gateway_rollup_events", "Events folded into the analytics")
 
 
 class Rollups:
     """One worker. Several may run: a merchant is folded by one of them at a time."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, numbered: asyncio.Event) -> None:
+        """`numbered`: set by this process's feeder when events have got their places."""
         self._context = context
+        self._numbered = numbered
 
     async def run(self) -> None:
         pool = await make_pool(self._context.settings, size=1, lazy=True)
         try:
             while not self._context.stopping.is_set():
+                self._numbered.clear()
                 if await self._turn(pool):
                     continue
                 await self._context.pause(EVERY_SECONDS)
+                await self._context.unless_stopping(self._wait())
         finally:
             pool.terminate()
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._numbered.wait()
 
     async def _turn(self, pool: Pool) -> bool:
         """One step for each merchant that has something new, so that a busy one does not keep the others waiting.

@@ -9,8 +9,8 @@ found decided, and its events are published then.
 
 Optimistic in the normal case: states come from the cache, the inbox is read only for commands with an Idempotency-Key,
 and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a rebalance, and
-while redeliveries keep coming. A command that the inbox may have forgotten is not decided at all; where the inbox does
-know it, its events are published like those of any redelivery.
+while redeliveries keep coming. A command that the inbox may have forgotten, or a bank's word that the gateway has not
+signed, is not decided at all; where the inbox does know it, its events are published like those of any redelivery.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
 from agents.payments.fold import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable
-from agents.payments.intake import Asked, Caller, Incoming, asked_of, caller_of
+from agents.payments.intake import HOPS_MAX, Asked, Caller, Incoming, asked_of, caller_of, hops_of, sent_home
+from domain.decision import BankWord
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
@@ -36,10 +37,11 @@ from store.actor import ActorStore, ConflictError, UnwritableError
 from store.errors import DatabaseError
 from store.redis.replies import Flag, Reply, publish_replies
 from topics.catalogue import PAYMENTS_DLQ, decidable_age_ms
-from topics.codec import ORDER_CREATE
+from topics.codec import ORDER_MAKING
 from topics.deadletter import (
     DEAD_COMMAND,
     REASON_EXPIRED,
+    REASON_FORGED,
     REASON_INVARIANT,
     REASON_UNDECODABLE,
     REASON_UNKNOWN_ATTEMPT,
@@ -48,6 +50,7 @@ from topics.deadletter import (
 )
 from topics.envelope import NewerRecordError, UndecodableError
 from topics.producer import LogProducer, Record
+from topics.proof import HEADER_SIGNATURE, Proofs
 
 log = get_logger("payment-actor")
 
@@ -57,10 +60,14 @@ REPLY_TIMEOUT_SECONDS = 1
 
 COMMANDS_DECIDED = Counter("gateway_commands_decided", "Commands decided", ["outcome"])
 EVENTS_RECORDED = Counter("gateway_events_recorded", "Events committed")
-BATCH_SIZE = Histogram("gateway_actor_batch_commands", "Commands a batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
-COMMIT_SECONDS = Histogram("gateway_actor_commit_seconds", "Load, decide and commit of a batch")
-PUBLISH_SECONDS = Histogram("gateway_actor_publish_seconds", "Publish of a batch")
-UNKNOWN_ATTEMPTS = Counter("gateway_unknown_attempts", "Answers of the bank about attempts that do not exist")
+BATCH_SIZE = Histogram(
+    "gateway_actor_batch_commands", "Commands of a batch", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+COMMIT_SECONDS = Histogram("gateway_actor_commit_seconds", "Time to load, decide and commit a batch")
+PUBLISH_SECONDS = Histogram("gateway_actor_publish_seconds", "Time to publish a batch")
+UNKNOWN_ATTEMPTS = Counter("gateway_unknown_attempts", "Settlements of attempts that do not exist")
+FORGED = Counter("gateway_settlements_forged", "Settlements on the log that this gateway did not sign")
+UNSIGNED = Counter("gateway_settlements_unsigned", "Settlements that counted without a signature")
 CACHED_ORDERS = Gauge("gateway_actor_cached_orders", "Orders held in the cache")
 
 
@@ -86,9 +93,11 @@ class PaymentActor:
         producer: LogProducer,
         replies: redis.Redis,
         *,
+        proofs: Proofs,
         inbox_days: int,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        self._proofs = proofs
         self._store = store
         self._producer = producer
         self._replies = replies
@@ -100,6 +109,8 @@ class PaymentActor:
         self._unfinished = 0
         self._progress_at = self._clock.monotonic()
         self.decided = 0
+        self.partitions: int | None = None
+        """Of the log, so that a command on another partition than its order's is noticed; None: none is."""
 
     def stuck(self, seconds: float) -> bool:
         """True if a batch is under way and nothing has moved for so long. Safe from another thread."""
@@ -116,8 +127,10 @@ class PaymentActor:
         started = self._progress_at = self._clock.monotonic()
         self._unfinished += 1
         asked, dead, callers = self._decoded(messages)
-        asked, expired = self._split_expired(asked)
-        folded = await self._remembered(expired)
+        asked, barred = self._split_barred(asked)
+        asked, strays = self._split_strays(asked)
+        folded = await self._remembered(barred)
+        folded.add(await self._send_home(strays))
         if asked:
             folded.add(await self._decide_and_commit(asked))
         for caller in callers:
@@ -144,10 +157,10 @@ class PaymentActor:
         Raises what `prepare` and `finish` raise.
         """
         try:
-            asked = [asked_of(message)]
+            barred = Broken(asked_of(message, self.partitions), REASON_EXPIRED, "workers died over it")
         except UndecodableError:
             return False
-        folded = await self._remembered(asked)
+        folded = await self._remembered([barred])
         await self._producer.publish(folded.records)
         return not folded.broken
 
@@ -168,23 +181,63 @@ class PaymentActor:
             # Hints only: whoever waits finds the answer in the inbox, whoever watches looks every other second.
             log.warning("replies_not_sent", error=repr(error), workers=len(replies))
 
-    def _split_expired(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
-        """Commands that the inbox certainly remembers, and those that it may have forgotten."""
+    def _split_barred(self, asked: list[Asked]) -> tuple[list[Asked], list[Broken]]:
+        """Commands to decide; bank's words that are not proved, and commands that the inbox may have forgotten."""
         oldest = self._clock.now() - self._decidable_age
-        decidable = [one for one in asked if one.incoming.logged_at >= oldest]
-        return decidable, [one for one in asked if one.incoming.logged_at < oldest]
+        decidable, barred = [], []
+        for one in asked:
+            if isinstance(one.command, BankWord) and (fault := self._fault_of(one)) is not None:
+                barred.append(Broken(one, REASON_FORGED, f"not signed by this gateway: {fault}"))
+            elif one.incoming.logged_at < oldest:
+                why = f"older than {self._decidable_age.days} days: whether it was decided before is unknown"
+                barred.append(Broken(one, REASON_EXPIRED, why))
+            else:
+                decidable.append(one)
+        return decidable, barred
 
-    async def _remembered(self, asked: list[Asked]) -> Folded:
+    def _fault_of(self, word: Asked) -> str | None:
+        record = word.incoming
+        fault = self._proofs.fault_of(record.key, record.value, record.headers)
+        if fault is None and not any(name == HEADER_SIGNATURE for name, _ in record.headers):
+            UNSIGNED.inc()
+        return fault
+
+    async def _remembered(self, barred: Sequence[Broken]) -> Folded:
         """What commands that must not be decided have led to, as the inbox knows it; the others are broken."""
         folded = Folded()
-        inbox = await self._store.load_inbox([(one.envelope.id, one.envelope.nonce) for one in asked])
-        for one in asked:
-            stored = inbox.answer_to(one.envelope.id, one.envelope.nonce)
-            if stored is not None:
-                repeat(folded, one, stored)
-            else:
-                error = f"older than {self._decidable_age.days} days: whether it was decided before is unknown"
-                folded.broken.append(Broken(one, REASON_EXPIRED, error))
+        known = await self._repeat_known(folded, [one.asked for one in barred])
+        folded.broken.extend(one for one, is_known in zip(barred, known, strict=True) if not is_known)
+        return folded
+
+    async def _repeat_known(self, folded: Folded, asked: Sequence[Asked]) -> list[bool]:
+        """Answer from the inbox what was decided before, as any repetition; for each command whether it was."""
+        requests = [(one.envelope.id, one.envelope.nonce) for one in asked]
+        inbox = await self._store.load_inbox(requests)
+        stored = [inbox.answer_to(*request) for request in requests]
+        for one, answer in zip(asked, stored, strict=True):
+            if answer is not None:
+                repeat(folded, one, answer)
+        return [answer is not None for answer in stored]
+
+    def _split_strays(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
+        """Commands of orders that are ours, and those that stood here before the log grew or came late from a writer
+        that had not noticed: their orders have another owner, who must not find us deciding beside it."""
+        return [one for one in asked if one.is_at_home], [one for one in asked if not one.is_at_home]
+
+    async def _send_home(self, strays: list[Asked]) -> Folded:
+        """What was decided is answered from the inbox; anything else goes, as it is, to its order's partition.
+
+        Only young commands come here: the log dates the copy anew, and the inbox must remember the original.
+        """
+        folded = Folded()
+        if not strays:
+            return folded
+        known = await self._repeat_known(folded, strays)
+        for one in (one for one, is_known in zip(strays, known, strict=True) if not is_known):
+            if hops_of(one.incoming) >= HOPS_MAX:
+                raise OtherOwnerError(f"{one.envelope.id} was sent on {HOPS_MAX} times: how many partitions are there?")
+            log.warning("command_sent_home", command_id=one.envelope.id, origin=str(one.incoming.origin))
+            folded.records.append(sent_home(one))
         return folded
 
     async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
@@ -251,7 +304,7 @@ class PaymentActor:
             missing -= {
                 one.envelope.key
                 for one in asked
-                if one.envelope.type == ORDER_CREATE and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None
+                if one.envelope.type in ORDER_MAKING and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None
             }
         return await self._read(Known(inbox, cached, frozenset()), missing)
 
@@ -277,6 +330,10 @@ class PaymentActor:
             if broken.reason == REASON_UNKNOWN_ATTEMPT:
                 UNKNOWN_ATTEMPTS.inc()
                 log.critical("attempt_unknown", command_id=broken.asked.envelope.id, order_id=broken.asked.envelope.key)
+            elif broken.reason == REASON_FORGED:
+                FORGED.inc()
+                envelope = broken.asked.envelope
+                log.critical("settlement_forged", command_id=envelope.id, order_id=envelope.key, why=broken.error)
             else:
                 log.error("command_set_aside", command_id=broken.asked.envelope.id, reason=broken.reason)
         BATCH_SIZE.observe(messages)
@@ -288,7 +345,7 @@ class PaymentActor:
         asked, dead, callers = [], [], []
         for incoming in messages:
             try:
-                asked.append(asked_of(incoming))
+                asked.append(asked_of(incoming, self.partitions))
             except NewerRecordError:
                 raise  # whoever reads for this actor stops before it (agents/payments/batches.py)
             except UndecodableError as error:

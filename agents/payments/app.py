@@ -7,16 +7,20 @@ stand in docs/decisions/0003. Acks are by hand, in offset order, after the work 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import faust
 from mode import CrashingSupervisor
+from mode.types import ServiceT
 
 from agents.life import STUCK_SECONDS, Life, watch
 from agents.payments.actor import PaymentActor
 from agents.payments.batches import CRASH_GRACE_SECONDS, Batches
+from agents.payments.credentials import broker_credentials
 from agents.payments.fence import Fence
 from agents.payments.transport import EagerTransport
 from agents.quarantine import Quarantine
@@ -25,13 +29,16 @@ from runtime.logs import get_logger
 from runtime.outdated import is_outdated
 from runtime.progress import FACT, Progress, is_stalled, unread
 from runtime.settings import Settings
-from runtime.worker import Worker, exit_after
+from runtime.worker import Worker, beside, exit_after
 from store.actor import ActorStore
+from store.log_partitions import PARTITIONS, LogWatch
 from store.redis.clients import make_redis
+from store.start import may_start
 from topics.admin import check_topics
 from topics.batches import read_on
 from topics.catalogue import COMMANDS
 from topics.producer import LogProducer
+from topics.proof import proofs_of
 
 log = get_logger("payment-actor")
 
@@ -39,11 +46,22 @@ GROUP = "payment-actors"
 STOP_GRACE_SECONDS = 15.0
 
 
+class QuietApp(faust.App):
+    """Faust's, without the sensor that follows every message and event and samples them once a second: nobody reads it.
+    What we measure, each role counts itself (runtime/metrics.py)."""
+
+    def on_init_dependencies(self) -> Iterable[ServiceT]:
+        services = super().on_init_dependencies()
+        self.sensors.remove(self.monitor)
+        return services
+
+
 def make_app(settings: Settings, worker: Worker, datadir: Path) -> faust.App:
     """The app with every setting of ENGINE's table; no topic is declared, no table used, no web server started."""
-    app = faust.App(
+    app = QuietApp(
         GROUP,
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_credentials=broker_credentials(settings),
         store="memory://",
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -81,14 +99,20 @@ class PaymentAgents:
         self._settings = settings
         self._worker = worker
         self._store = ActorStore(settings, guard=self._guard, on_lost=self._database_lost)
-        self._producer = LogProducer(settings.kafka_bootstrap_servers)
+        self._producer = LogProducer(settings)
         self._redis = make_redis(settings)
         self.actor = PaymentActor(
-            self._store, self._producer, self._redis, inbox_days=settings.idempotency_retention_days
+            self._store,
+            self._producer,
+            self._redis,
+            proofs=proofs_of(settings),
+            inbox_days=settings.idempotency_retention_days,
         )
+        self._partitions = 0
+        self._rejoins = False
         self._quarantine = Quarantine(settings, self._redis, group=GROUP, worker=worker.name)
         self._batches = Batches(self.actor, exit_after, self._quarantine, self._let_go)
-        self._fence = Fence(settings, self._open)
+        self._fence = Fence(self._open)
         self.app = make_app(settings, worker, datadir)
         self._progress = Progress()
         self._ready = False
@@ -107,7 +131,7 @@ class PaymentAgents:
         stalled_seconds = self._progress.stalled_seconds(position=decided, lag=lag)
         return {
             "decided": decided, "lag": lag, FACT: stalled_seconds, "ready": self._ready, **self._fence.facts(),
-            **self._batches.newer.facts(),
+            **self._batches.newer.facts(), PARTITIONS: self._partitions,
         }  # fmt: skip
 
     def _lag(self) -> int:
@@ -122,7 +146,7 @@ class PaymentAgents:
         consumer: Any = self.app.consumer
         for partition in list(consumer.assignment()):
             read = consumer._read_offset.get(partition)
-            with contextlib.suppress(AssertionError):  # aiokafka's thread has let go of it since the line before
+            with contextlib.suppress(AssertionError):  # let go of since the line before: health is asked by a thread
                 yield consumer.highwater(partition), None if read is None else read + 1
 
     def _register(self) -> None:
@@ -150,12 +174,31 @@ class PaymentAgents:
     async def _start(self) -> None:
         if self._ready:
             return
-        await check_topics(self._settings, COMMANDS)
         await self._store.start()
+        # Not as the environment says: this number must be right, for it says which commands belong here.
+        settings = await may_start(self._settings)
+        await check_topics(settings, COMMANDS)
+        self._partitions = self.actor.partitions = settings.topic_partitions
+        self._rejoins = settings.partitions_are_new
+        self._rejoin_once()
+        self._watching = beside(LogWatch(settings, self._log_has_grown, at_once=True).run(), "log watch")
         await self._producer.start()
         await self._life.begin()
+        self._fence.begin(settings)
         self._ready = True
         log.info("actor_ready")
+
+    def _rejoin_once(self) -> None:
+        """As a LogConsumer does (agents/consumer.py)."""
+        if self._rejoins and self._assigned:
+            self._rejoins = False
+            consumer: Any = self.app.consumer
+            consumer._thread._ensure_consumer()._coordinator.request_rejoin()
+
+    def _log_has_grown(self) -> None:
+        """An orderly end, which counts as none of a record's deaths; the runner starts the next."""
+        exit_after(STOP_GRACE_SECONDS, "the drain took too long")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     async def _on_assigned(self, _app: faust.App, assigned: Any, **_more: Any) -> None:
         partitions = sorted(place.partition for place in assigned if place.topic == COMMANDS)
@@ -164,6 +207,7 @@ class PaymentAgents:
         self._fence.assigned(partitions)
         self._assigned = True
         log.info("partitions_assigned", partitions=partitions)
+        self._rejoin_once()
 
     async def _guard(self) -> None:
         """A batch goes on over a new connection only if that leads to a database with everything on the log."""

@@ -7,12 +7,16 @@ An event is committed before it is published, so a log that is ahead of the tabl
 one: a restored backup, or a promoted replica that had not received the last commits. To decide on it would charge
 twice and give ids away a second time. Nothing of a closed partition is read; `gateway recover` brings the table up to
 the log, and the partition opens by itself. A table that is ahead of the log is mended by the redelivered command.
+
+Where the log has grown, an order's older events stand on another partition, and that one is looked at, too. A database
+from before the growth does not know it: partitions beyond those that it remembers close every other. A worker that
+counts other partitions than PostgreSQL decides nothing either: an order would have two owners until it starts again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
@@ -27,10 +31,11 @@ from store.actor import BehindError
 from store.driver import Connection, connect
 from store.errors import DatabaseAwayError, DatabaseError
 from store.feed import known_positions
+from store.log_partitions import log_state
 from store.log_tail import SeenEvent, is_recovering, strange_events
-from topics.catalogue import EVENTS
+from topics.catalogue import EVENTS, lineage
 from topics.identity import event_digest, event_identity
-from topics.reader import LOOK_UP_HOLD_MS, Start, log_reader
+from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader
 
 log = get_logger("fence")
 
@@ -40,12 +45,12 @@ Where it was away, this covers the repeats that a crash leaves there: those of t
 AGAIN_SECONDS = 2.0
 CONNECT_SECONDS = 5.0
 QUERY_SECONDS = 20.0
-FENCED_PARTITIONS = Gauge("gateway_fenced_partitions", "Partitions on which nothing is decided: PostgreSQL is behind")
+FENCED_PARTITIONS = Gauge("gateway_fenced_partitions", "Partitions without decisions because PostgreSQL is behind")
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """An event that the log has and the table has not, or has with other bytes."""
+    """An event that the log has and the table has not, or has with other bytes. `partition`: where it stands."""
 
     partition: int
     event_id: str
@@ -55,10 +60,15 @@ class RecoveringError(DatabaseAwayError):
     """A `gateway recover --apply` is at work: what the table has is about to change."""
 
 
-async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int, Gap]:
-    """Partition -> its first such event near the end of the log; partitions without one are left out.
+class OtherCountError(BehindError):
+    """PostgreSQL remembers another number of partitions than this worker began with."""
 
-    Raises RecoveringError; KafkaError, DatabaseError or OSError where a part does not answer.
+
+async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int, Gap]:
+    """Partition -> the first such event that an order of it can have; partitions without one are left out.
+
+    `settings`: with the number of partitions that the caller works with. Raises OtherCountError where PostgreSQL
+    remembers another, RecoveringError; KafkaError, DatabaseError or OSError where a part does not answer.
     """
     dsn = settings.database_url.get_secret_value()
     connection = await connect(dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS)
@@ -71,20 +81,36 @@ async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int
 
 
 async def _gaps(settings: Settings, connection: Connection, partitions: list[int]) -> dict[int, Gap]:
-    gaps: dict[int, Gap] = {}
+    counts = (await log_state(connection)).counts or (settings.topic_partitions,)
+    if counts[-1] != settings.topic_partitions:
+        raise OtherCountError(f"PostgreSQL remembers {counts[-1]} partitions, not {settings.topic_partitions}")
+    async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
+        unknown = [place.partition for place in await reader.partitions([EVENTS]) if place.partition >= counts[-1]]
+        sources = {partition: {*sources_of(partition, counts), *unknown} for partition in partitions}
+        gaps = await _unknown_events(connection, reader, sorted(set().union(*sources.values())))
+    return {
+        partition: gaps[min(found)] for partition, looked_at in sources.items() if (found := looked_at & gaps.keys())
+    }
+
+
+def sources_of(partition: int, counts: Sequence[int]) -> set[int]:
+    """Where events of this partition's orders may stand. `counts`: partition counts of the log, the last in force."""
+    return {partition % count for count in lineage(counts[0], counts[-1])}
+
+
+async def _unknown_events(connection: Connection, reader: LogReader, partitions: list[int]) -> dict[int, Gap]:
+    """Partition of the events topic -> its first event that the table lacks, or has with other bytes."""
     seen: list[tuple[int, SeenEvent]] = []
     known = await known_positions(connection)
-    async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
-        places = [TopicPartition(EVENTS, partition) for partition in partitions]
-        spans = await reader.spans(places, Start(offset=-TAIL_RECORDS))
-        tails = {
-            place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()
-        }
-        async for record in reader.merged(tails):
-            identity = event_identity(record.value)
-            if identity is not None:
-                seen.append((record.partition, SeenEvent(*identity, event_digest(record.value))))
+    places = [TopicPartition(EVENTS, partition) for partition in partitions]
+    spans = await reader.spans(places, Start(offset=-TAIL_RECORDS))
+    tails = {place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()}
+    async for record in reader.merged(tails):
+        identity = event_identity(record.value)
+        if identity is not None:
+            seen.append((record.partition, SeenEvent(*identity, event_digest(record.value))))
     strange = await strange_events(connection, [event for _, event in seen])
+    gaps: dict[int, Gap] = {}
     for partition, event in seen:
         if event in strange:
             gaps.setdefault(partition, Gap(partition, event_id(*event.identity)))
@@ -92,21 +118,29 @@ async def _gaps(settings: Settings, connection: Connection, partitions: list[int
 
 
 class Fence:
-    """The partitions of one worker. `open_partition` is called for each that may be decided, once."""
+    """The partitions of one worker. `open_partition` is called for each that may be decided, once.
 
-    def __init__(self, settings: Settings, open_partition: Callable[[int], None]) -> None:
-        self._settings = settings
+    None is opened before `begin`, which takes the settings with the number of partitions that the worker counts.
+    """
+
+    def __init__(self, open_partition: Callable[[int], None]) -> None:
         self._open = open_partition
+        self._settings: Settings | None = None
         self._closed: set[int] = set()
         self._gaps: dict[int, Gap] = {}
         self._watch: asyncio.Task[None] | None = None
         self._look: asyncio.Task[None] | None = None
 
+    def begin(self, settings: Settings) -> None:
+        """Look at what is assigned, now or later."""
+        self._settings = settings
+        self._look_at_closed()
+
     def assigned(self, partitions: Collection[int]) -> None:
         """A new assignment: whatever was open before counts no longer."""
         self.revoked()
         self._closed = set(partitions)
-        self._watch = asyncio.create_task(self._until_open())
+        self._look_at_closed()
 
     def revoked(self) -> None:
         """Nothing is held any more."""
@@ -121,10 +155,12 @@ class Fence:
         return self._closed == self._gaps.keys()
 
     async def check(self, partitions: Collection[int]) -> None:
-        """Call before a new connection to the database is used. Raises BehindError where the log has more than it;
-        DatabaseAwayError where that cannot be known yet."""
+        """Call before a new connection to the database is used. Raises BehindError where the log has more than it, or
+        other partitions than it remembers; DatabaseAwayError where that cannot be known yet."""
+        if self._settings is None or not partitions:
+            return
         try:
-            gaps = await find_gaps(self._settings, partitions) if partitions else {}
+            gaps = await find_gaps(self._settings, partitions)
         except (KafkaError, OSError) as error:
             raise DatabaseAwayError("the log does not answer, so nothing says what the database lacks") from error
         if gaps:
@@ -132,14 +168,19 @@ class Fence:
 
     def look_again(self, partitions: Collection[int], close: Callable[[], object]) -> None:
         """The connection to the database was lost: another one may answer next. `close` is called if that is behind."""
-        if not self._closed and (self._look is None or self._look.done()):
-            self._look = asyncio.create_task(self._compare_again(partitions, close))
+        if self._settings is not None and not self._closed and (self._look is None or self._look.done()):
+            self._look = asyncio.create_task(self._compare_again(self._settings, partitions, close))
 
-    async def _compare_again(self, partitions: Collection[int], close: Callable[[], object]) -> None:
+    async def _compare_again(
+        self, settings: Settings, partitions: Collection[int], close: Callable[[], object]
+    ) -> None:
         while not self._closed:
             try:
-                if await find_gaps(self._settings, partitions):
+                if await find_gaps(settings, partitions):
                     close()
+                return
+            except BehindError:
+                close()
                 return
             except (KafkaError, DatabaseError, OSError) as error:
                 log.info("fence_not_checked", error=repr(error))
@@ -152,10 +193,14 @@ class Fence:
             return {}
         return {FENCED: ", ".join(map(str, sorted(gaps))), FENCED_BY: gaps[min(gaps)].event_id}
 
-    async def _until_open(self) -> None:
+    def _look_at_closed(self) -> None:
+        if self._settings is not None and self._closed:
+            self._watch = asyncio.create_task(self._until_open(self._settings))
+
+    async def _until_open(self, settings: Settings) -> None:
         while self._closed:
             try:
-                self._apply(await find_gaps(self._settings, self._closed))
+                self._apply(await find_gaps(settings, self._closed))
             except (KafkaError, DatabaseError, OSError) as error:
                 log.warning("fence_not_checked", error=repr(error))
             if self._closed:

@@ -215,9 +215,10 @@ def _stored_record(one: Asked, payload: str) -> Record:
 
 
 def _event_record(one: Asked, payload: bytes, event_type: str) -> Record:
-    """An event stands on the partition of its command: both have the order as their key."""
+    """On the order's own partition, also where its command stands on the one that the order had before the log grew: on
+    that one, a repeated event would come before those that its order has on its own."""
     headers = [(HEADER_TYPE, event_type.encode())]
-    return Record(EVENTS, one.incoming.origin.partition, one.envelope.key.encode(), payload, headers)
+    return Record(EVENTS, one.home, one.envelope.key.encode(), payload, headers)
 
 
 def _answer(one: Asked, decided: Decision) -> str:

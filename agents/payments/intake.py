@@ -16,18 +16,31 @@ from typing import Any
 
 from domain.decision import Command
 from domain.payment import CreatePayment, SettlePayment
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund
-from topics.catalogue import COMMANDS
+from topics.catalogue import COMMANDS, partition_of
 from topics.codec import command_of
 from topics.deadletter import Origin
-from topics.envelope import HEADER_REPLY_TO, Envelope, UndecodableError, checked_text, decode, read_json
-from topics.producer import REQUEST_TIMEOUT_MS, Headers
+from topics.envelope import (
+    HEADER_FORWARDED,
+    HEADER_REPLY_TO,
+    Envelope,
+    UndecodableError,
+    checked_text,
+    decode,
+    read_json,
+)
+from topics.producer import REQUEST_TIMEOUT_MS, Headers, Record
 from topics.records import instant_of
 
 AHEAD_MAX = timedelta(seconds=5)
 """How far a host's clock may be ahead of the broker's. Hosts that keep time differ by milliseconds."""
 BEHIND_MAX = timedelta(milliseconds=REQUEST_TIMEOUT_MS) + AHEAD_MAX
 """The longest that a producer holds a record before the log has it, and a clock that is as far behind."""
+
+
+HOPS_MAX = 3
+"""How often a command is sent on. Twice happens while actors notice that the log has grown, one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +56,20 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command as it stands on the log, its time within bounds, and who waits for its answer."""
+    """A command as it stands on the log, its time within bounds, and who waits for its answer.
+
+    `home`: the partition that its order has now, and its events stand on. The command may be on a former one.
+    """
 
     envelope: Envelope
     command: Command
     reply_to: str | None
     incoming: Incoming
+    home: int
+
+    @property
+    def is_at_home(self) -> bool:
+        return self.incoming.origin.partition == self.home
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +92,11 @@ def incoming_of(message: Any) -> Incoming:
     )
 
 
-def asked_of(incoming: Incoming) -> Asked:
-    """Decode. Raises UndecodableError, never anything else."""
+def asked_of(incoming: Incoming, partitions: int | None = None) -> Asked:
+    """Decode. `partitions`: of the log; None: the command counts as at home wherever it stands.
+
+    Raises UndecodableError, never anything else.
+    """
     envelope = decode(incoming.value)
     if envelope.key.encode() != incoming.key:
         raise UndecodableError(f"the record's key is not its envelope's key {envelope.key!r}")
@@ -83,7 +107,8 @@ def asked_of(incoming: Incoming) -> Asked:
             envelope, command = _moved(envelope, command, by)
     except OverflowError as error:
         raise UndecodableError("the command's time is at the end of the calendar") from error
-    return Asked(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming)
+    home = incoming.origin.partition if partitions is None else partition_of(envelope.key.encode(), partitions)
+    return Asked(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming, home=home)
 
 
 def caller_of(incoming: Incoming) -> Caller | None:
@@ -96,6 +121,18 @@ def caller_of(incoming: Incoming) -> Caller | None:
         # As in `decode`: whatever the bytes are, the record is at fault.
         return None
     return None if reply_to is None else Caller(reply_to, command_id, nonce)
+
+
+def sent_home(one: Asked) -> Record:
+    """The same command for the partition that its order has now, with where it stood."""
+    incoming = one.incoming
+    headers = [*incoming.headers, (HEADER_FORWARDED, str(incoming.origin).encode())]
+    return Record(COMMANDS, one.home, incoming.key, incoming.value, headers)
+
+
+def hops_of(incoming: Incoming) -> int:
+    """How often it was sent on."""
+    return sum(name == HEADER_FORWARDED for name, _ in incoming.headers)
 
 
 def _reply_to(headers: Headers) -> str | None:
@@ -124,6 +161,8 @@ def _moved(envelope: Envelope, command: Command, by: timedelta) -> tuple[Envelop
         match command:
             case CreatePayment() | CreateRefund():
                 command = replace(command, deadline_at=command.deadline_at + by)
+            case PayNewOrder(payment=payment):
+                command = replace(command, payment=replace(payment, deadline_at=payment.deadline_at + by))
             case SettlePayment():
                 command = replace(command, late_deadline_at=command.late_deadline_at + by)
             case _:

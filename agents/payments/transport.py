@@ -1,4 +1,8 @@
-"""Faust's aiokafka transport with a cheaper step from the fetcher to the agent's channel, and closed partitions.
+"""Faust's aiokafka transport in the agent's own event loop, with a cheaper step from the fetcher to its channel, and
+closed partitions.
+
+    Faust's      broker ─► consumer's thread and loop ─► queue, lock, wake ─► the agent's loop
+    here         broker ─► the agent's loop
 
 A partition is read only once it is opened (agents/payments/fence.py). Faust's own pause would not do: at the end of
 each rebalance Faust resumes every partition.
@@ -10,17 +14,56 @@ tried first; only one that does wait (a full channel, a suspended flow) is raced
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Generator
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Generator, Iterable
 from inspect import iscoroutine
 from types import coroutine
 from typing import Any
 
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from mode.services import WaitResults
+from mode.utils.futures import maybe_async
+
+from agents.gathering import look_seldom
 
 CLOSED_SECONDS = 0.05
 """Between two looks at what is open, while nothing is."""
 HANDED_OVER = WaitResults([], [], False)
+
+
+class InLoop(AIOKafkaConsumerThread):
+    """What Faust calls the consumer's thread, as a service of the loop that starts it.
+
+    Faust gives aiokafka a thread so that heartbeats go out while an agent blocks its loop. Ours never does for longer
+    than a batch takes, and two threads cost: each record's way leads through both, they wake each other and pass the
+    interpreter's lock to and fro (docs/decisions/0050). It looks for work as seldom as every other consumer here.
+    """
+
+    def __init__(self, consumer: Consumer, *, loop: asyncio.AbstractEventLoop, **more: Any) -> None:
+        super().__init__(consumer, loop=loop, thread_loop=loop, **more)
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> AIOKafkaConsumer:
+        client = super()._create_consumer(loop)
+        look_seldom(client)
+        return client
+
+    async def start(self) -> None:
+        self._thread_started.set()
+        await self._default_start()
+
+    def _get_tasks(self) -> Iterable[Any]:
+        """None: Faust's wake the thread once a second, in case it has missed a call."""
+        return ()
+
+    async def call_thread(self, fun: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        return await maybe_async(fun(*arguments, **more))
+
+    def verify_event_path(self, now: float, tp: Any) -> None:
+        """Faust's looks at its Monitor, which nobody feeds (QuietApp), and would call each backlog a dead stream."""
+
+    async def on_stop(self) -> None:
+        await self._shutdown_thread()
 
 
 class EagerConsumer(Consumer):
@@ -30,6 +73,9 @@ class EagerConsumer(Consumer):
         super().__init__(*arguments, **more)
         self.open_partitions: set[int] = set()
         """Numbers of the partitions that may be read; nobody but the fence adds any."""
+
+    def _new_consumer_thread(self) -> InLoop:
+        return InLoop(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: Collection[Any] | None, timeout: float) -> Any:
         opened = {place for place in active_partitions or () if place.partition in self.open_partitions}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.bank import make_bank
+from agents.bank import make_opened_bank
 from agents.kafka import Kafka
 from agents.processor.processor import Processor
 from agents.role import Context, run_role
@@ -12,8 +12,9 @@ from store.connections import make_pool
 
 async def _body(context: Context) -> None:
     settings = context.settings
-    store = AttemptStore(await make_pool(settings, size=2, lazy=True))
-    await Processor(context, make_bank(settings), Kafka(settings, quarantine=context.quarantine), store).run()
+    pool = await make_pool(settings, size=2, lazy=True)
+    bank, kafka = make_opened_bank(settings, pool), Kafka(settings, quarantine=context.quarantine)
+    await Processor(context, bank, kafka, AttemptStore(pool)).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""events (payment.processing, refund.created) ─► bank ─► settle commands.
+"""events (payment.processing, payment.cancel_requested, refund.created) ─► bank ─► settle commands.
 
 Waiting at the bank never blocks a partition: each attempt is a task of its own, at most UNDER_WAY_MAX of them, and an
 offset is committed once the settle commands of everything before it are on the log. A record that was on the topic
@@ -19,8 +19,8 @@ from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
 from agents.bank.listener import confirm, words_of
-from agents.bank.port import Bank, BankAnswer, Charge, Report, Return
-from agents.bank.settlement import settle_record
+from agents.bank.port import Bank, Cancel, Charge, Report, Request, Return
+from agents.bank.settlement import name_of, settle_record
 from agents.consumer import Mark
 from agents.kafka import Kafka
 from agents.letters import has_type, letters_of
@@ -49,9 +49,15 @@ ANSWERS_MAX = 2_000
 DATABASE_PAUSE_SECONDS = 0.5
 ANY_OFFSET = 2**63 - 1
 """Above every offset that a partition can have."""
-WANTED = frozenset({EventType.PAYMENT_PROCESSING.encode(), EventType.REFUND_CREATED.encode()})
+WANTED = frozenset(
+    {
+        EventType.PAYMENT_PROCESSING.encode(),
+        EventType.PAYMENT_CANCEL_REQUESTED.encode(),
+        EventType.REFUND_CREATED.encode(),
+    }
+)
 
-ANSWERS = Counter("gateway_bank_answers", "Answers of the bank", ["kind", "outcome"])
+ANSWERS = Counter("gateway_bank_answers", "Responses of the bank", ["kind", "outcome"])
 UNDER_WAY = Gauge("gateway_bank_attempts_under_way", "Attempts that wait for the bank")
 
 
@@ -84,7 +90,8 @@ class Processor:
     async def _consume(self) -> None:
         paused = False
         while not self._context.stopping.is_set():
-            for partition, messages in (await self._consumer.take(wait_ms=250)).items():
+            taken = await self._consumer.take(wait_ms=250, stopping=self._context.stopping)
+            for partition, messages in taken.items():
                 await self._begin_all(partition, messages)
             full = len(self._tasks) >= UNDER_WAY_MAX
             if full and not paused:
@@ -139,9 +146,7 @@ class Processor:
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._seen_before.clear()
 
-    async def _attempt(
-        self, event: PaymentRecord, request: Charge | Return, mark: Mark, maybe_asked_before: bool
-    ) -> None:
+    async def _attempt(self, event: PaymentRecord, request: Request, mark: Mark, maybe_asked_before: bool) -> None:
         report = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
         if report is None:
             log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
@@ -152,8 +157,8 @@ class Processor:
     def _tell(
         self, report: Report, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
     ) -> None:
-        outcome = report.outcome if isinstance(report, BankAnswer) else "action_required"
-        ANSWERS.labels("refund" if report.attempt_id.startswith("rfnd_") else "charge", outcome).inc()
+        kind = "refund" if report.attempt_id.startswith("rfnd_") else "charge"
+        ANSWERS.labels(kind, name_of(report)).inc()
         record = self._settle_record(report, order_id, caused_by, request_id)
         self._settled.put_nowait((record, mark))
 
@@ -203,13 +208,15 @@ class Processor:
         )
 
 
-def read_request(message: Any) -> tuple[PaymentRecord, Charge | Return]:
+def read_request(message: Any) -> tuple[PaymentRecord, Request]:
     """The event of a record, and what the bank is to do about it. Raises whatever the record causes."""
     event = read_event(message.value)
     if event.type == EventType.REFUND_CREATED:
         if not isinstance(event, RefundRecord):
             raise UndecodableError(f"{event.type} without a refund")
         return event, _return_of(event.refund)
+    if event.type == EventType.PAYMENT_CANCEL_REQUESTED:
+        return event, Cancel(event.payment.id)
     return event, _charge_of(event)
 
 
@@ -220,7 +227,7 @@ def _return_of(refund: Resource) -> Return:
         of_attempt=refund.text("payment_id"),
         amount=_amount(refund.field("amount")),
         currency=refund.text("currency"),
-        reason=None if reason is None else refund.text("reason"),
+        reason=None if reason is None else refund.words("reason"),
     )
 
 

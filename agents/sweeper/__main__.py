@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from agents.bank import make_bank
+from agents.bank import make_opened_bank
 from agents.kafka import Kafka
 from agents.role import Context, dispensable, run_role
+from agents.sweeper.captures import Captures
 from agents.sweeper.deadlines import Deadlines
 from agents.sweeper.sweeper import Sweeper
 from store.connections import make_pool
@@ -23,12 +24,12 @@ async def _body(context: Context) -> None:
     # It prunes the inbox: what a command on the log still needs must not go.
     await check_topics(settings, COMMANDS)
     pool = await make_pool(settings, size=2, lazy=True)
-    store = QuestionStore(pool)
+    bank, store = make_opened_bank(settings, pool), QuestionStore(pool)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
-            Sweeper(context, make_bank(settings), Kafka(settings), store, partial(oldest_at, settings, COMMANDS)).run()
-        )
+        tasks.create_task(Sweeper(context, bank, Kafka(settings), store, partial(oldest_at, settings, COMMANDS)).run())
         tasks.create_task(Deadlines(context, Kafka(settings), DeadlineStore(pool)).run())
+        if settings.test_mode:
+            tasks.create_task(Captures(context, Kafka(settings), pool).run())
         if endpoint := settings.otel_exporter_otlp_endpoint:
             tasks.create_task(dispensable(context, partial(_trace, endpoint), "tracing"))
 

@@ -4,9 +4,10 @@
       ▲                                                                          └─ silent ───────────────────┤
       └────────────── still open when its next time comes ◄── record: when to ask again ◄─────────────────────┘
 
-An attempt that the bank never saw is made now (the processor died before it could ask). Money of a success that came
-too late and whose refund the bank refused is given back again, after 1, 2, 4 and 8 minutes. An answer that closed
-nothing is published again under another command id. No answer waits for another question.
+An attempt that the bank never saw is made now (the processor died before it could ask); one that its payer wants to
+leave is cancelled first. Money of a success that came too late and whose refund the bank refused is given back again,
+after 1, 2, 4 and 8 minutes. An answer that closed nothing is published again under another command id. No
+answer waits for another question.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.bank.attempt import attempt
-from agents.bank.port import Bank, BankAnswer, Charge, Report, Return
-from agents.bank.settlement import settle_record
+from agents.bank.port import Bank, Cancel, Charge, Report, Request, Return
+from agents.bank.settlement import name_of, settle_record
 from agents.kafka import Kafka
 from agents.role import Context
 from agents.sweeper.slots import Slots
-from domain.payment import Payment
+from domain.payment import Cancellation
 from domain.question import Question
+from domain.refund import Refund
 from runtime.logs import get_logger
 from store.errors import DatabaseError
 from store.questions import QuestionStore
@@ -46,8 +48,8 @@ RETURN_REST_SECONDS = 60.0
 """After the bank's first refusal to take money back; twice as long after each further one."""
 DRAIN_SECONDS = 5.0
 
-SWEPT = Counter("gateway_swept", "Overdue attempts about which the bank answered", ["kind"])
-SILENT = Counter("gateway_bank_silent", "Questions about overdue attempts that the bank did not answer", ["kind"])
+SWEPT = Counter("gateway_swept", "Overdue attempts that the bank responded about", ["kind"])
+SILENT = Counter("gateway_bank_silent", "Queries of overdue attempts without a response", ["kind"])
 OVERDUE = Gauge("gateway_overdue", "Payments and refunds past their deadline", ["kind"])
 
 
@@ -117,6 +119,8 @@ class Sweeper:
         await self._pause()
 
     async def _look(self) -> None:
+        if self._context.log_is_closed():
+            return
         self._waiting = await self._store.due(rest_seconds=self._return_rest_seconds, limit=DUE_MAX)
         for kind, count in (await self._store.count_overdue()).items():
             OVERDUE.labels(kind).set(count)
@@ -131,7 +135,10 @@ class Sweeper:
                 commands = await self._store.prune_commands(days=inbox_days, oldest=oldest)
                 promises = await self._store.prune_promises(days=inbox_days, oldest=oldest)
                 attempts = await self._store.prune_attempts(days=self._settings.webhook_attempt_retention_days)
-                log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts)
+                keys = 0
+                if days := self._settings.personal_fields_days:
+                    keys = await self._store.prune_order_keys(days=days, today=self._clock.now().date())
+                log.info("pruned", commands=commands, promises=promises, webhook_attempts=attempts, order_keys=keys)
             except (DatabaseError, KafkaError, OSError) as error:
                 log.warning("not_pruned", error=repr(error))
             await asyncio.sleep(PRUNE_EVERY_SECONDS)
@@ -202,8 +209,7 @@ class Sweeper:
         await self._producer.publish(records)
         for question, answer in answers:
             SWEPT.labels(question.kind).inc()
-            outcome = answer.outcome if isinstance(answer, BankAnswer) else "action_required"
-            log.info("swept", attempt_id=answer.attempt_id, outcome=outcome, again=question.again)
+            log.info("swept", attempt_id=answer.attempt_id, outcome=name_of(answer), again=question.again)
 
     async def _record(self, batch: list[Asked]) -> None:
         """Where the database is away, the time that the claim set stands, and the answer keeps its number."""
@@ -221,8 +227,10 @@ class Sweeper:
                 await self._asked.join()
 
 
-def _request_of(question: Question) -> Charge | Return:
+def _request_of(question: Question) -> Request:
     subject = question.subject
-    if isinstance(subject, Payment):
-        return Charge(subject.id, subject.amount, subject.currency, subject.method, subject.token)
-    return Return(subject.id, subject.payment_id, subject.amount, subject.currency, subject.reason)
+    if isinstance(subject, Refund):
+        return Return(subject.id, subject.payment_id, subject.amount, subject.currency, subject.reason)
+    charge = Charge(subject.id, subject.amount, subject.currency, subject.method, subject.token)
+    # A charge may still be on its way to a bank that has not seen it, so it is made before it is cancelled.
+    return Cancel(subject.id, charge) if subject.cancellation is Cancellation.REQUESTED else charge

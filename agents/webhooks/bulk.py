@@ -18,6 +18,8 @@ log = get_logger("bulk")
 CHUNK = 100
 CHUNK_SECONDS = 0.5
 """One chunk for each merchant with open jobs in this time: 200 deliveries a second for each merchant."""
+IDLE_SECONDS = 2.0
+"""Between two looks for jobs while there are none: how late a job begins."""
 REOPENED = Counter("gateway_webhooks_reopened", "Deliveries opened again by jobs", ["kind"])
 
 
@@ -31,12 +33,14 @@ class Bulk:
 
     async def run(self) -> None:
         while not self._context.stopping.is_set():
+            jobs: list[Job] = []
             try:
-                for job in await open_jobs(self._pool):
+                jobs = await open_jobs(self._pool)
+                for job in jobs:
                     await self._step_or_fail(job)
             except DatabaseError as error:
                 log.warning("jobs_unavailable", error=repr(error))
-            await self._context.pause(CHUNK_SECONDS)
+            await self._context.pause(CHUNK_SECONDS if jobs else IDLE_SECONDS)
 
     async def _step_or_fail(self, job: Job) -> None:
         """A defect of one job must not stop the others: that job ends as failed."""

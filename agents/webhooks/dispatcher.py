@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge, Histogram
 
 from agents.consumer import Mark
+from agents.gathering import IDLE_WAIT_MS
 from agents.kafka import Kafka
 from agents.letters import letters_of
 from agents.role import Context, run_role
@@ -46,7 +48,9 @@ from domain.delivery import (
     classify,
 )
 from runtime.logs import get_logger
+from runtime.order_keys import MARK
 from store.driver import Pool
+from store.order_keys import OrderKeys
 from store.webhooks.attempt_batch import Aside, Loaded, load_deliveries, record, release_after
 from store.webhooks.endpoint_events import announce
 from store.webhooks.pool import make_webhook_pool, persistently
@@ -69,7 +73,7 @@ PARKED = Counter("gateway_webhook_parked", "Deliveries sent to the retry tier be
 SECONDS = Histogram("gateway_webhook_seconds", "Duration of webhook attempts")
 UNDER_WAY = Gauge("gateway_webhooks_under_way", "Deliveries taken from the topic and not yet done")
 OUTCOMES = {Delivered: "delivered", RetryLater: "retry", Dead: "dead", SwitchedOff: "gone"}
-UNSEALABLE = "the endpoint's secret or headers cannot be decrypted with this SECRET_KEY"
+UNSEALABLE = "the endpoint's secret or headers cannot be decrypted with the keys that this process has"
 DRAIN_SECONDS = 6.0
 
 
@@ -82,8 +86,9 @@ class Dispatcher:
         self._pool = pool
         self._settings = context.settings
         self._producer = kafka.producer()
-        self._consumer = kafka.consumer(DELIVERIES, group=GROUP, member=context.worker.name)
+        self._consumer = kafka.consumer(DELIVERIES, group=GROUP, member=context.worker.name, idle_wait_ms=IDLE_WAIT_MS)
         self._sender = sender
+        self._keys = OrderKeys.of(pool, context.settings)
         self._router = Router(context.settings)
         self._lanes: Lanes[tuple[Task, Prepared]] = Lanes(
             self._start, self._park, may_park=self._router.parking_seconds > 0, clock=self._clock
@@ -92,6 +97,8 @@ class Dispatcher:
         self._requests: set[asyncio.Task[None]] = set()
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self._room = asyncio.Event()
+        self._busy = asyncio.Event()
+        """Set where requests are under way; without any, no work waits in the lanes."""
         self._attempts = 0
 
     async def run(self) -> None:
@@ -119,7 +126,7 @@ class Dispatcher:
         began_at = self._clock.monotonic()
         while not self._context.stopping.is_set():
             await self._wait_for_room()
-            taken = await self._consumer.take(wait_ms=250, records_max=RECORDED_MAX)
+            taken = await self._consumer.take(wait_ms=250, records_max=RECORDED_MAX, stopping=self._context.stopping)
             if taken:
                 await self._begin_all(taken)
             await self._consumer.commit_if_due()
@@ -168,7 +175,7 @@ class Dispatcher:
             log.error("delivery_unknown", partition=task.message.partition, offset=task.message.offset)
             await self._give_up([_unknown_record(task, self._clock.now())], *task.marks)
             return
-        match prepare(task.due, row, secret_key=self._settings.secret_key, at=self._clock.now()):
+        match prepare(task.due, row, ring=self._settings.keys, at=self._clock.now()):
             case Prepared() as prepared:
                 self._lanes.offer(prepared.merchant_id, task.due.endpoint_id, (task, prepared))
             case Unsealable(prepared):
@@ -192,16 +199,23 @@ class Dispatcher:
     def _start(self, work: tuple[Task, Prepared], ticket: Ticket) -> None:
         request = self._group.create_task(self._attempt(*work, ticket))
         self._requests.add(request)
+        self._busy.set()
         request.add_done_callback(self._requests.discard)
 
     async def _attempt(self, task: Task, prepared: Prepared, ticket: Ticket) -> None:
         """The sender raises nothing; a defect of ours ends the role, and whoever starts next reads the record again."""
         try:
-            sent = await self._sender.send(prepared)
+            sent = await self._sender.send(await self._opened(prepared))
         finally:
             self._lanes.ended(ticket)
         SECONDS.observe(sent.duration_ms / 1_000)
         self._judge(task, sent)
+
+    async def _opened(self, prepared: Prepared) -> Prepared:
+        """With its sealed fields opened, now that it is sent: it may have waited in its lane, and been erased there."""
+        if MARK not in prepared.body:
+            return prepared
+        return replace(prepared, body=await persistently(lambda: self._keys.opened(prepared.body), what="open"))
 
     def _judge(self, task: Task, sent: Sent) -> None:
         verdict = classify(sent, self._settings.retry_delays_seconds, draw=self._context.ids.fraction())
@@ -220,8 +234,11 @@ class Dispatcher:
 
     async def _tick(self) -> None:
         while True:
+            await self._busy.wait()
             await asyncio.sleep(TICK_SECONDS)
             self._lanes.park_slow()
+            if not self._requests:
+                self._busy.clear()
 
     # Recording
 

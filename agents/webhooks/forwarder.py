@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from prometheus_client import Counter, Gauge
 
 from agents.consumer import LogConsumer
+from agents.gathering import IDLE_WAIT_MS
 from agents.kafka import Kafka
 from agents.letters import letters_of
 from agents.role import Context, run_role
@@ -28,7 +29,7 @@ from topics.delivery import delivery_record, due_at_ms, read_delivery
 GROUP = "forwarder"
 TURN_MS = 250
 FORWARDED_MAX = 1_000
-FORWARDED = Counter("gateway_webhooks_forwarded", "Retries that came due")
+FORWARDED = Counter("gateway_webhooks_forwarded", "Retries that became due")
 WAITING = Gauge("gateway_webhooks_waiting", "Retries read ahead and not yet due")
 
 
@@ -43,7 +44,13 @@ class Forwarder:
         self._producer = kafka.producer()
         tiers = sorted({retry_topic(delay) for delay in context.settings.retry_delays_seconds if delay > 0})
         self._consumer = (
-            kafka.consumer(*tiers, group=GROUP, member=context.worker.name, on_change=self._on_change)
+            kafka.consumer(
+                *tiers,
+                group=GROUP,
+                member=context.worker.name,
+                on_change=self._on_change,
+                idle_wait_ms=IDLE_WAIT_MS,
+            )
             if tiers
             else None
         )
@@ -70,7 +77,8 @@ class Forwarder:
     async def _forward(self, consumer: LogConsumer) -> None:
         async with consumer:
             while not self._context.stopping.is_set():
-                for partition, messages in (await consumer.take(wait_ms=self._wait_ms())).items():
+                taken = await consumer.take(wait_ms=self._wait_ms(), stopping=self._context.stopping)
+                for partition, messages in taken.items():
                     for message in messages:
                         mark = consumer.offsets.begin(partition, message.offset)
                         try:

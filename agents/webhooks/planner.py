@@ -1,12 +1,14 @@
 """`python -m agents.webhooks.planner`: events ─► one delivery row for each matching endpoint ─► deliveries topic.
 
-The body is built here, once, and stored as the exact bytes that every attempt signs and sends. An event that is read
-again makes no second row; only first attempts that may not have reached the topic are put there again.
+An event of a merchant without endpoints is not decoded. The body is built here, once, and stored as the exact bytes
+that every attempt signs and sends. An event that is read again makes no second row; only first attempts that may not
+have reached the topic are put there again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +32,7 @@ from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body
 from topics.envelope import UndecodableError
 from topics.events import EventRecord, read_any_event
+from topics.identity import event_merchant
 from topics.producer import Record
 
 log = get_logger("planner")
@@ -37,9 +40,13 @@ log = get_logger("planner")
 GROUP = "planner"
 EVENTS_MAX = 500
 GATHER_MS = 30
-"""How long an event may wait for others, to be planned with them in one transaction."""
+"""How long an event may wait for others while many come, to be planned with them in one transaction."""
 WANTED = frozenset(event.encode() for event in MERCHANT_EVENTS)
 PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries topic for the first time")
+
+
+Targets = dict[str, list[Target]]
+"""Merchant id -> its endpoints. A merchant without any is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +77,50 @@ class Planner:
                 self._context.alive(**self._consumer.facts(), planned=self._planned)
 
     async def _turn(self) -> None:
-        taken = await self._consumer.take(wait_ms=250, records_max=EVENTS_MAX)
+        taken = await self._consumer.take(wait_ms=250, records_max=EVENTS_MAX, stopping=self._context.stopping)
         offsets = self._consumer.offsets
         messages = [message for portion in taken.values() for message in portion]
         marks = [
             offsets.begin(partition, message.offset) for partition, portion in taken.items() for message in portion
         ]
-        planned, letters = await self._planned_all(*read_events(messages, self._clock.now()))
+        planned, letters = await self._dues_of(messages)
         await self._publish(planned, letters)
         for mark in marks:
             offsets.done(mark)
         await self._consumer.commit_if_due()
 
-    async def _planned_all(self, events: list[Read], letters: list[Record]) -> tuple[list[Due], list[Record]]:
-        """What is due at once, and the letters of what cannot be planned."""
-        if not events:
-            return [], letters
+    async def _dues_of(self, messages: list[Any]) -> tuple[list[Due], list[Record]]:
+        """What is due at once, and the letters of what cannot be read or planned."""
+        wanted = [(event_merchant(message.value), message) for message in messages if has_type(message, WANTED)]
+        known = {merchant for merchant, _ in wanted if merchant is not None}
+        targets = await self._targets(known)
+        events, letters = read_events(concerning(wanted, targets), self._clock.now())
+        targets |= await self._targets({one.event.merchant_id for one in events} - known)
+        return await self._planned_all(events, letters, targets) if events else ([], letters)
+
+    async def _targets(self, merchants: AbstractSet[str]) -> Targets:
+        if not merchants:
+            return {}
+        return await persistently(lambda: targets_of(self._pool, merchants), what="read endpoints")
+
+    async def _planned_all(
+        self, events: list[Read], letters: list[Record], targets: Targets
+    ) -> tuple[list[Due], list[Record]]:
         try:
-            return await persistently(lambda: self._plan(events), what="plan"), letters
+            return await persistently(lambda: self._plan(events, targets), what="plan"), letters
         except (StatementRefusedError, UndecodableError) as error:
             log.error("batch_unplannable", events=len(events), error=repr(error))
         dues: list[Due] = []
         for one in events:
             try:
-                dues += await persistently(lambda one=one: self._plan([one]), what="plan")  # type: ignore[misc]
+                dues += await persistently(lambda one=one: self._plan([one], targets), what="plan")  # type: ignore[misc]
             except SchemaError:
                 raise
             except (ValueRefusedError, UndecodableError) as error:
                 letters += letters_of(one.message, error, at=self._clock.now(), reason=REASON_UNWRITABLE)
         return dues, letters
 
-    async def _plan(self, events: list[Read]) -> list[Due]:
-        targets = await targets_of(self._pool, [one.event.merchant_id for one in events])
+    async def _plan(self, events: list[Read], targets: Targets) -> list[Due]:
         drafts = drafts_in_turn(events, targets)
         drafts += await razorpay_drafts(
             self._pool, [(one.event, targets.get(one.event.merchant_id, [])) for one in events]
@@ -114,6 +133,12 @@ class Planner:
         await self._producer.publish([*records, *letters])
         self._planned += len(records)
         PLANNED.inc(len(records))
+
+
+def concerning(wanted: Iterable[tuple[str | None, Any]], targets: Container[str]) -> list[Any]:
+    """The records, given behind their merchants, of those who have an endpoint, and of those whom only decoding
+    tells."""
+    return [message for merchant, message in wanted if merchant is None or merchant in targets]
 
 
 def drafts_in_turn(events: Iterable[Read], targets: Mapping[str, Sequence[Target]]) -> list[Draft]:

@@ -13,11 +13,11 @@ from datetime import datetime
 from functools import lru_cache
 
 import orjson
-from pydantic import SecretStr
 
 from domain.delivery import DeliveryStatus, Due, Prepared
 from domain.signature import Secrets
-from runtime.secrets import SealError, unseal
+from runtime.keyring import KeyRing
+from runtime.secrets import Sealed, SealError, unseal
 from store.webhooks.attempt_batch import Aside, Loaded
 
 Headers = tuple[tuple[str, str], ...]
@@ -32,14 +32,12 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Unsealable:
-    """The endpoint's secret or headers were encrypted with another SECRET_KEY: nothing can be signed."""
+    """The endpoint's secret or headers cannot be opened: the key is not in the ring, or the row is another."""
 
     prepared: Prepared
 
 
-def prepare(
-    due: Due, row: Loaded, *, secret_key: SecretStr, at: datetime
-) -> Prepared | Unsealable | Aside | Repeat | None:
+def prepare(due: Due, row: Loaded, *, ring: KeyRing, at: datetime) -> Prepared | Unsealable | Aside | Repeat | None:
     """What to do about `due`. Does no I/O."""
     if row.status in (DeliveryStatus.SUCCESS, DeliveryStatus.FAILED) or row.attempts >= due.attempt:
         return Repeat(row)
@@ -50,7 +48,7 @@ def prepare(
     if not row.active:
         return Aside(row.id, row.payment_id, row.endpoint_id, DeliveryStatus.HELD)
     try:
-        secrets, headers = _secrets(row, secret_key, at), _headers(row.headers_sealed, secret_key)
+        secrets, headers = _secrets(row, ring, at), _headers(row, ring)
     except SealError:
         return Unsealable(_prepared(due, row, Secrets(""), ()))
     return _prepared(due, row, secrets, headers)
@@ -73,19 +71,22 @@ def _prepared(due: Due, row: Loaded, secrets: Secrets, headers: Headers) -> Prep
     )
 
 
-def _secrets(row: Loaded, secret_key: SecretStr, at: datetime) -> Secrets:
+def _secrets(row: Loaded, ring: KeyRing, at: datetime) -> Secrets:
     assert row.secret_sealed is not None
-    current = _unsealed(row.secret_sealed, secret_key)
+    current = _unsealed(row.secret_sealed, ring, Sealed.WEBHOOK_SECRET, row.endpoint_id)
     if not row.previous_secrets_sealed:
         return Secrets(current)
     earlier = zip(row.previous_secrets_sealed, row.previous_secrets_expire_at or (), strict=True)
-    return Secrets(current, tuple(_unsealed(sealed, secret_key) for sealed, ends_at in earlier if ends_at > at))
+    still = [sealed for sealed, ends_at in earlier if ends_at > at]
+    return Secrets(current, tuple(_unsealed(sealed, ring, Sealed.WEBHOOK_SECRET, row.endpoint_id) for sealed in still))
 
 
-def _headers(sealed: bytes | None, secret_key: SecretStr) -> Headers:
-    return () if sealed is None else tuple(orjson.loads(_unsealed(sealed, secret_key)).items())
+def _headers(row: Loaded, ring: KeyRing) -> Headers:
+    if row.headers_sealed is None:
+        return ()
+    return tuple(orjson.loads(_unsealed(row.headers_sealed, ring, Sealed.WEBHOOK_HEADERS, row.endpoint_id)).items())
 
 
 @lru_cache(maxsize=4_096)
-def _unsealed(sealed: bytes, secret_key: SecretStr) -> str:
-    return unseal(sealed, secret_key)
+def _unsealed(sealed: bytes, ring: KeyRing, kind: Sealed, row_id: str) -> str:
+    return unseal(sealed, ring, kind, row_id)
