@@ -6,8 +6,11 @@ Several workers share one socket; each is a process of its own with one event lo
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import os
 import socket
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,19 +19,36 @@ from api.app import create_app
 from api.server import BoundedProtocol
 from runtime.logs import configure_logs
 from runtime.settings import Settings, load_settings
-from runtime.worker import exit_after, this_worker
+from runtime.worker import collect_garbage_rarely, exit_after, this_worker
 
 BACKLOG = 2048
+DATE_SECONDS = 1.0
+"""The Date header's resolution."""
 DRAIN_SECONDS = 6
 """For open requests at SIGTERM; the runner kills after ten."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with an end that is certain: streams are told to close, and a timer waits behind the drain."""
+    """uvicorn's, with an end that is certain: streams are told to close, and a timer waits behind the drain. It wakes
+    once a second for the Date header, and at once for a signal, where uvicorn looks for one ten times a second."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+        self._signalled = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(counter=0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATE_SECONDS):
+                    await self._signalled.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._signalled.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         exit_after(DRAIN_SECONDS + 3.0, "the drain took too long")
@@ -44,6 +64,7 @@ def main() -> None:
     worker = this_worker("api", settings)
     configure_logs(settings, role=worker.role, worker=worker.name)
     app = create_app(settings, worker)
+    collect_garbage_rarely()
     config = uvicorn.Config(
         app,
         loop="uvloop",

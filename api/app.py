@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from fastapi.telemetry import TelemetryConfig
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -30,6 +31,9 @@ from runtime.settings import Settings
 from runtime.worker import Worker, this_worker
 
 PREFIX = "/api/v1"
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own. Spans are made from the log (docs/decisions/0010), and api/process/metrics.py measures; left on, it
+reads the environment for providers at every request, a tenth of a hot route's time."""
 ANSWER_SECONDS_BEYOND_DECISION = 1.5
 """With the default decision time-out: 503 within five seconds, whatever hangs."""
 
@@ -73,6 +77,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         dependencies=[Depends(check_query)],
     )
     app.state.settings = settings

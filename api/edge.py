@@ -1,7 +1,7 @@
 """The outermost layer of every request: client, id, headers, measure, and the last net under a defect of ours.
 
-    request ─► client ─► id ─► CORS ─► a hot route directly, or the application ─► headers ─► answer
-                                        └─ raises ─► 500 envelope, the trace in our log only
+    request ─► client, id, CORS ─► its caller's turn ─► a hot route directly, or the application ─► headers ─► answer
+                                                         └─ raises ─► 500 envelope, the trace in our log only
 
 Pure ASGI and small: it runs for every request.
 """
@@ -20,11 +20,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.client_address import TrustedProxies
 from api.access.limits import STANDING, standing_headers
 from api.access.origins import cors_headers
+from api.access.turns import Turns
 from api.http.errors import ApiError, answer_of, bad_request
 from api.http.ignored import IGNORED, ignored_header, note_query
 from api.process.metrics import request_seconds
 from runtime.clock import random_token
 from runtime.logs import get_logger
+from runtime.order_keys import MARK
+from store.order_keys import OrderKeys
 
 log = get_logger("api")
 
@@ -32,7 +35,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 AnswerError = Callable[[Request, Exception], Response]
 Header = tuple[bytes, bytes]
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}\Z")
+REQUEST_ID = re.compile(rb"(?!sealed:)[A-Za-z0-9._:/+=@-]{1,128}\Z")
 SECURITY_HEADERS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -48,6 +51,9 @@ PASSWORD_ROUTES = ("/api/v1/auth/", "/api/v1/merchants")
 PASSWORD_SECONDS = 15.0
 """Hashing a password is meant to be slow, and is slower on a busy machine."""
 NOT_STORED: Header = (b"cache-control", b"no-store")
+OPENED = (b"application/json", b"text/event-stream")
+"""Content in which sealed fields are opened here; files of another form open theirs before they are written."""
+CREDENTIALS = frozenset({b"x-api-key", b"authorization", b"cookie"})
 NO_PARAMETERS: frozenset[str] = frozenset()
 """Of the hot routes' queries."""
 
@@ -74,6 +80,7 @@ class Edge:
         self._own_origins = own_origins
         self._answer_seconds = answer_seconds
         self._proxies = proxies
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,13 +99,14 @@ class Edge:
             patient = scope["path"].startswith(PASSWORD_ROUTES)
             async with asyncio.timeout(PASSWORD_SECONDS if patient else self._answer_seconds) as bound:
                 answer.bound = bound
+                await self._turns.take(answer.caller)
                 await self._route(scope, receive, answer.send)
         except Exception as error:
             answer.bound = None
             if answer.status:
                 log.error("answer_broken_off", request_id=scope["request_id"], exc_info=error)
                 raise
-            await self._answer_error(Request(scope), error)(scope, receive, answer.send)
+            await self._answer_error(Request(scope), answer.not_opened or error)(scope, receive, answer.send)
         finally:
             answer.measure()
 
@@ -125,12 +133,44 @@ class _Answer:
         self._send = send
         self._own_origins = own_origins
         self._began = time.perf_counter()
-        self._request_id, self._origin, self.preflight = _read_headers(scope)
+        self._request_id, self._origin, self.caller, self.preflight = _read_headers(scope)
         scope["request_id"] = self._request_id.decode()
         self.status = 0
         self.bound: asyncio.Timeout | None = None
+        self.not_opened: Exception | None = None
+        """Why the body could not be opened: then nothing of the answer was sent."""
+        self._is_json = False
+        self._held: Message | None = None
+        """The start of an answer of known length, until its body is there: opening it changes the length."""
 
     async def send(self, message: Message) -> None:
+        """Pass the answer on, with the sealed fields of its body opened. Raises DatabaseError where that needs keys."""
+        if message["type"] == "http.response.start":
+            headers = dict(message["headers"])
+            self._is_json = headers.get(b"content-type", b"").startswith(OPENED)
+            if self._is_json and b"content-length" in headers:
+                self._held = message
+            else:
+                await self._pass_on(message)
+            return
+        if self._is_json and MARK in message.get("body", b""):
+            message = {**message, "body": await self._opened(message["body"])}
+            if self._held is not None:
+                self._held["headers"] = _with_length(self._held["headers"], len(message["body"]))
+        if self._held is not None:
+            held, self._held = self._held, None
+            await self._pass_on(held)
+        await self._pass_on(message)
+
+    async def _opened(self, body: bytes) -> bytes:
+        keys: OrderKeys = self._scope["app"].services.order_keys
+        try:
+            return await keys.opened(body)
+        except Exception as error:
+            self.not_opened = error  # the layers between would raise another, because they have begun their answer
+            raise
+
+    async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if self.bound is not None and not self.bound.expired():
@@ -162,18 +202,28 @@ class _Answer:
         request_seconds(self._scope["method"], route, self.status or 500).observe(time.perf_counter() - self._began)
 
 
-def _read_headers(scope: Scope) -> tuple[bytes, str, bool]:
-    """(request id, origin of the page that asks or nothing, whether this is a CORS preflight).
+def _with_length(headers: list[Header], length: int) -> list[Header]:
+    return [(name, b"%d" % length if name == b"content-length" else value) for name, value in headers]
+
+
+def _read_headers(scope: Scope) -> tuple[bytes, str, bytes, bool]:
+    """(request id, origin of the page that asks or nothing, caller, whether this is a CORS preflight).
 
     The caller's request id is taken where it is of a form that can go into logs and records; else a new one is made.
+    The caller is its address with what it says of itself, its key or its session, for a fair turn and nothing else: a
+    stranger who names somebody's key stands in another queue.
     """
-    request_id, origin, asks = b"", "", False
+    request_id, origin, caller, asks = b"", "", b"", False
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.match(value):
             request_id = value
         elif name == b"origin":
             origin = value.decode("latin-1")
+        elif name in CREDENTIALS:
+            caller = value
         elif name == b"access-control-request-method":
             asks = True
     made = request_id or b"req_" + random_token()[:24].encode()
-    return made, origin, bool(asks and origin and scope["method"] == "OPTIONS")
+    if scope["client"]:
+        caller += b"\0" + scope["client"][0].encode()
+    return made, origin, caller, bool(asks and origin and scope["method"] == "OPTIONS")

@@ -35,6 +35,10 @@ class BankPages(Protocol):
 
     async def press(self, attempt_id: str, signature: str, body: bytes, *, request_id: str) -> Response: ...
 
+    async def scan(self, attempt_id: str, *, approved: bool, request_id: str) -> bool:
+        """What a payer decides in their UPI app. Raises OSError where the bank cannot be reached."""
+        ...
+
 
 async def card_token(bank: Tokenizer, card: CardDetails) -> str:
     """Raises ApiError 503: nothing was written, and the request can be repeated."""
@@ -42,4 +46,4 @@ async def card_token(bank: Tokenizer, card: CardDetails) -> str:
         async with asyncio.timeout(TOKENIZE_SECONDS):
             return await bank.tokenize(card)
     except OSError as error:
-        raise unavailable("The bank is unavailable; please retry.") from error
+        raise unavailable("The bank is unavailable; please retry") from error

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
-from api.http.errors import RATE_LIMITED, ApiError, bad_request
+from api.access.limits import refuse
+from api.http.errors import ApiError, bad_request
 from api.process.services import Services
 from domain.delivery import Due, log_id
 from domain.event_kind import TEST_EVENT
@@ -21,7 +22,7 @@ from domain.signature import SECRET_BYTES, SECRET_PREFIX, new_secret
 from domain.target import check_url
 from runtime.clock import make_id, now
 from runtime.logs import get_logger
-from runtime.secrets import seal
+from runtime.secrets import Sealed, seal
 from runtime.settings import Settings
 from store.webhooks.endpoint_events import Switch, announce
 from store.webhooks.endpoints import Endpoint
@@ -47,7 +48,8 @@ async def opened_job(services: Services, merchant_id: str, *, kind: str, wanted:
         open_max=services.settings.jobs_open_per_merchant,
     )
     if job is None:
-        raise ApiError(RATE_LIMITED, "Too many jobs are open; wait until one is done", headers={"Retry-After": "10"})
+        said = "Too many jobs are open; wait until one is done"
+        await refuse(services, f"jobs:{merchant_id}", said, retry_after=10)
     return job
 
 
@@ -63,15 +65,18 @@ def checked_url(url: str, settings: Settings, *, field: str = "url") -> str:
     return url
 
 
-def sealed_secret(settings: Settings, own: str | None) -> tuple[str, bytes, str]:
-    """The merchant's own secret or a new one, sealed, and its hint."""
+def sealed_secret(settings: Settings, endpoint_id: str, own: str | None) -> tuple[str, bytes, str]:
+    """The merchant's own secret or a new one, sealed for this endpoint, and its hint."""
     secret = own or new_secret(os.urandom(SECRET_BYTES))
-    return secret, seal(secret, settings.secret_key), f"{SECRET_PREFIX}…{secret[-4:]}"
+    sealed = seal(secret, settings.keys, Sealed.WEBHOOK_SECRET, endpoint_id)
+    return secret, sealed, f"{SECRET_PREFIX}…{secret[-4:]}"
 
 
-def sealed_headers(settings: Settings, headers: Mapping[str, str]) -> bytes | None:
+def sealed_headers(settings: Settings, endpoint_id: str, headers: Mapping[str, str]) -> bytes | None:
     """The endpoint's own headers for its row; None where it has none."""
-    return seal(orjson.dumps(headers).decode(), settings.secret_key) if headers else None
+    if not headers:
+        return None
+    return seal(orjson.dumps(headers).decode(), settings.keys, Sealed.WEBHOOK_HEADERS, endpoint_id)
 
 
 async def publish_switches(services: Services, switches: Sequence[Switch]) -> None:
@@ -85,9 +90,8 @@ async def hand_over(services: Services, dues: Sequence[Due]) -> None:
     at, partitions = now(), services.settings.topic_partitions
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
-            for due in dues:
-                record = delivery_record(due, at=at, partitions=partitions)
-                await (await services.producer.send(record, timeout=PUBLISH_SECONDS))
+            records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
+            await asyncio.gather(*[services.producer.send(record, timeout=PUBLISH_SECONDS) for record in records])
     except (LogUnavailableError, TimeoutError) as error:
         log.warning("delivery_left_to_upkeep", deliveries=len(dues), error=repr(error))
 
@@ -95,7 +99,7 @@ async def hand_over(services: Services, dues: Sequence[Due]) -> None:
 async def send_test(services: Services, merchant_id: str, endpoint: Endpoint, request_id: str | None) -> str:
     """Plan a `webhook.test` for the endpoint; its log id. Raises ApiError 400 where the endpoint is off."""
     if not endpoint.active:
-        raise bad_request("The webhook endpoint is switched off")
+        raise bad_request("The webhook endpoint is disabled")
     at = now()
     event_id = f"{make_id('evt_')}_1"
     draft = Draft(

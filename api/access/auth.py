@@ -1,10 +1,12 @@
-"""Who is asking: an API key pair, or somebody signed in to the dashboard.
+"""Who is asking: an API key pair, or a user signed in to the dashboard.
 
     X-Api-Key + X-Api-Secret     both given
     Authorization: Basic         base64(key:secret)
     cookie gateway_session       the dashboard (api/access/sessions.py); unsafe methods need X-CSRF-Token as well
 
 One answer for every way to be wrong: 401 `Invalid API credentials`. Every request counts against its merchant's quota.
+Who has a key's secret learns why it may not be used: 403 names the scope that it lacks, or the address (scopes.py). A
+user learns which right the role lacks, and which role has it (sessions.py).
 """
 
 from __future__ import annotations
@@ -18,12 +20,27 @@ from starlette.requests import Request
 
 from api.access import sessions
 from api.access.caller import Caller
+from api.access.client_address import address_of, is_within
 from api.access.limits import limit_merchant
-from api.http.errors import unauthenticated
+from api.access.scopes import allows, scope_of
+from api.http.bodies import has_taken_long
+from api.http.errors import FORBIDDEN, ApiError, unauthenticated
 from api.process.services import services_of
-from runtime.secrets import api_secret_matches
+from runtime.api_token import is_mistyped
+from runtime.keyring import tag_of
+from runtime.secrets import api_secret_matches, hash_api_secret
+from store.api_keys import ApiKey, Rehashed
 
-__all__ = ["Caller", "authenticated", "by_key", "identified", "is_operator", "looking_up", "presented_pair"]
+__all__ = [
+    "Caller",
+    "authenticated",
+    "authenticated_or_payer",
+    "by_key",
+    "identified",
+    "is_operator",
+    "looking_up",
+    "presented_pair",
+]
 
 KEY_HEADER, SECRET_HEADER = "x-api-key", "x-api-secret"
 SECRET_LENGTH_MAX = 512
@@ -39,6 +56,13 @@ async def authenticated(request: Request) -> Caller:
     return caller
 
 
+async def authenticated_or_payer(request: Request) -> Caller | None:
+    """As `authenticated`; None for a request without any credentials, which is a payer's."""
+    if presented_pair(request) is None and sessions.token_of(request) is None:
+        return None
+    return await authenticated(request)
+
+
 async def looking_up(request: Request) -> Caller:
     """`authenticated` for reads that search, count or add up: they have a smaller quota as well."""
     caller = await identified(request)
@@ -47,7 +71,12 @@ async def looking_up(request: Request) -> Caller:
 
 
 async def identified(request: Request) -> Caller:
-    """The caller, counted nowhere. Raises ApiError 401 or 403."""
+    """The caller, counted nowhere. Raises ApiError 401 or 403; 400 or 413 for a body that cannot be read."""
+    caller = await _presented(request)
+    return await _presented(request) if await has_taken_long(request) else caller
+
+
+async def _presented(request: Request) -> Caller:
     pair = presented_pair(request)
     if pair is not None:
         return await by_key(request, *pair)
@@ -65,15 +94,38 @@ def is_operator(request: Request) -> bool:
 
 
 async def by_key(request: Request, key: str, secret: str) -> Caller:
-    """The caller with this API key pair. Raises ApiError 401."""
+    """The caller with this API key pair. Raises ApiError 401, or 403 where the key may not be used for this request."""
     services = services_of(request)
-    if not secret or len(secret) > SECRET_LENGTH_MAX:
+    if not secret or len(secret) > SECRET_LENGTH_MAX or is_mistyped(secret):
         raise unauthenticated()
     found = await services.keys.find(key)
-    if found is None or not api_secret_matches(SecretStr(secret), found.secret_hash, services.settings.secret_key):
+    presented, ring = SecretStr(secret), services.settings.keys
+    if found is None or not api_secret_matches(presented, found.secret_hash, ring):
         raise unauthenticated()
-    await services.keys.used(key)
-    return Caller(found.merchant_id, "key", found.id)
+    tag = tag_of(ring.newest)
+    rehashed = None if found.hashed_by == tag else Rehashed(hash_api_secret(presented, ring.newest), tag)
+    services.keys.used(key, rehashed)
+    _check_limits(request, found)
+    return Caller(
+        found.merchant_id,
+        "key",
+        found.id,
+        found.scopes,
+        is_bounded=bool(found.addresses),
+        expires_at=found.expires_at,
+    )
+
+
+def _check_limits(request: Request, key: ApiKey) -> None:
+    """Raises ApiError 403 where the key may not be used from here, or not for this."""
+    address = address_of(request)
+    if key.addresses and not is_within(address, key.addresses):
+        raise ApiError(FORBIDDEN, f"This API key may not be used from {address}")
+    needed = scope_of(request.method, request.scope["path"])
+    if needed is None:
+        raise ApiError(FORBIDDEN, "No API key may do this: an owner has to sign in to the dashboard")
+    if not allows(key.scopes, needed):
+        raise ApiError(FORBIDDEN, f"This API key lacks the scope '{needed}'")
 
 
 def presented_pair(request: Request) -> tuple[str, str] | None:

@@ -1,15 +1,29 @@
-"""The authenticated merchant behind a request."""
+"""Who is behind a request: a merchant, by one of its API keys or by one of its users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
+
+from domain.role import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`via` says how it came; `key_id` which of its API keys, where it came by one."""
+    """`via`: by a key (then `key_id`) or by a session (then `session_id`, `user_id`, `role`).
+
+    `scopes`: what it may do, and give to a new key; empty: everything.
+    """
 
     merchant_id: str
     via: Literal["key", "session"]
     key_id: str | None = None
+    scopes: tuple[str, ...] = ()
+    is_bounded: bool = False
+    """By addresses."""
+    expires_at: datetime | None = None
+    """When its key does."""
+    session_id: str | None = None
+    user_id: str | None = None
+    role: Role | None = None

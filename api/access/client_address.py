@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from starlette.requests import Request
+
 Network = IPv4Network | IPv6Network
 HOPS_MAX = 16
 """Of X-Forwarded-For, from the right; no chain of trusted proxies is longer."""
@@ -52,6 +54,22 @@ class TrustedProxies:
 def parse_networks(text: str) -> tuple[Network, ...]:
     """`10.0.0.0/8, 192.0.2.7` as networks. Raises ValueError."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def address_of(request: Request) -> str:
+    """The client's address, as the edge found it; "" where the server does not know."""
+    return request.client.host if request.client else ""
+
+
+def is_within(address: str, allowed: Sequence[str]) -> bool:
+    """Whether an address is in one of these networks, `10.0.0.0/8` or `192.0.2.7`. What is no address is in none."""
+    found = _address(address)
+    return found is not None and any(found in network for network in _networks(tuple(allowed)))
+
+
+@lru_cache(maxsize=1_024)
+def _networks(allowed: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(one) for one in allowed)
 
 
 @lru_cache(maxsize=4_096)

@@ -4,23 +4,28 @@
     a payer's requests, sign-ups     by client address
     attempts to sign in              api/access/logins.py
 
-Without Redis there is no limit: a payment must not fail because a counter cannot be kept. The standing goes out as
-RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset with every counted answer (api/edge.py).
+A caller that goes on above its limit waits for each refusal (api/access/slowdown.py). Without Redis there is no limit:
+a payment must not fail because a counter cannot be kept. The standing goes out as RateLimit-Limit, RateLimit-Remaining
+and RateLimit-Reset with every counted answer (api/edge.py).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NoReturn
 
 from starlette.requests import Request
 
 from api.access.client_address import network_of
 from api.http.errors import RATE_LIMITED, ApiError
-from api.process.services import services_of
+from api.process.services import Services, services_of
 from store.redis.rate_limits import Bucket, Rate, Standing
 
-MERCHANT_BURST_DIVISOR = 6
-"""A merchant may spend ten seconds' worth at once: batch jobs are common, a minute's worth would starve the others."""
+MERCHANT_BURST_DIVISOR = 60
+"""A merchant may spend a second's worth at once: ten seconds' worth kept the others waiting for as long as the machine
+takes to work it off."""
+MERCHANT_BURST_MIN = 20
+"""What a page of the dashboard or a small batch sends at once, whatever the quota; never more than the quota itself."""
 STANDING = "rate_limit"
 """Name in the request's scope."""
 
@@ -33,7 +38,14 @@ async def limit(request: Request, *buckets: Bucket, description: str = "") -> No
     request.scope[STANDING] = standing
     if standing.wait_seconds > 0:
         said = description or f"At most {standing.bucket.rate.per_minute} requests a minute"
-        raise ApiError(RATE_LIMITED, said, headers={"Retry-After": str(math.ceil(standing.wait_seconds))})
+        services, wait = services_of(request), math.ceil(standing.wait_seconds)
+        await refuse(services, standing.bucket.key, said, retry_after=wait)
+
+
+async def refuse(services: Services, caller: str, description: str, *, retry_after: int) -> NoReturn:
+    """Raise ApiError 429 with Retry-After (seconds): at once, or a little later for a `caller` that goes on."""
+    await services.slowdown.hold(caller, retry_after)
+    raise ApiError(RATE_LIMITED, description, headers={"Retry-After": str(retry_after)})
 
 
 async def limit_address(request: Request, name: str, per_minute: int) -> None:
@@ -66,4 +78,5 @@ def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
 
 
 def _merchants(name: str, merchant_id: str, per_minute: int) -> Bucket:
-    return Bucket(name, merchant_id, Rate(per_minute, max(1, per_minute // MERCHANT_BURST_DIVISOR)))
+    at_once = max(MERCHANT_BURST_MIN, per_minute // MERCHANT_BURST_DIVISOR)
+    return Bucket(name, merchant_id, Rate(per_minute, min(at_once, per_minute)))

@@ -5,7 +5,8 @@
     e-mail                 somebody guesses one password from many networks
 
 The last could lock the owner out while a stranger keeps guessing. So it does not count attempts from a network that has
-signed in to this account before, for 90 days: the owner comes back in from there.
+signed in to this account before, for 90 days: the owner comes back in from there. A link of the operator's that sets a
+new password ends every lock (`gateway users reset`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from pydantic import SecretStr
 from redis.exceptions import RedisError
 from starlette.requests import Request
 
+from api.access import passwords
 from api.access.limits import client_network, limit
+from api.http.errors import bad_request
 from api.process.services import services_of
 from runtime.logs import get_logger
-from store.redis.rate_limits import Bucket, Rate, refill
+from store.redis.rate_limits import Bucket, Rate
+from store.users import User, find_login
 
 log = get_logger("logins")
 
@@ -69,8 +74,34 @@ async def succeeded(request: Request, attempt: Attempt) -> None:
     per_minute = services.settings.rate_limit_login_per_minute
     if per_minute == 0:
         return
-    await refill(services.redis, attempt.buckets(per_minute, known=True)[0])
+    await services.limiter.refill(attempt.buckets(per_minute, known=True)[0])
     await services.redis.set(attempt.known_key, b"1", ex=KNOWN_SECONDS)
+
+
+async def prove_password(request: Request, user: User, password: SecretStr) -> str:
+    """The stored hash of one's own password, which was given once more; counts as an attempt to sign in.
+
+    Raises ApiError 400, 429.
+    """
+    await admit(request, user.email)
+    login = await find_login(services_of(request).pool, user.email)
+    if login is None or not await passwords.matches(password, login[1]):
+        raise bad_request("current_password is wrong", "current_password")
+    return login[1]
+
+
+async def forgive(request: Request, email: str) -> None:
+    """End every lock on this account, and know this network from now on: its user came by a link of the operator's."""
+    services = services_of(request)
+    attempt, per_minute = Attempt(email, client_network(request)), services.settings.rate_limit_login_per_minute
+    if per_minute == 0:
+        return
+    try:
+        for bucket in attempt.buckets(per_minute, known=False):
+            await services.limiter.refill(bucket)
+        await services.redis.set(attempt.known_key, b"1", ex=KNOWN_SECONDS)
+    except (RedisError, OSError) as error:  # the password is set: the answer is not that it failed
+        log.warning("attempts_not_forgiven", error=repr(error))
 
 
 async def _is_known(request: Request, attempt: Attempt) -> bool:

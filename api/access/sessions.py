@@ -10,57 +10,109 @@ Two fences on purpose: SameSite keeps the cookie at home, the token proves that 
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.caller import Caller
+from api.access.rights import right_of
+from api.access.scopes import scopes_within
+from api.http.bodies import SAFE_METHODS, has_taken_long
 from api.http.errors import AUTHENTICATION, FORBIDDEN, ApiError
 from api.process.services import services_of
+from domain.role import denial, may
 from runtime.settings import Settings
-from store.redis.sessions import ABSOLUTE_SECONDS, Session, use_session
+from store.redis.sessions import ABSOLUTE_SECONDS, Session, peek_session, use_session
+from store.users import User, find_user
 
 COOKIE, SECURE_COOKIE = "gateway_session", "__Host-gateway_session"
 CSRF_HEADER = "x-csrf-token"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_LENGTH_MAX = 128
+HELD_BACK = "Set up a second factor first: the merchant requires one (POST /api/v1/auth/second-factor)"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A live session and the user it belongs to, in the role of this moment."""
+
+    session: Session
+    user: User
 
 
 async def session_caller(request: Request) -> Caller | None:
-    """The merchant of the request's session; None without a live one. Raises ApiError 403 where the request is forged.
+    """Who is signed in; None without a live session. Raises ApiError 403 for a forged request and a missing right.
 
     A page's script gets a plain 401 instead of None: the challenge of HTTP Basic would make the browser ask for a
     password on top of the dashboard.
     """
-    session = await session_of(request)
-    if session is not None:
-        return Caller(session.merchant_id, "session")
+    found = await session_of(request)
+    if found is not None:
+        return _caller_of(request, found)
     if token_of(request) is not None or "origin" in request.headers:
         raise signed_out()
     return None
 
 
-async def session_of(request: Request) -> Session | None:
+def _caller_of(request: Request, found: SignedIn) -> Caller:
+    """Raises ApiError 403 where the user's role lacks the right that the request needs, or a second factor is missing.
+
+    The routes that set one up ask for a session (`signed_in`), not for a caller.
+    """
+    user, needed = found.user, right_of(request.method, request.scope["path"])
+    if user.is_held_back:
+        raise ApiError(FORBIDDEN, HELD_BACK)
+    if not may(user.role, needed):
+        raise ApiError(FORBIDDEN, denial(user.role, needed))
+    return Caller(
+        user.merchant_id,
+        "session",
+        scopes=scopes_within(user.role),
+        session_id=found.session.id,
+        user_id=user.id,
+        role=user.role,
+    )
+
+
+async def session_of(request: Request) -> SignedIn | None:
     """The request's live session. Raises ApiError 403 on an unsafe method without the session's CSRF token."""
-    token = token_of(request)
-    session = await use_session(services_of(request).redis, token) if token is not None else None
+    token, services = token_of(request), services_of(request)
+    session = await use_session(services.redis, token, keys=services.session_keys) if token is not None else None
     if session is not None and request.method not in SAFE_METHODS:
         check_origin(request)
         if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf_token.encode()):
             raise ApiError(FORBIDDEN, "X-CSRF-Token is missing or wrong")
-    return session
+    return await _user_of(request, session)
 
 
-async def signed_in(request: Request) -> Session:
+async def still_signed_in(request: Request) -> bool:
+    """As session_of, but looking is no use: for what goes on by itself, such as a live feed."""
+    token, services = token_of(request), services_of(request)
+    session = await peek_session(services.redis, token, keys=services.session_keys) if token is not None else None
+    found = await _user_of(request, session)
+    return found is not None and not found.user.is_held_back
+
+
+async def _user_of(request: Request, session: Session | None) -> SignedIn | None:
+    """Read at each request, so that a role that was changed or a user who was removed counts at once."""
+    user = None if session is None else await find_user(services_of(request).pool, session.user_id)
+    if session is None or user is None:
+        return None
+    return SignedIn(session, user) if session.sessions_from == user.sessions_from else None
+
+
+async def signed_in(request: Request) -> SignedIn:
     """FastAPI dependency of routes that only make sense with a session. Raises ApiError 401 without one."""
-    session = await session_of(request)
-    if session is None:
+    found = await session_of(request)
+    if found is not None and await has_taken_long(request):
+        found = await session_of(request)
+    if found is None:
         raise signed_out()
-    return session
+    return found
 
 
 def signed_out() -> ApiError:
-    return ApiError(AUTHENTICATION, "Sign in first: there is no session, or it has ended")
+    return ApiError(AUTHENTICATION, "Sign in first: there is no active session")
 
 
 def check_origin(request: Request) -> None:

@@ -18,14 +18,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers.idempotency import is_same_for_repeats
+from api.answers.sealing import sealed
 from api.http.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
 from api.process.bus import UNKNOWN, Decided, Key, Undecided
 from api.process.services import Services, services_of
-from domain.decision import Command, Subject
+from domain.decision import Command, Decision, Subject
 from domain.link import ResendLink
-from domain.machine import decide
+from domain.machine import decide, evolve
 from domain.order import CancelOrder, Order
-from domain.payment import CapturePayment, VoidPayment
+from domain.payment import CancelPayment, CapturePayment, VoidPayment
+from domain.purchase import PayNewOrder
 from domain.rejection import ErrorCode, Rejected
 from domain.resource import resource_of
 from runtime.logs import get_logger
@@ -49,9 +51,13 @@ def as_decided(body: str) -> str:
 
 async def ask(request: Request, command: Command, *, key: Key | None, resource_id: str | None) -> Decided | Undecided:
     """Ask the actor. `resource_id`: of what the command makes. Raises ApiError, the actor's refusal among them."""
+    return await _ask(request, await sealed(services_of(request), command, key), key=key, resource_id=resource_id)
+
+
+async def _ask(request: Request, command: Command, *, key: Key | None, resource_id: str | None) -> Decided | Undecided:
     services = services_of(request)
     if not services.database.up:
-        raise unavailable("The database does not answer; nothing was taken, try again")
+        raise unavailable("The database is unavailable. The request was not accepted; please retry")
     return await services.commands.ask(
         command, key=key, request_id=request.scope["request_id"], resource_id=resource_id
     )
@@ -71,7 +77,8 @@ async def answer_to(
 ) -> Response:
     """Ask and answer. `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202."""
     services = services_of(request)
-    outcome = await ask(request, command, key=key, resource_id=resource_id if new else None)
+    command = await sealed(services, command, key)
+    outcome = await _ask(request, command, key=key, resource_id=resource_id if new else None)
     if isinstance(outcome, Decided):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)
@@ -107,7 +114,7 @@ async def _promise(
     if isinstance(foreseen, Rejected):
         raise unavailable(UNKNOWN)
     subject: Subject | None = foreseen.subject
-    if isinstance(command, CapturePayment | VoidPayment) and order is not None:
+    if isinstance(command, CancelPayment | CapturePayment | VoidPayment) and order is not None:
         # These make nothing new to promise: the payment as it is.
         subject = order.payment(command.payment_id)
     if isinstance(command, CancelOrder | ResendLink):
@@ -122,7 +129,17 @@ async def _promise(
         merchant_id=merchant_id,
         resource=resource,
         fingerprint=None if key is None else key.fingerprint_json,
+        order_resource=_new_order(foreseen) if isinstance(command, PayNewOrder) else None,
     )
+
+
+def _new_order(foreseen: Decision) -> str:
+    """The order that a payment brings, in its public shape."""
+    order: Order | None = None
+    for event in foreseen.events:
+        order = evolve(order, event)
+    assert order is not None, "nobody knows of the order before"
+    return encode_json(resource_of(order)).decode()
 
 
 async def _recorded(services: Services, promise: Promise) -> bool:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from api.http.errors import bad_request
 from api.process.bus import Key
 from api.process.services import services_of
-from domain.idempotency import derived_command_id, fingerprint, is_key
+from domain.idempotency import by_oldest, derived_command_id, fingerprint, is_key
 from domain.ids import keyed_hour, keyed_id
 
 ID_BYTES = 16
@@ -40,7 +40,7 @@ def key_named(request: Request, sent: str, *, scope: str, route: str, fields: Ma
     given = {name: value for name, value in fields.items() if value is not None}
     return Key(
         command_id=derived_command_id(scope=scope, route=route, key=sent),
-        fingerprint=fingerprint(given, secret=services_of(request).fingerprint_secret),
+        fingerprint=fingerprint(given, secrets=services_of(request).fingerprint_secrets),
     )
 
 
@@ -50,8 +50,8 @@ def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
     was promised must not be read as what the first one was given."""
     if key is None:
         return services_of(request).ids.make_id(prefix)
-    secret = services_of(request).fingerprint_secret
-    digest = hmac.digest(secret, f"{prefix}{key.command_id}{key.fingerprint_json}".encode(), "sha256")[:ID_BYTES]
+    secret, asked = services_of(request).fingerprint_secrets[-1], Key(key.command_id, by_oldest(key.fingerprint))
+    digest = hmac.digest(secret, f"{prefix}{key.command_id}{asked.fingerprint_json}".encode(), "sha256")[:ID_BYTES]
     return keyed_id(prefix, now_ms=services_of(request).clock.epoch_ms(), digest=digest)
 
 

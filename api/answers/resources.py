@@ -66,12 +66,14 @@ async def find(services: Services, resource_id: str, load: Load) -> Found | None
         return None
     request = (promise.command_id, promise.nonce)
     decided = (await find_decided(services.pool, [request], timeout=READ_SECONDS)).get(request)
-    resource = orjson.loads(promise.resource)
+    # An order's promise may be that of the payment that it was to come to be with.
+    of_payment = resource_id != promise.resource_id
+    resource = orjson.loads(promise.order_resource or "" if of_payment else promise.resource)
     if decided is None:
         return Found(promise.merchant_id, promise.order_id, resource, None)
     refusal = _refusal(promise, decided)
     if refusal is None:
-        row = await load(services.pool, orjson.loads(decided.reply)["id"])
+        row = await load(services.pool, orjson.loads(decided.reply)["order_id" if of_payment else "id"])
         return None if row is None else _found(row)
     resource |= {"status": "FAILED", "error_code": refusal.code, "error_description": refusal.description}
     return Found(promise.merchant_id, promise.order_id, resource, None)

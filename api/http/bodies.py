@@ -5,7 +5,10 @@ The parser (jiter) itself refuses lone surrogates, broken UTF-8, nesting above 2
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any, TypeVar
+from urllib.parse import unquote_plus
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -14,13 +17,17 @@ from starlette.requests import Request
 from api.http.errors import ApiError, bad_request, of_validation
 from api.http.ignored import note_body
 from domain.rejection import ErrorCode
+from runtime.order_keys import PREFIX
 
 BODY_BYTES_MAX = 65_536
+ON_ITS_WAY_SECONDS = 0.25
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def too_large() -> ApiError:
-    return ApiError(ErrorCode.BAD_REQUEST, f"The body must not be above {BODY_BYTES_MAX} bytes", status=413)
+    return ApiError(ErrorCode.BAD_REQUEST, f"The body must not exceed {BODY_BYTES_MAX} bytes", status=413)
 
 
 async def read_json(request: Request, model: type[Model]) -> Model:
@@ -49,7 +56,7 @@ async def read_body(request: Request) -> bytes:
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            raise bad_request("The body ended early")
+            raise bad_request("The body is incomplete")
         part: bytes = message.get("body", b"")
         size += len(part)
         if size > BODY_BYTES_MAX:
@@ -57,7 +64,28 @@ async def read_body(request: Request) -> bytes:
         parts.append(part)
         more = message.get("more_body", False)
     body = request.state.body = parts[0] if len(parts) == 1 else b"".join(parts)
+    if (b"sealed" in body or b"\\u" in body or b"%" in body) and _imitates_sealed(body):
+        raise bad_request(f"Text must not contain '{PREFIX}'")
     return body
+
+
+async def has_taken_long(request: Request) -> bool:
+    """Read the body; whether it was on its way for so long that its sender has to be identified once more.
+
+    Else somebody could have a request admitted, lose every right, and only then send what it is to do. Raises as
+    read_body.
+    """
+    if request.method in SAFE_METHODS:
+        return False
+    began = time.monotonic()
+    await read_body(request)
+    return time.monotonic() - began > ON_ITS_WAY_SECONDS
+
+
+def _imitates_sealed(body: bytes) -> bool:
+    """Whether a text in the body would be taken for one that we have sealed, and opened to whoever sent it."""
+    text = unquote_plus(body.decode(errors="replace"))
+    return PREFIX in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)  # without a parser: two can disagree
 
 
 def parse_json(body: bytes, model: type[Model]) -> Model:

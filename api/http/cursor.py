@@ -22,7 +22,7 @@ Listed = TypeVar("Listed", Order, Payment, Refund)
 
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page")]
 
 
 def place_of(cursor: str | None) -> Place | None:

@@ -29,6 +29,7 @@ log = get_logger("api")
 
 AUTHENTICATION = ErrorCode.AUTHENTICATION
 FORBIDDEN = "FORBIDDEN_ERROR"
+SECOND_FACTOR = "SECOND_FACTOR_REQUIRED"
 RATE_LIMITED = "RATE_LIMITED"
 UNAVAILABLE = "SERVICE_UNAVAILABLE"
 
@@ -37,6 +38,7 @@ FIELD_CHARACTERS_MAX = 64
 
 STATUS: dict[str, int] = {
     AUTHENTICATION: 401,
+    SECOND_FACTOR: 401,
     FORBIDDEN: 403,
     ErrorCode.BAD_REQUEST: 400,
     ErrorCode.NOT_FOUND: 404,
@@ -143,9 +145,15 @@ def _sentence(problem: ErrorDetails, field: str | None, known: Collection[str]) 
         return f"{name} is required"
     if kind == "extra_forbidden":
         return unknown_name(name, known)
-    if field == "amount" and kind in ("greater_than_equal", "greater_than") and problem["ctx"].get("ge") == 100:
+    if (
+        field in ("amount", "order.amount")
+        and kind in ("greater_than_equal", "greater_than")
+        and problem["ctx"].get("ge") == 100
+    ):
         return AMOUNT_TOO_SMALL.description
-    said = problem["msg"].removeprefix("Input should be ").removeprefix("Value should ").removeprefix("Value error, ")
+    said = problem["msg"]
+    for prefix in ("Input should be ", "Input should ", "Value should ", "Value error, "):
+        said = said.removeprefix(prefix)
     verb = "should" if said.startswith(("have", "match")) else "must be"
     return f"{name} {verb} {said}" if problem["msg"].startswith(("Input", "Value")) else f"{name}: {said}"
 
@@ -170,7 +178,7 @@ def answer_of(request: Request, error: Exception) -> Response:
             return error_response(_of_http(error), request_id)
     if isinstance(error, BROKEN_SURROUNDINGS):
         log.warning("part_unavailable", request_id=request_id, path=request.url.path, error=repr(error))
-        return error_response(unavailable("A part of the gateway does not answer; try again"), request_id)
+        return error_response(unavailable("A backing service is unavailable; please retry"), request_id)
     log.error("request_failed", request_id=request_id, path=request.url.path, exc_info=error)
     return error_response(ApiError(ErrorCode.INTERNAL, "Something went wrong on our side"), request_id)
 

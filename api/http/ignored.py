@@ -43,6 +43,8 @@ async def check_query(request: Request) -> None:
 def note_query(request: Request, known: Collection[str]) -> None:
     """Refuse or remember the query parameters that are not `known`."""
     text = request.scope["query_string"].decode("latin-1")
+    if not text:
+        return
     given = dict.fromkeys(name for name, _ in parse_qsl(text, keep_blank_values=True))
     _note(request, [name for name in given if name not in known], known, "query parameter")
 

@@ -41,8 +41,8 @@ def _instant(text: str) -> datetime:
 
 
 Bound = Annotated[datetime | date, BeforeValidator(_bound)]
-FromParameter = Annotated[Bound | None, Query(alias="from", description="Included")]
-ToParameter = Annotated[Bound | None, Query(description="Not included; a day without a time includes that day")]
+FromParameter = Annotated[Bound | None, Query(alias="from", description="Inclusive")]
+ToParameter = Annotated[Bound | None, Query(description="Exclusive; a date without a time includes that whole day")]
 
 
 @dataclass(frozen=True, slots=True)

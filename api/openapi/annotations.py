@@ -21,63 +21,65 @@ KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "1 to 255 printable ASCII characters. The same key and body again get the stored answer, byte for "
-    "byte, with `Idempotent-Replayed: true`; another body gets 422.",
+    "description": "1 to 255 printable ASCII characters. Repeating the same key and body returns the stored response, "
+    "byte for byte, with `Idempotent-Replayed: true`; the same key with a different body returns 422.",
     "schema": {"type": "string", "maxLength": 255},
 }
 _SAID: dict[int, tuple[str, str, str]] = {
     400: (
-        "The request is not valid, or the state does not allow it",
+        "The request is invalid, or the current state does not allow it",
         ErrorCode.BAD_REQUEST,
         "amount must be at least 100",
     ),
     401: ("The credentials are missing or wrong", codes.AUTHENTICATION, codes.INVALID_CREDENTIALS),
-    403: ("Authenticated, but not allowed", codes.FORBIDDEN, "X-CSRF-Token is missing or wrong"),
-    404: ("There is no such object, or it is another merchant's", ErrorCode.NOT_FOUND, "Order not found"),
+    403: ("Authenticated, but not permitted", codes.FORBIDDEN, "This API key lacks the scope 'refunds'"),
+    404: ("No such object, or it belongs to another merchant", ErrorCode.NOT_FOUND, "Order not found"),
     409: (
         "An earlier request with this Idempotency-Key is still being decided",
         ErrorCode.BAD_REQUEST,
         "An earlier request with this Idempotency-Key is still being decided",
     ),
-    413: ("The body is above 64 KiB", ErrorCode.BAD_REQUEST, "The body must not be above 65536 bytes"),
+    413: ("The body is larger than 64 KiB", ErrorCode.BAD_REQUEST, "The body must not exceed 65536 bytes"),
     422: (
-        "The Idempotency-Key was used with another body",
+        "The Idempotency-Key was used with a different body",
         ErrorCode.IDEMPOTENCY_MISMATCH,
         "Idempotency-Key was used with another request; these fields differ: amount",
     ),
     429: ("Too many requests", codes.RATE_LIMITED, "Too many requests"),
     503: (
-        "The log or the database cannot take the request; safe to repeat with the same Idempotency-Key",
+        "The log or the database is unavailable; safe to retry with the same Idempotency-Key",
         codes.UNAVAILABLE,
-        "A part of the gateway does not answer; try again",
+        "A backing service is unavailable; please retry",
     ),
 }
 
 
-RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "string"}}}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before retrying", "schema": {"type": "string"}}}
 LIMIT_HEADERS = {
-    "RateLimit-Limit": {"description": "Requests that may come at once", "schema": {"type": "string"}},
-    "RateLimit-Remaining": {"description": "How many of them are left", "schema": {"type": "string"}},
-    "RateLimit-Reset": {"description": "Seconds until all of them are available again", "schema": {"type": "string"}},
+    "RateLimit-Limit": {"description": "Requests allowed in a burst", "schema": {"type": "string"}},
+    "RateLimit-Remaining": {"description": "Requests left", "schema": {"type": "string"}},
+    "RateLimit-Reset": {"description": "Seconds until the full limit is available again", "schema": {"type": "string"}},
 }
 
 
 class ErrorDetail(BaseModel):
     code: str = Field(examples=["BAD_REQUEST_ERROR"])
     description: str
-    field: str | None = Field(description="Dotted path of the offending input, where there is one")
+    field: str | None = Field(description="Dotted path of the invalid input field, if the error concerns one")
     request_id: str | None
 
 
 class ErrorEnvelope(BaseModel):
-    """Every error answer."""
+    """The body of every error response."""
 
     error: ErrorDetail
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route: these error answers, each with an example."""
-    return {status: _response(status) for status in statuses}
+def errors(*statuses: int, by_key: bool = True) -> dict[int | str, dict[str, Any]]:
+    """`responses` of a route: these error answers, each with an example. `by_key`: a 401 is about an API key, and who
+    has one may also lack a scope, which is 403."""
+    all_of_them = {*statuses, 403} if by_key and 401 in statuses else set(statuses)
+    return {status: _response(status) for status in sorted(all_of_them)}
 
 
 def json_body(

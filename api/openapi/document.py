@@ -18,31 +18,35 @@ from api.openapi.annotations import BODIES, LIMIT_HEADERS, RETRY_AFTER
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 REFERENCE = "#/components/schemas/{model}"
 DESCRIPTION = """\
-Payments on an append-only log: the API asks, an actor decides, everything else listens.
+Payments on an append-only log. The API sends commands, one actor per order decides them, and every other role follows
+the events.
 
-Amounts are whole minor units (paise). Times are RFC 3339 in UTC. Every error has one form:
-`{"error": {"code", "description", "field", "request_id"}}`. Each answer carries `X-Request-Id`.
-Unknown query parameters and body fields are ignored and named in `X-Ignored`; with `Prefer: handling=strict` they are
-400, with the nearest name. POSTs honour `Idempotency-Key`: the same key and body get the stored answer, byte for byte.
-Counted answers carry `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds until the whole limit is
-available again). Above it the answer is 429 with `Retry-After`.
+Amounts are integers in minor units (paise). Times are RFC 3339 in UTC. Every error has the same shape:
+`{"error": {"code", "description", "field", "request_id"}}`. Every response has an `X-Request-Id` header.
+Unknown query parameters and body fields are ignored and listed in `X-Ignored`; with `Prefer: handling=strict` they are
+rejected with 400, and the error suggests the closest known name. POST requests honour `Idempotency-Key`: repeating the
+same key and body returns the stored response, byte for byte. Rate-limited routes return `RateLimit-Limit`,
+`RateLimit-Remaining` and `RateLimit-Reset` (seconds until the full limit is available again); above the limit they
+return 429 with `Retry-After`.
+
+Guides, and what to do about each error: `/docs/` on the dashboard's host.
 """
 SECURITY = {
-    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "With ApiSecret"},
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "Sent together with ApiSecret"},
     "ApiSecret": {"type": "apiKey", "in": "header", "name": "X-Api-Secret"},
     "Basic": {"type": "http", "scheme": "basic", "description": "key:secret"},
     "Session": {
         "type": "apiKey",
         "in": "cookie",
         "name": "gateway_session",
-        "description": "The dashboard's; unsafe methods need X-CSRF-Token as well",
+        "description": "The dashboard's session cookie; unsafe methods also need the X-CSRF-Token header",
     },
 }
 AUTHENTICATED: list[dict[str, list[str]]] = [{"ApiKey": [], "ApiSecret": []}, {"Basic": []}, {"Session": []}]
 
 
 TOO_MANY = {
-    "description": "Above the merchant's quota of requests",
+    "description": "The merchant's request quota is used up",
     "headers": {**RETRY_AFTER, **LIMIT_HEADERS},
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
 }
@@ -50,15 +54,15 @@ PREFER = {
     "name": "Prefer",
     "in": "header",
     "required": False,
-    "description": "`handling=strict`: unknown query parameters and body fields are 400",
+    "description": "`handling=strict` rejects unknown query parameters and body fields with 400",
     "schema": {"type": "string", "examples": ["handling=strict"]},
 }
 IGNORED = {
-    "description": "Unknown query parameters and body fields of the request, where there were any",
+    "description": "Unknown query parameters and body fields that were ignored, if any",
     "schema": {"type": "string"},
 }
 ANY_ERROR = {
-    "description": "Any other error has this form too",
+    "description": "Any other error; the shape is the same",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}},
 }
 

@@ -14,7 +14,7 @@ refusal. Redis only carries what the inbox has already: a lost reply costs a loo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -33,7 +33,7 @@ from runtime.settings import Settings
 from store.commands import DecidedCommand, Request, find_accepted, find_decided
 from store.driver import Pool
 from store.errors import DatabaseError
-from store.promises import promised_resource
+from store.promises import PromisedIds, promised_ids
 from store.redis.replies import Flag, Reply, subscribe_replies
 from topics.codec import COMMAND_TYPES
 from topics.commands import command_record
@@ -48,6 +48,7 @@ LOOK_UP_MAX = 2_000
 PRODUCE_SECONDS = 2.0
 TROUBLE_SECONDS = 900.0
 """After a request that was answered 202 or 503: how long repeats of such requests are expected, and looked into."""
+CLOSED = "The gateway takes no requests for a moment, nothing of this one was done; repeat it"
 UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
 INBOX_SECONDS = 1.0
 """For one look into the inbox or at the promises."""
@@ -86,11 +87,13 @@ class Undecided:
 class _Waiter:
     """One request that waits."""
 
-    __slots__ = ("answer", "fingerprint", "id", "is_on_log", "nonce", "resource_id", "since")
+    __slots__ = ("answer", "fingerprint", "id", "is_on_log", "nonce", "promised", "since")
 
-    def __init__(self, command_id: str, key: Key | None, resource_id: str | None, *, nonce: str, since: float) -> None:
+    def __init__(
+        self, command_id: str, key: Key | None, promised: PromisedIds | None, *, nonce: str, since: float
+    ) -> None:
         self.id = command_id
-        self.resource_id = resource_id
+        self.promised = promised
         self.nonce = nonce
         self.fingerprint = None if key is None else key.fingerprint
         self.since = since
@@ -128,7 +131,9 @@ class CommandBus:
         subscriber: redis.Redis,
         clock: Clock = SYSTEM_CLOCK,
         ids: Ids = SYSTEM_IDS,
+        log_is_closed: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._log_is_closed = log_is_closed
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._ids = ids
@@ -140,6 +145,8 @@ class CommandBus:
         self._partitions = settings.topic_partitions
         self._deadline_seconds = settings.decision_timeout_ms / 1000
         self._waiting: dict[str, list[_Waiter]] = {}
+        self._asked = asyncio.Event()
+        """Set where requests wait for an answer."""
         self._replies_connected = False
         self._unanswered_at = -TROUBLE_SECONDS
 
@@ -154,16 +161,20 @@ class CommandBus:
     ) -> Decided | Undecided:
         """Have `command` decided. `resource_id`: the new resource's id, None where it changes an existing one.
 
-        Raises ApiError: the actor's refusal, or 503 where the log did not take the command.
+        Raises ApiError: the actor's refusal, or 503 where the log did not take the command, or is growing.
         """
+        if self._log_is_closed():
+            raise unavailable(CLOSED)
         command_id, nonce = (self._ids.token(), "") if key is None else (key.command_id, self._ids.token())
         waiters = self._waiting.setdefault(command_id, [])
-        waiter = _Waiter(command_id, key, resource_id, nonce=nonce, since=self._clock.monotonic())
+        promised = None if resource_id is None else PromisedIds(resource_id, command.order_id)
+        waiter = _Waiter(command_id, key, promised, nonce=nonce, since=self._clock.monotonic())
         waiters.append(waiter)
+        self._asked.set()
         kind = COMMAND_TYPES[type(command)]
         deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
         try:
-            ack = await self._produce(command, waiter, request_id)
+            ack = self._produce(command, waiter, request_id)
             answer = await waiter.answer
         except asyncio.CancelledError:
             self._unanswered_at = self._clock.monotonic()
@@ -195,8 +206,8 @@ class CommandBus:
     def _troubled(self) -> bool:
         return self._clock.monotonic() - self._unanswered_at < TROUBLE_SECONDS
 
-    async def promised_id(self, key: Key | None) -> str | None:
-        """The id that an earlier request of the same text asks for or was promised with this key, while undecided.
+    async def promised(self, key: Key | None) -> PromisedIds | None:
+        """The ids that an earlier request of the same text asks for or was promised with this key, while undecided.
 
         A new order would go to another partition than the one it repeats, and could be decided before it. The promises
         are read only while answers are missing.
@@ -205,11 +216,11 @@ class CommandBus:
             return None
         for waiter in self._waiting.get(key.command_id, ()):
             if waiter.fingerprint == key.fingerprint:
-                return waiter.resource_id
+                return waiter.promised
         if not self._troubled:
             return None
         try:
-            return await promised_resource(self._pool, key.command_id, key.fingerprint_json, timeout=INBOX_SECONDS)
+            return await promised_ids(self._pool, key.command_id, key.fingerprint_json, timeout=INBOX_SECONDS)
         except DatabaseError as error:
             log.warning("promise_not_looked_up", command_id=key.command_id, error=repr(error))
             return None
@@ -224,7 +235,7 @@ class CommandBus:
             if mismatch is not None:
                 raise refused(mismatch)
 
-    async def _produce(self, command: Command, waiter: _Waiter, request_id: str) -> asyncio.Future[object]:
+    def _produce(self, command: Command, waiter: _Waiter, request_id: str) -> asyncio.Future[object]:
         record = command_record(
             command,
             command_id=waiter.id,
@@ -235,7 +246,7 @@ class CommandBus:
             fingerprint=waiter.fingerprint,
             reply_to=self._reply_to,
         )
-        ack = await self._producer.send(record, timeout=PRODUCE_SECONDS)
+        ack = self._producer.send(record, timeout=PRODUCE_SECONDS)
         ack.add_done_callback(partial(self._on_ack, waiter))
         return ack
 
@@ -260,10 +271,13 @@ class CommandBus:
 
     async def _look_up(self) -> None:
         while True:
+            await self._asked.wait()
             await asyncio.sleep(LOOK_UP_EVERY_SECONDS)
             overdue = self._overdue()
             if overdue:
                 await self._look_up_once(overdue)
+            if not self._waiting:
+                self._asked.clear()
 
     def _overdue(self) -> list[_Waiter]:
         """Requests to look for in the inbox; without replies, all that wait."""

@@ -1,7 +1,7 @@
 """What a merchant's orders are captured by where they say nothing: its setting, in memory for a moment.
 
-A look-up costs a query once in TTL_SECONDS for each merchant, not once an order; that is how long a change may take to
-reach every process. Bounded.
+A look-up costs one query in TTL_SECONDS for each merchant, not one an order, and orders that come while it runs share
+it. A change takes up to TTL_SECONDS to reach every process. Bounded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from runtime.clock import SYSTEM_CLOCK, Clock
+from runtime.shared_reads import SharedReads
 from store.connections import through_restart
 from store.driver import Pool
 from store.merchants import CaptureTerms, find_capture_terms
@@ -24,12 +25,16 @@ class CaptureCache:
         self._pool = pool
         self._clock = clock
         self._kept: OrderedDict[str, tuple[CaptureTerms, float]] = OrderedDict()
+        self._reads: SharedReads[str, CaptureTerms] = SharedReads()
 
     async def find(self, merchant_id: str) -> CaptureTerms:
         """Raises the database's errors."""
         kept = self._kept.get(merchant_id)
         if kept is not None and kept[1] > self._clock.monotonic():
             return kept[0]
+        return await self._reads.get(merchant_id, lambda: self._read(merchant_id))
+
+    async def _read(self, merchant_id: str) -> CaptureTerms:
         found = await through_restart(lambda: find_capture_terms(self._pool, merchant_id))
         self._kept[merchant_id] = found, self._clock.monotonic() + TTL_SECONDS
         self._kept.move_to_end(merchant_id)

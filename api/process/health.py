@@ -12,7 +12,7 @@ from topics.envelope import encode_json
 router = APIRouter(tags=["Operations"])
 
 
-@router.get("/health", summary="Whether all services answer")
+@router.get("/health", summary="Health check")
 @router.get("/api/v1/health", include_in_schema=False)
 async def health(request: Request) -> Response:
     """200 `healthy`, or 503 `unhealthy` with the part that does not answer; at most a second old."""

@@ -5,13 +5,14 @@ Bounded, and dropped at once when somebody revokes or rotates a key: its name is
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.settings import Settings
-from store.api_keys import ApiKey, find_api_key, touch_api_key
+from store.api_keys import ApiKey, Rehashed, find_api_key, rehash_api_key, touch_api_keys
 from store.connections import through_restart
 from store.driver import Pool
 from store.errors import DatabaseError
@@ -21,6 +22,8 @@ log = get_logger("api-keys")
 KEY_LENGTH_MAX = 128
 KEYS_MAX = 10_000
 TTL_SECONDS = 30.0
+RECORD_SECONDS = 2.0
+"""Between two looks at which keys were used."""
 TTL_UNKNOWN_SECONDS = 2.0
 """Short for keys that do not exist: one that was just created works almost at once."""
 
@@ -42,6 +45,10 @@ class KeyCache:
         self._pool = pool
         self._clock = clock
         self._kept: OrderedDict[str, Cached] = OrderedDict()
+        self._used: dict[str, tuple[ApiKey, Rehashed | None]] = {}
+        """By id; bounded by the keys that are in memory."""
+        self._changes = 0
+        """How often something was forgotten."""
 
     async def find(self, key: str) -> ApiKey | None:
         """The key, or None where it is unknown, revoked or expired. Raises the database's errors."""
@@ -55,27 +62,48 @@ class KeyCache:
             return None
         return found
 
-    async def used(self, key: str) -> None:
-        """Record the use of a key whose secret was right, at most once for each time it was loaded."""
+    def used(self, key: str, rehashed: Rehashed | None = None) -> None:
+        """Note the use of a key whose secret was right, at most once for each time it was loaded; `run` writes it down.
+
+        `rehashed`: its secret under the newest key of the ring, where an older one matched.
+        """
         cached = self._kept.get(key)
         if cached is None or cached.touched or cached.found is None:
             return
         cached.touched = True
-        try:
-            await touch_api_key(self._pool, cached.found.id)
-        except DatabaseError as error:
-            log.warning("key_use_not_recorded", error=repr(error))
+        self._used[cached.found.id] = cached.found, rehashed
+
+    async def run(self) -> None:
+        """Write uses down beside the requests, until cancelled. What the database does not take is dropped."""
+        while True:
+            await asyncio.sleep(RECORD_SECONDS)
+            used, self._used = self._used, {}
+            if not used:
+                continue
+            try:
+                for found, rehashed in used.values():
+                    if rehashed is not None:
+                        await rehash_api_key(self._pool, found, rehashed)
+                await touch_api_keys(self._pool, list(used))
+            except DatabaseError as error:
+                log.warning("key_uses_not_recorded", keys=len(used), error=repr(error))
 
     def forget(self, key: str) -> None:
+        self._changes += 1
         self._kept.pop(key, None)
 
     def forget_all(self) -> None:
         """After a gap in the subscription: what changed meanwhile is not known."""
+        self._changes += 1
         self._kept.clear()
 
     async def _load(self, key: str) -> Cached:
+        """A key that is forgotten while it is read may be read as it was before: that is good for this request only."""
+        changes = self._changes
         found = await through_restart(lambda: find_api_key(self._pool, key))
         cached = Cached(found, self._clock.monotonic() + (TTL_UNKNOWN_SECONDS if found is None else TTL_SECONDS))
+        if changes != self._changes:
+            return cached
         self._kept[key] = cached
         self._kept.move_to_end(key)
         while len(self._kept) > KEYS_MAX:

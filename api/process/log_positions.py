@@ -28,8 +28,8 @@ class LogPlaces:
         self._settings = settings
         self._turn = asyncio.Semaphore(READERS_MAX)
 
-    async def offsets(self, order_id: str, written: Iterable[tuple[datetime, str]]) -> dict[str, int]:
-        """Event id -> offset in the order's partition, of (about when it was written, event id).
+    async def places(self, order_id: str, written: Iterable[tuple[datetime, str]]) -> dict[str, tuple[int, int]]:
+        """Event id -> (partition, offset), of (about when it was written, event id).
 
         Without what is not on the log yet, or no more; without anything where the log does not answer in time.
         """
@@ -40,12 +40,12 @@ class LogPlaces:
                 self._turn,
                 log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader,
             ):
-                records = await locate(reader, EVENTS, order_id, due, partitions=settings.topic_partitions)
+                records = await locate(reader, EVENTS, order_id, due, counts=settings.partition_counts)
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("log_not_read", order_id=order_id, error=repr(error))
             return {}
-        first: dict[str, int] = {}
+        first: dict[str, tuple[int, int]] = {}
         for record in records:
             if record.envelope is not None:
-                first.setdefault(record.envelope.id, record.offset)
+                first.setdefault(record.envelope.id, (record.partition, record.offset))
         return first

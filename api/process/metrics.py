@@ -12,7 +12,7 @@ REQUEST_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-COMMANDS_ASKED = Counter("gateway_api_commands", "Commands by what their caller was told", ["type", "outcome"])
+COMMANDS_ASKED = Counter("gateway_api_commands", "Commands by the response that their caller got", ["type", "outcome"])
 STREAMS_OPEN = Gauge("gateway_api_streams_open", "Open event streams")
 
 

@@ -13,6 +13,7 @@ import redis.asyncio as redis
 from starlette.requests import HTTPConnection
 
 from api.access.limiter import Limiter
+from api.access.slowdown import Slowdown
 from api.process.bus import CommandBus
 from api.process.capture import CaptureCache
 from api.process.condition import Condition
@@ -25,6 +26,8 @@ from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.driver import Pool
+from store.log_partitions import PARTITIONS
+from store.order_keys import OrderKeys
 from store.probe import DatabaseProbe
 from topics.producer import LogProducer
 
@@ -41,14 +44,18 @@ class Services:
     redis: redis.Redis
     producer: LogProducer
     commands: CommandBus
+    order_keys: OrderKeys
     database: DatabaseProbe
     live: LiveUpdates
     log_places: LogPlaces
-    fingerprint_secret: bytes
+    fingerprint_secrets: tuple[bytes, ...]
+    session_keys: tuple[bytes, ...]
+    """As the secrets above: one for each key of the ring, newest first."""
     own_origins: frozenset[str]
     keys: KeyCache
     capture: CaptureCache
     limiter: Limiter
+    slowdown: Slowdown
     condition: Condition
     feed_seats: Seats
     payer_seats: Seats
@@ -63,7 +70,7 @@ class Services:
     def facts(self) -> dict[str, Any]:
         """For the heartbeat."""
         self.turned_at = time.monotonic()
-        return {}
+        return {PARTITIONS: self.settings.topic_partitions}
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """For the internal port; called from its thread."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from api.http.errors import ApiError, bad_request
+from api.http.errors import bad_request
 from api.process.services import Services
 from domain.order import ENDED, OrderStatus
 from domain.payment import UNDECIDED, Payment
 from domain.signature import Secrets
 from domain.way_back import Outcome, address_of, origin_of, signature_of
 from runtime.logs import get_logger
-from runtime.secrets import SealError, seal, unseal
+from runtime.secrets import Sealed, SealError, seal, unseal
 from store.merchants import find as find_merchant
 from store.return_secrets import ReturnSecrets, find_return_secrets, keep_return_secret
 
@@ -24,8 +25,10 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SECRET_PREFIX, SECRET_BYTES = "retsec_", 32
 
 
-async def check_return_url(services: Services, merchant_id: str, url: str | None, *, by_browser: bool) -> None:
-    """Raises ApiError 400 for an address outside the merchant's allowed origins.
+async def check_return_url(
+    services: Services, merchant_id: str, url: str | None, *, by_browser: bool, field: str = "return_url"
+) -> None:
+    """Raises ApiError 400, about `field`, for an address outside the merchant's allowed origins.
 
     A merchant that names none may send its payers to any page over https, in test mode to this machine as well. A
     browser's order may not: whoever prices it would send another payer anywhere after a payment that is real.
@@ -38,16 +41,12 @@ async def check_return_url(services: Services, merchant_id: str, url: str | None
     if origin in allowed or origin in services.own_origins:
         return
     if allowed:
-        raise _refused("return_url must begin with one of the merchant's allowed origins")
+        raise bad_request("return_url must begin with one of the merchant's allowed origins", field)
     if by_browser and not services.settings.test_mode:
-        raise _refused("return_url needs an allowed origin of the merchant")
+        raise bad_request("return_url needs an allowed origin of the merchant", field)
     secure = origin is not None and origin.startswith("https:")
     if not secure and not (services.settings.test_mode and urlsplit(url).hostname in LOOPBACK):
-        raise _refused("return_url must be an https address")
-
-
-def _refused(description: str) -> ApiError:
-    return bad_request(description, "return_url")
+        raise bad_request("return_url must be an https address", field)
 
 
 def new_return_secret() -> str:
@@ -56,7 +55,7 @@ def new_return_secret() -> str:
 
 async def way_back(services: Services, order: Mapping[str, Any], payment: Payment | None) -> dict[str, str] | None:
     """What the checkout sends the payer back with; None while nothing was tried, a payment is under way, or the secret
-    was sealed with another SECRET_KEY: a page that only lacks its way back is better than none."""
+    cannot be opened with the keys that are here: a page that only lacks its way back is better than none."""
     url, outcome = order.get("return_url"), _outcome(order, payment)
     if url is None or outcome is None:
         return None
@@ -84,12 +83,18 @@ def _outcome(order: Mapping[str, Any], payment: Payment | None) -> Outcome | Non
 async def _secrets(services: Services, merchant_id: str) -> Secrets:
     """The merchant's; one is made where it has none, so that no payer's way back waits for a setting."""
     found = await find_return_secrets(services.pool, merchant_id)
-    key = services.settings.secret_key
     if found.current is None:
-        found = await keep_return_secret(services.pool, merchant_id, seal(new_return_secret(), key))
+        found = await keep_return_secret(
+            services.pool, merchant_id, sealed_return_secret(services, merchant_id, new_return_secret())
+        )
     assert found.current is not None, "orders belong to a merchant"
-    previous = () if not _still_proves(found, services) else (unseal(found.previous or b"", key),)
-    return Secrets(unseal(found.current, key), previous)
+    opened = partial(unseal, ring=services.settings.keys, kind=Sealed.RETURN_SECRET, row_id=merchant_id)
+    previous = () if not _still_proves(found, services) else (opened(found.previous or b""),)
+    return Secrets(opened(found.current), previous)
+
+
+def sealed_return_secret(services: Services, merchant_id: str, secret: str) -> bytes:
+    return seal(secret, services.settings.keys, Sealed.RETURN_SECRET, merchant_id)
 
 
 def _still_proves(found: ReturnSecrets, services: Services) -> bool:

@@ -15,8 +15,8 @@ from api.access.limits import limit_merchant
 from api.process.services import Services, services_of
 from api.razorpay.errors import unauthenticated, unknown_id
 from domain.signature import hex_signature
-from runtime.secrets import SealError, hash_api_secret, seal, unseal
-from store.razorpay.keys import find_secret, keep_secret
+from runtime.secrets import Sealed, SealError, hash_api_secret, seal, unseal
+from store.razorpay.keys import KeptSecret, find_secret, keep_secret
 
 LIVE_PREFIX = "rzp_live_"
 SEALED_MAX = 10_000
@@ -30,10 +30,11 @@ class SealedKeys:
         self._known: dict[str, bytes] = {}
 
     async def keep(self, services: Services, key_id: str, secret: str) -> None:
-        presented = hash_api_secret(SecretStr(secret), services.settings.secret_key)
+        presented = hash_api_secret(SecretStr(secret), services.settings.keys.newest)
         if self._known.get(key_id) == presented:
             return
-        await keep_secret(services.pool, key_id, seal(secret, services.settings.secret_key))
+        sealed = seal(secret, services.settings.keys, Sealed.API_SECRET, key_id)
+        await keep_secret(services.pool, key_id, sealed)
         if len(self._known) >= SEALED_MAX:
             self._known.clear()
         self._known[key_id] = presented
@@ -59,19 +60,20 @@ async def caller_of(request: Request, sealed: SealedKeys) -> Caller:
 
 async def merchant_of(services: Services, key: str) -> str:
     """The merchant that a page names by its key alone. Raises DoubleError for one that never called the double."""
-    return (await _owner(services, key))[0]
+    return (await _owner(services, key)).merchant_id
 
 
 async def payment_signature(services: Services, key: str, *, order_id: str, payment_id: str) -> str:
     """What proves to the merchant's server that this payment of this order succeeded."""
     try:
-        secret = unseal((await _owner(services, key))[1], services.settings.secret_key)
+        owner = await _owner(services, key)
+        secret = unseal(owner.secret_sealed, services.settings.keys, Sealed.API_SECRET, owner.key_id)
     except SealError:
         raise unknown_id() from None
     return hex_signature(secret, f"{order_id}|{payment_id}".encode())
 
 
-async def _owner(services: Services, key: str) -> tuple[str, bytes]:
+async def _owner(services: Services, key: str) -> KeptSecret:
     found = await find_secret(services.pool, key)
     if found is None:
         raise unauthenticated("The key is not known. Call the API with it and its secret once, as an order does.")

@@ -89,6 +89,7 @@ class Double:
         routes = [self._route(method, path, self._by_merchant(act)) for (method, path), act in MERCHANTS.items()]
         routes += [self._route(method, path, act) for (method, path), act in PAGES.items()]
         routes.append(Route("/v1/checkout.js", checkout.script, methods=["GET"]))
+        routes.append(Route(links.CALLBACK, links.callback, methods=["GET"]))
         self._router = Router(routes, redirect_slashes=False, default=_unknown)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,9 +12,9 @@ from api.razorpay.commands import decided
 from api.razorpay.errors import unknown_id
 from api.razorpay.payments import shown as shown_payment
 from api.razorpay.queries import collection, expanded, read_query
-from api.razorpay.schemas import ORDERS_BEYOND, CaptureOptions, Changed, NewOrder, OrdersQuery, as_texts
+from api.razorpay.schemas import ORDERS_BEYOND, Changed, NewOrder, OrdersQuery, as_texts
 from domain.ids import ORDER, is_id
-from domain.order import CreateOrder
+from domain.order import CaptureMode, CreateOrder
 from domain.resource import order_resource
 from store.connections import through_restart
 from store.razorpay.customers import find_customer
@@ -32,7 +32,7 @@ from topics.razorpay.entities import Entity, Totals, order_entity
 
 
 async def create(request: Request, caller: Caller) -> Entity:
-    """The terms are written first: nobody can pay an order whose id was not answered yet."""
+    """What ours have no field for is written first: nobody can pay an order whose id was not answered yet."""
     body = checked(NewOrder, await read_fields(request), beyond=ORDERS_BEYOND)
     services = services_of(request)
     if (
@@ -49,6 +49,8 @@ async def create(request: Request, caller: Caller) -> Entity:
         currency=body.currency,
         receipt=body.receipt,
         notes=as_texts(body.notes),
+        capture=CaptureMode.AUTOMATIC if body.is_captured_with_success else CaptureMode.MANUAL,
+        capture_within_minutes=None if body.is_captured_with_success else body.options.manual_expiry_period,
     )
     answer = await decided(request, command, new_id=order_id)
     request.state.ignored = _without_effect(body)
@@ -56,22 +58,23 @@ async def create(request: Request, caller: Caller) -> Entity:
 
 
 def _terms(body: NewOrder) -> Terms:
-    options = body.payment.capture_options if body.payment is not None else None
     return Terms(
-        captures=body.captures,
         authorizes_late=body.late_authorization,
-        captures_within_minutes=options.automatic_expiry_period if options is not None else None,
+        captures_within_minutes=body.captures_within_minutes,
         customer_id=body.customer_id,
         notes=None if body.notes == as_texts(body.notes) else body.notes,
     )
 
 
 def _without_effect(body: NewOrder) -> list[str]:
-    """A checkout offers every method; an authorization does not expire, and a refund is never instant."""
-    options = body.payment.capture_options if body.payment is not None else CaptureOptions()
+    """A checkout offers every method, a refund is never instant, and each period belongs to one kind of capture."""
+    options = body.options
     names = {
         "method": body.method,
-        "payment.capture_options.manual_expiry_period": options.manual_expiry_period,
+        "payment.capture_options.automatic_expiry_period": None if body.captures else options.automatic_expiry_period,
+        "payment.capture_options.manual_expiry_period": (
+            options.manual_expiry_period if body.is_captured_with_success else None
+        ),
         "payment.capture_options.refund_speed": options.refund_speed,
     }
     return [name for name, value in names.items() if value is not None]

@@ -7,6 +7,7 @@ from datetime import timedelta
 import orjson
 from starlette.requests import Request
 
+from api.access.audit import noted
 from api.access.caller import Caller
 from api.http.errors import ApiError, refused
 from api.process.services import Services, services_of
@@ -34,6 +35,7 @@ from api.razorpay.schemas import (
 )
 from api.schemas.payments import Means, check_instrument
 from api.schemas.payments import NewPayment as Instrument
+from domain.audited import Action
 from domain.ids import ORDER, PAYMENT, is_id
 from domain.payment import UNDECIDED, CapturePayment, CreatePayment, Payment, PaymentStatus
 from domain.rejection import NOT_CAPTURABLE, ORDER_NOT_FOUND, VPA_INVALID, Rejected
@@ -90,6 +92,7 @@ async def capture(request: Request, caller: Caller) -> Entity:
     command = CapturePayment(
         order_id=payment.order_id, payment_id=payment.id, merchant_id=caller.merchant_id, amount=None
     )
+    await noted(request, caller, Action.CAPTURE_REQUESTED, payment.id, after={"amount": payment.amount})
     try:
         answer = await decided(request, command)
     except ApiError as error:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import orjson
 from starlette.requests import Request
 
+from api.access.audit import noted
 from api.access.caller import Caller
 from api.answers.idempotency import new_id_for
 from api.http.errors import ApiError
@@ -18,6 +19,7 @@ from api.razorpay.errors import FULLY_REFUNDED, NOT_CAPTURED, REFUND_TOO_LARGE, 
 from api.razorpay.payments import owned as owned_payment
 from api.razorpay.queries import collection, read_query
 from api.razorpay.schemas import REFUNDS_BEYOND, Changed, NewRefund, NewRefundOf, PageQuery, as_texts
+from domain.audited import Action
 from domain.ids import REFUND, is_id
 from domain.payment import Payment
 from domain.refund import CreateRefund
@@ -66,6 +68,8 @@ async def _refunded(
 ) -> Decided:
     """Without an amount: what is left when it is decided. A refusal gets its words by how the payment stands then."""
     services = services_of(request)
+    asked = {"refund_id": refund_id, "amount": body.amount}
+    await noted(request, caller, Action.REFUND_REQUESTED, payment.id, after=asked)
     try:
         return await decided(request, _command(services, caller, payment, body, refund_id), key=key, new_id=refund_id)
     except ApiError as error:

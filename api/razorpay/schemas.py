@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR
 from domain.payer import is_email, is_one_line, normalized_contact
+from domain.way_back import origin_of
+from store.razorpay.captures import CAPTURES_WITHIN_MINUTES_MAX
 from store.razorpay.slices import Slice
 
 NOTES_MAX = 15
@@ -19,6 +21,8 @@ NOTE_CHARACTERS_MAX = 256
 COUNT_DEFAULT, COUNT_MAX = 10, 100
 SKIP_MAX = 10_000
 """PostgreSQL reads what it skips."""
+PERIOD_MINUTES_MIN = 1
+"""The original takes no less than twelve minutes; a test does not want to wait for so long."""
 SECONDS_MIN, SECONDS_MAX = 946_684_800, 4_765_046_400
 """The years 2000 to 2120."""
 
@@ -76,6 +80,12 @@ def _line(value: str) -> str | None:
     return value.strip() or None
 
 
+def _address(value: str) -> str:
+    if origin_of(value) is None:
+        raise ValueError("The callback_url must be a whole http or https address")
+    return value
+
+
 Notes = Annotated[dict[str, Any], BeforeValidator(_notes)]
 Currency = Annotated[str, BeforeValidator(_currency)]
 Amount = Annotated[int, Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR)]
@@ -93,10 +103,12 @@ class Body(BaseModel):
 
 
 class CaptureOptions(Body):
-    """`automatic_expiry_period`: minutes after which a payment of the order is no longer captured by itself."""
+    """`automatic_expiry_period`: minutes from the order on, after which a success is no longer captured by itself.
+    `manual_expiry_period`: minutes from the success on, after which the money goes back.
+    """
 
-    automatic_expiry_period: int | None = Field(None, ge=12, le=10_080)
-    manual_expiry_period: int | None = Field(None, ge=12, le=10_080)
+    automatic_expiry_period: int | None = Field(None, ge=PERIOD_MINUTES_MIN, le=CAPTURES_WITHIN_MINUTES_MAX)
+    manual_expiry_period: int | None = Field(None, ge=PERIOD_MINUTES_MIN, le=CAPTURES_WITHIN_MINUTES_MAX)
     refund_speed: Literal["normal", "optimum"] | None = None
 
 
@@ -125,6 +137,19 @@ class NewOrder(Body):
             return self.payment.capture == "automatic"
         return self.payment_capture is not False
 
+    @property
+    def options(self) -> CaptureOptions:
+        return self.payment.capture_options if self.payment is not None else CaptureOptions()
+
+    @property
+    def captures_within_minutes(self) -> int | None:
+        """How long after the order's creation a success is captured by itself; None: always, or never."""
+        return self.options.automatic_expiry_period if self.captures else None
+
+    @property
+    def is_captured_with_success(self) -> bool:
+        return self.captures and self.captures_within_minutes is None
+
 
 ORDERS_BEYOND = (
     "partial_payment", "first_payment_min_amount", "offers", "offer_id", "discount", "transfers", "token",
@@ -151,11 +176,17 @@ class NewLink(Body):
     notes: Notes = {}
     notify: dict[str, bool] | None = None
     reminder_enable: bool | None = None
+    callback_url: Annotated[Text | None, AfterValidator(lambda value: value and _address(value))] = None
+    callback_method: Literal["", "get"] | None = None
+
+    @model_validator(mode="after")
+    def _method_with_address(self) -> NewLink:
+        if self.callback_method and not self.callback_url:
+            raise ValueError("The callback_url is required with a callback_method")
+        return self
 
 
-LINKS_BEYOND = (
-    "accept_partial", "first_min_partial_amount", "upi_link", "callback_url", "callback_method", "options",
-)  # fmt: skip
+LINKS_BEYOND = ("accept_partial", "first_min_partial_amount", "upi_link", "options")
 LINKS_WITHOUT_EFFECT = ("notify", "reminder_enable")
 
 
@@ -206,7 +237,7 @@ class ChangedCustomer(Body):
 
 
 class TypedCard(Body):
-    """A card as it was typed. It exists only while the request is checked."""
+    """A card as the payer typed it. It exists only while the request is validated."""
 
     number: Text = Field(repr=False)
     name: Text | None = None
@@ -254,13 +285,14 @@ class NewVpa(Body):
 
 
 class NewWebhook(Body):
-    """`events`: a list of names, or an object of booleans."""
+    """`events`: a list of names, or an object of booleans. `shuffled`, the double's own: the capture comes first."""
 
     url: Text
     events: list[str] | dict[str, bool]
     secret: Text | None = None
     alert_email: Text | None = None
     active: bool = True
+    shuffled: bool = False
 
 
 class ChangedWebhook(Body):

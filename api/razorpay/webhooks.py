@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from api.access.audit import witness
 from api.access.caller import Caller
 from api.process.services import Services, services_of
 from api.razorpay.bodies import checked, read_fields
@@ -14,9 +15,10 @@ from api.razorpay.errors import DoubleError, unknown_id
 from api.razorpay.queries import collection, read_query
 from api.razorpay.schemas import ChangedWebhook, NewWebhook, PageQuery
 from api.webhooks import checked_url, publish_switches
+from domain.audited import Action
 from domain.ids import ENDPOINT, is_id
 from runtime.clock import make_id, now
-from runtime.secrets import seal
+from runtime.secrets import Sealed, seal
 from store.webhooks.endpoints import (
     ENDPOINTS_MAX,
     Endpoint,
@@ -39,22 +41,23 @@ async def create(request: Request, caller: Caller) -> Entity:
     body = checked(NewWebhook, await read_fields(request))
     services = services_of(request)
     names = _names(request, body.events)
-    secret = body.secret or ""
+    secret, endpoint_id = body.secret or "", make_id(ENDPOINT)
     new = NewEndpoint(
-        id=make_id(ENDPOINT),
+        id=endpoint_id,
         merchant_id=caller.merchant_id,
         url=checked_url(body.url, services.settings),
         events=ours(names),
         description=None,
         ordering="per_payment",
         active=body.active,
-        secret_sealed=seal(secret, services.settings.secret_key),
+        secret_sealed=seal(secret, services.settings.keys, Sealed.WEBHOOK_SECRET, endpoint_id),
         secret_hint=_hint(secret),
         razorpay_events=names,
         razorpay_alert_email=body.alert_email,
+        razorpay_shuffled=body.shuffled,
     )
     try:
-        return shown(await insert_endpoint(services.pool, new))
+        return shown(await insert_endpoint(services.pool, new, witness(request, caller, Action.ENDPOINT_CREATED)))
     except TooManyEndpointsError:
         raise DoubleError(f"A merchant has at most {ENDPOINTS_MAX} webhooks") from None
 
@@ -82,14 +85,16 @@ async def change(request: Request, caller: Caller) -> Entity:
         names = _names(request, body.events)
         changes |= {"razorpay_events": names, "events": ours(names)}
     if body.secret is not None:
-        changes |= {"secret_sealed": seal(body.secret, services.settings.secret_key), "secret_hint": _hint(body.secret)}
+        sealed = seal(body.secret, services.settings.keys, Sealed.WEBHOOK_SECRET, endpoint_id)
+        changes |= {"secret_sealed": sealed, "secret_hint": _hint(body.secret)}
     if body.alert_email is not None:
         changes["razorpay_alert_email"] = body.alert_email
     if body.active is not None:
         changes["active"] = body.active
     if not changes:
         return shown(found)
-    changed = await change_endpoint(services.pool, caller.merchant_id, endpoint_id, changes, now())
+    seen = witness(request, caller, Action.ENDPOINT_CHANGED)
+    changed = await change_endpoint(services.pool, caller.merchant_id, endpoint_id, changes, now(), seen)
     if changed is None:
         raise unknown_id()
     await publish_switches(services, changed.switches)
@@ -99,7 +104,8 @@ async def change(request: Request, caller: Caller) -> Entity:
 async def delete(request: Request, caller: Caller) -> list[Entity]:
     services, endpoint_id = services_of(request), request.path_params["id"]
     await _owned(services, endpoint_id, caller.merchant_id)
-    await delete_endpoint(services.pool, caller.merchant_id, endpoint_id)
+    seen = witness(request, caller, Action.ENDPOINT_DELETED)
+    await delete_endpoint(services.pool, caller.merchant_id, endpoint_id, seen)
     return []
 
 
@@ -129,7 +135,8 @@ async def _owned(services: Services, endpoint_id: str, merchant_id: str) -> Endp
 
 
 def shown(endpoint: Endpoint) -> Entity:
-    return {
+    own = {"shuffled": True} if endpoint.razorpay_shuffled else {}
+    return own | {
         "id": endpoint.id,
         "entity": "webhook",
         "url": endpoint.url,

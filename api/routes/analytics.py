@@ -29,19 +29,22 @@ from store.operations.owed import owed_by
 router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
 ByMerchant = Annotated[Caller, Depends(looking_up)]
 FromParameter = Annotated[
-    Bound | None, Query(alias="from", description="Included; default 30 days before `to`; widened to a quarter hour")
+    Bound | None,
+    Query(alias="from", description="Inclusive; default 30 days before `to`; rounded down to 15 minutes"),
 ]
 ToParameter = Annotated[
-    Bound | None, Query(description="Not included; default now; a day without a time includes that day")
+    Bound | None, Query(description="Exclusive; default now; a date without a time includes that whole day")
 ]
 CurrencyParameter = Annotated[
     str | None,
     Query(
-        description="ISO 4217, or `main`: INR where it was paid in, else the currency of most payments. "
-        "Default: amounts in INR, counts of all"
+        description="ISO 4217, or `main`: INR if any payment was in INR, otherwise the most frequent currency. "
+        "Default: amounts in INR, counts across all currencies"
     ),
 ]
-TimeZoneParameter = Annotated[str | None, Query(max_length=64, description="IANA time zone of days; default UTC")]
+TimeZoneParameter = Annotated[
+    str | None, Query(max_length=64, description="IANA time zone for day boundaries; default UTC")
+]
 
 DEFAULT_SPAN = timedelta(days=30)
 POINTS_MAX = 800
@@ -49,7 +52,7 @@ OWED_NAMED_MAX = 5
 MAIN = "main"
 
 
-@router.get("/summary", summary="The numbers of a span beside those of the span before")
+@router.get("/summary", summary="Totals for a period and the period before it")
 async def summary(
     request: Request,
     caller: ByMerchant,
@@ -58,10 +61,10 @@ async def summary(
     currency: CurrencyParameter = None,
     tz: TimeZoneParameter = None,
 ) -> SummaryShape:
-    """Counts, volume, rates, methods, error codes, refunds, deliveries and money owed; `previous`: the span before.
+    """Counts, volume, rates, methods, error codes, refunds, deliveries and money owed. `previous` is the period before.
 
-    With `currency`, amounts and counts are of that currency; error codes, times and deliveries are always of all.
-    `currencies`: what there is of each.
+    With `currency`, amounts and counts cover that currency only; error codes, durations and deliveries always cover
+    every currency. `currencies` lists the totals of each one.
     """
     pool, span, asked = services_of(request).pool, _span(from_, to, _zone(tz)), _known(currency)
     (sums, sums_before), sent = await asyncio.gather(
@@ -72,7 +75,7 @@ async def summary(
     return summary_shape((span, sums), (span.before, sums_before), sent, owed, currency=shown)
 
 
-@router.get("/timeseries", summary="The numbers of a span in hours or days")
+@router.get("/timeseries", summary="Totals for a period by hour or by day")
 async def timeseries(
     request: Request,
     caller: ByMerchant,
@@ -82,14 +85,14 @@ async def timeseries(
     currency: CurrencyParameter = None,
     tz: TimeZoneParameter = None,
 ) -> TimeseriesShape:
-    """The span in hours or days.
+    """One point for each hour or day of the period.
 
-    With `tz`, days begin at that zone's midnights and have 23 or 25 hours where its clocks change. Without, a day has
-    24 hours and the first begins at `from`."""
+    With `tz`, days start at midnight in that zone and last 23 or 25 hours when its clocks change. Without it, each day
+    has 24 hours and the first one starts at `from`."""
     zone, asked = _zone(tz), _known(currency)
     span = _span(from_, to, zone)
     if (span.to_at - span.from_at) / LENGTHS[bucket] > POINTS_MAX:
-        raise bad_request(f"at most {POINTS_MAX} buckets: take a shorter span or a longer bucket", "bucket")
+        raise bad_request(f"at most {POINTS_MAX} buckets: choose a shorter period or a longer bucket", "bucket")
     starts = starts_of(span.from_at, span.to_at, bucket, zone)
     found = await points(services_of(request).pool, caller.merchant_id, span, starts)
     shown = main_currency([point.total for point in found]) if asked == MAIN else asked

@@ -21,7 +21,7 @@ router = APIRouter(tags=["Bank"])
 
 
 class Received(BaseModel):
-    """The notification is on the log. Where there is no such answer, the bank sends it again."""
+    """The notification is stored on the log. Without this response the bank sends it again."""
 
     status: str = "received"
 
@@ -29,10 +29,10 @@ class Received(BaseModel):
 @router.post(
     "/bank/notifications",
     summary="Receive a bank's notification",
-    description="For the acquirer alone, in the form and with the signature that its adapter defines. Repeated and "
-    "late notifications are harmless.",
+    description="Called by the acquirer only; its adapter defines the format and the signature. Repeated and late "
+    "notifications are harmless.",
     response_model=Received,
-    responses=errors(400, 401, 404, 413, 503),
+    responses=errors(400, 401, 404, 413, 503, by_key=False),
 )
 async def receive(request: Request) -> Response:
     services = services_of(request)
@@ -40,7 +40,7 @@ async def receive(request: Request) -> Response:
     try:
         rejected = await services.door.receive(request.headers, body, request_id=request.scope["request_id"])
     except LogUnavailableError:
-        raise unavailable("The log did not take the notification; send it again") from None
+        raise unavailable("The log is unavailable. The notification was not accepted; please retry") from None
     if rejected is not None:
         raise refused(rejected)
     return json_response({"status": "received"})

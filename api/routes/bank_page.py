@@ -30,5 +30,5 @@ async def press(request: Request, attempt_id: str, signature: str = "") -> Respo
 def _pages(request: Request) -> BankPages:
     pages = services_of(request).bank_pages
     if pages is None:
-        raise ApiError(ErrorCode.NOT_FOUND, "This bank has no pages here")
+        raise ApiError(ErrorCode.NOT_FOUND, "This bank has no pages on this server")
     return pages

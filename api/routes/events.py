@@ -31,16 +31,16 @@ EVENT_NOT_FOUND = Rejected(ErrorCode.NOT_FOUND, "Event not found")
 
 @router.get(
     "/events",
-    summary="Every event of the merchant, in order, complete",
-    description="Go on with `after` = `next_cursor`, for ever: nothing is ever added before an event that was shown. "
-    "With `order=newest` the latest event comes first, and `after` leads to older ones.",
+    summary="List all events in order",
+    description="Pass `next_cursor` as `after` to continue, indefinitely: no event is ever inserted before one already "
+    "returned. With `order=newest` the latest event comes first and `after` continues to older ones.",
     response_model=EventPage,
     responses=errors(400, 401, 503),
 )
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    after: Annotated[str | None, Query(max_length=64, description="`next_cursor`, or an event's id")] = None,
+    after: Annotated[str | None, Query(max_length=64, description="`next_cursor`, or the id of an event")] = None,
     order: Literal["oldest", "newest"] = "oldest",
     type: EventType | None = None,
     payment_id: Annotated[str | None, Query(max_length=64)] = None,
@@ -86,7 +86,7 @@ async def read(request: Request, event_id: str, caller: Annotated[Caller, Depend
 
 @router.get(
     "/payments/{payment_id}/timeline",
-    summary="Everything that happened to a payment",
+    summary="Read the timeline of a payment",
     response_model=Timeline,
     responses=errors(401, 404, 503),
 )
@@ -96,12 +96,12 @@ async def timeline(request: Request, payment_id: str, caller: Annotated[Caller, 
     events = [event for event in await events_of(services.pool, found.order_id) if _concerns(event, payment_id)]
     refunds = {event.record["body"]["refund"]["id"] for event in events if "refund" in event.record["body"]}
     written = [(event.written_at, event_id(found.order_id, event.sequence)) for event in events]
-    offsets = await services.log_places.offsets(found.order_id, written)
+    places = await services.log_places.places(found.order_id, written)
     return json_response(
         {
             "payment_id": payment_id,
             "order_id": found.order_id,
-            "data": _steps(events, found.order_id, services.settings.topic_partitions, offsets),
+            "data": _steps(events, found.order_id, services.settings.topic_partitions, places),
             "webhooks": [_delivery(row) for row in await deliveries_of(services.pool, [payment_id])],
             "bank": [_attempt(row) for row in await bank_attempts(services.pool, [payment_id, *sorted(refunds)])],
         }
@@ -113,14 +113,20 @@ def _concerns(event: EventSeen, payment_id: str) -> bool:
     return payment is not None and payment["id"] == payment_id
 
 
-def _steps(events: list[EventSeen], order_id: str, partitions: int, offsets: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Each event with the status of its payment or refund before and after it, and its place on the log."""
+def _steps(
+    events: list[EventSeen], order_id: str, partitions: int, places: Mapping[str, tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Each event with the status of its payment or refund before and after it, and its place on the log.
+
+    Where the log does not show an event (yet), its partition is the one that the order has now.
+    """
     status: dict[str, str] = {}
     steps = []
     for event in events:
         body = event.record["body"]
         subject = body.get("refund") or body["payment"]
         id = event_id(order_id, event.sequence)
+        partition, offset = places.get(id, (partition_of(order_id.encode(), partitions), None))
         steps.append(
             {
                 "id": id,
@@ -132,8 +138,8 @@ def _steps(events: list[EventSeen], order_id: str, partitions: int, offsets: Map
                 "before": status.get(subject["id"]),
                 "after": subject["status"],
                 "topic": EVENTS,
-                "partition": partition_of(order_id.encode(), partitions),
-                "offset": offsets.get(id),
+                "partition": partition,
+                "offset": offset,
             }
         )
         status[subject["id"]] = subject["status"]

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
 from api.access.auth import Caller, looking_up
+from api.answers.sealing import opened_all
 from api.openapi.annotations import errors
-from api.process.services import services_of
+from api.process.services import Services, services_of
 from api.routes.orders import order_filter
 from api.routes.payments import payment_filter
 from api.routes.refunds import refund_filter
@@ -19,8 +20,8 @@ from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
 from runtime.clock import now
-from store.driver import Pool
 from store.keyset import Place
+from store.order_keys import OrderKeys
 from store.orders import OrderFilter, list_orders
 from store.payments import PaymentFilter, list_payments
 from store.portions import portions
@@ -32,7 +33,7 @@ List = Callable[..., Awaitable[list[Resource]]]
 
 
 def _responses(sheet: Sheet) -> dict[int | str, dict[str, Any]]:
-    lines = {"content": {"text/csv": {}}, "description": f"One line for each of the {sheet.name}"}
+    lines = {"content": {"text/csv": {}}, "description": f"The {sheet.name}, one per line"}
     return {200: lines, **errors(400, 401, 503)}
 
 
@@ -46,9 +47,9 @@ def _responses(sheet: Sheet) -> dict[int | str, dict[str, Any]]:
 async def export_payments(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    wanted: Annotated[PaymentFilter, Depends(payment_filter)],
+    filters: Annotated[PaymentFilter, Depends(payment_filter)],
 ) -> StreamingResponse:
-    return await _file(PAYMENTS, services_of(request).pool, caller.merchant_id, wanted, list_payments)
+    return await _file(PAYMENTS, services_of(request), caller.merchant_id, filters, list_payments)
 
 
 @router.get(
@@ -61,9 +62,9 @@ async def export_payments(
 async def export_orders(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    wanted: Annotated[OrderFilter, Depends(order_filter)],
+    filters: Annotated[OrderFilter, Depends(order_filter)],
 ) -> StreamingResponse:
-    return await _file(ORDERS, services_of(request).pool, caller.merchant_id, wanted, list_orders)
+    return await _file(ORDERS, services_of(request), caller.merchant_id, filters, list_orders)
 
 
 @router.get(
@@ -76,18 +77,18 @@ async def export_orders(
 async def export_refunds(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    wanted: Annotated[RefundFilter, Depends(refund_filter)],
+    filters: Annotated[RefundFilter, Depends(refund_filter)],
 ) -> StreamingResponse:
-    return await _file(REFUNDS, services_of(request).pool, caller.merchant_id, wanted, list_refunds)
+    return await _file(REFUNDS, services_of(request), caller.merchant_id, filters, list_refunds)
 
 
 async def _file(
-    sheet: Sheet, pool: Pool, merchant_id: str, wanted: object, listed: List[Resource]
+    sheet: Sheet, services: Services, merchant_id: str, filters: object, listed: List[Resource]
 ) -> StreamingResponse:
     async def page(after: Place | None, limit: int) -> list[Resource]:
-        return await listed(pool, merchant_id, wanted, after=after, limit=limit)
+        return await listed(services.pool, merchant_id, filters, after=after, limit=limit)
 
-    lines = _lines(sheet, portions(page))
+    lines = _lines(sheet, portions(page), services.order_keys)
     # The first portion is read before the status is sent: a database that is away still gets its 503.
     first = await anext(lines)
     return StreamingResponse(
@@ -97,10 +98,10 @@ async def _file(
     )
 
 
-async def _lines(sheet: Sheet, found: AsyncIterator[list[Resource]]) -> AsyncIterator[bytes]:
+async def _lines(sheet: Sheet, found: AsyncIterator[list[Resource]], keys: OrderKeys) -> AsyncIterator[bytes]:
     head = csv_head(sheet)
     async for resources in found:
-        yield head + csv_rows(sheet, resources)
+        yield head + csv_rows(sheet, await opened_all(resources, keys))
         head = b""
     if head:
         yield head

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.access.audit import noted
 from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import answer_to
 from api.answers.idempotency import key_of
@@ -25,6 +26,7 @@ from api.process.services import Services, services_of
 from api.routes.orders import ask_for_order
 from api.schemas.body import Nothing
 from api.schemas.links import NEW_LINK_EXAMPLE, NewPaymentLink, PaymentLinkPage, PaymentLinkView
+from domain.audited import Action
 from domain.ids import LINK, ORDER, is_id
 from domain.link import ResendLink, order_of_link
 from domain.order import CancelOrder, Order, OrderStatus
@@ -36,14 +38,14 @@ from topics.envelope import encode_json
 
 router = APIRouter(tags=["Payment links"])
 ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {"model": PaymentLinkView, "description": "Accepted, not decided yet"}
+    202: {"model": PaymentLinkView, "description": "Accepted, but not decided yet"}
 }
 
 
 @router.post(
     "/payment-links",
     summary="Create a payment link",
-    description="An order with an address to send. Nothing is mailed: that is the merchant's part.",
+    description="An order with a URL to share. The gateway sends no e-mail; the merchant sends the URL.",
     status_code=201,
     response_model=PaymentLinkView,
     responses={**ACCEPTED, **errors(400, 401, 409, 413, 422, 503)},
@@ -83,7 +85,9 @@ async def list_(
     cursor: Cursor = None,
     status: OrderStatus | None = None,
     reference: Annotated[str | None, Query(max_length=255)] = None,
-    q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a reference begins")] = None,
+    q: Annotated[
+        str | None, Query(max_length=255, description="A complete id, or the beginning of a reference")
+    ] = None,
 ) -> Response:
     text = search_text(q)
     wanted = OrderFilter(
@@ -112,8 +116,8 @@ async def read(request: Request, link_id: str, caller: Annotated[Caller, Depends
 
 @router.post(
     "/payment-links/{link_id}/cancel",
-    summary="Cancel a payment link that is not paid",
-    description="Its order is cancelled: no payment of it can begin or succeed any more.",
+    summary="Cancel an unpaid payment link",
+    description="Cancels its order: no payment of it can start or succeed afterwards.",
     response_model=PaymentLinkView,
     responses={**ACCEPTED, **errors(400, 401, 404, 409, 413, 422, 503)},
     openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
@@ -125,9 +129,9 @@ async def cancel(request: Request, link_id: str) -> Response:
 
 @router.post(
     "/payment-links/{link_id}/resend",
-    summary="Send a payment link again",
-    description="Nothing is mailed: `payment_link.resent` goes to the merchant's own mailer. At most 100 times, and "
-    "only while the link can be paid.",
+    summary="Resend a payment link",
+    description="The gateway sends no e-mail: the event `payment_link.resent` triggers the merchant's own mailer. At "
+    "most 100 times, and only while the link can be paid.",
     response_model=PaymentLinkView,
     responses={**ACCEPTED, **errors(400, 401, 404, 409, 413, 422, 503)},
     openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
@@ -144,6 +148,8 @@ async def _change(
     key = key_of(request, scope=caller.merchant_id, route=f"payment-link-{what}", fields={"link_id": link_id})
     services = services_of(request)
     found = await owned_link(services, link_id, caller.merchant_id, key=key)
+    if isinstance(command, CancelOrder):
+        await noted(request, caller, Action.CANCEL_REQUESTED, found.order_id)
     return await answer_to(
         request,
         command,

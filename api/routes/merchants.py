@@ -6,6 +6,8 @@ Every change of a key is published: each API process forgets at once what it had
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -13,13 +15,15 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from api.access import passwords
+from api.access.audit import BY_OPERATOR, witness, witness_of
 from api.access.auth import Caller, authenticated, is_operator
 from api.access.limits import limit_address
+from api.access.scopes import Scope, missing_from
 from api.http.bodies import read_json, read_optional_json
-from api.http.errors import AUTHENTICATION, ApiError, bad_request
+from api.http.errors import AUTHENTICATION, FORBIDDEN, ApiError, bad_request
 from api.openapi.annotations import errors, json_body
 from api.process.services import Services, services_of
-from api.process.way_back import new_return_secret
+from api.process.way_back import new_return_secret, sealed_return_secret
 from api.routes.auth import start_session
 from api.schemas.merchants import (
     ChangeBody,
@@ -36,15 +40,20 @@ from api.schemas.merchants import (
     key_shape,
     merchant_shape,
 )
+from api.schemas.users import own_user_shape
+from domain.audited import Action
 from domain.ids import MERCHANT, SEEDED_MERCHANT_ID
 from domain.rejection import ErrorCode
+from runtime.api_token import ALPHABET, KEY_CHARACTERS, SECRET_CHARACTERS, token
 from runtime.clock import make_id
+from runtime.keyring import tag_of
 from runtime.logs import get_logger
-from runtime.secrets import hash_api_secret, seal
+from runtime.secrets import hash_api_secret
 from runtime.settings import Settings
 from store.api_keys import (
     KEYS_CHANGED,
     ApiKey,
+    Limits,
     NewKey,
     TooManyKeysError,
     create_key,
@@ -52,68 +61,77 @@ from store.api_keys import (
     revoke_key,
     rotate_key,
 )
-from store.merchants import BrowserOrders, Change, Deadline, EmailTakenError, change, create, find
+from store.merchants import BrowserOrders, Change, Deadline, EmailTakenError, Payee, change, create, find
 from store.return_secrets import rotate_return_secret
+from store.users import list_users
 
 log = get_logger("merchants")
 router = APIRouter(prefix="/merchants", tags=["Merchants"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
 
-KEY_BYTES, SECRET_BYTES = 12, 24
-"""Random bytes of the public half and of the secret."""
 FIRST_KEY_NAME = "Default"
+NO_LIMITS = Limits()
 
 
 @router.post(
     "",
     summary="Create a merchant",
     status_code=201,
-    responses=errors(400, 401, 413, 429, 503),
+    responses=errors(400, 401, 413, 429, 503, by_key=False),
     openapi_extra=json_body(
         SignUpBody, {"name": "Tea House", "email": "owner@example.com", "password": "a long password"}
     ),
 )
 async def sign_up(request: Request, response: Response) -> SignedUpShape:
-    """A new merchant with its first key pair. Open in test mode, elsewhere for the operator alone."""
+    """A new merchant with its first key pair. Open to anyone in test mode, otherwise to the operator only."""
     services = services_of(request)
     by_operator = is_operator(request)
     if not (by_operator or services.settings.test_mode):
         raise ApiError(
-            AUTHENTICATION, "Only the operator creates merchants here", headers={"WWW-Authenticate": "Bearer"}
+            AUTHENTICATION, "Only the operator can create merchants here", headers={"WWW-Authenticate": "Bearer"}
         )
     if not by_operator:
         await limit_address(request, "sign-ups", services.settings.rate_limit_public_per_minute)
     body = await read_json(request, SignUpBody)
     new, secret = _fresh_pair(services.settings, FIRST_KEY_NAME)
+    merchant_id, by = make_id(MERCHANT), BY_OPERATOR if by_operator else "the merchant itself"
     try:
         merchant = await create(
             services.pool,
-            merchant_id=make_id(MERCHANT),
+            merchant_id=merchant_id,
             name=body.name,
             email=body.email,
             password_hash=await passwords.hashed(body.password),
             key=new,
+            witness=witness_of(request, merchant_id, by, Action.MERCHANT_CREATED),
         )
     except EmailTakenError:
-        raise bad_request("A merchant with this e-mail exists already", "email") from None
-    session = None if by_operator else await start_session(request, response, merchant)
+        raise bad_request("A user with this e-mail address already exists", "email") from None
+    (owner,) = await list_users(services.pool, merchant.id)
+    session = None if by_operator else await start_session(request, response, owner)
     return SignedUpShape(
         **merchant_shape(merchant).model_dump(),
         api_key=new.key,
         api_secret=secret.get_secret_value(),
+        user=own_user_shape(owner),
         csrf_token=session.csrf_token if session else None,
     )
 
 
-def _fresh_pair(settings: Settings, name: str) -> tuple[NewKey, SecretStr]:
+def _fresh_pair(settings: Settings, name: str, limits: Limits = NO_LIMITS) -> tuple[NewKey, SecretStr]:
     kind = "test" if settings.test_mode else "live"
-    secret = SecretStr(f"secret_{kind}_{secrets.token_hex(SECRET_BYTES)}")
-    key = f"key_{kind}_{secrets.token_hex(KEY_BYTES)}"
-    stored = NewKey(make_id("apk_"), key, hash_api_secret(secret, settings.secret_key), name)
+    secret = SecretStr(_token(f"secret_{kind}_", SECRET_CHARACTERS))
+    key = _token(f"key_{kind}_", KEY_CHARACTERS)
+    newest = settings.keys.newest
+    stored = NewKey(make_id("apk_"), key, hash_api_secret(secret, newest), tag_of(newest), name, limits)
     return stored, secret
 
 
-@router.get("/me", summary="The merchant that asks", responses=errors(401, 503))
+def _token(prefix: str, characters: int) -> str:
+    return token(prefix, secrets.randbelow(len(ALPHABET) ** characters), characters=characters)
+
+
+@router.get("/me", summary="Read the current merchant", responses=errors(401, 503))
 async def me(request: Request, caller: ByMerchant) -> MerchantShape:
     merchant = await find(services_of(request).pool, caller.merchant_id)
     if merchant is None:
@@ -123,7 +141,7 @@ async def me(request: Request, caller: ByMerchant) -> MerchantShape:
 
 @router.patch(
     "/me",
-    summary="Change the merchant",
+    summary="Update the current merchant",
     responses=errors(400, 401, 403, 413, 503),
     openapi_extra=json_body(
         ChangeBody,
@@ -131,12 +149,14 @@ async def me(request: Request, caller: ByMerchant) -> MerchantShape:
     ),
 )
 async def change_me(request: Request, caller: ByMerchant) -> MerchantShape:
-    """Change the name, the allowed origins, the browser orders or how payments are captured; what is left out stays.
+    """Change the name, allowed origins, browser orders, capture settings or UPI payee. Omitted fields are unchanged.
 
-    Orders follow a new setting within seconds.
+    New orders use a changed setting within seconds.
     """
     body = await read_json(request, ChangeBody)
-    merchant = await change(services_of(request).pool, caller.merchant_id, _change(body))
+    merchant = await change(
+        services_of(request).pool, caller.merchant_id, _change(body), witness(request, caller, Action.MERCHANT_CHANGED)
+    )
     if merchant is None:
         raise _no_such_merchant()
     return merchant_shape(merchant)
@@ -152,20 +172,21 @@ def _change(body: ChangeBody) -> Change:
         capture_within=Deadline(body.capture_within_minutes)
         if "capture_within_minutes" in body.model_fields_set
         else None,
+        upi_payee=Payee(body.upi_payee) if "upi_payee" in body.model_fields_set else None,
     )
 
 
 @router.post(
     "/me/return-secret",
-    summary="Make a new return secret",
+    summary="Rotate the return secret",
     status_code=201,
     responses=errors(400, 401, 403, 413, 503),
     openapi_extra=json_body(ReturnSecretBody, {"expire_previous": False}, required=False),
 )
 async def new_secret_of_returns(request: Request, caller: ByMerchant) -> ReturnSecretShape:
-    """What proves that a payer who comes back to the shop brings the gateway's word. Shown once.
+    """The secret that signs the status a payer brings back to the shop. It is shown once.
 
-    For 24 hours the secret of before proves it too (`signature_previous`), unless `expire_previous` ends it now.
+    The previous secret keeps signing for 24 hours (`signature_previous`), unless `expire_previous` ends it now.
     """
     services = services_of(request)
     body = await read_optional_json(request, ReturnSecretBody)
@@ -173,9 +194,10 @@ async def new_secret_of_returns(request: Request, caller: ByMerchant) -> ReturnS
     until = await rotate_return_secret(
         services.pool,
         caller.merchant_id,
-        seal(secret, services.settings.secret_key),
+        sealed_return_secret(services, caller.merchant_id, secret),
         expire_previous=body.expire_previous,
         at=services.clock.now(),
+        witness=witness(request, caller, Action.RETURN_SECRET_ROTATED),
     )
     return ReturnSecretShape(secret=secret, previous_expires_at=until)
 
@@ -186,7 +208,7 @@ def _no_such_merchant() -> ApiError:
 
 @router.get("/me/keys", summary="List API keys, newest first", responses=errors(401, 503))
 async def keys(request: Request, caller: ByMerchant) -> KeysShape:
-    """All keys, the revoked ones too, newest first. Secrets are not known any more, but for test mode's seeded one."""
+    """All keys, including revoked ones, newest first. Only the key seeded in test mode comes with its secret."""
     services = services_of(request)
     listed = await list_keys(services.pool, caller.merchant_id)
     return KeysShape(
@@ -207,22 +229,51 @@ def _is_seeded(services: Services, caller: Caller, key: ApiKey) -> bool:
 
 @router.post(
     "/me/keys",
-    summary="Create a further API key",
+    summary="Create an API key",
     status_code=201,
     responses=errors(400, 401, 403, 413, 503),
-    openapi_extra=json_body(NewKeyBody, {"name": "Shop"}, required=False),
+    openapi_extra=json_body(NewKeyBody, {"name": "Shop", "scopes": ["read", "payments"]}, required=False),
 )
 async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
-    """A further key. Its secret is in this answer and nowhere else."""
+    """An additional key. Only this response contains its secret.
+
+    A key with scopes can create keys with these scopes only, a key that expires only keys that expire no later. A key
+    with an address list cannot create keys.
+    """
     services = services_of(request)
     body = await read_optional_json(request, NewKeyBody)
-    new, secret = _fresh_pair(services.settings, body.name)
+    limits = _limits(services, caller, body)
+    new, secret = _fresh_pair(services.settings, body.name, limits)
     try:
-        added = await create_key(services.pool, caller.merchant_id, new)
+        added = await create_key(services.pool, caller.merchant_id, new, witness(request, caller, Action.KEY_CREATED))
     except TooManyKeysError as error:
         raise bad_request(f"A merchant has {error}") from None
     await _told(services, new.key)
     return key_pair_shape(added, secret)
+
+
+def _limits(services: Services, caller: Caller, body: NewKeyBody) -> Limits:
+    """Raises ApiError 400 or 403."""
+    _check_giving(caller, body.scopes, body.expires_at)
+    if body.expires_at is not None and body.expires_at <= services.clock.now():
+        raise bad_request("expires_at must be in the future", "expires_at")
+    scopes = tuple(scope for scope in Scope if scope in body.scopes)
+    return Limits(scopes, tuple(dict.fromkeys(body.addresses)), body.expires_at)
+
+
+def _check_giving(caller: Caller, scopes: Sequence[str], expires_at: datetime | None) -> None:
+    """Nobody gives a key more than they may do themselves, nor a longer life. Raises ApiError 403."""
+    if caller.is_bounded:
+        raise ApiError(FORBIDDEN, "An API key with an address list cannot create keys; sign in instead")
+    missing = missing_from(caller.scopes, scopes)
+    if missing:
+        giver = "This API key" if caller.role is None else f"Your role '{caller.role}'"
+        raise ApiError(FORBIDDEN, f"{giver} lacks the scope '{missing[0]}', so it cannot grant it")
+    if caller.expires_at is not None and (expires_at is None or expires_at > caller.expires_at):
+        raise ApiError(
+            FORBIDDEN,
+            f"This API key expires at {caller.expires_at.isoformat()}, so no key that it creates can live longer",
+        )
 
 
 @router.post(
@@ -233,12 +284,25 @@ async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
     openapi_extra=json_body(RotateBody, {"overlap_hours": 24}, required=False),
 )
 async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairShape:
-    """A new pair under the same name; the old key works on for `overlap_hours`."""
+    """A new pair with the same name, scopes and addresses, and the same expiry if that is after the overlap.
+
+    The old key stays valid for `overlap_hours`.
+    """
     services = services_of(request)
     body = await read_optional_json(request, RotateBody)
-    new, secret = _fresh_pair(services.settings, FIRST_KEY_NAME)
+    listed = await list_keys(services.pool, caller.merchant_id)
+    for old in (key for key in listed if key.id == key_id):
+        _check_giving(caller, old.scopes, old.expires_at)
+    new, secret = _fresh_pair(services.settings, FIRST_KEY_NAME, Limits(expires_at=caller.expires_at))
     try:
-        rotated = await rotate_key(services.pool, caller.merchant_id, key_id, new=new, overlap_hours=body.overlap_hours)
+        rotated = await rotate_key(
+            services.pool,
+            caller.merchant_id,
+            key_id,
+            new=new,
+            overlap_hours=body.overlap_hours,
+            witness=witness(request, caller, Action.KEY_ROTATED),
+        )
     except TooManyKeysError as error:
         raise bad_request(f"A merchant has {error}") from None
     if rotated is None:
@@ -250,9 +314,9 @@ async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairSh
 
 @router.delete("/me/keys/{key_id}", summary="Revoke an API key", status_code=204, responses=errors(401, 403, 404, 503))
 async def revoke(request: Request, key_id: str, caller: ByMerchant) -> None:
-    """End a key at once, in every API process."""
+    """Revoke a key immediately, in every API process."""
     services = services_of(request)
-    key = await revoke_key(services.pool, caller.merchant_id, key_id)
+    key = await revoke_key(services.pool, caller.merchant_id, key_id, witness(request, caller, Action.KEY_REVOKED))
     if key is None:
         raise _no_such_key()
     await _told(services, key)

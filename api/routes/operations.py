@@ -36,9 +36,9 @@ async def only_for_operators(request: Request) -> None:
 router = APIRouter(prefix="/operations", tags=["Operations"], dependencies=[Depends(only_for_operators)])
 
 
-@router.get("/audit", summary="What the last audits found", responses=errors(404, 503))
+@router.get("/audit", summary="Read the results of the last audits", responses=errors(404, 503))
 async def read_audit(request: Request) -> AuditShape:
-    """Differences by kind, each with its repair. For the operator's token; in test mode for every merchant too."""
+    """Differences by kind, each with its repair. Requires the operator token; in test mode any merchant may read it."""
     services = services_of(request)
     store = AuditStore(services.pool)
     return audit_shape(

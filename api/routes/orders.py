@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.access.audit import noted
 from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import Shape, answer_to
 from api.answers.idempotency import key_of, new_id_for
@@ -25,12 +26,14 @@ from api.process.services import Services, services_of
 from api.process.way_back import check_return_url
 from api.schemas.body import Nothing
 from api.schemas.orders import NewOrder, NewPublicOrder, OrderBody, OrderPage, OrderView
+from domain.audited import Action
 from domain.ids import ORDER, is_id
 from domain.link import PaymentLink, link_id
 from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
 from domain.rejection import ORDER_NOT_FOUND
 from domain.resource import order_resource
-from store.orders import OrderFilter, find_whole_order, list_orders
+from store.merchants import CaptureTerms
+from store.orders import OrderFilter, count_attempts, find_order, list_orders
 from topics.envelope import encode_json
 
 router = APIRouter(tags=["Orders"])
@@ -45,7 +48,7 @@ EXAMPLE = {"amount": 50000, "currency": "INR", "receipt": "invoice-42", "notes":
     status_code=201,
     response_model=OrderView,
     responses={
-        202: {"model": OrderView, "description": "Accepted, not decided yet"},
+        202: {"model": OrderView, "description": "Accepted, but not decided yet"},
         **errors(400, 401, 409, 413, 422, 503),
     },
     openapi_extra=json_body(NewOrder, EXAMPLE, idempotent=True),
@@ -70,10 +73,39 @@ async def ask_for_order(
     key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
     services = services_of(request)
     await check_return_url(services, merchant_id, wanted.return_url, by_browser=isinstance(wanted, NewPublicOrder))
+    terms = await capture_terms(services, merchant_id, wanted)
+    promised = await services.commands.promised(key)
+    order_id = new_id_for(request, ORDER, key) if promised is None else promised.resource_id
+    command = order_command(wanted, terms, order_id, merchant_id=merchant_id, receipt=receipt, face=face)
+    return await answer_to(
+        request,
+        command,
+        key=key,
+        merchant_id=merchant_id,
+        resource_id=order_id,
+        new=True,
+        location=f"/api/v1/orders/{order_id}" if face is None else f"/api/v1/payment-links/{link_id(order_id)}",
+        load=nothing_yet,
+        shape=shape or (lambda body: _with_attempts(body, 0)),
+    )
+
+
+async def capture_terms(services: Services, merchant_id: str, wanted: OrderBody) -> CaptureTerms:
+    """How the order's payment is captured: only the merchant's own orders may differ from its setting."""
     setting = await services.capture.find(merchant_id)
-    terms = wanted.terms(setting) if isinstance(wanted, NewOrder) else setting
-    order_id = await services.commands.promised_id(key) or new_id_for(request, ORDER, key)
-    command = CreateOrder(
+    return wanted.terms(setting) if isinstance(wanted, NewOrder) else setting
+
+
+def order_command(
+    wanted: OrderBody,
+    terms: CaptureTerms,
+    order_id: str,
+    *,
+    merchant_id: str,
+    receipt: str | None,
+    face: Face | None = None,
+) -> CreateOrder:
+    return CreateOrder(
         order_id=order_id,
         merchant_id=merchant_id,
         amount=wanted.amount,
@@ -86,20 +118,10 @@ async def ask_for_order(
         link=None if face is None else face(order_id),
         return_url=wanted.return_url,
     )
-    return await answer_to(
-        request,
-        command,
-        key=key,
-        merchant_id=merchant_id,
-        resource_id=order_id,
-        new=True,
-        location=f"/api/v1/orders/{order_id}" if face is None else f"/api/v1/payment-links/{link_id(order_id)}",
-        load=_nothing_yet,
-        shape=shape or (lambda body: _with_attempts(body, 0)),
-    )
 
 
-async def _nothing_yet() -> Order | None:
+async def nothing_yet() -> Order | None:
+    """How an order that is only asked for is known."""
     return None
 
 
@@ -108,22 +130,17 @@ def _with_attempts(body: str, attempts: int) -> bytes:
     return encode_json(orjson.loads(body) | {"attempts": attempts})
 
 
-def _attempts(found: Found) -> int:
-    """Of an order that is accepted and not decided there are none."""
-    return found.row.attempts if isinstance(found.row, Order) else 0
-
-
-def _shape(order: Order) -> dict[str, Any]:
-    return {**order_resource(order), "attempts": order.attempts}
+async def _attempts(services: Services, order_id: str) -> int:
+    return (await count_attempts(services.pool, [order_id]))[order_id]
 
 
 def order_filter(
     created: Annotated[Period, Depends(period)],
     status: OrderStatus | None = None,
     receipt: Annotated[str | None, Query(max_length=255)] = None,
-    q: Annotated[str | None, Query(max_length=255, description="A whole id, or how a receipt begins")] = None,
+    q: Annotated[str | None, Query(max_length=255, description="A complete id, or the beginning of a receipt")] = None,
     paid: bool | None = None,
-    abandoned: Annotated[bool, Query(description="Not paid, with payments that have all failed")] = False,
+    abandoned: Annotated[bool, Query(description="Only unpaid orders whose payments have all failed")] = False,
 ) -> OrderFilter:
     """Dependency: the filters of every list of orders, the export's too."""
     text = search_text(q)
@@ -146,20 +163,20 @@ async def list_(
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> Response:
-    found = await list_orders(
-        services_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
-    )
-    return json_response(page_of(found, limit, _shape))
+    pool = services_of(request).pool
+    found = await list_orders(pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1)
+    attempts = await count_attempts(pool, [order.id for order in found])
+    return json_response(page_of(found, limit, lambda order: {**order_resource(order), "attempts": attempts[order.id]}))
 
 
 @router.post(
     "/orders/{order_id}/cancel",
-    summary="Cancel an order that is not paid",
-    description="No payment of it can begin or succeed any more. Refused while a payment is undecided; an order that "
-    "has expired or is cancelled stays as it is.",
+    summary="Cancel an unpaid order",
+    description="No payment of it can start or succeed afterwards. Rejected while a payment is undecided; an order "
+    "that has expired or is already cancelled is unchanged.",
     response_model=OrderView,
     responses={
-        202: {"model": OrderView, "description": "Accepted, not decided yet"},
+        202: {"model": OrderView, "description": "Accepted, but not decided yet"},
         **errors(400, 401, 404, 409, 413, 422, 503),
     },
     openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
@@ -169,7 +186,9 @@ async def cancel(request: Request, order_id: str) -> Response:
     await read_optional_json(request, Nothing)
     key = key_of(request, scope=caller.merchant_id, route="order-cancels", fields={"order_id": order_id})
     services = services_of(request)
-    found = await owned_order(services, order_id, caller.merchant_id, key=key)
+    await owned_order(services, order_id, caller.merchant_id, key=key)
+    attempts = await _attempts(services, order_id)
+    await noted(request, caller, Action.CANCEL_REQUESTED, order_id)
     return await answer_to(
         request,
         CancelOrder(order_id, caller.merchant_id),
@@ -179,22 +198,23 @@ async def cancel(request: Request, order_id: str) -> Response:
         new=False,
         location=f"/api/v1/orders/{order_id}",
         load=lambda: known_order(services, order_id),
-        shape=lambda body: _with_attempts(body, _attempts(found)),
+        shape=lambda body: _with_attempts(body, attempts),
     )
 
 
 @router.get("/orders/{order_id}", summary="Read an order", response_model=OrderView, responses=errors(401, 404, 503))
 async def read(request: Request, order_id: str, caller: Annotated[Caller, Depends(authenticated)]) -> Response:
-    found = await owned_order(services_of(request), order_id, caller.merchant_id)
-    return json_response({**found.resource, "attempts": _attempts(found)})
+    services = services_of(request)
+    found = await owned_order(services, order_id, caller.merchant_id)
+    return json_response({**found.resource, "attempts": await _attempts(services, found.order_id)})
 
 
 async def owned_order(services: Services, order_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
-    """The order with its payments.
+    """The order alone.
 
     Raises ApiError 404 `Order not found`, or first 422 where the key was used for another request.
     """
-    found = await find(services, order_id, find_whole_order) if is_id(ORDER, order_id) else None
+    found = await find(services, order_id, find_order) if is_id(ORDER, order_id) else None
     if found is None or found.merchant_id != merchant_id:
         await services.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)

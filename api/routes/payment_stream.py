@@ -41,7 +41,9 @@ HEARTBEAT_SECONDS = 15.0
 DELIVERY_SECONDS = 10.0
 DELIVERY_LOOK_SECONDS = 0.5
 RECONNECT_MS = 1_000
-SAYS = "text/event-stream: `event: status`, `id` the payment's version, `data` the public payment and webhook_delivered"
+FRAMES = (
+    "text/event-stream: `event: status`, `id` is the payment's version, `data` the public payment and webhook_delivered"
+)
 
 
 @router.get(
@@ -49,8 +51,8 @@ SAYS = "text/event-stream: `event: status`, `id` the payment's version, `data` t
     summary="Follow a payment until it is decided",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": SAYS},
-        204: {"description": "Decided, and the last event was seen: do not come back"},
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": FRAMES},
+        204: {"description": "The payment is decided and the client has its last event; do not reconnect"},
         **errors(403, 404, 429, 503),
     },
 )
@@ -62,7 +64,7 @@ async def stream(request: Request, payment_id: str) -> Response:
     if _decided(found.row) and _version(found.row) <= seen:
         return Response(status_code=204)
     if not services.payer_seats.take(found.merchant_id):
-        raise unavailable("Too many streams are open; read the payment instead")
+        raise unavailable("Too many streams are open; poll the payment instead")
     return SeatedResponse(_frames(services, payment_id, seen), services.payer_seats, found.merchant_id)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.access.audit import noted
 from api.access.auth import Caller, authenticated, looking_up
 from api.answers.answers import Shape, answer_to, as_decided
 from api.answers.idempotency import key_of, new_id_for
@@ -20,49 +21,62 @@ from api.http.period import Period, period
 from api.http.search import search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
+from api.process.payee import payee_to_scan
 from api.process.services import Services, services_of
+from api.process.way_back import check_return_url
+from api.routes.orders import capture_terms, nothing_yet, order_command
 from api.schemas.body import Nothing
+from api.schemas.orders import NewOrder
 from api.schemas.payments import (
     NEW_PAYMENT_EXAMPLE,
     Means,
     NewCapture,
+    NewMerchantPayment,
     NewPayment,
     PaymentPage,
     PaymentView,
     check_instrument,
 )
+from domain.audited import Action
 from domain.ids import ORDER, PAYMENT, is_id
-from domain.instrument import Method
+from domain.instrument import Instrument, Method, UpiScan
 from domain.money import AMOUNT_MAX_MINOR
 from domain.payment import CapturePayment, CreatePayment, VoidPayment
+from domain.purchase import PayNewOrder
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND, Rejected
 from store.payments import PaymentFilter, find_payment, list_payments
+from store.promises import PromisedIds
 
 router = APIRouter(tags=["Payments"])
+Wanted = TypeVar("Wanted", NewPayment, NewMerchantPayment)
 Amount = Annotated[int, Query(ge=0, le=AMOUNT_MAX_MINOR)]
 
 
 @router.post(
     "/payments",
-    summary="Pay an order",
+    summary="Pay an order, or create and pay one",
+    description="Send `order_id` to pay an order that exists, or `order` to create the order with this payment, in one "
+    "request. Both are created, or, if either is refused, neither. The answer is the payment.",
     status_code=201,
     response_model=PaymentView,
     responses={
-        202: {"model": PaymentView, "description": "Accepted, not decided yet"},
+        202: {"model": PaymentView, "description": "Accepted, but not decided yet"},
         **errors(400, 401, 404, 409, 413, 422, 503),
     },
-    openapi_extra=json_body(NewPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
+    openapi_extra=json_body(NewMerchantPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
 )
 async def create_payment(request: Request) -> Response:
     caller = await authenticated(request)
-    wanted, means = await read_payment(request)
+    wanted, means = await read_payment(request, NewMerchantPayment)
     key = key_of(request, scope=caller.merchant_id, route="payments", fields=wanted.fields())
-    return await ask_for_payment(request, wanted, means, key=key, merchant_id=caller.merchant_id)
+    if wanted.order is None:
+        return await ask_for_payment(request, wanted, means, key=key, merchant_id=caller.merchant_id)
+    return await _ask_for_both(request, wanted, wanted.order, means, key=key, merchant_id=caller.merchant_id)
 
 
-async def read_payment(request: Request) -> tuple[NewPayment, Means]:
+async def read_payment(request: Request, model: type[Wanted]) -> tuple[Wanted, Means]:
     """The body and its instrument, both checked."""
-    wanted = await read_json(request, NewPayment)
+    wanted = await read_json(request, model)
     services = services_of(request)
     means = await check_instrument(wanted, services.bank, test_mode=services.settings.test_mode)
     if isinstance(means, Rejected):
@@ -72,7 +86,7 @@ async def read_payment(request: Request) -> tuple[NewPayment, Means]:
 
 async def ask_for_payment(
     request: Request,
-    wanted: NewPayment,
+    wanted: NewPayment | NewMerchantPayment,
     means: Means,
     *,
     key: Key | None,
@@ -86,20 +100,15 @@ async def ask_for_payment(
         await services.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)
     payment_id = new_id_for(request, PAYMENT, key)
-    command = CreatePayment(
+    command = _command(
+        wanted,
+        means.instrument,
         order_id=wanted.order_id,
         payment_id=payment_id,
         merchant_id=None if public else merchant_id,
-        instrument=means.instrument,
-        token=means.token,
-        amount=wanted.root.amount,
-        currency=wanted.root.currency,
-        deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
-        **wanted.root.said(),
-        description=wanted.root.description,
-        notes=wanted.root.notes or None,
+        token=await _token(services, means, merchant_id),
+        deadline_at=_deadline(services),
     )
-
     return await answer_to(
         request,
         command,
@@ -110,6 +119,75 @@ async def ask_for_payment(
         location=f"/api/v1/payments/{payment_id}" + ("/public" if public else ""),
         load=lambda: known_order(services, wanted.order_id),
         shape=shape,
+    )
+
+
+async def _ask_for_both(
+    request: Request, wanted: NewMerchantPayment, order: NewOrder, means: Means, *, key: Key | None, merchant_id: str
+) -> Response:
+    """The answer to a new payment of a new order: one command, keyed by the order."""
+    services = services_of(request)
+    await check_return_url(services, merchant_id, order.return_url, by_browser=False, field="order.return_url")
+    terms, token = await capture_terms(services, merchant_id, order), await _token(services, means, merchant_id)
+    ids = await services.commands.promised(key)
+    if ids is None:
+        ids = PromisedIds(new_id_for(request, PAYMENT, key), new_id_for(request, ORDER, key))
+    paying = _command(
+        wanted,
+        means.instrument,
+        order_id=ids.order_id,
+        payment_id=ids.resource_id,
+        merchant_id=merchant_id,
+        token=token,
+        deadline_at=_deadline(services),
+    )
+    ordering = order_command(order, terms, ids.order_id, merchant_id=merchant_id, receipt=order.receipt)
+    return await answer_to(
+        request,
+        PayNewOrder(ordering, paying),
+        key=key,
+        merchant_id=merchant_id,
+        resource_id=ids.resource_id,
+        new=True,
+        location=f"/api/v1/payments/{ids.resource_id}",
+        load=nothing_yet,
+    )
+
+
+async def _token(services: Services, means: Means, merchant_id: str) -> str:
+    """What the bank knows the payer's means by; of a scan, also whom it pays."""
+    if isinstance(means.instrument, UpiScan):
+        return means.token + await payee_to_scan(services, merchant_id)
+    return means.token
+
+
+def _deadline(services: Services) -> datetime:
+    return services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds)
+
+
+def _command(
+    wanted: NewPayment | NewMerchantPayment,
+    instrument: Instrument,
+    *,
+    order_id: str,
+    payment_id: str,
+    merchant_id: str | None,
+    token: str,
+    deadline_at: datetime,
+) -> CreatePayment:
+    body = wanted.root
+    return CreatePayment(
+        order_id=order_id,
+        payment_id=payment_id,
+        merchant_id=merchant_id,
+        instrument=instrument,
+        token=token,
+        amount=body.amount,
+        currency=body.currency,
+        deadline_at=deadline_at,
+        **body.said(),
+        description=body.description,
+        notes=body.notes or None,
     )
 
 
@@ -125,8 +203,8 @@ def payment_filter(
         str | None,
         Query(
             max_length=255,
-            description="A whole id; how a VPA, a card's last digits, the order's receipt, or the payer's e-mail "
-            "address, name or telephone number begin; or a part of an error code",
+            description="A complete id; the beginning of a VPA, a card's last digits, the order's receipt, or the "
+            "payer's e-mail address, name or phone number; or part of an error code",
         ),
     ] = None,
     amount_min: Amount | None = None,
@@ -156,7 +234,7 @@ def payment_filter(
     summary="List payments, newest first",
     response_model=PaymentPage | list[PaymentView],
     responses=errors(400, 401, 503),
-    description="With `limit` or `cursor`: a page. Without both: a bare array of at most 100.",
+    description="With `limit` or `cursor`: a page. With neither: a bare array of at most 100.",
 )
 async def list_(
     request: Request,
@@ -186,7 +264,7 @@ async def read(request: Request, payment_id: str, caller: Annotated[Caller, Depe
     summary="Capture a successful payment",
     response_model=PaymentView,
     responses={
-        202: {"model": PaymentView, "description": "Accepted, not decided yet"},
+        202: {"model": PaymentView, "description": "Accepted, but not decided yet"},
         **errors(400, 401, 404, 409, 413, 422, 503),
     },
     openapi_extra=json_body(NewCapture, {"amount": 50000}, required=False, idempotent=True),
@@ -202,6 +280,7 @@ async def capture(request: Request, payment_id: str) -> Response:
     )
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
+    await noted(request, caller, Action.CAPTURE_REQUESTED, payment_id, after={"amount": wanted.amount})
     command = CapturePayment(
         order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id, amount=wanted.amount
     )
@@ -219,12 +298,12 @@ async def capture(request: Request, payment_id: str) -> Response:
 
 @router.post(
     "/payments/{payment_id}/void",
-    summary="Void a successful payment that is not captured",
-    description="Its money goes back by a refund of the gateway's own. The payment stays SUCCESS, with `voided: true`. "
-    "One that is captured or refunded in part is refunded instead.",
+    summary="Void an uncaptured payment",
+    description="Releases the money to the payer through an automatic refund. The payment stays SUCCESS, with "
+    "`voided: true`. Refund a payment that is captured or partly refunded instead.",
     response_model=PaymentView,
     responses={
-        202: {"model": PaymentView, "description": "Accepted, not decided yet"},
+        202: {"model": PaymentView, "description": "Accepted, but not decided yet"},
         **errors(400, 401, 404, 409, 413, 422, 503),
     },
     openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
@@ -235,6 +314,7 @@ async def void(request: Request, payment_id: str) -> Response:
     key = key_of(request, scope=caller.merchant_id, route="voids", fields={"payment_id": payment_id})
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
+    await noted(request, caller, Action.VOID_REQUESTED, payment_id)
     return await answer_to(
         request,
         VoidPayment(order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id),

@@ -9,26 +9,33 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.access.audit import noted
+from api.access.auth import authenticated_or_payer
 from api.access.limits import limit_address
 from api.access.origins import check_origin
+from api.access.scopes import Scope, allows
+from api.answers.answers import answer_to, as_decided
 from api.answers.idempotency import key_of
-from api.answers.resources import Found, find, json_response
-from api.http.bodies import read_json
+from api.answers.resources import Found, find, json_response, known_order
+from api.http.bodies import read_json, read_optional_json
 from api.http.errors import FORBIDDEN, ApiError, bad_request, refused, unauthenticated
 from api.http.ignored import note_unused
 from api.openapi.annotations import errors, json_body
+from api.process.payee import payee_of
 from api.process.services import services_of
 from api.process.way_back import way_back
 from api.routes.orders import EXAMPLE, ask_for_order
-from api.routes.payments import ask_for_payment, read_payment
+from api.routes.payments import ask_for_payment, owned_payment, read_payment
+from api.schemas.body import Nothing
 from api.schemas.orders import NewPublicOrder, OrderView
-from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PublicPaymentView
+from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PaymentView, PublicPaymentView
 from api.schemas.public import PublicOrderView
+from domain.audited import Action
 from domain.currency import minor_units
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID, is_id
 from domain.instrument import methods_for
 from domain.money import DEFAULT_CURRENCY
-from domain.payment import UNDECIDED, Payment
+from domain.payment import UNDECIDED, CancelPayment, Payment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND
 from domain.resource import payment_resource
 from runtime.clock import make_id
@@ -48,11 +55,11 @@ REFUNDS_MAX = 100
 @router.post(
     "/orders/public",
     summary="Create an order from a browser",
-    description="For merchants that allow browser-priced orders, up to the maximum they set.",
+    description="Only for merchants that allow browsers to create orders, up to the merchant's maximum.",
     status_code=201,
     response_model=OrderView,
     responses={
-        202: {"model": OrderView, "description": "Accepted, not decided yet"},
+        202: {"model": OrderView, "description": "Accepted, but not decided yet"},
         **errors(400, 401, 403, 409, 413, 422, 429, 503),
     },
     openapi_extra=json_body(NewPublicOrder, {**EXAMPLE, "key": "key_test_abc123"}, idempotent=True),
@@ -63,7 +70,7 @@ async def create_order(request: Request) -> Response:
     merchant = await _merchant_named(request, wanted.key or request.headers.get("x-api-key"))
     await check_origin(request, merchant.id)
     if not merchant.browser_orders_enabled:
-        raise ApiError(FORBIDDEN, "This merchant does not take orders from browsers")
+        raise ApiError(FORBIDDEN, "This merchant does not accept orders from browsers")
     maximum = _maximum(merchant, wanted.currency_or_default)
     if maximum is not None and wanted.amount > maximum:
         raise bad_request(f"amount must be at most {maximum}", "amount")
@@ -84,6 +91,8 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
     services = services_of(request)
     if key:
         found = await services.keys.find(key)
+        if found is not None and not allows(found.scopes, Scope.PAYMENTS):
+            raise ApiError(FORBIDDEN, f"This API key lacks the scope '{Scope.PAYMENTS}'")
         merchant_id = None if found is None else found.merchant_id
     else:
         merchant_id = SEEDED_MERCHANT_ID if services.settings.test_mode else None
@@ -99,14 +108,14 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
     status_code=201,
     response_model=PublicPaymentView,
     responses={
-        202: {"model": PublicPaymentView, "description": "Accepted, not decided yet"},
+        202: {"model": PublicPaymentView, "description": "Accepted, but not decided yet"},
         **errors(400, 403, 404, 409, 413, 422, 429, 503),
     },
     openapi_extra=json_body(NewPayment, NEW_PAYMENT_EXAMPLE, idempotent=True),
 )
 async def create_payment(request: Request) -> Response:
     await limit_address(request, "payments-public", services_of(request).settings.rate_limit_public_per_minute)
-    wanted, means = await read_payment(request)
+    wanted, means = await read_payment(request, NewPayment)
     _without_notes(request, wanted)
     key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
     order = await _order(request, wanted.order_id)
@@ -124,7 +133,7 @@ def _without_notes(request: Request, wanted: NewPayment) -> None:
 
 @router.get(
     "/orders/public/{order_id}",
-    summary="Read an order as its checkout does",
+    summary="Read an order from a browser",
     response_model=PublicOrderView,
     responses=errors(403, 404, 429, 503),
 )
@@ -149,6 +158,7 @@ async def read_order(request: Request, order_id: str) -> Response:
             "description": order.get("payment_link", {}).get("description"),
             "merchant": {"id": merchant.id, "name": merchant.name},
             "methods": methods_for(order["currency"]),
+            "upi_payee": payee_of(merchant, test_mode=services.settings.test_mode),
             "test_mode": services.settings.test_mode,
             "allowed_origins": merchant.allowed_origins,
             "payment": None if payment is None else public_shape(dict(payment_resource(payment))),
@@ -166,9 +176,51 @@ async def _refunds(pool: Pool, payment: Payment) -> list[dict[str, object]]:
     return [{"amount": refund.amount, "status": refund.status, "automatic": refund.automatic} for refund in found]
 
 
+@router.post(
+    "/payments/{payment_id}/cancel",
+    summary="Cancel a pending payment",
+    description="For the payer, without credentials, or the merchant. The gateway asks the bank to cancel the attempt; "
+    "meanwhile the payment has `cancellation: requested`. The bank either cancels it (FAILED, `PAYMENT_CANCELLED`), "
+    "reports that it was decided before, or refuses (`cancellation: refused`). The order accepts another payment only "
+    "after a failure. A payment that is already decided does not change.",
+    response_model=PublicPaymentView | PaymentView,
+    responses={
+        202: {"model": PublicPaymentView, "description": "Accepted, not decided yet"},
+        **errors(400, 401, 403, 404, 409, 413, 422, 429, 503),
+    },
+    openapi_extra=json_body(Nothing, {}, required=False, idempotent=True),
+)
+@router.post("/payments/public/{payment_id}/cancel", include_in_schema=False)
+@router.post("/payments/{payment_id}/public/cancel", include_in_schema=False)
+async def cancel(request: Request, payment_id: str) -> Response:
+    caller = await authenticated_or_payer(request)
+    services = services_of(request)
+    if caller is None:
+        await limit_address(request, "payments-public", services.settings.rate_limit_public_per_minute)
+    await read_optional_json(request, Nothing)
+    scope = payment_id if caller is None else caller.merchant_id
+    key = key_of(request, scope=scope, route="payment-cancels", fields={"payment_id": payment_id})
+    if caller is None:
+        found = await payment_of_payer(request, payment_id)
+    else:
+        found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
+        await noted(request, caller, Action.CANCEL_REQUESTED, payment_id)
+    return await answer_to(
+        request,
+        CancelPayment(found.order_id, payment_id, None if caller is None else caller.merchant_id),
+        key=key,
+        merchant_id=found.merchant_id,
+        resource_id=payment_id,
+        new=False,
+        location=f"/api/v1/payments/{payment_id}" + ("/public" if caller is None else ""),
+        load=lambda: known_order(services, found.order_id),
+        shape=_public_body if caller is None else as_decided,
+    )
+
+
 @router.get(
     "/payments/public/{payment_id}",
-    summary="Read a payment as its payer does",
+    summary="Read a payment from a browser",
     response_model=PublicPaymentView,
     responses=errors(403, 404, 429, 503),
 )

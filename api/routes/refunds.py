@@ -10,9 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.auth import Caller, authenticated, looking_up
+from api.access.refund_limits import note_refund
 from api.answers.answers import answer_to
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response, known_order
+from api.answers.sealing import sealed
 from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
@@ -29,14 +31,14 @@ from store.refunds import RefundFilter, find_refund, list_refunds
 router = APIRouter(tags=["Refunds"])
 EXAMPLE = {"amount": 10000, "reason": "returned goods", "receipt": "return-7"}
 ANSWERS = {
-    202: {"model": RefundView, "description": "Accepted, not decided yet"},
+    202: {"model": RefundView, "description": "Accepted, but not decided yet"},
     **errors(400, 401, 404, 409, 413, 422, 503),
 }
 
 
 @router.post(
     "/payments/{payment_id}/refunds",
-    summary="Refund a payment, wholly or in part",
+    summary="Refund a payment in full or in part",
     status_code=201,
     response_model=RefundView,
     responses=ANSWERS,
@@ -66,7 +68,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     refund_id = new_id_for(request, REFUND, key)
-    command = CreateRefund(
+    asked = CreateRefund(
         order_id=found.order_id,
         payment_id=payment_id,
         refund_id=refund_id,
@@ -76,6 +78,17 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
         receipt=wanted.receipt,
         notes=wanted.notes or {},
+    )
+    command = await sealed(services, asked, key)  # the audit log keeps its words for ever
+    assert isinstance(command, CreateRefund), "sealing changes no kind"
+    await note_refund(
+        request,
+        caller,
+        payment_id,
+        refund_id=refund_id,
+        amount=wanted.amount,
+        currency=found.resource["currency"],
+        asked={"refund_id": refund_id, "amount": wanted.amount, "reason": command.reason},
     )
     return await answer_to(
         request,

@@ -24,8 +24,9 @@ from redis.exceptions import RedisError
 from starlette.responses import StreamingResponse
 
 from api.access.auth import Caller, authenticated, identified
-from api.access.sessions import token_of
-from api.http.errors import RATE_LIMITED, ApiError, bad_request
+from api.access.limits import refuse
+from api.access.sessions import still_signed_in
+from api.http.errors import ApiError, bad_request
 from api.openapi.annotations import errors
 from api.process.live import Watch
 from api.process.services import services_of
@@ -36,7 +37,6 @@ from store.driver import Pool
 from store.errors import DatabaseError
 from store.feed import CursorError, FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
 from store.redis.replies import merchant_channel
-from store.redis.sessions import peek_session
 from store.webhooks.endpoint_events import switches_since
 
 log = get_logger("stream")
@@ -48,6 +48,8 @@ LOOK_AGAIN_SECONDS = 0.1
 GATHER_SECONDS = 0.05
 """After a wake, for what comes with it: a payment's events come in twos and threes."""
 HEARTBEAT_SECONDS = 15.0
+CHECK_EVERY_SECONDS = 15.0
+"""How long a feed outlives its session or its key. A look costs a call of Redis, or a key from memory."""
 RECONNECT_MS = 1_000
 SWITCHES_SINCE = timedelta(minutes=1)
 """Far longer than a reconnection takes."""
@@ -56,7 +58,7 @@ PRIVATE = frozenset({"bank", "merchant_id"})
 
 @router.get(
     "/me/stream",
-    summary="Everything that happens to the merchant, live",
+    summary="Follow all of the merchant's events",
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/event-stream": {}}, "description": "Server-Sent Events"},
@@ -66,13 +68,17 @@ PRIVATE = frozenset({"bank", "merchant_id"})
 async def stream(
     request: Request,
     caller: Annotated[Caller, Depends(authenticated)],
-    after: Annotated[str | None, Query(description="Cursor to go on after; Last-Event-ID goes before it")] = None,
+    after: Annotated[str | None, Query(description="Cursor to continue after; Last-Event-ID takes precedence")] = None,
 ) -> EventSourceResponse:
-    pool, cursor = services_of(request).pool, request.headers.get("last-event-id") or after
-    place = await _start(pool, caller.merchant_id, cursor)
-    seats = services_of(request).feed_seats
+    services, cursor = services_of(request), request.headers.get("last-event-id") or after
+    seats = services.feed_seats
     if not seats.take(caller.merchant_id):
-        raise ApiError(RATE_LIMITED, "Too many live feeds are open", headers={"Retry-After": "5"})
+        await refuse(services, f"feeds:{caller.merchant_id}", "Too many live feeds are open", retry_after=5)
+    try:
+        place = await _start(services.pool, caller.merchant_id, cursor)
+    except BaseException:
+        seats.give_back(caller.merchant_id)
+        raise
     return SeatedResponse(_frames(request, caller, place), seats, caller.merchant_id)
 
 
@@ -97,10 +103,15 @@ async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIt
 
 
 async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Watch) -> AsyncIterator[bytes]:
-    """Frames until the process stops or the caller may not look any more."""
-    pool, patience, said_at = services_of(request).pool, LOOK_EVERY_SECONDS, time.monotonic()
+    """Frames until the process stops or the caller may not look any more, which a busy feed must notice as well."""
+    pool, patience = services_of(request).pool, LOOK_EVERY_SECONDS
+    said_at = checked_at = time.monotonic()
     switched, sent = True, list[str]()
     while not watch.closing:
+        if time.monotonic() - checked_at >= CHECK_EVERY_SECONDS:
+            if not await _may_look(request, caller):
+                return
+            checked_at = time.monotonic()
         if switched:
             known, sent = sent, await switches_since(pool, caller.merchant_id, now() - SWITCHES_SINCE)
             for switch in sent:
@@ -113,8 +124,6 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
         if events:
             place, said_at = events[-1].place, time.monotonic()
         elif time.monotonic() - said_at >= HEARTBEAT_SECONDS:
-            if not await _may_look(request, caller):
-                return
             yield format_sse_event(comment="alive")
             said_at = time.monotonic()
         if len(events) < EVENTS_AT_ONCE:
@@ -141,8 +150,7 @@ async def _rest(watch: Watch, patience: float) -> tuple[float, bool]:
 async def _may_look(request: Request, caller: Caller) -> bool:
     """A feed ends with its session or its key, and keeps neither alive: an open tab is not somebody at work."""
     if caller.via == "session":
-        token = token_of(request)
-        return token is not None and await peek_session(services_of(request).redis, token) is not None
+        return await still_signed_in(request)
     try:
         await identified(request)
     except ApiError:

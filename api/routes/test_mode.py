@@ -6,23 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.access.limits import limit_address
 from api.answers.resources import json_response
-from api.http.bodies import read_optional_json
-from api.http.errors import refused
+from api.answers.sealing import sealed
+from api.http.bodies import read_json, read_optional_json
+from api.http.errors import refused, unavailable
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
+from api.routes.public import payment_of_payer, public_shape
 from api.schemas.body import Body
+from api.schemas.payments import PublicPaymentView
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.instrument import Upi
 from domain.order import CreateOrder
 from domain.payment import CreatePayment
-from domain.rejection import ErrorCode, Rejected
+from domain.rejection import NOTHING_TO_SCAN, ErrorCode, Rejected
 from runtime.clock import make_id, now
 from store.merchants import find as find_merchant
 from store.redis.job_counters import job_status
@@ -46,6 +50,12 @@ class JobWanted(Body):
     """Body of POST /test/jobs/enqueue."""
 
     type: str | None = None
+
+
+class Scan(Body):
+    """Body of POST /test/payments/{id}/scan."""
+
+    approved: bool = Field(description="false: the payer declines")
 
 
 class JobQueued(BaseModel):
@@ -75,13 +85,13 @@ async def read_merchant(request: Request) -> Response:
 
 @router.post(
     "/test/jobs/enqueue",
-    summary="Make an order and a payment",
+    summary="Create an order and a payment",
     response_model=JobQueued,
     responses=errors(400, 404, 503),
     openapi_extra=json_body(JobWanted, {"type": "payment"}, required=False),
 )
 async def enqueue(request: Request) -> Response:
-    """A real order and a real UPI payment through the log: the job's progress shows in /test/jobs/status."""
+    """Send a real order and a real UPI payment through the log. /test/jobs/status shows the progress."""
     await read_optional_json(request, JobWanted)
     order_id, payment_id = make_id(ORDER), make_id(PAYMENT)
     await _ask(request, _order(order_id), order_id)
@@ -92,8 +102,9 @@ async def enqueue(request: Request) -> Response:
 
 async def _ask(request: Request, command: Command, resource_id: str) -> None:
     """On the log is enough: a job may wait there for a worker."""
-    await services_of(request).commands.ask(
-        command, key=None, request_id=request.scope["request_id"], resource_id=resource_id
+    services = services_of(request)
+    await services.commands.ask(
+        await sealed(services, command), key=None, request_id=request.scope["request_id"], resource_id=resource_id
     )
 
 
@@ -120,6 +131,34 @@ def _payment(request: Request, order_id: str, payment_id: str) -> CreatePayment:
         currency=None,
         deadline_at=now() + deadline,
     )
+
+
+@router.post(
+    "/test/payments/{payment_id}/scan",
+    summary="Approve or decline as the payer's UPI app",
+    response_model=PublicPaymentView,
+    responses=errors(400, 403, 404, 413, 429, 503),
+    openapi_extra=json_body(Scan, {"approved": True}),
+)
+async def scan(request: Request, payment_id: str) -> Response:
+    """Acts as the UPI app that scanned a QR code or received a request (`pending@upi`).
+
+    Returns the payment before the decision; the outcome arrives like every outcome.
+    """
+    services = services_of(request)
+    await limit_address(request, "payments-public", services.settings.rate_limit_public_per_minute)
+    wanted = await read_json(request, Scan)
+    found = await payment_of_payer(request, payment_id)
+    pages = services.bank_pages
+    try:
+        decided = pages is not None and await pages.scan(
+            payment_id, approved=wanted.approved, request_id=request.scope["request_id"]
+        )
+    except OSError as error:
+        raise unavailable("The bank is unavailable; please retry.") from error
+    if not decided:
+        raise refused(NOTHING_TO_SCAN)
+    return json_response(public_shape(found.resource))
 
 
 @router.get(

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 
+from api.access.audit import noted, witness
 from api.access.auth import Caller, authenticated
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import bad_request
 from api.openapi.annotations import errors, json_body
-from api.process.services import Services, services_of
+from api.process.services import services_of
 from api.schemas.webhook_endpoints import (
     ChangeEndpointBody,
     EndpointShape,
@@ -34,6 +35,7 @@ from api.webhooks import (
     sealed_secret,
     send_test,
 )
+from domain.audited import Action
 from domain.delivery import PREVIOUS_SECRETS_MAX
 from domain.ids import ENDPOINT, is_id
 from runtime.clock import make_id, now
@@ -71,7 +73,7 @@ EXAMPLE = {"url": "https://shop.example/webhooks", "events": ["payment.success",
 @router.post(
     "",
     summary="Create an endpoint",
-    description="The answer holds its secret, which is not shown again.",
+    description="Only this response contains the endpoint's secret.",
     status_code=201,
     responses=errors(400, 401, 413, 503),
     openapi_extra=json_body(NewEndpointBody, EXAMPLE),
@@ -88,9 +90,10 @@ async def add_endpoint(
     """A new endpoint and its secret. Raises ApiError 400; UniqueViolationError for a second config endpoint."""
     services = services_of(request)
     url = checked_url(body.url, services.settings, field=field)
-    secret, sealed, hint = sealed_secret(services.settings, body.secret)
+    endpoint_id = make_id(ENDPOINT)
+    secret, sealed, hint = sealed_secret(services.settings, endpoint_id, body.secret)
     new = NewEndpoint(
-        id=make_id(ENDPOINT),
+        id=endpoint_id,
         merchant_id=caller.merchant_id,
         url=url,
         events=body.events,
@@ -100,11 +103,11 @@ async def add_endpoint(
         secret_sealed=sealed,
         secret_hint=hint,
         is_config=is_config,
-        headers_sealed=sealed_headers(services.settings, body.headers),
+        headers_sealed=sealed_headers(services.settings, endpoint_id, body.headers),
         header_names=list(body.headers),
     )
     try:
-        return await insert_endpoint(services.pool, new), secret
+        return await insert_endpoint(services.pool, new, witness(request, caller, Action.ENDPOINT_CREATED)), secret
     except TooManyEndpointsError:
         raise bad_request(f"A merchant has at most {ENDPOINTS_MAX} webhook endpoints") from None
 
@@ -130,51 +133,53 @@ async def owned(request: Request, caller: Caller, endpoint_id: str) -> Endpoint:
 
 @router.patch(
     "/{endpoint_id}",
-    summary="Change an endpoint",
-    description="What is left out stays. `active: true` sends what was held meanwhile, in order.",
+    summary="Update an endpoint",
+    description="Omitted fields are unchanged. `active: true` also sends the deliveries held until now, in order.",
     responses=errors(400, 401, 404, 413, 503),
     openapi_extra=json_body(ChangeEndpointBody, {"active": True}),
 )
 async def change(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> EndpointShape:
     services = services_of(request)
-    changes = _changes(await read_json(request, ChangeEndpointBody), services.settings)
+    changes = _changes(await read_json(request, ChangeEndpointBody), services.settings, endpoint_id)
     if not changes:
         return endpoint_shape(await owned(request, caller, endpoint_id))
     if "url" in changes:
         checked_url(changes["url"], services.settings)
-    return endpoint_shape(await apply_changes(services, caller, endpoint_id, changes))
+    return endpoint_shape(await apply_changes(request, caller, endpoint_id, changes))
 
 
-async def apply_changes(services: Services, caller: Caller, endpoint_id: str, changes: dict[str, Any]) -> Endpoint:
+async def apply_changes(request: Request, caller: Caller, endpoint_id: str, changes: dict[str, Any]) -> Endpoint:
     """The endpoint as it is now; others learn of it where it was switched off or on. Raises ApiError 404."""
-    changed = await change_endpoint(services.pool, caller.merchant_id, endpoint_id, changes, now())
+    services, seen = services_of(request), witness(request, caller, Action.ENDPOINT_CHANGED)
+    changed = await change_endpoint(services.pool, caller.merchant_id, endpoint_id, changes, now(), seen)
     if changed is None:
         raise endpoint_not_found()
     await publish_switches(services, changed.switches)
     return changed.endpoint
 
 
-def _changes(body: ChangeEndpointBody, settings: Settings) -> dict[str, Any]:
+def _changes(body: ChangeEndpointBody, settings: Settings, endpoint_id: str) -> dict[str, Any]:
     """`null` removes a description or the headers; for all else it means the same as leaving the field out."""
     given = body.model_dump(exclude_unset=True)
     changes = {name: value for name, value in given.items() if value is not None or name in ("description", "headers")}
     if "headers" in changes:
         headers = changes.pop("headers") or {}
-        changes |= {"headers_sealed": sealed_headers(settings, headers), "header_names": list(headers)}
+        changes |= {"headers_sealed": sealed_headers(settings, endpoint_id, headers), "header_names": list(headers)}
     return changes
 
 
 @router.delete("/{endpoint_id}", summary="Delete an endpoint", status_code=204, responses=errors(401, 404, 503))
 async def delete(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> None:
-    if not await delete_endpoint(services_of(request).pool, caller.merchant_id, endpoint_id):
+    seen = witness(request, caller, Action.ENDPOINT_DELETED)
+    if not await delete_endpoint(services_of(request).pool, caller.merchant_id, endpoint_id, seen):
         raise endpoint_not_found()
 
 
 @router.post(
     "/{endpoint_id}/rotate-secret",
-    summary="Make a new secret",
-    description="Each earlier secret keeps signing beside it until 24 hours after its own rotation; `expire_previous` "
-    "ends all of them now. The answer holds the new secret, once.",
+    summary="Rotate an endpoint's secret",
+    description="Each earlier secret also signs requests until 24 hours after it was replaced; `expire_previous` ends "
+    "all of them now. Only this response contains the new secret.",
     responses=errors(400, 401, 404, 413, 503),
     openapi_extra=json_body(RotateBody, {"expire_previous": False}, required=False),
 )
@@ -186,7 +191,7 @@ async def rotate(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
 async def new_secret_of(request: Request, caller: Caller, endpoint_id: str, body: RotateBody) -> tuple[Endpoint, str]:
     """Rotate; the endpoint and its new secret. Raises ApiError 404, or 400 where too many secrets sign already."""
     services = services_of(request)
-    secret, sealed, hint = sealed_secret(services.settings, body.secret)
+    secret, sealed, hint = sealed_secret(services.settings, endpoint_id, body.secret)
     try:
         rotated = await rotate_secret(
             services.pool,
@@ -196,6 +201,7 @@ async def new_secret_of(request: Request, caller: Caller, endpoint_id: str, body
             secret_hint=hint,
             expire_previous=body.expire_previous,
             at=now(),
+            witness=witness(request, caller, Action.ENDPOINT_SECRET_ROTATED),
         )
     except TooManySecretsError:
         raise bad_request(
@@ -216,9 +222,9 @@ async def test(request: Request, endpoint_id: EndpointId, caller: ByMerchant) ->
 
 @router.post(
     "/{endpoint_id}/replay",
-    summary="Send a span of events again",
-    description="Every event between `from` and `to` that the endpoint's filter lets through, those from before it "
-    "existed included, in order, at a bounded rate. `dry_run` only counts.",
+    summary="Replay events from a period",
+    description="Sends every event between `from` and `to` that passes the endpoint's filter, including events older "
+    "than the endpoint, in order and at a limited rate. `dry_run` only counts them.",
     responses=errors(400, 401, 404, 413, 503),
     openapi_extra=json_body(ReplayBody, {"from": "2026-01-15T00:00:00Z", "to": "2026-01-16T00:00:00Z"}),
 )
@@ -234,5 +240,7 @@ async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
     matching = await count_replay(pool, target, span)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
+    asked = {"from": span.begins_at, "to": span.ends_at, "matching": matching}
+    await noted(request, caller, Action.EVENTS_REPLAYED, endpoint_id, after=asked)
     job = await opened_job(services_of(request), caller.merchant_id, kind=REPLAY, wanted=span, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)

@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
+from api.access.audit import noted, witness
 from api.access.auth import Caller, authenticated, looking_up
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import ApiError, bad_request
@@ -39,6 +40,7 @@ from api.schemas.webhooks import (
     job_shape,
 )
 from api.webhooks import checked_url, hand_over, opened_job, send_test
+from domain.audited import Action
 from domain.ids import is_id
 from domain.rejection import ErrorCode
 from runtime.clock import now
@@ -57,7 +59,7 @@ OFFSET_MAX = 1_000_000
 # The one-endpoint form
 
 
-@router.get("/webhooks/config", summary="The webhook URL", responses=errors(401, 503))
+@router.get("/webhooks/config", summary="Read the webhook URL", responses=errors(401, 503))
 async def read_config(request: Request, caller: ByMerchant) -> ConfigShape:
     return config_shape(await find_config(services_of(request).pool, caller.merchant_id))
 
@@ -65,7 +67,7 @@ async def read_config(request: Request, caller: ByMerchant) -> ConfigShape:
 @router.put(
     "/webhooks/config",
     summary="Set the webhook URL",
-    description="The first time, the answer holds `webhook_secret`, which is not shown again. `null` takes it away.",
+    description="Only the first response contains `webhook_secret`. `null` removes the URL.",
     responses=errors(400, 401, 413, 503),
     openapi_extra=json_body(ConfigBody, {"webhook_url": "https://shop.example/webhooks"}),
 )
@@ -75,13 +77,14 @@ async def set_config(request: Request, caller: ByMerchant) -> ConfigShape:
     existing = await find_config(pool, caller.merchant_id)
     if not body.webhook_url:
         if existing is not None:
-            await delete_endpoint(pool, caller.merchant_id, existing.id)
+            seen = witness(request, caller, Action.ENDPOINT_DELETED)
+            await delete_endpoint(pool, caller.merchant_id, existing.id, seen)
         return config_shape(None)
     if existing is None:
         return await _first_config(request, caller, body.webhook_url)
     checked_url(body.webhook_url, services_of(request).settings, field="webhook_url")
     changes = {"url": body.webhook_url, "active": True}
-    return config_shape(await apply_changes(services_of(request), caller, existing.id, changes))
+    return config_shape(await apply_changes(request, caller, existing.id, changes))
 
 
 async def _first_config(request: Request, caller: Caller, url: str) -> ConfigShape:
@@ -95,7 +98,7 @@ async def _first_config(request: Request, caller: Caller, url: str) -> ConfigSha
 
 @router.post(
     "/webhooks/regenerate-secret",
-    summary="Make a new secret for the webhook URL",
+    summary="Rotate the webhook URL's secret",
     responses=errors(400, 401, 413, 503),
     openapi_extra=json_body(RotateBody, {"expire_previous": False}, required=False),
 )
@@ -143,8 +146,8 @@ async def list_(
 
 @router.post(
     "/webhooks/retry",
-    summary="Send many deliveries again",
-    description="Without a status: those that failed. Works in the background, see the job. `dry_run` only counts.",
+    summary="Retry deliveries in bulk",
+    description="Without a status: the failed ones. Runs in the background as a job. `dry_run` only counts them.",
     responses=errors(400, 401, 413, 503),
     openapi_extra=json_body(BulkRetryBody, {"filter": {"status": "failed"}, "dry_run": True}, required=False),
 )
@@ -155,25 +158,31 @@ async def retry_many(request: Request, caller: LookingUp) -> MatchingShape:
     matching = await count_retry(pool, caller.merchant_id, wanted)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
+    await noted(request, caller, Action.DELIVERIES_RETRIED, "many", after={"matching": matching})
     job = await opened_job(services_of(request), caller.merchant_id, kind=RETRY, wanted=wanted, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)
 
 
-@router.get("/webhooks/{log_id}", summary="Read a delivery with all its attempts", responses=errors(401, 404, 503))
+@router.get("/webhooks/{log_id}", summary="Read a delivery and its attempts", responses=errors(401, 404, 503))
 @router.get("/webhook-logs/{log_id}", include_in_schema=False)
 async def read(request: Request, log_id: str, caller: ByMerchant) -> DeliveryDetailShape:
     found = await find_log(services_of(request).pool, caller.merchant_id, _log_id(log_id))
     if found is None:
         raise _not_found()
-    return detail_shape(*found)
+    row, attempts = found
+    return detail_shape(row, await services_of(request).order_keys.opened(row["body"]), attempts)
 
 
-@router.post("/webhooks/{log_id}/retry", summary="Send a delivery again, now", responses=errors(400, 401, 404, 503))
+@router.post("/webhooks/{log_id}/retry", summary="Retry a delivery now", responses=errors(400, 401, 404, 503))
 @router.post("/webhook-logs/{log_id}/retry", include_in_schema=False)
 async def retry(request: Request, log_id: str, caller: ByMerchant) -> ScheduledShape:
     services = services_of(request)
+    known_id = _log_id(log_id)
+    if await find_log(services.pool, caller.merchant_id, known_id) is None:
+        raise _not_found()
+    await noted(request, caller, Action.DELIVERIES_RETRIED, str(known_id))
     try:
-        due = await reopen_log(services.pool, caller.merchant_id, _log_id(log_id), now())
+        due = await reopen_log(services.pool, caller.merchant_id, known_id, now())
     except NotRetryableError as error:
         raise bad_request(str(error)) from None
     if due is None:
@@ -194,7 +203,9 @@ def _not_found() -> ApiError:
     return ApiError(ErrorCode.NOT_FOUND, "Webhook log not found")
 
 
-@router.get("/webhook-jobs/{job_id}", summary="How far a replay or a bulk retry is", responses=errors(401, 404, 503))
+@router.get(
+    "/webhook-jobs/{job_id}", summary="Read the progress of a replay or a bulk retry", responses=errors(401, 404, 503)
+)
 async def read_job(request: Request, job_id: str, caller: ByMerchant) -> JobShape:
     found = await find_job(services_of(request).pool, caller.merchant_id, job_id) if is_id(JOB, job_id) else None
     if found is None:

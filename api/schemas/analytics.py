@@ -29,7 +29,7 @@ class ErrorCodeShape(BaseModel):
 
 
 class CurrencyShape(BaseModel):
-    """What was paid in one currency."""
+    """Totals for one currency."""
 
     currency: str
     payments_total: int
@@ -42,7 +42,7 @@ class LatencyShape(BaseModel):
 
 
 class WebhooksShape(BaseModel):
-    """`waiting` and its age are of now; the others of the span."""
+    """`waiting` and its age are current values; the others cover the period."""
 
     delivered: int
     failed: int
@@ -51,7 +51,7 @@ class WebhooksShape(BaseModel):
 
 
 class OwedShape(BaseModel):
-    """What the merchant owes now because the bank changed its word; `payments`: the oldest of those it is about."""
+    """What the merchant owes now because the bank reversed payments; `payments` lists the oldest of them."""
 
     count: int
     amount_minor: int
@@ -63,7 +63,7 @@ WITHOUT_CURRENCY = frozenset({Measure.ERROR, Measure.LATENCY})
 
 
 class NumbersShape(BaseModel):
-    """Amounts are of `currency` alone; so are counts where the request names it. The rate is of decided payments."""
+    """Amounts cover `currency` only, and so do counts if the request names it. The rate covers decided payments."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -154,8 +154,8 @@ def _of_currency(totals: list[Total], currency: str | None) -> list[Total]:
     """Those of one currency, and those that are counted without one."""
     if currency is None:
         return totals
-    wanted = label_of(currency, "")
-    return [total for total in totals if total.measure in WITHOUT_CURRENCY or total.label.startswith(wanted)]
+    label = label_of(currency, "")
+    return [total for total in totals if total.measure in WITHOUT_CURRENCY or total.label.startswith(label)]
 
 
 def _by_currency(totals: list[Total]) -> list[CurrencyShape]:
@@ -177,15 +177,15 @@ def _count(totals: Iterable[Total], measure: Measure) -> int:
 
 
 def _amount(totals: Iterable[Total], measure: Measure, currency: str) -> int:
-    wanted = label_of(currency, "")
-    return sum(total.amount_minor for total in totals if total.measure == measure and total.label.startswith(wanted))
+    label = label_of(currency, "")
+    return sum(total.amount_minor for total in totals if total.measure == measure and total.label.startswith(label))
 
 
 def _refunded(totals: Iterable[Total], currency: str) -> int:
     """Without the automatic ones: they return what no successful payment had counted."""
-    wanted = label_of(currency, ASKED)
+    label = label_of(currency, ASKED)
     return sum(
-        total.amount_minor for total in totals if total.measure == Measure.REFUND_PROCESSED and total.label == wanted
+        total.amount_minor for total in totals if total.measure == Measure.REFUND_PROCESSED and total.label == label
     )
 
 

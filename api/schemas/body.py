@@ -21,4 +21,4 @@ class Body(BaseModel):
 
 
 class Nothing(Body):
-    """A body without fields; may be left out."""
+    """A body without fields; optional."""

@@ -20,7 +20,7 @@ PRIVATE = frozenset({"bank", "merchant_id", "order_id", "sequence"})
 
 
 class EventData(BaseModel):
-    """The order, payment or refund as the event left it. A refund's event carries its payment too."""
+    """The order, payment or refund after the event. Events about a refund also contain its payment."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -30,20 +30,20 @@ class EventData(BaseModel):
 
 
 class EventView(BaseModel):
-    """What happened."""
+    """One event."""
 
     id: str = Field(examples=["evt_0Xk3bQ9sLmT2vRcY_3"])
     type: EventType
-    sequence: int = Field(description="Of the order: 1, 2, 3 … without a gap")
+    sequence: int = Field(description="Position among the order's events: 1, 2, 3 … without gaps")
     order_id: str
     at: datetime
-    caused_by: str | None = Field(description="Id of the command that led to it")
+    caused_by: str | None = Field(description="Id of the command that caused the event")
     request_id: str | None
     data: EventData
 
 
 class EventPage(BaseModel):
-    """`next_cursor` is the place after the last event shown: go on there, also when there is no more yet."""
+    """`next_cursor` is the position after the last event returned. It is set even when there are no more events yet."""
 
     data: list[EventView]
     has_more: bool
@@ -57,15 +57,17 @@ class TimelineEvent(BaseModel):
     at: datetime
     caused_by: str | None
     request_id: str | None
-    before: str | None = Field(description="Status of the payment or refund before")
+    before: str | None = Field(description="Status of the payment or refund before the event")
     after: str
     topic: str
     partition: int
-    offset: int | None = Field(description="Null where the log does not hold it yet, or no more, or does not answer")
+    offset: int | None = Field(
+        description="Null if the event is not on the log yet or no longer, or the log is unavailable"
+    )
 
 
 class TimelineAttempt(BaseModel):
-    """One request to an endpoint. Headers and body are read from the delivery itself."""
+    """One request to an endpoint. For headers and body, read the delivery."""
 
     attempt: int
     at: datetime
@@ -87,11 +89,11 @@ class TimelineDelivery(BaseModel):
 
 
 class BankAttempt(BaseModel):
-    """A line of the bank's books: the charge of the payment, or one of its refunds."""
+    """An entry in the bank's books: the charge of the payment, or one of its refunds."""
 
-    attempt_id: str = Field(description="The payment's id, or the refund's")
+    attempt_id: str = Field(description="Id of the payment or refund")
     kind: Literal["charge", "refund"]
-    outcome: str | None = Field(description="Null while the bank has not decided")
+    outcome: str | None = Field(description="Null until the bank decides")
     amount: int
     reference: str | None
     times_asked: int
@@ -99,7 +101,7 @@ class BankAttempt(BaseModel):
 
 
 class Timeline(BaseModel):
-    """Everything that happened to a payment: events in order, webhooks with their attempts, the bank's books."""
+    """The history of a payment: events in order, webhook deliveries with their attempts, the bank's books."""
 
     payment_id: str
     order_id: str

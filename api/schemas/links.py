@@ -35,12 +35,14 @@ NEW_LINK_EXAMPLE = {name: LINK_EXAMPLE[name] for name in ("amount", "currency", 
 
 
 class NewPaymentLink(NewOrder):
-    """Body of POST /payment-links: an order, and to whom it is sent."""
+    """Body of POST /payment-links: an order and its customer."""
 
-    reference: str | None = Field(None, max_length=255, description="The merchant's own reference: the order's receipt")
-    description: Annotated[Line | None, Trimmed] = Field(None, description="What is paid for; its payer reads it")
+    reference: str | None = Field(
+        None, max_length=255, description="The merchant's own reference; becomes the order's receipt"
+    )
+    description: Annotated[Line | None, Trimmed] = Field(None, description="What the payment is for; the payer sees it")
     customer: PayerBody | None = Field(
-        None, description="To whom it is sent. A payment has these where it brings none of its own"
+        None, description="Who receives the link. Payments without their own payer details use these"
     )
 
     _one_line = field_validator("description")(one_line)
@@ -60,12 +62,14 @@ class NewPaymentLink(NewOrder):
 
 
 class PaymentLinkView(BaseModel):
-    """A payment link. Its status is its order's."""
+    """A payment link. Its status is the status of its order."""
 
     model_config = ConfigDict(json_schema_extra={"example": LINK_EXAMPLE})
 
     id: str
-    url: str = Field(description="Send this: it leads to the checkout, which says so where it is paid or has ended")
+    url: str = Field(
+        description="The URL to share. It opens the checkout, which also shows if the link is paid or has ended"
+    )
     merchant_id: str
     order_id: str
     amount: int

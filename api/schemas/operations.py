@@ -17,16 +17,16 @@ LATE_AFTER_PERIODS = 2
 
 
 class AuditShape(BaseModel):
-    """What the last audits of the running stack found."""
+    """Results of the last audits of the running stack."""
 
     status: AuditStatus = Field(
-        description="`differences`: there are some. `late`: none, but no full audit has ended within twice "
-        "AUDIT_WHOLE_EVERY_HOURS. `never`: no full audit has ended yet"
+        description="`differences`: at least one was found. `late`: none, but no full audit has finished within twice "
+        "AUDIT_WHOLE_EVERY_HOURS. `never`: no full audit has finished yet"
     )
-    whole_audit_at: Instant | None = Field(description="When the last audit of everything ended")
-    recent_audit_at: Instant | None = Field(description="When the last audit of what had moved ended")
-    differences: dict[str, int] = Field(description="Kind of difference: how many; empty where there are none")
-    repair: dict[str, str] = Field(description="The same kinds: the command that repairs them, or why there is none")
+    whole_audit_at: Instant | None = Field(description="When the last full audit finished")
+    recent_audit_at: Instant | None = Field(description="When the last audit of recent changes finished")
+    differences: dict[str, int] = Field(description="Number of differences by kind; empty if there are none")
+    repair: dict[str, str] = Field(description="For each kind, the command that repairs it, or why there is none")
 
 
 def audit_shape(whole: PastAudit | None, recent: PastAudit | None, *, whole_every: timedelta) -> AuditShape:

@@ -6,10 +6,10 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from api.schemas.body import Body
-from api.schemas.instant import rfc3339
+from api.schemas.instant import GivenInstant, rfc3339
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
 from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode, OrderStatus
@@ -17,7 +17,7 @@ from domain.way_back import RETURN_URL_CHARACTERS_MAX, origin_of, taken_names
 from store.merchants import CaptureTerms
 
 NOTES_MAX = 15
-NOTES_DESCRIPTION = "Up to 15 texts of the merchant's. Numbers and booleans are kept as text; `[]` means none"
+NOTES_DESCRIPTION = "Up to 15 key-value pairs. Numbers and booleans are stored as text; `[]` means none"
 Note = Annotated[str, StringConstraints(max_length=256)]
 Notes = Annotated[dict[Note, Note], Field(max_length=NOTES_MAX), BeforeValidator(lambda value: _notes_as_text(value))]
 
@@ -52,17 +52,17 @@ class OrderBody(Body):
     currency: str | None = Field(None, description="ISO 4217; default INR", examples=["INR", "JPY", "KWD"])
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
     notes: Notes | None = Field(None, description=NOTES_DESCRIPTION)
-    expires_at: AwareDatetime | None = Field(
+    expires_at: GivenInstant | None = Field(
         None,
-        description="When it takes no payment any more, 5 minutes to 180 days ahead; an offset from UTC is needed. "
-        "Without it: never",
+        description="When the order stops accepting payments, 5 minutes to 180 days from now, with a UTC offset. "
+        "Default: never",
     )
 
     return_url: str | None = Field(
         None,
         max_length=RETURN_URL_CHARACTERS_MAX,
         description="Where the checkout sends the payer afterwards, with `order_id`, `payment_id`, `status` and "
-        "`signature` added: a page of the merchant's allowed origins, or, where it names none, any page over https",
+        "`signature` added: a page on one of the merchant's allowed origins, or any https page if none are set",
         examples=["https://shop.example/thanks?cart=7"],
     )
 
@@ -114,18 +114,18 @@ def _note(note: object) -> object:
 class NewOrder(OrderBody):
     """Body of POST /orders.
 
-    Only a merchant decides how a payment is captured. A payer who could set a short time would get the money back while
-    the goods are on their way.
+    Only the merchant can choose how a payment is captured. If payers could set a short time limit, they would get
+    their money back while the goods are in transit.
     """
 
     capture: CaptureMode | None = Field(
-        None, description="`automatic`: a payment is captured with its success. Default: the merchant's setting"
+        None, description="`automatic`: a payment is captured as soon as it succeeds. Default: the merchant's setting"
     )
     capture_within_minutes: int | None = Field(
         None,
         gt=0,
         le=CAPTURE_WITHIN_MINUTES_MAX,
-        description="How long after its success a payment waits for its capture; then its money goes back. "
+        description="How long a successful payment waits for its capture before the money is released. "
         "Default: the merchant's setting",
     )
 
@@ -147,7 +147,7 @@ class NewPublicOrder(OrderBody):
 
 
 class Customer(BaseModel):
-    """To whom a link was sent."""
+    """The person who received the link."""
 
     name: str | None
     email: str | None
@@ -155,17 +155,17 @@ class Customer(BaseModel):
 
 
 class LinkOfOrder(BaseModel):
-    """The link that the order is."""
+    """The payment link that belongs to the order."""
 
     id: str
     url: str
     description: str | None
     customer: Customer
-    resent: int = Field(description="How often it was sent again")
+    resent: int = Field(description="How many times the link was resent")
 
 
 class OrderState(BaseModel):
-    """An order as one of its events left it."""
+    """An order after one of its events."""
 
     id: str
     merchant_id: str
@@ -174,14 +174,14 @@ class OrderState(BaseModel):
     receipt: str | None
     notes: dict[str, str]
     status: OrderStatus
-    amount_paid: int = Field(description="What a payment brought, whatever was refunded later")
+    amount_paid: int = Field(description="Amount received from a payment, before refunds")
     capture: CaptureMode
     capture_within_minutes: int | None
-    expires_at: datetime | None = Field(description="When it takes no payment any more")
+    expires_at: datetime | None = Field(description="When the order stops accepting payments")
     return_url: str | None
     created_at: datetime
     updated_at: datetime | None
-    payment_link: LinkOfOrder | None = Field(None, description="Only where the order is a payment link")
+    payment_link: LinkOfOrder | None = Field(None, description="Present only if the order belongs to a payment link")
 
 
 class OrderView(OrderState):
@@ -189,7 +189,7 @@ class OrderView(OrderState):
 
     model_config = ConfigDict(json_schema_extra={"example": ORDER_EXAMPLE})
 
-    attempts: int = Field(description="How many payments of it have begun")
+    attempts: int = Field(description="How many payments have been started for the order")
 
 
 class OrderPage(BaseModel):

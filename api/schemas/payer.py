@@ -27,7 +27,7 @@ Trimmed = BeforeValidator(_trimmed)
 
 
 class PayerBody(Body):
-    """Part of a request: all of it optional."""
+    """The payer's details in a request; all optional."""
 
     name: Annotated[Line | None, Trimmed] = Field(None, description="The payer's name")
     email: Annotated[str | None, Trimmed] = Field(
@@ -37,8 +37,8 @@ class PayerBody(Body):
     )
     contact: Annotated[Line | None, Trimmed] = Field(
         None,
-        description="The payer's telephone number: 6 to 15 digits, a + before them. Spaces, dashes, dots and brackets "
-        "are left out",
+        description="The payer's phone number: 6 to 15 digits with an optional leading +. Spaces, dashes, dots and "
+        "brackets are removed",
         examples=["+919876543210"],
     )
 

@@ -31,10 +31,10 @@ REFUND_EXAMPLE: dict[str, Any] = {
 
 
 class NewRefund(Body):
-    """Body of POST /payments/{id}/refunds; may be left out."""
+    """Body of POST /payments/{id}/refunds; optional."""
 
     amount: int | None = Field(
-        None, gt=0, le=AMOUNT_MAX_MINOR, description="Minor units. Without it: all that is still refundable"
+        None, gt=0, le=AMOUNT_MAX_MINOR, description="Minor units. Default: everything still refundable"
     )
     reason: str | None = Field(None, max_length=255)
     receipt: str | None = Field(None, max_length=255, description="The merchant's own reference")
@@ -58,7 +58,7 @@ class NewRefundOf(NewRefund):
 
 
 class RefundView(BaseModel):
-    """A refund. `automatic`: made by the gateway, of a late success or of released money."""
+    """A refund. `automatic`: the gateway created it for a late success or for released money."""
 
     model_config = ConfigDict(json_schema_extra={"example": REFUND_EXAMPLE})
 

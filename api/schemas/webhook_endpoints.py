@@ -58,10 +58,10 @@ class Body(BaseModel):
 
 
 class NewEndpointBody(Body):
-    """An endpoint without `events` gets payment.success, payment.failed, refund.processed and refund.failed.
+    """An endpoint without `events` receives payment.success, payment.failed, refund.processed and refund.failed.
 
-    `headers` are added to every request; they are stored encrypted and not shown again. `secret`: your own in place of
-    a new one, `whsec_` and the base64 of 24 to 64 bytes.
+    `headers` are added to every request; they are stored encrypted and never returned. `secret` is your own secret
+    instead of a generated one: `whsec_` followed by the base64 of 24 to 64 bytes.
     """
 
     url: str
@@ -74,7 +74,7 @@ class NewEndpointBody(Body):
 
 
 class ChangeEndpointBody(Body):
-    """What is left out stays as it is. `active: true` sends what was held meanwhile. `headers` replaces all of them."""
+    """Omitted fields are unchanged. `active: true` also sends the held deliveries. `headers` replaces all headers."""
 
     url: str | None = None
     events: Events | None = None
@@ -85,14 +85,14 @@ class ChangeEndpointBody(Body):
 
 
 class RotateBody(Body):
-    """`secret`: your own in place of a new one. `expire_previous`: no earlier secret signs beside it from now on."""
+    """`secret`: your own secret instead of a generated one. `expire_previous`: earlier secrets stop signing now."""
 
     secret: OwnSecret | None = None
     expire_previous: bool = False
 
 
 class ReplayBody(Body):
-    """Events from `from` up to but not including `to` (default: now) are sent to the endpoint again."""
+    """Replays events from `from` (inclusive) to `to` (exclusive, default: now)."""
 
     begins_at: Moment = Field(alias="from")
     ends_at: Moment | None = Field(None, alias="to")
@@ -100,13 +100,13 @@ class ReplayBody(Body):
 
 
 class ConfigBody(Body):
-    """`null` or an empty text takes the endpoint away."""
+    """`null` or an empty string removes the endpoint."""
 
     webhook_url: str | None
 
 
 class EndpointShape(BaseModel):
-    """`header_names`: your own headers; what they hold is not shown."""
+    """`header_names`: names of your custom headers; their values are never returned."""
 
     id: str
     url: str
@@ -123,7 +123,7 @@ class EndpointShape(BaseModel):
 
 
 class EndpointWithSecretShape(EndpointShape):
-    """`secret` is in this answer and nowhere else."""
+    """Only this response contains `secret`."""
 
     secret: str
 
@@ -133,7 +133,7 @@ class EndpointsShape(BaseModel):
 
 
 class ConfigShape(BaseModel):
-    """`webhook_secret` only where it was just made."""
+    """`webhook_secret` is present only in the response that created it."""
 
     webhook_url: str | None
     endpoint_id: str | None
@@ -145,14 +145,14 @@ class ConfigShape(BaseModel):
 
 
 class MatchingShape(BaseModel):
-    """How many deliveries a replay or a bulk retry is about; `job_id` null for a dry run."""
+    """How many deliveries a replay or a bulk retry covers. `job_id` is null for a dry run."""
 
     matching: int
     job_id: str | None
 
 
 class ScheduledShape(BaseModel):
-    """A delivery that is on its way; `id` is its log's."""
+    """A scheduled delivery; `id` is the id of its log."""
 
     id: str
     status: Literal["pending"] = "pending"

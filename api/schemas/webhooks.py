@@ -38,8 +38,8 @@ class DeliveriesShape(BaseModel):
 
 
 class AttemptShape(BaseModel):
-    """`error`: why no answer came, or what broke off after the answer's status line. `response_headers`: the first
-    4,096 characters; null where no answer came, and for attempts made before they were kept."""
+    """`error`: why there was no response, or why it broke off after the status line. `response_headers`: the first
+    4,096 characters; null if there was no response, and for attempts older than this field."""
 
     attempt: int
     at: Instant
@@ -54,7 +54,7 @@ class AttemptShape(BaseModel):
 
 
 class DeliveryDetailShape(DeliveryShape):
-    """`body`: what was sent, as JSON; `raw_body`: the same, as the exact text that was signed."""
+    """`body` is what was sent, as JSON; `raw_body` is the exact text that was signed."""
 
     body: dict[str, Any]
     raw_body: str
@@ -64,7 +64,7 @@ class DeliveryDetailShape(DeliveryShape):
 
 
 class FilterBody(Body):
-    """Which ended deliveries to send again; all conditions hold together."""
+    """Which finished deliveries to retry. A delivery must match every condition."""
 
     status: Literal["success", "failed"] | None = "failed"
     event: str | None = None
@@ -91,8 +91,8 @@ def delivery_shape(row: Row) -> DeliveryShape:
     return DeliveryShape.model_validate(_summary(row))
 
 
-def detail_shape(row: Row, attempts: list[Attempt]) -> DeliveryDetailShape:
-    body: bytes = row["body"]
+def detail_shape(row: Row, body: bytes, attempts: list[Attempt]) -> DeliveryDetailShape:
+    """`body`: the row's, as it is sent: with its sealed fields opened."""
     return DeliveryDetailShape.model_validate(
         {
             **_summary(row),

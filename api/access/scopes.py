@@ -1,0 +1,63 @@
+"""What an API key may be used for: its scopes, and which of them stands for which right.
+
+    a key without scopes ─► everything but users     a key with scopes ─► what they name
+
+A user's role gives no scopes, but bounds those of the keys that the user creates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from api.access.rights import right_of
+from domain.role import Right, Role, may
+
+
+class Scope(StrEnum):
+    """In the order in which they are documented."""
+
+    READ = "read"
+    PAYMENTS = "payments"
+    REFUNDS = "refunds"
+    WEBHOOKS = "webhooks"
+    SETTINGS = "settings"
+
+
+SCOPES: Mapping[Right, Scope | None] = {
+    Right.READ: Scope.READ,
+    Right.EXPORTS: Scope.READ,
+    Right.PAYMENTS: Scope.PAYMENTS,
+    Right.REFUNDS: Scope.REFUNDS,
+    Right.WEBHOOKS: Scope.WEBHOOKS,
+    Right.KEYS: Scope.SETTINGS,
+    Right.SETTINGS: Scope.SETTINGS,
+    Right.ACCOUNT: Scope.SETTINGS,
+    Right.USERS: None,
+}
+"""None: not with any key. Whoever steals one must not add users, who stay when the key is revoked."""
+
+
+def scope_of(method: str, path: str) -> Scope | None:
+    """The scope that a key needs for a request; None: no key will do."""
+    return SCOPES[right_of(method, path)]
+
+
+def allows(scopes: Sequence[str], needed: Scope) -> bool:
+    return not scopes or needed in scopes
+
+
+def scopes_within(role: Role) -> tuple[Scope, ...]:
+    """What a user in this role may give to a key; empty: everything, as for a key.
+
+    A scope counts where the role has every right that it stands for.
+    """
+    missing = {SCOPES[right] for right in Right if not may(role, right)}
+    return tuple(scope for scope in Scope if scope not in missing) if missing else ()
+
+
+def missing_from(scopes: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """What a caller with these scopes must not give to another key; none wanted means all."""
+    if not scopes:
+        return []
+    return [one for one in wanted or [*Scope] if one not in scopes]
