@@ -43,33 +43,38 @@ COMMANDS: dict[str, Entry] = {
     "up": Entry("ops.stack.up:up", "Start everything and make a test payment.", Panel.START),
     "status": Entry("ops.stack.status:status", "Show processes, health, lag and rates.", Panel.START),
     "trigger": Entry("ops.webhooks.trigger:trigger", "Cause an event with a real payment or refund.", Panel.START),
-    "verify": Entry("ops.audit.verify.command:verify", "Prove that nothing was lost, doubled or changed.", Panel.START),
-    "down": Entry("ops.stack.down:down", "Stop everything. Data and logs stay.", Panel.START),
+    "verify": Entry("ops.audit.verify.command:verify", "Prove nothing was lost, duplicated or changed.", Panel.START),
+    "down": Entry("ops.stack.down:down", "Stop everything. Data and logs are kept.", Panel.START),
     "logs": Entry("ops.stack.logs:logs", "Print the log of a role or service.", Panel.WATCH),
     "health": Entry("ops.health.command:health", "Check the API, roles and lag from outside.", Panel.WATCH),
     "journey": Entry("ops.journey.command:journey", "Show everything that happened to one order.", Panel.WATCH),
     "topics": Entry("ops.log.topics:topics", "Inspect the topics and their records.", Panel.WATCH),
-    "stuck": Entry("ops.health.stuck:stuck", "List what has waited too long, with the fix.", Panel.WATCH),
-    "owed": Entry("ops.health.owed:command", "List money that merchants owe, or note it settled.", Panel.WATCH),
+    "stuck": Entry("ops.health.stuck:stuck", "List what is stuck, with the fix for each.", Panel.WATCH),
+    "owed": Entry("ops.health.owed:command", "List what merchants owe, or mark it as settled.", Panel.WATCH),
     "exporter": Entry("ops.health.exporter:exporter", "Serve system-wide metrics to Prometheus.", Panel.WATCH),
     "listen": Entry("ops.webhooks.listen:listen", "Forward signed webhooks to localhost.", Panel.WEBHOOKS),
     "replay": Entry("ops.webhooks.replay:replay", "Replay events from a time range.", Panel.WEBHOOKS),
-    "razorpay": Entry("ops.razorpay.command:razorpay", "Stand in for Razorpay's hosts, locally.", Panel.WEBHOOKS),
+    "razorpay": Entry("ops.razorpay.command:razorpay", "Serve Razorpay's API locally, for tests.", Panel.WEBHOOKS),
     "dlq": Entry("ops.dead_letters.command:dlq", "List, replay or discard dead letters.", Panel.WEBHOOKS),
-    "backup": Entry("ops.backup.backup:backup", "Back PostgreSQL up, with the log's positions.", Panel.CHECK),
-    "restore": Entry("ops.backup.restore:restore", "Put a backup in the place of the database.", Panel.CHECK),
-    "recover": Entry("ops.audit.recover.command:command", "Bring PostgreSQL up to the log.", Panel.CHECK),
+    "backup": Entry("ops.backup.backup:backup", "Back up PostgreSQL with the log's positions.", Panel.CHECK),
+    "restore": Entry("ops.backup.restore:restore", "Replace the database with a backup.", Panel.CHECK),
+    "recover": Entry("ops.audit.recover.command:command", "Bring PostgreSQL up to date with the log.", Panel.CHECK),
     "rebuild": Entry("ops.audit.rebuild.command:command", "Rebuild the state tables from the log.", Panel.CHECK),
     "repair": Entry("ops.audit.repair.command:repair", "Repair what verify found, from what is intact.", Panel.CHECK),
-    "republish": Entry("ops.audit.repair.command:republish", "Publish events that the topic lacks.", Panel.CHECK),
+    "republish": Entry(
+        "ops.audit.repair.command:republish", "Publish events that are missing on the topic.", Panel.CHECK
+    ),
     "recount": Entry("ops.audit.recount:recount", "Recount the analytics from the events.", Panel.CHECK),
     "smoke": Entry("ops.stack.smoke:smoke", "Make one payment and print each step.", Panel.CHECK),
-    "install": Entry("ops.stack.install:install", "Install what this machine lacks.", Panel.RUN),
+    "install": Entry("ops.stack.install:install", "Install missing programs and packages.", Panel.RUN),
     "prepare": Entry("ops.stack.prepare:prepare", "Migrate, create topics and seed.", Panel.RUN),
     "migrate": Entry("ops.stack.prepare:migrate", "Apply missing database migrations.", Panel.RUN),
     "seed": Entry("ops.stack.prepare:seed", "Create the test merchant (test mode only).", Panel.RUN),
     "restart": Entry("ops.stack.restart:restart", "Restart roles with the code on disk.", Panel.RUN),
     "run": Entry("ops.stack.foreground:run", "Run roles in the foreground, as containers do.", Panel.RUN),
+    "erase": Entry("ops.erasure.command:command", "Make a payer's personal data unreadable.", Panel.RUN),
+    "keys": Entry("ops.keys.command:keys", "Make and rotate the gateway's own keys.", Panel.RUN),
+    "users": Entry("ops.users.command:users", "Let a user set a new password.", Panel.RUN),
     "env": Entry("ops.stack.show_environment:env", "Print the environment of the roles.", Panel.RUN),
     "pages": Entry("ops.stack.pages_build:pages", "Build and test the pages and the SDK.", Panel.RUN),
 }
@@ -118,7 +123,7 @@ app = typer.Typer(cls=LazyGroup, invoke_without_command=True, pretty_exceptions_
 
 @app.callback(help="Run, watch and check the payment gateway.")
 def gateway(ctx: typer.Context) -> None:
-    """Without a sub-command: what a newcomer needs."""
+    """Without a sub-command: print the first steps."""
     if ctx.invoked_subcommand is None:
         typer.echo(_first_steps())
 

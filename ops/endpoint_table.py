@@ -1,4 +1,4 @@
-"""Writes the README's table of endpoints from docs/openapi.json: `python -m ops.endpoint_table`."""
+"""Writes the table of routes in docs/API.md from docs/openapi.json: `python -m ops.endpoint_table`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BETWEEN = re.compile(r"(<!-- endpoints -->\n).*?(<!-- /endpoints -->)", re.DOTAL
 
 
 def main() -> None:
-    readme = Path(REPOSITORY) / "README.md"
+    document = Path(REPOSITORY) / "docs" / "API.md"
     described = json.loads((Path(REPOSITORY) / "docs" / "openapi.json").read_text(encoding="utf-8"))
-    readme.write_text(BETWEEN.sub(rf"\1{_table(described['paths'])}\2", readme.read_text(encoding="utf-8")))
+    document.write_text(BETWEEN.sub(rf"\1{_table(described['paths'])}\2", document.read_text(encoding="utf-8")))
 
 
 def _table(paths: dict[str, dict[str, dict[str, str]]]) -> str:

@@ -22,8 +22,10 @@ from ops.console.exit_codes import run
 from ops.console.output import console
 from runtime.clock import now
 from runtime.settings import Settings
+from store.connections import make_pool
 from store.operations.audit import connect, deployment_id
 from store.operations.backup import applied_migrations
+from store.order_keys import make_roots
 from topics.catalogue import EVENTS
 from topics.reader import Start, log_reader
 
@@ -34,9 +36,9 @@ WORKING_SCHEMAS = ("rebuild", "recover")
 
 
 def backup(
-    folder: Annotated[Path, typer.Argument(help="Where backups are kept; each gets a folder of its own.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for backups; each one gets its own subfolder.")],
 ) -> None:
-    """Write a backup of PostgreSQL, with the log's positions, beside a running gateway."""
+    """Back up PostgreSQL with the log's positions. The gateway may be running."""
     began = time.monotonic()
     made, manifest = run(lambda settings: take(settings, folder))
     size = sum(path.stat().st_size for path in (made / DATABASE).iterdir())
@@ -54,6 +56,7 @@ async def take(settings: Settings, folder: Path) -> tuple[Path, Manifest]:
         made.mkdir(parents=True)
     except OSError as error:
         raise GatewayError(f"{made} cannot be made: {error.strerror}") from error
+    await _make_keys_ahead(settings)
     connection = await connect(settings.database_url.get_secret_value())
     try:
         deployment, migrations = await deployment_id(connection), await applied_migrations(connection)
@@ -67,6 +70,16 @@ async def take(settings: Settings, folder: Path) -> tuple[Path, Manifest]:
     manifest = Manifest(deployment, taken_at, migrations, settings.topic_partitions, events, digests(made / DATABASE))
     manifest.write(made)
     return made, manifest
+
+
+async def _make_keys_ahead(settings: Settings) -> None:
+    """What is sealed after the snapshot must open on the restored database."""
+    if settings.personal_fields == "sealed":
+        pool = await make_pool(settings, size=1)
+        try:
+            await make_roots(pool, settings.keys, now().date())
+        finally:
+            await pool.close()
 
 
 async def _event_ends(settings: Settings) -> dict[int, int]:

@@ -7,25 +7,28 @@ import os
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from ops.console.errors import GatewayError
 from ops.stack.services.postgres import programs_dir
 from runtime.settings import Settings
 
+LIBPQ_PARAMETERS = {
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+}
+"""Of DATABASE_URL's query, what both asyncpg and libpq know."""
+
 
 async def run_program(settings: Settings, name: str, *arguments: str) -> None:
     """Raises GatewayError with the program's last words."""
-    url = urlsplit(settings.database_url.get_secret_value())
-    environment = {
-        **os.environ,
-        "PGHOST": url.hostname or "localhost",
-        "PGPORT": str(url.port or 5432),
-        "PGUSER": unquote(url.username or ""),
-        "PGPASSWORD": unquote(url.password or ""),
-        "PGDATABASE": database_name(settings),
-        "PGAPPNAME": name,
-    }
+    environment = {**os.environ, **libpq_variables(settings), "PGAPPNAME": name}
     process = await asyncio.create_subprocess_exec(
         _path(name), *arguments, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
     )
@@ -38,6 +41,31 @@ async def run_program(settings: Settings, name: str, *arguments: str) -> None:
     if process.returncode:
         last = said.decode(errors="replace").strip().splitlines()[-3:]
         raise GatewayError(f"{name} ended with code {process.returncode}: {' '.join(last)}")
+
+
+def libpq_variables(settings: Settings) -> dict[str, str]:
+    """DATABASE_URL in the variables of PostgreSQL's own programs. It may name several hosts, separated by commas."""
+    url = urlsplit(settings.database_url.get_secret_value())
+    account, _, hosts = url.netloc.rpartition("@")
+    user, _, password = account.partition(":")
+    places = [_host_and_port(host) for host in hosts.split(",")]
+    found = {
+        "PGHOST": ",".join(host for host, _ in places),
+        "PGPORT": ",".join(port for _, port in places),
+        "PGUSER": unquote(user),
+        "PGPASSWORD": unquote(password),
+        "PGDATABASE": database_name(settings),
+    }
+    for parameter, values in parse_qs(url.query).items():
+        if parameter in LIBPQ_PARAMETERS:
+            found[LIBPQ_PARAMETERS[parameter]] = values[-1]
+    return found
+
+
+def _host_and_port(place: str) -> tuple[str, str]:
+    """`host`, `host:port` or `[address]:port`."""
+    parts = urlsplit(f"//{place}")
+    return parts.hostname or "localhost", str(parts.port or 5432)
 
 
 def database_name(settings: Settings) -> str:

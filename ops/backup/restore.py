@@ -21,6 +21,7 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import run
 from ops.console.output import console
 from runtime.settings import Settings
+from store.log_partitions import remember_first
 from store.migrate import migrate, migrations
 from store.operations.audit import connect
 from store.operations.backup import empty_database, is_empty, other_sessions
@@ -29,10 +30,10 @@ from topics.reader import Start, log_reader
 
 
 def restore(
-    backup: Annotated[Path, typer.Argument(help="A folder that `gateway backup` made.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Remove what the database holds now.")] = False,
+    backup: Annotated[Path, typer.Argument(help="A folder made by `gateway backup`.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Delete the database's current contents.")] = False,
 ) -> None:
-    """Put a backup in the place of the database. `gateway recover --apply` then brings it up to the log."""
+    """Replace the database with a backup. `gateway recover --apply` then brings it up to date with the log."""
     began = time.monotonic()
     manifest = read_manifest(backup)
     run(lambda settings: put_back(settings, backup, manifest, replace=replace))
@@ -54,7 +55,7 @@ async def put_back(settings: Settings, folder: Path, manifest: Manifest, *, repl
                 "`gateway down`, then `gateway up --services-only`."
             )
         if not (replace or await is_empty(connection)):
-            raise GatewayError("The database is not empty; --replace removes what it holds.")
+            raise GatewayError("The database is not empty; --replace deletes its contents.")
         await empty_database(connection)
     finally:
         await connection.close()
@@ -63,12 +64,17 @@ async def put_back(settings: Settings, folder: Path, manifest: Manifest, *, repl
         f"--dbname={database_name(settings)}", str(folder / DATABASE),
     )  # fmt: skip
     await migrate(settings)
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        await remember_first(connection, manifest.topic_partitions)  # a backup from before this was remembered
+    finally:
+        await connection.close()
 
 
 def _refuse_newer(manifest: Manifest) -> None:
     unknown = set(manifest.migrations) - {migration.name for migration in migrations()}
     if unknown:
-        raise GatewayError(f"The backup is of a later version: this one does not know migration {min(unknown)}.")
+        raise GatewayError(f"The backup is from a newer version; this version does not have migration {min(unknown)}.")
 
 
 async def _refuse_other_log(settings: Settings, manifest: Manifest) -> None:
@@ -80,5 +86,5 @@ async def _refuse_other_log(settings: Settings, manifest: Manifest) -> None:
     if shorter:
         partitions = ", ".join(map(str, shorter))
         raise GatewayError(
-            f"The log is shorter than when the backup was taken (partitions {partitions}): is it its log?"
+            f"The log is shorter than when the backup was taken (partitions {partitions}). Is it the right log?"
         )

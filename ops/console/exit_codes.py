@@ -10,18 +10,28 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from ops.console.errors import GatewayError
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.errors import DatabaseError, MissingTableError, StatementRefusedError
+from store.log_partitions import PartitionCountError, counted
+from store.migration import MigrationError
 from topics.admin import TopicMismatchError
 from topics.producer import LogUnavailableError
 
 T = TypeVar("T")
 
 FOUND, ASKED_WRONGLY, UNREACHABLE = 1, 2, 4
+
+
+NOT_PERMITTED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
 class AskedWronglyError(GatewayError):
@@ -38,21 +48,28 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     """
     settings = enter(single_plan())
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+    async def with_partitions() -> T:
+        return await work(await counted(settings))
+
     try:
-        return asyncio.run(work(settings))
+        return asyncio.run(with_partitions())
+    except NOT_PERMITTED as error:
+        user = settings.kafka_sasl_username or "a client without a user"
+        raise GatewayError(f"The log does not permit this to {user} ({_name(error)}); see docs/LOCKS.md.") from error
     except (KafkaError, LogUnavailableError) as error:
         servers = settings.kafka_bootstrap_servers
-        raise GatewayError(f"The log at {servers} does not answer ({_name(error)}).", exit_code=UNREACHABLE) from error
-    except TopicMismatchError as error:
+        raise GatewayError(f"The log at {servers} is unavailable ({_name(error)}).", exit_code=UNREACHABLE) from error
+    except (TopicMismatchError, PartitionCountError, MigrationError) as error:
         raise GatewayError(str(error)) from error
     except MissingTableError as error:
-        raise GatewayError(f"The database lacks a table ({error}); run `gateway migrate`.") from error
+        raise GatewayError(f"A table is missing from the database ({error}); run `gateway migrate`.") from error
     except StatementRefusedError as error:
-        raise GatewayError(f"The database refused ({error}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(f"The database rejected the request ({error}).", exit_code=UNREACHABLE) from error
     except DatabaseError as error:
-        raise GatewayError(f"The database does not answer ({error}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(f"The database is unavailable ({error}).", exit_code=UNREACHABLE) from error
     except OSError as error:
-        raise GatewayError(f"A part does not answer ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(f"A service is unavailable ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
 
 
 def _name(error: BaseException) -> str:

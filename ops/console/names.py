@@ -54,7 +54,7 @@ def parse_duration(text: str) -> timedelta:
     try:
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     except OverflowError:
-        raise AskedWronglyError(f"{text!r} is too long a duration.") from None
+        raise AskedWronglyError(f"{text!r} is too long.") from None
 
 
 def parse_instant(text: str) -> datetime:

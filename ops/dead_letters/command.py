@@ -7,48 +7,36 @@ why.
 from __future__ import annotations
 
 import difflib
-import getpass
-import socket
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.exit_codes import FOUND, AskedWronglyError
 from ops.console.mask import masked, masked_bytes, masked_text
 from ops.console.names import named_topic, parse_instant
+from ops.console.noted import note_command, operator
 from ops.console.output import Json, Unmask, console, print_json, print_json_line, print_table
+from ops.console.pools import run_with_pool
 from ops.dead_letters.letters import Letter, Selection, histogram, letters
-from ops.dead_letters.replayer import Refusal, Replayer, Sent, refusal_of, since_then
+from ops.dead_letters.replayer import Refusal, Replayer, Sent, refusal_of, remembered_since, since_then
 from ops.log.schemas import RecordKind, sample_of
 from runtime.clock import random_token
 from runtime.settings import Settings
-from store.connections import make_pool
 from store.driver import Pool
 from store.operations.dead_letters import DISCARDED, begin_replay, discard, find_replay, history_of, reopen
 from topics.catalogue import PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.envelope import read_json
 
-T = TypeVar("T")
 DEAD_LETTER_TOPICS = (PAYMENTS_DLQ, WEBHOOKS_DLQ)
 
-dlq = typer.Typer(help="Dead letters: look, send again, discard.", no_args_is_help=True)
+dlq = typer.Typer(help="List, inspect, replay or discard dead letters.", no_args_is_help=True)
 
-Topic = Annotated[str | None, typer.Option("--topic", help="payments.dlq or webhooks.dlq; none: both.")]
+Topic = Annotated[str | None, typer.Option("--topic", help="payments.dlq or webhooks.dlq; default: both.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Only letters with this reason.")]
-Since = Annotated[str | None, typer.Option("--since", help="Only letters since then: 10m, 2h, or an instant.")]
-
-
-def _with_pool(work: Callable[[Settings, Pool], Awaitable[T]]) -> T:
-    async def connected(settings: Settings) -> T:
-        pool = await make_pool(settings, size=2)
-        try:
-            return await work(settings, pool)
-        finally:
-            await pool.close()
-
-    return run(connected)
+Since = Annotated[str | None, typer.Option("--since", help="Only letters since 10m, 2h ago or an instant.")]
 
 
 def _selection(
@@ -79,8 +67,8 @@ def ls(
     topic: Topic = None,
     reason: Reason = None,
     since: Since = None,
-    handled_too: Annotated[bool, typer.Option("--all", help="Also what was replayed or discarded.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many letters, the newest.")] = 20,
+    handled_too: Annotated[bool, typer.Option("--all", help="Include replayed and discarded letters.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Number of letters, newest first.")] = 20,
     as_json: Json = False,
 ) -> None:
     """Count dead letters by reason and list them. Exit code 1: some are open."""
@@ -89,7 +77,7 @@ def ls(
         asked = _selection(settings, topic=topic, reason=reason, since=since, handled_too=handled_too)
         return await letters(settings, pool, asked)
 
-    found = _with_pool(work)
+    found = run_with_pool(work)
     if as_json:
         counts = [{"topic": key[0], "reason": key[1], "state": key[2], "count": n} for key, n in histogram(found)]
         print_json({"histogram": counts, "letters": [_summary(letter) for letter in found[-limit:]]})
@@ -137,7 +125,7 @@ async def _letter(settings: Settings, pool: Pool, letter_id: str) -> Letter:
 
 @dlq.command("show")
 def show(
-    letter_id: Annotated[str, typer.Argument(help="A letter's id, as `dlq ls` prints it.")],
+    letter_id: Annotated[str, typer.Argument(help="Id of a letter, as `dlq ls` prints it.")],
     unmask: Unmask = False,
     as_json: Json = False,
 ) -> None:
@@ -157,7 +145,7 @@ def show(
             "actions": await history_of(pool, letter.id),
         }
 
-    shown = _with_pool(work)
+    shown = run_with_pool(work)
     shown = shown if unmask else masked(shown)
     if as_json:
         print_json(shown)
@@ -182,17 +170,17 @@ def _readable(value: bytes | None, *, unmask: bool) -> Any:
 
 @dlq.command("diff")
 def diff(
-    letter_id: Annotated[str, typer.Argument(help="A letter's id.")],
+    letter_id: Annotated[str, typer.Argument(help="Id of a letter.")],
     unmask: Unmask = False,
     as_json: Json = False,
 ) -> None:
-    """Compare a letter's record with the golden sample of its type, and say what its schema has against it."""
+    """Compare a letter's record with the golden sample of its type, and print its schema errors."""
 
     async def work(settings: Settings, pool: Pool) -> tuple[Letter, str]:
         letter = await _letter(settings, pool, letter_id)
         return letter, await since_then(pool, letter)
 
-    letter, since = _with_pool(work)
+    letter, since = run_with_pool(work)
     record = _readable(letter.value, unmask=unmask)
     is_record = isinstance(record, dict) and "hex" not in record
     record_type = str(record.get("type")) if is_record else letter.header("type") or "?"
@@ -226,18 +214,18 @@ def _shape(value: Any, path: str = "") -> list[str]:
 
 @dlq.command("replay")
 def replay(
-    ids: Annotated[list[str] | None, typer.Argument(help="Letters; none: all open ones selected.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of letters; default: all open ones selected.")] = None,
     topic: Topic = None,
     reason: Reason = None,
     since: Since = None,
-    maximum: Annotated[int, typer.Option("--max", min=1, max=100_000, help="At most so many letters.")] = 100,
-    rate: Annotated[float, typer.Option(min=0.1, max=1_000, help="Letters a second.")] = 20.0,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would be done.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also letters that came back or cannot be decoded.")] = False,
-    resume: Annotated[str | None, typer.Option(help="Go on with an interrupted replay (rpl_…).")] = None,
+    maximum: Annotated[int, typer.Option("--max", min=1, max=100_000, help="Maximum number of letters.")] = 100,
+    rate: Annotated[float, typer.Option(min=0.1, max=1_000, help="Letters per second.")] = 20.0,
+    apply: Annotated[bool, typer.Option("--apply", help="Make the changes; without it, only show them.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Include returned, undecodable and old letters.")] = False,
+    resume: Annotated[str | None, typer.Option(help="Continue an interrupted replay (rpl_…).")] = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Send dead letters to where they came from. Dry run unless --apply. Exit code 1: some were refused."""
+    """Send dead letters back to their topics. Dry run unless --apply. Exit code 1: some were refused."""
 
     async def work(settings: Settings, pool: Pool) -> bool:
         if resume is not None:
@@ -247,12 +235,14 @@ def replay(
             chosen, replay_id = (await letters(settings, pool, asked))[:maximum], f"rpl_{random_token()[:16]}"
             _refuse_unknown(ids or (), chosen)
         if resume is None and not apply:
-            return _say(chosen, force=force, as_json=as_json)
+            return _say(chosen, force=force, since=remembered_since(settings), as_json=as_json)
+        asked_for = {"replay": replay_id, "letters": [letter.id for letter in chosen], "force": force}
+        await note_command(settings, "dlq replay", asked_for, pool)
         if resume is None and chosen:
-            await begin_replay(pool, replay_id, topic or "both", [letter.id for letter in chosen], _actor())
+            await begin_replay(pool, replay_id, topic or "both", [letter.id for letter in chosen], operator())
         return await _send(settings, pool, replay_id, chosen, rate=rate, force=force, as_json=as_json)
 
-    if _with_pool(work):
+    if run_with_pool(work):
         raise typer.Exit(FOUND)
 
 
@@ -271,11 +261,11 @@ async def _resumed(settings: Settings, pool: Pool, replay_id: str) -> tuple[list
     return [by_id[letter_id] for letter_id in known.letters if letter_id in by_id], known.id
 
 
-def _say(chosen: Sequence[Letter], *, force: bool, as_json: bool) -> bool:
+def _say(chosen: Sequence[Letter], *, force: bool, since: datetime, as_json: bool) -> bool:
     """The dry run. True where some would be refused."""
     refused = False
     for letter in chosen:
-        refusal = refusal_of(letter, force=force)
+        refusal = refusal_of(letter, force=force, since=since)
         refused = refused or refusal is not None
         if as_json:
             print_json_line({"id": letter.id, "to": letter.origin_topic, "refused": refusal.why if refusal else None})
@@ -283,7 +273,7 @@ def _say(chosen: Sequence[Letter], *, force: bool, as_json: bool) -> bool:
         says = f"refused: {refusal.why}" if refusal else f"would go to {letter.origin_topic}"
         console.print(f"{letter.id}  {says}", markup=False)
     if not as_json:
-        console.print(f"{len(chosen)} letters; nothing was sent. --apply sends.")
+        console.print(f"{len(chosen)} letters; nothing was sent. Add --apply to send.")
     return refused
 
 
@@ -306,7 +296,7 @@ async def _send(
             f"replay {replay_id}, {len(chosen)} letters; after a crash: gateway dlq replay --resume {replay_id}"
         )
     sent = refused = 0
-    async for fate in Replayer(settings, pool, replay_id, rate=rate, actor=_actor()).run(chosen, force=force):
+    async for fate in Replayer(settings, pool, replay_id, rate=rate, actor=operator()).run(chosen, force=force):
         sent += isinstance(fate, Sent)
         refused += isinstance(fate, Refusal)
         _print_fate(replay_id, fate, as_json=as_json)
@@ -326,22 +316,23 @@ def _print_fate(replay_id: str, fate: Sent | Refusal, *, as_json: bool) -> None:
 
 @dlq.command("discard")
 def discard_letters(
-    ids: Annotated[list[str], typer.Argument(help="Letters that need nothing more.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    ids: Annotated[list[str], typer.Argument(help="Ids of letters that need no further action.")],
+    reason: Annotated[str, typer.Option("--reason", help="The reason; it is stored.")],
     as_json: Json = False,
 ) -> None:
-    """Write down that letters need nothing more. They stay on the log."""
+    """Discard letters that need no further action. They stay on the log."""
     if not reason.strip():
         raise AskedWronglyError("A discard needs a reason.")
 
     async def work(settings: Settings, pool: Pool) -> list[str]:
         chosen = await letters(settings, pool, Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids)))
         _refuse_unknown(ids, chosen)
+        await note_command(settings, "dlq discard", {"letters": list(ids), "reason": reason.strip()}, pool)
         for letter in chosen:
-            await discard(pool, letter.id, letter.topic, reason=reason.strip(), actor=_actor())
+            await discard(pool, letter.id, letter.topic, reason=reason.strip(), actor=operator())
         return [letter.id for letter in chosen]
 
-    done = _with_pool(work)
+    done = run_with_pool(work)
     if as_json:
         print_json({"discarded": done})
     else:
@@ -351,10 +342,10 @@ def discard_letters(
 @dlq.command("reopen")
 def reopen_letters(
     ids: Annotated[list[str], typer.Argument(help="Discarded letters.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="The reason; it is stored.")],
     as_json: Json = False,
 ) -> None:
-    """Take a discard back: the letters are open again and can be replayed. Both actions stay in their history."""
+    """Undo a discard: the letters are open again and can be replayed. Their history keeps both actions."""
     if not reason.strip():
         raise AskedWronglyError("Reopening needs a reason.")
 
@@ -364,17 +355,13 @@ def reopen_letters(
         missing = set(ids) - {letter.id for letter in chosen}
         if missing:
             raise AskedWronglyError(f"Not discarded: {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
+        await note_command(settings, "dlq reopen", {"letters": list(ids), "reason": reason.strip()}, pool)
         for letter in chosen:
-            await reopen(pool, letter.id, letter.topic, reason=reason.strip(), actor=_actor())
+            await reopen(pool, letter.id, letter.topic, reason=reason.strip(), actor=operator())
         return [letter.id for letter in chosen]
 
-    done = _with_pool(work)
+    done = run_with_pool(work)
     if as_json:
         print_json({"reopened": done})
     else:
         console.print(f"{len(done)} reopened")
-
-
-def _actor() -> str:
-    """Who acts, for the audit."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"

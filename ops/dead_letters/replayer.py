@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from aiokafka import TopicPartition
 
@@ -34,7 +35,7 @@ from store.operations.dead_letters import (
 )
 from store.webhooks.deliveries import NotRetryableError, reopen_log
 from topics.admin import catalogue_of, partitions_of
-from topics.catalogue import WEBHOOKS_DLQ, partition_of
+from topics.catalogue import COMMANDS, WEBHOOKS_DLQ, decidable_age_ms, partition_of
 from topics.deadletter import REASON_EXPIRED, REASON_UNDECODABLE, hash_of
 from topics.delivery import delivery_record, read_delivery
 from topics.envelope import UndecodableError, decode
@@ -66,8 +67,17 @@ class Sent:
     found: bool
 
 
-def refusal_of(letter: Letter, *, force: bool) -> Refusal | None:
-    """The loop guard: what must not be sent, or only by force."""
+def remembered_since(settings: Settings) -> datetime:
+    """From when on the inbox certainly knows what was decided."""
+    return now() - timedelta(milliseconds=decidable_age_ms(settings.idempotency_retention_days))
+
+
+def refusal_of(letter: Letter, *, force: bool, since: datetime) -> Refusal | None:
+    """The guard: what must not be sent, or only by force. `since`: see `remembered_since`.
+
+    The log dates a record that is sent again anew, so the actor cannot see that the inbox may have forgotten its
+    command, or another request that was made under the same Idempotency-Key after it had died.
+    """
     if letter.times_replayed >= REPLAYED_MAX:
         return Refusal(letter, f"it died {letter.times_replayed} times after a replay; discard it, or fix its cause")
     if force:
@@ -78,6 +88,9 @@ def refusal_of(letter: Letter, *, force: bool) -> Refusal | None:
         return Refusal(letter, "it cannot be decoded and would die again; --force sends it anyway")
     if letter.reason == REASON_EXPIRED:
         return Refusal(letter, "it may have been decided before and would act twice; --force sends it anyway")
+    if letter.origin_topic == COMMANDS and letter.at < since:
+        why = "it is older than the inbox remembers, so a request repeated since may have been decided"
+        return Refusal(letter, f"{why}; --force sends it anyway")
     return None
 
 
@@ -90,14 +103,14 @@ class Replayer:
         self._replay_id = replay_id
         self._pause = 1.0 / rate
         self._actor = actor
-        self._producer = LogProducer(settings.kafka_bootstrap_servers)
+        self._producer = LogProducer(settings)
 
     async def run(self, found: Sequence[Letter], *, force: bool) -> AsyncIterator[Sent | Refusal]:
         """Each letter's fate, in order; those sent by an earlier run are passed over."""
         lock = await connect(self._settings.database_url.get_secret_value(), timeout=10)
         try:
             if not await lock_replay(lock, self._replay_id):
-                raise AskedWronglyError(f"Replay {self._replay_id} is being worked on by another process.")
+                raise AskedWronglyError(f"Replay {self._replay_id} is already running in another process.")
             await self._producer.start()
             known = await replay_records(self._pool, self._replay_id)
             for letter in found:
@@ -120,7 +133,7 @@ class Replayer:
             if offset is not None:
                 await self._mark_sent(letter, offset)
                 return Sent(letter, f"{known.to_topic}/{known.partition}/{offset}", found=True)
-        refusal = refusal_of(letter, force=force)
+        refusal = refusal_of(letter, force=force, since=remembered_since(self._settings))
         if refusal is not None:
             return refusal
         try:

@@ -74,7 +74,7 @@ def health(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show whether it works: API, roles, lag, rates. Exit code 1: something does not."""
+    """Check the API, roles, lag and rates. Exit code 1: there are problems."""
     if watch and not as_json:
         run(_watch)
         return
@@ -120,7 +120,7 @@ async def look(settings: Settings) -> Report:
     ]
     problems += _fenced(beating) + _outdated(beating)
     if api.get("status") != "healthy":
-        problems.append(f"the API is {api.get('status', 'away')}: {api}")
+        problems.append(f"the API is {api.get('status', 'unavailable')}: {api}")
     return Report(
         at=now(),
         api=api,
@@ -140,14 +140,14 @@ async def _tried(what: str, work: Awaitable[T]) -> T | str:
     try:
         return await work
     except (KafkaError, RedisError, DatabaseError, OSError) as error:
-        return f"{what} does not answer ({type(error).__name__})"
+        return f"{what} is unavailable ({type(error).__name__})"
 
 
 def _api(settings: Settings) -> dict[str, Any]:
     try:
         answer = call("GET", f"{settings.api_url}/health", timeout=5.0)
     except GatewayError:
-        return {"status": "away"}
+        return {"status": "unavailable"}
     return answer.body if isinstance(answer.body, dict) else {"status": f"HTTP {answer.status}"}
 
 
@@ -167,7 +167,7 @@ async def _blockers(settings: Settings) -> list[str]:
     finally:
         await connection.close(timeout=DATABASE_SECONDS)
     blocking = [
-        f"PostgreSQL: {one.name} (pid {one.pid}) holds {one.waiting} others up, for {one.seconds:.0f} s now"
+        f"PostgreSQL: {one.name} (pid {one.pid}) has been blocking {one.waiting} sessions for {one.seconds:.0f} s"
         for one in found
     ]
     return blocking + await forgotten_transactions(settings)

@@ -31,19 +31,21 @@ PATIENCE_SECONDS = 10.0
 PARTS = ("api", "log", "redis", "database")
 
 REGISTRY = CollectorRegistry()
-PART_UP = Gauge("gateway_part_up", "1 where the part answers", ["part"], registry=REGISTRY)
-ROLE_WORKERS = Gauge("gateway_role_workers", "Workers with a living heartbeat", ["role"], registry=REGISTRY)
-UNREAD = Gauge("gateway_group_unread_records", "Records a group has not read", ["group", "topic"], registry=REGISTRY)
+PART_UP = Gauge("gateway_part_up", "1 if the service responds", ["part"], registry=REGISTRY)
+ROLE_WORKERS = Gauge("gateway_role_workers", "Workers with a current heartbeat", ["role"], registry=REGISTRY)
+UNREAD = Gauge(
+    "gateway_group_unread_records", "Records that a group has not read", ["group", "topic"], registry=REGISTRY
+)
 UNREAD_AGE = Gauge(
     "gateway_group_oldest_unread_seconds", "Age of the oldest unread record", ["group", "topic"], registry=REGISTRY
 )
-STUCK = Gauge("gateway_stuck", "Things that waited too long, by kind", ["kind"], registry=REGISTRY)
-OWED = Gauge("gateway_owed_minor_units", "Money that merchants owe, open", ["currency"], registry=REGISTRY)
+STUCK = Gauge("gateway_stuck", "Stuck items by kind", ["kind"], registry=REGISTRY)
+OWED = Gauge("gateway_owed_minor_units", "Open amounts that merchants owe", ["currency"], registry=REGISTRY)
 TRANSACTION_AGE = Gauge(
     "gateway_oldest_transaction_seconds", "Age of the oldest open transaction in PostgreSQL", registry=REGISTRY
 )
 FEED_BEHIND = Gauge(
-    "gateway_feed_behind_records", "Records of the events topic that have no place in the feed yet", registry=REGISTRY
+    "gateway_feed_behind_records", "Records on the events topic without a position in the feed", registry=REGISTRY
 )
 KINDS = ("payment", "refund", "money", "owed", "delivery", "endpoint", "dead letter")
 
@@ -51,13 +53,13 @@ KINDS = ("payment", "refund", "money", "owed", "delivery", "endpoint", "dead let
 def exporter(
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port to serve /metrics on.")] = 9099,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    once: Annotated[bool, typer.Option("--once", help="Look once, then serve until interrupted.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Measure once, then serve until interrupted.")] = False,
 ) -> None:
-    """Serve lag in time, dead letters and what is stuck to Prometheus."""
+    """Serve lag in seconds, dead letters and stuck items to Prometheus."""
     try:
         server, thread = start_http_server(port, addr=host, registry=REGISTRY)
     except OSError as error:
-        raise GatewayError(f"Port {port} cannot be listened on: {error}.") from error
+        raise GatewayError(f"Cannot listen on port {port}: {error}.") from error
     console.print(f"http://{host}:{port}/metrics")
     try:
         run(lambda settings: _look_for_ever(settings, once=once))

@@ -46,5 +46,5 @@ async def forgotten_transactions(settings: Settings) -> list[str]:
     finally:
         connection.terminate()
     return [
-        f"PostgreSQL: {one.name} (pid {one.pid}) has left a transaction open for {one.seconds:.0f} s" for one in found
+        f"PostgreSQL: {one.name} (pid {one.pid}) has had an open transaction for {one.seconds:.0f} s" for one in found
     ]

@@ -14,6 +14,7 @@ import typer
 
 from domain.ids import PAYMENT, is_id
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.noted import note_command
 from ops.console.output import Json, console, print_json, print_table
 from runtime.settings import Settings
 from store.connections import make_pool
@@ -22,12 +23,12 @@ from store.operations.owed import Owed, owed, settle_owed
 LIMIT = 200
 NOTE_MAX = 500
 
-command = typer.Typer(add_completion=False, help="Money that merchants owe because the bank changed its word.")
+command = typer.Typer(add_completion=False, help="Money that merchants owe because the bank reversed payments.")
 
 
 @command.callback(invoke_without_command=True)
 def list_owed(context: typer.Context, as_json: Json = False) -> None:
-    """List open debts, the oldest first. Exit code 1: there are some."""
+    """List open debts, oldest first. Exit code 1: there are some."""
     if context.invoked_subcommand is not None:
         return
     found = run(_open)
@@ -47,16 +48,16 @@ def list_owed(context: typer.Context, as_json: Json = False) -> None:
 
 @command.command("settle")
 def settle(
-    payment_id: Annotated[str, typer.Argument(help="The payment whose debt is settled.")],
+    payment_id: Annotated[str, typer.Argument(help="The payment whose debt was settled.")],
     note: Annotated[str, typer.Option(help="How it was settled, for the record.")],
 ) -> None:
-    """Note that a payment's whole debt is settled outside the gateway, or that what was paid too much is returned."""
+    """Record that a payment's debt was settled outside the gateway, or that an overpayment was returned."""
     if not is_id(PAYMENT, payment_id):
         raise AskedWronglyError(f"{payment_id!r} is not a valid payment id.")
     if not note.strip() or len(note) > NOTE_MAX:
         raise AskedWronglyError(f"The note must have 1 to {NOTE_MAX} characters.")
     if not run(lambda settings: _settle(settings, payment_id, note.strip())):
-        raise AskedWronglyError(f"Nothing of {payment_id} is owed or to be returned.")
+        raise AskedWronglyError(f"Nothing is owed or to be returned for {payment_id}.")
     console.print(f"the debt of {payment_id} is settled")
 
 
@@ -78,6 +79,7 @@ async def _open(settings: Settings) -> list[Owed]:
 async def _settle(settings: Settings, payment_id: str, note: str) -> bool:
     pool = await make_pool(settings, size=1)
     try:
+        await note_command(settings, "owed settle", {"payment_id": payment_id, "note": note}, pool)
         return await settle_owed(pool, payment_id, note)
     finally:
         await pool.close()

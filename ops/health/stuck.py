@@ -52,15 +52,15 @@ class Stuck:
 
 
 def stuck(
-    older_than: Annotated[str, typer.Option(help="How long something may wait past its time.")] = "10s",
+    older_than: Annotated[str, typer.Option(help="How overdue something must be to count as stuck.")] = "10s",
     as_json: Json = False,
 ) -> None:
-    """Show what has waited too long. Exit code 1: something has."""
+    """List what is stuck. Exit code 1: something is."""
     patience = parse_duration(older_than).total_seconds()
     try:
         found = run(lambda settings: find_stuck(settings, patience))
     except RedisError as error:
-        raise GatewayError(f"Redis does not answer ({type(error).__name__}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(f"Redis is unavailable ({type(error).__name__}).", exit_code=UNREACHABLE) from error
     if as_json:
         print_json([asdict(one) for one in found])
     elif not found:

@@ -38,12 +38,12 @@ _SIGNS = {
 
 def journey(
     id: Annotated[str, typer.Argument(help="Order, payment, refund, event, command, request or webhook log id.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more happens.")] = False,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="A Mermaid sequence diagram.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new steps.")] = False,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid sequence diagram.")] = False,
     unmask: Unmask = False,
     as_json: Json = False,
 ) -> None:
-    """Tell everything that happened to one order, in order."""
+    """Show everything that happened to one order, in order."""
 
     async def work(settings: Settings) -> None:
         pool = await make_pool(settings, size=2)
@@ -91,7 +91,7 @@ def _print_all(
     for before, step in _with_before(steps):
         console.print(_line(step, before, marked=step.id in subject.marks, unmask=unmask))
     if collected.log_missing:
-        console.print(f"The log does not answer ({collected.log_missing}): no places, no refused commands.")
+        console.print(f"The log is unavailable ({collected.log_missing}): positions and refused commands are missing.")
 
 
 def _print_new(steps: Sequence[Step], last_at: datetime | None, *, as_json: bool, unmask: bool) -> None:

@@ -67,14 +67,14 @@ async def _commands(
 ) -> list[LogRecord]:
     """A command's record is about as old as its events say: their time is its time."""
     due = sorted({(event.at, str(event.record["caused_by"])) for event in events})
-    return await locate(reader, COMMANDS, order_id, due, partitions=settings.topic_partitions)
+    return await locate(reader, COMMANDS, order_id, due, counts=settings.partition_counts)
 
 
 async def _event_records(
     reader: LogReader, order_id: str, events: Sequence[EventSeen], settings: Settings
 ) -> list[LogRecord]:
     due = [(event.written_at, str(event.record["id"])) for event in events]
-    return await locate(reader, EVENTS, order_id, due, partitions=settings.topic_partitions)
+    return await locate(reader, EVENTS, order_id, due, counts=settings.partition_counts)
 
 
 async def _dead(

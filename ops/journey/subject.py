@@ -50,7 +50,7 @@ async def _found(pool: Pool, text: str) -> tuple[str, str | None]:
     if log_id is not None:
         return "webhook log", await order_of_delivery(pool, log_id)
     if not REQUEST_ID.match(text):
-        raise AskedWronglyError(f"{text!r} has not the form of any id; ask about an order, payment, event or request.")
+        raise AskedWronglyError(f"{text!r} is not a valid id; pass the id of an order, payment, event or request.")
     command_order = await order_of_command(pool, text)
     if command_order is not None:
         return "command", command_order

@@ -5,8 +5,9 @@
 
 The log keeps events for ever and listeners live outside this tree, so a change must hold in both directions: a field
 that was always there stays, keeps its type and its values; a new field is optional for whoever reads old records.
-Adding an optional field is one compatible change, another payment method is the other: a listener passes over methods
-that it does not know, as the dashboard does. Anything else is a new version of the topic.
+Adding an optional field is one compatible change; another payment method, or another kind of step for the payer, is the
+other: a listener passes over those that it does not know, as the dashboard does. Anything else is a new version of the
+topic.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from ops.log.schemas import RECORD_KINDS, all_schemas
 from ops.stack.environment import REPOSITORY
 from topics.records import JsonObject
 
-METHOD_FIELDS = frozenset({"body.method", "body.payment.method"})
+OPEN_FIELDS = frozenset(
+    {"v", "body.method", "body.payment.method", "body.action.type", "body.payment.next_action.type"}
+)
+"""Fields whose readers pass over values that they do not know."""
 RELEASED = REPOSITORY / "topics" / "released.json"
 Promises = dict[str, dict[str, JsonObject]]
 
@@ -65,7 +69,7 @@ def _broken(before: dict[str, JsonObject], after: dict[str, JsonObject]) -> Iter
         if old["required"] != new["required"]:
             yield f"{path} was {_presence(old)} and is {_presence(new)} now"
         for name in ("types", "values", "pattern"):
-            if name == "values" and path in METHOD_FIELDS and set(old[name]) <= set(new[name]):
+            if name == "values" and path in OPEN_FIELDS and set(old[name]) <= set(new[name]):
                 continue
             if old[name] != new[name]:
                 yield f"{path}: {name} changed from {old[name]} to {new[name]}"

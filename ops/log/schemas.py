@@ -1,7 +1,7 @@
 """The form of every record: `topics/schemas/<type>.json` (JSON Schema) and `topics/samples/<type>.json` (a golden one).
 
-A record kind is a schema file whose `properties.type` is a constant; `envelope.json` and `resource.*.json` are parts
-that kinds refer to.
+A record kind is a schema file whose `properties.type` is a constant; the others (`record.json`, `envelope.json`,
+`new_*.json`, `resource.*.json`) are parts that kinds refer to.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from domain.event import EventType
 from ops.stack.environment import REPOSITORY
 from runtime.settings import Settings
 from topics.admin import catalogue_of
-from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
+from topics.catalogue import COMMANDS, DELIVERIES, ERASURES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
 from topics.codec import COMMAND_TYPES
 from topics.deadletter import DEAD_COMMAND, DEAD_DELIVERY, DEAD_EVENT
 from topics.delivery import DELIVERY_ATTEMPT
+from topics.erasures import ORDER_ERASED
 from topics.records import JsonObject
 
 SCHEMAS = REPOSITORY / "topics" / "schemas"
@@ -37,6 +38,7 @@ _HOMES: dict[str, str] = {
     DEAD_COMMAND: PAYMENTS_DLQ,
     DEAD_EVENT: PAYMENTS_DLQ,
     DEAD_DELIVERY: WEBHOOKS_DLQ,
+    ORDER_ERASED: ERASURES,
 }
 
 

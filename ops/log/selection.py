@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
 from ops.console.exit_codes import AskedWronglyError
 from ops.log.where import Predicate, compile_where
-from topics.catalogue import partition_of
+from topics.catalogue import homes
 from topics.records import LogRecord
 
 
@@ -36,7 +36,7 @@ class Wanted:
             return False
         if any(not _has_header(record, name, value) for name, value in self.headers):
             return False
-        if self.types and not any(_is_type(record.type, wanted) for wanted in self.types):
+        if self.types and not any(_is_type(record.type, expected) for expected in self.types):
             return False
         return self.where is None or (record.json is not None and self.where(record.json))
 
@@ -60,24 +60,24 @@ def wanted_of(
 
 
 def possible_partitions(
-    partitions: Sequence[TopicPartition], *, order_id: str | None, ordered_topics: dict[str, int]
+    partitions: Sequence[TopicPartition], *, order_id: str | None, ordered_topics: Mapping[str, Sequence[int]]
 ) -> list[TopicPartition]:
-    """Without those that cannot hold a record of this order. `ordered_topics`: topics keyed by order, with counts."""
+    """Without those that cannot hold a record of this order. `ordered_topics`: topics keyed by order, each with the
+    partition counts that it has had."""
     if order_id is None:
         return list(partitions)
     key = order_id.encode()
     return [
         partition
         for partition in partitions
-        if partition.topic not in ordered_topics
-        or partition.partition == partition_of(key, ordered_topics[partition.topic])
+        if partition.topic not in ordered_topics or partition.partition in homes(key, ordered_topics[partition.topic])
     ]
 
 
 def _header(text: str) -> tuple[str, str | None]:
     name, equals, value = text.partition("=")
     if not name:
-        raise AskedWronglyError(f"{text!r} is no header filter; write name or name=value.")
+        raise AskedWronglyError(f"{text!r} is not a valid header filter; write name or name=value.")
     return name, value if equals else None
 
 
@@ -85,5 +85,5 @@ def _has_header(record: LogRecord, name: str, value: str | None) -> bool:
     return any(found == name and (value is None or content == value.encode()) for found, content in record.headers)
 
 
-def _is_type(found: str, wanted: str) -> bool:
-    return found.startswith(wanted[:-1]) if wanted.endswith("*") else found == wanted
+def _is_type(found: str, expected: str) -> bool:
+    return found.startswith(expected[:-1]) if expected.endswith("*") else found == expected

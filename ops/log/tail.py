@@ -93,7 +93,9 @@ async def _partitions(reader: LogReader, tail: Tail, settings: Settings) -> list
             numbers = ", ".join(map(str, sorted(tail.partitions)))
             raise AskedWronglyError(f"None of these topics has a partition {numbers}; see `gateway topics describe`.")
     ordered = {
-        topic.name: topic.partitions or settings.topic_partitions for topic in tail.topics if topic.key == "order_id"
+        topic.name: (topic.partitions,) if topic.partitions else settings.partition_counts
+        for topic in tail.topics
+        if topic.key == "order_id"
     }
     return possible_partitions(partitions, order_id=tail.order_id, ordered_topics=ordered)
 

@@ -14,9 +14,12 @@ from aiokafka import TopicPartition
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
 from ops.console.names import named_topic, named_topics, parse_duration, parse_instant
+from ops.console.noted import note_command
 from ops.console.output import Json, Unmask, console, print_json, print_json_line, print_table
+from ops.log.acl import acl
 from ops.log.compatibility import RELEASED, incompatibilities, promises_now, promises_released
 from ops.log.formats import as_block, as_line, as_object
+from ops.log.growth import grow, plan
 from ops.log.lag import GroupLag, group_lags
 from ops.log.schemas import RECORD_KINDS, RecordKind, sample_of, schema_of
 from ops.log.selection import wanted_of
@@ -28,10 +31,12 @@ from topics.admin import admin_client, partitions_of
 from topics.catalogue import FOR_EVER, RETRY_PREFIX, Topic
 from topics.reader import Start, log_reader
 
+topics.command("acl")(acl)
+
 
 @topics.command("list")
 def list_topics(as_json: Json = False) -> None:
-    """Show every topic: key, partitions, retention, records on it, what it carries."""
+    """List every topic with its key, partitions, retention, record count and contents."""
     rows = run(_overview)
     if as_json:
         print_json(rows)
@@ -73,8 +78,8 @@ def kept(retention_ms: int) -> str:
 
 
 @topics.command("describe")
-def describe(name: Annotated[str, typer.Argument(help="A topic; short names do.")], as_json: Json = False) -> None:
-    """Show one topic: its partitions with offsets and leaders, its settings, its groups, the records it carries."""
+def describe(name: Annotated[str, typer.Argument(help="A topic; short names work.")], as_json: Json = False) -> None:
+    """Show one topic: partitions with offsets and leaders, settings, consumer groups and record types."""
     found = run(lambda settings: _described(settings, name))
     if as_json:
         print_json(found)
@@ -118,23 +123,23 @@ async def _described(settings: Settings, name: str) -> dict[str, Any]:
 
 @topics.command("tail")
 def tail(
-    names: Annotated[list[str] | None, typer.Argument(help="Topics (short names do); none: all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Topics (short names work); default: all.")] = None,
     payment: Annotated[str | None, typer.Option(help="Only records about this payment.")] = None,
     order: Annotated[str | None, typer.Option(help="Only records about this order.")] = None,
     merchant: Annotated[str | None, typer.Option(help="Only records that name this merchant.")] = None,
-    types: Annotated[list[str] | None, typer.Option("--type", help="Record type; payment.* does.")] = None,
+    types: Annotated[list[str] | None, typer.Option("--type", help="Record type; payment.* works.")] = None,
     key: Annotated[str | None, typer.Option(help="Exact record key.")] = None,
     header: Annotated[list[str] | None, typer.Option(help="A header: name or name=value.")] = None,
     where: Annotated[str | None, typer.Option(help="Expression: amount>50000 and status=FAILED")] = None,
     partition: Annotated[
         list[int] | None, typer.Option("--partition", "-p", min=0, help="Only this partition; may be repeated.")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="From then on: 10m, 2h, or an RFC 3339 instant.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only records before then: 10m, 2h, or an instant.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only records since 10m, 2h ago or an RFC 3339 instant.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only records before 10m, 2h ago or an instant.")] = None,
     from_offset: Annotated[int | None, typer.Option(help="From this offset; negative: from the end.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many past records; 0: all.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as records arrive.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="The whole envelope, not one line.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Number of past records; 0: all.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new records.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print the whole envelope instead of one line.")] = False,
     unmask: Unmask = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -168,11 +173,11 @@ def tail(
 
 @topics.command("show")
 def show(
-    place: Annotated[str, typer.Argument(help="topic/partition/offset, as the other commands print it.")],
+    place: Annotated[str, typer.Argument(help="topic/partition/offset, as other commands print it.")],
     unmask: Unmask = False,
     as_json: Json = False,
 ) -> None:
-    """Show one record whole: envelope, headers, and whether its schema accepts it."""
+    """Show one complete record: envelope, headers, and whether it matches its schema."""
     topic, partition, offset = _parse_place(place)
 
     async def work(settings: Settings) -> None:
@@ -183,7 +188,9 @@ def show(
             if at not in spans or not spans[at][0] <= offset < spans[at][1]:
                 raise AskedWronglyError(f"There is no record at {name}/{partition}/{offset}.")
             record = (await reader.first_at({at: offset}))[at]
-        problems = RecordKind.problems_of(record.json) if record.json is not None else ["the value is no JSON object"]
+        problems = (
+            RecordKind.problems_of(record.json) if record.json is not None else ["the value is not a JSON object"]
+        )
         if as_json:
             print_json({**as_object(record, unmask=unmask), "schema_problems": problems})
             return
@@ -210,13 +217,15 @@ def _parse_place(text: str) -> tuple[str, int, int]:
 
 @topics.command("lag")
 def lag(
-    max_age: Annotated[str | None, typer.Option(help="Exit code 1 where the oldest unread is older: 30s.")] = None,
-    max_unread: Annotated[int | None, typer.Option(help="Exit code 1 where more records are unread.")] = None,
+    max_age: Annotated[
+        str | None, typer.Option(help="Exit with 1 if the oldest unread record is older, such as 30s.")
+    ] = None,
+    max_unread: Annotated[int | None, typer.Option(help="Exit with 1 if more records are unread.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how far each consumer group is behind, in records and in time. Exit code 1: behind the given bound.
+    """Show how far each consumer group is behind, in records and in time. Exit code 1: behind the given limit.
 
-    Retry tiers are shown, but never behind: their records are meant to wait.
+    Retry tiers are shown but never count as behind: their records are meant to wait.
     """
     age_seconds_max = parse_duration(max_age).total_seconds() if max_age else None
     lags = run(group_lags)
@@ -245,10 +254,34 @@ def _lag_row(one: GroupLag) -> tuple[str, ...]:
     return one.group, one.topic, str(one.members), f"{one.unread:,}", age, behind
 
 
+@topics.command("grow")
+def grow_log(
+    partitions: Annotated[int, typer.Option(min=1, help="New number of partitions of the keyed topics.")],
+    within: Annotated[float, typer.Option(min=5.0, max=600.0, help="Maximum seconds to close the log for.")] = 60.0,
+    apply: Annotated[bool, typer.Option("--apply", help="Make the changes; without it, only show them.")] = False,
+) -> None:
+    """Give the log more partitions, so that more actors can share it. Dry run unless --apply.
+
+    The API responds with 503 and Retry-After until every accepted command is decided and the actors have restarted.
+    """
+
+    async def work(settings: Settings) -> None:
+        planned = await plan(settings, partitions)
+        console.print(f"{planned.before} partitions become {planned.wanted}; the broker has {planned.on_broker}")
+        if not apply:
+            console.print(f"nothing was changed; --apply closes the log for at most {within:.0f} s and does it")
+            return
+        await note_command(settings, "topics grow", {"before": planned.before, "wanted": planned.wanted})
+        closed_seconds = await grow(settings, planned, seconds=within, say=lambda line: console.print(f"  {line}"))
+        console.print(f"open again after {closed_seconds:.1f} s")
+
+    run(work)
+
+
 @topics.command("schemas")
 def schemas(
-    record_type: Annotated[str | None, typer.Argument(help="One record type: its schema and golden sample.")] = None,
-    release: Annotated[bool, typer.Option("--release", help="Write down what is promised.")] = False,
+    record_type: Annotated[str | None, typer.Argument(help="A record type: print its schema and sample.")] = None,
+    release: Annotated[bool, typer.Option("--release", help="Record the current schemas as promised.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """List the record types, or print the JSON Schema and the golden sample of one."""
@@ -278,7 +311,7 @@ def _release() -> None:
 
 @topics.command("docs")
 def docs(
-    check: Annotated[bool, typer.Option("--check", help="Only compare; exit code 1 where it is stale.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit with 1 if the page is stale.")] = False,
 ) -> None:
     """Write docs/TOPICS.md from the catalogue and the schemas."""
     page = render_page()

@@ -112,9 +112,9 @@ class _Parser:
     def _take_word(self, value: str) -> bool:
         return self._take("word", value)
 
-    def _wrong(self, wanted: str) -> AskedWronglyError:
+    def _wrong(self, expected: str) -> AskedWronglyError:
         _, _, place = self._peek()
-        return AskedWronglyError(f"In the expression {self._text!r}, {wanted} was expected at character {place + 1}.")
+        return AskedWronglyError(f"In the expression {self._text!r}, expected {expected} at character {place + 1}.")
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
@@ -122,7 +122,7 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
     while text[place:].strip():
         match = _TOKEN.match(text, place)
         if match is None:
-            raise AskedWronglyError(f"In the expression {text!r}, character {place + 1} cannot be read.")
+            raise AskedWronglyError(f"In the expression {text!r}, character {place + 1} is unexpected.")
         kind = str(match.lastgroup)
         found.append((kind, match[kind], match.start(kind)))
         place = match.end()
@@ -140,35 +140,37 @@ def _literal(kind: str, raw: str) -> object:
         return raw
 
 
-def _comparison(path: str, sign: str, wanted: object) -> Predicate:
+def _comparison(path: str, sign: str, expected: object) -> Predicate:
     if sign == "~":
         try:
-            pattern = re.compile(str(wanted))
+            pattern = re.compile(str(expected))
         except re.error as error:
-            raise AskedWronglyError(f"{wanted!r} is no regular expression: {error}.") from None
+            raise AskedWronglyError(f"{expected!r} is not a valid regular expression: {error}.") from None
         return lambda record: any(isinstance(v, str) and pattern.search(v) is not None for v in _found(record, path))
     if sign in ("=", "=="):
-        return lambda record: any(_same(value, wanted) for value in _found(record, path))
+        return lambda record: any(_same(value, expected) for value in _found(record, path))
     if sign == "!=":
-        return lambda record: not any(_same(value, wanted) for value in _found(record, path))
+        return lambda record: not any(_same(value, expected) for value in _found(record, path))
     compare = _ORDERINGS[sign]
-    return lambda record: any(_comparable(value, wanted) and compare(value, wanted) for value in _found(record, path))
+    return lambda record: any(
+        _comparable(value, expected) and compare(value, expected) for value in _found(record, path)
+    )
 
 
-def _same(value: object, wanted: object) -> bool:
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    if isinstance(value, str) and not isinstance(wanted, str):
-        return wanted is not None and value == str(wanted)
-    return value == wanted
+def _same(value: object, expected: object) -> bool:
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    if isinstance(value, str) and not isinstance(expected, str):
+        return expected is not None and value == str(expected)
+    return value == expected
 
 
-def _comparable(value: object, wanted: object) -> bool:
-    if isinstance(value, bool) or isinstance(wanted, bool):
+def _comparable(value: object, expected: object) -> bool:
+    if isinstance(value, bool) or isinstance(expected, bool):
         return False
     numbers = (int, float)
-    return (isinstance(value, numbers) and isinstance(wanted, numbers)) or (
-        isinstance(value, str) and isinstance(wanted, str)
+    return (isinstance(value, numbers) and isinstance(expected, numbers)) or (
+        isinstance(value, str) and isinstance(expected, str)
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from ops.console.exit_codes import AskedWronglyError
 from ops.console.output import console
 from ops.razorpay.authority import STORE_PASSWORD, Authority, context_for, open_authority
 from ops.razorpay.front import LOOPBACK, Front, Upstream
-from ops.stack.environment import StackPlan, local_plan
+from ops.stack.environment import local_plan
 from runtime.clock import now
 
 API_HOST, CHECKOUT_HOST = "api.razorpay.com", "checkout.razorpay.com"
@@ -23,29 +25,47 @@ PROXY_PORT, TLS_PORT = 8899, 8843
 def razorpay(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Of the forward proxy; 0: any.")] = PROXY_PORT,
     tls_port: Annotated[int, typer.Option(min=0, max=65_535, help="For clients that come without a proxy.")] = TLS_PORT,
+    listen: Annotated[
+        str, typer.Option(help="Address to listen on; another than loopback only in a container.")
+    ] = LOOPBACK,
+    api: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the API is. Default: this stack's.")] = "",
+    pages: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the checkout is. Default: this stack's.")] = "",
+    authority: Annotated[
+        Path | None, typer.Option(help="Folder of the certificates. Default: the run directory.")
+    ] = None,
 ) -> None:
-    """Stand in for api.razorpay.com and checkout.razorpay.com on this machine. Test mode only; Ctrl-C ends."""
+    """Stand in for api.razorpay.com and checkout.razorpay.com on this machine. Test mode only; stop it with Ctrl-C."""
     plan = local_plan()
     if plan.environment.get("TEST_MODE", "true").lower() not in ("1", "true", "yes", "on"):
         raise AskedWronglyError("The Razorpay double exists in test mode alone, and TEST_MODE is off.")
-    authority = open_authority(plan.run_dir / "razorpay", (API_HOST, CHECKOUT_HOST), now())
+    made = open_authority(authority or plan.run_dir / "razorpay", (API_HOST, CHECKOUT_HOST), now())
+    front = Front(
+        {
+            API_HOST: upstream_at(api, plan.ports["PORT"], context_for(made, API_HOST, now())),
+            CHECKOUT_HOST: upstream_at(pages, plan.ports["CHECKOUT_PORT"], context_for(made, CHECKOUT_HOST, now())),
+        }
+    )
     try:
-        asyncio.run(_serve(plan, authority, port, tls_port))
+        asyncio.run(_serve(front, made, listen, port, tls_port))
     except OSError as error:
         raise AskedWronglyError(f"The front cannot listen: {error.strerror}. Try --port and --tls-port.") from None
 
 
-async def _serve(plan: StackPlan, authority: Authority, port: int, tls_port: int) -> None:
+def upstream_at(address: str, port: int, context: ssl.SSLContext) -> Upstream:
+    """`address` empty: this machine. Raises AskedWronglyError."""
+    if not address:
+        return Upstream(port, context)
+    host, _, given = address.rpartition(":")
+    if not host or not given.isdecimal() or not 0 < int(given) < 65_536:
+        raise AskedWronglyError(f"'{address}' is not HOST:PORT.")
+    return Upstream(int(given), context, host)
+
+
+async def _serve(front: Front, authority: Authority, listen: str, port: int, tls_port: int) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    front = Front(
-        {
-            API_HOST: Upstream(plan.ports["PORT"], context_for(authority, API_HOST, now())),
-            CHECKOUT_HOST: Upstream(plan.ports["CHECKOUT_PORT"], context_for(authority, CHECKOUT_HOST, now())),
-        }
-    )
-    async with front.serving(proxy_port=port, tls_port=tls_port) as (proxy, tls):
+    async with front.serving(proxy_port=port, tls_port=tls_port, listen=listen) as (proxy, tls):
         console.print(directions(authority, proxy, tls), markup=False, highlight=False, soft_wrap=True)
         sys.stdout.flush()  # whoever reads them through a pipe needs them now
         await ended.wait()
@@ -69,8 +89,9 @@ def directions(authority: Authority, proxy: int, tls: int) -> str:
         f"export NODE_EXTRA_CA_CERTS={authority.certificate}     # Node",
         f"export PYTHONPATH={authority.python}     # Python",
         f"export SSL_CERT_FILE={authority.certificate}     # Go, Ruby",
-        f"export CURL_CA_BUNDLE={authority.certificate}     # curl, PHP",
+        f"export CURL_CA_BUNDLE={authority.certificate}     # curl",
         f"export JAVA_TOOL_OPTIONS='{java}'     # Java",
+        f"# PHP: php -d curl.cainfo={authority.certificate}",
         f"# Chromium: --host-resolver-rules='{rules}', and the authority in its certificate store",
         "Ctrl-C ends",
     )

@@ -1,11 +1,12 @@
-"""The front: a forward proxy and a TLS server for two host names, on loopback, each passed on to our own port.
+"""The front: a forward proxy and a TLS server for two host names, each passed on to a port of our own.
 
     CONNECT api.razorpay.com:443      ─► 200 ─► TLS with our leaf ─► bytes to the API
     POST https://api.razorpay.com/…   ─► the same request without the host (old clients) ─► the API
     TLS to the second port            ─► leaf by server name ─► bytes to the API or the pages
     any other host                    ─► 403 and a sentence
 
-What goes through is not looked at: requests and answers are the API's business.
+It listens on loopback, or, in a container, on that container's own address. What goes through is not looked at:
+requests and answers are the API's business.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Upstream:
 
     port: int
     context: ssl.SSLContext
+    host: str = LOOPBACK
 
 
 class RefusedError(Exception):
@@ -53,11 +55,13 @@ class Front:
         self._open = 0
 
     @contextlib.asynccontextmanager
-    async def serving(self, *, proxy_port: int, tls_port: int) -> AsyncIterator[tuple[int, int]]:
+    async def serving(
+        self, *, proxy_port: int, tls_port: int, listen: str = LOOPBACK
+    ) -> AsyncIterator[tuple[int, int]]:
         """(proxy's port, TLS port) while it serves. Raises OSError where a port is taken."""
-        proxy = await asyncio.start_server(self._on_proxy, LOOPBACK, proxy_port, limit=HEAD_BYTES_MAX)
+        proxy = await asyncio.start_server(self._on_proxy, listen, proxy_port, limit=HEAD_BYTES_MAX)
         async with proxy:
-            tls = await asyncio.start_server(self._on_tls, LOOPBACK, tls_port, ssl=self._by_name())
+            tls = await asyncio.start_server(self._on_tls, listen, tls_port, ssl=self._by_name())
             async with tls:
                 yield proxy.sockets[0].getsockname()[1], tls.sockets[0].getsockname()[1]
 
@@ -78,7 +82,7 @@ class Front:
         name = _server_name(writer, self._hosts)
         async with self._admitted(writer):
             self._check_room()
-            await _relay(reader, writer, self._hosts[name].port)
+            await _relay(reader, writer, self._hosts[name])
 
     async def _on_proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with self._admitted(writer):
@@ -104,14 +108,14 @@ class Front:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await writer.drain()
             await writer.start_tls(upstream.context, ssl_handshake_timeout=HEAD_SECONDS)
-            await _relay(reader, writer, upstream.port)
+            await _relay(reader, writer, upstream)
             return
         url = urlsplit(target)
         upstream = self._upstream(url.hostname or "")
         path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         # Another request on this connection may name another host, so there is none.
         request = f"{method} {path} {version}\r\nConnection: close\r\n".encode("latin-1")
-        await _relay(reader, writer, upstream.port, first=request + _without_connection(rest))
+        await _relay(reader, writer, upstream, first=request + _without_connection(rest))
 
     def _upstream(self, host: str) -> Upstream:
         found = self._hosts.get(host.lower())
@@ -144,13 +148,17 @@ def _server_name(writer: asyncio.StreamWriter, hosts: Mapping[str, Upstream]) ->
     return next((name for name, upstream in hosts.items() if upstream.context is shown), next(iter(hosts)))
 
 
-async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, *, first: bytes = b"") -> None:
+async def _relay(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: Upstream, *, first: bytes = b""
+) -> None:
     """Pass bytes on in both directions until one side ends. An upstream that is down is a 502 with a sentence."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            answers, requests = await asyncio.open_connection(LOOPBACK, port)
+            answers, requests = await asyncio.open_connection(upstream.host, upstream.port)
     except (OSError, TimeoutError):
-        refusal = RefusedError("502 Bad Gateway", f"Nothing answers on port {port}: is the gateway up? (make up)")
+        refusal = RefusedError(
+            "502 Bad Gateway", f"Nothing answers on port {upstream.port}: is the gateway up? (make up)"
+        )
         writer.write(_refusal(refusal))
         await writer.drain()
         return

@@ -50,7 +50,7 @@ def ask(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> 
             connection.sendall(request)
             answer = _read_line(connection)
         except OSError as error:
-            raise GatewayError(f"The runner did not answer `{do}` within {timeout:.0f} s.") from error
+            raise GatewayError(f"The runner did not respond to `{do}` within {timeout:.0f} s.") from error
     return _result(answer, do)
 
 
@@ -73,7 +73,7 @@ def _read_line(connection: socket.socket) -> bytes:
 
 def _result(answer: bytes, do: str) -> Any:
     if not answer:
-        raise GatewayError(f"The runner ended while it was asked to {do}.")
+        raise GatewayError(f"The runner exited during `{do}`.")
     said = json.loads(answer)
     if "error" in said:
         raise GatewayError(said["error"])

@@ -33,6 +33,8 @@ PORT_DEFAULTS: dict[str, int] = {
     "KAFKA_PORT": 9092,
     "KAFKA_CONTROLLER_PORT": 9093,
     "METRICS_PORT": 9100,
+    "PATRONI_PORT": 8008,
+    "ETCD_PORT": 2379,
 }
 OPERATIONS_VARIABLES = (
     "GATEWAY_RUN_DIR",
@@ -42,6 +44,9 @@ OPERATIONS_VARIABLES = (
     "KAFKA_PORT",
     "KAFKA_CONTROLLER_PORT",
     "KAFKA_BROKERS",
+    "POSTGRES_NODES",
+    "PATRONI_PORT",
+    "ETCD_PORT",
 )
 """Read here only; everything else in `.env.example` is a field of `runtime.settings.Settings`."""
 
@@ -53,13 +58,18 @@ SERVICE_URLS: dict[str, str] = {
 OWN_SERVICES = "GATEWAY_OWN_SERVICES"
 """Written into a plan's environment: whose addresses in it were derived, not given."""
 SERVICE_PORTS: dict[str, tuple[str, ...]] = {
-    "postgres": ("POSTGRES_PORT",),
+    "postgres": ("POSTGRES_PORT", "PATRONI_PORT", "ETCD_PORT"),
     "redis": ("REDIS_PORT",),
     "kafka": ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
 }
+OF_ROLE = "__"
+"""Between a role's name and the variable that it alone gets: `DISPATCHER__KAFKA_SASL_PASSWORD`."""
 BROKER_PORT_STEP = 2
 """Broker n listens this much × (n − 1) above KAFKA_PORT and KAFKA_CONTROLLER_PORT."""
 BROKERS_MAX = 5
+NODES_MAX = 3
+ETCD_MEMBERS = 3
+"""Of a stack with more than one PostgreSQL: one may die, and the two others still are the majority."""
 DATABASE_USER = "gateway_user"
 DATABASE_PASSWORD = "gateway_pass"
 DATABASE_NAME = "payment_gateway"
@@ -97,6 +107,32 @@ class StackPlan:
         """How many brokers we start ourselves; 1 also stands for those that were given."""
         return 1 if "kafka" in self.external else _brokers(self.environment)
 
+    @property
+    def postgres_nodes(self) -> int:
+        """How many PostgreSQL we start: 1 by itself, more of them under Patroni."""
+        return 1 if "postgres" in self.external else _nodes(self.environment)
+
+    def ports_of(self, name: str) -> list[int]:
+        """Every port that a service's variable stands for; none where nothing listens there."""
+        nodes = self.postgres_nodes
+        count, step = {
+            "KAFKA_PORT": (self.kafka_brokers, BROKER_PORT_STEP),
+            "KAFKA_CONTROLLER_PORT": (self.kafka_brokers, BROKER_PORT_STEP),
+            "POSTGRES_PORT": (nodes, 1),
+            "PATRONI_PORT": (nodes if nodes > 1 else 0, 1),
+            # of each member the port for clients and the port for the other members
+            "ETCD_PORT": (2 * ETCD_MEMBERS if nodes > 1 else 0, 1),
+        }.get(name, (1, 1))
+        return [self.ports[name] + step * number for number in range(count)]
+
+    def environment_of(self, role: str) -> Mapping[str, str]:
+        """`environment` for one role: `DISPATCHER__NAME=value` is its own NAME, and no other role has it."""
+        own = f"{role.upper()}{OF_ROLE}"
+        shared = {name: value for name, value in self.environment.items() if not _is_of_a_role(name)}
+        return shared | {
+            name.removeprefix(own): value for name, value in self.environment.items() if name.startswith(own)
+        }
+
     def worker_count(self, role: str) -> int:
         """How many processes of a role the local stack runs."""
         if role == "api":
@@ -119,16 +155,19 @@ class StackPlan:
 
     def ports_to_take(self, roles: tuple[str, ...]) -> dict[int, str]:
         """Every port this stack will listen on -> the variable that moves it."""
-        taken = {self.ports[name]: name for service in self.own_services for name in SERVICE_PORTS[service]}
-        for port, name in [*taken.items()] if self.kafka_brokers > 1 else ():
-            if name in SERVICE_PORTS["kafka"]:
-                taken |= {port + BROKER_PORT_STEP * more: name for more in range(1, self.kafka_brokers)}
+        names = [name for service in self.own_services for name in SERVICE_PORTS[service]]
+        taken = {port: name for name in names for port in self.ports_of(name)}
         for role in roles:
             options = {"--fd": "PORT", "--dashboard-fd": "DASHBOARD_PORT", "--checkout-fd": "CHECKOUT_PORT"}
             taken |= {port: options[option] for option, port in self.listening(role).items()}
             if self.ports["METRICS_PORT"]:
                 taken |= {self.metrics_port(role, index): "METRICS_PORT" for index in range(self.worker_count(role))}
         return taken
+
+
+def _is_of_a_role(name: str) -> bool:
+    role, separator, _ = name.partition(OF_ROLE)
+    return bool(separator) and role.lower() in ROLES
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -161,9 +200,7 @@ def plan_stack(environ: Mapping[str, str], *, test_mode_default: bool = True) ->
     external = frozenset(service for service, variable in SERVICE_URLS.items() if variable in given)
     derived = {
         **({"TEST_MODE": "true"} if test_mode_default else {}),
-        "DATABASE_URL": (
-            f"postgresql://{DATABASE_USER}:{DATABASE_PASSWORD}@127.0.0.1:{ports['POSTGRES_PORT']}/{DATABASE_NAME}"
-        ),
+        "DATABASE_URL": _database_url(ports["POSTGRES_PORT"], _nodes(given)),
         "REDIS_URL": f"redis://127.0.0.1:{ports['REDIS_PORT']}/0",
         "KAFKA_BOOTSTRAP_SERVERS": ",".join(
             f"127.0.0.1:{ports['KAFKA_PORT'] + BROKER_PORT_STEP * more}" for more in range(_brokers(given))
@@ -229,11 +266,26 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     return port
 
 
+def _database_url(port: int, nodes: int) -> str:
+    """Of several nodes the one that takes writes, whichever it is at the time."""
+    hosts = ",".join(f"127.0.0.1:{port + more}" for more in range(nodes))
+    which = "?target_session_attrs=read-write" if nodes > 1 else ""
+    return f"postgresql://{DATABASE_USER}:{DATABASE_PASSWORD}@{hosts}/{DATABASE_NAME}{which}"
+
+
 def _brokers(environ: Mapping[str, str]) -> int:
-    brokers = _whole_number(environ, "KAFKA_BROKERS", 1)
-    if not 1 <= brokers <= BROKERS_MAX:
-        raise GatewayError(f"KAFKA_BROKERS must be between 1 and {BROKERS_MAX}, not {brokers}.")
-    return brokers
+    return _bounded(environ, "KAFKA_BROKERS", BROKERS_MAX)
+
+
+def _nodes(environ: Mapping[str, str]) -> int:
+    return _bounded(environ, "POSTGRES_NODES", NODES_MAX)
+
+
+def _bounded(environ: Mapping[str, str], name: str, most: int) -> int:
+    number = _whole_number(environ, name, 1)
+    if not 1 <= number <= most:
+        raise GatewayError(f"{name} must be between 1 and {most}, not {number}.")
+    return number
 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:

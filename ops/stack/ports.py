@@ -37,7 +37,7 @@ def clashes(wanted: Mapping[int, str], host: str = "127.0.0.1") -> list[str]:
 
 def clash_sentence(port: int, *, variable: str, owner: str | None) -> str:
     by = f" by {owner}" if owner else ""
-    return f"Port {port} is in use{by}; end that, or choose another one with {variable}=…"
+    return f"Port {port} is in use{by}; stop that process or set {variable}=…"
 
 
 def owner_of(port: int) -> str | None:

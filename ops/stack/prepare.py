@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import Annotated, TypeVar
 
 import typer
 from aiokafka.errors import KafkaError
 
 from ops.console.errors import GatewayError
+from ops.console.exit_codes import FOUND, run
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
+from store.driver import connect
 from store.errors import DatabaseError
+from store.log_partitions import log_state, remember_first, with_counts
+from store.migrate import Pending, pending
 from store.migrate import migrate as migrate_database
+from store.migration_watch import Say, silent
 from store.seed import seed as seed_database
 from topics.admin import ensure_topics
 
@@ -34,16 +40,32 @@ def _topics() -> None:
 def prepare() -> None:
     """Migrate, create the topics and, in test mode, seed: what the roles need before they start."""
     settings = enter(single_plan())
-    _say(run_migrations(settings), "migrations: nothing to apply")
-    _say(run_topics(settings), "topics: as they should be", verb="created or altered")
+    _say(run_migrations(settings, say=partial(print, flush=True)), "migrations: nothing to apply")
+    _say(run_topics(settings), "topics: up to date", verb="created or altered")
     if settings.test_mode:
         run_seed(settings)
-        print("test merchant: there")
+        print("test merchant: present")
 
 
-def migrate() -> None:
-    """Apply the database migrations that are missing."""
-    _say(run_migrations(enter(single_plan())), "nothing to apply")
+def migrate(
+    only_pending: Annotated[
+        bool, typer.Option("--pending", help="Only list missing migrations; exit with 1 if there are any.")
+    ] = False,
+) -> None:
+    """Apply missing database migrations. Roles may keep running, including those of the previous version."""
+    if not only_pending:
+        _say(run_migrations(enter(single_plan()), say=partial(print, flush=True)), "nothing to apply")
+        return
+    missing = run(pending)
+    print("\n".join(map(_as_line, missing)) or "nothing to apply")
+    if missing:
+        raise typer.Exit(FOUND)
+
+
+def _as_line(one: Pending) -> str:
+    kind = "concurrent" if one.migration.is_concurrent else "in a transaction"
+    left = f"; {', '.join(one.unfinished)} was left unfinished by an interrupted run" if one.unfinished else ""
+    return f"{one.migration.name} ({kind}{left})"
 
 
 def seed() -> None:
@@ -54,36 +76,58 @@ def seed() -> None:
 
 @topics.command("create")
 def create_topics() -> None:
-    """Create the topics of the catalogue that are missing, and set what differs on the others (never partitions)."""
-    _say(run_topics(enter(single_plan())), "all topics are as they should be", verb="created or altered")
+    """Create missing topics of the catalogue and correct the settings of the others (never their partitions)."""
+    _say(run_topics(enter(single_plan())), "all topics are up to date", verb="created or altered")
 
 
 def _say(changed: list[str], nothing: str, *, verb: str = "made") -> None:
     print("\n".join(f"{verb} {name}" for name in changed) or nothing)
 
 
-def run_migrations(settings: Settings) -> list[str]:
-    return _run("The database", migrate_database, settings)
+def run_migrations(settings: Settings, say: Say = silent) -> list[str]:
+    """Without a limit: an index on a large table takes as long as it takes, and `say` gets its progress."""
+    return _run("The database", partial(migrate_database, say=say), settings, seconds=None)
 
 
 def run_topics(settings: Settings) -> list[str]:
-    return _run("The log", ensure_topics, settings)
+    return _run("The log", make_topics, settings)
+
+
+async def make_topics(settings: Settings) -> list[str]:
+    """Bring the topics into shape, and remember how many partitions they have. The database is migrated before.
+
+    Raises PartitionCountError where TOPIC_PARTITIONS is another number than is remembered.
+    """
+    connection = await connect(settings.database_url.get_secret_value(), timeout=10)
+    try:
+        settings = with_counts(settings, await log_state(connection))
+        changed = await ensure_topics(settings)
+        await remember_first(connection, settings.topic_partitions)
+        return changed
+    finally:
+        await connection.close()
 
 
 def run_seed(settings: Settings) -> None:
     _run("The database", seed_database, settings)
 
 
-def _run(what: str, work: Callable[[Settings], Awaitable[T]], settings: Settings) -> T:
+def _run(
+    what: str,
+    work: Callable[[Settings], Awaitable[T]],
+    settings: Settings,
+    *,
+    seconds: float | None = PREPARE_SECONDS,
+) -> T:
     async def bounded() -> T:
-        async with asyncio.timeout(PREPARE_SECONDS):
+        async with asyncio.timeout(seconds):
             return await work(settings)
 
     try:
         return asyncio.run(bounded())
     except TimeoutError as error:
-        raise GatewayError(f"{what} did not answer within {PREPARE_SECONDS:.0f} s.") from error
+        raise GatewayError(f"{what} did not respond within {PREPARE_SECONDS:.0f} s.") from error
     except RuntimeError as error:
         raise GatewayError(str(error)) from error
     except (OSError, DatabaseError, KafkaError) as error:
-        raise GatewayError(f"{what} refused: {type(error).__name__}: {error}") from error
+        raise GatewayError(f"{what} failed: {type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ def restart(
     name: Annotated[str, typer.Argument(help="A role, one worker (payments-0), a service, or `roles`.")] = "roles",
     mode: Annotated[str, typer.Option(help="term, kill; for postgres also fast, immediate.")] = "",
 ) -> None:
-    """Restart all roles, or what is named."""
+    """Restart all roles, or one role, worker or service."""
     by = mode or ("fast" if name == "postgres" else "term")
     seconds = control.ask(local_plan().run_dir, "restart", name=name, mode=by)
     print(f"{name} restarted in {seconds:.1f} s")

@@ -106,10 +106,11 @@ class Runner:
             child.send(signal.Signals(number))
         return pids
 
-    async def hold(self, name: str) -> None:
-        """Stop a service, a role or one worker and leave it down until `release`."""
+    async def hold(self, name: str, mode: str = "term") -> None:
+        """Stop a service, a role or one worker (`kill`: by SIGKILL) and leave it down until `release`."""
         children = [self._supervisor.child(name)] if name in self._services else self._named(name)
-        await asyncio.gather(*(child.stop() for child in children))
+        by = signal.SIGKILL if mode == "kill" else None
+        await asyncio.gather(*(child.stop(by) for child in children))
 
     async def release(self, name: str) -> None:
         if name in self._services:
@@ -166,7 +167,7 @@ class Runner:
             children = self._supervisor.children.items()
             found = [child for key, child in children if key.rpartition("-")[0] == name]
             if not found:
-                raise GatewayError(f"The role {name} is not started.")
+                raise GatewayError(f"The role {name} is not running.")
             return found
         return [self._supervisor.child(name)]
 
@@ -215,7 +216,7 @@ class Runner:
         except GatewayError as error:
             return {"error": str(error)}
         except Exception as error:  # the runner must not die of one request
-            return {"error": f"The runner could not do that: {type(error).__name__}: {error}"}
+            return {"error": f"The runner failed: {type(error).__name__}: {error}"}
 
     def _handler(self, name: str) -> Handler:
         handlers: dict[str, Handler] = {
@@ -230,7 +231,7 @@ class Runner:
             "stop": self.stop,
         }
         if name not in handlers:
-            raise GatewayError(f"The runner does not know `{name}`.")
+            raise GatewayError(f"`{name}` is not a command of the runner.")
         return handlers[name]
 
 
@@ -242,7 +243,7 @@ def only_one(run_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise GatewayError(f"Another runner has {run_dir}.") from error
+            raise GatewayError(f"Another runner is using {run_dir}.") from error
         yield
 
 

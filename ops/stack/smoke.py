@@ -48,7 +48,7 @@ def pay_once(settings: Settings) -> Iterator[Happened]:
     yield Happened(f"settled by the bank: {settled['status']}", (time.monotonic() - began) * 1000)
     captured, took = client.timed("POST", f"/payments/{payment['id']}/capture", 200, {})
     if captured.get("captured") is not True:
-        raise GatewayError(f"The capture of {payment['id']} was answered without captured: true.")
+        raise GatewayError(f"The response to the capture of {payment['id']} lacks captured: true.")
     yield Happened("captured", took)
 
 
@@ -69,7 +69,7 @@ class _Client:
         began = time.monotonic()
         answer = call(method, self._base + path, body=body, headers=self._headers, timeout=10.0)
         if answer.status != expected:
-            raise GatewayError(f"{method} {path} answered {answer.status}, not {expected}: {str(answer.body)[:300]}")
+            raise GatewayError(f"{method} {path} returned {answer.status}, not {expected}: {str(answer.body)[:300]}")
         return answer.body, (time.monotonic() - began) * 1000
 
 

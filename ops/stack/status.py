@@ -26,9 +26,9 @@ from runtime.settings import Settings
 
 def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until interrupted.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what runs: processes, heartbeats, lag, rates."""
+    """Show processes, heartbeats, lag and rates."""
     plan = local_plan()
     if watch and not as_json:
         collect(plan)  # nothing is running: said before the screen is taken

@@ -90,11 +90,11 @@ class Child:
         self._task = asyncio.create_task(self._keep_alive(), name=self.command.name)
         await self._until(lambda: self._generation > before)
 
-    async def stop(self) -> None:
-        """Stop signal, a bounded wait, SIGKILL. Returns when it is gone."""
+    async def stop(self, by: signal.Signals | None = None) -> None:
+        """Its stop signal or `by`, a bounded wait, SIGKILL. Returns when it is gone."""
         self._wanted = False
         self._kick.set()
-        self.send(self.command.stop_signal)
+        self.send(by or self.command.stop_signal)
         if not await self._gone(self.command.stop_seconds):
             self.send(signal.SIGKILL)
             await self._gone(KILL_WAIT_SECONDS)
@@ -215,7 +215,9 @@ class Supervisor:
         try:
             return self.children[name]
         except KeyError:
-            raise GatewayError(f"There is no process {name}; known are {', '.join(self.children) or 'none'}.") from None
+            raise GatewayError(
+                f"There is no process {name}; the processes are {', '.join(self.children) or 'none'}."
+            ) from None
 
     async def run_once(self, command: Command, *, input_text: str = "", timeout: float = 120.0) -> int:
         """Run a preparation step to its end (initdb, formatting a log directory)."""

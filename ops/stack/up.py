@@ -36,21 +36,23 @@ RESTARTS_MAX = 4
 
 
 def up(
-    smoke: Annotated[bool, typer.Option(help="Make one payment at the end.")] = True,
+    smoke: Annotated[bool, typer.Option(help="Make a test payment at the end.")] = True,
     pages: Annotated[bool, typer.Option(help="Build and serve the pages.")] = True,
     services_only: Annotated[
-        bool, typer.Option("--services-only", help="No roles: migrated and seeded services.")
+        bool, typer.Option("--services-only", help="Start only the services, migrated and seeded.")
     ] = False,
-    role: Annotated[list[str] | None, typer.Option(help="Only this role (repeatable); no smoke payment.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Start only this role (repeatable), without the test payment.")
+    ] = None,
 ) -> None:
-    """Start the whole stack and make a payment on it."""
+    """Start the whole stack and make a test payment."""
     began = time.monotonic()
     plan = local_plan()
     settings = enter(plan)
     roles = _chosen(role or [], pages=pages, services_only=services_only)
     if control.is_running(plan.run_dir):
         _check_same_ports(plan)
-        console.print("The gateway is running already; checking it.")
+        console.print("The gateway is already running; checking it.")
     else:
         _begin(plan, roles)
     bring_up(plan, settings, roles)
@@ -73,7 +75,7 @@ def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> Non
         control.ask(plan.run_dir, "start_services", timeout=180.0)
         current.note(_services_note(plan))
     with step("migrate") as current:
-        current.note(_listed(run_migrations(settings), "nothing to apply"))
+        current.note(_listed(run_migrations(settings, say=console.print), "nothing to apply"))
     with step("topics") as current:
         current.note(_listed(run_topics(settings), "all there", what="created or altered"))
     if settings.test_mode:
@@ -88,7 +90,7 @@ def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> Non
             current.note(f"{len(control.ask(plan.run_dir, 'start_roles', roles=list(roles)))} processes")
         with step("ready") as current:
             wait_until_ready(plan)
-            current.note("every process answers")
+            current.note("every process responds")
 
 
 def wait_until_ready(plan: StackPlan) -> None:
@@ -113,7 +115,7 @@ def _not_ready(plan: StackPlan) -> list[str]:
         if child["state"] != "running" and child["restarts"] >= RESTARTS_MAX:
             last = "\n  ".join(tail(Path(child["log"]), 6))
             raise GatewayError(
-                f"{child['name']} keeps ending with code {child['exit_code']}. Its last words:\n  {last}"
+                f"{child['name']} keeps exiting with code {child['exit_code']}. Its last output:\n  {last}"
             )
     waiting = [f"{child['name']} {child['health']}" for child in children if child["health"] != "ok"]
     if not waiting and any(child["name"].startswith("api-") for child in children):
@@ -142,7 +144,9 @@ def _check_same_ports(plan: StackPlan) -> None:
     running = control.ask(plan.run_dir, "status")["ports"]
     moved = [name for name, port in plan.ports.items() if running[name] != port]
     if moved:
-        raise GatewayError(f"The running stack has other ports ({', '.join(moved)}); `make down` ends it first.")
+        raise GatewayError(
+            f"The running stack uses different ports ({', '.join(moved)}); stop it with `make down` first."
+        )
 
 
 def _smoke(settings: Settings) -> None:
@@ -162,6 +166,8 @@ def _print_urls(plan: StackPlan) -> None:
 def _services_note(plan: StackPlan) -> str:
     ports = {"postgres": "POSTGRES_PORT", "redis": "REDIS_PORT", "kafka": "KAFKA_PORT"}
     own = [f"{name} :{plan.ports[port]}" for name, port in ports.items() if name not in plan.external]
+    if plan.postgres_nodes > 1:
+        own.append(f"{plan.postgres_nodes} PostgreSQL under Patroni")
     if plan.kafka_brokers > 1:
         own.append(f"{plan.kafka_brokers} brokers")
     return ", ".join([*own, *(f"{name} as given" for name in sorted(plan.external))])

@@ -68,7 +68,7 @@ def worker_commands(
             name=f"{role}-{index}",
             argv=(sys.executable, "-m", ROLES[role].module, *arguments),
             environment={
-                **plan.environment,
+                **plan.environment_of(role),
                 "WORKER_INDEX": str(index),
                 "WORKER_ID": "-".join(filter(None, (role, identity, str(index)))),
             },

@@ -32,9 +32,11 @@ from ops.console.names import parse_instant
 from ops.console.output import Json, console, print_json_line
 from ops.log.formats import printable, style_of
 from runtime.clock import now
+from runtime.order_keys import MARK
 from runtime.settings import Settings
 from store.connections import make_pool
 from store.operations.inspection import events_of
+from store.order_keys import OrderKeys
 from topics.catalogue import EVENTS
 from topics.delivery import event_webhook_body
 from topics.envelope import Envelope, UndecodableError, decode
@@ -56,6 +58,7 @@ class Forwarder:
         # Whoever names a URL on the command line means it, wherever it is: no guard, no egress proxy.
         direct = {"webhook_allow_private_networks": True, "webhook_proxy_url": SecretStr("")}
         self._sender = Sender(settings.model_copy(update=direct), verify_tls=not insecure)
+        self._settings = settings
         self._url = url
         self._secrets = Secrets(secret)
         self._as_json = as_json
@@ -79,6 +82,8 @@ class Forwarder:
             self._print_skipped(event, error)
             return False
         body = event_webhook_body(read)
+        if MARK in body:
+            body = await self._opened(body)
         attempts = self._known.get(event.id, (event, 0))[1] + 1
         self._known[event.id] = (event, attempts)
         if len(self._known) > KNOWN_MAX:
@@ -108,6 +113,14 @@ class Forwarder:
             console.print(f"not sent yet: {text}" if text != "r" else "nothing was sent yet", markup=False)
             return
         await self.forward(self._known[wanted][0])
+
+    async def _opened(self, body: bytes) -> bytes:
+        """As the dispatcher opens it. Raises the database's errors."""
+        pool = await make_pool(self._settings, size=1)
+        try:
+            return await OrderKeys.of(pool, self._settings).opened(body)
+        finally:
+            await pool.close()
 
     def _print(self, event: Envelope, sent: Sent) -> None:
         answer = sent.error if sent.answer is None else f"{sent.answer.code}"
@@ -142,18 +155,21 @@ class Forwarder:
 
 def listen(
     forward_to: Annotated[
-        str | None, typer.Option("--forward-to", help="Where to POST: http://localhost:4000/webhooks; none: print.")
+        str | None,
+        typer.Option("--forward-to", help="URL to POST to, such as http://localhost:4000/webhooks; default: print."),
     ] = None,
-    start: Annotated[str, typer.Option("--from", help="now, a duration ago (10m), or an instant.")] = "now",
-    event: Annotated[list[str] | None, typer.Option(help="Only these events; none: all that merchants get.")] = None,
-    merchant: Annotated[str | None, typer.Option(help="Only this merchant's.")] = None,
-    secret: Annotated[str | None, typer.Option(help="Sign with this secret (whsec_…); none: a new one.")] = None,
-    resend: Annotated[str | None, typer.Option(help="Send this one event (evt_…) and end.")] = None,
-    maximum: Annotated[int, typer.Option("--max", min=0, help="End after so many; 0: go on.")] = 0,
+    start: Annotated[str, typer.Option("--from", help="now, 10m ago, or an instant.")] = "now",
+    event: Annotated[
+        list[str] | None, typer.Option(help="Only these events; default: all events for merchants.")
+    ] = None,
+    merchant: Annotated[str | None, typer.Option(help="Only this merchant's events.")] = None,
+    secret: Annotated[str | None, typer.Option(help="Sign with this secret (whsec_…); default: a new one.")] = None,
+    resend: Annotated[str | None, typer.Option(help="Send this one event (evt_…) and exit.")] = None,
+    maximum: Annotated[int, typer.Option("--max", min=0, help="Exit after this many events; 0: keep running.")] = 0,
     insecure: Annotated[bool, typer.Option("--insecure", help="Accept a self-signed certificate.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Get signed webhooks on localhost, or print their payloads. Exit code 1: the resent event was not accepted."""
+    """Forward signed webhooks to localhost, or print their payloads. Exit code 1: the resent event was not accepted."""
     if forward_to is not None and not forward_to.startswith(("http://", "https://")):
         raise AskedWronglyError(f"{forward_to!r} is not an http or https URL.")
     wanted = _wanted(event or [])

@@ -43,14 +43,16 @@ ENDED = ("done", "failed")
 
 
 def replay(
-    subject: Annotated[str, typer.Argument(metavar="ENDPOINT|JOB", help="An endpoint (whe_…), or a job to watch.")],
-    since: Annotated[str, typer.Option("--since", help="Events since then: 10m, 2h, or an instant.")] = "1h",
-    until: Annotated[str | None, typer.Option("--until", help="Events before then; none: until now.")] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; without it, only say how many.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job's end.")] = False,
+    subject: Annotated[str, typer.Argument(metavar="ENDPOINT|JOB", help="An endpoint (whe_…), or a job to follow.")],
+    since: Annotated[str, typer.Option("--since", help="Events since 10m, 2h ago or an instant.")] = "1h",
+    until: Annotated[
+        str | None, typer.Option("--until", help="Events before 10m, 2h ago or an instant; default: now.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Send the events; without it, only count them.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not wait for the job to finish.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Send a span of events again to a webhook endpoint. Dry run unless --apply."""
+    """Replay events from a period to a webhook endpoint. Dry run unless --apply."""
     begins_at, ends_at = parse_instant(since), parse_instant(until) if until else now()
     if begins_at >= ends_at:
         raise AskedWronglyError("--since must be before --until.")
@@ -96,7 +98,7 @@ async def _opened(pool: Pool, span: Span, *, apply: bool, as_json: bool) -> Job 
     else:
         events = "event" if matching == 1 else "events"
         console.print(f"{matching} {events} from {_short(span.begins_at)} to {_short(span.ends_at)} would go to")
-        console.print(f"{span.endpoint_id} of {merchant_id}; nothing was sent. --apply sends.")
+        console.print(f"{span.endpoint_id} of {merchant_id}; nothing was sent. Add --apply to send.")
     return None
 
 
@@ -107,9 +109,9 @@ async def _told(pool: Pool, job: Job, *, wait: bool, as_json: bool) -> None:
     if as_json:
         print_json({"job_id": job.id, "state": job.state, "total": job.total, "done": job.done})
     else:
-        console.print(f"{job.id}  {job.state}, {job.done} of {job.total} deliveries opened again")
+        console.print(f"{job.id}  {job.state}, {job.done} of {job.total} deliveries reopened")
     if job.state == "failed":
-        raise GatewayError(f"{job.id} could not go on: its endpoint is gone.")
+        raise GatewayError(f"{job.id} stopped: its endpoint was deleted.")
 
 
 async def _followed(pool: Pool, job: Job, *, quiet: bool) -> Job:
@@ -123,7 +125,9 @@ async def _followed(pool: Pool, job: Job, *, quiet: bool) -> Job:
             if (latest.done, latest.state) != (job.done, job.state):
                 moved_at = asyncio.get_running_loop().time()
             elif asyncio.get_running_loop().time() - moved_at > STALLED_SECONDS_MAX:
-                raise GatewayError(f"{job.id} has not moved for {STALLED_SECONDS_MAX:.0f} s; see `gateway health`.")
+                raise GatewayError(
+                    f"{job.id} has made no progress for {STALLED_SECONDS_MAX:.0f} s; see `gateway health`."
+                )
             job = latest
             progress.update(bar, completed=job.done)
     return job

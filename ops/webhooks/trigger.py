@@ -55,18 +55,20 @@ RECIPES: dict[str, Recipe] = {
 def trigger(
     event: Annotated[str, typer.Argument(help="payment.success, refund.failed, …")],
     amount: Annotated[int, typer.Option(min=100, help="Minor units (paise).")] = 50_000,
-    endpoint: Annotated[str | None, typer.Option(help="webhook.test: to this one (whe_…); none: the URL.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="For webhook.test: this endpoint (whe_…); default: the webhook URL.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a real payment or refund that causes an event, or send a webhook.test, and wait for it."""
+    """Make a real payment or refund that causes an event, or send a webhook.test, and wait for the event."""
     recipe = RECIPES.get(event)
     if recipe is None and event != TEST_EVENT:
-        raise AskedWronglyError(f"There is no event {event!r}; those are {', '.join([*RECIPES, TEST_EVENT])}.")
+        raise AskedWronglyError(f"{event!r} is not an event type; the types are {', '.join([*RECIPES, TEST_EVENT])}.")
     if endpoint is not None and event != TEST_EVENT:
         raise AskedWronglyError(f"--endpoint is for {TEST_EVENT} only.")
     settings = enter(single_plan())
     if not settings.test_mode:
-        raise GatewayError("trigger needs TEST_MODE=true: elsewhere no outcome can be promised.")
+        raise GatewayError("trigger needs TEST_MODE=true, where the outcome of a payment can be chosen.")
     client = _Client(settings)
     found = client.test(endpoint) if recipe is None else client.cause(event, recipe, amount)
     if as_json:
@@ -89,11 +91,12 @@ class _Client:
 
     def cause(self, event: str, recipe: Recipe, amount: int) -> dict[str, Any]:
         """Follow the recipe until the event is there: its type, id and order. Raises GatewayError."""
-        order_id = str(self._post("/orders", {"amount": amount, "receipt": "triggered"})["id"])
+        order = {"amount": amount, "receipt": "triggered"}
         if recipe.vpa is None:
+            order_id = str(self._post("/orders", order)["id"])
             return {"type": event, "id": f"evt_{order_id[-16:]}_1", "order_id": order_id, "payment_id": None}
-        paying = {"order_id": order_id, "method": "upi", "vpa": recipe.vpa}
-        payment_id = str(self._post("/payments", paying)["id"])
+        payment = self._post("/payments", {"order": order, "method": "upi", "vpa": recipe.vpa})
+        order_id, payment_id = str(payment["order_id"]), str(payment["id"])
         if recipe.capture or recipe.refund_reason:
             self._wait(payment_id, EventType.PAYMENT_SUCCESS)
         if recipe.capture:
@@ -126,7 +129,7 @@ class _Client:
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         answer = self._called(lambda: call("POST", self._base + path, body=body, headers=self._headers, timeout=10.0))
         if answer.status not in (200, 201, 202):
-            raise GatewayError(f"POST {path} answered {answer.status}: {str(answer.body)[:300]}")
+            raise GatewayError(f"POST {path} returned {answer.status}: {str(answer.body)[:300]}")
         return answer.body
 
     def _wait(self, payment_id: str, event: str) -> str:

@@ -15,10 +15,12 @@ from aiokafka.errors import KafkaError
 from ops.audit.rebuild.tables import Rebuilt, rebuild
 from ops.audit.verify import pace
 from ops.console.errors import GatewayError
+from ops.console.noted import note_command
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.driver import Connection
 from store.errors import DatabaseError
+from store.log_partitions import PartitionCountError, counted
 from store.operations.audit import connect
 from store.operations.rebuild import Shadow
 
@@ -26,14 +28,16 @@ SHOWN_MAX = 50
 
 
 def command(
-    swap: Annotated[bool, typer.Option("--swap", help="Put the rebuilt rows in the place of the live ones.")] = False,
+    swap: Annotated[bool, typer.Option("--swap", help="Replace the live rows with the rebuilt ones.")] = False,
 ) -> None:
-    """Rebuild orders, payments and refunds from the events topic into the schema `rebuild`, and compare."""
+    """Rebuild orders, payments and refunds from the events topic into the schema `rebuild`, and compare them."""
     settings = enter(single_plan())
     try:
         rebuilt, swapped = pace.run(run(settings, swap=swap))
+    except PartitionCountError as error:
+        raise GatewayError(str(error)) from error
     except (OSError, DatabaseError, KafkaError) as error:
-        raise GatewayError(f"Nothing was rebuilt: {type(error).__name__}: {error}") from error
+        raise GatewayError(f"Rebuild failed: {type(error).__name__}: {error}") from error
     show(rebuilt, swapped=swapped)
     level = not (rebuilt.differing or rebuilt.missing_events or rebuilt.missing_commands)
     raise typer.Exit(0 if not rebuilt.broken and (swapped or level) else 1)
@@ -41,6 +45,7 @@ def command(
 
 async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
     """(what was rebuilt, whether it was swapped in). Raises GatewayError where a swap is refused."""
+    settings = await counted(settings)
     connection = await connect(settings.database_url.get_secret_value())
     try:
         if swap:
@@ -49,8 +54,9 @@ async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
         if not swap:
             return rebuilt, False
         if not rebuilt.events or rebuilt.moved_on:
-            raise GatewayError("The log's history is empty or still growing: nothing was swapped.")
+            raise GatewayError("The log's history is empty or still growing; no tables were swapped.")
         await _refuse_beside_actors(connection)
+        await note_command(settings, "rebuild swap", {"differing": len(rebuilt.differing)})
         await Shadow(connection).swap(list(rebuilt.broken), settings.idempotency_retention_days)
         return rebuilt, True
     finally:

@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from typing import Annotated
 
 import typer
+from aiokafka import TopicPartition
 
 from domain.ids import parse_event_id
 from ops.audit.recover.decisions import Decided, decide_again
@@ -24,14 +25,19 @@ from ops.audit.verify.command import show
 from ops.audit.verify.findings import EXAMPLES_MAX, Kind
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.noted import note_command
+from ops.erasure.erasing import erase_again
 from runtime.logs import configure_logs
 from runtime.settings import Settings
+from store.connections import make_pool
 from store.errors import MissingTableError
+from store.log_partitions import adopt
 from store.operations.audit import connect
 from store.operations.recover import Recovery
 from store.redis.clients import make_redis
 from topics.catalogue import EVENTS
 from topics.envelope import NewerRecordError
+from topics.reader import Start, log_reader
 
 SHOWN_MAX = 20
 ORDERS_AT_ONCE = 1_000
@@ -41,21 +47,17 @@ the planner had read before."""
 AFTERWARDS_SECONDS = 1.0
 """How old an event must be to count as not planned: everything recovered is older."""
 
-Apply = Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would be done.")]
+Apply = Annotated[bool, typer.Option("--apply", help="Make the changes; without it, only show them.")]
 Disown = Annotated[
     str,
-    typer.Option(
-        metavar="EVENT", help="Declare a record on the events topic foreign: nothing of this gateway wrote it."
-    ),
+    typer.Option(metavar="EVENT", help="Mark a record on the events topic as foreign: not written by this gateway."),
 ]
-Note = Annotated[str, typer.Option(help="With --disown: why; kept with the record.")]
-Force = Annotated[
-    bool, typer.Option("--force", help="With --disown: although the command that it names is on the log.")
-]
+Note = Annotated[str, typer.Option(help="With --disown: the reason, stored with the record.")]
+Force = Annotated[bool, typer.Option("--force", help="With --disown: even though its command is on the log.")]
 
 
 def command(apply: Apply = False, disown: Disown = "", note: Note = "", force: Force = False) -> None:
-    """Bring PostgreSQL up to the log, after a restored backup or a lost failover. Dry run unless --apply."""
+    """Bring PostgreSQL up to date with the log after a restore or a failover. Dry run unless --apply."""
     if disown or note:
         run(lambda settings: _disown(settings, disown, note, apply=apply, force=force))
         return
@@ -72,19 +74,54 @@ async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
     try:
         recovery = Recovery(connection)
         if not await recovery.lock():
-            raise GatewayError("Another `gateway recover` is at work on this database.")
+            raise GatewayError("Another `gateway recover` is already running on this database.")
         found = await survey(settings, recovery)
         _show_survey(found)
         level = not (found.counts.events or found.differing)
         if level or not apply:
             await recovery.drop()
+            await _erase_again(settings, apply=apply)
             print("nothing is missing" if level else "nothing was changed; --apply recovers it")
             return level
+        settings = await _adopt_growth(settings, recovery)
+        await note_command(settings, "recover", {"events": found.counts.events, "differing": len(found.differing)})
         left = await _apply(settings, recovery, found)
         await recovery.drop()
+        await _erase_again(settings, apply=True)
     finally:
         await connection.close()
     return await _afterwards(settings, second, whole=not left) and not (left or found.differing)
+
+
+async def _erase_again(settings: Settings, *, apply: bool) -> None:
+    """Erasures that the database does not remember, once it knows again what became of their payments."""
+    pool = await make_pool(settings, size=1)
+    try:
+        missing = await erase_again(settings, pool, apply=apply)
+    finally:
+        await pool.close()
+    if missing:
+        print(
+            f"{len(missing)} orders that were erased {'were erased again' if apply else 'are not; --apply repeats it'}"
+        )
+
+
+async def _adopt_growth(settings: Settings, recovery: Recovery) -> Settings:
+    """A database from before the log grew does not know that it has. Nothing is decided until the fences open."""
+    async with log_reader(settings) as reader:
+        partitions = len(await reader.partitions([EVENTS]))
+        beyond = [TopicPartition(EVENTS, number) for number in range(settings.topic_partitions, partitions)]
+        grown = any(end for _, end in (await reader.spans(beyond, Start())).values())
+    if not grown:
+        return settings
+    if partitions % settings.topic_partitions:
+        raise GatewayError(
+            f"The log has {partitions} partitions, and PostgreSQL remembers {settings.topic_partitions}: it cannot "
+            "have grown to them from those. Is it this gateway's log?"
+        )
+    await adopt(recovery.connection, partitions)
+    print(f"the log has grown to {partitions} partitions since: PostgreSQL remembers it again")
+    return settings.with_partitions(first=settings.partition_counts[0], now=partitions)
 
 
 async def _disown(settings: Settings, event: str, note: str, *, apply: bool, force: bool) -> None:
@@ -92,12 +129,14 @@ async def _disown(settings: Settings, event: str, note: str, *, apply: bool, for
     if identity is None:
         raise AskedWronglyError(f"{event!r} is not a valid event id.")
     if apply and not note.strip():
-        raise AskedWronglyError("Say why with --note: whoever finds the record later has nothing else to go by.")
+        raise AskedWronglyError("Give the reason with --note; it is the only explanation stored with the record.")
     connection = await connect(settings.database_url.get_secret_value())
     try:
         recovery = Recovery(connection)
         if not await recovery.lock():
-            raise GatewayError("Another `gateway recover` is at work on this database.")
+            raise GatewayError("Another `gateway recover` is already running on this database.")
+        if apply:
+            await note_command(settings, "recover disown", {"event": event, "note": note, "force": force})
         records = await disown_event(settings, recovery, identity, note, apply=apply, force=force)
         await recovery.drop()
     finally:

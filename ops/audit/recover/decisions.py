@@ -1,9 +1,10 @@
 """Commands that the database has forgotten, decided again by the actor itself, from the place where the inbox ends.
 
-    commands topic, partition by partition ─► without what is decided or a dead letter ─► PaymentActor ─► ComparingStore
+    commands topic, partition by partition ─► without what is decided or passed on ─► PaymentActor ─► ComparingStore
 
 Time and identity of an event follow from the record of its command, so the same commands make the same bytes; what
-differs from the log by a byte is not written. Nothing is published and nobody is answered: both happened already.
+differs from the log by a byte is not written. Partitions come in ascending order: where the log has grown, an order's
+older commands stand on the lower one. Nothing is published and nobody is answered: both happened already.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
 from topics.producer import LogProducer
+from topics.proof import proofs_of
 from topics.reader import log_reader
 from topics.records import LogRecord
 
@@ -46,8 +48,8 @@ async def decide_again(
     decided = Decided(refused=dict(refused))
     store = ComparingStore(settings)
     store.compare_with(recovery.connection)
-    producer = LogProducer(settings.kafka_bootstrap_servers)  # never started: nothing is published
-    actor = PaymentActor(store, producer, client, inbox_days=NO_LIMIT_DAYS)
+    producer = LogProducer(settings)  # never started: nothing is published
+    actor = PaymentActor(store, producer, client, proofs=proofs_of(settings), inbox_days=NO_LIMIT_DAYS)
     try:
         async with log_reader(settings) as reader:
             for partition, begin in found.begins.items():
@@ -72,7 +74,7 @@ async def _portion(
     left = [
         record
         for record in records
-        if record.offset in requests and requests[record.offset] not in known and record.place not in found.dead
+        if record.offset in requests and requests[record.offset] not in known and record.place not in found.passed_on
     ]
     for first in range(0, len(left), BATCH_MAX):
         batch = [one for one in left[first : first + BATCH_MAX] if one.key.decode() not in decided.refused]

@@ -18,6 +18,7 @@ from ops.audit.verify.fold import Book, fold
 from ops.audit.verify.replies import reply_of
 from ops.audit.verify.rows import COLUMNS, order_row, payment_row, refund_row
 from store.operations.recover import Recovery, RestoredCommand, RestoredEvent
+from topics.codec import PAYMENT_CREATE_WITH_ORDER
 
 Json = dict[str, Any]
 RESTORED_NONCE = "restored"
@@ -29,6 +30,8 @@ COMMAND_OF = {
     "payment_link.resent": "payment_link.resend",
     "payment.created": "payment.create",
     "payment.action_required": "payment.require_action",
+    "payment.cancel_requested": "payment.cancel",
+    "payment.cancel_refused": "payment.refuse_cancel",
     "payment.captured": "payment.capture",
     "payment.voided": "payment.void",
     "payment.expired": "payment.expire",
@@ -82,12 +85,19 @@ def proved_commands(order_id: str, book: Book, history: Sequence[Json]) -> list[
     """The acceptances that an order's events prove, in sequence."""
     rows = []
     for command_id, first, count in book.causes:
-        kind = COMMAND_OF.get(history[first - 1]["type"])
+        kind = _command_of(history[first - 1]["type"], count)
         reply = None if kind is None else reply_of(kind, first, count, history)
         if kind is not None and reply is not None:
             at = datetime.fromisoformat(history[first - 1]["at"])
             rows.append(RestoredCommand(command_id, order_id, kind, RESTORED_NONCE, reply.decode(), first, count, at))
     return rows
+
+
+def _command_of(first_event: str, count: int) -> str | None:
+    """Only an order that is paid at once has more events of one command than its creation."""
+    if first_event == "order.created" and count > 1:
+        return PAYMENT_CREATE_WITH_ORDER
+    return COMMAND_OF.get(first_event)
 
 
 def state_of(order_id: str, book: Book) -> dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]]:

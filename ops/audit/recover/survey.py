@@ -23,6 +23,7 @@ from store.log_tail import SeenEvent, strange_events
 from store.operations.recover import Counts, MissingEvent, Recovery
 from topics.admin import admin_client
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
+from topics.envelope import HEADER_FORWARDED
 from topics.identity import event_digest, event_identity
 from topics.reader import LogReader, Start, log_reader
 from topics.records import LogRecord
@@ -66,8 +67,9 @@ class Survey:
     begins: Mapping[int, int]
     stops: Mapping[int, int]
     undecided: int
-    dead: frozenset[str]
-    """Places (topic/partition/offset) of commands that are dead letters: they are not decided again."""
+    passed_on: frozenset[str]
+    """Places (topic/partition/offset) of commands that were not decided where they stand, and are not now: they are
+    dead letters, or an actor has sent them on to their order's partition."""
 
 
 async def survey(settings: Settings, recovery: Recovery) -> Survey:
@@ -80,15 +82,15 @@ async def survey(settings: Settings, recovery: Recovery) -> Survey:
         if not counts.events:
             return Survey(counts, differing, {}, {}, 0, frozenset())
         committed = await committed_offsets(settings)
-        undecided = await _find_causes(reader, recovery, counts.partitions)
+        undecided, sent_on = await _find_causes(reader, recovery, counts.partitions)
         causes = await recovery.last_causes()
         stops = {place: max(committed.get(place, 0), causes.get(place, -1) + 1) for place in counts.partitions}
-        dead = await _dead_letters(reader)
-    left = [one for one in undecided if one[1] < stops[one[0]] and f"{COMMANDS}/{one[0]}/{one[1]}" not in dead]
+        passed_on = sent_on | await _dead_letters(reader)
+    left = [one for one in undecided if one[1] < stops[one[0]] and f"{COMMANDS}/{one[0]}/{one[1]}" not in passed_on]
     begins: dict[int, int] = {}
     for partition, offset in left:
         begins.setdefault(partition, offset)
-    return Survey(await recovery.counts(), differing, begins, stops, len(left), dead)
+    return Survey(await recovery.counts(), differing, begins, stops, len(left), passed_on)
 
 
 async def committed_offsets(settings: Settings) -> dict[int, int]:
@@ -147,17 +149,26 @@ def _missing(identity: tuple[str, int], record: LogRecord) -> MissingEvent:
     return MissingEvent(*identity, record.partition, record.offset, str(caused_by), record.value.decode())
 
 
-async def _find_causes(reader: LogReader, recovery: Recovery, partitions: Sequence[int]) -> list[tuple[int, int]]:
-    """Mark the missing events' commands; returns (partition, offset) of each command that is not decided."""
+async def _find_causes(
+    reader: LogReader, recovery: Recovery, partitions: Sequence[int]
+) -> tuple[list[tuple[int, int]], frozenset[str]]:
+    """Mark the missing events' commands; returns (partition, offset) of each command that is not decided, and the
+    places of those that were sent on."""
     wanted = [TopicPartition(COMMANDS, partition) for partition in partitions]
     undecided: list[tuple[int, int]] = []
+    sent_on: set[str] = set()
     async for records in portions(reader, await reader.spans(wanted, Start()), "commands compared"):
+        sent_on.update(*(_came_from(record) for record in records))
         requests = {(record.partition, record.offset): request_of(record.value) for record in records}
         known = {place: request for place, request in requests.items() if request is not None}
         await recovery.mark_causes([(request[0], *place) for place, request in known.items()])
         decided = await recovery.decided(list(known.values()))
         undecided += [place for place, request in known.items() if request not in decided]
-    return sorted(undecided)
+    return sorted(undecided), frozenset(sent_on)
+
+
+def _came_from(record: LogRecord) -> list[str]:
+    return [content.decode() for name, content in record.headers if name == HEADER_FORWARDED and content is not None]
 
 
 def request_of(value: bytes) -> tuple[str, str] | None:

@@ -28,6 +28,7 @@ from ops.audit.verify.audit import Scope, audited, second_process
 from ops.audit.verify.command import instant
 from ops.audit.verify.findings import REPAIRS, Finding, Kind, Report
 from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.noted import note_command
 from ops.console.output import Json, console, print_json
 from runtime.logs import configure_logs, get_logger
 from runtime.settings import Settings
@@ -41,10 +42,14 @@ PLANNED_MAX = 10_000
 REPAIRABLE = tuple(kind for kind in Kind if REPAIRS[kind].startswith("gateway repair "))
 Plan = Callable[[Finding], Awaitable[Planned]]
 
-Since = Annotated[str, typer.Option("--since", help="Only orders with an event since: an instant, or 15m, 2h, 1d ago.")]
-Apply = Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would be done.")]
+Since = Annotated[
+    str, typer.Option("--since", help="Only orders with an event since this instant, or 15m, 2h, 1d ago.")
+]
+Apply = Annotated[bool, typer.Option("--apply", help="Make the changes; without it, only show them.")]
 
-Force = Annotated[bool, typer.Option("--force", help="Also what a person must want: see docs/RUNBOOK.md, Repairs.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Also repairs that an operator must decide on; see docs/RUNBOOK.md, Repairs.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Outcome:
 
 
 def repair(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(REPAIRABLE)}; none: all of them.")] = "",
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(REPAIRABLE)}; default: all.")] = "",
     apply: Apply = False,
     force: Force = False,
     since: Since = "",
@@ -69,9 +74,9 @@ def repair(
     if kind and kind not in REPAIRABLE:
         known = REPAIRS[Kind(kind)] if kind in set(Kind) else None
         hint = f"its repair is: {known}" if known else f"kinds are {', '.join(REPAIRABLE)}"
-        raise AskedWronglyError(f"'{kind}' is not a kind that this command repairs; {hint}.")
+        raise AskedWronglyError(f"'{kind}' is not a kind this command can repair; {hint}.")
     if force and not kind:
-        raise AskedWronglyError("--force needs a KIND: each forced repair is a decision of its own.")
+        raise AskedWronglyError("--force needs a KIND: decide on each forced repair separately.")
     kinds = (Kind(kind),) if kind else REPAIRABLE
     _run(kinds, apply=apply, force=force, since=instant(since), as_json=as_json)
 
@@ -106,9 +111,11 @@ async def repaired(
     `force`: also those that a person must want.
     """
     pool = await make_pool(settings, size=2)
-    producer = LogProducer(settings.kafka_bootstrap_servers)
+    producer = LogProducer(settings)
     await producer.start()
     try:
+        if apply:
+            await note_command(settings, "repair", {"kinds": list(kinds), "force": force}, pool)
         rows = Repairs(pool)
         outcomes = []
         for kind in kinds:

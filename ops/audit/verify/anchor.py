@@ -155,13 +155,15 @@ class TopicChains:
 class TableChains:
     """The events table's chains: an order belongs to the partition of its key.
 
-    Two at a time: the events that the older anchor had seen, to compare, and all that the feed shows by now.
+    Two at a time: the events that the older anchor had seen, to compare, by the partitions that the log had then; and
+    all that the feed shows by now.
     """
 
     def __init__(self, partitions: int, against: Anchor | None) -> None:
         self._partitions = partitions
+        self._partitions_then = len(against.table) if against is not None else partitions
         self._up_to = against.up_to_place if against is not None else 0
-        self._then = _chains(partitions, against.table if against is not None else None)
+        self._then = _chains(self._partitions_then, against.table if against is not None else None)
         self._now = _chains(partitions, None)
 
     def add(self, rows: Sequence[Any]) -> None:
@@ -169,10 +171,10 @@ class TableChains:
         for order_id, sequence, place, payload in rows:
             key = order_id.encode()
             record = b"%b %d %d %d %b" % (key, sequence, place, len(payload), payload)
-            partition = zlib.crc32(key) % self._partitions
-            self._now[partition].add(record)
+            number = zlib.crc32(key)
+            self._now[number % self._partitions].add(record)
             if place <= self._up_to:
-                self._then[partition].add(record)
+                self._then[number % self._partitions_then].add(record)
 
     @property
     def heads(self) -> tuple[Heads, ...]:
@@ -190,7 +192,9 @@ def _stops(against: Heads | None) -> list[Mark]:
 
 
 def _chains(partitions: int, against: Sequence[Heads] | None) -> list[Chain]:
-    return [Chain(against[partition] if against is not None else None) for partition in range(partitions)]
+    """`against`: of fewer partitions where the log has grown since."""
+    known = () if against is None else against
+    return [Chain(known[partition] if partition < len(known) else None) for partition in range(partitions)]
 
 
 def _findings(what: str, chains: Sequence[Chain]) -> list[Finding]:
@@ -227,8 +231,11 @@ class AnchorFile:
             raise GatewayError(
                 f"{self.path} is the anchor of another deployment: {self.anchor.deployment}, this is {deployment}."
             )
-        if len(self.anchor.topic) != partitions:
-            raise GatewayError(f"{self.path} has {len(self.anchor.topic)} partitions, the topic has {partitions}.")
+        if partitions % len(self.anchor.topic):
+            raise GatewayError(
+                f"{self.path} has {len(self.anchor.topic)} partitions, the topic has {partitions}: it did not grow to "
+                "them from those."
+            )
 
     def write(self, anchor: Anchor) -> None:
         """Replace the file as a whole, or leave it as it was. Raises GatewayError."""

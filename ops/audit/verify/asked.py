@@ -27,6 +27,7 @@ from store.operations.audit_topic import CommandDifference, CommandSights
 from topics.admin import admin_client
 from topics.batches import read_on
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS
+from topics.connection import client_options
 
 GROUP = "payment-actors"
 """Whose committed offsets say what was decided."""
@@ -156,7 +157,7 @@ class _Reader:
     def __init__(self, settings: Settings) -> None:
         read_on()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **client_options(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,

@@ -28,6 +28,7 @@ from ops.audit.verify.anchor import Anchor, TableChains
 from ops.audit.verify.asked import asked_look
 from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
 from ops.audit.verify.books import Books
+from ops.audit.verify.chained import AuditChains
 from ops.audit.verify.counted import Counted, Counter, cell_of, differing, merged
 from ops.audit.verify.findings import DATABASE_CLOCK, KEPT_MAX, Check, Finding, Kind, Report
 from ops.audit.verify.sums import Numbers, Sums, add, empty
@@ -35,6 +36,7 @@ from ops.audit.verify.sums import differing as differing_sums
 from ops.audit.verify.topic import TopicReport, closer_look, first_look
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
+from store.audit_log import chained_entries
 from store.driver import Connection
 from store.operations.audit import (
     Beside,
@@ -310,8 +312,20 @@ class _Audit:
             deliveries, undelivered = await rows.differences(self._delivery_bounds())
             self.report.compared(Check.WEBHOOKS, deliveries)
             self.report.add(Finding(Check.WEBHOOKS, subject, says, Kind(kind)) for kind, subject, says in undelivered)
+            await self._compare_audit_log(connection)
             if self.job.places is not None:
                 self.stored = await self._stored_analytics(Analytics(connection))
+
+    async def _compare_audit_log(self, connection: Connection) -> None:
+        """Chains have a beginning, so only a whole audit reads them."""
+        if not self.scope.whole:
+            self.report.tallies[Check.AUDIT_LOG].compared = None
+            return
+        chains = AuditChains(self.job.settings.keys)
+        async for rows in chained_entries(connection):
+            self.report.add(chains.add(rows))
+        self.report.add(chains.ended())
+        self.report.compared(Check.AUDIT_LOG, chains.entries)
 
     async def _compare_books(self, beside: Beside) -> None:
         settings, grace = self.job.settings, timedelta(seconds=self.grace_seconds)

@@ -29,6 +29,7 @@ from ops.console.exit_codes import ASKED_WRONGLY, UNREACHABLE
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.errors import DatabaseError
+from store.log_partitions import PartitionCountError, counted
 from store.operations.audit import connect, deployment_id
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -37,9 +38,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
     since: Annotated[
-        str, typer.Option(help="Only orders with an event since: an RFC 3339 instant, or 15m, 2h, 1d ago.")
+        str, typer.Option(help="Only orders with an event since this RFC 3339 instant, or 15m, 2h, 1d ago.")
     ] = "",
-    settle: Annotated[float, typer.Option(help="Seconds to wait for events that are on their way to the log.")] = 10.0,
+    settle: Annotated[float, typer.Option(help="Seconds to wait for events that are not on the log yet.")] = 10.0,
     anchor: Annotated[
         Path | None,
         typer.Option(
@@ -48,24 +49,26 @@ def verify(
             dir_okay=False,
         ),
     ] = None,
-    examples: Annotated[int, typer.Option("-n", "--examples", min=0, max=10_000, help="Examples of a kind.")] = (
-        EXAMPLES_MAX
-    ),
+    examples: Annotated[
+        int, typer.Option("-n", "--examples", min=0, max=10_000, help="Examples to print for each kind.")
+    ] = (EXAMPLES_MAX),
 ) -> None:
     """Compare log, events, state, inbox, bank, webhooks and analytics with each other.
 
-    Exit code 0: no difference. 1: differences, each kind with the command that repairs it. 4: nothing was verified.
+    Exit code 0: no differences. 1: differences, each kind with the command that repairs it. 4: verify could not run.
     """
     if anchor is not None and since:
-        raise GatewayError("--anchor reads the whole history: leave --since out.", exit_code=ASKED_WRONGLY)
+        raise GatewayError("--anchor reads the whole history; remove --since.", exit_code=ASKED_WRONGLY)
     settings = enter(single_plan())
     scope = Scope(since=instant(since))
     file = AnchorFile.read(anchor) if anchor is not None else None
     try:
         with second_process(forked=True) as second:
             done = run(_verified(settings, second, scope, file, settle, max(examples, KEPT_MAX)))
+    except PartitionCountError as error:
+        raise GatewayError(str(error), exit_code=UNREACHABLE) from error
     except (OSError, DatabaseError, KafkaError) as error:
-        raise GatewayError(f"Nothing was verified: {type(error).__name__}: {error}", exit_code=UNREACHABLE) from error
+        raise GatewayError(f"Verify could not run: {type(error).__name__}: {error}", exit_code=UNREACHABLE) from error
     said = _anchored(file, done)
     if as_json:
         report = done.report.as_json() | ({"anchor": said} if said else {})
@@ -80,6 +83,7 @@ def verify(
 async def _verified(
     settings: Settings, second: Executor, scope: Scope, file: AnchorFile | None, settle: float, kept_max: int
 ) -> Audited:
+    settings = await counted(settings)
     if file is None:
         return await audited(settings, second, scope, settle_seconds=settle, kept_max=kept_max)
     connection = await connect(settings.database_url.get_secret_value())

@@ -52,6 +52,7 @@ class Check(StrEnum):
     WEBHOOKS = "webhooks"
     ROLLUPS = "rollups"
     ANCHOR = "anchor"
+    AUDIT_LOG = "audit_log"
 
 
 SAYS = {
@@ -66,6 +67,7 @@ SAYS = {
     Check.DEADLINES: "nothing undecided past its deadline",
     Check.WEBHOOKS: "each event and endpoint: delivered, waiting or dead",
     Check.ROLLUPS: "analytics = fold of the events",
+    Check.AUDIT_LOG: "audit log: every chain whole, unchanged and sealed",
     Check.ANCHOR: "history up to the anchor unchanged, topic and table",
 }
 
@@ -83,6 +85,7 @@ _USUAL = {
     Check.WEBHOOKS: Kind.DELIVERY_MISSING,
     Check.ROLLUPS: Kind.ROLLUPS,
     Check.ANCHOR: Kind.ANCHOR,
+    Check.AUDIT_LOG: Kind.AUDIT_LOG,
 }
 
 

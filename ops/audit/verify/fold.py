@@ -22,6 +22,8 @@ PAYMENT_STEPS: dict[str, tuple[str | None, str]] = {
     "payment.created": (None, "CREATED"),
     "payment.processing": ("CREATED", "PROCESSING"),
     "payment.action_required": ("PROCESSING", "PROCESSING"),
+    "payment.cancel_requested": ("PROCESSING", "PROCESSING"),
+    "payment.cancel_refused": ("PROCESSING", "PROCESSING"),
     "payment.success": ("PROCESSING", "SUCCESS"),
     "payment.failed": ("PROCESSING", "FAILED"),
     "payment.captured": ("SUCCESS", "SUCCESS"),
@@ -50,6 +52,11 @@ ORDER_STEPS: dict[str, tuple[str, str]] = {
     "payment_link.paid": ("PAID", "PAID"),
 }
 """Event type -> status before and after. A payment's success has made the order PAID by the time it is announced."""
+CANCELLATIONS: dict[str, tuple[str | None, str]] = {
+    "payment.cancel_requested": (None, "requested"),
+    "payment.cancel_refused": ("requested", "refused"),
+}
+"""Event type -> `cancellation` before and after. Another event of an undecided payment keeps it, an outcome ends it."""
 OPEN_STATES = frozenset({"CREATED", "PROCESSING"})
 SETTLING = timedelta(minutes=1)
 """How long past its deadline an undecided payment holds an order open whose time is over."""
@@ -57,7 +64,7 @@ RELEASE = ("amount_captured", "amount_released", "voided", "void_reason", "captu
 """What a capture, a void and an expiry decide, and nothing else moves. Events of earlier versions lack them."""
 FIXED_OF_ORDER = ("id", "merchant_id", "amount", "currency", "receipt", "notes", "created_at")
 LATER_FIXED_OF_ORDER = ("expires_at", "capture", "capture_within_minutes", "return_url")
-"""Events of earlier versions lack them."""
+"""Events of earlier versions lack them, also those that an earlier version wrote later, beside this one."""
 FIXED = ("order_id", "merchant_id", "amount", "currency", "method", "created_at")
 FIXED_OF_OWNER = (*FIXED, "status", "captured")
 FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "automatic", "created_at")
@@ -162,8 +169,7 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
     if (was["status"], order["status"]) != (came_from, leads_to) or twice or book.announced_link:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {order['status']}")
     _unchanged(book, event, was, order, FIXED_OF_ORDER)
-    if any(order.get(name) != was.get(name) for name in LATER_FIXED_OF_ORDER):
-        _wrong(book, Check.HISTORY, event["id"], "its end, its capture or its return_url changed")
+    order = _with_unsaid(book, event, was, order, LATER_FIXED_OF_ORDER)
     _link_stays(book, event, was)
     if order["amount_paid"] != (order["amount"] if leads_to == "PAID" else 0):
         _wrong(book, Check.MONEY, event["id"], "amount_paid does not follow from the events")
@@ -238,7 +244,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
         if was["status"] != came_from or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {status}")
         _unchanged(book, event, was, payment, FIXED)
-        _words_stay(book, event, was)
+        payment = _with_unsaid(book, event, was, payment, LATER_FIXED)
         if payment["amount_refunded"] != was["amount_refunded"] or _owed(payment) != _owed(was):
             _wrong(book, Check.MONEY, event["id"], "amount_refunded or amount_owed moved without a refund")
         if _is_reversed(payment) != _is_reversed(was) or (kind == "payment.captured" and _is_reversed(was)):
@@ -270,7 +276,7 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
     if charged is part.charged:
         _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
     _unchanged(book, event, was, payment, FIXED_OF_OWNER)
-    _words_stay(book, event, was)
+    payment = _with_unsaid(book, event, was, payment, LATER_FIXED)
     _released_stays(book, event, was)
     if _is_reversed(payment) is charged:
         _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
@@ -279,12 +285,24 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
 
 
 def _action(book: Book, event: Json, kind: str, was: Json | None) -> None:
-    """The payer has a step to take from the event that says so to the next one, which is a newer step or an outcome."""
+    """The payer has a step to take from the event that says so on, until a newer one or an outcome; and who wants to
+    leave waits for the bank's word."""
     action, before = event["body"]["payment"].get("next_action"), (was or {}).get("next_action")
-    if (action is not None) is not (kind == "payment.action_required"):
+    _cancellation(book, event, kind, was or {})
+    if kind in CANCELLATIONS:
+        if action != before:
+            _wrong(book, Check.HISTORY, event["id"], "next_action moved with a cancellation")
+    elif (action is not None) is not (kind == "payment.action_required"):
         _wrong(book, Check.HISTORY, event["id"], "next_action does not follow from the events")
     elif action is not None and before is not None and _instant(action["expires_at"]) < _instant(before["expires_at"]):
         _wrong(book, Check.HISTORY, event["id"], "an older step of the payer takes the place of a newer one")
+
+
+def _cancellation(book: Book, event: Json, kind: str, was: Json) -> None:
+    found, before = event["body"]["payment"].get("cancellation"), was.get("cancellation")
+    came_from, leads_to = CANCELLATIONS.get(kind, (before, before if kind == "payment.action_required" else None))
+    if (before, found) != (came_from, leads_to):
+        _wrong(book, Check.HISTORY, event["id"], "cancellation does not follow from the events")
 
 
 def _weigh(book: Book, event: Json, part: Part) -> None:
@@ -372,15 +390,14 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was and was['status']} to {refund['status']}")
     if was is not None:
         _unchanged(book, event, was, refund, FIXED_REFUND)
-        if any(name in was and refund.get(name) != was[name] for name in LATER_FIXED_REFUND):
-            _wrong(book, Check.HISTORY, event["id"], "receipt or notes changed")
+        refund = _with_unsaid(book, event, was, refund, LATER_FIXED_REFUND)
     book.refunds[refund["id"]] = Part(refund, body["bank"], body["sequence"])
     if owner is None or payment["id"] != refund["payment_id"]:
         _wrong(book, Check.HISTORY, event["id"], f"refund of {refund['payment_id']}, which this order has not")
         return
     _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
-    _words_stay(book, event, owner.resource)
+    payment = _with_unsaid(book, event, owner.resource, payment, LATER_FIXED)
     _released_stays(book, event, owner.resource)
     if _is_reversed(payment) != _is_reversed(owner.resource):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
@@ -414,12 +431,21 @@ def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[
             _wrong(book, Check.HISTORY, event["id"], f"{name} changed from {before[name]!r} to {after[name]!r}")
 
 
-def _words_stay(book: Book, event: Json, was: Json) -> None:
-    """What a payment says about its payer and its order. Personal data: only the name of what changed is told."""
-    payment = event["body"]["payment"]
-    for name in LATER_FIXED:
-        if name in was and payment.get(name) != was[name]:
+def _with_unsaid(book: Book, event: Json, was: Json, now: Json, names: tuple[str, ...]) -> Json:
+    """What stays from the first event that has it: a payment's words about its payer and its order, and the like.
+
+    An earlier version that works beside this one, or again, says nothing of what it does not know: the resource keeps
+    it. Personal data: only the name of what changed is told.
+    """
+    unsaid = {}
+    for name in names:
+        if name not in was:
+            continue
+        if name not in now:
+            unsaid[name] = was[name]
+        elif now[name] != was[name]:
             _wrong(book, Check.HISTORY, event["id"], f"{name} changed")
+    return now | unsaid if unsaid else now
 
 
 def _money(book: Book, order_id: str) -> None:

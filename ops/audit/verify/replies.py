@@ -1,6 +1,6 @@
 """The reply that an accepted command must have in the inbox, from the events alone. Pure; works on the JSON.
 
-    the command led to events     the resource in the first of them
+    the command led to events     the resource in the first of them that has it
     it led to none                the resource as an earlier event left it (a repeat of what was done already)
     a word of the bank            nothing: nobody waits for its reply
 
@@ -22,13 +22,15 @@ RESOURCES = {
     "order.expire": "order",
     "payment_link.resend": "order",
     "payment.create": "payment",
+    "payment.create_with_order": "payment",
+    "payment.cancel": "payment",
     "payment.capture": "payment",
     "payment.void": "payment",
     "payment.expire": "payment",
     "refund.create": "refund",
 }
 """Command -> the resource it is answered with. The bank's words are not in here."""
-BANKS = frozenset({"payment.settle", "refund.settle", "payment.require_action"})
+BANKS = frozenset({"payment.settle", "refund.settle", "payment.require_action", "payment.refuse_cancel"})
 """The bank's words: nobody waits for a reply to them."""
 NOTHING = hashlib.md5(b"", usedforsecurity=False).digest()
 
@@ -39,7 +41,7 @@ def reply_fits(kind: str, first: int, count: int, events: Sequence[Json], digest
     if name is None:
         return digest == NOTHING or kind not in BANKS
     if count:
-        return len(events) >= first and digest == _digest(events[first - 1]["body"].get(name))
+        return digest == _digest(_first(name, events[first - 1 : first - 1 + count]))
     return any(digest == _digest(resource) for resource in standing(name, events[: first - 1]))
 
 
@@ -49,10 +51,14 @@ def reply_of(kind: str, first: int, count: int, events: Sequence[Json]) -> bytes
     if name is None:
         return b"" if kind in BANKS else None
     if count:
-        found = events[first - 1]["body"].get(name) if len(events) >= first else None
+        found = _first(name, events[first - 1 : first - 1 + count])
         return None if found is None else orjson.dumps(found)
     resources = standing(name, events[: first - 1])
     return orjson.dumps(resources[0]) if len(resources) == 1 else None
+
+
+def _first(name: str, events: Sequence[Json]) -> Json | None:
+    return next((event["body"][name] for event in events if name in event["body"]), None)
 
 
 def standing(name: str, events: Sequence[Json]) -> list[Json]:

@@ -1,8 +1,9 @@
 """The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
 
 Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
-`next_action` and an order's `expires_at` are null. `amount_captured` is null in the row as well. Nothing was released
-or voided, orders were captured by hand, and a payment carried neither its payer's words nor its order's reference.
+`next_action`, `cancellation` and an order's `expires_at` are null. `amount_captured` is null in the row as well.
+Nothing was released or voided, orders were captured by hand, and a payment carried neither its payer's words nor its
+order's reference.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ORDER = (
 PAYMENT = (
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_refunded", "vpa",
     "card_network", "card_last4", "error_code", "error_description", "token", "bank_reference", "deadline_at",
-    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "next_action",
+    "version", "created_at", "updated_at", "amount_owed", "reversed", "bank_turn", "next_action", "cancellation",
     "instrument", "amount_captured", "amount_released", "voided", "void_reason", "capture_before",
     "name", "email", "contact", "description", "receipt", "notes",
 )  # fmt: skip
@@ -33,7 +34,7 @@ REFUND = (
     "bank_turn", "receipt", "notes",
 )  # fmt: skip
 COLUMNS = {"orders": ORDER, "payments": PAYMENT, "refunds": REFUND}
-INSTRUMENT_FIELDS = {"upi": ("vpa",), "card": ("card_last4", "card_network"), "netbanking": ("bank",)}
+INSTRUMENT_FIELDS = {"upi": ("vpa", "flow"), "card": ("card_last4", "card_network"), "netbanking": ("bank",)}
 PERSONAL = ("name", "email", "contact", "description", "link")
 Row = tuple[Any, ...]
 
@@ -97,6 +98,7 @@ def payment_row(part: Part) -> Row:
         payment.get("reversed", False),
         bank.get("turn", 0),
         _next_action(payment.get("next_action")),
+        payment.get("cancellation"),
         _instrument(payment),
         payment.get("amount_captured"),
         payment.get("amount_released", 0),
@@ -122,7 +124,7 @@ def _next_action(action: dict[str, Any] | None) -> str | None:
 def _instrument(payment: dict[str, Any]) -> str:
     """As PostgreSQL writes a jsonb object: shorter keys first."""
     names = INSTRUMENT_FIELDS[payment["method"]]
-    return json.dumps({name: payment[name] for name in names}, ensure_ascii=False)
+    return json.dumps({name: payment[name] for name in names if name in payment}, ensure_ascii=False)
 
 
 def refund_row(part: Part, order_id: str) -> Row:

@@ -6,7 +6,8 @@
                    temporary table ─► one sorted join in SQL, which names the culprits
 
 Duplicates on the topic are allowed; what must hold is that the first sights of an order's events are in sequence,
-that each event is there, and that every copy has the table's bytes. Records that came while reading, and events
+that each event is there, and that every copy has the table's bytes. An order's events stand on its partition, or on the
+one that it had before the log grew. Records that came while reading, and events
 whose records were still under way, are looked at a second time.
 """
 
@@ -17,7 +18,7 @@ import re
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -34,7 +35,8 @@ from store.driver import Connection
 from store.operations.audit import Snapshot, connect
 from store.operations.audit_topic import RECHECK_MAX, Runs, SightDifference, Sights, digests_now
 from topics.batches import read_on
-from topics.catalogue import EVENTS
+from topics.catalogue import EVENTS, bands, homes
+from topics.connection import client_options
 
 RECORDS_A_TAKE = 5_000
 FETCH_BYTES = 1_048_576
@@ -99,7 +101,7 @@ async def _first_look(settings: Settings, numbers: Numbers, anchored: bool, agai
     connection = await connect(settings.database_url.get_secret_value())
     try:
         await reader.start(None)
-        await FirstSights(connection, report, settings.topic_partitions, numbers).read(reader)
+        await FirstSights(connection, report, settings.partition_counts, numbers).read(reader)
     finally:
         await reader.stop()
         await connection.close()
@@ -129,10 +131,10 @@ async def _closer_look(
 class FirstSights:
     """Every record once, in the order of the log: summed, and each order's in sequence."""
 
-    def __init__(self, connection: Connection, report: TopicReport, partitions: int, numbers: Numbers) -> None:
+    def __init__(self, connection: Connection, report: TopicReport, counts: Sequence[int], numbers: Numbers) -> None:
         self._connection = connection
         self._report = report
-        self._partitions = partitions
+        self._counts = counts
         self._numbers = numbers
         self._runs = Runs(connection)
         self._sums: dict[bytes, int] = defaultdict(int)
@@ -160,7 +162,7 @@ class FirstSights:
 
     def _portion(self, partition: int, messages: list[Any]) -> None:
         """The loop that runs for every record: no call in it that could be spared."""
-        last_of, sums, partitions, seed = self._last, self._sums, self._partitions, self._numbers.seed
+        last_of, sums, partitions, seed = self._last, self._sums, self._counts[-1], self._numbers.seed
         crc32, number = zlib.crc32, self._numbers.number_of
         for message in messages:
             key, value = message.key, message.value
@@ -169,10 +171,10 @@ class FirstSights:
             if not (last and value is not None and value.startswith(b'{"id":"evt_%b_%d",' % (key[6:], sequence))):
                 found = IDENTITY.match(value or b"")
                 if found is None or key != b"order_" + found[1]:
-                    self._misplaced(partition, message.offset, "is no event, or under another key")
+                    self._misplaced(partition, message.offset, "is not an event, or has another order's key")
                     continue
                 sequence = int(found[2])
-            if crc32(key) % partitions != partition:
+            if crc32(key) % partitions != partition and partition not in homes(key, self._counts):
                 self._misplaced(partition, message.offset, "stands on another partition than its key's")
             if sequence == last + 1:
                 last_of[key] = sequence
@@ -240,10 +242,10 @@ class TopicReader:
 
     def __init__(self, settings: Settings, report: TopicReport) -> None:
         self._report = report
-        self._partitions = settings.topic_partitions
+        self._counts = settings.partition_counts
         read_on()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **client_options(settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,
@@ -254,7 +256,7 @@ class TopicReader:
 
     async def start(self, since: datetime | None) -> None:
         await self._consumer.start()
-        places = [TopicPartition(EVENTS, partition) for partition in range(self._partitions)]
+        places = [TopicPartition(EVENTS, partition) for partition in range(self._counts[-1])]
         self._consumer.assign(places)
         await self._consumer.seek_to_beginning(*places)
         if since is not None:
@@ -268,8 +270,15 @@ class TopicReader:
         await self._consumer.stop()
 
     async def portions(self) -> AsyncIterator[tuple[int, list[Any]]]:
-        """(partition, messages) in the order of the log, up to the ends. Raises TimeoutError where nothing comes."""
-        pending = {place for place, end in self._ends.items() if await self._consumer.position(place) < end}
+        """(partition, messages) in the order of the log, up to the ends; an order's in its order, also where the log
+        has grown in between. Raises TimeoutError where nothing comes."""
+        for band in bands(self._counts):
+            async for portion in self._band(band):
+                yield portion
+
+    async def _band(self, band: range) -> AsyncIterator[tuple[int, list[Any]]]:
+        places = [place for place in self._ends if place.partition in band]
+        pending = {place for place in places if await self._consumer.position(place) < self._ends[place]}
         moved_at = time.monotonic()
         while pending:
             taken = await self._consumer.getmany(*pending, timeout_ms=500, max_records=RECORDS_A_TAKE)
@@ -297,9 +306,11 @@ class TopicReader:
             found = IDENTITY.match(value or b"")
             if found is None or key != b"order_" + found[1]:
                 if report_misplaced:
-                    self._report.findings.append(_misplaced(partition, offset, "is no event, or under another key"))
+                    self._report.findings.append(
+                        _misplaced(partition, offset, "is not an event, or has another order's key")
+                    )
                 continue
-            if report_misplaced and zlib.crc32(key) % self._partitions != partition:
+            if report_misplaced and partition not in homes(key, self._counts):
                 self._report.findings.append(
                     _misplaced(partition, offset, "stands on another partition than its key's")
                 )

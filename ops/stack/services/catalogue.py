@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ops.stack.environment import StackPlan
+from ops.stack.environment import ETCD_MEMBERS, StackPlan
 from ops.stack.services.base import Service
+from ops.stack.services.etcd import EtcdService
 from ops.stack.services.kafka import KafkaService
+from ops.stack.services.patroni import PatroniService
 from ops.stack.services.postgres import PostgresService
 from ops.stack.services.redis import RedisService
 
@@ -12,5 +14,13 @@ from ops.stack.services.redis import RedisService
 def services_of(plan: StackPlan) -> dict[str, Service]:
     """All three, also those that are external (their readiness is checked alike), and further brokers of our own."""
     brokers = [KafkaService(plan, number) for number in range(1, plan.kafka_brokers + 1)]
-    services: list[Service] = [PostgresService(plan), RedisService(plan), *brokers]
+    services: list[Service] = [*_postgres(plan), RedisService(plan), *brokers]
     return {service.name: service for service in services}
+
+
+def _postgres(plan: StackPlan) -> list[Service]:
+    """One PostgreSQL, or several with what they agree by."""
+    if plan.postgres_nodes == 1:
+        return [PostgresService(plan)]
+    members = [EtcdService(plan, number) for number in range(1, ETCD_MEMBERS + 1)]
+    return [*members, *(PatroniService(plan, number) for number in range(1, plan.postgres_nodes + 1))]

@@ -20,7 +20,9 @@ from ops.stack.environment import BROKER_PORT_STEP, SHARED_CACHE, StackPlan
 from ops.stack.processes import Command, tail
 from ops.stack.services.base import check_listening
 from ops.stack.supervisor import Supervisor
+from runtime.settings import Settings
 from topics.catalogue import OFFSETS_RETENTION_DAYS
+from topics.connection import client_options
 
 JARS = SHARED_CACHE / "kafka-libs"
 LOGGING = Path(__file__).resolve().parents[2] / "kafka" / "log4j2.properties"
@@ -44,6 +46,8 @@ SETTINGS: dict[str, str] = {
     "controller.quorum.election.timeout.ms": "300",
     "controller.quorum.election.backoff.max.ms": "200",
     "controller.quorum.fetch.timeout.ms": "500",
+    # twice a second by default: a third of an idle broker's processor time
+    "metadata.max.idle.interval.ms": "5000",
     "initial.broker.registration.timeout.ms": "20000",
     # a small machine
     "num.network.threads": "2",
@@ -82,6 +86,11 @@ class KafkaService:
         self._properties = self._home / "server.properties"
 
     async def prepare(self, supervisor: Supervisor) -> None:
+        if self._settings().kafka_security_protocol != "PLAINTEXT":
+            raise GatewayError(
+                "KAFKA_SECURITY_PROTOCOL is for brokers that KAFKA_BOOTSTRAP_SERVERS names: our own accepts plain text "
+                "on this machine alone."
+            )
         data = self._home / "data"
         data.mkdir(parents=True, exist_ok=True)
         text = server_properties(self._plan.ports, data, number=self._number, brokers=self._plan.kafka_brokers)
@@ -99,13 +108,20 @@ class KafkaService:
             servers = f"127.0.0.1:{self._plan.ports['KAFKA_PORT'] + BROKER_PORT_STEP * (self._number - 1)}"
         host, _, port = servers.split(",")[0].rpartition(":")
         await check_listening(host or "127.0.0.1", int(port))
-        client = AIOKafkaClient(bootstrap_servers=servers, request_timeout_ms=2_000)
+        options = client_options(self._settings()) | {"bootstrap_servers": servers}
+        client = AIOKafkaClient(**options, request_timeout_ms=2_000)
         try:
             await client.bootstrap()
             if not client.cluster.brokers():
-                raise ConnectionError("no broker is registered yet")
+                raise ConnectionError("no broker has registered yet")
         finally:
             await client.close()
+
+    def _settings(self) -> Settings:
+        """How the roles of this plan would connect."""
+        environment = self._plan.environment
+        names = [name for name in Settings.model_fields if name.startswith("kafka_") and name.upper() in environment]
+        return Settings.model_validate({name: environment[name.upper()] for name in names} | {"test_mode": True})
 
     async def _format(self, supervisor: Supervisor) -> None:
         # any 16 bytes in base64url without padding, of which hex digits are a subset; the same for every node

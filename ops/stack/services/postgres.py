@@ -67,13 +67,14 @@ class PostgresService:
     def __init__(self, plan: StackPlan) -> None:
         self._plan = plan
         self._port = plan.ports["POSTGRES_PORT"]
-        self._user = SYSTEM_USER if running_as_root() else None
+        self._user = system_user()
         self._home = plan.run_dir / "postgres"
 
     async def prepare(self, supervisor: Supervisor) -> None:
         data = self._data()
         if not (data / "PG_VERSION").exists():
-            self._make_home()
+            make_home(self._home, self._user)
+            shutil.rmtree(self._data(), ignore_errors=True)  # an initdb that was interrupted
             await self._initialise(supervisor)
         (data / "gateway.conf").write_text(CONFIGURATION.format(port=self._port), encoding="utf-8")
         (data / "pg_hba.conf").write_text(ACCESS, encoding="utf-8")
@@ -101,20 +102,6 @@ class PostgresService:
 
     def _data(self) -> Path:
         return self._home.resolve() / "data"
-
-    def _make_home(self) -> None:
-        """A folder that belongs to the account PostgreSQL runs as, and that it can reach."""
-        if not self._home.exists():
-            self._home.parent.mkdir(parents=True, exist_ok=True)
-            if self._user and not _reachable(self._home.parent, self._user):
-                mark = hashlib.sha256(str(self._home).encode()).hexdigest()[:12]
-                (OUTSIDE_DATA / mark).mkdir(parents=True, exist_ok=True)
-                self._home.symlink_to(OUTSIDE_DATA / mark)
-            else:
-                self._home.mkdir()
-        if self._user:
-            shutil.chown(self._home.resolve(), self._user)
-        shutil.rmtree(self._data(), ignore_errors=True)  # an initdb that was interrupted
 
     async def _initialise(self, supervisor: Supervisor) -> None:
         fresh = self._home.resolve() / "data.new"
@@ -150,11 +137,10 @@ class PostgresService:
         code = await supervisor.run_once(command, input_text=input_text)
         if code != 0:
             last = " ".join(tail(command.log, 3))
-            raise GatewayError(f"{argv[0]} ended with code {code}: {last}")
+            raise GatewayError(f"{argv[0]} exited with code {code}: {last}")
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in self._plan.service_environment.items() if not name.startswith("PG")}
-        return kept | {"LC_ALL": "C", "HOME": str(self._home.resolve())}
+        return postgres_environment(self._plan, self._home)
 
     def _program(self, name: str) -> str:
         """The programs of the version that made the data; for fresh data 15, else the newest."""
@@ -164,10 +150,35 @@ class PostgresService:
             return str(programs_dir() / name)
         if not (PROGRAMS / version / "bin" / name).exists():
             raise GatewayError(
-                f"The data in {self._home} was made by PostgreSQL {version}, which is not installed; "
+                f"The data in {self._home} was created by PostgreSQL {version}, which is not installed; "
                 f"install postgresql-{version} or remove that folder."
             )
         return str(PROGRAMS / version / "bin" / name)
+
+
+def system_user() -> str | None:
+    """The account that PostgreSQL runs as; None: our own."""
+    return SYSTEM_USER if running_as_root() else None
+
+
+def make_home(home: Path, user: str | None) -> None:
+    """A folder that belongs to the account PostgreSQL runs as, and that it can reach."""
+    if not home.exists():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        if user and not _reachable(home.parent, user):
+            mark = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+            (OUTSIDE_DATA / mark).mkdir(parents=True, exist_ok=True)
+            home.symlink_to(OUTSIDE_DATA / mark)
+        else:
+            home.mkdir()
+    if user:
+        shutil.chown(home.resolve(), user)
+
+
+def postgres_environment(plan: StackPlan, home: Path) -> dict[str, str]:
+    """Ours, without what libpq would read out of it."""
+    kept = {name: value for name, value in plan.service_environment.items() if not name.startswith("PG")}
+    return kept | {"LC_ALL": "C", "HOME": str(home.resolve())}
 
 
 def programs_dir() -> Path:

@@ -1,0 +1,1 @@
+"""Erasing what the gateway knows about a payer."""
