@@ -1,4 +1,8 @@
-"""The site on the dashboard's port: built files, and the one document for every other path (it routes by itself)."""
+"""The site on the dashboard's port.
+
+/docs/…    the documentation (pages/guide.py)
+others     the dashboard: its built files, and its one document for every path that is no file (it routes by itself)
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pages.endpoints import configuration, file_routes, not_built, nothing_here
+from pages.guide import guide_routes
 from pages.headers import content_security_policy, page_headers
 from runtime.built_files import read_folder
 from runtime.settings import Settings
@@ -35,6 +40,7 @@ def create_dashboard(settings: Settings) -> Starlette:
 
     routes = [
         Route("/config.json", configuration(settings)),
+        *guide_routes(settings, headers),
         *file_routes(built),
         Route("/{path:path}", page),
     ]

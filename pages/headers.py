@@ -13,6 +13,8 @@ NO_STORE = "no-store"
 IMMUTABLE = "public, max-age=31536000, immutable"
 EVERGREEN = "public, max-age=300, must-revalidate"
 """The SDK under its lasting name: a fix reaches every shop within five minutes."""
+REVALIDATED = "no-cache"
+"""Kept, but compared by its ETag before every use."""
 FEATURES_OFF = ("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "microphone", "midi", "usb")
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9.-]+|\[[0-9a-f:.]+\]")

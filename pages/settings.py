@@ -11,4 +11,4 @@ class PagesSettings(BaseSettings):
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True)
 
     api_internal_url: str = ""
-    """Empty: API_URL."""
+    """Address of the API as the pages' own process finds it; empty: API_URL."""

@@ -6,7 +6,7 @@
 import type { Method, PublicPayment } from "./wire.ts";
 
 /** What names the instrument of a payment. */
-export type Instrumented = Pick<PublicPayment, "method" | "vpa" | "card_network" | "card_last4" | "bank">;
+export type Instrumented = Pick<PublicPayment, "method" | "vpa" | "flow" | "card_network" | "card_last4" | "bank">;
 
 export interface MethodRow {
   label: string;
@@ -52,8 +52,8 @@ export const METHODS = {
     label: "UPI",
     icon: "M4 5.5 9 12l-5 6.5M11 5.5 16 12l-5 6.5M16.5 5.5h4M16.5 18.5h4",
     form: "upi-form",
-    describe: ({ vpa }) => `UPI ${vpa ?? ""}`.trim(),
-    detail: ({ vpa }) => vpa ?? "",
+    describe: ({ vpa, flow }) => `UPI ${vpa ?? (flow ? "QR" : "")}`.trim(),
+    detail: ({ vpa, flow }) => vpa ?? (flow ? "QR" : ""),
   },
   card: {
     label: "Card",

@@ -31,10 +31,25 @@ export type BankAttempt = Schemas["BankAttempt"];
 
 export type Merchant = Schemas["MerchantShape"];
 export type SignedIn = Schemas["SessionShape"];
+export type User = Schemas["UserShape"];
+/** The user who is signed in. */
+export type OwnUser = Schemas["OwnUserShape"];
+/** The app's seed, which is shown once. */
+export type SecondFactorSeed = Schemas["SeedShape"];
+export type SecondFactor = Schemas["SecondFactorShape"];
+/** A session and the recovery codes, which are shown once. */
+export type ConfirmedSecondFactor = Schemas["ConfirmedShape"];
+export type RecoveryCodes = Schemas["RecoveryCodesShape"];
+export type Invitation = Schemas["InvitationShape"];
+/** With its link, which is shown once. */
+export type NewInvitation = Schemas["NewInvitationShape"];
+export type Role = Schemas["Role"];
+export type Right = Schemas["Right"];
 /** The new merchant, its first key pair (the secret is never shown again) and the session it is in. */
 export type SignedUp = Schemas["SignedUpShape"];
 /** The secret comes in this answer alone. */
 export type ReturnSecret = Schemas["ReturnSecretShape"];
+export type AuditEntry = Schemas["EntryShape"];
 export type LoginSession = Schemas["ListedSessionShape"];
 export type ApiKey = Schemas["KeyShape"];
 /** A key with its secret: just made, or test mode's seeded pair. */

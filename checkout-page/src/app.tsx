@@ -34,7 +34,7 @@ interface Props {
 
 export function App({ api, place, line, locale, onLanguage }: Props) {
   const texts = useTexts();
-  const { state, choose, pay, retry, reload } = useCheckout(api, place, line);
+  const { state, choose, pay, retry, leave, decide, reload } = useCheckout(api, place, line);
   const { drafts, change, prefill } = useDrafts(state);
   const [outcome, setOutcome] = useState<Outcome>("success");
   const [wanted, setWanted] = useState<Checkout["method"]>(null);
@@ -118,7 +118,13 @@ export function App({ api, place, line, locale, onLanguage }: Props) {
               />
             ))}
           </div>
-          <Processing state={state} framed={line.connected || place.embedded} />
+          <Processing
+            state={state}
+            framed={line.connected || place.embedded}
+            amount={amount}
+            onLeave={leave}
+            onDecide={decide}
+          />
           <Receipt
             state={state}
             amount={amount}

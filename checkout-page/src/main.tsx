@@ -33,6 +33,8 @@ function lateApi(): Api {
     order: async (orderId) => (await api()).order(orderId),
     pay: async (...given) => (await api()).pay(...given),
     payment: async (paymentId) => (await api()).payment(paymentId),
+    leave: async (paymentId) => (await api()).leave(paymentId),
+    decide: async (...given) => (await api()).decide(...given),
     streamUrl: (paymentId) => createApi(url).streamUrl(paymentId),
   };
 }

@@ -71,6 +71,8 @@ it("tells a key's state", () => {
     key: "k",
     name: "Default",
     created_at: "2026-11-01T10:00:00Z",
+    scopes: [],
+    addresses: [],
     last_used_at: null,
     expires_at: null,
     revoked_at: null,

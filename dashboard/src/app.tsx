@@ -5,8 +5,8 @@
 import { useEffect } from "preact/hooks";
 import { LiveProvider } from "./live/live-context.tsx";
 import { navigate, type Place, usePlace } from "./router/place.ts";
-import { routeOf } from "./routes.ts";
-import { loginPath, type Session, safeReturnPath } from "./session/session.ts";
+import { routeOf, SECOND_FACTOR } from "./routes.ts";
+import { isHeldBack, loginPath, type Session, safeReturnPath } from "./session/session.ts";
 import { useGateway } from "./session/session-context.tsx";
 import { LazyPage } from "./shell/lazy-page.tsx";
 import { Shell } from "./shell/shell.tsx";
@@ -34,11 +34,18 @@ function Screen() {
   if (session.state === "unreachable") {
     return (
       <main class="alone">
-        <ErrorState title="The gateway does not answer" failure={session.failure} onRetry={check} />
+        <ErrorState title="The gateway is unavailable" failure={session.failure} onRetry={check} />
       </main>
     );
   }
   if (session.state === "checking" || elsewhere !== null) return <div class="page-wait" aria-busy="true" />;
+  if (isHeldBack(session)) {
+    return (
+      <main class="alone">
+        <LazyPage loader={SECOND_FACTOR.loader} parameters={{}} />
+      </main>
+    );
+  }
   const page = <LazyPage key={place.path} loader={target.loader} parameters={parameters} />;
   if (target.open) return <main class="alone">{page}</main>;
   return (

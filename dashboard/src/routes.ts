@@ -14,6 +14,15 @@ const signUp: Target = {
   open: true,
   loader: () => import("./features/sign-up/page.tsx").then((page) => page.SignUpPage),
 };
+const join: Target = { open: true, loader: () => import("./features/links-in/join.tsx").then((page) => page.JoinPage) };
+const reset: Target = {
+  open: true,
+  loader: () => import("./features/links-in/reset.tsx").then((page) => page.ResetPage),
+};
+/** In place of every page behind the login, while the merchant requires what the user has not set up. */
+export const SECOND_FACTOR: Target = {
+  loader: () => import("./features/second-factor/page.tsx").then((page) => page.SecondFactorPage),
+};
 const overview: Target = { loader: () => import("./features/overview/page.tsx").then((page) => page.OverviewPage) };
 const orders: Target = { loader: () => import("./features/orders/page.tsx").then((page) => page.OrdersPage) };
 const order: Target = { loader: () => import("./features/order/page.tsx").then((page) => page.OrderPage) };
@@ -35,12 +44,17 @@ const event: Target = { loader: () => import("./features/events/page.tsx").then(
 const keys: Target = { loader: () => import("./features/keys/page.tsx").then((page) => page.KeysPage) };
 const settings: Target = { loader: () => import("./features/settings/page.tsx").then((page) => page.SettingsPage) };
 const sessions: Target = { loader: () => import("./features/sessions/page.tsx").then((page) => page.SessionsPage) };
+const account: Target = { loader: () => import("./features/account/page.tsx").then((page) => page.AccountPage) };
+const users: Target = { loader: () => import("./features/users/page.tsx").then((page) => page.UsersPage) };
+const auditLog: Target = { loader: () => import("./features/audit-log/page.tsx").then((page) => page.AuditLogPage) };
 const docs: Target = { loader: () => import("./features/docs/page.tsx").then((page) => page.DocsPage) };
 const notFound: Target = { loader: () => import("./features/not-found/page.tsx").then((page) => page.NotFoundPage) };
 
 const ROUTES: readonly Route<Target>[] = [
   { pattern: "/login", target: login },
   { pattern: "/sign-up", target: signUp },
+  { pattern: "/join", target: join },
+  { pattern: "/reset", target: reset },
   { pattern: "/dashboard", target: overview },
   { pattern: "/dashboard/orders", target: orders },
   { pattern: "/dashboard/orders/:id", target: order },
@@ -58,6 +72,9 @@ const ROUTES: readonly Route<Target>[] = [
   { pattern: "/dashboard/keys", target: keys },
   { pattern: "/dashboard/settings", target: settings },
   { pattern: "/dashboard/sessions", target: sessions },
+  { pattern: "/dashboard/users", target: users },
+  { pattern: "/dashboard/account", target: account },
+  { pattern: "/dashboard/audit-log", target: auditLog },
   { pattern: "/dashboard/docs", target: docs },
 ];
 

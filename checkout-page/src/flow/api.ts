@@ -1,5 +1,5 @@
 /**
- * The four public calls of the checkout. Each answers with a value or throws one `CallFailed`:
+ * The public calls of the checkout. Each answers with a value or throws one `CallFailed`:
  *
  *   offline       no answer, and the browser says there is no network
  *   unreachable   no answer, a time-out, 5xx: the same call may be repeated
@@ -9,10 +9,7 @@
 import type { Payment } from "sdk/types";
 import type { NewCardPayment, NewNetbankingPayment, NewUpiPayment, PublicOrder } from "web-shared/wire";
 
-export type Order = PublicOrder & {
-  /** Where a UPI app would send the money; without one no QR code can be drawn. */
-  upi_payee?: string | null;
-};
+export type Order = PublicOrder;
 
 /** Who pays. */
 type Payer = Pick<NewUpiPayment, "name" | "email" | "contact">;
@@ -23,6 +20,7 @@ type Given<Body, Field extends keyof Body> = { [Name in Field]-?: NonNullable<Bo
 export type Instrument = Payer &
   (
     | Given<NewUpiPayment, "method" | "vpa">
+    | (Given<NewUpiPayment, "method"> & { flow: "qr" })
     | Given<NewCardPayment, "method" | "card">
     | Given<NewNetbankingPayment, "method" | "bank">
   );
@@ -48,6 +46,10 @@ export interface Api {
   order(orderId: string): Promise<Order>;
   pay(orderId: string, instrument: Instrument, idempotencyKey: string): Promise<Payment>;
   payment(paymentId: string): Promise<Payment>;
+  /** Ask the bank to give the attempt up. */
+  leave(paymentId: string): Promise<Payment>;
+  /** Test mode: what the payer does in their UPI app. */
+  decide(paymentId: string, approved: boolean): Promise<Payment>;
   streamUrl(paymentId: string): string;
 }
 
@@ -60,6 +62,13 @@ export function createApi(apiUrl: string): Api {
         method: "POST",
         headers: { "Content-Type": "application/json", "Idempotency-Key": idempotencyKey },
         body: JSON.stringify({ order_id: orderId, ...instrument }),
+      }),
+    leave: (paymentId) => call(`${base}/payments/${paymentId}/public/cancel`, { method: "POST" }),
+    decide: (paymentId, approved) =>
+      call(`${base}/test/payments/${paymentId}/scan`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ approved }),
       }),
     payment: (paymentId) => call(`${base}/payments/${paymentId}/public`),
     streamUrl: (paymentId) => `${base}/payments/${paymentId}/public/stream`,

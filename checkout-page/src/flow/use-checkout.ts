@@ -1,11 +1,11 @@
 /**
  * Everything that moves the checkout: loading and reloading the order, paying, following the payment, and telling the
- * page that opened us. Components get the state and four functions.
+ * page that opened us. Components get the state and what can be done.
  */
 import { useCallback, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
 import type { Method } from "sdk/types";
 import type { Place } from "../place.ts";
-import { type Checkout, isLocked, reduce, START } from "../state/checkout.ts";
+import { type Checkout, isLeft, isLocked, reduce, START } from "../state/checkout.ts";
 import { type Api, CallFailed, type Instrument, type Order } from "./api.ts";
 import { attemptsOf, sessionStorageOrNull } from "./attempt.ts";
 import { follow } from "./follow.ts";
@@ -21,6 +21,10 @@ export interface CheckoutFlow {
   /** Does nothing while an attempt runs. */
   pay(instrument: Instrument): void;
   retry(): void;
+  /** Leave the attempt that waits, for another way to pay. */
+  leave(): void;
+  /** Test mode: decide in the payer's UPI app. */
+  decide(approved: boolean): void;
   reload(): void;
 }
 
@@ -83,13 +87,37 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
     dispatch({ type: "retry" });
   }, [state.payment, attempts]);
 
+  const latest = useRef(state.payment);
+  latest.current = state.payment;
+  const leave = useCallback(async () => {
+    const payment = latest.current;
+    if (!payment) return;
+    dispatch({ type: "leave" });
+    try {
+      await api.leave(payment.id);
+    } catch {
+      dispatch({ type: "stay", payment }); // the button is back
+    }
+  }, [api]);
+  const decide = useCallback(
+    (approved: boolean) => {
+      // Whatever the answer, the payment is followed.
+      if (latest.current) api.decide(latest.current.id, approved).catch(() => {});
+    },
+    [api],
+  );
+
   useLoading(state, load);
   useLooking(state, load);
   useConnection((online) => dispatch({ type: "connection", online }));
   useEffect(() => {
     if (state.screen !== "processing" || !state.payment) return;
-    return follow(api, state.payment.id, (payment) => dispatch({ type: "status", payment }));
-  }, [api, state.screen, state.payment?.id]);
+    return follow(api, state.payment.id, (payment) => {
+      // The next press is another attempt.
+      if (isLeft(latest.current, payment)) attempts.end();
+      dispatch({ type: "status", payment });
+    });
+  }, [api, attempts, state.screen, state.payment?.id]);
   useEffect(() => {
     if (!state.order?.expires_at) return;
     const left = Date.parse(state.order.expires_at) - Date.now();
@@ -104,6 +132,8 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
     choose: useCallback((method) => dispatch({ type: "choose", method }), []),
     pay: useCallback((instrument) => void pay(instrument), [pay]),
     retry,
+    leave: useCallback(() => void leave(), [leave]),
+    decide,
     reload: useCallback(() => void load(), [load]),
   };
 }

@@ -8,8 +8,8 @@ import type { ParentLine } from "./parent.ts";
 const FATAL: Readonly<Partial<Record<CheckoutState, readonly [ErrorCode, string]>>> = {
   expired: ["order_expired", "The order has expired or was cancelled"],
   paid: ["order_paid", "The order is already paid"],
-  not_found: ["invalid_options", "There is no such order"],
-  refused: ["origin_not_allowed", "This page may not open the merchant's checkout"],
+  not_found: ["invalid_options", "The order does not exist"],
+  refused: ["origin_not_allowed", "This page is not allowed to open the merchant's checkout"],
 };
 
 export function useReport(state: Checkout, line: ParentLine): void {

@@ -1,23 +1,45 @@
-/** While the bank decides. */
+/** While the bank decides: what the payer has to do meanwhile, and the way to another payment. */
+import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { bankPageOf, type Checkout } from "../state/checkout.ts";
+import { appLinkOf, bankPageOf, type Checkout } from "../state/checkout.ts";
 import { useTexts } from "../texts/language.ts";
 import { PanelTitle } from "../ui/panel-title.tsx";
+import type { AppStepProps } from "./app-step.tsx";
 
 const LONG_MS = 12_000;
 
-/** `framed`: the bank's page opens in a tab of its own, for no bank may be framed. */
-export function Processing({ state, framed }: { state: Checkout; framed: boolean }) {
+interface Props {
+  state: Checkout;
+  /** The bank's page opens in a tab of its own, for no bank may be framed. */
+  framed: boolean;
+  amount: string;
+  onLeave(): void;
+  onDecide(approved: boolean): void;
+}
+
+export function Processing({ state, framed, amount, onLeave, onDecide }: Props) {
   const texts = useTexts();
+  const { payment, order } = state;
   const shown = state.screen === "processing";
   const page = bankPageOf(state);
-  const long = useLong(shown && !page);
-  const waiting = state.payment && texts.methods[state.payment.method]?.waiting;
+  const link = appLinkOf(state);
+  const long = useLong(shown && !page && !link);
+  const cancellation = shown && payment?.cancellation;
+  const scan = payment?.flow === "qr";
+  const waiting = payment && !scan && texts.methods[payment.method]?.waiting;
+  const title = page ? texts.bank_title : link && scan ? texts.scan : texts.processing;
+  const hint = page
+    ? texts.bank_hint
+    : link && scan
+      ? texts.scan_hint
+      : long
+        ? texts.processing_long
+        : texts.processing_hint;
   return (
     <div class="panel" data-test-id="processing-state" hidden={!shown}>
       <span class="spinner" aria-hidden="true" />
       <PanelTitle shown={shown}>
-        <span data-test-id="processing-message">{page ? texts.bank_title : texts.processing}</span>
+        <span data-test-id="processing-message">{title}</span>
       </PanelTitle>
       {waiting && !page && <p>{waiting}</p>}
       {page && (
@@ -25,9 +47,36 @@ export function Processing({ state, framed }: { state: Checkout; framed: boolean
           {texts.bank_continue}
         </a>
       )}
-      <p class="muted">{page ? texts.bank_hint : long ? texts.processing_long : texts.processing_hint}</p>
+      {link && (
+        <LazyAppStep link={link} scan={scan} amount={amount} onDecide={order?.test_mode ? onDecide : undefined} />
+      )}
+      <p class="muted">{hint}</p>
+      <p role="status" data-test-id="leaving-note" hidden={!cancellation}>
+        {cancellation && texts.leaving[cancellation]}
+      </p>
+      {(page || link || long) && !cancellation && (
+        <button type="button" class="button quiet" data-test-id="another-way-button" onClick={onLeave}>
+          {texts.another_way}
+        </button>
+      )}
     </div>
   );
+}
+
+/** Without the chunk the payment can still be left, or found in the app. */
+function LazyAppStep(props: AppStepProps) {
+  const [Step, setStep] = useState<ComponentType<AppStepProps> | null>(null);
+  useEffect(() => {
+    let wanted = true;
+    import("./app-step.tsx").then(
+      ({ AppStep }) => wanted && setStep(() => AppStep),
+      () => {},
+    );
+    return () => {
+      wanted = false;
+    };
+  }, []);
+  return Step && <Step {...props} />;
 }
 
 function useLong(shown: boolean): boolean {

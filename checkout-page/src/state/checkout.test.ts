@@ -10,7 +10,16 @@ import { troubleOf } from "../sections/trouble.tsx";
 import { en } from "../texts/en.ts";
 import hi from "../texts/hi.ts";
 import ta from "../texts/ta.ts";
-import { bankPageOf, type Checkout, type CheckoutEvent, isLocked, moneyIn, reduce, START } from "./checkout.ts";
+import {
+  appLinkOf,
+  bankPageOf,
+  type Checkout,
+  type CheckoutEvent,
+  isLocked,
+  moneyIn,
+  reduce,
+  START,
+} from "./checkout.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 
@@ -36,6 +45,7 @@ function paymentOf(change: Partial<Payment> = {}): Payment {
     error_code: null,
     error_description: null,
     next_action: null,
+    cancellation: null,
     created_at: "2026-01-01T00:00:00.000000Z",
     updated_at: null,
     ...change,
@@ -53,6 +63,7 @@ function orderOf(change: Partial<Order> = {}): Order {
     description: null,
     merchant: { id: "test_merchant", name: "Test Merchant" },
     methods: ["upi", "card"],
+    upi_payee: "test_merchant@gateway",
     test_mode: true,
     allowed_origins: [],
     payment: null,
@@ -74,6 +85,46 @@ function after(...events: CheckoutEvent[]): Checkout {
 
 const SUBMITTED = [loaded(), { type: "choose", method: "upi" }, { type: "submit" }] as const;
 const PROCESSING = [...SUBMITTED, { type: "accepted", payment: paymentOf() }] as const;
+
+describe("another way to pay", () => {
+  const asked = [...PROCESSING, { type: "leave" }] as const;
+  const failed = (error_code: string): CheckoutEvent => ({
+    type: "status",
+    payment: paymentOf({ status: "FAILED", error_code }),
+  });
+
+  it("waits for the bank's word before another payment can begin", () => {
+    const state = after(...asked);
+    expect([state.screen, state.payment?.cancellation]).toEqual(["processing", "requested"]);
+    expect(reduce(state, { type: "submit" })).toBe(state);
+  });
+
+  it("leads back to the ways to pay once the bank has cancelled", () => {
+    const state = after(...asked, failed("PAYMENT_CANCELLED"));
+    expect([state.screen, state.payment, state.method]).toEqual(["ready", null, "upi"]);
+  });
+
+  it("shows every other end as it is: the bank was faster", () => {
+    expect(after(...asked, failed("UPI_DECLINED")).screen).toBe("failed");
+    expect(after(...asked, { type: "status", payment: paymentOf({ status: "SUCCESS" }) }).screen).toBe("success");
+    expect(after(...PROCESSING, failed("PAYMENT_CANCELLED")).screen).toBe("failed");
+  });
+
+  it("offers it again where the wish did not arrive", () => {
+    const state = after(...asked, { type: "stay", payment: paymentOf() });
+    expect([state.screen, state.payment?.cancellation]).toEqual(["processing", null]);
+  });
+
+  it("opens no link but one that UPI apps know", () => {
+    const step = (type: "app" | "redirect", url: string): string | null => {
+      const next_action = { type, url, expires_at: "2026-01-01T00:10:00.000001Z" };
+      return appLinkOf(after(...PROCESSING, { type: "status", payment: paymentOf({ next_action }) }));
+    };
+    expect(step("app", "upi://pay?pa=a%40b")).toBe("upi://pay?pa=a%40b");
+    expect(step("app", "javascript:alert(1)")).toBeNull();
+    expect(step("redirect", "upi://pay?pa=a%40b")).toBeNull();
+  });
+});
 
 describe("the bank's page", () => {
   const waiting = (url: string): Payment =>

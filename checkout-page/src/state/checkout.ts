@@ -6,6 +6,7 @@
  *      │                  └───────────────────┤ stopped ─▶ failed
  *      │◀───────────────────────────────────────┘ overtaken (paid or being paid elsewhere: ask the server)
  *      ├──loaded──▶ processing · success · failed · paid · expired      (whatever the server says; expired: or cancelled)
+ *   processing ──leave──▶ processing, until the bank has cancelled the attempt ──▶ ready, for another way to pay
  *      └──load_failed──▶ not_found · refused · offline · server_down
  *
  * The server's word wins, but for two things: an answer that is still awaited, and an end that was already reached.
@@ -45,6 +46,8 @@ export type CheckoutEvent =
   | { type: "submit" }
   | { type: "accepted"; payment: Payment }
   | { type: "status"; payment: Payment }
+  | { type: "leave" }
+  | { type: "stay"; payment: Payment }
   | { type: "rejected"; problem: FieldProblem }
   | { type: "stopped"; problem: Problem }
   | { type: "overtaken" }
@@ -73,6 +76,18 @@ export function bankPageOf({ screen, payment }: Checkout): string | null {
   return url && /^https?:/.test(url) ? url : null;
 }
 
+/** What a UPI app opens or scans, where the payer has to decide in one. */
+export function appLinkOf({ screen, payment }: Checkout): string | null {
+  const action = screen === "processing" ? payment?.next_action : null;
+  return action?.type === "app" && action.url.startsWith("upi://pay?") ? action.url : null;
+}
+
+/** Whether the bank gave up the attempt that the payer wanted to leave on this page. */
+export function isLeft(before: Payment | null, after: Payment): boolean {
+  const asked = before?.id === after.id && before.cancellation === "requested";
+  return asked && after.status === "FAILED" && after.error_code === "PAYMENT_CANCELLED";
+}
+
 /** What is known about the money of the payment that is shown; null without one. */
 export function moneyIn({ order, payment }: Checkout): Money | null {
   return payment && moneyOf(payment, order?.payment?.id === payment.id ? order.refunds : []);
@@ -93,6 +108,14 @@ export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
     case "status":
       return state.screen === "processing" && state.payment?.id === event.payment.id
         ? settledBy(state, event.payment)
+        : state;
+    case "leave":
+      return state.screen === "processing" && state.payment
+        ? { ...state, payment: { ...state.payment, cancellation: "requested" } }
+        : state;
+    case "stay":
+      return state.screen === "processing" && state.payment?.id === event.payment.id
+        ? { ...state, payment: event.payment }
         : state;
     case "rejected":
       return state.screen === "submitting" ? { ...state, screen: "ready", fieldProblem: event.problem } : state;
@@ -143,6 +166,7 @@ function settledBy(state: Checkout, payment: Payment): Checkout {
     case "SUCCESS":
       return { ...state, screen: "success", payment, problem: null };
     case "FAILED":
+      if (isLeft(state.payment, payment)) return { ...state, screen: "ready", payment: null, problem: null };
       return { ...state, screen: "failed", payment, problem: declineOf(payment) };
     default:
       return { ...state, screen: "processing", payment, problem: null };

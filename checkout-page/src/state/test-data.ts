@@ -36,7 +36,7 @@ const INSTRUMENTS: Instruments = {
   },
 };
 
-export function testUpi(outcome: Outcome): Drafts["upi"] {
+function testUpi(outcome: Outcome): Drafts["upi"] {
   return { vpa: VPAS[outcome] };
 }
 

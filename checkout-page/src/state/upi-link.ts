@@ -1,26 +1,4 @@
-/** UPI deep links: what a QR code holds and what a phone's app opens (NPCI, UPI linking specification). */
-
-export interface UpiRequest {
-  payee: string;
-  payeeName: string;
-  /** `500.00` */
-  amount: string;
-  currency: string;
-  reference: string;
-}
-
-/** Query with spaces as %20, because some apps read + literally. */
-export function upiLink(request: UpiRequest, scheme = "upi://pay"): string {
-  const fields = {
-    pa: request.payee,
-    pn: request.payeeName,
-    tr: request.reference,
-    am: request.amount,
-    cu: request.currency,
-  };
-  const query = Object.entries(fields).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
-  return `${scheme}?${query.join("&")}`;
-}
+/** UPI links as the API makes them (`next_action.url`, domain/upi.py), for the apps that open them. */
 
 /** Apps that take the same query under a scheme of their own. */
 export const UPI_APPS = [
@@ -28,3 +6,8 @@ export const UPI_APPS = [
   { name: "PhonePe", scheme: "phonepe://pay" },
   { name: "Paytm", scheme: "paytmmp://pay" },
 ] as const;
+
+/** `upi://pay?…` under the scheme of one app. */
+export function linkFor(scheme: string, link: string): string {
+  return link.replace(/^upi:\/\/pay/, scheme);
+}

@@ -28,9 +28,9 @@ const NO_ANSWER = { status: 0, field: null, request_id: null, retry_after_second
 export function failureOfException(error: unknown): Failure {
   if (error instanceof CallFailed) return error.failure;
   if (error instanceof DOMException && error.name === "TimeoutError") {
-    return { ...NO_ANSWER, code: "TIMEOUT", description: "The API did not answer in time." };
+    return { ...NO_ANSWER, code: "TIMEOUT", description: "The API did not respond in time." };
   }
-  return { ...NO_ANSWER, code: "NETWORK", description: "The API cannot be reached. Check your connection." };
+  return { ...NO_ANSWER, code: "NETWORK", description: "Cannot reach the API. Check your connection." };
 }
 
 /** The failure an HTTP answer carries, whatever its body is. */
@@ -40,7 +40,7 @@ export function failureOfAnswer(status: number, body: unknown, headers: Headers)
   return {
     status,
     code: text(said.code) ?? "UNREADABLE",
-    description: text(said.description) ?? `The API answered ${status} without saying why.`,
+    description: text(said.description) ?? `The API returned ${status} without a reason.`,
     field: text(said.field),
     request_id: text(said.request_id) ?? headers.get("x-request-id"),
     retry_after_seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : null,

@@ -30,6 +30,7 @@ const PAYMENT: Payment = {
   error_code: null,
   error_description: null,
   next_action: null,
+  cancellation: null,
   created_at: "2026-11-25T10:00:00.000000Z",
   updated_at: null,
 };

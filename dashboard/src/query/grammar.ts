@@ -28,7 +28,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const LONGEST = 200;
 
 export function understand(line: string, today: Date = new Date()): Understood {
-  if (line.length > LONGEST) return { kind: "problem", message: "That is too long for a search." };
+  if (line.length > LONGEST) return { kind: "problem", message: "The search text is too long." };
   const words = line
     .trim()
     .split(/\s+/)
@@ -172,7 +172,7 @@ function dayText(day: Date): string {
 
 function rangeProblem({ amountMin, amountMax, from, to }: Filters): Understood | null {
   if (amountMin !== null && amountMax !== null && amountMin > amountMax) {
-    return { kind: "problem", message: "No amount is above the larger and below the smaller of the two." };
+    return { kind: "problem", message: "The lower bound of the amount is above the upper bound." };
   }
   if (from !== null && to !== null && Date.parse(from) > Date.parse(to)) {
     return { kind: "problem", message: "“from” is later than “to”." };

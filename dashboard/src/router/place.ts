@@ -11,6 +11,9 @@ export interface Place {
   visit: number;
 }
 
+/** Served beside the dashboard, as documents of their own: links to them leave it. */
+const BESIDE = "/docs/";
+
 type Listener = (place: Place) => void;
 
 const listeners = new Set<Listener>();
@@ -67,6 +70,7 @@ function internalTarget(event: MouseEvent): string | null {
   }
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   if (link?.target !== "" || link.hasAttribute("download") || link.origin !== location.origin) return null;
+  if (link.pathname.startsWith(BESIDE)) return null;
   if (link.pathname === location.pathname && link.hash !== "") return null;
   return link.pathname + link.search + link.hash;
 }

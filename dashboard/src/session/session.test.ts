@@ -1,7 +1,7 @@
 /** Who is signed in, and that nobody is led off the dashboard after a login. */
 import { describe, expect, it } from "vitest";
-import type { Merchant } from "web-shared/wire";
-import { INITIAL_SESSION, loginPath, reduceSession, type Session, safeReturnPath } from "./session.ts";
+import type { Merchant, OwnUser } from "web-shared/wire";
+import { INITIAL_SESSION, isHeldBack, loginPath, reduceSession, type Session, safeReturnPath } from "./session.ts";
 
 const MERCHANT: Merchant = {
   id: "mrc_1",
@@ -11,10 +11,39 @@ const MERCHANT: Merchant = {
   browser_orders: { enabled: false, maximum_minor: null },
   capture: "manual",
   capture_within_minutes: null,
+  upi_payee: null,
+  support_refunds: null,
+  second_factor_required: false,
   created_at: "2026-11-25T10:00:00.000000Z",
 };
-const SIGNED_IN: Session = { state: "signed_in", merchant: MERCHANT, csrfToken: "token", secrets: {} };
+const USER: OwnUser = {
+  id: "user_1",
+  email: "shop@example.com",
+  role: "owner",
+  rights: ["read"],
+  created_at: "2026-11-25T10:00:00.000000Z",
+  last_login_at: null,
+  second_factor: false,
+};
+const SIGNED_IN: Session = { state: "signed_in", merchant: MERCHANT, user: USER, csrfToken: "token", secrets: {} };
 const FAILURE = { code: "X", description: "", field: null, request_id: null, retry_after_seconds: null };
+
+describe("a merchant that requires a second factor", () => {
+  const required = reduceSession(SIGNED_IN, {
+    type: "merchant_changed",
+    merchant: { ...MERCHANT, second_factor_required: true },
+  });
+
+  it("holds users back who have none", () => {
+    expect(isHeldBack(required)).toBe(true);
+    expect(isHeldBack(SIGNED_IN)).toBe(false);
+  });
+
+  it("lets them in once it is set up", () => {
+    const user = { ...USER, second_factor: true };
+    expect(isHeldBack(reduceSession(required, { type: "user_changed", user }))).toBe(false);
+  });
+});
 
 describe("the check at the start", () => {
   it("finds nobody on a 401", () => {
@@ -42,6 +71,7 @@ it("a secret learned is gone with the session", () => {
   const back = reduceSession(reduceSession(learned, { type: "signed_out" }), {
     type: "signed_in",
     merchant: MERCHANT,
+    user: USER,
     csrfToken: "other",
   });
   expect(back.state === "signed_in" && back.secrets).toEqual({});

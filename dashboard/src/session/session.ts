@@ -5,14 +5,14 @@
  *       └──────► anonymous / unreachable (no answer yet; asked again on demand)
  */
 
-import type { Merchant } from "web-shared/wire";
+import type { Merchant, OwnUser } from "web-shared/wire";
 import type { Failure } from "../api/failure.ts";
 
 export type Session =
   | { state: "checking" }
   | { state: "unreachable"; failure: Failure }
   | { state: "anonymous"; expired: boolean }
-  | { state: "signed_in"; merchant: Merchant; csrfToken: string | null; secrets: Secrets };
+  | { state: "signed_in"; merchant: Merchant; user: OwnUser; csrfToken: string | null; secrets: Secrets };
 
 /** Secrets shown once, kept while this page lives so that they can be looked at again: key → secret. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -20,10 +20,11 @@ export type Secrets = Readonly<Record<string, string>>;
 export type SessionAction =
   | { type: "check_started" }
   | { type: "check_failed"; failure: Failure }
-  | { type: "signed_in"; merchant: Merchant; csrfToken: string | null }
+  | { type: "signed_in"; merchant: Merchant; user: OwnUser; csrfToken: string | null }
   | { type: "signed_out" }
   | { type: "refused" }
   | { type: "merchant_changed"; merchant: Merchant }
+  | { type: "user_changed"; user: OwnUser }
   | { type: "secret_learned"; key: string; secret: string };
 
 export const INITIAL_SESSION: Session = { state: "checking" };
@@ -40,6 +41,7 @@ export function reduceSession(session: Session, action: SessionAction): Session 
       return {
         state: "signed_in",
         merchant: action.merchant,
+        user: action.user,
         csrfToken: action.csrfToken,
         secrets: secretsOf(session),
       };
@@ -50,6 +52,8 @@ export function reduceSession(session: Session, action: SessionAction): Session 
       return session.state === "signed_in" ? { state: "anonymous", expired: true } : session;
     case "merchant_changed":
       return session.state === "signed_in" ? { ...session, merchant: action.merchant } : session;
+    case "user_changed":
+      return session.state === "signed_in" ? { ...session, user: action.user } : session;
     case "secret_learned":
       return session.state === "signed_in"
         ? { ...session, secrets: { ...session.secrets, [action.key]: action.secret } }
@@ -59,6 +63,11 @@ export function reduceSession(session: Session, action: SessionAction): Session 
 
 function secretsOf(session: Session): Secrets {
   return session.state === "signed_in" ? session.secrets : {};
+}
+
+/** May do nothing but set up a second factor: the API refuses everything else. */
+export function isHeldBack(session: Session): boolean {
+  return session.state === "signed_in" && session.merchant.second_factor_required && !session.user.second_factor;
 }
 
 /** The address to go to after the login: only a page of this dashboard, never another host or scheme. */

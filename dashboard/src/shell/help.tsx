@@ -12,12 +12,12 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
 const WORDS: readonly (readonly [words: string, what: string])[] = [
   ["pay_…  order_…  rfnd_…  evt_…", "Open that payment, order, refund or event"],
   ["order:order_…", "Payments of an order"],
-  ["name@bank  1111", "A VPA, a card ending so: how it begins"],
+  ["name@bank  1111", "The beginning of a VPA, or a card's last digits"],
   ["asha rao  invoice-42", "The payer's name, e-mail or number, or the receipt"],
   ["status:failed", "created, processing, success or failed"],
   ["method:upi", "upi, card or netbanking"],
   ["amount>500", "Also >=, <, <= and 500..900, in rupees"],
-  ["currency:USD", "Amounts beside it are in that currency"],
+  ["currency:USD", "Amounts in the search are in that currency"],
   ["captured:no", "Captured, yes or no"],
   ["from:7d to:today", "Also yesterday and 2026-11-25"],
 ];

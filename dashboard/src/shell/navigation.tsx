@@ -1,10 +1,15 @@
 /** The pages, in the order a merchant needs them, and the way out. */
 
-import { useGateway } from "../session/session-context.tsx";
+import type { Right } from "web-shared/wire";
+import { permissionOf } from "../session/rights.ts";
+import { useGateway, useUser } from "../session/session-context.tsx";
 import { FormProblem } from "../ui/states.tsx";
 import { useAction } from "../ui/use-action.ts";
 
-const PLACES: readonly (readonly [path: string, text: string])[] = [
+type Link = readonly [path: string, text: string, right?: Right];
+
+/** A right: only for those who have it. */
+const PLACES: readonly Link[] = [
   ["/dashboard", "Overview"],
   ["/dashboard/orders", "Orders"],
   ["/dashboard/links", "Payment links"],
@@ -12,26 +17,31 @@ const PLACES: readonly (readonly [path: string, text: string])[] = [
   ["/dashboard/refunds", "Refunds"],
   ["/dashboard/webhooks", "Webhooks"],
   ["/dashboard/events", "Events"],
-  ["/dashboard/keys", "Keys"],
+  ["/dashboard/keys", "Keys", "keys"],
   ["/dashboard/docs", "Docs"],
 ];
-const OWN_PLACES: readonly (readonly [path: string, text: string])[] = [
+const OWN_PLACES: readonly Link[] = [
   ["/dashboard/settings", "Settings"],
+  ["/dashboard/users", "Users", "users"],
+  ["/dashboard/account", "Account"],
   ["/dashboard/sessions", "Sessions"],
+  ["/dashboard/audit-log", "Audit log", "settings"],
 ];
 
 export function Navigation({ path }: { path: string }) {
   const { logout } = useGateway();
+  const { role } = useUser();
+  const shown = ([, , right]: Link) => right === undefined || permissionOf(role, right).may;
   const leaving = useAction(logout);
   return (
     <nav id="navigation" class="navigation" aria-label="Pages of the dashboard">
       <ul>
-        {PLACES.map(([to, text]) => (
+        {PLACES.filter(shown).map(([to, text]) => (
           <NavigationLink key={to} to={to} text={text} path={path} />
         ))}
       </ul>
       <ul class="own">
-        {OWN_PLACES.map(([to, text]) => (
+        {OWN_PLACES.filter(shown).map(([to, text]) => (
           <NavigationLink key={to} to={to} text={text} path={path} />
         ))}
         <li>

@@ -7,7 +7,7 @@ export async function copyText(text: string, label: string): Promise<void> {
     await navigator.clipboard.writeText(text);
     announce(`${label} copied`);
   } catch {
-    announce("The browser does not allow copying here; select the text instead.");
+    announce("The browser does not allow copying; select the text instead.");
   }
 }
 

@@ -58,7 +58,7 @@ function Detail({ delivery }: { delivery: DeliveryDetail }) {
     <div class="two">
       <section class="card pad stack">
         <h2>Attempts</h2>
-        {delivery.attempts_log.length === 0 && <EmptyState title="Not tried yet" />}
+        {delivery.attempts_log.length === 0 && <EmptyState title="No attempts yet" />}
         <ol class="attempts" data-test-id="webhook-attempt-list">
           {[...delivery.attempts_log].reverse().map((attempt) => (
             <Attempt key={attempt.attempt} attempt={attempt} />
@@ -120,7 +120,7 @@ function Attempt({ attempt }: { attempt: DeliveryAttempt }) {
     <li data-test-id="webhook-attempt">
       <details open={attempt.attempt === 1}>
         <summary>
-          <span class={`answer ${tone}`}>{attempt.response_code ?? "no answer"}</span> attempt {attempt.attempt}
+          <span class={`answer ${tone}`}>{attempt.response_code ?? "no response"}</span> attempt {attempt.attempt}
           <span class="small muted">
             {" "}
             <Moment at={attempt.at} />
@@ -133,13 +133,13 @@ function Attempt({ attempt }: { attempt: DeliveryAttempt }) {
           <CodeBlock text={headerText(attempt.request_headers)} label="Request headers" />
           {headerText(attempt.response_headers) && (
             <>
-              <h3>Answer headers</h3>
-              <CodeBlock text={headerText(attempt.response_headers)} label="Headers of the answer" />
+              <h3>Response headers</h3>
+              <CodeBlock text={headerText(attempt.response_headers)} label="Response headers" />
             </>
           )}
-          <h3>Answer</h3>
+          <h3>Response</h3>
           {attempt.response_body ? (
-            <CodeBlock text={attempt.response_body} label="Body of the answer" />
+            <CodeBlock text={attempt.response_body} label="Response body" />
           ) : (
             <p class="small muted">No body.</p>
           )}

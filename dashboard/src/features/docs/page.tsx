@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { ApiKey } from "web-shared/wire";
 import type { Listed } from "../../api/types.ts";
 import { useResource } from "../../list/resource.ts";
+import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { CodeBlock } from "../../ui/code-block.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
@@ -11,17 +12,25 @@ import {
   nodeWebhookSnippet,
   payOrderSnippet,
   pythonWebhookSnippet,
+  razorpaySnippet,
   sdkSnippet,
 } from "./snippets.ts";
 
 export function DocsPage() {
   const { api, config } = useGateway();
-  const keys = useResource("keys", (signal) => api.get<Listed<ApiKey>>("/merchants/me/keys", {}, signal));
-  const key = keys.value?.data.find((each) => !each.revoked_at)?.key ?? "YOUR_KEY";
+  const { may: mayReadKeys } = usePermission("keys");
+  const keys = useResource("keys", async (signal) =>
+    mayReadKeys ? (await api.get<Listed<ApiKey>>("/merchants/me/keys", {}, signal)).data : [],
+  );
+  const key = keys.value?.find((each) => !each.revoked_at)?.key ?? "YOUR_KEY";
   const where = { apiUrl: config.api_url, checkoutUrl: config.checkout_url, key };
   return (
     <div class="stack-wide docs" data-test-id="api-docs">
-      <PageHead title="Docs" lead="Three steps: an order from your server, a checkout in your page, a webhook back." />
+      <PageHead title="Docs" lead="Three steps: an order from your server, a checkout on your page, a webhook back." />
+      <p>
+        More: the <a href="/docs/">guide</a> with a tutorial and a search, and the{" "}
+        <a href={`${config.api_url}/docs`}>API reference</a>.
+      </p>
       <Section
         testId="section-create-order"
         title="1. Create an order"
@@ -37,14 +46,14 @@ export function DocsPage() {
       {config.test_mode && (
         <Section
           testId="section-pay-order"
-          title="Pay it, in test mode"
+          title="Pay it in test mode"
           snippet={payOrderSnippet(where)}
           snippetId="code-snippet-pay-order"
         >
           <p>
             Without a browser: put the order's id into <code>ORDER_ID</code>. The payment appears under{" "}
-            <a href="/dashboard/transactions">Payments</a> at once. <code>failure@upi</code> is declined,{" "}
-            <code>timeout@upi</code> gets no answer from its bank.
+            <a href="/dashboard/transactions">Payments</a> right away. <code>failure@upi</code> is declined,{" "}
+            <code>timeout@upi</code> gets no response from its bank.
           </p>
         </Section>
       )}
@@ -56,7 +65,7 @@ export function DocsPage() {
       >
         <p>
           The checkout opens over your page; card data never touches it. Put the order's id in place of{" "}
-          <code>ORDER_ID</code>. <code>onSuccess</code> is told by the browser: before you deliver, ask{" "}
+          <code>ORDER_ID</code>. <code>onSuccess</code> runs in the browser: before you deliver, ask{" "}
           <code>GET /api/v1/payments/:id</code> from your server or wait for the webhook.
         </p>
       </Section>
@@ -79,6 +88,21 @@ export function DocsPage() {
         snippet={pythonWebhookSnippet()}
         snippetId="code-snippet-webhook-python"
       />
+      {config.test_mode && (
+        <Section
+          testId="section-razorpay"
+          title="A program written for Razorpay"
+          snippet={razorpaySnippet(where)}
+          snippetId="code-snippet-razorpay"
+        >
+          <p>
+            In test mode this gateway is also a test double for Razorpay, with the same key. Give your client its
+            address; where a client has no option for that, <code>gateway razorpay</code> prints the lines that make the
+            program use it unmodified. Pages load <code>{`${config.checkout_url}/v1/checkout.js`}</code>. What is not
+            part of the double is refused with a sentence; <code>docs/RAZORPAY.md</code> lists what is.
+          </p>
+        </Section>
+      )}
     </div>
   );
 }

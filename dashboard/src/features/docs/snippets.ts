@@ -63,3 +63,19 @@ def is_genuine(body: bytes, signature: str, secret: str) -> bool:
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(signature.encode(), expected.encode())`;
 }
+
+/** A program written for Razorpay, in test mode: `base_url` is all that it does not have elsewhere. */
+export function razorpaySnippet({ apiUrl, key }: Where): string {
+  return `import os
+import time
+
+import razorpay
+
+client = razorpay.Client(auth=("${key}", os.environ["API_SECRET"]), base_url="${apiUrl}")
+order = client.order.create({"amount": 50000, "currency": "INR", "receipt": "invoice-1001"})
+upi = {"amount": 50000, "currency": "INR", "order_id": order["id"], "method": "upi", "vpa": "success@razorpay"}
+client.payment.createUpi(upi)
+while client.order.fetch(order["id"])["status"] != "paid":
+    time.sleep(0.1)
+print(client.order.payments(order["id"])["items"][0]["status"])`;
+}

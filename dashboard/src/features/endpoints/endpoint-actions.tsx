@@ -17,11 +17,11 @@ export function EndpointActions({ endpoint, onOpen, onChanged }: EndpointActions
   const path = `/webhook-endpoints/${endpoint.id}`;
   const testing = useAction(async () => {
     await api.send("POST", `${path}/test`);
-    announce("A test event is on its way");
+    announce("Test event sent");
   });
   const switching = useAction(async () => {
     await api.send("PATCH", path, { active: !endpoint.active });
-    announce(endpoint.active ? "Endpoint paused: its events are held" : "Endpoint active again");
+    announce(endpoint.active ? "Endpoint paused; its events are held" : "Endpoint active");
     onChanged();
   });
   const open = (kind: "edit" | "rotate" | "delete" | "replay") => () => onOpen({ kind, endpoint });

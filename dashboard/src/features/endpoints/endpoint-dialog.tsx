@@ -95,21 +95,21 @@ export function EndpointDialog({ endpoint, onCreated, onChanged, onClose }: Endp
             ))}
           </fieldset>
           <Select
-            label="Order of delivery"
-            hint="In order: a payment's next event waits until the one before was delivered or given up."
+            label="Delivery order"
+            hint="In order: a payment's next event waits until the previous one is delivered or has failed for good."
             options={[
               ["per_payment", "In order, for each payment"],
-              ["none", "As they come"],
+              ["none", "In any order"],
             ]}
             value={ordering}
             onValue={setOrdering}
           />
           <TextArea
-            label={hasHeaders ? "New headers of your own (optional)" : "Headers of your own (optional)"}
+            label={hasHeaders ? "New custom headers (optional)" : "Custom headers (optional)"}
             hint={
               hasHeaders
-                ? `Now: ${endpoint.header_names.join(", ")}. What you enter replaces all of them.`
-                : "Sent with every webhook, one a line. Their values are not shown again."
+                ? `Current: ${endpoint.header_names.join(", ")}. What you enter here replaces all of them.`
+                : "Sent with every webhook, one per line. Their values are not shown again."
             }
             rows={3}
             placeholder="Authorization: Bearer …"

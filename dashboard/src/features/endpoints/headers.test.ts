@@ -10,8 +10,8 @@ describe("an endpoint's own headers as text", () => {
   });
 
   it("names the line that is not a header", () => {
-    expect(parseHeaders("X-Tenant: 42\nnothing")).toEqual({ problem: 'Line 2 is not of the form "Name: value"' });
-    expect(parseHeaders(": 42")).toEqual({ problem: 'Line 1 is not of the form "Name: value"' });
-    expect(parseHeaders("X-A: 1\nx-a: 2")).toEqual({ problem: "Line 2: x-a is there twice" });
+    expect(parseHeaders("X-Tenant: 42\nnothing")).toEqual({ problem: 'Line 2 must have the form "Name: value"' });
+    expect(parseHeaders(": 42")).toEqual({ problem: 'Line 1 must have the form "Name: value"' });
+    expect(parseHeaders("X-A: 1\nx-a: 2")).toEqual({ problem: "Line 2: x-a appears twice" });
   });
 });

@@ -8,10 +8,10 @@ export function parseHeaders(text: string): ParsedHeaders {
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const colon = line.indexOf(":");
-    if (colon < 1) return { problem: `Line ${index + 1} is not of the form "Name: value"` };
+    if (colon < 1) return { problem: `Line ${index + 1} must have the form "Name: value"` };
     const name = line.slice(0, colon).trim();
     if (Object.keys(headers).some((known) => known.toLowerCase() === name.toLowerCase())) {
-      return { problem: `Line ${index + 1}: ${name} is there twice` };
+      return { problem: `Line ${index + 1}: ${name} appears twice` };
     }
     headers[name] = line.slice(colon + 1).trim();
   }

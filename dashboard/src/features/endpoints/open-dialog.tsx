@@ -38,7 +38,7 @@ export function OpenDialog({ open, onOpen, onClose, onChanged }: OpenDialogProps
       return (
         <SecretOnce
           title="Signing secret"
-          note="Verify each webhook's signature with it. It is shown this one time."
+          note="Use it to verify each webhook's signature. It is shown only once."
           values={[["Secret", open.endpoint.secret]]}
           onClose={onClose}
         />
@@ -55,7 +55,7 @@ export function OpenDialog({ open, onOpen, onClose, onChanged }: OpenDialogProps
       return (
         <Confirm title="Delete endpoint" confirmText="Delete" onConfirm={remove} onClose={onClose}>
           <p>
-            <code class="wrap">{url}</code> is told of nothing any more. Its deliveries stay in the log.
+            <code class="wrap">{url}</code> will receive no more events. Its deliveries stay in the log.
           </p>
         </Confirm>
       );

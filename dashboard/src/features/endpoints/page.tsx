@@ -5,6 +5,7 @@ import type { Listed } from "../../api/types.ts";
 import type { ListPage } from "../../list/list.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { useList } from "../../list/use-list.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
@@ -34,14 +35,16 @@ export function EndpointsPage() {
     <div class="stack-wide">
       <PageHead title="Endpoints">
         <WebhookTabs />
-        <button
-          type="button"
-          class="button compact"
-          data-test-id="add-endpoint-button"
-          onClick={() => setOpen({ kind: "create" })}
-        >
-          Add endpoint
-        </button>
+        <Guarded right="webhooks" inRow>
+          <button
+            type="button"
+            class="button compact"
+            data-test-id="add-endpoint-button"
+            onClick={() => setOpen({ kind: "create" })}
+          >
+            Add endpoint
+          </button>
+        </Guarded>
       </PageHead>
       <ListTable
         caption="Webhook endpoints"
@@ -54,14 +57,16 @@ export function EndpointsPage() {
         onRetry={() => list.reload()}
         empty={
           <EmptyState
-            title="No endpoint yet"
+            title="No endpoints yet"
             action={
-              <button type="button" class="button quiet" onClick={() => setOpen({ kind: "create" })}>
-                Add the first one
-              </button>
+              <Guarded right="webhooks">
+                <button type="button" class="button quiet" onClick={() => setOpen({ kind: "create" })}>
+                  Add the first one
+                </button>
+              </Guarded>
             }
           >
-            An endpoint is an address of yours that is told of every outcome, signed.
+            An endpoint is a URL on your server. We send it a signed request for every outcome.
           </EmptyState>
         }
         row={(endpoint) => <EndpointRow key={endpoint.id} endpoint={endpoint} onOpen={setOpen} onChanged={changed} />}
@@ -89,7 +94,7 @@ function EndpointRow({ endpoint, onOpen, onChanged }: EndpointRowProps) {
           class="wrap"
           href={`/dashboard/webhooks?endpoint_id=${endpoint.id}`}
           data-row-link={true}
-          title="Its deliveries"
+          title="View its deliveries"
         >
           {endpoint.url}
         </a>
@@ -110,7 +115,9 @@ function EndpointRow({ endpoint, onOpen, onChanged }: EndpointRowProps) {
         )}
       </Cell>
       <Cell label="Actions" end>
-        <EndpointActions endpoint={endpoint} onOpen={onOpen} onChanged={onChanged} />
+        <Guarded right="webhooks" inRow>
+          <EndpointActions endpoint={endpoint} onOpen={onOpen} onChanged={onChanged} />
+        </Guarded>
       </Cell>
     </tr>
   );

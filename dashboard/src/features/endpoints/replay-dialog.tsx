@@ -25,7 +25,7 @@ export function ReplayDialog({ endpoint, onClose }: { endpoint: Endpoint; onClos
   const working = useAction(async () => {
     if (matching === null) return setMatching((await ask(true)).matching);
     await ask(false);
-    announce(`${formatCount(matching)} events are sent again`);
+    announce(`${formatCount(matching)} events are being replayed`);
     onClose();
   });
   const change = (set: (value: string) => void) => (value: string) => {
@@ -42,7 +42,7 @@ export function ReplayDialog({ endpoint, onClose }: { endpoint: Endpoint; onClos
         <div class="dialog-body">
           <Field label="From" type="datetime-local" required value={from} onValue={change(setFrom)} />
           <Field label="To" type="datetime-local" required value={to} onValue={change(setTo)} />
-          <p role="status">{matching !== null && `${formatCount(matching)} events will be sent again.`}</p>
+          <p role="status">{matching !== null && `${formatCount(matching)} events will be replayed.`}</p>
           <FormProblem failure={working.failure} />
         </div>
         <footer class="dialog-foot">

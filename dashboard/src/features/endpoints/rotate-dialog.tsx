@@ -34,7 +34,7 @@ export function RotateDialog({ endpoint, onRotated, onClose }: RotateDialogProps
         <div class="dialog-body">
           <p>
             <code class="wrap">{endpoint.url}</code> gets a new signing secret.{" "}
-            {ended ? "Earlier ones stop signing at once." : "Earlier ones sign beside it, each for 24 hours."}
+            {ended ? "Earlier secrets stop signing immediately." : "Earlier secrets also sign for 24 hours each."}
           </p>
           <Field
             label="Your own secret (optional)"

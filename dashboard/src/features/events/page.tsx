@@ -45,10 +45,7 @@ export function EventsPage() {
   useArrivals(list, after === null, () => load());
   return (
     <div class="stack-wide">
-      <PageHead
-        title="Events"
-        lead="The complete history, newest first. Programs read the same at GET /api/v1/events."
-      />
+      <PageHead title="Events" lead="The complete history, newest first. Also available at GET /api/v1/events." />
       <fieldset class="filters">
         <legend class="visually-hidden">Filters</legend>
         <Choice
@@ -70,14 +67,14 @@ export function EventsPage() {
         onRetry={() => list.reload()}
         empty={
           <EmptyState
-            title="Nothing has happened yet"
+            title="No events yet"
             action={
               <a class="button quiet" href="/dashboard/docs">
                 Make an order
               </a>
             }
           >
-            The first event is the first order.
+            The first event is your first order.
           </EmptyState>
         }
         row={(event) => <EventRow key={event.id} event={event} />}

@@ -9,25 +9,27 @@ import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Select } from "../../ui/field.tsx";
+import { Check, Select } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { SecretOnce } from "../../ui/secret-once.tsx";
 import { EmptyState, FormProblem } from "../../ui/states.tsx";
 import { Near } from "../../ui/time.tsx";
 import { useAction } from "../../ui/use-action.ts";
+import { ENDS, type KeyForm, mayDo, NEW_KEY, newKeyBody, SCOPES, withScope } from "./new-key.ts";
 
 const PATH = "/dashboard/keys";
 const COLUMNS: readonly Column[] = [
   { label: "Key" },
   { label: "Name" },
+  { label: "May" },
   { label: "Created" },
   { label: "Last used" },
   { label: "Status" },
   { label: "Actions", quiet: true },
 ];
 const OVERLAPS: readonly (readonly [hours: string, text: string])[] = [
-  ["0", "at once"],
+  ["0", "immediately"],
   ["1", "after 1 hour"],
   ["24", "after 24 hours"],
   ["168", "after 7 days"],
@@ -49,7 +51,10 @@ export function KeysPage() {
   };
   return (
     <div class="stack-wide">
-      <PageHead title="API keys" lead="A key names you; its secret proves it. Keep secrets on your server.">
+      <PageHead
+        title="API keys"
+        lead="A key identifies you; its secret authenticates you. Keep secrets on your server."
+      >
         <button
           type="button"
           class="button compact"
@@ -68,7 +73,7 @@ export function KeysPage() {
         filtered={false}
         clearPath={PATH}
         onRetry={() => list.reload()}
-        empty={<EmptyState title="No key">Create one to use the API.</EmptyState>}
+        empty={<EmptyState title="No keys">Create one to use the API.</EmptyState>}
         row={(key) => <KeyRow key={key.id} apiKey={key} onOpen={setOpen} />}
       />
       {open && (
@@ -94,6 +99,10 @@ function KeyRow({ apiKey, onOpen }: { apiKey: ApiKey; onOpen: (open: Open) => vo
         <code>{apiKey.key}</code>
       </Cell>
       <Cell label="Name">{apiKey.name}</Cell>
+      <Cell label="May">
+        {mayDo(apiKey)}
+        {apiKey.addresses.length > 0 && <span class="small muted note">from {apiKey.addresses.join(", ")}</span>}
+      </Cell>
       <Cell label="Created">
         <span class="muted">
           <Near at={apiKey.created_at ?? null} />
@@ -154,7 +163,7 @@ function OpenDialog({ open, onMade, onChanged, onClose }: OpenDialogProps) {
       return (
         <SecretOnce
           title="New key"
-          note="The secret is shown this one time: store it now."
+          note="The secret is shown only once. Store it now."
           values={[
             ["Key", open.pair.key],
             ["Secret", open.pair.secret],
@@ -182,9 +191,10 @@ function OpenDialog({ open, onMade, onChanged, onClose }: OpenDialogProps) {
 
 function CreateDialog({ onMade, onClose }: { onMade: (pair: KeyPair) => void; onClose: () => void }) {
   const { api } = useGateway();
-  const [name, setName] = useState("");
+  const [form, setForm] = useState<KeyForm>(NEW_KEY);
+  const set = (change: Partial<KeyForm>) => setForm((before) => ({ ...before, ...change }));
   const creating = useAction(async () =>
-    onMade(await api.send<KeyPair>("POST", "/merchants/me/keys", name.trim() === "" ? {} : { name: name.trim() })),
+    onMade(await api.send<KeyPair>("POST", "/merchants/me/keys", newKeyBody(form, Date.now()))),
   );
   const submit = (event: Event) => {
     event.preventDefault();
@@ -196,12 +206,38 @@ function CreateDialog({ onMade, onClose }: { onMade: (pair: KeyPair) => void; on
         <div class="dialog-body">
           <Field
             label="Name"
-            hint="Where it is used, such as “shop server”."
+            hint="Where you use it, such as “shop server”."
             autocomplete="off"
             maxLength={100}
             testId="key-name-input"
-            value={name}
-            onValue={setName}
+            value={form.name}
+            onValue={(name) => set({ name })}
+          />
+          <fieldset class="field">
+            <legend>What it may be used for</legend>
+            {SCOPES.map(([scope, text]) => (
+              <Check
+                key={scope}
+                label={text}
+                checked={form.scopes.includes(scope)}
+                onChecked={(checked) => set({ scopes: withScope(form.scopes, scope, checked) })}
+              />
+            ))}
+            <p class="small muted">None chosen: everything.</p>
+          </fieldset>
+          <Field
+            label="Addresses"
+            hint="Where it may be used from, such as “203.0.113.7, 2001:db8::/48”. Empty: everywhere."
+            autocomplete="off"
+            testId="key-addresses-input"
+            value={form.addresses}
+            onValue={(addresses) => set({ addresses })}
+          />
+          <Select
+            label="It ends"
+            options={ENDS}
+            value={form.endsInDays}
+            onValue={(days) => set({ endsInDays: days })}
           />
           <FormProblem failure={creating.failure} />
         </div>
@@ -241,7 +277,7 @@ function RotateDialog({ apiKey, onMade, onClose }: RotateDialogProps) {
           <p>
             A new pair takes the place of <code class="wrap">{apiKey.key}</code>.
           </p>
-          <Select label="The old key ends" options={OVERLAPS} value={hours} onValue={setHours} />
+          <Select label="The old key expires" options={OVERLAPS} value={hours} onValue={setHours} />
           <FormProblem failure={rotating.failure} />
         </div>
         <footer class="dialog-foot">

@@ -26,7 +26,7 @@ export function LinkDialog({ onMade, onClose }: LinkDialogProps) {
   const making = useAction(async () => {
     if (!body) return;
     setMade(await api.send<PaymentLink>("POST", "/payment-links", body, { idempotencyKey: key.current(body) }));
-    announce("The payment link is ready");
+    announce("Payment link created");
     onMade();
   });
   if (made) return <Made link={made} onClose={onClose} />;
@@ -44,7 +44,7 @@ export function LinkDialog({ onMade, onClose }: LinkDialogProps) {
     event.preventDefault();
     void making.run();
   };
-  const problem = text.amount !== "" && !body ? `Enter an amount of ${text.currency}.` : null;
+  const problem = text.amount !== "" && !body ? `Enter an amount in ${text.currency}.` : null;
   return (
     <Dialog title="New payment link" onClose={onClose} locked={making.busy}>
       <form onSubmit={submit} data-test-id="link-form">
@@ -53,12 +53,12 @@ export function LinkDialog({ onMade, onClose }: LinkDialogProps) {
             {field("amount", "Amount", { inputMode: "decimal", required: true, problem })}
             {field("currency", "Currency", { maxLength: 3, required: true })}
           </div>
-          {field("description", "For (optional)", { maxLength: 255, hint: "Your customer reads it." })}
+          {field("description", "Description (optional)", { maxLength: 255, hint: "Your customer sees it." })}
           {field("reference", "Your reference (optional)", { maxLength: 255 })}
           {field("name", "Customer's name (optional)", { maxLength: 255 })}
           {field("email", "Customer's e-mail (optional)", { type: "email" })}
-          {field("contact", "Customer's number (optional)", { type: "tel" })}
-          {field("expires", "Until (optional)", { type: "datetime-local", hint: "Empty: it does not end." })}
+          {field("contact", "Customer's phone number (optional)", { type: "tel" })}
+          {field("expires", "Expires (optional)", { type: "datetime-local", hint: "Empty: it does not expire." })}
           <FormProblem failure={making.failure} />
         </div>
         <footer class="dialog-foot">
@@ -66,7 +66,7 @@ export function LinkDialog({ onMade, onClose }: LinkDialogProps) {
             Cancel
           </button>
           <button type="submit" class="button" data-test-id="make-link-button" disabled={!body || making.busy}>
-            Make link
+            Create link
           </button>
         </footer>
       </form>
@@ -79,7 +79,7 @@ function Made({ link, onClose }: { link: PaymentLink; onClose: () => void }) {
     <Dialog title="Payment link" onClose={onClose}>
       <div class="dialog-body">
         <p>
-          Send this address to your customer. Whoever opens it can pay {formatMoney(link.amount, link.currency)}, once.
+          Send this URL to your customer. Anyone who opens it can pay {formatMoney(link.amount, link.currency)}, once.
         </p>
         <p class="secret-line">
           <code data-test-id="link-url">{link.url}</code>

@@ -9,6 +9,7 @@ import { Pager } from "../../list/pager.tsx";
 import { keysetPage, useList } from "../../list/use-list.ts";
 import { useLive } from "../../live/live-context.tsx";
 import { navigate, usePlace } from "../../router/place.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
@@ -58,10 +59,12 @@ export function LinksPage() {
 
   return (
     <div class="stack-wide">
-      <PageHead title="Payment links" lead="An order with an address that you send. Your customer pays it, once.">
-        <button type="button" class="button compact" data-test-id="new-link-button" onClick={() => setMaking(true)}>
-          New link
-        </button>
+      <PageHead title="Payment links" lead="An order with a URL to share. Your customer pays it once.">
+        <Guarded right="payments" inRow>
+          <button type="button" class="button compact" data-test-id="new-link-button" onClick={() => setMaking(true)}>
+            New link
+          </button>
+        </Guarded>
       </PageHead>
       <fieldset class="filters">
         <legend class="visually-hidden">Filters</legend>
@@ -90,14 +93,16 @@ export function LinksPage() {
         onRetry={() => reload()}
         empty={
           <EmptyState
-            title="No payment link yet"
+            title="No payment links yet"
             action={
-              <button type="button" class="button quiet" onClick={() => setMaking(true)}>
-                Make the first one
-              </button>
+              <Guarded right="payments">
+                <button type="button" class="button quiet" onClick={() => setMaking(true)}>
+                  Make the first one
+                </button>
+              </Guarded>
             }
           >
-            Take a payment without a shop: make a link, send it, and see here when it is paid.
+            Take a payment without a shop: create a link, send it, and see here when it is paid.
           </EmptyState>
         }
         row={(link) => (
@@ -155,7 +160,7 @@ function LinkRow({ link, onChanged, onCancel }: RowProps) {
       </Cell>
       <Cell label="Status">
         <Pill status={link.status} testId="link-status" />
-        {link.resent > 0 && <span class="small muted note">sent again: {link.resent}</span>}
+        {link.resent > 0 && <span class="small muted note">resent: {link.resent}</span>}
       </Cell>
       <Cell label="Expires">
         <span class="muted">
@@ -168,7 +173,11 @@ function LinkRow({ link, onChanged, onCancel }: RowProps) {
         </span>
       </Cell>
       <Cell label="Actions" end>
-        {link.status === "CREATED" && <Actions link={link} onChanged={onChanged} onCancel={onCancel} />}
+        {link.status === "CREATED" && (
+          <Guarded right="payments" inRow>
+            <Actions link={link} onChanged={onChanged} onCancel={onCancel} />
+          </Guarded>
+        )}
       </Cell>
     </tr>
   );
@@ -187,7 +196,7 @@ function Actions({ link, onChanged, onCancel }: RowProps) {
         type="button"
         class="link-button"
         data-test-id="resend-link-button"
-        title="Sends payment_link.resent to your endpoints; nothing is mailed by the gateway"
+        title="Sends payment_link.resent to your endpoints; the gateway sends no e-mail"
         disabled={resending.busy}
         onClick={() => resending.run()}
       >
@@ -212,13 +221,13 @@ function CancelLink({ link, onDone, onClose }: CancelProps) {
   const [idempotencyKey] = useState(newIdempotencyKey);
   const cancel = async () => {
     onDone(await api.send<PaymentLink>("POST", `/payment-links/${link.id}/cancel`, {}, { idempotencyKey }));
-    announce("The payment link is cancelled");
+    announce("Payment link cancelled");
   };
   return (
     <Confirm title="Cancel link" confirmText="Cancel link" dismissText="Keep it" onConfirm={cancel} onClose={onClose}>
       <p>
-        Nobody can pay <strong>{formatMoney(link.amount, link.currency)}</strong> with this link any more; its page says
-        that it was cancelled. This cannot be undone.
+        This link can no longer be used to pay <strong>{formatMoney(link.amount, link.currency)}</strong>; its page
+        shows that it was cancelled. This cannot be undone.
       </p>
     </Confirm>
   );

@@ -5,17 +5,17 @@ import { EmptyState } from "../../ui/states.tsx";
 export function NotFoundPage() {
   return (
     <>
-      <PageHead title="No such page" />
+      <PageHead title="Page not found" />
       <div class="card">
         <EmptyState
-          title="This address leads nowhere"
+          title="This page does not exist"
           action={
             <a class="button quiet" href="/dashboard">
-              To the overview
+              Go to the overview
             </a>
           }
         >
-          Payments, refunds and events can be found by their id in the search above.
+          Use the search above to find payments, refunds and events by id.
         </EmptyState>
       </div>
     </>

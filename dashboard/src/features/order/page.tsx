@@ -10,6 +10,7 @@ import { type Resource, useResource } from "../../list/resource.ts";
 import { keysetPage, type List, useList } from "../../list/use-list.ts";
 import { useLive } from "../../live/live-context.tsx";
 import type { Parameters } from "../../router/match.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { CodeBlock, jsonText } from "../../ui/code-block.tsx";
@@ -90,14 +91,16 @@ function Head({ id, order, payments }: { id: string; order: Resource<Order>; pay
         lead={<CopyableId id={id} label="order id" testId="order-id" />}
       >
         {cancellable && (
-          <button
-            type="button"
-            class="button quiet"
-            data-test-id="cancel-order-button"
-            onClick={() => setCancelling(true)}
-          >
-            Cancel order
-          </button>
+          <Guarded right="payments" inRow>
+            <button
+              type="button"
+              class="button quiet"
+              data-test-id="cancel-order-button"
+              onClick={() => setCancelling(true)}
+            >
+              Cancel order
+            </button>
+          </Guarded>
         )}
       </PageHead>
       {value && cancelling && <Cancel order={value} onDone={order.change} onClose={() => setCancelling(false)} />}
@@ -116,13 +119,13 @@ function Cancel({ order, onDone, onClose }: CancelProps) {
   const [idempotencyKey] = useState(newIdempotencyKey);
   const cancel = async () => {
     onDone(await api.send<Order>("POST", `/orders/${order.id}/cancel`, {}, { idempotencyKey }));
-    announce("The order is cancelled");
+    announce("Order cancelled");
   };
   return (
     <Confirm title="Cancel order" confirmText="Cancel order" dismissText="Keep it" onConfirm={cancel} onClose={onClose}>
       <p>
-        Nobody can pay this order of <strong>{formatMoney(order.amount, order.currency)}</strong> any more. A checkout
-        that is open says that it was cancelled. This cannot be undone.
+        This order of <strong>{formatMoney(order.amount, order.currency)}</strong> can no longer be paid. An open
+        checkout shows that it was cancelled. This cannot be undone.
       </p>
     </Confirm>
   );
@@ -199,8 +202,8 @@ function Fact({ term, testId, children }: { term: string; testId?: string; child
 
 /** How a payment of the order is captured. */
 export function captureText({ capture, capture_within_minutes }: Order): string {
-  if (capture === "automatic") return "by itself, as soon as a payment succeeds";
-  return capture_within_minutes === null ? "by hand" : `by hand, within ${minutesText(capture_within_minutes)}`;
+  if (capture === "automatic") return "automatically, as soon as a payment succeeds";
+  return capture_within_minutes === null ? "manually" : `manually, within ${minutesText(capture_within_minutes)}`;
 }
 
 function Notes({ notes }: { notes: Order["notes"] }) {
@@ -233,7 +236,7 @@ function Attempts({ list }: { list: List<Payment> }) {
         filtered={false}
         clearPath=""
         onRetry={() => list.reload()}
-        empty={<EmptyState title="Nobody has tried to pay this order yet" />}
+        empty={<EmptyState title="No payments for this order yet" />}
         row={(payment) => <PaymentRow key={payment.id} payment={payment} />}
       />
     </section>

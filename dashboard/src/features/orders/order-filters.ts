@@ -9,8 +9,8 @@ export const ORDER_STATUSES: readonly OrderStatus[] = ["CREATED", "PAID", "CANCE
 
 /** Groups of orders that no one status names. */
 export const GROUPS = {
-  unpaid: "No payment of these orders has succeeded, whether they are still open or have ended.",
-  abandoned: "Somebody tried to pay these orders: each attempt has failed, and none is under way.",
+  unpaid: "Orders without a successful payment, whether open or ended.",
+  abandoned: "Unpaid orders whose attempts have all failed; none is in progress.",
 } as const;
 export type Group = keyof typeof GROUPS;
 

@@ -8,6 +8,7 @@ import { Pager } from "../../list/pager.tsx";
 import { stepBack, type Trail, trailAfter } from "../../list/trail.ts";
 import { keysetPage, type List, useList } from "../../list/use-list.ts";
 import { navigate, usePlace } from "../../router/place.ts";
+import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { Choice, Entry } from "../../ui/filter.tsx";
 import { DownloadIcon } from "../../ui/icons.tsx";
@@ -31,6 +32,7 @@ const ROWS = 25;
 
 export function OrdersPage() {
   const { api } = useGateway();
+  const { may: mayExport } = usePermission("exports");
   const { search } = usePlace();
   const filters = orderFilters(search);
   const cursor = new URLSearchParams(search).get("cursor");
@@ -44,9 +46,11 @@ export function OrdersPage() {
   return (
     <div class="stack-wide">
       <PageHead title="Orders">
-        <a class="button quiet" href={api.url("/orders/export.csv", orderQuery(filters))} download>
-          <DownloadIcon /> CSV
-        </a>
+        {mayExport && (
+          <a class="button quiet" href={api.url("/orders/export.csv", orderQuery(filters))} download>
+            <DownloadIcon /> CSV
+          </a>
+        )}
       </PageHead>
       <OrderFilterBar filters={filters} onFilters={(next) => navigate(PATH + orderSearch(next))} />
       <ArrivedBar
@@ -145,7 +149,7 @@ function OrderFilterBar({ filters, onFilters }: FilterBarProps) {
 function NothingYet() {
   return (
     <EmptyState
-      title="No order yet"
+      title="No orders yet"
       action={
         <a class="button quiet" href="/dashboard/docs">
           Make the first one

@@ -23,7 +23,7 @@ describe("the audit's sentence", () => {
 
   it("promises nothing before the first full audit, nor after one that is too old", () => {
     const never: Audit = { ...CLEAN, status: "never", whole_audit_at: null };
-    expect(auditSentence(never, NOW)).toBe("Audit: not everything has been compared yet");
+    expect(auditSentence(never, NOW)).toBe("Audit: no full comparison yet");
     const late: Audit = { ...CLEAN, status: "late", whole_audit_at: "2026-11-26T11:00:00.000000Z" };
     expect(auditSentence(late, NOW)).toBe("Audit: late, 0 differences when everything was last compared 3 days ago");
   });

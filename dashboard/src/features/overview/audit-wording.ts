@@ -18,7 +18,7 @@ const NO_COMMAND = "no command: ";
 export function auditSentence(audit: Audit, now: number): string {
   const count = Object.values(audit.differences).reduce((sum, each) => sum + each, 0);
   if (audit.whole_audit_at === null) {
-    return count === 0 ? "Audit: not everything has been compared yet" : `Audit: ${differences(count)}`;
+    return count === 0 ? "Audit: no full comparison yet" : `Audit: ${differences(count)}`;
   }
   const ago = formatAgo(audit.whole_audit_at, now);
   if (audit.status === "late") return `Audit: late, ${differences(count)} when everything was last compared ${ago}`;

@@ -11,7 +11,7 @@ export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: 
     <div class="three">
       <section class="card pad">
         <h2>Methods</h2>
-        {summary.by_method.length === 0 && <p class="muted small">No payment yet.</p>}
+        {summary.by_method.length === 0 && <p class="muted small">No payments yet.</p>}
         <ul class="shares">
           {summary.by_method.map((row) => (
             <Share
@@ -25,8 +25,8 @@ export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: 
         </ul>
       </section>
       <section class="card pad">
-        <h2>Reasons of failure</h2>
-        {summary.by_error_code.length === 0 && <p class="muted small">Nothing failed.</p>}
+        <h2>Failure reasons</h2>
+        {summary.by_error_code.length === 0 && <p class="muted small">No failures.</p>}
         <ul class="shares">
           {summary.by_error_code.map((row) => (
             <Share
@@ -59,7 +59,7 @@ export function Breakdown({ summary, from }: { summary: AnalyticsSummary; from: 
             <dd>{formatCount(summary.webhooks.delivered)}</dd>
           </div>
           <div>
-            <dt>Given up</dt>
+            <dt>Failed for good</dt>
             <dd>
               <a href="/dashboard/webhooks/dead-letters">{formatCount(summary.webhooks.failed)}</a>
             </dd>

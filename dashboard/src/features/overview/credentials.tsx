@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { ListedKey } from "web-shared/wire";
 import type { Listed } from "../../api/types.ts";
 import { useResource } from "../../list/resource.ts";
+import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
 import { ErrorState, Skeleton } from "../../ui/states.tsx";
@@ -10,6 +11,18 @@ import { ErrorState, Skeleton } from "../../ui/states.tsx";
 const MASK = "••••••••••••";
 
 export function Credentials() {
+  const { may, why } = usePermission("keys");
+  return may ? (
+    <KnownCredentials />
+  ) : (
+    <section class="card pad credentials" data-test-id="api-credentials">
+      <h2>API credentials</h2>
+      <p class="muted">{why}</p>
+    </section>
+  );
+}
+
+function KnownCredentials() {
   const { api, session } = useGateway();
   const keys = useResource("keys", (signal) => api.get<Listed<ListedKey>>("/merchants/me/keys", {}, signal));
   const first = keys.value?.data.find((key) => !key.revoked_at);
@@ -70,11 +83,11 @@ function Pair({ apiKey, secret, passing }: PairProps) {
                 {shown ? "Hide" : "Reveal"}
               </button>
               <CopyButton text={secret} label="secret" />
-              {passing && <span class="small muted">known until this page is reloaded: store it now</span>}
+              {passing && <span class="small muted">shown until you reload this page; store it now</span>}
             </>
           ) : (
             <span class="small muted">
-              shown once, when it was made. Lost? <a href="/dashboard/keys">Rotate it</a>
+              shown once, when it was created. Lost it? <a href="/dashboard/keys">Rotate it</a>
             </span>
           )}
         </dd>

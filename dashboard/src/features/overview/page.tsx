@@ -98,7 +98,7 @@ function CurrencyChoice({ summary, span }: { summary: AnalyticsSummary | null; s
 
 function SpanChoice({ chosen, currency }: { chosen: Span; currency: string | null }) {
   return (
-    <nav class="segments" aria-label="Span of time">
+    <nav class="segments" aria-label="Period">
       {SPANS.map((span) => (
         <a
           key={span.name}

@@ -44,14 +44,14 @@ export function Recent() {
         onRetry={() => list.reload()}
         empty={
           <EmptyState
-            title="No payment yet"
+            title="No payments yet"
             action={
               <a class="button quiet" href="/dashboard/docs">
                 Take the first one
               </a>
             }
           >
-            It appears here the moment it is made.
+            It appears here as soon as it is made.
           </EmptyState>
         }
         row={(payment) => <PaymentRow key={payment.id} payment={payment} />}

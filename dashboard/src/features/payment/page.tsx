@@ -8,6 +8,7 @@ import { type Resource, useResource } from "../../list/resource.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";
 import type { Parameters } from "../../router/match.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { CodeBlock, jsonText } from "../../ui/code-block.tsx";
 import { CopyableId } from "../../ui/copy.tsx";
@@ -99,24 +100,30 @@ function Head({ id, payment }: { id: string; payment: Resource<Payment> }) {
         lead={<CopyableId id={id} label="payment id" testId="payment-id" />}
       >
         {actions && actions.captureMinor > 0 && (
-          <button
-            type="button"
-            class="button compact"
-            data-test-id="capture-button"
-            onClick={() => setDialog("capture")}
-          >
-            Capture
-          </button>
+          <Guarded right="payments" inRow>
+            <button
+              type="button"
+              class="button compact"
+              data-test-id="capture-button"
+              onClick={() => setDialog("capture")}
+            >
+              Capture
+            </button>
+          </Guarded>
         )}
         {actions?.canVoid && (
-          <button type="button" class="button quiet" data-test-id="void-button" onClick={() => setDialog("void")}>
-            Void
-          </button>
+          <Guarded right="payments" inRow>
+            <button type="button" class="button quiet" data-test-id="void-button" onClick={() => setDialog("void")}>
+              Void
+            </button>
+          </Guarded>
         )}
         {actions && actions.refundMinor > 0 && (
-          <button type="button" class="button quiet" data-test-id="refund-button" onClick={() => setDialog("refund")}>
-            Refund
-          </button>
+          <Guarded right="refunds" inRow>
+            <button type="button" class="button quiet" data-test-id="refund-button" onClick={() => setDialog("refund")}>
+              Refund
+            </button>
+          </Guarded>
         )}
       </PageHead>
       {value && dialog === "refund" && <RefundDialog payment={value} onDone={payment.reload} onClose={close} />}

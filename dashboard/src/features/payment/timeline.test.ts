@@ -67,9 +67,9 @@ it("puts events in their sequence, the bank after what asked it, attempts by the
     "Success",
     "Webhook timed out",
     "Webhook 200",
-    "Refund asked for",
+    "Refund requested",
     "Bank, refund",
-    "Refund asked for",
+    "Refund requested",
     "Bank, refund",
   ]);
 });

@@ -63,7 +63,7 @@ function bankMoments(event: TimelineEvent, timeline: Timeline): Moment[] {
 
 function bankMoment(attempt: BankAttempt, at: string): Moment {
   const asked = attempt.times_asked === 1 ? "asked once" : `asked ${attempt.times_asked} times`;
-  const outcome = attempt.outcome?.toLowerCase() ?? "no answer yet";
+  const outcome = attempt.outcome?.toLowerCase() ?? "no response yet";
   return {
     key: `bank:${attempt.attempt_id}:${attempt.kind}`,
     kind: "bank",
@@ -78,11 +78,11 @@ function bankMoment(attempt: BankAttempt, at: string): Moment {
 
 function bankTone(outcome: string): Tone {
   if (/success|approved|processed/.test(outcome)) return "ok";
-  return outcome === "no answer yet" ? "wait" : "bad";
+  return outcome === "no response yet" ? "wait" : "bad";
 }
 
 function webhookMoment(delivery: TimelineDelivery, attempt: TimelineAttempt): Moment {
-  const answer = attempt.response_code ?? attempt.error ?? "no answer";
+  const answer = attempt.response_code ?? attempt.error ?? "no response";
   const facts = [delivery.event, `attempt ${attempt.attempt}`, `${attempt.duration_ms} ms`];
   return {
     key: `${delivery.log_id}:${attempt.attempt}`,

@@ -91,6 +91,6 @@ export function AmountDialog(props: AmountDialogProps) {
 
 export function amountProblem(amount: number | null, mostMinor: number, currency: string): string | null {
   if (amount === null) return `Enter an amount such as ${minorToInput(mostMinor, currency)}.`;
-  if (amount === 0) return "Enter more than nothing.";
+  if (amount === 0) return "Enter an amount above zero.";
   return amount > mostMinor ? `At most ${formatMoney(mostMinor, currency)} is left.` : null;
 }

@@ -4,7 +4,7 @@ import { amountProblem } from "./amount-dialog.tsx";
 
 it.each([
   [null, /Enter an amount/],
-  [0, /more than nothing/],
+  [0, /amount above zero/],
   [30_001, /At most ₹300.00 is left/],
 ])("says what is wrong with %s", (amount, sentence) => {
   expect(amountProblem(amount, 30_000, "INR")).toMatch(sentence);

@@ -17,6 +17,7 @@ import {
   matchesFilters,
 } from "../../query/filters.ts";
 import { navigate, usePlace } from "../../router/place.ts";
+import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { DownloadIcon } from "../../ui/icons.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
@@ -30,6 +31,7 @@ const ROWS = 25;
 
 export function TransactionsPage() {
   const { api } = useGateway();
+  const { may: mayExport } = usePermission("exports");
   const { search } = usePlace();
   const filters = filtersFromSearch(search);
   const cursor = new URLSearchParams(search).get("cursor");
@@ -45,9 +47,11 @@ export function TransactionsPage() {
   return (
     <div class="stack-wide">
       <PageHead title="Payments">
-        <a class="button quiet" href={api.url("/payments/export.csv", filtersToQuery(filters))} download>
-          <DownloadIcon /> CSV
-        </a>
+        {mayExport && (
+          <a class="button quiet" href={api.url("/payments/export.csv", filtersToQuery(filters))} download>
+            <DownloadIcon /> CSV
+          </a>
+        )}
       </PageHead>
       <FilterBar filters={filters} onFilters={(next) => navigate(PATH + filtersToSearch(next))} />
       <ArrivedBar
@@ -108,14 +112,14 @@ function usePager(name: string, cursor: string | null, list: List<Payment>) {
 function NothingYet() {
   return (
     <EmptyState
-      title="No payment yet"
+      title="No payments yet"
       action={
         <a class="button quiet" href="/dashboard/docs">
           Take the first one
         </a>
       }
     >
-      The docs have a snippet that makes an order; its payment appears here at once.
+      The docs have a snippet that creates an order. Its payment appears here right away.
     </EmptyState>
   );
 }

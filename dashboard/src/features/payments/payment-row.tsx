@@ -3,6 +3,7 @@ import { formatMoney } from "web-shared/format";
 import { methodOf } from "web-shared/methods";
 import type { Payment } from "web-shared/wire";
 import { Cell, type Column } from "../../list/list-table.tsx";
+import { Guarded } from "../../session/guarded.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { Near } from "../../ui/time.tsx";
 import { actionsOn } from "./actions.ts";
@@ -63,15 +64,17 @@ export function PaymentRow({ payment, onRefund }: PaymentRowProps) {
       {onRefund && (
         <Cell label="Actions" end>
           {actionsOn(payment).refundMinor > 0 && (
-            <button
-              type="button"
-              class="button quiet small-button"
-              data-test-id="refund-button"
-              aria-label={`Refund ${payment.id}`}
-              onClick={() => onRefund(payment)}
-            >
-              Refund
-            </button>
+            <Guarded right="refunds" inRow>
+              <button
+                type="button"
+                class="button quiet small-button"
+                data-test-id="refund-button"
+                aria-label={`Refund ${payment.id}`}
+                onClick={() => onRefund(payment)}
+              >
+                Refund
+              </button>
+            </Guarded>
           )}
         </Cell>
       )}

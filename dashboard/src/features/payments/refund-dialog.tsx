@@ -2,8 +2,8 @@
 import { useRef, useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { formatMoney } from "web-shared/format";
-import type { Payment, Refund } from "web-shared/wire";
-import { useGateway } from "../../session/session-context.tsx";
+import type { Merchant, Payment, Refund, Role } from "web-shared/wire";
+import { useGateway, useMerchant, useUser } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { actionsOn } from "./actions.ts";
 import { AmountDialog } from "./amount-dialog.tsx";
@@ -17,6 +17,8 @@ export interface RefundDialogProps {
 
 export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
   const { api } = useGateway();
+  const user = useUser();
+  const merchant = useMerchant();
   const [reason, setReason] = useState("");
   const key = useRef(keyOfIntent());
   const most = actionsOn(payment).refundMinor;
@@ -25,7 +27,7 @@ export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
     const body = { amount, ...(reason.trim() === "" ? {} : { reason: reason.trim() }) };
     const path = `/payments/${payment.id}/refunds`;
     const made = await api.send<Refund>("POST", path, body, { idempotencyKey: key.current(body) });
-    announce(`Refund of ${formatMoney(made.amount, made.currency)} is under way`);
+    announce(`Refund of ${formatMoney(made.amount, made.currency)} requested`);
     onDone(made);
   };
   return (
@@ -34,7 +36,7 @@ export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
       verb="Refund"
       payment={payment}
       mostMinor={most}
-      hint={`${formatMoney(most, payment.currency)} can be refunded.`}
+      hint={`${formatMoney(most, payment.currency)} can be refunded. ${limitText(user.role, merchant.support_refunds)}`.trim()}
       consequence={(_, money) => (
         <>
           <strong>{money}</strong> goes back to the payer of <code>{payment.id}</code>.
@@ -54,4 +56,12 @@ export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
       />
     </AmountDialog>
   );
+}
+
+/** What the role may refund of one payment, where it has a limit. */
+export function limitText(role: Role, limit: Merchant["support_refunds"]): string {
+  if (role !== "support") return "";
+  return limit === null
+    ? "An owner has not set a refund limit for your role."
+    : `Your role refunds up to ${formatMoney(limit.maximum_minor, limit.currency)} of one payment.`;
 }

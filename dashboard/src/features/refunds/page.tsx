@@ -11,6 +11,7 @@ import { keysetPage, useList } from "../../list/use-list.ts";
 import { useLive } from "../../live/live-context.tsx";
 import type { Parameters } from "../../router/match.ts";
 import { navigate, usePlace } from "../../router/place.ts";
+import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { DownloadIcon } from "../../ui/icons.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
@@ -31,6 +32,7 @@ const COLUMNS: readonly Column[] = [
 
 export function RefundsPage() {
   const { api } = useGateway();
+  const { may: mayExport } = usePermission("exports");
   const given = new URLSearchParams(usePlace().search);
   const paymentId = given.get("payment_id");
   const cursor = given.get("cursor");
@@ -50,9 +52,11 @@ export function RefundsPage() {
   return (
     <div class="stack-wide">
       <PageHead title="Refunds">
-        <a class="button quiet" href={api.url("/refunds/export.csv", { payment_id: paymentId })} download>
-          <DownloadIcon /> CSV
-        </a>
+        {mayExport && (
+          <a class="button quiet" href={api.url("/refunds/export.csv", { payment_id: paymentId })} download>
+            <DownloadIcon /> CSV
+          </a>
+        )}
       </PageHead>
       <PaymentFilter paymentId={paymentId} />
       <ArrivedBar count={state.arrivedIds.length} onShow={() => reload(true)} />
@@ -67,14 +71,14 @@ export function RefundsPage() {
         onRetry={() => reload()}
         empty={
           <EmptyState
-            title="No refund yet"
+            title="No refunds yet"
             action={
               <a class="button quiet" href="/dashboard/transactions?status=success">
                 Successful payments
               </a>
             }
           >
-            A refund begins at its payment.
+            To make a refund, open its payment.
           </EmptyState>
         }
         row={(refund) => <RefundRow key={refund.id} refund={refund} />}

@@ -1,4 +1,4 @@
-/** Where the merchant is signed in, each place with its way out. */
+/** Where one is signed in, and for an owner where everybody is, each place with its way out. */
 import type { LoginSession } from "web-shared/wire";
 import type { Listed } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
@@ -12,6 +12,7 @@ import { Near } from "../../ui/time.tsx";
 import { useAction } from "../../ui/use-action.ts";
 
 const COLUMNS: readonly Column[] = [
+  { label: "User" },
   { label: "Browser" },
   { label: "Address" },
   { label: "Signed in" },
@@ -29,7 +30,7 @@ export function SessionsPage() {
     <div class="stack-wide">
       <PageHead
         title="Sessions"
-        lead="A session ends by itself when it is not used, and after a day or so in any case."
+        lead="A session ends when it is not used for a while, and after about a day in any case."
       />
       <ListTable
         caption="Sessions"
@@ -40,7 +41,7 @@ export function SessionsPage() {
         filtered={false}
         clearPath="/dashboard/sessions"
         onRetry={() => list.reload()}
-        empty={<EmptyState title="No session" />}
+        empty={<EmptyState title="No sessions" />}
         row={(session) => <SessionRow key={session.id} session={session} onEnded={() => list.reload(true)} />}
       />
     </div>
@@ -56,6 +57,9 @@ function SessionRow({ session, onEnded }: { session: LoginSession; onEnded: () =
   });
   return (
     <tr data-test-id="session-row">
+      <Cell label="User">
+        <span class="wrap">{session.email}</span>
+      </Cell>
       <Cell label="Browser">
         <span title={session.user_agent ?? ""}>{browserName(session.user_agent)}</span>{" "}
         {session.current && <Pill status="this one" tone="ok" />}

@@ -23,7 +23,7 @@ export function inputToMinutes(count: string, unit: Unit): number | null | strin
   if (text === "") return null;
   const size = UNITS.find(([name]) => name === unit)?.[1] ?? 1;
   const minutes = /^\d{1,6}$/.test(text) ? Number(text) * size : 0;
-  if (minutes < 1) return "Enter a whole number, or nothing for no limit.";
+  if (minutes < 1) return "Enter a whole number, or leave it empty for no limit.";
   return minutes > MOST_MINUTES ? "At most 180 days." : minutes;
 }
 

@@ -4,6 +4,7 @@ import { Field } from "web-shared/field";
 import { inputToMinor, minorToInput } from "web-shared/format";
 import type { Merchant } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { CopyableId } from "../../ui/copy.tsx";
@@ -40,13 +41,13 @@ export function SettingsPage() {
         </div>
       )}
       {merchant.value && (
-        <>
+        <Guarded right="settings">
           <Profile merchant={merchant.value} onSaved={saved} />
           <Capture merchant={merchant.value} onSaved={saved} />
           <Origins merchant={merchant.value} onSaved={saved} />
           <ReturnSecretCard />
           <BrowserOrders merchant={merchant.value} onSaved={saved} />
-        </>
+        </Guarded>
       )}
     </div>
   );
@@ -69,7 +70,8 @@ function useSaving(body: () => Partial<Merchant>, onSaved: (merchant: Merchant) 
 
 function Profile({ merchant, onSaved }: PartProps) {
   const [name, setName] = useState(merchant.name);
-  const { saving, submit } = useSaving(() => ({ name: name.trim() }), onSaved);
+  const [payee, setPayee] = useState(merchant.upi_payee ?? "");
+  const { saving, submit } = useSaving(() => ({ name: name.trim(), upi_payee: payee.trim() || null }), onSaved);
   return (
     <form class="card pad stack" onSubmit={submit}>
       <h2>Profile</h2>
@@ -81,6 +83,17 @@ function Profile({ merchant, onSaved }: PartProps) {
         testId="merchant-name-input"
         value={name}
         onValue={setName}
+      />
+      <Field
+        label="UPI ID"
+        hint="QR codes and UPI apps pay to it. Empty: the checkout offers no code to scan."
+        inputMode="email"
+        autocomplete="off"
+        maxLength={255}
+        placeholder="shop@bank"
+        testId="upi-payee-input"
+        value={payee}
+        onValue={setPayee}
       />
       <dl class="facts">
         <div>
@@ -112,27 +125,23 @@ function Capture({ merchant, onSaved }: PartProps) {
   return (
     <form class="card pad stack" onSubmit={submit}>
       <h2>Capture</h2>
-      <p class="muted">For orders that do not say it themselves. Orders that exist already stay as they are.</p>
+      <p class="muted">For orders that do not specify it. Existing orders keep their setting.</p>
       <Select
         label="Payments are captured"
         testId="capture-mode-input"
         value={mode}
         options={[
-          ["manual", "by hand"],
-          ["automatic", "by themselves"],
+          ["manual", "manually"],
+          ["automatic", "automatically"],
         ]}
-        hint={
-          mode === "manual"
-            ? "You take the money of each payment, or void it."
-            : "A payment that succeeds is captured with its success."
-        }
+        hint={mode === "manual" ? "You capture or void each payment." : "A payment is captured as soon as it succeeds."}
         onValue={(value) => setMode(value === "automatic" ? "automatic" : "manual")}
       />
       {mode === "manual" && (
         <div class="field-row">
           <Field
             label="Within"
-            hint="Later, the money goes back by itself. Empty: no limit."
+            hint="After that, the money is returned automatically. Empty: no limit."
             inputMode="numeric"
             autocomplete="off"
             testId="capture-within-input"
@@ -162,11 +171,10 @@ function Origins({ merchant, onSaved }: PartProps) {
     <form class="card pad stack" onSubmit={submit}>
       <h2>Allowed origins</h2>
       <p class="muted">
-        The pages that may open your checkout inside themselves. Without one, test mode allows every page and live mode
-        none.
+        The pages that may embed your checkout. Without one, test mode allows every page and live mode none.
       </p>
       <TextArea
-        label="One origin a line"
+        label="One origin per line"
         placeholder="https://shop.example"
         rows={4}
         testId="allowed-origins-input"
@@ -195,15 +203,15 @@ function BrowserOrders({ merchant, onSaved }: PartProps) {
   const { saving, submit } = useSaving(() => ({ browser_orders: { enabled, maximum_minor: minor } }), onSaved);
   return (
     <form class="card pad stack" onSubmit={submit}>
-      <h2>Orders made by pages</h2>
+      <h2>Orders from browsers</h2>
       <p class="muted">
-        A page can then open the checkout with an amount of its own. The payer's browser chooses that amount: check it
-        before you deliver.
+        A page can then open the checkout with its own amount. The payer's browser chooses that amount: check it before
+        you deliver.
       </p>
       <Check label="Allow it from the origins above" checked={enabled} onChecked={setEnabled} />
       <Field
-        label="At most, in rupees"
-        hint="Empty: no limit of its own. In another currency it is the same number of that currency."
+        label="Maximum in rupees"
+        hint="Empty: no maximum. For another currency, the same number applies in that currency."
         inputMode="decimal"
         autocomplete="off"
         problem={problem}

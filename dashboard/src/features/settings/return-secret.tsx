@@ -15,8 +15,8 @@ export function ReturnSecretCard() {
     <section class="card pad stack">
       <h2>Back to the shop</h2>
       <p class="muted">
-        An order with a <code>return_url</code> leads its payer back to your page, with the outcome and a signature.
-        This secret checks the signature.
+        An order with a <code>return_url</code> sends the payer back to your page with the outcome and a signature. Use
+        this secret to verify the signature.
       </p>
       <div>
         <button
@@ -31,13 +31,13 @@ export function ReturnSecretCard() {
       {asking && (
         <Confirm
           title="New return secret"
-          confirmText="Make a new one"
+          confirmText="Create new secret"
           confirmClass="button"
           onConfirm={rotate}
           onClose={() => setAsking(false)}
         >
           <p>
-            The new secret signs from now on. For 24 hours the one of before signs as well, in{" "}
+            The new secret signs from now on. For 24 hours the previous one also signs, in{" "}
             <code>signature_previous</code>, so that your shop has time to change.
           </p>
         </Confirm>
@@ -46,7 +46,7 @@ export function ReturnSecretCard() {
         <SecretOnce
           title="Return secret"
           values={[["Return secret", made.secret]]}
-          note={`It is shown this once. ${previousText(made)}`}
+          note={`It is shown only once. ${previousText(made)}`}
           onClose={() => setMade(null)}
         />
       )}
@@ -55,5 +55,5 @@ export function ReturnSecretCard() {
 }
 
 function previousText({ previous_expires_at: until }: ReturnSecret): string {
-  return until === null ? "" : `The one of before signs beside it until ${momentText(until, new Date(), false)}.`;
+  return until === null ? "" : `The previous secret also signs until ${momentText(until, new Date(), false)}.`;
 }

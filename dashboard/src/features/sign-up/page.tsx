@@ -3,10 +3,9 @@ import { useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { useGateway } from "../../session/session-context.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
+import { NewPasswordField } from "../../ui/password-fields.tsx";
 import { FormProblem } from "../../ui/states.tsx";
 import { useAction } from "../../ui/use-action.ts";
-
-const PASSWORD_LEAST = 8;
 
 export function SignUpPage() {
   const { signUp } = useGateway();
@@ -22,7 +21,7 @@ export function SignUpPage() {
   };
   return (
     <div class="door">
-      <PageHead title="Create a merchant" lead="A name, an e-mail and a password. Keys come at once." />
+      <PageHead title="Create a merchant" lead="You get API keys right away." />
       <form class="card pad stack" data-test-id="sign-up-form" onSubmit={submit}>
         <Field
           label="Business name"
@@ -45,13 +44,8 @@ export function SignUpPage() {
           value={email}
           onValue={setEmail}
         />
-        <Field
+        <NewPasswordField
           label="Password"
-          type="password"
-          autocomplete="new-password"
-          required
-          minLength={PASSWORD_LEAST}
-          hint={`At least ${PASSWORD_LEAST} characters.`}
           testId="password-input"
           problem={problemOf("password")}
           value={password}

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import type { WebhookConfig } from "web-shared/wire";
 import { type Resource, useResource } from "../../list/resource.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
@@ -25,7 +26,11 @@ export function ConfigForm() {
       {config.state.status === "error" && (
         <ErrorState title="The endpoint could not be loaded" failure={config.state.failure} onRetry={config.reload} />
       )}
-      {config.value && <Form config={config.value} onConfig={config.change} />}
+      {config.value && (
+        <Guarded right="webhooks">
+          <Form config={config.value} onConfig={config.change} />
+        </Guarded>
+      )}
     </section>
   );
 }
@@ -45,7 +50,7 @@ function Form({ config, onConfig }: FormProps) {
   });
   const testing = useAction(async () => {
     await api.send("POST", "/webhooks/test");
-    announce("A test event is on its way");
+    announce("Test event sent");
   });
   const submit = (event: Event) => {
     event.preventDefault();
@@ -92,14 +97,14 @@ function SecretLine({ config, onConfig }: FormProps) {
   const regenerate = async () => {
     const answer = await api.send<WebhookConfig>("POST", "/webhooks/regenerate-secret");
     onConfig(answer);
-    announce("New secret made");
+    announce("New secret created");
   };
   return (
     <div class="secret-line config-secret">
       <span class="muted small">Secret</span>
       <code data-test-id="webhook-secret">{secret ?? config.secret_hint ?? "–"}</code>
       {secret && <CopyButton text={secret} label="webhook secret" />}
-      {secret && <span class="small muted">shown this once</span>}
+      {secret && <span class="small muted">shown only once</span>}
       <button
         type="button"
         class="link-button"
@@ -116,7 +121,7 @@ function SecretLine({ config, onConfig }: FormProps) {
           onConfirm={regenerate}
           onClose={() => setAsking(false)}
         >
-          <p>The old secret keeps signing beside the new one for 24 hours.</p>
+          <p>The old secret also signs for another 24 hours.</p>
         </Confirm>
       )}
     </div>

@@ -9,6 +9,7 @@ import { type List, offsetPage, useList } from "../../list/use-list.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";
 import { navigate, usePlace } from "../../router/place.ts";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Choice } from "../../ui/filter.tsx";
@@ -143,7 +144,7 @@ function Narrowed({ text, onClear }: { text: string; onClear: () => void }) {
   return (
     <span class="filter set">
       <code>{text}</code>
-      <button type="button" class="link-button" aria-label={`No longer only ${text}`} onClick={onClear}>
+      <button type="button" class="link-button" aria-label={`Remove filter ${text}`} onClick={onClear}>
         Clear
       </button>
     </span>
@@ -209,7 +210,7 @@ export function RetryOne({ id, event, onRetried }: RetryOneProps) {
   const [sent, setSent] = useState(false);
   const retrying = useAction(async () => {
     await api.send("POST", `/webhooks/${id}/retry`);
-    announce(`${event} is sent again`);
+    announce(`${event} will be retried`);
     setSent(true);
     onRetried();
   });
@@ -223,16 +224,18 @@ export function RetryOne({ id, event, onRetried }: RetryOneProps) {
   }, [sent, onRetried]);
   return (
     <>
-      <button
-        type="button"
-        class="button quiet small-button"
-        data-test-id="retry-webhook-button"
-        aria-label={`Retry ${event}`}
-        disabled={retrying.busy || sent}
-        onClick={() => retrying.run()}
-      >
-        Retry
-      </button>
+      <Guarded right="webhooks" inRow>
+        <button
+          type="button"
+          class="button quiet small-button"
+          data-test-id="retry-webhook-button"
+          aria-label={`Retry ${event}`}
+          disabled={retrying.busy || sent}
+          onClick={() => retrying.run()}
+        >
+          Retry
+        </button>
+      </Guarded>
       <FormProblem failure={retrying.failure} />
     </>
   );

@@ -13,8 +13,8 @@ export function WebhooksPage() {
       <ConfigForm />
       <DeliveryList
         path="/dashboard/webhooks"
-        emptyTitle="Nothing was sent yet"
-        emptyText="Save an endpoint; each payment's outcome is then sent there and listed here."
+        emptyTitle="No webhooks yet"
+        emptyText="Save an endpoint. Each payment's outcome is then sent there and listed here."
       />
     </div>
   );
@@ -33,8 +33,8 @@ export function DeadLettersPage() {
       <DeliveryList
         path="/dashboard/webhooks/dead-letters"
         fixed={{ status: "failed" }}
-        emptyTitle="Nothing was given up"
-        emptyText="A delivery comes here when its last attempt has failed."
+        emptyTitle="No dead letters"
+        emptyText="A delivery appears here when its last attempt fails."
       />
     </div>
   );

@@ -2,6 +2,7 @@
 import { useEffect, useReducer, useState } from "preact/hooks";
 import { formatCount } from "web-shared/format";
 import type { Matching, WebhookJob } from "web-shared/wire";
+import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { FormProblem } from "../../ui/states.tsx";
@@ -16,9 +17,11 @@ export function RetryAll({ filters, onStarted }: { filters: DeliveryFilters; onS
   if (filters.status === "pending" || filters.status === "held") return null;
   return (
     <>
-      <button type="button" class="button quiet" data-test-id="retry-all-button" onClick={() => setOpen(true)}>
-        Retry all…
-      </button>
+      <Guarded right="webhooks" inRow>
+        <button type="button" class="button quiet" data-test-id="retry-all-button" onClick={() => setOpen(true)}>
+          Retry all…
+        </button>
+      </Guarded>
       {open && <RetryDialog filters={filters} onStarted={onStarted} onClose={() => setOpen(false)} />}
     </>
   );
@@ -60,7 +63,7 @@ function RetryDialog({ filters, onStarted, onClose }: RetryDialogProps) {
           {progressText(state)}
         </p>
         {(state.step === "running" || ended) && (
-          <progress class="progress" max={Math.max(state.total, 1)} value={state.done} aria-label="Sent again" />
+          <progress class="progress" max={Math.max(state.total, 1)} value={state.done} aria-label="Retried" />
         )}
         <FormProblem failure={counting.failure ?? starting.failure} />
       </div>
@@ -104,7 +107,7 @@ export function scopeText(filters: DeliveryFilters): string {
   if (filters.event) words.push(`of ${filters.event}`);
   if (filters.endpointId) words.push(`to ${filters.endpointId}`);
   if (filters.paymentId) words.push(`about ${filters.paymentId}`);
-  const which = filters.status === "success" ? "Delivered ones" : "All that failed";
+  const which = filters.status === "success" ? "All successful deliveries" : "All failed deliveries";
   return words.length === 0 ? `${which}.` : `${which} ${words.join(", ")}.`;
 }
 
@@ -113,14 +116,12 @@ function progressText(state: Retry): string {
     case "counting":
       return "Counting…";
     case "counted":
-      return state.matching === 0
-        ? "None matches: nothing to send again."
-        : `${formatCount(state.matching)} will be sent again.`;
+      return state.matching === 0 ? "No delivery matches." : `${formatCount(state.matching)} will be retried.`;
     case "running":
-      return `${formatCount(state.done)} of ${formatCount(state.total)} sent again…`;
+      return `${formatCount(state.done)} of ${formatCount(state.total)} retried…`;
     case "ended":
       return state.failed
         ? `Stopped after ${formatCount(state.done)} of ${formatCount(state.total)}.`
-        : `Done: ${formatCount(state.done)} sent again.`;
+        : `Done: ${formatCount(state.done)} retried.`;
   }
 }

@@ -36,10 +36,10 @@ it("says where it stopped", () => {
   expect(follow({ step: "running", total: 10, done: 0 }, job("failed", 3))).toMatchObject({ failed: true, done: 3 });
 });
 
-it("names what would be sent again", () => {
+it("names what would be retried", () => {
   const none = { status: null, event: null, endpointId: null, paymentId: null };
-  expect(scopeText(none)).toBe("All that failed.");
+  expect(scopeText(none)).toBe("All failed deliveries.");
   expect(scopeText({ ...none, status: "success", event: "payment.success" })).toBe(
-    "Delivered ones of payment.success.",
+    "All successful deliveries of payment.success.",
   );
 });

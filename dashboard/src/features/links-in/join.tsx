@@ -1,0 +1,15 @@
+/** An invitation: whoever opens its link chooses a password and is a user of the merchant. */
+import { useGateway } from "../../session/session-context.tsx";
+import { PasswordForm } from "./password-form.tsx";
+
+export function JoinPage() {
+  const { join } = useGateway();
+  return (
+    <PasswordForm
+      title="Accept the invitation"
+      lead="Choose a password. You are signed in with it right away."
+      buttonText="Join"
+      onPassword={join}
+    />
+  );
+}
