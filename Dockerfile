@@ -3,6 +3,7 @@
 #   pages         node: builds SDK, checkout, dashboard and API reference
 #   requirements  the dependencies that pyproject.toml names
 #   wheels        the locked dependencies in a virtualenv, without pip
+#   guide         the documentation as a site: Sphinx is in no other stage
 #   (last)        python-slim, the virtualenv, the code, the built pages; not root, writes nothing but /tmp
 
 FROM node:20.19.2-bookworm-slim AS pages
@@ -40,8 +41,15 @@ COPY . .
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --editable .
 
 
+FROM wheels AS guide
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --editable '.[docs]'
+RUN /opt/venv/bin/gateway pages docs
+
+
 FROM python:3.11.12-slim-bookworm
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin gateway
+# /authority: a volume that is mounted there belongs to this user (docker-compose.razorpay.yml)
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin gateway \
+    && install --directory --owner=gateway --group=gateway /authority
 WORKDIR /app
 COPY --from=wheels /opt/venv /opt/venv
 COPY . .
@@ -49,6 +57,7 @@ COPY --from=pages /build/sdk/dist sdk/dist
 COPY --from=pages /build/checkout-page/dist checkout-page/dist
 COPY --from=pages /build/dashboard/dist dashboard/dist
 COPY --from=pages /build/api-reference/dist api-reference/dist
+COPY --from=guide /app/pages/dist pages/dist
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     LISTEN_HOST=0.0.0.0
