@@ -1,9 +1,9 @@
-"""`python -m simulation`: run worlds by seed; the first that breaks a promise is shrunk, told, and can be repeated.
+"""Run simulated worlds by seed. The first that breaks a promise is reduced to its shortest history and printed.
 
---seed 7                 one world; with --history told in order
+--seed 7                 one world; --history prints what happened, in order
 --seeds 0:2000           many worlds, on all cores
---minutes 60             worlds from --seeds on, for so long
---real --seed 7          no world: the clients of the seed against a running gateway
+--minutes 60             worlds from --seeds on, for this long
+--real --seed 7          no world: the seed's clients against a running gateway
 """
 
 from __future__ import annotations
@@ -54,22 +54,26 @@ def _real(plan: Plan) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, help="one world")
-    parser.add_argument("--seeds", default="0:200", help="first:end, or first: with --minutes (default %(default)s)")
-    parser.add_argument("--minutes", type=float, help="go on for so long, whatever the end of --seeds")
-    parser.add_argument("--processes", type=int, help="default: one a core")
-    parser.add_argument("--families", help=f"faults to draw from: of {', '.join(FAMILIES)}; all; none")
-    parser.add_argument("--without", default="", help="families to leave out")
-    parser.add_argument("--all-families", action="store_true", help="every one of them in every world")
-    parser.add_argument("--clients", type=int, default=Plan(0).clients)
-    parser.add_argument("--turns", type=int, default=Plan(0).turns)
-    parser.add_argument("--no-webhooks", action="store_true", help="without planner, dispatchers and forwarder")
-    parser.add_argument("--salt", type=int, default=0, help="other delays for the same requests and faults")
-    parser.add_argument("--faults", help="only these faults by name, or none")
-    parser.add_argument("--requests", help="only these requests, client.turn.place, or none")
-    parser.add_argument("--history", action="store_true", help="with --seed: what happened, in order")
+    parser.add_argument("--seed", type=int, help="run the world of this seed")
+    parser.add_argument(
+        "--seeds", default="0:200", help="a range of seeds: first:end, or first: with --minutes (default %(default)s)"
+    )
+    parser.add_argument("--minutes", type=float, help="run for this long, past the end of --seeds")
+    parser.add_argument("--processes", type=int, help="default: one per core")
+    parser.add_argument("--families", help=f"families of faults to draw from: {', '.join(FAMILIES)}; all; none")
+    parser.add_argument("--without", default="", help="families of faults to leave out")
+    parser.add_argument("--all-families", action="store_true", help="use every family in every world")
+    parser.add_argument("--clients", type=int, default=Plan(0).clients, help="default %(default)s")
+    parser.add_argument("--turns", type=int, default=Plan(0).turns, help="of each client; default %(default)s")
+    parser.add_argument("--no-webhooks", action="store_true", help="run without planner, dispatchers and forwarder")
+    parser.add_argument("--salt", type=int, default=0, help="draw other delays for the same requests and faults")
+    parser.add_argument("--faults", help="inject only these faults, by name, or none")
+    parser.add_argument("--requests", help="send only these requests (client.turn.place), or none")
+    parser.add_argument("--history", action="store_true", help="with --seed: print what happened, in order")
     parser.add_argument("--replay", action="store_true", help="run each world twice and compare")
-    parser.add_argument("--real", action="store_true", help="the seed's clients against the gateway that runs here")
+    parser.add_argument(
+        "--real", action="store_true", help="run the seed's clients against the gateway running on this machine"
+    )
     parser.add_argument("--no-shrink", action="store_true", help="do not look for a smaller world")
     return parser
 

@@ -2,7 +2,8 @@
 
     charge ─► booked at once under the attempt's id ─► answered after a while, or never; queries read the books
               charge_turns, refund_turns    the bank changes its word later, and notifies; now and then twice
-              payer_steps                   the payer has a step to take first: in time, or never
+              payer_steps                   the payer has a step to take first: in time, or never; until then the bank
+                                            cancels the attempt, or refuses to, and may charge it later all the same
 
 Money has moved while the last word about an attempt is success.
 """
@@ -15,10 +16,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from agents.bank.port import ActionRequired, BankAnswer, Booking, Charge, NoAnswerError, Report, Return
+from agents.bank.port import (
+    ActionRequired,
+    BankAnswer,
+    Booking,
+    CancelRefused,
+    Charge,
+    NoAnswerError,
+    Report,
+    Return,
+)
 from domain.action import ActionType, NextAction
 from domain.card import CardDetails
-from domain.outcome import Outcome
+from domain.outcome import PAYMENT_CANCELLED, Outcome
 from simulation.clock import EPOCH
 from simulation.faults import between
 from simulation.merchants import MERCHANTS
@@ -38,6 +48,7 @@ REFUSED_SHARE = 0.2
 TURNS_AGAIN_SHARE = 0.25
 STEP_SECONDS_MAX = 12.0
 ABANDONED_SHARE = 0.3
+CANCEL_REFUSED_SHARE = 0.25
 FORGOTTEN_AFTER_SECONDS = 86_400.0
 """How long a bank knows an attempt by its id when it is asked to carry it out; its books can be queried for ever."""
 
@@ -57,6 +68,7 @@ class Entry:
     """How often the bank has changed its word."""
     step: NextAction | None = None
     """What the payer has to do before there is an outcome."""
+    cancelled: bool = False
 
     @property
     def moved(self) -> int:
@@ -89,6 +101,8 @@ class Bank:
     """Who has queried what."""
     unanswered: set[Asker] = field(default_factory=set)
     """Who has asked for what, got no answer, and has not queried it since."""
+    beside: list[tuple[str, str]] = field(default_factory=list)
+    """Charges that began while another of their order was open or had succeeded, and that other."""
     asked_blindly: list[str] = field(default_factory=list)
     """Attempts that a process asked for although it had to query them first."""
     turning: int = 0
@@ -110,6 +124,8 @@ class Bank:
         failed = between(0.0, 1.0) < share
         outcome = Outcome.FAILED if failed else Outcome.SUCCESS
         entry = Entry(attempt_id, amount, of_attempt, outcome, booked_at=self.world.scheduler.now)
+        if of_attempt is None:
+            self._look_beside(attempt_id)
         self.books[attempt_id] = entry
         self.world.trace.note("bank", f"{attempt_id} of {amount}: {entry.outcome}", attempt_id)
         if of_attempt is None and self.world.faults.happens("payer_steps"):
@@ -119,6 +135,29 @@ class Bank:
             self.turning += 1
             self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, again[1:])
         return entry
+
+    def _look_beside(self, attempt_id: str) -> None:
+        """Two charges of one order may meet only where the bank had called the first one failed."""
+        rows = self.world.database.tables["payments"]
+        order_id = rows[attempt_id]["order_id"]
+        for other in self.books.values():
+            open_or_good = other.step is not None or (other.outcome is Outcome.SUCCESS and other.turn == 0)
+            if other.of_attempt is None and open_or_good and rows[other.attempt_id]["order_id"] == order_id:
+                self.beside.append((attempt_id, other.attempt_id))
+
+    def cancel(self, entry: Entry) -> Report:
+        """What then holds."""
+        if entry.step is None:
+            return report_on(entry)
+        if between(0.0, 1.0) < CANCEL_REFUSED_SHARE:
+            return CancelRefused(entry.attempt_id)
+        entry.step, entry.outcome, entry.cancelled = None, Outcome.FAILED, True
+        self.world.trace.note("bank", f"{entry.attempt_id} is cancelled", entry.attempt_id)
+        told = report_on(entry)
+        if self.world.faults.happens("charge_turns"):
+            self.turning += 1
+            self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, [])
+        return told
 
     def _wait_for_payer(self, entry: Entry) -> None:
         """The payer takes the step in time, which the bank notifies most of the time, or never."""
@@ -130,6 +169,8 @@ class Bank:
         self.world.scheduler.outside(at, self._stepped, entry, abandoned, between(0.0, 1.0) < ABANDONED_SHARE)
 
     def _stepped(self, entry: Entry, abandoned: bool, silent: bool) -> None:
+        if entry.cancelled:
+            return
         entry.step = None
         entry.outcome = Outcome.FAILED if abandoned else entry.outcome
         how = "abandons" if abandoned else "takes"
@@ -240,25 +281,39 @@ class BankClient:
         if faults.happens("bank_late"):
             self._bank.notify(entry)
             raise NoAnswerError("the answer is late")
-        if faults.happens("bank_silent"):
-            await asyncio.sleep(SILENCE_SECONDS)
-            raise NoAnswerError("the answer was lost")
+        await self._maybe_lose_answer()
         if faults.happens("bank_twice"):
             self._bank.notify(entry)
         return answered
 
     async def query(self, attempt_id: str) -> Report | None:
+        await self._question(attempt_id)
+        await self._maybe_lose_answer()
+        entry = self._bank.books.get(attempt_id)
+        return None if entry is None else report_on(entry)
+
+    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+        """Its answer tells as much as a query's."""
+        await self._question(attempt_id)
+        entry = self._bank.books.get(attempt_id)
+        told = None if entry is None else self._bank.cancel(entry)
+        await self._maybe_lose_answer()
+        assert not isinstance(told, ActionRequired), "a bank that was asked to cancel has an answer to that"
+        return told
+
+    async def _question(self, attempt_id: str) -> None:
+        """A question about an attempt arrives. Raises NoAnswerError where the bank is silent about it."""
         self._bank.queried.add(_asker(attempt_id))
         self._bank.unanswered.discard(_asker(attempt_id))
         if PROCESS.get().name.startswith("sweeper"):
             self._bank.note_question(attempt_id)
         await self._be_silent(attempt_id)
         await asyncio.sleep(between(0.005, 0.05))
+
+    async def _maybe_lose_answer(self) -> None:
         if self._world.faults.happens("bank_silent"):
             await asyncio.sleep(SILENCE_SECONDS)
             raise NoAnswerError("the answer was lost")
-        entry = self._bank.books.get(attempt_id)
-        return None if entry is None else report_on(entry)
 
     async def _be_silent(self, attempt_id: str) -> None:
         """Raises NoAnswerError where the bank is silent about this attempt."""
@@ -296,7 +351,15 @@ def report_on(entry: Entry) -> Report:
     if entry.step is not None:
         return ActionRequired(entry.attempt_id, entry.step)
     failed = entry.outcome is Outcome.FAILED
-    code = None if not failed else "PAYMENT_FAILED" if entry.of_attempt is None else "REFUND_FAILED"
+    code = (
+        None
+        if not failed
+        else PAYMENT_CANCELLED
+        if entry.cancelled
+        else "PAYMENT_FAILED"
+        if entry.of_attempt is None
+        else "REFUND_FAILED"
+    )
     reference = f"bank_{entry.attempt_id[-8:]}"
     said = "The bank refused" if failed else None
     return BankAnswer(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)

@@ -60,6 +60,7 @@ DOMAINS = {
     "questions": ("bank_questions",),
     "webhooks": ("webhooks", "webhook_logs", "webhook_attempts", "endpoint_switches"),
     "keys": ("api_keys",),
+    "audit": ("audit_log",),
 }
 STATEMENTS: dict[str, Registered] = {}
 PREFIXES: list[tuple[str, Registered]] = []

@@ -46,7 +46,7 @@ FAMILIES: dict[str, dict[str, float]] = {
 `evictions`: a group puts a member out that is alive. `silence`: the bank does not answer, to all or about one merchant.
 `outages`: a receiver refuses everything for a while. `strangers`: records on a topic that nobody here wrote.
 `clocks`: hosts whose clocks are wrong. `holiday`: once all is quiet, days pass and the offsets are lost.
-`steps`: the bank needs a step of the payer's before it decides.
+`steps`: the bank needs a step of the payer's before it decides, who may rather leave.
 """
 PLANNED = ("kill", "absence", "eviction", "pause", "stall", "flush", "silence", "outage", "stranger")
 MOMENT_SECONDS = 0.005

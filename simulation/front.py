@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.access.auth import authenticated
 from api.http.errors import answer_of
-from api.routes import links, orders, payments, refunds
+from api.routes import links, orders, payments, public, refunds
 from simulation.workload import Call
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ async def _routed(request: Request, call: Call) -> Response:
             return await refunds.create_refund(request)
         case "POST", ["payments", payment_id, "capture"]:
             return await payments.capture(request, payment_id)
+        case "POST", ["payments", payment_id, "cancel"]:
+            return await public.cancel(request, payment_id)
         case "POST", ["payments", payment_id, "void"]:
             return await payments.void(request, payment_id)
         case "GET", ["orders", order_id]:

@@ -123,7 +123,16 @@ class ProducerClient:
 class ConsumerClient:
     """AIOKafkaConsumer."""
 
-    def __init__(self, world: World, *, group_id: str, group_instance_id: str, **_settings: Any) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        group_id: str,
+        group_instance_id: str,
+        fetch_min_bytes: int = 1,
+        fetch_max_wait_ms: int = 500,
+        **_settings: Any,
+    ) -> None:
         self._world = world
         self.process = PROCESS.get()
         self.name = group_instance_id
@@ -135,6 +144,8 @@ class ConsumerClient:
         self.positions: dict[TopicPartition, int] = {}
         self.stopped = False
         self._resting: set[TopicPartition] = set()
+        self._fetcher = SimpleNamespace(_fetch_min_bytes=fetch_min_bytes, _fetch_max_wait_ms=fetch_max_wait_ms)
+        """What agents.gathering.FetchTerms changes."""
 
     @property
     def group(self) -> Group:
@@ -166,10 +177,15 @@ class ConsumerClient:
         found = self._take(max_records)
         if not found:
             await self._world.broker.arrival(self._topics, max(timeout_ms, self._world.patience_ms) / 1000)
-            await asyncio.sleep(delay_seconds())
+            await asyncio.sleep(delay_seconds() + self._gathering_seconds())
             await self.follow()
             found = self._take(max_records)
         return found
+
+    def _gathering_seconds(self) -> float:
+        """How long the broker waits for more than has come. What comes in a world never fills an answer."""
+        terms = self._fetcher
+        return terms._fetch_max_wait_ms / 1_000 if terms._fetch_min_bytes > 1 else 0.0
 
     async def follow(self) -> None:
         """At each poll: join again after being put out, take part in a rebalance. Raises KafkaError when fenced."""

@@ -55,6 +55,8 @@ class Broker:
         self.groups: dict[str, Group] = {}
         self.strangers: set[tuple[TopicPartition, int]] = set()
         """Where records stand that nobody here wrote."""
+        self.forged: set[tuple[TopicPartition, int]] = set()
+        """Those of them that pass for a word of the bank."""
         self.on_its_way = 0
         """Batches that were sent and have not arrived."""
         self._arrivals: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
@@ -81,9 +83,13 @@ class Broker:
             if not arrival.done():
                 arrival.set_result(None)
 
-    def append_strange(self, place: TopicPartition, record: tuple[bytes | None, bytes | None, Headers]) -> None:
+    def append_strange(
+        self, place: TopicPartition, record: tuple[bytes | None, bytes | None, Headers], *, forged: bool = False
+    ) -> None:
         """A record that nobody here wrote."""
         self.strangers.add((place, self.end(place)))
+        if forged:
+            self.forged.add((place, self.end(place)))
         self.append(place.topic, place.partition, [record])
 
     def end(self, place: TopicPartition) -> int:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from runtime.secrets import hash_api_secret, seal
+from runtime.keyring import KeyRing, tag_of
+from runtime.secrets import Sealed, hash_api_secret, seal
 from runtime.settings import Settings
 from simulation.clock import EPOCH
 from simulation.database import Row, Tables
@@ -64,7 +65,10 @@ def furnish(tables: Tables, settings: Settings, *, webhooks: bool) -> None:
             "merchant_id": merchant.id,
             "key": merchant.key,
             "secret_hash": _hashed(merchant.secret, settings.secret_key.get_secret_value()),
+            "hashed_by": tag_of(settings.keys.newest),
             "name": "simulation",
+            "scopes": [],
+            "addresses": [],
             "created_at": EPOCH,
             "last_used_at": None,
             "expires_at": None,
@@ -80,8 +84,8 @@ def _hashed(secret: str, secret_key: str) -> bytes:
 
 
 @cache
-def _sealed(secret_key: str) -> bytes:
-    return seal("whsec_simulation", SecretStr(secret_key))
+def _sealed(ring: KeyRing, endpoint_id: str) -> bytes:
+    return seal("whsec_simulation", ring, Sealed.WEBHOOK_SECRET, endpoint_id)
 
 
 def _endpoint_row(merchant: Merchant, endpoint: Endpoint, settings: Settings) -> Row:
@@ -94,12 +98,13 @@ def _endpoint_row(merchant: Merchant, endpoint: Endpoint, settings: Settings) ->
         "active": True,
         "disabled_reason": None,
         "deleted_at": None,
-        "secret_sealed": _sealed(settings.secret_key.get_secret_value()),
+        "secret_sealed": _sealed(settings.keys, endpoint.id),
         "description": None,
         "previous_secrets_sealed": None,
         "previous_secrets_expire_at": None,
         "headers_sealed": None,
         "razorpay_events": None,
+        "razorpay_shuffled": False,
         "failures_in_a_row": 0,
         "failing_since": None,
         "created_at": EPOCH - timedelta(days=1),

@@ -18,14 +18,16 @@ import orjson
 from domain.outcome import Outcome
 from domain.refund import LATE_REFUNDS_MAX
 from domain.resource import resource_of
+from ops.audit.verify.chained import AuditChains
 from ops.audit.verify.fold import Book, fold
 from simulation.clock import EPOCH
 from simulation.promises import Decided, Facts, Findings, Violation, judge_clients
 from simulation.rest import uncommitted
+from simulation.strangers import FORGED
 from simulation.workload import Shop
 from store.rows import order_of, payment_of, refund_of
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
-from topics.deadletter import home_of
+from topics.deadletter import REASON_FORGED, home_of
 from topics.envelope import encode_json
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
     _bank(world, found)
     _open(world, found)
     _strangers(world, found)
+    _forgeries(world, found)
+    _audit_log(world, found)
     _fairness(world, found)
     if settled:
         _offsets(world, found)
@@ -145,9 +149,38 @@ def letters(world: World, topic: str) -> dict[tuple[str, int, int], Any]:
 def _strangers(world: World, found: Findings) -> None:
     """What cannot be read is a dead letter, and what comes after it is read all the same."""
     dead = letters(world, PAYMENTS_DLQ) | letters(world, WEBHOOKS_DLQ)
-    for place, offset in sorted(world.broker.strangers):
+    for place, offset in sorted(world.broker.strangers - world.broker.forged):
         if home_of(place.topic) is not None and (place.topic, place.partition, offset) not in dead:
             found.add("what cannot be read is a dead letter", f"{place.topic}/{place.partition}@{offset}")
+
+
+def _forgeries(world: World, found: Findings) -> None:
+    """A forged word of the bank is a dead letter, unless it bears the id of a genuine one that was decided before; and
+    nothing of it is ever believed."""
+    dead = letters(world, PAYMENTS_DLQ)
+    genuine = {orjson.loads(message.value or b"{}")["id"] for message in world.broker.of_topic(COMMANDS)}
+    for place, offset in sorted(world.broker.forged):
+        letter = dead.get((place.topic, place.partition, offset))
+        word = orjson.loads(world.broker.records[place][offset].value or b"{}")
+        if letter is None and word["id"] not in genuine:
+            found.add("what is forged is a dead letter", f"{place.topic}/{place.partition}@{offset}", word["key"])
+        elif letter is not None and letter["reason"] != REASON_FORGED:
+            found.add("what is forged is a dead letter", f"{word['id']} is {letter['reason']}", word["key"])
+    for (order_id, _), row in sorted(world.database.tables["events"].items()):
+        if FORGED in row["payload"]:
+            found.add("what is forged is not believed", orjson.loads(row["payload"])["id"], order_id)
+
+
+def _audit_log(world: World, found: Findings) -> None:
+    """Every chain is whole, and no money went back that nobody is on record for."""
+    rows = [row for _, row in sorted(world.database.tables["audit_log"].items())]
+    chains = AuditChains(world.settings.keys)
+    for finding in [*chains.add(rows), *chains.ended()]:
+        found.add("the audit log is whole", f"{finding.subject} {finding.says}")
+    asked = {(orjson.loads(row["body"])["after"] or {}).get("refund_id") for row in rows}
+    for row in world.database.tables["refunds"].values():
+        if not row["automatic"] and row["id"] not in asked:
+            found.add("who asked for a refund is on record", row["id"], row["order_id"])
 
 
 def _offsets(world: World, found: Findings) -> None:
@@ -186,7 +219,12 @@ def _bank(world: World, found: Findings) -> None:
     kept: dict[str, list[str]] = defaultdict(list)
     for attempt_id in world.bank.asked_blindly:
         found.add("nothing is asked twice without a query", attempt_id, attempt_id)
+    for attempt_id, other in world.bank.beside:
+        found.add("no charge beside another", f"{attempt_id} beside {other}", attempt_id)
     for entry in world.bank.books.values():
+        # A cancellation that was lost on its way, and then turned, is a success like any other: it was its first word.
+        if entry.cancelled and not entry.turn and tables["payments"][entry.attempt_id]["status"] == "SUCCESS":
+            found.add("bank = books", f"{entry.attempt_id} is SUCCESS, the bank had cancelled it", entry.attempt_id)
         if entry.times > 1:
             found.add("money moves once", f"{entry.attempt_id} was carried out {entry.times} times", entry.attempt_id)
         row = tables["payments" if entry.of_attempt is None else "refunds"].get(entry.attempt_id)

@@ -5,6 +5,7 @@ gateway was simulated.
     what was refused had no effect
     one Idempotency-Key is one resource; an answer is about the request that got it
     an order is paid once, and never more goes back than was paid
+    an order and a payment that one request asks for come to be together, or not at all
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LEVEL = {
 """A resource never goes back to a lower level than somebody was told."""
 SAID = {"name", "email", "contact", "description", "receipt", "reference", "notes"}
 """What a request says and its resource must show."""
+BOTH = ("order.created", "payment.created", "payment.processing")
 TOLD_LATE_SECONDS = 1.0
 Request = tuple[str, str]
 """Command id and nonce."""
@@ -82,14 +84,16 @@ class Facts:
 def judge_clients(facts: Facts, shop: Shop, found: Findings) -> None:
     """Add every promise to a client that was broken."""
     for wanted in shop.wanted:
-        about = wanted.about or str(wanted.resource_id)
+        about = wanted.about or str(wanted.order_id)
         for one in wanted.tries:
             _try(facts, one, about, found)
+            if wanted.kind == "both":
+                _both_or_neither(facts, one, about, found)
         ids = {str(one.body["id"]) for one in wanted.told if one.status != 202}
         if len(ids) > 1:
             found.add("one key, one resource", f"{wanted.key}: {sorted(ids)}", about)
         for one in wanted.told:
-            _promise(facts, wanted, one, about, found)
+            _promise(facts, shop, wanted, one, about, found)
         _not_found(facts, shop, wanted, about, found)
     _reads(shop, found)
 
@@ -126,19 +130,27 @@ def _try(facts: Facts, one: Try, about: str, found: Findings) -> None:
             found.add("a refusal is told", f"{one.request_id} was told {one.status} {ago:.1f} s after it", about)
 
 
-def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings) -> None:
+def _both_or_neither(facts: Facts, one: Try, about: str, found: Findings) -> None:
+    effects = tuple(facts.effects.get(one.request_id, ()))
+    if effects and effects[: len(BOTH)] != BOTH:
+        found.add("both or neither", f"{one.request_id} led to {effects}", about)
+
+
+def _promise(facts: Facts, shop: Shop, wanted: Wanted, one: Try, about: str, found: Findings) -> None:
     """What was answered 200 or 201 exists, and stays as far as it was."""
     resource_id = str(one.body["id"])
     row = facts.rows.get(resource_id)
-    if one.status == 202 and wanted.kind not in ("capture", "cancel", "void", "resend"):
+    if one.status == 202 and wanted.kind not in ("capture", "cancel", "void", "leave", "resend"):
         return  # reading back finds it, decided or refused
-    if wanted.kind != "capture" and wanted.body.get("amount", one.body["amount"]) != one.body["amount"]:
-        says = f"{one.request_id} wanted {wanted.body['amount']}, was told {one.said} of {one.body['amount']}"
+    if one.status == 202 and row is None and not _known_before(facts, shop, resource_id, one.answered_at):
+        return  # about something that was itself only promised, and came to nothing
+    if wanted.kind != "capture" and wanted.says.get("amount", one.body["amount"]) != one.body["amount"]:
+        says = f"{one.request_id} wanted {wanted.says['amount']}, was told {one.said} of {one.body['amount']}"
         found.add("the answer is about the request", says, about)
-    for name in SAID & wanted.body.keys():
-        if one.body.get(name) != wanted.body[name]:
+    for name in SAID & wanted.says.keys():
+        if one.body.get(name) != wanted.says[name]:
             found.add("the answer is about the request", f"{one.request_id} has another {name}", about)
-    if row is None:
+    if row is None or not wanted.names(one) <= facts.rows.keys():
         found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
     elif not _stays(one.body, row):
         found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
@@ -148,8 +160,14 @@ def _promise(facts: Facts, wanted: Wanted, one: Try, about: str, found: Findings
         found.add("the answer is about the request", f"{resource_id} was to be cancelled, is {one.said}", about)
     elif wanted.kind == "capture" and one.status == 200 and row["amount_captured"] != one.body["amount_captured"]:
         found.add("every 2xx stays", f"{one.body['amount_captured']} of {resource_id} was captured", about)
+    elif wanted.kind == "leave" and one.status == 200 and not _is_leaving(one.body):
+        found.add("the answer is about the request", f"{resource_id} was to be left, is {one.said}", about)
     elif wanted.kind == "void" and one.status == 200 and not (one.body["voided"] and row["voided"]):
         found.add("every 2xx stays", f"{resource_id} was voided", about)
+
+
+def _is_leaving(payment: Mapping[str, Any]) -> bool:
+    return payment["status"] in ("SUCCESS", "FAILED") or payment["cancellation"] is not None
 
 
 def _stays(told: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
@@ -168,8 +186,10 @@ def _not_found(facts: Facts, shop: Shop, wanted: Wanted, about: str, found: Find
 
 def _known_before(facts: Facts, shop: Shop, resource_id: str, at: float) -> bool:
     """Told 200 or 201; or 202, and that very request was not refused in the end."""
-    for one in (one for wanted in shop.wanted for one in wanted.told):
-        if one.body["id"] == resource_id and one.answered_at <= at:
+    for wanted in shop.wanted:
+        for one in wanted.told:
+            if resource_id not in wanted.names(one) or one.answered_at > at:
+                continue
             decided = facts.decision(one.request_id)
             if one.status != 202 or (decided is not None and not decided.refused):
                 return True

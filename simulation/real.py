@@ -15,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from domain.ids import ORDER, is_id
 from domain.order import Order
 from domain.payment import Payment
 from domain.refund import Refund
@@ -23,7 +24,7 @@ from runtime.settings import Settings
 from simulation.merchants import Merchant
 from simulation.plan import Plan
 from simulation.promises import Facts, Findings, Violation, judge_clients, judge_money
-from simulation.workload import Call, Shop
+from simulation.workload import ORDERS, Call, Shop
 from store.actor import ActorStore
 from store.connections import make_pool
 from store.operations.inspection import events_of
@@ -118,7 +119,14 @@ def _name_by_server(shop: Shop) -> None:
 async def _settled(settings: Settings, shop: Shop) -> dict[str, Order]:
     """The clients' orders, once no payment and no refund of them is undecided."""
     ids = sorted(
-        {str(one.body["id"]) for wanted in shop.wanted if wanted.kind in ("order", "link") for one in wanted.told}
+        {
+            name
+            for wanted in shop.wanted
+            if wanted.kind in ORDERS
+            for one in wanted.told
+            for name in wanted.names(one)
+            if is_id(ORDER, name)
+        }
     )
     store = ActorStore(settings)
     try:

@@ -157,10 +157,6 @@ class SimulatedCounters(JobCounters):
         if self._world.faults.happens("redis_away"):
             raise RedisConnectionError("the connection broke")
 
-    async def offset(self, place: str) -> int:
-        await self._reach()
-        return self._offset(place)
-
     async def offsets(self, places: Sequence[str]) -> list[int]:
         await self._reach()
         return [self._offset(place) for place in places]

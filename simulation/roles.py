@@ -24,13 +24,14 @@ from agents.webhooks.dispatcher import Dispatcher
 from agents.webhooks.forwarder import Forwarder
 from agents.webhooks.planner import Planner
 from api.access.limiter import Limiter
+from api.access.slowdown import Slowdown
 from api.process.bus import CommandBus
 from api.process.capture import CaptureCache
 from api.process.keys import KeyCache
 from api.process.services import Services
 from api.process.streams import Seats
 from runtime.clock import Ids
-from runtime.secrets import derived_key
+from runtime.keyring import derived_key, first_key
 from runtime.worker import Worker
 from simulation.bank import BankClient
 from simulation.database import Connection, Pool
@@ -40,10 +41,12 @@ from simulation.redis import RedisClient, SimulatedCounters
 from store.actor import ActorStore
 from store.attempts import AttemptStore
 from store.deadlines import DeadlineStore
+from store.order_keys import OrderKeys
 from store.questions import QuestionStore
 from store.redis.heartbeats import beat
 from topics.catalogue import COMMANDS
 from topics.producer import LogUnavailableError
+from topics.proof import proofs_of
 from topics.records import instant_of
 
 if TYPE_CHECKING:
@@ -117,17 +120,20 @@ async def _api(app: App) -> None:
         redis=redis,
         producer=producer,
         commands=commands,
+        order_keys=OrderKeys(pool, settings.keys, clock=app.clock),
         bank=BankClient(app.world),
         door=cast(Any, None),
         bank_pages=None,
         database=cast(Any, SimpleNamespace(up=True)),
         live=cast(Any, None),
         log_places=cast(Any, None),
-        fingerprint_secret=derived_key(settings.secret_key, "idempotency"),
+        fingerprint_secrets=tuple(first_key(key, "idempotency") for key in settings.keys.secrets),
+        session_keys=tuple(derived_key(key, "sessions") for key in settings.keys.secrets),
         own_origins=frozenset(),
         keys=KeyCache(settings, pool, app.clock),
         capture=CaptureCache(pool, app.clock),
         limiter=Limiter(redis),
+        slowdown=Slowdown(fraction=app.ids.fraction),
         condition=cast(Any, None),
         feed_seats=Seats(in_all=0, per_merchant=0),
         payer_seats=Seats(in_all=0, per_merchant=0),
@@ -146,7 +152,9 @@ async def _actor(app: App) -> None:
 
     store, producer = ActorStore(world.settings, connect), app.kafka.producer()
     inbox_days = world.settings.idempotency_retention_days
-    actor = app.actor = PaymentActor(store, producer, app.redis(), inbox_days=inbox_days, clock=app.clock)
+    actor = app.actor = PaymentActor(
+        store, producer, app.redis(), proofs=proofs_of(world.settings), inbox_days=inbox_days, clock=app.clock
+    )
     await store.start()
     await producer.start()
     stream = FaustStream(world, COMMANDS, group=GROUP, member=app.process.name, on_assigned=actor.forget)

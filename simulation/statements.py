@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -11,7 +12,19 @@ from typing import Any
 import asyncpg
 
 from simulation.database import Row, Rows, View, reads, writes, writes_like
-from store import actor, api_keys, attempts, commands, merchants, orders, payments, promises, refunds, retention
+from store import (
+    actor,
+    api_keys,
+    attempts,
+    audit_log,
+    commands,
+    merchants,
+    orders,
+    payments,
+    promises,
+    refunds,
+    retention,
+)
 
 PART = re.compile(r"INSERT INTO (\w+) \(([^)]+)\)[^(]*unnest\(([^)]+)\)(?: ON CONFLICT \(id\) DO UPDATE SET ([^)]+))?")
 KEYS = {"events": ("order_id", "sequence"), "commands": ("id", "nonce")}
@@ -173,7 +186,16 @@ def find_accepted(view: View, command_id: str) -> Rows:
 
 @writes(promises.INSERT, "promises")
 def insert_promise(view: View, *values: str) -> Rows:
-    names = ("command_id", "nonce", "resource_id", "order_id", "merchant_id", "resource", "fingerprint")
+    names = (
+        "command_id",
+        "nonce",
+        "resource_id",
+        "order_id",
+        "merchant_id",
+        "resource",
+        "fingerprint",
+        "order_resource",
+    )
     row = dict(zip(names, values, strict=True))
     if (key := (row["command_id"], row["nonce"])) in view["promises"]:
         return []
@@ -196,18 +218,21 @@ def lock_promises(_view: View, _command_id: str) -> Rows:
 
 @reads(promises.FIND)
 def find_promise(view: View, resource_id: str) -> Rows:
-    return _promises(view, resource_id=resource_id)
+    return _last(
+        row
+        for row in view["promises"].values()
+        if row["resource_id"] == resource_id or (row["order_id"] == resource_id and row["order_resource"] is not None)
+    )
 
 
-@reads(promises.FIND_RESOURCE)
-def find_promised_resource(view: View, command_id: str, fingerprint: str) -> Rows:
-    found = _promises(view, command_id=command_id, fingerprint=fingerprint)
-    return [{"resource_id": row["resource_id"]} for row in found]
+@reads(promises.FIND_IDS)
+def find_promised_ids(view: View, command_id: str, fingerprint: str) -> Rows:
+    wanted = {"command_id": command_id, "fingerprint": fingerprint}
+    found = _last(row for row in view["promises"].values() if wanted.items() <= row.items())
+    return [_only(row, ("resource_id", "order_id")) for row in found]
 
 
-def _promises(view: View, **wanted: str) -> Rows:
-    """The last of them."""
-    found = [row for row in view["promises"].values() if wanted.items() <= row.items()]
+def _last(found: Iterable[Row]) -> Rows:
     last = sorted(found, key=lambda row: row["promised_at"])[-1:]
     return [{key: row[key] for key in row if key != "promised_at"} for row in last]
 
@@ -221,6 +246,12 @@ def find_order(view: View, order_id: str) -> Rows:
 def find_payment(view: View, payment_id: str) -> Rows:
     row = view["payments"].get(payment_id)
     return [] if row is None else [row]
+
+
+@reads(orders.ATTEMPTS)
+def count_attempts(view: View, order_ids: list[str]) -> Rows:
+    counted = Counter(row["order_id"] for row in _of(view["payments"].values(), order_ids))
+    return [{"order_id": order_id, "attempts": attempts} for order_id, attempts in counted.items()]
 
 
 @reads(orders.PAYMENTS)
@@ -275,15 +306,31 @@ def _older(view: View, table: str, column: str, days: int, kept_from: datetime |
     return [(key, row) for key, row in view[table].items() if row[column] < before]
 
 
+@writes(audit_log.LOCK, "audit")
+def lock_audit_chain(_view: View, _chain: str) -> Rows:
+    """The transaction holds the domain's lock from here on."""
+    return [{}]
+
+
+@reads(audit_log.LAST)
+def last_entry(view: View, chain: str) -> Rows:
+    places = [place for name, place in view["audit_log"] if name == chain]
+    return [view["audit_log"][chain, max(places)]] if places else []
+
+
+@writes(audit_log.APPEND, "audit")
+def append_entry(view: View, *values: Any) -> Rows:
+    names = ("chain", "place", "at", "actor", "action", "subject", "body", "hash", "seal")
+    row = dict(zip(names, values, strict=True))
+    _unique([(row["chain"], row["place"])], view["audit_log"], "audit_log_pkey")
+    view["audit_log"][row["chain"], row["place"]] = row
+    return [row]
+
+
 @reads(api_keys.FIND)
 def find_api_key(view: View, key: str) -> Rows:
     row = view["api_keys"].get(key)
     return [] if row is None else [row]
-
-
-@writes(api_keys.USED, "keys")
-def touch_api_key(_view: View, _key_id: str) -> Rows:
-    return []
 
 
 @reads(merchants.FIND_CAPTURE_TERMS)

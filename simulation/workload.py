@@ -30,16 +30,20 @@ WORDS: tuple[dict[str, Any], ...] = (
     {"description": "Two tickets", "notes": {"seat": "4"}},
 )
 """What a payment says about its payer."""
+ORDERS = frozenset({"order", "link", "both"})
+"""What creates an order; `both`: with its first payment."""
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
 PATHS = {
     "order": "/orders",
     "link": "/payment-links",
     "resend": "/payment-links/{}/resend",
     "payment": "/payments",
+    "both": "/payments",
     "refund": "/refunds",
     "capture": "/payments/{}/capture",
     "cancel": "/orders/{}/cancel",
     "void": "/payments/{}/void",
+    "leave": "/payments/{}/cancel",
 }
 
 
@@ -103,7 +107,7 @@ class Wanted:
     key: str | None
     body: dict[str, Any]
     about: str
-    """Id of the order, or of the payment that is captured or voided."""
+    """Id of the order, or of the payment that is captured, voided or left."""
     tries: list[Try] = field(default_factory=list)
 
     @property
@@ -112,8 +116,30 @@ class Wanted:
 
     @property
     def resource_id(self) -> str | None:
+        """Of what was asked for."""
         told = self.told
         return None if not told else str(told[-1].body["id"])
+
+    @property
+    def order_id(self) -> str | None:
+        """Of the order that was asked for."""
+        told = self.told
+        return None if not told else str(told[-1].body["order_id" if self.kind == "both" else "id"])
+
+    @property
+    def of_order(self) -> str | None:
+        """The order that a payment pays."""
+        return self.order_id if self.kind == "both" else self.about
+
+    @property
+    def says(self) -> dict[str, Any]:
+        """What the answer must show, of the order as well."""
+        order: dict[str, Any] = self.body.get("order", {})
+        return order | self.body
+
+    def names(self, one: Try) -> set[str]:
+        """Ids of what this answer says there is."""
+        return {str(one.body[name]) for name in (("id", "order_id") if self.kind == "both" else ("id",))}
 
     def __str__(self) -> str:
         return f"{self.kind} {orjson.dumps(self.body).decode()} key={self.key}"
@@ -175,7 +201,7 @@ class Shop:
 
     def _actions(self, draw: random.Random, desk: Desk, client: int, turn: int, now: float) -> list[Wanted]:
         """What the client sends at once."""
-        known = [one for one in desk.orders if one.resource_id is not None]
+        known = [one for one in desk.orders if one.order_id is not None]
         if not known or (len(known) < 8 and draw.random() < 0.2):
             amount = draw.choice((500, 70_000, 123_400))
             body: dict[str, Any] = {"amount": amount}
@@ -189,9 +215,13 @@ class Shop:
             if self._expires_at is not None and draw.random() < 0.4:
                 body["expires_at"] = self._expires_at(now + draw.choice((1.0, 4.0, 12.0)) * (0.5 + draw.random()))
             # Not drawn, as in _pay.
-            kind = "link" if (client + turn) % 5 == 4 else "order"
+            kind = {2: "both", 4: "link"}.get((client + turn) % 5, "order")
             if kind == "link" and "receipt" in body:
                 body["reference"] = body.pop("receipt")
+            if kind == "both":
+                body = {"order": body, "method": "upi", "vpa": "payer@upi"}
+                if turn % 4 == 3:
+                    body["amount"] = amount + 1  # refused with its order
             return [self._new(draw, (client, turn, 0), kind, body, "")]
         order = known[int(len(known) * max(draw.random(), draw.random()))]  # the younger ones rather
         count = draw.choice((1, 1, 2, 3))
@@ -199,8 +229,8 @@ class Shop:
 
     def _about(self, draw: random.Random, desk: Desk, order: Wanted, place: Place) -> Wanted:
         chance = draw.random()
-        order_id = str(order.resource_id)
-        paid = [one for one in desk.payments if one.about == order_id and one.resource_id is not None]
+        order_id = str(order.order_id)
+        paid = [one for one in desk.payments if one.of_order == order_id and one.resource_id is not None]
         if chance < 0.1:
             return order if order.key is not None else self._pay(draw, order_id, place)
         if chance < 0.3:
@@ -209,14 +239,19 @@ class Shop:
                 again = draw.choice(earlier)
                 return self._other(again, place) if again.kind == "refund" and draw.random() < 0.5 else again
         elif chance < 0.35:
+            # Not drawn, as in _pay.
+            if paid and sum(place) % 2:
+                return self._new(draw, place, "leave", {}, str(paid[-1].resource_id))
             kind = "resend" if order.kind == "link" and sum(place) % 2 == 0 else "cancel"
             return self._new(draw, place, kind, {}, order_id)
         elif chance < 0.45 and paid:
             payment_id = str(draw.choice(paid).resource_id)
             capture, wants = draw.choice(CAPTURES)
+            if sum(place) % 3 == 0:
+                capture, wants, payment_id = "leave", {}, str(paid[-1].resource_id)
             return self._new(draw, place, capture, dict(wants), payment_id)
         elif chance < 0.7 and paid:
-            amount = draw.choice((order.body["amount"], None, order.body["amount"] // 2, 100))
+            amount = draw.choice((order.says["amount"], None, order.says["amount"] // 2, 100))
             body = {"payment_id": draw.choice(paid).resource_id} | ({} if amount is None else {"amount": amount})
             return self._new(draw, place, "refund", body, order_id)
         return self._pay(draw, order_id, place)
@@ -241,8 +276,10 @@ class Shop:
         desk = self.desks[wanted.place[0] // CLIENTS_A_DESK]
         if not wanted.tries:
             desk.all.append(wanted)
-            sorts = {"order": desk.orders, "link": desk.orders, "payment": desk.payments}
-            sorts.get(wanted.kind, []).append(wanted)
+            if wanted.kind in ORDERS:
+                desk.orders.append(wanted)
+            if wanted.kind in ("payment", "both"):
+                desk.payments.append(wanted)
         for _ in range(TRIES_MAX):
             one = await self._send(front, wanted, draw)
             again = draw.random() < (0.12 if one.accepted or one.refused else 0.85)
@@ -262,13 +299,13 @@ class Shop:
         await _ask(front, draw, one, Call(one.request_id, desk.merchant, "POST", path, wanted.body, wanted.key))
         if "order_id" in one.body and wanted.kind in ("link", "resend"):
             one.body["id"] = one.body["order_id"]  # clients know a link by its order
-        about = wanted.about or str(one.body.get("id", ""))
+        about = wanted.about or str(one.body.get("order_id" if wanted.kind == "both" else "id", ""))
         front.note("answer", f"{one.request_id} {one.said}", about)
         return one
 
     async def _read(self, front: Front, draw: random.Random, desk: Desk, name: str) -> None:
         """Somebody looks at something that was promised to exist."""
-        known = sorted({str(one.body["id"]) for wanted in desk.all for one in wanted.told})
+        known = sorted({name for wanted in desk.all for one in wanted.told for name in wanted.names(one)})
         if known:
             await self.read_one(front, draw, desk, draw.choice(known), name)
 
@@ -284,7 +321,13 @@ class Shop:
     async def read_back(self, front: Front) -> None:
         """When all is quiet: read everything that anybody was told to exist."""
         draw = random.Random(f"{self.plan.seed}/read")
-        known = {str(one.body["id"]): desk for desk in self.desks for wanted in desk.all for one in wanted.told}
+        known = {
+            name: desk
+            for desk in self.desks
+            for wanted in desk.all
+            for one in wanted.told
+            for name in wanted.names(one)
+        }
         for number, resource_id in enumerate(sorted(known)):
             await self.read_one(front, draw, known[resource_id], resource_id, f"b{number}")
 

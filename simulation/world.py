@@ -283,6 +283,7 @@ class World:
         for name in names:
             self.closed.add(name)
             self.kill(self.processes[name], "is stopped")
+        await self._wait_for_commits()  # a process may have repeated its answer meanwhile
 
     async def _holiday(self) -> bool:
         """Everybody is away for days, the group's offsets are forgotten, and all of the log that is kept is read again.
