@@ -36,9 +36,9 @@ VERIFY_SECONDS_MAX = 300
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway on this machine.")
     parser.add_argument("--million", action="store_true", help="also with 1,000,000 payments in the tables")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the requests")
-    parser.add_argument("--no-ceiling", action="store_true", help="leave the bare ceiling out")
-    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT, help="requests at a time in the closed loop")
+    parser.add_argument("--quick", action="store_true", help="send a tenth of the requests")
+    parser.add_argument("--no-ceiling", action="store_true", help="skip the bare ceiling")
+    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT, help="concurrent requests in the closed loop")
     chosen = parser.parse_args()
     os.environ["TEST_PROCESSING_DELAY"] = "0"
     with running_stack(roles=ALL_ROLES, env={"LOG_LEVEL": "warning"}) as stack:

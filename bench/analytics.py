@@ -61,7 +61,9 @@ SELECT 'order_' || id16, sequence, $1, type, at,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.analytics", description="Measure reading on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.analytics", description="Measure the read side on this machine."
+    )
     parser.add_argument("--payments", type=int, default=MILLION)
     chosen = parser.parse_args()
     with running_stack() as stack:

@@ -31,6 +31,7 @@ from runtime.worker import Worker
 from store.redis.clients import make_redis, make_subscriber
 from store.redis.replies import Flag, Reply, publish_replies, subscribe_replies
 from topics.catalogue import partition_of
+from topics.connection import client_options
 from topics.producer import LogProducer, Record
 
 COMMANDS, EVENTS = "bench.commands", "bench.events"
@@ -51,7 +52,7 @@ class Api:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._producer = LogProducer(settings.kafka_bootstrap_servers)
+        self._producer = LogProducer(settings)
         self._waiting: dict[str, asyncio.Future[str]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -71,7 +72,7 @@ class Api:
         answered = self._waiting[command] = asyncio.get_running_loop().create_future()
         asking = record(COMMANDS, key, kind, body, self._name.encode(), self._settings.topic_partitions)
         async with asyncio.timeout(ANSWER_SECONDS):
-            await (await self._producer.send(asking, timeout=5))
+            await self._producer.send(asking, timeout=5)
             await answered
         return b'{"id":"%s"}' % key
 
@@ -98,7 +99,7 @@ class Actor:
 
     def __init__(self, settings: Settings, datadir: str) -> None:
         self._settings = settings
-        self._producer = LogProducer(settings.kafka_bootstrap_servers)
+        self._producer = LogProducer(settings)
         self._redis = make_redis(settings)
         self.app = make_app(settings, Worker("bench", 0, "bench-actor", 0), datadir)  # type: ignore[arg-type]
         topic = self.app.topic(COMMANDS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
@@ -147,12 +148,12 @@ async def bank(settings: Settings) -> None:
     """For each payment on the events topic one settlement on the commands topic."""
     consumer = AIOKafkaConsumer(
         EVENTS,
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **client_options(settings),
         group_id="bench-bank",
         auto_offset_reset="earliest",
         fetch_max_wait_ms=500,
     )
-    producer = LogProducer(settings.kafka_bootstrap_servers)
+    producer = LogProducer(settings)
     await producer.start()
     await consumer.start()
     while True:

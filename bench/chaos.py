@@ -68,9 +68,13 @@ Run = Callable[[Stack, list[Fault]], Coroutine[Any, Any, list[Line]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description="Faults under load, verified.")
-    parser.add_argument("--minutes", type=float, help="faults in random order for so long, and one line for all")
-    parser.add_argument("--seed", type=int, default=1, help="moments of the faults and choices of the load")
-    parser.add_argument("--only", default="", help="only faults whose name holds one of these, comma-separated")
+    parser.add_argument(
+        "--minutes", type=float, help="inject faults in random order for this many minutes and print one line for all"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed for the times of the faults and the choices of the load"
+    )
+    parser.add_argument("--only", default="", help="only faults whose name contains one of these, comma-separated")
     parser.add_argument("--write", action="store_true", help="write the table into docs/RELIABILITY.md")
     chosen = parser.parse_args()
     words = chosen.only.split(",")
@@ -94,7 +98,7 @@ def _at(site: Site, faults: list[Fault], run: Run) -> list[Line]:
     """What can be done of the faults at this site, on a stack of its own. What the machine cannot do is told."""
     for fault in faults:
         if reason := fault.missing():
-            print(f"    {fault.name} left out: {reason}", flush=True)
+            print(f"    {fault.name} skipped: {reason}", flush=True)
     possible = [fault for fault in faults if not fault.missing()]
     if not possible:
         return []
@@ -179,7 +183,7 @@ def write(lines: list[Line], seed: int) -> None:
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    command = f"Each line again: `python -m bench.chaos --seed {seed} --only <fault>`."
+    command = f"To repeat a line: `python -m bench.chaos --seed {seed} --only <fault>`."
     table = "\n".join([HEAD, "|---" * 8 + "|", *(line.row() for line in lines)])
     PAGE.write_text(f"{before}{BEGIN}\n{command}\n\n{table}\n{END}{after}", encoding="utf-8")
 

@@ -65,16 +65,10 @@ async def drill(stack: Stack, folder: Path, *, seconds: float, seed: int, steps:
     await asyncio.to_thread(lambda: list(pay_once(stack.settings)))
     rto_seconds = time.monotonic() - began
 
-    await settled(stack)
-    await command(stack, "verify")
-    database = await asyncpg.connect(stack.database_url)
-    try:
-        broken = await load.broken_promises(database)
-    finally:
-        await database.close()
+    broken = await audited(stack, load)
     return Drilled(
         promises=len(load.promises),
-        broken=broken + load.twice,
+        broken=broken,
         decided_after_backup=events - at_backup,
         backup_seconds=backup_seconds,
         restore_seconds=restore_seconds,
@@ -102,6 +96,20 @@ def start_roles(stack: Stack) -> None:
 def running_roles(stack: Stack) -> list[str]:
     names = {name.rpartition("-")[0] for name in stack.processes()}
     return [role for role in ROLES if role in names]
+
+
+async def audited(stack: Stack, load: Load) -> list[str]:
+    """Wait until nothing is open, verify, and look up what the load was promised: what is lost, or there twice.
+
+    Raises AssertionError where `gateway verify` finds anything.
+    """
+    await settled(stack)
+    await command(stack, "verify")
+    database = await asyncpg.connect(stack.database_url)
+    try:
+        return await load.broken_promises(database) + load.twice
+    finally:
+        await database.close()
 
 
 async def settled(stack: Stack) -> None:

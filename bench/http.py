@@ -35,6 +35,10 @@ class Target:
             parts.hostname, parts.port, "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
         )
 
+    def get(self, path: str) -> bytes:
+        """The bytes of a GET request."""
+        return b"GET %s HTTP/1.1\r\n%s\r\n" % (path.encode(), self.headers)
+
     def post(self, path: str, body: object, **headers: str) -> bytes:
         """The bytes of a POST request. `headers`: more headers, `_` standing for `-`."""
         content = orjson.dumps(body)

@@ -41,7 +41,7 @@ def main() -> None:
 async def _measure(stack: Stack, events: int) -> None:
     connection = await asyncpg.connect(stack.database_url)
     await fill(connection, events // EVENTS_EACH)
-    producer = LogProducer(stack.settings.kafka_bootstrap_servers, linger_ms=5)
+    producer = LogProducer(stack.settings, linger_ms=5)
     await producer.start()
     first = await _publish(connection, producer, stack, offset=0, limit=events // 2)
     secret = stack.settings.test_api_secret.get_secret_value()

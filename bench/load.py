@@ -16,6 +16,7 @@ import orjson
 from bench.http import Connection, Target, connect
 
 ORDERS, PAYMENTS = "/api/v1/orders", "/api/v1/payments"
+UPI = {"method": "upi", "vpa": "success@upi"}
 ORDER = {"amount": 50_000, "currency": "INR", "receipt": "bench-0001", "notes": {"cart": "4711"}}
 
 
@@ -43,15 +44,18 @@ def percentile(seconds: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1_000
 
 
-async def closed_loop(target: Target, *, in_flight: int, count: int) -> Taken:
-    """`count` lifecycles, `in_flight` at a time: order, then its payment."""
+async def closed_loop(target: Target, *, in_flight: int, count: int, one_request: bool = False) -> Taken:
+    """`count` lifecycles, `in_flight` at a time: order, then its payment. `one_request`: both at once."""
     taken, left = Taken(), iter(range(count))
-    order = target.post(ORDERS, ORDER)
+    order, both = target.post(ORDERS, ORDER), target.post(PAYMENTS, {"order": ORDER, **UPI})
 
     async def worker() -> None:
         connection = await connect(target)
         for _ in left:
-            await _lifecycle(target, connection, order, taken)
+            if one_request:
+                await _send_payment(connection, both, time.perf_counter(), taken)
+            else:
+                await _lifecycle(target, connection, order, taken)
         connection.close()
 
     async with asyncio.TaskGroup() as group:
@@ -71,7 +75,10 @@ async def _lifecycle(target: Target, connection: Connection, order: bytes, taken
 
 
 async def _pay(target: Target, connection: Connection, order_id: str, due_at: float, taken: Taken) -> None:
-    request = target.post(PAYMENTS, {"order_id": order_id, "method": "upi", "vpa": "success@upi"})
+    await _send_payment(connection, target.post(PAYMENTS, {"order_id": order_id, **UPI}), due_at, taken)
+
+
+async def _send_payment(connection: Connection, request: bytes, due_at: float, taken: Taken) -> None:
     status, body = await connection.request(request)
     taken.statuses[status] += 1
     taken.payment_seconds.append(time.perf_counter() - due_at)
@@ -130,6 +137,6 @@ async def _orders(target: Target, count: int) -> list[str]:
     return orders
 
 
-async def one_at_a_time(target: Target, *, count: int) -> Taken:
+async def one_at_a_time(target: Target, *, count: int, one_request: bool = False) -> Taken:
     """Lifecycles with nothing else in flight."""
-    return await closed_loop(target, in_flight=1, count=count)
+    return await closed_loop(target, in_flight=1, count=count, one_request=one_request)

@@ -52,11 +52,14 @@ def target_of(stack: Stack) -> Target:
     return Target.of(stack.api_url, {"X-Api-Key": key, "X-Api-Secret": secret})
 
 
-async def throughput(stack: Stack, *, in_flight: int, count: int) -> Throughput:
-    """`count` lifecycles as fast as they go; the clock stops when the last payment is settled."""
+async def throughput(stack: Stack, *, in_flight: int, count: int, one_request: bool = False) -> Throughput:
+    """`count` lifecycles as fast as they go; the clock stops when the last payment is settled.
+
+    `one_request`: each order is created with its payment.
+    """
     connection = await asyncpg.connect(stack.database_url)
     before, began = usage_by_role(stack), time.perf_counter()
-    taken = await closed_loop(target_of(stack), in_flight=in_flight, count=count)
+    taken = await closed_loop(target_of(stack), in_flight=in_flight, count=count, one_request=one_request)
     await until_settled(connection)
     took = time.perf_counter() - began
     cores = cores_used(before, usage_by_role(stack), took)
@@ -79,10 +82,10 @@ async def latency(stack: Stack, *, per_second: float, seconds: float) -> Latency
     return _latency(taken, outcomes)
 
 
-async def latency_alone(stack: Stack, *, count: int) -> Latency:
+async def latency_alone(stack: Stack, *, count: int, one_request: bool = False) -> Latency:
     """One request in flight."""
     async with _Watcher(stack) as watcher:
-        taken = await one_at_a_time(target_of(stack), count=count)
+        taken = await one_at_a_time(target_of(stack), count=count, one_request=one_request)
         outcomes = await watcher.seconds_to_outcome(taken)
     return _latency(taken, outcomes)
 

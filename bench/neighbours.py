@@ -7,7 +7,7 @@
 
 Each figure is taken twice in turn, without and with the greedy merchant, ROUNDS times; the table shows the medians. The
 quotas are set to what this machine can bear (--per-minute): a quota above the machine's capacity protects nobody. The
-load generator, all roles and all services share the machine.
+load generator, all roles and all services share the machine; the greedy merchant is a process (bench/greedy.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from bench.greedy import LOOK_UP, Kind, greedy, target_of
 from bench.http import Target, connect
 from bench.load import ORDER, ORDERS, percentile
 from tests.support.api import Api, signed_up
@@ -36,11 +37,9 @@ from tests.support.stack import ALL_ROLES, Stack, running_stack
 AIM = 1.3
 ROUNDS = 5
 SECONDS = 6.0
-GREEDY_CONNECTIONS = 16
-GREEDY_FEEDS = 1_000
+BEGUN_SECONDS = 3.0
+"""The greedy merchant has spent its burst and is at its full speed when the others are measured."""
 OTHERS_PER_SECOND = 10.0
-PAYMENTS = "/api/v1/payments?limit=20"
-FEED = "/api/v1/merchants/me/stream"
 JOBS_OPENED = 50
 DELIVERIES = 300
 """Of each merchant: what a job sends again, three rounds of a forwarder's chunk."""
@@ -91,9 +90,9 @@ async def _measure(stack: Stack, rounds: int) -> list[Compared]:
         for api in (greedy, other):
             await _deliveries(stack, api, server.url())
         for _ in range(rounds):
-            await _compare(compared[0], _orders(merchants.other), _storm(merchants.greedy, ORDERS, ORDER))
-            await _compare(compared[1], _look_ups(merchants.other), _storm(merchants.greedy, PAYMENTS))
-            await _compare(compared[2], _orders(merchants.other), _feeds(merchants.greedy))
+            await _compare(compared[0], _orders(merchants.other), _greedy("orders", merchants.greedy))
+            await _compare(compared[1], _look_ups(merchants.other), _greedy("look-ups", merchants.greedy))
+            await _compare(compared[2], _orders(merchants.other), _greedy("feeds", merchants.greedy))
             await _compare(compared[3], _job(merchants.other), _jobs(merchants.greedy))
     return compared
 
@@ -105,18 +104,19 @@ Greed = Callable[[], Any]
 async def _compare(compared: Compared, figure: Figure, greed: Greed) -> None:
     compared.before.append(await figure())
     async with greed() as answers:
+        await asyncio.sleep(BEGUN_SECONDS)
         compared.during.append(await figure())
     compared.greedy.update(answers)
 
 
 def _orders(api: Api) -> Figure:
-    target = _target(api)
+    target = target_of(api)
     return lambda: _p95(target, target.post(ORDERS, ORDER))
 
 
 def _look_ups(api: Api) -> Figure:
-    target = _target(api)
-    return lambda: _p95(target, _get(target, PAYMENTS))
+    target = target_of(api)
+    return lambda: _p95(target, target.get(LOOK_UP))
 
 
 async def _p95(target: Target, request: bytes) -> float:
@@ -134,47 +134,8 @@ async def _p95(target: Target, request: bytes) -> float:
     return percentile(seconds, 0.95)
 
 
-def _storm(api: Api, path: str, body: object = None) -> Greed:
-    """Requests on GREEDY_CONNECTIONS connections, the next as soon as the last is answered, whatever the answer."""
-    target = _target(api)
-    request = _get(target, path) if body is None else target.post(path, body)
-
-    async def send(answers: Counter[int]) -> None:
-        connection = await connect(target)
-        while True:
-            status, _ = await connection.request(request)
-            answers[status] += 1
-
-    @asynccontextmanager
-    async def storm() -> AsyncIterator[Counter[int]]:
-        answers: Counter[int] = Counter()
-        async with _running([send(answers) for _ in range(GREEDY_CONNECTIONS)]):
-            yield answers
-
-    return storm
-
-
-def _feeds(api: Api) -> Greed:
-    """GREEDY_FEEDS live feeds at once, and again where one is refused."""
-    target = _target(api)
-
-    async def feed(answers: Counter[int]) -> None:
-        while True:
-            connection = await connect(target)
-            status, _ = await connection.request(_get(target, FEED))  # a stream has no length: its head is all
-            answers[status] += 1
-            if status == 200:
-                await asyncio.Event().wait()
-            connection.close()
-            await asyncio.sleep(1.0)
-
-    @asynccontextmanager
-    async def feeds() -> AsyncIterator[Counter[int]]:
-        answers: Counter[int] = Counter()
-        async with _running([feed(answers) for _ in range(GREEDY_FEEDS)]):
-            yield answers
-
-    return feeds
+def _greedy(kind: Kind, api: Api) -> Greed:
+    return lambda: greedy(kind, api)
 
 
 def _job(api: Api) -> Figure:
@@ -227,26 +188,6 @@ async def _deliveries(stack: Stack, api: Api, url: str) -> None:
     merchant_id = (await api.get("/merchants/me")).json()["id"]
     await connection.execute(COPIES, merchant_id, DELIVERIES - 1)
     await connection.close()
-
-
-def _target(api: Api) -> Target:
-    return Target.of(api.url, {"X-Api-Key": api.key, "X-Api-Secret": api.secret})
-
-
-def _get(target: Target, path: str) -> bytes:
-    return b"GET %s HTTP/1.1\r\n%s\r\n" % (path.encode(), target.headers)
-
-
-@asynccontextmanager
-async def _running(work: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """All of it, until the block ends."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _print(compared: list[Compared]) -> None:

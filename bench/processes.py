@@ -1,9 +1,11 @@
-"""CPU time and memory of a stack's processes, by role, out of /proc. PostgreSQL's children count as PostgreSQL."""
+"""CPU time, wakes and memory of a stack's processes, by role, out of /proc. PostgreSQL's children count as its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,24 +17,42 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Seconds of CPU since the process's start, and resident bytes."""
+    """Seconds of CPU since the process's start, resident bytes, and how often its threads went to sleep."""
 
     cpu_seconds: float
     resident_bytes: int
+    sleeps: int = 0
 
 
 def usage_by_role(stack: Stack) -> dict[str, Usage]:
     """Role or service -> usage, summed over its workers and all their descendants; the load generator as `load`."""
+    summed = {role: [_usage(pid) for pid in pids] for role, pids in pids_by_role(stack).items()}
+    summed["load"] = [_usage(os.getpid())]
+    return {
+        role: Usage(
+            sum(one.cpu_seconds for one in parts),
+            sum(one.resident_bytes for one in parts),
+            sum(one.sleeps for one in parts),
+        )
+        for role, parts in summed.items()
+    }
+
+
+def pids_by_role(stack: Stack) -> dict[str, list[int]]:
+    """Role or service -> its workers and all their descendants."""
     children = _children_of()
-    summed: dict[str, list[Usage]] = defaultdict(list)
+    found: dict[str, list[int]] = defaultdict(list)
     for name, facts in stack.processes().items():
         role = name.rpartition("-")[0] if name.rpartition("-")[2].isdigit() else name
-        for pid in _with_descendants(int(facts["pid"] or 0), children):
-            summed[role].append(_usage(pid))
-    summed["load"].append(_usage(os.getpid()))
+        found[role] += _with_descendants(int(facts["pid"] or 0), children)
+    return dict(found)
+
+
+def cpu_seconds_of(pids: Mapping[str, int]) -> dict[str, float]:
+    """Name -> CPU time of a process and its descendants since their start."""
+    children = _children_of()
     return {
-        role: Usage(sum(one.cpu_seconds for one in parts), sum(one.resident_bytes for one in parts))
-        for role, parts in summed.items()
+        name: sum(_usage(one).cpu_seconds for one in _with_descendants(pid, children)) for name, pid in pids.items()
     }
 
 
@@ -71,7 +91,21 @@ def _usage(pid: int) -> Usage:
     fields = _stat(pid)
     if not fields:
         return Usage(0.0, 0)
-    return Usage((int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, int(fields[21]) * PAGE_BYTES)
+    cpu_seconds = (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    return Usage(cpu_seconds, int(fields[21]) * PAGE_BYTES, _sleeps(pid))
+
+
+def _sleeps(pid: int) -> int:
+    """Voluntary context switches of all threads that live: each one ends with a wake."""
+    return sum(_sleeps_of(thread) for thread in (Path("/proc") / str(pid) / "task").glob("*/status"))
+
+
+def _sleeps_of(status: Path) -> int:
+    with contextlib.suppress(OSError):
+        for line in status.read_text().splitlines():
+            if line.startswith("voluntary_ctxt_switches:"):
+                return int(line.split()[1])
+    return 0
 
 
 def _stat(pid: int) -> list[str]:

@@ -1,0 +1,107 @@
+"""`python -m bench.greedy KIND`: a merchant that takes all it can get, until SIGTERM; then its answers as JSON.
+
+    orders, look-ups   requests on CONNECTIONS connections, the next as soon as the last is answered, however that is
+    feeds              FEEDS live feeds at once, each again after a second where it is refused
+
+Who and where by GREEDY_URL, GREEDY_KEY and GREEDY_SECRET. A process of its own: in that of the measurement, its work
+would delay the clock of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import orjson
+import uvloop
+
+from bench.http import Target, connect
+from bench.load import ORDER, ORDERS
+from tests.support.api import Api
+
+Kind = Literal["orders", "look-ups", "feeds"]
+
+CONNECTIONS = 16
+FEEDS = 1_000
+LOOK_UP = "/api/v1/payments?limit=20"
+FEED = "/api/v1/merchants/me/stream"
+AGAIN_SECONDS = 1.0
+STOP_SECONDS = 10.0
+
+
+def target_of(api: Api) -> Target:
+    """The API with this merchant's credentials."""
+    return Target.of(api.url, {"X-Api-Key": api.key, "X-Api-Secret": api.secret})
+
+
+@asynccontextmanager
+async def greedy(kind: Kind, api: Api) -> AsyncIterator[Counter[int]]:
+    """This merchant, greedy for as long as the block runs; its answers by status afterwards."""
+    answers: Counter[int] = Counter()
+    who = {"GREEDY_URL": api.url, "GREEDY_KEY": api.key, "GREEDY_SECRET": api.secret}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.greedy", kind, env={**os.environ, **who}, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        await asyncio.wait_for(process.stdout.readline(), STOP_SECONDS)  # it has begun
+        yield answers
+    finally:
+        process.terminate()
+        said, _ = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+        answers.update({int(status): count for status, count in orjson.loads(said).items()})
+
+
+async def _take(kind: Kind, target: Target) -> Counter[int]:
+    """Until SIGTERM."""
+    answers: Counter[int] = Counter()
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    tasks = [asyncio.create_task(one) for one in _work(kind, target, answers)]
+    print("begun", flush=True)
+    await stopped.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return answers
+
+
+def _work(kind: Kind, target: Target, answers: Counter[int]) -> list[Coroutine[Any, Any, None]]:
+    match kind:
+        case "orders":
+            return [_ask(target, target.post(ORDERS, ORDER), answers) for _ in range(CONNECTIONS)]
+        case "look-ups":
+            return [_ask(target, target.get(LOOK_UP), answers) for _ in range(CONNECTIONS)]
+        case "feeds":
+            return [_follow(target, answers) for _ in range(FEEDS)]
+
+
+async def _ask(target: Target, request: bytes, answers: Counter[int]) -> None:
+    connection = await connect(target)
+    while True:
+        status, _ = await connection.request(request)
+        answers[status] += 1
+
+
+async def _follow(target: Target, answers: Counter[int]) -> None:
+    while True:
+        connection = await connect(target)
+        status, _ = await connection.request(target.get(FEED))  # a stream has no length: its head is all
+        answers[status] += 1
+        if status == 200:
+            await asyncio.Event().wait()
+        connection.close()
+        await asyncio.sleep(AGAIN_SECONDS)
+
+
+if __name__ == "__main__":
+    place = Target.of(
+        os.environ["GREEDY_URL"], {"X-Api-Key": os.environ["GREEDY_KEY"], "X-Api-Secret": os.environ["GREEDY_SECRET"]}
+    )
+    print(orjson.dumps(uvloop.run(_take(sys.argv[1], place)), option=orjson.OPT_NON_STR_KEYS).decode())  # type: ignore[arg-type]  # one of Kind
