@@ -14,12 +14,13 @@ import pytest
 from domain.ids import ORDER, PAYMENT
 from domain.instrument import Upi
 from domain.order import CreateOrder
-from domain.payment import CreatePayment
+from domain.outcome import Outcome
+from domain.payment import CreatePayment, SettlePayment
 from ops.dead_letters.letters import Selection, letters
 from ops.stack.environment import REPOSITORY
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
-from tests.support.command import Ended, gateway
+from tests.support.command import Ended, gateway, started_gateway
 from tests.support.copies import copy_database, restore_database
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
@@ -27,6 +28,7 @@ from tests.support.signed_up import SignedUp, signed_up
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 from topics.catalogue import COMMANDS, partition_of
 from topics.codec import command_envelope
+from topics.deadletter import REASON_FORGED
 from topics.envelope import encode
 from topics.producer import LogProducer, Record
 
@@ -88,13 +90,13 @@ async def run_line(stack: Stack, line: str, names: dict[str, str]) -> Ended:
 
 
 async def write(stack: Stack, *records: Record) -> None:
-    producer = LogProducer(stack.kafka_bootstrap_servers)
+    producer = LogProducer(stack.settings)
     await producer.start()
     await producer.publish(records, timeout=20)
     await producer.stop()
 
 
-def command_record(stack: Stack, command: CreateOrder | CreatePayment) -> Record:
+def command_record(stack: Stack, command: CreateOrder | CreatePayment | SettlePayment) -> Record:
     key = command.order_id.encode()
     value = encode(command_envelope(command, command_id=f"cmd_{random_token()[:16]}", at=now(), request_id=None))
     partition = partition_of(key, stack.settings.topic_partitions)
@@ -223,6 +225,22 @@ async def write_garbage(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
         return {"LETTER": str(await eventually(letter, timeout=20, what="the dead letter"))}
 
 
+async def forge_a_settlement(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
+    """Somebody with access to the broker writes what the bank never said."""
+    payment_id = await ask_for_payment(stack)
+    async with database(stack) as pool:
+        statement = "SELECT order_id FROM payments WHERE id = $1"
+        order_id = await eventually(lambda: pool.fetchval(statement, payment_id), timeout=30, what="the payment")
+        word = SettlePayment(order_id, payment_id, Outcome.SUCCESS, None, None, "bank_1", now())
+        await write(stack, command_record(stack, word))
+
+        async def letter() -> str | None:
+            found = await letters(stack.settings, pool, Selection(reason=REASON_FORGED))
+            return found[-1].id if found else None
+
+        return {"LETTER": str(await eventually(letter, timeout=20, what="the dead letter"))}
+
+
 async def lose_a_reply(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
     """Somebody wrote into the inbox by hand."""
     payment_id = await ask_for_payment(stack)
@@ -294,24 +312,49 @@ async def forget_a_transaction(stack: Stack, open_: AsyncExitStack) -> dict[str,
     return {}
 
 
+async def cut_a_migration_off(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
+    """The machine that migrated died in the middle of building an index."""
+    reader = await asyncpg.connect(stack.database_url)
+    open_.callback(reader.terminate)
+    async with database(stack) as pool:
+        await pool.execute("DELETE FROM schema_migrations WHERE name = '0028_orders_receipt.sql'")
+        await pool.execute("DROP INDEX orders_receipt")
+        # From here on: an index is built beside an open snapshot, but none is dropped beside a reader of the table.
+        await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        await reader.execute("SELECT count(*) FROM orders")
+        migrating = await started_gateway(stack, "migrate")
+
+        async def is_building() -> bool:
+            return bool(await pool.fetchval("SELECT count(*) FROM pg_stat_progress_create_index"))
+
+        await eventually(is_building, timeout=30, what="the index is being built")
+        migrating.kill()
+        await migrating.wait()
+        await pool.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'migrate'")
+    await reader.execute("ROLLBACK")
+    return {}
+
+
 SCENARIOS = (
     Scenario("GatewayFenced", throw_the_database_back, "run `gateway recover`", 1),
     Scenario("GatewayRoleSilent", freeze_payments, "payments has sent no heartbeat", 1),
     Scenario("GatewayLagOld", freeze_payments, "payments.commands.v1", 1, mended=("topics", "lag", "--max-age", "1s")),
-    Scenario("GatewayPartDown", freeze("redis"), "Redis does not answer", 1),
+    Scenario("GatewayPartDown", freeze("redis"), "Redis is unavailable", 1),
     Scenario("GatewayProcessDown", freeze("payments-0"), "no answer", 1, mended=("status",)),
     Scenario("GatewayAttemptsOverdue", freeze_bank, "no outcome past its deadline", 1, mended=("stuck",)),
     Scenario("GatewayDeliveriesOverdue", freeze_webhooks, "is overdue", 1, mended=("stuck",)),
     Scenario("GatewayDeliveriesHeld", hold_a_delivery, "deliveries are held", 1, mended=("stuck",)),
-    Scenario("GatewayApiErrors", freeze("api-0", "api-1"), "the API is away", 1),
+    Scenario("GatewayApiErrors", freeze("api-0", "api-1"), "the API is unavailable", 1),
     Scenario("GatewayApiSlow", freeze_payments, "payments has sent no heartbeat", 1, mended=("status",)),
-    Scenario("GatewayUnknownCommands", freeze("kafka"), "The log does not answer", 1),
+    Scenario("GatewayUnknownCommands", freeze("kafka"), "The log is unavailable", 1),
     Scenario("GatewayActorSlow", lock_orders, "a long report", 1),
-    Scenario("GatewayTransactionOld", forget_a_transaction, "has left a transaction open", 1),
+    Scenario("GatewayTransactionOld", forget_a_transaction, "has had an open transaction", 1),
     Scenario("GatewayFeedBehind", freeze_jobs, "jobs has sent no heartbeat", 1),
     Scenario("GatewayMoneyAway", reverse_a_refunded_payment, "owes 20000 INR", 1, mended=("owed",)),
     Scenario("GatewayAuditDiffers", lose_a_reply, "has another reply than its events say", 1, mended=("verify",)),
-    Scenario("GatewayAuditOld", freeze_auditor, "auditor gives no sign of life", 1),
+    Scenario("GatewayAuditOld", freeze_auditor, "auditor has sent no heartbeat", 1),
+    Scenario("A failed migration", cut_a_migration_off, "was left unfinished", 1, mended=("migrate", "--pending")),
+    Scenario("GatewaySettlementForged", forge_a_settlement, "forged", 1, mended=("dlq", "ls", "--reason", "forged")),
     Scenario("GatewayDeadLetters", write_garbage, "undecodable", 1, mended=("dlq", "ls")),
 )
 

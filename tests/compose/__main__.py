@@ -29,10 +29,20 @@ from tests.support.stack import claimed_ports
 
 FILES = ("docker-compose.yml", "tests/compose/override.yml")
 SCALE = "docker-compose.scale.yml"
-OVERLAYS = ("docker-compose.three-brokers.yml", "docker-compose.monitoring.yml", SCALE)
+RAZORPAY = "docker-compose.razorpay.yml"
+HA = "docker-compose.ha.yml"
+OVERLAYS = ("docker-compose.three-brokers.yml", "docker-compose.monitoring.yml", SCALE, RAZORPAY, HA)
 STAGES = ("setup", "start", "test", "verify", "shutdown")
 IMAGE = "payment-gateway:local"
 UP_SECONDS = 600
+THROUGH_THE_FRONT = """
+import base64, ssl, urllib.request
+trusting = ssl.create_default_context(cafile="/authority/authority.pem")
+pair = base64.b64encode(b"key_test_abc123:secret_test_xyz789").decode()
+asked = urllib.request.Request("https://api.razorpay.com/v1/methods", headers={"Authorization": f"Basic {pair}"})
+answer = urllib.request.urlopen(asked, context=trusting, timeout=20)
+print(answer.status, answer.headers["X-Test-Double"])
+"""
 
 
 class Compose:
@@ -102,6 +112,7 @@ def test(engine: Engine, compose: Compose, *, only_up: bool) -> None:
         with step("up --wait"):
             compose.up()
         check_all(compose, "checks")
+        stand_in(Compose(engine, compose.ports, files=(*FILES, RAZORPAY)))
         if only_up:
             return
         scale_out(Compose(engine, compose.ports, files=(*FILES, SCALE)))
@@ -117,6 +128,13 @@ def check_all(compose: Compose, title: str) -> None:
         names = [_run(check) for check in checks(Gateway(compose.ports))]
         compose("exec", "-T", "api", "gateway", "verify")
         current.note(", ".join([*names, "verify"]))
+
+
+def stand_in(compose: Compose) -> None:
+    """A program in the network finds the Razorpay double under the original's name, and trusts it by the volume."""
+    with step("razorpay front") as current:
+        compose.up("razorpay-front")
+        current.note(compose("exec", "-T", "razorpay-front", "python", "-c", THROUGH_THE_FRONT).strip())
 
 
 def scale_out(compose: Compose) -> None:

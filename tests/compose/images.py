@@ -51,7 +51,8 @@ def make_images(engine: Engine, say: Say) -> None:
 def wanted_images() -> list[str]:
     """Every image that the Dockerfile builds on or a compose file runs, but for our own."""
     dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
-    named = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
+    stages = set(re.findall(r"^FROM \S+ AS (\S+)", dockerfile, re.MULTILINE))
+    named = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) - stages
     for path in REPOSITORY.glob("docker-compose*.yml"):
         named |= set(re.findall(r"^ +image: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
     wanted = sorted(name for name in named if not name.startswith((*LEFT_OUT, OWN)))

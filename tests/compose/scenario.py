@@ -62,9 +62,15 @@ class Gateway:
         assert health.json()["status"] == "healthy"
 
     def serves_its_pages(self) -> None:
-        """Checkout, SDK and dashboard, and the address of the API that they are told."""
+        """Checkout, SDK, dashboard and documentation, and the address of the API that they are told."""
         checkout, dashboard = (f"http://127.0.0.1:{self._ports[name]}" for name in ("CHECKOUT_PORT", "DASHBOARD_PORT"))
-        for url in (f"{checkout}/gateway.js", f"{checkout}/checkout", f"{dashboard}/login", f"{dashboard}/config.json"):
+        for url in (
+            f"{checkout}/gateway.js",
+            f"{checkout}/checkout",
+            f"{dashboard}/login",
+            f"{dashboard}/config.json",
+            f"{dashboard}/docs/",
+        ):
             answer = httpx.get(url, timeout=10)
             assert answer.status_code == 200, f"{url}: {answer.status_code}"
         configuration = httpx.get(f"{checkout}/config.json", timeout=10).text

@@ -26,7 +26,7 @@ from domain.question import Kind, Question
 from domain.signature import Secrets
 from store.actor import ActorStore, ConflictError, Inbox, UnwritableError
 from store.commands import find_accepted, find_decided
-from store.promises import Promise, find_promise, make_promise, promised_resource
+from store.promises import Promise, PromisedIds, find_promise, make_promise, promised_ids
 from store.questions import QuestionStore
 from store.retention import prune_commands
 from store.webhooks.attempt_batch import Aside, Made, load_deliveries, record, release_after
@@ -256,9 +256,22 @@ async def one_request_with_a_key_has_an_open_promise(side: Side) -> None:
     for nonce, found in (("n1", promise("n1").resource_id), ("n2", promise("n2").resource_id), ("n3", None)):
         fingerprint = promise(nonce).fingerprint
         assert fingerprint is not None
-        assert await promised_resource(side.pool, key, fingerprint, timeout=SECONDS) == found
+        ids = None if found is None else PromisedIds(found, order_id)
+        assert await promised_ids(side.pool, key, fingerprint, timeout=SECONDS) == ids
     assert await find_promise(side.pool, promise("n1").resource_id, timeout=SECONDS) == promise("n1")
     assert await find_promise(side.pool, "pay_0000000000000000", timeout=SECONDS) is None
+
+
+async def a_payment_that_is_promised_with_its_order_is_a_promise_of_both(side: Side) -> None:
+    order_id, other_id, key = fresh(ORDER), fresh(ORDER), f"idk_{secrets.token_hex(8)}"
+    both = Promise(key, "n1", fresh(PAYMENT), order_id, "test_merchant", "{}", "{}", '{"id":"the order"}')
+    assert await make_promise(side.pool, both, timeout=SECONDS)
+    assert await make_promise(
+        side.pool, Promise(f"cmd_{key}", "", fresh(PAYMENT), other_id, "test_merchant", "{}", None), timeout=SECONDS
+    )
+    assert await find_promise(side.pool, both.resource_id, timeout=SECONDS) == both
+    assert await find_promise(side.pool, order_id, timeout=SECONDS) == both
+    assert await find_promise(side.pool, other_id, timeout=SECONDS) is None, "a payment of an order that exists"
 
 
 # The sweeper's schedule
@@ -417,6 +430,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     the_api_finds_the_refusal_of_its_request_or_the_acceptance,
     an_acceptance_that_was_used_again_outlives_the_pruning,
     one_request_with_a_key_has_an_open_promise,
+    a_payment_that_is_promised_with_its_order_is_a_promise_of_both,
     a_question_is_claimed_once_and_asked_again_later,
     a_later_delivery_is_held_until_the_earlier_has_ended,
     an_attempt_is_recorded_once_and_its_repeat_finds_what_it_released,

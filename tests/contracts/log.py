@@ -78,8 +78,7 @@ async def records_of_a_partition_are_read_in_the_order_they_were_published(side:
 async def a_single_record_is_acked_and_read(side: Side) -> None:
     producer, consumer = side.kafka.producer(), await _member(side, "a")
     await producer.start()
-    ack = await producer.send(_records(side, 1, 1)[0], timeout=5)
-    await ack
+    await producer.send(_records(side, 1, 1)[0], timeout=5)
     (message,) = await _read(consumer, 1)
     assert (message.partition, message.offset, message.value) == (1, 0, b"1/0")
     await producer.stop()

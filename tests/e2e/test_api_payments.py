@@ -20,7 +20,7 @@ PAYMENT_KEYS = [
     "id", "order_id", "merchant_id", "amount", "currency", "method", "status", "captured", "amount_captured",
     "amount_released", "voided", "void_reason", "capture_before", "amount_refunded", "amount_owed", "reversed",
     "name", "email", "contact", "description", "receipt", "notes", "error_code", "error_description", "next_action",
-    "created_at", "updated_at",
+    "cancellation", "created_at", "updated_at",
 ]  # fmt: skip
 REFUND_KEYS = [
     "id", "payment_id", "merchant_id", "amount", "currency", "reason", "receipt", "notes", "status", "error_code",

@@ -9,19 +9,23 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, expect
 
+from domain.role import Role
 from store.operations.audits import AuditStore
-from tests.support.chromium import chromium
+from tests.support.chromium import chromium, held_until
 from tests.support.dashboard import NARROW, WIDE, Visitor, visiting
 from tests.support.eventually import eventually
+from tests.support.people import add_person
 from tests.support.receiver import Receiver, receiver
+from tests.support.second_factor import App
 from tests.support.signed_up import PASSWORD, SignedUp, signed_up
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
@@ -64,7 +68,7 @@ async def test_a_merchant_goes_from_signing_up_to_a_repaired_webhook(chrome: Bro
 
         # the first payment, made by the snippets of the docs, appears by itself within a second
         await visitor.open("/dashboard/transactions")
-        await expect(visitor.page.get_by_text("No payment yet")).to_be_visible()
+        await expect(visitor.page.get_by_text("No payments yet")).to_be_visible()
         await expect(visitor.page.locator('[data-live="live"]')).to_be_visible()
         order_id = run_shell(create_order, API_SECRET=secret)["id"]
         payment_id = run_shell(pay_order, API_SECRET=secret, ORDER_ID=order_id)["id"]
@@ -137,7 +141,7 @@ async def refund_half(visitor: Visitor) -> None:
     await visitor.see("amount-refunded", "₹250.00 of ₹500.00")
     await visitor.see("refund-status", "processed")
     timeline = await visitor.see("timeline")
-    for moment in ("Created", "Processing", "Bank, charge", "Success", "Refund asked for", "Bank, refund", "Refunded"):
+    for moment in ("Created", "Processing", "Bank, charge", "Success", "Refund requested", "Bank, refund", "Refunded"):
         await expect(timeline.get_by_text(moment, exact=True)).to_be_visible()
     await expect(timeline).to_contain_text("payments.events.v1-")
     await visitor.examine("payment")
@@ -172,16 +176,16 @@ async def fail_then_repair(visitor: Visitor, shop: Receiver, pay: Callable[[], s
     await visitor.open("/dashboard/webhooks/dead-letters")
     await visitor.see("webhook-status", "failed")
     await visitor.press("retry-all-button")
-    await visitor.see("retry-all-state", "1 will be sent again.")
+    await visitor.see("retry-all-state", "1 will be retried.")
     await visitor.press("confirm-retry-all-button")
-    await visitor.see("retry-all-state", "Done: 1 sent again.", timeout_ms=15_000)
+    await visitor.see("retry-all-state", "Done: 1 retried.", timeout_ms=15_000)
     await visitor.page.get_by_role("dialog").get_by_text("Close", exact=True).click()
     await visitor.open("/dashboard/webhooks")
     await visitor.see("webhook-status", "success")
     await visitor.page.locator('[data-test-id="webhook-event"]').first.click()
     await expect(visitor.part("webhook-attempt")).to_have_count(3)
     await expect(visitor.part("webhook-attempt").first).to_contain_text("200")
-    await expect(visitor.part("webhook-attempt").last).to_contain_text("Answer headers")
+    await expect(visitor.part("webhook-attempt").last).to_contain_text("Response headers")
 
 
 async def verify_with_snippets(visitor: Visitor, shop: Receiver, secret: str) -> None:
@@ -197,8 +201,11 @@ async def verify_with_snippets(visitor: Visitor, shop: Receiver, secret: str) ->
         assert run([sys.executable, "-c", python_line]) == str(genuine)
 
 
-def run(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+def run(command: list[str], **environment: str) -> str:
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
 
 
 async def test_the_sdk_snippet_of_the_docs_takes_a_payment(chrome: Browser, gateway: Stack, merchant: SignedUp) -> None:
@@ -220,6 +227,15 @@ async def test_the_sdk_snippet_of_the_docs_takes_a_payment(chrome: Browser, gate
             payment_id = await checkout.locator('[data-test-id="payment-id"]').inner_text()
         assert re.search(r"pay_[A-Za-z0-9]{16}", payment_id)
         assert any(line == f"paid {payment_id.strip()}" for line in said), said
+
+
+async def test_the_razorpay_snippet_of_the_docs_is_a_program_that_runs(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    async with visiting(chrome, gateway) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        (snippet,) = await snippets(visitor, "razorpay")
+    assert await asyncio.to_thread(run, [sys.executable, "-c", snippet], API_SECRET=merchant.secret) == "captured"
 
 
 class page_at:
@@ -480,8 +496,134 @@ async def test_keys_are_made_rotated_and_revoked_and_the_session_ends(
         ]
         await visitor.open("/dashboard/sessions")
         await expect(visitor.part("session-row")).to_have_count(2)
-        await visitor.page.get_by_role("button", name="Sign out").click()
-        await visitor.see("login-form")
+        await visitor.sign_out()
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
+async def test_an_owner_sets_roles_and_limits_and_a_role_sees_what_it_may_not_do(
+    chrome: Browser, gateway: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    person = await add_person(gateway.database_url, merchant.id, Role.FINANCE)
+    payment = await merchant.pay()
+    async with visiting(chrome, gateway, size=size, scheme=scheme) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open("/dashboard/users")
+        row = visitor.part("user-row").filter(has_text=person.email)
+        await row.locator('[data-test-id="role-select"]').select_option("support")
+        await expect(visitor.page.get_by_text(f"{person.email} is now support")).to_be_attached()
+        await visitor.fill("support-refund-limit-input", "100")
+        await visitor.press("save-access-button")
+        await expect(visitor.page.get_by_text("Saved")).to_be_attached()
+        await picture(visitor, "users_owner")
+        await visitor.sign_out()
+        await visitor.fill("email-input", person.email)
+        await visitor.fill("password-input", PASSWORD)
+        await visitor.press("login-button")
+        await visitor.see("dashboard")
+        await expect(visitor.part("api-credentials")).to_contain_text("It needs the role owner or developer.")
+        await picture(visitor, "overview_support")
+        for path in ("/dashboard/users", "/dashboard/keys", "/dashboard/audit-log"):
+            await expect(visitor.page.locator(f'nav a[href="{path}"]')).to_have_count(0)
+        await visitor.open("/dashboard/settings")
+        await expect(visitor.part("merchant-name-input")).to_be_disabled()
+        await expect(visitor.part("not-allowed").first).to_contain_text("Your role (support) does not allow this.")
+        await picture(visitor, "settings_support")
+
+        await visitor.open(f"/dashboard/payments/{payment['id']}")
+        await expect(visitor.part("capture-button")).to_be_disabled()
+        await picture(visitor, "payment_support")
+        await visitor.press("refund-button")
+        dialog = visitor.page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("Your role refunds up to ₹100.00 of one payment.")
+
+
+async def test_an_invited_user_joins_by_the_link_and_changes_the_password(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    email = f"asha-{secrets.token_hex(4)}@example.com"
+    async with visiting(chrome, gateway, size=NARROW, scheme="dark") as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open("/dashboard/users")
+        await visitor.fill("invite-email-input", email)
+        await visitor.press("invite-button")
+        dialog = visitor.page.get_by_role("dialog", name="Invitation")
+        link = await dialog.locator("code").inner_text()
+        await dialog.get_by_role("button", name="I have stored it").click()
+        await expect(visitor.part("invitation-row")).to_contain_text(email)
+        await picture(visitor, "invitations_owner")
+
+        await visitor.page.context.clear_cookies()
+        await visitor.open("/login")
+        await visitor.open(link.removeprefix(gateway.dashboard_url).removeprefix(gateway.env["DASHBOARD_URL"]))
+        await expect(visitor.part("email-input")).to_have_value(email)
+        await expect(visitor.page).to_have_url(re.compile(r"/join$"))
+        await picture(visitor, "join")
+        await visitor.fill("password-input", PASSWORD)
+        await visitor.press("set-password-button")
+        await visitor.see("dashboard")
+
+        await visitor.open("/dashboard/account")
+        await visitor.fill("current-password-input", PASSWORD)
+        await visitor.fill("new-password-input", f"{PASSWORD} anew")
+        await visitor.press("change-password-button")
+        await expect(visitor.page.get_by_text("Password changed")).to_be_attached()
+        await picture(visitor, "account")
+
+
+async def test_a_user_signs_in_with_a_second_factor_and_an_owner_requires_it_of_everybody(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    async with visiting(chrome, gateway, size=NARROW, expected={"/auth/login"}) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open("/dashboard/account")
+        app = await set_up_second_factor(visitor, merchant.email)
+        await visitor.see("second-factor-state")
+        await expect(visitor.part("second-factor-state")).to_contain_text("Recovery codes left: 10")
+        await picture(visitor, "second_factor_enabled")
+        await visitor.open("/dashboard/users")
+        await visitor.part("require-second-factor").get_by_role("checkbox").check()
+        await visitor.press("save-second-factor-button")
+        await expect(visitor.page.get_by_text("Saved")).to_be_attached()
+        await picture(visitor, "second_factor_required")
+
+        await visitor.sign_out()
+        await visitor.fill("email-input", merchant.email)
+        await visitor.fill("password-input", PASSWORD)
+        await visitor.press("login-button")
+        await expect(visitor.part("otp-input")).to_be_focused()
+        await visitor.examine("second step")
+        await visitor.fill("otp-input", app.wrong_code)
+        await visitor.press("login-button")
+        await expect(visitor.page.get_by_text("The code is wrong")).to_be_visible()
+        await picture(visitor, "second_factor_login")
+        await visitor.fill("otp-input", app.recovery_codes[0])
+        await visitor.press("login-button")
+        await visitor.see("dashboard")
+
+    person = await add_person(gateway.database_url, merchant.id, Role.SUPPORT)
+    async with visiting(chrome, gateway, scheme="dark") as visitor:
+        await visitor.open("/login")
+        await visitor.fill("email-input", person.email)
+        await visitor.fill("password-input", PASSWORD)
+        await visitor.press("login-button")
+        await expect(visitor.page.get_by_role("heading", name="Set up a second factor")).to_be_visible()
+        await expect(visitor.part("dashboard")).to_have_count(0)
+        await set_up_second_factor(visitor, person.email)
+        await visitor.see("dashboard")
+
+
+async def set_up_second_factor(visitor: Visitor, email: str) -> App:
+    await visitor.fill("factor-password-input", PASSWORD)
+    await visitor.press("begin-factor-button")
+    app = App(visitor.stack, email, await (await visitor.see("factor-seed")).inner_text(), [])
+    await visitor.examine("QR code")
+    await picture(visitor, "second_factor_qr")
+    await visitor.fill("factor-otp-input", app.code)
+    await visitor.press("confirm-factor-button")
+    codes = await (await visitor.see("recovery-codes")).locator("code").all_inner_texts()
+    await picture(visitor, "second_factor_codes")
+    await visitor.press("codes-stored-button")
+    return replace(app, recovery_codes=codes)
 
 
 LISTS = {
@@ -604,16 +746,6 @@ async def test_every_list_draws_its_four_states(
             await visitor.page.unroute_all(behavior="wait")
             await visitor.page.get_by_role("button", name="Try again").first.click()
             await expect(visitor.page.locator('[data-state="empty"]').first).to_be_visible()
-
-
-def held_until(waiting: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
-    """The network is slow: the real request goes on later."""
-
-    async def hold(sent: Route) -> None:
-        await waiting.wait()
-        await sent.continue_()
-
-    return hold
 
 
 async def draw(visitor: Visitor, address: str, state: str) -> None:

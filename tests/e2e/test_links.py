@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from tests.support.api import Api, created, error_of
+from ops.audit.verify.audit import audit, second_process
+from tests.support.api import Api, created, error_of, taken
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
+from tests.support.stack import Stack
 
 CUSTOMER = {"name": "Asha Rao", "email": "asha@example.com", "contact": "+919876543210"}
 
@@ -97,3 +99,25 @@ async def test_what_is_no_link_or_another_merchants_is_not_found(api: Api, stran
             await who.post(f"/payment-links/{link_id}/resend"),
         ):
             assert (answer.status_code, error_of(answer)["description"]) == (404, "Payment link not found")
+
+
+async def test_a_link_that_was_paid_and_delivered_is_as_the_history_says(stranger: Api, stack: Stack) -> None:
+    """`gateway verify` folds links and their deliveries: a real one of each, and nothing differs."""
+    async with receiver() as hooks:
+        wanted = {"url": hooks.url("/verified"), "events": ["payment_link.paid"]}
+        endpoint = created(await stranger.post("/webhook-endpoints", wanted))
+        link = await _link(stranger)
+        body = {"order_id": link["order_id"], "method": "upi", "vpa": "success@upi"}
+        taken(await stranger.public("POST", "/payments/public", json=body))
+
+        async def delivered() -> list[dict[str, Any]]:
+            logs = (await stranger.get("/webhooks", status="success")).json()["data"]
+            return [one for one in logs if one["endpoint_id"] == endpoint["id"]]
+
+        (log,) = await eventually(delivered, what="the delivery of payment_link.paid", timeout=40)
+        await stranger.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
+    (told,) = hooks.at("/verified")
+    assert (log["event"], told.json["event"], told.event_id) == (*["payment_link.paid"] * 2, log["event_id"])
+    with second_process() as second:
+        report = await audit(stack.settings, second, settle_seconds=20)
+    assert report.differences == 0, report.as_json()

@@ -32,6 +32,9 @@ async def test_a_new_merchant_can_be_paid_at_once(stack: Stack) -> None:
             "browser_orders": {"enabled": False, "maximum_minor": None},
             "capture": "manual",
             "capture_within_minutes": None,
+            "upi_payee": None,
+            "support_refunds": None,
+            "second_factor_required": False,
             "created_at": (await merchant.get("/merchants/me"))["created_at"],
         }
 

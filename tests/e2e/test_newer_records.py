@@ -84,7 +84,7 @@ async def send_newer(stack: Stack, order_id: str) -> None:
         }
     )  # fmt: skip
     headers = [(HEADER_TYPE, PAYMENT_CREATE.encode()), (HEADER_REPLY_TO, WAITING_API.encode())]
-    producer = LogProducer(stack.kafka_bootstrap_servers)
+    producer = LogProducer(stack.settings)
     await producer.start()
     await producer.publish([Record(COMMANDS, partition(stack, order_id), order_id.encode(), value, headers)])
     await producer.stop()

@@ -102,7 +102,9 @@ async def test_an_order_shows_when_it_ends(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "expires_at", [ahead(minutes=4), ahead(days=181), ahead(days=-1), "tomorrow", "2999-01-01T00:00:00", 7]
+    "expires_at",
+    [ahead(minutes=4), ahead(days=181), ahead(days=-1), "tomorrow", "2999-01-01T00:00:00", 7],
+    ids=["too soon", "too late", "past", "no instant", "no zone", "a number"],
 )
 async def test_an_end_that_is_none_is_refused(api: Api, expires_at: object) -> None:
     answer = await api.post("/orders", {"amount": 500, "expires_at": expires_at})

@@ -24,7 +24,7 @@ from store.actor import ActorStore, Batch, CommandRow, ConflictError, Unwritable
 from store.redis.clients import make_subscriber
 from store.redis.replies import Flag, merchant_channel, payment_channel, subscribe_replies
 from tests.support.actor import OFFSETS, Bench, work
-from tests.support.asking import fresh, order_command, payment_command
+from tests.support.asking import both_command, fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin
@@ -56,6 +56,71 @@ async def test_a_crash_between_publish_and_ack_repeats_the_same_bytes(bench: Ben
     assert records[:3] == records[3:]
     assert len(records) == 6
     assert len(await bench.events(order_id)) == 3
+
+
+BOTH = ["order.created", "payment.created", "payment.processing"]
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["after the commit", "after the publish"])
+async def test_an_order_and_its_payment_are_one_decision_wherever_a_crash_comes(bench: Bench, published: bool) -> None:
+    # Given a process that died over a command for both,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    both = bench.asked(both_command(order_id, payment_id), nonce="n1")
+    actor = await bench.actor()
+    died = await actor.prepare([both])
+    await died.replying
+    if published:
+        await actor.finish(died)
+    # when the log gives it to another process,
+    await work(await bench.actor(), both)
+    # then there are three events of one transaction, under one row of the inbox, on the topic as they were written.
+    rows = await bench.asker.pool.fetch(
+        "SELECT type, payload, xmin::text AS written FROM events WHERE order_id = $1 ORDER BY sequence", order_id
+    )
+    assert ([row["type"] for row in rows], len({row["written"] for row in rows})) == (BOTH, 1)
+    assert await bench.event_records(order_id) == [row["payload"].encode() for row in rows] * (1 + published)
+    commands = await bench.asker.pool.fetch("SELECT * FROM commands WHERE order_id = $1", order_id)
+    assert [(row["type"], row["event_count"]) for row in commands] == [("payment.create_with_order", 3)]
+    assert orjson.loads(commands[0]["reply"])["id"] == payment_id
+    states = "SELECT (SELECT status FROM orders WHERE id = $1), (SELECT status FROM payments WHERE order_id = $1)"
+    assert tuple(await bench.asker.pool.fetchrow(states, order_id)) == ("CREATED", "PROCESSING")
+
+
+@pytest.mark.parametrize("cautious", [False, True])
+async def test_an_order_whose_payment_is_refused_does_not_exist_and_its_redelivery_meets_the_refusal(
+    bench: Bench, cautious: bool
+) -> None:
+    actor, order_id, payment_id = await bench.actor(), fresh(ORDER), fresh(PAYMENT)
+    key, other_key = f"idk_{secrets.token_hex(8)}", f"idk_{secrets.token_hex(8)}"
+    if not cautious:
+        await work(actor, bench.asked(order_command(fresh(ORDER))))
+    asked = both_command(order_id, payment_id)
+    refused = bench.asked(replace(asked, payment=replace(asked.payment, amount=1)), key, nonce=order_id)
+    await work(actor, refused)
+    # The same key and order for a request that may be accepted: a refusal is final for its own request only.
+    accepted = bench.asked(asked, key, nonce=payment_id)
+    await work(actor, accepted)
+    await work(await bench.actor(), refused, accepted)
+    rows = await bench.asker.pool.fetch("SELECT * FROM commands WHERE order_id = $1 ORDER BY rejected", order_id)
+    assert [(row["rejected"], row["event_count"]) for row in rows] == [(False, 3), (True, 0)]
+    assert await bench.events(order_id) == BOTH
+    # Nor is an order that exists ever paid by a command that was to create it.
+    await work(actor, bench.asked(both_command(order_id, fresh(PAYMENT)), other_key, nonce=order_id))
+    assert await bench.events(order_id) == BOTH
+    assert (await bench.asker.decision(other_key))["reply"]["description"] == "Order already exists"
+
+
+async def test_two_requests_with_one_key_for_different_orders_make_one_order(bench: Bench) -> None:
+    """Their commands have different partitions, so two actors may decide them at once."""
+    first, second = await bench.actor(), await bench.actor()
+    ids, key = (fresh(ORDER), fresh(ORDER)), f"idk_{secrets.token_hex(8)}"
+    asked = [
+        bench.asked(both_command(order_id, fresh(PAYMENT)), key, nonce=nonce)
+        for order_id, nonce in zip(ids, ("n1", "n2"), strict=True)
+    ]
+    await asyncio.gather(work(first, asked[0]), work(second, asked[1]))
+    made = [await bench.events(order_id) for order_id in ids]
+    assert sorted(made) == [[], BOTH]
 
 
 async def test_a_redelivery_in_the_middle_of_new_work_changes_nothing(bench: Bench) -> None:

@@ -38,6 +38,7 @@ from topics.catalogue import COMMANDS, EVENTS
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
 from topics.producer import Record
+from topics.proof import proofs_of
 
 FIXED_SEEDS = range(12)
 ACTIONS = 220
@@ -49,7 +50,7 @@ def seeds() -> list[int]:
     return [int(chosen)] if chosen else [*FIXED_SEEDS, secrets.randbelow(1_000_000)]
 
 
-@pytest.mark.parametrize("seed", seeds())
+@pytest.mark.parametrize("seed", seeds(), ids=lambda seed: str(seed) if seed in FIXED_SEEDS else "chosen")
 async def test_whatever_happens_between_two_steps_money_moves_once_and_refusals_have_no_effect(
     bench: Bench, seed: int
 ) -> None:
@@ -76,6 +77,7 @@ class Owner:
             Topic(world, self),  # type: ignore[arg-type]
             world.bench.redis,
             inbox_days=world.settings.idempotency_retention_days,
+            proofs=proofs_of(world.settings),
         )
         self.task = asyncio.create_task(self._run())
 

@@ -103,4 +103,4 @@ async def test_the_command_writes_proves_and_keeps_the_file(intact: tuple[Stack,
     foreign = await gateway(stack, "verify", "--anchor", str(file))
     assert foreign.code == 1 and "another deployment" in foreign.err, foreign
     partly = await gateway(stack, "verify", "--since", "1h", "--anchor", str(file))
-    assert partly.code == 2 and "leave --since out" in partly.err, partly
+    assert partly.code == 2 and "remove --since" in partly.err, partly

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from agents.bank import make_bank, notice
-from agents.bank.port import Bank, BankAnswer
+from agents.bank import make_bank, notice, simulated
+from agents.bank.port import ActionRequired, Bank, BankAnswer, Charge
 from agents.bank.simulated import SimulatedBank
+from domain.ids import PAYMENT
+from domain.instrument import Method
 from domain.outcome import Outcome
+from domain.upi import payee_part
+from runtime.clock import make_id
 from tests.support.bank_contract import BankContract
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
 
@@ -21,6 +29,8 @@ class TestSimulatedBank(BankContract):
     LOSES_ITS_ANSWER = "unknown@upi"
     TAKES_IT_BACK = "reversed@upi"
     NEEDS_THE_PAYER = "tok_test_otp"
+    WAITS_IN_THE_APP = "pending@upi"
+    CANNOT_BE_CANCELLED = "nocancel@upi"
 
     def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
         assert isinstance(bank, SimulatedBank)
@@ -44,3 +54,57 @@ class TestSimulatedBank(BankContract):
         bank._ledger.drop()
         bank._polling.drop()
         await asyncio.sleep(0)  # the loop closes what was dropped
+
+
+async def test_in_live_mode_a_code_pays_the_merchants_payee_and_is_scanned_by_itself(services: Stack) -> None:
+    live: dict[str, Any] = {"test_mode": False, "processing_delay_min": 1, "processing_delay_max": 2}
+    live |= {"upi_success_rate": 1.0, "secret_key": SecretStr(secrets.token_hex(32))}
+    bank = SimulatedBank(services.settings.model_copy(update=live))
+    charge = Charge(make_id(PAYMENT), 50_000, "INR", Method.UPI, f"scan:{payee_part('shop@bank', 'Tea House')}")
+    try:
+        step = await bank.charge(charge)
+        assert isinstance(step, ActionRequired)
+        assert step.action.url == (f"upi://pay?pa=shop%40bank&pn=Tea%20House&tr={charge.attempt_id}&am=500.00&cu=INR")
+        async with asyncio.timeout(30):
+            async for report in bank.notifications():
+                if report.attempt_id == charge.attempt_id:
+                    break
+        assert isinstance(report, BankAnswer) and report.outcome is Outcome.SUCCESS
+        await bank.confirm(report)
+    finally:
+        bank._ledger.drop()
+        bank._polling.drop()
+        await asyncio.sleep(0)  # the loop closes what was dropped
+
+
+async def test_a_payers_decision_reaches_who_listens_in_another_process_without_a_look(
+    services: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a listener that has looked into the books, and will not look again by itself,
+    monkeypatch.setattr(simulated, "POLL_SECONDS", 3_600.0)
+    monkeypatch.setattr(simulated, "IDLE_SECONDS", 3_600.0)
+    listening, paying = SimulatedBank(services.settings), SimulatedBank(services.settings)
+    attempt_id, heard = make_id(PAYMENT), asyncio.Event()
+
+    async def listen() -> None:
+        async for report in listening.notifications():
+            if report.attempt_id == attempt_id:
+                heard.set()
+
+    task = asyncio.create_task(listen())
+    await eventually(lambda: _has_looked(listening), what="the first look")
+    # when a payer decides on the bank's page,
+    await paying.charge(Charge(attempt_id, 50_000, "INR", Method.CARD, "tok_test_otp"))
+    assert await paying.decide(attempt_id, Outcome.SUCCESS, None) is not None
+    # then the listener hears of it.
+    async with asyncio.timeout(30):
+        await heard.wait()
+    task.cancel()
+    for bank in (listening, paying):
+        bank._ledger.drop()
+        bank._polling.drop()
+    await asyncio.sleep(0)  # the loop closes what was dropped
+
+
+def _has_looked(bank: SimulatedBank) -> bool:
+    return bank._polling._connection is not None and not bank._polling._turn.locked()

@@ -56,7 +56,7 @@ async def group(services: Stack) -> AsyncIterator[Group]:
 
 async def publish(services: Stack, count: int) -> None:
     """So many records on each partition."""
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     records = [Record(PAYMENTS_DLQ, number, b"key", b"value") for number in range(SMALL_PARTITIONS)] * count
     await producer.publish(records, timeout=20)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,11 +14,11 @@ from domain.ids import ORDER, PAYMENT
 from domain.outcome import Outcome
 from domain.payment import SettlePayment
 from runtime.clock import now
-from runtime.worker import Worker
-from store.connections import make_pool
 from store.deadlines import DeadlineStore
+from store.driver import Pool
 from tests.support.actor import Bench, work
 from tests.support.asking import fresh, order_command, payment_command
+from tests.support.due import looking
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS
 from topics.codec import ORDER_EXPIRE, PAYMENT_EXPIRE
@@ -41,19 +38,8 @@ async def made(bench: Bench) -> str:
     return order_id
 
 
-@asynccontextmanager
-async def looking(bench: Bench) -> AsyncIterator[None]:
-    """The sweeper's loop runs."""
-    settings = bench.asker.settings
-    context = Context(settings, Worker("sweeper", 0, "sweeper-test", 0), bench.redis)
-    pool = await make_pool(settings, size=1)
-    running = asyncio.create_task(Deadlines(context, Kafka(settings), DeadlineStore(pool)).run())
-    try:
-        yield
-    finally:
-        context.stopping.set()
-        await running
-        await pool.close()
+def expiring(context: Context, kafka: Kafka, pool: Pool) -> Deadlines:
+    return Deadlines(context, kafka, DeadlineStore(pool))
 
 
 async def commands_to_expire(bench: Bench, order_id: str, kind: str = ORDER_EXPIRE) -> list[bytes]:
@@ -65,7 +51,7 @@ async def test_an_order_past_its_time_expires_by_a_command_to_its_actor(bench: B
     # Given an order whose time is over,
     order_id = await made(bench)
     # when the sweeper looks, then nothing is written,
-    async with looking(bench):
+    async with looking(bench, expiring):
         (value,) = await eventually(lambda: commands_to_expire(bench, order_id), timeout=40)
     assert await bench.events(order_id) == ["order.created"]
     # and the command that it sent makes the order's actor decide, once.
@@ -101,7 +87,7 @@ async def test_a_payment_that_is_not_captured_in_time_expires_and_its_money_goes
     await work(await bench.actor(), *(bench.asked(command) for command in commands))
     await bench.asker.pool.execute("UPDATE payments SET capture_before = now() WHERE id = $1", payment_id)
     # when the sweeper looks, then it sends a command, which makes the actor release the money, once.
-    async with looking(bench):
+    async with looking(bench, expiring):
         (value,) = await eventually(lambda: commands_to_expire(bench, order_id, PAYMENT_EXPIRE), timeout=40)
     record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, PAYMENT_EXPIRE.encode())])
     await work(await bench.actor(), bench.incoming(record), bench.incoming(record))

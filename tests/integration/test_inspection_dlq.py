@@ -59,7 +59,7 @@ def letter_record(*, offset: int, headers: Headers = (), reason: str = REASON_IN
 
 async def buried(services: Stack, records: Sequence[Record]) -> list[str]:
     """Write letters to the dead-letter topic; their ids."""
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     await producer.publish(records, timeout=20)
     await producer.stop()
@@ -163,7 +163,7 @@ HOSTILE_RECORDS: dict[str, tuple[bytes | None, bytes | None, Headers]] = {
 async def test_a_replay_writes_byte_for_byte_what_was_given_up(services: Stack, pool: asyncpg.Pool, kind: str) -> None:
     # Given a record on the commands topic, and the letter that a consumer wrote about it,
     key, value, headers = HOSTILE_RECORDS[kind]
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     offset = await producer.write(Record(COMMANDS, 2, key, value, headers), timeout=20)
     await producer.stop()
@@ -240,8 +240,8 @@ async def test_a_delivery_that_died_again_after_a_replay_is_not_sent_round_and_r
     (again,) = await found(services, pool, [second_id])
     # Then the loop guard acts.
     assert again.times_replayed == 1
-    assert refusal_of(again, force=False) is not None
-    assert refusal_of(again, force=True) is None
+    assert refusal_of(again, force=False, since=now()) is not None
+    assert refusal_of(again, force=True, since=now()) is None
 
 
 LOG_ID = uuid.uuid4()
@@ -277,7 +277,7 @@ async def test_a_discard_can_be_taken_back_and_both_are_in_the_audit(services: S
 
 
 async def written(services: Stack, record: Record) -> None:
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     await producer.publish([record], timeout=20)
     await producer.stop()

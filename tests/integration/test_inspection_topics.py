@@ -37,7 +37,7 @@ def order_record(services: Stack, order_id: str, *, topic: str = COMMANDS, amoun
 
 async def publish(services: Stack, *records: Record) -> None:
     """One after the other, so that their times differ."""
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     for record in records:
         await producer.publish([record], timeout=20)
@@ -115,7 +115,7 @@ async def test_records_are_located_by_partition_and_time(services: Stack) -> Non
     await publish(services, order_record(services, early), order_record(services, other), order_record(services, late))
     async with log_reader(services.settings) as reader:
         found = await locate(
-            reader, COMMANDS, late, [(began, "never_there")], partitions=services.settings.topic_partitions
+            reader, COMMANDS, late, [(began, "never_there")], counts=services.settings.partition_counts
         )
     assert [record.key for record in found] == [late.encode()]
 
@@ -229,18 +229,18 @@ async def test_a_closed_pipe_ends_a_command_quietly(services: Stack, arguments: 
     ("arguments", "env", "code", "said"),
     [
         (("topics", "tail", "evnts"), {}, 2, "did you mean 'events'?"),
-        (("topics", "tail", "--where", "amount >"), {}, 2, "a value was expected"),
+        (("topics", "tail", "--where", "amount >"), {}, 2, "expected a value"),
         (("topics", "show", "events/0/99999999"), {}, 2, "There is no record at"),
         (("journey", "order_0000000000000000"), {}, 2, "No order 'order_0000000000000000' is known"),
-        (("topics", "list"), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 4, "The log at 127.0.0.1:1 does not answer"),
-        (("journey", "pay_0000000000000000"), {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 4, "does not answer"),
-        (("stuck",), {"REDIS_URL": "redis://127.0.0.1:1/0"}, 4, "Redis does not answer"),
+        (("topics", "list"), {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}, 4, "The log at 127.0.0.1:1 is unavailable"),
+        (("journey", "pay_0000000000000000"), {"DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}, 4, "is unavailable"),
+        (("stuck",), {"REDIS_URL": "redis://127.0.0.1:1/0"}, 4, "Redis is unavailable"),
         (("dlq", "show", "dlq_nothing"), {}, 2, "There is no dead letter"),
         (("topics", "tail", "--since", "99999999d"), {}, 2, "before the year 1"),
-        (("topics", "tail", "--since", "999999999999d"), {}, 2, "is too long a duration"),
+        (("topics", "tail", "--since", "999999999999d"), {}, 2, "is too long"),
         (("topics", "tail", "--until", "1m", "--follow"), {}, 2, "exclude each other"),
         (("listen", "--secret", "whsec_"), {}, 2, "The secret must be whsec_"),
-        (("trigger", "webhook.tset"), {}, 2, "There is no event 'webhook.tset'"),
+        (("trigger", "webhook.tset"), {}, 2, "'webhook.tset' is not an event type"),
     ],
 )
 async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(

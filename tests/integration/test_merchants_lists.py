@@ -1,4 +1,4 @@
-"""Every filter of the payment list goes by keyset along a named index: plans on a big table, not times."""
+"""Every filter of the payment and order lists goes by keyset along a named index: plans on a big table, not times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import asyncpg
 import orjson
 import pytest
 
-from store.keyset import Place
+from store.keyset import Conditions, Place
+from store.orders import OrderFilter, order_conditions
 from store.payments import PaymentFilter, payment_conditions
 from tests.support.stack import Stack
 
@@ -30,6 +31,13 @@ SELECT 'pay_lists' || lpad(n::text, 11, '0'), 'order_lists' || lpad(n::text, 11,
        '+9198' || lpad(n::text, 8, '0'), 'invoice_' || n
   FROM generate_series(1, 30000) n
 """
+FILL_ORDERS = """
+INSERT INTO orders (id, merchant_id, amount, currency, receipt, status, version, last_event_at, created_at, updated_at)
+SELECT 'order_lists' || lpad(n::text, 11, '0'), CASE WHEN n % 3 = 0 THEN $1 ELSE 'mrc_other' || n % 50 END, 100 + n,
+       'INR', 'invoice_' || n, CASE WHEN n % 20 = 0 THEN 'CREATED' ELSE 'PAID' END, 4, $2,
+       $2::timestamptz - n * interval '1 minute', NULL
+  FROM generate_series(1, 30000) n
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +47,8 @@ async def filled(services: Stack) -> AsyncIterator[asyncpg.Connection]:
     transaction = connection.transaction()
     await transaction.start()
     await connection.execute(FILL, MERCHANT_ID, NOW)
-    await connection.execute("ANALYZE payments")
+    await connection.execute(FILL_ORDERS, MERCHANT_ID, NOW)
+    await connection.execute("ANALYZE payments, orders")
     # 30,000 rows are few: reading all of them, or a merchant's in any order, can look cheaper than an index in order.
     await connection.execute("SET LOCAL enable_seqscan = off")
     await connection.execute("SET LOCAL enable_bitmapscan = off")
@@ -62,7 +71,7 @@ async def filled(services: Stack) -> AsyncIterator[asyncpg.Connection]:
         (PaymentFilter(captured=False), BY_TIME),
         (PaymentFilter(order_id="order_lists00000000077"), BY_ORDER),
     ],
-    ids=str,
+    ids=lambda value: "|".join(sorted(value)) if isinstance(value, set) else str(value),
 )
 @pytest.mark.parametrize("after", [None, Place(NOW - timedelta(days=5), "pay_lists00000007200")], ids=["first", "next"])
 async def test_a_page_reads_one_index_range_of_the_merchants_own(
@@ -136,10 +145,42 @@ async def test_a_text_is_found_where_the_documentation_says(
     assert [row["id"] for row in rows][: len(found) or None] == [f"pay_lists{number:011d}" for number in found]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (OrderFilter(), "orders_merchant_created"),
+        (OrderFilter(paid=True), "orders_merchant_created"),
+        (OrderFilter(paid=False), "orders_unpaid"),
+        (OrderFilter(abandoned=True), "orders_unpaid"),
+        (OrderFilter(abandoned=True, from_at=NOW - timedelta(days=9)), "orders_unpaid"),
+        (OrderFilter(linked=True), "orders_links"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "after", [None, Place(NOW - timedelta(days=5), "order_lists00000007200")], ids=["first", "next"]
+)
+async def test_a_page_of_orders_reads_one_index_range_of_the_merchants_own(
+    filled: asyncpg.Connection, wanted: OrderFilter, index: str, after: Place | None
+) -> None:
+    plan = await _plan_of(filled, "orders", order_conditions(MERCHANT_ID, wanted), after)
+    scans, sorts = _scans_of(plan)
+    of_orders = [scan for scan in scans if scan["Relation Name"] == "orders"]
+    assert [scan["Index Name"] for scan in of_orders] == [index]
+    assert "merchant_id" in of_orders[0]["Index Cond"]
+    assert not sorts, "the index gives the order"
+    assert {scan["Index Name"] for scan in scans if scan["Relation Name"] == "payments"} <= BY_ORDER
+
+
 async def _plan(connection: asyncpg.Connection, wanted: PaymentFilter, after: Place | None) -> dict[str, Any]:
-    conditions = payment_conditions(MERCHANT_ID, wanted)
+    return await _plan_of(connection, "payments", payment_conditions(MERCHANT_ID, wanted), after)
+
+
+async def _plan_of(
+    connection: asyncpg.Connection, table: str, conditions: Conditions, after: Place | None
+) -> dict[str, Any]:
     conditions.after(after)
-    query = conditions.newest_first("payments", 51)
+    query = conditions.newest_first(table, 51)
     plan: dict[str, Any] = orjson.loads(
         await connection.fetchval("EXPLAIN (FORMAT JSON) " + query, *conditions.parameters)
     )[0]["Plan"]
@@ -147,11 +188,10 @@ async def _plan(connection: asyncpg.Connection, wanted: PaymentFilter, after: Pl
 
 
 def _scans_of(plan: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
-    """Leaves of the plan that read the table or an index, and how many sorts stand above them."""
+    """The parts of the plan that read a table or an index, and how many sorts there are."""
     children = plan.get("Plans", [])
-    if not children:
-        return [plan], 0
-    found, sorts = [], int("Sort" in plan["Node Type"])
+    found = [] if children and "Index Name" not in plan else [plan]
+    sorts = int("Sort" in plan["Node Type"])
     for child in children:
         scans, below = _scans_of(child)
         found += scans

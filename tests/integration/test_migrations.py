@@ -1,4 +1,4 @@
-"""Concurrent migrations on a real PostgreSQL: they do not stop writers, and go on after they were cut off."""
+"""Migrations on a real PostgreSQL: they do not stop writers, go on after they were cut off, and say what failed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from domain.instrument import Card, Upi
-from store.errors import DuplicateError
-from store.migrate import CONCURRENT, migrate
+from store.migrate import LOCK_TRIES, migrate, pending
+from store.migration import CONCURRENT, MigrationError
 from store.payments import find_payment
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
@@ -42,12 +42,21 @@ async def test_a_build_that_was_cut_off_is_done_again(
     services: Stack, database: asyncpg.Connection, folder: Path
 ) -> None:
     await database.execute("INSERT INTO migrated VALUES (1), (1)")
-    with pytest.raises(DuplicateError):
+    with pytest.raises(MigrationError) as failed:
         await migrate(services.settings, folder)
     assert await database.fetchval(VALID) is False
+    says = str(failed.value)
+    assert says.startswith("9901_build.sql, line 2, failed: UniqueViolationError")
+    assert "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS migrated_value ON migrated (value)" in says
+    assert "Rows break a rule that it introduces: correct them, then run `gateway migrate` again." in says
+    assert [one.unfinished for one in await pending(services.settings, folder)] == [("migrated_value",)]
+
     await database.execute("DELETE FROM migrated")
-    assert await migrate(services.settings, folder) == ["9901_build.sql"]
+    said: list[str] = []
+    assert await migrate(services.settings, folder, said.append) == ["9901_build.sql"]
+    assert said == ["migrated_value was left unfinished by an earlier run; it is dropped and built again"]
     assert await database.fetchval(VALID) is True
+    assert await pending(services.settings, folder) == []
     assert await migrate(services.settings, folder) == []
 
 
@@ -59,12 +68,19 @@ async def test_writers_go_on_while_an_index_is_built_and_a_second_start_waits(
         transaction = reader.transaction(isolation="repeatable_read")
         await transaction.start()
         await reader.fetch("SELECT * FROM migrated")
-        first = asyncio.create_task(migrate(services.settings, folder))
-        second = asyncio.create_task(migrate(services.settings, folder))
+        said: list[str] = []
+        first = asyncio.create_task(migrate(services.settings, folder, said.append))
+        second = asyncio.create_task(migrate(services.settings, folder, said.append))
         await eventually(lambda: _is_building(database))
         await database.execute("INSERT INTO migrated VALUES (7)", timeout=5)
         assert not first.done()
         assert not second.done()
+        # Whoever watches learns that it waits, and for whom.
+        pid = reader.get_server_pid()
+        await eventually(
+            lambda: any(f"waits for session {pid} (" in line for line in said), timeout=30, what="it waits"
+        )
+        assert any(line.startswith("waits for another migration, in session ") for line in said)
         await transaction.rollback()
         assert sorted([await first, await second]) == [[], ["9901_build.sql"]]
     finally:
@@ -73,6 +89,64 @@ async def test_writers_go_on_while_an_index_is_built_and_a_second_start_waits(
 
 async def _is_building(database: asyncpg.Connection) -> bool:
     return bool(await database.fetchval("SELECT count(*) FROM pg_stat_progress_create_index"))
+
+
+async def test_a_name_that_something_else_has_is_not_taken_for_the_index(
+    services: Stack, database: asyncpg.Connection, folder: Path
+) -> None:
+    await database.execute("CREATE TABLE migrated_value (x integer)")
+    try:
+        with pytest.raises(MigrationError, match="something else has the name migrated_value"):
+            await migrate(services.settings, folder)
+        assert len(await pending(services.settings, folder)) == 1
+    finally:
+        await database.execute("DROP TABLE migrated_value")
+
+
+ADD = """SET LOCAL lock_timeout = '100ms';
+
+ALTER TABLE migrated ADD COLUMN first integer;
+ALTER TABLE migrated ADD COLUMN second {type};
+"""
+
+
+async def test_a_migration_that_finds_no_lock_names_who_holds_it_and_changes_nothing(
+    services: Stack, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    holder = await asyncpg.connect(services.database_url, server_settings={"application_name": "a long report"})
+    try:
+        transaction = holder.transaction()
+        await transaction.start()
+        await holder.execute("LOCK TABLE migrated IN ACCESS SHARE MODE")
+        said: list[str] = []
+        slow = ADD.format(type="integer").replace("100ms", "1500ms")  # longer than the watch takes to look
+        (tmp_path / "9903_add.sql").write_text(slow)
+        with pytest.raises(MigrationError) as failed:
+            await migrate(services.settings, tmp_path, said.append)
+        assert said == ["9903_add.sql let the others pass, and tries again"] * (LOCK_TRIES - 1)
+        says = str(failed.value)
+        assert says.startswith("9903_add.sql, line 3, failed: LockNotAvailableError")
+        assert "Nothing of this migration was changed" in says
+        assert f"was held by session {holder.get_server_pid()} (a long report)" in says
+        await transaction.rollback()
+        assert await migrate(services.settings, tmp_path) == ["9903_add.sql"]
+    finally:
+        await holder.close()
+
+
+async def test_a_migration_in_a_transaction_is_applied_as_a_whole_or_not_at_all(
+    services: Stack, database: asyncpg.Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "9904_add.sql").write_text(ADD.format(type="no_such_type"))
+    with pytest.raises(MigrationError) as failed:
+        await migrate(services.settings, tmp_path)
+    says = str(failed.value)
+    assert says.startswith("9904_add.sql, line 4, failed: UndefinedObjectError")
+    assert "ALTER TABLE migrated ADD COLUMN second no_such_type" in says
+    columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'migrated'"
+    assert await database.fetchval(columns) == 1
+    (tmp_path / "9904_add.sql").write_text(ADD.format(type="text"))
+    assert await migrate(services.settings, tmp_path) == ["9904_add.sql"]
 
 
 STEPS = f"""{CONCURRENT}

@@ -35,7 +35,7 @@ async def topic(services: Stack) -> AsyncIterator[str]:
 
 async def publish(services: Stack, topic: str, *records: tuple[int, bytes]) -> None:
     """(partition, value) each."""
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     await producer.publish([Record(topic, partition, b"key", value) for partition, value in records], timeout=20)
     await producer.stop()

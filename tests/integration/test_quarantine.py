@@ -95,7 +95,7 @@ async def test_work_that_ends_well_is_not_counted(services: Stack, client: redis
 async def test_a_role_goes_on_behind_a_record_that_kills_it(services: Stack, client: redis.Redis) -> None:
     # Given a record that kills whoever works on it, before a good one,
     name, good, deadly = random_token(), random_token().encode(), random_token().encode()
-    producer = LogProducer(services.kafka_bootstrap_servers)
+    producer = LogProducer(services.settings)
     await producer.start()
     offset = await producer.write(Record(DELIVERIES, 3, deadly, b"{}"), timeout=20)
     await producer.write(Record(DELIVERIES, 3, good, b"{}"), timeout=20)

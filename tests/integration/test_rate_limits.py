@@ -15,6 +15,7 @@ from api.access.limiter import Limiter
 from runtime.settings import Settings
 from store.redis.clients import make_redis
 from store.redis.rate_limits import Bucket, Rate, Standing, refill, take
+from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
 SLOW = Rate(per_minute=1, burst=5)
@@ -61,6 +62,40 @@ async def test_requests_that_come_together_are_counted_one_by_one_in_one_call(cl
     assert standing is not None and standing.remaining == 3, "what narrow refused cost the other bucket nothing"
     # and Redis was asked once.
     assert await scripts_run(client) == before + 1
+
+
+async def test_redis_is_not_asked_about_a_bucket_that_it_called_empty(client: redis.Redis) -> None:
+    limiter, one, other = Limiter(client), bucket(), bucket()
+    for _ in range(SLOW.burst + 1):
+        refused = await limiter.take(one, other)
+    before = await scripts_run(client)
+    again = await limiter.take(other, one)
+    assert refused is not None and again is not None
+    assert again.bucket == refused.bucket
+    assert 0 < again.wait_seconds <= refused.wait_seconds
+    assert await scripts_run(client) == before
+    assert (await limiter.take(bucket())) is not None, "another bucket is counted"
+    assert await scripts_run(client) == before + 1
+
+
+async def test_a_bucket_that_was_refilled_is_not_taken_for_empty(client: redis.Redis) -> None:
+    limiter, one = Limiter(client), bucket()
+    for _ in range(SLOW.burst + 1):
+        await limiter.take(one)
+    await limiter.refill(one)
+    standing = await limiter.take(one)
+    assert standing is not None and standing.wait_seconds == 0
+
+
+async def test_a_bucket_that_has_refilled_is_counted_again(client: redis.Redis) -> None:
+    limiter, fast = Limiter(client), bucket(Rate(per_minute=6_000, burst=1))
+
+    async def has_room() -> bool:
+        standing = await limiter.take(fast)
+        return standing is not None and standing.wait_seconds == 0
+
+    assert await has_room()
+    await eventually(has_room, timeout=10, interval=0.002)
 
 
 async def scripts_run(client: redis.Redis) -> int:

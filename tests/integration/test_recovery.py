@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from agents.payments.fence import Fence, Gap, RecoveringError, find_gaps
+from agents.payments.fence import Fence, Gap, OtherCountError, RecoveringError, find_gaps
 from domain.ids import ORDER, event_id
 from ops.audit.recover.command import recover
 from ops.audit.verify.audit import audit, second_process
@@ -100,6 +100,15 @@ async def a_refunded_order(asker: Asker) -> str:
     return order_id
 
 
+async def an_order_paid_at_once(asker: Asker) -> str:
+    """Created and paid by one command."""
+    order_id: str = await asker.pool.fetchval(
+        "SELECT order_id FROM commands WHERE type = 'payment.create_with_order' AND NOT rejected"
+    )
+    return order_id
+
+
+FORGOTTEN = pytest.mark.parametrize("an_order", [a_refunded_order, an_order_paid_at_once])
 # The fence
 
 
@@ -124,7 +133,8 @@ async def test_an_event_that_the_table_lacks_or_has_otherwise_closes_its_partiti
     partition = partition_of(row["order_id"].encode(), stack.settings.topic_partitions)
     await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
     await asker.pool.execute(damage, row["order_id"], row["sequence"])
-    fence = Fence(stack.settings, opened.add)
+    fence = Fence(opened.add)
+    fence.begin(stack.settings)
     try:
         # Given a log that knows more, then all partitions but that one are open,
         gaps = await find_gaps(stack.settings, ALL_PARTITIONS)
@@ -149,6 +159,42 @@ async def test_nothing_is_opened_while_a_recovery_is_at_work(own: tuple[Stack, A
         await connection.execute("SELECT pg_advisory_unlock($1)", RECOVERY_LOCK)
 
 
+async def test_a_worker_that_counts_other_partitions_than_the_database_decides_nothing(
+    own: tuple[Stack, Asker],
+) -> None:
+    stack, _ = own
+    opened, closed = set[int](), list[str]()
+    fence = Fence(opened.add)
+    # Given a worker from after a growth, and a database from before it,
+    other = stack.settings.with_partitions(first=12, now=24)
+    fence.begin(other)
+    # when it asks whether it may decide, or go on over a new connection, then it must not;
+    with pytest.raises(OtherCountError, match="12 partitions, not 24"):
+        await find_gaps(other, ALL_PARTITIONS)
+    with pytest.raises(BehindError):
+        await fence.check(ALL_PARTITIONS)
+    # and one that was deciding ends.
+    fence.look_again(ALL_PARTITIONS, lambda: closed.append("closed"))
+    await eventually(lambda: closed == ["closed"], timeout=20, what="the worker ends")
+    fence.assigned(ALL_PARTITIONS)
+    assert not fence.is_checked
+    assert opened == set()
+    fence.revoked()
+
+
+async def test_nothing_is_opened_before_the_worker_knows_how_many_partitions_there_are(
+    own: tuple[Stack, Asker],
+) -> None:
+    stack, _ = own
+    opened = set[int]()
+    fence = Fence(opened.add)
+    fence.assigned(ALL_PARTITIONS)
+    assert not fence.is_checked
+    fence.begin(stack.settings)
+    await eventually(lambda: opened == {*ALL_PARTITIONS}, timeout=20, what="all are open")
+    fence.revoked()
+
+
 async def test_a_database_without_the_last_commit_is_noticed_at_the_next_connection(own: tuple[Stack, Asker]) -> None:
     stack, asker = own
     # Given a commit that was confirmed, and another database that did not receive it,
@@ -165,7 +211,8 @@ async def test_a_database_without_the_last_commit_is_noticed_at_the_next_connect
 async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used(own: tuple[Stack, Asker]) -> None:
     stack, asker = own
     row = await an_event(asker)
-    fence = Fence(stack.settings, lambda _: None)
+    fence = Fence(lambda _: None)
+    fence.begin(stack.settings)
     store = ActorStore(stack.settings, guard=lambda: fence.check(ALL_PARTITIONS))
     await store.start()
     # Given a database that was exchanged for an older one,
@@ -187,13 +234,14 @@ async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used
 # The recovery
 
 
+@FORGOTTEN
 async def test_commands_that_were_forgotten_are_decided_again_with_the_same_rows(
-    own: tuple[Stack, Asker], second: Executor
+    own: tuple[Stack, Asker], second: Executor, an_order: Callable[[Asker], Awaitable[str]]
 ) -> None:
     stack, asker = own
-    order_id = await a_refunded_order(asker)
+    order_id = await an_order(asker)
     before = await rows(asker, order_id)
-    assert len(before["events"]) > 4
+    assert len(before["events"]) > 3
     await thrown_back(asker, order_id)
     assert not await recover(stack.settings, second, apply=False)
     assert (await rows(asker, order_id))["events"] == []
@@ -271,11 +319,12 @@ async def test_a_foreign_event_is_disowned_once_a_person_says_so(own: tuple[Stac
     assert ended.code == 2 and "not a valid event id" in ended.err
 
 
+@FORGOTTEN
 async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
-    own: tuple[Stack, Asker], second: Executor
+    own: tuple[Stack, Asker], second: Executor, an_order: Callable[[Asker], Awaitable[str]]
 ) -> None:
     stack, asker = own
-    order_id = await a_refunded_order(asker)
+    order_id = await an_order(asker)
     before = await rows(asker, order_id)
     # Given a commands topic that no longer reaches back,
     partition = TopicPartition(COMMANDS, partition_of(order_id.encode(), stack.settings.topic_partitions))
@@ -287,8 +336,8 @@ async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
     after = await rows(asker, order_id)
     for table in ("events", "orders", "payments", "refunds"):
         assert after[table] == before[table]
-    accepted = {row["id"]: row["reply"] for row in before["commands"] if row["event_count"]}
-    assert {row["id"]: row["reply"] for row in after["commands"]} == accepted
+    accepted = {row["id"]: (row["type"], row["reply"]) for row in before["commands"] if row["event_count"]}
+    assert {row["id"]: (row["type"], row["reply"]) for row in after["commands"]} == accepted
 
 
 # Backups

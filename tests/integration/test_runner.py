@@ -121,7 +121,7 @@ def test_a_run_directory_has_one_runner(started: Started) -> None:
         check=False,
     )
     assert second.returncode == 1
-    assert "Another runner has" in second.stderr
+    assert "Another runner is using" in second.stderr
 
 
 def test_a_roles_workers_stand_beside_the_services(started: Started) -> None:

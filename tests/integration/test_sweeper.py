@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.bank.attempt import attempt
-from agents.bank.port import Bank, BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import ActionRequired, Bank, BankAnswer, Charge, NoAnswerError, Return
 from agents.bank.settlement import settle_record
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
@@ -26,7 +26,9 @@ from agents.sweeper.slots import MERCHANT_MAX, ROUTE_MAX
 from agents.sweeper.sweeper import DUE_MAX, Sweeper
 from domain.decision import Command
 from domain.ids import ORDER, PAYMENT, REFUND, late_refund_id
-from domain.outcome import Outcome
+from domain.instrument import Method
+from domain.outcome import PAYMENT_CANCELLED, Outcome
+from domain.payment import CancelPayment
 from runtime.clock import now
 from runtime.settings import Settings
 from runtime.worker import Worker
@@ -39,6 +41,7 @@ from tests.support.stack import Stack
 from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
 from topics.producer import Record
+from topics.proof import proofs_of
 from topics.reader import Start, log_reader, oldest_at
 
 MakeBank = Callable[[Settings], SimulatedBank]
@@ -172,6 +175,27 @@ async def test_the_sweeper_settles_what_the_processor_never_did(services: Stack,
         told = orjson.loads((await _settle_command_of(services.settings, order_id)).value)["body"]
         assert (told["outcome"], told["payment_id"]) == ("success", payment_id)
         await asker.pool.execute("UPDATE payments SET deadline_at = now() + interval '1 day' WHERE id = $1", payment_id)
+
+
+async def test_the_sweeper_cancels_what_the_processor_never_did(services: Stack, bank_of: MakeBank) -> None:
+    # Given a request that waits in its payer's app, whom no processor let go,
+    async with Asker(services.settings) as asker:
+        order_id, payment_id, bank = fresh(ORDER), fresh(PAYMENT), bank_of(services.settings)
+        pending = payment_command(order_id, payment_id, vpa="pending@upi")
+        await _decide(asker, order_command(order_id), pending, CancelPayment(order_id, payment_id, None))
+        assert isinstance(
+            await bank.charge(Charge(payment_id, 50_000, "INR", Method.UPI, "pending@upi")), ActionRequired
+        )
+        late = now() - timedelta(seconds=60)
+        await asker.pool.execute("UPDATE payments SET deadline_at = $1 WHERE id = $2", late, payment_id)
+        # When the sweeper makes its round, then the bank has cancelled it, and its word is on its way to the actor.
+        await _round(asker, bank)
+        assert (await booked(services.settings, payment_id))[0] == 0
+        told = await _settle_command_of(services.settings, order_id)
+        assert orjson.loads(told.value)["body"]["error_code"] == PAYMENT_CANCELLED
+        await _take(asker, told)
+        query = "SELECT status, cancellation FROM payments WHERE id = $1"
+        assert tuple(await asker.pool.fetchrow(query, payment_id)) == ("FAILED", None)
 
 
 async def test_money_the_bank_would_not_take_back_is_given_back_again(services: Stack, bank_of: MakeBank) -> None:
@@ -484,7 +508,13 @@ async def _decide(asker: Asker, *commands: Command) -> None:
 async def _take(asker: Asker, *records: Record) -> None:
     """An actor decides these records."""
     store, redis = ActorStore(asker.settings), make_redis(asker.settings)
-    actor = PaymentActor(store, asker.producer, redis, inbox_days=asker.settings.idempotency_retention_days)
+    actor = PaymentActor(
+        store,
+        asker.producer,
+        redis,
+        proofs=proofs_of(asker.settings),
+        inbox_days=asker.settings.idempotency_retention_days,
+    )
     prepared = await actor.prepare(
         [Incoming(one.key, one.value, one.headers, Origin(COMMANDS, one.partition, 0), now()) for one in records]
     )

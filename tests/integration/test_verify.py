@@ -203,7 +203,7 @@ DAMAGES = [
         Damage(f"reply of {kind}", "UPDATE commands SET reply = replace(reply, '\"amount\":', '\"amount\":1')"
                f" WHERE id = (SELECT id FROM commands WHERE type = '{kind}' AND NOT rejected ORDER BY id LIMIT 1)",
                Check.COMMANDS, "another reply", kind=Kind.REPLY)
-        for kind in ("order.create", "payment.create", "payment.capture", "refund.create")
+        for kind in ("order.create", "payment.create", "payment.create_with_order", "payment.capture", "refund.create")
     ),
     Damage("reply of a settlement", "UPDATE commands SET reply = '{}' WHERE id = (SELECT id FROM commands"
            " WHERE type = 'payment.settle' AND NOT rejected LIMIT 1)", Check.COMMANDS, "another reply",

@@ -25,7 +25,7 @@ from domain.delivery import (
 from domain.ids import ORDER, PAYMENT
 from domain.signature import Secrets
 from runtime.clock import make_id, now
-from runtime.secrets import seal
+from runtime.secrets import Sealed, seal
 from store.webhooks.attempt_batch import Made, load_deliveries, record, release_after
 from store.webhooks.deliveries import attempts_of
 from store.webhooks.endpoint_events import switches_since
@@ -34,6 +34,7 @@ from store.webhooks.plan import Draft, plan_deliveries, replay_deliveries
 from store.webhooks.upkeep import find_lost
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
+from tests.support.witness import somebody
 
 RACES = 40
 
@@ -178,10 +179,11 @@ async def _rotate(
         shop.pool,
         shop.merchant_id,
         endpoint_id,
-        secret_sealed=seal(secret, shop.settings.secret_key),
+        secret_sealed=seal(secret, shop.settings.keys, Sealed.WEBHOOK_SECRET, endpoint_id),
         secret_hint="…",
         expire_previous=expire_previous,
         at=at,
+        witness=somebody(shop.settings, shop.merchant_id),
     )
 
 
@@ -197,7 +199,7 @@ async def _signing(shop: Shop, endpoint_id: str, at: datetime) -> tuple[str, tup
     await plan_deliveries(shop.pool, [drafts[0]], now())
     row = (await load_deliveries(shop.pool, [drafts[0].id]))[drafts[0].id]
     due = Due(row.id, row.endpoint_id, row.order_id, 1)
-    prepared = prepare(due, row, secret_key=shop.settings.secret_key, at=at)
+    prepared = prepare(due, row, ring=shop.settings.keys, at=at)
     assert isinstance(prepared, Prepared)
     return prepared.secrets.current, prepared.secrets.previous
 

@@ -121,7 +121,7 @@ def _forms(name: str, secret: str) -> dict[str, bytes]:
 
 async def test_no_secret_is_kept_readable_anywhere(stack: Stack, used: Secrets) -> None:
     found = hits(await everything(stack), {name: _forms(name, secret) for name, secret in used.items()})
-    kept = {hit for hit in found if hit.startswith("redis value of b'session:") and IN_REDIS_ON_PURPOSE in hit}
+    kept = {hit for hit in found if hit.startswith("redis value of b'user-session:") and IN_REDIS_ON_PURPOSE in hit}
     assert found - kept == set()
     assert kept, "the search finds the one that is there"
 

@@ -61,8 +61,8 @@ FAULTS = (
         (
             Mutation(
                 "agents/payments/actor.py",
-                "if one.envelope.type == ORDER_CREATE and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None",
-                "if one.envelope.type == ORDER_CREATE",
+                "if one.envelope.type in ORDER_MAKING and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None",
+                "if one.envelope.type in ORDER_MAKING",
             ),
             Mutation(
                 "agents/payments/fold.py",
@@ -77,8 +77,8 @@ FAULTS = (
         (
             Mutation(
                 "agents/payments/actor.py",
-                "if one.envelope.type == ORDER_CREATE and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None",
-                "if one.envelope.type == ORDER_CREATE",
+                "if one.envelope.type in ORDER_MAKING and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None",
+                "if one.envelope.type in ORDER_MAKING",
             ),
             Mutation(
                 "agents/payments/fold.py",

@@ -25,6 +25,7 @@ from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
 from topics.producer import LogProducer, Record
+from topics.proof import Proofs, proofs_of
 
 OFFSETS = itertools.count(1 << 40)
 """Of records that are on no log: far beyond those of a real one, so that their dead letters have ids of their own."""
@@ -39,13 +40,20 @@ class Bench:
         self._producers: list[LogProducer] = []
         self.redis = make_redis(asker.settings)
 
-    async def actor(self) -> PaymentActor:
-        store, producer = ActorStore(self.asker.settings), LogProducer(self.asker.settings.kafka_bootstrap_servers)
+    async def actor(self, proofs: Proofs | None = None) -> PaymentActor:
+        """`proofs`: another ring or rule than that of the settings."""
+        store, producer = ActorStore(self.asker.settings), LogProducer(self.asker.settings)
         await store.start()
         await producer.start()
         self._stores.append(store)
         self._producers.append(producer)
-        return PaymentActor(store, producer, self.redis, inbox_days=self.asker.settings.idempotency_retention_days)
+        return PaymentActor(
+            store,
+            producer,
+            self.redis,
+            proofs=proofs or proofs_of(self.asker.settings),
+            inbox_days=self.asker.settings.idempotency_retention_days,
+        )
 
     async def close(self) -> None:
         for store in self._stores:

@@ -17,11 +17,12 @@ from typing import Any
 import asyncpg
 import orjson
 
-from domain.decision import Command
+from domain.decision import BankWord, Command
 from domain.ids import ORDER, PAYMENT, RANDOM_SPACE, REFUND, SEEDED_MERCHANT_ID, new_id
 from domain.instrument import Upi
 from domain.order import CreateOrder
 from domain.payment import CapturePayment, CreatePayment
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund
 from runtime.clock import now
 from runtime.settings import Settings
@@ -31,6 +32,7 @@ from topics.catalogue import COMMANDS, partition_of
 from topics.commands import command_record
 from topics.envelope import HEADER_TYPE
 from topics.producer import LogProducer, Record
+from topics.proof import signed
 
 
 def fresh(prefix: str) -> str:
@@ -45,6 +47,11 @@ def order_command(order_id: str, *, amount: int = 50_000) -> CreateOrder:
 def payment_command(order_id: str, payment_id: str, *, vpa: str = "success@upi") -> CreatePayment:
     deadline = now() + timedelta(seconds=5)
     return CreatePayment(order_id, payment_id, None, Upi(vpa), vpa, None, None, deadline_at=deadline)
+
+
+def both_command(order_id: str, payment_id: str, *, vpa: str = "success@upi") -> PayNewOrder:
+    """The order and its payment at once."""
+    return PayNewOrder(order_command(order_id), payment_command(order_id, payment_id, vpa=vpa))
 
 
 def capture_command(order_id: str, payment_id: str) -> CapturePayment:
@@ -63,7 +70,7 @@ class Asker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.producer = LogProducer(settings.kafka_bootstrap_servers, linger_ms=2)
+        self.producer = LogProducer(settings, linger_ms=2)
         self.pool: asyncpg.Pool
 
     async def __aenter__(self) -> Asker:
@@ -76,9 +83,9 @@ class Asker:
         await self.pool.close()
 
     def record(self, command: Command, command_id: str = "", *, at: datetime | None = None, **more: Any) -> Record:
-        """The command as a record; a random id unless one is given, and asked now unless at another time."""
+        """The command as a record, a bank's word signed; a random id and now unless others are given."""
         command_id = command_id or f"cmd_{secrets.token_hex(8)}"
-        return command_record(
+        record = command_record(
             command,
             command_id=command_id,
             at=at or now(),
@@ -86,6 +93,7 @@ class Asker:
             request_id="req_test",
             **more,
         )
+        return signed(record, self.settings.keys) if isinstance(command, BankWord) else record
 
     def raw_record(self, key: bytes, value: bytes, kind: str = "payment.create") -> Record:
         partition = partition_of(key, self.settings.topic_partitions)
@@ -177,6 +185,7 @@ async def history(asker: Asker) -> None:
     assert not (await asker.ask(capture_command(captured, capturable)))["rejected"]
     assert (await asker.ask(capture_command(captured, capturable)))["rejected"]
     await _keyed(asker)
+    await _at_once(asker)
     refundable = await asker.payment(refunded)
     await asker.refund(refunded, refundable, amount=20_000)
     await asker.refund(refunded, refundable, amount=10_000, reason="fail_refund", status="FAILED")
@@ -195,6 +204,14 @@ async def _keyed(asker: Asker) -> None:
     )
     await asker.publish([refused])
     assert (await asker.decision("idk_capture"))["rejected"]
+
+
+async def _at_once(asker: Asker) -> None:
+    """An order that is created with its payment, which the bank declines, and one that is refused with its payment."""
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    assert not (await asker.ask(both_command(order_id, payment_id, vpa="failure@upi")))["rejected"]
+    await asker.until("payments", payment_id, "FAILED")
+    assert (await asker.ask(both_command(order_id, fresh(PAYMENT))))["rejected"]
 
 
 async def _late_payment(asker: Asker, order_id: str) -> None:

@@ -17,6 +17,7 @@ from agents.bank.port import (
     Bank,
     BankAnswer,
     Booking,
+    CancelRefused,
     Charge,
     ForgedError,
     NoAnswerError,
@@ -24,10 +25,11 @@ from agents.bank.port import (
     Return,
     UnreadableError,
 )
+from domain.action import ActionType
 from domain.card import CardDetails
 from domain.ids import PAYMENT, REFUND
 from domain.instrument import Method
-from domain.outcome import Outcome
+from domain.outcome import PAYMENT_CANCELLED, Outcome
 from runtime.clock import make_id
 
 AMOUNT = 50_000
@@ -43,6 +45,8 @@ class BankContract:
     LOSES_ITS_ANSWER: str
     TAKES_IT_BACK: str
     NEEDS_THE_PAYER: str
+    WAITS_IN_THE_APP: str
+    CANNOT_BE_CANCELLED: str
     CARD = CardDetails(number="4111111111111111", expiry_month="12", expiry_year="2039")
 
     def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
@@ -99,6 +103,51 @@ class BankContract:
             await bank.charge(charge)
         found = await bank.query(charge.attempt_id)
         assert found is not None and found.outcome is Outcome.SUCCESS
+
+    async def test_an_attempt_that_waits_for_its_payer_is_cancelled_once_and_moves_nothing(self, bank: Bank) -> None:
+        charge = self.charge_of(self.WAITS_IN_THE_APP)
+        step = await bank.charge(charge)
+        assert isinstance(step, ActionRequired) and step.action.type is ActionType.APP
+        first, second = await asyncio.gather(bank.cancel(charge.attempt_id), bank.cancel(charge.attempt_id))
+        assert isinstance(first, BankAnswer) and first == second == await bank.query(charge.attempt_id)
+        assert (first.outcome, first.error_code, first.turn) == (Outcome.FAILED, PAYMENT_CANCELLED, 0)
+        (booking,) = await self.booked(bank, charge.attempt_id)
+        assert (booking.outcome, booking.moves, booking.becomes) == ("failed", 0, None)
+
+    async def test_a_cancelled_attempt_is_not_charged_by_being_asked_for_again(self, bank: Bank) -> None:
+        charge = self.charge_of(self.WAITS_IN_THE_APP)
+        await bank.charge(charge)
+        cancelled = await bank.cancel(charge.attempt_id)
+        assert await bank.charge(charge) == cancelled
+        (booking,) = await self.booked(bank, charge.attempt_id)
+        assert booking.moves == 0
+
+    async def test_a_bank_may_refuse_to_cancel_and_the_payer_still_decides(self, bank: Bank) -> None:
+        charge = self.charge_of(self.CANNOT_BE_CANCELLED)
+        step = await bank.charge(charge)
+        assert await bank.cancel(charge.attempt_id) == CancelRefused(charge.attempt_id)
+        assert await bank.query(charge.attempt_id) == step
+        decided = await self.payer_decides(bank, charge.attempt_id)
+        assert decided.outcome is Outcome.SUCCESS
+        assert await bank.cancel(charge.attempt_id) == decided
+
+    async def test_what_is_decided_is_not_cancelled(self, bank: Bank) -> None:
+        for token in (self.SUCCEEDS, self.DECLINES):
+            answer = await self.charged(bank, self.charge_of(token))
+            assert await bank.cancel(answer.attempt_id) == answer == await bank.query(answer.attempt_id)
+
+    async def test_a_lost_answer_is_what_a_cancel_finds(self, bank: Bank) -> None:
+        charge = self.charge_of(self.LOSES_ITS_ANSWER)
+        with pytest.raises(NoAnswerError):
+            await bank.charge(charge)
+        found = await bank.cancel(charge.attempt_id)
+        assert isinstance(found, BankAnswer) and found.outcome is Outcome.SUCCESS
+
+    async def test_an_attempt_that_was_never_made_is_neither_cancelled_nor_made(self, bank: Bank) -> None:
+        charge = self.charge_of(self.SUCCEEDS)
+        assert await bank.cancel(charge.attempt_id) is None
+        assert await bank.query(charge.attempt_id) is None
+        assert (await self.charged(bank, charge)).outcome is Outcome.SUCCESS
 
     async def test_a_refund_is_an_attempt_of_its_own(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)

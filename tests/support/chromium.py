@@ -9,16 +9,27 @@ CHROMIUM_PATH names the browser (default /usr/bin/chromium); none is ever downlo
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, Frame, FrameLocator, Locator, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Frame,
+    FrameLocator,
+    Locator,
+    Page,
+    Request,
+    Route,
+    async_playwright,
+)
 
 from tests.support.stack import Stack
 
@@ -29,6 +40,16 @@ AXE = ROOT / "node_modules/axe-core/axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
   tellViolation(`${event.effectiveDirective} ${event.blockedURI} at ${location.href}`))"""
+
+
+def held_until(gate: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
+    """A slow network, for `page.route`: the real request goes on once the gate opens."""
+
+    async def hold(route: Route) -> None:
+        await gate.wait()
+        await route.continue_()
+
+    return hold
 
 
 @asynccontextmanager
@@ -47,6 +68,8 @@ class Seen:
     console: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
+    ends: dict[Request, str] = field(default_factory=dict)
+    """Status of a request that was answered, or why it failed; one that hangs is missing."""
     expected: list[str] = field(default_factory=list)
     """Regular expressions of console errors that the test provokes."""
 
@@ -55,6 +78,11 @@ class Seen:
 
     def urls(self, part: str) -> list[str]:
         return [request.url for request in self.requests if part in request.url]
+
+    def story(self, last: int = 20) -> str:
+        """The last requests and what became of each, for the report of a test that failed."""
+        lines = [f"{one.method} {one.url}: {self.ends.get(one, 'no answer')}" for one in self.requests[-last:]]
+        return "\n".join(["what the page asked for:", *lines])
 
     def check(self, hosts: set[str]) -> None:
         """Raises AssertionError for an unexpected error, a violation, or a request to a foreign host."""
@@ -116,6 +144,8 @@ async def open_payer(browser: Browser, stack: Stack, seen: Seen, **options: Any)
     await context.expose_binding("tellViolation", lambda _source, text: seen.violations.append(text))
     await context.add_init_script(TELL_VIOLATIONS)
     context.on("request", lambda request: seen.requests.append(request))
+    context.on("response", lambda response: seen.ends.update({response.request: str(response.status)}))
+    context.on("requestfailed", lambda request: seen.ends.update({request: str(request.failure)}))
     context.on("weberror", lambda error: seen.console.append(f"uncaught {error.error}"))
     context.on("console", lambda message: seen.console.append(message.text) if message.type == "error" else None)
     return Payer(stack, context, await context.new_page(), seen)

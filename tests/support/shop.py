@@ -23,9 +23,10 @@ from domain.order import CreateOrder
 from domain.payment import CreatePayment
 from domain.signature import SECRET_BYTES, new_secret
 from runtime.clock import make_id, now, random_token
-from runtime.secrets import seal
+from runtime.secrets import Sealed, seal
 from runtime.settings import Settings
 from store.webhooks.endpoints import NewEndpoint, change_endpoint, insert_endpoint
+from tests.support.witness import somebody
 from topics.commands import command_record
 from topics.producer import LogProducer, Record
 
@@ -55,12 +56,16 @@ class Shop:
         self, url: str, *, events: Sequence[str] = (), ordering: str = "per_payment", active: bool = True
     ) -> ShopEndpoint:
         secret = new_secret(os.urandom(SECRET_BYTES))
-        sealed = seal(secret, self.settings.secret_key)
-        new = NewEndpoint(make_id(ENDPOINT), self.merchant_id, url, events, None, ordering, active, sealed, secret[-4:])
-        return ShopEndpoint((await insert_endpoint(self.pool, new)).id, secret)
+        endpoint_id = make_id(ENDPOINT)
+        sealed = seal(secret, self.settings.keys, Sealed.WEBHOOK_SECRET, endpoint_id)
+        new = NewEndpoint(endpoint_id, self.merchant_id, url, events, None, ordering, active, sealed, secret[-4:])
+        return ShopEndpoint(
+            (await insert_endpoint(self.pool, new, somebody(self.settings, self.merchant_id))).id, secret
+        )
 
     async def switch(self, endpoint_id: str, *, active: bool) -> None:
-        await change_endpoint(self.pool, self.merchant_id, endpoint_id, {"active": active}, now())
+        seen = somebody(self.settings, self.merchant_id)
+        await change_endpoint(self.pool, self.merchant_id, endpoint_id, {"active": active}, now(), seen)
 
     async def pay(self, *, vpa: str = "success@upi") -> str:
         """One order and one payment; the payment's id."""
@@ -108,7 +113,7 @@ def _record(command: Command, settings: Settings) -> Record:
 @contextlib.asynccontextmanager
 async def open_shop(settings: Settings, merchant_id: str = "") -> AsyncIterator[Shop]:
     """A new merchant on a running stack, or one that exists."""
-    producer = LogProducer(settings.kafka_bootstrap_servers)
+    producer = LogProducer(settings)
     await producer.start()
     pool = await asyncpg.create_pool(settings.database_url.get_secret_value(), min_size=0, max_size=3)
     try:

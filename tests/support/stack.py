@@ -71,9 +71,9 @@ class Stack:
         """End it (kafka, redis: kill, term; postgres: fast, immediate, kill) and wait until it serves; seconds."""
         return float(self.ask("restart", name=name, mode=mode))
 
-    def hold(self, name: str) -> None:
-        """Stop it and leave it down until `release`."""
-        self.ask("hold", name=name)
+    def hold(self, name: str, mode: str = "term") -> None:
+        """Stop it (`kill`: by SIGKILL) and leave it down until `release`."""
+        self.ask("hold", name=name, mode=mode)
 
     def release(self, name: str) -> None:
         self.ask("release", name=name)
@@ -110,11 +110,16 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(
-    *, roles: tuple[str, ...] = (), env: Mapping[str, str] | None = None, failed: Callable[[], bool] = lambda: False
+    *,
+    roles: tuple[str, ...] = (),
+    env: Mapping[str, str] | None = None,
+    failed: Callable[[], bool] = lambda: False,
+    prepared: bool = True,
 ) -> Iterator[Stack]:
     """Start services, prepare them, start `roles` and wait until they are ready; end all of it afterwards.
 
-    `env` adds to the roles' settings. The logs are kept where `failed()` says so at the end.
+    `env` adds to the roles' settings. The logs are kept where `failed()` says so at the end. `prepared` False: without
+    tables and topics, for whoever makes those of another version.
     """
     with ports_and_folder(failed) as (ports, run_dir):
         plan = plan_stack({**_clean_environment(), **(env or {}), **ports, "GATEWAY_RUN_DIR": str(run_dir)})
@@ -123,7 +128,8 @@ def running_stack(
         try:
             control.ask(plan.run_dir, "start_services", timeout=180.0)
             stack = Stack(plan)
-            _apart(lambda: _prepare(stack.settings))
+            if prepared:
+                _apart(lambda: _prepare(stack.settings))
             if roles:
                 stack.start(*roles)
             yield stack
@@ -177,9 +183,11 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 
 
 def _block(base: int) -> dict[str, str]:
-    names = ("PORT", "CHECKOUT_PORT", "DASHBOARD_PORT", "POSTGRES_PORT", "REDIS_PORT", "KAFKA_PORT")
-    numbers = {name: base + offset for offset, name in enumerate((*names, "KAFKA_CONTROLLER_PORT"))}
-    return {name: str(port) for name, port in (numbers | {"METRICS_PORT": base + 12}).items()}
+    offsets = {
+        "PORT": 0, "CHECKOUT_PORT": 1, "DASHBOARD_PORT": 2, "REDIS_PORT": 4, "KAFKA_PORT": 5,
+        "KAFKA_CONTROLLER_PORT": 6, "METRICS_PORT": 12, "POSTGRES_PORT": 84, "PATRONI_PORT": 87, "ETCD_PORT": 90,
+    }  # fmt: skip
+    return {name: str(base + offset) for name, offset in offsets.items()}
 
 
 def _clean_environment() -> dict[str, str]:

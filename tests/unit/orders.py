@@ -18,7 +18,17 @@ from domain.instrument import Netbanking, Upi
 from domain.link import RESENT_MAX, PaymentLink, ResendLink
 from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
+from domain.payment import (
+    CancelPayment,
+    CapturePayment,
+    CreatePayment,
+    ExpirePayment,
+    RefuseCancel,
+    RequireAction,
+    SettlePayment,
+    VoidPayment,
+)
+from domain.purchase import PayNewOrder
 from domain.refund import LATE_REFUNDS_MAX, CreateRefund, SettleRefund
 from domain.rejection import Rejected
 
@@ -64,6 +74,15 @@ def void(payment_id: str = FIRST, merchant: str = MERCHANT) -> VoidPayment:
     return VoidPayment(ORDER, payment_id, merchant)
 
 
+def leave(payment_id: str = FIRST, merchant: str | None = None) -> CancelPayment:
+    return CancelPayment(ORDER, payment_id, merchant)
+
+
+def stay(payment_id: str = FIRST) -> RefuseCancel:
+    """The bank does not cancel the attempt."""
+    return RefuseCancel(ORDER, payment_id)
+
+
 def cancel(merchant: str = MERCHANT) -> CancelOrder:
     return CancelOrder(ORDER, merchant)
 
@@ -71,6 +90,11 @@ def cancel(merchant: str = MERCHANT) -> CancelOrder:
 def pay(payment_id: str = FIRST, merchant: str | None = None, **more: Any) -> CreatePayment:
     values: dict[str, Any] = {"amount": None, "currency": None, "deadline_at": DEADLINE} | more
     return CreatePayment(ORDER, payment_id, merchant, Upi("a@upi"), "success@upi", **values)
+
+
+def pay_new(order: CreateOrder | None = None, payment: CreatePayment | None = None) -> PayNewOrder:
+    """The order and its payment at once."""
+    return PayNewOrder(order or create_order(), payment or pay(FIRST, MERCHANT))
 
 
 def settle(payment_id: str = FIRST, outcome: Outcome = Outcome.SUCCESS, turn: int = 0) -> SettlePayment:
@@ -137,7 +161,20 @@ STATES: dict[str, tuple[Command | Earlier, ...]] = {
     "new": (create_order(),),
     "new in dollars": (create_order(currency="USD"),),
     "processing": (create_order(), pay()),
+    "processing since its creation": (pay_new(),),
     "waiting for the payer": (create_order(), pay(), act()),
+    "leaving": (create_order(), pay(), leave()),
+    "leaving, waiting for the payer": (create_order(), pay(), act(), leave()),
+    "not let go": (create_order(), pay(), act(), leave(), stay()),
+    "left": (create_order(), pay(), act(), leave(), settle(outcome=FAILED)),
+    "left, then paid another way": (
+        *(create_order(), pay(), act(), leave(), settle(outcome=FAILED)),
+        *(pay(SECOND), settle(SECOND)),
+    ),
+    "left, then charged all the same": (
+        *(create_order(), pay(), act(), leave(), settle(outcome=FAILED)),
+        *(pay(SECOND), settle(SECOND), settle(turn=1)),
+    ),
     "paid": (create_order(), pay(), settle()),
     "captured": (create_order(), pay(), settle(), capture()),
     "failed": (create_order(), pay(), settle(outcome=FAILED)),
@@ -264,6 +301,15 @@ COMMANDS: dict[str, Command] = {
     "pay with words": pay(
         THIRD, name="Asha", email="a@example.com", contact="+919876543210", description="Tea", notes={"a": "b"}
     ),
+    "pay a new one": pay_new(payment=pay(THIRD, MERCHANT)),
+    "pay a new one, first": pay_new(),
+    "pay a new one as stranger": pay_new(create_order(merchant=STRANGER), pay(FIRST, STRANGER)),
+    "pay a new one, too small": pay_new(create_order(99), pay(THIRD, MERCHANT)),
+    "pay a new one, to expire too soon": pay_new(create_order(expires_at=AT), pay(THIRD, MERCHANT)),
+    "pay a new one, other amount": pay_new(payment=pay(THIRD, MERCHANT, amount=AMOUNT + 1)),
+    "pay a new one in dollars by netbanking": pay_new(
+        create_order(currency="USD"), replace(pay(THIRD, MERCHANT), instrument=Netbanking("HDFC"))
+    ),
     "succeed": settle(),
     "fail": settle(outcome=FAILED),
     "settle unknown": settle("pay_9999999999999999"),
@@ -271,6 +317,12 @@ COMMANDS: dict[str, Command] = {
     "payer must act, an older step": act(minutes=4),
     "payer must act, a newer step": act(minutes=6),
     "payer must act, unknown": act("pay_9999999999999999"),
+    "leave": leave(),
+    "leave as owner": leave(merchant=MERCHANT),
+    "leave as stranger": leave(merchant=STRANGER),
+    "leave unknown": leave("pay_9999999999999999"),
+    "the bank does not let go": stay(),
+    "the bank does not let go, unknown": stay("pay_9999999999999999"),
     "capture": capture(),
     "capture same amount": capture(amount=AMOUNT),
     "capture other amount": capture(amount=1),

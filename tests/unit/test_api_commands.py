@@ -23,7 +23,7 @@ class SilentLog:
     def __init__(self, *, fails_at_deadline: bool) -> None:
         self._fails_at_deadline = fails_at_deadline
 
-    async def send(self, _record: object, *, timeout: float) -> asyncio.Future[object]:
+    def send(self, _record: object, *, timeout: float) -> asyncio.Future[object]:
         loop = asyncio.get_running_loop()
         ack: asyncio.Future[object] = loop.create_future()
         if self._fails_at_deadline:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ops.cli import COMMANDS, Panel, app
 
-HEAVY = ("asyncpg", "aiokafka", "redis", "fastapi", "ops.stack.up", "ops.log")
+HEAVY = ("asyncpg", "aiokafka", "faust", "redis", "fastapi", "prometheus_client", "ops.stack.up", "ops.log")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -24,6 +24,18 @@ def test_the_overview_imports_no_command(arguments: list[str]) -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "verify" in shown.stdout
     assert shown.stderr == ""
+
+
+def test_a_shell_completes_commands_without_importing_any() -> None:
+    code = (
+        "import os, sys; from ops.cli import app\n"
+        "os.environ |= {'_GATEWAY_COMPLETE': 'complete_bash', 'COMP_WORDS': 'gateway ve', 'COMP_CWORD': '1'}\n"
+        "try: app(prog_name='gateway')\nexcept SystemExit: pass\n"
+        f"sys.stderr.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert completed.stdout.split() == ["verify"]
+    assert completed.stderr == ""
 
 
 def test_without_arguments_the_five_commands_of_a_newcomer_are_shown() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from api.access.client_address import TrustedProxies, network_of, parse_networks
+from api.access.client_address import TrustedProxies, is_within, network_of, parse_networks
 from runtime.settings import Settings
 
 PROXIES = TrustedProxies(parse_networks("10.0.0.0/8, 192.0.2.7, fd00::/8"))
@@ -58,3 +58,20 @@ def test_an_ipv6_client_is_its_64_bits_and_an_ipv4_client_its_address() -> None:
 def test_a_bad_trusted_proxy_ends_the_start(text: str) -> None:
     with pytest.raises(ValidationError, match=r"such as 10\.0\.0\.0/8"):
         Settings(test_mode=True, trusted_proxies=text)
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [
+        ("203.0.113.7", True),
+        ("203.0.113.8", False),
+        ("::ffff:203.0.113.7", True),
+        ("10.200.0.1", True),
+        ("2001:db8::ffff", True),
+        ("2001:db9::1", False),
+        ("", False),
+        ("not an address", False),
+    ],
+)
+def test_an_address_is_within_a_list_of_networks_or_not(address: str, inside: bool) -> None:
+    assert is_within(address, ["203.0.113.7", "10.0.0.0/8", "2001:db8::/32"]) is inside

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
 import pytest
 import yaml
 
+from ops.razorpay.command import API_HOST, CHECKOUT_HOST, razorpay
 from ops.stack.environment import OPERATIONS_VARIABLES, REPOSITORY
+from ops.stack.services.patroni import LEASE, PARAMETERS
 from pages.settings import PagesSettings
 from runtime.roles import ROLES
 from runtime.settings import Settings
 from tests.compose.images import wanted_images
 from tests.unit.test_env_example import COMPOSE_ONLY
+from topics.access import users
 from topics.catalogue import OFFSETS_RETENTION_DAYS
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 THREE_BROKERS = (REPOSITORY / "docker-compose.three-brokers.yml").read_text(encoding="utf-8")
+LOCKED = (REPOSITORY / "docker-compose.tls.yml").read_text(encoding="utf-8")
+TWO_DATABASES = (REPOSITORY / "docker-compose.ha.yml").read_text(encoding="utf-8")
 DATA = ("postgres", "redis", "redpanda")
 OURS = ("prepare", *ROLES)
 FIXED_IN_CONTAINERS = {
@@ -46,13 +52,13 @@ def test_every_setting_reaches_the_containers() -> None:
 
 
 def test_every_variable_that_it_reads_is_documented() -> None:
-    read = set(re.findall(r"\$\{([A-Z_]+)", TEXT + THREE_BROKERS))
+    read = set(re.findall(r"\$\{([A-Z_]+)", TEXT + THREE_BROKERS + TWO_DATABASES))
     documented = {name.upper() for name in Settings.model_fields} | set(OPERATIONS_VARIABLES) | COMPOSE_ONLY
     assert read <= documented
     assert not read & FIXED_IN_CONTAINERS
 
 
-@pytest.mark.parametrize("text", [TEXT, THREE_BROKERS])
+@pytest.mark.parametrize("text", [TEXT, THREE_BROKERS, LOCKED])
 def test_every_broker_keeps_offsets_for_as_long_as_the_catalogue_says(text: str) -> None:
     found = re.findall(r"--set=redpanda\.group_offset_retention_sec=(\d+)", text)
     assert len(found) == text.count("      - redpanda\n      - start\n") > 0
@@ -60,7 +66,7 @@ def test_every_broker_keeps_offsets_for_as_long_as_the_catalogue_says(text: str)
 
 
 def test_no_default_holds_another_variable_which_compose_v1_cannot_read() -> None:
-    assert not re.search(r"\$\{[^}]*\$\{", TEXT + THREE_BROKERS)
+    assert not re.search(r"\$\{[^}]*\$\{", TEXT + THREE_BROKERS + TWO_DATABASES)
 
 
 @pytest.mark.parametrize("name", [*ROLES, *DATA])
@@ -124,6 +130,87 @@ def test_three_brokers_reach_every_role_and_share_one_cluster() -> None:
     brokers = [SERVICES["redpanda"], overlay["redpanda-2"], overlay["redpanda-3"]]
     assert len({next(word for word in broker["command"] if "node-id" in word) for broker in brokers}) == 3
     assert all(broker["image"] == SERVICES["redpanda"]["image"] for broker in brokers)
+
+
+def test_the_razorpay_front_has_both_names_inside_the_network_alone() -> None:
+    services = yaml.safe_load((REPOSITORY / "docker-compose.razorpay.yml").read_text(encoding="utf-8"))["services"]
+    assert set(services) == {"razorpay-front"}
+    front = services["razorpay-front"]
+    assert front["networks"]["default"]["aliases"] == [API_HOST, CHECKOUT_HOST]
+    assert "ports" not in front
+    assert front["image"] == SERVICES["api"]["image"]
+    assert (front["read_only"], front["cap_drop"], front["tmpfs"]) == (True, ["ALL"], ["/tmp"])
+    assert front["volumes"] == ["razorpay-authority:/authority"]
+    # the command as it is typed: every option exists
+    options = {word.partition("=")[0] for word in front["command"][1:]}
+    assert options <= {f"--{name.replace('_', '-')}" for name in inspect.signature(razorpay).parameters}
+
+
+def test_two_databases_reach_every_role_and_agree_by_one_etcd() -> None:
+    overlay = yaml.safe_load(TWO_DATABASES)["services"]
+    for name in ("prepare", *(role for role in ROLES if role != "pages")):
+        url = overlay[name]["environment"]["DATABASE_URL"]
+        assert "@postgres:5432,postgres-2:5432/" in url
+        assert url.endswith("?target_session_attrs=read-write")
+    for name in ("postgres", "postgres-2"):
+        node = overlay[name]
+        assert node["environment"]["PATRONI_NAME"] == name
+        assert node["environment"]["PATRONI_POSTGRESQL_CONNECT_ADDRESS"] == f"{name}:5432"
+        assert node["environment"]["PATRONI_ETCD3_HOSTS"].count(":2379") == 3
+    members = [overlay[name] for name in ("etcd", "etcd-2", "etcd-3")]
+    assert len({member["environment"]["ETCD_NAME"] for member in members}) == 3
+    assert len({member["environment"]["ETCD_INITIAL_CLUSTER"] for member in members}) == 1
+    for service in (overlay["postgres"], overlay["postgres-2"], *members):
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["mem_limit"]
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert service["volumes"][0].partition(":")[0] in yaml.safe_load(TWO_DATABASES)["volumes"]
+
+
+def test_with_tls_every_role_has_a_user_of_its_own_and_nothing_goes_in_plain_text() -> None:
+    overlay = yaml.safe_load(LOCKED)["services"]
+    roles = [role for role in ROLES if role != "pages"]
+    for name in (*roles, "prepare", "acl"):
+        given = overlay[name]["environment"]
+        assert given["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
+        assert "sslmode=verify-full&sslrootcert=/tls/authority.pem" in given["DATABASE_URL"]
+        assert given["REDIS_URL"].startswith("rediss://")
+        assert "./tls/authority.pem:/tls/authority.pem:ro" in overlay[name]["volumes"]
+    for role in roles:
+        given = overlay[role]["environment"]
+        assert given["KAFKA_SASL_USERNAME"] == f"gateway-{role}"
+        assert given["KAFKA_SASL_PASSWORD"] == f"${{{role.upper()}__KAFKA_SASL_PASSWORD:?}}"
+        assert overlay[role]["depends_on"]["acl"]["condition"] == "service_completed_successfully"
+    assert {name.replace("_", "-") for name in overlay["users"]["environment"]} == set(users())
+
+
+def test_with_tls_every_service_is_started_as_without_it_but_for_its_locks() -> None:
+    overlay = yaml.safe_load(LOCKED)["services"]
+    assert set(overlay) - set(SERVICES) == {"users", "acl"}
+    for name in ("redis", "redpanda"):
+        assert set(SERVICES[name]["command"]) <= set(overlay[name]["command"])
+    assert overlay["postgres"]["command"].startswith(SERVICES["postgres"]["command"].strip())
+    assert overlay["users"]["image"] == SERVICES["redpanda"]["image"]
+    assert overlay["acl"]["image"] == SERVICES["api"]["image"]
+
+
+def test_every_password_of_the_tls_overlay_is_made_by_the_lines_at_its_head() -> None:
+    head, _, rest = LOCKED.partition("x-tls:")
+    named = set(re.findall(r"for user in ([A-Z ]+);", head)[0].split())
+    assert set(re.findall(r"\$\{([A-Z]+)__KAFKA_SASL_PASSWORD:\?\}", rest)) == named
+    assert {user.lower() for user in named} - {"admin"} == {user.removeprefix("gateway-") for user in users()}
+
+
+def test_patroni_decides_alike_in_containers_and_on_the_local_stack() -> None:
+    text = (REPOSITORY / "deploy" / "postgres" / "patroni.yml").read_text(encoding="utf-8")
+    configured = yaml.safe_load(text)["bootstrap"]["dcs"]
+    assert {name: configured[name] for name in LEASE} == LEASE
+    assert configured["postgresql"]["use_pg_rewind"] is True
+    own = configured["postgresql"]["parameters"]
+    shared = own.keys() & PARAMETERS.keys() - {"shared_buffers", "max_wal_size"}
+    assert {"fsync", "synchronous_commit", "max_connections"} <= shared
+    assert {name: own[name] for name in shared} == {name: PARAMETERS[name] for name in shared}
 
 
 def test_nothing_secret_is_copied_into_the_image() -> None:

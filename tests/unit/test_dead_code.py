@@ -21,6 +21,13 @@ CALLED_BY_FRAMEWORK = {
     "_retry_intervals",  # pydantic
     "_consistent",  # pydantic
     "wait_first",  # Faust's consumer
+    "_new_consumer_thread",
+    "_get_tasks",  # mode, under Faust
+    "call_thread",
+    "on_stop",
+    "on_init_dependencies",
+    "verify_event_path",
+    "main_loop",  # uvicorn's server
     "on_partitions_*",  # aiokafka
     "do_GET",  # http.server
     "on_broken_pipe",  # rich

@@ -9,7 +9,7 @@ from pages.settings import PagesSettings
 from runtime.settings import Settings
 from tests.support.stack import settings_of
 
-COMPOSE_ONLY = {"POSTGRES_PASSWORD", "CONSOLE_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"}
+COMPOSE_ONLY = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "CONSOLE_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT"}
 EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
 VARIABLE = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 IN_SERVICE = re.compile(r"^# (?=[A-Z][A-Z0-9_]*=)", re.MULTILINE)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topics.envelope import Envelope, UndecodableError, decode, encode
+from topics.envelope import VERSION, Envelope, UndecodableError, decode, encode
 
 AT = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 # JSON has no lone surrogates and PostgreSQL no NUL; whatever else a text can hold must come through.
@@ -41,8 +41,8 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 BAD_VALUES = [None, b"", b"null", b"[]", b"1", b'"x"', b"{", b"\xff\xfe", b"\x00", b"{}", b"not json", b"[" * 5_000]
 BAD_FIELDS = [
-    ("id", 1), ("id", None), ("type", []), ("key", {}), ("v", 2), ("v", "1"), ("v", None), ("at", "yesterday"),
-    ("at", 5), ("at", "2030-01-31T12:00:00"), ("body", []), ("body", None), ("body", "x"),
+    ("id", 1), ("id", None), ("type", []), ("key", {}), ("v", VERSION + 1), ("v", 0), ("v", "1"), ("v", None),
+    ("at", "yesterday"), ("at", 5), ("at", "2030-01-31T12:00:00"), ("body", []), ("body", None), ("body", "x"),
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_a_wrong_field_is_undecodable(name: str, value: object) -> None:
         decode(orjson.dumps({**GOOD, name: value}))
 
 
-@pytest.mark.parametrize("name", GOOD.keys() - {"v"})
+@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"v"}))
 def test_a_missing_field_is_undecodable(name: str) -> None:
     with pytest.raises(UndecodableError):
         decode(orjson.dumps({key: value for key, value in GOOD.items() if key != name}))

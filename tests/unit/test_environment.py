@@ -68,6 +68,19 @@ def test_every_listening_port_is_checked_with_the_variable_that_moves_it() -> No
     assert [port for port, name in taken.items() if name == "METRICS_PORT"] == [9100, 9101, 9120, 9170]
 
 
+def test_several_databases_are_one_address_that_takes_writes() -> None:
+    plan = plan_stack({"POSTGRES_NODES": "2", "POSTGRES_PORT": "20003"})
+    url = "postgresql://gateway_user:gateway_pass@127.0.0.1:20003,127.0.0.1:20004/payment_gateway"
+    assert plan.environment["DATABASE_URL"] == f"{url}?target_session_attrs=read-write"
+    taken = plan.ports_to_take(())
+    assert [port for port, name in taken.items() if name == "POSTGRES_PORT"] == [20003, 20004]
+    assert [port for port, name in taken.items() if name == "PATRONI_PORT"] == [8008, 8009]
+    assert [port for port, name in taken.items() if name == "ETCD_PORT"] == [*range(2379, 2385)]
+    assert not {"PATRONI_PORT", "ETCD_PORT"} & {*plan_stack({}).ports_to_take(()).values()}
+    with pytest.raises(GatewayError, match="POSTGRES_NODES must be between 1 and 3, not 4"):
+        plan_stack({"POSTGRES_NODES": "4"})
+
+
 def test_no_two_workers_share_an_internal_port() -> None:
     plan = plan_stack({"API_WORKERS": "20", "ACTOR_WORKERS": "12"})
     ports = [plan.metrics_port(role, index) for role in ROLES for index in range(plan.worker_count(role))]

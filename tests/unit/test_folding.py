@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 from agents.payments.fold import KEEP_AFTER, Known, fold
 from agents.payments.intake import Asked, Incoming
 from domain.decision import Command
 from domain.order import Order
 from store.actor import Inbox, StoredCommand
 from store.redis.replies import Flag
-from tests.unit.orders import AT, FIRST, ORDER, SECOND, after, create_order, pay, settle
+from tests.unit.orders import AT, FIRST, MERCHANT, ORDER, SECOND, after, create_order, pay, pay_new, settle
 from topics.catalogue import COMMANDS
 from topics.codec import command_envelope
 from topics.deadletter import Origin
@@ -25,7 +27,7 @@ def asked(
         command, command_id=command_id, at=AT, request_id="req_1", nonce=nonce, fingerprint=fingerprint
     )
     incoming = Incoming(ORDER.encode(), b"", (), Origin(COMMANDS, 0, 0), LOGGED_AT)
-    return Asked(envelope, command, "api-0", incoming)
+    return Asked(envelope, command, "api-0", incoming, incoming.origin.partition)
 
 
 def stored(command_id: str, nonce: str, *, rejected: bool, age: timedelta = timedelta()) -> StoredCommand:
@@ -120,3 +122,23 @@ def test_a_creation_of_a_known_id_is_accepted_without_an_event() -> None:
     (row,) = folded.batch.commands
     assert (row.rejected, row.event_count) == (False, 0)
     assert FIRST in row.reply
+
+
+def test_an_order_is_created_and_paid_in_one_batch_without_being_read() -> None:
+    folded = fold([asked(pay_new(), "k", "n1")], NOT_READ)
+    assert not folded.unread
+    (command,) = folded.batch.commands
+    assert (command.type, command.first_sequence, command.event_count) == ("payment.create_with_order", 1, 3)
+    assert [event.type for event in folded.batch.events] == ["order.created", "payment.created", "payment.processing"]
+    assert (list(folded.batch.orders), list(folded.batch.payments)) == ([ORDER], [FIRST])
+    assert orjson.loads(folded.replies["api-0"][0].body)["id"] == FIRST
+
+
+def test_a_payment_that_is_refused_leaves_no_order() -> None:
+    refused = asked(pay_new(payment=pay(FIRST, MERCHANT, amount=1)), "k", "n1")
+    # Nobody has read whether the order exists, and only then is the refusal certain.
+    assert fold([refused], NOT_READ).unread == {ORDER}
+    folded = fold([refused], Known(Inbox(), {ORDER: None}, {ORDER}))
+    assert [(one.rejected, one.event_count) for one in folded.batch.commands] == [(True, 0)]
+    assert not (folded.batch.events or folded.batch.orders or folded.batch.payments)
+    assert [reply.flag for reply in folded.replies["api-0"]] == [Flag.REJECTED]

@@ -20,7 +20,7 @@ from tests.unit.orders import COMMANDS, STATES, after, told
 
 MODULES = (
     *("domain.evolution", "domain.rules.words", "domain.rules.orders"),
-    *("domain.rules.refunds", "domain.rules.payments", "domain.machine"),
+    *("domain.rules.refunds", "domain.rules.payments", "domain.rules.purchases", "domain.machine"),
 )
 """What decides, each after those that it imports."""
 ROOT = Path(domain.__file__).parent.parent
@@ -45,6 +45,13 @@ GUARDS = (
           "command.merchant_id else rejection.ORDER_EXISTS", "Decision((), order)", "new", "create as stranger"),
     Guard("a payment is made once", "if made is not None:\n        return Decision((), made)\n    if command.amount",
           "if False:\n        return Decision((), made)\n    if command.amount", "failed", "pay first"),
+    Guard("an order that exists is not paid by its creation", "if made is None or order.merchant_id",
+          "if made is not None and order.merchant_id", "new", "pay a new one"),
+    Guard("another merchant's new payment is not its answer", "if made is None or order.merchant_id != "
+          "command.order.merchant_id:", "if made is None:", "processing", "pay a new one as stranger"),
+    Guard("no order is left behind by a payment that is refused", "return paying if isinstance(paying, Rejected) else "
+          "Decision((event, *paying.events), paying.subject)", "return created if isinstance(paying, Rejected) else "
+          "Decision((event, *paying.events), paying.subject)", "no order", "pay a new one in dollars by netbanking"),
     Guard("a refund is made once", "if made is not None:\n        return Decision((), made) if",
           "if False:\n        return Decision((), made) if", "refund pending", "refund first"),
     Guard("another payment's refund is not its answer", "Decision((), made) if made.payment_id == payment.id else "
@@ -106,6 +113,16 @@ GUARDS = (
           "paid", "payer must act"),
     Guard("an older step changes nothing", "or not command.action.replaces(payment.next_action):", ":",
           "waiting for the payer", "payer must act, an older step"),
+    Guard("another merchant does not leave a payment",
+          "payment is None or command.merchant_id not in (None, payment.merchant_id):", "payment is None:",
+          "waiting for the payer", "leave as stranger"),
+    Guard("a decided payment is not left", "if payment.status not in UNDECIDED or payment.cancellation is not None:",
+          "if payment.cancellation is not None:", "paid", "leave"),
+    Guard("the bank is asked to cancel once", "if payment.status not in UNDECIDED or payment.cancellation is not None:",
+          "if payment.status not in UNDECIDED:", "not let go", "leave"),
+    Guard("only who wants to leave can be kept",
+          "if payment.cancellation is not Cancellation.REQUESTED:\n        return", "if False:\n        return",
+          "waiting for the payer", "the bank does not let go"),
     Guard("a settled payment is not settled again", "if payment.status not in UNDECIDED:", "if False:",
           "paid", "fail"),
     Guard("an older word changes nothing", "if said < known:\n        return Decision((), payment,",
@@ -269,10 +286,13 @@ NOT_GUARDS = (
     "if order is None or refund is None:",
     "if order is None:",
     "if order is not None and order.last_event_at > at:",
+    "if isinstance(created, Rejected):",
     # A choice between two legal outcomes.
     "if command.outcome is Outcome.FAILED:",
     "if word.moved:",
     "if order.capture is CaptureMode.AUTOMATIC or order.capture_within_minutes is None:",
+    # When the sweeper asks: tests/unit/test_another_way.py.
+    "if payment.cancellation is not Cancellation.REQUESTED:",
     # Whether the payment's row changes with its refund's: the Hypothesis machine compares it with the auditor's.
     "if left != payment:",
     "if refund.payment_id == payment.id",

@@ -151,7 +151,7 @@ def must_be_buried(message: Message, error: Exception) -> None:
         assert decode(letter.value).type == (home_of(message.topic) or ("", ""))[1]
         if not read.cut:
             assert (read.key, read.value, read.headers) == (message.key, message.value, message.headers)
-        refusal_of(read, force=False)
+        refusal_of(read, force=False, since=AT)
 
 
 def consumed(topic: str, key: bytes | None, value: bytes | None) -> LogRecord:
@@ -265,7 +265,7 @@ def test_everything_that_is_shown_of_a_letter(message: Message) -> None:
     record = dlq._readable(letter.value, unmask=False)
     orjson.dumps(record, default=str)
     dlq._shape_diff(letter.type, masked(record))
-    refusal_of(letter, force=True)
+    refusal_of(letter, force=True, since=AT)
 
 
 @many

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import (
+    ALPHABET,
     ENDPOINT,
     EPOCH_MS,
     MERCHANT,
@@ -17,6 +18,7 @@ from domain.ids import (
     RANDOM_SPACE,
     REFUND,
     TICK_MS,
+    _base62,
     event_id,
     is_id,
     late_refund_id,
@@ -84,3 +86,10 @@ def test_each_automatic_refund_of_a_payment_has_one_id() -> None:
     assert len(set(ids)) == 5
     assert all(is_id(REFUND, one) for one in ids)
     assert late_refund_id("pay_ABCDEFGHIJKLMNOP", 2) == ids[1] != late_refund_id("pay_ABCDEFGHIJKLMNOQ", 2)
+
+
+@given(number=st.integers(0, 62**13 - 1), width=st.integers(1, 13))
+def test_digits_are_those_of_base_62(number: int, width: int) -> None:
+    digits = _base62(number, width)
+    assert sum(ALPHABET.index(digit) * 62**place for place, digit in enumerate(reversed(digits))) == number % 62**width
+    assert len(digits) == width

@@ -15,6 +15,7 @@ from ops.console.exit_codes import AskedWronglyError
 from ops.console.mask import masked, masked_bytes, masked_text
 from ops.console.names import named_topics, parse_duration, parse_instant
 from ops.dead_letters.letters import Known, letter_of
+from ops.dead_letters.replayer import refusal_of, remembered_since
 from ops.log.formats import as_block, as_line, as_object
 from ops.log.schemas import sample_of
 from ops.log.selection import Wanted, wanted_of
@@ -23,6 +24,7 @@ from ops.log.where import compile_where
 from ops.webhooks.listen import Forwarder
 from runtime.settings import Settings
 from tests.support.stack import settings_of
+from topics.catalogue import COMMANDS, DELIVERIES
 from topics.deadletter import Origin, dead_letter
 from topics.envelope import decode
 from topics.records import LogRecord
@@ -87,12 +89,12 @@ def test_an_expression_is_true_of_the_records_it_describes(expression: str, hold
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("amount >", "a value was expected at character 9"),
-        ("> 5", "the name of a field was expected at character 1"),
-        ("(amount > 5", "a closing parenthesis was expected"),
-        ("amount > 5 status", "and, or, or the end was expected at character 12"),
-        ("amount ~ '('", "no regular expression"),
-        ("amount > 'x", "cannot be read"),
+        ("amount >", "expected a value at character 9"),
+        ("> 5", "expected the name of a field at character 1"),
+        ("(amount > 5", "expected a closing parenthesis"),
+        ("amount > 5 status", "expected and, or, or the end at character 12"),
+        ("amount ~ '('", "not a valid regular expression"),
+        ("amount > 'x", "is unexpected"),
         ("(" * 1_900, "nested too deeply"),
         ("a" * 3_000, "longer than"),
     ],
@@ -232,10 +234,31 @@ def test_a_replayed_header_that_is_not_a_number_counts_nothing(value: bytes | No
     assert letter.times_replayed == 0
 
 
-def letter_with(headers: Sequence[tuple[str, bytes | None]]) -> LogRecord:
+@pytest.mark.parametrize(
+    ("topic", "hours", "is_refused"), [(COMMANDS, 1, False), (COMMANDS, -1, True), (DELIVERIES, -1, False)]
+)
+def test_a_command_that_died_before_the_inbox_remembers_is_sent_again_by_force_only(
+    topic: str, hours: int, is_refused: bool
+) -> None:
+    """A request repeated under its key may have been decided since, and its row be gone: the log would date it anew."""
+    since = remembered_since(settings_of({"TEST_MODE": "true"}))
+    died_at = since + timedelta(hours=hours)
+    letter = letter_of(letter_with([], topic=topic, reason="invariant_broken", at=died_at), Known())
+    assert letter is not None
+    assert (refusal_of(letter, force=False, since=since) is not None) is is_refused
+    assert refusal_of(letter, force=True, since=since) is None
+
+
+def letter_with(
+    headers: Sequence[tuple[str, bytes | None]],
+    *,
+    topic: str = COMMANDS,
+    reason: str = "undecodable",
+    at: datetime | None = None,
+) -> LogRecord:
     made = dead_letter(
         to_topic="payments.dlq.v1", kind="dead.command", key=b"k", value=b"{}", headers=headers,
-        origin=Origin("payments.commands.v1", 0, 1), reason="undecodable", error="", trace="", at=datetime.now(UTC),
+        origin=Origin(topic, 0, 1), reason=reason, error="", trace="", at=at or datetime.now(UTC),
     )  # fmt: skip
     return consumed(made.key, made.value)
 

@@ -10,8 +10,9 @@ import pytest
 from agents.payments.intake import AHEAD_MAX, BEHIND_MAX, Asked, Incoming, asked_of
 from domain.decision import Command
 from domain.payment import CreatePayment, SettlePayment
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund
-from tests.unit.orders import DEADLINE, ORDER, capture, create_order, pay, refund, settle
+from tests.unit.orders import DEADLINE, ORDER, capture, create_order, pay, pay_new, refund, settle
 from topics.catalogue import COMMANDS
 from topics.codec import command_envelope
 from topics.deadletter import Origin
@@ -30,6 +31,8 @@ def deadline(command: Command) -> datetime | None:
     match command:
         case CreatePayment() | CreateRefund():
             return command.deadline_at
+        case PayNewOrder(payment=payment):
+            return payment.deadline_at
         case SettlePayment():
             return command.late_deadline_at
     return None
@@ -41,7 +44,9 @@ def test_a_time_within_bounds_is_left_as_it_is(by: timedelta) -> None:
     assert (one.envelope.at, deadline(one.command)) == (LOGGED_AT + by, DEADLINE)
 
 
-@pytest.mark.parametrize("command", [pay(), refund(), settle()], ids=["payment", "refund", "settlement"])
+@pytest.mark.parametrize(
+    "command", [pay(), pay_new(), refund(), settle()], ids=["payment", "both", "refund", "settlement"]
+)
 @pytest.mark.parametrize(("by", "bound"), [(DAY, AHEAD_MAX), (-DAY, -BEHIND_MAX)], ids=["ahead", "behind"])
 def test_a_wrong_clock_is_corrected_and_the_deadline_moves_along(
     command: Command, by: timedelta, bound: timedelta

@@ -38,10 +38,13 @@ from tests.unit.orders import (
     cancel,
     capture,
     create_order,
+    leave,
     pay,
+    pay_new,
     refund,
     settle,
     settle_refund,
+    stay,
     void,
 )
 from topics.codec import encode_event
@@ -89,10 +92,14 @@ class OrderMachine(RuleBasedStateMachine):
         minutes=st.one_of(st.none(), st.integers(5, 60)),
         mode=st.sampled_from([CaptureMode.MANUAL, CaptureMode.MANUAL, CaptureMode.AUTOMATIC]),
         within=st.one_of(st.none(), st.integers(1, 60)),
+        at_once=st.one_of(st.none(), PAYMENTS),
     )
-    def begin(self, clock: int, minutes: int | None, mode: CaptureMode, within: int | None) -> None:
+    def begin(
+        self, clock: int, minutes: int | None, mode: CaptureMode, within: int | None, at_once: str | None
+    ) -> None:
         expires_at = None if minutes is None else AT + timedelta(seconds=clock, minutes=minutes)
-        self.tell(create_order(expires_at=expires_at, capture=mode, minutes=within), clock)
+        order = create_order(expires_at=expires_at, capture=mode, minutes=within)
+        self.tell(order if at_once is None else pay_new(order, pay(at_once, MERCHANT)), clock)
 
     @rule(payment=PAYMENTS, merchant=MERCHANTS, clock=CLOCK)
     def give_up_the_money(self, payment: str, merchant: str, clock: int) -> None:
@@ -119,6 +126,12 @@ class OrderMachine(RuleBasedStateMachine):
         if self.order is None or self.order.payment(payment) is None:  # payment ids are never reused
             self.tell(pay(payment, merchant), clock)
 
+    @rule(payment=PAYMENTS, merchant=MERCHANTS, clock=CLOCK)
+    def create_and_pay_again(self, payment: str, merchant: str, clock: int) -> None:
+        before = len(self.history)
+        self.tell(pay_new(create_order(merchant=merchant), pay(payment, merchant)), clock)
+        assert self.order is None or before == 0 or len(self.history) == before
+
     @rule(payment=PAYMENTS, outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
     def bank_says(self, payment: str, outcome: Outcome, turn: int, clock: int) -> None:
         self.tell(settle(payment, outcome, turn), clock)
@@ -126,6 +139,14 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(payment=PAYMENTS, minutes=st.integers(-1, 90), url=st.sampled_from(["https://a", "https://b"]), clock=CLOCK)
     def bank_needs_the_payer(self, payment: str, minutes: int, url: str, clock: int) -> None:
         self.tell(act(payment, minutes, url), clock)
+
+    @rule(payment=PAYMENTS, merchant=st.one_of(st.none(), MERCHANTS), clock=CLOCK)
+    def rather_pay_another_way(self, payment: str, merchant: str | None, clock: int) -> None:
+        self.tell(leave(payment, merchant), clock)
+
+    @rule(payment=PAYMENTS, clock=CLOCK)
+    def bank_does_not_let_go(self, payment: str, clock: int) -> None:
+        self.tell(stay(payment), clock)
 
     @rule(payment=PAYMENTS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
     def take_money(self, payment: str, amount: int | None, merchant: str, clock: int) -> None:
@@ -214,6 +235,7 @@ class OrderMachine(RuleBasedStateMachine):
     def the_payer_has_something_to_do_only_until_the_bank_decides(self) -> None:
         for payment in self.order.payments if self.order is not None else ():
             assert payment.next_action is None or payment.status is PaymentStatus.PROCESSING
+            assert payment.cancellation is None or payment.status is PaymentStatus.PROCESSING
             assert payment.deadline_at <= max(DEADLINE, (payment.updated_at or AT) + ACTION_TIME_MAX)
 
     @invariant()

@@ -41,6 +41,4 @@ def test_a_clash_names_the_port_its_owner_and_the_variable(taken_port: int) -> N
 
 
 def test_without_the_right_to_look_the_owner_is_left_out() -> None:
-    assert clash_sentence(8000, variable="PORT", owner=None) == (
-        "Port 8000 is in use; end that, or choose another one with PORT=…"
-    )
+    assert clash_sentence(8000, variable="PORT", owner=None) == ("Port 8000 is in use; stop that process or set PORT=…")

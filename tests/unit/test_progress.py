@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from agents.consumer import LogConsumer
 from api.process import condition
 from runtime.progress import FACT, STALLED_SECONDS, Progress, is_stalled
+from runtime.settings import Settings
 from store.redis.job_counters import worker_status
 
 
@@ -44,7 +44,7 @@ def test_a_reader_is_stalled_once_it_has_done_nothing_for_long_with_something_to
 
 def test_a_consumer_whose_fetches_fail_is_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    settings = SimpleNamespace(kafka_bootstrap_servers="127.0.0.1:1")
+    settings = Settings(kafka_bootstrap_servers="127.0.0.1:1", test_mode=True)
     made: Any = LogConsumer(settings, "t", group="g", member="m", clock=clock, make_client=lambda **_: None)  # type: ignore[arg-type]
     monkeypatch.setattr(LogConsumer, "lag", lambda _: 7)
     assert not is_stalled(made.facts())

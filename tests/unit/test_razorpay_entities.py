@@ -64,6 +64,8 @@ def test_an_orders_status_follows_from_its_payments(totals: Totals, status: str,
         ({"amount_refunded": 1}, "captured", "partial"),
         ({"amount_refunded": 50_000}, "refunded", "full"),
         ({"captured": False, "amount_refunded": 50_000}, "refunded", "full"),
+        ({"captured": False, "amount_released": 50_000}, "refunded", "full"),
+        ({"amount_released": 20_000}, "captured", "partial"),
         ({"status": "FAILED", "captured": False, "error_code": "CARD_DECLINED"}, "failed", None),
         ({"status": "FAILED", "captured": False, "amount_refunded": 50_000, "error_code": "X"}, "failed", None),
     ],
@@ -117,7 +119,7 @@ def test_an_endpoint_is_planned_for_exactly_the_events_its_own_come_of() -> None
     assert ours(["payment.authorized", "refund.processed"]) == [
         EventType.PAYMENT_SUCCESS, EventType.REFUND_PROCESSED, EventType.REFUND_LATE_SUCCESS,
     ]  # fmt: skip
-    assert len(SENT) == 7 and ours(SENT) == list(NAMES)
+    assert len(SENT) == 8 and ours(SENT) == list(NAMES)
 
 
 def test_the_envelope_holds_what_it_says_it_contains() -> None:

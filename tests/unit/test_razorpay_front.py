@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from ops.console.exit_codes import AskedWronglyError
 from ops.razorpay.authority import AUTHORITY_DAYS, Authority, context_for, open_authority
-from ops.razorpay.command import API_HOST, CHECKOUT_HOST, directions
+from ops.razorpay.command import API_HOST, CHECKOUT_HOST, directions, upstream_at
 from ops.razorpay.front import LOOPBACK, Front, Upstream
 
 HOSTS = (API_HOST, CHECKOUT_HOST)
@@ -150,6 +151,25 @@ async def test_a_python_program_with_a_bundle_of_its_own_trusts_the_authority_by
     assert process.returncode == 0 and b"/v1/orders" in said, said.decode()
 
 
+async def test_a_front_in_a_container_listens_elsewhere_and_finds_the_api_by_its_name(authority: Authority) -> None:
+    at = datetime.now(UTC)
+    async with _upstream() as port:
+        front = Front({API_HOST: Upstream(port, context_for(authority, API_HOST, at), host="localhost")})
+        async with front.serving(proxy_port=0, tls_port=0, listen="127.0.0.2") as (proxy, tls):
+            found = Served(authority, proxy, tls)
+            resolve = f"{API_HOST}:{tls}:127.0.0.2"
+            code, said = await _curl(found, "--resolve", resolve, f"https://{API_HOST}:{tls}/v1/methods")
+            assert code == 0 and '"path": "/v1/methods"' in said, said
+            code, _ = await _curl(found, "-x", f"http://{LOOPBACK}:{proxy}", f"https://{API_HOST}/v1/methods")
+            assert code != 0, "it listens on the address that it was given alone"
+
+
+@pytest.mark.parametrize("address", ["api", "api:", ":80", "api:0", "api:65536", "api:http"])
+def test_an_address_that_is_none_is_refused_with_a_sentence(address: str) -> None:
+    with pytest.raises(AskedWronglyError, match="is not HOST:PORT"):
+        upstream_at(address, 1, ssl.create_default_context())
+
+
 def test_the_authority_cannot_sign_for_any_other_host(authority: Authority) -> None:
     """Not a client's goodwill: a name outside its constraints fails the verification."""
     context = context_for(authority, "example.com", datetime.now(UTC))
@@ -182,4 +202,5 @@ def test_the_printed_lines_name_the_ports_and_the_files(authority: Authority) ->
     lines = directions(authority, 1234, 5678)
     assert "export HTTPS_PROXY=http://127.0.0.1:1234" in lines
     assert f"export NODE_EXTRA_CA_CERTS={authority.certificate}" in lines
+    assert f"php -d curl.cainfo={authority.certificate}" in lines
     assert "MAP checkout.razorpay.com 127.0.0.1:5678" in lines

@@ -15,22 +15,32 @@ import pytest
 from domain.action import ActionType, NextAction
 from domain.decision import Command, Decision
 from domain.delivery import Due
-from domain.instrument import Card, Upi
+from domain.instrument import Card, Upi, UpiScan
 from domain.link import PaymentLink, ResendLink
 from domain.machine import decide, evolve
 from domain.order import CancelOrder, CaptureMode, CreateOrder, ExpireOrder, Order
 from domain.outcome import Outcome
-from domain.payment import CapturePayment, CreatePayment, ExpirePayment, RequireAction, SettlePayment, VoidPayment
+from domain.payment import (
+    CancelPayment,
+    CapturePayment,
+    CreatePayment,
+    ExpirePayment,
+    RefuseCancel,
+    RequireAction,
+    SettlePayment,
+    VoidPayment,
+)
+from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund, SettleRefund
 from ops.log.compatibility import incompatibilities, promises_now, promises_of, promises_released
 from ops.log.schemas import DEAD_COMMAND, RECORD_KINDS, SCHEMAS, RecordKind, all_schemas, sample_of
 from ops.log.topics_page import PAGE, render_page
 from runtime.settings import LIVE_RETRY_DELAYS_SECONDS
 from topics.catalogue import COMMANDS, PAYMENTS_DLQ, topics
-from topics.codec import command_envelope, command_of, encode_event
+from topics.codec import COMMAND_TYPES, command_envelope, command_of, encode_event
 from topics.deadletter import REASON_INVARIANT, Origin, dead_letter
 from topics.delivery import delivery_record, read_delivery
-from topics.envelope import UndecodableError, decode, encode
+from topics.envelope import FIRST_VERSION, VERSION, UndecodableError, decode, encode
 
 AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
@@ -45,6 +55,10 @@ EXPIRE = ExpireOrder(ORDER)
 PAID = SettlePayment(ORDER, PAYMENT, Outcome.SUCCESS, None, None, "bank_1", LATER)
 DECLINED = SettlePayment(ORDER, PAYMENT, Outcome.FAILED, "UPI_DECLINED", "no", None, LATER)
 STEP = RequireAction(ORDER, PAYMENT, NextAction(ActionType.REDIRECT, "https://bank.example/1", LATER))
+SCAN = replace(UPI, instrument=UpiScan(), token="scan:pa=shop%40bank&pn=Shop")
+TO_SCAN = replace(STEP, action=replace(STEP.action, type=ActionType.APP, url="upi://pay?pa=shop%40bank&tr=1"))
+LEAVE = CancelPayment(ORDER, PAYMENT, None)
+STAY = RefuseCancel(ORDER, PAYMENT)
 CAPTURE = CapturePayment(ORDER, PAYMENT, "mrc_1", None)
 VOID = VoidPayment(ORDER, PAYMENT, "mrc_1")
 TOO_LATE = ExpirePayment(ORDER, PAYMENT)
@@ -62,7 +76,14 @@ UPI_WITH_WORDS = replace(
 CREATE_LINK = replace(CREATE, link=PaymentLink("https://pay.example/l/0Ab3xZQwErTyUiOp", "Tea", email="a@example.com"))
 CREATE_WITH_RETURN = replace(CREATE, return_url="https://shop.example/thanks")
 RESEND = ResendLink(ORDER, "mrc_1")
+BOTH = PayNewOrder(CREATE, UPI)
+BOTH_WITH_ALL = PayNewOrder(
+    replace(CREATE_WITH_RETURN, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5, expires_at=AFTER_THE_END),
+    UPI_WITH_WORDS,
+)
 COMMANDS_ASKED = [
+    *(BOTH, BOTH_WITH_ALL),
+    *(SCAN, TO_SCAN, LEAVE, replace(LEAVE, merchant_id="mrc_1"), STAY),
     *(UPI_WITH_WORDS, CREATE_LINK, RESEND, CREATE_WITH_RETURN),
     *(VOID, TOO_LATE, replace(CREATE, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5)),
     *(CREATE, CREATE_TO_EXPIRE, CANCEL, EXPIRE, GIVE_BACK_THE_REST),
@@ -71,11 +92,13 @@ COMMANDS_ASKED = [
 HISTORIES = {
     "captured and refunded": [CREATE, UPI_WITH_WORDS, PAID, CAPTURE, GIVE_BACK, RETURNED],
     "paid after a step of the payer's": [CREATE, CARD, STEP, PAID],
+    "a scan that its payer leaves, which the bank refuses": [CREATE, SCAN, TO_SCAN, LEAVE, STAY, PAID],
     "refund refused": [CREATE, CARD, PAID, GIVE_BACK, REFUSED],
     "declined, then charged all the same": [CREATE, UPI, DECLINED, CHARGED_LATE],
     "taken back while a refund is pending": [CREATE, CARD, PAID, GIVE_BACK, TAKEN_BACK],
     "cancelled": [CREATE, CANCEL],
     "a link, sent again and paid": [CREATE_LINK, RESEND, UPI, PAID],
+    "created and paid at once": [BOTH, PAID],
     "with a way back": [CREATE_WITH_RETURN, UPI, PAID],
     "expired": [CREATE_TO_EXPIRE, EXPIRE],
     "captured by itself": [replace(CREATE, capture=CaptureMode.AUTOMATIC), CARD, PAID],
@@ -95,6 +118,30 @@ def test_every_command_as_encoded_fits_its_schema(command: Command) -> None:
     )
     assert RecordKind.problems_of(json.loads(encode(plain))) == []
     assert RecordKind.problems_of(json.loads(encode(keyed))) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS_ASKED, ids=lambda command: type(command).__name__)
+def test_every_command_is_read_as_it_was_written(command: Command) -> None:
+    written = encode(command_envelope(command, command_id="cmd_1", at=AT, request_id=None))
+    assert command_of(decode(written)) == command
+
+
+def test_only_a_command_that_the_first_version_does_not_know_has_a_later_one() -> None:
+    versions = {
+        type(command): command_envelope(command, command_id="cmd_1", at=AT, request_id=None).version
+        for command in COMMANDS_ASKED
+    }
+    assert versions.keys() == COMMAND_TYPES.keys()
+    assert {kind for kind, version in versions.items() if version != FIRST_VERSION} == {PayNewOrder}
+    assert versions[PayNewOrder] == 2 < VERSION
+
+
+@pytest.mark.parametrize("body", [{}, {"order": {}}, {"order": [], "payment": None}, {"order": {"merchant_id": "m"}}])
+def test_half_a_command_of_order_and_payment_is_undecodable(body: dict[str, object]) -> None:
+    record = sample_of("payment.create_with_order") | {"body": body}
+    with pytest.raises(UndecodableError):
+        command_of(decode(json.dumps(record).encode()))
+    assert RecordKind.problems_of(record) != []
 
 
 @pytest.mark.parametrize("commands", HISTORIES.values(), ids=HISTORIES.keys())
@@ -244,10 +291,20 @@ def test_another_payment_method_is_compatible() -> None:
     assert before != after
 
 
+def test_another_kind_of_step_is_compatible() -> None:
+    schemas = copy.deepcopy(all_schemas())
+    _payment(schemas)["properties"]["next_action"]["properties"]["type"]["enum"].append("fingerprint")
+    after = {"payment.success": promises_of("payment.success", schemas)}
+    before = {"payment.success": promises_released()["payment.success"]}
+    assert incompatibilities(before, after) == []
+    assert before != after
+
+
 def test_no_schema_file_is_unused() -> None:
     kinds = {kind.type for kind in RECORD_KINDS}
     parts = {path.stem for path in SCHEMAS.glob("*.json")} - kinds
-    assert parts == {"envelope", *(f"resource.{name}" for name in ("order", "payment", "payment_link", "refund"))}
+    heads = {"record", "envelope", "new_order", "new_payment"}
+    assert parts == {*heads, *(f"resource.{name}" for name in ("order", "payment", "payment_link", "refund"))}
 
 
 def test_the_topics_page_is_fresh_and_names_every_topic() -> None:

@@ -1,14 +1,20 @@
-"""Seats for event streams: one merchant's crowd leaves room for the others, and every seat is given back."""
+"""Event streams: a merchant's crowd leaves room for the others, every seat is given back, a feed ends with its key."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
+from api.access.caller import Caller
+from api.process.live import Watch
 from api.process.streams import SeatedResponse, Seats
+from api.routes import stream
+from store.feed import FeedPlace
 
 SCOPE = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
 
@@ -46,3 +52,35 @@ async def test_a_seat_is_given_back_when_the_stream_ends_and_when_its_client_is_
         assert not seats.take("one")
         with pytest.raises(ClientDisconnect):
             await SeatedResponse(frames(), seats, "one")(SCOPE, receive, gone)
+
+
+class EndlessFeed:
+    """A merchant's feed with an event whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def next_events(self, *_where: Any, **_limit: Any) -> list[Any]:
+        self.looks += 1
+        payload = b'{"id": "evt", "type": "payment.success", "at": "", "body": {}}'
+        return [SimpleNamespace(payload=payload, place=SimpleNamespace(cursor=str(self.looks)))]
+
+
+async def test_a_feed_ends_with_its_key_also_while_events_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, watch = EndlessFeed(), Watch()
+
+    async def revoked(*_caller: Any) -> bool:
+        return False
+
+    async def nothing(*_where: Any) -> list[str]:
+        return []
+
+    monkeypatch.setattr(stream, "next_events", feed.next_events)
+    monkeypatch.setattr(stream, "switches_since", nothing)
+    monkeypatch.setattr(stream, "_may_look", revoked)
+    for name in ("CHECK_EVERY_SECONDS", "LOOK_EVERY_SECONDS", "GATHER_SECONDS"):
+        monkeypatch.setattr(stream, name, 0.0)
+    request: Any = SimpleNamespace(scope={"app": SimpleNamespace(services=SimpleNamespace(pool=None))})
+    caller, place = Caller("mrc_1", "key"), FeedPlace(0, 0)
+    async for _ in stream._changes(request, caller, place, watch):
+        assert feed.looks < 100, "nobody asked whether the key may still be used"

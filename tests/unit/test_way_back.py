@@ -16,9 +16,12 @@ import pytest
 
 from api.http.bodies import parse_json
 from api.http.errors import ApiError
+from api.process.way_back import way_back
 from api.schemas.orders import NewOrder, NewPublicOrder
+from domain.order import Order
 from domain.signature import Secrets
 from domain.way_back import Outcome, address_of, origin_of, signature_of, taken_names
+from tests.unit.orders import ORDER, after, create_order, pay, settle
 
 PAID = Outcome("order_AAAAAAAAAAAAAAAA", "pay_1111111111111111", "SUCCESS")
 SECRET = "retsec_0123456789"
@@ -99,7 +102,7 @@ def test_during_a_rotation_both_secrets_prove_it() -> None:
 
 def _documented(language: str) -> str:
     section = PAGE.read_text(encoding="utf-8").partition("## Back to the shop")[2]
-    found = re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    found = re.search(rf"```{language} check\n(.*?)```", section, re.DOTALL)
     assert found is not None
     return found[1]
 
@@ -122,3 +125,28 @@ def test_the_documented_node_accepts_it_and_nothing_else(forged: dict[str, str])
 
 def _signed() -> dict[str, str]:
     return _query(address_of("https://shop.example/thanks", PAID, Secrets(SECRET)))
+
+
+class Unread:
+    """What reads a secret reaches for one of these."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"{name} was read, though there is nothing to sign")
+
+
+NOBODY_PAID = {"id": ORDER, "merchant_id": "mrc_1", "status": "CREATED", "return_url": "https://shop.example"}
+
+
+@pytest.mark.parametrize(
+    ("order", "payment"),
+    [
+        (NOBODY_PAID, None),
+        (NOBODY_PAID, after(create_order(), pay())),
+        (NOBODY_PAID | {"return_url": None, "status": "PAID"}, after(create_order(), pay(), settle())),
+        (NOBODY_PAID | {"return_url": None, "status": "EXPIRED"}, None),
+    ],
+    ids=["nothing tried", "under way", "paid, no way back", "ended, no way back"],
+)
+async def test_no_secret_is_opened_where_there_is_nothing_to_sign(order: dict[str, Any], payment: Order | None) -> None:
+    latest = None if payment is None else payment.payments[-1]
+    assert await way_back(Unread(), order, latest) is None  # type: ignore[arg-type]  # nothing of it is to be used

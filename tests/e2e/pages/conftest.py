@@ -69,6 +69,7 @@ async def payer(browser: Browser, pages: Stack, shop: Shop) -> AsyncIterator[Pay
     seen = Seen()
     one = await open_payer(browser, pages, seen, viewport={"width": 1100, "height": 800})
     yield one
+    print(seen.story())
     await one.context.close()
     ours = (pages.checkout_url, pages.settings.api_url, pages.dashboard_url, shop.url)
     seen.check({urlsplit(url).netloc for url in ours})

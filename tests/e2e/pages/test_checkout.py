@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.e2e.pages.conftest import Shop
 from tests.support.api import Api, Json
-from tests.support.chromium import Payer, Seen, axe, open_payer
+from tests.support.chromium import Payer, Seen, axe, held_until, open_payer
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.browser
@@ -101,7 +101,7 @@ async def test_a_decline_says_why_and_another_card_pays(payer: Payer, api: Api) 
     order = await api.order(50_000)
     await payer.visit(order["id"])
     await payer.pay_by_card("4000 0000 0000 9995")
-    await expect(payer.part("error-message")).to_contain_text("not enough funds")
+    await expect(payer.part("error-message")).to_contain_text("Insufficient funds")
     await expect(payer.part("retry-button")).to_have_text("Try Again")
     await payer.page.reload()
     await expect(payer.part("error-state")).to_be_visible()
@@ -168,14 +168,6 @@ async def test_fifty_clicks_enters_and_a_reload_make_one_payment(payer: Payer, a
     await expect(payer.part("success-state")).to_be_visible()
     assert len(await payments_of(api, order["id"])) == 1
     assert len([r for r in payer.seen.requests if r.method == "POST"]) == 1
-
-
-def held_until(gate: asyncio.Event):  # type: ignore[no-untyped-def]  # as above
-    async def hold(route: Route) -> None:
-        await gate.wait()
-        await route.continue_()
-
-    return hold
 
 
 async def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(payer: Payer, api: Api) -> None:
@@ -311,7 +303,7 @@ async def test_money_that_the_bank_took_late_is_not_denied_and_its_return_is_sho
     await payer.visit(order["id"])
     await payer.pay_by_upi("late@upi")
     note = payer.part("money-note")
-    await expect(note).to_contain_text("If money was taken, it comes back to you", timeout=60_000)
+    await expect(note).to_contain_text("If money was taken, it will be returned to you", timeout=60_000)
     (payment,) = await payments_of(api, order["id"])
 
     async def returned() -> bool:
@@ -425,7 +417,9 @@ async def test_test_mode_fills_in_what_the_picker_says(payer: Payer, api: Api) -
     await payer.part("retry-button").click()
     await payer.part("test-outcome").select_option("success")
     await payer.part("method-upi").click()
-    await payer.part("simulate-scan").click()
+    await payer.part("fill-test-data").click()
+    await expect(payer.part("vpa-input")).to_have_value("success@upi")
+    await payer.pay_button("upi").click()
     await expect(payer.part("success-state")).to_be_visible()
 
 
@@ -451,8 +445,12 @@ async def test_a_phone_gets_links_to_its_apps(browser: Browser, payer: Payer, ap
     )
     await phone.visit(order["id"])
     await phone.part("method-upi").tap()
+    await phone.part("scan-button").tap()
     link = phone.root.get_by_role("link", name="Another UPI app")
     href = await link.get_attribute("href") or ""
-    assert href.startswith("upi://pay?pa=test_merchant%40gateway") and f"tr={order['id']}&am=500.00&cu=INR" in href
+    assert href.startswith("upi://pay?pa=test_merchant%40gateway") and "&tr=pay_" in href
+    assert href.endswith("&am=500.00&cu=INR")
+    await phone.part("another-way-button").tap()
+    await expect(phone.part("checkout-container")).to_have_attribute("data-state", "ready")
     await phone.context.close()
     assert seen.console == [] and seen.violations == []

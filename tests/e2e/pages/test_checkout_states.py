@@ -89,7 +89,7 @@ async def test_both_forms(payer: Payer, api: Api) -> None:
     order = await api.order(50_000, receipt="#4471")
     await payer.visit(order["id"])
     await payer.part("method-upi").click()
-    await expect(payer.page.locator(".qr path")).to_have_count(1)
+    await expect(payer.part("scan-button")).to_be_visible()
     await looks_right(payer, "ready", "upi")
     await payer.fill_card()
     await looks_right(payer, "ready", "card")
@@ -108,6 +108,55 @@ async def test_submitting_processing_and_success(payer: Payer, api: Api) -> None
             gate.set()
             await looks_right(payer, "processing")
     await looks_right(payer, "success")
+
+
+async def test_a_code_to_scan_and_another_way_to_pay(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000, receipt="#4471")
+    await payer.visit(order["id"])
+    await payer.part("method-upi").click()
+    await payer.part("scan-button").click()
+    await expect(payer.page.locator(".qr path")).to_have_count(1)
+    await looks_right(payer, "processing", "scan")
+    await payer.page.reload()
+    await expect(payer.page.locator(".qr path")).to_have_count(1)
+    await payer.part("another-way-button").click()
+    await expect(payer.part("checkout-container")).to_have_attribute("data-state", "ready")
+    await payer.pay_by_upi()
+    await expect(payer.part("success-state")).to_be_visible()
+    statuses = [one["status"] for one in (await api.get("/payments", order_id=order["id"])).json()]
+    assert statuses == ["SUCCESS", "FAILED"]
+
+
+async def test_a_scan_is_approved_or_declined_in_the_app(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.part("method-upi").click()
+    await payer.part("scan-button").click()
+    await payer.part("simulate-refusal").click()
+    await expect(payer.part("error-message")).to_contain_text("UPI request was declined")
+    await payer.part("retry-button").click()
+    await payer.part("scan-button").click()
+    await payer.part("simulate-scan").click()
+    await expect(payer.part("success-state")).to_be_visible()
+
+
+async def test_a_request_that_waits_is_left_or_its_bank_refuses(payer: Payer, api: Api) -> None:
+    order = await api.order(50_000)
+    await payer.visit(order["id"])
+    await payer.pay_by_upi("pending@upi")
+    await expect(payer.part("another-way-button")).to_be_visible()
+    await looks_right(payer, "processing", "pending")
+    await payer.part("another-way-button").click()
+    await expect(payer.part("checkout-container")).to_have_attribute("data-state", "ready")
+    await payer.pay_by_upi("nocancel@upi")
+    await payer.part("another-way-button").click()
+    await expect(payer.part("leaving-note")).to_have_text(
+        "Your bank does not cancel this attempt. Approve or decline it first."
+    )
+    await looks_right(payer, "processing", "not-cancelled")
+    await expect(payer.part("another-way-button")).to_be_hidden()
+    await payer.part("simulate-scan").click()
+    await expect(payer.part("success-state")).to_be_visible()
 
 
 async def test_failed_retryable(payer: Payer, api: Api) -> None:
@@ -314,7 +363,7 @@ async def test_a_receipt_says_what_became_of_the_money(
 @pytest.mark.parametrize(
     ("name", "payment", "refunds", "said"),
     [
-        ("unconfirmed", {"error_code": "BANK_TIMEOUT"}, [], "If money was taken, it comes back"),
+        ("unconfirmed", {"error_code": "BANK_TIMEOUT"}, [], "If money was taken, it will be returned"),
         ("late-returning", {"amount_refunded": 50_000}, [refund(50_000, "PENDING", automatic=True)], "on its way back"),
         ("late-returned", {"amount_refunded": 50_000}, [refund(50_000, "PROCESSED", automatic=True)], "and returned"),
         ("late-kept", {}, [refund(50_000, "FAILED", automatic=True)], "has not gone back yet"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.support.chromium import held_until
 from tests.support.dashboard import NARROW, WIDE, Visitor, visiting
 from tests.support.signed_up import PASSWORD, SignedUp, answered, signed_up
 from tests.support.stack import Stack
@@ -72,7 +74,7 @@ async def test_orders_are_found_by_what_became_of_them(
             assert [await row.get_attribute("data-order-id") for row in await rows.all()] == list(ids)
 
         await shown("?show=abandoned", abandoned)
-        await expect(visitor.part("group-meaning")).to_contain_text("each attempt has failed")
+        await expect(visitor.part("group-meaning")).to_contain_text("attempts have all failed")
         await expect(rows.locator('[data-test-id="attempts"]')).to_have_text("1")
         await picture(visitor, "orders_abandoned")
         await shown("?show=unpaid", abandoned, untried)
@@ -106,6 +108,29 @@ async def test_an_order_on_screen_counts_its_attempts_as_they_are_made(
 
 
 @LOOKS
+async def test_rows_stay_readable_while_they_are_read_again(
+    browser: Browser, pages: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
+) -> None:
+    order_id = await order_of(merchant, receipt="invoice-42")
+    payment_id = await try_to_pay(merchant, order_id, "failure@upi", "FAILED")
+    async with visiting(browser, pages, size=size, scheme=scheme) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await visitor.open(f"/dashboard/orders/{order_id}")
+        table = visitor.page.locator('table[data-test-id="order-payments"]')
+        await expect(table).to_contain_text(payment_id)
+        await expect(visitor.page.locator('[data-live="live"]')).to_be_visible()
+        network = asyncio.Event()
+        await visitor.page.route(re.compile(r"/api/v1/payments\?"), held_until(network))
+        await try_to_pay(merchant, order_id, "failure@upi", "FAILED")
+        await expect(visitor.page.locator('[aria-busy="true"]').filter(has=table)).to_be_visible()
+        await visitor.examine("an order whose payments are being read again")
+        await picture(visitor, "order_payments_refreshing")
+        network.set()
+        await visitor.page.unroute_all(behavior="wait")
+        await expect(table.locator("tbody tr")).to_have_count(2)
+
+
+@LOOKS
 async def test_an_order_is_read_and_cancelled(
     browser: Browser, pages: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
 ) -> None:
@@ -120,7 +145,7 @@ async def test_an_order_is_read_and_cancelled(
         await visitor.see("order-status", "created")
         await visitor.see("receipt", "invoice-42")
         await visitor.see("amount-paid", "₹0.00 of ₹500.00")
-        await visitor.see("capture-terms", "by hand, within 3 days")
+        await visitor.see("capture-terms", "manually, within 3 days")
         await expect(visitor.part("order-notes")).to_contain_text("green")
         await expect(visitor.part("order-payments")).to_contain_text(failed)
         await picture(visitor, "order")
@@ -214,7 +239,7 @@ async def test_a_payment_link_is_made_followed_and_cancelled(
     async with visiting(browser, pages, size=size, scheme=scheme) as visitor:
         await visitor.sign_in(merchant.email, PASSWORD)
         await visitor.open("/dashboard/links")
-        await expect(visitor.page.get_by_text("No payment link yet")).to_be_visible()
+        await expect(visitor.page.get_by_text("No payment links yet")).to_be_visible()
         await picture(visitor, "links_empty")
         await visitor.press("new-link-button")
         await visitor.fill("link-amount-input", "500.001")
@@ -234,7 +259,7 @@ async def test_a_payment_link_is_made_followed_and_cancelled(
         await expect(row).to_contain_text("Two tickets")
         await expect(row).to_contain_text("Asha Rao")
         await visitor.press("resend-link-button")
-        await expect(row).to_contain_text("sent again: 1")
+        await expect(row).to_contain_text("resent: 1")
         await picture(visitor, "links")
         await visitor.press("cancel-link-button")
         await visitor.press("confirm-button")

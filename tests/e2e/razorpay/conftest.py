@@ -18,7 +18,7 @@ from tests.e2e.razorpay.shop import DoubleShop, Front, opened
 from tests.support.api import signed_up
 from tests.support.stack import Stack, running_stack
 
-ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "forwarder", "razorpay")
+ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "forwarder")
 ENVIRONMENT = {"DECISION_TIMEOUT_MS": "20000", "API_WORKERS": "1"}
 
 

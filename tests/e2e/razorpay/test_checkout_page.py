@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Locator, Page, async_playwright
 
 from tests.e2e.razorpay.shop import DoubleShop, Front, Json
 from tests.support.chromium import WAIT_MS
@@ -35,6 +35,8 @@ class Site:
     url: str = ""
     document: str = ""
     callbacks: list[dict[str, str]] = field(default_factory=list)
+    visits: list[dict[str, str]] = field(default_factory=list)
+    """What payers brought that were led here by GET."""
 
 
 @pytest.fixture
@@ -43,7 +45,10 @@ def site() -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(found.document if self.path == "/" else "")
+            path, _, query = self.path.partition("?")
+            if path == "/callback":
+                found.visits.append(dict(parse_qsl(query, keep_blank_values=True)))
+            self._answer(found.document if path == "/" else "")
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -115,6 +120,11 @@ async def _pay(page: Page, vpa: str) -> None:
     await frame.locator('[data-test-id="upi-form"] [data-test-id="pay-button"]').click()
 
 
+def _frame(page: Page) -> Locator:
+    """The modal."""
+    return page.locator('[data-test-id="payment-iframe"]')
+
+
 async def _said(page: Page, kind: str) -> Any:
     async def read() -> Any:
         found = [one for one in await page.evaluate("said") if one[0] == kind]
@@ -182,6 +192,57 @@ async def test_a_callback_url_gets_the_error_of_a_decline_as_a_form(page: Page, 
     (fields,) = await eventually(lambda: site.callbacks, timeout=60, what="the callback")
     assert (fields["error[code]"], fields["error[reason]"]) == ("BAD_REQUEST_ERROR", "payment_failed")
     assert fields["error[metadata][order_id]"] == order["id"]
+
+
+async def test_options_without_effect_are_named_once_in_the_console(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
+    options = {"key": shop.key, "order_id": order["id"], "theme": {"color": "#123456"}, "image": "logo.png"}
+    await _open(page, site, options)
+    await _frame(page).wait_for()
+    await page.evaluate("checkout.close()")
+    await _frame(page).wait_for(state="detached")
+    await page.evaluate("checkout.open()")
+    await _frame(page).wait_for()
+    assert [line for line in lines if line.startswith("Razorpay test double")] == [
+        "Razorpay test double: without effect here: theme, image"
+    ]
+
+
+async def test_a_page_without_retries_gets_one_decline_and_the_modal_closes(
+    page: Page, site: Site, shop: DoubleShop
+) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"], "retry": {"enabled": False}})
+    await _pay(page, "failure@razorpay")
+    await _said(page, "failed")
+    await _frame(page).wait_for(state="detached")
+
+
+async def test_a_wrong_key_or_order_is_a_failure_and_opens_nothing(page: Page, site: Site, shop: DoubleShop) -> None:
+    await _open(page, site, {"key": shop.key, "order_id": "order_0000000000000000"})
+    assert "does not exist" in (await _said(page, "failed"))[1]["error"]["description"]
+    assert await _frame(page).count() == 0
+
+
+async def test_a_link_leads_its_payer_to_the_merchants_page_with_a_signature(
+    page: Page, site: Site, shop: DoubleShop
+) -> None:
+    asked = {
+        "amount": 50_000, "currency": "INR", "reference_id": "L-1",
+        "callback_url": f"{site.url}callback", "callback_method": "get",
+    }  # fmt: skip
+    link = await asyncio.to_thread(shop.client.payment_link.create, asked)
+    await page.goto(link["short_url"])
+    await page.locator('[data-test-id="method-upi"]').click()
+    await page.locator('[data-test-id="vpa-input"]').fill("success@razorpay")
+    await page.locator('[data-test-id="upi-form"] [data-test-id="pay-button"]').click()
+    (fields,) = await eventually(lambda: site.visits, timeout=60, what="the payer")
+    proof = {name.removeprefix("razorpay_"): value for name, value in fields.items() if "_link_" in name}
+    named = {name: fields[name] for name in ("razorpay_payment_id", "razorpay_signature")}
+    assert proof["payment_link_reference_id"] == "L-1"
+    assert shop.client.utility.verify_payment_link_signature({**proof, **named})
 
 
 async def test_the_script_of_our_own_checkout_does_the_same(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+import httpx
 import pytest
 from razorpay.errors import BadRequestError
 
+from api.app import create_app
+from runtime.secrets import Sealed, unseal
 from tests.e2e.razorpay.shop import CARD, DoubleShop, Json
+from tests.support.api import signed_up
+from tests.support.eventually import eventually
+from tests.support.live_api import live_api
 from tests.support.stack import Stack
 
 ORDER_KEYS = {
@@ -30,6 +38,8 @@ REFUND_KEYS = {
 }  # fmt: skip
 CARD_KEYS = {"id", "entity", "name", "last4", "network", "type", "issuer", "international", "emi", "sub_type"}
 CUSTOMER_KEYS = {"id", "entity", "name", "email", "contact", "gstin", "notes", "created_at"}
+WAITS_FOR_ITS_PAYER = "4000000000003220"
+"""A card that needs a password, which nobody enters."""
 COLLECTION_KEYS = {"entity", "count", "items"}
 
 
@@ -43,12 +53,18 @@ class Made:
     card: Json
     refund: Json
     customer: Json
+    failed: Json
+    late: Json
+    """An order with a payment that the bank has not answered, shown as failed: it is to be authorized late."""
 
 
 @pytest.fixture(scope="module")
 def made(shop: DoubleShop) -> Made:
     captured = shop.captured()
     card = shop.captured(method="card", card=CARD)
+    failed = shop.payment(shop.pay(shop.order(), vpa="failure@razorpay"), status="failed")
+    late = shop.order(late_authorization=True)
+    shop.pay(late, method="card", card={**CARD, "number": WAITS_FOR_ITS_PAYER})
     return Made(
         order=shop.order(receipt="made", notes={"a": "b"}),
         authorized=shop.authorized(),
@@ -56,6 +72,8 @@ def made(shop: DoubleShop) -> Made:
         card=card,
         refund=shop.client.payment.refund(captured["id"], {"amount": 1_000}),
         customer=shop.client.customer.create({"name": "A", "email": f"{secrets.token_hex(4)}@example.com"}),
+        failed=failed,
+        late=late,
     )
 
 
@@ -118,12 +136,22 @@ REFUSED: list[tuple[str, Call, str]] = [
     ("unknown customer", lambda c, _: c.customer.fetch("cust_nothing"), UNKNOWN),
     ("refund of an unknown payment", lambda c, _: c.payment.refund("pay_nothing", {}), UNKNOWN),
     ("capture twice", lambda c, m: c.payment.capture(m.captured["id"], 50_000), "payment has already been captured"),
+    ("capture in another currency", lambda c, m: _capture(c, m.authorized, currency="USD"), "currency should match"),
+    ("capture of a failed payment", lambda c, m: _capture(c, m.failed), "authorized and not yet captured"),
     ("capture of another amount", lambda c, m: c.payment.capture(m.authorized["id"], 1), "must be equal to the amount"),
     ("refund before capture", lambda c, m: c.payment.refund(m.authorized["id"], {}), "should be captured"),
     ("refund of too much", lambda c, m: c.payment.refund(m.card["id"], {"amount": 50_001}), "greater than amount"),
     ("refund of too little", lambda c, m: c.payment.refund(m.card["id"], {"amount": 99}), "at least INR 1.00"),
     ("no card", lambda c, m: c.payment.fetchCardDetails(m.captured["id"]), "Payment was not done using card"),
     ("pay a paid order", lambda c, m: _pay_again(c, m), "the order is already paid"),
+    ("pay another amount", lambda c, m: _pay(c, m.order, amount=600), "amount is different from your order amount"),
+    ("pay another currency", lambda c, m: _pay(c, m.order, currency="USD"), "currency is different from your order"),
+    ("pay with a bad address", lambda c, m: _pay(c, m.order, vpa="nobody"), "Invalid VPA"),
+    ("pay with a wrong number", lambda c, m: _pay_by_card(c, m, number="4100280000001008"), "number or CVV"),
+    ("pay with an old card", lambda c, m: _pay_by_card(c, m, expiry_year="20"), "card has expired"),
+    ("pay with a token", lambda c, m: _pay(c, m.order, token="token_1"), PART),
+    ("pay beside an open payment", lambda c, m: _pay(c, m.late), "still being processed"),
+    ("pay an unknown order", lambda c, _: _pay(c, {"id": "order_nothing", "amount": 500}), UNKNOWN),
     ("bad address", lambda c, _: c.payment.validateVpa({"vpa": "nobody"}), "Invalid VPA"),
     ("too many", lambda c, _: c.payment.all({"count": 101}), "may not be greater than 100"),
     ("unknown filter", lambda c, _: c.payment.all({"colour": "red"}), "is/are not required"),
@@ -136,6 +164,21 @@ REFUSED: list[tuple[str, Call, str]] = [
     ("another verb", lambda c, _: c.delete("/v1/orders", {}), PART),
     ("version 2", lambda c, _: c.webhook.all(account_id="acc_1"), PART),
 ]
+
+
+def _capture(client: Any, payment: Json, *, currency: str = "INR") -> Any:
+    return client.payment.capture(payment["id"], payment["amount"], {"currency": currency})
+
+
+def _pay(client: Any, order: Json, **fields: Any) -> Any:
+    body = {"amount": order["amount"], "currency": "INR", "order_id": order["id"], "method": "upi"}
+    return client.payment.createUpi({**body, "vpa": "success@razorpay", **fields})
+
+
+def _pay_by_card(client: Any, made: Made, **fields: str) -> Any:
+    card = {**CARD, **fields}
+    body = {"amount": made.order["amount"], "order_id": made.order["id"], "method": "card", "card": card}
+    return client.payment.createPaymentJson(body)
 
 
 def _pay_again(client: Any, made: Made) -> Any:
@@ -172,13 +215,29 @@ def test_a_payment_waits_for_its_capture_where_the_order_says_so(shop: DoubleSho
     assert shop.client.order.fetch(order["id"])["status"] == "paid"
 
 
-def test_capture_options_are_read_and_what_has_no_effect_is_named(shop: DoubleShop) -> None:
-    options = {"manual_expiry_period": 7_200, "refund_speed": "normal"}
-    body = {"amount": 500, "currency": "INR", "payment": {"capture": "manual", "capture_options": options}}
+@pytest.mark.parametrize(
+    ("capture", "options", "ignored", "own"),
+    [
+        ("manual", {"manual_expiry_period": 7_200}, "", ("manual", 7_200)),
+        ("manual", {"automatic_expiry_period": 12}, "automatic_expiry_period", ("manual", None)),
+        ("manual", {"refund_speed": "normal"}, "refund_speed", ("manual", None)),
+        ("automatic", {"manual_expiry_period": 7_200}, "manual_expiry_period", ("automatic", None)),
+        ("automatic", {"automatic_expiry_period": 12, "manual_expiry_period": 20}, "", ("manual", 20)),
+    ],
+)
+def test_capture_options_become_the_orders_own_terms_and_what_has_no_effect_is_named(
+    shop: DoubleShop, capture: str, options: Json, ignored: str, own: tuple[str, int | None]
+) -> None:
+    body = {"amount": 500, "currency": "INR", "payment": {"capture": capture, "capture_options": options}}
     answer = shop.call("POST", "/v1/orders", json=body)
-    ignored = "payment.capture_options.manual_expiry_period, payment.capture_options.refund_speed"
-    assert answer.headers["X-Test-Double-Ignored"] == ignored
-    assert shop.payment(shop.pay(answer.json()), status="authorized")["captured"] is False
+    assert answer.headers.get("X-Test-Double-Ignored", "").removeprefix("payment.capture_options.") == ignored
+    order = shop.call("GET", f"/api/v1/orders/{answer.json()['id']}").json()
+    assert (order["capture"], order["capture_within_minutes"]) == own
+
+
+def test_a_success_within_the_automatic_period_is_captured_by_itself(shop: DoubleShop) -> None:
+    order = shop.order(payment={"capture": "automatic", "capture_options": {"automatic_expiry_period": 12}})
+    assert shop.payment(shop.pay(order), status="captured")["captured"] is True
 
 
 def test_a_failed_payment_says_why_and_the_order_can_be_paid_again(shop: DoubleShop) -> None:
@@ -258,6 +317,47 @@ def test_refunds_add_up_and_the_rest_needs_no_amount(shop: DoubleShop) -> None:
     refunds = shop.client.payment.fetch_multiple_refund(payment["id"])
     assert sorted(one["amount"] for one in refunds["items"]) == [20_000, 30_000]
     assert shop.client.order.fetch(payment["order_id"])["status"] == "paid"
+
+
+@pytest.mark.parametrize("body", [b"2500", b'"2500"'])
+def test_a_refund_whose_body_is_nothing_but_a_number_is_of_that_amount(shop: DoubleShop, body: bytes) -> None:
+    payment = shop.captured()
+    path = f"/v1/payments/{payment['id']}/refund"
+    answer = shop.call("POST", path, data=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["amount"] == 2_500
+    assert shop.client.payment.refund(payment["id"], 1_500)["amount"] == 1_500
+    assert shop.client.payment.fetch(payment["id"])["amount_refunded"] == 4_000
+
+
+def test_a_payment_is_made_by_card_or_upi_over_either_route(shop: DoubleShop) -> None:
+    for name in ("json", "upi"):
+        order = shop.order()
+        body = {"amount": order["amount"], "currency": "INR", "order_id": order["id"], "method": "card", "card": CARD}
+        made = shop.call("POST", f"/v1/payments/create/{name}", json=body)
+        assert made.status_code == 200
+        assert made.json()["razorpay_order_id"] == order["id"]
+        assert shop.payment(made.json()["razorpay_payment_id"], status="captured")["method"] == "card"
+
+
+@pytest.mark.parametrize("name", ["expand[]", "expand[0]", "expand[expand]"])
+def test_an_expansion_is_read_in_every_spelling_that_clients_send(shop: DoubleShop, made: Made, name: str) -> None:
+    found = shop.call("GET", f"/v1/payments/{made.card['id']}", params={name: "card"}).json()
+    assert found["card"]["last4"] == "1007"
+    listed = shop.call("GET", "/v1/orders", params={name: "payments"}).json()["items"]
+    assert all(order["payments"]["entity"] == "collection" for order in listed)
+
+
+@pytest.mark.parametrize("flag", [1, "1", True, "true", 0, "0", False, "false"])
+def test_automatic_capture_is_read_in_every_spelling_of_json_and_of_forms(shop: DoubleShop, flag: Any) -> None:
+    wanted = "manual" if flag in (0, "0", False, "false") else "automatic"
+    body = {"amount": "500", "currency": "INR", "payment_capture": flag}
+    forms = {**body, "payment_capture": str(flag)}
+    for more in ({"json": body}, {"data": forms}):
+        order = shop.call("POST", "/v1/orders/", **more).json()
+        assert shop.call("GET", f"/api/v1/orders/{order['id']}").json()["capture"] == wanted
+    nested = {"amount": "500", "payment[capture]": wanted, "payment[capture_options][refund_speed]": "normal"}
+    order = shop.call("POST", "/v1/orders", data=nested).json()
+    assert shop.call("GET", f"/api/v1/orders/{order['id']}").json()["capture"] == wanted
 
 
 def test_the_same_refund_key_refunds_once_and_another_request_with_it_is_refused(shop: DoubleShop) -> None:
@@ -377,6 +477,69 @@ def test_the_seeded_pair_runs_the_first_lines_of_anybodys_tutorial(stack: Stack)
     client = razorpay.Client(auth=("key_test_abc123", "secret_test_xyz789"), base_url=stack.api_url)
     order = client.order.create({"amount": 50_000, "currency": "INR", "receipt": "order_rcptid_11"})
     assert client.order.fetch(order["id"])["status"] == "created"
+
+
+async def test_the_secret_of_a_key_that_called_the_double_is_sealed_and_no_other_is_there(
+    shop: DoubleShop, stack: Stack
+) -> None:
+    query = "SELECT secret_sealed, s.key_id FROM razorpay_keys s JOIN api_keys k ON k.id = s.key_id WHERE k.key = $1"
+    async with await signed_up(stack) as silent:
+        await silent.order()
+        connection = await asyncpg.connect(stack.database_url)
+        try:
+            await asyncio.to_thread(shop.client.order.all)
+            kept = await connection.fetchrow(query, shop.key)
+            assert await connection.fetchval(query, silent.key) is None
+        finally:
+            await connection.close()
+    assert kept is not None and shop.secret.encode() not in kept["secret_sealed"]
+    assert unseal(kept["secret_sealed"], stack.settings.keys, Sealed.API_SECRET, kept["key_id"]) == shop.secret
+
+
+async def test_outside_test_mode_there_is_no_double(stack: Stack) -> None:
+    async with live_api(stack) as client:
+        for path in (
+            "/v1/orders",
+            "/v1/methods",
+            "/v1/checkout.js",
+            "/v1/checkout/public/links/plink_0000000000000000",
+        ):
+            answer = await client.get(f"http://api{path}", auth=("key_test_abc123", "secret_test_xyz789"))
+            assert (answer.status_code, "X-Test-Double" in answer.headers) == (404, False)
+
+
+async def test_what_is_not_decided_in_time_is_an_error_and_stands_all_the_same(shop: DoubleShop, stack: Stack) -> None:
+    """The original has no answer for what is accepted and not decided yet."""
+    payment = await asyncio.to_thread(shop.captured)
+    path, headers = f"/v1/payments/{payment['id']}/refund", {"X-Refund-Idempotency": secrets.token_hex(8)}
+    hasty = create_app(stack.settings.model_copy(update={"decision_timeout_ms": 3_000, "metrics_port": 0}))
+    async with hasty.router.lifespan_context(hasty):
+        transport = httpx.ASGITransport(app=hasty)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://api", auth=(shop.key, shop.secret), headers=headers
+        ) as client:
+            await asyncio.to_thread(stack.hold, "payments")
+            try:
+                answers = [await client.post(path, json={"amount": 1_000}) for _ in range(2)]
+            finally:
+                await asyncio.to_thread(stack.release, "payments")
+    await asyncio.to_thread(stack.wait_until_ready)
+    for answer in answers:
+        error = answer.json()["error"]
+        assert (answer.status_code, answer.headers["X-Test-Double"]) == (503, "payment-gateway")
+        assert (error["code"], "not decided yet" in error["description"]) == ("SERVER_ERROR", True)
+
+    def refunded() -> bool:
+        answer = shop.call("POST", path, json={"amount": 1_000}, headers=headers)
+        return bool(answer.status_code == 200 and answer.json()["amount"] == 1_000)
+
+    await eventually(lambda: asyncio.to_thread(refunded), timeout=60, what="the refund")
+    assert (await asyncio.to_thread(shop.client.payment.fetch, payment["id"]))["amount_refunded"] == 1_000
+
+
+def test_a_body_that_is_too_large_is_an_error_in_the_doubles_shape(shop: DoubleShop) -> None:
+    answer = shop.call("POST", "/v1/orders", data=b"a" * 70_000)
+    assert "must not exceed 65536 bytes" in shop.error(answer, 413)["description"]
 
 
 def test_a_broken_body_is_an_error_and_no_server_error(shop: DoubleShop) -> None:

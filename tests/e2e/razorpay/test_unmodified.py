@@ -1,23 +1,18 @@
-"""Programs that know nothing of this gateway: the ten lines of docs/RAZORPAY.md, and Node and Go call by call."""
+"""Programs that know nothing of this gateway: the ten lines of docs/RAZORPAY.md, Node call by call, and curl."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ops.stack.environment import REPOSITORY
+from tests.e2e.razorpay.programs import printed
 from tests.e2e.razorpay.shop import DoubleShop, Front
 
 DOCUMENT = (REPOSITORY / "docs/RAZORPAY.md").read_text(encoding="utf-8")
-PROGRAM_SECONDS_MAX = 60
 NODE = """
 const Razorpay = require("razorpay");
 const [key_id, key_secret] = process.argv.slice(1);
@@ -52,34 +47,24 @@ const refused = (call) => call.then(() => { throw new Error("was not refused"); 
 
 def _program(language: str) -> str:
     """The document's program, line for line."""
-    found = re.search(rf"^```{language}\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^```{language} program\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
     assert found is not None
     return found[1]
 
 
-def _run(command: list[str], environment: dict[str, str]) -> str:
-    """What a program printed that was given nothing but its own variables."""
-    own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **environment}
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PROGRAM_SECONDS_MAX, check=False, env=own, cwd=REPOSITORY
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_documents_python_program_runs_with_two_printed_lines(front: Front) -> None:
-    said = _run([sys.executable, "-c", _program("python")], front.variables("HTTPS_PROXY", "PYTHONPATH"))
+    said = printed([sys.executable, "-c", _program("python")], front.variables("HTTPS_PROXY", "PYTHONPATH"))
     assert said.split() == ["pending", "paid"]
 
 
 def test_the_documents_node_program_runs_with_two_printed_lines(front: Front) -> None:
-    said = _run(["node", "-e", _program("js")], front.variables("HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"))
+    said = printed(["node", "-e", _program("js")], front.variables("HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"))
     assert said.split() == ["pending", "paid"]
 
 
 def test_the_official_node_client_gets_what_it_reads(front: Front, shop: DoubleShop) -> None:
     variables = front.variables("HTTPS_PROXY", "NODE_EXTRA_CA_CERTS")
-    said: dict[str, Any] = json.loads(_run(["node", "-e", NODE, shop.key, shop.secret], variables))
+    said: dict[str, Any] = json.loads(printed(["node", "-e", NODE, shop.key, shop.secret], variables))
     assert said["order"]["status"] == "attempted" and said["order"]["notes"] == {"a": "b"}
     assert said["edited"]["notes"] == {"c": "d"}
     assert said["payments"]["count"] == 1
@@ -98,23 +83,8 @@ def test_the_official_node_client_gets_what_it_reads(front: Front, shop: DoubleS
 def test_curl_reaches_the_double_by_the_printed_lines(front: Front, shop: DoubleShop) -> None:
     curl = shutil.which("curl")
     assert curl is not None
-    said = _run(
+    said = printed(
         [curl, "-sS", "-u", f"{shop.key}:{shop.secret}", "https://api.razorpay.com/v1/orders?count=1"],
         front.variables("HTTPS_PROXY", "CURL_CA_BUNDLE"),
     )
     assert json.loads(said)["entity"] == "collection"
-
-
-@pytest.mark.clients
-@pytest.mark.timeout(600)
-@pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go on this machine")
-def test_a_go_program_of_the_official_client_runs_unmodified(front: Front, shop: DoubleShop, tmp_path: Path) -> None:
-    for name in ("go.mod", "go.sum", "main.go"):
-        shutil.copy(Path(__file__).parent / "go" / name, tmp_path / name)
-    built = subprocess.run(
-        ["go", "build", "-o", "program", "."],
-        cwd=tmp_path, capture_output=True, text=True, timeout=540, check=False,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stderr
-    said = _run([str(tmp_path / "program"), shop.key, shop.secret], front.variables("HTTPS_PROXY", "SSL_CERT_FILE"))
-    assert said.split() == ["created", "collection", "captured", "pending", "refused"]

@@ -1,4 +1,4 @@
-"""The double's webhooks: seven events, as the original's receivers read and verify them."""
+"""The double's webhooks: eight events, as the original's receivers read and verify them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.receiver import Received, Receiver, receiver
 SECRET = "a secret with spaces, and ₹"
 EVENTS = (
     "payment.authorized", "payment.captured", "payment.failed", "order.paid",
-    "refund.created", "refund.processed", "refund.failed",
+    "refund.created", "refund.processed", "refund.failed", "payment_link.paid",
 )  # fmt: skip
 
 
@@ -72,6 +72,40 @@ async def test_a_payment_that_captures_by_itself_is_three_webhooks_in_order(shop
     await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
 
 
+async def test_a_paid_link_is_a_webhook_with_link_order_and_payment(shop: DoubleShop, hooks: Receiver) -> None:
+    endpoint = await _subscribe(shop, hooks)
+    asked = {"amount": 50_000, "currency": "INR", "reference_id": "L-7", "notes": {"cart": "7"}}
+    link = await asyncio.to_thread(shop.client.payment_link.create, asked)
+    payment_id = await asyncio.to_thread(shop.pay, {"id": link["order_id"], "amount": 50_000})
+    found = await _names_of(
+        hooks, payment_id, "payment.authorized", "payment.captured", "order.paid", "payment_link.paid"
+    )
+    (paid,) = [one for one in found if one.json["event"] == "payment_link.paid"]
+    assert paid.json["contains"] == ["payment_link", "order", "payment"]
+    entities = {name: part["entity"] for name, part in paid.json["payload"].items()}
+    assert (entities["order"]["status"], entities["payment"]["status"]) == ("paid", "captured")
+    shown = entities["payment_link"]
+    assert (shown["id"], shown["status"], shown["reference_id"], shown["notes"]) == (
+        link["id"], "paid", "L-7", {"cart": "7"},
+    )  # fmt: skip
+    assert shown == await asyncio.to_thread(shop.client.payment_link.fetch, link["id"])
+    body, signature = paid.body.decode(), paid.headers["X-Razorpay-Signature"]
+    assert shop.client.utility.verify_webhook_signature(body, signature, SECRET)
+    await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
+
+
+async def test_a_refund_that_the_bank_refuses_is_a_webhook_too(shop: DoubleShop, hooks: Receiver) -> None:
+    payment = await asyncio.to_thread(shop.captured)
+    endpoint = await _subscribe(shop, hooks, ("refund.created", "refund.processed", "refund.failed"))
+    body = {"amount": 1_000, "reason": "fail_refund"}
+    path = f"/api/v1/payments/{payment['id']}/refunds"
+    assert (await asyncio.to_thread(shop.call, "POST", path, json=body)).ok
+    _, failed = await _names_of(hooks, payment["id"], "refund.created", "refund.failed")
+    refund = failed.json["payload"]["refund"]["entity"]
+    assert (failed.json["event"], refund["status"], refund["amount"]) == ("refund.failed", "failed", 1_000)
+    await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
+
+
 async def test_the_official_verifier_accepts_the_raw_body_and_nothing_else(shop: DoubleShop, hooks: Receiver) -> None:
     endpoint = await _subscribe(shop, hooks, ("payment.failed",))
     order = await asyncio.to_thread(shop.order, notes={"größe": "₹"})
@@ -90,7 +124,7 @@ async def test_the_official_verifier_accepts_the_raw_body_and_nothing_else(shop:
 
 async def test_a_refund_is_created_and_processed_with_its_payment_beside_it(shop: DoubleShop, hooks: Receiver) -> None:
     payment = await asyncio.to_thread(shop.captured, method="card", card=CARD)
-    endpoint = await _subscribe(shop, hooks)
+    endpoint = await _subscribe(shop, hooks, ("refund.created", "refund.processed"))
     refund = await asyncio.to_thread(
         shop.client.payment.refund, payment["id"], {"amount": 20_000, "notes": {"reference": "S1-R"}}
     )
@@ -102,6 +136,23 @@ async def test_a_refund_is_created_and_processed_with_its_payment_beside_it(shop
         beside = one.json["payload"]["payment"]["entity"]
         assert (beside["amount_refunded"], beside["refund_status"]) == (20_000, "partial")
         assert beside["card"]["last4"] == "1007"
+    await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
+
+
+async def test_a_shuffled_endpoint_gets_the_authorization_after_its_capture(shop: DoubleShop, hooks: Receiver) -> None:
+    """Razorpay promises no order, so a program must bear it. A first answer that fails turns nothing back."""
+    hooks.answers["/hook"] = [500, 500, 200]
+    endpoint = await _subscribe(shop, hooks, ("payment.authorized", "payment.captured"), shuffled=True)
+    assert endpoint["shuffled"] is True
+    payment = await asyncio.to_thread(shop.captured)
+
+    def all_came() -> list[str]:
+        names = [one.json["event"] for one in _of(hooks, payment["id"])]
+        assert "payment.authorized" in names
+        return names
+
+    names = await eventually(all_came, timeout=60, what="the authorization")
+    assert names == ["payment.captured"] * 3 + ["payment.authorized"]
     await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
 
 

@@ -14,7 +14,6 @@ import orjson
 import pytest
 import redis.asyncio as redis
 from aiohttp import web
-from aiokafka import AIOKafkaConsumer
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from agents.webhooks.lanes import SHARE
@@ -25,6 +24,7 @@ from tests.support.receiver import Received
 from tests.support.shop import Shop
 from tests.support.stack import Stack
 from topics.catalogue import WEBHOOKS_DLQ
+from topics.reader import Start, log_reader
 
 BOTH = ["payment.created", "payment.success"]
 
@@ -463,26 +463,20 @@ async def _counters_equal_the_table(client: redis.Redis, pool: asyncpg.Pool) -> 
 
 
 async def _dead_letter(stack: Stack, log_id: str) -> dict[str, Any]:
-    """The letter about this delivery, read from the dead-letter topic."""
-    consumer = AIOKafkaConsumer(
-        WEBHOOKS_DLQ, bootstrap_servers=stack.kafka_bootstrap_servers, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
+    """The letter about this delivery, read from the dead-letter topic; other tests may have damaged batches there."""
 
-        async def find() -> dict[str, Any] | None:
-            for messages in (await consumer.getmany(timeout_ms=300)).values():
-                for message in messages:
-                    letter = _readable(message.value)
-                    if _log_id_of(letter) == log_id:
-                        return letter
-            return None
+    async def find() -> dict[str, Any] | None:
+        async with log_reader(stack.settings) as reader:
+            spans = await reader.spans(await reader.partitions([WEBHOOKS_DLQ]), Start())
+            async for record in reader.merged(spans):
+                letter = _readable(record.value)
+                if _log_id_of(letter) == log_id:
+                    return letter
+        return None
 
-        found = await eventually(find)
-        assert found is not None
-        return found
-    finally:
-        await consumer.stop()
+    found = await eventually(find)
+    assert found is not None
+    return found
 
 
 def _readable(value: bytes | None) -> dict[str, Any]:

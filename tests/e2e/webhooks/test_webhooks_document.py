@@ -54,7 +54,7 @@ async def test_the_documented_receiver_takes_genuine_webhooks_only(
 @contextlib.asynccontextmanager
 async def _receiver(language: str, port: int, secret: str, folder: Path) -> AsyncIterator[Path]:
     """The document's program in this language; yields the file with what it prints."""
-    (source,) = re.findall(rf"```{language}\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    (source,) = re.findall(rf"```{language} receiver\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     program, output = folder / f"receiver.{'py' if language == 'python' else 'js'}", folder / "output"
     program.write_text(source, encoding="utf-8")
     environment = {**os.environ, "PORT": str(port), "WEBHOOK_SECRET": secret}

@@ -1,0 +1,164 @@
+"""Phrases that must not come back, each with the better wording, in the texts that people read.
+
+Searched: the texts of docs/openapi.json, the help of every command, the visible strings of the pages, the documents,
+the alerts.
+The vocabulary is in CONTRIBUTING.md, Glossary.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer import Context
+from typer.core import TyperCommand
+
+from ops.cli import COMMANDS, LazyGroup
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("dashboard/src", "checkout-page/src", "sdk/src")
+DOCUMENTS = (
+    "README.md", "CONTRIBUTING.md", "SECURITY.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("docs/*.md"), *ROOT.glob("docs/reference/*.md"))),
+)  # fmt: skip
+"""Decision records keep the words of their day."""
+ALERTS = ROOT / "monitoring" / "alerts.yml"
+
+BETTER: dict[str, str] = {
+    r"\b(?:is|are) (?:told of|told about)\b": "receives, is notified of",
+    r"\bspans? of (?:events|time)\b": "a period; replay events from a period",
+    r"\b(?:of|a|the|in) spans?\b(?! of a trace)": "a period",
+    r"\bthe numbers of\b": "totals for",
+    r"\bis left out stays\b": "omitted fields are unchanged",
+    r"\bkey ending so\b|\bcard ending so\b": "a card's last digits",
+    r"\bno longer only\b": "remove filter",
+    r"\basked for\b(?! by)": "requested",
+    r"\bgoes? on by itself\b": "continues automatically",
+    r"\bMend:": "Fix:",
+    r"\bsign of life\b": "a heartbeat",
+    r"\bis at work\b": "is already running",
+    r"'?\bis no (?!longer\b)[a-z]+ (?:id|expression|filter|event|object|topic|header)\b": "'x' is not a valid …",
+    r"\bhas not the form\b": "is not a valid …",
+    r"\b(?:a|some) parts? does not answer\b": "a service is unavailable",
+    r"\bthe secret of before\b|\bthe one of before\b|\bthe page before\b": "the previous …",
+    r"\bthis one time\b|\bshown this once\b": "only once",
+    r"\bis for people\b|; for people\b": "an operator must step in",
+    r"\bmoney is away\b": "the money has not been returned",
+    r"\bthe same fate\b": "the same result",
+    r"\bonly say what\b|\bonly say how\b": "only show …, only count …",
+    r"\bgone to who\b|\bto who watches\b": "to anyone watching",
+    r"\btime-outs?\b": "timeout",
+    r"\bkeys come at once\b": "you get API keys right away",
+    r"\bwithout a hand\b": "unattended",
+    r"\btakes it \d": "takes …",
+    r"\bsent in vain\b|\bpay in vain\b": "failed",
+    r"\bas they come\b": "in any order",
+    r"\b(?:is|are|was|were) told\b(?! (?:apart|in order))": "receives, gets",
+    r"\bnot knowing\b": "without noticing",
+    r"\bcured\b": "fixed",
+    r"\bof before\b": "the previous …",
+    r"\bstands? still\b": "has stopped, freezes",
+    r"\b(?:goes back|refunded|captured|captures) by itself\b": "automatically",
+    r"\ball the same\.$|\bcome all the same\b": "are sent anyway",
+    r"\bsays? so once\b": "logs this once",
+    r"\bnobody knows what\b": "… is unknown",
+    r"\berrors of ours\b": "5xx errors",
+    r"\bhundredth of the\b": "1 % of …",
+    r"\bnot where it belongs\b": "is owed, was not returned",
+    r"\b(?:is|are) switched (?:on|off)\b|\bswitched it off\b": "is disabled, is enabled",
+}
+"""Pattern of a phrase → what to write instead. Matched without regard to case."""
+VISIBLE = re.compile(
+    r'"([^"\n]* [^"\n]*)"|`([^`]* [^`]*)`|>([^<>{}]*[a-z] [^<>{}]*)<|^ +([A-Z][^<>{}=;]*[a-z] [^<>{}=;]*)$',
+    re.MULTILINE,
+)
+"""Texts of a TypeScript file: in quotes, between tags, on lines of their own."""
+COMMENT = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*", re.DOTALL)
+
+NOT_PROSE = re.compile(r"^## Glossary$.*?(?=^## )|<!-- endpoints -->.*?<!-- /endpoints -->", re.MULTILINE | re.DOTALL)
+"""The glossary names what not to write. A table of endpoints repeats the API's own texts."""
+
+
+def found_in(text: str) -> list[str]:
+    flat = " ".join(text.split())
+    return [
+        f"{flat[max(0, hit.start() - 30) : hit.end() + 30]!r}: write {better!r}"
+        for pattern, better in BETTER.items()
+        for hit in re.finditer(pattern, flat, re.IGNORECASE)
+    ]
+
+
+def _texts_of_the_api(node: Any) -> Iterator[str]:
+    match node:
+        case dict():
+            for name, value in node.items():
+                if name in ("summary", "description") and isinstance(value, str):
+                    yield value
+                else:
+                    yield from _texts_of_the_api(value)
+        case list():
+            for value in node:
+                yield from _texts_of_the_api(value)
+
+
+def _helps(command: Any) -> Iterator[str]:
+    """The help of a command, of its parameters and of its sub-commands. Typer brings a click of its own: no types."""
+    yield command.help or ""
+    yield from filter(None, (getattr(parameter, "help", None) for parameter in command.params))
+    for child in getattr(command, "commands", {}).values():
+        yield from _helps(child)
+
+
+def test_the_api_describes_itself_without_them() -> None:
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+    texts = list(_texts_of_the_api(document))
+
+    assert len(texts) > 200
+    assert [bad for text in texts for bad in found_in(text)] == []
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_of_a_command_is_without_them(name: str) -> None:
+    texts = [
+        COMMANDS[name].summary,
+        *_helps(LazyGroup(name="gateway").get_command(Context(TyperCommand("gateway")), name)),
+    ]
+
+    assert len("".join(texts)) > len(texts[0]) + 20
+    assert [bad for text in texts for bad in found_in(text)] == []
+
+
+@pytest.mark.parametrize("folder", PAGES)
+def test_the_pages_show_texts_without_them(folder: str) -> None:
+    files = [path for path in (ROOT / folder).rglob("*.ts*") if ".test." not in path.name]
+    texts = [
+        (path, next(filter(None, hit.groups())))
+        for path in files
+        for hit in VISIBLE.finditer(COMMENT.sub("", path.read_text(encoding="utf-8")))
+        if any(hit.groups())
+    ]
+
+    assert len(texts) > 10
+    assert [f"{path.relative_to(ROOT)}: {bad}" for path, text in texts for bad in found_in(text)] == []
+
+
+def test_the_alerts_are_without_them() -> None:
+    texts = [
+        rule["annotations"]["summary"]
+        for rule in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
+    ]
+
+    assert len(texts) > 10
+    assert [bad for text in texts for bad in found_in(text)] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_without_them(name: str) -> None:
+    text = NOT_PROSE.sub("", (ROOT / name).read_text(encoding="utf-8"))
+
+    assert found_in(text) == []
