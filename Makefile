@@ -8,7 +8,7 @@ READY := .venv/.ready
 # On a loaded CI machine a wait can run out. Such a test, and no other, runs once more, and the summary names it.
 PATIENT := $(if $(CI),--reruns 1 --only-rerun 'did not hold within' --only-rerun 'Timeout [0-9]+ms exceeded' -rR)
 
-.PHONY: help up down status logs restart check test clients simulate mutations domain-mutants bench chaos faults soak recovery-drill verify compose-test fmt venv
+.PHONY: help up down status logs restart check test clients simulate mutations domain-mutants bench chaos faults soak pictures docs recovery-drill failover-test upgrade-test verify compose-test sbom licences fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,14 +28,14 @@ logs: venv ## Follow a log: make logs role=payments
 restart: venv ## Restart the roles with the code on disk: make restart [role=api]
 	@$(GATEWAY) restart $(or $(role),roles)
 
-check: venv ## Format, lint, types, architecture, unit tests; under a minute
+check: venv ## Format, lint, types, architecture, unit tests; about 2 min
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(PYTEST) -q tests/unit
 
-test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; ≤ 15 min
+test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; about 40 min on two cores
 	@$(GATEWAY) install --tests
 	@code=0; \
 	$(GATEWAY) pages build || code=1; \
@@ -44,7 +44,7 @@ test: venv ## Everything: unit, integration, end to end, browser and page tests,
 	exit $$code
 
 clients: venv ## Programs of Razorpay's other clients, built with their own tools, against the test double
-	@$(PYTEST) tests/e2e/razorpay -m clients
+	@$(PYTEST) tests/e2e/razorpay -m clients -rs
 
 simulate: venv ## Worlds of simulated faults by seed: make simulate [seeds=0:1000] [minutes=60]
 	@$(BIN)/python -m simulation --seeds $(or $(seeds),0:1000) $(if $(minutes),--minutes $(minutes))
@@ -68,6 +68,12 @@ faults: venv ## Each fault by itself, then the slow fault tests; about 20 min: m
 	@$(if $(only),,$(PYTEST) tests -m chaos --durations=15)
 	@$(if $(only),,HOSTILE_RECORDS=10000 $(PYTEST) tests/unit/test_hostile_records.py tests/unit/test_batches.py --timeout=3600)
 
+pictures: venv ## Take the README's pictures from a running gateway; about 2 min
+	@$(BIN)/python -m bench.pictures
+
+docs: venv ## Build the documentation with search; the dashboard serves it under /docs/ after `make restart role=pages`
+	@$(GATEWAY) pages docs
+
 soak: venv ## Half of the most this machine can do, for a while: what grows, what drifts? make soak [minutes=20]
 	@$(BIN)/python -m bench.soak --minutes $(or $(minutes),20)
 
@@ -75,11 +81,25 @@ recovery-drill: venv ## Back up under load, destroy the database, restore, recov
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.drill --seconds $(or $(seconds),20) --seed $(or $(seed),1)
 
+upgrade-test: venv ## The previous release under load, rolled to this tree role by role, and back; about 5 min: [seed=1]
+	@$(GATEWAY) install --tests
+	@$(BIN)/python -m bench.upgrade --seed $(or $(seed),1)
+
+failover-test: venv ## Kill every part that there is twice under load, then a whole machine; about 6 min, needs Patroni and etcd: [seed=1]
+	@$(GATEWAY) install --tests
+	@$(BIN)/python -m bench.failover --seed $(or $(seed),1)
+
 verify: venv ## Check the invariants of the running stack
 	@$(GATEWAY) verify
 
 compose-test: venv ## Build and run docker-compose.yml on a private engine; about 6 min, skips where none can run
 	@tests/compose/run
+
+sbom: venv ## Bills of materials of the Python and web packages: CycloneDX JSON in sbom/
+	@ops/supply/make-sbom
+
+licences: sbom ## Is everything that we stand on under a licence of the allow-list? (ops/supply/licences.py)
+	@$(BIN)/python -m ops.supply.licences sbom/python.json sbom/web.json
 
 fmt: venv ## Format the Python code and apply safe lint fixes
 	@$(BIN)/ruff check --fix -q . || true
