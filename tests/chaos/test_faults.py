@@ -6,6 +6,7 @@ A minute of it runs with `make test`; `make chaos` goes on for longer, with more
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -14,9 +15,16 @@ import redis.asyncio
 from ops.audit.verify.audit import audit, second_process
 from tests.support.asking import Asker
 from tests.support.load import Load
-from tests.support.stack import Stack
+from tests.support.stack import ALL_ROLES, Stack, running_stack
 
 PAUSE_SECONDS = 1.5
+
+
+@pytest.fixture(scope="module")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """One of its own: everything on it is to settle, and every session and counter in Redis is lost."""
+    with running_stack(roles=ALL_ROLES, failed=lambda: request.session.testsfailed > 0) as running:
+        yield running
 
 
 @pytest.mark.timeout(240)

@@ -20,7 +20,14 @@ async def api(stack: Stack) -> AsyncIterator[Api]:
 
 @pytest_asyncio.fixture(scope="session")
 async def stranger(stack: Stack) -> AsyncIterator[Api]:
-    """Another merchant's client."""
+    """Another merchant's client. Its settings stay the defaults."""
+    async with await signed_up(stack) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def newcomer(stack: Stack) -> AsyncIterator[Api]:
+    """The client of a merchant of the test's own, whose settings are the defaults and may be changed."""
     async with await signed_up(stack) as client:
         yield client
 

@@ -90,26 +90,26 @@ async def test_a_scan_has_no_address(api: Api) -> None:
     assert (error["field"], error["code"]) == ("vpa", "BAD_REQUEST_ERROR")
 
 
-async def test_the_code_pays_the_address_in_the_merchants_settings(stranger: Api) -> None:
+async def test_the_code_pays_the_address_in_the_merchants_settings(newcomer: Api) -> None:
     for wrong in ("shop", "shop@", "a b@bank", "@bank", 5):
-        refused = await stranger.call("PATCH", "/merchants/me", json={"upi_payee": wrong})
+        refused = await newcomer.call("PATCH", "/merchants/me", json={"upi_payee": wrong})
         assert (refused.status_code, error_of(refused)["field"]) == (400, "upi_payee"), wrong
-    before = await waiting(stranger)
-    changed = await stranger.call("PATCH", "/merchants/me", json={"upi_payee": " shop.one@okbank "})
+    before = await waiting(newcomer)
+    changed = await newcomer.call("PATCH", "/merchants/me", json={"upi_payee": " shop.one@okbank "})
     assert changed.json()["upi_payee"] == "shop.one@okbank"
-    payment = await waiting(stranger)
+    payment = await waiting(newcomer)
     query = parse_qs(urlsplit(payment["next_action"]["url"]).query)
     assert (query["pa"], query["pn"]) == (["shop.one@okbank"], ["Other Shop"])
-    order = (await stranger.public("GET", f"/orders/{payment['order_id']}/public")).json()
+    order = (await newcomer.public("GET", f"/orders/{payment['order_id']}/public")).json()
     assert order["upi_payee"] == "shop.one@okbank"
-    assert (await stranger.call("PATCH", "/merchants/me", json={"name": "Tea"})).json()[
+    assert (await newcomer.call("PATCH", "/merchants/me", json={"name": "Tea"})).json()[
         "upi_payee"
     ] == "shop.one@okbank"
-    assert (await stranger.call("PATCH", "/merchants/me", json={"upi_payee": None})).json()["upi_payee"] is None
-    assert (await stranger.public("GET", f"/orders/{order['id']}/public")).json()["upi_payee"] != "shop.one@okbank"
+    assert (await newcomer.call("PATCH", "/merchants/me", json={"upi_payee": None})).json()["upi_payee"] is None
+    assert (await newcomer.public("GET", f"/orders/{order['id']}/public")).json()["upi_payee"] != "shop.one@okbank"
     for one in (before, payment):
-        await left(stranger, one)
-        await decided(stranger, one)
+        await left(newcomer, one)
+        await decided(newcomer, one)
 
 
 # Leaving

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -22,15 +21,14 @@ ELSEWHERE = "https://shop.example"
 
 
 @pytest_asyncio.fixture
-async def choosy(stranger: Api, database: asyncpg.Connection) -> AsyncIterator[Api]:
+async def choosy(newcomer: Api, database: asyncpg.Connection) -> Api:
     """A merchant with one allowed origin and browser orders up to 1,000."""
     change = """
         UPDATE merchants SET allowed_origins = $2, browser_orders_enabled = $3, browser_orders_max_amount = $4
          WHERE id = (SELECT merchant_id FROM api_keys WHERE key = $1)
     """
-    await database.execute(change, stranger.key, [ELSEWHERE], True, 1_000)
-    yield stranger
-    await database.execute(change, stranger.key, [], False, None)
+    await database.execute(change, newcomer.key, [ELSEWHERE], True, 1_000)
+    return newcomer
 
 
 async def test_a_browser_orders_and_pays_without_a_secret(api: Api) -> None:
@@ -175,7 +173,7 @@ async def test_many_streams_at_once_hear_each_of_its_own_payment(api: Api, stack
 async def test_health_names_every_part(api: Api, path: str) -> None:
     async with httpx.AsyncClient(base_url=api.url, trust_env=False) as http:
         answer = await http.get(path)
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     report = answer.json()
     assert report.pop("timestamp").endswith("Z")
     assert report == {
@@ -187,7 +185,7 @@ async def test_a_crowd_that_asks_for_the_health_costs_a_check_a_second(api: Api)
     limits = httpx.Limits(max_connections=20)
     async with httpx.AsyncClient(base_url=api.url, trust_env=False, timeout=30, limits=limits) as http:
         answers = await asyncio.gather(*(http.get("/health") for _ in range(300)))
-    assert {answer.status_code for answer in answers} == {200}
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
     checks = {answer.json()["timestamp"] for answer in answers}
     assert len(checks) < 100, "each answer came from a check of its own"
 

@@ -99,19 +99,19 @@ async def test_a_capture_that_is_none_is_refused(api: Api, field: str, value: ob
     assert (answer.status_code, error_of(answer)["field"]) == (400, field)
 
 
-async def test_orders_follow_their_merchants_setting_unless_they_say_otherwise(stranger: Api) -> None:
+async def test_orders_follow_their_merchants_setting_unless_they_say_otherwise(newcomer: Api) -> None:
     async def made(**wanted: Any) -> bool:
-        order = await stranger.order()
+        order = await newcomer.order()
         return wanted.items() <= order.items()
 
     async def change(**wanted: Any) -> None:
-        answer = await stranger.call("PATCH", "/merchants/me", json=wanted)
+        answer = await newcomer.call("PATCH", "/merchants/me", json=wanted)
         assert answer.status_code == 200, answer.text
         assert wanted.items() <= answer.json().items()
 
     await change(capture="automatic", capture_within_minutes=45)
     await eventually(lambda: made(capture="automatic", capture_within_minutes=45), timeout=20)
-    assert (await stranger.order(capture="manual"))["capture"] == "manual"
+    assert (await newcomer.order(capture="manual"))["capture"] == "manual"
     await change(name="Another Name")
     assert await made(capture="automatic")
     await change(capture="manual", capture_within_minutes=None)

@@ -84,20 +84,20 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 ]  # fmt: skip
 
 
-async def test_where_either_is_refused_neither_exists(stranger: Api, database: asyncpg.Connection) -> None:
+async def test_where_either_is_refused_neither_exists(newcomer: Api, database: asyncpg.Connection) -> None:
     receipt = secrets.token_hex(8)
     for fields, field, description in REFUSED:
         # With a key and without: a refusal has no effect, ever, and is not kept.
         for key in (None, secrets.token_hex(8)):
             asked = {**fields, "order": {"receipt": receipt} | fields.get("order", {})}
-            answer = await _both(stranger, key=key, **asked)
+            answer = await _both(newcomer, key=key, **asked)
             error = error_of(answer)
             assert (answer.status_code, error["field"], error["description"]) == (400, field, description), fields
             if key is not None:
-                again = created(await _both(stranger, key=key, order={"receipt": f"{receipt} again"}))
+                again = created(await _both(newcomer, key=key, order={"receipt": f"{receipt} again"}))
                 assert again["receipt"] == f"{receipt} again"
     # The amount of the payment, if it is sent, must be the order's.
-    answer = await stranger.post("/payments", {**UPI, "order": {"amount": 500, "receipt": receipt}, "amount": 600})
+    answer = await newcomer.post("/payments", {**UPI, "order": {"amount": 500, "receipt": receipt}, "amount": 600})
     assert (answer.status_code, error_of(answer)["field"]) == (400, "amount")
     for table in ("orders", "payments"):
         assert await database.fetchval(f"SELECT count(*) FROM {table} WHERE receipt = $1", receipt) == 0

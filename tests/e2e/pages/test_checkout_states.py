@@ -392,10 +392,10 @@ async def test_not_found(payer: Payer, order_id: str) -> None:
         await looks_right(payer, "not_found")
 
 
-async def test_refused_for_a_page_the_merchant_does_not_know(payer: Payer, stranger: Api) -> None:
+async def test_refused_for_a_page_the_merchant_does_not_know(payer: Payer, newcomer: Api) -> None:
     known = {"allowed_origins": ["https://shop.example"]}
-    assert (await stranger.call("PATCH", "/merchants/me", json=known)).status_code == 200
-    order = await stranger.order(50_000)
+    assert (await newcomer.call("PATCH", "/merchants/me", json=known)).status_code == 200
+    order = await newcomer.order(50_000)
     await payer.visit(order["id"], "&embedded=true#n-1~https://evil.example")
     await looks_right(payer, "refused")
 

@@ -87,11 +87,11 @@ async def test_the_document_looks_as_the_script_will_draw_it(
 
 
 async def test_only_origins_that_the_merchant_named_may_frame_its_orders(
-    checkout: httpx.AsyncClient, stranger: Api
+    checkout: httpx.AsyncClient, newcomer: Api
 ) -> None:
     named = ["https://shop.example", "http://localhost:4000"]
-    assert (await stranger.call("PATCH", "/merchants/me", json={"allowed_origins": named})).status_code == 200
-    order = await stranger.order()
+    assert (await newcomer.call("PATCH", "/merchants/me", json={"allowed_origins": named})).status_code == 200
+    order = await newcomer.order()
     answer = await checkout.get("/checkout", params={"order_id": order["id"], "embedded": "true"})
     assert directives(answer)["frame-ancestors"] == "'self' https://shop.example http://localhost:4000"
 

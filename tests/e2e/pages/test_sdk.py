@@ -257,10 +257,10 @@ async def test_it_works_under_a_strict_policy_of_the_shop(payer: Payer, api: Api
     assert box is not None and 400 <= box["width"] <= 440, "its style holds without a style element"
 
 
-async def test_a_shop_that_is_not_allowed_gets_an_error_and_a_link(payer: Payer, stranger: Api, shop: Shop) -> None:
+async def test_a_shop_that_is_not_allowed_gets_an_error_and_a_link(payer: Payer, newcomer: Api, shop: Shop) -> None:
     known = {"allowed_origins": ["https://shop.example"]}
-    assert (await stranger.call("PATCH", "/merchants/me", json=known)).status_code == 200
-    order = await stranger.order(50_000)
+    assert (await newcomer.call("PATCH", "/merchants/me", json=known)).status_code == 200
+    order = await newcomer.order(50_000)
     payer.seen.expect("frame-ancestors|Framing")
     await payer.page.goto(shop.publish(merchant_page(payer, {"order_id": order["id"], "loadTimeout": 1_500})))
     await payer.page.click("#pay")
