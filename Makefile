@@ -8,7 +8,10 @@ READY := .venv/.ready
 # On a loaded CI machine a wait can run out. Such a test, and no other, runs once more, and the summary names it.
 PATIENT := $(if $(CI),--reruns 1 --only-rerun 'did not hold within' --only-rerun 'Timeout [0-9]+ms exceeded' -rR)
 
-.PHONY: help up down status logs restart check test clients simulate mutations domain-mutants bench chaos faults soak pictures docs recovery-drill failover-test upgrade-test verify compose-test sbom licences fmt venv
+# Files run side by side, each process with a stack of its own: a test of real processes waits more than it computes.
+SIDE_BY_SIDE := --numprocesses $(or $(workers),2) --dist loadfile --no-loadscope-reorder
+
+.PHONY: help up down status logs restart lint check test clients simulate mutations domain-mutants bench chaos faults soak pictures docs recovery-drill failover-test upgrade-test verify compose-test sbom licences fmt venv
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,18 +31,20 @@ logs: venv ## Follow a log: make logs role=payments
 restart: venv ## Restart the roles with the code on disk: make restart [role=api]
 	@$(GATEWAY) restart $(or $(role),roles)
 
-check: venv ## Format, lint, types, architecture, unit tests; about 2 min
+lint: venv ## Format, lint, types, architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check: lint ## What `make lint` checks, and the unit tests; about 2 min
 	@$(PYTEST) -q tests/unit
 
-test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; about 40 min on two cores
+test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; about 25 min: [workers=2]
 	@$(GATEWAY) install --tests
 	@code=0; \
 	$(GATEWAY) pages build || code=1; \
-	$(PYTEST) tests -m "not chaos and not clients" --durations=15 $(PATIENT) || code=1; \
+	$(PYTEST) tests -m "not chaos and not clients" $(SIDE_BY_SIDE) --durations=15 $(PATIENT) || code=1; \
 	$(GATEWAY) pages test || code=1; \
 	exit $$code
 
