@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.badges import badges, count_tests
 from tests.support.stack import Stack
 
 README = Path(__file__).parents[2] / "README.md"
+IMAGES = README.parent / "docs" / "images"
 TOUR = re.compile(r"^## Five minutes\n.*?^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TOUR_SECONDS_MAX = 60
 
@@ -51,3 +53,13 @@ def test_the_tour_is_refused_more_than_is_left(said: str) -> None:
 def test_the_tour_ends_with_the_whole_story(said: str) -> None:
     for event in ("payment.created", "payment.processing", "payment.success", "payment.captured", "refund.created"):
         assert f'"{event}"' in said
+
+
+def test_the_badges_are_true() -> None:
+    """That of verify is drawn by `make pictures` alone, after a verify that found nothing."""
+    tests = count_tests()
+    true = badges(tests)
+    drawn = {name: (IMAGES / f"badge-{name}.svg").read_text(encoding="utf-8") for name in true}
+    assert (drawn["licence"], drawn["python"]) == (true["licence"], true["python"]), "make pictures"
+    shown = re.search(r">([\d,]+)\+<", drawn["tests"])
+    assert shown is not None and int(shown[1].replace(",", "")) <= tests, "make pictures"
