@@ -13,12 +13,13 @@ from api.access.auth import by_key, presented_pair
 from api.access.caller import Caller
 from api.access.limits import limit_merchant
 from api.process.services import Services, services_of
-from api.razorpay.errors import unauthenticated, unknown_id
+from api.razorpay.errors import not_part, unauthenticated, unknown_id
 from domain.signature import hex_signature
 from runtime.secrets import Sealed, SealError, hash_api_secret, seal, unseal
 from store.razorpay.keys import KeptSecret, find_secret, keep_secret
 
 LIVE_PREFIX = "rzp_live_"
+ACCOUNT_HEADER = "X-Razorpay-Account"
 SEALED_MAX = 10_000
 """Of the keys whose secret this process knows to be sealed; beyond that it starts to remember anew."""
 
@@ -55,6 +56,8 @@ async def caller_of(request: Request, sealed: SealedKeys) -> Caller:
     await limit_merchant(request, caller.merchant_id)
     assert caller.key_id is not None
     await sealed.keep(services_of(request), caller.key_id, secret)
+    if ACCOUNT_HEADER in request.headers:
+        raise not_part(f"Acting for another account ({ACCOUNT_HEADER})")
     return caller
 
 

@@ -23,11 +23,9 @@ from api.http.errors import JSON
 from api.razorpay import checkout, customers, links, orders, payments, preferences, refunds, webhooks
 from api.razorpay.access import SealedKeys, caller_of
 from api.razorpay.errors import HEADERS, answer_of, not_part
+from api.razorpay.ignored import header_of
 
 PREFIXES = ("/v1/", "/v2/")
-IGNORED = "X-Test-Double-Ignored"
-"""Names in a request that were taken and have no effect here."""
-
 Answer = dict[str, Any] | list[Any]
 ByMerchant = Callable[[Request, Caller], Awaitable[Answer]]
 ByPage = Callable[[Request], Awaitable[Answer]]
@@ -47,6 +45,8 @@ MERCHANTS: Mapping[tuple[str, str], ByMerchant] = {
     ("POST", "/v1/payments/create/upi"): payments.create,
     ("POST", "/v1/payments/validate/vpa"): payments.validate_vpa,
     ("GET", "/v1/payments"): payments.list_,
+    ("GET", "/v1/payments/downtimes"): payments.not_payments,
+    ("GET", "/v1/payments/qr_codes"): payments.not_payments,
     ("GET", "/v1/payments/{id}"): payments.read,
     ("PATCH", "/v1/payments/{id}"): payments.change,
     ("POST", "/v1/payments/{id}/capture"): payments.capture,
@@ -105,8 +105,7 @@ class Double:
         async def answer(request: Request) -> Response:
             request.scope["route_name"] = path
             content = await act(request)
-            ignored = getattr(request.state, "ignored", None)
-            headers = {**HEADERS, IGNORED: ", ".join(ignored)} if ignored else HEADERS
+            headers = {**HEADERS, **header_of(request)}
             return Response(orjson.dumps(content), headers=headers, media_type=JSON)
 
         return Route(path, answer, methods=[method])

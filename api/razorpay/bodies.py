@@ -23,6 +23,7 @@ from api.razorpay.errors import DoubleError, not_part
 FIELDS_MAX = 200
 DEPTH_MAX = 5
 FORM = "application/x-www-form-urlencoded"
+FORM_IN_PARTS = "multipart/form-data"
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)\Z")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 Model = TypeVar("Model", bound=BaseModel)
@@ -36,8 +37,11 @@ async def read_fields(request: Request, *, bare: str | None = None) -> dict[str,
     body = (await read_body(request)).strip()
     if not body:
         return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == FORM:
         return form_fields(body)
+    if kind == FORM_IN_PARTS:
+        raise not_part(f"A body of {FORM_IN_PARTS} (send JSON or {FORM})")
     try:
         read = orjson.loads(body)
     except orjson.JSONDecodeError:

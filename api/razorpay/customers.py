@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from api.access.caller import Caller
-from api.process.services import services_of
+from api.process.services import Services, services_of
 from api.razorpay.bodies import checked, read_fields
 from api.razorpay.errors import DoubleError, unknown_id
 from api.razorpay.queries import collection, read_query
@@ -57,6 +57,12 @@ async def change(request: Request, caller: Caller) -> Entity:
     if found is None:
         raise unknown_id()
     return shown(found)
+
+
+async def check_named(services: Services, customer_id: str | None, merchant_id: str) -> None:
+    """Raises DoubleError 400 where an order or a payment names a customer that the merchant does not have."""
+    if customer_id is not None and await find_customer(services.pool, customer_id, merchant_id) is None:
+        raise unknown_id()
 
 
 def shown(customer: Customer) -> Entity:

@@ -178,6 +178,12 @@ def _sentence(kind: str, name: str, problem: Any) -> str:
             return f"The {name} may not be greater than {bounds['le']}."
         case "string_too_long":
             return f"The {name} may not be greater than {bounds['max_length']} characters."
+        case "bool_parsing" | "bool_type":
+            return f"The {name} must be true or false."
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"The {name} must be an object."
+        case "string_type":
+            return f"The {name} must be a text."
         case "literal_error":
             return f"The {name} must be {bounds['expected']}."
     return f"The {name} is not valid: {problem['msg']}"

@@ -19,6 +19,7 @@ from api.process.way_back import check_return_url
 from api.razorpay.bodies import checked, read_fields
 from api.razorpay.commands import decided
 from api.razorpay.errors import HEADERS, DoubleError, unknown_id
+from api.razorpay.ignored import without_effect
 from api.razorpay.queries import read_query
 from api.razorpay.schemas import LINKS_BEYOND, LINKS_WITHOUT_EFFECT, LinksQuery, NewLink, as_texts
 from api.routes.links import link_url
@@ -74,8 +75,13 @@ async def create(request: Request, caller: Caller) -> Entity:
             contact=body.customer.contact,
         ),
     )
-    answer = await decided(request, command, new_id=order_id)
-    request.state.ignored = [name for name in LINKS_WITHOUT_EFFECT if getattr(body, name) is not None]
+    try:
+        answer = await decided(request, command, new_id=order_id)
+    except ApiError as error:
+        if error.field != "expires_at":
+            raise
+        raise DoubleError(error.description.replace("expires_at", "expire_by"), field="expire_by") from None
+    without_effect(request, [name for name in LINKS_WITHOUT_EFFECT if getattr(body, name) is not None])
     return link_entity(orjson.loads(answer.body), Totals(), (), notes=body.notes, callback_url=terms.callback_url)
 
 
@@ -143,6 +149,7 @@ async def cancel(request: Request, caller: Caller) -> Entity:
     order = (await _owned(services_of(request), request.path_params["id"], caller.merchant_id)).order
     if order.status != "CREATED":
         raise DoubleError(PAID if order.status == "PAID" else ENDED)
+    without_effect(request, await read_fields(request))
     await noted(request, caller, Action.CANCEL_REQUESTED, order.id)
     await _decided(request, CancelOrder(order.id, caller.merchant_id))
     return await _shown(services_of(request), link_id(order.id), caller.merchant_id)
@@ -153,6 +160,7 @@ async def notify(request: Request, caller: Caller) -> Entity:
     if request.path_params["medium"] not in MEDIA:
         raise DoubleError("The medium must be sms or email.", field="medium")
     order = (await _owned(services_of(request), request.path_params["id"], caller.merchant_id)).order
+    without_effect(request, await read_fields(request))
     await _decided(request, ResendLink(order.id, caller.merchant_id))
     return {"success": True}
 

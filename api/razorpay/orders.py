@@ -9,7 +9,9 @@ from api.access.caller import Caller
 from api.process.services import Services, services_of
 from api.razorpay.bodies import checked, read_fields
 from api.razorpay.commands import decided
+from api.razorpay.customers import check_named
 from api.razorpay.errors import unknown_id
+from api.razorpay.ignored import without_effect
 from api.razorpay.payments import shown as shown_payment
 from api.razorpay.queries import collection, expanded, read_query
 from api.razorpay.schemas import ORDERS_BEYOND, Changed, NewOrder, OrdersQuery, as_texts
@@ -17,7 +19,6 @@ from domain.ids import ORDER, is_id
 from domain.order import CaptureMode, CreateOrder
 from domain.resource import order_resource
 from store.connections import through_restart
-from store.razorpay.customers import find_customer
 from store.razorpay.orders import (
     OrderWishes,
     ShownOrder,
@@ -35,11 +36,7 @@ async def create(request: Request, caller: Caller) -> Entity:
     """What ours have no field for is written first: nobody can pay an order whose id was not answered yet."""
     body = checked(NewOrder, await read_fields(request), beyond=ORDERS_BEYOND)
     services = services_of(request)
-    if (
-        body.customer_id is not None
-        and await find_customer(services.pool, body.customer_id, caller.merchant_id) is None
-    ):
-        raise unknown_id()
+    await check_named(services, body.customer_id, caller.merchant_id)
     order_id = services.ids.make_id(ORDER)
     await insert_terms(services.pool, order_id, caller.merchant_id, _terms(body))
     command = CreateOrder(
@@ -53,7 +50,7 @@ async def create(request: Request, caller: Caller) -> Entity:
         capture_within_minutes=None if body.is_captured_with_success else body.options.manual_expiry_period,
     )
     answer = await decided(request, command, new_id=order_id)
-    request.state.ignored = _without_effect(body)
+    without_effect(request, _without_effect(body))
     return order_entity(orjson.loads(answer.body), Totals(), notes=body.notes)
 
 
@@ -67,9 +64,11 @@ def _terms(body: NewOrder) -> Terms:
 
 
 def _without_effect(body: NewOrder) -> list[str]:
-    """A checkout offers every method, a refund is never instant, and each period belongs to one kind of capture."""
+    """A checkout offers every method, a refund is never instant, and each period belongs to one kind of capture. The
+    old spelling gives way to the new one."""
     options = body.options
     names = {
+        "payment_capture": None if body.payment is None else body.payment_capture,
         "method": body.method,
         "payment.capture_options.automatic_expiry_period": None if body.captures else options.automatic_expiry_period,
         "payment.capture_options.manual_expiry_period": (
@@ -85,17 +84,23 @@ async def list_(request: Request, caller: Caller) -> Entity:
     wishes = OrderWishes(query.receipt, query.authorized)
     pool = services_of(request).pool
     found = await list_shown_orders(pool, caller.merchant_id, wishes, query.part)
-    entities = [shown(order) for order in found]
-    if expanded(request, "payments"):
-        payments = await payments_of_orders(pool, [order.order.id for order in found])
-        for entity in entities:
-            of_order = [shown_payment(one, with_card=expanded(request, "card")) for one in payments[entity["id"]]]
-            entity["payments"] = collection(of_order)
-    return collection(entities)
+    return collection(await _with_payments(request, [shown(order) for order in found]))
 
 
 async def read(request: Request, caller: Caller) -> Entity:
-    return shown(await owned(services_of(request), request.path_params["id"], caller.merchant_id))
+    found = await owned(services_of(request), request.path_params["id"], caller.merchant_id)
+    (entity,) = await _with_payments(request, [shown(found)])
+    return entity
+
+
+async def _with_payments(request: Request, entities: list[Entity]) -> list[Entity]:
+    """The orders, each with its payments where the caller wants them expanded."""
+    with_card = expanded(request, "card")
+    if expanded(request, "payments"):
+        payments = await payments_of_orders(services_of(request).pool, [entity["id"] for entity in entities])
+        for entity in entities:
+            entity["payments"] = collection([shown_payment(one, with_card=with_card) for one in payments[entity["id"]]])
+    return entities
 
 
 async def change(request: Request, caller: Caller) -> Entity:
@@ -109,8 +114,8 @@ async def change(request: Request, caller: Caller) -> Entity:
 async def payments(request: Request, caller: Caller) -> Entity:
     services, order_id = services_of(request), request.path_params["id"]
     await owned(services, order_id, caller.merchant_id)
-    found = await payments_of_order(services.pool, order_id, caller.merchant_id)
-    return collection([shown_payment(one, with_card=expanded(request, "card")) for one in found])
+    found, with_card = await payments_of_order(services.pool, order_id, caller.merchant_id), expanded(request, "card")
+    return collection([shown_payment(one, with_card=with_card) for one in found])
 
 
 async def owned(services: Services, order_id: str, merchant_id: str) -> ShownOrder:

@@ -13,6 +13,7 @@ from api.http.errors import ApiError, refused
 from api.process.services import Services, services_of
 from api.razorpay.bodies import checked, read_fields
 from api.razorpay.commands import decided
+from api.razorpay.customers import check_named
 from api.razorpay.errors import (
     ALREADY_CAPTURED,
     CAPTURE_AMOUNT,
@@ -22,6 +23,7 @@ from api.razorpay.errors import (
     not_part,
     unknown_id,
 )
+from api.razorpay.ignored import without_effect
 from api.razorpay.queries import collection, expanded, read_query
 from api.razorpay.schemas import (
     PAYMENTS_BEYOND,
@@ -54,8 +56,14 @@ from topics.razorpay.entities import TIMED_OUT, Entity, Payer, card_entity, paym
 
 async def list_(request: Request, caller: Caller) -> Entity:
     part = read_query(request, PageQuery).part
+    with_card = expanded(request, "card")
     found = await list_shown_payments(services_of(request).pool, caller.merchant_id, part)
-    return collection([shown(one, with_card=expanded(request, "card")) for one in found])
+    return collection([shown(one, with_card=with_card) for one in found])
+
+
+async def not_payments(request: Request, _caller: Caller) -> Entity:
+    """Names of the original that would be taken for a payment's id."""
+    raise not_part(f"GET {request.url.path}")
 
 
 async def read(request: Request, caller: Caller) -> Entity:
@@ -119,11 +127,24 @@ async def create(request: Request, caller: Caller) -> Entity:
         raise refused(means)
     if not is_id(ORDER, body.order_id):
         raise refused(ORDER_NOT_FOUND)
+    await check_named(services, body.customer_id, caller.merchant_id)
     payment_id = services.ids.make_id(PAYMENT)
     await insert_payer(services.pool, payment_id, caller.merchant_id, _payer(body), notes=_keeps_notes(body))
     await decided(request, _command(body, means, payment_id, caller, services), new_id=payment_id)
-    request.state.ignored = [name for name in PAYMENTS_WITHOUT_EFFECT if getattr(body, name) is not None]
+    without_effect(request, _without_effect(body))
     return {"razorpay_payment_id": payment_id, "razorpay_order_id": body.order_id, "next": []}
+
+
+def _without_effect(body: NewPayment) -> list[str]:
+    """What describes the payer's machine, an instrument of the other method, and a second address."""
+    names = [name for name in PAYMENTS_WITHOUT_EFFECT if getattr(body, name) is not None]
+    if body.method == "card":
+        return names + [name for name in ("vpa", "upi") if getattr(body, name) is not None]
+    names += ["card"] if body.card is not None else []
+    if body.upi is not None:
+        names += ["vpa"] if body.vpa not in (None, body.upi.vpa or body.vpa) else []
+        names += ["upi.expiry_time"] if body.upi.expiry_time is not None else []
+    return names
 
 
 async def validate_vpa(request: Request, _caller: Caller) -> Entity:

@@ -8,20 +8,22 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 
+from api.razorpay.ignored import EXPAND, with_expansion, with_query
 from topics.razorpay.entities import Entity
 
 Query = TypeVar("Query", bound=BaseModel)
-EXPAND = "expand"
 
 
 def read_query(request: Request, model: type[Query]) -> Query:
     """Raises ValidationError. What starts with `expand` is not the model's (see `expanded`)."""
+    with_query(request)
     given: dict[str, Any] = {name: value for name, value in request.query_params.items() if not name.startswith(EXPAND)}
     return model.model_validate(given)
 
 
 def expanded(request: Request, what: str) -> bool:
     """Whether the caller wants `what` shown in full. Clients spell it expand[], expand[0] or expand[expand]."""
+    with_expansion(request, what)
     return any(
         name.startswith(EXPAND) and what in value.split(".") for name, value in request.query_params.multi_items()
     )

@@ -16,6 +16,7 @@ from api.process.services import Services, services_of
 from api.razorpay.bodies import checked, read_fields
 from api.razorpay.commands import decided, refund_key
 from api.razorpay.errors import FULLY_REFUNDED, NOT_CAPTURED, REFUND_TOO_LARGE, DoubleError, unknown_id
+from api.razorpay.ignored import without_effect
 from api.razorpay.payments import owned as owned_payment
 from api.razorpay.queries import collection, read_query
 from api.razorpay.schemas import REFUNDS_BEYOND, Changed, NewRefund, NewRefundOf, PageQuery, as_texts
@@ -60,6 +61,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
     terms = RefundTerms(None, body.speed, None if kept == body.notes else body.notes)
     await insert_refund_terms(services.pool, refund_id, caller.merchant_id, terms)
     answer = await _refunded(request, caller, payment, body, refund_id, key)
+    without_effect(request, ["speed"] if body.speed != "normal" else [])
     return refund_entity(orjson.loads(answer.body), terms)
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR
@@ -25,6 +37,29 @@ PERIOD_MINUTES_MIN = 1
 """The original takes no less than twelve minutes; a test does not want to wait for so long."""
 SECONDS_MIN, SECONDS_MAX = 946_684_800, 4_765_046_400
 """The years 2000 to 2120."""
+
+
+_DIGITS = re.compile(r"-?[0-9]+")
+_SWITCH = TypeAdapter(bool)
+
+
+def _whole(value: Any) -> Any:
+    """Digits as text are a number. A boolean, "100.0" or "5_00" is none, though pydantic takes them."""
+    if isinstance(value, bool) or (isinstance(value, str) and not _DIGITS.fullmatch(value.strip())):
+        raise PydanticCustomError("int_type", "Input should be a whole number")
+    return value
+
+
+def _events(value: Any) -> Any:
+    """Names of events: those of a list, or those that are on in an object of switches."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("The events must be a list of names or an object of switches")
+    try:
+        return [name for name, switch in value.items() if _SWITCH.validate_python(switch)]
+    except ValidationError:
+        raise ValueError("The switches of the events must be true or false") from None
 
 
 def _notes(value: Any) -> Any:
@@ -45,7 +80,7 @@ def _notes(value: Any) -> Any:
 
 
 def _currency(value: Any) -> Any:
-    if value not in MINOR_DIGITS:
+    if not isinstance(value, str) or value not in MINOR_DIGITS:
         raise ValueError("Currency is not supported")
     return value
 
@@ -88,7 +123,11 @@ def _address(value: str) -> str:
 
 Notes = Annotated[dict[str, Any], BeforeValidator(_notes)]
 Currency = Annotated[str, BeforeValidator(_currency)]
-Amount = Annotated[int, Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR)]
+Amount = Annotated[int, Field(ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR), BeforeValidator(_whole)]
+Minutes = Annotated[int, Field(ge=PERIOD_MINUTES_MIN, le=CAPTURES_WITHIN_MINUTES_MAX), BeforeValidator(_whole)]
+Instant = Annotated[int, Field(ge=SECONDS_MIN, le=SECONDS_MAX), BeforeValidator(_whole)]
+"""Unix seconds."""
+Events = Annotated[list[str], BeforeValidator(_events)]
 Text = Annotated[str, StringConstraints(max_length=255), BeforeValidator(_no_nul)]
 Email = Annotated[Text | None, AfterValidator(lambda value: value and _email(value))]
 Contact = Annotated[Text | None, AfterValidator(lambda value: value and _contact(value))]
@@ -107,8 +146,8 @@ class CaptureOptions(Body):
     `manual_expiry_period`: minutes from the success on, after which the money goes back.
     """
 
-    automatic_expiry_period: int | None = Field(None, ge=PERIOD_MINUTES_MIN, le=CAPTURES_WITHIN_MINUTES_MAX)
-    manual_expiry_period: int | None = Field(None, ge=PERIOD_MINUTES_MIN, le=CAPTURES_WITHIN_MINUTES_MAX)
+    automatic_expiry_period: Minutes | None = None
+    manual_expiry_period: Minutes | None = None
     refund_speed: Literal["normal", "optimum"] | None = None
 
 
@@ -165,14 +204,12 @@ class LinkCustomer(Body):
 
 
 class NewLink(Body):
-    """`expire_by`: Unix seconds."""
-
     amount: Amount
     currency: Currency = "INR"
     description: Line = None
     reference_id: Receipt | None = None
     customer: LinkCustomer = LinkCustomer()
-    expire_by: int | None = Field(None, ge=SECONDS_MIN, le=SECONDS_MAX)
+    expire_by: Instant | None = None
     notes: Notes = {}
     notify: dict[str, bool] | None = None
     reminder_enable: bool | None = None
@@ -197,7 +234,7 @@ class Changed(Body):
 
 
 class NewCapture(Body):
-    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX_MINOR)]
+    amount: Annotated[int, Field(ge=1, le=AMOUNT_MAX_MINOR), BeforeValidator(_whole)]
     currency: Currency | None = None
 
 
@@ -249,7 +286,7 @@ class TypedCard(Body):
 class UpiFlow(Body):
     flow: Literal["collect", "intent"] = "collect"
     vpa: Text | None = None
-    expiry_time: int | None = None
+    expiry_time: Annotated[int, BeforeValidator(_whole)] | None = None
 
 
 class NewPayment(Body):
@@ -288,7 +325,7 @@ class NewWebhook(Body):
     """`events`: a list of names, or an object of booleans. `shuffled`, the double's own: the capture comes first."""
 
     url: Text
-    events: list[str] | dict[str, bool]
+    events: Events
     secret: Text | None = None
     alert_email: Text | None = None
     active: bool = True
@@ -297,7 +334,7 @@ class NewWebhook(Body):
 
 class ChangedWebhook(Body):
     url: Text | None = None
-    events: list[str] | dict[str, bool] | None = None
+    events: Events | None = None
     secret: Text | None = None
     alert_email: Text | None = None
     active: bool | None = None
@@ -323,10 +360,10 @@ class Completion(Body):
 class PageQuery(Body):
     """A list's part. `from` and `to` are Unix seconds, both included."""
 
-    count: int = Field(COUNT_DEFAULT, ge=1, le=COUNT_MAX)
-    skip: int = Field(0, ge=0, le=SKIP_MAX)
-    begins: int | None = Field(None, alias="from", ge=SECONDS_MIN, le=SECONDS_MAX)
-    ends: int | None = Field(None, alias="to", ge=SECONDS_MIN, le=SECONDS_MAX)
+    count: Annotated[int, Field(ge=1, le=COUNT_MAX), BeforeValidator(_whole)] = COUNT_DEFAULT
+    skip: Annotated[int, Field(ge=0, le=SKIP_MAX), BeforeValidator(_whole)] = 0
+    begins: Annotated[Instant | None, Field(alias="from")] = None
+    ends: Annotated[Instant | None, Field(alias="to")] = None
 
     @model_validator(mode="after")
     def _in_order(self) -> PageQuery:

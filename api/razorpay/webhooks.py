@@ -12,6 +12,7 @@ from api.access.caller import Caller
 from api.process.services import Services, services_of
 from api.razorpay.bodies import checked, read_fields
 from api.razorpay.errors import DoubleError, unknown_id
+from api.razorpay.ignored import without_effect
 from api.razorpay.queries import collection, read_query
 from api.razorpay.schemas import ChangedWebhook, NewWebhook, PageQuery
 from api.webhooks import checked_url, publish_switches
@@ -41,6 +42,7 @@ async def create(request: Request, caller: Caller) -> Entity:
     body = checked(NewWebhook, await read_fields(request))
     services = services_of(request)
     names = _names(request, body.events)
+    without_effect(request, ["alert_email"] if body.alert_email else [])
     secret, endpoint_id = body.secret or "", make_id(ENDPOINT)
     new = NewEndpoint(
         id=endpoint_id,
@@ -65,7 +67,7 @@ async def create(request: Request, caller: Caller) -> Entity:
 async def list_(request: Request, caller: Caller) -> Entity:
     part = read_query(request, PageQuery).part
     found = await list_endpoints(services_of(request).pool, caller.merchant_id)
-    of_format = [one for one in reversed(found) if one.razorpay_events is not None]
+    of_format = [one for one in reversed(found) if one.razorpay_events is not None and part.holds(one.created_at)]
     return collection([shown(one) for one in of_format[part.skip : part.skip + part.count]])
 
 
@@ -89,6 +91,7 @@ async def change(request: Request, caller: Caller) -> Entity:
         changes |= {"secret_sealed": sealed, "secret_hint": _hint(body.secret)}
     if body.alert_email is not None:
         changes["razorpay_alert_email"] = body.alert_email
+        without_effect(request, ["alert_email"])
     if body.active is not None:
         changes["active"] = body.active
     if not changes:
@@ -109,15 +112,14 @@ async def delete(request: Request, caller: Caller) -> list[Entity]:
     return []
 
 
-def _names(request: Request, events: list[str] | dict[str, bool]) -> list[str]:
-    """The events that are switched on. Those that never happen here are kept, and named in a header of the answer."""
-    given = events if isinstance(events, list) else [name for name, on in events.items() if on]
-    names = list(dict.fromkeys(given))
+def _names(request: Request, events: list[str]) -> list[str]:
+    """The events, each once. Those that never happen here are kept, and named in a header of the answer."""
+    names = list(dict.fromkeys(events))
     if len(names) > EVENTS_MAX or any(len(name) > 64 or "\0" in name for name in names):
         raise DoubleError(f"The events must be at most {EVENTS_MAX} names of events", field="events")
     if not set(names) & set(SENT):
         raise DoubleError(f"The events must have at least one that this test double sends: {', '.join(SENT)}")
-    request.state.ignored = [name for name in names if name not in SENT]
+    without_effect(request, [name for name in names if name not in SENT])
     return names
 
 

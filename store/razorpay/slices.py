@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from store.keyset import Conditions
 
@@ -20,6 +20,11 @@ class Slice:
     def narrow(self, conditions: Conditions, column: str) -> None:
         conditions.add_given(f"{column} >= {{}}", self.from_at)
         conditions.add_given(f"{column} < {{}}::timestamptz + interval '1 second'", self.to_at)
+
+    def holds(self, at: datetime) -> bool:
+        """Whether this instant is between the two, for lists that are not read in part."""
+        begins = self.from_at is None or at >= self.from_at
+        return begins and (self.to_at is None or at < self.to_at + timedelta(seconds=1))
 
     def newest_first(self, alias: str) -> str:
         """ORDER BY and what follows it."""
