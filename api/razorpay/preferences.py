@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from api.access.caller import Caller
 from api.process.services import services_of
+from domain.netbanking import BANKS
 from store.merchants import find as find_merchant
 from topics.razorpay.entities import Entity
 
@@ -17,7 +18,7 @@ METHODS: Entity = {
     "prepaid_card": True,
     "card_networks": {"AMEX": 1, "DICL": 0, "MC": 1, "MAES": 0, "VISA": 1, "JCB": 0, "RUPAY": 1, "BAJAJ": 0},
     "amex": True,
-    "netbanking": [],
+    "netbanking": dict(BANKS),
     "wallet": [],
     "emi": False,
     "upi": True,

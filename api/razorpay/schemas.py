@@ -135,6 +135,7 @@ Line = Annotated[Text | None, AfterValidator(lambda value: value and _line(value
 Receipt = Annotated[str, StringConstraints(max_length=40), BeforeValidator(_no_nul)]
 Id = Annotated[str, StringConstraints(max_length=64), BeforeValidator(_no_nul)]
 Method = Literal["card", "upi"]
+"""Of a payment without a browser: netbanking needs the bank's page."""
 
 
 class Body(BaseModel):
@@ -166,7 +167,7 @@ class NewOrder(Body):
     payment_capture: bool | None = None
     payment: Capture | None = None
     customer_id: Id | None = None
-    method: Method | None = None
+    method: Literal["card", "upi", "netbanking"] | None = None
     late_authorization: bool = False
 
     @property

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -26,7 +27,8 @@ HEAD_SECONDS = 15.0
 IDLE_SECONDS = 120.0
 """A connection on which nothing moves; a checkout's stream sends a heartbeat more often."""
 CONNECT_SECONDS = 5.0
-CONNECTIONS_MAX = 512
+CONNECTIONS_MAX, REFUSED_MAX = 512, 1_024
+"""Open at a time: beyond the first number they are refused with a sentence, beyond the second without."""
 CHUNK = 65_536
 
 
@@ -81,21 +83,13 @@ class Front:
     async def _on_tls(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = _server_name(writer, self._hosts)
         async with self._admitted(writer):
-            self._check_room()
+            await self._check_room(reader)
             await _relay(reader, writer, self._hosts[name])
 
     async def _on_proxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with self._admitted(writer):
-            self._check_room()
-            try:
-                async with asyncio.timeout(HEAD_SECONDS):
-                    head = await reader.readuntil(b"\r\n\r\n")
-                await self._pass_on(head, reader, writer)
-            except RefusedError as refusal:
-                writer.write(_refusal(refusal))
-                await writer.drain()
-            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-                return
+            await self._check_room(reader)
+            await self._pass_on(await _head(reader), reader, writer)
 
     async def _pass_on(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line, _, rest = head.partition(b"\r\n")
@@ -124,22 +118,49 @@ class Front:
             raise RefusedError("403 Forbidden", f"This front stands in for {names} alone, not for {host[:100]!r}.")
         return found
 
-    def _check_room(self) -> None:
+    async def _check_room(self, reader: asyncio.StreamReader) -> None:
+        """Raises RefusedError, or OSError where there is not even room to say so."""
+        if self._open > REFUSED_MAX:
+            raise ConnectionResetError(f"more than {REFUSED_MAX} connections")
         if self._open > CONNECTIONS_MAX:
-            raise ConnectionError(f"more than {CONNECTIONS_MAX} connections")
+            async with asyncio.timeout(HEAD_SECONDS):
+                await reader.read(CHUNK)  # see _head
+            raise RefusedError("503 Service Unavailable", f"This front takes {CONNECTIONS_MAX} connections at a time.")
 
     @contextlib.asynccontextmanager
     async def _admitted(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-        """One of CONNECTIONS_MAX, closed at the end; a connection that breaks is the client's business."""
+        """One of CONNECTIONS_MAX, closed at the end. What is refused is answered; a connection that breaks is the
+        client's business."""
         self._open += 1
         try:
             with contextlib.suppress(OSError, TimeoutError):
-                yield
+                try:
+                    yield
+                except RefusedError as refusal:
+                    writer.write(_refusal(refusal))
+                    await writer.drain()
         finally:
             self._open -= 1
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
                 await writer.wait_closed()
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """The request line and the header. Raises RefusedError, or OSError where the client said nothing and left."""
+    try:
+        async with asyncio.timeout(HEAD_SECONDS):
+            return await reader.readuntil(b"\r\n\r\n")
+    except TimeoutError:
+        raise RefusedError("408 Request Timeout", f"The request took more than {HEAD_SECONDS:.0f} seconds.") from None
+    except asyncio.LimitOverrunError:
+        await reader.read(HEAD_BYTES_MAX * 2)  # a connection that is closed on unread bytes takes the answer with it
+        text = f"The request's header is longer than {HEAD_BYTES_MAX} bytes."
+        raise RefusedError("431 Request Header Fields Too Large", text) from None
+    except asyncio.IncompleteReadError as error:
+        if not error.partial:
+            raise ConnectionResetError from error
+        raise RefusedError("400 Bad Request", "This is not an HTTP request.") from None
 
 
 def _server_name(writer: asyncio.StreamWriter, hosts: Mapping[str, Upstream]) -> str:
@@ -156,15 +177,15 @@ async def _relay(
         async with asyncio.timeout(CONNECT_SECONDS):
             answers, requests = await asyncio.open_connection(upstream.host, upstream.port)
     except (OSError, TimeoutError):
-        refusal = RefusedError(
-            "502 Bad Gateway", f"Nothing answers on port {upstream.port}: is the gateway up? (make up)"
-        )
-        writer.write(_refusal(refusal))
-        await writer.drain()
-        return
+        text = f"Nothing answers on port {upstream.port}: is the gateway up? (make up)"
+        raise RefusedError("502 Bad Gateway", text) from None
     try:
         requests.write(first)
-        sides = [asyncio.ensure_future(_pump(reader, requests)), asyncio.ensure_future(_pump(answers, writer))]
+        moved = _Moved()
+        sides = [
+            asyncio.ensure_future(_pump(source, sink, moved))
+            for source, sink in ((reader, requests), (answers, writer))
+        ]
         _, others = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
         for other in others:
             other.cancel()
@@ -173,12 +194,26 @@ async def _relay(
         requests.close()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while True:
-        async with asyncio.timeout(IDLE_SECONDS):
-            chunk = await source.read(CHUNK)
+class _Moved:
+    """When anything last moved on a connection, in either direction: a stream's requests never do."""
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+
+    def is_idle(self) -> bool:
+        return time.monotonic() - self.at >= IDLE_SECONDS
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, moved: _Moved) -> None:
+    while not moved.is_idle():
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                chunk = await source.read(CHUNK)
+        except TimeoutError:
+            continue
         if not chunk:
             return
+        moved.at = time.monotonic()
         sink.write(chunk)
         await sink.drain()
 

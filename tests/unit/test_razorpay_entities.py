@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from api.razorpay.customers import shown as shown_customer
 from api.razorpay.payments import shown
+from api.razorpay.webhooks import shown as shown_webhook
 from domain.event import EventType
 from domain.instrument import Upi
 from domain.outcome import DECLINES
 from domain.payment import Payment, PaymentStatus
+from store.razorpay.customers import Customer
 from store.razorpay.payments import ShownPayment
+from store.webhooks.endpoints import Endpoint
 from tests.e2e.razorpay.fields import BESIDE, RULES, check_entities
 from topics.envelope import Envelope
 from topics.events import PaymentRecord, event_of
@@ -22,6 +26,7 @@ from topics.razorpay.entities import (
     RefundTerms,
     Totals,
     account_id,
+    card_entity,
     fee_and_tax,
     link_entity,
     order_entity,
@@ -31,6 +36,8 @@ from topics.razorpay.entities import (
 from topics.razorpay.failures import FAILURES, failure_of
 from topics.razorpay.webhooks import NAMES, SENT, body_of, delivery_event_id, ours, paid_order, wanted_names
 
+NO_CAUSE = {"PAYMENT_FAILED", "ORDER_EXPIRED", "REFUND_FAILED", "PAYMENT_REVERSED", "REFUND_RETURNED"}
+"""Codes without a cause that the payer or the bank has named, or of refunds."""
 AT = datetime(2026, 1, 15, 10, 30, 0, 999_999, tzinfo=UTC)
 ORDER = {"id": "order_1", "amount": 50_000, "currency": "INR", "receipt": None, "notes": {}, "created_at": AT}
 PAYMENT: dict[str, Any] = {
@@ -86,8 +93,16 @@ def test_fee_and_tax_follow_the_stated_formula(amount: int, fee: int, tax: int) 
     assert fee_and_tax(amount) == (fee, tax)
 
 
+def test_a_netbanking_payment_names_its_bank_and_the_banks_own_reference() -> None:
+    entity = payment_entity({**PAYMENT, "method": "netbanking", "bank": "HDFC", "vpa": None}, Payer())
+    assert (entity["bank"], entity["vpa"], list(entity["acquirer_data"])) == ("HDFC", None, ["bank_transaction_id"])
+    assert payment_entity(PAYMENT, Payer())["bank"] is None
+    check_entities(entity)
+
+
 def test_every_decline_has_its_five_error_fields() -> None:
     assert set(FAILURES) <= set(DECLINES)
+    assert {code for code in DECLINES if code not in FAILURES} == NO_CAUSE
     for code in DECLINES:
         failure = failure_of(code)
         assert failure is not None and failure.code in ("BAD_REQUEST_ERROR", "GATEWAY_ERROR")
@@ -173,8 +188,14 @@ def test_the_documents_table_has_every_key_and_no_other() -> None:
     """tests/e2e/razorpay checks every answer against it; here it is complete."""
     made = {"order": order_entity(ORDER, Totals()), "payment": payment_entity(PAYMENT, Payer())}
     made["refund"] = refund_entity(REFUND, RefundTerms())
+    made["card"] = card_entity({**PAYMENT, "card_last4": "1007", "card_network": "visa"}, Payer())
+    made["customer"] = shown_customer(Customer("cust_1", None, None, None, None, {}, AT))
+    made["webhook"] = shown_webhook(
+        Endpoint("whe_1", "http://a", (), None, "per_payment", True, None, "", (), None, AT, None, ("order.paid",))
+    )
+    assert set(made) == set(RULES)
     for kind, entity in made.items():
-        assert set(RULES[kind]) == set(entity) - BESIDE[kind]
+        assert set(RULES[kind]) == set(entity) - BESIDE.get(kind, set())
         assert check_entities(entity) == 1
 
 

@@ -18,10 +18,13 @@ import pytest
 from aiohttp import web
 
 from ops.console.exit_codes import AskedWronglyError
+from ops.razorpay import front as front_module
 from ops.razorpay.authority import AUTHORITY_DAYS, Authority, context_for, open_authority
 from ops.razorpay.command import API_HOST, CHECKOUT_HOST, directions, upstream_at
 from ops.razorpay.front import LOOPBACK, Front, Upstream
 
+BEATS = 10
+"""Of a stream that lasts for two seconds and a half."""
 HOSTS = (API_HOST, CHECKOUT_HOST)
 
 
@@ -45,7 +48,16 @@ async def _upstream() -> AsyncIterator[int]:
         body = await request.text()
         return web.json_response({"path": request.path_qs, "host": request.host, "body": body})
 
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(BEATS):
+            await response.write(b"beat")
+            await asyncio.sleep(0.25)
+        return response
+
     app = web.Application()
+    app.router.add_get("/stream", stream)
     app.router.add_route("*", "/{tail:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
@@ -127,15 +139,63 @@ async def test_a_gateway_that_is_down_is_an_answer_and_no_broken_connection(serv
     assert code == 0 and "is the gateway up?" in said
 
 
-async def test_nothing_that_cannot_be_read_ends_the_front(served: Served) -> None:
-    for nonsense in (b"\r\n\r\n", b"\xff" * 100 + b"\r\n\r\n", b"CONNECT\r\n\r\n", b"a" * 70_000):
-        reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
-        writer.write(nonsense)
-        async with asyncio.timeout(20):
-            await reader.read()
-        writer.close()
+async def _answer(port: int, request: bytes, *, context: ssl.SSLContext | None = None) -> bytes:
+    """All that is said to these bytes, and to no more than these."""
+    name = None if context is None else API_HOST
+    reader, writer = await asyncio.open_connection(LOOPBACK, port, ssl=context, server_hostname=name)
+    writer.write(request)
+    if context is None:
+        writer.write_eof()
+    async with asyncio.timeout(20):
+        said = await reader.read()
+    writer.close()
+    return said
+
+
+async def test_nothing_that_cannot_be_read_ends_the_front_or_goes_without_an_answer(served: Served) -> None:
+    for nonsense, status in (
+        (b"\r\n\r\n", b"400"), (b"\xff" * 100 + b"\r\n\r\n", b"400"), (b"CONNECT\r\n\r\n", b"400"),
+        (b"a" * 70_000, b"431"), (b"GET / HTTP/1.1\r\nHost", b"400"),
+    ):  # fmt: skip
+        said = await _answer(served.proxy, nonsense)
+        assert said.startswith(b"HTTP/1.1 " + status) and b"X-Test-Double" in said and b"BAD_REQUEST_ERROR" in said
     code, _ = await _curl(served, "-x", f"http://{LOOPBACK}:{served.proxy}", f"https://{API_HOST}/v1/methods")
     assert code == 0
+
+
+async def test_a_request_that_takes_too_long_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_module, "HEAD_SECONDS", 0.1)
+    reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
+    async with asyncio.timeout(20):
+        said = await reader.read()
+    writer.close()
+    assert said.startswith(b"HTTP/1.1 408")
+
+
+async def test_a_connection_too_many_is_answered_on_both_ports(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_module, "CONNECTIONS_MAX", 0)
+    trusting = ssl.create_default_context(cafile=served.authority.certificate)
+    request = f"GET https://{API_HOST}/v1/orders HTTP/1.1\r\n\r\n".encode()
+    for said in (await _answer(served.proxy, request), await _answer(served.tls, request, context=trusting)):
+        assert said.startswith(b"HTTP/1.1 503") and b"connections at a time" in said
+
+
+async def test_a_stream_of_answers_lasts_longer_than_its_request_is_idle(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout's page listens for minutes and says nothing itself."""
+    monkeypatch.setattr(front_module, "IDLE_SECONDS", 1.0)
+    code, said = await _curl(served, "-x", f"http://{LOOPBACK}:{served.proxy}", f"https://{API_HOST}/stream")
+    assert code == 0 and said.count("beat") == BEATS, said
+    connected = b"HTTP/1.1 200 Connection established\r\n\r\n"
+    reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
+    writer.write(f"CONNECT {API_HOST}:443 HTTP/1.1\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        assert await reader.readexactly(len(connected)) == connected
+        trusting = ssl.create_default_context(cafile=served.authority.certificate)
+        await writer.start_tls(trusting, server_hostname=API_HOST)
+        assert await reader.read() == b"", "a connection on which nothing moves is closed"
+    writer.close()
 
 
 async def test_a_python_program_with_a_bundle_of_its_own_trusts_the_authority_by_its_path(served: Served) -> None:

@@ -153,7 +153,7 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
         "captured": captured,
         "description": payment.get("description") or payer.description,
         "card_id": card_id(payment["id"]) if method == "card" else None,
-        "bank": None,
+        "bank": payment.get("bank"),
         "wallet": None,
         "vpa": payment.get("vpa"),
         "email": payment.get("email") or payer.email,
@@ -249,8 +249,11 @@ def acquirer_data(payment: Resource) -> Entity:
     """The bank's references of a payment, made from its id; null until the bank has the money."""
     known = payment["status"] == PaymentStatus.SUCCESS
     reference = _digits(payment["id"], 12) if known else None
-    if payment["method"] == "card":
-        return {"auth_code": reference and reference[:6]}
+    match payment["method"]:
+        case "card":
+            return {"auth_code": reference and reference[:6]}
+        case "netbanking":
+            return {"bank_transaction_id": reference}
     return {"rrn": reference}
 
 

@@ -41,6 +41,20 @@ FAILURES = {
         "payment_authentication",
         "payment_failed",
     ),
+    "BANK_DECLINED": Failure(
+        BAD_REQUEST,
+        "Your payment did not go through as it was declined by your bank. Try another payment method.",
+        "bank",
+        "payment_authorization",
+        "payment_failed",
+    ),
+    "PAYMENT_ABANDONED": Failure(
+        BAD_REQUEST,
+        "Your payment was not completed on the bank's page in time. Try again.",
+        "customer",
+        "payment_authentication",
+        "payment_timed_out",
+    ),
     "BANK_TIMEOUT": Failure(
         BAD_REQUEST,
         "Your payment could not be completed in time. Try again later.",

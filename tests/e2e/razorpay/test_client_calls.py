@@ -15,9 +15,11 @@ import pytest
 from razorpay.errors import BadRequestError
 
 from api.app import create_app
+from api.razorpay.errors import FULLY_REFUNDED, REFUND_TOO_LARGE
 from runtime.secrets import Sealed, unseal
 from tests.e2e.razorpay.shop import CARD, DoubleShop, Json
 from tests.support.api import signed_up
+from tests.support.command import gateway
 from tests.support.eventually import eventually
 from tests.support.live_api import live_api
 from tests.support.stack import Stack
@@ -157,6 +159,14 @@ REFUSED: list[tuple[str, Call, str]] = [
     ("unknown filter", lambda c, _: c.payment.all({"colour": "red"}), "is/are not required"),
     ("times in the wrong order", lambda c, _: c.order.all({"from": 1_700_000_001, "to": 1_700_000_000}), "from must"),
     ("unknown webhook events", lambda c, _: c.webhook.create({"url": "http://a.example", "events": ["x"]}), "at least"),
+    (
+        "events as a text",
+        lambda c, _: c.webhook.create({"url": "http://a.example", "events": "x"}),
+        "a list of names or",
+    ),
+    ("a customer of nobody", lambda c, _: c.order.create({"amount": 500, "customer_id": "cust_nothing"}), UNKNOWN),
+    ("pay for a customer of nobody", lambda c, m: _pay(c, m.order, customer_id="cust_nothing"), UNKNOWN),
+    ("downtimes", lambda c, _: c.payment.fetchDownTime(), PART),
     ("virtual accounts", lambda c, _: c.virtual_account.all(), PART),
     ("subscriptions", lambda c, _: c.subscription.all(), PART),
     ("payment links in parts", lambda c, _: c.payment_link.create({"amount": 500, "accept_partial": True}), PART),
@@ -386,7 +396,13 @@ def test_a_malformed_refund_key_is_refused(shop: DoubleShop, made: Made, key: st
     assert "The idempotency key must" in error["description"]
 
 
-def test_threads_that_race_for_captures_and_refunds_never_move_too_much(shop: DoubleShop) -> None:
+async def test_threads_that_race_for_captures_and_refunds_never_move_too_much(shop: DoubleShop, stack: Stack) -> None:
+    await asyncio.to_thread(_race, shop)
+    verified = await gateway(stack, "verify")
+    assert verified.code == 0, verified
+
+
+def _race(shop: DoubleShop) -> None:
     payment = shop.authorized()
 
     def attempt(act: Callable[[], Json]) -> Json | str:
@@ -403,6 +419,7 @@ def test_threads_that_race_for_captures_and_refunds_never_move_too_much(shop: Do
             threads.map(attempt, [lambda: shop.client.payment.refund(payment["id"], {"amount": 10_000})] * 20)
         )
     assert sum(one["amount"] for one in refunds if isinstance(one, dict)) == 50_000
+    assert {one for one in refunds if isinstance(one, str)} <= {FULLY_REFUNDED, REFUND_TOO_LARGE}
     assert shop.client.payment.fetch(payment["id"])["amount_refunded"] == 50_000
 
 
@@ -542,7 +559,105 @@ def test_a_body_that_is_too_large_is_an_error_in_the_doubles_shape(shop: DoubleS
     assert "must not exceed 65536 bytes" in shop.error(answer, 413)["description"]
 
 
-def test_a_broken_body_is_an_error_and_no_server_error(shop: DoubleShop) -> None:
-    for body in (b"{", b'"text"', b"[1]", b"\xff"):
-        answer = shop.call("POST", "/v1/orders", data=body, headers={"Content-Type": "application/json"})
-        assert shop.error(answer)["code"] == "BAD_REQUEST_ERROR"
+JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"
+BROKEN: list[tuple[str, bytes, str, str]] = [
+    (JSON_TYPE, b"{", "", "not valid JSON"),
+    (JSON_TYPE, b'"text"', "", "must be an object"),
+    (JSON_TYPE, b"[1]", "", "must be an object"),
+    (JSON_TYPE, b"\xff", "", "not valid JSON"),
+    (JSON_TYPE, b'{"amount": 500,}', "", "not valid JSON"),
+    (JSON_TYPE, b"amount=500", "", "not valid JSON"),
+    (JSON_TYPE, b'{"amount": 1e400}', "", "not valid JSON"),
+    (JSON_TYPE, b"[" * 5_000, "", "not valid JSON"),
+    (JSON_TYPE, b'{"amount": true}', "amount", "must be an integer"),
+    (JSON_TYPE, b'{"amount": "100.0"}', "amount", "must be an integer"),
+    (JSON_TYPE, b'{"amount": 9223372036854775808}', "amount", "may not be greater than"),
+    (JSON_TYPE, b'{"amount": 500, "currency": ["INR"]}', "currency", "Currency is not supported"),
+    (JSON_TYPE, b'{"amount": 500, "notes": {"a": {"b": "c"}}}', "notes", "must be a text"),
+    (FORM_TYPE, b"amount=500&notes[a][b]=c", "notes", "must be a text"),
+    (FORM_TYPE, b"amount=500&notes=a&notes[b]=c", "", "given twice"),
+    (FORM_TYPE, b'{"amount": 500}', "amount", "is required"),
+    (FORM_TYPE, b"", "amount", "is required"),
+    ("multipart/form-data; boundary=x", b"--x--", "", "multipart/form-data"),
+    ("text/xml", b"<amount/>", "", "not valid JSON"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "field", "text"), BROKEN)
+def test_a_broken_body_is_an_error_with_a_sentence(
+    shop: DoubleShop, kind: str, body: bytes, field: str, text: str
+) -> None:
+    error = shop.error(shop.call("POST", "/v1/orders", data=body, headers={"Content-Type": kind}))
+    assert (error["code"], error.get("field", "")) == ("BAD_REQUEST_ERROR", field)
+    assert text in error["description"]
+
+
+@pytest.mark.parametrize("kind", ["orders", "payments", "refunds", "customers", "webhooks", "payment_links"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "count=0", "count=101", "count=abc", "count=", "count=1.0", "count=true", "skip=-1", "skip=10001",
+        "from=2&to=1",
+        "from=1700000001&to=1700000000", "to=1e12", "colour=red", "count[]=1", "skip=99999999999999999999",
+    ],
+)  # fmt: skip
+def test_a_list_that_is_asked_for_wrongly_is_refused(shop: DoubleShop, kind: str, query: str) -> None:
+    assert shop.error(shop.call("GET", f"/v1/{kind}?{query}"))["description"]
+
+
+def test_a_list_between_two_instants_holds_what_was_made_between_them(other_shop: DoubleShop) -> None:
+    hook = other_shop.client.webhook.create({"url": "http://localhost:9/", "events": ["order.paid"], "secret": "s"})
+    customer = other_shop.client.customer.create({"name": "Listed"})
+    for kind, at, identity in (
+        ("webhooks", hook["created_at"], hook["id"]),
+        ("customers", customer["created_at"], customer["id"]),
+    ):
+        for query, expected in ((f"from={at}&to={at}", True), (f"to={at - 1}", False), (f"from={at + 60}", False)):
+            listed = other_shop.call("GET", f"/v1/{kind}?{query}").json()["items"]
+            assert (identity in [one["id"] for one in listed]) is expected, query
+    other_shop.client.delete(f"/v1/webhooks/{hook['id']}", {})
+
+
+def test_whatever_has_no_effect_is_named_in_a_header(shop: DoubleShop, made: Made) -> None:
+    options = {"amount": 500, "payment_capture": 1, "payment": {"capture": "manual"}}
+    upi = {"amount": 50_000, "method": "upi", "vpa": "a@bank", "card": CARD, "ip": "127.0.0.1"}
+    link = shop.client.payment_link.create({"amount": 500, "currency": "INR"})
+    hook = {"url": "http://localhost:9/", "events": ["order.paid", "a\r\nb: ₹"], "alert_email": "a@b.example"}
+    calls = [
+        ("GET", f"/v1/orders/{made.order['id']}?count=1&expand[]=offers", None, "count, expand[offers]"),
+        ("GET", "/v1/orders?expand[]=payments.card&expand[]=transfers", None, "expand[transfers]"),
+        ("GET", f"/v1/payments/{made.captured['id']}?expand[]=emi", None, "expand[emi]"),
+        ("GET", f"/v1/payments/{made.card['id']}?expand[]=card", None, ""),
+        ("GET", f"/v1/orders/{made.captured['order_id']}?expand[]=payments", None, ""),
+        ("POST", "/v1/orders", options, "payment_capture"),
+        ("POST", f"/v1/payments/{made.card['id']}/refund", {"amount": 100, "speed": "optimum"}, "speed"),
+        (
+            "POST", "/v1/payments/create/json",
+            {**upi, "order_id": shop.order()["id"], "upi": {"vpa": "b@bank", "expiry_time": 5}},
+            "ip, card, vpa, upi.expiry_time",
+        ),
+        (
+            "POST", "/v1/payments/create/json",
+            {"amount": 50_000, "method": "card", "card": CARD, "vpa": "a@bank", "order_id": shop.order()["id"]}, "vpa",
+        ),
+        ("POST", f"/v1/payment_links/{link['id']}/cancel", {"why": "late"}, "why"),
+        ("POST", "/v1/webhooks", hook, "a%0D%0Ab%3A%20%E2%82%B9, alert_email"),
+    ]  # fmt: skip
+    for method, path, body, ignored in calls:
+        answer = shop.call(method, path, json=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers.get("X-Test-Double-Ignored", "") == ignored, path
+    hooks = shop.client.webhook.all()["items"]
+    shop.client.delete(f"/v1/webhooks/{hooks[0]['id']}", {})
+
+
+def test_an_order_shows_its_payments_where_they_are_asked_for(shop: DoubleShop, made: Made) -> None:
+    path = f"/v1/orders/{made.card['order_id']}"
+    assert "payments" not in shop.call("GET", path).json()
+    (payment,) = shop.call("GET", f"{path}?expand[]=payments.card").json()["payments"]["items"]
+    assert (payment["id"], payment["card"]["last4"]) == (made.card["id"], "1007")
+
+
+def test_acting_for_another_account_is_refused_with_a_sentence(shop: DoubleShop) -> None:
+    error = shop.error(shop.call("GET", "/v1/orders", headers={"X-Razorpay-Account": "acc_1"}))
+    assert PART in error["description"]
