@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -25,7 +26,7 @@ from tests.support.eventually import eventually
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
 AMOUNT, REFUND = 50_000, 100
-CAPTURED_SECONDS = 60.0
+SETTLED_SECONDS = 60.0
 
 BOUND = 1.3
 """What a call through the double may cost at most, as a multiple of the same call of the main API."""
@@ -61,20 +62,29 @@ class Client:
         found: dict[str, Any] = orjson.loads(body)
         return found
 
-    async def order(self, amount: int = AMOUNT) -> str:
-        """Id of a new order that is captured with its success."""
-        body = {"amount": amount, "currency": "INR", "capture": "automatic"}
+    async def order(self, amount: int = AMOUNT, capture: str = "automatic") -> str:
+        """Id of a new order, captured with its success where nothing else is said."""
+        body = {"amount": amount, "currency": "INR", "capture": capture}
         return str((await self.answer(self.target.post("/api/v1/orders", body)))["id"])
 
     async def captured(self, amount: int) -> str:
         """Id of a payment that is captured."""
         made = await self.answer(self.target.post("/v1/payments/create/upi", upi(await self.order(amount), amount)))
         payment_id = str(made["razorpay_payment_id"])
-        await eventually(lambda: self._is_captured(payment_id), timeout=CAPTURED_SECONDS)
+        await eventually(lambda: self._is(payment_id, "captured"), timeout=SETTLED_SECONDS)
         return payment_id
 
-    async def _is_captured(self, payment_id: str) -> bool:
-        return (await self.answer(self.target.get(f"/v1/payments/{payment_id}")))["status"] == "captured"
+    async def authorized(self, count: int) -> list[str]:
+        """Ids of payments that wait for their capture."""
+        orders = [await self.order(capture="manual") for _ in range(count)]
+        made = [await self.answer(self.target.post("/v1/payments/create/upi", upi(order_id))) for order_id in orders]
+        payments = [str(one["razorpay_payment_id"]) for one in made]
+        for payment_id in payments:
+            await eventually(partial(self._is, payment_id, "authorized"), timeout=SETTLED_SECONDS)
+        return payments
+
+    async def _is(self, payment_id: str, status: str) -> bool:
+        return bool((await self.answer(self.target.get(f"/v1/payments/{payment_id}")))["status"] == status)
 
 
 def upi(order_id: str, amount: int = AMOUNT) -> dict[str, Any]:
@@ -103,6 +113,14 @@ async def calls_of(client: Client, count: int) -> AsyncIterator[Call]:
         "refund a part",
         lambda _: post(f"/api/v1/payments/{paid}/refunds", {"amount": REFUND}),
         lambda _: post(f"/v1/payments/{also_paid}/refund", {"amount": REFUND}),
+    )
+    refund = str((await client.answer(post(f"/v1/payments/{paid}/refund", {"amount": REFUND})))["id"])
+    yield Call("read a refund", lambda _: get(f"/api/v1/refunds/{refund}"), lambda _: get(f"/v1/refunds/{refund}"))
+    waiting, also_waiting = [await client.authorized(count) for _ in range(2)]
+    yield Call(
+        "capture a payment",
+        lambda number: post(f"/api/v1/payments/{waiting[number]}/capture", {"amount": AMOUNT}),
+        lambda number: post(f"/v1/payments/{also_waiting[number]}/capture", {"amount": AMOUNT}),
     )
 
 

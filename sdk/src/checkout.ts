@@ -45,12 +45,16 @@ class GatewayError extends Error implements CheckoutError {
 
 let current: Handle | undefined;
 
-export function createCheckout(origin: string): {
+/** `mayClose`: whether a payer may close the modal; an opening is never asked while a payment is being processed. */
+export function createCheckout(
+  origin: string,
+  mayClose?: (reason: CloseReason) => boolean,
+): {
   GatewayCheckout: GatewayCheckoutApi;
   PaymentGateway: PaymentGatewayConstructor;
 } {
   const open = (options: OpenOptions): Handle => {
-    current ??= start(origin, options ?? {});
+    current ??= start(origin, options ?? {}, mayClose);
     return current;
   };
   class PaymentGateway {
@@ -72,7 +76,7 @@ export function createCheckout(origin: string): {
   return { GatewayCheckout: { version: __VERSION__, open }, PaymentGateway };
 }
 
-function start(origin: string, options: OpenOptions): Handle {
+function start(origin: string, options: OpenOptions, mayClose?: (reason: CloseReason) => boolean): Handle {
   const nonce = crypto.getRandomValues(new Uint32Array(4)).join("-");
   const listeners = new Set<readonly [keyof EventData, (data: never) => void]>();
   let modal: Modal | undefined;
@@ -114,7 +118,7 @@ function start(origin: string, options: OpenOptions): Handle {
     reject(error);
   };
   const close = (reason: CloseReason = "user"): boolean => {
-    if (locked || closed) return false;
+    if (locked || closed || mayClose?.(reason) === false) return false;
     closed = true;
     current = undefined;
     clearTimeout(timer);

@@ -17,7 +17,8 @@ const SHEET = "box-sizing:border-box;width:min(440px,100vw);border:0;border-radi
 /** The whole height of a phone, nothing on a wider window. */
 const NARROW = "clamp(0px,(500px - 100vw)*9999,100dvh)";
 
-export function openModal(closeText: string, scheme: string, onClose: (reason: "user" | "escape") => void): Modal {
+/** `onClose` closes, and returns false where the modal is to stay. */
+export function openModal(closeText: string, scheme: string, onClose: (reason: "user" | "escape") => boolean): Modal {
   const page = document.documentElement;
   const overflow = page.style.overflow;
   const dialog = element(
@@ -32,8 +33,6 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
     "close-modal-button",
     "position:absolute;top:8px;right:8px;width:36px;height:36px;border:0;background:none;color:CanvasText;font:24px/1 system-ui",
   );
-  let locked = false;
-  let removed = false;
 
   const fit = (heightPx: number): void => {
     frame.style.height = `max(${NARROW},min(${heightPx}px,100dvh))`;
@@ -51,9 +50,7 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
   };
   // Some browsers let a second Escape pass whatever the page says.
   dialog.onclose = () => {
-    if (removed) return;
-    if (locked) dialog.showModal();
-    else onClose("escape");
+    if (!onClose("escape")) dialog.showModal();
   };
   box.append(frame, button);
   dialog.append(box);
@@ -65,7 +62,7 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
     frame,
     fit,
     lock(now) {
-      button.disabled = locked = now;
+      button.disabled = now;
       button.style.opacity = now ? ".3" : "";
     },
     explain(text, href) {
@@ -77,7 +74,7 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
       link.focus(); // and so it is read out
     },
     remove() {
-      removed = true;
+      dialog.onclose = null;
       dialog.close();
       dialog.remove();
       page.style.overflow = overflow;

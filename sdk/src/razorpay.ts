@@ -5,10 +5,10 @@
  *                                                                     failure → on("payment.failed") | callback_url
  *                                                                     close   → modal.ondismiss
  *
- * A test double (docs/RAZORPAY.md): options without an effect here are named once in the console.
+ * A test double (docs/RAZORPAY.md): options and events without an effect here are named once in the console.
  */
 import { createCheckout } from "./checkout.ts";
-import type { Handle, Payment, Prefill } from "./types.ts";
+import type { CloseReason, Handle, Payment, Prefill } from "./types.ts";
 
 type Fields = Record<string, unknown>;
 type Listener = (answer: Fields) => void;
@@ -24,30 +24,58 @@ interface Options {
   handler?: Listener;
   callback_url?: string;
   redirect?: boolean;
-  modal?: { ondismiss?: () => void };
+  modal?: { ondismiss?: () => void; escape?: boolean; confirm_close?: boolean };
   retry?: boolean | { enabled?: boolean };
   timeout?: number;
 }
 
-const USED =
-  "key order_id amount currency description notes prefill handler callback_url redirect modal retry timeout".split(" ");
+/** Options with an effect; `modal`, `prefill` and `retry` are looked into. */
+const USED = [
+  "key order_id amount currency description notes handler callback_url redirect timeout modal prefill retry",
+  "modal.ondismiss modal.escape modal.confirm_close retry.enabled",
+  "prefill.name prefill.email prefill.contact prefill.method prefill.vpa",
+].flatMap((names) => names.split(" "));
+const METHODS = ["card", "upi", "netbanking"];
+const ATTEMPTS = 5;
+const LEAVE = "Do you want to leave this payment?";
 const page = window as unknown as { Razorpay?: unknown; gatewayCheckoutUrl?: string };
 const script = document.currentScript as HTMLScriptElement;
 const origin = page.gatewayCheckoutUrl ?? new URL(script.src).origin;
-const { GatewayCheckout } = createCheckout(origin);
+/** Of the page's one opening. */
+let mayClose = (_reason: CloseReason) => true;
+const { GatewayCheckout } = createCheckout(origin, (reason) => mayClose(reason));
 
 let api: Promise<string> | undefined;
-let said = false;
+const told: string[] = [];
 
-/** POST to the double; what it answers, whatever its status. */
+/** POST to the double; what it answers, whatever its status. What is no answer, or may pass, is asked again. */
 async function ask(path: string, body: Fields): Promise<Fields> {
-  api ??= fetch(`${origin}/config.json`).then(async (answer) => (await answer.json()).api_url);
-  const answer = await fetch(`${await api}/v1/checkout/public/${path}`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return answer.json();
+  for (let attempt = 1; ; attempt++) {
+    const last = attempt === ATTEMPTS;
+    try {
+      api ??= fetch(`${origin}/config.json`).then(async (answer) => (await answer.json()).api_url);
+      const answer = await fetch(`${await api}/v1/checkout/public/${path}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      if (last || (answer.status < 500 && answer.status !== 429)) return await answer.json();
+    } catch (error) {
+      api = undefined;
+      if (last) return { error: problem("SERVER_ERROR", String(error)) };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
+}
+
+/** What shows nowhere else: a wrong key or order, a gateway that does not respond. */
+function complain(error: unknown): void {
+  // biome-ignore lint/suspicious/noConsole: the page's author is to know, and looks there
+  console.error("Razorpay test double:", error);
+}
+
+function problem(code: string, description: string): Fields {
+  return { code, description, source: "NA", step: "NA", reason: "NA", metadata: {} };
 }
 
 /** Leave the page by a form, as the original does: `error[code]=…` for what is nested. */
@@ -71,12 +99,21 @@ function submit(url: string, fields: Fields): void {
   form.submit();
 }
 
-function tellIgnored(options: Options): void {
-  const names = Object.keys(options).filter((name) => !USED.includes(name));
-  if (!names.length || said) return;
-  said = true;
+/** Each name once in a page's life. */
+function tell(names: string[]): void {
+  const fresh = names.filter((name) => !told.includes(name));
+  if (!fresh.length) return;
+  told.push(...fresh);
   // biome-ignore lint/suspicious/noConsole: the page's author is to know, and looks there
-  console.info(`Razorpay test double: without effect here: ${names.join(", ")}`);
+  console.info(`Razorpay test double: without effect here: ${fresh.join(", ")}`);
+}
+
+function ignored(options: Options): string[] {
+  const names = Object.keys(options);
+  for (const part of ["modal", "prefill", "retry"] as const)
+    if (typeof options[part] === "object") for (const name in options[part]) names.push(`${part}.${name}`);
+  const method = options.prefill?.method;
+  return names.filter((name) => !USED.includes(name) || (name === "prefill.method" && !METHODS.includes(method ?? "")));
 }
 
 function Razorpay(options: Options) {
@@ -88,31 +125,37 @@ function Razorpay(options: Options) {
       entry[1](answer);
     }
   };
-  const { key, order_id, prefill = {}, callback_url, redirect, retry } = options;
+  const { key, order_id, callback_url, redirect, retry } = options;
+  const prefill = options.prefill ?? {};
+  const modal = options.modal ?? {};
   const leaves = callback_url && (redirect || !options.handler);
 
+  const refuse = (error: unknown): void => {
+    complain(error);
+    emit("payment.failed", { error });
+  };
   const settled = async (payment: Payment, failed: boolean): Promise<void> => {
     const answer = await ask("complete", { key, order_id: payment.order_id, payment_id: payment.id });
     if (failed) emit("payment.failed", answer);
+    else if (answer.error) complain(answer.error); // paid, but not proved: no failure of the payment
     if (failed && retry !== false && (retry as { enabled?: boolean })?.enabled !== false && !leaves) return;
     handle?.close("done");
     if (leaves) submit(callback_url, answer);
-    else if (!failed) options.handler?.(answer);
+    else if (!answer.error) options.handler?.(answer);
   };
 
   const open = async (): Promise<void> => {
-    tellIgnored(options);
+    tell(ignored(options));
     const { description, notes } = options;
     if (order_id) {
       const { email, contact } = prefill;
       const { error } = await ask("open", { key, order_id, email, contact, description, notes });
-      if (error) {
-        // biome-ignore lint/suspicious/noConsole: a wrong key or order shows nowhere else
-        console.error("Razorpay test double:", error);
-        emit("payment.failed", { error });
-        return;
-      }
+      if (error) return refuse(error);
     }
+    mayClose = (reason) => {
+      if (reason === "escape" && modal.escape === false) return false;
+      return !modal.confirm_close || (reason !== "escape" && reason !== "user") || confirm(LEAVE);
+    };
     let timer: ReturnType<typeof setTimeout>;
     handle = GatewayCheckout.open({
       key,
@@ -124,9 +167,10 @@ function Razorpay(options: Options) {
       prefill,
       onSuccess: (payment) => settled(payment, false),
       onFailure: (decline) => settled(decline.payment, true),
+      onError: ({ message }) => refuse(problem("BAD_REQUEST_ERROR", message)),
       onClose: (reason) => {
         clearTimeout(timer);
-        if (reason !== "done") options.modal?.ondismiss?.();
+        if (reason !== "done") modal.ondismiss?.();
       },
     });
     if (options.timeout) timer = setTimeout(() => handle?.close("timeout"), options.timeout * 1_000);
@@ -135,7 +179,10 @@ function Razorpay(options: Options) {
   const add = (type: string, listener: Listener, once: boolean) => {
     if (type === "ready")
       queueMicrotask(() => listener({})); // there is nothing to wait for
-    else listeners.push([type, listener, once]);
+    else {
+      if (type !== "payment.failed") tell([`on("${type}")`]);
+      listeners.push([type, listener, once]);
+    }
   };
   return {
     open: () => void open(),

@@ -238,6 +238,18 @@ async def test_the_razorpay_snippet_of_the_docs_is_a_program_that_runs(
     assert await asyncio.to_thread(run, [sys.executable, "-c", snippet], API_SECRET=merchant.secret) == "captured"
 
 
+async def test_the_razorpay_section_of_the_docs_fits_a_phone(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    async with visiting(chrome, gateway) as visitor:
+        await visitor.sign_in(merchant.email, PASSWORD)
+        await snippets(visitor, "razorpay")
+        await visitor.page.set_viewport_size({"width": 320, "height": 800})
+        paragraphs = visitor.part("section-razorpay").locator("p")
+        assert await paragraphs.count() > 0
+        assert await paragraphs.evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")
+
+
 class page_at:
     """A document served on a free port of localhost."""
 

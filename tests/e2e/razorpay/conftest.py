@@ -16,9 +16,9 @@ import pytest_asyncio
 from ops.stack.environment import REPOSITORY
 from tests.e2e.razorpay.shop import DoubleShop, Front, opened
 from tests.support.api import signed_up
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import ALL_ROLES, Stack, running_stack
 
-ROLES = ("api", "payments", "processor", "sweeper", "planner", "dispatcher", "forwarder")
+ROLES = tuple(role for role in ALL_ROLES if role != "auditor")
 ENVIRONMENT = {"DECISION_TIMEOUT_MS": "20000", "API_WORKERS": "1"}
 
 

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import Locator, Page, async_playwright
+from playwright.async_api import Dialog, Locator, Page, Route, async_playwright
 
 from tests.e2e.razorpay.shop import DoubleShop, Front, Json
 from tests.support.chromium import WAIT_MS
@@ -96,14 +96,16 @@ def _pin(pem: bytes) -> str:
     ).decode()
 
 
-async def _open(page: Page, site: Site, options: Json, *, script: str = ORIGINAL, make: str = "new Razorpay") -> None:
-    """Publish the page and press its button. `said`: what its callbacks were given."""
+async def _open(
+    page: Page, site: Site, options: Json, *, script: str = ORIGINAL, make: str = "new Razorpay", modal: str = ""
+) -> None:
+    """Publish the page and press its button. `said`: what its callbacks were given; `modal`: more of its options."""
     site.document = f"""<!doctype html><html lang="en"><title>Shop</title><button id="pay">Pay</button>
       <script src="{script}"></script><script>
         window.said = [];
         const options = {json.dumps(options)};
         if (!options.callback_url) options.handler = (answer) => said.push(["handler", answer]);
-        options.modal = {{ ondismiss: () => said.push(["dismissed"]) }};
+        options.modal = {{ ondismiss: () => said.push(["dismissed"]), {modal} }};
         const checkout = {make}(options);
         checkout.once("ready", () => said.push(["ready"]));
         checkout.on("payment.failed", (answer) => said.push(["failed", answer]));
@@ -198,16 +200,65 @@ async def test_options_without_effect_are_named_once_in_the_console(page: Page, 
     order = await asyncio.to_thread(shop.order)
     lines: list[str] = []
     page.on("console", lambda message: lines.append(message.text))
-    options = {"key": shop.key, "order_id": order["id"], "theme": {"color": "#123456"}, "image": "logo.png"}
-    await _open(page, site, options)
+    options = {
+        "key": shop.key, "order_id": order["id"], "theme": {"color": "#123456"}, "image": "logo.png",
+        "retry": {"enabled": True, "max_count": 2}, "prefill": {"name": "A", "method": "wallet", "card[name]": "B"},
+    }  # fmt: skip
+    await _open(page, site, options, modal="animation: false, backdropclose: true")
+    await page.evaluate("checkout.on('payment.submit', () => {})")
     await _frame(page).wait_for()
     await page.evaluate("checkout.close()")
     await _frame(page).wait_for(state="detached")
     await page.evaluate("checkout.open()")
     await _frame(page).wait_for()
     assert [line for line in lines if line.startswith("Razorpay test double")] == [
-        "Razorpay test double: without effect here: theme, image"
+        "Razorpay test double: without effect here: theme, image, modal.animation, modal.backdropclose,"
+        " prefill.method, prefill.card[name], retry.max_count",
+        'Razorpay test double: without effect here: on("payment.submit")',
     ]
+
+
+async def test_a_modal_closes_by_escape_unless_the_page_says_no(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"]}, modal="escape: false")
+    frame = page.frame_locator('[data-test-id="payment-iframe"]')
+    await frame.locator('[data-test-id="method-upi"]').wait_for()
+    for _ in range(3):  # some browsers let every second one pass, whatever the page says
+        await page.locator('[data-test-id="close-modal-button"]').press("Escape")
+    await frame.locator('[data-test-id="method-upi"]').press("Escape")
+    await _pay(page, "success@razorpay")
+    await _said(page, "handler")
+    assert "dismissed" not in [one[0] for one in await page.evaluate("said")]
+
+
+async def test_a_page_can_have_its_payer_confirm_the_close(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"]}, modal="confirm_close: true")
+    await _frame(page).wait_for()
+    asked: list[str] = []
+
+    async def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await (dialog.dismiss() if len(asked) == 1 else dialog.accept())
+
+    page.on("dialog", answer)
+    await page.locator('[data-test-id="close-modal-button"]').click()
+    assert len(asked) == 1 and await _frame(page).count() == 1
+    await page.locator('[data-test-id="close-modal-button"]').click()
+    await _said(page, "dismissed")
+    assert len(asked) == 2
+
+
+async def test_a_netbanking_payment_shows_its_bank_to_the_merchant(page: Page, site: Site, shop: DoubleShop) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"], "prefill": {"method": "netbanking"}})
+    frame = page.frame_locator('[data-test-id="payment-iframe"]')
+    await frame.locator('[data-test-id="fill-test-data"]').click()
+    await frame.locator('[data-test-id="netbanking-form"] [data-test-id="pay-button"]').click()
+    answer = (await _said(page, "handler"))[1]
+    payment = await asyncio.to_thread(shop.payment, answer["razorpay_payment_id"], status="captured")
+    assert (payment["method"], payment["bank"]) == ("netbanking", "SUCC")
+    assert list(payment["acquirer_data"]) == ["bank_transaction_id"]
 
 
 async def test_a_page_without_retries_gets_one_decline_and_the_modal_closes(
@@ -224,6 +275,35 @@ async def test_a_wrong_key_or_order_is_a_failure_and_opens_nothing(page: Page, s
     await _open(page, site, {"key": shop.key, "order_id": "order_0000000000000000"})
     assert "does not exist" in (await _said(page, "failed"))[1]["error"]["description"]
     assert await _frame(page).count() == 0
+
+
+async def test_an_opening_that_fails_by_itself_says_why(page: Page, site: Site, shop: DoubleShop) -> None:
+    await _open(page, site, {"key": shop.key})
+    assert "amount" in (await _said(page, "failed"))[1]["error"]["description"]
+    assert await _frame(page).count() == 0
+
+
+async def test_a_proof_that_is_not_to_be_had_at_once_is_asked_for_again(
+    page: Page, site: Site, shop: DoubleShop
+) -> None:
+    order = await asyncio.to_thread(shop.order)
+    asked: list[str] = []
+
+    async def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        match len(asked):
+            case 1:
+                await route.abort()
+            case 2:
+                await route.fulfill(status=503, json={"error": {"code": "SERVER_ERROR"}})
+            case _:
+                await route.continue_()
+
+    await page.route("**/v1/checkout/public/complete", answer)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"]})
+    await _pay(page, "success@razorpay")
+    assert shop.client.utility.verify_payment_signature((await _said(page, "handler"))[1])
+    assert len(asked) == 3
 
 
 async def test_a_link_leads_its_payer_to_the_merchants_page_with_a_signature(

@@ -95,7 +95,7 @@ export function DocsPage() {
           snippet={razorpaySnippet(where)}
           snippetId="code-snippet-razorpay"
         >
-          <p>
+          <p className="wrap">
             In test mode this gateway is also a test double for Razorpay, with the same key. Give your client its
             address; where a client has no option for that, <code>gateway razorpay</code> prints the lines that make the
             program use it unmodified. Pages load <code>{`${config.checkout_url}/v1/checkout.js`}</code>. What is not
