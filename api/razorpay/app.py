@@ -3,7 +3,7 @@
     Edge ─► Double ── /v1/…, /v2/… ─► its routes ─► answer with X-Test-Double
               └────── any other path ─► the application
 
-Trailing slashes are the same path: the PHP client sends them.
+Slashes at either end are the same path: the PHP client sends them behind it, a base URL may bring one before it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from api.razorpay.errors import HEADERS, answer_of, not_part
 from api.razorpay.ignored import header_of
 
 PREFIXES = ("/v1/", "/v2/")
+ORIGINAL = b"api.razorpay.com"
+"""The host that requests through the front name: there is no main API behind it."""
 Answer = dict[str, Any] | list[Any]
 ByMerchant = Callable[[Request, Caller], Awaitable[Answer]]
 ByPage = Callable[[Request], Awaitable[Answer]]
@@ -93,10 +95,10 @@ class Double:
         self._router = Router(routes, redirect_slashes=False, default=_unknown)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_doubled(scope["path"]):
+        if scope["type"] != "http" or not is_doubled(scope):
             await self._app(scope, receive, send)
             return
-        scope["path"] = scope["path"].rstrip("/")
+        scope["path"] = f"/{scope['path'].strip('/')}"
         scope["route_name"] = "/v1/unknown"
         await self._router(scope, receive, send)
 
@@ -121,13 +123,16 @@ async def _unknown(scope: Scope, _receive: Receive, _send: Send) -> None:
     raise not_part(f"{scope['method']} {scope['path']}")
 
 
-def is_doubled(path: str) -> bool:
-    """Whether the path is the double's."""
-    return f"{path}/".startswith(PREFIXES)
+def is_doubled(scope: Scope) -> bool:
+    """Whether the request is the double's: by its path, or whatever is asked of the original's own name."""
+    path = scope["path"]
+    if f"{path}/".startswith(PREFIXES) or (path.startswith("//") and f"/{path.strip('/')}/".startswith(PREFIXES)):
+        return True
+    return any(name == b"host" and value == ORIGINAL for name, value in scope["headers"])
 
 
 def answer_error(request: Request, error: Exception) -> Response:
     """The answer that an exception becomes, in the shape of the API whose path was called."""
-    if is_doubled(request.scope["path"]):
+    if is_doubled(request.scope):
         return answer_of(request, error)
     return own_errors.answer_of(request, error)

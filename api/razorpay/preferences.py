@@ -16,7 +16,7 @@ METHODS: Entity = {
     "debit_card": True,
     "credit_card": True,
     "prepaid_card": True,
-    "card_networks": {"AMEX": 1, "DICL": 0, "MC": 1, "MAES": 0, "VISA": 1, "JCB": 0, "RUPAY": 1, "BAJAJ": 0},
+    "card_networks": {"AMEX": 1, "DICL": 1, "MC": 1, "MAES": 1, "VISA": 1, "JCB": 1, "RUPAY": 1, "BAJAJ": 0},
     "amex": True,
     "netbanking": dict(BANKS),
     "wallet": [],

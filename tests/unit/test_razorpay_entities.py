@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from api.razorpay.customers import shown as shown_customer
 from api.razorpay.payments import shown
 from api.razorpay.webhooks import shown as shown_webhook
+from domain.card import NETWORKS
 from domain.event import EventType
-from domain.instrument import Upi
+from domain.instrument import Card, Instrument, Netbanking, Upi, UpiScan
 from domain.outcome import DECLINES
 from domain.payment import Payment, PaymentStatus
+from domain.resource import payment_resource
 from store.razorpay.customers import Customer
 from store.razorpay.payments import ShownPayment
 from store.webhooks.endpoints import Endpoint
@@ -22,6 +24,7 @@ from tests.e2e.razorpay.fields import BESIDE, RULES, check_entities
 from topics.envelope import Envelope
 from topics.events import PaymentRecord, event_of
 from topics.razorpay.entities import (
+    NETWORK_NAMES,
     Payer,
     RefundTerms,
     Totals,
@@ -91,6 +94,33 @@ def test_a_row_and_a_record_of_one_payment_make_the_same_entity() -> None:
 @pytest.mark.parametrize(("amount", "fee", "tax"), [(100, 2, 0), (50_000, 1_180, 180), (12_345, 291, 44)])
 def test_fee_and_tax_follow_the_stated_formula(amount: int, fee: int, tax: int) -> None:
     assert fee_and_tax(amount) == (fee, tax)
+
+
+INSTRUMENTS: dict[type, Instrument] = {
+    Upi: Upi("a@b"), UpiScan: UpiScan(), Card: Card("visa", "1007"), Netbanking: Netbanking("HDFC"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", get_args(Instrument))
+def test_a_payment_by_any_instrument_has_an_entity(kind: type) -> None:
+    """The checkout offers them all, whatever the double's own routes take."""
+    payment = Payment(
+        id="pay_1", order_id="order_1", merchant_id="mrc_7", amount=500, currency="INR", instrument=INSTRUMENTS[kind],
+        status=PaymentStatus.SUCCESS, captured=False, amount_refunded=0, error_code=None, error_description=None,
+        token="t", bank_reference=None, deadline_at=AT, version=1, created_at=AT, updated_at=None,
+    )  # fmt: skip
+    entity = payment_entity(payment_resource(payment), Payer(), with_card=True)
+    assert check_entities(entity) == (2 if kind is Card else 1)
+    assert entity["vpa"] == ("a@b" if kind is Upi else None)
+    if kind in (Upi, UpiScan):
+        flow = "collect" if kind is Upi else "intent"
+        assert (entity["upi"]["vpa"], entity["upi"]["flow"]) == (entity["vpa"], flow)
+
+
+def test_every_network_of_a_card_has_the_name_that_programs_know() -> None:
+    assert set(NETWORK_NAMES) == {network.name for network in NETWORKS}
+    card = card_entity({**PAYMENT, "card_last4": "1007", "card_network": "diners"}, Payer())
+    assert card["network"] == "Diners Club"
 
 
 def test_a_netbanking_payment_names_its_bank_and_the_banks_own_reference() -> None:

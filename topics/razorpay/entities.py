@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from domain.instrument import SCAN_FLOW
 from domain.payment import PaymentStatus
 from domain.refund import RefundStatus
 from topics.razorpay.failures import failure_of
@@ -28,7 +29,16 @@ TAX_PERCENT = 18
 """The fee of a captured payment: 2 % of its amount, and GST of 18 % on that. Invented, but never null."""
 TIMED_OUT: Entity = {"status": PaymentStatus.FAILED, "error_code": "BANK_TIMEOUT"}
 """What a payment with late authorization is shown with until the bank has answered."""
-NETWORKS = {"visa": "Visa", "mastercard": "MasterCard", "amex": "American Express", "rupay": "RuPay"}
+NETWORK_NAMES = {
+    "visa": "Visa",
+    "mastercard": "MasterCard",
+    "amex": "American Express",
+    "rupay": "RuPay",
+    "unionpay": "Union Pay",
+    "jcb": "JCB",
+    "diners": "Diners Club",
+    "maestro": "Maestro",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +182,8 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
     if payer.customer_id is not None:
         entity["customer_id"] = payer.customer_id
     if method == "upi":
-        entity["upi"] = {"vpa": payment["vpa"], "flow": "collect", "payer_account_type": "bank_account"}
+        flow = "intent" if payment.get("flow") == SCAN_FLOW else "collect"
+        entity["upi"] = {"vpa": payment.get("vpa"), "flow": flow, "payer_account_type": "bank_account"}
     if method == "card" and with_card:
         entity["card"] = card_entity(payment, payer)
     return entity
@@ -185,7 +196,7 @@ def card_entity(payment: Resource, payer: Payer) -> Entity:
         "entity": "card",
         "name": payer.card_name or "",
         "last4": payment["card_last4"],
-        "network": NETWORKS.get(payment["card_network"], "Unknown"),
+        "network": NETWORK_NAMES.get(payment["card_network"], "Unknown"),
         "type": "credit",
         "issuer": None,
         "international": False,

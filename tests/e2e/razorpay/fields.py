@@ -28,7 +28,7 @@ NULL: dict[str, Callable[[Json], bool | None]] = {
     "not given": lambda _: None,
     "not refunded": lambda entity: entity["status"] == "failed" or entity["amount_refunded"] == 0,
     "not a card": lambda entity: entity["method"] != "card",
-    "not UPI": lambda entity: entity["method"] != "upi",
+    "no UPI address": lambda entity: entity["method"] != "upi" or entity["upi"]["flow"] == "intent",
     "not netbanking": lambda entity: entity["method"] != "netbanking",
     "not captured": lambda entity: not entity["captured"],
     "not failed": lambda entity: entity["status"] != "failed",

@@ -277,6 +277,21 @@ async def test_a_wrong_key_or_order_is_a_failure_and_opens_nothing(page: Page, s
     assert await _frame(page).count() == 0
 
 
+async def test_a_payment_by_a_scan_has_no_address_and_shows_everywhere(
+    page: Page, site: Site, shop: DoubleShop
+) -> None:
+    order = await asyncio.to_thread(shop.order)
+    await _open(page, site, {"key": shop.key, "order_id": order["id"], "prefill": {"method": "upi"}})
+    frame = page.frame_locator('[data-test-id="payment-iframe"]')
+    await frame.locator('[data-test-id="scan-button"]').click()
+    await frame.locator('[data-test-id="simulate-scan"]').click()
+    answer = (await _said(page, "handler"))[1]
+    payment = await asyncio.to_thread(shop.payment, answer["razorpay_payment_id"], status="captured")
+    assert (payment["vpa"], payment["upi"]["flow"]) == (None, "intent")
+    listed = await asyncio.to_thread(shop.client.payment.all)
+    assert payment["id"] in [one["id"] for one in listed["items"]]
+
+
 async def test_an_opening_that_fails_by_itself_says_why(page: Page, site: Site, shop: DoubleShop) -> None:
     await _open(page, site, {"key": shop.key})
     assert "amount" in (await _said(page, "failed"))[1]["error"]["description"]

@@ -488,6 +488,18 @@ def test_every_answer_names_the_double(shop: DoubleShop, made: Made) -> None:
         assert (answer.status_code, answer.headers["X-Test-Double"]) == (400, "payment-gateway"), path
 
 
+def test_a_base_url_with_a_slash_at_its_end_is_the_same(shop: DoubleShop) -> None:
+    """The clients put path behind base URL as they are."""
+    assert shop.call("GET", "//v1/orders").json()["entity"] == "collection"
+
+
+def test_under_the_originals_name_there_is_nothing_but_the_double(shop: DoubleShop) -> None:
+    for path in ("/", "/health", "/V1/orders", "/api/v1/orders", "/docs"):
+        answer = shop.call("GET", path, headers={"Host": "api.razorpay.com"})
+        assert PART in shop.error(answer)["description"], path
+    assert shop.call("GET", "/health").json()["status"]
+
+
 def test_the_seeded_pair_runs_the_first_lines_of_anybodys_tutorial(stack: Stack) -> None:
     import razorpay  # noqa: PLC0415 (the tutorial's first line)
 

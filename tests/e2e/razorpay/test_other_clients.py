@@ -33,11 +33,14 @@ def _copied(folder: str, to: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("go") is None, reason="there is no Go on this machine")
 def test_a_go_program_of_the_official_client_runs_unmodified(front: Front, shop: DoubleShop, tmp_path: Path) -> None:
+    """And by its own option, a base URL."""
     _copied("go", tmp_path)
     built(["go", "mod", "download"], tmp_path, seconds=DOWNLOAD_SECONDS_MAX)
     built(["go", "build", "-o", "program", "."], tmp_path, seconds=BUILD_SECONDS_MAX)
-    said = printed([str(tmp_path / "program"), shop.key, shop.secret], front.variables("HTTPS_PROXY", "SSL_CERT_FILE"))
-    assert said.split() == ["created", "collection", "captured", "pending", "refused"]
+    command = [str(tmp_path / "program"), shop.key, shop.secret]
+    through_the_front = printed(command, front.variables("HTTPS_PROXY", "SSL_CERT_FILE"))
+    for said in (through_the_front, printed([*command, shop.url], {})):
+        assert said.split() == ["created", "collection", "captured", "pending", "refused"]
 
 
 @pytest.mark.skipif(
@@ -107,7 +110,7 @@ def test_the_php_clients_own_tests_pass_with_the_ids_of_this_account(shop: Doubl
     said = printed(
         [
             str(shutil.which("phpunit")), "--no-configuration", "--do-not-cache-result", "--fail-on-warning",
-            "--bootstrap", str(folder / "vendor/autoload.php"), "--filter", rf"/\\({names})$/", str(folder / "tests"),
+            "--bootstrap", str(folder / "tests/TestCase.php"), "--filter", rf"/\\({names})$/", str(folder / "tests"),
         ],
         {"RAZORPAY_API_KEY": shop.key, "RAZORPAY_API_SECRET": shop.secret},
     )  # fmt: skip

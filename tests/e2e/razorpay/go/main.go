@@ -1,4 +1,5 @@
 // A program of the official Go client: an order, a payment without a browser, its capture and refund, and a refusal.
+// program KEY SECRET [BASE_URL]
 package main
 
 import (
@@ -19,6 +20,9 @@ func must(body map[string]interface{}, err error) map[string]interface{} {
 
 func main() {
 	client := razorpay.NewClient(os.Args[1], os.Args[2])
+	if len(os.Args) > 3 {
+		razorpay.Request.BaseURL = os.Args[3]
+	}
 	order := must(client.Order.Create(map[string]interface{}{
 		"amount": 5000, "currency": "INR", "receipt": "go", "partial_payment": false,
 		"notes": map[string]interface{}{"a": "b"},
