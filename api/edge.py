@@ -47,6 +47,8 @@ NO_CONTENT_POLICY: Header = (b"content-security-policy", b"default-src 'none'; f
 VARIES: Header = (b"vary", b"Origin")
 PUBLIC = "/public"
 """Routes for any merchant's page have this in their path."""
+PAYERS_APP = "/api/v1/test/payments/"
+"""The payer's app of test mode, which a checkout asks under whatever name it was opened: no credentials either."""
 PASSWORD_ROUTES = ("/api/v1/auth/", "/api/v1/merchants")
 PASSWORD_SECONDS = 15.0
 """Hashing a password is meant to be slow, and is slower on a busy machine."""
@@ -193,7 +195,8 @@ class _Answer:
 
     def _cors(self, origin: str) -> list[Header]:
         own = origin in self._own_origins
-        if not own and PUBLIC not in self._scope["path"]:
+        path = self._scope["path"]
+        if not own and PUBLIC not in path and not path.startswith(PAYERS_APP):
             return []
         return cors_headers(origin, own=own, preflight=self.preflight)
 

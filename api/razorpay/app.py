@@ -128,7 +128,7 @@ def is_doubled(scope: Scope) -> bool:
     path = scope["path"]
     if f"{path}/".startswith(PREFIXES) or (path.startswith("//") and f"/{path.strip('/')}/".startswith(PREFIXES)):
         return True
-    return any(name == b"host" and value == ORIGINAL for name, value in scope["headers"])
+    return any(name == b"host" and value.partition(b":")[0].lower() == ORIGINAL for name, value in scope["headers"])
 
 
 def answer_error(request: Request, error: Exception) -> Response:

@@ -64,12 +64,14 @@ def _terms(body: NewOrder) -> Terms:
 
 
 def _without_effect(body: NewOrder) -> list[str]:
-    """A checkout offers every method, a refund is never instant, and each period belongs to one kind of capture. The
-    old spelling gives way to the new one."""
+    """A checkout offers every method and shows no cart, a refund is never instant, and each period belongs to one kind
+    of capture. The old spelling gives way to the new one."""
     options = body.options
     names = {
         "payment_capture": None if body.payment is None else body.payment_capture,
         "method": body.method,
+        "line_items": body.line_items,
+        "line_items_total": body.line_items_total,
         "payment.capture_options.automatic_expiry_period": None if body.captures else options.automatic_expiry_period,
         "payment.capture_options.manual_expiry_period": (
             options.manual_expiry_period if body.is_captured_with_success else None

@@ -169,6 +169,8 @@ class NewOrder(Body):
     customer_id: Id | None = None
     method: Literal["card", "upi", "netbanking"] | None = None
     late_authorization: bool = False
+    line_items: list[Any] | dict[str, Any] | None = None
+    line_items_total: Annotated[int, BeforeValidator(_whole)] | None = None
 
     @property
     def captures(self) -> bool:
@@ -193,7 +195,7 @@ class NewOrder(Body):
 
 ORDERS_BEYOND = (
     "partial_payment", "first_payment_min_amount", "offers", "offer_id", "discount", "transfers", "token",
-    "bank_account", "products", "app_offer", "customer_details", "line_items", "line_items_total", "rto_review",
+    "bank_account", "products", "app_offer", "customer_details", "rto_review",
     "force_offer", "checkout_config_id", "account_id",
 )  # fmt: skip
 

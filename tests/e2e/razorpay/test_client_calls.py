@@ -642,6 +642,11 @@ def test_whatever_has_no_effect_is_named_in_a_header(shop: DoubleShop, made: Mad
         ("GET", f"/v1/payments/{made.card['id']}?expand[]=card", None, ""),
         ("GET", f"/v1/orders/{made.captured['order_id']}?expand[]=payments", None, ""),
         ("POST", "/v1/orders", options, "payment_capture"),
+        (
+            "POST", "/v1/orders",
+            {"amount": 500, "line_items": [{"sku": "a"}], "line_items_total": "500", "method": "upi"},
+            "method, line_items, line_items_total",
+        ),
         ("POST", f"/v1/payments/{made.card['id']}/refund", {"amount": 100, "speed": "optimum"}, "speed"),
         (
             "POST", "/v1/payments/create/json",
