@@ -77,7 +77,7 @@ async def test_the_readme_snippet_in_an_empty_page_takes_a_payment(
     await (payer.pay_by_upi() if method == "upi" else payer.pay_by_card())
     await expect(payer.part("success-state")).to_be_visible()
     payment_id = await payer.part("payment-id").inner_text()
-    assert f"paid {payment_id}" in logged
+    await eventually(lambda: f"paid {payment_id}" in logged, what="the page's line")
     assert (await api.decided(f"/payments/{payment_id}"))["status"] == "SUCCESS"
     await expect(modal(payer)).to_have_count(0)  # it returns by itself
 

@@ -243,7 +243,8 @@ async def test_a_page_can_have_its_payer_confirm_the_close(page: Page, site: Sit
 
     page.on("dialog", answer)
     await page.locator('[data-test-id="close-modal-button"]').click()
-    assert len(asked) == 1 and await _frame(page).count() == 1
+    await eventually(lambda: len(asked) == 1, timeout=60, what="the question")
+    assert await _frame(page).count() == 1
     await page.locator('[data-test-id="close-modal-button"]').click()
     await _said(page, "dismissed")
     assert len(asked) == 2
