@@ -91,7 +91,8 @@ def _usage(pid: int) -> Usage:
     fields = _stat(pid)
     if not fields:
         return Usage(0.0, 0)
-    cpu_seconds = (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    # with the children that it has waited for: PostgreSQL's sessions and autovacuum come and go
+    cpu_seconds = sum(map(int, fields[11:15])) / TICKS_PER_SECOND
     return Usage(cpu_seconds, int(fields[21]) * PAGE_BYTES, _sleeps(pid))
 
 
