@@ -29,6 +29,8 @@ class Taken:
     statuses: Counter[int] = field(default_factory=Counter)
     payment_sent_at: dict[str, float] = field(default_factory=dict)
     """Payment id -> perf_counter when its request was due."""
+    began_at: dict[str, float] = field(default_factory=dict)
+    """Payment id -> perf_counter when the first request of its lifecycle was due."""
     broken: int = 0
 
     @property
@@ -71,19 +73,26 @@ async def _lifecycle(target: Target, connection: Connection, order: bytes, taken
     taken.statuses[status] += 1
     taken.order_seconds.append(now - began)
     if status == 201:
-        await _pay(target, connection, orjson.loads(body)["id"], now, taken)
+        await _pay(target, connection, orjson.loads(body)["id"], now, taken, began_at=began)
 
 
-async def _pay(target: Target, connection: Connection, order_id: str, due_at: float, taken: Taken) -> None:
-    await _send_payment(connection, target.post(PAYMENTS, {"order_id": order_id, **UPI}), due_at, taken)
+async def _pay(
+    target: Target, connection: Connection, order_id: str, due_at: float, taken: Taken, *, began_at: float | None = None
+) -> None:
+    request = target.post(PAYMENTS, {"order_id": order_id, **UPI})
+    await _send_payment(connection, request, due_at, taken, began_at=began_at)
 
 
-async def _send_payment(connection: Connection, request: bytes, due_at: float, taken: Taken) -> None:
+async def _send_payment(
+    connection: Connection, request: bytes, due_at: float, taken: Taken, *, began_at: float | None = None
+) -> None:
     status, body = await connection.request(request)
     taken.statuses[status] += 1
     taken.payment_seconds.append(time.perf_counter() - due_at)
     if status in (201, 202):
-        taken.payment_sent_at[orjson.loads(body)["id"]] = due_at
+        payment_id = orjson.loads(body)["id"]
+        taken.payment_sent_at[payment_id] = due_at
+        taken.began_at[payment_id] = due_at if began_at is None else began_at
 
 
 async def open_loop(target: Target, *, per_second: float, seconds: float, connections: int = 64) -> Taken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import asyncpg
@@ -76,17 +77,17 @@ async def throughput(stack: Stack, *, in_flight: int, count: int, one_request: b
 
 async def latency(stack: Stack, *, per_second: float, seconds: float) -> Latency:
     """An open loop: every request sent when it is due, whatever became of the one before."""
-    async with _Watcher(stack) as watcher:
+    async with Watcher(stack) as watcher:
         taken = await open_loop(target_of(stack), per_second=per_second, seconds=seconds)
-        outcomes = await watcher.seconds_to_outcome(taken)
+        outcomes = await watcher.seconds_to_outcome(taken.payment_sent_at)
     return _latency(taken, outcomes)
 
 
 async def latency_alone(stack: Stack, *, count: int, one_request: bool = False) -> Latency:
     """One request in flight."""
-    async with _Watcher(stack) as watcher:
+    async with Watcher(stack) as watcher:
         taken = await one_at_a_time(target_of(stack), count=count, one_request=one_request)
-        outcomes = await watcher.seconds_to_outcome(taken)
+        outcomes = await watcher.seconds_to_outcome(taken.payment_sent_at)
     return _latency(taken, outcomes)
 
 
@@ -113,14 +114,14 @@ def _latency(taken: Taken, outcomes: list[float]) -> Latency:
     )
 
 
-class _Watcher:
+class Watcher:
     """Sees payments succeed on the channels that feed the checkout."""
 
     def __init__(self, stack: Stack) -> None:
         self._client = make_subscriber(stack.settings)
         self._succeeded_at: dict[str, float] = {}
 
-    async def __aenter__(self) -> _Watcher:
+    async def __aenter__(self) -> Watcher:
         self._channel = self._client.pubsub()
         await self._channel.psubscribe(payment_channel("*"))
         self._task = asyncio.create_task(self._watch())
@@ -137,11 +138,11 @@ class _Watcher:
                 payment_id = message["channel"].decode().removeprefix(payment_channel(""))
                 self._succeeded_at.setdefault(payment_id, time.perf_counter())
 
-    async def seconds_to_outcome(self, taken: Taken) -> list[float]:
-        """For each payment that was accepted; waits for the last of them."""
+    async def seconds_to_outcome(self, since: Mapping[str, float]) -> list[float]:
+        """For each payment, from `since` (id -> perf_counter) on; waits for the last of them."""
         ends_at = time.monotonic() + SETTLE_SECONDS_MAX
-        while not taken.payment_sent_at.keys() <= self._succeeded_at.keys():
+        while not since.keys() <= self._succeeded_at.keys():
             if time.monotonic() > ends_at:
                 raise RuntimeError("some payments were never seen to succeed")
             await asyncio.sleep(0.02)
-        return [self._succeeded_at[payment] - sent_at for payment, sent_at in taken.payment_sent_at.items()]
+        return [self._succeeded_at[payment] - began_at for payment, began_at in since.items()]
