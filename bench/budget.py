@@ -4,8 +4,9 @@
     --spy    a second run, for where a role's Python spends it: py-spy's samples of who holds the interpreter, each in
              the account of the innermost frame that belongs to one, times the role's time in the first run
 
-A lifecycle is order, payment, settlement. Wakes are what is dear on a virtual machine, so they are counted beside the
-time. py-spy is not a dependency: `--spy` takes its path. It slows down whom it samples, hence the run of its own.
+A lifecycle is order, payment, settlement: two requests, or one with --one-request. Wakes are what is dear on a virtual
+machine, so they are counted beside the time. py-spy is not a dependency: `--spy` takes its path. It slows down whom it
+samples, hence the run of its own.
 """
 
 from __future__ import annotations
@@ -140,17 +141,24 @@ def shown(budget: Budget) -> str:
 
 
 async def measure(
-    stack: Stack, *, in_flight: int, count: int, spied: Sequence[str] = (), spy: str = "", folder: Path
+    stack: Stack,
+    *,
+    in_flight: int,
+    count: int,
+    one_request: bool = False,
+    spied: Sequence[str] = (),
+    spy: str = "",
+    folder: Path,
 ) -> Budget:
     """Run `count` lifecycles and charge them. `folder`: for what perf and py-spy write."""
     with _counted(stack, folder) as system_calls:
         before = usage_by_role(stack)
-        run = await throughput(stack, in_flight=in_flight, count=count)
+        run = await throughput(stack, in_flight=in_flight, count=count, one_request=one_request)
         after = usage_by_role(stack)
     accounts: dict[str, dict[str, float]] = {}
     if spy:
         with _sampled(stack, spied, spy, folder) as accounts:
-            await throughput(stack, in_flight=in_flight, count=count)
+            await throughput(stack, in_flight=in_flight, count=count, one_request=one_request)
     return Budget(in_flight, run.lifecycles_per_second, shares_of(before, after, system_calls, count=count), accounts)
 
 
@@ -201,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.budget", description="What a lifecycle costs each role.")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[1, 16, 128])
     parser.add_argument("--count", type=int, default=300, help="lifecycles at 1 in flight; ten times as many above 16")
+    parser.add_argument("--one-request", action="store_true", help="create each order with its payment")
     parser.add_argument("--spy", default="", help="path of py-spy")
     parser.add_argument("--keep", default="", help="folder for what perf and py-spy wrote")
     parser.add_argument("--roles", nargs="+", default=["api", "payments", "processor", "planner", "jobs"])
@@ -212,12 +221,20 @@ def main() -> None:
 
 
 async def _measure_all(stack: Stack, chosen: argparse.Namespace, folder: Path) -> None:
-    await throughput(stack, in_flight=32, count=WARM_UP)
+    await throughput(stack, in_flight=32, count=WARM_UP, one_request=chosen.one_request)
     for in_flight in chosen.in_flight:
         count = chosen.count * (10 if in_flight > 16 else 3 if in_flight > 1 else 1)
         kept = folder / str(in_flight)
         kept.mkdir(parents=True)
-        budget = await measure(stack, in_flight=in_flight, count=count, spied=chosen.roles, spy=chosen.spy, folder=kept)
+        budget = await measure(
+            stack,
+            in_flight=in_flight,
+            count=count,
+            one_request=chosen.one_request,
+            spied=chosen.roles,
+            spy=chosen.spy,
+            folder=kept,
+        )
         print(shown(budget), end="\n\n", flush=True)
 
 
