@@ -1,21 +1,29 @@
 """The tree of the previous release, checked out into a temporary folder from the repository's own history.
 
-with previous_tree() as tree: …            bench/previous-release names the commit or the tag
+    with previous_tree() as tree: …                        bench/previous-release names the commit or the tag
+    python -m bench.previous bench.budget --in-flight 1    one of today's benches, on that release's code
+
+The second is for figures from before and after in one sitting: the tree gets today's `bench/`, and everything else that
+runs is the previous release's.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ops.console.errors import GatewayError
 from ops.stack.environment import REPOSITORY
 
 NAMED_IN = REPOSITORY / "bench" / "previous-release"
+BENCH_SECONDS_MAX = 3_600
 
 
 def previous_release() -> str:
@@ -44,5 +52,32 @@ def previous_tree() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def run_bench(tree: Path, module: str, arguments: Sequence[str]) -> int:
+    """Run a bench of this tree on the code of that one; its exit code. Its stack ends with it."""
+    shutil.copytree(REPOSITORY / "bench", tree / "bench", dirs_exist_ok=True)
+    command = [sys.executable, "-m", module, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    return subprocess.run(command, cwd=tree, env=environment, timeout=BENCH_SECONDS_MAX, check=False).returncode
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.previous", description="Run one of today's benches on the previous release's code."
+    )
+    parser.add_argument("module", help="such as bench.budget")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the bench's own")
+    chosen = parser.parse_args()
+    try:
+        with previous_tree() as tree:
+            code = run_bench(tree, chosen.module, chosen.arguments)
+    except GatewayError as error:
+        sys.exit(str(error))
+    sys.exit(code)
+
+
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+
+
+if __name__ == "__main__":
+    main()
