@@ -1,7 +1,7 @@
 """Writing to the log: an idempotent producer with acks=all, whose every wait has an end.
 
     send(record)      one record, for a caller who waits for the broker's word: returns the ack as a future. Records of
-                      many callers are handed over together, at most every PACE_SECONDS
+                      many callers are handed over together, at most every PACE_SECONDS; that of a lone one at once
     publish(records)  many records in order, returns once all are acked; repeats with a new producer on failure
 
 aiokafka's producer is unusable after OutOfOrderSequence (its issue 1017) and after a batch that expired on the client,
@@ -35,8 +35,8 @@ START_TIMEOUT_SECONDS = 10
 STOP_TIMEOUT_SECONDS = 2
 BATCH_BYTES = 262_144
 PACE_SECONDS = 0.01
-"""Between two requests for records that callers send one by one. Who sends one alone, or waits for its outcome before
-the next, is not held up; where many do, a request carries them all. Each costs the broker as much as thirty records."""
+"""Between two requests for records that callers send one by one, unless a caller is alone: there is nothing to gather
+then. Each request costs the broker as much as thirty records."""
 WAITING_MAX = 20_000
 """Records that are not handed over yet. An API on two cores takes a thousand in the two seconds of a portion."""
 PUBLISH_ROUND_SECONDS = 20
@@ -133,9 +133,10 @@ class LogProducer:
             await _close(self._producer)
             self._producer = None
 
-    def send(self, record: Record, *, timeout: float) -> asyncio.Future[object]:
+    def send(self, record: Record, *, timeout: float, alone: bool = False) -> asyncio.Future[object]:
         """Hand over one record within `timeout` seconds; the future ends with the broker's ack or LogUnavailableError.
 
+        `alone`: no other caller of this process waits for anything, so nothing is gained by waiting for more records.
         Raises LogUnavailableError where there is no connection, or WAITING_MAX records wait for one that works.
         """
         if self._producer is None:
@@ -145,6 +146,8 @@ class LogProducer:
             raise LogUnavailableError(f"{WAITING_MAX} records wait already")
         ack: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Sent(record, ack))
+        if alone:
+            self._sent_at = -math.inf
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_waiting(timeout))
         return ack

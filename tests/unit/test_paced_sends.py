@@ -101,6 +101,18 @@ async def test_a_portion_is_not_followed_by_the_next_before_its_time(
     assert len(client.sent) == 1
 
 
+async def test_a_lone_caller_is_not_held_up_by_its_own_last_record(
+    producer: LogProducer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PACE_SECONDS", 3_600.0)
+    for value in (b"1", b"2"):
+        producer.send(record(value), timeout=SECONDS, alone=True)
+        await turns()
+        client.acks[-1].set_result(None)
+        await turns()
+    assert client.sent == [(0, [b"1"]), (0, [b"2"])]
+
+
 async def test_what_comes_meanwhile_goes_together_in_order_once_the_first_is_acked(
     producer: LogProducer, client: Client
 ) -> None:
