@@ -1,7 +1,7 @@
 """Writing to the log: an idempotent producer with acks=all, whose every wait has an end.
 
     send(record)      one record, for a caller who waits for the broker's word: returns the ack as a future. Records of
-                      many callers are handed over together, at most every PACE_SECONDS; that of a lone one at once
+                      many callers are handed over together, at most every PACE_SECONDS; those of few at once
     publish(records)  many records in order, returns once all are acked; repeats with a new producer on failure
 
 aiokafka's producer is unusable after OutOfOrderSequence (its issue 1017) and after a batch that expired on the client,
@@ -35,8 +35,8 @@ START_TIMEOUT_SECONDS = 10
 STOP_TIMEOUT_SECONDS = 2
 BATCH_BYTES = 262_144
 PACE_SECONDS = 0.01
-"""Between two requests for records that callers send one by one, unless a caller is alone: there is nothing to gather
-then. Each request costs the broker as much as thirty records."""
+"""Between two requests for records that callers send one by one, while that gathers any: after a request for one record
+alone the next is not held back. Each request costs the broker as much as thirty records."""
 WAITING_MAX = 20_000
 """Records that are not handed over yet. An API on two cores takes a thousand in the two seconds of a portion."""
 PUBLISH_ROUND_SECONDS = 20
@@ -109,6 +109,7 @@ class LogProducer:
         self._on_way: dict[tuple[str, int], asyncio.Task[None]] = {}
         """Of each partition one portion at a time: one without a leader holds up no other."""
         self._sent_at = -math.inf
+        """When the last portion was handed over, if it was of more than one record."""
 
     async def start(self) -> None:
         """Connect. Raises LogUnavailableError where the broker is not there within START_TIMEOUT_SECONDS."""
@@ -133,10 +134,9 @@ class LogProducer:
             await _close(self._producer)
             self._producer = None
 
-    def send(self, record: Record, *, timeout: float, alone: bool = False) -> asyncio.Future[object]:
+    def send(self, record: Record, *, timeout: float) -> asyncio.Future[object]:
         """Hand over one record within `timeout` seconds; the future ends with the broker's ack or LogUnavailableError.
 
-        `alone`: no other caller of this process waits for anything, so nothing is gained by waiting for more records.
         Raises LogUnavailableError where there is no connection, or WAITING_MAX records wait for one that works.
         """
         if self._producer is None:
@@ -146,8 +146,6 @@ class LogProducer:
             raise LogUnavailableError(f"{WAITING_MAX} records wait already")
         ack: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Sent(record, ack))
-        if alone:
-            self._sent_at = -math.inf
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send_waiting(timeout))
         return ack
@@ -159,7 +157,7 @@ class LogProducer:
             if (early := self._sent_at + PACE_SECONDS - self._clock.monotonic()) > 0:
                 await asyncio.sleep(early)
             portion, self._waiting = self._waiting, []
-            self._sent_at = self._clock.monotonic()
+            self._sent_at = self._clock.monotonic() if len(portion) > 1 else -math.inf
             by_place: dict[tuple[str, int], list[_Sent]] = defaultdict(list)
             for one in portion:
                 place = one.record.topic, one.record.partition

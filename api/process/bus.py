@@ -246,8 +246,7 @@ class CommandBus:
             fingerprint=waiter.fingerprint,
             reply_to=self._reply_to,
         )
-        alone = len(self._waiting) == 1
-        ack = self._producer.send(record, timeout=PRODUCE_SECONDS, alone=alone)
+        ack = self._producer.send(record, timeout=PRODUCE_SECONDS)
         ack.add_done_callback(partial(self._on_ack, waiter))
         return ack
 

@@ -22,10 +22,8 @@ class SilentLog:
 
     def __init__(self, *, fails_at_deadline: bool) -> None:
         self._fails_at_deadline = fails_at_deadline
-        self.alone: list[bool] = []
 
-    def send(self, _record: object, *, timeout: float, alone: bool) -> asyncio.Future[object]:
-        self.alone.append(alone)
+    def send(self, _record: object, *, timeout: float) -> asyncio.Future[object]:
         loop = asyncio.get_running_loop()
         ack: asyncio.Future[object] = loop.create_future()
         if self._fails_at_deadline:
@@ -49,14 +47,3 @@ async def test_a_command_that_the_log_did_not_take_is_never_answered_as_accepted
     with pytest.raises(ApiError) as error:
         await bus.ask(order_command(order_id), key=None, request_id="req_test", resource_id=order_id)
     assert error.value.status == 503
-
-
-async def test_a_command_is_alone_while_no_other_request_waits_for_a_decision() -> None:
-    nothing: Any = None
-    log: Any = SilentLog(fails_at_deadline=False)
-    bus = CommandBus(Settings(test_mode=True, decision_timeout_ms=DEADLINE_MS), "api-0", log, nothing, nothing)
-    for together in (1, 2):
-        orders = [fresh("order_") for _ in range(together)]
-        asked = [bus.ask(order_command(one), key=None, request_id="req_test", resource_id=one) for one in orders]
-        await asyncio.gather(*asked, return_exceptions=True)
-    assert log.alone == [True, True, False]

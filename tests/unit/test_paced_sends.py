@@ -89,28 +89,30 @@ async def test_one_record_is_handed_over_at_once_and_ends_with_its_ack(producer:
     assert await ack == "offset 7"
 
 
-async def test_a_portion_is_not_followed_by_the_next_before_its_time(
-    producer: LogProducer, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PACE_SECONDS", 3_600.0)
-    producer.send(record(b"1"), timeout=SECONDS)
-    await turns()
-    client.acks[0].set_result(None)
-    producer.send(record(b"2"), timeout=SECONDS)
-    await turns()
-    assert len(client.sent) == 1
-
-
-async def test_a_lone_caller_is_not_held_up_by_its_own_last_record(
+async def test_after_records_that_went_together_the_next_are_gathered_until_their_time(
     producer: LogProducer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PACE_SECONDS", 3_600.0)
     for value in (b"1", b"2"):
-        producer.send(record(value), timeout=SECONDS, alone=True)
+        producer.send(record(value), timeout=SECONDS)
+    await turns()
+    client.acks[0].set_result(None)
+    await turns()
+    producer.send(record(b"3"), timeout=SECONDS)
+    await turns()
+    assert client.sent == [(0, [b"1", b"2"])]
+
+
+async def test_after_a_record_that_went_alone_the_next_is_not_held_back(
+    producer: LogProducer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PACE_SECONDS", 3_600.0)
+    for value in (b"1", b"2", b"3"):
+        producer.send(record(value), timeout=SECONDS)
         await turns()
         client.acks[-1].set_result(None)
         await turns()
-    assert client.sent == [(0, [b"1"]), (0, [b"2"])]
+    assert client.sent == [(0, [b"1"]), (0, [b"2"]), (0, [b"3"])]
 
 
 async def test_what_comes_meanwhile_goes_together_in_order_once_the_first_is_acked(
