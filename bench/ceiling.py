@@ -108,6 +108,8 @@ class Actor:
     async def _consume(self, stream: Any) -> None:
         connection = await asyncpg.connect(self._settings.database_url.get_secret_value())
         await self._producer.start()
+        # the product's fence does this, once the former owner of a partition cannot write any more
+        self.app.consumer.open_partitions.update(range(self._settings.topic_partitions))  # type: ignore[attr-defined]
         stream = stream.noack()
         queue, batch = stream.channel.queue, []
         async for event in stream.events():
