@@ -11,19 +11,30 @@ from typer.testing import CliRunner
 
 from ops.cli import COMMANDS, Panel, app
 
-HEAVY = ("asyncpg", "aiokafka", "faust", "redis", "fastapi", "prometheus_client", "ops.stack.up", "ops.log")
+HEAVY = {
+    "aiohttp", "aiokafka", "asyncpg", "cryptography", "fastapi", "faust", "jsonschema", "mode", "opentelemetry",
+    "orjson", "prometheus_client", "pydantic_settings", "redis", "starlette", "structlog", "uvicorn",
+    "uvloop",
+}  # fmt: skip
+"""Slower to import than the overview is to print. Not here: pydantic, which Typer imports to read an option."""
+OURS = ("agents.", "api.", "bench.", "domain.", "ops.", "pages.", "runtime.", "simulation.", "store.", "topics.")
+LIGHT = {"ops.cli", "ops.console", "ops.console.errors"}
+"""The only modules of this project behind the overview and the completion of a shell."""
+LIST_MODULES = "sys.stderr.write(' '.join(sys.modules))"
+
+
+def heavy_among(modules: str) -> set[str]:
+    names = set(modules.split())
+    return {name for name in names if name.startswith(OURS)} - LIGHT | (names & HEAVY)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_the_overview_imports_no_command(arguments: list[str]) -> None:
-    code = (
-        "import sys; from ops.cli import app\n"
-        f"try: app({arguments!r})\nexcept SystemExit: pass\n"
-        f"sys.stderr.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
-    )
+    code = f"import sys; from ops.cli import app\ntry: app({arguments!r})\nexcept SystemExit: pass\n{LIST_MODULES}"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "verify" in shown.stdout
-    assert shown.stderr == ""
+    assert "ops.cli" in shown.stderr.split()
+    assert heavy_among(shown.stderr) == set()
 
 
 def test_a_shell_completes_commands_without_importing_any() -> None:
@@ -31,11 +42,12 @@ def test_a_shell_completes_commands_without_importing_any() -> None:
         "import os, sys; from ops.cli import app\n"
         "os.environ |= {'_GATEWAY_COMPLETE': 'complete_bash', 'COMP_WORDS': 'gateway ve', 'COMP_CWORD': '1'}\n"
         "try: app(prog_name='gateway')\nexcept SystemExit: pass\n"
-        f"sys.stderr.write(' '.join(name for name in {HEAVY!r} if name in sys.modules))"
+        f"{LIST_MODULES}"
     )
     completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert completed.stdout.split() == ["verify"]
-    assert completed.stderr == ""
+    assert "ops.cli" in completed.stderr.split()
+    assert heavy_among(completed.stderr) == set()
 
 
 def test_without_arguments_the_five_commands_of_a_newcomer_are_shown() -> None:
