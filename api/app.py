@@ -27,6 +27,7 @@ from api.process.services import Services
 from api.razorpay import app as razorpay
 from api.routes import HOT, ROUTERS, bank_page
 from api.startup import open_services
+from runtime.release import VERSION
 from runtime.settings import Settings
 from runtime.worker import Worker, this_worker
 
@@ -71,7 +72,7 @@ def create_app(settings: Settings, worker: Worker | None = None) -> FastAPI:
 
     app = Application(
         title="Payment gateway",
-        version="1",
+        version=VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -4,7 +4,7 @@
 /l/0Xk3bQ9sLmT2vRcY                      a payment link: leads to the page of its order
 /gateway.js /checkout.js /v1/gateway.js  the SDK, evergreen; /gateway.mjs as a module, /gateway.d.mts its types
 /v1/checkout.js                          for pages written for Razorpay (docs/RAZORPAY.md)
-/v1/1.0.0/gateway.js                     the same bytes for ever; integrity values in /sri.json
+/v1/0.2.0/gateway.js                     the same bytes for ever; integrity values in /sri.json
 /demo                                    a shop of one page (test mode only)
 """
 

@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from api.openapi.annotations import BODIES, LIMIT_HEADERS, RETRY_AFTER
+from runtime.release import VERSION
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 REFERENCE = "#/components/schemas/{model}"
@@ -71,7 +72,7 @@ def openapi_of(app: FastAPI) -> dict[str, Any]:
     """The document. A route is one of a merchant's where it documents 401."""
     document = get_openapi(
         title="Payment gateway",
-        version="1.0.0",
+        version=VERSION,
         openapi_version="3.1.0",
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -8,13 +8,15 @@ from sphinx.application import Sphinx
 
 from ops.site.files import LinkedFiles
 from ops.site.strict import move_inline_code
+from runtime.release import VERSION
 
 project = "Payment gateway"
+version = release = VERSION
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 4
 html_theme = "furo"
-html_title = project
+html_title = f"{project} {VERSION}"
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
