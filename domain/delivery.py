@@ -24,7 +24,7 @@ RESPONSE_CHARACTERS_MAX = 1_000
 RESPONSE_BYTES_MAX = 65_536
 RESPONSE_HEADERS_MAX = 50
 RESPONSE_HEADERS_CHARACTERS_MAX = 4_096
-"""Kept of an answer's headers, names and values together."""
+"""Kept of a response's headers, names and values together."""
 ROTATION_OVERLAP = timedelta(hours=24)
 PREVIOUS_SECRETS_MAX = 4
 """Each adds two signatures to every request; five secrets in 24 hours are not a rotation."""
@@ -94,8 +94,8 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What came back over HTTP. `text` and `headers` are the beginning, bounded by RESPONSE_…_MAX."""
+class HttpResponse:
+    """What an endpoint returned. `text` and `headers` are the beginning, bounded by RESPONSE_…_MAX."""
 
     code: int
     text: str
@@ -105,13 +105,13 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One attempt as it went. `error` where no answer came, or where it broke off after its status line."""
+    """One attempt as it went. `error` where no response came, or where it broke off after its status line."""
 
     prepared: Prepared
     at: datetime
     duration_ms: int
     request_headers: dict[str, str]
-    answer: HttpAnswer | None
+    response: HttpResponse | None
     error: str | None
 
     @property
@@ -148,22 +148,22 @@ Verdict = Delivered | RetryLater | Dead | SwitchedOff
 
 def classify(sent: Sent, delays_seconds: Sequence[int], *, draw: float) -> Verdict:
     """What an attempt means. 3xx is not followed and fails; `draw` in [0, 1) moves the retry within its jitter."""
-    answer = sent.answer
-    if answer is not None and 200 <= answer.code < 300:
+    response = sent.response
+    if response is not None and 200 <= response.code < 300:
         return Delivered()
-    if answer is not None and answer.code == 410:
+    if response is not None and response.code == 410:
         return SwitchedOff()
     retry = next_retry(
         delays_seconds,
         attempts_made=sent.prepared.due.attempt - sent.prepared.schedule_from,
         ended_at=sent.ended_at,
         draw=draw,
-        retry_after_seconds=answer.retry_after_seconds if answer is not None else None,
+        retry_after_seconds=response.retry_after_seconds if response is not None else None,
     )
     return Dead(REASON_EXHAUSTED) if retry is None else RetryLater(retry)
 
 
-def wants(endpoint_events: Collection[str], event: str) -> bool:
+def is_subscribed(endpoint_events: Collection[str], event: str) -> bool:
     """True where an endpoint with this filter gets this event; an empty filter means DEFAULT_EVENTS."""
     return event in (endpoint_events or DEFAULT_EVENTS)
 

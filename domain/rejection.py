@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """The `code` of an error answer; HTTP statuses are the API's business."""
+    """The `code` of an error response; HTTP statuses are the API's business."""
 
     AUTHENTICATION = "AUTHENTICATION_ERROR"
     BAD_REQUEST = "BAD_REQUEST_ERROR"

@@ -1,4 +1,4 @@
-"""The public shape of each resource: what the API answers, what events carry, what webhooks send. One spelling.
+"""The public shape of each resource: what the API returns, what events carry, what webhooks send. One spelling.
 
 Keys stand in the order the contract lists them. Instants stay `datetime`; the JSON encoder writes RFC 3339.
 Nothing that is ours alone (bank token, deadline, version) is in here.
@@ -59,7 +59,7 @@ def order_resource(order: Order) -> Resource:
 
 
 def link_form(order_id: str, link: PaymentLink) -> dict[str, Json | dict[str, str | None]]:
-    """The link as its order's events and answers carry it."""
+    """The link as its order's events and responses carry it."""
     return {
         "id": link_id(order_id),
         "url": link.url,

@@ -77,5 +77,5 @@ def _seconds_until(date: str, now: datetime) -> float | None:
         return None
     if parsed[0] > MAXYEAR:
         return RETRY_AFTER_SECONDS_MAX
-    wanted_at = datetime(*parsed[:6], tzinfo=timezone(timedelta(seconds=parsed[9] or 0)))
-    return min(max(0.0, (wanted_at - now).total_seconds()), RETRY_AFTER_SECONDS_MAX)
+    retry_at = datetime(*parsed[:6], tzinfo=timezone(timedelta(seconds=parsed[9] or 0)))
+    return min(max(0.0, (retry_at - now).total_seconds()), RETRY_AFTER_SECONDS_MAX)

@@ -12,7 +12,7 @@ import orjson
 from aiokafka import TopicPartition
 
 from agents.jobs.counters import BOUNCED, DELTAS
-from domain.delivery import wants
+from domain.delivery import is_subscribed
 from simulation.database import Row
 from simulation.oracle import letters
 from simulation.promises import Findings, Violation
@@ -44,7 +44,7 @@ def _planned(world: World, found: Findings) -> None:
         event = orjson.loads(row["payload"])
         for hook in tables["webhooks"].values():
             ours = hook["merchant_id"] == row["merchant_id"]
-            if ours and wants(hook["events"], event["type"]):
+            if ours and is_subscribed(hook["events"], event["type"]):
                 expected.add((event["id"], hook["id"]))
     planned = {(row["event_id"], row["endpoint_id"]) for row in tables["webhook_logs"].values()}
     for event_id, endpoint_id in sorted(expected ^ planned):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from agents.webhooks.sender import Sender
-from domain.delivery import HttpAnswer, Prepared, Sent
+from domain.delivery import HttpResponse, Prepared, Sent
 from simulation.faults import between, delay_seconds
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class SimulatedSender(Sender):
     async def send(self, prepared: Prepared) -> Sent:
         at, began = self._clock.now(), self._world.scheduler.now
         code, error = await self._deliver(prepared)
-        answer = None if code is None else HttpAnswer(code, "", None)
+        answer = None if code is None else HttpResponse(code, "", None)
         duration_ms = round((self._world.scheduler.now - began) * 1_000)
         return Sent(prepared, at, duration_ms, {}, answer, error)
 

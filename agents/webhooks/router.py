@@ -135,5 +135,5 @@ def dead_record(message: Any, *, reason: str, error: str, at: datetime) -> Recor
 
 
 def _last_error(sent: Sent) -> str:
-    last = sent.error if sent.answer is None else f"HTTP {sent.answer.code}"
+    last = sent.error if sent.response is None else f"HTTP {sent.response.code}"
     return f"{sent.prepared.due.attempt} attempts failed; the last one: {last}"

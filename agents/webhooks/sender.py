@@ -27,7 +27,7 @@ from domain.delivery import (
     RESPONSE_CHARACTERS_MAX,
     RESPONSE_HEADERS_CHARACTERS_MAX,
     RESPONSE_HEADERS_MAX,
-    HttpAnswer,
+    HttpResponse,
     Prepared,
     Sent,
 )
@@ -108,14 +108,14 @@ class Sender:
         try:
             asking.set(prepared.merchant_id)
             headers = _headers(prepared, int(at.timestamp()))
-            answer, error = await self._post(prepared, headers)
+            response, error = await self._post(prepared, headers)
         except Exception as defect:
             log.error("attempt_raised", log_id=str(prepared.due.log_id), exc_info=True)
-            answer, error = None, f"the attempt failed inside the gateway: {type(defect).__name__}"
+            response, error = None, f"the attempt failed inside the gateway: {type(defect).__name__}"
         duration_ms = round((time.perf_counter() - started) * 1_000)
-        return Sent(prepared, at, duration_ms, _as_logged(prepared, headers), answer, error)
+        return Sent(prepared, at, duration_ms, _as_logged(prepared, headers), response, error)
 
-    async def _post(self, prepared: Prepared, headers: dict[str, str]) -> tuple[HttpAnswer | None, str | None]:
+    async def _post(self, prepared: Prepared, headers: dict[str, str]) -> tuple[HttpResponse | None, str | None]:
         assert self._session is not None, "open() comes first"
         try:
             self._check_text(prepared.url)
@@ -123,9 +123,9 @@ class Sender:
                 _url(prepared.url), data=prepared.body, headers=headers, allow_redirects=False
             ) as response:
                 text, broken = await _read(response)
-                return _answer(response, text), broken
+                return _http_response(response, text), broken
         except BrokenAnswerError as error:
-            return HttpAnswer(error.status, "", None), _clean(str(error))[:ERROR_CHARACTERS_MAX]
+            return HttpResponse(error.status, "", None), _clean(str(error))[:ERROR_CHARACTERS_MAX]
         except TimeoutError as error:
             return None, _timed_out(error, self._timeout)
         except aiohttp.ClientConnectorDNSError as error:
@@ -150,9 +150,9 @@ class Sender:
         return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def _answer(response: aiohttp.ClientResponse, text: str) -> HttpAnswer:
-    wanted = response.headers.get("Retry-After")
-    return HttpAnswer(response.status, text, retry_after_seconds(wanted, now=now()), _kept_headers(response))
+def _http_response(response: aiohttp.ClientResponse, text: str) -> HttpResponse:
+    retry_after = response.headers.get("Retry-After")
+    return HttpResponse(response.status, text, retry_after_seconds(retry_after, now=now()), _kept_headers(response))
 
 
 def _kept_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:

@@ -237,15 +237,15 @@ def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: da
     A later word is an event, an older one nothing. Money charged for a failed payment goes back at once; where the
     bank refuses that refund, its next word that it has the money makes another one.
     """
-    said = Word(command.turn, command.outcome is Outcome.SUCCESS)
+    reported = Word(command.turn, command.outcome is Outcome.SUCCESS)
     known = Word(payment.bank_turn, _is_charged(order, payment))
-    if said < known:
-        return Decision((), payment, outdated=said.moved is not known.moved)
+    if reported < known:
+        return Decision((), payment, outdated=reported.moved is not known.moved)
     events: list[Event] = []
-    for word in words_between(known, said):
+    for word in words_between(known, reported):
         events.append(_payment_turned(order, payment.id, word, command, at))
         order = evolve(order, events[-1])
-    if said.moved and (payment.status is PaymentStatus.FAILED or payment.amount_released):
+    if reported.moved and (payment.status is PaymentStatus.FAILED or payment.amount_released):
         events += _automatic_refund(order, payment.id, command.late_deadline_at, at)
     last = events[-1] if events else None
     return Decision(tuple(events), last.payment if isinstance(last, PaymentEvent | RefundEvent) else payment)

@@ -54,15 +54,15 @@ def settle_refund(order: Order | None, command: SettleRefund, at: datetime) -> D
     refund = order.refund(command.refund_id) if order is not None else None
     if order is None or refund is None:
         return rejection.REFUND_NOT_FOUND
-    said = Word(command.turn, command.outcome is Outcome.SUCCESS)
+    reported = Word(command.turn, command.outcome is Outcome.SUCCESS)
     if refund.status is RefundStatus.PENDING:
-        event = _refund_settled(order, refund, said, command, at)
+        event = _refund_settled(order, refund, reported, command, at)
         return Decision((event,), event.refund)
     known = Word(refund.bank_turn, refund.status is RefundStatus.PROCESSED)
-    if said < known:
-        return Decision((), refund, outdated=said.moved is not known.moved)
+    if reported < known:
+        return Decision((), refund, outdated=reported.moved is not known.moved)
     events: list[Event] = []
-    for word in words_between(known, said):
+    for word in words_between(known, reported):
         turned = _refund_settled(order, refund, word, command, at)
         order, refund = evolve(order, turned), turned.refund
         events.append(turned)
@@ -79,12 +79,12 @@ def _refund_settled(order: Order, refund: Refund, word: Word, command: SettleRef
     )
     if word.moved:
         first = refund.status is RefundStatus.PENDING
-        told = EventType.REFUND_PROCESSED if first else EventType.REFUND_LATE_SUCCESS
+        event_type = EventType.REFUND_PROCESSED if first else EventType.REFUND_LATE_SUCCESS
         settled = replace(
             changed, status=RefundStatus.PROCESSED, processed_at=at, error_code=None, error_description=None
         )
     else:
-        told = EventType.REFUND_FAILED
+        event_type = EventType.REFUND_FAILED
         settled = replace(
             changed,
             status=RefundStatus.FAILED,
@@ -94,7 +94,7 @@ def _refund_settled(order: Order, refund: Refund, word: Word, command: SettleRef
     left = weighed(payment, with_refund(order.refunds, settled))
     if left != payment:
         left = replace(left, version=sequence, updated_at=at)
-    return RefundEvent(told, sequence, at, settled, left)
+    return RefundEvent(event_type, sequence, at, settled, left)
 
 
 def pending_refund(
@@ -146,8 +146,8 @@ def weighed(payment: Payment, refunds: tuple[Refund, ...]) -> Payment:
         refund for refund in refunds if refund.payment_id == payment.id and refund.status is not RefundStatus.FAILED
     ]
     taken = sum(refund.amount for refund in holding)
-    asked_for = sum(refund.amount for refund in holding if not refund.automatic)
-    refunded = max(asked_for, taken - payment.amount_released)
+    requested = sum(refund.amount for refund in holding if not refund.automatic)
+    refunded = max(requested, taken - payment.amount_released)
     covered = 0 if payment.reversed else payment.amount
     return replace(
         payment,

@@ -104,7 +104,7 @@ class Forwarder:
         )
         sent = await self._sender.send(prepared)
         self._print(event, sent)
-        return sent.answer is not None and 200 <= sent.answer.code < 300
+        return sent.response is not None and 200 <= sent.response.code < 300
 
     async def again(self, text: str) -> None:
         """What the developer typed: `r` for the last event, or an event id."""
@@ -123,19 +123,19 @@ class Forwarder:
             await pool.close()
 
     def _print(self, event: Envelope, sent: Sent) -> None:
-        answer = sent.error if sent.answer is None else f"{sent.answer.code}"
+        response = sent.error if sent.response is None else f"{sent.response.code}"
         if self._as_json:
             attempt = sent.prepared.due.attempt
-            body = None if sent.answer is None else sent.answer.text
-            print_json_line({"event": event.type, "id": event.id, "answer": answer, "attempt": attempt, "body": body})
+            body = None if sent.response is None else sent.response.text
+            print_json_line({"event": event.type, "id": event.id, "answer": response, "attempt": attempt, "body": body})
             return
-        ok = sent.answer is not None and 200 <= sent.answer.code < 300
+        ok = sent.response is not None and 200 <= sent.response.code < 300
         line = Text(f"{sent.at:%H:%M:%S}  ")
         line.append(f"{event.type:<20}", style=style_of(event.type))
         line.append(f" {printable(event.id)}  ")
-        line.append(f"{answer} in {sent.duration_ms} ms", style="green" if ok else "red")
-        if sent.answer is not None and sent.answer.text:
-            line.append(f"\n          {printable(sent.answer.text)}", style="dim")
+        line.append(f"{response} in {sent.duration_ms} ms", style="green" if ok else "red")
+        if sent.response is not None and sent.response.text:
+            line.append(f"\n          {printable(sent.response.text)}", style="dim")
         console.print(line)
 
     def _print_payload(self, event: Envelope, body: bytes) -> None:

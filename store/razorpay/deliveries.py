@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.delivery import wants
+from domain.delivery import is_subscribed
 from domain.event import EventType
 from store.driver import Pool
 from store.razorpay.links import PaidLink, paid_links
@@ -52,7 +52,7 @@ async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequen
 
 
 def _names(event: EventRecord, target: Target) -> list[str]:
-    if target.razorpay_events is None or not wants(target.events, event.type):
+    if target.razorpay_events is None or not is_subscribed(target.events, event.type):
         return []
     return wanted_names(event.type, target.razorpay_events)
 

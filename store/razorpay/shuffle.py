@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domain.delivery import wants
+from domain.delivery import is_subscribed
 from domain.event import EventType
 from store.driver import Pool
 from store.webhooks.plan import Target
@@ -49,7 +49,7 @@ async def shuffled_pairs(pool: Pool, pairs: Sequence[Pair]) -> list[Pair]:
 
 def _is_turned(event: EventRecord, target: Target) -> bool:
     """Whether this endpoint gets both events of the decision, the other one first."""
-    return target.shuffled and event.type in TURNED and all(wants(target.events, kind) for kind in TURNED)
+    return target.shuffled and event.type in TURNED and all(is_subscribed(target.events, kind) for kind in TURNED)
 
 
 def _other(event: EventRecord) -> Place:

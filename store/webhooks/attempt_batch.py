@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
-from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, DeliveryStatus, Due, HttpAnswer, Sent
+from domain.delivery import BREAK_AFTER, BREAK_AFTER_FAILURES, DeliveryStatus, Due, HttpResponse, Sent
 from store.driver import Connection, Pool, Row
 from store.webhooks.endpoint_events import Switch, record_switches
 
@@ -236,9 +236,11 @@ def _counts(one: Made, rows: dict[uuid.UUID, Row]) -> bool:
 def _columns(made: Sequence[Made]) -> list[list[object]]:
     rows = []
     for one in made:
-        sent, answer = one.sent, one.sent.answer
+        sent, response = one.sent, one.sent.response
         headers = orjson.dumps(sent.request_headers).decode()
-        code, given, text = (None, None, None) if answer is None else (answer.code, _header_text(answer), answer.text)
+        code, given, text = (
+            (None, None, None) if response is None else (response.code, _header_text(response), response.text)
+        )
         rows.append(
             (
                 sent.prepared.due.log_id, sent.prepared.due.attempt, sent.at, sent.duration_ms, sent.prepared.url,
@@ -248,10 +250,10 @@ def _columns(made: Sequence[Made]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _header_text(answer: HttpAnswer) -> str:
+def _header_text(response: HttpResponse) -> str:
     """JSON object; a header that came several times holds its values joined by ", "."""
     joined: dict[str, str] = {}
-    for name, value in answer.headers:
+    for name, value in response.headers:
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return orjson.dumps(joined).decode()
 

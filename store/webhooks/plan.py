@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, log_id, wants
+from domain.delivery import UNDECIDED, DeliveryStatus, Due, is_ordered, is_subscribed, log_id
 from store.driver import Connection, Pool, Row
 from topics.events import EventRecord, PaymentRecord
 
@@ -107,7 +107,7 @@ def drafts_of(event: EventRecord, targets: Sequence[Target], *, body: bytes) -> 
     return [
         draft_of(event, target, event_id=event.id, body=body)
         for target in targets
-        if target.razorpay_events is None and wants(target.events, event.type)
+        if target.razorpay_events is None and is_subscribed(target.events, event.type)
     ]
 
 

@@ -17,7 +17,7 @@ import pytest
 from agents.payments.fold import Folded, Known, fold
 from agents.payments.intake import Asked, Incoming, asked_of
 from domain.decision import Command
-from domain.delivery import DeliveryStatus, Due, HttpAnswer, Prepared, Sent, log_id
+from domain.delivery import DeliveryStatus, Due, HttpResponse, Prepared, Sent, log_id
 from domain.ids import ORDER, PAYMENT, REFUND
 from domain.order import Order
 from domain.outcome import Outcome
@@ -331,7 +331,7 @@ def _made(side: Side, draft: Draft, status: DeliveryStatus, *, attempt: int = 1)
     )
     code = 200 if status is DeliveryStatus.SUCCESS else 500
     again = side.now() if status is DeliveryStatus.PENDING else None
-    return Made(Sent(prepared, side.now(), 1, {}, HttpAnswer(code, "", None), None), status, again)
+    return Made(Sent(prepared, side.now(), 1, {}, HttpResponse(code, "", None), None), status, again)
 
 
 async def _two(side: Side) -> tuple[str, Draft, Draft]:

@@ -27,7 +27,7 @@ from domain.delivery import (
     RESPONSE_HEADERS_CHARACTERS_MAX,
     Delivered,
     Due,
-    HttpAnswer,
+    HttpResponse,
     Prepared,
     RetryLater,
     Sent,
@@ -51,7 +51,7 @@ TIMEOUT_MS = 700
 async def test_the_stored_bytes_are_what_arrives() -> None:
     async with receiver() as merchant:
         sent = await _send(merchant.url())
-        assert sent.answer is not None and sent.answer.code == 200
+        assert sent.response is not None and sent.response.code == 200
         assert merchant.received[0].body == BODY
         assert dict(merchant.received[0].headers).items() >= sent.request_headers.items()
         assert SECRET not in str(merchant.received[0].headers)
@@ -61,7 +61,7 @@ async def test_a_redirect_is_not_followed() -> None:
     async with receiver() as merchant:
         merchant.answers["/hook"] = [web.Response(status=307, headers={"Location": merchant.url("/elsewhere")})]
         sent = await _send(merchant.url())
-        assert sent.answer is not None and sent.answer.code == 307
+        assert sent.response is not None and sent.response.code == 307
         assert merchant.at("/elsewhere") == []
 
 
@@ -70,11 +70,11 @@ async def test_a_private_address_gets_no_connection_whatever_the_name_says(host:
     async with receiver() as merchant:
         url = merchant.url().replace("127.0.0.1", host)
         refused = await _send(url, private_allowed=False)
-        assert refused.answer is None
+        assert refused.response is None
         assert refused.error is not None and "private or local" in refused.error
         assert merchant.received == []
         allowed = await _send(url, private_allowed=True)
-        assert allowed.answer is not None and len(merchant.received) == 1
+        assert allowed.response is not None and len(merchant.received) == 1
 
 
 async def test_a_server_that_never_answers_costs_the_time_out_and_no_more() -> None:
@@ -82,7 +82,7 @@ async def test_a_server_that_never_answers_costs_the_time_out_and_no_more() -> N
         merchant.hang("/hook")
         began_at = time.monotonic()
         sent = await _send(merchant.url())
-        assert sent.answer is None
+        assert sent.response is None
         assert sent.error == "no answer within 0.7 s"
         assert time.monotonic() - began_at < 3
 
@@ -96,8 +96,8 @@ async def test_a_body_without_end_is_read_up_to_the_cap() -> None:
 
     async with _raw_server(endless) as server:
         sent = await _send(server.url())
-        assert sent.answer is not None and sent.answer.code == 200
-        assert sent.answer.text == "x" * RESPONSE_CHARACTERS_MAX
+        assert sent.response is not None and sent.response.code == 200
+        assert sent.response.text == "x" * RESPONSE_CHARACTERS_MAX
 
 
 async def test_a_body_that_drips_does_not_undo_the_status_line() -> None:
@@ -111,7 +111,7 @@ async def test_a_body_that_drips_does_not_undo_the_status_line() -> None:
     async with _raw_server(drip) as server:
         began_at = time.monotonic()
         sent = await _send(server.url())
-        assert sent.answer is not None and sent.answer.code == 200
+        assert sent.response is not None and sent.response.code == 200
         assert time.monotonic() - began_at < 3
 
 
@@ -122,9 +122,9 @@ async def test_compressed_bodies_are_not_unpacked() -> None:
     async with receiver() as merchant:
         merchant.answers["/hook"] = [web.Response(body=bomb, headers={"Content-Encoding": "gzip"})]
         sent = await _send(merchant.url())
-        assert sent.answer is not None and sent.answer.code == 200
-        assert "\0" not in sent.answer.text, "PostgreSQL's text cannot hold NUL"
-        assert len(sent.answer.text) <= RESPONSE_CHARACTERS_MAX
+        assert sent.response is not None and sent.response.code == 200
+        assert "\0" not in sent.response.text, "PostgreSQL's text cannot hold NUL"
+        assert len(sent.response.text) <= RESPONSE_CHARACTERS_MAX
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ async def test_compressed_bodies_are_not_unpacked() -> None:
 async def test_junk_is_a_failed_attempt_with_a_reason(junk: bytes) -> None:
     async with _raw_server(_saying(junk)) as server:
         sent = await _send(server.url())
-        assert sent.answer is None
+        assert sent.response is None
         assert sent.error
 
 
@@ -167,7 +167,7 @@ async def test_junk_is_a_failed_attempt_with_a_reason(junk: bytes) -> None:
 async def test_the_status_line_decides_whatever_follows_it(rest: bytes, status: int, verdict: type[object]) -> None:
     async with _raw_server(_saying(b"HTTP/1.1 %d Any\r\n" % status + rest)) as server:
         sent = await _send(server.url())
-    assert sent.answer is not None and sent.answer.code == status, sent.error
+    assert sent.response is not None and sent.response.code == status, sent.error
     assert isinstance(classify(sent, (0, 5), draw=0.5), verdict)
 
 
@@ -181,7 +181,7 @@ async def test_the_head_of_an_answer_takes_a_bounded_share_of_memory() -> None:
     head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (number, b"y" * 20_000) for number in range(100))
     async with _raw_server(_saying(head + b"Content-Length: 0\r\n\r\n")) as server:
         sent = await _send(server.url())
-    assert sent.answer is not None and sent.answer.code == 200
+    assert sent.response is not None and sent.response.code == 200
     assert sent.error is not None and f"exceed {HEAD_BYTES_MAX} bytes" in sent.error
 
 
@@ -189,7 +189,7 @@ async def test_an_interim_answer_is_not_the_answer() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"
     async with _raw_server(_saying(interim + b"HTTP/1.1 204 No Content\r\nbroken\r\n\r\n")) as server:
         sent = await _send(server.url())
-    assert sent.answer is not None and sent.answer.code == 204
+    assert sent.response is not None and sent.response.code == 204
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ async def test_whatever_retry_after_holds_the_attempt_is_tried_again(wanted: str
     head = f"HTTP/1.1 503 Busy\r\nRetry-After: {wanted}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
     async with _raw_server(_saying(head)) as server:
         sent = await _send(server.url())
-    assert sent.answer is not None and sent.answer.code == 503
+    assert sent.response is not None and sent.response.code == 503
     verdict = classify(sent, (0, 5), draw=0.5)
     assert isinstance(verdict, RetryLater)
     assert verdict.retry.due_at - sent.ended_at <= timedelta(seconds=5 * RETRY_AFTER_STEPS_MAX)
@@ -235,12 +235,12 @@ async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_c
 
         @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
         @given(ANSWERS)
-        def check(answer: bytes) -> None:
-            answers.append(answer)
+        def check(response: bytes) -> None:
+            answers.append(response)
             sent = asyncio.run_coroutine_threadsafe(sender.send(_prepared(server.url())), loop).result(timeout=10)
             verdict = classify(sent, (0, 5, 30), draw=0.5)
             assert isinstance(verdict, Delivered | RetryLater | SwitchedOff)
-            assert sent.answer is not None or sent.error
+            assert sent.response is not None or sent.error
             assert "inside the gateway" not in (sent.error or "")
             _check_storable(sent)
 
@@ -249,17 +249,17 @@ async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_c
 
 def _check_storable(sent: Sent) -> None:
     """What PostgreSQL's text and JSON refuse: NUL and lone surrogates."""
-    answer = sent.answer or HttpAnswer(0, "", None)
-    kept = [sent.error or "", answer.text, *(part for header in answer.headers for part in header)]
+    response = sent.response or HttpResponse(0, "", None)
+    kept = [sent.error or "", response.text, *(part for header in response.headers for part in header)]
     assert not any("\0" in text for text in kept)
     "".join(kept).encode()
-    assert sum(len(name) + len(value) for name, value in answer.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
+    assert sum(len(name) + len(value) for name, value in response.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
 
 
 async def test_a_defect_of_ours_is_the_attempts_outcome_too() -> None:
     async with _raw_server(_saying(b"HTTP/1.1 200 OK\r\n\r\n")) as server, _sender() as sender:
         sent = await sender.send(replace(_prepared(server.url()), secrets=Secrets("whsec_not base64!")))
-        assert sent.answer is None
+        assert sent.response is None
         assert sent.error == "the attempt failed inside the gateway: ValueError"
         assert server.received == []
 
@@ -292,11 +292,11 @@ async def test_the_answers_headers_are_kept_up_to_a_bound() -> None:
     head += b"X-Long: " + b"y" * 8_000 + b"\r\nX-After: z\r\nContent-Length: 0\r\n\r\n"
     async with _raw_server(_saying(head)) as server:
         sent = await _send(server.url())
-    assert sent.answer is not None
-    names = [name for name, _ in sent.answer.headers]
+    assert sent.response is not None
+    names = [name for name, _ in sent.response.headers]
     assert names == ["X-Trace", "Set-Cookie", "Set-Cookie", "X-Bad", "X-Long"]
-    assert sent.answer.headers[0] == ("X-Trace", "abc")
-    assert sum(len(name) + len(value) for name, value in sent.answer.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
+    assert sent.response.headers[0] == ("X-Trace", "abc")
+    assert sum(len(name) + len(value) for name, value in sent.response.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
     _check_storable(sent)
 
 
@@ -312,14 +312,14 @@ async def test_names_that_never_resolve_cost_their_own_merchant_alone() -> None:
         ]
         await eventually(lambda: any("silent" in name for name in dns.asked))
         good = await sender.send(_prepared(merchant.url().replace("127.0.0.1", "shop.test"), merchant_id="good"))
-        assert good.answer is not None, good.error
+        assert good.response is not None, good.error
         looked_up = {name for name in dns.asked if "silent" in name}
         assert not any(task.done() for task in greedy)
         assert len(looked_up) <= LOOKUPS_MAX, "a merchant's further names wait for its own turn"
         failed = await asyncio.gather(*greedy)
     errors = {sent.error for sent in failed}
     assert "silent-0.test was not resolved within 1.5 s" in errors
-    assert all(sent.answer is None for sent in failed)
+    assert all(sent.response is None for sent in failed)
 
 
 async def test_a_name_that_failed_is_not_looked_up_again_for_a_moment() -> None:
@@ -339,7 +339,7 @@ async def test_many_requests_to_a_new_name_look_it_up_once() -> None:
     ):
         url = merchant.url().replace("127.0.0.1", "shop.test")
         sent = await asyncio.gather(*[sender.send(_prepared(url)) for _ in range(30)])
-    assert all(one.answer is not None for one in sent), sent[0].error
+    assert all(one.response is not None for one in sent), sent[0].error
     assert len(dns.asked) == 2, "one question for each kind of address"
 
 
@@ -355,8 +355,8 @@ async def test_a_name_that_resolves_to_a_private_address_gets_no_connection() ->
 
 
 async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() -> None:
-    answer = _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    async with _raw_server(answer) as proxy:
+    response = _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    async with _raw_server(response) as proxy:
         with_password = proxy.url("").replace("http://", "http://user:password@")
         async with _sender(private_allowed=False, proxy=with_password) as sender:
             sent = await sender.send(_prepared("http://shop.test/hook?next=%2Fa"))
@@ -364,13 +364,13 @@ async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() ->
                 await sender.send(_prepared(url))
                 for url in ("http://169.254.169.254/latest", "http://localhost/", "http://[fec0::1]/")
             ]
-    assert sent.answer is not None and sent.answer.code == 200, sent.error
+    assert sent.response is not None and sent.response.code == 200, sent.error
     assert len(proxy.received) == 1
     head = proxy.received[0].decode()
     assert head.startswith("POST http://shop.test/hook?next=%2Fa HTTP/1.1\r\n")
     assert "Proxy-Authorization: Basic dXNlcjpwYXNzd29yZA==" in head
     assert "Proxy-Authorization" not in sent.request_headers
-    assert all(one.answer is None and "private or local" in (one.error or "") for one in refused)
+    assert all(one.response is None and "private or local" in (one.error or "") for one in refused)
 
 
 async def test_a_proxy_that_is_away_or_refuses_is_a_reason_without_its_address() -> None:
@@ -391,13 +391,13 @@ async def test_an_extra_authority_is_trusted_beside_the_systems(tmp_path: Path) 
             untrusted = await sender.send(_prepared(url))
         async with _sender(extra_ca_file=str(authority)) as sender:
             trusted = await sender.send(_prepared(url))
-    assert untrusted.answer is None and untrusted.error is not None and "certificate" in untrusted.error
-    assert trusted.answer is not None and trusted.answer.code == 200, trusted.error
+    assert untrusted.response is None and untrusted.error is not None and "certificate" in untrusted.error
+    assert trusted.response is not None and trusted.response.code == 200, trusted.error
 
 
 async def test_nobody_listening_is_a_failed_attempt() -> None:
     sent = await _send("http://127.0.0.1:9/hook")
-    assert sent.answer is None
+    assert sent.response is None
     assert sent.error is not None and "Cannot connect" in sent.error
 
 
@@ -447,22 +447,22 @@ class _RawServer:
         return f"http://127.0.0.1:{self.port}{target}"
 
 
-def _saying(answer: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+def _saying(response: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
     async def say(writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
+        writer.write(response)
         await writer.drain()
 
     return say
 
 
 @contextlib.asynccontextmanager
-async def _raw_server(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[_RawServer]:
+async def _raw_server(response: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[_RawServer]:
     raw = _RawServer()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             raw.received.append(await reader.readuntil(b"\r\n\r\n"))
-            await answer(writer)
+            await response(writer)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -17,7 +17,7 @@ from domain.delivery import (
     ROTATION_OVERLAP,
     DeliveryStatus,
     Due,
-    HttpAnswer,
+    HttpResponse,
     Prepared,
     Sent,
     log_id,
@@ -128,8 +128,8 @@ async def test_whatever_an_answer_held_is_recorded(shop: Shop) -> None:
     await plan_deliveries(shop.pool, [first], now())
     made = _made(first, 503, DeliveryStatus.PENDING)
     headers = (("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-Odd", "\ufffd ₹"))
-    answer = HttpAnswer(503, "\ufffd", 1e9, headers)
-    await record(shop.pool, [replace(made, sent=replace(made.sent, answer=answer, error="broke off"))], [], now())
+    response = HttpResponse(503, "\ufffd", 1e9, headers)
+    await record(shop.pool, [replace(made, sent=replace(made.sent, response=response, error="broke off"))], [], now())
     (attempt,) = await attempts_of(shop.pool, first.id)
     assert orjson.loads(attempt.response_headers or "") == {"Set-Cookie": "a=1, b=2", "X-Odd": "\ufffd ₹"}
     assert (attempt.response_code, attempt.error) == (503, "broke off")
@@ -276,5 +276,5 @@ async def _drafts(shop: Shop, endpoint_id: str = "") -> tuple[Draft, Draft]:
 def _made(draft: Draft, code: int, status: DeliveryStatus, *, attempt: int = 1) -> Made:
     due = Due(draft.id, draft.endpoint_id, draft.order_id, attempt)
     prepared = Prepared(due, draft.event_id, draft.payment_id, "http://127.0.0.1:9/hook", b"{}", Secrets(""), 0, False)
-    sent = Sent(prepared, now(), 1, {}, HttpAnswer(code, "", None), None)
+    sent = Sent(prepared, now(), 1, {}, HttpResponse(code, "", None), None)
     return Made(sent, status, now() if status == DeliveryStatus.PENDING else None)

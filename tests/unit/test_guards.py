@@ -125,16 +125,16 @@ GUARDS = (
           "waiting for the payer", "the bank does not let go"),
     Guard("a settled payment is not settled again", "if payment.status not in UNDECIDED:", "if False:",
           "paid", "fail"),
-    Guard("an older word changes nothing", "if said < known:\n        return Decision((), payment,",
+    Guard("an older word changes nothing", "if reported < known:\n        return Decision((), payment,",
           "if False:\n        return Decision((), payment,", "late, taken back", "succeed, turned once"),
-    Guard("a word is recorded once", " if said.turn > known.turn + 1 else ()", "", "paid", "succeed"),
-    Guard("a missed word is recorded too", "if said.moved is known.moved:", "if False:", "paid",
+    Guard("a word is recorded once", " if reported.turn > known.turn + 1 else ()", "", "paid", "succeed"),
+    Guard("a missed word is recorded too", "if reported.moved is known.moved:", "if False:", "paid",
           "succeed, turned twice"),
     Guard("what the bank took back is not charged", "if payment.reversed:", "if False:", "reversed",
           "succeed, turned twice"),
-    Guard("money of a failed payment goes back", "if said.moved and (payment.status is PaymentStatus.FAILED or "
+    Guard("money of a failed payment goes back", "if reported.moved and (payment.status is PaymentStatus.FAILED or "
           "payment.amount_released):", "if False:", "failed", "succeed"),
-    Guard("only money that is there goes back", "if said.moved and (payment.status is PaymentStatus.FAILED or "
+    Guard("only money that is there goes back", "if reported.moved and (payment.status is PaymentStatus.FAILED or "
           "payment.amount_released):", "if payment.status is PaymentStatus.FAILED or payment.amount_released:",
           "failed", "fail"),
     Guard("a success that is charged again is not late", "if payment.status is PaymentStatus.SUCCESS:", "if False:",
@@ -227,7 +227,7 @@ GUARDS = (
           "if amount > payment.refundable:", "fully refunded", "refund all that is left"),
     Guard("a refund is settled once", "if refund.status is RefundStatus.PENDING:", "if True:",
           "refund processed", "refund succeeds"),
-    Guard("an older word about a refund changes nothing", "if said < known:\n        return Decision((), refund,",
+    Guard("an older word about a refund changes nothing", "if reported < known:\n        return Decision((), refund,",
           "if False:\n        return Decision((), refund,", "refund late", "refund fails"),
     Guard("a late success is told from the first one", "if first else", "if True else", "refund failed",
           "refund succeeds"),
