@@ -41,8 +41,8 @@ def start_metrics_server(*, host: str, port: int, health: Health) -> _Server | N
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/health":
-            answer: Iterable[bytes] = metrics(environ, start_response)
-            return answer
+            body: Iterable[bytes] = metrics(environ, start_response)
+            return body
         healthy, facts = health()
         start_response("200 OK" if healthy else "503 Service Unavailable", [("Content-Type", "application/json")])
         return [json.dumps({"status": "healthy" if healthy else "unhealthy", **facts}).encode()]

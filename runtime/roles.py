@@ -15,7 +15,7 @@ class Role:
     name: str
     module: str
     metrics_offset: int
-    says: str
+    summary: str
 
 
 ROLES: dict[str, Role] = {

@@ -335,6 +335,8 @@ def load_settings() -> Settings:
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
-            said = problem["msg"].removeprefix("Value error, ")
-            sys.stderr.write(f"Configuration error: {name}: {said}\n" if name else f"Configuration error: {said}\n")
+            message = problem["msg"].removeprefix("Value error, ")
+            sys.stderr.write(
+                f"Configuration error: {name}: {message}\n" if name else f"Configuration error: {message}\n"
+            )
         raise SystemExit(78) from error

@@ -59,11 +59,11 @@ async def ensure_topics(settings: Settings) -> list[str]:
 
     Raises TopicMismatchError where an existing topic has too few partitions, or the broker refuses a change.
     """
-    wanted = catalogue_of(settings)
+    expected = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
-        known = [topic for name, topic in wanted.items() if name in existing]
-        missing = [topic for name, topic in wanted.items() if name not in existing]
+        known = [topic for name, topic in expected.items() if name in existing]
+        missing = [topic for name, topic in expected.items() if name not in existing]
         await _refuse_missing_partitions(client, known, settings)
         if missing:
             response = await client.create_topics([_new(topic, settings) for topic in missing], timeout_ms=15_000)
@@ -75,13 +75,13 @@ async def ensure_topics(settings: Settings) -> list[str]:
 async def check_topics(settings: Settings, *names: str) -> None:
     """Raise TopicMismatchError unless these topics exist with the partitions of the settings, and the inbox remembers
     for longer than a command stays on the log."""
-    wanted = catalogue_of(settings)
+    expected = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
         missing = [name for name in names if name not in existing]
         if missing:
             raise TopicMismatchError(f"topics missing: {', '.join(missing)}; run `gateway topics create`")
-        known = [wanted[name] for name in names]
+        known = [expected[name] for name in names]
         await _refuse_missing_partitions(client, known, settings)
         found = await _configs(client, known)
     if COMMANDS in found and (problem := inbox_problem(found[COMMANDS], settings.idempotency_retention_days)):
@@ -90,17 +90,17 @@ async def check_topics(settings: Settings, *names: str) -> None:
 
 async def topic_problems(settings: Settings) -> list[str]:
     """A sentence for each topic that is missing or differs from the catalogue; empty where all is well."""
-    wanted = catalogue_of(settings)
+    expected = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
-        known = [topic for name, topic in wanted.items() if name in existing]
+        known = [topic for name, topic in expected.items() if name in existing]
         found = await _configs(client, known)
-    problems = [f"{name} is missing; run `gateway topics create`" for name in wanted if name not in existing]
+    problems = [f"{name} is missing; run `gateway topics create`" for name in expected if name not in existing]
     for topic in known:
         if differing := _differing(topic, found[topic.name]):
             has = ", ".join(f"{name}={found[topic.name].get(name)}" for name in differing)
-            wants = ", ".join(f"{name}={value}" for name, value in differing.items())
-            problems.append(f"{topic.name} has {has} instead of {wants}; run `gateway topics create`")
+            needed = ", ".join(f"{name}={value}" for name, value in differing.items())
+            problems.append(f"{topic.name} has {has} instead of {needed}; run `gateway topics create`")
     if COMMANDS in found and (problem := inbox_problem(found[COMMANDS], settings.idempotency_retention_days)):
         problems.append(problem)
     return problems
@@ -154,8 +154,8 @@ async def grow_topics(client: AIOKafkaAdminClient, settings: Settings, partition
     """
     keyed = keyed_topics(settings)
     found = await partition_counts(client, keyed)
-    if wanted := {name: NewPartitions(partitions) for name in keyed if found[name] < partitions}:
-        await client.create_partitions(wanted, timeout_ms=15_000)
+    if growing := {name: NewPartitions(partitions) for name in keyed if found[name] < partitions}:
+        await client.create_partitions(growing, timeout_ms=15_000)
     async with asyncio.timeout(SERVED_SECONDS):
         while min((await partition_counts(client, keyed, served=True)).values()) < partitions:  # noqa: ASYNC110
             await asyncio.sleep(0.1)  # the broker reports no such event
@@ -169,11 +169,11 @@ def keyed_topics(settings: Settings) -> list[str]:
 async def _refuse_missing_partitions(client: AIOKafkaAdminClient, known: list[Topic], settings: Settings) -> None:
     counts = await partition_counts(client, [topic.name for topic in known])
     for topic in known:
-        wanted, found = partitions_of(topic, settings), counts[topic.name]
-        if found < wanted:
+        needed, found = partitions_of(topic, settings), counts[topic.name]
+        if found < needed:
             raise TopicMismatchError(
-                f"{topic.name} has {found} partitions, and {wanted} are in use: this is another gateway's log, or "
-                f"TOPIC_PARTITIONS={wanted} is not what it was made with. A log grows by `gateway topics grow` alone: "
+                f"{topic.name} has {found} partitions, and {needed} are in use: this is another gateway's log, or "
+                f"TOPIC_PARTITIONS={needed} is not what it was made with. A log grows by `gateway topics grow` alone: "
                 "otherwise orders move to other actors while they are undecided."
             )
 

@@ -53,7 +53,7 @@ from topics.envelope import (
 )
 
 Body = dict[str, Any]
-Asked = TypeVar("Asked", bound=Command)
+AnyCommand = TypeVar("AnyCommand", bound=Command)
 NOTES_MAX, NOTE_CHARACTERS_MAX = 64, 1_000
 """Well above what the API accepts (15 notes of 256 characters), so that a later API may accept more."""
 
@@ -319,7 +319,7 @@ _READ_OF: dict[tuple[type[object], str], Callable[[Body, str], Any]] = {
 """Fields with a form of their own."""
 
 
-def _reader(kind: type[Asked]) -> Callable[[str, Body], Asked]:
+def _reader(kind: type[AnyCommand]) -> Callable[[str, Body], AnyCommand]:
     """A reader of this command's body, made from its fields, in forms that their types allow. Those without a default
     are required."""
     types = get_type_hints(kind)
@@ -330,9 +330,9 @@ def _reader(kind: type[Asked]) -> Callable[[str, Body], Asked]:
         take = _READ_OF.get((kind, field.name)) or _READ[types[field.name]]
         (optional if has_default else required).append((field.name, take))
 
-    make: Callable[..., Asked] = kind
+    make: Callable[..., AnyCommand] = kind
 
-    def read(order_id: str, body: Body) -> Asked:
+    def read(order_id: str, body: Body) -> AnyCommand:
         given = {name: take(body, name) for name, take in optional if name in body}
         return make(order_id, *[take(body, name) for name, take in required], **given)
 

@@ -67,11 +67,11 @@ async def _in_window(reader: LogReader, partition: TopicPartition, key: str, win
     missing, found = set(window.ids), []
     ends_ms = (window.ends_at + SLACK).timestamp() * 1_000
     last_ms = (window.ends_at + LATE_MAX).timestamp() * 1_000
-    wanted = key.encode()
+    key_bytes = key.encode()
     read = 0
     async for record in reader.merged(spans):
         read += 1
-        if record.key == wanted:
+        if record.key == key_bytes:
             found.append(record)
             if record.envelope is not None:
                 missing.discard(record.envelope.id)

@@ -28,7 +28,7 @@ from topics.records import LogRecord, instant_of
 
 CONNECT_SECONDS = 15.0
 FOLLOW_HOLD_MS, LOOK_UP_HOLD_MS = 100, 5
-ASK_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 BUFFER_MAX = 4_000
 HOLD_SECONDS = 0.25
 IDLE_SECONDS_MAX = 15.0
@@ -82,7 +82,7 @@ class LogReader:
     async def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
         """Every partition of these topics that the broker knows."""
         client = self._consumer._client
-        async with asyncio.timeout(ASK_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             cluster = await client.fetch_all_metadata()
             there = [topic for topic in topics if topic in cluster.topics()]
             await client.set_topics(there)
@@ -94,7 +94,7 @@ class LogReader:
         """[first, end) of each partition as it is now."""
         if not partitions:
             return {}
-        async with asyncio.timeout(ASK_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             lowest = await self._consumer.beginning_offsets(partitions)
             ends = await self._consumer.end_offsets(partitions)
             firsts = await self._firsts(partitions, start, lowest, ends)
@@ -197,9 +197,9 @@ class LogReader:
                 yield heapq.heappop(held)[5]
 
     def _assign(self, partitions: Iterable[TopicPartition], spans: Spans) -> None:
-        wanted = list(partitions)
-        self._consumer.assign(wanted)
-        for partition in wanted:
+        assigned = list(partitions)
+        self._consumer.assign(assigned)
+        for partition in assigned:
             self._consumer.seek(partition, spans[partition][0])
 
     async def first_at(self, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, LogRecord]:
@@ -208,7 +208,7 @@ class LogReader:
         if not places:
             return found
         self._assign(places, {partition: (offset, offset + 1) for partition, offset in places.items()})
-        ends_at = time.monotonic() + ASK_SECONDS
+        ends_at = time.monotonic() + TIMEOUT_SECONDS
         while len(found) < len(places) and time.monotonic() < ends_at:
             for partition, messages in (await self._consumer.getmany(timeout_ms=250, max_records=5_000)).items():
                 if messages:

@@ -25,7 +25,7 @@ from store.webhooks.plan import Draft, Target, draft_of
 from topics.envelope import UndecodableError
 from topics.events import EventRecord, LinkRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
-from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, link_body, wanted_names
+from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, link_body, subscribed_names
 
 Wanting = tuple[EventRecord, Target, list[str]]
 """An event, an endpoint, and the double's events that come of the one for the other."""
@@ -54,7 +54,7 @@ async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequen
 def _names(event: EventRecord, target: Target) -> list[str]:
     if target.razorpay_events is None or not is_subscribed(target.events, event.type):
         return []
-    return wanted_names(event.type, target.razorpay_events)
+    return subscribed_names(event.type, target.razorpay_events)
 
 
 async def _late(pool: Pool, pairs: Sequence[tuple[EventRecord, Target]]) -> list[Wanting]:

@@ -37,7 +37,7 @@ from topics.razorpay.entities import (
     refund_entity,
 )
 from topics.razorpay.failures import FAILURES, failure_of
-from topics.razorpay.webhooks import NAMES, SENT, body_of, delivery_event_id, ours, paid_order, wanted_names
+from topics.razorpay.webhooks import NAMES, SENT, body_of, delivery_event_id, ours, paid_order, subscribed_names
 
 NO_CAUSE = {"PAYMENT_FAILED", "ORDER_EXPIRED", "REFUND_FAILED", "PAYMENT_REVERSED", "REFUND_RETURNED"}
 """Codes without a cause that the payer or the bank has named, or of refunds."""
@@ -154,8 +154,8 @@ def _event(kind: str, **parts: Any) -> PaymentRecord:
 
 
 def test_a_capture_is_two_events_each_with_an_identity() -> None:
-    assert wanted_names(EventType.PAYMENT_CAPTURED, SENT) == ["payment.captured", "order.paid"]
-    assert wanted_names(EventType.PAYMENT_CAPTURED, ["order.paid"]) == ["order.paid"]
+    assert subscribed_names(EventType.PAYMENT_CAPTURED, SENT) == ["payment.captured", "order.paid"]
+    assert subscribed_names(EventType.PAYMENT_CAPTURED, ["order.paid"]) == ["order.paid"]
     assert [delivery_event_id("evt_1_5", place) for place in range(2)] == ["evt_1_5", "evt_1_5_1"]
 
 

@@ -58,7 +58,7 @@ def ours(names: Collection[str]) -> list[str]:
 PLACES_MAX = max(map(len, NAMES.values()))
 
 
-def wanted_names(event: str, names: Collection[str]) -> list[str]:
+def subscribed_names(event: str, names: Collection[str]) -> list[str]:
     """The double's events that come of `event`, as far as an endpoint subscribed to them."""
     return [name for name in NAMES.get(event, ()) if name in names]
 
