@@ -26,7 +26,7 @@ from runtime.secrets import Sealed, seal
 from runtime.settings import Settings
 from store.webhooks.endpoint_events import Switch, announce
 from store.webhooks.endpoints import Endpoint
-from store.webhooks.jobs import JOB, Job, LogFilter, Span, open_job
+from store.webhooks.jobs import JOB, Job, LogFilter, Period, open_job
 from store.webhooks.plan import Draft, plan_deliveries
 from topics.delivery import delivery_record, trial_webhook_body
 from topics.producer import LogUnavailableError
@@ -36,14 +36,16 @@ log = get_logger("webhooks")
 PUBLISH_SECONDS = 2.0
 
 
-async def opened_job(services: Services, merchant_id: str, *, kind: str, wanted: Span | LogFilter, total: int) -> Job:
+async def opened_job(
+    services: Services, merchant_id: str, *, kind: str, filters: Period | LogFilter, total: int
+) -> Job:
     """A new job. Raises ApiError 429 where the merchant has too many that are not done."""
     job = await open_job(
         services.pool,
         job_id=make_id(JOB),
         merchant_id=merchant_id,
         kind=kind,
-        wanted=wanted,
+        filters=filters,
         total=total,
         open_max=services.settings.jobs_open_per_merchant,
     )

@@ -20,7 +20,7 @@ import uvloop
 from domain.ids import MERCHANT
 from runtime.clock import make_id
 from store.analytics.buckets import Bucket, starts_of
-from store.analytics.queries import Span, deliveries, points, totals, widened
+from store.analytics.queries import Period, deliveries, points, totals, widened
 from store.analytics.rollups import advance
 from store.connections import make_pool
 from store.payments import PaymentFilter, list_payments
@@ -29,7 +29,7 @@ from tests.support.stack import Stack, running_stack
 
 MILLION = 1_000_000
 STEP = 50_000
-ASKED = 20
+REQUESTED = 20
 DAYS = 90
 
 # One payment in twenty fails; three in ten are by card; they are spread evenly over DAYS up to now.
@@ -120,27 +120,27 @@ def _filters(now: datetime) -> list[PaymentFilter]:
 
 
 async def _summary(pool: asyncpg.Pool, merchant_id: str, days: int) -> None:
-    span = _span(days)
-    await asyncio.gather(totals(pool, merchant_id, [span, span.before]), deliveries(pool, merchant_id, span))
+    period = _period(days)
+    await asyncio.gather(totals(pool, merchant_id, [period, period.before]), deliveries(pool, merchant_id, period))
 
 
 async def _series(pool: asyncpg.Pool, merchant_id: str, days: int, bucket: Bucket) -> None:
-    span = _span(days)
-    await points(pool, merchant_id, span, starts_of(span.from_at, span.to_at, bucket, None))
+    period = _period(days)
+    await points(pool, merchant_id, period, starts_of(period.from_at, period.to_at, bucket, None))
 
 
 async def _page(pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter) -> None:
     await list_payments(pool, merchant_id, wanted, after=None, limit=50)
 
 
-def _span(days: int) -> Span:
+def _period(days: int) -> Period:
     now = datetime.now(UTC)
     return widened(now - timedelta(days=days), now)
 
 
 async def _time(name: str, work: Callable[[], Awaitable[None]]) -> None:
     milliseconds = []
-    for _ in range(ASKED):
+    for _ in range(REQUESTED):
         began = time.perf_counter()
         await work()
         milliseconds.append((time.perf_counter() - began) * 1_000)

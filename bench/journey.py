@@ -27,7 +27,7 @@ from topics.producer import LogProducer, Record
 
 EVENTS_EACH = 4
 STEP = 20_000
-ASKED = 5
+REQUESTED = 5
 
 
 def main() -> None:
@@ -50,14 +50,14 @@ async def _measure(stack: Stack, events: int) -> None:
         second = await _publish(connection, producer, stack, offset=events // 2, limit=events)
         print(f"{first + second:,} events beside it on the log")
         path = f"/payments/{payment['id']}/timeline"
-        answers = [await _timed(partial(api.get, path)) for _ in range(4 * ASKED)]
+        answers = [await _timed(partial(api.get, path)) for _ in range(4 * REQUESTED)]
     _print("GET timeline", answers)
     for name, arguments in (
         ("gateway --help", ["--help"]),
         ("gateway journey", ["journey", payment["id"], "--json"]),
         ("gateway topics tail", ["topics", "tail", "--limit", "20", "--json"]),
     ):
-        _print(name, [_run(stack, arguments) for _ in range(ASKED)])
+        _print(name, [_run(stack, arguments) for _ in range(REQUESTED)])
     await producer.stop()
     await connection.close()
 

@@ -103,7 +103,7 @@ def record(view: View, *columns: list[Any]) -> Rows:
     return []
 
 
-@writes(webhook_recording.SET_ASIDE, "webhooks")
+@writes(webhook_recording.RECORD_SKIPPED, "webhooks")
 def set_aside(view: View, ids: list[uuid.UUID], states: list[str], next_retry_ats: list[datetime | None]) -> Rows:
     changed = []
     for one, status, next_retry_at in zip(ids, states, next_retry_ats, strict=True):

@@ -96,7 +96,7 @@ class Inbox:
         else:
             self.accepted[command.id] = command
 
-    def answer_to(self, command_id: str, nonce: str) -> StoredCommand | None:
+    def stored_for(self, command_id: str, nonce: str) -> StoredCommand | None:
         """The request's own refusal, which is final; else the acceptance of its command; else None."""
         return self.refused.get((command_id, nonce)) or self.accepted.get(command_id)
 
@@ -272,10 +272,10 @@ class ActorStore:
     async def load_inbox(self, requests: Iterable[tuple[str, str]]) -> Inbox:
         """What was decided about these requests, given as (command id, nonce)."""
         inbox = Inbox()
-        asked = sorted(set(requests))
-        if not asked:
+        requested = sorted(set(requests))
+        if not requested:
             return inbox
-        ids, nonces = [command_id for command_id, _ in asked], [nonce for _, nonce in asked]
+        ids, nonces = [command_id for command_id, _ in requested], [nonce for _, nonce in requested]
         rows = await self._retried(lambda connection: connection.fetch(LOAD_COMMANDS, ids, nonces))
         for row in rows:
             values = dict(row)

@@ -132,17 +132,17 @@ def differing(before: Values, after: Values) -> dict[str, Values]:
 
 
 async def list_entries(
-    pool: Pool, chain: str, wanted: EntryFilter, *, before_place: int | None, limit: int
+    pool: Pool, chain: str, filters: EntryFilter, *, before_place: int | None, limit: int
 ) -> list[Entry]:
     """Newest first. audit_log_pkey, or audit_log_subject."""
     conditions = Conditions()
     conditions.add("chain = {}", chain)
     conditions.add_given("place < {}", before_place)
-    conditions.add_given("action = {}", wanted.action)
-    conditions.add_given("actor = {}", wanted.actor)
-    conditions.add_given("subject = {}", wanted.subject)
-    conditions.add_given("at >= {}", wanted.from_at)
-    conditions.add_given("at < {}", wanted.to_at)
+    conditions.add_given("action = {}", filters.action)
+    conditions.add_given("actor = {}", filters.actor)
+    conditions.add_given("subject = {}", filters.subject)
+    conditions.add_given("at >= {}", filters.from_at)
+    conditions.add_given("at < {}", filters.to_at)
     text = f"SELECT body FROM audit_log {conditions.sql} ORDER BY place DESC LIMIT {int(limit)}"
     return [_entry_of(row) for row in await pool.fetch(text, *conditions.parameters)]
 

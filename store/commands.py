@@ -47,8 +47,8 @@ async def find_decided(pool: Pool, requests: Sequence[Request], *, timeout: floa
     rows = [DecidedCommand(**row) for row in await pool.fetch(FIND, ids, nonces, timeout=timeout)]
     refused = {(row.id, row.nonce): row for row in rows if row.rejected}
     accepted = {row.id: row for row in rows if not row.rejected}
-    answers = {request: refused.get(request) or accepted.get(request[0]) for request in requests}
-    return {request: answer for request, answer in answers.items() if answer is not None}
+    found_for = {request: refused.get(request) or accepted.get(request[0]) for request in requests}
+    return {request: command for request, command in found_for.items() if command is not None}
 
 
 async def find_accepted(pool: Pool, command_id: str, *, timeout: float) -> DecidedCommand | None:

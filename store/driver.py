@@ -62,13 +62,13 @@ MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[DatabaseError]], ...] = 
 
 def translated(error: Exception) -> DatabaseError:
     """The error of this package that one of DRIVER_ERRORS means."""
-    said = f"{type(error).__name__}: {error}"
+    message = f"{type(error).__name__}: {error}"
     if isinstance(error, asyncpg.UniqueViolationError):
-        return DuplicateError(said, constraint=error.constraint_name)
+        return DuplicateError(message, constraint=error.constraint_name)
     for kinds, meaning in MEANINGS:
         if isinstance(error, kinds):
-            return meaning(said)
-    return DatabaseAwayError(said)
+            return meaning(message)
+    return DatabaseAwayError(message)
 
 
 @contextmanager

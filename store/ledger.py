@@ -140,11 +140,11 @@ SELECT attempt_id, kind, of_attempt, amount, currency, reference, outcome, turn,
             WHEN outcome = 'success' THEN 'failed'
             ELSE 'success' END AS becomes
   FROM bank.ledger
- WHERE {wanted}
+ WHERE {condition}
  ORDER BY attempt_id
 """
-BOOKS_WHOLE = BOOKS.format(wanted="true")
-BOOKS_OF = BOOKS.format(wanted="attempt_id = ANY($1::text[])")
+BOOKS_WHOLE = BOOKS.format(condition="true")
+BOOKS_OF = BOOKS.format(condition="attempt_id = ANY($1::text[])")
 READ_BOOKS_SECONDS = 600
 """For one window. The first may have to wait until all entries are sorted."""
 

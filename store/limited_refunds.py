@@ -30,7 +30,7 @@ class LimitPassedError(ValueError):
 
 
 async def attest_limited_refund(
-    pool: Pool, witness: Witness, payment_id: str, *, refund_id: str, amount: int, limit: RefundLimit, asked: Values
+    pool: Pool, witness: Witness, payment_id: str, *, refund_id: str, amount: int, limit: RefundLimit, requested: Values
 ) -> None:
     """Write the request down. Raises LimitPassedError where it is above what earlier ones have left."""
     async with pool.acquire() as connection, connection.transaction():
@@ -38,4 +38,4 @@ async def attest_limited_refund(
         before = int(await connection.fetchval(REQUESTED, witness.doing.chain, payment_id, refund_id))
         if before + amount > limit.amount:
             raise LimitPassedError(max(0, limit.amount - before))
-        await witness.attest(connection, payment_id, after={**asked, "limit": limit.amount})
+        await witness.attest(connection, payment_id, after={**requested, "limit": limit.amount})

@@ -214,32 +214,32 @@ async def find_refund_limit(pool: Pool, merchant_id: str) -> RefundLimit | None:
     return None if row is None else _limit_of(row)
 
 
-async def change(pool: Pool, merchant_id: str, wanted: Change, witness: Witness) -> Merchant | None:
+async def change(pool: Pool, merchant_id: str, changes: Change, witness: Witness) -> Merchant | None:
     """The merchant as changed, or None where there is no such merchant."""
-    orders = wanted.browser_orders
+    orders = changes.browser_orders
     values = (
-        wanted.name,
-        wanted.allowed_origins,
+        changes.name,
+        changes.allowed_origins,
         orders.enabled if orders else None,
         orders.max_amount if orders else None,
-        wanted.capture,
-        wanted.capture_within is not None,
-        wanted.capture_within.minutes if wanted.capture_within else None,
-        wanted.upi_payee is not None,
-        wanted.upi_payee.vpa if wanted.upi_payee else None,
+        changes.capture,
+        changes.capture_within is not None,
+        changes.capture_within.minutes if changes.capture_within else None,
+        changes.upi_payee is not None,
+        changes.upi_payee.vpa if changes.upi_payee else None,
     )
     return await _changed(pool, merchant_id, CHANGE, values, witness)
 
 
-async def change_access(pool: Pool, merchant_id: str, wanted: AccessChange, witness: Witness) -> Merchant | None:
+async def change_access(pool: Pool, merchant_id: str, changes: AccessChange, witness: Witness) -> Merchant | None:
     """The merchant as changed, or None where there is no such merchant."""
-    refunds = wanted.support_refunds
+    refunds = changes.support_refunds
     limit = refunds.limit if refunds else None
     values = (
         refunds is not None,
         limit.amount if limit else None,
         limit.currency if limit else None,
-        wanted.second_factor_required,
+        changes.second_factor_required,
     )
     return await _changed(pool, merchant_id, CHANGE_ACCESS, values, witness)
 

@@ -26,7 +26,7 @@ from store.errors import (
     ValueRefusedError,
 )
 from store.migration import Migration, MigrationError, Repeatable, Statement
-from store.migration_watch import SAY_EVERY_SECONDS, Say, Watch, silent, watched
+from store.migration_watch import REPORT_EVERY_SECONDS, Report, Watch, silent, watched
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LOCK_ID = 7_240_001
@@ -76,15 +76,15 @@ def migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     return [Migration(path.name, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("[0-9]*.sql"))]
 
 
-async def migrate(settings: Settings, folder: Path = MIGRATIONS, say: Say = silent) -> list[str]:
-    """Apply what is missing; returns the names applied, in order. `say` gets lines about what takes long.
+async def migrate(settings: Settings, folder: Path = MIGRATIONS, report: Report = silent) -> list[str]:
+    """Apply what is missing; returns the names applied, in order. `report` gets lines about what takes long.
 
     Raises MigrationError, DatabaseError.
     """
     async with _session(settings) as connection:
-        await _lock(connection, say)
+        await _lock(connection, report)
         await connection.execute(CREATE_HISTORY)
-        return await _Run(settings, connection, say).apply(migrations(folder))
+        return await _Run(settings, connection, report).apply(migrations(folder))
 
 
 async def pending(settings: Settings, folder: Path = MIGRATIONS) -> list[Pending]:
@@ -104,7 +104,7 @@ async def _session(settings: Settings, timeout: float = 10.0) -> AsyncIterator[C
         await connection.close()
 
 
-async def _lock(connection: Connection, say: Say) -> None:
+async def _lock(connection: Connection, report: Report) -> None:
     """Wait for another migration to end. Raises MigrationError after LOCK_SECONDS.
 
     It tries again and again: a session that waited in pg_advisory_lock would hold a snapshot, and a concurrent index
@@ -113,8 +113,8 @@ async def _lock(connection: Connection, say: Say) -> None:
     for number in range(round(LOCK_SECONDS / LOCK_EVERY_SECONDS)):
         if await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK_ID):
             return
-        if number % round(SAY_EVERY_SECONDS / LOCK_EVERY_SECONDS) == 0:
-            say(f"waits for another migration, in session {await connection.fetchval(HOLDER, LOCK_ID)}")
+        if number % round(REPORT_EVERY_SECONDS / LOCK_EVERY_SECONDS) == 0:
+            report(f"waits for another migration, in session {await connection.fetchval(HOLDER, LOCK_ID)}")
         await asyncio.sleep(LOCK_EVERY_SECONDS)
     raise MigrationError("another migration is still running; run `gateway migrate` again when it has ended")
 
@@ -138,10 +138,10 @@ async def _unfinished(connection: Connection, migration: Migration) -> tuple[str
 class _Run:
     """The missing migrations, one after another, over the connection that has the lock."""
 
-    def __init__(self, settings: Settings, connection: Connection, say: Say) -> None:
+    def __init__(self, settings: Settings, connection: Connection, report: Report) -> None:
         self._dsn = settings.database_url.get_secret_value()
         self._connection = connection
-        self._say = say
+        self._report = report
 
     async def apply(self, files: list[Migration]) -> list[str]:
         applied = []
@@ -161,13 +161,13 @@ class _Run:
             except LockTimeoutError as error:
                 if not tries_left:
                     raise MigrationError(str(error)) from error
-                self._say(f"{migration.name} let the others pass, and tries again")
+                self._report(f"{migration.name} let the others pass, and tries again")
             await asyncio.sleep(LOCK_PAUSE_SECONDS)
 
     async def _once(self, migration: Migration) -> None:
         """Raises LockTimeoutError with the whole message: it is tried again."""
         statement = migration.statements[0] if migration.statements else Statement("", 1)
-        async with watched(self._dsn, self._connection, self._said(migration)) as watch:
+        async with watched(self._dsn, self._connection, self._reporter(migration)) as watch:
             try:
                 async with asyncio.timeout(TRANSACTION_SECONDS), self._connection.transaction():
                     for statement in migration.statements:
@@ -180,7 +180,7 @@ class _Run:
 
     async def _concurrently(self, migration: Migration) -> None:
         for one in migration.repeatable:
-            async with watched(self._dsn, self._connection, self._said(migration)) as watch:
+            async with watched(self._dsn, self._connection, self._reporter(migration)) as watch:
                 try:
                     await self._repeatable(migration, one)
                 except (DatabaseError, TimeoutError) as error:
@@ -200,26 +200,26 @@ class _Run:
     async def _in_steps(self, migration: Migration, one: Repeatable) -> None:
         """Each step takes the rows after the last one of the step before, and locks them no longer than it takes."""
         about = await self._connection.fetchval(ROWS, one.stepped)
-        said_at = asyncio.get_running_loop().time()
+        reported_at = asyncio.get_running_loop().time()
         last, done = "", 0
         while rows := await self._connection.fetch(one.text, last, timeout=STEP_SECONDS):
             last = max(row["id"] for row in rows)
             done += len(rows)
-            if asyncio.get_running_loop().time() - said_at >= SAY_EVERY_SECONDS:
-                said_at = asyncio.get_running_loop().time()
-                self._said(migration)(f"{done:,} of about {about:,} rows of {one.stepped}")
+            if asyncio.get_running_loop().time() - reported_at >= REPORT_EVERY_SECONDS:
+                reported_at = asyncio.get_running_loop().time()
+                self._reporter(migration)(f"{done:,} of about {about:,} rows of {one.stepped}")
 
     async def _drop_unfinished(self, index: str) -> None:
         """A build that was cut off leaves an invalid index behind, which IF NOT EXISTS would take for the finished."""
         if await self._connection.fetchval(IS_VALID, index) is False:
-            self._say(f"{index} was left unfinished by an earlier run; it is dropped and built again")
+            self._report(f"{index} was left unfinished by an earlier run; it is dropped and built again")
             await self._connection.execute(f"DROP INDEX CONCURRENTLY {index}")
 
     async def _remember(self, migration: Migration) -> None:
         await self._connection.execute(REMEMBER, migration.name, migration.checksum)
 
-    def _said(self, migration: Migration) -> Say:
-        return lambda line: self._say(f"{migration.name}: {line}")
+    def _reporter(self, migration: Migration) -> Report:
+        return lambda line: self._report(f"{migration.name}: {line}")
 
 
 def _failure(migration: Migration, statement: Statement, error: Exception, watch: Watch) -> str:

@@ -16,7 +16,7 @@ from store.driver import Connection, Row, connect
 from store.errors import DatabaseError
 
 LOOK_EVERY_SECONDS = 0.5
-SAY_EVERY_SECONDS = 5.0
+REPORT_EVERY_SECONDS = 5.0
 """Between two lines about the same statement: a build takes from milliseconds to hours."""
 CONNECT_SECONDS = 5.0
 # An index build reports pages, then tuples, then sessions whose snapshots it waits for.
@@ -36,7 +36,7 @@ SELECT pid, coalesce(nullif(application_name, ''), usename::text, backend_type) 
  LIMIT 1
 """
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 """Takes a line for the operator."""
 
 
@@ -52,10 +52,10 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def watched(dsn: str, connection: Connection, say: Say) -> AsyncIterator[Watch]:
+async def watched(dsn: str, connection: Connection, report: Report) -> AsyncIterator[Watch]:
     """Watch what `connection` does meanwhile. A watch that cannot look says nothing, and stops nothing."""
     watch = Watch()
-    task = asyncio.create_task(_look(dsn, connection.get_server_pid(), watch, say))
+    task = asyncio.create_task(_look(dsn, connection.get_server_pid(), watch, report))
     try:
         yield watch
     finally:
@@ -63,11 +63,11 @@ async def watched(dsn: str, connection: Connection, say: Say) -> AsyncIterator[W
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _look(dsn: str, pid: int, watch: Watch, say: Say) -> None:
+async def _look(dsn: str, pid: int, watch: Watch, report: Report) -> None:
     with contextlib.suppress(DatabaseError, OSError):
         session = await connect(dsn, timeout=CONNECT_SECONDS, command_timeout=CONNECT_SECONDS)
         try:
-            looks = round(SAY_EVERY_SECONDS / LOOK_EVERY_SECONDS)
+            looks = round(REPORT_EVERY_SECONDS / LOOK_EVERY_SECONDS)
             number = 0
             while True:
                 number += 1
@@ -76,7 +76,7 @@ async def _look(dsn: str, pid: int, watch: Watch, say: Say) -> None:
                     watch.in_the_way = _session(blocker)
                 progress = await session.fetchrow(PROGRESS, pid)
                 if number % looks == 0 and (progress is not None or blocker is not None):
-                    say(_said(progress, watch.in_the_way if blocker is not None else ""))
+                    report(_progress_line(progress, watch.in_the_way if blocker is not None else ""))
         finally:
             session.terminate()
 
@@ -85,7 +85,7 @@ def _session(row: Row) -> str:
     return f"session {row['pid']} ({row['name']}), its transaction open for {row['seconds']:.0f} s"
 
 
-def _said(progress: Row | None, in_the_way: str) -> str:
+def _progress_line(progress: Row | None, in_the_way: str) -> str:
     parts = []
     if progress is not None:
         percent = "" if progress["percent"] is None else f", {progress['percent']} %"

@@ -69,29 +69,29 @@ async def count_attempts(pool: Pool, order_ids: Sequence[str]) -> dict[str, int]
     return {order_id: counted.get(order_id, 0) for order_id in order_ids}
 
 
-def order_conditions(merchant_id: str, wanted: OrderFilter) -> Conditions:
+def order_conditions(merchant_id: str, filters: OrderFilter) -> Conditions:
     """orders_merchant_created, orders_unpaid, orders_receipt, orders_links, orders_pkey"""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
-    conditions.add_given("status = {}", wanted.status)
-    conditions.add_given("receipt = {}", wanted.receipt)
-    if wanted.text is not None:
-        conditions.add("(id = {} OR receipt LIKE {})", wanted.text, f"{escaped(wanted.text)}%")
-    if wanted.linked:
+    conditions.add_given("status = {}", filters.status)
+    conditions.add_given("receipt = {}", filters.receipt)
+    if filters.text is not None:
+        conditions.add("(id = {} OR receipt LIKE {})", filters.text, f"{escaped(filters.text)}%")
+    if filters.linked:
         conditions.clauses.append("link IS NOT NULL")
-    conditions.add_given("created_at >= {}", wanted.from_at)
-    conditions.add_given("created_at < {}", wanted.to_at)
-    if wanted.paid is not None:
-        conditions.add("status = 'PAID'" if wanted.paid else "status <> 'PAID'")
-    if wanted.abandoned:
+    conditions.add_given("created_at >= {}", filters.from_at)
+    conditions.add_given("created_at < {}", filters.to_at)
+    if filters.paid is not None:
+        conditions.add("status = 'PAID'" if filters.paid else "status <> 'PAID'")
+    if filters.abandoned:
         conditions.add(f"status <> 'PAID' AND {ALL_FAILED}")
     return conditions
 
 
 async def list_orders(
-    pool: Pool, merchant_id: str, wanted: OrderFilter, *, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, filters: OrderFilter, *, after: Place | None, limit: int
 ) -> list[Order]:
     """A merchant's orders, each alone, newest first."""
-    conditions = order_conditions(merchant_id, wanted)
+    conditions = order_conditions(merchant_id, filters)
     conditions.after(after)
     return [order_of(row) for row in await fetch_newest(pool, "orders", conditions, limit)]

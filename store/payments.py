@@ -47,26 +47,26 @@ class PaymentFilter:
     receipt: str | None = None
 
 
-def payment_conditions(merchant_id: str, wanted: PaymentFilter) -> Conditions:
+def payment_conditions(merchant_id: str, filters: PaymentFilter) -> Conditions:
     """WHERE clause and parameters of a merchant's payments that pass the filter."""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
-    conditions.add_given("status = {}", wanted.status)
-    conditions.add_given("method = {}", wanted.method)
-    conditions.add_given("order_id = {}", wanted.order_id)
-    conditions.add_given("created_at >= {}", wanted.from_at)
-    conditions.add_given("created_at < {}", wanted.to_at)
-    conditions.add_given("amount >= {}", wanted.amount_min)
-    conditions.add_given("amount <= {}", wanted.amount_max)
-    conditions.add_given("captured = {}", wanted.captured)
-    conditions.add_given("currency = {}", wanted.currency)
-    if wanted.receipt is not None:
+    conditions.add_given("status = {}", filters.status)
+    conditions.add_given("method = {}", filters.method)
+    conditions.add_given("order_id = {}", filters.order_id)
+    conditions.add_given("created_at >= {}", filters.from_at)
+    conditions.add_given("created_at < {}", filters.to_at)
+    conditions.add_given("amount >= {}", filters.amount_min)
+    conditions.add_given("amount <= {}", filters.amount_max)
+    conditions.add_given("captured = {}", filters.captured)
+    conditions.add_given("currency = {}", filters.currency)
+    if filters.receipt is not None:
         # orders_receipt
         conditions.add(
-            "order_id IN (SELECT id FROM orders WHERE merchant_id = {} AND receipt = {})", merchant_id, wanted.receipt
+            "order_id IN (SELECT id FROM orders WHERE merchant_id = {} AND receipt = {})", merchant_id, filters.receipt
         )
-    if wanted.text is not None:
-        _add_text(conditions, wanted.text)
+    if filters.text is not None:
+        _add_text(conditions, filters.text)
     return conditions
 
 
@@ -82,10 +82,10 @@ async def payment_versions(pool: Pool, payment_ids: Sequence[str]) -> dict[str, 
 
 
 async def list_payments(
-    pool: Pool, merchant_id: str, wanted: PaymentFilter, *, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, filters: PaymentFilter, *, after: Place | None, limit: int
 ) -> list[Payment]:
     """A merchant's payments, newest first (payments_merchant_created and what FOUND_BY names)."""
-    conditions = payment_conditions(merchant_id, wanted)
+    conditions = payment_conditions(merchant_id, filters)
     conditions.after(after)
     rows = await fetch_newest(pool, "payments", conditions, limit)
     return [payment_of(row) for row in rows]

@@ -20,8 +20,8 @@ log = get_logger("database-probe")
 EVERY_SECONDS = 1.0
 AGAIN_SECONDS = 0.1
 """After a question that was not answered."""
-AWAY_AFTER_SECONDS = 1.0
-PATIENCE_SECONDS = 1.0
+UNAVAILABLE_AFTER_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 
 
 class DatabaseProbe:
@@ -35,28 +35,28 @@ class DatabaseProbe:
     async def run(self) -> None:
         """Ask for ever; cancel to stop."""
         try:
-            unanswered_since: float | None = None
+            silent_since: float | None = None
             while True:
-                asked_at = time.monotonic()
-                if await self._ask():
-                    unanswered_since = None
-                elif unanswered_since is None:
-                    unanswered_since = asked_at
-                self._tell(unanswered_since is None or time.monotonic() - unanswered_since < AWAY_AFTER_SECONDS)
-                await asyncio.sleep(EVERY_SECONDS if unanswered_since is None else AGAIN_SECONDS)
+                probed_at = time.monotonic()
+                if await self._responds():
+                    silent_since = None
+                elif silent_since is None:
+                    silent_since = probed_at
+                self._set_up(silent_since is None or time.monotonic() - silent_since < UNAVAILABLE_AFTER_SECONDS)
+                await asyncio.sleep(EVERY_SECONDS if silent_since is None else AGAIN_SECONDS)
         finally:
             self._drop()
 
-    def _tell(self, up: bool) -> None:
+    def _set_up(self, up: bool) -> None:
         if up is not self.up:
             log.warning("database_is_back" if up else "database_is_away")
         self.up = up
 
-    async def _ask(self) -> bool:
+    async def _responds(self) -> bool:
         with contextlib.suppress(DatabaseError, TimeoutError, ValueError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 if self._connection is None:
-                    self._connection = await connect(self._dsn, timeout=PATIENCE_SECONDS)
+                    self._connection = await connect(self._dsn, timeout=TIMEOUT_SECONDS)
                 await self._connection.execute("SELECT 1")
                 return True
         self._drop()

@@ -31,15 +31,15 @@ async def find_refund(pool: Pool, refund_id: str) -> Refund | None:
 
 
 async def list_refunds(
-    pool: Pool, merchant_id: str, wanted: RefundFilter, *, after: Place | None, limit: int
+    pool: Pool, merchant_id: str, filters: RefundFilter, *, after: Place | None, limit: int
 ) -> list[Refund]:
     """A merchant's refunds, newest first (refunds_merchant_created, refunds_payment_id)."""
     conditions = Conditions()
     conditions.add("merchant_id = {}", merchant_id)
-    conditions.add_given("payment_id = {}", wanted.payment_id)
-    conditions.add_given("status = {}", wanted.status)
-    conditions.add_given("created_at >= {}", wanted.from_at)
-    conditions.add_given("created_at < {}", wanted.to_at)
+    conditions.add_given("payment_id = {}", filters.payment_id)
+    conditions.add_given("status = {}", filters.status)
+    conditions.add_given("created_at >= {}", filters.from_at)
+    conditions.add_given("created_at < {}", filters.to_at)
     conditions.after(after)
     rows = await fetch_newest(pool, "refunds", conditions, limit)
     return [refund_of(row) for row in rows]

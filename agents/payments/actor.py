@@ -213,7 +213,7 @@ class PaymentActor:
         """Answer from the inbox what was decided before, as any repetition; for each command whether it was."""
         requests = [(one.envelope.id, one.envelope.nonce) for one in asked]
         inbox = await self._store.load_inbox(requests)
-        stored = [inbox.answer_to(*request) for request in requests]
+        stored = [inbox.stored_for(*request) for request in requests]
         for one, answer in zip(asked, stored, strict=True):
             if answer is not None:
                 repeat(folded, one, answer)
@@ -304,7 +304,7 @@ class PaymentActor:
             missing -= {
                 one.envelope.key
                 for one in asked
-                if one.envelope.type in ORDER_MAKING and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None
+                if one.envelope.type in ORDER_MAKING and inbox.stored_for(one.envelope.id, one.envelope.nonce) is None
             }
         return await self._read(Known(inbox, cached, frozenset()), missing)
 

@@ -102,7 +102,7 @@ def fold(asked: Sequence[Asked], known: Known) -> Folded:
     states: dict[str, Order] = {}
     inbox = Inbox(dict(known.inbox.accepted), dict(known.inbox.refused))
     for one in asked:
-        stored = inbox.answer_to(one.envelope.id, one.envelope.nonce)
+        stored = inbox.stored_for(one.envelope.id, one.envelope.nonce)
         if stored is not None:
             repeat(folded, one, stored)
             continue

@@ -27,10 +27,10 @@ from agents.webhooks.lanes import Lanes, Ticket
 from agents.webhooks.preparation import Repeat, Unsealable, prepare
 from agents.webhooks.router import (
     Attempted,
+    NotSent,
     Outcome,
     Repeated,
     Router,
-    SetAside,
     Task,
     dead_record,
     made_of,
@@ -51,7 +51,7 @@ from runtime.logs import get_logger
 from runtime.order_keys import MARK
 from store.driver import Pool
 from store.order_keys import OrderKeys
-from store.webhooks.attempt_batch import Aside, Loaded, load_deliveries, record, release_after
+from store.webhooks.attempt_batch import Loaded, Skipped, load_deliveries, record, release_after
 from store.webhooks.endpoint_events import announce
 from store.webhooks.pool import make_webhook_pool, persistently
 from topics.catalogue import DELIVERIES
@@ -181,8 +181,8 @@ class Dispatcher:
             case Unsealable(prepared):
                 log.error("secret_unsealable", endpoint_id=row.endpoint_id)
                 self._judge(task, Sent(prepared, self._clock.now(), 0, {}, None, UNSEALABLE))
-            case Aside() as aside:
-                self._outcomes.put_nowait(SetAside(task, aside))
+            case Skipped() as skipped:
+                self._outcomes.put_nowait(NotSent(task, skipped))
             case Repeat(repeated):
                 self._outcomes.put_nowait(Repeated(task, repeated))
             case None:
@@ -226,11 +226,11 @@ class Dispatcher:
     def _park(self, work: tuple[Task, Prepared]) -> None:
         task, prepared = work
         due_at = self._clock.now() + timedelta(seconds=self._router.parking_seconds)
-        aside = Aside(
+        skipped = Skipped(
             task.due.log_id, prepared.payment_id, task.due.endpoint_id, DeliveryStatus.PENDING, next_retry_at=due_at
         )
         PARKED.inc()
-        self._outcomes.put_nowait(SetAside(task, aside))
+        self._outcomes.put_nowait(NotSent(task, skipped))
 
     async def _tick(self) -> None:
         while True:
@@ -269,11 +269,11 @@ class Dispatcher:
 
     async def _write_rows(self, batch: list[Outcome]) -> list[Due]:
         made = [made_of(outcome) for outcome in batch if isinstance(outcome, Attempted)]
-        asides = [outcome.aside for outcome in batch if isinstance(outcome, SetAside)]
+        skipped = [outcome.skipped for outcome in batch if isinstance(outcome, NotSent)]
         ended = [outcome.row for outcome in batch if isinstance(outcome, Repeated)]
         released: list[Due] = []
-        if made or asides:
-            recorded = await persistently(lambda: record(self._pool, made, asides, self._clock.now()), what="record")
+        if made or skipped:
+            recorded = await persistently(lambda: record(self._pool, made, skipped, self._clock.now()), what="record")
             released += recorded.released
             await announce(self._context.redis, recorded.switches)
         if ended:

@@ -18,7 +18,7 @@ from domain.delivery import DeliveryStatus, Due, Prepared
 from domain.signature import Secrets
 from runtime.keyring import KeyRing
 from runtime.secrets import Sealed, SealError, unseal
-from store.webhooks.attempt_batch import Aside, Loaded
+from store.webhooks.attempt_batch import Loaded, Skipped
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -37,16 +37,16 @@ class Unsealable:
     prepared: Prepared
 
 
-def prepare(due: Due, row: Loaded, *, ring: KeyRing, at: datetime) -> Prepared | Unsealable | Aside | Repeat | None:
+def prepare(due: Due, row: Loaded, *, ring: KeyRing, at: datetime) -> Prepared | Unsealable | Skipped | Repeat | None:
     """What to do about `due`. Does no I/O."""
     if row.status in (DeliveryStatus.SUCCESS, DeliveryStatus.FAILED) or row.attempts >= due.attempt:
         return Repeat(row)
     if row.status == DeliveryStatus.HELD or row.attempts != due.attempt - 1:
         return None
     if row.deleted:
-        return Aside(row.id, row.payment_id, row.endpoint_id, DeliveryStatus.FAILED)
+        return Skipped(row.id, row.payment_id, row.endpoint_id, DeliveryStatus.FAILED)
     if not row.active:
-        return Aside(row.id, row.payment_id, row.endpoint_id, DeliveryStatus.HELD)
+        return Skipped(row.id, row.payment_id, row.endpoint_id, DeliveryStatus.HELD)
     try:
         secrets, headers = _secrets(row, ring, at), _headers(row, ring)
     except SealError:

@@ -27,7 +27,7 @@ from domain.delivery import (
     Verdict,
 )
 from runtime.settings import Settings
-from store.webhooks.attempt_batch import Aside, Loaded, Made
+from store.webhooks.attempt_batch import Loaded, Made, Skipped
 from topics.deadletter import letter_about
 from topics.delivery import retry_record
 from topics.producer import Record
@@ -50,9 +50,9 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
+class NotSent:
     task: Task
-    aside: Aside
+    skipped: Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Repeated:
     row: Loaded
 
 
-Outcome = Attempted | SetAside | Repeated
+Outcome = Attempted | NotSent | Repeated
 
 
 def made_of(outcome: Attempted) -> Made:
@@ -99,18 +99,18 @@ class Router:
                 return dead_record(task.message, reason=reason, error=_last_error(sent), at=at)
             case Attempted():
                 return None
-            case SetAside(task, aside):
-                return self._aside_record(task, aside, at)
+            case NotSent(task, skipped):
+                return self._skipped_record(task, skipped, at)
             case Repeated(task, row):
                 return self._repeated_record(task, row, at)
         assert_never(outcome)
 
-    def _aside_record(self, task: Task, aside: Aside, at: datetime) -> Record | None:
-        if aside.status == DeliveryStatus.FAILED:
+    def _skipped_record(self, task: Task, skipped: Skipped, at: datetime) -> Record | None:
+        if skipped.status == DeliveryStatus.FAILED:
             return dead_record(task.message, reason=REASON_ENDPOINT_DELETED, error="the endpoint was deleted", at=at)
-        if aside.next_retry_at is None:
+        if skipped.next_retry_at is None:
             return None
-        return self._retry(task.due.attempt, task, self.parking_seconds, aside.next_retry_at, at)
+        return self._retry(task.due.attempt, task, self.parking_seconds, skipped.next_retry_at, at)
 
     def _repeated_record(self, task: Task, row: Loaded, at: datetime) -> Record | None:
         if row.attempts != task.due.attempt:

@@ -24,11 +24,11 @@ async def note_refund(
     refund_id: str,
     amount: int | None,
     currency: str,
-    asked: Values,
+    requested: Values,
 ) -> None:
     """Write down what is about to be asked of the actor. Raises ApiError 400 or 403 for a limited role."""
     if caller.role not in REFUNDS_ARE_LIMITED:
-        await noted(request, caller, Action.REFUND_REQUESTED, payment_id, after=asked)
+        await noted(request, caller, Action.REFUND_REQUESTED, payment_id, after=requested)
         return
     role, pool = f"the role '{caller.role}'", services_of(request).pool
     limit = await find_refund_limit(pool, caller.merchant_id)
@@ -43,7 +43,7 @@ async def note_refund(
     seen = witness(request, caller, Action.REFUND_REQUESTED)
     try:
         await attest_limited_refund(
-            pool, seen, payment_id, refund_id=refund_id, amount=amount, limit=limit, asked=asked
+            pool, seen, payment_id, refund_id=refund_id, amount=amount, limit=limit, requested=requested
         )
     except LimitPassedError as error:
         allowed, left = (f"{limit.currency} {decimal_text(one, limit.currency)}" for one in (limit.amount, error.left))

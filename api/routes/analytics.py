@@ -1,4 +1,4 @@
-"""Analytics of one merchant: the numbers of a span beside those of the span before it, and the same in buckets.
+"""Analytics of one merchant: the numbers of a period beside those of the period before it, and the same in buckets.
 
 Read from rollups, never from the payments: a year costs as much as a day. Events show in them a second or two later.
 """
@@ -23,7 +23,7 @@ from domain.currency import MINOR_DIGITS
 from domain.money import DEFAULT_CURRENCY
 from runtime.clock import now
 from store.analytics.buckets import LENGTHS, Bucket, starts_of
-from store.analytics.queries import Span, deliveries, points, totals, widened
+from store.analytics.queries import Period, deliveries, points, totals, widened
 from store.operations.owed import owed_by
 
 router = APIRouter(prefix="/analytics", tags=["Analytics"], responses=errors(400, 401, 503))
@@ -46,7 +46,7 @@ TimeZoneParameter = Annotated[
     str | None, Query(max_length=64, description="IANA time zone for day boundaries; default UTC")
 ]
 
-DEFAULT_SPAN = timedelta(days=30)
+DEFAULT_PERIOD = timedelta(days=30)
 POINTS_MAX = 800
 OWED_NAMED_MAX = 5
 MAIN = "main"
@@ -66,13 +66,13 @@ async def summary(
     With `currency`, amounts and counts cover that currency only; error codes, durations and deliveries always cover
     every currency. `currencies` lists the totals of each one.
     """
-    pool, span, asked = services_of(request).pool, _span(from_, to, _zone(tz)), _known(currency)
+    pool, period, asked = services_of(request).pool, _period(from_, to, _zone(tz)), _known(currency)
     (sums, sums_before), sent = await asyncio.gather(
-        totals(pool, caller.merchant_id, [span, span.before]), deliveries(pool, caller.merchant_id, span)
+        totals(pool, caller.merchant_id, [period, period.before]), deliveries(pool, caller.merchant_id, period)
     )
     shown = main_currency(sums) if asked == MAIN else asked
     owed = await owed_by(pool, caller.merchant_id, shown or DEFAULT_CURRENCY, limit=OWED_NAMED_MAX)
-    return summary_shape((span, sums), (span.before, sums_before), sent, owed, currency=shown)
+    return summary_shape((period, sums), (period.before, sums_before), sent, owed, currency=shown)
 
 
 @router.get("/timeseries", summary="Totals for a period by hour or by day")
@@ -90,20 +90,20 @@ async def timeseries(
     With `tz`, days start at midnight in that zone and last 23 or 25 hours when its clocks change. Without it, each day
     has 24 hours and the first one starts at `from`."""
     zone, asked = _zone(tz), _known(currency)
-    span = _span(from_, to, zone)
-    if (span.to_at - span.from_at) / LENGTHS[bucket] > POINTS_MAX:
+    period = _period(from_, to, zone)
+    if (period.to_at - period.from_at) / LENGTHS[bucket] > POINTS_MAX:
         raise bad_request(f"at most {POINTS_MAX} buckets: choose a shorter period or a longer bucket", "bucket")
-    starts = starts_of(span.from_at, span.to_at, bucket, zone)
-    found = await points(services_of(request).pool, caller.merchant_id, span, starts)
+    starts = starts_of(period.from_at, period.to_at, bucket, zone)
+    found = await points(services_of(request).pool, caller.merchant_id, period, starts)
     shown = main_currency([point.total for point in found]) if asked == MAIN else asked
     return timeseries_shape(starts, found, bucket=bucket, currency=shown, tz=tz)
 
 
-def _span(from_: datetime | date | None, to: datetime | date | None, zone: ZoneInfo | None) -> Span:
-    """What was asked for, on quarters of an hour. Nothing is later than tomorrow, so no span is longer than history."""
+def _period(from_: datetime | date | None, to: datetime | date | None, zone: ZoneInfo | None) -> Period:
+    """The requested period, on quarters of an hour. Nothing is later than tomorrow, so it is no longer than history."""
     asked = period_of(from_, to, zone or UTC)
     ends_at = min(asked.to_at or now(), now() + timedelta(days=1))
-    begins_at = asked.from_at or ends_at - DEFAULT_SPAN
+    begins_at = asked.from_at or ends_at - DEFAULT_PERIOD
     if begins_at >= ends_at:
         raise bad_request("from must be before to", "from")
     return widened(begins_at, ends_at)

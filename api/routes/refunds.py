@@ -68,7 +68,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     refund_id = new_id_for(request, REFUND, key)
-    asked = CreateRefund(
+    requested = CreateRefund(
         order_id=found.order_id,
         payment_id=payment_id,
         refund_id=refund_id,
@@ -79,7 +79,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         receipt=wanted.receipt,
         notes=wanted.notes or {},
     )
-    command = await sealed(services, asked, key)  # the audit log keeps its words for ever
+    command = await sealed(services, requested, key)  # the audit log keeps its words for ever
     assert isinstance(command, CreateRefund), "sealing changes no kind"
     await note_refund(
         request,
@@ -88,7 +88,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         refund_id=refund_id,
         amount=wanted.amount,
         currency=found.resource["currency"],
-        asked={"refund_id": refund_id, "amount": wanted.amount, "reason": command.reason},
+        requested={"refund_id": refund_id, "amount": wanted.amount, "reason": command.reason},
     )
     return await answer_to(
         request,

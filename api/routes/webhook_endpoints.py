@@ -1,4 +1,4 @@
-"""Webhook endpoints of a merchant: create, read, change, delete; rotate the secret; test; replay a span of events."""
+"""Webhook endpoints of a merchant: create, read, change, delete; rotate the secret; test; replay a period."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from store.webhooks.endpoints import (
     list_endpoints,
     rotate_secret,
 )
-from store.webhooks.jobs import REPLAY, Span, count_replay, target_of
+from store.webhooks.jobs import REPLAY, Period, count_replay, target_of
 
 router = APIRouter(prefix="/webhook-endpoints", tags=["Webhook endpoints"])
 ByMerchant = Annotated[Caller, Depends(authenticated)]
@@ -230,17 +230,17 @@ async def test(request: Request, endpoint_id: EndpointId, caller: ByMerchant) ->
 )
 async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> MatchingShape:
     body = await read_json(request, ReplayBody)
-    span = Span(endpoint_id, body.begins_at, body.ends_at or now())
-    if span.begins_at >= span.ends_at:
+    period = Period(endpoint_id, body.begins_at, body.ends_at or now())
+    if period.begins_at >= period.ends_at:
         raise bad_request("from must be before to", "from")
     pool = services_of(request).pool
     target = await target_of(pool, caller.merchant_id, endpoint_id)
     if target is None:
         raise endpoint_not_found()
-    matching = await count_replay(pool, target, span)
+    matching = await count_replay(pool, target, period)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
-    asked = {"from": span.begins_at, "to": span.ends_at, "matching": matching}
+    asked = {"from": period.begins_at, "to": period.ends_at, "matching": matching}
     await noted(request, caller, Action.EVENTS_REPLAYED, endpoint_id, after=asked)
-    job = await opened_job(services_of(request), caller.merchant_id, kind=REPLAY, wanted=span, total=matching)
+    job = await opened_job(services_of(request), caller.merchant_id, kind=REPLAY, filters=period, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)

@@ -139,8 +139,8 @@ async def list_(
     begins_at: Annotated[Moment | None, Query(alias="from")] = None,
     ends_at: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> DeliveriesShape:
-    wanted = LogFilter(status, event, endpoint_id, payment_id, begins_at, ends_at)
-    rows, total = await list_logs(services_of(request).pool, caller.merchant_id, wanted, limit=limit, offset=offset)
+    filters = LogFilter(status, event, endpoint_id, payment_id, begins_at, ends_at)
+    rows, total = await list_logs(services_of(request).pool, caller.merchant_id, filters, limit=limit, offset=offset)
     return DeliveriesShape(data=[delivery_shape(row) for row in rows], total=total, limit=limit, offset=offset)
 
 
@@ -154,12 +154,12 @@ async def list_(
 @router.post("/webhook-logs/retry", include_in_schema=False)
 async def retry_many(request: Request, caller: LookingUp) -> MatchingShape:
     body = await read_optional_json(request, BulkRetryBody)
-    pool, wanted = services_of(request).pool, filter_of(body.filter)
-    matching = await count_retry(pool, caller.merchant_id, wanted)
+    pool, filters = services_of(request).pool, filter_of(body.filter)
+    matching = await count_retry(pool, caller.merchant_id, filters)
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
     await noted(request, caller, Action.DELIVERIES_RETRIED, "many", after={"matching": matching})
-    job = await opened_job(services_of(request), caller.merchant_id, kind=RETRY, wanted=wanted, total=matching)
+    job = await opened_job(services_of(request), caller.merchant_id, kind=RETRY, filters=filters, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)
 
 

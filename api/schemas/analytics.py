@@ -11,8 +11,8 @@ from api.schemas.instant import Instant
 from domain.instrument import Method
 from domain.money import DEFAULT_CURRENCY
 from store.analytics.buckets import Bucket
-from store.analytics.measures import ASKED, Measure, label_of, percentile
-from store.analytics.queries import Deliveries, Point, Span, Total
+from store.analytics.measures import REQUESTED, Measure, label_of, percentile
+from store.analytics.queries import Deliveries, Period, Point, Total
 from store.operations.owed import OwedByMerchant
 
 
@@ -106,8 +106,8 @@ class TimeseriesShape(BaseModel):
 
 
 def summary_shape(
-    now: tuple[Span, list[Total]],
-    before: tuple[Span, list[Total]],
+    now: tuple[Period, list[Total]],
+    before: tuple[Period, list[Total]],
     sent: Deliveries,
     owed: OwedByMerchant,
     *,
@@ -115,22 +115,22 @@ def summary_shape(
 ) -> SummaryShape:
     """`currency` None: amounts in the default currency, counts of all."""
     shown = currency or DEFAULT_CURRENCY
-    (span, totals), (span_before, totals_before) = now, before
+    (period, totals), (period_before, totals_before) = now, before
     return SummaryShape(
-        **numbers_shape(span, _of_currency(totals, currency), currency=shown).model_dump(by_alias=True),
+        **numbers_shape(period, _of_currency(totals, currency), currency=shown).model_dump(by_alias=True),
         currency=shown,
         currencies=_by_currency(totals),
         webhooks=WebhooksShape.model_validate(sent, from_attributes=True),
         owed=OwedShape.model_validate(owed, from_attributes=True),
-        previous=numbers_shape(span_before, _of_currency(totals_before, currency), currency=shown),
+        previous=numbers_shape(period_before, _of_currency(totals_before, currency), currency=shown),
     )
 
 
-def numbers_shape(span: Span, totals: list[Total], *, currency: str) -> NumbersShape:
+def numbers_shape(period: Period, totals: list[Total], *, currency: str) -> NumbersShape:
     success, failed = _count(totals, Measure.SUCCESS), _count(totals, Measure.FAILED)
     return NumbersShape(
-        from_at=span.from_at,
-        to_at=span.to_at,
+        from_at=period.from_at,
+        to_at=period.to_at,
         volume_minor=_amount(totals, Measure.SUCCESS, currency),
         payments_total=_count(totals, Measure.CREATED),
         payments_success=success,
@@ -183,14 +183,14 @@ def _amount(totals: Iterable[Total], measure: Measure, currency: str) -> int:
 
 def _refunded(totals: Iterable[Total], currency: str) -> int:
     """Without the automatic ones: they return what no successful payment had counted."""
-    label = label_of(currency, ASKED)
+    label = label_of(currency, REQUESTED)
     return sum(
         total.amount_minor for total in totals if total.measure == Measure.REFUND_PROCESSED and total.label == label
     )
 
 
 def _is_asked_refund(total: Total) -> bool:
-    return total.measure == Measure.REFUND_CREATED and total.label.endswith(label_of("", ASKED))
+    return total.measure == Measure.REFUND_CREATED and total.label.endswith(label_of("", REQUESTED))
 
 
 def _by_method(totals: list[Total], currency: str) -> list[MethodShape]:

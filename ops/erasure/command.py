@@ -22,7 +22,7 @@ from ops.console.pools import run_with_pool
 from ops.erasure.erasing import LEFT, Planned, State, erase, erase_again, orders_reached, plan
 from runtime.settings import Settings
 from store.driver import Pool
-from store.operations.erasure import empty_answers
+from store.operations.erasure import empty_responses
 from store.order_keys import FRESH_SECONDS
 
 SAYS = {
@@ -82,7 +82,7 @@ async def _erased(
             console.print(f"{order_id} erased ({len(done):,} of {len(ready):,})", highlight=False)
     await asyncio.sleep(FRESH_SECONDS)  # until no process remembers a key any more
     for order_id in done:
-        await empty_answers(pool, order_id)
+        await empty_responses(pool, order_id)
     return planned, done
 
 

@@ -20,7 +20,7 @@ from runtime.clock import now
 from runtime.order_keys import is_sealed, is_sealed_notes, opened_text, order_of
 from runtime.settings import Settings
 from store.driver import Pool
-from store.operations.erasure import contacts, count_answers, erased_among, forgotten, has_key
+from store.operations.erasure import contacts, count_responses, erased_among, forgotten, has_key
 from store.order_keys import OrderKeys
 from store.orders import find_whole_order
 from topics.erasures import erased_orders, erasure_record
@@ -64,7 +64,7 @@ async def plan(pool: Pool, order_id: str) -> Planned | None:
     if order is None:
         return None
     sealed, plain = _counted(order)
-    answers = await count_answers(pool, order_id)
+    answers = await count_responses(pool, order_id)
     return Planned(order_id, _state(order, plain, answers, await has_key(pool, order_id)), sealed, plain, answers)
 
 

@@ -44,7 +44,7 @@ NOTICED_SECONDS = 2.0
 """By then whoever is connected to the database knows that the log is closed: PostgreSQL notifies them at once, and who
 lost the connection has a new one after a second. Whoever cannot connect writes strays: see above."""
 QUERY_SECONDS = 10.0
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 Worker = tuple[str, str]
 """Role and name."""
 
@@ -113,7 +113,7 @@ async def _refuse_older_workers(settings: Settings) -> None:
         raise GatewayError(f"Finish the upgrade first: {', '.join(older)} run a version that cannot grow.")
 
 
-async def grow(settings: Settings, planned: Plan, *, seconds: float, say: Say) -> float:
+async def grow(settings: Settings, planned: Plan, *, seconds: float, report: Report) -> float:
     """Grow within `seconds`, or change nothing; returns for how long the log was closed.
 
     Raises GatewayError, KafkaError, DatabaseError, OSError; the log is open again by then.
@@ -132,19 +132,19 @@ async def grow(settings: Settings, planned: Plan, *, seconds: float, say: Say) -
     try:
         workers = await _workers(settings)
         await growth.close_log(seconds)
-        say(f"closed for at most {seconds:.0f} s: the API responds with 503; accepted commands are decided")
+        report(f"closed for at most {seconds:.0f} s: the API responds with 503; accepted commands are decided")
         async with asyncio.timeout(seconds):
-            await _grow_closed(settings, growth, planned, say)
-            await _noticed(settings, workers, planned.wanted, say)
+            await _grow_closed(settings, growth, planned, report)
+            await _noticed(settings, workers, planned.wanted, report)
             if any(role == ACTOR_ROLE for role, _ in workers):
-                await _owned(settings, planned.wanted, say)
+                await _owned(settings, planned.wanted, report)
     except TimeoutError:
         if (await log_state(connection)).counts[-1] != planned.wanted:
             raise GatewayError(
                 f"Not everything was decided within {seconds:.0f} s, so nothing was changed (see the line above). Look "
                 "at `gateway topics lag`, or allow more with --within."
             ) from None
-        say("the log has grown, and some workers have not noticed: they will, or `gateway restart roles`")
+        report("the log has grown, and some workers have not noticed: they will, or `gateway restart roles`")
     finally:
         if not connection.is_closed():
             await growth.open_log()
@@ -152,19 +152,19 @@ async def grow(settings: Settings, planned: Plan, *, seconds: float, say: Say) -
     return asyncio.get_running_loop().time() - began
 
 
-async def _grow_closed(settings: Settings, growth: Growth, planned: Plan, say: Say) -> None:
+async def _grow_closed(settings: Settings, growth: Growth, planned: Plan, report: Report) -> None:
     async with admin_client(settings) as client, log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
         await grow_topics(client, settings, planned.wanted)
-        say(f"the topics have {planned.wanted} partitions, {planned.before} in use")
+        report(f"the topics have {planned.wanted} partitions, {planned.before} in use")
         look = _Look(settings, growth, client, reader)
         await asyncio.sleep(NOTICED_SECONDS)
-        drained = await look.until_drained(say)
-        say("everything is decided, planned and numbered")
-        while (now := await look.until_drained(say)) != drained:
+        drained = await look.until_drained(report)
+        report("everything is decided, planned and numbered")
+        while (now := await look.until_drained(report)) != drained:
             drained = now  # a word of the bank's came in between
         if not await growth.grow(planned.wanted):
             raise TimeoutError("the log has opened by itself")
-        say(f"the log has {planned.wanted} partitions")
+        report(f"the log has {planned.wanted} partitions")
 
 
 class _Look:
@@ -179,7 +179,7 @@ class _Look:
             for topic in (COMMANDS, EVENTS)
         }
 
-    async def until_drained(self, say: Say) -> Drained:
+    async def until_drained(self, report: Report) -> Drained:
         """Ends that held while everybody had read up to them. Says what it waits for, when that changes."""
         said = ""
         while True:
@@ -190,7 +190,7 @@ class _Look:
                 return before
             waits = ", ".join(unread) or "a command that came in between"
             if waits != said:
-                say(f"waits for {waits}")
+                report(f"waits for {waits}")
             said = waits
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
@@ -234,30 +234,30 @@ async def _workers(settings: Settings) -> dict[Worker, object]:
     return {(role, name): facts.get(PARTITIONS) for role in AT_ONCE for name, facts in workers.get(role, {}).items()}
 
 
-async def _noticed(settings: Settings, before: Collection[Worker], partitions: int, say: Say) -> None:
+async def _noticed(settings: Settings, before: Collection[Worker], partitions: int, report: Report) -> None:
     """Until those workers have started again. The log stays closed until then, so that no actor finds commands that it
     would take for another's."""
     said: list[Worker] = []
     try:
         while waits := sorted(set(before) - await _with(settings, partitions)):
             if waits != said:
-                say(f"waits for {', '.join(name for _, name in waits)} to start again")
+                report(f"waits for {', '.join(name for _, name in waits)} to start again")
             said = waits
             await asyncio.sleep(LOOK_EVERY_SECONDS)
     except (RedisError, OSError) as error:
-        say(f"Redis does not say which workers have started again ({type(error).__name__}); they do within seconds")
+        report(f"Redis does not say which workers have started again ({type(error).__name__}); they do within seconds")
 
 
 async def _with(settings: Settings, partitions: int) -> set[Worker]:
     return {worker for worker, number in (await _workers(settings)).items() if number == partitions}
 
 
-async def _owned(settings: Settings, partitions: int, say: Say) -> None:
+async def _owned(settings: Settings, partitions: int, report: Report) -> None:
     """Until the payment actors share all of them. One that starts slowly may have left the group meanwhile."""
     async with admin_client(settings) as client:
         while await _owned_count(client) != partitions:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)  # the broker reports no such event
-    say(f"the payment actors have {partitions} partitions")
+    report(f"the payment actors have {partitions} partitions")
 
 
 async def _owned_count(client: AIOKafkaAdminClient) -> int:

@@ -272,7 +272,7 @@ def grow_log(
             console.print(f"nothing was changed; --apply closes the log for at most {within:.0f} s and does it")
             return
         await note_command(settings, "topics grow", {"before": planned.before, "wanted": planned.wanted})
-        closed_seconds = await grow(settings, planned, seconds=within, say=lambda line: console.print(f"  {line}"))
+        closed_seconds = await grow(settings, planned, seconds=within, report=lambda line: console.print(f"  {line}"))
         console.print(f"open again after {closed_seconds:.1f} s")
 
     run(work)

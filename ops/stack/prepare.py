@@ -22,7 +22,7 @@ from store.errors import DatabaseError
 from store.log_partitions import log_state, remember_first, with_counts
 from store.migrate import Pending, pending
 from store.migrate import migrate as migrate_database
-from store.migration_watch import Say, silent
+from store.migration_watch import Report, silent
 from store.seed import seed as seed_database
 from topics.admin import ensure_topics
 
@@ -40,8 +40,8 @@ def _topics() -> None:
 def prepare() -> None:
     """Migrate, create the topics and, in test mode, seed: what the roles need before they start."""
     settings = enter(single_plan())
-    _say(run_migrations(settings, say=partial(print, flush=True)), "migrations: nothing to apply")
-    _say(run_topics(settings), "topics: up to date", verb="created or altered")
+    _report(run_migrations(settings, report=partial(print, flush=True)), "migrations: nothing to apply")
+    _report(run_topics(settings), "topics: up to date", verb="created or altered")
     if settings.test_mode:
         run_seed(settings)
         print("test merchant: present")
@@ -54,7 +54,7 @@ def migrate(
 ) -> None:
     """Apply missing database migrations. Roles may keep running, including those of the previous version."""
     if not only_pending:
-        _say(run_migrations(enter(single_plan()), say=partial(print, flush=True)), "nothing to apply")
+        _report(run_migrations(enter(single_plan()), report=partial(print, flush=True)), "nothing to apply")
         return
     missing = run(pending)
     print("\n".join(map(_as_line, missing)) or "nothing to apply")
@@ -77,16 +77,16 @@ def seed() -> None:
 @topics.command("create")
 def create_topics() -> None:
     """Create missing topics of the catalogue and correct the settings of the others (never their partitions)."""
-    _say(run_topics(enter(single_plan())), "all topics are up to date", verb="created or altered")
+    _report(run_topics(enter(single_plan())), "all topics are up to date", verb="created or altered")
 
 
-def _say(changed: list[str], nothing: str, *, verb: str = "made") -> None:
+def _report(changed: list[str], nothing: str, *, verb: str = "made") -> None:
     print("\n".join(f"{verb} {name}" for name in changed) or nothing)
 
 
-def run_migrations(settings: Settings, say: Say = silent) -> list[str]:
-    """Without a limit: an index on a large table takes as long as it takes, and `say` gets its progress."""
-    return _run("The database", partial(migrate_database, say=say), settings, seconds=None)
+def run_migrations(settings: Settings, report: Report = silent) -> list[str]:
+    """Without a limit: an index on a large table takes as long as it takes, and `report` gets its progress."""
+    return _run("The database", partial(migrate_database, report=report), settings, seconds=None)
 
 
 def run_topics(settings: Settings) -> list[str]:

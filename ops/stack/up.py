@@ -75,7 +75,7 @@ def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> Non
         control.ask(plan.run_dir, "start_services", timeout=180.0)
         current.note(_services_note(plan))
     with step("migrate") as current:
-        current.note(_listed(run_migrations(settings, say=console.print), "nothing to apply"))
+        current.note(_listed(run_migrations(settings, report=console.print), "nothing to apply"))
     with step("topics") as current:
         current.note(_listed(run_topics(settings), "all there", what="created or altered"))
     if settings.test_mode:

@@ -1,4 +1,4 @@
-"""`gateway replay`: every event of a span goes once more to a webhook endpoint, as a job that survives any crash.
+"""`gateway replay`: every event of a period goes once more to a webhook endpoint, as a job that survives any crash.
 
     gateway replay whe_… --since 2h              only says how many
     gateway replay whe_… --since 2h --apply      opens the job and shows how far it is
@@ -29,7 +29,7 @@ from store.webhooks.jobs import (
     JOB,
     REPLAY,
     Job,
-    Span,
+    Period,
     count_replay,
     find_any_job,
     merchant_of,
@@ -64,7 +64,7 @@ def replay(
             if subject.startswith(JOB):
                 job = await _known(pool, subject)
             else:
-                job = await _opened(pool, Span(subject, begins_at, ends_at), apply=apply, as_json=as_json)
+                job = await _opened(pool, Period(subject, begins_at, ends_at), apply=apply, as_json=as_json)
             if job is not None:
                 await _told(pool, job, wait=not detach, as_json=as_json)
         finally:
@@ -80,25 +80,27 @@ async def _known(pool: Pool, job_id: str) -> Job:
     return job
 
 
-async def _opened(pool: Pool, span: Span, *, apply: bool, as_json: bool) -> Job | None:
+async def _opened(pool: Pool, period: Period, *, apply: bool, as_json: bool) -> Job | None:
     """The new job; None after a dry run, which is printed."""
-    merchant_id = await merchant_of(pool, span.endpoint_id)
-    target = await target_of(pool, merchant_id, span.endpoint_id) if merchant_id else None
+    merchant_id = await merchant_of(pool, period.endpoint_id)
+    target = await target_of(pool, merchant_id, period.endpoint_id) if merchant_id else None
     if target is None or merchant_id is None:
         raise AskedWronglyError(
-            f"There is no endpoint {span.endpoint_id!r}; `gateway stuck` and the dashboard name them."
+            f"There is no endpoint {period.endpoint_id!r}; `gateway stuck` and the dashboard name them."
         )
-    matching = await count_replay(pool, target, span)
+    matching = await count_replay(pool, target, period)
     if apply:
         return await open_job(
-            pool, job_id=make_id(JOB), merchant_id=merchant_id, kind=REPLAY, wanted=span, total=matching
+            pool, job_id=make_id(JOB), merchant_id=merchant_id, kind=REPLAY, filters=period, total=matching
         )
     if as_json:
-        print_json({"endpoint_id": span.endpoint_id, "from": span.begins_at, "to": span.ends_at, "matching": matching})
+        print_json(
+            {"endpoint_id": period.endpoint_id, "from": period.begins_at, "to": period.ends_at, "matching": matching}
+        )
     else:
         events = "event" if matching == 1 else "events"
-        console.print(f"{matching} {events} from {_short(span.begins_at)} to {_short(span.ends_at)} would go to")
-        console.print(f"{span.endpoint_id} of {merchant_id}; nothing was sent. Add --apply to send.")
+        console.print(f"{matching} {events} from {_short(period.begins_at)} to {_short(period.ends_at)} would go to")
+        console.print(f"{period.endpoint_id} of {merchant_id}; nothing was sent. Add --apply to send.")
     return None
 
 

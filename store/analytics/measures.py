@@ -8,7 +8,7 @@
     refund_*           currency/asked|automatic   1, amount               taken back where the bank turns
 
 Everything counts in the stretch of time in which the payment or refund was made, also what became of it later: the
-numbers of a span agree with the payment list of the same span.
+numbers of a period agree with the payment list of the same period.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Measure(StrEnum):
     REFUND_FAILED = "refund_failed"
 
 
-ASKED, AUTOMATIC = "asked", "automatic"
+REQUESTED, AUTOMATIC = "asked", "automatic"
 """Labels of refunds. An automatic one returns money that no successful payment counted."""
 
 
@@ -138,7 +138,7 @@ def _error(payment: dict[str, Any]) -> Moved:
 
 
 def _refund(measure: Measure, refund: dict[str, Any], count: int = 1) -> Moved:
-    label = label_of(refund["currency"], AUTOMATIC if refund["automatic"] else ASKED)
+    label = label_of(refund["currency"], AUTOMATIC if refund["automatic"] else REQUESTED)
     return measure, label, _instant(refund["created_at"]), count, count * refund["amount"]
 
 

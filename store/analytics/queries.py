@@ -1,6 +1,6 @@
-"""Reading the rollups: sums over a span, and the same sums in buckets.
+"""Reading the rollups: sums over a period, and the same sums in buckets.
 
-    span = quarters up to the first UTC midnight · whole UTC days · quarters after the last one
+    period = quarters up to the first UTC midnight · whole UTC days · quarters after the last one
 
 so that a year is a few hundred rows a measure, wherever its ends lie.
 """
@@ -16,21 +16,21 @@ from store.driver import Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """From (included) to (not included), both on quarters of an hour."""
 
     from_at: datetime
     to_at: datetime
 
     @property
-    def before(self) -> Span:
-        """The span of the same length that ends where this one begins."""
-        return Span(self.from_at - (self.to_at - self.from_at), self.from_at)
+    def before(self) -> Period:
+        """The period of the same length that ends where this one begins."""
+        return Period(self.from_at - (self.to_at - self.from_at), self.from_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a span that is read in one grain."""
+    """A part of a period that is read in one grain."""
 
     grain_minutes: int
     from_at: datetime
@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Webhook deliveries. `delivered` and `failed` of the span; what waits is waiting now, whenever it was made."""
+    """Webhook deliveries. `delivered` and `failed` of the period; what waits is waiting now, whenever it was made."""
 
     delivered: int
     failed: int
@@ -65,24 +65,24 @@ class Deliveries:
     oldest_waiting_seconds: int | None
 
 
-def widened(from_at: datetime, to_at: datetime) -> Span:
-    """The smallest span on quarters that holds both ends."""
+def widened(from_at: datetime, to_at: datetime) -> Period:
+    """The smallest period on quarters that holds both ends."""
     quarter = timedelta(minutes=QUARTER)
     to_quarter = floor(to_at, QUARTER)
-    return Span(floor(from_at, QUARTER), to_quarter if to_quarter == to_at else to_quarter + quarter)
+    return Period(floor(from_at, QUARTER), to_quarter if to_quarter == to_at else to_quarter + quarter)
 
 
-def pieces_of(span: Span) -> list[Piece]:
-    """The span in at most three parts, whole UTC days in the coarse grain."""
+def pieces_of(period: Period) -> list[Piece]:
+    """The period in at most three parts, whole UTC days in the coarse grain."""
     day = timedelta(minutes=DAY)
-    first_midnight = floor(span.from_at - timedelta(microseconds=1), DAY) + day
-    last_midnight = floor(span.to_at, DAY)
+    first_midnight = floor(period.from_at - timedelta(microseconds=1), DAY) + day
+    last_midnight = floor(period.to_at, DAY)
     if first_midnight >= last_midnight:
-        return [Piece(QUARTER, span.from_at, span.to_at)]
+        return [Piece(QUARTER, period.from_at, period.to_at)]
     pieces = [
-        Piece(QUARTER, span.from_at, first_midnight),
+        Piece(QUARTER, period.from_at, first_midnight),
         Piece(DAY, first_midnight, last_midnight),
-        Piece(QUARTER, last_midnight, span.to_at),
+        Piece(QUARTER, last_midnight, period.to_at),
     ]
     return [piece for piece in pieces if piece.from_at < piece.to_at]
 
@@ -128,9 +128,9 @@ SELECT (SELECT count(*) FROM webhook_logs
 """
 
 
-async def totals(pool: Pool, merchant_id: str, spans: Sequence[Span]) -> list[list[Total]]:
-    """For each span, in order, every measure's sums by label."""
-    pieces = [(number, piece) for number, span in enumerate(spans) for piece in pieces_of(span)]
+async def totals(pool: Pool, merchant_id: str, periods: Sequence[Period]) -> list[list[Total]]:
+    """For each period, in order, every measure's sums by label."""
+    pieces = [(number, piece) for number, period in enumerate(periods) for piece in pieces_of(period)]
     rows = await pool.fetch(
         TOTALS,
         merchant_id,
@@ -140,7 +140,7 @@ async def totals(pool: Pool, merchant_id: str, spans: Sequence[Span]) -> list[li
         [piece.from_at for _, piece in pieces],
         [piece.to_at for _, piece in pieces],
     )
-    found: list[list[Total]] = [[] for _ in spans]
+    found: list[list[Total]] = [[] for _ in periods]
     for row in rows:
         found[row["span_number"]].append(Total(row["measure"], row["label"], row["count"], row["amount_minor"]))
     return found
@@ -149,10 +149,10 @@ async def totals(pool: Pool, merchant_id: str, spans: Sequence[Span]) -> list[li
 SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCESSED)
 
 
-async def points(pool: Pool, merchant_id: str, span: Span, starts: Sequence[datetime]) -> list[Point]:
-    """The measures of SERIES in the span's buckets, which begin at `starts`, in order; empty ones are left out."""
+async def points(pool: Pool, merchant_id: str, period: Period, starts: Sequence[datetime]) -> list[Point]:
+    """The measures of SERIES in the period's buckets, which begin at `starts`, in order; empty ones are left out."""
     in_utc_days = all(floor(start, DAY) == start for start in starts)
-    pieces = pieces_of(span) if in_utc_days else [Piece(QUARTER, span.from_at, span.to_at)]
+    pieces = pieces_of(period) if in_utc_days else [Piece(QUARTER, period.from_at, period.to_at)]
     rows = await pool.fetch(
         POINTS,
         merchant_id,
@@ -168,7 +168,7 @@ async def points(pool: Pool, merchant_id: str, span: Span, starts: Sequence[date
     ]
 
 
-async def deliveries(pool: Pool, merchant_id: str, span: Span) -> Deliveries:
-    row = await pool.fetchrow(DELIVERIES, merchant_id, span.from_at, span.to_at)
+async def deliveries(pool: Pool, merchant_id: str, period: Period) -> Deliveries:
+    row = await pool.fetchrow(DELIVERIES, merchant_id, period.from_at, period.to_at)
     assert row is not None
     return Deliveries(**dict(row))

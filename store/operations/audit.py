@@ -30,17 +30,17 @@ SELECT e.order_id, e.sequence, e.merchant_id, e.type, e.at, convert_to(e.payload
        CASE WHEN f.merchant_id = e.merchant_id THEN f.place END AS place
   FROM events e
   LEFT JOIN feed f ON f.order_id = e.order_id AND f.sequence = e.sequence
- WHERE {wanted} ORDER BY e.order_id, e.sequence""",
-    "orders": "SELECT {columns} FROM orders WHERE {wanted} ORDER BY id",
-    "payments": "SELECT {columns} FROM payments WHERE {wanted} ORDER BY order_id",
-    "refunds": "SELECT {columns} FROM refunds WHERE {wanted} ORDER BY order_id",
+ WHERE {condition} ORDER BY e.order_id, e.sequence""",
+    "orders": "SELECT {columns} FROM orders WHERE {condition} ORDER BY id",
+    "payments": "SELECT {columns} FROM payments WHERE {condition} ORDER BY order_id",
+    "refunds": "SELECT {columns} FROM refunds WHERE {condition} ORDER BY order_id",
     "commands": """
 SELECT order_id, id, first_sequence, event_count, rejected, type,
        CASE WHEN NOT rejected THEN decode(md5(reply), 'hex') END AS reply_digest
   FROM commands
- WHERE {wanted} ORDER BY order_id""",
+ WHERE {condition} ORDER BY order_id""",
 }
-# A sample is enough for slices of about the wanted size. orders_pkey for the count.
+# A sample is enough for slices of about the requested size. orders_pkey for the count.
 ORDER_COUNT = "SELECT count(*) FROM orders"
 SLICE_ENDS = """
 SELECT percentile_disc($1::float8[]) WITHIN GROUP (ORDER BY id)
@@ -169,8 +169,8 @@ async def open_stream(
 ) -> Stream:
     """Rows of one table, inside a session that joined the snapshot; alone in it where it is to be `ahead`."""
     key = {"orders": "id", "events": "e.order_id"}.get(table, "order_id")
-    wanted, arguments = (_BETWEEN, which) if isinstance(which, tuple) else (_THESE, (which,))
-    query = STREAMS[table].format(wanted=wanted.format(column=key), columns=", ".join(columns))
+    condition, arguments = (_BETWEEN, which) if isinstance(which, tuple) else (_THESE, (which,))
+    query = STREAMS[table].format(condition=condition.format(column=key), columns=", ".join(columns))
     if table == "events":  # whole payloads are not to be sorted: the index has them in order
         await connection.execute("SET LOCAL enable_sort = off")
     return Stream(await Cursor.open(connection, query, *arguments), ahead=ahead)

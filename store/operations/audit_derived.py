@@ -24,7 +24,7 @@ EVENTS = (DEFAULT_EVENTS, EVENTS_OFF_THE_LOG)
 """$6 and $7: what an endpoint without a filter gets, and what is no event of the log."""
 # Each event that an endpoint subscribed to when it happened must have its delivery row. Around a change, and before
 # now, $1 seconds are left out: the planner may have read the old filter or the new one, or nothing yet.
-_WANTED_DELIVERIES = f"""
+_EXPECTED_DELIVERIES = f"""
 SELECT f.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence AS event_id, e.type
   FROM ({_FILTERS}) AS f
   JOIN events e ON e.merchant_id = f.merchant_id
@@ -49,9 +49,9 @@ _RAZORPAY = "EXISTS (SELECT FROM webhooks w WHERE w.id = l.endpoint_id AND w.raz
 # webhook_logs_once_per_endpoint, webhook_logs_due, events_pkey, webhook_attempts_pkey
 WEBHOOKS = f"""
 SELECT 'delivery_missing' AS kind, endpoint_id || ' ' || event_id AS id, 'was never planned (' || type || ')' AS says
-  FROM ({_WANTED_DELIVERIES}) AS wanted
+  FROM ({_EXPECTED_DELIVERIES}) AS expected
  WHERE NOT EXISTS (
-       SELECT FROM webhook_logs l WHERE l.event_id = wanted.event_id AND l.endpoint_id = wanted.endpoint_id)
+       SELECT FROM webhook_logs l WHERE l.event_id = expected.event_id AND l.endpoint_id = expected.endpoint_id)
  UNION ALL
 SELECT 'delivery_waiting', id::text, 'has waited for an attempt since ' || next_retry_at
   FROM webhook_logs

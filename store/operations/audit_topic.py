@@ -118,7 +118,7 @@ SELECT place, t.id, t.nonce, CASE WHEN coalesce(md5(c.fingerprint), '') <> t.fin
 # events_pkey
 DIGESTS_NOW = """
 SELECT e.order_id, e.sequence, md5(e.payload) AS digest
-  FROM events e JOIN unnest($1::text[], $2::integer[]) AS wanted (order_id, sequence) USING (order_id, sequence)
+  FROM events e JOIN unnest($1::text[], $2::integer[]) AS chosen (order_id, sequence) USING (order_id, sequence)
 """
 
 

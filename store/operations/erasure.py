@@ -18,14 +18,14 @@ from topics.razorpay.webhooks import PLACES_MAX, delivery_event_id
 
 PAGE = 5_000
 # webhook_logs_once_per_endpoint, webhook_attempts_pkey. A server may send back what it was sent.
-EMPTY_ANSWERS = """
+EMPTY_RESPONSES = """
 UPDATE webhook_attempts
    SET response_body = NULL,
        response_headers = NULL
  WHERE log_id IN (SELECT id FROM webhook_logs WHERE event_id = ANY($1::text[]))
    AND (response_body IS NOT NULL OR response_headers IS NOT NULL)
 """
-COUNT_ANSWERS = """
+COUNT_RESPONSES = """
 SELECT count(*)
   FROM webhook_attempts
  WHERE log_id IN (SELECT id FROM webhook_logs WHERE event_id = ANY($1::text[]))
@@ -68,29 +68,29 @@ async def forgotten(pool: Pool, ring: KeyRing, order_id: str) -> bool:
     """Forget the order's key and what its merchant's servers answered. False where there was no key any more."""
     async with pool.acquire() as connection, connection.transaction():
         had_key = await forget(connection, ring, order_id)
-        await _empty_answers(connection, order_id)
+        await _empty_responses(connection, order_id)
         await connection.execute(REMEMBER, order_id)
     return had_key
 
 
-async def empty_answers(pool: Pool, order_id: str) -> None:
+async def empty_responses(pool: Pool, order_id: str) -> None:
     """What servers answered since the key went: to what was sent while a process still knew it."""
     async with pool.acquire() as connection:
-        await _empty_answers(connection, order_id)
+        await _empty_responses(connection, order_id)
 
 
-async def _empty_answers(connection: Connection, order_id: str) -> None:
-    await connection.execute(EMPTY_ANSWERS, await _event_ids(connection, order_id))
+async def _empty_responses(connection: Connection, order_id: str) -> None:
+    await connection.execute(EMPTY_RESPONSES, await _event_ids(connection, order_id))
 
 
 async def has_key(pool: Pool, order_id: str) -> bool:
     return bool(await pool.fetchval(HAS_KEY, row_ids(order_id)))
 
 
-async def count_answers(pool: Pool, order_id: str) -> int:
+async def count_responses(pool: Pool, order_id: str) -> int:
     """Answers of the merchant's servers to webhooks about the order that are still kept."""
     async with pool.acquire() as connection:
-        return int(await connection.fetchval(COUNT_ANSWERS, await _event_ids(connection, order_id)))
+        return int(await connection.fetchval(COUNT_RESPONSES, await _event_ids(connection, order_id)))
 
 
 async def erased_among(pool: Pool, order_ids: Sequence[str]) -> set[str]:

@@ -330,8 +330,8 @@ class ComparingStore(ActorStore):
         for event in batch.events:
             found = on_log.get((event.order_id, event.sequence))
             if found != event.payload:
-                says = "has no such event" if found is None else "has it with other contents"
-                self.refused[event.order_id] = f"event {event.sequence} would be {event.type}, but the log {says}"
+                problem = "has no such event" if found is None else "has it with other contents"
+                self.refused[event.order_id] = f"event {event.sequence} would be {event.type}, but the log {problem}"
         if wrong := [self.refused[order_id] for order_id in orders if order_id in self.refused]:
             raise InventedError(wrong[0])
         await super().write(batch)

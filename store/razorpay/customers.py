@@ -63,14 +63,14 @@ class CustomerFields:
 
 
 async def insert_customer(
-    pool: Pool, customer_id: str, merchant_id: str, said: CustomerFields
+    pool: Pool, customer_id: str, merchant_id: str, details: CustomerFields
 ) -> tuple[Customer, bool]:
     """(the customer, whether it is new): one with the same address and number is there already."""
-    values = (said.name, said.email, said.contact, said.gstin, packed(said.notes or {}))
+    values = (details.name, details.email, details.contact, details.gstin, packed(details.notes or {}))
     row = await pool.fetchrow(_INSERT, customer_id, merchant_id, *values)
     if row is not None:
         return _customer(row), True
-    return _customer(await pool.fetchrow(_SAME, merchant_id, said.email, said.contact)), False
+    return _customer(await pool.fetchrow(_SAME, merchant_id, details.email, details.contact)), False
 
 
 async def find_customer(pool: Pool, customer_id: str, merchant_id: str) -> Customer | None:
@@ -78,9 +78,9 @@ async def find_customer(pool: Pool, customer_id: str, merchant_id: str) -> Custo
     return None if row is None else _customer(row)
 
 
-async def change_customer(pool: Pool, customer_id: str, merchant_id: str, said: CustomerFields) -> Customer | None:
+async def change_customer(pool: Pool, customer_id: str, merchant_id: str, details: CustomerFields) -> Customer | None:
     """What is None stays. Raises CustomerExistsError."""
-    values = (said.name, said.email, said.contact, said.gstin, packed(said.notes))
+    values = (details.name, details.email, details.contact, details.gstin, packed(details.notes))
     try:
         row = await pool.fetchrow(_CHANGE, customer_id, merchant_id, *values)
     except DuplicateError as error:

@@ -27,7 +27,7 @@ from topics.events import EventRecord, LinkRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
 from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, link_body, subscribed_names
 
-Wanting = tuple[EventRecord, Target, list[str]]
+Subscribed = tuple[EventRecord, Target, list[str]]
 """An event, an endpoint, and the double's events that come of the one for the other."""
 
 
@@ -39,14 +39,14 @@ async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequen
     pairs = [(event, target) for event, targets in events for target in targets if target.razorpay_events is not None]
     pairs = await shuffled_pairs(pool, pairs)
     # first what comes first: of one payment, each is planned to wait for those before it
-    wanted = await _late(pool, pairs)
-    wanted += [(event, target, names) for event, target in pairs if (names := _names(event, target))]
-    if not wanted:
+    subscribed = await _late(pool, pairs)
+    subscribed += [(event, target, names) for event, target in pairs if (names := _names(event, target))]
+    if not subscribed:
         return []
-    beside = await _read_beside(pool, [event for event, _, _ in wanted])
+    beside = await _read_beside(pool, [event for event, _, _ in subscribed])
     return [
         draft_of(event, target, event_id=delivery_event_id(event.id, place), body=beside.body_of(name, event))
-        for event, target, names in wanted
+        for event, target, names in subscribed
         for place, name in enumerate(names)
     ]
 
@@ -57,7 +57,7 @@ def _names(event: EventRecord, target: Target) -> list[str]:
     return subscribed_names(event.type, target.razorpay_events)
 
 
-async def _late(pool: Pool, pairs: Sequence[tuple[EventRecord, Target]]) -> list[Wanting]:
+async def _late(pool: Pool, pairs: Sequence[tuple[EventRecord, Target]]) -> list[Subscribed]:
     """New payments that are to be authorized late, shown as timed out. No other webhook comes of payment.created."""
     created = [
         (event, target)

@@ -137,10 +137,10 @@ async def remember_opening(pool: Pool, order_id: str, merchant_id: str, payer: P
 
     `notes`: the checkout brought some. False where the merchant has no such order.
     """
-    said = unpacked(payer_column(payer)) or {}
+    details = unpacked(payer_column(payer)) or {}
     if notes:
-        said["notes"] = dict(payer.notes)
-    return await pool.fetchval(_OPENED, order_id, merchant_id, packed(said)) is not None
+        details["notes"] = dict(payer.notes)
+    return await pool.fetchval(_OPENED, order_id, merchant_id, packed(details)) is not None
 
 
 async def late_orders(pool: Pool, order_ids: Sequence[str]) -> set[str]:

@@ -19,8 +19,8 @@ from topics.events import EventRecord, read_event
 # events_pkey
 NEIGHBOURS = """
 SELECT e.order_id, e.sequence, e.payload
-  FROM unnest($1::text[], $2::int[], $3::text[]) AS wanted (order_id, sequence, type)
-  JOIN events e ON e.order_id = wanted.order_id AND e.sequence = wanted.sequence AND e.type = wanted.type
+  FROM unnest($1::text[], $2::int[], $3::text[]) AS others (order_id, sequence, type)
+  JOIN events e ON e.order_id = others.order_id AND e.sequence = others.sequence AND e.type = others.type
 """
 TURNED = {
     EventType.PAYMENT_SUCCESS: (1, EventType.PAYMENT_CAPTURED),
@@ -57,7 +57,7 @@ def _other(event: EventRecord) -> Place:
 
 
 async def _neighbours(pool: Pool, events: Iterable[EventRecord]) -> dict[Place, EventRecord]:
-    wanted = {(*_other(event), TURNED[EventType(event.type)][1]) for event in events}
-    columns = [list(column) for column in zip(*sorted(wanted), strict=True)]
+    others = {(*_other(event), TURNED[EventType(event.type)][1]) for event in events}
+    columns = [list(column) for column in zip(*sorted(others), strict=True)]
     rows = await pool.fetch(NEIGHBOURS, *columns)
     return {(row["order_id"], row["sequence"]): read_event(row["payload"].encode()) for row in rows}

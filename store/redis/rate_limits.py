@@ -110,12 +110,12 @@ async def take(client: redis.Redis, requests: Sequence[Sequence[Bucket]]) -> lis
         counted = await client.evalsha(TAKE_SHA, len(keys), *keys, *numbers)
     except NoScriptError:
         counted = await client.eval(TAKE, len(keys), *keys, *numbers)
-    answers = iter(counted)
-    return [_closest([_standing(bucket, answers) for bucket in buckets]) for buckets in requests]
+    values = iter(counted)
+    return [_closest([_standing(bucket, values) for bucket in buckets]) for buckets in requests]
 
 
-def _standing(bucket: Bucket, answers: Iterator[int]) -> Standing:
-    return Standing(bucket, next(answers), next(answers) / 1e6, next(answers) / 1e6)
+def _standing(bucket: Bucket, values: Iterator[int]) -> Standing:
+    return Standing(bucket, next(values), next(values) / 1e6, next(values) / 1e6)
 
 
 def _closest(standings: list[Standing]) -> Standing:

@@ -60,7 +60,7 @@ SELECT id, attempt, at, duration_ms, url, request_headers, response_code, respon
     ON CONFLICT (log_id, attempt) DO NOTHING
 """
 # Deliveries that end or wait without an attempt: the endpoint is off, slow, or deleted.
-SET_ASIDE = """
+RECORD_SKIPPED = """
 UPDATE webhook_logs AS log
    SET status = new.status, next_retry_at = new.next_retry_at, nudges = 0
   FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) AS new (id, status, next_retry_at)
@@ -166,7 +166,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class Skipped:
     """A delivery that waits or ends without an attempt."""
 
     log_id: uuid.UUID
@@ -191,9 +191,9 @@ async def load_deliveries(pool: Pool, ids: Sequence[uuid.UUID]) -> dict[uuid.UUI
     return {row["id"]: Loaded._make(row) for row in await pool.fetch(LOAD, ids)}
 
 
-async def record(pool: Pool, made: Sequence[Made], asides: Sequence[Aside], at: datetime) -> Recorded:
+async def record(pool: Pool, made: Sequence[Made], skipped: Sequence[Skipped], at: datetime) -> Recorded:
     """Write attempts and set-asides; release what waited for them. One transaction, repeatable."""
-    ids = sorted([one.sent.prepared.due.log_id for one in made] + [one.log_id for one in asides])
+    ids = sorted([one.sent.prepared.due.log_id for one in made] + [one.log_id for one in skipped])
     async with pool.acquire() as connection, connection.transaction():
         rows = {row["id"]: row for row in await connection.fetch(LOCK, ids)}
         counted = [one for one in made if _counts(one, rows)]
@@ -201,14 +201,14 @@ async def record(pool: Pool, made: Sequence[Made], asides: Sequence[Aside], at: 
         if counted:
             await connection.execute(RECORD, *_columns(counted))
             switches = await record_switches(connection, await _judge_endpoints(connection, counted, at), at)
-        if asides:
+        if skipped:
             await connection.execute(
-                SET_ASIDE,
-                [one.log_id for one in asides],
-                [one.status for one in asides],
-                [one.next_retry_at for one in asides],
+                RECORD_SKIPPED,
+                [one.log_id for one in skipped],
+                [one.status for one in skipped],
+                [one.next_retry_at for one in skipped],
             )
-        released = await _release(connection, _ended(made, asides), at, again=len(counted) < len(made))
+        released = await _release(connection, _ended(made, skipped), at, again=len(counted) < len(made))
     announced = tuple(due for switch in switches for due in switch.dues)
     return Recorded(len(counted), released + announced, switches)
 
@@ -284,10 +284,10 @@ async def _judge_endpoints(connection: Connection, made: Sequence[Made], at: dat
     return [row["id"] for row in off]
 
 
-def _ended(made: Sequence[Made], asides: Sequence[Aside]) -> list[tuple[str | None, str]]:
+def _ended(made: Sequence[Made], skipped: Sequence[Skipped]) -> list[tuple[str | None, str]]:
     over = (DeliveryStatus.SUCCESS, DeliveryStatus.FAILED)
     places = [(one.sent.prepared.payment_id, one.sent.prepared.due.endpoint_id) for one in made if one.status in over]
-    return places + [(one.payment_id, one.endpoint_id) for one in asides if one.status in over]
+    return places + [(one.payment_id, one.endpoint_id) for one in skipped if one.status in over]
 
 
 async def _release(

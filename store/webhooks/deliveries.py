@@ -77,12 +77,12 @@ class Attempt:
 
 
 async def list_logs(
-    pool: Pool, merchant_id: str, wanted: LogFilter, *, limit: int, offset: int
+    pool: Pool, merchant_id: str, filters: LogFilter, *, limit: int, offset: int
 ) -> tuple[list[Row], int]:
     """One page, newest first, and how many match in all."""
     arguments = (
-        merchant_id, wanted.status, wanted.event, wanted.endpoint_id, wanted.payment_id, wanted.begins_at,
-        wanted.ends_at,
+        merchant_id, filters.status, filters.event, filters.endpoint_id, filters.payment_id, filters.begins_at,
+        filters.ends_at,
     )  # fmt: skip
     async with planned(pool) as connection:
         rows = await connection.fetch(LIST, *arguments, limit, offset)

@@ -1,4 +1,4 @@
-"""Bulk work on deliveries that survives a crash: replays of a time span, retries of everything that matches a filter.
+"""Bulk work on deliveries that survives a crash: replays of a period, retries of everything that matches a filter.
 
 A job is a filter, a cursor and a count. A chunk is read after the cursor, its deliveries are opened again, their
 records published, and only then the cursor moves: a chunk that is done twice finds its rows marked with the job's id.
@@ -26,7 +26,7 @@ JOB = "job_"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Period:
     """Events of one endpoint from `begins_at` up to but not including `ends_at`."""
 
     endpoint_id: str
@@ -48,13 +48,13 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`filter`: a Span for a replay, a LogFilter for a retry."""
+    """`filter`: a Period for a replay, a LogFilter for a retry."""
 
     id: str
     merchant_id: str
     kind: str
     state: str
-    filter: Span | LogFilter
+    filter: Period | LogFilter
     cursor: str
     total: int
     done: int
@@ -126,7 +126,7 @@ SELECT f.place, e.payload
  ORDER BY f.place
  LIMIT $6
 """
-# events_at (BRIN), feed_event. Events of the span that are recorded, but have no place in the feed yet.
+# events_at (BRIN), feed_event. Events of the period that are recorded, but have no place in the feed yet.
 STILL_COMING = f"""
 SELECT EXISTS (SELECT {_EVENTS}
    AND NOT EXISTS (SELECT FROM feed f WHERE f.order_id = events.order_id AND f.sequence = events.sequence))
@@ -166,15 +166,15 @@ async def target_of(pool: Pool, merchant_id: str, endpoint_id: str) -> Target | 
     return target_of_row(row)
 
 
-async def count_replay(pool: Pool, target: Target, span: Span) -> int:
+async def count_replay(pool: Pool, target: Target, period: Period) -> int:
     """How many events a replay would send."""
-    count = await pool.fetchval(COUNT_EVENTS, *_span_arguments(target, span))
+    count = await pool.fetchval(COUNT_EVENTS, *_period_arguments(target, period))
     return int(count)
 
 
-async def count_retry(pool: Pool, merchant_id: str, wanted: LogFilter) -> int:
+async def count_retry(pool: Pool, merchant_id: str, filters: LogFilter) -> int:
     """How many ended deliveries match."""
-    return int(await pool.fetchval(COUNT_LOGS, *_log_arguments(merchant_id, wanted)))
+    return int(await pool.fetchval(COUNT_LOGS, *_log_arguments(merchant_id, filters)))
 
 
 async def open_job(
@@ -183,7 +183,7 @@ async def open_job(
     job_id: str,
     merchant_id: str,
     kind: str,
-    wanted: Span | LogFilter,
+    filters: Period | LogFilter,
     total: int,
     open_max: int | None = None,
 ) -> Job | None:
@@ -192,7 +192,7 @@ async def open_job(
         await connection.execute(LOCK, merchant_id)
         if open_max is not None and await connection.fetchval(COUNT_OPEN, merchant_id) >= open_max:
             return None
-        row = await connection.fetchrow(INSERT, job_id, merchant_id, kind, orjson.dumps(wanted).decode(), total)
+        row = await connection.fetchrow(INSERT, job_id, merchant_id, kind, orjson.dumps(filters).decode(), total)
     assert row is not None
     return _job_of(row)
 
@@ -222,11 +222,11 @@ async def open_jobs(pool: Pool) -> list[Job]:
 async def next_chunk(pool: Pool, job: Job, *, limit: int) -> Chunk | None:
     """What comes after the job's cursor; None where its endpoint is gone."""
     match job.filter:
-        case Span() as span:
-            target = await target_of(pool, job.merchant_id, span.endpoint_id)
-            return None if target is None else await _next_events(pool, job, target, span, limit)
-        case LogFilter() as wanted:
-            return await _next_logs(pool, job, wanted, limit)
+        case Period() as period:
+            target = await target_of(pool, job.merchant_id, period.endpoint_id)
+            return None if target is None else await _next_events(pool, job, target, period, limit)
+        case LogFilter() as filters:
+            return await _next_logs(pool, job, filters, limit)
 
 
 async def advance(pool: Pool, job: Job, *, state: str, cursor: str, done: int) -> None:
@@ -234,9 +234,9 @@ async def advance(pool: Pool, job: Job, *, state: str, cursor: str, done: int) -
     await pool.execute(ADVANCE, job.id, job.cursor, state, cursor, done)
 
 
-async def _next_events(pool: Pool, job: Job, target: Target, span: Span, limit: int) -> Chunk:
-    """A replay is done only when every event of its span is in the feed and was read."""
-    arguments = _span_arguments(target, span)
+async def _next_events(pool: Pool, job: Job, target: Target, period: Period, limit: int) -> Chunk:
+    """A replay is done only when every event of its period is in the feed and was read."""
+    arguments = _period_arguments(target, period)
     still_coming = await pool.fetchval(STILL_COMING, *arguments)  # before the rows: what comes meanwhile is among them
     rows = await pool.fetch(NEXT_EVENTS, *arguments, int(job.cursor or 0), limit)
     events = [read_any_event(row["payload"].encode()) for row in rows]
@@ -248,9 +248,9 @@ async def _next_events(pool: Pool, job: Job, target: Target, span: Span, limit: 
     return Chunk(drafts, str(rows[-1]["place"]) if rows else job.cursor or "0")
 
 
-async def _next_logs(pool: Pool, job: Job, wanted: LogFilter, limit: int) -> Chunk:
+async def _next_logs(pool: Pool, job: Job, filters: LogFilter, limit: int) -> Chunk:
     created_at, log_id = job.cursor.split(",") if job.cursor else _FIRST_LOG
-    arguments = _log_arguments(job.merchant_id, wanted)
+    arguments = _log_arguments(job.merchant_id, filters)
     rows = await pool.fetch(NEXT_LOGS, *arguments, datetime.fromisoformat(created_at), log_id, limit)
     drafts = [_draft_of(row) for row in rows]
     if len(rows) < limit:
@@ -268,15 +268,15 @@ def _draft_of(row: Row) -> Draft:
     )
 
 
-def _span_arguments(target: Target, span: Span) -> Sequence[Any]:
-    wanted = [event for event in target.events or DEFAULT_EVENTS if event != TEST_EVENT]
-    return target.merchant_id, wanted, span.begins_at, span.ends_at
+def _period_arguments(target: Target, period: Period) -> Sequence[Any]:
+    types = [event for event in target.events or DEFAULT_EVENTS if event != TEST_EVENT]
+    return target.merchant_id, types, period.begins_at, period.ends_at
 
 
-def _log_arguments(merchant_id: str, wanted: LogFilter) -> Sequence[Any]:
+def _log_arguments(merchant_id: str, filters: LogFilter) -> Sequence[Any]:
     return (
-        merchant_id, wanted.status, wanted.event, wanted.endpoint_id, wanted.payment_id, wanted.begins_at,
-        wanted.ends_at,
+        merchant_id, filters.status, filters.event, filters.endpoint_id, filters.payment_id, filters.begins_at,
+        filters.ends_at,
     )  # fmt: skip
 
 
@@ -285,6 +285,6 @@ def _job_of(row: Row) -> Job:
     for name in ("begins_at", "ends_at"):
         if stored[name] is not None:
             stored[name] = datetime.fromisoformat(stored[name])
-    wanted = Span(**stored) if row["kind"] == REPLAY else LogFilter(**stored)
+    filters = Period(**stored) if row["kind"] == REPLAY else LogFilter(**stored)
     plain = {name: row[name] for name in ("id", "merchant_id", "kind", "state", "cursor", "total", "done")}
-    return Job(**plain, filter=wanted)
+    return Job(**plain, filter=filters)

@@ -29,7 +29,7 @@ from store.commands import find_accepted, find_decided
 from store.promises import Promise, PromisedIds, find_promise, make_promise, promised_ids
 from store.questions import QuestionStore
 from store.retention import prune_commands
-from store.webhooks.attempt_batch import Aside, Made, load_deliveries, record, release_after
+from store.webhooks.attempt_batch import Made, Skipped, load_deliveries, record, release_after
 from store.webhooks.plan import Draft, plan_deliveries, targets_of
 from store.webhooks.upkeep import find_lost, release_held
 from tests.support.asking import fresh, order_command, payment_command, refund_command
@@ -376,9 +376,9 @@ async def an_event_that_is_planned_again_makes_no_second_row(side: Side) -> None
 async def what_an_endpoint_that_is_off_misses_is_held_and_released_later(side: Side) -> None:
     endpoint_id, first, _ = await _two(side)
     await plan_deliveries(side.pool, [first], side.now())
-    aside = Aside(first.id, first.payment_id, endpoint_id, DeliveryStatus.HELD)
+    skipped = Skipped(first.id, first.payment_id, endpoint_id, DeliveryStatus.HELD)
     await side.switch(endpoint_id, active=False)
-    await record(side.pool, [], [aside], side.now())
+    await record(side.pool, [], [skipped], side.now())
     assert first.id not in {due.log_id for due in await release_held(side.pool, side.now(), limit=1_000)}
     await side.switch(endpoint_id, active=True)
     assert first.id in {due.log_id for due in await release_held(side.pool, side.now(), limit=1_000)}

@@ -108,10 +108,10 @@ async def test_the_main_currency_is_rupees_where_there_are_any_else_that_of_most
 
 async def test_the_buckets_of_a_series_add_up_to_the_summary(merchant: SignedUp) -> None:
     now = datetime.now(UTC)
-    span = {"from": (now - 3 * DAY).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
-    numbers = await merchant.get("/analytics/summary", **span)
+    period = {"from": (now - 3 * DAY).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
+    numbers = await merchant.get("/analytics/summary", **period)
     for bucket, length in (("hour", timedelta(hours=1)), ("day", DAY)):
-        series = (await merchant.get("/analytics/timeseries", bucket=bucket, **span))["data"]
+        series = (await merchant.get("/analytics/timeseries", bucket=bucket, **period))["data"]
         instants = [datetime.fromisoformat(point["at"]) for point in series]
         assert all(after - before == length for before, after in pairwise(instants))
         for name in ("volume_minor", "payments_total", "payments_success", "payments_failed", "refunded_minor"):
@@ -121,11 +121,11 @@ async def test_the_buckets_of_a_series_add_up_to_the_summary(merchant: SignedUp)
 @pytest.mark.parametrize("tz", ["Asia/Kolkata", "Australia/Sydney", "America/Los_Angeles", "Asia/Kathmandu", "UTC"])
 async def test_days_of_a_time_zone_begin_at_its_midnights_and_add_up(merchant: SignedUp, tz: str) -> None:
     now = datetime.now(UTC)
-    span = {"from": (now - 90 * DAY).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
-    series = await merchant.get("/analytics/timeseries", tz=tz, **span)
+    period = {"from": (now - 90 * DAY).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
+    series = await merchant.get("/analytics/timeseries", tz=tz, **period)
     midnights = [datetime.fromisoformat(point["at"]).astimezone(ZoneInfo(tz)) for point in series["data"][1:]]
     assert {(at.hour, at.minute) for at in midnights} == {(0, 0)} and series["tz"] == tz
-    numbers = await merchant.get("/analytics/summary", **span)
+    numbers = await merchant.get("/analytics/summary", **period)
     assert sum(point["payments_total"] for point in series["data"]) == numbers["payments_total"] == 5
     (today,) = [point for point in series["data"] if point["payments_total"]][-1:]
     assert datetime.fromisoformat(today["at"]) <= now

@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import redis.asyncio as redis
 
-from store.probe import AWAY_AFTER_SECONDS
+from store.probe import UNAVAILABLE_AFTER_SECONDS
 from tests.support.api import Api, created, error_of
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
@@ -104,7 +104,7 @@ async def test_a_short_restart_of_the_database_is_waited_for_and_refuses_nobody(
         await asyncio.sleep(0.03)
     answers = [(await task).status_code for task in asked]
     # A machine that is busy with other things may need longer than a request is made to wait: then it is told so.
-    honest = {200, 201} if await restarting < AWAY_AFTER_SECONDS / 2 else {200, 201, 202, 503}
+    honest = {200, 201} if await restarting < UNAVAILABLE_AFTER_SECONDS / 2 else {200, 201, 202, 503}
     assert set(answers) <= honest
     await _pays_again(api, stack)
 

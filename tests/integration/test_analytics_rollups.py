@@ -19,7 +19,7 @@ from domain.ids import MERCHANT, ORDER, PAYMENT
 from runtime.clock import make_id
 from store.analytics.buckets import starts_of
 from store.analytics.measures import COUNTED, DAY, Measure, floor
-from store.analytics.queries import POINTS, TOTALS, Span, Total, pieces_of, points, totals, widened
+from store.analytics.queries import POINTS, TOTALS, Period, Total, pieces_of, points, totals, widened
 from store.analytics.rollups import DUE, NEXT, advance, counted_merchants, due_merchants, forget
 from store.connections import make_pool
 from store.errors import ValueRefusedError
@@ -77,7 +77,7 @@ class Books:
 
     async def count(self, measure: Measure = Measure.CREATED) -> int:
         (found,) = await totals(
-            self.pool, self.merchant_id, [Span(BEGAN_AT.replace(year=2020), BEGAN_AT.replace(year=2030))]
+            self.pool, self.merchant_id, [Period(BEGAN_AT.replace(year=2020), BEGAN_AT.replace(year=2030))]
         )
         return sum(total.count for total in found if total.measure == measure)
 
@@ -191,33 +191,33 @@ async def test_every_spans_numbers_are_those_of_its_payments(books: Books) -> No
     await books.fold()
     for _ in range(12):
         from_at = BEGAN_AT + timedelta(seconds=draw.randrange(5 * 86_400))
-        span = widened(from_at, from_at + timedelta(seconds=draw.randrange(1, 4 * 86_400)))
-        wanted = [(amount, method) for at, amount, method in made if span.from_at <= at < span.to_at]
-        found, before = await totals(books.pool, books.merchant_id, [span, span.before])
+        period = widened(from_at, from_at + timedelta(seconds=draw.randrange(1, 4 * 86_400)))
+        wanted = [(amount, method) for at, amount, method in made if period.from_at <= at < period.to_at]
+        found, before = await totals(books.pool, books.merchant_id, [period, period.before])
         assert _volumes(found) == {
             method: sum(amount for amount, of in wanted if of == method) for method in {method for _, method in wanted}
         }
-        await _check_days(books, Span(floor(span.from_at, DAY), span.to_at), made)
-        hours = starts_of(span.from_at, span.to_at, "hour", None)
-        in_hours = await points(books.pool, books.merchant_id, span, hours)
+        await _check_days(books, Period(floor(period.from_at, DAY), period.to_at), made)
+        hours = starts_of(period.from_at, period.to_at, "hour", None)
+        in_hours = await points(books.pool, books.merchant_id, period, hours)
         assert sum(p.total.amount_minor for p in in_hours if p.total.measure == Measure.SUCCESS) == sum(
             a for a, _ in wanted
         )
-        assert all(span.from_at <= point.at < span.to_at for point in in_hours)
+        assert all(period.from_at <= point.at < period.to_at for point in in_hours)
         assert sum(_volumes(before).values()) == sum(
-            amount for at, amount, _ in made if span.before.from_at <= at < span.before.to_at
+            amount for at, amount, _ in made if period.before.from_at <= at < period.before.to_at
         )
 
 
-async def _check_days(books: Books, span: Span, made: list[tuple[datetime, int, str]]) -> None:
+async def _check_days(books: Books, period: Period, made: list[tuple[datetime, int, str]]) -> None:
     """Counted from a UTC midnight, whole days come from rows of their own: the same numbers."""
     days: dict[datetime, int] = {}
     for at, amount, _ in made:
-        if span.from_at <= at < span.to_at:
+        if period.from_at <= at < period.to_at:
             days[floor(at, DAY)] = days.get(floor(at, DAY), 0) + amount
     found: dict[datetime, int] = {}
-    starts = starts_of(span.from_at, span.to_at, "day", None)
-    for point in await points(books.pool, books.merchant_id, span, starts):
+    starts = starts_of(period.from_at, period.to_at, "day", None)
+    for point in await points(books.pool, books.merchant_id, period, starts):
         if point.total.measure == Measure.SUCCESS:
             found[point.at] = found.get(point.at, 0) + point.total.amount_minor
     assert found == days
@@ -233,9 +233,9 @@ async def test_days_counted_from_a_local_midnight_are_that_places_days(books: Bo
     await books.pay(midnight_in_india, amount=200)
     await books.pay(midnight_in_india + timedelta(hours=23, minutes=59), amount=300)
     await books.fold()
-    span = Span(midnight_in_india - timedelta(days=1), midnight_in_india + timedelta(days=1))
-    starts = starts_of(span.from_at, span.to_at, "day", ZoneInfo("Asia/Kolkata"))
-    days = await points(books.pool, books.merchant_id, span, starts)
+    period = Period(midnight_in_india - timedelta(days=1), midnight_in_india + timedelta(days=1))
+    starts = starts_of(period.from_at, period.to_at, "day", ZoneInfo("Asia/Kolkata"))
+    days = await points(books.pool, books.merchant_id, period, starts)
     volumes = {point.at: point.total.amount_minor for point in days if point.total.measure == Measure.SUCCESS}
     assert volumes == {midnight_in_india - timedelta(days=1): 100, midnight_in_india: 500}
 
@@ -251,13 +251,13 @@ async def test_no_question_reads_more_than_its_own_index_range(books: Books) -> 
         datetime(2026, 1, 1, tzinfo=UTC),
     )
     await books.pool.execute("ANALYZE rollups, events, feed, merchants, rollup_progress")
-    span = Span(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 2, 5, 6, tzinfo=UTC))
-    pieces = pieces_of(span)
+    period = Period(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 2, 5, 6, tzinfo=UTC))
+    pieces = pieces_of(period)
     asked = (
         [1] * len(pieces), [piece.grain_minutes for piece in pieces],
         [piece.from_at for piece in pieces], [piece.to_at for piece in pieces],
     )  # fmt: skip
-    series = (books.merchant_id, list(Measure), *asked[1:], starts_of(span.from_at, span.to_at, "day", None))
+    series = (books.merchant_id, list(Measure), *asked[1:], starts_of(period.from_at, period.to_at, "day", None))
     assert _indexes(await _plan(books, TOTALS, books.merchant_id, list(Measure), *asked)) == {"rollups_pkey"}
     assert _indexes(await _plan(books, POINTS, *series)) == {"rollups_pkey"}
     following = await _plan(books, NEXT, books.merchant_id, 5, 100, list(COUNTED))

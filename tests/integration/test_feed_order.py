@@ -17,7 +17,7 @@ from store.analytics.rollups import advance
 from store.connections import make_pool
 from store.events import list_events
 from store.feed import CursorError, FeedPlace, feed_end, next_events, number, place_of_cursor
-from store.webhooks.jobs import REPLAY, Span, next_chunk, open_job
+from store.webhooks.jobs import REPLAY, Period, next_chunk, open_job
 from tests.support.actor import Bench, work
 from tests.support.asking import Asker, order_command
 from tests.support.stack import Stack
@@ -148,10 +148,10 @@ async def test_a_replay_is_not_done_while_an_event_of_its_span_has_no_place(
         "VALUES ('whe_' || right($1, 16), $1, 'http://127.0.0.1:9/', '{payment.created}', '', '')",
         merchant.id,
     )
-    span = Span(f"whe_{merchant.id[-16:]}", AT, AT + timedelta(days=1))
+    period = Period(f"whe_{merchant.id[-16:]}", AT, AT + timedelta(days=1))
     late = await merchant.write()
     job = await open_job(
-        pool, job_id=make_id("job_"), merchant_id=merchant.id, kind=REPLAY, wanted=span, total=EVENT_COUNT + 1
+        pool, job_id=make_id("job_"), merchant_id=merchant.id, kind=REPLAY, filters=period, total=EVENT_COUNT + 1
     )
     # when all that has a place is read, then the job is not done,
     chunk = await next_chunk(pool, job, limit=100)

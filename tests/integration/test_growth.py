@@ -29,6 +29,6 @@ async def test_a_second_growth_does_not_open_the_log_that_the_first_has_closed(b
     settings, said = bench.asker.settings, list[str]()
     planned = Plan(settings.topic_partitions, settings.topic_partitions * 2, settings.topic_partitions)
     with pytest.raises(GatewayError, match="already running"):
-        await grow(settings, planned, seconds=5.0, say=said.append)
+        await grow(settings, planned, seconds=5.0, report=said.append)
     assert (await log_state(first)).closed_seconds > 60
     assert said == []

@@ -20,13 +20,13 @@ async def shops(services: Stack) -> AsyncIterator[tuple[Shop, Shop]]:
 
 
 async def opened(shop: Shop, open_max: int | None = None) -> Job | None:
-    wanted = LogFilter(status="failed")
+    filters = LogFilter(status="failed")
     return await open_job(
         shop.pool,
         job_id=make_id(JOB),
         merchant_id=shop.merchant_id,
         kind=RETRY,
-        wanted=wanted,
+        filters=filters,
         total=1,
         open_max=open_max,
     )

@@ -24,7 +24,7 @@ from store.analytics.measures import (
     fold,
     percentile,
 )
-from store.analytics.queries import Span, pieces_of, widened
+from store.analytics.queries import Period, pieces_of, widened
 
 CREATED_AT = datetime(2026, 3, 1, 18, 44, 59, 999999, UTC)
 INSTANTS = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
@@ -134,11 +134,11 @@ def test_no_percentile_comes_from_nothing() -> None:
 
 @given(INSTANTS, st.timedeltas(timedelta(microseconds=1), timedelta(days=40)))
 def test_the_pieces_of_a_span_are_the_span_without_gap_or_overlap(from_at: datetime, length: timedelta) -> None:
-    span = widened(from_at, from_at + length)
-    pieces = pieces_of(span)
-    assert pieces[0].from_at == span.from_at <= from_at
-    assert pieces[-1].to_at == span.to_at >= from_at + length
-    assert span.to_at - span.from_at < length + timedelta(minutes=2 * QUARTER)
+    period = widened(from_at, from_at + length)
+    pieces = pieces_of(period)
+    assert pieces[0].from_at == period.from_at <= from_at
+    assert pieces[-1].to_at == period.to_at >= from_at + length
+    assert period.to_at - period.from_at < length + timedelta(minutes=2 * QUARTER)
     assert all(left.to_at == right.from_at for left, right in pairwise(pieces))
     for piece in pieces:
         assert piece.from_at < piece.to_at
@@ -147,8 +147,8 @@ def test_the_pieces_of_a_span_are_the_span_without_gap_or_overlap(from_at: datet
 
 
 def test_the_span_before_is_as_long_and_ends_where_the_span_begins() -> None:
-    span = Span(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
-    assert span.before == Span(datetime(2026, 2, 23, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
+    period = Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC))
+    assert period.before == Period(datetime(2026, 2, 23, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
 
 
 def test_cells_are_sorted_alike_by_every_writer() -> None:

@@ -22,7 +22,7 @@ WHOLE_AGAIN = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """`decided` None: a whole audit; else the orders of which a command was decided in this span."""
+    """`decided` None: a whole audit; else the orders of which a command was decided in this period."""
 
     decided: tuple[datetime, datetime] | None
 
