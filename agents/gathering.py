@@ -61,24 +61,24 @@ class Gathering:
         self._gather_ms = gather_ms
         self._clock = clock
         self._since = clock.monotonic()
-        self._answers = self._records = 0
+        self._fetches = self._records = 0
         self.is_on = True
         self._wait_ms = gather_ms
 
     def took(self, records: int) -> None:
         """Call after each look at what has come, with how many records it was."""
-        self._answers += records > 0
+        self._fetches += records > 0
         self._records += records
         seconds = self._clock.monotonic() - self._since
         if seconds < WINDOW_SECONDS:
             return
-        answers_max = seconds * 1_000 / self._gather_ms
-        self.is_on = self._records > answers_max / 2 if self.is_on else self._answers > answers_max
-        self._wait(self._wanted_ms(self._records / seconds))
+        fetches_max = seconds * 1_000 / self._gather_ms
+        self.is_on = self._records > fetches_max / 2 if self.is_on else self._fetches > fetches_max
+        self._wait(self._next_wait_ms(self._records / seconds))
         self._since += seconds
-        self._answers = self._records = 0
+        self._fetches = self._records = 0
 
-    def _wanted_ms(self, records_per_second: float) -> int:
+    def _next_wait_ms(self, records_per_second: float) -> int:
         if not self.is_on:
             return IDLE_WAIT_MS
         return self._gather_ms * FLOOD_WAITS if records_per_second >= FLOOD else self._gather_ms

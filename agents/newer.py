@@ -44,9 +44,9 @@ class NewerRecords:
         if version is None:
             return False
         place = f"{message.topic}/{message.partition}/{message.offset}"
-        said = f"{place} has version {version}, newer than this version ({VERSION})"
+        reason = f"{place} has version {version}, newer than this version ({VERSION})"
         log.critical("record_newer_than_this_version", place=place, version=version, known=VERSION)
-        self._met[TopicPartition(message.topic, message.partition)] = said
+        self._met[TopicPartition(message.topic, message.partition)] = reason
         OUTDATED_PARTITIONS.set(len(self._met))
         return True
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from agents.bank.port import (
     ActionRequired,
-    BankAnswer,
+    BankResult,
     Booking,
     CancelRefused,
     Charge,
-    NoAnswerError,
+    NoResponseError,
     Report,
     Return,
 )
@@ -236,9 +236,9 @@ class BankClient:
     async def charge(self, charge: Charge) -> Report:
         return await self._ask(charge.attempt_id, charge.amount, None)
 
-    async def refund(self, refund: Return) -> BankAnswer:
+    async def refund(self, refund: Return) -> BankResult:
         answer = await self._ask(refund.attempt_id, refund.amount, refund.of_attempt)
-        assert isinstance(answer, BankAnswer), "nobody has a step to take for a refund"
+        assert isinstance(answer, BankResult), "nobody has a step to take for a refund"
         return answer
 
     async def tokenize(self, card: CardDetails) -> str:
@@ -254,7 +254,7 @@ class BankClient:
         self._check_queried(attempt_id)
         try:
             return await self._booked(attempt_id, amount, of_attempt)
-        except NoAnswerError:
+        except NoResponseError:
             self._bank.unanswered.add(_asker(attempt_id))
             raise
 
@@ -273,14 +273,14 @@ class BankClient:
         await self._be_silent(attempt_id)
         if faults.happens("bank_unasked"):
             await asyncio.sleep(SILENCE_SECONDS)
-            raise NoAnswerError("the request was lost")
+            raise NoResponseError("the request was lost")
         await asyncio.sleep(between(0.001, 0.05))
         entry = self._bank.book(attempt_id, amount, of_attempt)
         answered = report_on(entry)
         await asyncio.sleep(between(0.05, 0.6))
         if faults.happens("bank_late"):
             self._bank.notify(entry)
-            raise NoAnswerError("the answer is late")
+            raise NoResponseError("the answer is late")
         await self._maybe_lose_answer()
         if faults.happens("bank_twice"):
             self._bank.notify(entry)
@@ -292,7 +292,7 @@ class BankClient:
         entry = self._bank.books.get(attempt_id)
         return None if entry is None else report_on(entry)
 
-    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+    async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
         """Its answer tells as much as a query's."""
         await self._question(attempt_id)
         entry = self._bank.books.get(attempt_id)
@@ -313,14 +313,14 @@ class BankClient:
     async def _maybe_lose_answer(self) -> None:
         if self._world.faults.happens("bank_silent"):
             await asyncio.sleep(SILENCE_SECONDS)
-            raise NoAnswerError("the answer was lost")
+            raise NoResponseError("the answer was lost")
 
     async def _be_silent(self, attempt_id: str) -> None:
         """Raises NoAnswerError where the bank is silent about this attempt."""
         silence = self._bank.silence_about(attempt_id)
         if silence is not None:
             await asyncio.sleep(HANGS_SECONDS if silence.hangs else between(0.001, 0.01))
-            raise NoAnswerError("the bank is silent")
+            raise NoResponseError("the bank is silent")
 
     async def notifications(self) -> AsyncIterator[Report]:
         """What nobody asked for, again and again until it is confirmed.
@@ -362,4 +362,4 @@ def report_on(entry: Entry) -> Report:
     )
     reference = f"bank_{entry.attempt_id[-8:]}"
     said = "The bank refused" if failed else None
-    return BankAnswer(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)
+    return BankResult(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)

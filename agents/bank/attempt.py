@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from typing import assert_never
 
-from agents.bank.port import Bank, Cancel, Charge, NoAnswerError, Report, Request, Return
+from agents.bank.port import Bank, Cancel, Charge, NoResponseError, Report, Request, Return
 from runtime.logs import get_logger
 
 log = get_logger("attempt")
@@ -27,40 +27,40 @@ BACKOFF_MAX_SECONDS = 2.0
 
 
 async def attempt(
-    bank: Bank, request: Request, *, maybe_asked_before: bool, tries: int = RESOLVE_TRIES
+    bank: Bank, request: Request, *, maybe_requested_before: bool, tries: int = RESOLVE_TRIES
 ) -> Report | None:
     """What the bank reports about the attempt; None where the bank does not answer in so many tries."""
-    asked = maybe_asked_before
+    requested = maybe_requested_before
     pause = BACKOFF_FIRST_SECONDS
     for number in range(tries):
         if number:
             await asyncio.sleep(pause)
             pause = min(BACKOFF_MAX_SECONDS, pause * 2)
         try:
-            if asked and not isinstance(request, Cancel):
+            if requested and not isinstance(request, Cancel):
                 known = await bank.query(request.attempt_id)
                 if known is not None:
                     return known
-            asked = True
-            return await _ask(bank, request)
-        except NoAnswerError as error:
+            requested = True
+            return await _send(bank, request)
+        except NoResponseError as error:
             log.info("bank_gave_no_answer", attempt_id=request.attempt_id, error=str(error))
         except Exception:
             log.error("bank_adapter_broken", attempt_id=request.attempt_id, exc_info=True)
     return None
 
 
-async def _ask(bank: Bank, request: Request) -> Report:
+async def _send(bank: Bank, request: Request) -> Report:
     match request:
         case Charge():
             return await bank.charge(request)
         case Return():
             return await bank.refund(request)
         case Cancel():
-            told = await bank.cancel(request.attempt_id)
-            if told is not None:
-                return told
+            result = await bank.cancel(request.attempt_id)
+            if result is not None:
+                return result
             if request.unseen is None:
-                raise NoAnswerError("the bank has not seen the attempt")
+                raise NoResponseError("the bank has not seen the attempt")
             return await bank.charge(request.unseen)
     assert_never(request)

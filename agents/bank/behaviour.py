@@ -14,14 +14,14 @@ from enum import StrEnum
 from domain.action import ActionType
 
 
-class FirstAnswer(StrEnum):
-    """Whether the bank's first answer reaches us."""
+class FirstResponse(StrEnum):
+    """Whether the bank's first response reaches us."""
 
     GIVEN = "given"
     LOST = "lost"
     NEVER = "never"
     SILENT = "silent"
-    """Nor that to a query, for a while."""
+    """Nor the response to a query, for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Behaviour:
     """How the bank treats one instrument. `error_code` None: the general setting decides."""
 
     error_code: str | None = None
-    answer: FirstAnswer = FirstAnswer.GIVEN
+    first_response: FirstResponse = FirstResponse.GIVEN
     delay_factor: int = 1
     forced_success: bool = False
     step: ActionType | None = None
@@ -51,18 +51,18 @@ TEST_BEHAVIOURS = {
     "success@upi": ORDINARY,
     "failure@upi": Behaviour(error_code="UPI_DECLINED"),
     "insufficient@upi": Behaviour(error_code="INSUFFICIENT_FUNDS"),
-    "timeout@upi": Behaviour(error_code="BANK_TIMEOUT", answer=FirstAnswer.NEVER),
-    "unknown@upi": Behaviour(answer=FirstAnswer.LOST, forced_success=True),
+    "timeout@upi": Behaviour(error_code="BANK_TIMEOUT", first_response=FirstResponse.NEVER),
+    "unknown@upi": Behaviour(first_response=FirstResponse.LOST, forced_success=True),
     "slow@upi": Behaviour(delay_factor=10),
     "pending@upi": IN_THE_APP,
     "nocancel@upi": Behaviour(step=ActionType.APP, refuses_cancel=True),
-    "late@upi": Behaviour(error_code="BANK_TIMEOUT", answer=FirstAnswer.NEVER, turns=True),
+    "late@upi": Behaviour(error_code="BANK_TIMEOUT", first_response=FirstResponse.NEVER, turns=True),
     "reversed@upi": Behaviour(forced_success=True, turns=True),
     "success@razorpay": ORDINARY,
     "failure@razorpay": Behaviour(error_code="UPI_DECLINED"),
     "netbanking:succ": Behaviour(forced_success=True),
     "netbanking:fail": Behaviour(error_code="BANK_DECLINED"),
-    "netbanking:slow": Behaviour(answer=FirstAnswer.SILENT, forced_success=True),
+    "netbanking:slow": Behaviour(first_response=FirstResponse.SILENT, forced_success=True),
     "tok_test_card_declined": Behaviour(error_code="CARD_DECLINED"),
     "tok_test_otp": Behaviour(step=ActionType.OTP),
     "tok_test_insufficient_funds": Behaviour(error_code="INSUFFICIENT_FUNDS"),

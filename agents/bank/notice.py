@@ -14,29 +14,29 @@ from collections.abc import Mapping
 
 import orjson
 
-from agents.bank.port import BankAnswer, ForgedError, UnreadableError
+from agents.bank.port import BankResult, ForgedError, UnreadableError
 from domain.outcome import Outcome
 from topics.codec import TURN_MAX
 
 SIGNATURE = "x-bank-signature"
 
 
-def written(answer: BankAnswer, key: bytes) -> tuple[dict[str, str], bytes]:
+def written(result: BankResult, key: bytes) -> tuple[dict[str, str], bytes]:
     """Headers and body of the notification about this answer."""
     body = orjson.dumps(
         {
-            "attempt_id": answer.attempt_id,
-            "outcome": answer.outcome,
-            "error_code": answer.error_code,
-            "error_description": answer.error_description,
-            "reference": answer.reference,
-            "turn": answer.turn,
+            "attempt_id": result.attempt_id,
+            "outcome": result.outcome,
+            "error_code": result.error_code,
+            "error_description": result.error_description,
+            "reference": result.reference,
+            "turn": result.turn,
         }
     )
     return {"Content-Type": "application/json", SIGNATURE: signature(body, key)}, body
 
 
-def read(headers: Mapping[str, str], body: bytes, key: bytes) -> BankAnswer:
+def read(headers: Mapping[str, str], body: bytes, key: bytes) -> BankResult:
     """Raises ForgedError, or UnreadableError for a body that is signed and yet not a notification."""
     given = headers.get(SIGNATURE, "")
     if not (given.isascii() and hmac.compare_digest(given, signature(body, key))):
@@ -46,7 +46,7 @@ def read(headers: Mapping[str, str], body: bytes, key: bytes) -> BankAnswer:
         turn = found["turn"]
         if type(turn) is not int or not 0 <= turn <= TURN_MAX:
             raise ValueError(f"turn must be between 0 and {TURN_MAX}")
-        return BankAnswer(
+        return BankResult(
             attempt_id=_text(found["attempt_id"]),
             outcome=Outcome(found["outcome"]),
             error_code=_text_or_none(found["error_code"]),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from agents.bank.port import Bank, BankAnswer, Booking, CancelRefused, Charge, NoAnswerError, Report, Return
+from agents.bank.port import Bank, BankResult, Booking, CancelRefused, Charge, NoResponseError, Report, Return
 from domain.card import CardDetails
 from runtime.order_keys import ERASED, is_sealed
 from store.order_keys import OrderKeys
@@ -31,11 +31,11 @@ class OpenedBank:
         if is_sealed(charge.token):
             token = await self._keys.opened_text(charge.token)
             if token == ERASED:
-                raise NoAnswerError("the payer's address was erased, so the bank was not asked")
+                raise NoResponseError("the payer's address was erased, so the bank was not asked")
             charge = replace(charge, token=token)
         return await self._bank.charge(charge)
 
-    async def refund(self, refund: Return) -> BankAnswer:
+    async def refund(self, refund: Return) -> BankResult:
         if refund.reason is not None and is_sealed(refund.reason):
             reason = await self._keys.opened_text(refund.reason)
             refund = replace(refund, reason=None if reason == ERASED else reason)
@@ -44,7 +44,7 @@ class OpenedBank:
     async def query(self, attempt_id: str) -> Report | None:
         return await self._bank.query(attempt_id)
 
-    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+    async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
         return await self._bank.cancel(attempt_id)
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from agents.bank.door import Door
-from agents.bank.port import NoAnswerError
+from agents.bank.port import NoResponseError
 from agents.bank.simulated import SimulatedBank
 from domain.action import ActionType
 from domain.currency import decimal_text
@@ -76,7 +76,7 @@ class BankPage:
         """The page; back to the checkout where there is nothing to decide any more."""
         try:
             entry = await self._known(attempt_id, signature)
-        except NoAnswerError:
+        except NoResponseError:
             return _unavailable()
         if entry is None:
             return _nothing_here()
@@ -95,7 +95,7 @@ class BankPage:
                 return self._page(entry, wrong=True)
             if decided is not None:
                 await self._decide(attempt_id, *decided, request_id=request_id)
-        except NoAnswerError:
+        except NoResponseError:
             return _unavailable()
         return await self._back(attempt_id)
 
@@ -107,20 +107,20 @@ class BankPage:
             if entry is None or not entry.waits or entry.step != ActionType.APP:
                 return False
             return await self._decide(attempt_id, *decided, request_id=request_id)
-        except NoAnswerError as error:
+        except NoResponseError as error:
             raise ConnectionError(str(error)) from error
 
     async def _decide(self, attempt_id: str, outcome: Outcome, error_code: str | None, *, request_id: str) -> bool:
         """Whether there was something to decide."""
-        answer = await self._bank.decide(attempt_id, outcome, error_code)
-        if answer is None:
+        result = await self._bank.decide(attempt_id, outcome, error_code)
+        if result is None:
             return False
         try:
-            received = await self._door.receive(*self._bank.notification(answer), request_id=request_id)
+            received = await self._door.receive(*self._bank.notification(result), request_id=request_id)
         except (LogUnavailableError, DatabaseError):
             return True
         if received is None:
-            await self._bank.confirm(answer)
+            await self._bank.confirm(result)
         return True
 
     async def _known(self, attempt_id: str, signature: str) -> Entry | None:

@@ -29,7 +29,7 @@ from domain.instrument import Method
 from domain.outcome import Outcome
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """No answer in time, or the bank cannot be reached. Whether money moved is unknown."""
 
 
@@ -77,7 +77,7 @@ Request = Charge | Return | Cancel
 
 
 @dataclass(frozen=True, slots=True)
-class BankAnswer:
+class BankResult:
     """The bank's word on one attempt."""
 
     attempt_id: str
@@ -105,7 +105,7 @@ class CancelRefused:
     attempt_id: str
 
 
-Report = BankAnswer | ActionRequired | CancelRefused
+Report = BankResult | ActionRequired | CancelRefused
 """What the bank has to report about an attempt."""
 
 WAITING = "waiting"
@@ -144,11 +144,11 @@ class Bank(Protocol):
 
     async def charge(self, charge: Charge) -> Report: ...
 
-    async def refund(self, refund: Return) -> BankAnswer: ...
+    async def refund(self, refund: Return) -> BankResult: ...
 
     async def query(self, attempt_id: str) -> Report | None: ...
 
-    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+    async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
         """Ask the bank to give up an attempt that waits for its payer. What then holds: a failure where it agreed, or
         what was decided before. None: the bank has never seen the attempt, and may still be asked for it.
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from agents.bank.port import ActionRequired, BankAnswer, CancelRefused, Report
+from agents.bank.port import ActionRequired, BankResult, CancelRefused, Report
 from domain.decision import Command
 from domain.ids import REFUND
 from domain.payment import RefuseCancel, RequireAction, SettlePayment
@@ -59,7 +59,7 @@ def name_of(report: Report) -> str:
             return "action_required"
         case CancelRefused():
             return "cancel_refused"
-        case BankAnswer():
+        case BankResult():
             return report.outcome
     assert_never(report)
 
@@ -71,7 +71,7 @@ def _command_id(report: Report, again: str) -> str:
             return f"act_{attempt_id}_{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
         case CancelRefused(attempt_id):
             return f"rfc_{attempt_id}_{again}" if again else f"rfc_{attempt_id}"
-        case BankAnswer():
+        case BankResult():
             turned = f"_turn{report.turn}" if report.turn else ""
             repeated = f"_{again}" if again else ""
             return f"stl_{report.attempt_id}_{report.outcome}{turned}{repeated}"
@@ -87,29 +87,29 @@ def _command(report: Report, order_id: str, late_deadline_at: datetime) -> Comma
             return RequireAction(order_id=order_id, payment_id=attempt_id, action=shown)
         case CancelRefused(attempt_id):
             return RefuseCancel(order_id=order_id, payment_id=attempt_id)
-        case BankAnswer():
+        case BankResult():
             return _settle_command(report, order_id, late_deadline_at)
     assert_never(report)
 
 
-def _settle_command(answer: BankAnswer, order_id: str, late_deadline_at: datetime) -> Command:
-    if answer.attempt_id.startswith(REFUND):
+def _settle_command(result: BankResult, order_id: str, late_deadline_at: datetime) -> Command:
+    if result.attempt_id.startswith(REFUND):
         return SettleRefund(
             order_id=order_id,
-            refund_id=answer.attempt_id,
-            outcome=answer.outcome,
-            error_code=answer.error_code,
-            error_description=answer.error_description,
-            bank_reference=answer.reference,
-            turn=answer.turn,
+            refund_id=result.attempt_id,
+            outcome=result.outcome,
+            error_code=result.error_code,
+            error_description=result.error_description,
+            bank_reference=result.reference,
+            turn=result.turn,
         )
     return SettlePayment(
         order_id=order_id,
-        payment_id=answer.attempt_id,
-        outcome=answer.outcome,
-        error_code=answer.error_code,
-        error_description=answer.error_description,
-        bank_reference=answer.reference,
+        payment_id=result.attempt_id,
+        outcome=result.outcome,
+        error_code=result.error_code,
+        error_description=result.error_description,
+        bank_reference=result.reference,
         late_deadline_at=late_deadline_at,
-        turn=answer.turn,
+        turn=result.turn,
     )

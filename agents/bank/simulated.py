@@ -30,7 +30,7 @@ from agents.bank.behaviour import (
     ORDINARY,
     SCAN,
     Behaviour,
-    FirstAnswer,
+    FirstResponse,
     behaviour,
     card_token,
     draw,
@@ -38,11 +38,11 @@ from agents.bank.behaviour import (
 )
 from agents.bank.port import (
     ActionRequired,
-    BankAnswer,
+    BankResult,
     Booking,
     CancelRefused,
     Charge,
-    NoAnswerError,
+    NoResponseError,
     Report,
     Return,
 )
@@ -141,15 +141,15 @@ class SimulatedBank:
             entry = replace(entry, outcome=WAITING, error_code=None, late_at=waits_until, step=acting.step)
         if acting.step is ActionType.APP:
             entry = replace(entry, app_link=_app_link(charge), refuses_cancel=acting.refuses_cancel)
-        if acting.answer is FirstAnswer.SILENT:
+        if acting.first_response is FirstResponse.SILENT:
             entry = replace(entry, late_at=now() + timedelta(seconds=SILENCE_SECONDS), step=SILENCE)
         try:
-            return await self._attempt(entry, delay, acting.answer)
+            return await self._attempt(entry, delay, acting.first_response)
         finally:
             if charge.token.startswith(SCAN) and not self._settings.test_mode:
                 self._scan_after(delay, charge, error_code)
 
-    async def refund(self, refund: Return) -> BankAnswer:
+    async def refund(self, refund: Return) -> BankResult:
         """Raises NoAnswerError."""
         acting = refund_behaviour(refund.reason) if self._settings.test_mode else ORDINARY
         delay = self._delay_seconds(refund.attempt_id)
@@ -157,9 +157,9 @@ class SimulatedBank:
         entry = _entry(
             refund.attempt_id, "refund", refund.of_attempt, refund.amount, refund.currency, acting.error_code, turns_at
         )
-        answer = await self._attempt(entry, delay, acting.answer)
-        assert isinstance(answer, BankAnswer), "no payer has a step to take for a refund"
-        return answer
+        result = await self._attempt(entry, delay, acting.first_response)
+        assert isinstance(result, BankResult), "no payer has a step to take for a refund"
+        return result
 
     async def query(self, attempt_id: str) -> Report | None:
         """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
@@ -167,10 +167,10 @@ class SimulatedBank:
         if entry is None:
             return None
         if entry.step == SILENCE and entry.late_at is not None and entry.late_at > now():
-            raise NoAnswerError("the bank is silent about the attempt")
+            raise NoResponseError("the bank is silent about the attempt")
         return self._report(entry)
 
-    async def cancel(self, attempt_id: str) -> BankAnswer | CancelRefused | None:
+    async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
         """Raises NoAnswerError."""
         report = await self.query(attempt_id)
         if not isinstance(report, ActionRequired):
@@ -189,7 +189,7 @@ class SimulatedBank:
             return (await self._polling.read([attempt_id])).get(attempt_id)
         except DatabaseError as error:
             self._polling.drop()
-            raise NoAnswerError(repr(error)) from error
+            raise NoResponseError(repr(error)) from error
 
     async def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
         """A word whose time has come is given as it is booked, with what it becomes: reading changes nothing."""
@@ -200,14 +200,14 @@ class SimulatedBank:
         except DatabaseError as error:
             raise ConnectionError(f"the bank's books cannot be read: {error}") from error
 
-    async def decide(self, attempt_id: str, outcome: Outcome, error_code: str | None) -> BankAnswer | None:
+    async def decide(self, attempt_id: str, outcome: Outcome, error_code: str | None) -> BankResult | None:
         """The payer's word on the bank's page; None where there is nothing to decide. Raises NoAnswerError."""
         try:
             entry = await self._polling.decide(attempt_id, outcome, error_code)
         except DatabaseError as error:
             self._polling.drop()
-            raise NoAnswerError(repr(error)) from error
-        return None if entry is None else _answer(entry)
+            raise NoResponseError(repr(error)) from error
+        return None if entry is None else _result_of(entry)
 
     def is_page_of(self, attempt_id: str, signature: str) -> bool:
         """Whether this is the signature in the URL of the attempt's page."""
@@ -218,7 +218,7 @@ class SimulatedBank:
 
     def _report(self, entry: Entry) -> Report:
         if not entry.waits:
-            return _answer(entry)
+            return _result_of(entry)
         assert entry.step is not None and entry.late_at is not None, f"{entry.attempt_id} waits for nothing"
         if entry.app_link is not None:
             return ActionRequired(entry.attempt_id, NextAction(ActionType.APP, entry.app_link, entry.late_at))
@@ -229,9 +229,9 @@ class SimulatedBank:
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
         return notice.read(headers, body, self.key)
 
-    def notification(self, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
+    def notification(self, result: BankResult) -> tuple[dict[str, str], bytes]:
         """Headers and body of what this bank sends to the gateway's door."""
-        return notice.written(answer, self.key)
+        return notice.written(result, self.key)
 
     async def notifications(self) -> AsyncIterator[Report]:
         """Changed words out of the books (at least once each, also after a crash), and repeated answers.
@@ -241,10 +241,10 @@ class SimulatedBank:
         self._listened_to = True
         look_at = time.monotonic()
         while True:
-            answer = await self._next_notification(look_at - time.monotonic())
-            if answer is not None:
-                yield answer
-            if answer is None or time.monotonic() >= look_at:
+            result = await self._next_notification(look_at - time.monotonic())
+            if result is not None:
+                yield result
+            if result is None or time.monotonic() >= look_at:
                 entries, pause_seconds = await self._turned_entries()
                 look_at = time.monotonic() + pause_seconds
                 for entry in entries:
@@ -258,7 +258,7 @@ class SimulatedBank:
             return None
 
     async def confirm(self, report: Report) -> None:
-        if not isinstance(report, BankAnswer):
+        if not isinstance(report, BankResult):
             return  # the books repeat outcomes only
         try:
             await self._polling.mark_notified(report.attempt_id, report.turn, report.outcome)
@@ -280,19 +280,19 @@ class SimulatedBank:
         if self._listened_to and not self._notifications.full():
             self._notifications.put_nowait(None)
 
-    async def _attempt(self, entry: Entry, delay: float, answering: FirstAnswer) -> Report:
+    async def _attempt(self, entry: Entry, delay: float, response: FirstResponse) -> Report:
         booked = await self._book(entry)
         if delay:
             await asyncio.sleep(delay)
-        answer = self._report(booked)
-        if answering is not FirstAnswer.GIVEN or self._meets(entry.attempt_id, "lose"):
-            raise NoAnswerError("the answer was lost")
+        result = self._report(booked)
+        if response is not FirstResponse.GIVEN or self._meets(entry.attempt_id, "lose"):
+            raise NoResponseError("the answer was lost")
         if self._meets(entry.attempt_id, "late"):
-            self._notify_after(answer, delay * LATE_FACTOR)
-            raise NoAnswerError("the answer is late")
+            self._notify_after(result, delay * LATE_FACTOR)
+            raise NoResponseError("the answer is late")
         if self._meets(entry.attempt_id, "twice"):
-            self._notify_after(answer, delay)
-        return answer
+            self._notify_after(result, delay)
+        return result
 
     async def _book(self, entry: Entry) -> Entry:
         """Wait for the entry to be booked together with all others that wait now."""
@@ -321,12 +321,12 @@ class SimulatedBank:
                 if not future.done():
                     future.set_result(booked[attempt_id])
 
-    def _notify_after(self, answer: Report, delay: float) -> None:
-        asyncio.get_running_loop().call_later(delay, self._notify, answer)
+    def _notify_after(self, result: Report, delay: float) -> None:
+        asyncio.get_running_loop().call_later(delay, self._notify, result)
 
-    def _notify(self, answer: Report) -> None:
+    def _notify(self, result: Report) -> None:
         if not self._notifications.full():
-            self._notifications.put_nowait(answer)
+            self._notifications.put_nowait(result)
 
     def _behaviour(self, token: str) -> Behaviour:
         if self._settings.test_mode:
@@ -408,8 +408,8 @@ def _app_link(charge: Charge) -> str:
     return app_link(payee, charge.attempt_id, decimal_text(charge.amount, charge.currency), charge.currency)
 
 
-def _answer(entry: Entry) -> BankAnswer:
-    return BankAnswer(
+def _result_of(entry: Entry) -> BankResult:
+    return BankResult(
         attempt_id=entry.attempt_id,
         outcome=Outcome(entry.outcome),
         error_code=entry.error_code,
@@ -423,14 +423,14 @@ def _fail_all(taken: dict[str, tuple[Entry, asyncio.Future[Entry]]], error: Exce
     log.warning("ledger_unavailable", error=repr(error), attempts=len(taken))
     for _, future in taken.values():
         if not future.done():
-            future.set_exception(NoAnswerError(repr(error)))
+            future.set_exception(NoResponseError(repr(error)))
 
 
-async def _later(seconds: float, deciding: Coroutine[object, object, BankAnswer | None]) -> None:
+async def _later(seconds: float, deciding: Coroutine[object, object, BankResult | None]) -> None:
     try:
         await asyncio.sleep(seconds)
         await deciding
-    except NoAnswerError as error:
+    except NoResponseError as error:
         log.warning("scan_not_booked", error=repr(error))
     finally:
         deciding.close()

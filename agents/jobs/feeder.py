@@ -145,7 +145,7 @@ class Session:
         self._seek(firsts)
         if await self._is_behind(ends):
             epoch = await begin_epoch(self._connection)
-            log.critical("database_behind_log", mend="run `gateway recover`", new_epoch=epoch)
+            log.critical("database_behind_log", fix="run `gateway recover`", new_epoch=epoch)
         self._seek(firsts)
 
     async def turn(self, wait_ms: int = IDLE_MS) -> int:
@@ -208,8 +208,8 @@ class Session:
         return firsts
 
     async def _offsets_at(self, since: datetime) -> dict[TopicPartition, int]:
-        wanted = dict.fromkeys(self._places, int(since.timestamp() * 1_000))
-        found = await self._consumer.offsets_for_times(wanted)
+        instants = dict.fromkeys(self._places, int(since.timestamp() * 1_000))
+        found = await self._consumer.offsets_for_times(instants)
         return {place: at.offset for place, at in found.items() if at is not None}
 
     def _seek(self, firsts: Mapping[TopicPartition, int]) -> None:

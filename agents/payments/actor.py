@@ -28,7 +28,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
 from agents.payments.fold import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable
-from agents.payments.intake import HOPS_MAX, Asked, Caller, Incoming, asked_of, caller_of, hops_of, sent_home
+from agents.payments.intake import HOPS_MAX, Caller, Incoming, Received, caller_of, hops_of, received_of, sent_home
 from domain.decision import BankWord
 from domain.order import Order
 from runtime.clock import SYSTEM_CLOCK, Clock
@@ -126,18 +126,18 @@ class PaymentActor:
         """Decide and commit. Raises when the database stays away or another owner is alive; nothing is acked then."""
         started = self._progress_at = self._clock.monotonic()
         self._unfinished += 1
-        asked, dead, callers = self._decoded(messages)
-        asked, barred = self._split_barred(asked)
-        asked, strays = self._split_strays(asked)
+        received, dead, callers = self._decoded(messages)
+        received, barred = self._split_barred(received)
+        received, strays = self._split_strays(received)
         folded = await self._remembered(barred)
         folded.add(await self._send_home(strays))
-        if asked:
-            folded.add(await self._decide_and_commit(asked))
+        if received:
+            folded.add(await self._decide_and_commit(received))
         for caller in callers:
             reply_undecodable(folded, caller)
         for broken in folded.broken:
             reply_broken(folded, broken)
-            dead.append(self._dead(broken.asked.incoming, broken.reason, broken.error, broken.trace))
+            dead.append(self._dead(broken.received.incoming, broken.reason, broken.error, broken.trace))
         self._measure(folded, len(messages), self._clock.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
         return Prepared(folded.records + dead, folded.replies, replying)
@@ -157,7 +157,7 @@ class PaymentActor:
         Raises what `prepare` and `finish` raise.
         """
         try:
-            barred = Broken(asked_of(message, self.partitions), REASON_EXPIRED, "workers died over it")
+            barred = Broken(received_of(message, self.partitions), REASON_EXPIRED, "workers died over it")
         except UndecodableError:
             return False
         folded = await self._remembered([barred])
@@ -181,11 +181,11 @@ class PaymentActor:
             # Hints only: whoever waits finds the answer in the inbox, whoever watches looks every other second.
             log.warning("replies_not_sent", error=repr(error), workers=len(replies))
 
-    def _split_barred(self, asked: list[Asked]) -> tuple[list[Asked], list[Broken]]:
+    def _split_barred(self, received: list[Received]) -> tuple[list[Received], list[Broken]]:
         """Commands to decide; bank's words that are not proved, and commands that the inbox may have forgotten."""
         oldest = self._clock.now() - self._decidable_age
         decidable, barred = [], []
-        for one in asked:
+        for one in received:
             if isinstance(one.command, BankWord) and (fault := self._fault_of(one)) is not None:
                 barred.append(Broken(one, REASON_FORGED, f"not signed by this gateway: {fault}"))
             elif one.incoming.logged_at < oldest:
@@ -195,7 +195,7 @@ class PaymentActor:
                 decidable.append(one)
         return decidable, barred
 
-    def _fault_of(self, word: Asked) -> str | None:
+    def _fault_of(self, word: Received) -> str | None:
         record = word.incoming
         fault = self._proofs.fault_of(record.key, record.value, record.headers)
         if fault is None and not any(name == HEADER_SIGNATURE for name, _ in record.headers):
@@ -205,26 +205,26 @@ class PaymentActor:
     async def _remembered(self, barred: Sequence[Broken]) -> Folded:
         """What commands that must not be decided have led to, as the inbox knows it; the others are broken."""
         folded = Folded()
-        known = await self._repeat_known(folded, [one.asked for one in barred])
+        known = await self._repeat_known(folded, [one.received for one in barred])
         folded.broken.extend(one for one, is_known in zip(barred, known, strict=True) if not is_known)
         return folded
 
-    async def _repeat_known(self, folded: Folded, asked: Sequence[Asked]) -> list[bool]:
+    async def _repeat_known(self, folded: Folded, received: Sequence[Received]) -> list[bool]:
         """Answer from the inbox what was decided before, as any repetition; for each command whether it was."""
-        requests = [(one.envelope.id, one.envelope.nonce) for one in asked]
+        requests = [(one.envelope.id, one.envelope.nonce) for one in received]
         inbox = await self._store.load_inbox(requests)
         stored = [inbox.stored_for(*request) for request in requests]
-        for one, answer in zip(asked, stored, strict=True):
-            if answer is not None:
-                repeat(folded, one, answer)
-        return [answer is not None for answer in stored]
+        for one, found in zip(received, stored, strict=True):
+            if found is not None:
+                repeat(folded, one, found)
+        return [found is not None for found in stored]
 
-    def _split_strays(self, asked: list[Asked]) -> tuple[list[Asked], list[Asked]]:
+    def _split_strays(self, received: list[Received]) -> tuple[list[Received], list[Received]]:
         """Commands of orders that are ours, and those that stood here before the log grew or came late from a writer
         that had not noticed: their orders have another owner, who must not find us deciding beside it."""
-        return [one for one in asked if one.is_at_home], [one for one in asked if not one.is_at_home]
+        return [one for one in received if one.is_at_home], [one for one in received if not one.is_at_home]
 
-    async def _send_home(self, strays: list[Asked]) -> Folded:
+    async def _send_home(self, strays: list[Received]) -> Folded:
         """What was decided is answered from the inbox; anything else goes, as it is, to its order's partition.
 
         Only young commands come here: the log dates the copy anew, and the inbox must remember the original.
@@ -240,54 +240,54 @@ class PaymentActor:
             folded.records.append(sent_home(one))
         return folded
 
-    async def _decide_and_commit(self, asked: list[Asked]) -> Folded:
+    async def _decide_and_commit(self, received: list[Received]) -> Folded:
         for _ in range(CONFLICTS_MAX):
             assignments = self._assignments
             try:
-                folded = await self._fold(asked)
+                folded = await self._fold(received)
                 if folded.batch:
                     await self._store.write(folded.batch)
             except ConflictError as conflict:
-                log.info("batch_conflicted", commands=len(asked), error=str(conflict))
+                log.info("batch_conflicted", commands=len(received), error=str(conflict))
                 self._cautious = True
                 continue
             except UnwritableError as refused:
-                log.error("batch_unwritable", commands=len(asked), error=str(refused))
-                return await self._one_by_one(asked, REASON_UNWRITABLE, refused)
+                log.error("batch_unwritable", commands=len(received), error=str(refused))
+                return await self._one_by_one(received, REASON_UNWRITABLE, refused)
             except (DatabaseError, OSError):  # no command's fault
                 raise
             except Exception as error:
                 # Nobody foresaw it, so one of the commands causes it: the others must not wait for a fix.
-                log.critical("batch_undecidable", commands=len(asked), error=repr(error), exc_info=True)
-                return await self._one_by_one(asked, REASON_INVARIANT, error)
+                log.critical("batch_undecidable", commands=len(received), error=repr(error), exc_info=True)
+                return await self._one_by_one(received, REASON_INVARIANT, error)
             _count(folded)
             if assignments == self._assignments:
                 self._cautious = folded.repeated > 0
                 self._remember(folded)
             return folded
-        raise OtherOwnerError(f"{CONFLICTS_MAX} conflicts on one batch of {len(asked)} commands")
+        raise OtherOwnerError(f"{CONFLICTS_MAX} conflicts on one batch of {len(received)} commands")
 
-    async def _one_by_one(self, asked: list[Asked], reason: str, error: Exception) -> Folded:
+    async def _one_by_one(self, received: list[Received], reason: str, error: Exception) -> Folded:
         """Each command in a transaction of its own; the one that cannot be decided or written is set aside."""
         self._cautious = True
-        if len(asked) == 1:
+        if len(received) == 1:
             trace = "".join(traceback.format_exception(error))
-            return Folded(broken=[Broken(asked[0], reason, repr(error), trace)])
+            return Folded(broken=[Broken(received[0], reason, repr(error), trace)])
         whole = Folded()
-        for one in asked:
+        for one in received:
             whole.add(await self._decide_and_commit([one]))
         return whole
 
-    async def _fold(self, asked: Sequence[Asked]) -> Folded:
+    async def _fold(self, received: Sequence[Received]) -> Folded:
         """The batch decided on what it needs to know. Each round reads an order more, so the rounds have an end."""
-        known = await self._load(asked)
-        folded = fold(asked, known)
+        known = await self._load(received)
+        folded = fold(received, known)
         while folded.unread:
             known = await self._read(known, folded.unread)
-            folded = fold(asked, known)
+            folded = fold(received, known)
         return folded
 
-    async def _load(self, asked: Sequence[Asked]) -> Known:
+    async def _load(self, received: Sequence[Received]) -> Known:
         """Inbox rows and states: all of them when cautious, else what the cache does not have.
 
         An order that a new command creates is not read: it does not exist, or the batch will conflict.
@@ -295,15 +295,15 @@ class PaymentActor:
         cautious = self._cautious
         if cautious:
             self._cache.clear()
-        requests = [(one.envelope.id, one.envelope.nonce) for one in asked if cautious or one.envelope.nonce]
+        requests = [(one.envelope.id, one.envelope.nonce) for one in received if cautious or one.envelope.nonce]
         inbox = await self._store.load_inbox(requests)
-        order_ids = {one.envelope.key for one in asked}
+        order_ids = {one.envelope.key for one in received}
         cached = {order_id: self._cache[order_id] for order_id in order_ids if order_id in self._cache}
         missing = order_ids - cached.keys()
         if not cautious:
             missing -= {
                 one.envelope.key
-                for one in asked
+                for one in received
                 if one.envelope.type in ORDER_MAKING and inbox.stored_for(one.envelope.id, one.envelope.nonce) is None
             }
         return await self._read(Known(inbox, cached, frozenset()), missing)
@@ -329,23 +329,25 @@ class PaymentActor:
         for broken in folded.broken:
             if broken.reason == REASON_UNKNOWN_ATTEMPT:
                 UNKNOWN_ATTEMPTS.inc()
-                log.critical("attempt_unknown", command_id=broken.asked.envelope.id, order_id=broken.asked.envelope.key)
+                log.critical(
+                    "attempt_unknown", command_id=broken.received.envelope.id, order_id=broken.received.envelope.key
+                )
             elif broken.reason == REASON_FORGED:
                 FORGED.inc()
-                envelope = broken.asked.envelope
+                envelope = broken.received.envelope
                 log.critical("settlement_forged", command_id=envelope.id, order_id=envelope.key, why=broken.error)
             else:
-                log.error("command_set_aside", command_id=broken.asked.envelope.id, reason=broken.reason)
+                log.error("command_set_aside", command_id=broken.received.envelope.id, reason=broken.reason)
         BATCH_SIZE.observe(messages)
         COMMIT_SECONDS.observe(seconds)
         CACHED_ORDERS.set(len(self._cache))
 
-    def _decoded(self, messages: Sequence[Incoming]) -> tuple[list[Asked], list[Record], list[Caller]]:
+    def _decoded(self, messages: Sequence[Incoming]) -> tuple[list[Received], list[Record], list[Caller]]:
         """Commands; the dead letters of what cannot be decoded, and who waits for it all the same."""
-        asked, dead, callers = [], [], []
+        received, dead, callers = [], [], []
         for incoming in messages:
             try:
-                asked.append(asked_of(incoming, self.partitions))
+                received.append(received_of(incoming, self.partitions))
             except NewerRecordError:
                 raise  # whoever reads for this actor stops before it (agents/payments/batches.py)
             except UndecodableError as error:
@@ -353,7 +355,7 @@ class PaymentActor:
                 dead.append(self._dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
                 if (caller := caller_of(incoming)) is not None:
                     callers.append(caller)
-        return asked, dead, callers
+        return received, dead, callers
 
     def _dead(self, incoming: Incoming, reason: str, error: str, trace: str) -> Record:
         return dead_letter(

@@ -211,7 +211,7 @@ class Fence:
             self._open(partition)
         if gaps and gaps != self._gaps:
             first = gaps[min(gaps)].event_id
-            log.critical("database_behind_log", partitions=sorted(gaps), first_unknown=first, mend=f"run `{COMMAND}`")
+            log.critical("database_behind_log", partitions=sorted(gaps), first_unknown=first, fix=f"run `{COMMAND}`")
         elif self._gaps and not gaps:
             log.info("database_level_with_log", partitions=sorted(self._gaps))
         self._closed, self._gaps = set(gaps), gaps

@@ -21,7 +21,7 @@ from datetime import timedelta
 
 import orjson
 
-from agents.payments.intake import Asked, Caller
+from agents.payments.intake import Caller, Received
 from domain.decision import BankWord, Decision
 from domain.event import Event, OrderEvent, RefundEvent
 from domain.idempotency import compare
@@ -63,7 +63,7 @@ class Known:
 class Broken:
     """A command that is set aside, and why (a reason of topics.deadletter)."""
 
-    asked: Asked
+    received: Received
     reason: str
     error: str
     trace: str = ""
@@ -81,7 +81,7 @@ class Folded:
     broken: list[Broken] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     """State after the batch of every order that it touched."""
-    outdated: list[Asked] = field(default_factory=list)
+    outdated: list[Received] = field(default_factory=list)
     """Older words of the bank that contradict its last one."""
     repeated: int = 0
     unread: set[str] = field(default_factory=set)
@@ -96,12 +96,12 @@ class Folded:
             self.replies[worker].extend(replies)
 
 
-def fold(asked: Sequence[Asked], known: Known) -> Folded:
+def fold(received: Sequence[Received], known: Known) -> Folded:
     """Decide every command in turn. What is known is not changed."""
     folded = Folded()
     states: dict[str, Order] = {}
     inbox = Inbox(dict(known.inbox.accepted), dict(known.inbox.refused))
-    for one in asked:
+    for one in received:
         stored = inbox.stored_for(one.envelope.id, one.envelope.nonce)
         if stored is not None:
             repeat(folded, one, stored)
@@ -125,7 +125,7 @@ def fold(asked: Sequence[Asked], known: Known) -> Folded:
     return folded
 
 
-def _decided(one: Asked, order: Order | None) -> Decision | Rejected | Broken:
+def _decided(one: Received, order: Order | None) -> Decision | Rejected | Broken:
     try:
         decided = decide(order, one.command, one.envelope.at)
     except AssertionError as error:
@@ -137,7 +137,7 @@ def _decided(one: Asked, order: Order | None) -> Decision | Rejected | Broken:
 
 def reply_broken(folded: Folded, broken: Broken) -> None:
     """The caller of a command that was set aside gets an error, not silence."""
-    _reply(folded, broken.asked, Flag.REJECTED, _refusal(INTERNAL))
+    _reply(folded, broken.received, Flag.REJECTED, _refusal(INTERNAL))
 
 
 def reply_undecodable(folded: Folded, caller: Caller) -> None:
@@ -145,7 +145,7 @@ def reply_undecodable(folded: Folded, caller: Caller) -> None:
     folded.replies[caller.reply_to].append(Reply(caller.command_id, caller.nonce, Flag.REJECTED, _refusal(UNREADABLE)))
 
 
-def repeat(folded: Folded, one: Asked, stored: StoredCommand) -> None:
+def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
     """Answer from the inbox."""
     folded.repeated += 1
     if stored.rejected:
@@ -166,19 +166,19 @@ def repeat(folded: Folded, one: Asked, stored: StoredCommand) -> None:
         _reply(folded, one, Flag.REJECTED, _refusal(mismatch))
 
 
-def _mismatch(stored: StoredCommand, one: Asked) -> Rejected | None:
+def _mismatch(stored: StoredCommand, one: Received) -> Rejected | None:
     if stored.fingerprint is None or one.envelope.fingerprint is None:
         return None
     return compare(orjson.loads(stored.fingerprint), one.envelope.fingerprint)
 
 
-def _record(folded: Folded, one: Asked, order: Order | None, decided: Decision | Rejected) -> StoredCommand:
+def _record(folded: Folded, one: Received, order: Order | None, decided: Decision | Rejected) -> StoredCommand:
     """Add the inbox row, the events and the reply of a new decision."""
     envelope = one.envelope
     events = decided.events if isinstance(decided, Decision) else ()
     payloads = tuple(encode_event(event, caused_by=envelope.id, request_id=envelope.request_id) for event in events)
     rejected = isinstance(decided, Rejected)
-    reply = _refusal(decided) if isinstance(decided, Rejected) else _answer(one, decided)
+    reply = _refusal(decided) if isinstance(decided, Rejected) else _reply_body(one, decided)
     fingerprint = encode_json(envelope.fingerprint).decode() if envelope.fingerprint is not None else None
     folded.batch.commands.append(
         CommandRow(
@@ -209,19 +209,19 @@ def _record(folded: Folded, one: Asked, order: Order | None, decided: Decision |
     )
 
 
-def _stored_record(one: Asked, payload: str) -> Record:
+def _stored_record(one: Received, payload: str) -> Record:
     event_type = orjson.loads(payload)["type"]
     return _event_record(one, payload.encode(), event_type)
 
 
-def _event_record(one: Asked, payload: bytes, event_type: str) -> Record:
+def _event_record(one: Received, payload: bytes, event_type: str) -> Record:
     """On the order's own partition, also where its command stands on the one that the order had before the log grew: on
     that one, a repeated event would come before those that its order has on its own."""
     headers = [(HEADER_TYPE, event_type.encode())]
     return Record(EVENTS, one.home, one.envelope.key.encode(), payload, headers)
 
 
-def _answer(one: Asked, decided: Decision) -> str:
+def _reply_body(one: Received, decided: Decision) -> str:
     """The resource as JSON; nobody reads the answer to a word of the bank's."""
     if isinstance(one.command, BankWord):
         return ""
@@ -232,7 +232,7 @@ def _refusal(rejected: Rejected) -> str:
     return encode_json({"code": rejected.code, "description": rejected.description, "field": rejected.field}).decode()
 
 
-def _reply(folded: Folded, one: Asked, flag: Flag, body: str) -> None:
+def _reply(folded: Folded, one: Received, flag: Flag, body: str) -> None:
     if one.reply_to is not None:
         folded.replies[one.reply_to].append(Reply(one.envelope.id, one.envelope.nonce, flag, body))
 

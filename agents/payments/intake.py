@@ -55,7 +55,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Received:
     """A command as it stands on the log, its time within bounds, and who waits for its answer.
 
     `home`: the partition that its order has now, and its events stand on. The command may be on a former one.
@@ -92,7 +92,7 @@ def incoming_of(message: Any) -> Incoming:
     )
 
 
-def asked_of(incoming: Incoming, partitions: int | None = None) -> Asked:
+def received_of(incoming: Incoming, partitions: int | None = None) -> Received:
     """Decode. `partitions`: of the log; None: the command counts as at home wherever it stands.
 
     Raises UndecodableError, never anything else.
@@ -108,7 +108,7 @@ def asked_of(incoming: Incoming, partitions: int | None = None) -> Asked:
     except OverflowError as error:
         raise UndecodableError("the command's time is at the end of the calendar") from error
     home = incoming.origin.partition if partitions is None else partition_of(envelope.key.encode(), partitions)
-    return Asked(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming, home=home)
+    return Received(envelope=envelope, command=command, reply_to=reply_to, incoming=incoming, home=home)
 
 
 def caller_of(incoming: Incoming) -> Caller | None:
@@ -123,7 +123,7 @@ def caller_of(incoming: Incoming) -> Caller | None:
     return None if reply_to is None else Caller(reply_to, command_id, nonce)
 
 
-def sent_home(one: Asked) -> Record:
+def sent_home(one: Received) -> Record:
     """The same command for the partition that its order has now, with where it stood."""
     incoming = one.incoming
     headers = [*incoming.headers, (HEADER_FORWARDED, str(incoming.origin).encode())]

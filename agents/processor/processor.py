@@ -43,13 +43,13 @@ GROUP = "processor"
 UNDER_WAY_MAX = 10_000
 FIRST_SIGHT_MAX = timedelta(seconds=10)
 """Between an event and its record on the log. What is older was published again, or late: then a query costs little."""
-ASKED_MAX = 20_000
+RECENT_MAX = 20_000
 """Attempts in FIRST_SIGHT_MAX at the highest rate that was measured, and more."""
-ANSWERS_MAX = 2_000
+PUBLISHED_MAX = 2_000
 DATABASE_PAUSE_SECONDS = 0.5
 ANY_OFFSET = 2**63 - 1
 """Above every offset that a partition can have."""
-WANTED = frozenset(
+TYPES = frozenset(
     {
         EventType.PAYMENT_PROCESSING.encode(),
         EventType.PAYMENT_CANCEL_REQUESTED.encode(),
@@ -57,7 +57,7 @@ WANTED = frozenset(
     }
 )
 
-ANSWERS = Counter("gateway_bank_answers", "Responses of the bank", ["kind", "outcome"])
+RESPONSES = Counter("gateway_bank_answers", "Responses of the bank", ["kind", "outcome"])
 UNDER_WAY = Gauge("gateway_bank_attempts_under_way", "Attempts that wait for the bank")
 
 
@@ -75,9 +75,9 @@ class Processor:
         self._group: asyncio.TaskGroup
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: asyncio.Queue[tuple[Record, Mark | None]] = asyncio.Queue()
-        self._asked: OrderedDict[str, None] = OrderedDict()
+        self._recent: OrderedDict[str, None] = OrderedDict()
         """The attempts that this worker took on last."""
-        self._answered = 0
+        self._published_count = 0
 
     async def run(self) -> None:
         async with self._producer, self._consumer, asyncio.TaskGroup() as self._group:
@@ -101,13 +101,13 @@ class Processor:
             paused = full
             await self._consumer.commit_if_due()
             UNDER_WAY.set(len(self._tasks))
-            self._context.alive(**self._consumer.facts(), under_way=len(self._tasks), answered=self._answered)
+            self._context.alive(**self._consumer.facts(), under_way=len(self._tasks), answered=self._published_count)
 
     async def _begin_all(self, partition: TopicPartition, messages: list[Any]) -> None:
         known_until = await self._known_until(partition)
         for message in messages:
             mark = self._consumer.offsets.begin(partition, message.offset)
-            if not has_type(message, WANTED):
+            if not has_type(message, TYPES):
                 self._consumer.offsets.done(mark)
                 continue
             try:
@@ -117,18 +117,18 @@ class Processor:
                 self._consumer.offsets.done(mark)
                 continue
             # Part of the group: one that dies of a defect ends the process, or its offset would stand still unnoticed.
-            asked_before = message.offset < known_until or self._is_repeat(message, event, request.attempt_id)
-            task = self._group.create_task(self._attempt(event, request, mark, asked_before))
+            requested_before = message.offset < known_until or self._is_repeat(message, event, request.attempt_id)
+            task = self._group.create_task(self._attempt(event, request, mark, requested_before))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _is_repeat(self, message: Any, event: PaymentRecord, attempt_id: str) -> bool:
         """Whether the event may have stood on the log before. An actor that reads old commands again publishes their
         events again, days later perhaps: by then a bank may have forgotten the attempt's id, and would charge twice."""
-        known = attempt_id in self._asked
-        self._asked[attempt_id] = None
-        if len(self._asked) > ASKED_MAX:
-            self._asked.popitem(last=False)
+        known = attempt_id in self._recent
+        self._recent[attempt_id] = None
+        if len(self._recent) > RECENT_MAX:
+            self._recent.popitem(last=False)
         return known or instant_of(message.timestamp) - event.at > FIRST_SIGHT_MAX
 
     async def _known_until(self, partition: TopicPartition) -> int:
@@ -146,19 +146,19 @@ class Processor:
     def _on_change(self, _assigned: set[TopicPartition]) -> None:
         self._seen_before.clear()
 
-    async def _attempt(self, event: PaymentRecord, request: Request, mark: Mark, maybe_asked_before: bool) -> None:
-        report = await attempt(self._bank, request, maybe_asked_before=maybe_asked_before)
+    async def _attempt(self, event: PaymentRecord, request: Request, mark: Mark, maybe_requested_before: bool) -> None:
+        report = await attempt(self._bank, request, maybe_requested_before=maybe_requested_before)
         if report is None:
             log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
             self._consumer.offsets.done(mark)
             return
-        self._tell(report, event.order_id, caused_by=event.id, request_id=event.request_id, mark=mark)
+        self._settle(report, event.order_id, caused_by=event.id, request_id=event.request_id, mark=mark)
 
-    def _tell(
+    def _settle(
         self, report: Report, order_id: str, *, caused_by: str | None, request_id: str | None, mark: Mark | None
     ) -> None:
         kind = "refund" if report.attempt_id.startswith("rfnd_") else "charge"
-        ANSWERS.labels(kind, name_of(report)).inc()
+        RESPONSES.labels(kind, name_of(report)).inc()
         record = self._settle_record(report, order_id, caused_by, request_id)
         self._settled.put_nowait((record, mark))
 
@@ -166,10 +166,10 @@ class Processor:
         """Settle commands in bulk; the records they came from are done once the broker has acked them."""
         while True:
             ready = [await self._settled.get()]
-            while len(ready) < ANSWERS_MAX and not self._settled.empty():
+            while len(ready) < PUBLISHED_MAX and not self._settled.empty():
                 ready.append(self._settled.get_nowait())
             await self._producer.publish([record for record, _ in ready])
-            self._answered += len(ready)
+            self._published_count += len(ready)
             for _, mark in ready:
                 if mark is not None:
                     self._consumer.offsets.done(mark)

@@ -40,7 +40,7 @@ EVERY_SECONDS = 2.0
 """Between two looks for what has become due."""
 DUE_MAX = 500
 """Questions of one kind and route that a look brings: more than can be asked until the next."""
-ASK_SECONDS_MAX = 30.0
+QUERY_SECONDS_MAX = 30.0
 """Longer than a bank takes for a charge. An adapter that hangs must not keep its slot."""
 PUBLISHED_MAX = 500
 PRUNE_EVERY_SECONDS = 3_600.0
@@ -58,11 +58,11 @@ OldestCommand = Callable[[], Awaitable[datetime | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that was asked. `answer` None: the bank is silent."""
+class Queried:
+    """A question that was asked. `report` None: the bank is silent."""
 
     question: Question
-    answer: Report | None
+    report: Report | None
 
 
 class Sweeper:
@@ -90,9 +90,9 @@ class Sweeper:
         self._return_rest_seconds = return_rest_seconds
         self._waiting: list[Question] = []
         self._room = asyncio.Event()
-        self._asked: asyncio.Queue[Asked] = asyncio.Queue()
+        self._queried: asyncio.Queue[Queried] = asyncio.Queue()
         """Bounded by the slots: a question keeps its slot until it is recorded."""
-        self._asking: set[asyncio.Task[None]] = set()
+        self._querying: set[asyncio.Task[None]] = set()
         self._look_at = self._clock.monotonic()
 
     async def run(self) -> None:
@@ -154,9 +154,9 @@ class Sweeper:
                 if question.key not in ours:
                     self._slots.free(question)
         for question in claimed:
-            task = group.create_task(self._ask(question))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            task = group.create_task(self._query(question))
+            self._querying.add(task)
+            task.add_done_callback(self._querying.discard)
 
     async def _pause(self) -> None:
         """Until there is room for what waits, a look is due, or the role stops."""
@@ -168,35 +168,35 @@ class Sweeper:
         for wait in pending:
             wait.cancel()
 
-    async def _ask(self, question: Question) -> None:
+    async def _query(self, question: Question) -> None:
         """One question, without repeats: the next one has a time of its own."""
-        answer = None
+        report = None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ASK_SECONDS_MAX):
-                answer = await attempt(self._bank, _request_of(question), maybe_asked_before=True, tries=1)
-        if answer is None:
+            async with asyncio.timeout(QUERY_SECONDS_MAX):
+                report = await attempt(self._bank, _request_of(question), maybe_requested_before=True, tries=1)
+        if report is None:
             SILENT.labels(question.kind).inc()
             log.error("bank_silent_past_deadline", attempt_id=question.subject.id, asked=question.asked)
-        self._asked.put_nowait(Asked(question, answer))
+        self._queried.put_nowait(Queried(question, report))
 
     async def _settle(self) -> None:
         """Answers on to the actor as they come, in bulk where many come at once."""
         while True:
-            batch = [await self._asked.get()]
-            while len(batch) < PUBLISHED_MAX and not self._asked.empty():
-                batch.append(self._asked.get_nowait())
+            batch = [await self._queried.get()]
+            while len(batch) < PUBLISHED_MAX and not self._queried.empty():
+                batch.append(self._queried.get_nowait())
             await self._publish(batch)
             await self._record(batch)
             for one in batch:
                 self._slots.free(one.question)
-                self._asked.task_done()
+                self._queried.task_done()
             self._room.set()
 
-    async def _publish(self, batch: list[Asked]) -> None:
-        answers = [(one.question, one.answer) for one in batch if one.answer is not None]
+    async def _publish(self, batch: list[Queried]) -> None:
+        reports = [(one.question, one.report) for one in batch if one.report is not None]
         records = [
             settle_record(
-                answer,
+                report,
                 order_id=question.subject.order_id,
                 caused_by=None,
                 request_id=None,
@@ -204,27 +204,27 @@ class Sweeper:
                 again=question.again,
                 clock=self._clock,
             )
-            for question, answer in answers
+            for question, report in reports
         ]
         await self._producer.publish(records)
-        for question, answer in answers:
+        for question, report in reports:
             SWEPT.labels(question.kind).inc()
-            log.info("swept", attempt_id=answer.attempt_id, outcome=name_of(answer), again=question.again)
+            log.info("swept", attempt_id=report.attempt_id, outcome=name_of(report), again=question.again)
 
-    async def _record(self, batch: list[Asked]) -> None:
+    async def _record(self, batch: list[Queried]) -> None:
         """Where the database is away, the time that the claim set stands, and the answer keeps its number."""
         try:
-            await self._store.record([(one.question, one.answer is not None) for one in batch])
+            await self._store.record([(one.question, one.report is not None) for one in batch])
         except DatabaseError as error:
             log.warning("questions_not_recorded", questions=len(batch), error=repr(error))
 
     async def _drain(self) -> None:
         """Publish what was answered. A question under way is dropped: whether the bank heard it, the next one asks."""
-        for task in self._asking:
+        for task in self._querying:
             task.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self._asked.join()
+                await self._queried.join()
 
 
 def _request_of(question: Question) -> Request:

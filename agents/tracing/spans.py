@@ -79,8 +79,8 @@ class Story:
             parent = span_id("request", envelope.request_id)
         else:
             parent, cause = span_id("bank", envelope.caused_by), span_id("event", envelope.caused_by)
-            asked_ns = min(self._events.get(envelope.caused_by, at_ns), at_ns)
-            spans.append(Span(trace, parent, cause, "bank", "client", asked_ns, at_ns))
+            requested_ns = min(self._events.get(envelope.caused_by, at_ns), at_ns)
+            spans.append(Span(trace, parent, cause, "bank", "client", requested_ns, at_ns))
         attributes = {"messaging.system": "kafka", "gateway.order_id": envelope.key, "gateway.command_id": envelope.id}
         identity = span_id("command", envelope.id)
         spans.append(Span(trace, identity, parent, envelope.type, "producer", at_ns, appended_ns, attributes))

@@ -47,7 +47,7 @@ class Tracer:
         self._story = Story()
         self._queued: deque[Span] = deque()
         self._followed: OrderedDict[str, float] = OrderedDict()
-        self._told: dict[str, set[tuple[str, int]]] = {}
+        self._exported: dict[str, set[tuple[str, int]]] = {}
 
     async def run(self) -> None:
         """Until the role stops. Raises where reading or sending fails; what was under way is dropped then."""
@@ -87,12 +87,12 @@ class Tracer:
         self._queue(self._story.event(envelope, message.timestamp))
         self._followed[envelope.id] = time.monotonic()
         if len(self._followed) > FOLLOWED_MAX:
-            self._told.pop(self._followed.popitem(last=False)[0], None)
+            self._exported.pop(self._followed.popitem(last=False)[0], None)
 
     async def _look_for_attempts(self, pool: Pool) -> None:
         oldest = time.monotonic() - FOLLOWED_SECONDS
         while self._followed and next(iter(self._followed.values())) < oldest:
-            self._told.pop(self._followed.popitem(last=False)[0], None)
+            self._exported.pop(self._followed.popitem(last=False)[0], None)
         if not self._followed:
             return
         try:
@@ -102,9 +102,9 @@ class Tracer:
             return
         for row in rows:
             attempt = Attempt(**row)
-            told = self._told.setdefault(attempt.event_id, set())
-            if (attempt.endpoint_id, attempt.attempt) not in told:
-                told.add((attempt.endpoint_id, attempt.attempt))
+            exported = self._exported.setdefault(attempt.event_id, set())
+            if (attempt.endpoint_id, attempt.attempt) not in exported:
+                exported.add((attempt.endpoint_id, attempt.attempt))
                 self._queue([attempt_span(attempt)])
 
     def _queue(self, spans: list[Span]) -> None:

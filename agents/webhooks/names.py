@@ -32,7 +32,7 @@ FAILURE_SECONDS = 5.0
 """Long enough that a burst to a dead name costs one look-up, shorter than the first retry."""
 KEPT_MAX = 10_000
 
-asking: ContextVar[str] = ContextVar("asking", default="")
+resolving_for: ContextVar[str] = ContextVar("resolving_for", default="")
 """The merchant for whom this task makes a request."""
 
 
@@ -66,7 +66,7 @@ class Names(AbstractResolver):
             return [numeric]
         key = (host, port, family)
         if (kept := self._known(key)) is None:
-            merchant_id = asking.get()
+            merchant_id = resolving_for.get()
             turn = self._turns.setdefault((merchant_id, host), asyncio.Lock())
             share = self._shares.setdefault(merchant_id, asyncio.Semaphore(LOOKUPS_MAX))
             async with turn:

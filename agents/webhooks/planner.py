@@ -41,7 +41,7 @@ GROUP = "planner"
 EVENTS_MAX = 500
 GATHER_MS = 30
 """How long an event may wait for others while many come, to be planned with them in one transaction."""
-WANTED = frozenset(event.encode() for event in MERCHANT_EVENTS)
+TYPES = frozenset(event.encode() for event in MERCHANT_EVENTS)
 PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries topic for the first time")
 
 
@@ -91,10 +91,10 @@ class Planner:
 
     async def _dues_of(self, messages: list[Any]) -> tuple[list[Due], list[Record]]:
         """What is due at once, and the letters of what cannot be read or planned."""
-        wanted = [(event_merchant(message.value), message) for message in messages if has_type(message, WANTED)]
-        known = {merchant for merchant, _ in wanted if merchant is not None}
+        candidates = [(event_merchant(message.value), message) for message in messages if has_type(message, TYPES)]
+        known = {merchant for merchant, _ in candidates if merchant is not None}
         targets = await self._targets(known)
-        events, letters = read_events(concerning(wanted, targets), self._clock.now())
+        events, letters = read_events(concerning(candidates, targets), self._clock.now())
         targets |= await self._targets({one.event.merchant_id for one in events} - known)
         return await self._planned_all(events, letters, targets) if events else ([], letters)
 
@@ -135,10 +135,10 @@ class Planner:
         PLANNED.inc(len(records))
 
 
-def concerning(wanted: Iterable[tuple[str | None, Any]], targets: Container[str]) -> list[Any]:
+def concerning(candidates: Iterable[tuple[str | None, Any]], targets: Container[str]) -> list[Any]:
     """The records, given behind their merchants, of those who have an endpoint, and of those whom only decoding
     tells."""
-    return [message for merchant, message in wanted if merchant is None or merchant in targets]
+    return [message for merchant, message in candidates if merchant is None or merchant in targets]
 
 
 def drafts_in_turn(events: Iterable[Read], targets: Mapping[str, Sequence[Target]]) -> list[Draft]:
@@ -154,7 +154,7 @@ def read_events(messages: Iterable[Any], at: datetime) -> tuple[list[Read], list
     events: list[Read] = []
     letters: list[Record] = []
     for message in messages:
-        if not has_type(message, WANTED):
+        if not has_type(message, TYPES):
             continue
         try:
             event = read_any_event(message.value)

@@ -20,8 +20,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from agents.webhooks.answers import FIELD_BYTES_MAX, BrokenAnswerError, Connector, LenientResponse
-from agents.webhooks.names import Names, asking
+from agents.webhooks.names import Names, resolving_for
+from agents.webhooks.responses import FIELD_BYTES_MAX, BrokenResponseError, Connector, LenientResponse
 from domain.delivery import (
     RESPONSE_BYTES_MAX,
     RESPONSE_CHARACTERS_MAX,
@@ -106,7 +106,7 @@ class Sender:
         headers: dict[str, str] = {}
         started = time.perf_counter()
         try:
-            asking.set(prepared.merchant_id)
+            resolving_for.set(prepared.merchant_id)
             headers = _headers(prepared, int(at.timestamp()))
             response, error = await self._post(prepared, headers)
         except Exception as defect:
@@ -124,7 +124,7 @@ class Sender:
             ) as response:
                 text, broken = await _read(response)
                 return _http_response(response, text), broken
-        except BrokenAnswerError as error:
+        except BrokenResponseError as error:
             return HttpResponse(error.status, "", None), _clean(str(error))[:ERROR_CHARACTERS_MAX]
         except TimeoutError as error:
             return None, _timed_out(error, self._timeout)

@@ -88,10 +88,10 @@ class Upkeep:
         changed, self._counted = counters != self._counted, counters
         return changed
 
-    async def _publish(self, dues: list[Due], said: str) -> bool:
+    async def _publish(self, dues: list[Due], event: str) -> bool:
         if not dues:
             return False
-        log.info(said, deliveries=len(dues))
+        log.info(event, deliveries=len(dues))
         at, partitions = self._context.clock.now(), self._context.settings.topic_partitions
         records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
         await self._producer.publish(records)

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from agents.payments.fold import Folded, Known, fold
-from agents.payments.intake import Asked, Incoming, asked_of
+from agents.payments.intake import Incoming, Received, received_of
 from domain.decision import Command
 from domain.delivery import DeliveryStatus, Due, HttpResponse, Prepared, Sent, log_id
 from domain.ids import ORDER, PAYMENT, REFUND
@@ -67,19 +67,19 @@ class Desk:
     side: Side
     store: ActorStore
 
-    def asked(self, command: Command, command_id: str = "", nonce: str = "") -> Asked:
+    def asked(self, command: Command, command_id: str = "", nonce: str = "") -> Received:
         at = self.side.now()
         one = command_id or f"cmd_{secrets.token_hex(8)}"
         envelope = command_envelope(command, command_id=one, at=at, request_id="req_contract", nonce=nonce)
-        return asked_of(Incoming(envelope.key.encode(), encode(envelope), (), Origin("commands", 0, 0), at))
+        return received_of(Incoming(envelope.key.encode(), encode(envelope), (), Origin("commands", 0, 0), at))
 
-    async def known(self, *asked: Asked) -> Known:
+    async def known(self, *asked: Received) -> Known:
         order_ids = sorted({one.envelope.key for one in asked})
         inbox = await self.store.load_inbox([(one.envelope.id, one.envelope.nonce) for one in asked])
         orders = await self.store.load_orders(order_ids)
         return Known(inbox, {one: orders.get(one) for one in order_ids}, frozenset(order_ids))
 
-    async def decide(self, *asked: Asked) -> Folded:
+    async def decide(self, *asked: Received) -> Folded:
         folded = fold(asked, await self.known(*asked))
         if folded.batch:
             await self.store.write(folded.batch)
@@ -96,7 +96,7 @@ class Desk:
         await self.decide(self.asked(order_command(order_id)), self.asked(payment_command(order_id, payment_id)))
         return order_id, payment_id
 
-    def settle(self, order_id: str, payment_id: str, outcome: Outcome = Outcome.SUCCESS) -> Asked:
+    def settle(self, order_id: str, payment_id: str, outcome: Outcome = Outcome.SUCCESS) -> Received:
         at = self.side.now()
         command = SettlePayment(
             order_id=order_id,

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from agents.bank.port import BankAnswer
+from agents.bank.port import BankResult
 from agents.bank.simulated import SimulatedBank
 from domain.outcome import Outcome
 from ops.audit.verify.audit import audit, second_process
@@ -141,9 +141,9 @@ async def test_a_payment_that_its_payer_abandons_fails(api: Api, database: async
 # The door
 
 
-def word(payment: Json, outcome: Outcome, turn: int = 0) -> BankAnswer:
+def word(payment: Json, outcome: Outcome, turn: int = 0) -> BankResult:
     code = None if outcome is Outcome.SUCCESS else "CARD_DECLINED"
-    return BankAnswer(payment["id"], outcome, code, None, f"bank_{payment['id'].rpartition('_')[2]}", turn)
+    return BankResult(payment["id"], outcome, code, None, f"bank_{payment['id'].rpartition('_')[2]}", turn)
 
 
 async def notified(api: Api, headers: dict[str, str], body: bytes) -> httpx.Response:
@@ -188,7 +188,7 @@ async def test_a_forged_notification_reaches_nothing(api: Api, stack: Stack, cha
 
 
 async def test_a_notification_about_nobodys_attempt_is_not_found(api: Api, stack: Stack) -> None:
-    strangers = BankAnswer("pay_9999999999999999", Outcome.SUCCESS, None, None, "bank_1")
+    strangers = BankResult("pay_9999999999999999", Outcome.SUCCESS, None, None, "bank_1")
     answer = await notified(api, *SimulatedBank(stack.settings).notification(strangers))
     assert (answer.status_code, error_of(answer)["description"]) == (404, "Payment not found")
 

@@ -17,7 +17,7 @@ import pytest
 import agents.payments.actor
 from agents.payments.actor import OtherOwnerError
 from agents.payments.fold import Folded, fold
-from agents.payments.intake import Asked, Incoming
+from agents.payments.intake import Incoming, Received
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from runtime.clock import now
 from store.actor import ActorStore, Batch, CommandRow, ConflictError, UnwritableError
@@ -260,7 +260,7 @@ async def test_a_command_that_breaks_the_decision_in_a_way_nobody_foresaw_goes_a
     # Given a defect that one command meets,
     order_id, poisoned = fresh(ORDER), fresh(ORDER)
 
-    def broken_for_one(asked: Sequence[Asked], *known: Any) -> Folded:
+    def broken_for_one(asked: Sequence[Received], *known: Any) -> Folded:
         if any(one.envelope.key == poisoned for one in asked):
             raise RecursionError("a defect")
         return fold(asked, *known)

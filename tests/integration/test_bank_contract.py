@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from agents.bank import make_bank, notice, simulated
-from agents.bank.port import ActionRequired, Bank, BankAnswer, Charge
+from agents.bank.port import ActionRequired, Bank, BankResult, Charge
 from agents.bank.simulated import SimulatedBank
 from domain.ids import PAYMENT
 from domain.instrument import Method
@@ -32,11 +32,11 @@ class TestSimulatedBank(BankContract):
     WAITS_IN_THE_APP = "pending@upi"
     CANNOT_BE_CANCELLED = "nocancel@upi"
 
-    def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
+    def notification(self, bank: Bank, answer: BankResult) -> tuple[dict[str, str], bytes]:
         assert isinstance(bank, SimulatedBank)
         return bank.notification(answer)
 
-    async def payer_decides(self, bank: Bank, attempt_id: str) -> BankAnswer:
+    async def payer_decides(self, bank: Bank, attempt_id: str) -> BankResult:
         assert isinstance(bank, SimulatedBank)
         answer = await bank.decide(attempt_id, Outcome.SUCCESS, None)
         assert answer is not None
@@ -69,7 +69,7 @@ async def test_in_live_mode_a_code_pays_the_merchants_payee_and_is_scanned_by_it
             async for report in bank.notifications():
                 if report.attempt_id == charge.attempt_id:
                     break
-        assert isinstance(report, BankAnswer) and report.outcome is Outcome.SUCCESS
+        assert isinstance(report, BankResult) and report.outcome is Outcome.SUCCESS
         await bank.confirm(report)
     finally:
         bank._ledger.drop()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from agents.bank.port import BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import BankResult, Charge, NoResponseError, Return
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
 from agents.processor.processor import Processor
@@ -38,13 +38,13 @@ FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 class WrongBank(SimulatedBank):
     """Its answers lack what every answer has: a defect that no caller expects."""
 
-    async def charge(self, _charge: Charge) -> BankAnswer:
+    async def charge(self, _charge: Charge) -> BankResult:
         return object()  # type: ignore[return-value]  # the defect
 
-    async def refund(self, _refund: Return) -> BankAnswer:
+    async def refund(self, _refund: Return) -> BankResult:
         return object()  # type: ignore[return-value]  # the defect
 
-    async def query(self, _attempt_id: str) -> BankAnswer | None:
+    async def query(self, _attempt_id: str) -> BankResult | None:
         return None
 
 
@@ -88,23 +88,23 @@ class SpeakingBank(SimulatedBank):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.words: asyncio.Queue[BankAnswer] = asyncio.Queue()
+        self.words: asyncio.Queue[BankResult] = asyncio.Queue()
         self.confirmed: list[str] = []
 
-    async def charge(self, _charge: Charge) -> BankAnswer:
-        raise NoAnswerError
+    async def charge(self, _charge: Charge) -> BankResult:
+        raise NoResponseError
 
-    async def refund(self, _refund: Return) -> BankAnswer:
-        raise NoAnswerError
+    async def refund(self, _refund: Return) -> BankResult:
+        raise NoResponseError
 
-    async def query(self, _attempt_id: str) -> BankAnswer | None:
-        raise NoAnswerError
+    async def query(self, _attempt_id: str) -> BankResult | None:
+        raise NoResponseError
 
-    async def notifications(self) -> AsyncIterator[BankAnswer]:
+    async def notifications(self) -> AsyncIterator[BankResult]:
         while True:
             yield await self.words.get()
 
-    async def confirm(self, answer: BankAnswer) -> None:
+    async def confirm(self, answer: BankResult) -> None:
         self.confirmed.append(answer.attempt_id)
 
 
@@ -135,7 +135,7 @@ async def test_the_listener_to_the_bank_outlives_a_database_error(services: Stac
             return await bench.asker.pool.fetchrow(LOOKING_UP, since)
 
         # when the bank notifies a word, and the look-up for it is cancelled by the database,
-        bank.words.put_nowait(BankAnswer(payment_id, Outcome.SUCCESS, None, None, "ref"))
+        bank.words.put_nowait(BankResult(payment_id, Outcome.SUCCESS, None, None, "ref"))
         first = await eventually(lambda: look_up(FIRST), timeout=60, what="a look-up")
         assert first is not None
         await bench.asker.pool.execute("SELECT pg_cancel_backend($1)", first["pid"])

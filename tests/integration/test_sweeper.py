@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.bank.attempt import attempt
-from agents.bank.port import ActionRequired, Bank, BankAnswer, Charge, NoAnswerError, Return
+from agents.bank.port import ActionRequired, Bank, BankResult, Charge, NoResponseError, Return
 from agents.bank.settlement import settle_record
 from agents.bank.simulated import SimulatedBank
 from agents.kafka import Kafka
@@ -92,7 +92,7 @@ async def test_every_attempt_is_charged_once_and_comes_to_its_outcome(
     services: Stack, bank_of: MakeBank, token: str, outcome: Outcome, error_code: str | None
 ) -> None:
     request = charge(token)
-    answer = await attempt(bank_of(services.settings), request, maybe_asked_before=False)
+    answer = await attempt(bank_of(services.settings), request, maybe_requested_before=False)
     assert answer is not None
     assert (answer.outcome, answer.error_code) == (outcome, error_code)
     moved = 1 if outcome is Outcome.SUCCESS else 0
@@ -102,10 +102,10 @@ async def test_every_attempt_is_charged_once_and_comes_to_its_outcome(
 async def test_a_processor_that_died_after_asking_asks_about_it_first(services: Stack, bank_of: MakeBank) -> None:
     # Given a charge whose answer nobody heard,
     request, bank = charge("unknown@upi"), bank_of(services.settings)
-    with pytest.raises(NoAnswerError):
+    with pytest.raises(NoResponseError):
         await bank.charge(request)
     # When its successor takes it up, then the bank is queried, not asked to charge.
-    answer = await attempt(bank_of(services.settings), request, maybe_asked_before=True)
+    answer = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
     assert answer is not None
     assert answer.outcome is Outcome.SUCCESS
     assert await booked(services.settings, request.attempt_id) == (1, 1)
@@ -115,7 +115,7 @@ async def test_many_questions_at_once_are_all_answered(services: Stack, bank_of:
     # Given a hundred charges whose answers were lost at the same moment,
     requests, bank = [charge("unknown@upi") for _ in range(100)], bank_of(services.settings)
     lost = await asyncio.gather(*(bank.charge(request) for request in requests), return_exceptions=True)
-    assert all(isinstance(one, NoAnswerError) for one in lost)
+    assert all(isinstance(one, NoResponseError) for one in lost)
     # When all are asked about at once, then each has its answer at the first try.
     answers = await asyncio.gather(*(bank.query(request.attempt_id) for request in requests))
     assert [answer and answer.outcome for answer in answers] == [Outcome.SUCCESS] * 100
@@ -126,7 +126,7 @@ async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, 
     settings = services.settings.model_copy(update={"bank_faults": "twice=1", "test_processing_delay": 5})
     bank = bank_of(settings)
     late = charge("late@upi")
-    with pytest.raises(NoAnswerError):
+    with pytest.raises(NoResponseError):
         await bank.charge(late)
     repeated = [await bank.charge(charge("success@upi")) for _ in range(4)]
     # When the listener needs longer for each than the bank's own pause,
@@ -144,7 +144,7 @@ async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, 
 
 async def test_an_attempt_the_bank_never_saw_is_made(services: Stack, bank_of: MakeBank) -> None:
     request = Return(fresh(REFUND), fresh(PAYMENT), 100, "INR", "fail_refund")
-    answer = await attempt(bank_of(services.settings), request, maybe_asked_before=True)
+    answer = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
     assert answer is not None
     assert (answer.outcome, answer.error_code) == (Outcome.FAILED, "REFUND_FAILED")
 
@@ -155,7 +155,7 @@ async def test_injected_faults_change_nothing_about_the_outcome(
 ) -> None:
     settings = services.settings.model_copy(update={"bank_faults": faults, "test_processing_delay": 5})
     request = charge("success@upi")
-    answer = await attempt(bank_of(settings), request, maybe_asked_before=False)
+    answer = await attempt(bank_of(settings), request, maybe_requested_before=False)
     assert answer is not None
     assert answer.outcome is Outcome.SUCCESS
     assert (await booked(settings, request.attempt_id))[0] == 1
@@ -208,7 +208,7 @@ async def test_money_the_bank_would_not_take_back_is_given_back_again(services: 
             (payment_id, Outcome.SUCCESS),
             (late_refund_id(payment_id), Outcome.FAILED),
         ):
-            answer = BankAnswer(attempt_id, outcome, None, None, "bank_1")
+            answer = BankResult(attempt_id, outcome, None, None, "bank_1")
             record = settle_record(
                 answer, order_id=order_id, caused_by=None, request_id=None, settings=services.settings
             )
@@ -234,13 +234,13 @@ class PartlySilentBank(SimulatedBank):
         self.hanging = hanging
         self.questions: list[str] = []
 
-    async def query(self, attempt_id: str) -> BankAnswer | None:
+    async def query(self, attempt_id: str) -> BankResult | None:
         self.questions.append(attempt_id)
         if attempt_id not in self.silent:
             return await super().query(attempt_id)
         if self.hanging:
             await asyncio.Event().wait()
-        raise NoAnswerError("the acquirer does not answer")
+        raise NoResponseError("the acquirer does not answer")
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from agents.webhooks.answers import HEAD_BYTES_MAX
 from agents.webhooks.names import LOOKUPS_MAX
+from agents.webhooks.responses import HEAD_BYTES_MAX
 from agents.webhooks.sender import Sender
 from domain.delivery import (
     RESPONSE_BYTES_MAX,

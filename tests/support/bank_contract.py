@@ -15,12 +15,12 @@ import pytest
 from agents.bank.port import (
     ActionRequired,
     Bank,
-    BankAnswer,
+    BankResult,
     Booking,
     CancelRefused,
     Charge,
     ForgedError,
-    NoAnswerError,
+    NoResponseError,
     Report,
     Return,
     UnreadableError,
@@ -49,7 +49,7 @@ class BankContract:
     CANNOT_BE_CANCELLED: str
     CARD = CardDetails(number="4111111111111111", expiry_month="12", expiry_year="2039")
 
-    def notification(self, bank: Bank, answer: BankAnswer) -> tuple[dict[str, str], bytes]:
+    def notification(self, bank: Bank, answer: BankResult) -> tuple[dict[str, str], bytes]:
         """Headers and body of the bank's notification about this answer."""
         raise NotImplementedError
 
@@ -57,13 +57,13 @@ class BankContract:
         """The headers with which the bank would send this body."""
         raise NotImplementedError
 
-    async def payer_decides(self, bank: Bank, attempt_id: str) -> BankAnswer:
+    async def payer_decides(self, bank: Bank, attempt_id: str) -> BankResult:
         """The payer takes the step, with success: what the bank then answers."""
         raise NotImplementedError
 
-    async def charged(self, bank: Bank, charge: Charge) -> BankAnswer:
+    async def charged(self, bank: Bank, charge: Charge) -> BankResult:
         answer = await bank.charge(charge)
-        assert isinstance(answer, BankAnswer)
+        assert isinstance(answer, BankResult)
         return answer
 
     def charge_of(self, token: str, *, method: Method = Method.UPI) -> Charge:
@@ -99,7 +99,7 @@ class BankContract:
 
     async def test_a_lost_answer_is_found_by_a_query(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_ANSWER)
-        with pytest.raises(NoAnswerError):
+        with pytest.raises(NoResponseError):
             await bank.charge(charge)
         found = await bank.query(charge.attempt_id)
         assert found is not None and found.outcome is Outcome.SUCCESS
@@ -109,7 +109,7 @@ class BankContract:
         step = await bank.charge(charge)
         assert isinstance(step, ActionRequired) and step.action.type is ActionType.APP
         first, second = await asyncio.gather(bank.cancel(charge.attempt_id), bank.cancel(charge.attempt_id))
-        assert isinstance(first, BankAnswer) and first == second == await bank.query(charge.attempt_id)
+        assert isinstance(first, BankResult) and first == second == await bank.query(charge.attempt_id)
         assert (first.outcome, first.error_code, first.turn) == (Outcome.FAILED, PAYMENT_CANCELLED, 0)
         (booking,) = await self.booked(bank, charge.attempt_id)
         assert (booking.outcome, booking.moves, booking.becomes) == ("failed", 0, None)
@@ -138,10 +138,10 @@ class BankContract:
 
     async def test_a_lost_answer_is_what_a_cancel_finds(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_ANSWER)
-        with pytest.raises(NoAnswerError):
+        with pytest.raises(NoResponseError):
             await bank.charge(charge)
         found = await bank.cancel(charge.attempt_id)
-        assert isinstance(found, BankAnswer) and found.outcome is Outcome.SUCCESS
+        assert isinstance(found, BankResult) and found.outcome is Outcome.SUCCESS
 
     async def test_an_attempt_that_was_never_made_is_neither_cancelled_nor_made(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)
@@ -162,7 +162,7 @@ class BankContract:
         charge = self.charge_of(self.TAKES_IT_BACK)
         assert (await bank.charge(charge)).outcome is Outcome.SUCCESS
         first, second = await self.next_words(bank, charge), await self.next_words(bank, charge)
-        assert first == second and isinstance(first, BankAnswer)
+        assert first == second and isinstance(first, BankResult)
         assert (first.outcome, first.turn) == (Outcome.FAILED, 1)
         assert await bank.query(charge.attempt_id) == first
         await bank.confirm(first)
@@ -198,7 +198,7 @@ class BankContract:
         assert first.turn == 0
         await bank.confirm(first)
         word = await self.next_words(bank, charge)
-        assert isinstance(word, BankAnswer) and word.turn == 1
+        assert isinstance(word, BankResult) and word.turn == 1
         await bank.confirm(word)
 
     async def test_a_notification_at_the_door_is_the_report_that_a_query_gives(self, bank: Bank) -> None:
@@ -245,7 +245,7 @@ class BankContract:
 
     async def test_an_attempt_whose_answer_was_lost_is_in_the_books(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_ANSWER)
-        with pytest.raises(NoAnswerError):
+        with pytest.raises(NoResponseError):
             await bank.charge(charge)
         (booking,) = await self.booked(bank, charge.attempt_id)
         assert (booking.outcome, booking.moves) == ("success", 1)

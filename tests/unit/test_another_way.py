@@ -11,7 +11,7 @@ import pytest
 
 from agents.bank.attempt import attempt
 from agents.bank.behaviour import SCAN, behaviour
-from agents.bank.port import ActionRequired, BankAnswer, Cancel, CancelRefused, Charge, Report
+from agents.bank.port import ActionRequired, BankResult, Cancel, CancelRefused, Charge, Report
 from agents.bank.settlement import name_of, settle_record
 from agents.processor.processor import WANTED, read_request
 from agents.sweeper.sweeper import _request_of
@@ -88,11 +88,11 @@ def test_the_row_keeps_the_cancellation_and_the_scan() -> None:
 class Told:
     """A bank that cancels as it is told to; it is asked nothing else but for the charge it has not seen."""
 
-    def __init__(self, *answers: BankAnswer | CancelRefused | None) -> None:
+    def __init__(self, *answers: BankResult | CancelRefused | None) -> None:
         self.answers = list(answers)
         self.charged: list[str] = []
 
-    async def cancel(self, _attempt_id: str) -> BankAnswer | CancelRefused | None:
+    async def cancel(self, _attempt_id: str) -> BankResult | CancelRefused | None:
         return self.answers.pop(0)
 
     async def charge(self, charge: Charge) -> Report:
@@ -100,18 +100,18 @@ class Told:
         return ActionRequired(charge.attempt_id, NextAction(ActionType.APP, "upi://pay", STEP_EXPIRES))
 
 
-CANCELLED = BankAnswer(FIRST, Outcome.FAILED, "PAYMENT_CANCELLED", "left", "bank_1")
+CANCELLED = BankResult(FIRST, Outcome.FAILED, "PAYMENT_CANCELLED", "left", "bank_1")
 
 
 async def test_an_attempt_that_the_bank_has_not_seen_yet_is_cancelled_as_soon_as_it_has() -> None:
     bank = Told(None, CANCELLED)
-    assert await attempt(bank, Cancel(FIRST), maybe_asked_before=True) == CANCELLED  # type: ignore[arg-type]
+    assert await attempt(bank, Cancel(FIRST), maybe_requested_before=True) == CANCELLED  # type: ignore[arg-type]
     assert bank.charged == []
 
 
 async def test_who_knows_the_charge_makes_it_rather_than_call_an_unseen_attempt_failed() -> None:
     bank = Told(None)
-    report = await attempt(bank, Cancel(FIRST, CHARGE), maybe_asked_before=True, tries=1)  # type: ignore[arg-type]
+    report = await attempt(bank, Cancel(FIRST, CHARGE), maybe_requested_before=True, tries=1)  # type: ignore[arg-type]
     assert isinstance(report, ActionRequired) and bank.charged == [FIRST]
 
 

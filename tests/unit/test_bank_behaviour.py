@@ -8,7 +8,7 @@ from agents.bank.behaviour import (
     ORDINARY,
     TEST_BEHAVIOURS,
     TEST_REFUND_BEHAVIOURS,
-    FirstAnswer,
+    FirstResponse,
     behaviour,
     card_token,
     draw,
@@ -21,21 +21,21 @@ from domain.outcome import DECLINES, Word
 @pytest.mark.parametrize(
     ("token", "error_code", "answer"),
     [
-        ("success@upi", None, FirstAnswer.GIVEN),
-        ("anybody@upi", None, FirstAnswer.GIVEN),
-        ("failure@upi", "UPI_DECLINED", FirstAnswer.GIVEN),
-        ("insufficient@upi", "INSUFFICIENT_FUNDS", FirstAnswer.GIVEN),
-        ("timeout@upi", "BANK_TIMEOUT", FirstAnswer.NEVER),
-        ("unknown@upi", None, FirstAnswer.LOST),
-        ("late@upi", "BANK_TIMEOUT", FirstAnswer.NEVER),
-        ("reversed@upi", None, FirstAnswer.GIVEN),
+        ("success@upi", None, FirstResponse.GIVEN),
+        ("anybody@upi", None, FirstResponse.GIVEN),
+        ("failure@upi", "UPI_DECLINED", FirstResponse.GIVEN),
+        ("insufficient@upi", "INSUFFICIENT_FUNDS", FirstResponse.GIVEN),
+        ("timeout@upi", "BANK_TIMEOUT", FirstResponse.NEVER),
+        ("unknown@upi", None, FirstResponse.LOST),
+        ("late@upi", "BANK_TIMEOUT", FirstResponse.NEVER),
+        ("reversed@upi", None, FirstResponse.GIVEN),
     ],
 )
 def test_each_test_instrument_behaves_as_the_contract_says(
-    token: str, error_code: str | None, answer: FirstAnswer
+    token: str, error_code: str | None, answer: FirstResponse
 ) -> None:
     acting = behaviour(token)
-    assert (acting.error_code, acting.answer) == (error_code, answer)
+    assert (acting.error_code, acting.first_response) == (error_code, answer)
     assert behaviour(token.upper()) == acting
 
 

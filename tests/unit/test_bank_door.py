@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agents.bank import Door, notice
-from agents.bank.port import BankAnswer
+from agents.bank.port import BankResult
 from agents.bank.settlement import settle_record
 from agents.bank.simulated import SimulatedBank
 from domain.outcome import Outcome
@@ -20,7 +20,7 @@ from topics.producer import LogUnavailableError, Record
 
 SETTINGS = Settings(test_mode=True)
 BANK = SimulatedBank(SETTINGS)
-PAID = BankAnswer(FIRST, Outcome.SUCCESS, None, None, "bank_1")
+PAID = BankResult(FIRST, Outcome.SUCCESS, None, None, "bank_1")
 
 
 class Log:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from agents.payments.fold import KEEP_AFTER, Known, fold
-from agents.payments.intake import Asked, Incoming
+from agents.payments.intake import Incoming, Received
 from domain.decision import Command
 from domain.order import Order
 from store.actor import Inbox, StoredCommand
@@ -22,12 +22,12 @@ LOGGED_AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 
 def asked(
     command: Command, command_id: str = "cmd_1", nonce: str = "", fingerprint: dict[str, str] | None = None
-) -> Asked:
+) -> Received:
     envelope = command_envelope(
         command, command_id=command_id, at=AT, request_id="req_1", nonce=nonce, fingerprint=fingerprint
     )
     incoming = Incoming(ORDER.encode(), b"", (), Origin(COMMANDS, 0, 0), LOGGED_AT)
-    return Asked(envelope, command, "api-0", incoming, incoming.origin.partition)
+    return Received(envelope, command, "api-0", incoming, incoming.origin.partition)
 
 
 def stored(command_id: str, nonce: str, *, rejected: bool, age: timedelta = timedelta()) -> StoredCommand:

@@ -14,7 +14,7 @@ import pytest
 from agents.jobs.counters import type_if_new
 from agents.jobs.seen import Seen
 from agents.letters import has_type, letters_of
-from agents.payments.intake import Caller, Incoming, asked_of, caller_of
+from agents.payments.intake import Caller, Incoming, caller_of, received_of
 from agents.processor.processor import read_request
 from agents.webhooks.forwarder import read_waiting
 from agents.webhooks.planner import read_events
@@ -66,9 +66,9 @@ def incoming(value: bytes, headers: Headers = ()) -> Incoming:
 )
 def test_a_reply_header_that_is_no_text_makes_a_command_undecodable(headers: Headers) -> None:
     good = changed("order.create")
-    assert asked_of(incoming(good)).reply_to is None
+    assert received_of(incoming(good)).reply_to is None
     with pytest.raises(UndecodableError, match="reply_to"):
-        asked_of(incoming(good, headers))
+        received_of(incoming(good, headers))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_reply_header_that_is_no_text_makes_a_command_undecodable(headers: Hea
 )
 def test_a_field_of_another_type_or_size_makes_a_command_undecodable(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(UndecodableError, match=said):
-        asked_of(incoming(changed("order.create", **fields)))
+        received_of(incoming(changed("order.create", **fields)))
 
 
 def test_what_is_nested_too_deeply_to_be_written_again_is_not_read() -> None:

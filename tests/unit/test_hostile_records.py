@@ -24,7 +24,7 @@ from agents.jobs.counters import type_if_new
 from agents.jobs.seen import Seen
 from agents.letters import letters_of
 from agents.payments.fold import Known, fold
-from agents.payments.intake import asked_of, incoming_of
+from agents.payments.intake import incoming_of, received_of
 from agents.processor.processor import read_request
 from agents.tracing.spans import Story
 from agents.webhooks.forwarder import read_waiting
@@ -172,7 +172,7 @@ def read_or_buried(read: Callable[[Message], object], message: Message) -> None:
 def test_the_payment_actor(message: Message) -> None:
     incoming = incoming_of(replace(message, timestamp=message.timestamp / 1_000))
     try:
-        asked = asked_of(incoming)
+        asked = received_of(incoming)
     except NewerRecordError:
         assert newer_version(message.value) is not None
         return

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agents.payments.intake import AHEAD_MAX, BEHIND_MAX, Asked, Incoming, asked_of
+from agents.payments.intake import AHEAD_MAX, BEHIND_MAX, Incoming, Received, received_of
 from domain.decision import Command
 from domain.payment import CreatePayment, SettlePayment
 from domain.purchase import PayNewOrder
@@ -22,9 +22,9 @@ LOGGED_AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def taken(command: Command, at: datetime) -> Asked:
+def taken(command: Command, at: datetime) -> Received:
     envelope = command_envelope(command, command_id="cmd_1", at=at, request_id="req_1")
-    return asked_of(Incoming(ORDER.encode(), encode(envelope), (), Origin(COMMANDS, 0, 0), LOGGED_AT))
+    return received_of(Incoming(ORDER.encode(), encode(envelope), (), Origin(COMMANDS, 0, 0), LOGGED_AT))
 
 
 def deadline(command: Command) -> datetime | None:

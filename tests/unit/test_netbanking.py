@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from agents.bank.behaviour import AT_THE_BANK, FirstAnswer, behaviour
+from agents.bank.behaviour import AT_THE_BANK, FirstResponse, behaviour
 from api.schemas.payments import Means, NewPayment, check_instrument
 from domain.action import ActionType
 from domain.decision import Decision
@@ -46,7 +46,7 @@ def test_each_test_bank_has_its_outcome_and_every_real_one_a_page() -> None:
     assert behaviour("netbanking:SUCC").forced_success
     assert behaviour("netbanking:FAIL").error_code == "BANK_DECLINED"
     slow = behaviour("netbanking:SLOW")
-    assert (slow.answer, slow.forced_success) == (FirstAnswer.SILENT, True)
+    assert (slow.first_response, slow.forced_success) == (FirstResponse.SILENT, True)
     assert {behaviour(f"netbanking:{code}") for code in BANKS} == {AT_THE_BANK}
     assert AT_THE_BANK.step is ActionType.REDIRECT
 

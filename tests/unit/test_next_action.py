@@ -8,7 +8,7 @@ from itertools import permutations
 import orjson
 import pytest
 
-from agents.bank.port import ActionRequired, BankAnswer
+from agents.bank.port import ActionRequired, BankResult
 from agents.bank.settlement import settle_record
 from agents.processor.processor import WANTED
 from domain.action import ACTION_TIME_MAX, ActionType, NextAction
@@ -85,7 +85,7 @@ def test_the_event_is_the_gateways_own_and_asks_nobody_for_anything() -> None:
     assert EventType.PAYMENT_ACTION_REQUIRED.encode() not in WANTED
 
 
-def command_for(report: ActionRequired | BankAnswer, again: str = "") -> tuple[str, object]:
+def command_for(report: ActionRequired | BankResult, again: str = "") -> tuple[str, object]:
     """(command id, command) that informs the actor of this report."""
     record = settle_record(
         report, order_id=ORDER, caused_by=None, request_id=None, settings=Settings(test_mode=True), again=again

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from agents.bank.port import ActionRequired, BankAnswer, Report
+from agents.bank.port import ActionRequired, BankResult, Report
 from agents.bank.settlement import settle_record
 from domain.action import ActionType, NextAction
 from domain.outcome import Outcome
@@ -82,8 +82,8 @@ def test_no_bit_of_a_signature_can_be_turned(bit: int) -> None:
 @pytest.mark.parametrize(
     "report",
     [
-        BankAnswer(FIRST, Outcome.SUCCESS, None, None, "bank_1"),
-        BankAnswer("rfnd_0000000000000001", Outcome.FAILED, "REFUND_FAILED", None, "bank_1"),
+        BankResult(FIRST, Outcome.SUCCESS, None, None, "bank_1"),
+        BankResult("rfnd_0000000000000001", Outcome.FAILED, "REFUND_FAILED", None, "bank_1"),
         ActionRequired(FIRST, NextAction(ActionType.REDIRECT, "https://bank.example/", now())),
     ],
     ids=["payment", "refund", "step"],

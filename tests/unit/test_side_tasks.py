@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from agents.bank.listener import confirm, words_of
-from agents.bank.port import BankAnswer
+from agents.bank.port import BankResult
 from agents.kafka import Kafka
 from agents.processor.processor import ANY_OFFSET, Processor
 from agents.role import Context, dispensable
@@ -70,8 +70,8 @@ async def test_work_that_a_role_can_do_without_begins_again_after_a_failure(monk
     assert len(begun) == 3
 
 
-def word(number: int) -> BankAnswer:
-    return BankAnswer(f"pay_{number:016d}", Outcome.SUCCESS, None, None, "ref")
+def word(number: int) -> BankResult:
+    return BankResult(f"pay_{number:016d}", Outcome.SUCCESS, None, None, "ref")
 
 
 class BreakingBank:
@@ -79,16 +79,16 @@ class BreakingBank:
 
     def __init__(self) -> None:
         self.said = 0
-        self.confirmed: list[BankAnswer] = []
+        self.confirmed: list[BankResult] = []
 
-    async def notifications(self) -> AsyncIterator[BankAnswer]:
+    async def notifications(self) -> AsyncIterator[BankResult]:
         self.said += 1
         if self.said % 2 == 0:
             return  # the connection was closed in good order
         yield word(self.said)
         raise ConnectionError("the bank hung up")
 
-    async def confirm(self, answer: BankAnswer) -> None:
+    async def confirm(self, answer: BankResult) -> None:
         self.confirmed.append(answer)
         raise ConnectionError("the bank hung up")
 
@@ -96,7 +96,7 @@ class BreakingBank:
 async def test_a_bank_whose_adapter_breaks_is_listened_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.bank.listener.PAUSE_SECONDS", 0.0)
     bank: Any = BreakingBank()
-    heard: list[BankAnswer] = []
+    heard: list[BankResult] = []
 
     async def listen() -> None:
         async for answer in words_of(bank):

@@ -22,7 +22,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
-class BrokenAnswerError(aiohttp.ClientError):
+class BrokenResponseError(aiohttp.ClientError):
     """The answer broke off after its status line, which said `status`."""
 
     def __init__(self, status: int, reason: BaseException) -> None:
@@ -82,7 +82,7 @@ class LenientResponse(ClientResponse):
             status = protocol.status() if isinstance(protocol, StatusLineHandler) else None
             if status is None:
                 raise
-            raise BrokenAnswerError(status, error) from error
+            raise BrokenResponseError(status, error) from error
 
 
 class Connector(aiohttp.TCPConnector):
