@@ -473,8 +473,8 @@ async def _round(asker: Asker, bank: Bank) -> None:
         await sweeper._look()
         while True:
             await sweeper._begin(group)
-            await asyncio.gather(*sweeper._asking)
-            await sweeper._asked.join()
+            await asyncio.gather(*sweeper._querying)
+            await sweeper._queried.join()
             if not sweeper._waiting:
                 break
         await sweeper._producer.stop()

@@ -13,7 +13,7 @@ from agents.bank.attempt import attempt
 from agents.bank.behaviour import SCAN, behaviour
 from agents.bank.port import ActionRequired, BankResult, Cancel, CancelRefused, Charge, Report
 from agents.bank.settlement import name_of, settle_record
-from agents.processor.processor import WANTED, read_request
+from agents.processor.processor import TYPES, read_request
 from agents.sweeper.sweeper import _request_of
 from api.http.bodies import parse_json
 from api.schemas.payments import Means, NewPayment, check_instrument
@@ -145,7 +145,7 @@ def command_for(report: Report, again: str = "") -> tuple[str, object]:
 
 
 def test_the_processor_reads_the_wish_to_leave_and_no_merchant_is_told() -> None:
-    assert EventType.PAYMENT_CANCEL_REQUESTED.encode() in WANTED
+    assert EventType.PAYMENT_CANCEL_REQUESTED.encode() in TYPES
     assert not {EventType.PAYMENT_CANCEL_REQUESTED, EventType.PAYMENT_CANCEL_REFUSED} & set(MERCHANT_EVENTS)
     event = history((1, "payment.cancel_requested", "PROCESSING", "requested"))[0]
 

@@ -10,7 +10,7 @@ import pytest
 
 from agents.bank.port import ActionRequired, BankResult
 from agents.bank.settlement import settle_record
-from agents.processor.processor import WANTED
+from agents.processor.processor import TYPES
 from domain.action import ACTION_TIME_MAX, ActionType, NextAction
 from domain.event import EventType
 from domain.event_kind import MERCHANT_EVENTS
@@ -82,7 +82,7 @@ def test_the_row_keeps_the_step() -> None:
 
 def test_the_event_is_the_gateways_own_and_asks_nobody_for_anything() -> None:
     assert EventType.PAYMENT_ACTION_REQUIRED not in MERCHANT_EVENTS
-    assert EventType.PAYMENT_ACTION_REQUIRED.encode() not in WANTED
+    assert EventType.PAYMENT_ACTION_REQUIRED.encode() not in TYPES
 
 
 def command_for(report: ActionRequired | BankResult, again: str = "") -> tuple[str, object]:
