@@ -19,7 +19,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from api.access.client_address import TrustedProxies, parse_networks
 from api.access.own_pages import own_origins
 from api.edge import Edge
-from api.http.errors import BROKEN_SURROUNDINGS, ApiError, answer_of, on_error
+from api.http.errors import BROKEN_SURROUNDINGS, ApiError, on_error, response_of
 from api.http.ignored import check_query
 from api.openapi import reference
 from api.process import health
@@ -35,7 +35,7 @@ PREFIX = "/api/v1"
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own. Spans are made from the log (docs/decisions/0010), and api/process/metrics.py measures; left on, it
 reads the environment for providers at every request, a tenth of a hot route's time."""
-ANSWER_SECONDS_BEYOND_DECISION = 1.5
+RESPONSE_SECONDS_BEYOND_DECISION = 1.5
 """With the default decision time-out: 503 within five seconds, whatever hangs."""
 
 
@@ -54,9 +54,9 @@ class Application(FastAPI):
             razorpay.Double(inner) if doubled else inner,
             hot,
             own_origins(settings),
-            answer_seconds=settings.decision_timeout_ms / 1000 + ANSWER_SECONDS_BEYOND_DECISION,
+            response_seconds=settings.decision_timeout_ms / 1000 + RESPONSE_SECONDS_BEYOND_DECISION,
             proxies=TrustedProxies(parse_networks(settings.trusted_proxies)),
-            answer_error=razorpay.answer_error if doubled else answer_of,
+            error_response=razorpay.error_response if doubled else response_of,
         )
 
 

@@ -21,7 +21,7 @@ from api.access.client_address import TrustedProxies
 from api.access.limits import STANDING, standing_headers
 from api.access.origins import cors_headers
 from api.access.turns import Turns
-from api.http.errors import ApiError, answer_of, bad_request
+from api.http.errors import ApiError, bad_request, response_of
 from api.http.ignored import IGNORED, ignored_header, note_query
 from api.process.metrics import request_seconds
 from runtime.clock import random_token
@@ -32,7 +32,7 @@ from store.order_keys import OrderKeys
 log = get_logger("api")
 
 Handler = Callable[[Request], Awaitable[Response]]
-AnswerError = Callable[[Request, Exception], Response]
+ErrorResponder = Callable[[Request, Exception], Response]
 Header = tuple[bytes, bytes]
 
 REQUEST_ID = re.compile(rb"(?!sealed:)[A-Za-z0-9._:/+=@-]{1,128}\Z")
@@ -63,8 +63,8 @@ NO_PARAMETERS: frozenset[str] = frozenset()
 class Edge:
     """ASGI application around the FastAPI one.
 
-    `hot`: (method, path) -> handler that skips the router. An answer that has not begun after `answer_seconds` is 503:
-    a part that hangs is no different from one that is away. `answer_error`: the answer that an exception becomes.
+    `hot`: (method, path) -> handler that skips the router. A response that has not begun after `response_seconds` is
+    503: a part that hangs is no different from one that is away. `error_response`: what an exception becomes.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class Edge:
         app: ASGIApp,
         hot: Mapping[tuple[str, str], Handler],
         own_origins: frozenset[str],
-        answer_seconds: float,
+        response_seconds: float,
         proxies: TrustedProxies | None = None,
-        answer_error: AnswerError = answer_of,
+        error_response: ErrorResponder = response_of,
     ) -> None:
         self._app = app
-        self._answer_error = answer_error
+        self._error_response = error_response
         self._hot = hot
         self._own_origins = own_origins
-        self._answer_seconds = answer_seconds
+        self._response_seconds = response_seconds
         self._proxies = proxies
         self._turns = Turns()
 
@@ -91,26 +91,26 @@ class Edge:
         if self._proxies and scope["client"]:
             peer, port = scope["client"]
             scope["client"] = (self._proxies.client_of(peer, scope["headers"]), port)
-        answer = _Answer(scope, send, self._own_origins)
+        response = _Response(scope, send, self._own_origins)
         try:
-            if answer.preflight:
-                await Response(status_code=204)(scope, receive, answer.send)
+            if response.preflight:
+                await Response(status_code=204)(scope, receive, response.send)
                 return
             if b"%00" in scope["query_string"] or "\0" in scope["path"]:
                 raise bad_request("The address must not contain NUL characters")
             patient = scope["path"].startswith(PASSWORD_ROUTES)
-            async with asyncio.timeout(PASSWORD_SECONDS if patient else self._answer_seconds) as bound:
-                answer.bound = bound
-                await self._turns.take(answer.caller)
-                await self._route(scope, receive, answer.send)
+            async with asyncio.timeout(PASSWORD_SECONDS if patient else self._response_seconds) as bound:
+                response.bound = bound
+                await self._turns.take(response.caller)
+                await self._route(scope, receive, response.send)
         except Exception as error:
-            answer.bound = None
-            if answer.status:
+            response.bound = None
+            if response.status:
                 log.error("answer_broken_off", request_id=scope["request_id"], exc_info=error)
                 raise
-            await self._answer_error(Request(scope), answer.not_opened or error)(scope, receive, answer.send)
+            await self._error_response(Request(scope), response.not_opened or error)(scope, receive, response.send)
         finally:
-            answer.measure()
+            response.measure()
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         handler = self._hot.get((scope["method"], scope["path"]))
@@ -123,11 +123,11 @@ class Edge:
             note_query(request, NO_PARAMETERS)
             response = await handler(request)
         except ApiError as error:
-            response = answer_of(request, error)
+            response = response_of(request, error)
         await response(scope, receive, send)
 
 
-class _Answer:
+class _Response:
     """One answer on its way out."""
 
     def __init__(self, scope: Scope, send: Send, own_origins: frozenset[str]) -> None:
@@ -216,7 +216,7 @@ def _read_headers(scope: Scope) -> tuple[bytes, str, bytes, bool]:
     The caller is its address with what it says of itself, its key or its session, for a fair turn and nothing else: a
     stranger who names somebody's key stands in another queue.
     """
-    request_id, origin, caller, asks = b"", "", b"", False
+    request_id, origin, caller, is_preflight = b"", "", b"", False
     for name, value in scope["headers"]:
         if name == b"x-request-id" and REQUEST_ID.match(value):
             request_id = value
@@ -225,8 +225,8 @@ def _read_headers(scope: Scope) -> tuple[bytes, str, bytes, bool]:
         elif name in CREDENTIALS:
             caller = value
         elif name == b"access-control-request-method":
-            asks = True
+            is_preflight = True
     made = request_id or b"req_" + random_token()[:24].encode()
     if scope["client"]:
         caller += b"\0" + scope["client"][0].encode()
-    return made, origin, caller, bool(asks and origin and scope["method"] == "OPTIONS")
+    return made, origin, caller, bool(is_preflight and origin and scope["method"] == "OPTIONS")

@@ -50,8 +50,8 @@ async def opened_job(
         open_max=services.settings.jobs_open_per_merchant,
     )
     if job is None:
-        said = "Too many jobs are open; wait until one is done"
-        await refuse(services, f"jobs:{merchant_id}", said, retry_after=10)
+        message = "Too many jobs are open; wait until one is done"
+        await refuse(services, f"jobs:{merchant_id}", message, retry_after=10)
     return job
 
 

@@ -28,7 +28,7 @@ from pages.endpoints import Endpoint, configuration, file, file_routes, not_buil
 from pages.frame_policy import Framing
 from pages.headers import (
     EVERGREEN,
-    EVERY_ANSWER,
+    EVERY_RESPONSE,
     IMMUTABLE,
     NO_STORE,
     content_security_policy,
@@ -86,7 +86,7 @@ async def _link(request: Request) -> Response:
     order_id = ORDER + request.path_params["order"]
     if not is_id(ORDER, order_id):
         raise HTTPException(404)
-    headers = {**EVERY_ANSWER, "Cache-Control": NO_STORE}
+    headers = {**EVERY_RESPONSE, "Cache-Control": NO_STORE}
     return RedirectResponse(f"/checkout?order_id={order_id}", 302, headers=headers)
 
 
@@ -94,17 +94,17 @@ def _page(settings: Settings, framing: Framing, built: Mapping[str, File]) -> En
     """The checkout itself: one document, whose headers depend on the order."""
     document_of = _documents(settings, built)
 
-    async def answer(request: Request) -> Response:
-        asked = request.query_params
-        embedded = asked.get("embedded") == "true"
-        document = document_of(_language(request), asked.get("theme", ""), embedded)
+    async def endpoint(request: Request) -> Response:
+        query = request.query_params
+        embedded = query.get("embedded") == "true"
+        document = document_of(_language(request), query.get("theme", ""), embedded)
         if document is None:
             return not_built()
-        framers = await framing.framers(asked.get("order_id", ""))
+        framers = await framing.framers(query.get("order_id", ""))
         policy = content_security_policy(api_url=settings.api_url, framed_by=framers)
         return document.respond(request, page_headers(policy, embedded=embedded))
 
-    return answer
+    return endpoint
 
 
 def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, str, bool], File | None]:
@@ -126,8 +126,8 @@ def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, 
 
 def _language(request: Request) -> str:
     """As the script reads it: what the address says, else the browser's first language."""
-    asked = request.query_params.get("locale") or request.headers.get("accept-language", "")
-    return asked[:2] if asked[:2] in LANGUAGES else "en"
+    query = request.query_params.get("locale") or request.headers.get("accept-language", "")
+    return query[:2] if query[:2] in LANGUAGES else "en"
 
 
 def _sdk_routes(built: Mapping[str, File]) -> list[Route]:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pages.headers import EVERY_ANSWER, IMMUTABLE, NO_STORE, file_headers
+from pages.headers import EVERY_RESPONSE, IMMUTABLE, NO_STORE, file_headers
 from runtime.built_files import File
 from runtime.settings import Settings
 
@@ -27,19 +27,19 @@ def configuration(settings: Settings) -> Endpoint:
         "test_key": settings.test_api_key if settings.test_mode else None,
     }
 
-    async def answer(_: Request) -> Response:
+    async def respond(_: Request) -> Response:
         return JSONResponse(shown, headers=file_headers(NO_STORE, public=True))
 
-    return answer
+    return respond
 
 
 def file(found: File, headers: Mapping[str, str]) -> Endpoint:
     """Always this file."""
 
-    async def answer(request: Request) -> Response:
+    async def endpoint(request: Request) -> Response:
         return found.respond(request, headers)
 
-    return answer
+    return endpoint
 
 
 def file_routes(files: Mapping[str, File]) -> list[Route]:
@@ -52,11 +52,11 @@ def file_routes(files: Mapping[str, File]) -> list[Route]:
 
 
 def not_built() -> Response:
-    return PlainTextResponse(NOT_BUILT, 503, headers={**EVERY_ANSWER, "Cache-Control": NO_STORE, "Retry-After": "5"})
+    return PlainTextResponse(NOT_BUILT, 503, headers={**EVERY_RESPONSE, "Cache-Control": NO_STORE, "Retry-After": "5"})
 
 
 async def nothing_here(_: Request, error: Exception) -> Response:
     """404 and 405 in plain words."""
     status = getattr(error, "status_code", 404)
     text = "Not found" if status == 404 else "Method not allowed"
-    return PlainTextResponse(text, status, headers={**EVERY_ANSWER, "Cache-Control": NO_STORE})
+    return PlainTextResponse(text, status, headers={**EVERY_RESPONSE, "Cache-Control": NO_STORE})

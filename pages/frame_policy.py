@@ -42,7 +42,7 @@ class Framing:
         if kept and kept[0] > time.monotonic():
             return kept[1]
         try:
-            found = self._of(await self._ask(order_id))
+            found = self._of(await self._fetch(order_id))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             log.warning("allowed_origins_unknown", order_id=order_id, error=str(error))
             return None if self._test_mode else ()
@@ -57,15 +57,15 @@ class Framing:
         named = tuple(origin_of(origin) for origin in origins)
         return None if self._test_mode and not named else ("'self'", *named)
 
-    async def _ask(self, order_id: str) -> list[str]:
+    async def _fetch(self, order_id: str) -> list[str]:
         """The allowed origins. An unknown order has none. Raises where the API has no clear answer."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT)
-        async with self._session.get(f"{self._api_url}/api/v1/orders/public/{order_id}") as answer:
-            if answer.status == 404:
+        async with self._session.get(f"{self._api_url}/api/v1/orders/public/{order_id}") as response:
+            if response.status == 404:
                 return []
-            answer.raise_for_status()
-            return list((await answer.json()).get("allowed_origins") or [])
+            response.raise_for_status()
+            return list((await response.json()).get("allowed_origins") or [])
 
     def _keep(self, order_id: str, framers: Framers) -> None:
         self._kept[order_id] = (time.monotonic() + KEPT_SECONDS, framers)

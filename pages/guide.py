@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from pages.endpoints import Endpoint, file
-from pages.headers import EVERY_ANSWER, NO_STORE, REVALIDATED, file_headers
+from pages.headers import EVERY_RESPONSE, NO_STORE, REVALIDATED, file_headers
 from runtime.built_files import read_folder
 from runtime.settings import Settings
 
@@ -41,10 +41,10 @@ def guide_routes(settings: Settings, document_headers: Mapping[str, str], *, bui
 
 
 def _leads_to(url: str) -> Endpoint:
-    async def answer(_: Request) -> Response:
-        return RedirectResponse(url, 307, headers={**EVERY_ANSWER, "Cache-Control": NO_STORE})
+    async def respond(_: Request) -> Response:
+        return RedirectResponse(url, 307, headers={**EVERY_RESPONSE, "Cache-Control": NO_STORE})
 
-    return answer
+    return respond
 
 
 async def _nothing(_: Request) -> Response:
@@ -52,4 +52,4 @@ async def _nothing(_: Request) -> Response:
 
 
 async def _not_built(_: Request) -> Response:
-    return PlainTextResponse(NOT_BUILT, 503, headers={**EVERY_ANSWER, "Cache-Control": NO_STORE})
+    return PlainTextResponse(NOT_BUILT, 503, headers={**EVERY_RESPONSE, "Cache-Control": NO_STORE})

@@ -20,7 +20,7 @@ FEATURES_OFF = ("accelerometer", "camera", "display-capture", "geolocation", "gy
 _HOST = re.compile(r"(\*\.)?[a-z0-9.-]+|\[[0-9a-f:.]+\]")
 """Nothing that could end a directive of the policy and begin another."""
 
-EVERY_ANSWER = {
+EVERY_RESPONSE = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in FEATURES_OFF),
 }
@@ -50,7 +50,7 @@ def content_security_policy(*, api_url: str, framed_by: Sequence[str] | None, fr
 def page_headers(policy: str, *, embedded: bool = False) -> dict[str, str]:
     """Headers of an HTML document."""
     return {
-        **EVERY_ANSWER,
+        **EVERY_RESPONSE,
         "Content-Security-Policy": policy,
         "Cache-Control": NO_STORE,
         "Referrer-Policy": "strict-origin" if embedded else "no-referrer",
@@ -59,7 +59,7 @@ def page_headers(policy: str, *, embedded: bool = False) -> dict[str, str]:
 
 def file_headers(cache: str, *, public: bool = False) -> dict[str, str]:
     """Headers of everything that is no document."""
-    return {**EVERY_ANSWER, "Cache-Control": cache, **(FOR_EVERYONE if public else {})}
+    return {**EVERY_RESPONSE, "Cache-Control": cache, **(FOR_EVERYONE if public else {})}
 
 
 def origin_of(url: str) -> str:

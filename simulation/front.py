@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.access.auth import authenticated
-from api.http.errors import answer_of
+from api.http.errors import response_of
 from api.routes import links, orders, payments, public, refunds
 from simulation.workload import Call
 
@@ -62,7 +62,7 @@ async def _answered(app: App, call: Call) -> tuple[int, Any]:
     try:
         response = await _routed(request, call)
     except Exception as error:
-        response = answer_of(request, error)
+        response = response_of(request, error)
     return response.status_code, orjson.loads(response.body)
 
 

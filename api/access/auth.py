@@ -89,8 +89,8 @@ async def _presented(request: Request) -> Caller:
 def is_operator(request: Request) -> bool:
     """Whether the request carries OPERATOR_TOKEN as its bearer token. Always false where none is set."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    wanted = services_of(request).settings.operator_token.get_secret_value()
-    return scheme.lower() == "bearer" and wanted != "" and hmac.compare_digest(token.encode(), wanted.encode())
+    expected = services_of(request).settings.operator_token.get_secret_value()
+    return scheme.lower() == "bearer" and expected != "" and hmac.compare_digest(token.encode(), expected.encode())
 
 
 async def by_key(request: Request, key: str, secret: str) -> Caller:

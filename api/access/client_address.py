@@ -36,8 +36,8 @@ class TrustedProxies:
         client = peer
         if not self._trusts(peer):
             return peer
-        said = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
-        for hop in reversed(said.split(",")[-HOPS_MAX:]):
+        forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
+        for hop in reversed(forwarded.split(",")[-HOPS_MAX:]):
             address = _address(hop.strip())
             if address is None:
                 return client  # what stands left of something unreadable is not to be believed either

@@ -24,9 +24,9 @@ from runtime.logs import get_logger
 from store.redis.rate_limits import Bucket, Standing, refill, take
 
 log = get_logger("limits")
-PATIENCE_SECONDS = 0.5
+TIMEOUT_SECONDS = 0.5
 """For one call. A request waits for two at most."""
-AWAY_SECONDS = 1.0
+UNAVAILABLE_SECONDS = 1.0
 """After a failure nothing is counted for so long: a Redis that hangs must not cost every request its patience."""
 EMPTY_SECONDS = 1.0
 """The longest that a bucket is taken for empty without a call: a success may refill it (api/access/logins.py)."""
@@ -41,22 +41,22 @@ class Limiter:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
         self._waiting: deque[tuple[tuple[Bucket, ...], asyncio.Future[Standing | None]]] = deque()
         self._counting: asyncio.Task[None] | None = None
         self._empty: dict[Bucket, tuple[float, Standing]] = {}
 
     async def take(self, *buckets: Bucket) -> Standing | None:
         """Count one request; None where Redis cannot count it, which lets it pass."""
-        if not buckets or time.monotonic() < self._away_until:
+        if not buckets or time.monotonic() < self._unavailable_until:
             return None
         if self._empty and (empty := self._known_empty(buckets)):
             return empty
-        answer: asyncio.Future[Standing | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((buckets, answer))
+        pending: asyncio.Future[Standing | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((buckets, pending))
         if self._counting is None:
             self._counting = asyncio.create_task(self._count())
-        return await answer
+        return await pending
 
     async def refill(self, bucket: Bucket) -> None:
         """Forget what the bucket has counted, here as well. Raises RedisError."""
@@ -71,11 +71,11 @@ class Limiter:
                 for standing in await self._counted(together):
                     if standing is not None and standing.wait_seconds > 0:
                         self._note_empty(standing)
-                    self._answer(standing)
+                    self._resolve(standing)
         finally:
             self._counting = None
             while self._waiting:
-                self._answer(None)
+                self._resolve(None)
 
     def _known_empty(self, buckets: tuple[Bucket, ...]) -> Standing | None:
         now = time.monotonic()
@@ -95,19 +95,19 @@ class Limiter:
             self._empty.clear()
         self._empty[standing.bucket] = (time.monotonic(), standing)
 
-    def _answer(self, standing: Standing | None) -> None:
+    def _resolve(self, standing: Standing | None) -> None:
         """For the one that has waited longest."""
-        _, answer = self._waiting.popleft()
-        if not answer.done():
-            answer.set_result(standing)
+        _, pending = self._waiting.popleft()
+        if not pending.done():
+            pending.set_result(standing)
 
     async def _counted(self, requests: list[tuple[Bucket, ...]]) -> Sequence[Standing | None]:
-        if time.monotonic() >= self._away_until:
+        if time.monotonic() >= self._unavailable_until:
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(TIMEOUT_SECONDS):
                     return await take(self._client, requests)
             except (RedisError, OSError) as error:
-                self._away_until = time.monotonic() + AWAY_SECONDS
+                self._unavailable_until = time.monotonic() + UNAVAILABLE_SECONDS
                 names = sorted({bucket.name for buckets in requests for bucket in buckets})
                 log.warning("limit_not_counted", names=names, requests=len(requests), error=repr(error))
         return [None] * len(requests)

@@ -37,9 +37,9 @@ async def limit(request: Request, *buckets: Bucket, description: str = "") -> No
         return
     request.scope[STANDING] = standing
     if standing.wait_seconds > 0:
-        said = description or f"At most {standing.bucket.rate.per_minute} requests a minute"
+        message = description or f"At most {standing.bucket.rate.per_minute} requests a minute"
         services, wait = services_of(request), math.ceil(standing.wait_seconds)
-        await refuse(services, standing.bucket.key, said, retry_after=wait)
+        await refuse(services, standing.bucket.key, message, retry_after=wait)
 
 
 async def refuse(services: Services, caller: str, description: str, *, retry_after: int) -> NoReturn:

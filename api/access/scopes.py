@@ -56,8 +56,8 @@ def scopes_within(role: Role) -> tuple[Scope, ...]:
     return tuple(scope for scope in Scope if scope not in missing) if missing else ()
 
 
-def missing_from(scopes: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def missing_from(scopes: Sequence[str], required: Sequence[str]) -> list[str]:
     """What a caller with these scopes must not give to another key; none wanted means all."""
     if not scopes:
         return []
-    return [one for one in wanted or [*Scope] if one not in scopes]
+    return [one for one in required or [*Scope] if one not in scopes]

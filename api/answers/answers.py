@@ -1,7 +1,7 @@
-"""From a checked request to its answer: the command is asked, and what comes back becomes 200/201, 202, 409, an error.
+"""From a checked request to its response: the command is decided, and the result becomes 200/201, 202, 409 or an error.
 
 Decided           the resource, byte for byte as it was decided; Idempotent-Replayed where it was decided before
-Undecided         202 with the resource as accepted and Location; the promise is recorded: no later read says 404
+Undecided         202 with the resource as accepted and Location; the promise is recorded: no later read returns 404
                   409 where an earlier request with the same key is the one that was promised
                   503 where a promise cannot be recorded, or what the actor will make of the command cannot be foreseen
 
@@ -36,7 +36,7 @@ from store.errors import DatabaseError
 from store.promises import Promise, make_promise
 from topics.envelope import encode_json
 
-log = get_logger("asking")
+log = get_logger("commands")
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 PROMISE_SECONDS = 2.0
@@ -45,25 +45,29 @@ Shape = Callable[[str], bytes | str]
 
 
 def as_decided(body: str) -> str:
-    """Shape of the merchant's own answers: the stored bytes."""
+    """Shape of the merchant's own responses: the stored bytes."""
     return body
 
 
-async def ask(request: Request, command: Command, *, key: Key | None, resource_id: str | None) -> Decided | Undecided:
-    """Ask the actor. `resource_id`: of what the command makes. Raises ApiError, the actor's refusal among them."""
-    return await _ask(request, await sealed(services_of(request), command, key), key=key, resource_id=resource_id)
+async def submit(
+    request: Request, command: Command, *, key: Key | None, resource_id: str | None
+) -> Decided | Undecided:
+    """Have the actor decide. `resource_id`: of what the command makes. Raises ApiError; a refusal is one."""
+    return await _submit(request, await sealed(services_of(request), command, key), key=key, resource_id=resource_id)
 
 
-async def _ask(request: Request, command: Command, *, key: Key | None, resource_id: str | None) -> Decided | Undecided:
+async def _submit(
+    request: Request, command: Command, *, key: Key | None, resource_id: str | None
+) -> Decided | Undecided:
     services = services_of(request)
     if not services.database.up:
         raise unavailable("The database is unavailable. The request was not accepted; please retry")
-    return await services.commands.ask(
+    return await services.commands.submit(
         command, key=key, request_id=request.scope["request_id"], resource_id=resource_id
     )
 
 
-async def answer_to(
+async def respond(
     request: Request,
     command: Command,
     *,
@@ -75,10 +79,13 @@ async def answer_to(
     load: Callable[[], Awaitable[Order | None]],
     shape: Shape = as_decided,
 ) -> Response:
-    """Ask and answer. `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202."""
+    """Have the command decided, and respond.
+
+    `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202.
+    """
     services = services_of(request)
     command = await sealed(services, command, key)
-    outcome = await _ask(request, command, key=key, resource_id=resource_id if new else None)
+    outcome = await _submit(request, command, key=key, resource_id=resource_id if new else None)
     if isinstance(outcome, Decided):
         headers = REPLAYED if outcome.repeated else None
         return Response(shape(outcome.body), 201 if new else 200, headers=headers, media_type=JSON)

@@ -50,8 +50,8 @@ def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
     was promised must not be read as what the first one was given."""
     if key is None:
         return services_of(request).ids.make_id(prefix)
-    secret, asked = services_of(request).fingerprint_secrets[-1], Key(key.command_id, by_oldest(key.fingerprint))
-    digest = hmac.digest(secret, f"{prefix}{key.command_id}{asked.fingerprint_json}".encode(), "sha256")[:ID_BYTES]
+    secret, oldest = services_of(request).fingerprint_secrets[-1], Key(key.command_id, by_oldest(key.fingerprint))
+    digest = hmac.digest(secret, f"{prefix}{key.command_id}{oldest.fingerprint_json}".encode(), "sha256")[:ID_BYTES]
     return keyed_id(prefix, now_ms=services_of(request).clock.epoch_ms(), digest=digest)
 
 

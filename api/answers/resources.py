@@ -82,8 +82,8 @@ async def find(services: Services, resource_id: str, load: Load) -> Found | None
 def _refusal(promise: Promise, decided: DecidedCommand) -> Rejected | None:
     """Why the promised request was refused: by itself, or because its key was accepted for another one."""
     if decided.rejected:
-        said = orjson.loads(decided.reply)
-        return Rejected(said["code"], said["description"], said["field"])
+        error = orjson.loads(decided.reply)
+        return Rejected(error["code"], error["description"], error["field"])
     if decided.nonce == promise.nonce or promise.fingerprint is None or decided.fingerprint is None:
         return None
     return compare(orjson.loads(decided.fingerprint), orjson.loads(promise.fingerprint))

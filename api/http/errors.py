@@ -88,8 +88,8 @@ def refused(rejected: Rejected) -> ApiError:
 
 def refused_body(body: str) -> ApiError:
     """A refusal as the actor sent it or the inbox keeps it."""
-    said = orjson.loads(body)
-    return ApiError(said["code"], said["description"], field=said["field"])
+    message = orjson.loads(body)
+    return ApiError(message["code"], message["description"], field=message["field"])
 
 
 def unauthenticated() -> ApiError:
@@ -151,19 +151,19 @@ def _sentence(problem: ErrorDetails, field: str | None, known: Collection[str]) 
         and problem["ctx"].get("ge") == 100
     ):
         return AMOUNT_TOO_SMALL.description
-    said = problem["msg"]
+    message = problem["msg"]
     for prefix in ("Input should be ", "Input should ", "Value should ", "Value error, "):
-        said = said.removeprefix(prefix)
-    verb = "should" if said.startswith(("have", "match")) else "must be"
-    return f"{name} {verb} {said}" if problem["msg"].startswith(("Input", "Value")) else f"{name}: {said}"
+        message = message.removeprefix(prefix)
+    verb = "should" if message.startswith(("have", "match")) else "must be"
+    return f"{name} {verb} {message}" if problem["msg"].startswith(("Input", "Value")) else f"{name}: {message}"
 
 
 async def on_error(request: Request, error: Exception) -> Response:
     """For every exception that the application is told about."""
-    return answer_of(request, error)
+    return response_of(request, error)
 
 
-def answer_of(request: Request, error: Exception) -> Response:
+def response_of(request: Request, error: Exception) -> Response:
     """The answer that an exception becomes. What is not expected is logged with its trace, and says nothing outside."""
     request_id = request_id_of(request)
     match error:

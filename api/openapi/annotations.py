@@ -25,7 +25,7 @@ KEY_PARAMETER = {
     "byte for byte, with `Idempotent-Replayed: true`; the same key with a different body returns 422.",
     "schema": {"type": "string", "maxLength": 255},
 }
-_SAID: dict[int, tuple[str, str, str]] = {
+_MESSAGES: dict[int, tuple[str, str, str]] = {
     400: (
         "The request is invalid, or the current state does not allow it",
         ErrorCode.BAD_REQUEST,
@@ -97,9 +97,9 @@ def json_body(
 
 
 def _response(status: int) -> dict[str, Any]:
-    description, code, said = _SAID[status]
+    description, code, message = _MESSAGES[status]
     example = {
-        "error": {"code": code, "description": said, "field": None, "request_id": "req_5f2d0c1a9be84d07a3f1c6e2"}
+        "error": {"code": code, "description": message, "field": None, "request_id": "req_5f2d0c1a9be84d07a3f1c6e2"}
     }
     response: dict[str, Any] = {
         "model": ErrorEnvelope,

@@ -1,14 +1,14 @@
-"""Asking the payment actor: a command goes onto the log, its answer comes back, every wait has an end.
+"""Commands to the payment actors: one goes onto the log, its reply comes back, every wait has an end.
 
-    register ─► produce ─► reply over Redis ─────────────► answer
+    register ─► produce ─► reply over Redis ─────────────► Decided
                   │          └ none after 250 ms: the inbox row, looked up for all that wait, every 100 ms
                   ├─ not acked by the broker ────────────► 503: unknown, safe to repeat with the same key
-                  └─ acked, undecided at the deadline ───► Undecided: the caller says 202
+                  └─ acked, undecided at the deadline ───► Undecided: the caller returns 202
                      (or at once, where the actor must be upgraded before it can decide)
 
 Requests with one Idempotency-Key share one command id, so a reply and a row of the inbox name the request, too, by its
-nonce. Each request is answered with its own refusal or with the acceptance of its command, never with another request's
-refusal. Redis only carries what the inbox has already: a lost reply costs a look-up.
+nonce. Each request gets its own refusal or the acceptance of its command, never another request's refusal. Redis only
+carries what the inbox has already: a lost reply costs a look-up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import orjson
 import redis.asyncio as redis
 
 from api.http.errors import ApiError, refused, refused_body, unavailable
-from api.process.metrics import commands_asked
+from api.process.metrics import command_count
 from domain.decision import Command
 from domain.idempotency import compare
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
@@ -47,7 +47,7 @@ LOOK_UP_EVERY_SECONDS = 0.1
 LOOK_UP_MAX = 2_000
 PRODUCE_SECONDS = 2.0
 TROUBLE_SECONDS = 900.0
-"""After a request that was answered 202 or 503: how long repeats of such requests are expected, and looked into."""
+"""After a 202 or 503: how long repeats of such requests are expected, and looked up."""
 CLOSED = "The gateway takes no requests for a moment, nothing of this one was done; repeat it"
 UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
 INBOX_SECONDS = 1.0
@@ -87,7 +87,7 @@ class Undecided:
 class _Waiter:
     """One request that waits."""
 
-    __slots__ = ("answer", "fingerprint", "id", "is_on_log", "nonce", "promised", "since")
+    __slots__ = ("decision", "fingerprint", "id", "is_on_log", "nonce", "promised", "since")
 
     def __init__(
         self, command_id: str, key: Key | None, promised: PromisedIds | None, *, nonce: str, since: float
@@ -98,16 +98,16 @@ class _Waiter:
         self.fingerprint = None if key is None else key.fingerprint
         self.since = since
         self.is_on_log = False
-        self.answer: asyncio.Future[Decided | None] = asyncio.get_running_loop().create_future()
+        self.decision: asyncio.Future[Decided | None] = asyncio.get_running_loop().create_future()
 
     def accept(self, body: str, *, repeated: bool) -> None:
-        if not self.answer.done():
-            self.answer.set_result(Decided(body, repeated))
+        if not self.decision.done():
+            self.decision.set_result(Decided(body, repeated))
 
     def expire(self) -> None:
         """The deadline: nothing is decided."""
-        if not self.answer.done():
-            self.answer.set_result(None)
+        if not self.decision.done():
+            self.decision.set_result(None)
 
     def put_off(self) -> None:
         """An actor has read the command, but must be upgraded before it can decide it."""
@@ -115,12 +115,12 @@ class _Waiter:
         self.expire()
 
     def refuse(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        if not self.decision.done():
+            self.decision.set_exception(error)
 
 
 class CommandBus:
-    """One process's questions to the actors. `run` works in the background while requests call `ask`."""
+    """One process's commands to the actors. `run` works in the background while requests call `submit`."""
 
     def __init__(
         self,
@@ -145,18 +145,18 @@ class CommandBus:
         self._partitions = settings.topic_partitions
         self._deadline_seconds = settings.decision_timeout_ms / 1000
         self._waiting: dict[str, list[_Waiter]] = {}
-        self._asked = asyncio.Event()
-        """Set where requests wait for an answer."""
+        self._requested = asyncio.Event()
+        """Set where requests wait for a decision."""
         self._replies_connected = False
-        self._unanswered_at = -TROUBLE_SECONDS
+        self._undecided_at = -TROUBLE_SECONDS
 
     async def run(self) -> None:
-        """Hear the replies and look up what is missed, until cancelled."""
+        """Take the replies and look up what is missed, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear())
+            group.create_task(self._listen())
             group.create_task(self._look_up())
 
-    async def ask(
+    async def submit(
         self, command: Command, *, key: Key | None, request_id: str, resource_id: str | None
     ) -> Decided | Undecided:
         """Have `command` decided. `resource_id`: the new resource's id, None where it changes an existing one.
@@ -170,21 +170,21 @@ class CommandBus:
         promised = None if resource_id is None else PromisedIds(resource_id, command.order_id)
         waiter = _Waiter(command_id, key, promised, nonce=nonce, since=self._clock.monotonic())
         waiters.append(waiter)
-        self._asked.set()
+        self._requested.set()
         kind = COMMAND_TYPES[type(command)]
         deadline = self._loop.call_later(self._deadline_seconds, waiter.expire)
         try:
             ack = self._produce(command, waiter, request_id)
-            answer = await waiter.answer
+            decision = await waiter.decision
         except asyncio.CancelledError:
-            self._unanswered_at = self._clock.monotonic()
+            self._undecided_at = self._clock.monotonic()
             raise
         except LogUnavailableError:
-            self._unanswered_at = self._clock.monotonic()
-            commands_asked(kind, "unknown").inc()
+            self._undecided_at = self._clock.monotonic()
+            command_count(kind, "unknown").inc()
             raise unavailable(UNKNOWN) from None
         except ApiError:
-            commands_asked(kind, "refused").inc()
+            command_count(kind, "refused").inc()
             raise
         finally:
             deadline.cancel()
@@ -192,19 +192,19 @@ class CommandBus:
             waiters.remove(waiter)
             if not waiters:
                 self._waiting.pop(command_id, None)
-        if answer is not None:
-            commands_asked(kind, "repeated" if answer.repeated else "accepted").inc()
-            return answer
-        self._unanswered_at = self._clock.monotonic()
+        if decision is not None:
+            command_count(kind, "repeated" if decision.repeated else "accepted").inc()
+            return decision
+        self._undecided_at = self._clock.monotonic()
         if not (waiter.is_on_log or _is_acked(ack)):
-            commands_asked(kind, "unknown").inc()
+            command_count(kind, "unknown").inc()
             raise unavailable(UNKNOWN)
-        commands_asked(kind, "undecided").inc()
+        command_count(kind, "undecided").inc()
         return Undecided(command_id, waiter.nonce, first=first)
 
     @property
     def _troubled(self) -> bool:
-        return self._clock.monotonic() - self._unanswered_at < TROUBLE_SECONDS
+        return self._clock.monotonic() - self._undecided_at < TROUBLE_SECONDS
 
     async def promised(self, key: Key | None) -> PromisedIds | None:
         """The ids that an earlier request of the same text asks for or was promised with this key, while undecided.
@@ -257,32 +257,32 @@ class CommandBus:
         self._producer.renew()
         waiter.refuse(LogUnavailableError(repr(ack.exception())))
 
-    # Answers
+    # Replies
 
-    async def _hear(self) -> None:
+    async def _listen(self) -> None:
         async for replies in subscribe_replies(self._subscriber, self._worker, on_state=self._on_state):
             for reply in replies:
                 for waiter in self._waiting.get(reply.command_id, ()):
                     if waiter.nonce == reply.nonce:
-                        _tell(waiter, reply)
+                        _deliver(waiter, reply)
 
     def _on_state(self, connected: bool) -> None:
         self._replies_connected = connected
 
     async def _look_up(self) -> None:
         while True:
-            await self._asked.wait()
+            await self._requested.wait()
             await asyncio.sleep(LOOK_UP_EVERY_SECONDS)
             overdue = self._overdue()
             if overdue:
                 await self._look_up_once(overdue)
             if not self._waiting:
-                self._asked.clear()
+                self._requested.clear()
 
     def _overdue(self) -> list[_Waiter]:
         """Requests to look for in the inbox; without replies, all that wait."""
-        patience = LOOK_UP_AFTER_SECONDS if self._replies_connected else 0.0
-        limit = self._clock.monotonic() - patience
+        wait_seconds = LOOK_UP_AFTER_SECONDS if self._replies_connected else 0.0
+        limit = self._clock.monotonic() - wait_seconds
         waiting = (waiter for waiters in self._waiting.values() for waiter in waiters)
         return list(islice((waiter for waiter in waiting if waiter.since <= limit), LOOK_UP_MAX))
 
@@ -304,7 +304,7 @@ def _is_acked(ack: asyncio.Future[object]) -> bool:
     return ack.done() and not ack.cancelled() and ack.exception() is None
 
 
-def _tell(waiter: _Waiter, reply: Reply) -> None:
+def _deliver(waiter: _Waiter, reply: Reply) -> None:
     match reply.flag:
         case Flag.REJECTED:
             waiter.refuse(refused_body(reply.body))

@@ -85,14 +85,14 @@ class LiveUpdates:
         STREAMS_OPEN.inc()
         try:
             if len(others) == 1:
-                await self._tell_redis(channel, listen=True)
+                await self._set_subscription(channel, listen=True)
             yield one
         finally:
             STREAMS_OPEN.dec()
             others.discard(one)
             if not others and self._watches.get(channel) is others:
                 del self._watches[channel]
-                await self._tell_redis(channel, listen=False)
+                await self._set_subscription(channel, listen=False)
 
     def hand_out(self, channel: str, message: bytes) -> None:
         """Give a message to everybody who watches the channel."""
@@ -115,14 +115,14 @@ class LiveUpdates:
                     await channel.subscribe(FIRST_CHANNEL, *self._handlers, *self._watches)
                     self._channel = channel
                     self._mark_gap()
-                    await self._hear(channel)
+                    await self._receive(channel)
             except (RedisError, OSError) as error:
                 log.warning("live_updates_interrupted", error=repr(error))
             finally:
                 self._channel = None
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _hear(self, channel: PubSub) -> None:
+    async def _receive(self, channel: PubSub) -> None:
         async for message in channel.listen():
             if message["type"] != "message":
                 continue
@@ -140,7 +140,7 @@ class LiveUpdates:
                 one.gap = True
                 one.put(None)
 
-    async def _tell_redis(self, name: str, *, listen: bool) -> None:
+    async def _set_subscription(self, name: str, *, listen: bool) -> None:
         channel = self._channel
         if channel is None:
             return  # `run` subscribes to everything that is watched when it connects

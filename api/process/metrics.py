@@ -12,7 +12,7 @@ REQUEST_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-COMMANDS_ASKED = Counter("gateway_api_commands", "Commands by the response that their caller got", ["type", "outcome"])
+COMMANDS = Counter("gateway_api_commands", "Commands by the response that their caller got", ["type", "outcome"])
 STREAMS_OPEN = Gauge("gateway_api_streams_open", "Open event streams")
 
 
@@ -23,6 +23,6 @@ def request_seconds(method: str, route: str, status: int) -> Histogram:
 
 
 @lru_cache(maxsize=256)
-def commands_asked(kind: str, outcome: str) -> Counter:
+def command_count(kind: str, outcome: str) -> Counter:
     """COMMANDS_ASKED with its labels."""
-    return COMMANDS_ASKED.labels(kind, outcome)
+    return COMMANDS.labels(kind, outcome)

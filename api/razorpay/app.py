@@ -131,8 +131,8 @@ def is_doubled(scope: Scope) -> bool:
     return any(name == b"host" and value.partition(b":")[0].lower() == ORIGINAL for name, value in scope["headers"])
 
 
-def answer_error(request: Request, error: Exception) -> Response:
+def error_response(request: Request, error: Exception) -> Response:
     """The answer that an exception becomes, in the shape of the API whose path was called."""
     if is_doubled(request.scope):
         return answer_of(request, error)
-    return own_errors.answer_of(request, error)
+    return own_errors.response_of(request, error)

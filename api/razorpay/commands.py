@@ -9,7 +9,7 @@ import re
 
 from starlette.requests import Request
 
-from api.answers.answers import ask
+from api.answers.answers import submit
 from api.answers.idempotency import key_named
 from api.process.bus import Decided, Key
 from api.razorpay.errors import KEY_BUSY, UNDECIDED, DoubleError
@@ -23,7 +23,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 async def decided(request: Request, command: Command, *, key: Key | None = None, new_id: str | None = None) -> Decided:
     """Raises ApiError, the actor's refusal among them, or DoubleError 409 and 503. `new_id`: of what is made."""
-    outcome = await ask(request, command, key=key, resource_id=new_id)
+    outcome = await submit(request, command, key=key, resource_id=new_id)
     if isinstance(outcome, Decided):
         return outcome
     if not outcome.first:

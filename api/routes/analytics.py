@@ -66,11 +66,11 @@ async def summary(
     With `currency`, amounts and counts cover that currency only; error codes, durations and deliveries always cover
     every currency. `currencies` lists the totals of each one.
     """
-    pool, period, asked = services_of(request).pool, _period(from_, to, _zone(tz)), _known(currency)
+    pool, period, requested = services_of(request).pool, _period(from_, to, _zone(tz)), _known(currency)
     (sums, sums_before), sent = await asyncio.gather(
         totals(pool, caller.merchant_id, [period, period.before]), deliveries(pool, caller.merchant_id, period)
     )
-    shown = main_currency(sums) if asked == MAIN else asked
+    shown = main_currency(sums) if requested == MAIN else requested
     owed = await owed_by(pool, caller.merchant_id, shown or DEFAULT_CURRENCY, limit=OWED_NAMED_MAX)
     return summary_shape((period, sums), (period.before, sums_before), sent, owed, currency=shown)
 
@@ -89,21 +89,21 @@ async def timeseries(
 
     With `tz`, days start at midnight in that zone and last 23 or 25 hours when its clocks change. Without it, each day
     has 24 hours and the first one starts at `from`."""
-    zone, asked = _zone(tz), _known(currency)
+    zone, requested = _zone(tz), _known(currency)
     period = _period(from_, to, zone)
     if (period.to_at - period.from_at) / LENGTHS[bucket] > POINTS_MAX:
         raise bad_request(f"at most {POINTS_MAX} buckets: choose a shorter period or a longer bucket", "bucket")
     starts = starts_of(period.from_at, period.to_at, bucket, zone)
     found = await points(services_of(request).pool, caller.merchant_id, period, starts)
-    shown = main_currency([point.total for point in found]) if asked == MAIN else asked
+    shown = main_currency([point.total for point in found]) if requested == MAIN else requested
     return timeseries_shape(starts, found, bucket=bucket, currency=shown, tz=tz)
 
 
 def _period(from_: datetime | date | None, to: datetime | date | None, zone: ZoneInfo | None) -> Period:
     """The requested period, on quarters of an hour. Nothing is later than tomorrow, so it is no longer than history."""
-    asked = period_of(from_, to, zone or UTC)
-    ends_at = min(asked.to_at or now(), now() + timedelta(days=1))
-    begins_at = asked.from_at or ends_at - DEFAULT_PERIOD
+    requested = period_of(from_, to, zone or UTC)
+    ends_at = min(requested.to_at or now(), now() + timedelta(days=1))
+    begins_at = requested.from_at or ends_at - DEFAULT_PERIOD
     if begins_at >= ends_at:
         raise bad_request("from must be before to", "from")
     return widened(begins_at, ends_at)

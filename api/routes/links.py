@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.access.audit import noted
 from api.access.auth import Caller, authenticated, looking_up
-from api.answers.answers import answer_to
+from api.answers.answers import respond
 from api.answers.idempotency import key_of
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
@@ -23,7 +23,7 @@ from api.http.search import search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
-from api.routes.orders import ask_for_order
+from api.routes.orders import submit_order
 from api.schemas.body import Nothing
 from api.schemas.links import NEW_LINK_EXAMPLE, NewPaymentLink, PaymentLinkPage, PaymentLinkView
 from domain.audited import Action
@@ -53,15 +53,15 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
 )
 async def create(request: Request) -> Response:
     caller = await authenticated(request)
-    wanted = await read_json(request, NewPaymentLink)
+    body = await read_json(request, NewPaymentLink)
     settings = services_of(request).settings
-    return await ask_for_order(
+    return await submit_order(
         request,
-        wanted,
+        body,
         merchant_id=caller.merchant_id,
-        receipt=wanted.receipt_or_reference,
+        receipt=body.receipt_or_reference,
         route="payment-links",
-        face=lambda order_id: wanted.face(link_url(settings, order_id)),
+        face=lambda order_id: body.face(link_url(settings, order_id)),
         shape=_link_body,
     )
 
@@ -90,7 +90,7 @@ async def list_(
     ] = None,
 ) -> Response:
     text = search_text(q)
-    wanted = OrderFilter(
+    filters = OrderFilter(
         status=status,
         receipt=reference,
         text=order_of_link(text) if text is not None and is_id(LINK, text) else text,
@@ -99,7 +99,7 @@ async def list_(
         linked=True,
     )
     found = await list_orders(
-        services_of(request).pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1
+        services_of(request).pool, caller.merchant_id, filters, after=place_of(cursor), limit=limit + 1
     )
     return json_response(page_of(found, limit, _shown))
 
@@ -150,7 +150,7 @@ async def _change(
     found = await owned_link(services, link_id, caller.merchant_id, key=key)
     if isinstance(command, CancelOrder):
         await noted(request, caller, Action.CANCEL_REQUESTED, found.order_id)
-    return await answer_to(
+    return await respond(
         request,
         command,
         key=key,

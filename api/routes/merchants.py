@@ -248,7 +248,7 @@ async def add_key(request: Request, caller: ByMerchant) -> KeyPairShape:
         added = await create_key(services.pool, caller.merchant_id, new, witness(request, caller, Action.KEY_CREATED))
     except TooManyKeysError as error:
         raise bad_request(f"A merchant has {error}") from None
-    await _told(services, new.key)
+    await _announce(services, new.key)
     return key_pair_shape(added, secret)
 
 
@@ -308,7 +308,7 @@ async def rotate(request: Request, key_id: str, caller: ByMerchant) -> KeyPairSh
     if rotated is None:
         raise _no_such_key()
     old_key, added = rotated
-    await _told(services, old_key, new.key)
+    await _announce(services, old_key, new.key)
     return key_pair_shape(added, secret)
 
 
@@ -319,14 +319,14 @@ async def revoke(request: Request, key_id: str, caller: ByMerchant) -> None:
     key = await revoke_key(services.pool, caller.merchant_id, key_id, witness(request, caller, Action.KEY_REVOKED))
     if key is None:
         raise _no_such_key()
-    await _told(services, key)
+    await _announce(services, key)
 
 
 def _no_such_key() -> ApiError:
     return ApiError(ErrorCode.NOT_FOUND, "API key not found")
 
 
-async def _told(services: Services, *changed: str) -> None:
+async def _announce(services: Services, *changed: str) -> None:
     """The change stands already: without Redis the caches notice it when their entries run out."""
     try:
         for key in changed:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.access.audit import noted
 from api.access.auth import Caller, authenticated, looking_up
-from api.answers.answers import Shape, answer_to
+from api.answers.answers import Shape, respond
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
@@ -55,13 +55,13 @@ EXAMPLE = {"amount": 50000, "currency": "INR", "receipt": "invoice-42", "notes":
 )
 async def create_order(request: Request) -> Response:
     caller = await authenticated(request)
-    wanted = await read_json(request, NewOrder)
-    return await ask_for_order(request, wanted, merchant_id=caller.merchant_id, receipt=wanted.receipt, route="orders")
+    body = await read_json(request, NewOrder)
+    return await submit_order(request, body, merchant_id=caller.merchant_id, receipt=body.receipt, route="orders")
 
 
-async def ask_for_order(
+async def submit_order(
     request: Request,
-    wanted: OrderBody,
+    body: OrderBody,
     *,
     merchant_id: str,
     receipt: str | None,
@@ -69,15 +69,15 @@ async def ask_for_order(
     face: Face | None = None,
     shape: Shape | None = None,
 ) -> Response:
-    """The answer to a new order, whoever asks for it. `face`: it is a payment link."""
-    key = key_of(request, scope=merchant_id, route=route, fields=wanted.fields())
+    """The response to a new order, whoever makes it. `face`: it is a payment link."""
+    key = key_of(request, scope=merchant_id, route=route, fields=body.fields())
     services = services_of(request)
-    await check_return_url(services, merchant_id, wanted.return_url, by_browser=isinstance(wanted, NewPublicOrder))
-    terms = await capture_terms(services, merchant_id, wanted)
+    await check_return_url(services, merchant_id, body.return_url, by_browser=isinstance(body, NewPublicOrder))
+    terms = await capture_terms(services, merchant_id, body)
     promised = await services.commands.promised(key)
     order_id = new_id_for(request, ORDER, key) if promised is None else promised.resource_id
-    command = order_command(wanted, terms, order_id, merchant_id=merchant_id, receipt=receipt, face=face)
-    return await answer_to(
+    command = order_command(body, terms, order_id, merchant_id=merchant_id, receipt=receipt, face=face)
+    return await respond(
         request,
         command,
         key=key,
@@ -86,18 +86,18 @@ async def ask_for_order(
         new=True,
         location=f"/api/v1/orders/{order_id}" if face is None else f"/api/v1/payment-links/{link_id(order_id)}",
         load=nothing_yet,
-        shape=shape or (lambda body: _with_attempts(body, 0)),
+        shape=shape or (lambda resource: _with_attempts(resource, 0)),
     )
 
 
-async def capture_terms(services: Services, merchant_id: str, wanted: OrderBody) -> CaptureTerms:
+async def capture_terms(services: Services, merchant_id: str, body: OrderBody) -> CaptureTerms:
     """How the order's payment is captured: only the merchant's own orders may differ from its setting."""
     setting = await services.capture.find(merchant_id)
-    return wanted.terms(setting) if isinstance(wanted, NewOrder) else setting
+    return body.terms(setting) if isinstance(body, NewOrder) else setting
 
 
 def order_command(
-    wanted: OrderBody,
+    body: OrderBody,
     terms: CaptureTerms,
     order_id: str,
     *,
@@ -108,15 +108,15 @@ def order_command(
     return CreateOrder(
         order_id=order_id,
         merchant_id=merchant_id,
-        amount=wanted.amount,
-        currency=wanted.currency_or_default,
+        amount=body.amount,
+        currency=body.currency_or_default,
         receipt=receipt,
-        notes=wanted.notes or {},
-        expires_at=wanted.expires_at,
+        notes=body.notes or {},
+        expires_at=body.expires_at,
         capture=terms.mode,
         capture_within_minutes=terms.within_minutes,
         link=None if face is None else face(order_id),
-        return_url=wanted.return_url,
+        return_url=body.return_url,
     )
 
 
@@ -159,12 +159,12 @@ def order_filter(
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    wanted: Annotated[OrderFilter, Depends(order_filter)],
+    filters: Annotated[OrderFilter, Depends(order_filter)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> Response:
     pool = services_of(request).pool
-    found = await list_orders(pool, caller.merchant_id, wanted, after=place_of(cursor), limit=limit + 1)
+    found = await list_orders(pool, caller.merchant_id, filters, after=place_of(cursor), limit=limit + 1)
     attempts = await count_attempts(pool, [order.id for order in found])
     return json_response(page_of(found, limit, lambda order: {**order_resource(order), "attempts": attempts[order.id]}))
 
@@ -189,7 +189,7 @@ async def cancel(request: Request, order_id: str) -> Response:
     await owned_order(services, order_id, caller.merchant_id, key=key)
     attempts = await _attempts(services, order_id)
     await noted(request, caller, Action.CANCEL_REQUESTED, order_id)
-    return await answer_to(
+    return await respond(
         request,
         CancelOrder(order_id, caller.merchant_id),
         key=key,

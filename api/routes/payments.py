@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.access.audit import noted
 from api.access.auth import Caller, authenticated, looking_up
-from api.answers.answers import Shape, answer_to, as_decided
+from api.answers.answers import Shape, as_decided, respond
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
@@ -48,7 +48,7 @@ from store.payments import PaymentFilter, find_payment, list_payments
 from store.promises import PromisedIds
 
 router = APIRouter(tags=["Payments"])
-Wanted = TypeVar("Wanted", NewPayment, NewMerchantPayment)
+PaymentBody = TypeVar("PaymentBody", NewPayment, NewMerchantPayment)
 Amount = Annotated[int, Query(ge=0, le=AMOUNT_MAX_MINOR)]
 
 
@@ -67,26 +67,26 @@ Amount = Annotated[int, Query(ge=0, le=AMOUNT_MAX_MINOR)]
 )
 async def create_payment(request: Request) -> Response:
     caller = await authenticated(request)
-    wanted, means = await read_payment(request, NewMerchantPayment)
-    key = key_of(request, scope=caller.merchant_id, route="payments", fields=wanted.fields())
-    if wanted.order is None:
-        return await ask_for_payment(request, wanted, means, key=key, merchant_id=caller.merchant_id)
-    return await _ask_for_both(request, wanted, wanted.order, means, key=key, merchant_id=caller.merchant_id)
+    body, means = await read_payment(request, NewMerchantPayment)
+    key = key_of(request, scope=caller.merchant_id, route="payments", fields=body.fields())
+    if body.order is None:
+        return await submit_payment(request, body, means, key=key, merchant_id=caller.merchant_id)
+    return await _submit_both(request, body, body.order, means, key=key, merchant_id=caller.merchant_id)
 
 
-async def read_payment(request: Request, model: type[Wanted]) -> tuple[Wanted, Means]:
+async def read_payment(request: Request, model: type[PaymentBody]) -> tuple[PaymentBody, Means]:
     """The body and its instrument, both checked."""
-    wanted = await read_json(request, model)
+    body = await read_json(request, model)
     services = services_of(request)
-    means = await check_instrument(wanted, services.bank, test_mode=services.settings.test_mode)
+    means = await check_instrument(body, services.bank, test_mode=services.settings.test_mode)
     if isinstance(means, Rejected):
         raise refused(means)
-    return wanted, means
+    return body, means
 
 
-async def ask_for_payment(
+async def submit_payment(
     request: Request,
-    wanted: NewPayment | NewMerchantPayment,
+    body: NewPayment | NewMerchantPayment,
     means: Means,
     *,
     key: Key | None,
@@ -96,20 +96,20 @@ async def ask_for_payment(
 ) -> Response:
     """The answer to a new payment. `public`: a payer asks, `merchant_id` is the order's."""
     services = services_of(request)
-    if not is_id(ORDER, wanted.order_id):
+    if not is_id(ORDER, body.order_id):
         await services.commands.refuse_mismatch(key)
         raise refused(ORDER_NOT_FOUND)
     payment_id = new_id_for(request, PAYMENT, key)
     command = _command(
-        wanted,
+        body,
         means.instrument,
-        order_id=wanted.order_id,
+        order_id=body.order_id,
         payment_id=payment_id,
         merchant_id=None if public else merchant_id,
         token=await _token(services, means, merchant_id),
         deadline_at=_deadline(services),
     )
-    return await answer_to(
+    return await respond(
         request,
         command,
         key=key,
@@ -117,13 +117,13 @@ async def ask_for_payment(
         resource_id=payment_id,
         new=True,
         location=f"/api/v1/payments/{payment_id}" + ("/public" if public else ""),
-        load=lambda: known_order(services, wanted.order_id),
+        load=lambda: known_order(services, body.order_id),
         shape=shape,
     )
 
 
-async def _ask_for_both(
-    request: Request, wanted: NewMerchantPayment, order: NewOrder, means: Means, *, key: Key | None, merchant_id: str
+async def _submit_both(
+    request: Request, body: NewMerchantPayment, order: NewOrder, means: Means, *, key: Key | None, merchant_id: str
 ) -> Response:
     """The answer to a new payment of a new order: one command, keyed by the order."""
     services = services_of(request)
@@ -133,7 +133,7 @@ async def _ask_for_both(
     if ids is None:
         ids = PromisedIds(new_id_for(request, PAYMENT, key), new_id_for(request, ORDER, key))
     paying = _command(
-        wanted,
+        body,
         means.instrument,
         order_id=ids.order_id,
         payment_id=ids.resource_id,
@@ -142,7 +142,7 @@ async def _ask_for_both(
         deadline_at=_deadline(services),
     )
     ordering = order_command(order, terms, ids.order_id, merchant_id=merchant_id, receipt=order.receipt)
-    return await answer_to(
+    return await respond(
         request,
         PayNewOrder(ordering, paying),
         key=key,
@@ -166,7 +166,7 @@ def _deadline(services: Services) -> datetime:
 
 
 def _command(
-    wanted: NewPayment | NewMerchantPayment,
+    body: NewPayment | NewMerchantPayment,
     instrument: Instrument,
     *,
     order_id: str,
@@ -175,19 +175,19 @@ def _command(
     token: str,
     deadline_at: datetime,
 ) -> CreatePayment:
-    body = wanted.root
+    fields = body.root
     return CreatePayment(
         order_id=order_id,
         payment_id=payment_id,
         merchant_id=merchant_id,
         instrument=instrument,
         token=token,
-        amount=body.amount,
-        currency=body.currency,
+        amount=fields.amount,
+        currency=fields.currency,
         deadline_at=deadline_at,
-        **body.said(),
-        description=body.description,
-        notes=body.notes or None,
+        **fields.given(),
+        description=fields.description,
+        notes=fields.notes or None,
     )
 
 
@@ -239,16 +239,16 @@ def payment_filter(
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    wanted: Annotated[PaymentFilter, Depends(payment_filter)],
+    filters: Annotated[PaymentFilter, Depends(payment_filter)],
     limit: Limit | None = None,
     cursor: Cursor = None,
 ) -> Response:
     pool = services_of(request).pool
     if limit is None and cursor is None:
-        found = await list_payments(pool, caller.merchant_id, wanted, after=None, limit=LIMIT_MAX)
+        found = await list_payments(pool, caller.merchant_id, filters, after=None, limit=LIMIT_MAX)
         return json_response(page_of(found, LIMIT_MAX)["data"])
     size = limit or LIMIT_DEFAULT
-    found = await list_payments(pool, caller.merchant_id, wanted, after=place_of(cursor), limit=size + 1)
+    found = await list_payments(pool, caller.merchant_id, filters, after=place_of(cursor), limit=size + 1)
     return json_response(page_of(found, size))
 
 
@@ -271,20 +271,20 @@ async def read(request: Request, payment_id: str, caller: Annotated[Caller, Depe
 )
 async def capture(request: Request, payment_id: str) -> Response:
     caller = await authenticated(request)
-    wanted = await read_optional_json(request, NewCapture)
+    body = await read_optional_json(request, NewCapture)
     key = key_of(
         request,
         scope=caller.merchant_id,
         route="captures",
-        fields={"payment_id": payment_id, "amount": wanted.amount},
+        fields={"payment_id": payment_id, "amount": body.amount},
     )
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
-    await noted(request, caller, Action.CAPTURE_REQUESTED, payment_id, after={"amount": wanted.amount})
+    await noted(request, caller, Action.CAPTURE_REQUESTED, payment_id, after={"amount": body.amount})
     command = CapturePayment(
-        order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id, amount=wanted.amount
+        order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id, amount=body.amount
     )
-    return await answer_to(
+    return await respond(
         request,
         command,
         key=key,
@@ -315,7 +315,7 @@ async def void(request: Request, payment_id: str) -> Response:
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     await noted(request, caller, Action.VOID_REQUESTED, payment_id)
-    return await answer_to(
+    return await respond(
         request,
         VoidPayment(order_id=found.order_id, payment_id=payment_id, merchant_id=caller.merchant_id),
         key=key,

@@ -14,7 +14,7 @@ from api.access.auth import authenticated_or_payer
 from api.access.limits import limit_address
 from api.access.origins import check_origin
 from api.access.scopes import Scope, allows
-from api.answers.answers import answer_to, as_decided
+from api.answers.answers import as_decided, respond
 from api.answers.idempotency import key_of
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
@@ -24,8 +24,8 @@ from api.openapi.annotations import errors, json_body
 from api.process.payee import payee_of
 from api.process.services import services_of
 from api.process.way_back import way_back
-from api.routes.orders import EXAMPLE, ask_for_order
-from api.routes.payments import ask_for_payment, owned_payment, read_payment
+from api.routes.orders import EXAMPLE, submit_order
+from api.routes.payments import owned_payment, read_payment, submit_payment
 from api.schemas.body import Nothing
 from api.schemas.orders import NewPublicOrder, OrderView
 from api.schemas.payments import NEW_PAYMENT_EXAMPLE, NewPayment, PaymentView, PublicPaymentView
@@ -66,16 +66,16 @@ REFUNDS_MAX = 100
 )
 async def create_order(request: Request) -> Response:
     await limit_address(request, "orders-public", services_of(request).settings.rate_limit_public_per_minute)
-    wanted = await read_json(request, NewPublicOrder)
-    merchant = await _merchant_named(request, wanted.key or request.headers.get("x-api-key"))
+    body = await read_json(request, NewPublicOrder)
+    merchant = await _merchant_named(request, body.key or request.headers.get("x-api-key"))
     await check_origin(request, merchant.id)
     if not merchant.browser_orders_enabled:
         raise ApiError(FORBIDDEN, "This merchant does not accept orders from browsers")
-    maximum = _maximum(merchant, wanted.currency_or_default)
-    if maximum is not None and wanted.amount > maximum:
+    maximum = _maximum(merchant, body.currency_or_default)
+    if maximum is not None and body.amount > maximum:
         raise bad_request(f"amount must be at most {maximum}", "amount")
-    receipt = wanted.receipt or make_id("rcpt_")
-    return await ask_for_order(request, wanted, merchant_id=merchant.id, receipt=receipt, route="orders-public")
+    receipt = body.receipt or make_id("rcpt_")
+    return await submit_order(request, body, merchant_id=merchant.id, receipt=receipt, route="orders-public")
 
 
 def _maximum(merchant: Merchant, currency: str) -> int | None:
@@ -115,20 +115,20 @@ async def _merchant_named(request: Request, key: str | None) -> Merchant:
 )
 async def create_payment(request: Request) -> Response:
     await limit_address(request, "payments-public", services_of(request).settings.rate_limit_public_per_minute)
-    wanted, means = await read_payment(request, NewPayment)
-    _without_notes(request, wanted)
-    key = key_of(request, scope=wanted.order_id, route="payments-public", fields=wanted.fields())
-    order = await _order(request, wanted.order_id)
-    return await ask_for_payment(
-        request, wanted, means, key=key, merchant_id=order.merchant_id, public=True, shape=_public_body
+    body, means = await read_payment(request, NewPayment)
+    _without_notes(request, body)
+    key = key_of(request, scope=body.order_id, route="payments-public", fields=body.fields())
+    order = await _order(request, body.order_id)
+    return await submit_payment(
+        request, body, means, key=key, merchant_id=order.merchant_id, public=True, shape=_public_body
     )
 
 
-def _without_notes(request: Request, wanted: NewPayment) -> None:
+def _without_notes(request: Request, body: NewPayment) -> None:
     """Notes are the merchant's: its server goes by what stands in them."""
-    if wanted.root.notes is not None:
+    if body.root.notes is not None:
         note_unused(request, "notes")
-        wanted.root.notes = None
+        body.root.notes = None
 
 
 @router.get(
@@ -205,7 +205,7 @@ async def cancel(request: Request, payment_id: str) -> Response:
     else:
         found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
         await noted(request, caller, Action.CANCEL_REQUESTED, payment_id)
-    return await answer_to(
+    return await respond(
         request,
         CancelPayment(found.order_id, payment_id, None if caller is None else caller.merchant_id),
         key=key,

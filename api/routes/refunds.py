@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.access.auth import Caller, authenticated, looking_up
 from api.access.refund_limits import note_refund
-from api.answers.answers import answer_to
+from api.answers.answers import respond
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response, known_order
 from api.answers.sealing import sealed
@@ -30,7 +30,7 @@ from store.refunds import RefundFilter, find_refund, list_refunds
 
 router = APIRouter(tags=["Refunds"])
 EXAMPLE = {"amount": 10000, "reason": "returned goods", "receipt": "return-7"}
-ANSWERS = {
+RESPONSES = {
     202: {"model": RefundView, "description": "Accepted, but not decided yet"},
     **errors(400, 401, 404, 409, 413, 422, 503),
 }
@@ -41,7 +41,7 @@ ANSWERS = {
     summary="Refund a payment in full or in part",
     status_code=201,
     response_model=RefundView,
-    responses=ANSWERS,
+    responses=RESPONSES,
     openapi_extra=json_body(NewRefund, EXAMPLE, required=False, idempotent=True),
 )
 async def create_refund_of_payment(request: Request, payment_id: str) -> Response:
@@ -54,17 +54,17 @@ async def create_refund_of_payment(request: Request, payment_id: str) -> Respons
     summary="Refund a payment named in the body",
     status_code=201,
     response_model=RefundView,
-    responses=ANSWERS,
+    responses=RESPONSES,
     openapi_extra=json_body(NewRefundOf, {"payment_id": "pay_0Xk3bR1aZpQ8wEsD", **EXAMPLE}, idempotent=True),
 )
 async def create_refund(request: Request) -> Response:
     caller = await authenticated(request)
-    wanted = await read_json(request, NewRefundOf)
-    return await _create(request, caller, wanted.payment_id, wanted)
+    body = await read_json(request, NewRefundOf)
+    return await _create(request, caller, body.payment_id, body)
 
 
-async def _create(request: Request, caller: Caller, payment_id: str, wanted: NewRefund) -> Response:
-    key = key_of(request, scope=caller.merchant_id, route="refunds", fields=wanted.fields(payment_id))
+async def _create(request: Request, caller: Caller, payment_id: str, body: NewRefund) -> Response:
+    key = key_of(request, scope=caller.merchant_id, route="refunds", fields=body.fields(payment_id))
     services = services_of(request)
     found = await owned_payment(services, payment_id, caller.merchant_id, key=key)
     refund_id = new_id_for(request, REFUND, key)
@@ -73,11 +73,11 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         payment_id=payment_id,
         refund_id=refund_id,
         merchant_id=caller.merchant_id,
-        amount=wanted.amount,
-        reason=wanted.reason,
+        amount=body.amount,
+        reason=body.reason,
         deadline_at=services.clock.now() + timedelta(seconds=services.settings.payment_deadline_seconds),
-        receipt=wanted.receipt,
-        notes=wanted.notes or {},
+        receipt=body.receipt,
+        notes=body.notes or {},
     )
     command = await sealed(services, requested, key)  # the audit log keeps its words for ever
     assert isinstance(command, CreateRefund), "sealing changes no kind"
@@ -86,11 +86,11 @@ async def _create(request: Request, caller: Caller, payment_id: str, wanted: New
         caller,
         payment_id,
         refund_id=refund_id,
-        amount=wanted.amount,
+        amount=body.amount,
         currency=found.resource["currency"],
-        requested={"refund_id": refund_id, "amount": wanted.amount, "reason": command.reason},
+        requested={"refund_id": refund_id, "amount": body.amount, "reason": command.reason},
     )
-    return await answer_to(
+    return await respond(
         request,
         command,
         key=key,
@@ -117,14 +117,14 @@ def refund_filter(
 async def list_(
     request: Request,
     caller: Annotated[Caller, Depends(looking_up)],
-    wanted: Annotated[RefundFilter, Depends(refund_filter)],
+    filters: Annotated[RefundFilter, Depends(refund_filter)],
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> Response:
     found = await list_refunds(
         services_of(request).pool,
         caller.merchant_id,
-        wanted,
+        filters,
         after=place_of(cursor),
         limit=limit + 1,
     )

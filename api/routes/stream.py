@@ -104,8 +104,8 @@ async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIt
 
 async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Watch) -> AsyncIterator[bytes]:
     """Frames until the process stops or the caller may not look any more, which a busy feed must notice as well."""
-    pool, patience = services_of(request).pool, LOOK_EVERY_SECONDS
-    said_at = checked_at = time.monotonic()
+    pool, pause = services_of(request).pool, LOOK_EVERY_SECONDS
+    sent_at = checked_at = time.monotonic()
     switched, sent = True, list[str]()
     while not watch.closing:
         if time.monotonic() - checked_at >= CHECK_EVERY_SECONDS:
@@ -122,24 +122,24 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
         for event in events:
             yield _frame(event)
         if events:
-            place, said_at = events[-1].place, time.monotonic()
-        elif time.monotonic() - said_at >= HEARTBEAT_SECONDS:
+            place, sent_at = events[-1].place, time.monotonic()
+        elif time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
             yield format_sse_event(comment="alive")
-            said_at = time.monotonic()
+            sent_at = time.monotonic()
         if len(events) < EVENTS_AT_ONCE:
-            patience, switched = await _rest(watch, patience)
+            pause, switched = await _rest(watch, pause)
 
 
-async def _rest(watch: Watch, patience: float) -> tuple[float, bool]:
-    """Wait for a wake, `patience` seconds at most; returns the next patience, and whether to look for switches.
+async def _rest(watch: Watch, pause: float) -> tuple[float, bool]:
+    """Wait for a wake, `pause` seconds at most; returns the next patience, and whether to look for switches.
 
     An event that woke us may not be in the feed yet: the feeder numbers it once it is on the log. So after a wake we
     look again soon, then less and less often.
     """
-    message = await watch.next(patience)
+    message = await watch.next(pause)
     switched, watch.gap = watch.gap, False
     if message is None:
-        return min(LOOK_EVERY_SECONDS, patience * 2), switched
+        return min(LOOK_EVERY_SECONDS, pause * 2), switched
     await asyncio.sleep(GATHER_SECONDS)
     while message is not None:  # one look answers all of them
         switched = switched or message.startswith(b"endpoint.")

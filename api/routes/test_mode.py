@@ -46,7 +46,7 @@ async def only_in_test_mode(request: Request) -> None:
 router = APIRouter(tags=["Test mode"], dependencies=[Depends(only_in_test_mode)])
 
 
-class JobWanted(Body):
+class NewJob(Body):
     """Body of POST /test/jobs/enqueue."""
 
     type: str | None = None
@@ -88,22 +88,22 @@ async def read_merchant(request: Request) -> Response:
     summary="Create an order and a payment",
     response_model=JobQueued,
     responses=errors(400, 404, 503),
-    openapi_extra=json_body(JobWanted, {"type": "payment"}, required=False),
+    openapi_extra=json_body(NewJob, {"type": "payment"}, required=False),
 )
 async def enqueue(request: Request) -> Response:
     """Send a real order and a real UPI payment through the log. /test/jobs/status shows the progress."""
-    await read_optional_json(request, JobWanted)
+    await read_optional_json(request, NewJob)
     order_id, payment_id = make_id(ORDER), make_id(PAYMENT)
-    await _ask(request, _order(order_id), order_id)
-    await _ask(request, _payment(request, order_id, payment_id), payment_id)
+    await _submit(request, _order(order_id), order_id)
+    await _submit(request, _payment(request, order_id, payment_id), payment_id)
     job = {"status": "queued", "job_id": f"job_{payment_id[-16:]}", "payment_id": payment_id, "queue": COMMANDS}
     return json_response(job)
 
 
-async def _ask(request: Request, command: Command, resource_id: str) -> None:
+async def _submit(request: Request, command: Command, resource_id: str) -> None:
     """On the log is enough: a job may wait there for a worker."""
     services = services_of(request)
-    await services.commands.ask(
+    await services.commands.submit(
         await sealed(services, command), key=None, request_id=request.scope["request_id"], resource_id=resource_id
     )
 
@@ -147,12 +147,12 @@ async def scan(request: Request, payment_id: str) -> Response:
     """
     services = services_of(request)
     await limit_address(request, "payments-public", services.settings.rate_limit_public_per_minute)
-    wanted = await read_json(request, Scan)
+    body = await read_json(request, Scan)
     found = await payment_of_payer(request, payment_id)
     pages = services.bank_pages
     try:
         decided = pages is not None and await pages.scan(
-            payment_id, approved=wanted.approved, request_id=request.scope["request_id"]
+            payment_id, approved=body.approved, request_id=request.scope["request_id"]
         )
     except OSError as error:
         raise unavailable("The bank is unavailable; please retry.") from error

@@ -172,7 +172,7 @@ async def change_what_users_may_do(request: Request, caller: ByOwner) -> Merchan
     body = await read_json(request, AccessBody)
     await _check_own_factor(request, caller, body)
     merchant = await change_access(
-        services_of(request).pool, caller.merchant_id, _wanted(body), witness(request, caller, Action.ACCESS_CHANGED)
+        services_of(request).pool, caller.merchant_id, _change_of(body), witness(request, caller, Action.ACCESS_CHANGED)
     )
     if merchant is None:
         raise ApiError(ErrorCode.NOT_FOUND, "Merchant not found")
@@ -188,7 +188,7 @@ async def _check_own_factor(request: Request, caller: Caller, body: AccessBody) 
             raise bad_request("Set up your own second factor first", "second_factor_required")
 
 
-def _wanted(body: AccessBody) -> AccessChange:
+def _change_of(body: AccessBody) -> AccessChange:
     limit = body.support_refunds
     return AccessChange(
         support_refunds=SupportRefunds(None if limit is None else RefundLimit(limit.maximum_minor, limit.currency))

@@ -52,8 +52,8 @@ class NewPaymentLink(NewOrder):
         return self.reference if self.reference is not None else self.receipt
 
     def fields(self) -> dict[str, object]:
-        said = {} if self.customer is None else self.customer.said()
-        customer = {f"customer.{name}": value for name, value in said.items()}
+        given = {} if self.customer is None else self.customer.given()
+        customer = {f"customer.{name}": value for name, value in given.items()}
         return super().fields() | {"receipt": self.receipt_or_reference, "description": self.description, **customer}
 
     def face(self, url: str) -> PaymentLink:

@@ -59,6 +59,6 @@ class PayerBody(Body):
             raise ValueError("contact must be a telephone number of 6 to 15 digits")
         return number
 
-    def said(self) -> dict[str, str | None]:
+    def given(self) -> dict[str, str | None]:
         """The payer's fields, for a command and for the fingerprint of an Idempotency-Key."""
         return {"name": self.name, "email": self.email, "contact": self.contact}

@@ -304,9 +304,9 @@ def _check_either(value: Any) -> None:
 
 
 def _fields(body: AnyPayment) -> dict[str, object]:
-    asked = {"method": body.method, "amount": body.amount, "currency": body.currency}
-    words = {**body.said(), "description": body.description, "notes": body.notes or None}
-    return asked | words | body.instrument_fields()
+    terms = {"method": body.method, "amount": body.amount, "currency": body.currency}
+    words = {**body.given(), "description": body.description, "notes": body.notes or None}
+    return terms | words | body.instrument_fields()
 
 
 AnyPayment = _ByUpi | _ByCard | _ByNetbanking

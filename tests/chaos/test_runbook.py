@@ -103,7 +103,7 @@ def command_record(stack: Stack, command: CreateOrder | CreatePayment | SettlePa
     return Record(COMMANDS, partition, key, value, [("type", b"x")])
 
 
-async def ask_for_payment(stack: Stack) -> str:
+async def submit_payment(stack: Stack) -> str:
     """An order and a payment of it, asked for over the log; the payment's id."""
     order_id, payment_id = make_id(ORDER), make_id(PAYMENT)
     vpa = "success@upi"
@@ -158,7 +158,7 @@ async def lock_orders(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
     open_.callback(connection.terminate)
     await connection.execute("BEGIN")
     await connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-    await ask_for_payment(stack)
+    await submit_payment(stack)
 
     async def held_up() -> bool:
         return "a long report" in (await gateway(stack, "health")).out
@@ -187,7 +187,7 @@ async def is_delivered(stack: Stack, merchant_id: str) -> bool:
 async def freeze_bank(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
     stack.freeze("processor-0")
     stack.freeze("sweeper-0")
-    payment_id = await ask_for_payment(stack)
+    payment_id = await submit_payment(stack)
     await eventually(lambda: is_past_its_deadline(stack, payment_id), timeout=30, what="the payment is overdue")
     return {"PAYMENT": payment_id}
 
@@ -227,7 +227,7 @@ async def write_garbage(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
 
 async def forge_a_settlement(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
     """Somebody with access to the broker writes what the bank never said."""
-    payment_id = await ask_for_payment(stack)
+    payment_id = await submit_payment(stack)
     async with database(stack) as pool:
         statement = "SELECT order_id FROM payments WHERE id = $1"
         order_id = await eventually(lambda: pool.fetchval(statement, payment_id), timeout=30, what="the payment")
@@ -243,7 +243,7 @@ async def forge_a_settlement(stack: Stack, _open: AsyncExitStack) -> dict[str, s
 
 async def lose_a_reply(stack: Stack, _open: AsyncExitStack) -> dict[str, str]:
     """Somebody wrote into the inbox by hand."""
-    payment_id = await ask_for_payment(stack)
+    payment_id = await submit_payment(stack)
     async with database(stack) as pool:
 
         async def changed() -> bool:
@@ -396,7 +396,7 @@ async def look_and_mend(well: Stack, scenario: Scenario, commands: dict[str, lis
 
 
 async def test_every_other_look_runs_on_a_healthy_gateway(well: Stack) -> None:
-    payment_id = await ask_for_payment(well)
+    payment_id = await submit_payment(well)
     await eventually(lambda: is_past_its_deadline(well, payment_id), timeout=30, what="the payment is known")
     broken_ones = {line for scenario in SCENARIOS for line in section(scenario.alert)["look"]}
     for line in every_look():
