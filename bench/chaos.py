@@ -161,7 +161,7 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
     finally:
         await database.close()
     report = await audit(stack.settings, second, settle_seconds=30)
-    named = [f"{one.check.value}: {one.subject} {one.says}" for found in report.kinds.values() for one in found.kept]
+    named = [f"{one.check.value}: {one.subject} {one.message}" for found in report.kinds.values() for one in found.kept]
     line = Line(
         fault=name,
         answered=len(load.answered_at),

@@ -81,7 +81,7 @@ def _histories(world: World, found: Findings) -> dict[str, Book]:
     for order_id, events in by_order.items():
         book = books[order_id] = fold(order_id, events)
         for finding in book.findings:
-            found.add(f"legal {finding.check}", f"{finding.subject} {finding.says}", order_id)
+            found.add(f"legal {finding.check}", f"{finding.subject} {finding.message}", order_id)
     return books
 
 
@@ -176,7 +176,7 @@ def _audit_log(world: World, found: Findings) -> None:
     rows = [row for _, row in sorted(world.database.tables["audit_log"].items())]
     chains = AuditChains(world.settings.keys)
     for finding in [*chains.add(rows), *chains.ended()]:
-        found.add("the audit log is whole", f"{finding.subject} {finding.says}")
+        found.add("the audit log is whole", f"{finding.subject} {finding.message}")
     asked = {(orjson.loads(row["body"])["after"] or {}).get("refund_id") for row in rows}
     for row in world.database.tables["refunds"].values():
         if not row["automatic"] and row["id"] not in asked:
@@ -185,8 +185,8 @@ def _audit_log(world: World, found: Findings) -> None:
 
 def _offsets(world: World, found: Findings) -> None:
     """What a group has done it does not read again."""
-    for says in uncommitted(world):
-        found.add("what was done is committed", says)
+    for message in uncommitted(world):
+        found.add("what was done is committed", message)
 
 
 def _facts(world: World) -> Facts:
@@ -233,26 +233,26 @@ def _bank(world: World, found: Findings) -> None:
         elif entry.of_attempt is not None:
             returned[entry.of_attempt] += entry.moved
             if row["status"] != "PENDING" and (row["status"] == "PROCESSED") != (entry.moved > 0):
-                says = f"{entry.attempt_id} is {row['status']}, the bank says {entry.outcome}"
-                found.add("bank = books", says, row["order_id"])
+                message = f"{entry.attempt_id} is {row['status']}, the bank says {entry.outcome}"
+                found.add("bank = books", message, row["order_id"])
     for entry in world.bank.books.values():
         row = tables["payments"].get(entry.attempt_id) if entry.of_attempt is None else None
         if row is None:
             continue
-        left, says = entry.moved - returned[entry.attempt_id], f"{entry.attempt_id} is {row['status']}"
+        left, message = entry.moved - returned[entry.attempt_id], f"{entry.attempt_id} is {row['status']}"
         if left < 0 and row["amount_owed"] < -left:
             found.add(
-                "never more back than paid", f"{says}: {-left} too much, owed {row['amount_owed']}", row["order_id"]
+                "never more back than paid", f"{message}: {-left} too much, owed {row['amount_owed']}", row["order_id"]
             )
         if left >= 0 and row["amount_owed"] > 0 and _refunds_are_over(world, entry.attempt_id):
-            found.add("only debts are owed", f"{says}: owed {row['amount_owed']}, left {left}", row["order_id"])
+            found.add("only debts are owed", f"{message}: owed {row['amount_owed']}, left {left}", row["order_id"])
         if row["status"] == "SUCCESS" and (entry.outcome is Outcome.FAILED) != row["reversed"]:
-            found.add("bank = books", f"{says}, the bank says {entry.outcome}", row["order_id"])
+            found.add("bank = books", f"{message}, the bank says {entry.outcome}", row["order_id"])
         if row["status"] == "FAILED" and left > 0 and _tries_left(world, entry.attempt_id):
-            found.add("bank = books", f"{says}, the bank keeps {left}", row["order_id"])
+            found.add("bank = books", f"{message}, the bank keeps {left}", row["order_id"])
         kept_max = row["amount"] - row["amount_released"]
         if kept_max < left and not row["reversed"] and row["status"] == "SUCCESS" and _tries_left(world, row["id"]):
-            found.add("what is released goes back", f"{says}: the bank keeps {left}", row["order_id"])
+            found.add("what is released goes back", f"{message}: the bank keeps {left}", row["order_id"])
         if row["status"] == "SUCCESS":
             kept[row["order_id"]].append(entry.attempt_id)
     for order_id, paid in kept.items():

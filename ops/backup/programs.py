@@ -33,13 +33,13 @@ async def run_program(settings: Settings, name: str, *arguments: str) -> None:
         _path(name), *arguments, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
     )
     try:
-        _, said = await process.communicate()
+        _, output = await process.communicate()
     except BaseException:
         process.kill()
         await process.wait()
         raise
     if process.returncode:
-        last = said.decode(errors="replace").strip().splitlines()[-3:]
+        last = output.decode(errors="replace").strip().splitlines()[-3:]
         raise GatewayError(f"{name} ended with code {process.returncode}: {' '.join(last)}")
 
 

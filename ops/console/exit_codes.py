@@ -28,17 +28,17 @@ from topics.producer import LogUnavailableError
 
 T = TypeVar("T")
 
-FOUND, ASKED_WRONGLY, UNREACHABLE = 1, 2, 4
+FOUND, USAGE_ERROR, UNREACHABLE = 1, 2, 4
 
 
 NOT_PERMITTED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
-class AskedWronglyError(GatewayError):
+class UsageError(GatewayError):
     """An unknown id, topic or type, or an expression that cannot be read."""
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(sentence, exit_code=ASKED_WRONGLY)
+        super().__init__(sentence, exit_code=USAGE_ERROR)
 
 
 def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:

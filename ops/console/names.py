@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from runtime.clock import now
 from runtime.settings import Settings
 from topics.admin import catalogue_of
@@ -34,10 +34,10 @@ def _full_name(name: str, known: dict[str, Topic]) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise AskedWronglyError(f"{name!r} names {len(matching)} topics: {', '.join(matching)}.")
+        raise UsageError(f"{name!r} names {len(matching)} topics: {', '.join(matching)}.")
     close = difflib.get_close_matches(name, [*known, *(short for full in known for short in _short_names(full))], n=1)
     hint = f"did you mean {close[0]!r}?" if close else "see `gateway topics list`."
-    raise AskedWronglyError(f"There is no topic {name!r}; {hint}")
+    raise UsageError(f"There is no topic {name!r}; {hint}")
 
 
 def _short_names(full: str) -> tuple[str, ...]:
@@ -50,11 +50,11 @@ def parse_duration(text: str) -> timedelta:
     """`250ms`, `30s`, `10m`, `2h`, `7d`. Raises AskedWronglyError."""
     match = _DURATION.match(text.strip())
     if match is None:
-        raise AskedWronglyError(f"{text!r} is not a valid duration; write 30s, 10m, 2h or 7d.")
+        raise UsageError(f"{text!r} is not a valid duration; write 30s, 10m, 2h or 7d.")
     try:
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
     except OverflowError:
-        raise AskedWronglyError(f"{text!r} is too long.") from None
+        raise UsageError(f"{text!r} is too long.") from None
 
 
 def parse_instant(text: str) -> datetime:
@@ -65,6 +65,6 @@ def parse_instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text.strip())
         return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except ValueError:
-        raise AskedWronglyError(f"{text!r} is neither a duration such as 10m nor an RFC 3339 instant.") from None
+        raise UsageError(f"{text!r} is neither a duration such as 10m nor an RFC 3339 instant.") from None
     except OverflowError:
-        raise AskedWronglyError(f"{text!r} is before the year 1 or after the year 9999.") from None
+        raise UsageError(f"{text!r} is before the year 1 or after the year 9999.") from None

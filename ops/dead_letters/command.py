@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from ops.console.exit_codes import FOUND, AskedWronglyError
+from ops.console.exit_codes import FOUND, UsageError
 from ops.console.mask import masked, masked_bytes, masked_text
 from ops.console.names import named_topic, parse_instant
 from ops.console.noted import note_command, operator
@@ -50,9 +50,7 @@ def _selection(
 ) -> Selection:
     topics = DEAD_LETTER_TOPICS if topic is None else (named_topic(topic, settings).name,)
     if topics[0] not in DEAD_LETTER_TOPICS:
-        raise AskedWronglyError(
-            f"{topics[0]} is not a dead-letter topic; those are {' and '.join(DEAD_LETTER_TOPICS)}."
-        )
+        raise UsageError(f"{topics[0]} is not a dead-letter topic; those are {' and '.join(DEAD_LETTER_TOPICS)}.")
     return Selection(
         topics=topics,
         ids=frozenset(ids),
@@ -74,8 +72,8 @@ def ls(
     """Count dead letters by reason and list them. Exit code 1: some are open."""
 
     async def work(settings: Settings, pool: Pool) -> list[Letter]:
-        asked = _selection(settings, topic=topic, reason=reason, since=since, handled_too=handled_too)
-        return await letters(settings, pool, asked)
+        selection = _selection(settings, topic=topic, reason=reason, since=since, handled_too=handled_too)
+        return await letters(settings, pool, selection)
 
     found = run_with_pool(work)
     if as_json:
@@ -116,10 +114,10 @@ def _summary(letter: Letter) -> dict[str, Any]:
 
 
 async def _letter(settings: Settings, pool: Pool, letter_id: str) -> Letter:
-    asked = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset({letter_id}), handled_too=True)
-    found = await letters(settings, pool, asked)
+    selection = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset({letter_id}), handled_too=True)
+    found = await letters(settings, pool, selection)
     if not found:
-        raise AskedWronglyError(f"There is no dead letter {letter_id!r}; see `gateway dlq ls --all`.")
+        raise UsageError(f"There is no dead letter {letter_id!r}; see `gateway dlq ls --all`.")
     return found[0]
 
 
@@ -231,13 +229,13 @@ def replay(
         if resume is not None:
             chosen, replay_id = await _resumed(settings, pool, resume)
         else:
-            asked = _selection(settings, topic=topic, reason=reason, since=since, ids=ids or ())
-            chosen, replay_id = (await letters(settings, pool, asked))[:maximum], f"rpl_{random_token()[:16]}"
+            selection = _selection(settings, topic=topic, reason=reason, since=since, ids=ids or ())
+            chosen, replay_id = (await letters(settings, pool, selection))[:maximum], f"rpl_{random_token()[:16]}"
             _refuse_unknown(ids or (), chosen)
         if resume is None and not apply:
-            return _say(chosen, force=force, since=remembered_since(settings), as_json=as_json)
-        asked_for = {"replay": replay_id, "letters": [letter.id for letter in chosen], "force": force}
-        await note_command(settings, "dlq replay", asked_for, pool)
+            return _print_plan(chosen, force=force, since=remembered_since(settings), as_json=as_json)
+        details = {"replay": replay_id, "letters": [letter.id for letter in chosen], "force": force}
+        await note_command(settings, "dlq replay", details, pool)
         if resume is None and chosen:
             await begin_replay(pool, replay_id, topic or "both", [letter.id for letter in chosen], operator())
         return await _send(settings, pool, replay_id, chosen, rate=rate, force=force, as_json=as_json)
@@ -249,19 +247,19 @@ def replay(
 def _refuse_unknown(ids: Sequence[str], chosen: Sequence[Letter]) -> None:
     missing = set(ids) - {letter.id for letter in chosen}
     if missing:
-        raise AskedWronglyError(f"No open dead letter {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
+        raise UsageError(f"No open dead letter {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
 
 
 async def _resumed(settings: Settings, pool: Pool, replay_id: str) -> tuple[list[Letter], str]:
     known = await find_replay(pool, replay_id)
     if known is None:
-        raise AskedWronglyError(f"There is no replay {replay_id!r}.")
-    asked = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(known.letters), handled_too=True)
-    by_id = {letter.id: letter for letter in await letters(settings, pool, asked)}
+        raise UsageError(f"There is no replay {replay_id!r}.")
+    selection = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(known.letters), handled_too=True)
+    by_id = {letter.id: letter for letter in await letters(settings, pool, selection)}
     return [by_id[letter_id] for letter_id in known.letters if letter_id in by_id], known.id
 
 
-def _say(chosen: Sequence[Letter], *, force: bool, since: datetime, as_json: bool) -> bool:
+def _print_plan(chosen: Sequence[Letter], *, force: bool, since: datetime, as_json: bool) -> bool:
     """The dry run. True where some would be refused."""
     refused = False
     for letter in chosen:
@@ -270,8 +268,8 @@ def _say(chosen: Sequence[Letter], *, force: bool, since: datetime, as_json: boo
         if as_json:
             print_json_line({"id": letter.id, "to": letter.origin_topic, "refused": refusal.why if refusal else None})
             continue
-        says = f"refused: {refusal.why}" if refusal else f"would go to {letter.origin_topic}"
-        console.print(f"{letter.id}  {says}", markup=False)
+        text = f"refused: {refusal.why}" if refusal else f"would go to {letter.origin_topic}"
+        console.print(f"{letter.id}  {text}", markup=False)
     if not as_json:
         console.print(f"{len(chosen)} letters; nothing was sent. Add --apply to send.")
     return refused
@@ -296,22 +294,22 @@ async def _send(
             f"replay {replay_id}, {len(chosen)} letters; after a crash: gateway dlq replay --resume {replay_id}"
         )
     sent = refused = 0
-    async for fate in Replayer(settings, pool, replay_id, rate=rate, actor=operator()).run(chosen, force=force):
-        sent += isinstance(fate, Sent)
-        refused += isinstance(fate, Refusal)
-        _print_fate(replay_id, fate, as_json=as_json)
+    async for result in Replayer(settings, pool, replay_id, rate=rate, actor=operator()).run(chosen, force=force):
+        sent += isinstance(result, Sent)
+        refused += isinstance(result, Refusal)
+        _print_result(replay_id, result, as_json=as_json)
     if not as_json:
         console.print(f"{sent} sent, {refused} refused, {len(chosen) - sent - refused} sent before")
     return refused > 0
 
 
-def _print_fate(replay_id: str, fate: Sent | Refusal, *, as_json: bool) -> None:
-    place = fate.place if isinstance(fate, Sent) else None
-    why = fate.why if isinstance(fate, Refusal) else None
+def _print_result(replay_id: str, result: Sent | Refusal, *, as_json: bool) -> None:
+    place = result.place if isinstance(result, Sent) else None
+    why = result.why if isinstance(result, Refusal) else None
     if as_json:
-        print_json_line({"replay": replay_id, "id": fate.letter.id, "sent_to": place, "refused": why})
+        print_json_line({"replay": replay_id, "id": result.letter.id, "sent_to": place, "refused": why})
     else:
-        console.print(f"{fate.letter.id}  {f'sent to {place}' if place else f'refused: {why}'}", markup=False)
+        console.print(f"{result.letter.id}  {f'sent to {place}' if place else f'refused: {why}'}", markup=False)
 
 
 @dlq.command("discard")
@@ -322,7 +320,7 @@ def discard_letters(
 ) -> None:
     """Discard letters that need no further action. They stay on the log."""
     if not reason.strip():
-        raise AskedWronglyError("A discard needs a reason.")
+        raise UsageError("A discard needs a reason.")
 
     async def work(settings: Settings, pool: Pool) -> list[str]:
         chosen = await letters(settings, pool, Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids)))
@@ -347,14 +345,14 @@ def reopen_letters(
 ) -> None:
     """Undo a discard: the letters are open again and can be replayed. Their history keeps both actions."""
     if not reason.strip():
-        raise AskedWronglyError("Reopening needs a reason.")
+        raise UsageError("Reopening needs a reason.")
 
     async def work(settings: Settings, pool: Pool) -> list[str]:
-        asked = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids), handled_too=True)
-        chosen = [letter for letter in await letters(settings, pool, asked) if letter.action == DISCARDED]
+        selection = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids), handled_too=True)
+        chosen = [letter for letter in await letters(settings, pool, selection) if letter.action == DISCARDED]
         missing = set(ids) - {letter.id for letter in chosen}
         if missing:
-            raise AskedWronglyError(f"Not discarded: {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
+            raise UsageError(f"Not discarded: {', '.join(sorted(missing))}; see `gateway dlq ls --all`.")
         await note_command(settings, "dlq reopen", {"letters": list(ids), "reason": reason.strip()}, pool)
         for letter in chosen:
             await reopen(pool, letter.id, letter.topic, reason=reason.strip(), actor=operator())

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from aiokafka import TopicPartition
 
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from ops.dead_letters.letters import HEADER_REPLAYED, Letter
 from runtime.clock import now
 from runtime.settings import Settings
@@ -110,15 +110,15 @@ class Replayer:
         lock = await connect(self._settings.database_url.get_secret_value(), timeout=10)
         try:
             if not await lock_replay(lock, self._replay_id):
-                raise AskedWronglyError(f"Replay {self._replay_id} is already running in another process.")
+                raise UsageError(f"Replay {self._replay_id} is already running in another process.")
             await self._producer.start()
             known = await replay_records(self._pool, self._replay_id)
             for letter in found:
                 began = time.monotonic()
-                fate = await self._one(letter, known.get(letter.id), force=force)
-                if fate is not None:
-                    yield fate
-                if isinstance(fate, Sent):
+                result = await self._one(letter, known.get(letter.id), force=force)
+                if result is not None:
+                    yield result
+                if isinstance(result, Sent):
                     await asyncio.sleep(max(0.0, self._pause - (time.monotonic() - began)))
             await finish_replay(self._pool, self._replay_id)
         finally:

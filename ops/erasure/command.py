@@ -15,7 +15,7 @@ import typer
 
 from domain.ids import ORDER, is_id
 from domain.payer import is_email, normalized_contact
-from ops.console.exit_codes import FOUND, AskedWronglyError
+from ops.console.exit_codes import FOUND, UsageError
 from ops.console.noted import note_command
 from ops.console.output import Json, console, print_json, print_table
 from ops.console.pools import run_with_pool
@@ -25,7 +25,7 @@ from store.driver import Pool
 from store.operations.erasure import empty_responses
 from store.order_keys import FRESH_SECONDS
 
-SAYS = {
+SUMMARIES = {
     State.READY: "can be erased",
     State.ERASED: "has nothing that can be opened",
     State.OPEN: "has a payment or refund that is not decided yet; try again later",
@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Make the personal fields of orders unreadable everywhere. Dry run unless --yes. Exit code 1: some were left."""
     if sum(map(bool, (order, contact, again))) != 1:
-        raise AskedWronglyError("Give one of --order, --contact and --again.")
+        raise UsageError("Give one of --order, --contact and --again.")
     if again:
         missing = run_with_pool(lambda settings, pool: _again(settings, pool, yes=yes))
         _print_again(missing, yes=yes, as_json=as_json)
@@ -64,12 +64,12 @@ async def _erased(
     settings: Settings, pool: Pool, order_ids: list[str], contact: str, *, yes: bool, as_json: bool
 ) -> tuple[list[Planned], list[str]]:
     """(every order that was meant, those that were erased just now)."""
-    wanted = await _reached(settings, pool, contact, as_json=as_json) if contact else order_ids
+    chosen = await _reached(settings, pool, contact, as_json=as_json) if contact else order_ids
     planned = []
-    for order_id in wanted:
+    for order_id in chosen:
         one = await plan(pool, order_id)
         if one is None:
-            raise AskedWronglyError(f"There is no order {order_id!r}.")
+            raise UsageError(f"There is no order {order_id!r}.")
         planned.append(one)
     ready = [one.order_id for one in planned if one.state is State.READY]
     if not (yes and ready):
@@ -88,7 +88,7 @@ async def _erased(
 
 async def _reached(settings: Settings, pool: Pool, contact: str, *, as_json: bool) -> list[str]:
     if not is_email(contact) and normalized_contact(contact) is None:
-        raise AskedWronglyError(f"{contact!r} is neither an e-mail address nor a telephone number.")
+        raise UsageError(f"{contact!r} is neither an e-mail address nor a telephone number.")
     found: dict[str, None] = {}
     async for read, orders in orders_reached(pool, settings, contact=contact):
         found |= dict.fromkeys(orders)
@@ -109,7 +109,7 @@ async def _again(settings: Settings, pool: Pool, *, yes: bool) -> list[str]:
 def _checked(order_ids: Sequence[str]) -> list[str]:
     for order_id in order_ids:
         if not is_id(ORDER, order_id):
-            raise AskedWronglyError(f"{order_id!r} is not a valid order id.")
+            raise UsageError(f"{order_id!r} is not a valid order id.")
     return list(dict.fromkeys(order_ids))
 
 
@@ -121,7 +121,7 @@ def _print(planned: list[Planned], done: list[str], *, yes: bool, as_json: bool)
         console.print("no such order")
         return
     rows = [
-        (one.order_id, "erased" if one.order_id in done else SAYS[one.state], f"{one.sealed}", f"{one.answers}")
+        (one.order_id, "erased" if one.order_id in done else SUMMARIES[one.state], f"{one.sealed}", f"{one.answers}")
         for one in planned
     ]
     print_table(("order", "", "sealed fields", "kept answers"), rows, right=("sealed fields", "kept answers"))

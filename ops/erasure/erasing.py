@@ -71,7 +71,7 @@ async def plan(pool: Pool, order_id: str) -> Planned | None:
 async def orders_reached(pool: Pool, settings: Settings, *, contact: str) -> AsyncIterator[tuple[int, list[str]]]:
     """(read so far, orders whose payer has this e-mail address or telephone number) after each page. Raises
     DatabaseError."""
-    wanted = contact.lower() if is_email(contact) else normalized_contact(contact)
+    normalized = contact.lower() if is_email(contact) else normalized_contact(contact)
     keys = OrderKeys.of(pool, settings)
     read = 0
     async for page in contacts(pool):
@@ -80,7 +80,7 @@ async def orders_reached(pool: Pool, settings: Settings, *, contact: str) -> Asy
         found = []
         for one in page:
             open_texts = {opened_text(text, known).lower() for text in (one.email, one.contact) if text is not None}
-            if wanted in open_texts:
+            if normalized in open_texts:
                 found.append(one.order_id)
         read += len(page)
         yield read, found

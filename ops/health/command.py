@@ -145,10 +145,10 @@ async def _tried(what: str, work: Awaitable[T]) -> T | str:
 
 def _api(settings: Settings) -> dict[str, Any]:
     try:
-        answer = call("GET", f"{settings.api_url}/health", timeout=5.0)
+        response = call("GET", f"{settings.api_url}/health", timeout=5.0)
     except GatewayError:
         return {"status": "unavailable"}
-    return answer.body if isinstance(answer.body, dict) else {"status": f"HTTP {answer.status}"}
+    return response.body if isinstance(response.body, dict) else {"status": f"HTTP {response.status}"}
 
 
 async def _workers(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
@@ -240,16 +240,16 @@ def drawn(report: Report) -> Group:
 
 
 def _audit_line(report: Report) -> Text:
-    said = [
+    shown = [
         f"{scope} {timedelta(seconds=round(past['seconds_ago']))} ago, "
         f"{sum(past['differences'].values()):,} differences"
         for scope, past in report.audit.items()
     ]
-    return Text(f"audit    {'   '.join(said) or 'none yet'}", style="dim")
+    return Text(f"audit    {'   '.join(shown) or 'none yet'}", style="dim")
 
 
-def _problem(says: str) -> Text:
-    return Text(says, style="red")
+def _problem(text: str) -> Text:
+    return Text(text, style="red")
 
 
 def _worker_table(report: Report) -> Table:
@@ -257,8 +257,8 @@ def _worker_table(report: Report) -> Table:
     for role, members in sorted(report.workers.items()):
         for worker, facts in sorted(members.items()):
             age = (report.at - datetime.fromisoformat(facts["at"])).total_seconds()
-            said = "  ".join(f"{name}={value}" for name, value in facts.items() if name != "at")
-            table.add_row(role, worker, f"{max(0.0, age):.1f} s ago", said)
+            shown = "  ".join(f"{name}={value}" for name, value in facts.items() if name != "at")
+            table.add_row(role, worker, f"{max(0.0, age):.1f} s ago", shown)
     return table
 
 

@@ -27,7 +27,7 @@ from store.errors import DatabaseError
 from store.operations.owed import owed_totals
 
 EVERY_SECONDS = 15.0
-PATIENCE_SECONDS = 10.0
+STUCK_AFTER_SECONDS = 10.0
 PARTS = ("api", "log", "redis", "database")
 
 REGISTRY = CollectorRegistry()
@@ -96,7 +96,7 @@ async def _stuck(settings: Settings, report: Report) -> list[Stuck] | None:
     if not report.log_answers:
         return None
     try:
-        return await find_stuck(settings, PATIENCE_SECONDS)
+        return await find_stuck(settings, STUCK_AFTER_SECONDS)
     except (KafkaError, RedisError, DatabaseError, OSError) as error:
         console.print(f"not measured: {type(error).__name__}: {error}", markup=False)
         return None

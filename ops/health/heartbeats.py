@@ -20,7 +20,7 @@ def expected_roles() -> tuple[str, ...]:
     """Those that the local runner keeps alive; all of them where there is no runner (containers)."""
     known = tuple(role for role in ROLES if role not in WITHOUT_HEARTBEAT)
     try:
-        children = control.ask(local_plan().run_dir, "status", timeout=5.0)["children"]
+        children = control.call(local_plan().run_dir, "status", timeout=5.0)["children"]
     except GatewayError:
         return known
     running = {str(child["name"]).rpartition("-")[0] for child in children}

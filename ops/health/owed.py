@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from domain.ids import PAYMENT, is_id
-from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.exit_codes import FOUND, UsageError, run
 from ops.console.noted import note_command
 from ops.console.output import Json, console, print_json, print_table
 from runtime.settings import Settings
@@ -53,11 +53,11 @@ def settle(
 ) -> None:
     """Record that a payment's debt was settled outside the gateway, or that an overpayment was returned."""
     if not is_id(PAYMENT, payment_id):
-        raise AskedWronglyError(f"{payment_id!r} is not a valid payment id.")
+        raise UsageError(f"{payment_id!r} is not a valid payment id.")
     if not note.strip() or len(note) > NOTE_MAX:
-        raise AskedWronglyError(f"The note must have 1 to {NOTE_MAX} characters.")
+        raise UsageError(f"The note must have 1 to {NOTE_MAX} characters.")
     if not run(lambda settings: _settle(settings, payment_id, note.strip())):
-        raise AskedWronglyError(f"Nothing is owed or to be returned for {payment_id}.")
+        raise UsageError(f"Nothing is owed or to be returned for {payment_id}.")
     console.print(f"the debt of {payment_id} is settled")
 
 

@@ -56,9 +56,9 @@ def stuck(
     as_json: Json = False,
 ) -> None:
     """List what is stuck. Exit code 1: something is."""
-    patience = parse_duration(older_than).total_seconds()
+    threshold = parse_duration(older_than).total_seconds()
     try:
-        found = run(lambda settings: find_stuck(settings, patience))
+        found = run(lambda settings: find_stuck(settings, threshold))
     except RedisError as error:
         raise GatewayError(f"Redis is unavailable ({type(error).__name__}).", exit_code=UNREACHABLE) from error
     if as_json:
@@ -72,17 +72,17 @@ def stuck(
         raise typer.Exit(FOUND)
 
 
-async def find_stuck(settings: Settings, patience: float) -> list[Stuck]:
+async def find_stuck(settings: Settings, threshold: float) -> list[Stuck]:
     """At most LIMIT of each kind, the longest waiting first."""
     pool = await make_pool(settings, size=2)
     try:
         return [
-            *await _attempts(pool, patience),
+            *await _attempts(pool, threshold),
             *await _unreturned(pool),
             *await _owed(pool),
-            *await _deliveries(pool, patience),
-            *await _held(pool, patience),
-            *await _groups(settings, patience),
+            *await _deliveries(pool, threshold),
+            *await _held(pool, threshold),
+            *await _groups(settings, threshold),
             *await _letters(settings, pool),
             *await _roles(settings),
         ]
@@ -90,8 +90,8 @@ async def find_stuck(settings: Settings, patience: float) -> list[Stuck]:
         await pool.close()
 
 
-async def _attempts(pool: Pool, patience: float) -> list[Stuck]:
-    found = await overdue(pool, older_than_seconds=patience, limit=LIMIT)
+async def _attempts(pool: Pool, threshold: float) -> list[Stuck]:
+    found = await overdue(pool, older_than_seconds=threshold, limit=LIMIT)
     says = "no outcome past its deadline"
     waiting = [("payment", one.id, one.deadline_at) for one in found.payments]
     waiting += [("refund", one.id, one.deadline_at) for one in found.refunds]
@@ -129,8 +129,8 @@ async def _owed(pool: Pool) -> list[Stuck]:
     ]
 
 
-async def _deliveries(pool: Pool, patience: float) -> list[Stuck]:
-    rows = await overdue_deliveries(pool, older_than_seconds=patience, limit=LIMIT)
+async def _deliveries(pool: Pool, threshold: float) -> list[Stuck]:
+    rows = await overdue_deliveries(pool, older_than_seconds=threshold, limit=LIMIT)
     return [
         Stuck(
             "delivery",
@@ -143,11 +143,11 @@ async def _deliveries(pool: Pool, patience: float) -> list[Stuck]:
     ]
 
 
-async def _held(pool: Pool, patience: float) -> list[Stuck]:
+async def _held(pool: Pool, threshold: float) -> list[Stuck]:
     found = []
     for row in await held_deliveries(pool, limit=LIMIT):
         seconds = _seconds_since(row["oldest_at"])
-        if seconds < patience:
+        if seconds < threshold:
             continue
         why = "each waits for an earlier event" if row["active"] else f"the endpoint is off ({row['disabled_reason']})"
         says = f"{row['waiting']} deliveries are held: {why}"
@@ -155,7 +155,7 @@ async def _held(pool: Pool, patience: float) -> list[Stuck]:
     return found
 
 
-async def _groups(settings: Settings, patience: float) -> list[Stuck]:
+async def _groups(settings: Settings, threshold: float) -> list[Stuck]:
     return [
         Stuck(
             "group",
@@ -165,7 +165,7 @@ async def _groups(settings: Settings, patience: float) -> list[Stuck]:
             "gateway topics lag",
         )
         for lag in await group_lags(settings)
-        if (lag.oldest_unread_seconds or 0) > patience
+        if (lag.oldest_unread_seconds or 0) > threshold
     ]
 
 

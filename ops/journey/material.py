@@ -44,8 +44,8 @@ async def collect(pool: Pool, settings: Settings, order_id: str) -> Collected:
             dead = await _dead(reader, order_id, events, deliveries)
     except (KafkaError, OSError) as error:
         return Collected(Material(events, bank=bank, deliveries=deliveries), type(error).__name__)
-    asked = [(one.envelope.id, one.envelope.nonce) for one in commands if one.envelope is not None]
-    refusals = await refusals_of(pool, asked)
+    requests = [(one.envelope.id, one.envelope.nonce) for one in commands if one.envelope is not None]
+    refusals = await refusals_of(pool, requests)
     return Collected(Material(events, commands, event_records, bank, deliveries, dead, refusals), None)
 
 
@@ -85,10 +85,10 @@ async def _dead(
     for delivery in deliveries:
         if delivery["status"] == "failed":
             keys[WEBHOOKS_DLQ].add(f"{delivery['endpoint_id']}:{order_id}".encode())
-    wanted = {
+    places = {
         TopicPartition(topic, partition_of(key, SMALL_PARTITIONS)): keys[topic] for topic in keys for key in keys[topic]
     }
-    there = [partition for partition in await reader.partitions(keys) if partition in wanted]
+    there = [partition for partition in await reader.partitions(keys) if partition in places]
     if not events or not there:
         return []
     spans = await reader.spans(there, Start(since=events[0].at - SLACK))

@@ -32,8 +32,8 @@ def _arrow(step: Step) -> str:
         sender = "Processor"
     if step.refused and arrow == "->>":
         arrow = "-x"
-    says = step.title if step.change is None else f"{step.title} ({step.change.partition(' ')[2]})"
-    return f"    {sender}{arrow}{receiver}: {_safe(says)}"
+    label = step.title if step.change is None else f"{step.title} ({step.change.partition(' ')[2]})"
+    return f"    {sender}{arrow}{receiver}: {_safe(label)}"
 
 
 def _safe(text: str) -> str:

@@ -147,14 +147,14 @@ def _commands(
             id=envelope.id,
             caused_by=envelope.caused_by,
             request_id=envelope.request_id,
-            gist=_asked(gist_of(envelope.body), refusal, fruitless=fruitless),
+            gist=_command_gist(gist_of(envelope.body), refusal, fruitless=fruitless),
             place=record.place,
             refused=fruitless,
             facts=envelope.body,
         )
 
 
-def _asked(gist: str, refusal: str | None, *, fruitless: bool) -> str:
+def _command_gist(gist: str, refusal: str | None, *, fruitless: bool) -> str:
     if refusal is not None:
         return f"{gist}  refused: {refusal}".strip()
     return f"{gist}  led to no event".strip() if fruitless else gist
@@ -162,7 +162,7 @@ def _asked(gist: str, refusal: str | None, *, fruitless: bool) -> str:
 
 def _bank(rows: Iterable[JsonObject]) -> Iterator[Step]:
     for row in rows:
-        asked = "" if row["times_asked"] == 1 else f", asked {row['times_asked']} times, moved {row['times_moved']}"
+        counts = "" if row["times_asked"] == 1 else f", asked {row['times_asked']} times, moved {row['times_moved']}"
         outcome = row["outcome"] if row["error_code"] is None else f"{row['outcome']} {row['error_code']}"
         amount = decimal_text(row["amount"], row["currency"])
         yield Step(
@@ -170,7 +170,7 @@ def _bank(rows: Iterable[JsonObject]) -> Iterator[Step]:
             kind=StepKind.BANK,
             title=f"bank.{row['kind']}",
             id=row["attempt_id"],
-            gist=f"{outcome} {amount} {row['currency']} {row['reference']}{asked}",
+            gist=f"{outcome} {amount} {row['currency']} {row['reference']}{counts}",
             refused=row["outcome"] != "success",
             facts=row,
         )
@@ -196,7 +196,7 @@ def _deliveries(rows: Iterable[JsonObject]) -> Iterator[Step]:
 
 
 def _attempt(log_id: str, made: JsonObject) -> Step:
-    answer = made["error"] or f"HTTP {made['response_code']}"
+    outcome = made["error"] or f"HTTP {made['response_code']}"
     ok = made["response_code"] is not None and 200 <= made["response_code"] < 300
     return Step(
         at=made["at"],
@@ -204,7 +204,7 @@ def _attempt(log_id: str, made: JsonObject) -> Step:
         title=f"webhook attempt {made['attempt']}",
         id=f"dlv_{log_id}_{made['attempt']}",
         caused_by=log_id,
-        gist=f"{answer} in {made['duration_ms']} ms",
+        gist=f"{outcome} in {made['duration_ms']} ms",
         refused=not ok,
         facts=made,
     )

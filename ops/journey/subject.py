@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 from domain.ids import ORDER, PAYMENT, REFUND, is_id, parse_event_id
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from store.attempts import order_of_attempt
 from store.driver import Pool
 from store.operations.inspection import order_is_known, order_of_command, order_of_delivery, orders_of_request
@@ -29,7 +29,7 @@ async def subject_of(pool: Pool, text: str) -> Subject:
     """Raises AskedWronglyError where nothing of this id is known."""
     kind, order_id = await _found(pool, text.strip())
     if order_id is None:
-        raise AskedWronglyError(f"No {kind} {text!r} is known here.")
+        raise UsageError(f"No {kind} {text!r} is known here.")
     return Subject(kind, order_id, frozenset({text.strip()}))
 
 
@@ -50,7 +50,7 @@ async def _found(pool: Pool, text: str) -> tuple[str, str | None]:
     if log_id is not None:
         return "webhook log", await order_of_delivery(pool, log_id)
     if not REQUEST_ID.match(text):
-        raise AskedWronglyError(f"{text!r} is not a valid id; pass the id of an order, payment, event or request.")
+        raise UsageError(f"{text!r} is not a valid id; pass the id of an order, payment, event or request.")
     command_order = await order_of_command(pool, text)
     if command_order is not None:
         return "command", command_order
@@ -60,7 +60,7 @@ async def _found(pool: Pool, text: str) -> tuple[str, str | None]:
 async def _order_of_request(pool: Pool, request_id: str) -> str | None:
     orders = await orders_of_request(pool, request_id)
     if len(orders) > 1:
-        raise AskedWronglyError(f"Request {request_id!r} is about {len(orders)} orders: {', '.join(sorted(orders))}.")
+        raise UsageError(f"Request {request_id!r} is about {len(orders)} orders: {', '.join(sorted(orders))}.")
     return orders[0] if orders else None
 
 

@@ -20,9 +20,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from redis.exceptions import RedisError
 
-from ops.audit.verify.asked import GROUP as ACTORS
+from ops.audit.verify.commands import GROUP as ACTORS
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from runtime.settings import Settings
 from store.driver import connect
 from store.feed import read_positions
@@ -54,7 +54,7 @@ class Plan:
     """What a growth would do."""
 
     before: int
-    wanted: int
+    target: int
     on_broker: int
 
 
@@ -66,25 +66,23 @@ class Drained:
     events: dict[TopicPartition, int]
 
 
-async def plan(settings: Settings, wanted: int) -> Plan:
+async def plan(settings: Settings, target: int) -> Plan:
     """Raises AskedWronglyError for a number that the log cannot grow to, GatewayError where it must not grow now."""
     before = settings.topic_partitions
-    if wanted == before:
-        raise AskedWronglyError(f"The log already has {before} partitions.")
-    if not before < wanted <= PARTITIONS_MAX or wanted % before:
-        raise AskedWronglyError(
-            f"{before} partitions can become a multiple of {before} up to {PARTITIONS_MAX}, not {wanted}: a log only "
+    if target == before:
+        raise UsageError(f"The log already has {before} partitions.")
+    if not before < target <= PARTITIONS_MAX or target % before:
+        raise UsageError(
+            f"{before} partitions can become a multiple of {before} up to {PARTITIONS_MAX}, not {target}: a log only "
             "grows, and an order that moves must never come back to a partition where it was."
         )
     async with admin_client(settings) as client, log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
         on_broker = min((await partition_counts(client, [COMMANDS, EVENTS])).values())
         await _refuse_grown(reader, before)
     await _refuse_older_workers(settings)
-    if on_broker > wanted:
-        raise AskedWronglyError(
-            f"The broker's topics have {on_broker} partitions already: grow to {on_broker}, or more."
-        )
-    return Plan(before, wanted, on_broker)
+    if on_broker > target:
+        raise UsageError(f"The broker's topics have {on_broker} partitions already: grow to {on_broker}, or more.")
+    return Plan(before, target, on_broker)
 
 
 async def _refuse_grown(reader: LogReader, before: int) -> None:
@@ -135,11 +133,11 @@ async def grow(settings: Settings, planned: Plan, *, seconds: float, report: Rep
         report(f"closed for at most {seconds:.0f} s: the API responds with 503; accepted commands are decided")
         async with asyncio.timeout(seconds):
             await _grow_closed(settings, growth, planned, report)
-            await _noticed(settings, workers, planned.wanted, report)
+            await _noticed(settings, workers, planned.target, report)
             if any(role == ACTOR_ROLE for role, _ in workers):
-                await _owned(settings, planned.wanted, report)
+                await _owned(settings, planned.target, report)
     except TimeoutError:
-        if (await log_state(connection)).counts[-1] != planned.wanted:
+        if (await log_state(connection)).counts[-1] != planned.target:
             raise GatewayError(
                 f"Not everything was decided within {seconds:.0f} s, so nothing was changed (see the line above). Look "
                 "at `gateway topics lag`, or allow more with --within."
@@ -154,17 +152,17 @@ async def grow(settings: Settings, planned: Plan, *, seconds: float, report: Rep
 
 async def _grow_closed(settings: Settings, growth: Growth, planned: Plan, report: Report) -> None:
     async with admin_client(settings) as client, log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
-        await grow_topics(client, settings, planned.wanted)
-        report(f"the topics have {planned.wanted} partitions, {planned.before} in use")
+        await grow_topics(client, settings, planned.target)
+        report(f"the topics have {planned.target} partitions, {planned.before} in use")
         look = _Look(settings, growth, client, reader)
         await asyncio.sleep(NOTICED_SECONDS)
         drained = await look.until_drained(report)
         report("everything is decided, planned and numbered")
         while (now := await look.until_drained(report)) != drained:
             drained = now  # a word of the bank's came in between
-        if not await growth.grow(planned.wanted):
+        if not await growth.grow(planned.target):
             raise TimeoutError("the log has opened by itself")
-        report(f"the log has {planned.wanted} partitions")
+        report(f"the log has {planned.target} partitions")
 
 
 class _Look:
@@ -181,7 +179,7 @@ class _Look:
 
     async def until_drained(self, report: Report) -> Drained:
         """Ends that held while everybody had read up to them. Says what it waits for, when that changes."""
-        said = ""
+        reported = ""
         while True:
             before = await self._ends()
             unread = await self._unread(before)
@@ -189,9 +187,9 @@ class _Look:
             if not unread and before == after:
                 return before
             waits = ", ".join(unread) or "a command that came in between"
-            if waits != said:
+            if waits != reported:
                 report(f"waits for {waits}")
-            said = waits
+            reported = waits
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _ends(self) -> Drained:
@@ -215,8 +213,8 @@ class _Look:
         )
         return [
             name
-            for name, wanted, found in readers
-            if any(found.get(place.partition, 0) < end for place, end in wanted.items())
+            for name, target, found in readers
+            if any(found.get(place.partition, 0) < end for place, end in target.items())
         ]
 
     async def _committed(self, group: str, topic: str) -> dict[int, int]:
@@ -237,12 +235,12 @@ async def _workers(settings: Settings) -> dict[Worker, object]:
 async def _noticed(settings: Settings, before: Collection[Worker], partitions: int, report: Report) -> None:
     """Until those workers have started again. The log stays closed until then, so that no actor finds commands that it
     would take for another's."""
-    said: list[Worker] = []
+    reported: list[Worker] = []
     try:
         while waits := sorted(set(before) - await _with(settings, partitions)):
-            if waits != said:
+            if waits != reported:
                 report(f"waits for {', '.join(name for _, name in waits)} to start again")
-            said = waits
+            reported = waits
             await asyncio.sleep(LOOK_EVERY_SECONDS)
     except (RedisError, OSError) as error:
         report(f"Redis does not say which workers have started again ({type(error).__name__}); they do within seconds")

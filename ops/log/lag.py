@@ -17,7 +17,7 @@ from runtime.settings import Settings
 from topics.admin import admin_client, catalogue_of
 from topics.reader import LogReader, Start, log_reader
 
-ASK_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class GroupLag:
 
 async def group_lags(settings: Settings) -> list[GroupLag]:
     """Every group that has committed on a topic of the catalogue, by topic and group."""
-    async with asyncio.timeout(ASK_SECONDS), admin_client(settings) as client, log_reader(settings) as reader:
+    async with asyncio.timeout(TIMEOUT_SECONDS), admin_client(settings) as client, log_reader(settings) as reader:
         committed = await _committed(client, frozenset(catalogue_of(settings)))
         members = await _member_counts(client, {group for group, _ in committed})
         return [

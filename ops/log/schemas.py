@@ -48,7 +48,7 @@ class RecordKind:
 
     type: str
     topic: str
-    says: str
+    summary: str
 
     def topics(self, settings: Settings) -> list[str]:
         """Its home; a delivery attempt also waits in every retry tier."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from ops.log.where import Predicate, compile_where
 from topics.catalogue import homes
 from topics.records import LogRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Filters:
     """All of these must hold. `words` must stand in the value or in the key; `types` may end in `*`."""
 
     key: str | None = None
@@ -41,16 +41,16 @@ class Wanted:
         return self.where is None or (record.json is not None and self.where(record.json))
 
 
-def wanted_of(
+def filters_of(
     *,
     key: str | None = None,
     words: Sequence[str | None] = (),
     types: Sequence[str] = (),
     headers: Sequence[str] = (),
     where: str | None = None,
-) -> Wanted:
+) -> Filters:
     """From the options of a command. Raises AskedWronglyError."""
-    return Wanted(
+    return Filters(
         key=key,
         words=tuple(word for word in words if word),
         types=tuple(types),
@@ -77,7 +77,7 @@ def possible_partitions(
 def _header(text: str) -> tuple[str, str | None]:
     name, equals, value = text.partition("=")
     if not name:
-        raise AskedWronglyError(f"{text!r} is not a valid header filter; write name or name=value.")
+        raise UsageError(f"{text!r} is not a valid header filter; write name or name=value.")
     return name, value if equals else None
 
 

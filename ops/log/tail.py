@@ -14,8 +14,8 @@ from datetime import datetime
 from aiokafka import TopicPartition
 
 from domain.ids import ORDER, PAYMENT, is_id
-from ops.console.exit_codes import AskedWronglyError
-from ops.log.selection import Wanted, possible_partitions
+from ops.console.exit_codes import UsageError
+from ops.log.selection import Filters, possible_partitions
 from runtime.settings import Settings
 from store.attempts import order_of_attempt
 from store.connections import make_pool
@@ -30,7 +30,7 @@ class Tail:
     """What to show. `limit` 0: everything."""
 
     topics: tuple[Topic, ...]
-    wanted: Wanted
+    filters: Filters
     start: Start
     order_id: str | None
     limit: int
@@ -40,19 +40,19 @@ class Tail:
     until: datetime | None = None
 
     def shows(self, record: LogRecord) -> bool:
-        return (self.until is None or record.at < self.until) and self.wanted.matches(record)
+        return (self.until is None or record.at < self.until) and self.filters.matches(record)
 
 
 async def order_to_look_at(settings: Settings, *, order_id: str | None, payment_id: str | None) -> str | None:
     """The order whose partition is enough to read. Raises AskedWronglyError for an id of another form."""
     if order_id is not None:
         if not is_id(ORDER, order_id):
-            raise AskedWronglyError(f"{order_id!r} is not a valid order id; they look like order_0123456789abcdef.")
+            raise UsageError(f"{order_id!r} is not a valid order id; they look like order_0123456789abcdef.")
         return order_id
     if payment_id is None:
         return None
     if not is_id(PAYMENT, payment_id):
-        raise AskedWronglyError(f"{payment_id!r} is not a valid payment id; they look like pay_0123456789abcdef.")
+        raise UsageError(f"{payment_id!r} is not a valid payment id; they look like pay_0123456789abcdef.")
     return await _order_of(settings, payment_id)
 
 
@@ -86,12 +86,12 @@ async def _partitions(reader: LogReader, tail: Tail, settings: Settings) -> list
     partitions = await reader.partitions(topic.name for topic in tail.topics)
     missing = {topic.name for topic in tail.topics} - {partition.topic for partition in partitions}
     if missing:
-        raise AskedWronglyError(f"Not on the log: {', '.join(sorted(missing))}; run `gateway topics create`.")
+        raise UsageError(f"Not on the log: {', '.join(sorted(missing))}; run `gateway topics create`.")
     if tail.partitions:
         partitions = [partition for partition in partitions if partition.partition in tail.partitions]
         if not partitions:
             numbers = ", ".join(map(str, sorted(tail.partitions)))
-            raise AskedWronglyError(f"None of these topics has a partition {numbers}; see `gateway topics describe`.")
+            raise UsageError(f"None of these topics has a partition {numbers}; see `gateway topics describe`.")
     ordered = {
         topic.name: (topic.partitions,) if topic.partitions else settings.partition_counts
         for topic in tail.topics
@@ -102,7 +102,7 @@ async def _partitions(reader: LogReader, tail: Tail, settings: Settings) -> list
 
 def _start(tail: Tail) -> Start:
     """Without a filter and a place, no more than the last records of each partition can be among the last of all."""
-    if tail.start == Start() and tail.wanted.anything and tail.limit and tail.until is None:
+    if tail.start == Start() and tail.filters.anything and tail.limit and tail.until is None:
         return Start(offset=-tail.limit)
     return tail.start
 

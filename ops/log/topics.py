@@ -12,7 +12,7 @@ import typer
 from aiokafka import TopicPartition
 
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.exit_codes import FOUND, UsageError, run
 from ops.console.names import named_topic, named_topics, parse_duration, parse_instant
 from ops.console.noted import note_command
 from ops.console.output import Json, Unmask, console, print_json, print_json_line, print_table
@@ -22,7 +22,7 @@ from ops.log.formats import as_block, as_line, as_object
 from ops.log.growth import grow, plan
 from ops.log.lag import GroupLag, group_lags
 from ops.log.schemas import RECORD_KINDS, RecordKind, sample_of, schema_of
-from ops.log.selection import wanted_of
+from ops.log.selection import filters_of
 from ops.log.tail import Tail, order_to_look_at, tailed
 from ops.log.topics_page import PAGE, render_page
 from ops.stack.prepare import topics
@@ -51,9 +51,9 @@ def _overview_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 async def _overview(settings: Settings) -> list[dict[str, Any]]:
-    wanted = named_topics([], settings)
+    topics = named_topics([], settings)
     async with log_reader(settings) as reader:
-        spans = await reader.spans(await reader.partitions(topic.name for topic in wanted), Start())
+        spans = await reader.spans(await reader.partitions(topic.name for topic in topics), Start())
     return [
         {
             "topic": topic.name,
@@ -63,7 +63,7 @@ async def _overview(settings: Settings) -> list[dict[str, Any]]:
             "records": _count(spans, topic),
             "carries": topic.carries,
         }
-        for topic in wanted
+        for topic in topics
     ]
 
 
@@ -97,7 +97,7 @@ async def _described(settings: Settings, name: str) -> dict[str, Any]:
     async with log_reader(settings) as reader, admin_client(settings) as client:
         spans = await reader.spans(await reader.partitions([topic.name]), Start())
         if not spans:
-            raise AskedWronglyError(f"{topic.name} is not on the log yet; run `gateway topics create`.")
+            raise UsageError(f"{topic.name} is not on the log yet; run `gateway topics create`.")
         (on_broker,) = await client.describe_topics([topic.name])
     state = {entry["partition"]: entry for entry in on_broker["partitions"]}
     return {
@@ -145,16 +145,18 @@ def tail(
 ) -> None:  # fmt: skip
     """Show records of several topics, merged by time, decoded and filtered."""
     if since is not None and from_offset is not None:
-        raise AskedWronglyError("--since and --from-offset exclude each other.")
+        raise UsageError("--since and --from-offset exclude each other.")
     if until is not None and follow:
-        raise AskedWronglyError("--until and --follow exclude each other.")
+        raise UsageError("--until and --follow exclude each other.")
     start = Start(since=parse_instant(since) if since else None, offset=from_offset)
-    wanted = wanted_of(key=key, words=(payment, order, merchant), types=types or (), headers=header or (), where=where)
+    filters = filters_of(
+        key=key, words=(payment, order, merchant), types=types or (), headers=header or (), where=where
+    )
 
     async def work(settings: Settings) -> None:
-        asked = Tail(
+        tail = Tail(
             topics=tuple(named_topics(names or [], settings)),
-            wanted=wanted,
+            filters=filters,
             start=start,
             order_id=await order_to_look_at(settings, order_id=order, payment_id=payment),
             limit=limit,
@@ -162,7 +164,7 @@ def tail(
             partitions=frozenset(partition or ()),
             until=parse_instant(until) if until else None,
         )
-        async for record in tailed(settings, asked):
+        async for record in tailed(settings, tail):
             if as_json:
                 print_json_line(as_object(record, unmask=unmask))
             else:
@@ -186,7 +188,7 @@ def show(
             at = TopicPartition(name, partition)
             spans = await reader.spans([at] if at in await reader.partitions([name]) else [], Start())
             if at not in spans or not spans[at][0] <= offset < spans[at][1]:
-                raise AskedWronglyError(f"There is no record at {name}/{partition}/{offset}.")
+                raise UsageError(f"There is no record at {name}/{partition}/{offset}.")
             record = (await reader.first_at({at: offset}))[at]
         problems = (
             RecordKind.problems_of(record.json) if record.json is not None else ["the value is not a JSON object"]
@@ -209,9 +211,7 @@ def _parse_place(text: str) -> tuple[str, int, int]:
     topic, _, rest = text.partition("/")
     partition, _, offset = rest.partition("/")
     if not (topic and is_number(partition) and is_number(offset)):
-        raise AskedWronglyError(
-            f"{text!r} is not a valid position; write topic/partition/offset, such as events/3/142."
-        )
+        raise UsageError(f"{text!r} is not a valid position; write topic/partition/offset, such as events/3/142.")
     return topic, int(partition), int(offset)
 
 
@@ -267,11 +267,11 @@ def grow_log(
 
     async def work(settings: Settings) -> None:
         planned = await plan(settings, partitions)
-        console.print(f"{planned.before} partitions become {planned.wanted}; the broker has {planned.on_broker}")
+        console.print(f"{planned.before} partitions become {planned.target}; the broker has {planned.on_broker}")
         if not apply:
             console.print(f"nothing was changed; --apply closes the log for at most {within:.0f} s and does it")
             return
-        await note_command(settings, "topics grow", {"before": planned.before, "wanted": planned.wanted})
+        await note_command(settings, "topics grow", {"before": planned.before, "wanted": planned.target})
         closed_seconds = await grow(settings, planned, seconds=within, report=lambda line: console.print(f"  {line}"))
         console.print(f"open again after {closed_seconds:.1f} s")
 
@@ -290,13 +290,13 @@ def schemas(
         return
     if record_type is None:
         if as_json:
-            print_json([{"type": kind.type, "topic": kind.topic, "says": kind.says} for kind in RECORD_KINDS])
+            print_json([{"type": kind.type, "topic": kind.topic, "says": kind.summary} for kind in RECORD_KINDS])
             return
         for kind in RECORD_KINDS:
-            console.print(f"{kind.type:<22} {kind.topic:<24} {kind.says}", markup=False)
+            console.print(f"{kind.type:<22} {kind.topic:<24} {kind.summary}", markup=False)
         return
     if record_type not in {kind.type for kind in RECORD_KINDS}:
-        raise AskedWronglyError(f"There is no record type {record_type!r}; see `gateway topics schemas`.")
+        raise UsageError(f"There is no record type {record_type!r}; see `gateway topics schemas`.")
     print_json({"schema": schema_of(record_type), "sample": sample_of(record_type)})
 
 

@@ -77,10 +77,11 @@ def _access_table() -> Iterator[str]:
 
 
 def _kind_table() -> Iterator[str]:
-    yield "| type | topic | says | schema | sample |"
+    yield "| type | topic | meaning | schema | sample |"
     yield "|---|---|---|---|---|"
     for kind in RECORD_KINDS:
-        yield f"| `{kind.type}` | `{kind.topic}` | {kind.says} | {_link(kind, 'schemas')} | {_link(kind, 'samples')} |"
+        schema, sample = _link(kind, "schemas"), _link(kind, "samples")
+        yield f"| `{kind.type}` | `{kind.topic}` | {kind.summary} | {schema} | {sample} |"
 
 
 def _link(kind: RecordKind, folder: str) -> str:

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from topics.records import JsonObject, every_value
 
 Predicate = Callable[[JsonObject], bool]
@@ -39,12 +39,12 @@ _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None, "no
 def compile_where(text: str) -> Predicate:
     """The predicate of an expression. Raises AskedWronglyError with the place that cannot be read."""
     if len(text) > LENGTH_MAX:
-        raise AskedWronglyError(f"The expression is longer than {LENGTH_MAX} characters.")
+        raise UsageError(f"The expression is longer than {LENGTH_MAX} characters.")
     parser = _Parser(text)
     try:
         predicate = parser.either()
     except RecursionError:
-        raise AskedWronglyError("The expression is nested too deeply.") from None
+        raise UsageError("The expression is nested too deeply.") from None
     parser.expect_end()
     return predicate
 
@@ -112,9 +112,9 @@ class _Parser:
     def _take_word(self, value: str) -> bool:
         return self._take("word", value)
 
-    def _wrong(self, expected: str) -> AskedWronglyError:
+    def _wrong(self, expected: str) -> UsageError:
         _, _, place = self._peek()
-        return AskedWronglyError(f"In the expression {self._text!r}, expected {expected} at character {place + 1}.")
+        return UsageError(f"In the expression {self._text!r}, expected {expected} at character {place + 1}.")
 
 
 def _tokens(text: str) -> list[tuple[str, str, int]]:
@@ -122,7 +122,7 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
     while text[place:].strip():
         match = _TOKEN.match(text, place)
         if match is None:
-            raise AskedWronglyError(f"In the expression {text!r}, character {place + 1} is unexpected.")
+            raise UsageError(f"In the expression {text!r}, character {place + 1} is unexpected.")
         kind = str(match.lastgroup)
         found.append((kind, match[kind], match.start(kind)))
         place = match.end()
@@ -145,7 +145,7 @@ def _comparison(path: str, sign: str, expected: object) -> Predicate:
         try:
             pattern = re.compile(str(expected))
         except re.error as error:
-            raise AskedWronglyError(f"{expected!r} is not a valid regular expression: {error}.") from None
+            raise UsageError(f"{expected!r} is not a valid regular expression: {error}.") from None
         return lambda record: any(isinstance(v, str) and pattern.search(v) is not None for v in _found(record, path))
     if sign in ("=", "=="):
         return lambda record: any(_same(value, expected) for value in _found(record, path))

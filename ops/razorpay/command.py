@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from ops.console.output import console
 from ops.razorpay.authority import STORE_PASSWORD, Authority, context_for, open_authority
 from ops.razorpay.front import LOOPBACK, Front, Upstream
@@ -37,7 +37,7 @@ def razorpay(
     """Stand in for api.razorpay.com and checkout.razorpay.com on this machine. Test mode only; stop it with Ctrl-C."""
     plan = local_plan()
     if plan.environment.get("TEST_MODE", "true").lower() not in ("1", "true", "yes", "on"):
-        raise AskedWronglyError("The Razorpay double exists in test mode alone, and TEST_MODE is off.")
+        raise UsageError("The Razorpay double exists in test mode alone, and TEST_MODE is off.")
     made = open_authority(authority or plan.run_dir / "razorpay", (API_HOST, CHECKOUT_HOST), now())
     front = Front(
         {
@@ -48,7 +48,7 @@ def razorpay(
     try:
         asyncio.run(_serve(front, made, listen, port, tls_port))
     except OSError as error:
-        raise AskedWronglyError(f"The front cannot listen: {error.strerror}. Try --port and --tls-port.") from None
+        raise UsageError(f"The front cannot listen: {error.strerror}. Try --port and --tls-port.") from None
 
 
 def upstream_at(address: str, port: int, context: ssl.SSLContext) -> Upstream:
@@ -57,7 +57,7 @@ def upstream_at(address: str, port: int, context: ssl.SSLContext) -> Upstream:
         return Upstream(port, context)
     host, _, given = address.rpartition(":")
     if not host or not given.isdecimal() or not 0 < int(given) < 65_536:
-        raise AskedWronglyError(f"'{address}' is not HOST:PORT.")
+        raise UsageError(f"'{address}' is not HOST:PORT.")
     return Upstream(int(given), context, host)
 
 

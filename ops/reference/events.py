@@ -18,7 +18,7 @@ OFF_THE_LOG = {
 
 def events_page() -> str:
     """The whole page."""
-    meanings = {kind.type: kind.says for kind in RECORD_KINDS} | OFF_THE_LOG
+    meanings = {kind.type: kind.summary for kind in RECORD_KINDS} | OFF_THE_LOG
     rows = [(code(kind.type), meanings[kind.type], _webhook(kind), _sample(kind.type)) for kind in EVENT_KINDS]
     rows.append((code(TEST_EVENT), meanings[TEST_EVENT], "when you send one", ""))
     return page(

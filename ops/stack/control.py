@@ -34,7 +34,7 @@ def socket_path(run_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"gateway-{mark}.sock"
 
 
-def ask(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> Any:
+def call(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> Any:
     """Send one request and return its `ok`.
 
     Raises RunnerNotRunningError, or GatewayError with the runner's sentence.
@@ -48,15 +48,15 @@ def ask(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> 
             raise RunnerNotRunningError("The gateway is not running; `make up` starts it.", exit_code=3) from error
         try:
             connection.sendall(request)
-            answer = _read_line(connection)
+            line = _read_line(connection)
         except OSError as error:
             raise GatewayError(f"The runner did not respond to `{do}` within {timeout:.0f} s.") from error
-    return _result(answer, do)
+    return _result(line, do)
 
 
 def is_running(run_dir: Path) -> bool:
     try:
-        ask(run_dir, "ping", timeout=5.0)
+        call(run_dir, "ping", timeout=5.0)
     except RunnerNotRunningError:
         return False
     return True
@@ -71,10 +71,10 @@ def _read_line(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def _result(answer: bytes, do: str) -> Any:
-    if not answer:
+def _result(line: bytes, do: str) -> Any:
+    if not line:
         raise GatewayError(f"The runner exited during `{do}`.")
-    said = json.loads(answer)
-    if "error" in said:
-        raise GatewayError(said["error"])
-    return said["ok"]
+    reply = json.loads(line)
+    if "error" in reply:
+        raise GatewayError(reply["error"])
+    return reply["ok"]

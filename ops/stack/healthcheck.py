@@ -26,9 +26,9 @@ PAGES = (("DASHBOARD_PORT", "/login"), ("CHECKOUT_PORT", "/gateway.js"))
 def main(role: str) -> int:
     """Ask every address; the first that does not answer 200 is named."""
     for port, path in addresses(role):
-        said = ask(port, path)
-        if said != "200":
-            print(f"{role}: port {port}{path}: {said}")
+        result = status_of(port, path)
+        if result != "200":
+            print(f"{role}: port {port}{path}: {result}")
             return 1
     return 0
 
@@ -45,7 +45,7 @@ def addresses(role: str) -> Iterator[tuple[int, str]]:
         yield from ((_number(variable), path) for variable, path in PAGES)
 
 
-def ask(port: int, path: str) -> str:
+def status_of(port: int, path: str) -> str:
     """The status of a GET on this host, or what went wrong."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     try:

@@ -97,10 +97,10 @@ def missing_packages(plan: StackPlan, *, tests: bool) -> list[str]:
 def java_major() -> int:
     """Major version of the `java` on the path; 0 where there is none."""
     try:
-        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
+        output = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
     except OSError:
         return 0
-    match = re.search(r'version "(?:1\.)?(\d+)', said)
+    match = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(match.group(1)) if match else 0
 
 
@@ -164,20 +164,20 @@ def _has_postgres() -> bool:
 
 
 def _node_major(program: str) -> int:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
-    match = re.match(r"v(\d+)", said)
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    match = re.match(r"v(\d+)", output)
     return int(match.group(1)) if match else 0
 
 
 def _apt_knows(package: str) -> bool:
     """Whether apt has a candidate for it (asked of the lists that are here)."""
     try:
-        said = subprocess.run(
+        output = subprocess.run(
             ["apt-cache", "policy", package], capture_output=True, text=True, timeout=60, check=False
         ).stdout
     except OSError:
         return False
-    return "Candidate:" in said and "Candidate: (none)" not in said
+    return "Candidate:" in output and "Candidate: (none)" not in output
 
 
 def _apt_install(packages: Sequence[str]) -> None:

@@ -43,9 +43,9 @@ def runner_environment(plan: StackPlan) -> Mapping[str, str]:
 def stop_runner(plan: StackPlan) -> bool:
     """Ask it to end everything and wait until it is gone. False: nothing was running."""
     try:
-        pid = int(control.ask(plan.run_dir, "ping", timeout=10.0))
+        pid = int(control.call(plan.run_dir, "ping", timeout=10.0))
         born = started_ticks(pid)
-        control.ask(plan.run_dir, "stop", timeout=10.0)
+        control.call(plan.run_dir, "stop", timeout=10.0)
     except control.RunnerNotRunningError:
         return False
     limit = time.monotonic() + STOP_SECONDS

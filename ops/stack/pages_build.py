@@ -80,20 +80,20 @@ def build_pages() -> str:
 
 def _install() -> bool:
     lock = REPOSITORY / "package-lock.json"
-    wanted = _digest([lock] if lock.exists() else [REPOSITORY / "package.json"])
-    if _stamp("npm").exists() and _stamp("npm").read_text() == wanted and (REPOSITORY / "node_modules").is_dir():
+    current = _digest([lock] if lock.exists() else [REPOSITORY / "package.json"])
+    if _stamp("npm").exists() and _stamp("npm").read_text() == current and (REPOSITORY / "node_modules").is_dir():
         return False
     _npm("ci" if lock.exists() else "install", "--no-audit", "--no-fund")
-    _stamp("npm").write_text(wanted)
+    _stamp("npm").write_text(current)
     return True
 
 
 def _build() -> bool:
-    wanted = _digest(sources())
-    if _stamp("pages").exists() and _stamp("pages").read_text() == wanted and _is_built():
+    current = _digest(sources())
+    if _stamp("pages").exists() and _stamp("pages").read_text() == current and _is_built():
         return False
     _npm("run", "build")
-    _stamp("pages").write_text(wanted)
+    _stamp("pages").write_text(current)
     return True
 
 

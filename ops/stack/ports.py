@@ -26,11 +26,11 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def clashes(wanted: Mapping[int, str], host: str = "127.0.0.1") -> list[str]:
-    """One sentence for each port that is taken; `wanted` maps a port to the variable that moves it."""
+def clashes(ports: Mapping[int, str], host: str = "127.0.0.1") -> list[str]:
+    """One sentence for each port that is taken; `ports` maps a port to the variable that moves it."""
     return [
         clash_sentence(port, variable=variable, owner=owner_of(port))
-        for port, variable in sorted(wanted.items())
+        for port, variable in sorted(ports.items())
         if not is_free(port, host)
     ]
 

@@ -16,5 +16,5 @@ def restart(
 ) -> None:
     """Restart all roles, or one role, worker or service."""
     by = mode or ("fast" if name == "postgres" else "term")
-    seconds = control.ask(local_plan().run_dir, "restart", name=name, mode=by)
+    seconds = control.call(local_plan().run_dir, "restart", name=name, mode=by)
     print(f"{name} restarted in {seconds:.1f} s")

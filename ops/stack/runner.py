@@ -203,12 +203,12 @@ class Runner:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            answer = await self._answer(await asyncio.wait_for(reader.readline(), 10))
-            writer.write(json.dumps(answer).encode() + b"\n")
+            reply = await self._reply(await asyncio.wait_for(reader.readline(), 10))
+            writer.write(json.dumps(reply).encode() + b"\n")
             await writer.drain()
         writer.close()
 
-    async def _answer(self, line: bytes) -> dict[str, Any]:
+    async def _reply(self, line: bytes) -> dict[str, Any]:
         try:
             request = json.loads(line)
             handler = self._handler(request.pop("do", ""))

@@ -67,10 +67,12 @@ class _Client:
     ) -> tuple[dict[str, Any], float]:
         """The answer's body and the milliseconds it took; another status than expected raises."""
         began = time.monotonic()
-        answer = call(method, self._base + path, body=body, headers=self._headers, timeout=10.0)
-        if answer.status != expected:
-            raise GatewayError(f"{method} {path} returned {answer.status}, not {expected}: {str(answer.body)[:300]}")
-        return answer.body, (time.monotonic() - began) * 1000
+        response = call(method, self._base + path, body=body, headers=self._headers, timeout=10.0)
+        if response.status != expected:
+            raise GatewayError(
+                f"{method} {path} returned {response.status}, not {expected}: {str(response.body)[:300]}"
+            )
+        return response.body, (time.monotonic() - began) * 1000
 
 
 def _settled(client: _Client, payment_id: str) -> dict[str, Any]:

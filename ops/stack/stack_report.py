@@ -15,12 +15,12 @@ from runtime.roles import ROLES
 
 def collect(plan: StackPlan) -> dict[str, Any]:
     """The runner's state with each process's memory and health added. Raises RunnerNotRunningError."""
-    state: dict[str, Any] = control.ask(plan.run_dir, "status", timeout=10.0)
+    state: dict[str, Any] = control.call(plan.run_dir, "status", timeout=10.0)
     running = plan_stack({**plan.given, **{name: str(port) for name, port in state["ports"].items()}})
     with ThreadPoolExecutor(max_workers=16) as pool:
         health = list(pool.map(lambda child: _health(running, child), state["children"]))
-    for child, said in zip(state["children"], health, strict=True):
-        child["health"] = said
+    for child, health_of in zip(state["children"], health, strict=True):
+        child["health"] = health_of
         child["memory_mb"] = round(memory_mb(child["pid"]), 1) if child["pid"] else 0.0
         child["module"] = ROLES[_role(child)].module if _role(child) in ROLES else None
     state["urls"] = urls(running)
@@ -49,10 +49,10 @@ def _health(plan: StackPlan, child: dict[str, Any]) -> str:
     if not port:
         return "ok"
     try:
-        answer = call("GET", f"http://{plan.environment.get('METRICS_HOST', '127.0.0.1')}:{port}/health", timeout=2.0)
+        response = call("GET", f"http://{plan.environment.get('METRICS_HOST', '127.0.0.1')}:{port}/health", timeout=2.0)
     except GatewayError:
         return "no answer"
-    return "ok" if answer.status == 200 else f"unhealthy ({answer.status})"
+    return "ok" if response.status == 200 else f"unhealthy ({response.status})"
 
 
 def _role(child: dict[str, Any]) -> str:

@@ -74,8 +74,8 @@ class Child:
         self._reaper = reaper
         self._on_change = on_change
         self._backoff = Backoff()
-        self._wanted = False
-        self._asked = False
+        self._enabled = False
+        self._requested = False
         self._generation = 0
         self._changed = asyncio.Condition()
         self._kick = asyncio.Event()
@@ -83,16 +83,16 @@ class Child:
 
     async def start(self) -> None:
         """Start it unless it runs already; returns when it was spawned (or could not be)."""
-        if self._wanted:
+        if self._enabled:
             return
-        self._wanted, self._backoff = True, Backoff()
+        self._enabled, self._backoff = True, Backoff()
         before = self._generation
         self._task = asyncio.create_task(self._keep_alive(), name=self.command.name)
         await self._until(lambda: self._generation > before)
 
     async def stop(self, by: signal.Signals | None = None) -> None:
         """Its stop signal or `by`, a bounded wait, SIGKILL. Returns when it is gone."""
-        self._wanted = False
+        self._enabled = False
         self._kick.set()
         self.send(by or self.command.stop_signal)
         if not await self._gone(self.command.stop_seconds):
@@ -103,7 +103,7 @@ class Child:
 
     async def restart(self, by: signal.Signals) -> None:
         """End it with a signal; returns when the next one was spawned (at once, without backoff)."""
-        before, self._asked = self._generation, True
+        before, self._requested = self._generation, True
         if self.pid is None:
             self._kick.set()
         else:
@@ -136,14 +136,14 @@ class Child:
         }
 
     async def _keep_alive(self) -> None:
-        while self._wanted:
+        while self._enabled:
             born = time.monotonic()
             self.exit_code = await self._live_once()
-            if not self._wanted:
+            if not self._enabled:
                 break
             self._backoff, delay = self._backoff.after_death(lived_seconds=time.monotonic() - born)
-            await self._wait_for_turn(0.0 if self._asked else delay)
-            self._asked = False
+            await self._wait_for_turn(0.0 if self._requested else delay)
+            self._requested = False
             self.restarts += 1
         await self._enter(ChildState.STOPPED)
 
@@ -151,7 +151,7 @@ class Child:
         try:
             process = spawn(self.command)
         except (OSError, subprocess.SubprocessError, KeyError) as error:
-            self._say(f"cannot start: {error}")
+            self._report(f"cannot start: {error}")
             self._generation += 1
             await self._enter(ChildState.WAITING)
             return 127
@@ -166,7 +166,7 @@ class Child:
     async def _wait_for_turn(self, delay: float) -> None:
         await self._enter(ChildState.WAITING)
         self._kick.clear()
-        if delay and self._wanted:
+        if delay and self._enabled:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._kick.wait(), delay)
 
@@ -185,7 +185,7 @@ class Child:
     async def _gone(self, timeout: float) -> bool:
         return await self._until(lambda: self.pid is None, timeout)
 
-    def _say(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         line = f"runner: {self.command.name} {text}\n"
         if self.command.log is None:
             sys.stderr.write(line)

@@ -72,7 +72,7 @@ def _chosen(only: list[str], *, pages: bool, services_only: bool) -> tuple[str, 
 def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> None:
     """With a runner in place: services, schema, topics, pages, roles, until all of it answers."""
     with step("services") as current:
-        control.ask(plan.run_dir, "start_services", timeout=180.0)
+        control.call(plan.run_dir, "start_services", timeout=180.0)
         current.note(_services_note(plan))
     with step("migrate") as current:
         current.note(_listed(run_migrations(settings, report=console.print), "nothing to apply"))
@@ -87,7 +87,7 @@ def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> Non
             current.note(build_pages())
     if roles:
         with step("roles") as current:
-            current.note(f"{len(control.ask(plan.run_dir, 'start_roles', roles=list(roles)))} processes")
+            current.note(f"{len(control.call(plan.run_dir, 'start_roles', roles=list(roles)))} processes")
         with step("ready") as current:
             wait_until_ready(plan)
             current.note("every process responds")
@@ -119,16 +119,16 @@ def _not_ready(plan: StackPlan) -> list[str]:
             )
     waiting = [f"{child['name']} {child['health']}" for child in children if child["health"] != "ok"]
     if not waiting and any(child["name"].startswith("api-") for child in children):
-        return _api_says(plan)
+        return _api_problems(plan)
     return waiting
 
 
-def _api_says(plan: StackPlan) -> list[str]:
+def _api_problems(plan: StackPlan) -> list[str]:
     try:
-        answer = call("GET", f"http://127.0.0.1:{plan.ports['PORT']}/health", timeout=5.0)
+        response = call("GET", f"http://127.0.0.1:{plan.ports['PORT']}/health", timeout=5.0)
     except GatewayError as error:
         return [str(error)]
-    return [] if answer.status == 200 else [f"the API says {answer.body}"]
+    return [] if response.status == 200 else [f"the API says {response.body}"]
 
 
 def _begin(plan: StackPlan, roles: tuple[str, ...]) -> None:
@@ -141,7 +141,7 @@ def _begin(plan: StackPlan, roles: tuple[str, ...]) -> None:
 
 
 def _check_same_ports(plan: StackPlan) -> None:
-    running = control.ask(plan.run_dir, "status")["ports"]
+    running = control.call(plan.run_dir, "status")["ports"]
     moved = [name for name, port in plan.ports.items() if running[name] != port]
     if moved:
         raise GatewayError(

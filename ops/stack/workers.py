@@ -32,9 +32,9 @@ class ListeningSockets:
         self._host = host
         self._open: dict[str, socket.socket] = {}
 
-    def descriptors(self, wanted: Mapping[str, int]) -> dict[str, int]:
+    def descriptors(self, ports: Mapping[str, int]) -> dict[str, int]:
         """Option of the command line -> descriptor."""
-        return {option: self._listen(option, port).fileno() for option, port in wanted.items()}
+        return {option: self._listen(option, port).fileno() for option, port in ports.items()}
 
     def close(self) -> None:
         for one in self._open.values():

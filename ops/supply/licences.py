@@ -54,16 +54,16 @@ def refused(components: Iterable[Component]) -> Iterator[str]:
     """A line for each component that must not be shipped yet: name, version, what it says."""
     for one in components:
         name = one["name"]
-        said = licences_of(one)
-        if name not in OWN and name not in LOOKED_AT and not (said and all(map(is_allowed, said))):
-            yield f"{name} {one.get('version', '')}: {', '.join(said) or 'no licence named'}"
+        named = licences_of(one)
+        if name not in OWN and name not in LOOKED_AT and not (named and all(map(is_allowed, named))):
+            yield f"{name} {one.get('version', '')}: {', '.join(named) or 'no licence named'}"
 
 
 def licences_of(component: Component) -> list[str]:
     """SPDX expressions. Classifiers count only where there is no expression: they repeat it less exactly."""
-    said = [_text(entry) for entry in component.get("licenses", ())]
-    exact = [text for text in said if not text.startswith("License :: ")]
-    return exact or [CLASSIFIERS.get(text, text) for text in said]
+    named = [_text(entry) for entry in component.get("licenses", ())]
+    exact = [text for text in named if not text.startswith("License :: ")]
+    return exact or [CLASSIFIERS.get(text, text) for text in named]
 
 
 def is_allowed(expression: str) -> bool:

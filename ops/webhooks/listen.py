@@ -27,7 +27,7 @@ from domain.delivery import Due, Prepared, Sent
 from domain.event_kind import MERCHANT_EVENTS
 from domain.ids import parse_event_id
 from domain.signature import SECRET_BYTES, SECRET_BYTES_MIN, SECRET_PREFIX, Secrets, is_secret, new_secret
-from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.exit_codes import FOUND, UsageError, run
 from ops.console.names import parse_instant
 from ops.console.output import Json, console, print_json_line
 from ops.log.formats import printable, style_of
@@ -108,11 +108,11 @@ class Forwarder:
 
     async def again(self, text: str) -> None:
         """What the developer typed: `r` for the last event, or an event id."""
-        wanted = next(reversed(self._known), None) if text == "r" else text
-        if wanted is None or wanted not in self._known:
+        chosen = next(reversed(self._known), None) if text == "r" else text
+        if chosen is None or chosen not in self._known:
             console.print(f"not sent yet: {text}" if text != "r" else "nothing was sent yet", markup=False)
             return
-        await self.forward(self._known[wanted][0])
+        await self.forward(self._known[chosen][0])
 
     async def _opened(self, body: bytes) -> bytes:
         """As the dispatcher opens it. Raises the database's errors."""
@@ -171,11 +171,11 @@ def listen(
 ) -> None:
     """Forward signed webhooks to localhost, or print their payloads. Exit code 1: the resent event was not accepted."""
     if forward_to is not None and not forward_to.startswith(("http://", "https://")):
-        raise AskedWronglyError(f"{forward_to!r} is not an http or https URL.")
-    wanted = _wanted(event or [])
+        raise UsageError(f"{forward_to!r} is not an http or https URL.")
+    chosen = _chosen(event or [])
     signing = new_secret(token_bytes(SECRET_BYTES)) if secret is None else secret
     if not is_secret(signing):
-        raise AskedWronglyError(
+        raise UsageError(
             f"The secret must be {SECRET_PREFIX} followed by the base64 of at least {SECRET_BYTES_MIN} bytes."
         )
     since = now() if start == "now" else parse_instant(start)
@@ -190,7 +190,7 @@ def listen(
                 if forward_to is not None:
                     console.print(f"signing secret {signing}\nforwarding to {forward_to}", markup=False)
                 console.print("Ctrl-C ends")
-            await _forward_all(settings, forwarder, wanted, merchant, since, maximum)
+            await _forward_all(settings, forwarder, chosen, merchant, since, maximum)
             return True
         finally:
             await forwarder.close()
@@ -199,12 +199,10 @@ def listen(
         raise typer.Exit(FOUND)
 
 
-def _wanted(events: list[str]) -> frozenset[str]:
+def _chosen(events: list[str]) -> frozenset[str]:
     unknown = [name for name in events if name not in MERCHANT_EVENTS]
     if unknown:
-        raise AskedWronglyError(
-            f"{unknown[0]!r} is not an event for merchants; those are {', '.join(MERCHANT_EVENTS)}."
-        )
+        raise UsageError(f"{unknown[0]!r} is not an event for merchants; those are {', '.join(MERCHANT_EVENTS)}.")
     return frozenset(events or MERCHANT_EVENTS)
 
 
@@ -212,7 +210,7 @@ async def _recorded(settings: Settings, event_id: str) -> Envelope:
     """An event out of the database, however old."""
     parsed = parse_event_id(event_id)
     if parsed is None:
-        raise AskedWronglyError(f"{event_id!r} is not a valid event id; they look like evt_0123456789abcdef_4.")
+        raise UsageError(f"{event_id!r} is not a valid event id; they look like evt_0123456789abcdef_4.")
     order_id, sequence = parsed
     pool = await make_pool(settings, size=1)
     try:
@@ -220,16 +218,16 @@ async def _recorded(settings: Settings, event_id: str) -> Envelope:
     finally:
         await pool.close()
     if not found or found[0].sequence != sequence:
-        raise AskedWronglyError(f"There is no event {event_id!r}.")
+        raise UsageError(f"There is no event {event_id!r}.")
     if found[0].type not in MERCHANT_EVENTS:
-        raise AskedWronglyError(f"{event_id} is {found[0].type}, which is not sent to merchants.")
+        raise UsageError(f"{event_id} is {found[0].type}, which is not sent to merchants.")
     return decode(orjson.dumps(found[0].record))
 
 
 async def _forward_all(
     settings: Settings,
     forwarder: Forwarder,
-    wanted: frozenset[str],
+    chosen: frozenset[str],
     merchant: str | None,
     since: datetime,
     maximum: int,
@@ -241,7 +239,7 @@ async def _forward_all(
             spans = await reader.spans(await reader.partitions([EVENTS]), Start(since=since))
             async for record in reader.followed(spans):
                 event = record.envelope
-                if event is None or event.type not in wanted or forwarder.is_known(event.id):
+                if event is None or event.type not in chosen or forwarder.is_known(event.id):
                     continue
                 if merchant is not None and event.body.get("merchant_id") != merchant:
                     continue

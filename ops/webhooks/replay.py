@@ -18,7 +18,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import AskedWronglyError, run
+from ops.console.exit_codes import UsageError, run
 from ops.console.names import parse_instant
 from ops.console.output import Json, console, print_json
 from runtime.clock import make_id, now
@@ -55,7 +55,7 @@ def replay(
     """Replay events from a period to a webhook endpoint. Dry run unless --apply."""
     begins_at, ends_at = parse_instant(since), parse_instant(until) if until else now()
     if begins_at >= ends_at:
-        raise AskedWronglyError("--since must be before --until.")
+        raise UsageError("--since must be before --until.")
 
     async def work(settings: Settings) -> None:
         pool = await make_pool(settings, size=1)
@@ -66,7 +66,7 @@ def replay(
             else:
                 job = await _opened(pool, Period(subject, begins_at, ends_at), apply=apply, as_json=as_json)
             if job is not None:
-                await _told(pool, job, wait=not detach, as_json=as_json)
+                await _follow(pool, job, wait=not detach, as_json=as_json)
         finally:
             await pool.close()
 
@@ -76,7 +76,7 @@ def replay(
 async def _known(pool: Pool, job_id: str) -> Job:
     job = await find_any_job(pool, job_id)
     if job is None:
-        raise AskedWronglyError(f"There is no job {job_id!r}.")
+        raise UsageError(f"There is no job {job_id!r}.")
     return job
 
 
@@ -85,9 +85,7 @@ async def _opened(pool: Pool, period: Period, *, apply: bool, as_json: bool) -> 
     merchant_id = await merchant_of(pool, period.endpoint_id)
     target = await target_of(pool, merchant_id, period.endpoint_id) if merchant_id else None
     if target is None or merchant_id is None:
-        raise AskedWronglyError(
-            f"There is no endpoint {period.endpoint_id!r}; `gateway stuck` and the dashboard name them."
-        )
+        raise UsageError(f"There is no endpoint {period.endpoint_id!r}; `gateway stuck` and the dashboard name them.")
     matching = await count_replay(pool, target, period)
     if apply:
         return await open_job(
@@ -104,7 +102,7 @@ async def _opened(pool: Pool, period: Period, *, apply: bool, as_json: bool) -> 
     return None
 
 
-async def _told(pool: Pool, job: Job, *, wait: bool, as_json: bool) -> None:
+async def _follow(pool: Pool, job: Job, *, wait: bool, as_json: bool) -> None:
     """Print the job, at its end where `wait`. Raises GatewayError where it failed or does not move."""
     if wait and job.state not in ENDED:
         job = await _followed(pool, job, quiet=as_json)

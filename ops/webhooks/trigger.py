@@ -16,7 +16,7 @@ import typer
 from domain.event import EventType
 from domain.event_kind import TEST_EVENT
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import UNREACHABLE, AskedWronglyError
+from ops.console.exit_codes import UNREACHABLE, UsageError
 from ops.console.local_http import HttpResponse, call
 from ops.console.output import Json, console, print_json
 from ops.stack.environment import enter, single_plan
@@ -63,9 +63,9 @@ def trigger(
     """Make a real payment or refund that causes an event, or send a webhook.test, and wait for the event."""
     recipe = RECIPES.get(event)
     if recipe is None and event != TEST_EVENT:
-        raise AskedWronglyError(f"{event!r} is not an event type; the types are {', '.join([*RECIPES, TEST_EVENT])}.")
+        raise UsageError(f"{event!r} is not an event type; the types are {', '.join([*RECIPES, TEST_EVENT])}.")
     if endpoint is not None and event != TEST_EVENT:
-        raise AskedWronglyError(f"--endpoint is for {TEST_EVENT} only.")
+        raise UsageError(f"--endpoint is for {TEST_EVENT} only.")
     settings = enter(single_plan())
     if not settings.test_mode:
         raise GatewayError("trigger needs TEST_MODE=true, where the outcome of a payment can be chosen.")
@@ -113,9 +113,9 @@ class _Client:
         url = f"{self._base}/webhooks/{log_id}"
         ends_at = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < ends_at:
-            answer = self._called(lambda: call("GET", url, headers=self._headers, timeout=10.0))
-            if answer.status == 200 and answer.body["last_attempt_at"] is not None:
-                row = answer.body
+            response = self._called(lambda: call("GET", url, headers=self._headers, timeout=10.0))
+            if response.status == 200 and response.body["last_attempt_at"] is not None:
+                row = response.body
                 return {
                     "type": TEST_EVENT,
                     "id": row["event_id"],
@@ -127,18 +127,18 @@ class _Client:
         raise GatewayError(f"No attempt at {TEST_EVENT} within {WAIT_SECONDS:.0f} s; its delivery is {log_id}.")
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
-        answer = self._called(lambda: call("POST", self._base + path, body=body, headers=self._headers, timeout=10.0))
-        if answer.status not in (200, 201, 202):
-            raise GatewayError(f"POST {path} returned {answer.status}: {str(answer.body)[:300]}")
-        return answer.body
+        response = self._called(lambda: call("POST", self._base + path, body=body, headers=self._headers, timeout=10.0))
+        if response.status not in (200, 201, 202):
+            raise GatewayError(f"POST {path} returned {response.status}: {str(response.body)[:300]}")
+        return response.body
 
     def _wait(self, payment_id: str, event: str) -> str:
         """Id of this payment's event, once it is there."""
         url = f"{self._base}/payments/{payment_id}/timeline"
         ends_at = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < ends_at:
-            answer = self._called(lambda: call("GET", url, headers=self._headers, timeout=10.0))
-            happened = answer.body.get("data", []) if answer.status == 200 else []
+            response = self._called(lambda: call("GET", url, headers=self._headers, timeout=10.0))
+            happened = response.body.get("data", []) if response.status == 200 else []
             for one in happened:
                 if one["type"] == event:
                     return str(one["id"])

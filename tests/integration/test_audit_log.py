@@ -39,7 +39,7 @@ async def _findings(shop: Shop, pool: Pool) -> list[str]:
     async with pool.acquire() as connection:
         rows = [row async for portion in chained_entries(connection) for row in portion]
     ours = [row for row in rows if row["chain"] == shop.merchant_id]
-    return [f"{one.subject} {one.says}" for one in (*chains.add(ours), *chains.ended())]
+    return [f"{one.subject} {one.message}" for one in (*chains.add(ours), *chains.ended())]
 
 
 async def test_many_hands_write_one_chain_without_a_gap(shop: Shop, pool: Pool) -> None:

@@ -13,7 +13,7 @@ from domain.ids import ORDER
 from domain.order import CreateOrder
 from ops.console.names import named_topics
 from ops.log.lag import group_lags
-from ops.log.selection import wanted_of
+from ops.log.selection import filters_of
 from ops.log.tail import Tail, tailed
 from runtime.clock import make_id, now, random_token
 from tests.support.command import gateway, started_gateway
@@ -61,7 +61,7 @@ def tail_of(
 ) -> Tail:
     return Tail(
         topics=tuple(named_topics(names, services.settings)),
-        wanted=wanted_of(words=(order_id,), headers=headers, where=where),
+        filters=filters_of(words=(order_id,), headers=headers, where=where),
         start=Start(),
         order_id=order_id,
         limit=limit,

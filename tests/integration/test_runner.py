@@ -27,14 +27,14 @@ def started() -> Iterator[Started]:
         plan = plan_stack({"PATH": "/usr/bin:/bin", **ports, "GATEWAY_RUN_DIR": str(run_dir)})
         runner = start_runner(plan, die_with_us=True)
         try:
-            control.ask(plan.run_dir, "start_services", only=["redis"])
+            control.call(plan.run_dir, "start_services", only=["redis"])
             yield plan, runner
         finally:
             end_runner(plan, runner)
 
 
 def redis(plan: StackPlan) -> dict[str, object]:
-    (child,) = control.ask(plan.run_dir, "status")["children"]
+    (child,) = control.call(plan.run_dir, "status")["children"]
     return dict(child)
 
 
@@ -45,7 +45,7 @@ def pid_of(plan: StackPlan) -> int:
 async def test_a_killed_child_is_started_again_at_once(started: Started) -> None:
     plan, _ = started
     first = pid_of(plan)
-    assert control.ask(plan.run_dir, "signal", name="redis", number=int(signal.SIGKILL)) == [first]
+    assert control.call(plan.run_dir, "signal", name="redis", number=int(signal.SIGKILL)) == [first]
     second = await eventually(lambda: redis(plan)["pid"] not in (None, first) and pid_of(plan), timeout=5)
     assert is_alive(second)
     assert not is_alive(first)
@@ -56,14 +56,14 @@ async def test_a_child_comes_back_though_the_runner_cannot_write(started: Starte
     plan, _ = started
     first = pid_of(plan)
     (plan.run_dir / "state.tmp").mkdir()  # what root may not write either, as on a full disk
-    control.ask(plan.run_dir, "signal", name="redis", number=int(signal.SIGKILL))
+    control.call(plan.run_dir, "signal", name="redis", number=int(signal.SIGKILL))
     await eventually(lambda: redis(plan)["pid"] not in (None, first), timeout=5)
 
 
 def test_a_restart_returns_when_the_service_answers_again(started: Started) -> None:
     plan, _ = started
     first = pid_of(plan)
-    control.ask(plan.run_dir, "restart", name="redis", mode="kill")
+    control.call(plan.run_dir, "restart", name="redis", mode="kill")
     assert pid_of(plan) != first
     assert redis(plan)["state"] == "running"
 
@@ -71,22 +71,22 @@ def test_a_restart_returns_when_the_service_answers_again(started: Started) -> N
 def test_an_unknown_way_to_restart_is_a_sentence(started: Started) -> None:
     plan, _ = started
     with pytest.raises(GatewayError, match="Redis is restarted by kill, term, not gently"):
-        control.ask(plan.run_dir, "restart", name="redis", mode="gently")
+        control.call(plan.run_dir, "restart", name="redis", mode="gently")
 
 
 def test_a_held_service_stays_down_until_it_is_released(started: Started) -> None:
     plan, _ = started
-    control.ask(plan.run_dir, "hold", name="redis")
+    control.call(plan.run_dir, "hold", name="redis")
     assert redis(plan)["state"] == "stopped"
     assert redis(plan)["pid"] is None
-    control.ask(plan.run_dir, "release", name="redis")
+    control.call(plan.run_dir, "release", name="redis")
     assert is_alive(pid_of(plan))
 
 
 def test_a_frozen_child_still_hears_the_stop(started: Started) -> None:
     plan, runner = started
     child = pid_of(plan)
-    control.ask(plan.run_dir, "signal", name="redis", number=int(signal.SIGSTOP))
+    control.call(plan.run_dir, "signal", name="redis", number=int(signal.SIGSTOP))
     assert stop_runner(plan)
     assert runner.wait(timeout=10) == 0
     assert not is_alive(child)
@@ -126,8 +126,8 @@ def test_a_run_directory_has_one_runner(started: Started) -> None:
 
 def test_a_roles_workers_stand_beside_the_services(started: Started) -> None:
     plan, _ = started
-    control.ask(plan.run_dir, "start_roles", roles=["sweeper"])
-    children = {child["name"]: child for child in control.ask(plan.run_dir, "status")["children"]}
+    control.call(plan.run_dir, "start_roles", roles=["sweeper"])
+    children = {child["name"]: child for child in control.call(plan.run_dir, "status")["children"]}
     assert set(children) == {"redis", "sweeper-0"}
     with pytest.raises(GatewayError, match="There is no role nobody"):
-        control.ask(plan.run_dir, "start_roles", roles=["nobody"])
+        control.call(plan.run_dir, "start_roles", roles=["nobody"])

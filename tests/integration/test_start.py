@@ -53,7 +53,7 @@ async def test_no_role_works_on_a_database_that_was_not_migrated() -> None:
         await connection.execute("DELETE FROM schema_migrations WHERE name = $1", LAST)
         await connection.close()
         for role in ("payments", "planner", "api"):
-            stack.ask("start_roles", roles=[role])
+            stack.call("start_roles", roles=[role])
         for role in ("payments", "planner", "api"):
             await eventually(
                 lambda role=role: f"the first is {LAST}" in stack.logs(role), timeout=60, what=f"{role} to refuse"

@@ -96,7 +96,7 @@ async def test_actor_and_sweeper_do_not_start_while_a_command_could_act_twice(se
     with running_stack() as stack:
         await set_config(stack.settings, COMMANDS, OLD)
         for role in ("payments", "sweeper"):
-            stack.ask("start_roles", roles=[role])
+            stack.call("start_roles", roles=[role])
         for role in ("payments", "sweeper"):
             await eventually(
                 lambda role=role: "the age of a command is unknown" in stack.logs(role),

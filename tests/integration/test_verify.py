@@ -48,7 +48,7 @@ def checks_that_differ(report: Report) -> set[Check]:
 
 
 def said(report: Report, check: Check) -> str:
-    return "\n".join(f"{one.subject} {one.says}" for one in report.kept(check))
+    return "\n".join(f"{one.subject} {one.message}" for one in report.kept(check))
 
 
 async def test_a_real_history_has_zero_differences(intact: tuple[Stack, Asker]) -> None:
@@ -67,7 +67,7 @@ class Damage:
     name: str
     sql: str
     check: Check
-    says: str
+    message: str
     alone: bool = True
     """No other check has anything to say."""
     kind: Kind | None = None
@@ -244,7 +244,7 @@ async def test_damage_is_found_and_named(intact: tuple[Stack, Asker], damage: Da
     # When everything is verified,
     report = await audited_now(stack)
     # Then the right check names it, and no other complains where the damage is only one check's business.
-    assert damage.says in said(report, damage.check), report.as_json()
+    assert damage.message in said(report, damage.check), report.as_json()
     if damage.alone:
         assert checks_that_differ(report) == {damage.check}, report.as_json()
     if damage.kind is not None:

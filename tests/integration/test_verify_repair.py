@@ -153,10 +153,10 @@ async def test_a_promise_whose_refusal_is_lost_is_decided_again_only_by_force(in
         assert count(report, kind) == 1
         # when either difference is repaired, then nothing is done: whoever was told may have been refused.
         outcomes = await mend(stack, report, kind, apply=True)
-        assert [(one.refused, "--force" in one.says) for one in outcomes] == [(True, True)], outcomes
+        assert [(one.refused, "--force" in one.message) for one in outcomes] == [(True, True)], outcomes
         # By force it would be decided now.
         (forced,) = await mend(stack, report, kind, apply=False, force=True)
-        assert not forced.refused and "on the topic once more" in forced.says
+        assert not forced.refused and "on the topic once more" in forced.message
 
 
 async def test_a_promise_whose_command_the_log_does_not_have_ends_as_a_refusal_by_force(
@@ -186,7 +186,7 @@ async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, Ask
         await audited(stack.settings, SECOND, Scope(), settle_seconds=0, grace_seconds=0, clock=Yesterday())
     ).report
     (named,) = report.kinds[Kind.CLOCK].kept
-    assert (named.subject, "s ahead of the clock of this host" in named.says) == ("database clock", True)
+    assert (named.subject, "s ahead of the clock of this host" in named.message) == ("database clock", True)
     outcomes = await mend(stack, report, Kind.CLOCK, apply=True)
     assert [one.refused for one in outcomes] == [True]
 
@@ -229,7 +229,7 @@ async def test_events_whose_successors_are_on_the_topic_are_not_published_behind
     outcomes = await mend(stack, await found(stack), Kind.UNPUBLISHED, apply=True)
     mine = [one for one in outcomes if one.subject == order_id]
     assert [one.refused for one in mine] == [True]
-    assert "out of order" in mine[0].says
+    assert "out of order" in mine[0].message
 
 
 async def test_the_commands_end_with_the_exit_code_they_promise(intact: tuple[Stack, Asker]) -> None:
@@ -298,7 +298,7 @@ async def test_a_command_that_nobody_read_is_named_after_a_while(
         monkeypatch.setattr(asked, "WAITING_SECONDS", -60.0)
         done = await audited(stack.settings, second, Scope(), settle_seconds=0, grace_seconds=0)
     found = done.report.kinds[Kind.UNDECIDED].kept
-    assert ["has waited for its decision too long (cmd_unread)" in one.says for one in found] == [True]
+    assert ["has waited for its decision too long (cmd_unread)" in one.message for one in found] == [True]
 
 
 async def test_a_broken_promise_is_put_on_the_topic_again_and_kept(intact: tuple[Stack, Asker]) -> None:

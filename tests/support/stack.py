@@ -58,29 +58,29 @@ class Stack:
     def kill(self, role: str, index: int | None = 0, signal: signal.Signals = signal.SIGKILL) -> list[int]:
         """Send a signal to one worker (`index=None`: to all of the role); the process ids it went to."""
         name = role if index is None else f"{role}-{index}"
-        return list(self.ask("signal", name=name, number=int(signal)))
+        return list(self.call("signal", name=name, number=int(signal)))
 
     def freeze(self, name: str) -> None:
         """SIGSTOP: alive but silent, like a machine that hangs."""
-        self.ask("signal", name=name, number=int(signal.SIGSTOP))
+        self.call("signal", name=name, number=int(signal.SIGSTOP))
 
     def thaw(self, name: str) -> None:
-        self.ask("signal", name=name, number=int(signal.SIGCONT))
+        self.call("signal", name=name, number=int(signal.SIGCONT))
 
     def restart(self, name: str, mode: str = "kill") -> float:
         """End it (kafka, redis: kill, term; postgres: fast, immediate, kill) and wait until it serves; seconds."""
-        return float(self.ask("restart", name=name, mode=mode))
+        return float(self.call("restart", name=name, mode=mode))
 
     def hold(self, name: str, mode: str = "term") -> None:
         """Stop it (`kill`: by SIGKILL) and leave it down until `release`."""
-        self.ask("hold", name=name, mode=mode)
+        self.call("hold", name=name, mode=mode)
 
     def release(self, name: str) -> None:
-        self.ask("release", name=name)
+        self.call("release", name=name)
 
     def start(self, *roles: str) -> None:
         """Start more roles and wait until every process is ready."""
-        self.ask("start_roles", roles=list(roles))
+        self.call("start_roles", roles=list(roles))
         wait_until_ready(self.plan)
 
     def start_pages(self) -> None:
@@ -93,7 +93,7 @@ class Stack:
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """Worker or service name -> pid, state, restarts, exit_code."""
-        return {child["name"]: child for child in self.ask("status")["children"]}
+        return {child["name"]: child for child in self.call("status")["children"]}
 
     def logs(self, name: str) -> str:
         """Everything that a role's workers or a service have logged."""
@@ -103,9 +103,9 @@ class Stack:
     def metrics_url(self, role: str, index: int = 0) -> str:
         return f"http://127.0.0.1:{self.plan.metrics_port(role, index)}"
 
-    def ask(self, do: str, **arguments: Any) -> Any:
+    def call(self, do: str, **arguments: Any) -> Any:
         """Any request of the runner (ops/stack/runner.py)."""
-        return control.ask(self.plan.run_dir, do, **arguments)
+        return control.call(self.plan.run_dir, do, **arguments)
 
 
 @contextlib.contextmanager
@@ -126,7 +126,7 @@ def running_stack(
         install_missing(plan)
         runner = start_runner(plan, die_with_us=True)
         try:
-            control.ask(plan.run_dir, "start_services", timeout=180.0)
+            control.call(plan.run_dir, "start_services", timeout=180.0)
             stack = Stack(plan)
             if prepared:
                 _apart(lambda: _prepare(stack.settings))

@@ -187,7 +187,7 @@ WISH = (3, "payment.cancel_requested", "PROCESSING", "requested")
 )
 def test_the_auditor_knows_when_a_payment_may_be_left(events: list[Any], wrong: int) -> None:
     findings = fold(ORDER, history(*BEGUN, *events)).findings
-    assert len([one for one in findings if one.says.startswith("cancellation")]) == wrong
+    assert len([one for one in findings if one.message.startswith("cancellation")]) == wrong
 
 
 # Scans

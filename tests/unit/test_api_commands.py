@@ -45,5 +45,5 @@ async def test_a_command_that_the_log_did_not_take_is_never_answered_as_accepted
     bus = CommandBus(Settings(test_mode=True, decision_timeout_ms=DEADLINE_MS), "api-0", log, nothing, nothing)
     order_id = fresh("order_")
     with pytest.raises(ApiError) as error:
-        await bus.ask(order_command(order_id), key=None, request_id="req_test", resource_id=order_id)
+        await bus.submit(order_command(order_id), key=None, request_id="req_test", resource_id=order_id)
     assert error.value.status == 503

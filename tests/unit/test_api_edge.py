@@ -66,7 +66,7 @@ def http() -> httpx.AsyncClient:
     app.include_router(router)
     edge = app.build_middleware_stack()
     assert isinstance(edge, Edge)
-    quick = Edge(edge._app, {("GET", "/hot"): hot_defect}, frozenset(), answer_seconds=0.1)
+    quick = Edge(edge._app, {("GET", "/hot"): hot_defect}, frozenset(), response_seconds=0.1)
     app.middleware_stack = quick
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 

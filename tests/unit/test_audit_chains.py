@@ -42,9 +42,9 @@ def chain(name: str, *rings: KeyRing) -> Rows:
 
 def found(rows: Rows, ring: KeyRing = BEFORE) -> list[str]:
     chains = AuditChains(ring)
-    says = [f"{one.subject} {one.says}" for one in (*chains.add(rows), *chains.ended())]
+    message = [f"{one.subject} {one.message}" for one in (*chains.add(rows), *chains.ended())]
     assert chains.entries == len(rows)
-    return says
+    return message
 
 
 def test_chains_that_nobody_touched_are_whole() -> None:
@@ -112,10 +112,10 @@ def _seal_of_an_unknown_key(rows: Rows) -> None:
         (_seal_of_an_unknown_key, "mer_1/3 is the last of its chain, and no key of the ring proves its seal"),
     ],
 )
-def test_whatever_somebody_does_to_a_chain_shows(damage: Callable[[Rows], None], says: str) -> None:
+def test_whatever_somebody_does_to_a_chain_shows(damage: Callable[[Rows], None], message: str) -> None:
     rows = chain("mer_1", BEFORE, BEFORE, BEFORE)
     damage(rows)
-    assert any(one.startswith(says) for one in found(rows)), found(rows)
+    assert any(one.startswith(message) for one in found(rows)), found(rows)
 
 
 def test_a_chain_stays_provable_after_a_key_has_left_the_ring() -> None:

@@ -72,7 +72,7 @@ async def said_of(
     compared = Compared(cast(Bank, Shelf(bookings, windows[1])), "", report, NOW, GRACE, begun)
     await (compared.compare_some(read()) if some else compared.compare_all(read()))
     assert report.tallies[Check.BANK].compared == len(attempts if some else bookings)
-    return {one.subject: one.says for one in report.kept(Check.BANK)}
+    return {one.subject: one.message for one in report.kept(Check.BANK)}
 
 
 @pytest.mark.parametrize("windows", [(1, 1), (1, 3), (3, 1), (2, 5), (100, 100)])
@@ -132,6 +132,8 @@ CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
 
 
 @pytest.mark.parametrize(("booked", "outcome", "says"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-async def test_a_booking_is_held_against_what_we_know(booked: dict[str, Any], outcome: str, says: str | None) -> None:
+async def test_a_booking_is_held_against_what_we_know(
+    booked: dict[str, Any], outcome: str, message: str | None
+) -> None:
     said = await said_of([booking(1, **booked)], [ours(1, outcome)])
-    assert said == ({} if says is None else {"pay_01": says})
+    assert said == ({} if message is None else {"pay_01": message})

@@ -36,7 +36,7 @@ from ops.dead_letters.letters import letter_of
 from ops.dead_letters.replayer import refusal_of
 from ops.log.formats import as_block, as_line, as_object
 from ops.log.schemas import RECORD_KINDS, RecordKind, sample_of
-from ops.log.selection import wanted_of
+from ops.log.selection import filters_of
 from ops.webhooks.listen import Forwarder
 from runtime.settings import Settings
 from store.actor import Inbox
@@ -244,14 +244,14 @@ def test_every_form_of_a_record_that_the_inspection_shows(message: Message) -> N
     if record.json is not None:
         RecordKind.problems_of(record.json)
         masked(record.json)
-    for wanted in WANTED:
-        wanted.matches(record)
+    for filters in WANTED:
+        filters.matches(record)
 
 
 WANTED = (
-    wanted_of(where="amount > 5 and not (status = FAILED) or vpa ~ 'a'"),
-    wanted_of(types=["payment.*"], headers=["type=payment.success"], words=["order"]),
-    wanted_of(headers=["reply_to"], key="k"),
+    filters_of(where="amount > 5 and not (status = FAILED) or vpa ~ 'a'"),
+    filters_of(types=["payment.*"], headers=["type=payment.success"], words=["order"]),
+    filters_of(headers=["reply_to"], key="k"),
 )
 
 

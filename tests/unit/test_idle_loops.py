@@ -152,10 +152,10 @@ async def test_the_inbox_is_only_looked_into_while_requests_wait(monkeypatch: py
         await asyncio.sleep(0)
     assert looks.times == 0
     commands._waiting["id"] = []
-    commands._asked.set()
+    commands._requested.set()
     await eventually(lambda: looks.times > 3, what="several looks while a request waits")
     commands._waiting.clear()
-    await eventually(lambda: not commands._asked.is_set(), what="the looks to end")
+    await eventually(lambda: not commands._requested.is_set(), what="the looks to end")
     looking.cancel()
 
 

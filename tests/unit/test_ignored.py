@@ -66,7 +66,7 @@ def http() -> httpx.AsyncClient:
     edge = app.build_middleware_stack()
     assert isinstance(edge, Edge)
     hot = {("POST", "/orders"): order, ("POST", "/payments"): payment}
-    app.middleware_stack = Edge(edge._app, hot, frozenset(), answer_seconds=100)
+    app.middleware_stack = Edge(edge._app, hot, frozenset(), response_seconds=100)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 
 

@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from ops.console.mask import masked, masked_bytes, masked_text
 from ops.console.names import named_topics, parse_duration, parse_instant
 from ops.dead_letters.letters import Known, letter_of
 from ops.dead_letters.replayer import refusal_of, remembered_since
 from ops.log.formats import as_block, as_line, as_object
 from ops.log.schemas import sample_of
-from ops.log.selection import Wanted, wanted_of
+from ops.log.selection import Filters, filters_of
 from ops.log.topics import _parse_place
 from ops.log.where import compile_where
 from ops.webhooks.listen import Forwarder
@@ -100,20 +100,20 @@ def test_an_expression_is_true_of_the_records_it_describes(expression: str, hold
     ],
 )
 def test_an_expression_that_cannot_be_read_is_one_sentence(expression: str, said: str) -> None:
-    with pytest.raises(AskedWronglyError, match=said.replace("(", r"\(")):
+    with pytest.raises(UsageError, match=said.replace("(", r"\(")):
         compile_where(expression)
 
 
 def test_filters_hold_together() -> None:
     one = record(RECORD, type=b"payment.failed", reply_to=b"api-1")
-    assert Wanted().matches(one)
-    assert wanted_of(types=["payment.*"], headers=["reply_to"], words=["okbank", None]).matches(one)
-    assert wanted_of(headers=["reply_to=api-1"], key="order_1", where="amount > 1").matches(one)
-    assert not wanted_of(types=["refund.*"]).matches(one)
-    assert not wanted_of(headers=["reply_to=api-2"]).matches(one)
-    assert not wanted_of(key="order_2").matches(one)
-    assert not wanted_of(types=["payment.*"], where="amount > 90000").matches(one)
-    assert not wanted_of(where="amount > 1").matches(record(b"\xff no json"))
+    assert Filters().matches(one)
+    assert filters_of(types=["payment.*"], headers=["reply_to"], words=["okbank", None]).matches(one)
+    assert filters_of(headers=["reply_to=api-1"], key="order_1", where="amount > 1").matches(one)
+    assert not filters_of(types=["refund.*"]).matches(one)
+    assert not filters_of(headers=["reply_to=api-2"]).matches(one)
+    assert not filters_of(key="order_2").matches(one)
+    assert not filters_of(types=["payment.*"], where="amount > 90000").matches(one)
+    assert not filters_of(where="amount > 1").matches(record(b"\xff no json"))
 
 
 def test_personal_data_is_masked_wherever_it_stands() -> None:
@@ -162,7 +162,7 @@ def test_a_null_header_and_repeated_headers_are_shown() -> None:
     assert "null" in as_block(one, unmask=False).plain
     assert one.header("a") == "1"
     assert consumed(b"k", b"{}", [("type", None)]).type == "?"
-    assert not wanted_of(headers=["a=2"]).matches(one)
+    assert not filters_of(headers=["a=2"]).matches(one)
 
 
 def test_a_tombstone_is_not_an_empty_value_and_no_key_not_an_empty_key() -> None:
@@ -196,20 +196,20 @@ def test_ids_and_types_cannot_drive_the_terminal() -> None:
 
 @pytest.mark.parametrize("text", ["99999999d", "999999999999d", "9" * 5_000 + "d", "0001-01-01T00:00:00+14:00", "²d"])
 def test_a_time_beyond_the_calendar_is_a_usage_error(text: str) -> None:
-    with pytest.raises(AskedWronglyError):
+    with pytest.raises(UsageError):
         parse_instant(text)
 
 
 @pytest.mark.parametrize("place", ["events/0/²", "events/²/1", "events/0/" + "9" * 30, "events", "events/-1/2"])
 def test_a_position_that_is_not_a_number_is_a_usage_error(place: str) -> None:
-    with pytest.raises(AskedWronglyError):
+    with pytest.raises(UsageError):
         _parse_place(place)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_AAAA", "whsec_!!!!", "x" * 40])
 def test_a_secret_that_proves_nothing_is_a_usage_error(secret: str) -> None:
     ended = CliRunner().invoke(app, ["listen", "--forward-to", "http://localhost:1", "--secret", secret])
-    assert isinstance(ended.exception, AskedWronglyError)
+    assert isinstance(ended.exception, UsageError)
     assert "The secret must be whsec_" in str(ended.exception)
 
 
@@ -277,9 +277,9 @@ def test_topics_answer_to_their_short_names_and_a_wrong_one_is_helped() -> None:
     settings = settings_of({"TEST_MODE": "true"})
     names = ["events", "payments.events", "payments.events.v1"]
     assert {topic.name for topic in named_topics(names, settings)} == {"payments.events.v1"}
-    with pytest.raises(AskedWronglyError, match="did you mean 'events'"):
+    with pytest.raises(UsageError, match="did you mean 'events'"):
         named_topics(["evnts"], settings)
-    with pytest.raises(AskedWronglyError, match="names 2 topics"):
+    with pytest.raises(UsageError, match="names 2 topics"):
         named_topics(["dlq"], settings)
 
 
@@ -289,7 +289,7 @@ def test_times_are_said_as_people_say_them() -> None:
     assert parse_instant("2026-01-02T03:04:05") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert abs(datetime.now(UTC) - parse_instant("10m") - timedelta(minutes=10)) < timedelta(seconds=5)
     for wrong in ("10 parsecs", "-5m", "yesterday"):
-        with pytest.raises(AskedWronglyError):
+        with pytest.raises(UsageError):
             parse_instant(wrong)
 
 

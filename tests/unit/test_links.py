@@ -95,7 +95,7 @@ def test_the_audit_is_silent_about_a_link_that_was_paid_or_cancelled() -> None:
 
 
 def _said(events: list[dict[str, Any]]) -> list[str]:
-    return [finding.says for finding in fold(ORDER, events).findings]
+    return [finding.message for finding in fold(ORDER, events).findings]
 
 
 def test_the_audit_notices_a_link_that_was_paid_in_silence() -> None:

@@ -56,4 +56,4 @@ def test_what_changes_behind_an_earlier_versions_event_is_noticed() -> None:
     body = history[3]["body"]
     assert isinstance(body, dict)
     body["payment"]["name"] = "Another"
-    assert [finding.says for finding in fold(ORDER, history).findings] == ["name changed"] * 2
+    assert [finding.message for finding in fold(ORDER, history).findings] == ["name changed"] * 2

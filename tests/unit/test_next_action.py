@@ -136,13 +136,15 @@ OLDER = STEP | {"expires_at": "2030-01-31T12:04:00.000001Z"}
         ("payment.success", "SUCCESS", None, ""),
     ],
 )
-def test_the_auditor_knows_when_a_payment_may_show_a_step(kind: str, status: str, action: object, says: str) -> None:
+def test_the_auditor_knows_when_a_payment_may_show_a_step(kind: str, status: str, action: object, message: str) -> None:
     history = [
         event(1, "payment.created", "CREATED", None),
         event(2, "payment.processing", "PROCESSING", None),
         event(3, "payment.action_required", "PROCESSING", STEP),
         event(4, kind, status, action),
     ]
-    about_steps = [one.says for one in fold(ORDER, history).findings if "step" in one.says or "action" in one.says]
-    assert len(about_steps) == bool(says)
-    assert all(said.startswith(says) for said in about_steps)
+    about_steps = [
+        one.message for one in fold(ORDER, history).findings if "step" in one.message or "action" in one.message
+    ]
+    assert len(about_steps) == bool(message)
+    assert all(said.startswith(message) for said in about_steps)

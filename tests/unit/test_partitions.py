@@ -85,10 +85,10 @@ def test_a_database_that_remembers_nothing_leaves_the_number_of_the_environment(
 def test_a_start_with_a_number_that_the_log_never_had_is_refused_with_the_way_to_grow() -> None:
     with pytest.raises(PartitionCountError) as refused:
         with_counts(settings(24), LogState((12,)))
-    says = str(refused.value)
-    assert "TOPIC_PARTITIONS is 24, and this gateway's log has 12 partitions" in says
-    assert "Set TOPIC_PARTITIONS=12" in says
-    assert "`gateway topics grow --partitions N`, N a multiple of 12" in says
+    message = str(refused.value)
+    assert "TOPIC_PARTITIONS is 24, and this gateway's log has 12 partitions" in message
+    assert "Set TOPIC_PARTITIONS=12" in message
+    assert "`gateway topics grow --partitions N`, N a multiple of 12" in message
 
 
 NEEDS_NO_COUNT = {

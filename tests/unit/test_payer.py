@@ -181,14 +181,14 @@ def test_the_audit_notices_when_one_of_them_changes(name: str) -> None:
     events = _events(*HISTORY)
     events[-1]["body"]["payment"][name] = {"cart": "43"} if name == "notes" else "another"
     (finding,) = fold(ORDER, events).findings
-    assert finding.says == f"{name} changed"
+    assert finding.message == f"{name} changed"
 
 
 def test_the_audit_notices_a_reference_that_is_not_the_orders() -> None:
     events = _events(ASKED, pay())
     for event in events[1:]:
         event["body"]["payment"]["receipt"] = "another"
-    assert "receipt is not the order's" in [finding.says for finding in fold(ORDER, events).findings]
+    assert "receipt is not the order's" in [finding.message for finding in fold(ORDER, events).findings]
 
 
 def test_events_of_earlier_versions_fold_as_before() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from ops.console.exit_codes import AskedWronglyError
+from ops.console.exit_codes import UsageError
 from ops.razorpay import front as front_module
 from ops.razorpay.authority import AUTHORITY_DAYS, Authority, context_for, open_authority
 from ops.razorpay.command import API_HOST, CHECKOUT_HOST, directions, upstream_at
@@ -226,7 +226,7 @@ async def test_a_front_in_a_container_listens_elsewhere_and_finds_the_api_by_its
 
 @pytest.mark.parametrize("address", ["api", "api:", ":80", "api:0", "api:65536", "api:http"])
 def test_an_address_that_is_none_is_refused_with_a_sentence(address: str) -> None:
-    with pytest.raises(AskedWronglyError, match="is not HOST:PORT"):
+    with pytest.raises(UsageError, match="is not HOST:PORT"):
         upstream_at(address, 1, ssl.create_default_context())
 
 

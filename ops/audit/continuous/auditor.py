@@ -97,7 +97,7 @@ class Auditor:
         )
         for found in report.kinds.values():
             for one in found.kept[:NAMED_MAX]:
-                log.error("audit_difference", kind=one.kind, subject=one.subject, says=one.says)
+                log.error("audit_difference", kind=one.kind, subject=one.subject, message=one.message)
         log.info("audited", whole=due.decided is None, events=report.events, differences=report.differences,
                  seconds=round(report.seconds, 1))  # fmt: skip
 

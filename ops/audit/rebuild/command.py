@@ -74,10 +74,10 @@ def show(rebuilt: Rebuilt, *, swapped: bool) -> None:
     made = ", ".join(f"{count:,} {table}" for table, count in rebuilt.rows.items())
     print(f"rebuilt {made} from {rebuilt.events:,} events in {rebuilt.seconds:.1f} s ({rate:,.0f} events/s)")
     for order_id, finding in list(rebuilt.broken.items())[:SHOWN_MAX]:
-        print(f"  the log itself: {finding.subject} {finding.says}; the rows of {order_id} stay as they are")
+        print(f"  the log itself: {finding.subject} {finding.message}; the rows of {order_id} stay as they are")
     for one in rebuilt.differing[:SHOWN_MAX]:
-        said = "differs" if one.live and one.rebuilt else "is missing" if one.rebuilt else "follows from no event"
-        print(f"  {one.table}: {one.id} {said} in the live table")
+        state = "differs" if one.live and one.rebuilt else "is missing" if one.rebuilt else "follows from no event"
+        print(f"  {one.table}: {one.id} {state} in the live table")
     if rebuilt.missing_events or rebuilt.missing_commands:
         print(
             f"  the table lacks {rebuilt.missing_events:,} events of the log, the inbox {rebuilt.missing_commands:,} "

@@ -24,7 +24,7 @@ from ops.audit.verify.audit import Scope, audit, audited, second_process
 from ops.audit.verify.command import show
 from ops.audit.verify.findings import EXAMPLES_MAX, Kind
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.exit_codes import FOUND, UsageError, run
 from ops.console.noted import note_command
 from ops.erasure.erasing import erase_again
 from runtime.logs import configure_logs
@@ -127,9 +127,9 @@ async def _adopt_growth(settings: Settings, recovery: Recovery) -> Settings:
 async def _disown(settings: Settings, event: str, note: str, *, apply: bool, force: bool) -> None:
     identity = parse_event_id(event)
     if identity is None:
-        raise AskedWronglyError(f"{event!r} is not a valid event id.")
+        raise UsageError(f"{event!r} is not a valid event id.")
     if apply and not note.strip():
-        raise AskedWronglyError("Give the reason with --note; it is the only explanation stored with the record.")
+        raise UsageError("Give the reason with --note; it is the only explanation stored with the record.")
     connection = await connect(settings.database_url.get_secret_value())
     try:
         recovery = Recovery(connection)

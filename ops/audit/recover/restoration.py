@@ -65,7 +65,7 @@ async def _restore(recovery: Recovery, order_id: str, stored: Sequence[str], mis
     book = fold(order_id, history)
     if book.findings:
         first = book.findings[0]
-        return f"its history on the log is not a possible one: {first.subject} {first.says}"
+        return f"its history on the log is not a possible one: {first.subject} {first.message}"
     first_sequence = len(stored) + 1
     events = [
         restored_event(order_id, sequence, event, payload)

@@ -16,7 +16,7 @@ import orjson
 from aiokafka import TopicPartition
 
 from domain.ids import event_id
-from ops.audit.verify.asked import GROUP
+from ops.audit.verify.commands import GROUP
 from runtime.settings import Settings
 from store.feed import known_positions
 from store.log_tail import SeenEvent, strange_events
@@ -37,7 +37,7 @@ NAMED_MAX = 100
 class Pace:
     """How far a long step is, for whoever watches. Printed at most once a second."""
 
-    says: str
+    label: str
     total: int
     done: int = 0
     began_at: float = field(default_factory=time.monotonic)
@@ -47,7 +47,7 @@ class Pace:
         self.done += records
         if time.monotonic() - self._printed_at >= 1.0:
             self._printed_at = time.monotonic()
-            print(f"  {self.says}: {self.done:,} of {self.total:,} records, {self.rate:,.0f}/s", flush=True)
+            print(f"  {self.label}: {self.done:,} of {self.total:,} records, {self.rate:,.0f}/s", flush=True)
 
     @property
     def rate(self) -> float:
@@ -101,10 +101,10 @@ async def committed_offsets(settings: Settings) -> dict[int, int]:
 
 
 async def portions(
-    reader: LogReader, spans: Mapping[TopicPartition, tuple[int, int]], says: str
+    reader: LogReader, spans: Mapping[TopicPartition, tuple[int, int]], label: str
 ) -> AsyncIterator[list[LogRecord]]:
     """Records of the spans, PORTION at a time, each partition's in order."""
-    pace = Pace(says, sum(end - first for first, end in spans.values()))
+    pace = Pace(label, sum(end - first for first, end in spans.values()))
     taken: list[LogRecord] = []
     async for record in reader.merged(spans):
         taken.append(record)
@@ -154,10 +154,10 @@ async def _find_causes(
 ) -> tuple[list[tuple[int, int]], frozenset[str]]:
     """Mark the missing events' commands; returns (partition, offset) of each command that is not decided, and the
     places of those that were sent on."""
-    wanted = [TopicPartition(COMMANDS, partition) for partition in partitions]
+    places = [TopicPartition(COMMANDS, partition) for partition in partitions]
     undecided: list[tuple[int, int]] = []
     sent_on: set[str] = set()
-    async for records in portions(reader, await reader.spans(wanted, Start()), "commands compared"):
+    async for records in portions(reader, await reader.spans(places, Start()), "commands compared"):
         sent_on.update(*(_came_from(record) for record in records))
         requests = {(record.partition, record.offset): request_of(record.value) for record in records}
         known = {place: request for place, request in requests.items() if request is not None}

@@ -27,7 +27,7 @@ from ops.audit.repair.steps import Planned, Refusal, Step
 from ops.audit.verify.audit import Scope, audited, second_process
 from ops.audit.verify.command import instant
 from ops.audit.verify.findings import REPAIRS, Finding, Kind, Report
-from ops.console.exit_codes import FOUND, AskedWronglyError, run
+from ops.console.exit_codes import FOUND, UsageError, run
 from ops.console.noted import note_command
 from ops.console.output import Json, console, print_json
 from runtime.logs import configure_logs, get_logger
@@ -58,7 +58,7 @@ class Outcome:
 
     kind: Kind
     subject: str
-    says: str
+    message: str
     done: bool | None
     refused: bool = False
 
@@ -74,9 +74,9 @@ def repair(
     if kind and kind not in REPAIRABLE:
         known = REPAIRS[Kind(kind)] if kind in set(Kind) else None
         hint = f"its repair is: {known}" if known else f"kinds are {', '.join(REPAIRABLE)}"
-        raise AskedWronglyError(f"'{kind}' is not a kind this command can repair; {hint}.")
+        raise UsageError(f"'{kind}' is not a kind this command can repair; {hint}.")
     if force and not kind:
-        raise AskedWronglyError("--force needs a KIND: decide on each forced repair separately.")
+        raise UsageError("--force needs a KIND: decide on each forced repair separately.")
     kinds = (Kind(kind),) if kind else REPAIRABLE
     _run(kinds, apply=apply, force=force, since=instant(since), as_json=as_json)
 
@@ -176,7 +176,7 @@ def _show(outcomes: list[Outcome], *, apply: bool) -> None:
         return
     for one in outcomes:
         mark = "refused" if one.refused else "done" if one.done else "would"
-        console.print(f"{mark:8}{one.kind}: {one.subject} {one.says}", markup=False)
+        console.print(f"{mark:8}{one.kind}: {one.subject} {one.message}", markup=False)
     left = sum(not one.done for one in outcomes)
     if apply:
         console.print(f"{len(outcomes) - left:,} repaired, {left:,} refused; check with `gateway verify`")
@@ -188,7 +188,7 @@ def _shape(one: Outcome) -> dict[str, Any]:
     return {
         "kind": one.kind,
         "subject": one.subject,
-        "says": one.says,
+        "says": one.message,
         "done": bool(one.done),
         "refused": one.refused,
     }

@@ -36,11 +36,11 @@ class DeliveryRepairs:
             return Refusal(finding.subject, "its event is gone")
         targets = (await targets_of(self._rows.pool, [event.merchant_id])).get(event.merchant_id, [])
         # What the endpoint subscribes to by now may leave the event out: it was subscribed to when it happened.
-        wanting = [replace(target, events=(event.type,)) for target in targets if target.id == endpoint_id]
-        if not wanting:
+        subscribed = [replace(target, events=(event.type,)) for target in targets if target.id == endpoint_id]
+        if not subscribed:
             return Refusal(finding.subject, "the endpoint was deleted")
-        drafts = drafts_of(event, wanting, body=event_webhook_body(event))
-        drafts += await razorpay_drafts(self._rows.pool, [(event, wanting)])
+        drafts = drafts_of(event, subscribed, body=event_webhook_body(event))
+        drafts += await razorpay_drafts(self._rows.pool, [(event, subscribed)])
 
         async def plan() -> bool:
             return bool(await plan_deliveries(self._rows.pool, drafts, now()))

@@ -29,7 +29,7 @@ from aiokafka import TopicPartition
 
 from domain.rejection import ErrorCode
 from ops.audit.repair.steps import Planned, Refusal, Step
-from ops.audit.verify.asked import committed_offsets
+from ops.audit.verify.commands import committed_offsets
 from ops.audit.verify.findings import DATABASE_CLOCK, Finding
 from ops.audit.verify.replies import reply_of
 from runtime.clock import now
@@ -112,7 +112,7 @@ class InboxRepairs:
 
     async def undecided(self, finding: Finding) -> Planned:
         """`finding.subject`: a record's place."""
-        if "has waited" in finding.says:
+        if "has waited" in finding.message:
             return Refusal(finding.subject, WAITING)
         record = await self._record(finding.subject)
         if record is None:

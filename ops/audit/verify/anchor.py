@@ -198,9 +198,11 @@ def _chains(partitions: int, against: Sequence[Heads] | None) -> list[Chain]:
 
 
 def _findings(what: str, chains: Sequence[Chain]) -> list[Finding]:
-    said = [(partition, chain.difference) for partition, chain in enumerate(chains)]
+    differences = [(partition, chain.difference) for partition, chain in enumerate(chains)]
     return [
-        Finding(Check.ANCHOR, f"{what}, partition {partition}", says) for partition, says in said if says is not None
+        Finding(Check.ANCHOR, f"{what}, partition {partition}", message)
+        for partition, message in differences
+        if message is not None
     ]
 
 

@@ -1,7 +1,7 @@
 """One audit: a snapshot of the database, in slices of the orders, and the topics. Two processes work on it.
 
     this process       slice after slice from the front             (ops.audit.verify.auditor), and the bank's books
-    second process     the topics first, then slices from the back  (ops.audit.verify.topic, ops.audit.verify.asked)
+    second process     the topics first, then slices from the back  (ops.audit.verify.topic, ops.audit.verify.commands)
     PostgreSQL         deadlines, promises, webhooks, analytics, meanwhile
 
 What the two read of the events is compared as sums; where those differ, the second process looks closer. With an
@@ -25,10 +25,10 @@ from typing import TypeVar
 from agents.bank import make_bank
 from domain.ids import event_id
 from ops.audit.verify.anchor import Anchor, TableChains
-from ops.audit.verify.asked import asked_look
 from ops.audit.verify.auditor import Auditor, Job, Sliced, audit_slice
 from ops.audit.verify.books import Books
 from ops.audit.verify.chained import AuditChains
+from ops.audit.verify.commands import commands_look
 from ops.audit.verify.counted import Counted, Counter, cell_of, differing, merged
 from ops.audit.verify.findings import DATABASE_CLOCK, KEPT_MAX, Check, Finding, Kind, Report
 from ops.audit.verify.sums import Numbers, Sums, add, empty
@@ -242,9 +242,11 @@ class _Audit:
     async def _there(self, left: deque[Which]) -> None:
         """The topics, then slices; several of them share nothing but the process."""
         self.topic = await self._read_topic()
-        asked = await self._beside(asked_look, self.job.settings, self.job.snapshot.taken_at, self.scope.begins_at)
-        self.report.compared(Check.PROMISES, asked.records)
-        self.report.add(asked.findings)
+        commands = await self._beside(
+            commands_look, self.job.settings, self.job.snapshot.taken_at, self.scope.begins_at
+        )
+        self.report.compared(Check.PROMISES, commands.records)
+        self.report.add(commands.findings)
         while left:
             self._take(await self._beside(audit_slice, self.job, left.pop()))
 
@@ -311,7 +313,9 @@ class _Audit:
             rows = Deliveries(connection, self.orders)
             deliveries, undelivered = await rows.differences(self._delivery_bounds())
             self.report.compared(Check.WEBHOOKS, deliveries)
-            self.report.add(Finding(Check.WEBHOOKS, subject, says, Kind(kind)) for kind, subject, says in undelivered)
+            self.report.add(
+                Finding(Check.WEBHOOKS, subject, message, Kind(kind)) for kind, subject, message in undelivered
+            )
             await self._compare_audit_log(connection)
             if self.job.places is not None:
                 self.stored = await self._stored_analytics(Analytics(connection))
@@ -368,8 +372,8 @@ class _Audit:
         """What is old goes by the database's clock, so it must not be another one than everybody's."""
         ahead = (self.job.snapshot.taken_at - self.clock.now()).total_seconds()
         if abs(ahead) > CLOCK_SECONDS:
-            says = f"is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the clock of this host"
-            self.report.add([Finding(Check.PROMISES, DATABASE_CLOCK, says, Kind.CLOCK)])
+            message = f"is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the clock of this host"
+            self.report.add([Finding(Check.PROMISES, DATABASE_CLOCK, message, Kind.CLOCK)])
 
     # What can be compared only at the end
 

@@ -186,15 +186,15 @@ class Auditor:
 
     def _rows(self, table: str, found: list[Any], expected: list[Row]) -> None:
         """Row by row: they may only be in another order."""
-        stored, wanted = {row[0]: tuple(row) for row in found}, {row[0]: row for row in expected}
-        for row_id in sorted(stored.keys() | wanted.keys()):
+        stored, rebuilt = {row[0]: tuple(row) for row in found}, {row[0]: row for row in expected}
+        for row_id in sorted(stored.keys() | rebuilt.keys()):
             if row_id not in stored:
                 self._found(Check.STATE, row_id, f"is missing from {table}")
-            elif row_id not in wanted:
+            elif row_id not in rebuilt:
                 self._found(Check.STATE, row_id, f"is in {table}, but no event made it")
-            elif stored[row_id] != wanted[row_id]:
-                said = differing(COLUMNS[table], stored[row_id], wanted[row_id])
-                self._found(Check.STATE, row_id, f"{table}: {said}")
+            elif stored[row_id] != rebuilt[row_id]:
+                difference = differing(COLUMNS[table], stored[row_id], rebuilt[row_id])
+                self._found(Check.STATE, row_id, f"{table}: {difference}")
 
     def _causes(
         self, order_id: str, book: Book, history: list[Any], events: list[dict[str, Any]], commands: list[Any]
@@ -234,8 +234,8 @@ class Auditor:
                 if count:
                     self._found(Check.COMMANDS, command_id, f"claims {count} events, but {order_id} has none")
 
-    def _found(self, check: Check, subject: str, says: str, kind: Kind | None = None) -> None:
-        self._report.add((Finding(check, subject, says, kind),))
+    def _found(self, check: Check, subject: str, message: str, kind: Kind | None = None) -> None:
+        self._report.add((Finding(check, subject, message, kind),))
 
 
 class _Side:

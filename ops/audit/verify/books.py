@@ -76,9 +76,9 @@ class Books:
             if attempt is None:
                 strangers.append(booking)
             elif attempt != booking[:7] or booking[7:] != SETTLED.get(booking[6]):
-                says = self._difference(booking, attempt)
-                if says is not None:
-                    self._found(booking.attempt_id, says)
+                message = self._difference(booking, attempt)
+                if message is not None:
+                    self._found(booking.attempt_id, message)
         if strangers:
             await self._look_again(strangers)
 
@@ -130,8 +130,8 @@ class Books:
         due = booking.changes_at is not None and booking.changes_at <= self.taken_at
         return booking.becomes if due and booking.becomes is not None else booking.outcome
 
-    def _found(self, attempt_id: str, says: str) -> None:
-        self.report.add((Finding(Check.BANK, attempt_id, says),))
+    def _found(self, attempt_id: str, message: str) -> None:
+        self.report.add((Finding(Check.BANK, attempt_id, message),))
 
 
 def moves_of(booking: Booking) -> int:

@@ -68,5 +68,5 @@ def _agrees(row: Row | dict[str, Any]) -> bool:
     return all(body[name] == row[name] for name in NAMED) and datetime.fromisoformat(body["at"]) == row["at"]
 
 
-def _finding(subject: str, says: str) -> Finding:
-    return Finding(Check.AUDIT_LOG, subject, says)
+def _finding(subject: str, message: str) -> Finding:
+    return Finding(Check.AUDIT_LOG, subject, message)

@@ -22,10 +22,10 @@ from rich.table import Table
 
 from ops.audit.verify.anchor import AnchorFile
 from ops.audit.verify.audit import Anchoring, Audited, Scope, audited, second_process
-from ops.audit.verify.findings import EXAMPLES_MAX, KEPT_MAX, REPAIRS, SAYS, Check, Report
+from ops.audit.verify.findings import EXAMPLES_MAX, KEPT_MAX, REPAIRS, SUMMARIES, Check, Report
 from ops.audit.verify.pace import run
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import ASKED_WRONGLY, UNREACHABLE
+from ops.console.exit_codes import UNREACHABLE, USAGE_ERROR
 from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.errors import DatabaseError
@@ -58,7 +58,7 @@ def verify(
     Exit code 0: no differences. 1: differences, each kind with the command that repairs it. 4: verify could not run.
     """
     if anchor is not None and since:
-        raise GatewayError("--anchor reads the whole history; remove --since.", exit_code=ASKED_WRONGLY)
+        raise GatewayError("--anchor reads the whole history; remove --since.", exit_code=USAGE_ERROR)
     settings = enter(single_plan())
     scope = Scope(since=instant(since))
     file = AnchorFile.read(anchor) if anchor is not None else None
@@ -69,13 +69,13 @@ def verify(
         raise GatewayError(str(error), exit_code=UNREACHABLE) from error
     except (OSError, DatabaseError, KafkaError) as error:
         raise GatewayError(f"Verify could not run: {type(error).__name__}: {error}", exit_code=UNREACHABLE) from error
-    said = _anchored(file, done)
+    sentences = _anchored(file, done)
     if as_json:
-        report = done.report.as_json() | ({"anchor": said} if said else {})
+        report = done.report.as_json() | ({"anchor": sentences} if sentences else {})
         sys.stdout.buffer.write(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         show(done.report, examples)
-        for sentence in said:
+        for sentence in sentences:
             print(sentence)
     raise typer.Exit(1 if done.report.differences else 0)
 
@@ -99,18 +99,18 @@ def _anchored(file: AnchorFile | None, done: Audited) -> list[str]:
     """What the anchor came to, in sentences. The file is written only where nothing at all differs."""
     if file is None or done.anchor is None:
         return []
-    said = []
+    sentences = []
     if file.anchor is not None:
         known = f"{file.anchor.records:,} records on the topic and {file.anchor.events:,} events in the table"
         changed = done.report.tallies[Check.ANCHOR].differences
         verdict = "NOT unchanged: see the check anchor" if changed else "unchanged"
-        said.append(f"The history up to {file.anchor.made_at} ({known}) is {verdict}.")
+        sentences.append(f"The history up to {file.anchor.made_at} ({known}) is {verdict}.")
     if done.report.differences:
-        said.append(f"{file.path} was left as it is, because something differs.")
+        sentences.append(f"{file.path} was left as it is, because something differs.")
     else:
         file.write(done.anchor)
-        said.append(f"{file.path} holds the heads of {done.anchor.made_at}: {done.anchor.records:,} records.")
-    return said
+        sentences.append(f"{file.path} holds the heads of {done.anchor.made_at}: {done.anchor.records:,} records.")
+    return sentences
 
 
 def instant(text: str) -> datetime | None:
@@ -137,13 +137,13 @@ def show(report: Report, examples: int = EXAMPLES_MAX) -> None:
     for check, tally in report.tallies.items():
         compared = "–" if tally.compared is None else f"{tally.compared:,}"
         wrong = f"[bold red]{tally.differences:,}[/]" if tally.differences else "0"
-        table.add_row(check.value, compared, wrong, SAYS[check])
+        table.add_row(check.value, compared, wrong, SUMMARIES[check])
     console = Console(width=110 if not sys.stdout.isatty() else None)
     console.print(table)
     for kind, found in sorted(report.kinds.items()):
         print(f"{kind}: {found.count:,}   repair: {REPAIRS[kind]}")
         for finding in found.kept[:examples]:
-            print(f"  {finding.subject} {finding.says}")
+            print(f"  {finding.subject} {finding.message}")
         if found.count > examples:
             print(f"  and {found.count - examples:,} more")
     rate = report.events / report.seconds if report.seconds else 0

@@ -20,7 +20,7 @@ __all__ = [
     "EXAMPLES_MAX",
     "KEPT_MAX",
     "REPAIRS",
-    "SAYS",
+    "SUMMARIES",
     "Check",
     "Finding",
     "Found",
@@ -55,7 +55,7 @@ class Check(StrEnum):
     AUDIT_LOG = "audit_log"
 
 
-SAYS = {
+SUMMARIES = {
     Check.TOPIC: "events table = topic: ids, order of first sights, bytes",
     Check.HISTORY: "events in sequence, each a legal step",
     Check.STATE: "orders, payments, refunds = fold of the events",
@@ -95,7 +95,7 @@ class Finding:
 
     check: Check
     subject: str
-    says: str
+    message: str
     of_kind: Kind | None = None
     """None: the usual kind of the check."""
 
@@ -179,7 +179,7 @@ class Report:
                 check.value: {
                     "compared": tally.compared,
                     "differences": tally.differences,
-                    "found": [{"subject": one.subject, "says": one.says} for one in self.kept(check)],
+                    "found": [{"subject": one.subject, "says": one.message} for one in self.kept(check)],
                 }
                 for check, tally in self.tallies.items()
             },
@@ -187,7 +187,7 @@ class Report:
                 kind.value: {
                     "count": found.count,
                     "repair": REPAIRS[kind],
-                    "found": [{"subject": one.subject, "says": one.says} for one in found.kept],
+                    "found": [{"subject": one.subject, "says": one.message} for one in found.kept],
                 }
                 for kind, found in sorted(self.kinds.items())
             },

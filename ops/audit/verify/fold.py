@@ -169,7 +169,7 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
     if (was["status"], order["status"]) != (came_from, leads_to) or twice or book.announced_link:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {order['status']}")
     _unchanged(book, event, was, order, FIXED_OF_ORDER)
-    order = _with_unsaid(book, event, was, order, LATER_FIXED_OF_ORDER)
+    order = _with_omitted(book, event, was, order, LATER_FIXED_OF_ORDER)
     _link_stays(book, event, was)
     if order["amount_paid"] != (order["amount"] if leads_to == "PAID" else 0):
         _wrong(book, Check.MONEY, event["id"], "amount_paid does not follow from the events")
@@ -244,7 +244,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
         if was["status"] != came_from or status != leads_to:
             _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was['status']} to {status}")
         _unchanged(book, event, was, payment, FIXED)
-        payment = _with_unsaid(book, event, was, payment, LATER_FIXED)
+        payment = _with_omitted(book, event, was, payment, LATER_FIXED)
         if payment["amount_refunded"] != was["amount_refunded"] or _owed(payment) != _owed(was):
             _wrong(book, Check.MONEY, event["id"], "amount_refunded or amount_owed moved without a refund")
         if _is_reversed(payment) != _is_reversed(was) or (kind == "payment.captured" and _is_reversed(was)):
@@ -276,7 +276,7 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
     if charged is part.charged:
         _wrong(book, Check.HISTORY, event["id"], f"{kind}, but the bank's word was the same before")
     _unchanged(book, event, was, payment, FIXED_OF_OWNER)
-    payment = _with_unsaid(book, event, was, payment, LATER_FIXED)
+    payment = _with_omitted(book, event, was, payment, LATER_FIXED)
     _released_stays(book, event, was)
     if _is_reversed(payment) is charged:
         _wrong(book, Check.MONEY, event["id"], "reversed does not follow from the events")
@@ -390,14 +390,14 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.HISTORY, event["id"], f"{kind} from {was and was['status']} to {refund['status']}")
     if was is not None:
         _unchanged(book, event, was, refund, FIXED_REFUND)
-        refund = _with_unsaid(book, event, was, refund, LATER_FIXED_REFUND)
+        refund = _with_omitted(book, event, was, refund, LATER_FIXED_REFUND)
     book.refunds[refund["id"]] = Part(refund, body["bank"], body["sequence"])
     if owner is None or payment["id"] != refund["payment_id"]:
         _wrong(book, Check.HISTORY, event["id"], f"refund of {refund['payment_id']}, which this order has not")
         return
     _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
-    payment = _with_unsaid(book, event, owner.resource, payment, LATER_FIXED)
+    payment = _with_omitted(book, event, owner.resource, payment, LATER_FIXED)
     _released_stays(book, event, owner.resource)
     if _is_reversed(payment) != _is_reversed(owner.resource):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
@@ -431,21 +431,21 @@ def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[
             _wrong(book, Check.HISTORY, event["id"], f"{name} changed from {before[name]!r} to {after[name]!r}")
 
 
-def _with_unsaid(book: Book, event: Json, was: Json, now: Json, names: tuple[str, ...]) -> Json:
+def _with_omitted(book: Book, event: Json, was: Json, now: Json, names: tuple[str, ...]) -> Json:
     """What stays from the first event that has it: a payment's words about its payer and its order, and the like.
 
     An earlier version that works beside this one, or again, says nothing of what it does not know: the resource keeps
     it. Personal data: only the name of what changed is told.
     """
-    unsaid = {}
+    omitted = {}
     for name in names:
         if name not in was:
             continue
         if name not in now:
-            unsaid[name] = was[name]
+            omitted[name] = was[name]
         elif now[name] != was[name]:
             _wrong(book, Check.HISTORY, event["id"], f"{name} changed")
-    return now | unsaid if unsaid else now
+    return now | omitted if omitted else now
 
 
 def _money(book: Book, order_id: str) -> None:
@@ -479,8 +479,8 @@ def _is_returned(book: Book, payment_id: str) -> bool:
     return any(refund["automatic"] and refund["payment_id"] == payment_id for refund in refunds)
 
 
-def _wrong(book: Book, check: Check, subject: str, says: str) -> None:
-    book.findings.append(Finding(check, subject, says))
+def _wrong(book: Book, check: Check, subject: str, message: str) -> None:
+    book.findings.append(Finding(check, subject, message))
 
 
 def _instant(text: str) -> datetime:

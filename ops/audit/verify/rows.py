@@ -159,9 +159,9 @@ def differing(columns: tuple[str, ...], stored: Row, expected: Row) -> str:
     return "; ".join(
         f"{name} is another than the events say"
         if name in PERSONAL
-        else f"{name} is {_shown(found)}, the events say {_shown(wanted)}"
-        for name, found, wanted in zip(columns, stored, expected, strict=True)
-        if found != wanted
+        else f"{name} is {_shown(found)}, the events say {_shown(rebuilt)}"
+        for name, found, rebuilt in zip(columns, stored, expected, strict=True)
+        if found != rebuilt
     )
 
 

@@ -58,7 +58,7 @@ _KINDS = {
     "altered": Kind.RECORD_ALTERED,
     "too_early": Kind.RECORD_OVERTAKEN,
 }
-_SAYS = {
+_MESSAGES = {
     "unknown": "is on the topic at offset {offset}, but not in the events table",
     "unpublished": "is in the events table, but not on the topic",
     "altered": "has other bytes on the topic than in the events table",
@@ -117,8 +117,8 @@ async def _closer_look(
     try:
         await reader.start(since)
         sights = await Sights.open(connection)
-        wanted = frozenset(name.encode() for name in endings) if endings is not None else None
-        async for lines in reader.lines(wanted):
+        chosen = frozenset(name.encode() for name in endings) if endings is not None else None
+        async for lines in reader.lines(chosen):
             await sights.add(lines)
         differences = await sights.differences(snapshot, since, sorted(endings) if endings is not None else None)
         await _second_look(connection, reader, differences, settle_seconds, report)
@@ -183,8 +183,8 @@ class FirstSights:
                 continue
             sums[key[-ENDING_CHARACTERS:]] += number(value, seed)
 
-    def _misplaced(self, partition: int, offset: int, says: str) -> None:
-        self._report.findings.append(_misplaced(partition, offset, says))
+    def _misplaced(self, partition: int, offset: int, message: str) -> None:
+        self._report.findings.append(_misplaced(partition, offset, message))
 
     def _is_repeat(self, key: bytes, last: int, sequence: int) -> bool:
         """A record that is not its order's next: seen before, or the start of a run, or out of turn."""
@@ -234,7 +234,9 @@ async def _second_look(
             continue
         subject = f"evt_{one.order_id[-16:]}_{one.sequence}"
         offset = one.place & ((1 << 48) - 1) if one.place is not None else None
-        report.findings.append(Finding(Check.TOPIC, subject, _SAYS[one.kind].format(offset=offset), _KINDS[one.kind]))
+        report.findings.append(
+            Finding(Check.TOPIC, subject, _MESSAGES[one.kind].format(offset=offset), _KINDS[one.kind])
+        )
 
 
 class TopicReader:
@@ -260,9 +262,9 @@ class TopicReader:
         self._consumer.assign(places)
         await self._consumer.seek_to_beginning(*places)
         if since is not None:
-            wanted = int((since - EARLIER).timestamp() * 1000)
+            chosen = int((since - EARLIER).timestamp() * 1000)
             ends = await self._consumer.end_offsets(places)
-            for place, found in (await self._consumer.offsets_for_times(dict.fromkeys(places, wanted))).items():
+            for place, found in (await self._consumer.offsets_for_times(dict.fromkeys(places, chosen))).items():
                 self._consumer.seek(place, found.offset if found is not None else ends[place])
         self._ends = dict(await self._consumer.end_offsets(places))
 
@@ -332,5 +334,5 @@ class TopicReader:
         return arrived
 
 
-def _misplaced(partition: int, offset: int, says: str) -> Finding:
-    return Finding(Check.TOPIC, f"{EVENTS}/{partition}/{offset}", says)
+def _misplaced(partition: int, offset: int, message: str) -> Finding:
+    return Finding(Check.TOPIC, f"{EVENTS}/{partition}/{offset}", message)

@@ -48,8 +48,8 @@ async def wait_ready(service: Service, *, timeout_seconds: float = 120.0) -> Non
                     last = error
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        said = f"{type(last).__name__}: {last}" if last else "no answer"
-        raise GatewayError(f"{service.title} was not ready within {timeout_seconds:.0f} s ({said}).") from last
+        reason = f"{type(last).__name__}: {last}" if last else "no answer"
+        raise GatewayError(f"{service.title} was not ready within {timeout_seconds:.0f} s ({reason}).") from last
 
 
 async def check_listening(host: str, port: int) -> None:

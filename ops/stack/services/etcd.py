@@ -66,8 +66,8 @@ class EtcdService:
     async def probe(self) -> None:
         await check_listening("127.0.0.1", self._plan.ports["ETCD_PORT"] + 2 * (self._number - 1))
         url = f"{client_url(self._plan, self._number)}/health"
-        answer = await asyncio.to_thread(call, "GET", url, timeout=PROBE_SECONDS)
-        if answer.status != 200:
+        response = await asyncio.to_thread(call, "GET", url, timeout=PROBE_SECONDS)
+        if response.status != 200:
             raise ConnectionError(f"{self.name} knows no leader")
 
 

@@ -105,9 +105,9 @@ class PatroniService:
     async def probe(self) -> None:
         """This node's PostgreSQL runs, and one of the nodes takes writes."""
         await check_listening("127.0.0.1", self._port)
-        answer = await asyncio.to_thread(call, "GET", f"{node_url(self._plan, self._number)}/health")
-        if answer.status != 200:
-            raise ConnectionError(f"Patroni answers {answer.status}")
+        response = await asyncio.to_thread(call, "GET", f"{node_url(self._plan, self._number)}/health")
+        if response.status != 200:
+            raise ConnectionError(f"Patroni answers {response.status}")
         connection = await connect(self._plan.environment["DATABASE_URL"], timeout=PROBE_SECONDS)
         try:
             await connection.ping(timeout=PROBE_SECONDS)

@@ -40,7 +40,7 @@ PLACE_BITS = 48
 
 
 @dataclass(slots=True)
-class AskedReport:
+class CommandsReport:
     """What came of it; crosses a process boundary."""
 
     records: int = 0
@@ -55,13 +55,13 @@ class _Window:
     waiting_ms: int
 
 
-def asked_look(settings: Settings, taken_at: datetime, since: datetime | None) -> AskedReport:
+def commands_look(settings: Settings, taken_at: datetime, since: datetime | None) -> CommandsReport:
     """Run in a process of its own. `taken_at`: of the snapshot; `since`: records from then on, None: all there are."""
-    return run(_asked_look(settings, taken_at, since))
+    return run(_commands_look(settings, taken_at, since))
 
 
-async def _asked_look(settings: Settings, taken_at: datetime, since: datetime | None) -> AskedReport:
-    report = AskedReport()
+async def _commands_look(settings: Settings, taken_at: datetime, since: datetime | None) -> CommandsReport:
+    report = CommandsReport()
     oldest = taken_at - timedelta(days=settings.idempotency_retention_days - 1)
     window = _Window(
         from_ms=_ms(max(oldest, since) if since is not None else oldest),
@@ -116,7 +116,7 @@ def _digest(fingerprint: object) -> str:
 
 
 async def _name(
-    settings: Settings, differences: list[CommandDifference], committed: dict[int, int], report: AskedReport
+    settings: Settings, differences: list[CommandDifference], committed: dict[int, int], report: CommandsReport
 ) -> None:
     """What is left once the dead letters are known."""
     undecided = {one.place for one in differences if one.kind == "undecided"}
@@ -125,27 +125,29 @@ async def _name(
         partition, offset = one.place >> PLACE_BITS, one.place & ((1 << PLACE_BITS) - 1)
         at = f"{COMMANDS}/{partition}/{offset}"
         if one.kind == "fingerprint":
-            says = f"has another fingerprint in the inbox than on the topic ({one.id})"
-            report.findings.append(Finding(Check.PROMISES, at, says, Kind.FINGERPRINT))
+            message = f"has another fingerprint in the inbox than on the topic ({one.id})"
+            report.findings.append(Finding(Check.PROMISES, at, message, Kind.FINGERPRINT))
         elif one.kind == "clock":
-            says = f"has a row in the inbox that is dated in the future ({one.id}): the database's clock was changed"
-            report.findings.append(Finding(Check.PROMISES, at, says, Kind.CLOCK))
+            message = f"has a row in the inbox that is dated in the future ({one.id}): the database's clock was changed"
+            report.findings.append(Finding(Check.PROMISES, at, message, Kind.CLOCK))
         elif one.place not in dead:
             passed = offset < committed.get(partition, 0)
-            says = "was passed by the actors, but not decided" if passed else "has waited for its decision too long"
-            report.findings.append(Finding(Check.PROMISES, at, f"{says} ({one.id or 'unreadable'})", Kind.UNDECIDED))
+            message = "was passed by the actors, but not decided" if passed else "has waited for its decision too long"
+            report.findings.append(Finding(Check.PROMISES, at, f"{message} ({one.id or 'unreadable'})", Kind.UNDECIDED))
 
 
 async def _dead(settings: Settings, places: set[int]) -> set[int]:
     """Those of the places whose record is a dead letter."""
-    wanted = {f"{COMMANDS}/{place >> PLACE_BITS}/{place & ((1 << PLACE_BITS) - 1)}".encode(): place for place in places}
+    origins = {
+        f"{COMMANDS}/{place >> PLACE_BITS}/{place & ((1 << PLACE_BITS) - 1)}".encode(): place for place in places
+    }
     found: set[int] = set()
     reader = _Reader(settings)
     try:
         await reader.start(PAYMENTS_DLQ, SMALL_PARTITIONS, 0)
         async for messages in reader.portions():
             for message in messages:
-                found |= {wanted[value] for name, value in message.headers if name == "origin" and value in wanted}
+                found |= {origins[value] for name, value in message.headers if name == "origin" and value in origins}
     finally:
         await reader.stop()
     return found
