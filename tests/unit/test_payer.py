@@ -87,7 +87,7 @@ def test_the_same_words_written_differently_are_one_request() -> None:
 def test_blank_words_are_none_at_all() -> None:
     blank = _body(name="", email=" ", contact="", description="  ", notes=[])
     assert blank.fields() == _body().fields()
-    assert blank.root.said() == {"name": None, "email": None, "contact": None}
+    assert blank.root.given() == {"name": None, "email": None, "contact": None}
 
 
 @pytest.mark.parametrize(
