@@ -83,8 +83,8 @@ async def _measure(stack: Stack, payments: int) -> None:
         await _time(f"summary of {days} days", partial(_summary, pool, merchant_id, days))
     await _time("timeseries of 30 days in hours", partial(_series, pool, merchant_id, 30, "hour"))
     await _time(f"timeseries of {DAYS} days in days", partial(_series, pool, merchant_id, DAYS, "day"))
-    for wanted in _filters(datetime.now(UTC)):
-        await _time(f"50 payments, {wanted}", partial(_page, pool, merchant_id, wanted))
+    for filters in _filters(datetime.now(UTC)):
+        await _time(f"50 payments, {filters}", partial(_page, pool, merchant_id, filters))
     await pool.close()
 
 
@@ -129,8 +129,8 @@ async def _series(pool: asyncpg.Pool, merchant_id: str, days: int, bucket: Bucke
     await points(pool, merchant_id, period, starts_of(period.from_at, period.to_at, bucket, None))
 
 
-async def _page(pool: asyncpg.Pool, merchant_id: str, wanted: PaymentFilter) -> None:
-    await list_payments(pool, merchant_id, wanted, after=None, limit=50)
+async def _page(pool: asyncpg.Pool, merchant_id: str, filters: PaymentFilter) -> None:
+    await list_payments(pool, merchant_id, filters, after=None, limit=50)
 
 
 def _period(days: int) -> Period:

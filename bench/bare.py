@@ -31,7 +31,7 @@ async def bare_lifecycles_per_second(stack: Stack, *, in_flight: int, count: int
     connection = await asyncpg.connect(stack.database_url)
     with _processes(stack, workers) as port:
         target = Target.of(f"http://127.0.0.1:{port}", {})
-        await _until_it_answers(target)
+        await _until_ready(target)
         await closed_loop(target, in_flight=in_flight, count=max(200, count // 10))
         await _settled(connection, max(200, count // 10))
         await connection.execute("TRUNCATE bench.events")
@@ -91,7 +91,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(timeout=10)
 
 
-async def _until_it_answers(target: Target) -> None:
+async def _until_ready(target: Target) -> None:
     ends_at = time.monotonic() + READY_SECONDS
     while True:
         with contextlib.suppress(OSError):

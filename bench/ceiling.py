@@ -39,7 +39,7 @@ BATCH_MAX = 500
 SCHEMA = "CREATE SCHEMA IF NOT EXISTS bench; CREATE TABLE IF NOT EXISTS bench.events (id text, kind text, body text)"
 INSERT = "INSERT INTO bench.events SELECT * FROM unnest($1::text[], $2::text[], $3::text[])"
 ORDER, PAYMENT, SETTLED = b"o", b"p", b"s"
-ANSWER_SECONDS = 10.0
+REPLY_SECONDS = 10.0
 
 
 def record(topic: str, key: bytes, kind: bytes, value: bytes, worker: bytes, partitions: int) -> Record:
@@ -60,20 +60,20 @@ class Api:
             await self._lifespan(receive, send)
             return
         body = (await receive()).get("body", b"")
-        asked = orjson.loads(body)
-        kind, key = (PAYMENT, asked["order_id"]) if "order_id" in asked else (ORDER, secrets.token_hex(8))
-        answer = await self._ask(kind, key.encode(), body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        requested = orjson.loads(body)
+        kind, key = (PAYMENT, requested["order_id"]) if "order_id" in requested else (ORDER, secrets.token_hex(8))
+        reply = await self._decide(kind, key.encode(), body)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply))]
         await send({"type": "http.response.start", "status": 201, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": reply})
 
-    async def _ask(self, kind: bytes, key: bytes, body: bytes) -> bytes:
+    async def _decide(self, kind: bytes, key: bytes, body: bytes) -> bytes:
         command = f"{kind.decode()}{key.decode()}"
-        answered = self._waiting[command] = asyncio.get_running_loop().create_future()
-        asking = record(COMMANDS, key, kind, body, self._name.encode(), self._settings.topic_partitions)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await self._producer.send(asking, timeout=5)
-            await answered
+        decided = self._waiting[command] = asyncio.get_running_loop().create_future()
+        command_record = record(COMMANDS, key, kind, body, self._name.encode(), self._settings.topic_partitions)
+        async with asyncio.timeout(REPLY_SECONDS):
+            await self._producer.send(command_record, timeout=5)
+            await decided
         return b'{"id":"%s"}' % key
 
     async def _lifespan(self, receive: Any, send: Any) -> None:

@@ -173,7 +173,7 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
         settled_seconds=settled,
     )
     print(
-        "\n".join([line.row(), *(f"    {said}" for said in [*lost, *load.twice, *named, *load.wrong][:10])]), flush=True
+        "\n".join([line.row(), *(f"    {text}" for text in [*lost, *load.twice, *named, *load.wrong][:10])]), flush=True
     )
     return line
 

@@ -41,7 +41,7 @@ class Drilled:
     restore_seconds: float
     recover_seconds: float
     rto_seconds: float
-    said: str
+    report: str
 
 
 async def drill(stack: Stack, folder: Path, *, seconds: float, seed: int, steps: Sequence[str] = STEPS) -> Drilled:
@@ -60,7 +60,7 @@ async def drill(stack: Stack, folder: Path, *, seconds: float, seed: int, steps:
     await asyncio.to_thread(destroy, stack)
     backup = made.splitlines()[0]
     restore_seconds, _ = await timed(command(stack, *(backup if word == "$BACKUP" else word for word in restoring)))
-    recover_seconds, said = await timed(command(stack, *recovering))
+    recover_seconds, report = await timed(command(stack, *recovering))
     await asyncio.to_thread(start_roles, stack)
     await asyncio.to_thread(lambda: list(pay_once(stack.settings)))
     rto_seconds = time.monotonic() - began
@@ -74,7 +74,7 @@ async def drill(stack: Stack, folder: Path, *, seconds: float, seed: int, steps:
         restore_seconds=restore_seconds,
         recover_seconds=recover_seconds,
         rto_seconds=rto_seconds,
-        said=said,
+        report=report,
     )
 
 
@@ -149,7 +149,7 @@ def shown(done: Drilled) -> str:
     return "\n".join(
         (
             f"backup {done.backup_seconds:.1f} s, {done.decided_after_backup:,} events decided after it",
-            done.said.strip(),
+            done.report.strip(),
             f"restore {done.restore_seconds:.1f} s, recover with audit {done.recover_seconds:.1f} s",
             f"RPO: {len(done.broken)} of {done.promises:,} promised orders, payments and refunds lost",
             f"RTO: {done.rto_seconds:.1f} s from the decision to the first payment",

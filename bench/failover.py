@@ -72,7 +72,7 @@ class Struck:
     name: str
     killed: str
     undecided_seconds: float
-    unanswered_seconds: float
+    silent_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +143,10 @@ async def _strike(stack: Stack, load: Load, fault: Fault) -> Struck:
             killing.create_task(asyncio.to_thread(stack.kill, role))
     await _goes_on(load)
     undecided = await _undecided_seconds(stack, began_at)
-    unanswered = _longest([began, *(at for at in load.answered_at if at >= began)])
+    silent = _longest([began, *(at for at in load.answered_at if at >= began)])
     for name in down:
         await asyncio.to_thread(stack.release, name)
-    return Struck(fault.name, ", ".join(down), undecided, unanswered)
+    return Struck(fault.name, ", ".join(down), undecided, silent)
 
 
 async def _undecided_seconds(stack: Stack, began_at: datetime) -> float:
@@ -172,9 +172,12 @@ def _longest(moments: Sequence[float]) -> float:
 
 
 async def _goes_on(load: Load) -> None:
-    wanted = len(load.promises) + PROMISES_BETWEEN
+    promised_min = len(load.promises) + PROMISES_BETWEEN
     await eventually(
-        lambda: len(load.promises) >= wanted, timeout=RECOVERED_SECONDS, interval=0.1, what="requests to be answered"
+        lambda: len(load.promises) >= promised_min,
+        timeout=RECOVERED_SECONDS,
+        interval=0.1,
+        what="requests to be answered",
     )
 
 
@@ -213,11 +216,11 @@ def members(stack: Stack) -> list[dict[str, Any]]:
     """Of the cluster of PostgreSQL, as a Patroni that answers knows it."""
     for number in range(1, NODES + 1):
         try:
-            answer = call("GET", f"{node_url(stack.plan, number)}/cluster")
+            response = call("GET", f"{node_url(stack.plan, number)}/cluster")
         except GatewayError:
             continue
-        if answer.status == 200:
-            return list(answer.body["members"])
+        if response.status == 200:
+            return list(response.body["members"])
     raise GatewayError("No Patroni answers")
 
 
@@ -229,7 +232,7 @@ def shown(survived: Survived) -> str:
     """As docs/RELIABILITY.md has it."""
     lines = ["| SIGKILL to | nothing decided for | no answer for |", "|---|---|---|"]
     lines += [
-        f"| {one.name} ({one.killed}) | {one.undecided_seconds:.1f} s | {one.unanswered_seconds:.1f} s |"
+        f"| {one.name} ({one.killed}) | {one.undecided_seconds:.1f} s | {one.silent_seconds:.1f} s |"
         for one in survived.struck
     ]
     lines.append(
@@ -244,8 +247,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="faults by name, with commas between them")
     chosen = parser.parse_args()
-    wanted = [name for name in chosen.only.split(",") if name]
-    faults = [fault for fault in FAULTS if not wanted or fault.name in wanted]
+    promised_min = [name for name in chosen.only.split(",") if name]
+    faults = [fault for fault in FAULTS if not promised_min or fault.name in promised_min]
     if not faults:
         parser.error(f"the faults are: {', '.join(fault.name for fault in FAULTS)}")
     try:

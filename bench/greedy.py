@@ -43,7 +43,7 @@ def target_of(api: Api) -> Target:
 @asynccontextmanager
 async def greedy(kind: Kind, api: Api) -> AsyncIterator[Counter[int]]:
     """This merchant, greedy for as long as the block runs; its answers by status afterwards."""
-    answers: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     who = {"GREEDY_URL": api.url, "GREEDY_KEY": api.key, "GREEDY_SECRET": api.secret}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.greedy", kind, env={**os.environ, **who}, stdout=asyncio.subprocess.PIPE
@@ -51,49 +51,49 @@ async def greedy(kind: Kind, api: Api) -> AsyncIterator[Counter[int]]:
     try:
         assert process.stdout is not None
         await asyncio.wait_for(process.stdout.readline(), STOP_SECONDS)  # it has begun
-        yield answers
+        yield statuses
     finally:
         process.terminate()
-        said, _ = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
-        answers.update({int(status): count for status, count in orjson.loads(said).items()})
+        output, _ = await asyncio.wait_for(process.communicate(), STOP_SECONDS)
+        statuses.update({int(status): count for status, count in orjson.loads(output).items()})
 
 
 async def _take(kind: Kind, target: Target) -> Counter[int]:
     """Until SIGTERM."""
-    answers: Counter[int] = Counter()
+    statuses: Counter[int] = Counter()
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    tasks = [asyncio.create_task(one) for one in _work(kind, target, answers)]
+    tasks = [asyncio.create_task(one) for one in _work(kind, target, statuses)]
     print("begun", flush=True)
     await stopped.wait()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return answers
+    return statuses
 
 
-def _work(kind: Kind, target: Target, answers: Counter[int]) -> list[Coroutine[Any, Any, None]]:
+def _work(kind: Kind, target: Target, statuses: Counter[int]) -> list[Coroutine[Any, Any, None]]:
     match kind:
         case "orders":
-            return [_ask(target, target.post(ORDERS, ORDER), answers) for _ in range(CONNECTIONS)]
+            return [_request(target, target.post(ORDERS, ORDER), statuses) for _ in range(CONNECTIONS)]
         case "look-ups":
-            return [_ask(target, target.get(LOOK_UP), answers) for _ in range(CONNECTIONS)]
+            return [_request(target, target.get(LOOK_UP), statuses) for _ in range(CONNECTIONS)]
         case "feeds":
-            return [_follow(target, answers) for _ in range(FEEDS)]
+            return [_follow(target, statuses) for _ in range(FEEDS)]
 
 
-async def _ask(target: Target, request: bytes, answers: Counter[int]) -> None:
+async def _request(target: Target, request: bytes, statuses: Counter[int]) -> None:
     connection = await connect(target)
     while True:
         status, _ = await connection.request(request)
-        answers[status] += 1
+        statuses[status] += 1
 
 
-async def _follow(target: Target, answers: Counter[int]) -> None:
+async def _follow(target: Target, statuses: Counter[int]) -> None:
     while True:
         connection = await connect(target)
         status, _ = await connection.request(target.get(FEED))  # a stream has no length: its head is all
-        answers[status] += 1
+        statuses[status] += 1
         if status == 200:
             await asyncio.Event().wait()
         connection.close()

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import orjson
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-ANSWER_TIMEOUT_SECONDS = 30.0
-Answer = tuple[int, bytes]
+RESPONSE_TIMEOUT_SECONDS = 30.0
+Response = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +52,24 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._received = b""
-        self._waiting: asyncio.Future[Answer] | None = None
+        self._waiting: asyncio.Future[Response] | None = None
         self._transport: asyncio.WriteTransport | None = None
 
     @property
     def is_open(self) -> bool:
         return self._transport is not None
 
-    async def request(self, request: bytes) -> Answer:
+    async def request(self, request: bytes) -> Response:
         """(status, body). Raises ConnectionError where the other side closes, TimeoutError after the bound."""
         if self._transport is None:
             raise ConnectionError("not connected")
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Answer] = loop.create_future()
-        self._waiting = answered
-        guard = loop.call_later(ANSWER_TIMEOUT_SECONDS, self._fail, TimeoutError("no answer in time"))
+        response: asyncio.Future[Response] = loop.create_future()
+        self._waiting = response
+        guard = loop.call_later(RESPONSE_TIMEOUT_SECONDS, self._fail, TimeoutError("no answer in time"))
         self._transport.write(request)
         try:
-            return await answered
+            return await response
         finally:
             guard.cancel()
 

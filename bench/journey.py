@@ -50,8 +50,8 @@ async def _measure(stack: Stack, events: int) -> None:
         second = await _publish(connection, producer, stack, offset=events // 2, limit=events)
         print(f"{first + second:,} events beside it on the log")
         path = f"/payments/{payment['id']}/timeline"
-        answers = [await _timed(partial(api.get, path)) for _ in range(4 * REQUESTED)]
-    _print("GET timeline", answers)
+        times = [await _timed(partial(api.get, path)) for _ in range(4 * REQUESTED)]
+    _print("GET timeline", times)
     for name, arguments in (
         ("gateway --help", ["--help"]),
         ("gateway journey", ["journey", payment["id"], "--json"]),
@@ -87,9 +87,9 @@ async def _publish(
     return published + len(batch)
 
 
-async def _timed(ask: Callable[[], Awaitable[object]]) -> float:
+async def _timed(work: Callable[[], Awaitable[object]]) -> float:
     began = time.perf_counter()
-    await ask()
+    await work()
     return time.perf_counter() - began
 
 

@@ -103,10 +103,10 @@ Greed = Callable[[], Any]
 
 async def _compare(compared: Compared, figure: Figure, greed: Greed) -> None:
     compared.before.append(await figure())
-    async with greed() as answers:
+    async with greed() as statuses:
         await asyncio.sleep(BEGUN_SECONDS)
         compared.during.append(await figure())
-    compared.greedy.update(answers)
+    compared.greedy.update(statuses)
 
 
 def _orders(api: Api) -> Figure:
@@ -158,10 +158,10 @@ def _job(api: Api) -> Figure:
 def _jobs(api: Api) -> Greed:
     @asynccontextmanager
     async def jobs() -> AsyncIterator[Counter[int]]:
-        answers: Counter[int] = Counter()
+        statuses: Counter[int] = Counter()
         for _ in range(JOBS_OPENED):
-            answers[(await api.post("/webhooks/retry", {"filter": {"status": "success"}})).status_code] += 1
-        yield answers
+            statuses[(await api.post("/webhooks/retry", {"filter": {"status": "success"}})).status_code] += 1
+        yield statuses
 
     return jobs
 

@@ -121,9 +121,9 @@ def step_clock(offset_seconds: int, seconds: float) -> Inject:
 async def _seconds_ahead(stack: Stack) -> float:
     """How far the API's clock is before this process's."""
     limit = aiohttp.ClientTimeout(total=10)
-    async with aiohttp.ClientSession(timeout=limit) as http, http.get(f"{stack.api_url}/health") as answer:
-        told = datetime.fromisoformat((await answer.json())["timestamp"])
-    return (told - datetime.now(UTC)).total_seconds()
+    async with aiohttp.ClientSession(timeout=limit) as http, http.get(f"{stack.api_url}/health") as response:
+        shown = datetime.fromisoformat((await response.json())["timestamp"])
+    return (shown - datetime.now(UTC)).total_seconds()
 
 
 async def _until_it_serves(stack: Stack) -> None:
@@ -158,6 +158,6 @@ def _fill(ballast: Path) -> None:
 
 async def _run(*command: str) -> None:
     done = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    _, said = await done.communicate()
+    _, output = await done.communicate()
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {said.decode().strip()}")
+        raise RuntimeError(f"{' '.join(command)}: {output.decode().strip()}")

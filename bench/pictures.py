@@ -70,18 +70,18 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with running_stack(roles=ALL_ROLES, env={"LOG_LEVEL": "warning"}) as stack:
         stack.start_pages()
-        _say("terminal")
+        _report("terminal")
         with tempfile.TemporaryDirectory() as elsewhere:
             session = list(_claim(stack, elsewhere))
         (folder / "claim.svg").write_text(drawn(session, title="kill -9 and verify"), encoding="utf-8")
         _write_badges(folder, session)
-        _say("payments")
+        _report("payments")
         asyncio.run(_photograph(stack, folder))
     for path in sorted(folder.iterdir()):
-        _say(f"{path.name}: {path.stat().st_size / 1024:.0f} KB")
+        _report(f"{path.name}: {path.stat().st_size / 1024:.0f} KB")
 
 
-def _say(text: str) -> None:
+def _report(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

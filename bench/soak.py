@@ -77,7 +77,7 @@ class Seen:
     left_out: int = 0
 
 
-async def soak(stack: Stack, *, minutes: int, rate: float, say: bool) -> tuple[list[Minute], Seen]:
+async def soak(stack: Stack, *, minutes: int, rate: float, report: bool) -> tuple[list[Minute], Seen]:
     """The load, and one look a minute."""
     seen, under_way, lines = Seen(), set[asyncio.Task[None]](), []
     database = await asyncpg.connect(stack.database_url)
@@ -96,7 +96,7 @@ async def soak(stack: Stack, *, minutes: int, rate: float, say: bool) -> tuple[l
                 await asyncio.sleep(0.01)
             lines.append(await _look(stack, database, number, seen))
             seen.lifecycles, seen.seconds = 0, []
-            if say:
+            if report:
                 print(_line(lines[-1]), flush=True)
         await asyncio.gather(*under_way)
     await until_settled(database)
@@ -133,10 +133,10 @@ async def _post(
     http: aiohttp.ClientSession, path: str, body: Mapping[str, object], seen: Seen
 ) -> dict[str, str] | None:
     try:
-        async with http.post(path, json=body) as answer:
-            if answer.status >= 500:
-                seen.bad.append(f"{path}: {answer.status}")
-            return await answer.json() if answer.status < 300 else None
+        async with http.post(path, json=body) as respond:
+            if respond.status >= 500:
+                seen.bad.append(f"{path}: {respond.status}")
+            return await respond.json() if respond.status < 300 else None
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         seen.bad.append(f"{path}: {error!r}")
         return None
@@ -193,11 +193,11 @@ def _mean(lines: list[Minute], name: str) -> float:
 
 
 async def _receiver() -> tuple[web.ServerRunner, str]:
-    async def answer(request: web.BaseRequest) -> web.Response:
+    async def respond(request: web.BaseRequest) -> web.Response:
         await request.read()
         return web.Response(status=500 if random.random() < FAILING_SHARE else 200)
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    runner = web.ServerRunner(web.Server(respond, access_log=None))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -227,7 +227,7 @@ async def _run(stack: Stack, chosen: argparse.Namespace) -> tuple[float, list[Mi
         rate = chosen.rate or most / 2
         if not chosen.json:
             print(f"{rate:.0f} lifecycles/s for {chosen.minutes} minutes", flush=True)
-        lines, seen = await soak(stack, minutes=chosen.minutes, rate=rate, say=not chosen.json)
+        lines, seen = await soak(stack, minutes=chosen.minutes, rate=rate, report=not chosen.json)
     finally:
         await runner.cleanup()
     return rate, lines, seen

@@ -115,7 +115,7 @@ def of_tree(stack: Stack, tree: Path) -> dict[str, str]:
 def retired_roles(stack: Stack, before: Path) -> list[str]:
     """Roles that the previous release has and this one has not."""
     program = "from runtime.roles import ROLES; print(*ROLES)"
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program],
         cwd=before,
         env=of_tree(stack, before),
@@ -124,7 +124,7 @@ def retired_roles(stack: Stack, before: Path) -> list[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    return [role for role in said.stdout.split() if role not in ROLES]
+    return [role for role in output.stdout.split() if role not in ROLES]
 
 
 @contextmanager
@@ -180,8 +180,10 @@ async def upgrade(stack: Stack, before: Path, *, seed: int, order: Sequence[str]
 
 
 async def _goes_on(load: Load) -> None:
-    wanted = len(load.promises) + PROMISES_BETWEEN
-    await eventually(lambda: len(load.promises) >= wanted, timeout=60, interval=0.1, what="requests to be answered")
+    promised_min = len(load.promises) + PROMISES_BETWEEN
+    await eventually(
+        lambda: len(load.promises) >= promised_min, timeout=60, interval=0.1, what="requests to be answered"
+    )
 
 
 def main() -> None:

@@ -96,17 +96,17 @@ async def waiting(stack: Stack, url: str, *, count: int) -> list[tuple[int, Mapp
             events = [payment_event(shop) for _ in range(count // 10)]
             for first in range(0, len(events), 1_000):
                 await shop.producer.publish(events[first : first + 1_000], timeout=60)
-            wanted = (step + 1) * (count // 10)
-            await eventually(lambda wanted=wanted: _waits(shop, endpoint.id, wanted), timeout=300, interval=0.5)
+            target = (step + 1) * (count // 10)
+            await eventually(lambda target=target: _waits(shop, endpoint.id, target), timeout=300, interval=0.5)
             await asyncio.sleep(2)
-            seen.append((wanted, {role: _resident_mb(stack, role) for role in ROLES}))
-            print(f"  {wanted:8,} wait   " + _memory_line(seen[-1][1]), flush=True)
+            seen.append((target, {role: _resident_mb(stack, role) for role in ROLES}))
+            print(f"  {target:8,} wait   " + _memory_line(seen[-1][1]), flush=True)
     return seen
 
 
-async def _waits(shop: Shop, endpoint_id: str, wanted: int) -> bool:
+async def _waits(shop: Shop, endpoint_id: str, target: int) -> bool:
     query = "SELECT count(*) FROM webhook_logs WHERE endpoint_id = $1 AND status = 'pending' AND attempts = 1"
-    return int(await shop.pool.fetchval(query, endpoint_id)) >= wanted
+    return int(await shop.pool.fetchval(query, endpoint_id)) >= target
 
 
 def _resident_mb(stack: Stack, role: str) -> int:

@@ -229,14 +229,14 @@ async def _seconds_between_attempts(shop: Shop) -> float:
 def serve(port: int) -> None:
     """The receiver: reads the body, answers 200; under /hang it does not answer for a minute, under /fail with 500."""
 
-    async def answer(request: web.BaseRequest) -> web.Response:
+    async def respond(request: web.BaseRequest) -> web.Response:
         await request.read()
         if request.path.startswith("/hang/"):
             await asyncio.sleep(60)
         return web.Response(status=500 if request.path.startswith("/fail/") else 200)
 
     async def run() -> None:
-        runner = web.ServerRunner(web.Server(answer, access_log=None))
+        runner = web.ServerRunner(web.Server(respond, access_log=None))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         await asyncio.Event().wait()

@@ -31,23 +31,23 @@ BROKEN_MAX = 20
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 1 where a promise was broken."""
-    asked = _parser().parse_args(arguments)
-    plan = _plan_of(asked)
-    if asked.seed is not None and asked.history:
+    options = _parser().parse_args(arguments)
+    plan = _plan_of(options)
+    if options.seed is not None and options.history:
         _print(history(plan))
         return 0
-    if asked.real:
+    if options.real:
         return _real(plan)
-    if asked.replay:
-        return _replay(asked, plan)
-    seeds: Iterable[int] = [asked.seed] if asked.seed is not None else _seeds_of(asked)
-    return _search(asked, plan, seeds)
+    if options.replay:
+        return _replay(options, plan)
+    seeds: Iterable[int] = [options.seed] if options.seed is not None else _seeds_of(options)
+    return _search(options, plan, seeds)
 
 
 def _real(plan: Plan) -> int:
     judged = asyncio.run(run_real(load_settings(), plan))
     for violation in judged.violations:
-        print(f"broken: {violation.promise}: {violation.says}")
+        print(f"broken: {violation.promise}: {violation.message}")
     print(judged)
     return 1 if judged.violations else 0
 
@@ -78,24 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _plan_of(asked: argparse.Namespace) -> Plan:
-    families = DEFAULT_FAMILIES if asked.families is None else frozenset(_list(asked.families))
-    if asked.families == "all":
+def _plan_of(options: argparse.Namespace) -> Plan:
+    families = DEFAULT_FAMILIES if options.families is None else frozenset(_list(options.families))
+    if options.families == "all":
         families = frozenset(FAMILIES)
-    without = frozenset(_list(asked.without))
+    without = frozenset(_list(options.without))
     unknown = (families | without) - frozenset(FAMILIES)
     if unknown:
         raise SystemExit(f"unknown families: {', '.join(sorted(unknown))}; known are {', '.join(FAMILIES)}")
     return Plan(
-        seed=asked.seed or 0,
+        seed=options.seed or 0,
         families=families - without,
-        all_families=asked.all_families,
-        clients=asked.clients,
-        turns=asked.turns,
-        webhooks=not asked.no_webhooks,
-        salt=asked.salt,
-        faults=None if asked.faults is None else frozenset(_list(asked.faults)),
-        requests=None if asked.requests is None else frozenset(map(_place, _list(asked.requests))),
+        all_families=options.all_families,
+        clients=options.clients,
+        turns=options.turns,
+        webhooks=not options.no_webhooks,
+        salt=options.salt,
+        faults=None if options.faults is None else frozenset(_list(options.faults)),
+        requests=None if options.requests is None else frozenset(map(_place, _list(options.requests))),
     )
 
 
@@ -108,22 +108,23 @@ def _place(text: str) -> tuple[int, int, int]:
     return client, turn, place
 
 
-def _seeds_of(asked: argparse.Namespace) -> Iterable[int]:
-    first, _, end = asked.seeds.partition(":")
-    if asked.minutes is not None or not end:
+def _seeds_of(options: argparse.Namespace) -> Iterable[int]:
+    first, _, end = options.seeds.partition(":")
+    if options.minutes is not None or not end:
         return itertools.count(int(first or 0))
     return range(int(first or 0), int(end))
 
 
-def _search(asked: argparse.Namespace, plan: Plan, seeds: Iterable[int]) -> int:
+def _search(options: argparse.Namespace, plan: Plan, seeds: Iterable[int]) -> int:
     began, tally = time.monotonic(), Tally()
-    ends_at = None if asked.minutes is None else began + asked.minutes * 60
+    ends_at = None if options.minutes is None else began + options.minutes * 60
     report_at = began + REPORT_EVERY_SECONDS
-    for outcome in search(seeds, plan, processes=1 if asked.seed is not None else asked.processes):
+    for outcome in search(seeds, plan, processes=1 if options.seed is not None else options.processes):
         tally.add(outcome)
         if outcome.broken:
             print(
-                f"seed {outcome.plan.seed}: {outcome.violations[0].promise}: {outcome.violations[0].says}", flush=True
+                f"seed {outcome.plan.seed}: {outcome.violations[0].promise}: {outcome.violations[0].message}",
+                flush=True,
             )
         if time.monotonic() >= report_at:
             report_at += REPORT_EVERY_SECONDS
@@ -131,7 +132,7 @@ def _search(asked: argparse.Namespace, plan: Plan, seeds: Iterable[int]) -> int:
         if len(tally.broken) >= BROKEN_MAX or (ends_at is not None and time.monotonic() >= ends_at):
             break
     _print(tally.lines(time.monotonic() - began))
-    if tally.broken and not asked.no_shrink:
+    if tally.broken and not options.no_shrink:
         _explain(tally.broken[0])
     return 1 if tally.broken else 0
 
@@ -143,9 +144,9 @@ def _explain(failed: Outcome) -> None:
     print(f"\nRepeat it:  {command_of(smallest.plan)} --history")
 
 
-def _replay(asked: argparse.Namespace, plan: Plan) -> int:
+def _replay(options: argparse.Namespace, plan: Plan) -> int:
     differ = 0
-    for seed in [asked.seed] if asked.seed is not None else _seeds_of(asked):
+    for seed in [options.seed] if options.seed is not None else _seeds_of(options):
         one, other = run(replace(plan, seed=seed)), run(replace(plan, seed=seed))
         if one.hash != other.hash:
             differ += 1

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 SILENCE_SECONDS = 3.0
-Asker = tuple[str, int, str]
+Requester = tuple[str, int, str]
 """Process, task, attempt id."""
 HANGS_SECONDS = 25.0
 """How long a request hangs at a silent bank; below what the sweeper grants a question."""
@@ -97,13 +97,13 @@ class Bank:
     world: World
     books: dict[str, Entry] = field(default_factory=dict)
     pending: dict[str, Report] = field(default_factory=dict)
-    queried: set[Asker] = field(default_factory=set)
+    queried: set[Requester] = field(default_factory=set)
     """Who has queried what."""
-    unanswered: set[Asker] = field(default_factory=set)
+    unresolved: set[Requester] = field(default_factory=set)
     """Who has asked for what, got no answer, and has not queried it since."""
     beside: list[tuple[str, str]] = field(default_factory=list)
     """Charges that began while another of their order was open or had succeeded, and that other."""
-    asked_blindly: list[str] = field(default_factory=list)
+    repeated_blindly: list[str] = field(default_factory=list)
     """Attempts that a process asked for although it had to query them first."""
     turning: int = 0
     """Attempts that will turn and have not yet."""
@@ -153,11 +153,11 @@ class Bank:
             return CancelRefused(entry.attempt_id)
         entry.step, entry.outcome, entry.cancelled = None, Outcome.FAILED, True
         self.world.trace.note("bank", f"{entry.attempt_id} is cancelled", entry.attempt_id)
-        told = report_on(entry)
+        report = report_on(entry)
         if self.world.faults.happens("charge_turns"):
             self.turning += 1
             self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, [])
-        return told
+        return report
 
     def _wait_for_payer(self, entry: Entry) -> None:
         """The payer takes the step in time, which the bank notifies most of the time, or never."""
@@ -234,12 +234,12 @@ class BankClient:
         self._bank = world.bank
 
     async def charge(self, charge: Charge) -> Report:
-        return await self._ask(charge.attempt_id, charge.amount, None)
+        return await self._decide(charge.attempt_id, charge.amount, None)
 
     async def refund(self, refund: Return) -> BankResult:
-        answer = await self._ask(refund.attempt_id, refund.amount, refund.of_attempt)
-        assert isinstance(answer, BankResult), "nobody has a step to take for a refund"
-        return answer
+        result = await self._decide(refund.attempt_id, refund.amount, refund.of_attempt)
+        assert isinstance(result, BankResult), "nobody has a step to take for a refund"
+        return result
 
     async def tokenize(self, card: CardDetails) -> str:
         raise NotImplementedError("nobody pays by card here")
@@ -250,12 +250,12 @@ class BankClient:
     def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
         raise NotImplementedError("a world compares its bank's books itself: simulation/promises.py")
 
-    async def _ask(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
+    async def _decide(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
         self._check_queried(attempt_id)
         try:
             return await self._booked(attempt_id, amount, of_attempt)
         except NoResponseError:
-            self._bank.unanswered.add(_asker(attempt_id))
+            self._bank.unresolved.add(_requester(attempt_id))
             raise
 
     def _check_queried(self, attempt_id: str) -> None:
@@ -263,10 +263,10 @@ class BankClient:
 
         What a processor met twice on the log is not checked: it cannot know that another process has asked.
         """
-        asker = _asker(attempt_id)
-        swept = asker[0].startswith("sweeper") and asker not in self._bank.queried
-        if swept or asker in self._bank.unanswered:
-            self._bank.asked_blindly.append(attempt_id)
+        requester = _requester(attempt_id)
+        swept = requester[0].startswith("sweeper") and requester not in self._bank.queried
+        if swept or requester in self._bank.unresolved:
+            self._bank.repeated_blindly.append(attempt_id)
 
     async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
         faults = self._world.faults
@@ -276,19 +276,19 @@ class BankClient:
             raise NoResponseError("the request was lost")
         await asyncio.sleep(between(0.001, 0.05))
         entry = self._bank.book(attempt_id, amount, of_attempt)
-        answered = report_on(entry)
+        report = report_on(entry)
         await asyncio.sleep(between(0.05, 0.6))
         if faults.happens("bank_late"):
             self._bank.notify(entry)
             raise NoResponseError("the answer is late")
-        await self._maybe_lose_answer()
+        await self._maybe_lose_response()
         if faults.happens("bank_twice"):
             self._bank.notify(entry)
-        return answered
+        return report
 
     async def query(self, attempt_id: str) -> Report | None:
         await self._question(attempt_id)
-        await self._maybe_lose_answer()
+        await self._maybe_lose_response()
         entry = self._bank.books.get(attempt_id)
         return None if entry is None else report_on(entry)
 
@@ -296,21 +296,21 @@ class BankClient:
         """Its answer tells as much as a query's."""
         await self._question(attempt_id)
         entry = self._bank.books.get(attempt_id)
-        told = None if entry is None else self._bank.cancel(entry)
-        await self._maybe_lose_answer()
-        assert not isinstance(told, ActionRequired), "a bank that was asked to cancel has an answer to that"
-        return told
+        report = None if entry is None else self._bank.cancel(entry)
+        await self._maybe_lose_response()
+        assert not isinstance(report, ActionRequired), "a bank that was asked to cancel has an answer to that"
+        return report
 
     async def _question(self, attempt_id: str) -> None:
         """A question about an attempt arrives. Raises NoAnswerError where the bank is silent about it."""
-        self._bank.queried.add(_asker(attempt_id))
-        self._bank.unanswered.discard(_asker(attempt_id))
+        self._bank.queried.add(_requester(attempt_id))
+        self._bank.unresolved.discard(_requester(attempt_id))
         if PROCESS.get().name.startswith("sweeper"):
             self._bank.note_question(attempt_id)
         await self._be_silent(attempt_id)
         await asyncio.sleep(between(0.005, 0.05))
 
-    async def _maybe_lose_answer(self) -> None:
+    async def _maybe_lose_response(self) -> None:
         if self._world.faults.happens("bank_silent"):
             await asyncio.sleep(SILENCE_SECONDS)
             raise NoResponseError("the answer was lost")
@@ -341,7 +341,7 @@ class BankClient:
             del self._bank.pending[report.attempt_id]
 
 
-def _asker(attempt_id: str) -> Asker:
+def _requester(attempt_id: str) -> Requester:
     """Of two tasks of a process that carry out one attempt, each queries for itself. Tasks live as long as a world."""
     return PROCESS.get().name, id(asyncio.current_task()), attempt_id
 
@@ -361,5 +361,5 @@ def report_on(entry: Entry) -> Report:
         else "REFUND_FAILED"
     )
     reference = f"bank_{entry.attempt_id[-8:]}"
-    said = "The bank refused" if failed else None
-    return BankResult(entry.attempt_id, entry.outcome, code, said, reference, entry.turn)
+    description = "The bank refused" if failed else None
+    return BankResult(entry.attempt_id, entry.outcome, code, description, reference, entry.turn)

@@ -24,7 +24,7 @@ import asyncpg
 
 from simulation.clock import EPOCH
 from simulation.faults import MOMENT_SECONDS, between, delay_seconds
-from simulation.scheduler import PROCESS, Process, answer, fail
+from simulation.scheduler import PROCESS, Process, fail, resolve
 from store.driver import translating
 
 if TYPE_CHECKING:
@@ -164,15 +164,15 @@ class Database:
         view = View(self.tables if tables is None else tables, self.now(), self.decisions, self.born)
         return registered(text).run(view, *arguments)
 
-    async def ask(self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float) -> Any:
+    async def call(self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float) -> Any:
         """Send `work` to the server and wait for its answer, as a client does that may lose its connection.
 
         Raises the errors of store/errors.py, as the real driver's connections do.
         """
         with translating():
-            return await self._asked(work, domain=domain, by=by, timeout=timeout)
+            return await self._called(work, domain=domain, by=by, timeout=timeout)
 
-    async def _asked(
+    async def _called(
         self, work: Callable[[], Any], *, domain: str | None, by: Transaction | None, timeout: float
     ) -> Any:
         world, faults = self.world, self.world.faults
@@ -210,7 +210,7 @@ class Database:
                 scheduler.outside(max(0.0, request.ends_at - scheduler.now), fail, future, TimeoutError())
             self._waiting[request.domain].append(request)
         elif request.client.alive or request.client.random.random() < 0.5:  # else still in the dead client's buffers
-            self._answer(request)
+            self._reply(request)
 
     def _is_locked(self, domain: str, by: Transaction | None) -> bool:
         holder = self.locked_by.get(domain)
@@ -223,7 +223,7 @@ class Database:
         for request in waiting:
             self.world.scheduler.outside(LOCK_AGAIN_SECONDS, self._arrive, request)
 
-    def _answer(self, request: _Request) -> None:
+    def _reply(self, request: _Request) -> None:
         scheduler, future = self.world.scheduler, request.future
         try:
             result = request.work()
@@ -237,7 +237,7 @@ class Database:
             lost = asyncpg.ConnectionDoesNotExistError("the answer was lost")
             scheduler.outside(request.back, fail, future, lost)
         else:
-            scheduler.outside(request.back, answer, future, result)
+            scheduler.outside(request.back, resolve, future, result)
 
 
 class Session:
@@ -258,7 +258,7 @@ class Session:
             return self._database.run(text, arguments, tables)
 
         wait = COMMAND_TIMEOUT_SECONDS if timeout is None else timeout
-        rows: Rows = await self._database.ask(work, domain=found.domain, by=transaction, timeout=wait)
+        rows: Rows = await self._database.call(work, domain=found.domain, by=transaction, timeout=wait)
         return rows
 
     async def fetchrow(self, text: str, *arguments: Any, timeout: float | None = None) -> Row | None:
@@ -344,7 +344,7 @@ class Transaction:
             for name in DOMAINS[domain]:
                 self.tables[name] = dict(self.tables[name])
 
-        await self._database.ask(begin, domain=domain, by=self, timeout=COMMAND_TIMEOUT_SECONDS)
+        await self._database.call(begin, domain=domain, by=self, timeout=COMMAND_TIMEOUT_SECONDS)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -356,7 +356,7 @@ class Transaction:
             self._release()
             return
         try:
-            await self._database.ask(self._commit, domain=self._domain, by=self, timeout=COMMAND_TIMEOUT_SECONDS)
+            await self._database.call(self._commit, domain=self._domain, by=self, timeout=COMMAND_TIMEOUT_SECONDS)
         finally:
             self._release()
 

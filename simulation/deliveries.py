@@ -41,8 +41,8 @@ class Record(dict[str, Any]):
 
 @reads(webhook_planning.ENDPOINTS)
 def endpoints(view: View, merchant_ids: list[str]) -> Rows:
-    wanted = [row for row in view["webhooks"].values() if row["merchant_id"] in merchant_ids]
-    return [row for row in wanted if row["deleted_at"] is None]
+    hooks = [row for row in view["webhooks"].values() if row["merchant_id"] in merchant_ids]
+    return [row for row in hooks if row["deleted_at"] is None]
 
 
 @writes(webhook_planning.LOCK_PAYMENTS, "webhooks")
@@ -104,7 +104,7 @@ def record(view: View, *columns: list[Any]) -> Rows:
 
 
 @writes(webhook_recording.RECORD_SKIPPED, "webhooks")
-def set_aside(view: View, ids: list[uuid.UUID], states: list[str], next_retry_ats: list[datetime | None]) -> Rows:
+def record_skipped(view: View, ids: list[uuid.UUID], states: list[str], next_retry_ats: list[datetime | None]) -> Rows:
     changed = []
     for one, status, next_retry_at in zip(ids, states, next_retry_ats, strict=True):
         log = view["webhook_logs"].get(one)

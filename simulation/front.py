@@ -32,10 +32,10 @@ class SimulatedFront:
 
     async def call(self, call: Call, worker: int) -> tuple[int, Any]:
         """Raises ConnectionRefusedError (not taken) or another OSError (unknown)."""
-        return await self._world.request(f"api-{worker}", lambda app: _answered(app, call))
+        return await self._world.request(f"api-{worker}", lambda app: _served(app, call))
 
 
-async def _answered(app: App, call: Call) -> tuple[int, Any]:
+async def _served(app: App, call: Call) -> tuple[int, Any]:
     """One request through the route's own function, as the application calls it."""
     headers = [
         (b"content-type", b"application/json"),

@@ -22,7 +22,7 @@ from aiokafka.errors import CommitFailedError, KafkaConnectionError, KafkaError,
 
 from simulation.faults import MOMENT_SECONDS, between, delay_seconds
 from simulation.log import Group, Headers, Message
-from simulation.scheduler import PROCESS, answer, fail
+from simulation.scheduler import PROCESS, fail, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class ProducerClient:
             error = RequestTimedOutError("no ack")
             self._world.scheduler.outside(silence or 1.0, fail, ack, error)
         else:
-            self._world.scheduler.outside(0.0002, answer, ack, None)
+            self._world.scheduler.outside(0.0002, resolve, ack, None)
 
 
 class ConsumerClient:
@@ -176,7 +176,7 @@ class ConsumerClient:
         await self.follow()
         found = self._take(max_records)
         if not found:
-            await self._world.broker.arrival(self._topics, max(timeout_ms, self._world.patience_ms) / 1000)
+            await self._world.broker.arrival(self._topics, max(timeout_ms, self._world.fetch_wait_ms) / 1000)
             await asyncio.sleep(delay_seconds() + self._gathering_seconds())
             await self.follow()
             found = self._take(max_records)

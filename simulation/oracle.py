@@ -58,16 +58,16 @@ def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
         found.add("comes to rest", "; ".join(world.unsettled[:5]) or "nobody knows what is open")
     for failure in world.scheduler.failures:
         if "never retrieved" not in str(failure.get("message")):
-            found.add("no crash unseen", f"{failure.get('message')} {_told(failure.get('exception'))}")
+            found.add("no crash unseen", f"{failure.get('message')} {_described(failure.get('exception'))}")
     return found.violations
 
 
-def _told(error: BaseException | None) -> str:
+def _described(error: BaseException | None) -> str:
     """The error and the innermost lines that raised it."""
     if error is None:
         return ""
     if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_told(part) for part in error.exceptions)
+        return "; ".join(_described(part) for part in error.exceptions)
     lines = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
     return f"{error!r} in {' > '.join(lines)}"
 
@@ -177,9 +177,9 @@ def _audit_log(world: World, found: Findings) -> None:
     chains = AuditChains(world.settings.keys)
     for finding in [*chains.add(rows), *chains.ended()]:
         found.add("the audit log is whole", f"{finding.subject} {finding.message}")
-    asked = {(orjson.loads(row["body"])["after"] or {}).get("refund_id") for row in rows}
+    requested = {(orjson.loads(row["body"])["after"] or {}).get("refund_id") for row in rows}
     for row in world.database.tables["refunds"].values():
-        if not row["automatic"] and row["id"] not in asked:
+        if not row["automatic"] and row["id"] not in requested:
             found.add("who asked for a refund is on record", row["id"], row["order_id"])
 
 
@@ -217,7 +217,7 @@ def _bank(world: World, found: Findings) -> None:
     tables = world.database.tables
     returned: dict[str, int] = defaultdict(int)
     kept: dict[str, list[str]] = defaultdict(list)
-    for attempt_id in world.bank.asked_blindly:
+    for attempt_id in world.bank.repeated_blindly:
         found.add("nothing is asked twice without a query", attempt_id, attempt_id)
     for attempt_id, other in world.bank.beside:
         found.add("no charge beside another", f"{attempt_id} beside {other}", attempt_id)

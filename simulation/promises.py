@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from simulation.workload import Shop, Try, Wanted
+from simulation.workload import Intent, Shop, Try
 
 ENDED = ("CANCELLED", "EXPIRED")
 LEVEL = {
@@ -29,10 +29,10 @@ LEVEL = {
     **dict.fromkeys(ENDED, 2),
 }
 """A resource never goes back to a lower level than somebody was told."""
-SAID = {"name", "email", "contact", "description", "receipt", "reference", "notes"}
+PAYER_FIELDS = {"name", "email", "contact", "description", "receipt", "reference", "notes"}
 """What a request says and its resource must show."""
 BOTH = ("order.created", "payment.created", "payment.processing")
-TOLD_LATE_SECONDS = 1.0
+LATE_SECONDS = 1.0
 Request = tuple[str, str]
 """Command id and nonce."""
 
@@ -41,7 +41,7 @@ class Violation(NamedTuple):
     """A broken promise. `about`: an order, payment or request, to find it in the history."""
 
     promise: str
-    says: str
+    message: str
     about: str
 
 
@@ -51,8 +51,8 @@ class Findings:
 
     violations: list[Violation] = field(default_factory=list)
 
-    def add(self, promise: str, says: str, about: str = "") -> None:
-        self.violations.append(Violation(promise, says, about))
+    def add(self, promise: str, message: str, about: str = "") -> None:
+        self.violations.append(Violation(promise, message, about))
 
 
 class Decided(NamedTuple):
@@ -83,18 +83,18 @@ class Facts:
 
 def judge_clients(facts: Facts, shop: Shop, found: Findings) -> None:
     """Add every promise to a client that was broken."""
-    for wanted in shop.wanted:
-        about = wanted.about or str(wanted.order_id)
-        for one in wanted.tries:
+    for intent in shop.intents:
+        about = intent.about or str(intent.order_id)
+        for one in intent.tries:
             _try(facts, one, about, found)
-            if wanted.kind == "both":
+            if intent.kind == "both":
                 _both_or_neither(facts, one, about, found)
-        ids = {str(one.body["id"]) for one in wanted.told if one.status != 202}
+        ids = {str(one.body["id"]) for one in intent.accepted_tries if one.status != 202}
         if len(ids) > 1:
-            found.add("one key, one resource", f"{wanted.key}: {sorted(ids)}", about)
-        for one in wanted.told:
-            _promise(facts, shop, wanted, one, about, found)
-        _not_found(facts, shop, wanted, about, found)
+            found.add("one key, one resource", f"{intent.key}: {sorted(ids)}", about)
+        for one in intent.accepted_tries:
+            _promise(facts, shop, intent, one, about, found)
+        _not_found(facts, shop, intent, about, found)
     _reads(shop, found)
 
 
@@ -118,15 +118,15 @@ def judge_money(facts: Facts, found: Findings) -> None:
 
 def _try(facts: Facts, one: Try, about: str, found: Findings) -> None:
     if one.status == 500:
-        found.add("no request meets a defect", f"{one.request_id} was told {one.said}", about)
+        found.add("no request meets a defect", f"{one.request_id} was told {one.shown}", about)
     effects = facts.effects.get(one.request_id, ())
     if one.refused and effects:
-        says = f"{one.request_id} was told {one.said}; done: {effects}"
-        found.add("what was refused had no effect", says, about)
+        message = f"{one.request_id} was told {one.shown}; done: {effects}"
+        found.add("what was refused had no effect", message, about)
     decided = facts.decision(one.request_id)
     if facts.prompt and one.status in (202, 409) and decided is not None and decided.refused:
-        ago = one.answered_at - decided.at
-        if ago > TOLD_LATE_SECONDS:
+        ago = one.ended_at - decided.at
+        if ago > LATE_SECONDS:
             found.add("a refusal is told", f"{one.request_id} was told {one.status} {ago:.1f} s after it", about)
 
 
@@ -136,33 +136,33 @@ def _both_or_neither(facts: Facts, one: Try, about: str, found: Findings) -> Non
         found.add("both or neither", f"{one.request_id} led to {effects}", about)
 
 
-def _promise(facts: Facts, shop: Shop, wanted: Wanted, one: Try, about: str, found: Findings) -> None:
+def _promise(facts: Facts, shop: Shop, intent: Intent, one: Try, about: str, found: Findings) -> None:
     """What was answered 200 or 201 exists, and stays as far as it was."""
     resource_id = str(one.body["id"])
     row = facts.rows.get(resource_id)
-    if one.status == 202 and wanted.kind not in ("capture", "cancel", "void", "leave", "resend"):
+    if one.status == 202 and intent.kind not in ("capture", "cancel", "void", "leave", "resend"):
         return  # reading back finds it, decided or refused
-    if one.status == 202 and row is None and not _known_before(facts, shop, resource_id, one.answered_at):
+    if one.status == 202 and row is None and not _known_before(facts, shop, resource_id, one.ended_at):
         return  # about something that was itself only promised, and came to nothing
-    if wanted.kind != "capture" and wanted.says.get("amount", one.body["amount"]) != one.body["amount"]:
-        says = f"{one.request_id} wanted {wanted.says['amount']}, was told {one.said} of {one.body['amount']}"
-        found.add("the answer is about the request", says, about)
-    for name in SAID & wanted.says.keys():
-        if one.body.get(name) != wanted.says[name]:
+    if intent.kind != "capture" and intent.fields.get("amount", one.body["amount"]) != one.body["amount"]:
+        message = f"{one.request_id} wanted {intent.fields['amount']}, was told {one.shown} of {one.body['amount']}"
+        found.add("the answer is about the request", message, about)
+    for name in PAYER_FIELDS & intent.fields.keys():
+        if one.body.get(name) != intent.fields[name]:
             found.add("the answer is about the request", f"{one.request_id} has another {name}", about)
-    if row is None or not wanted.names(one) <= facts.rows.keys():
-        found.add("every 2xx exists", f"{one.request_id} was told {one.said}", about)
+    if row is None or not intent.names(one) <= facts.rows.keys():
+        found.add("every 2xx exists", f"{one.request_id} was told {one.shown}", about)
     elif not _stays(one.body, row):
         found.add("every 2xx stays", f"{resource_id} was {one.body['status']}, is {row['status']}", about)
-    elif wanted.kind == "resend" and one.status == 200 and not one.body["resent"]:
+    elif intent.kind == "resend" and one.status == 200 and not one.body["resent"]:
         found.add("the answer is about the request", f"{resource_id} was to be sent again", about)
-    elif wanted.kind == "cancel" and one.status == 200 and one.body["status"] not in ENDED:
-        found.add("the answer is about the request", f"{resource_id} was to be cancelled, is {one.said}", about)
-    elif wanted.kind == "capture" and one.status == 200 and row["amount_captured"] != one.body["amount_captured"]:
+    elif intent.kind == "cancel" and one.status == 200 and one.body["status"] not in ENDED:
+        found.add("the answer is about the request", f"{resource_id} was to be cancelled, is {one.shown}", about)
+    elif intent.kind == "capture" and one.status == 200 and row["amount_captured"] != one.body["amount_captured"]:
         found.add("every 2xx stays", f"{one.body['amount_captured']} of {resource_id} was captured", about)
-    elif wanted.kind == "leave" and one.status == 200 and not _is_leaving(one.body):
-        found.add("the answer is about the request", f"{resource_id} was to be left, is {one.said}", about)
-    elif wanted.kind == "void" and one.status == 200 and not (one.body["voided"] and row["voided"]):
+    elif intent.kind == "leave" and one.status == 200 and not _is_leaving(one.body):
+        found.add("the answer is about the request", f"{resource_id} was to be left, is {one.shown}", about)
+    elif intent.kind == "void" and one.status == 200 and not (one.body["voided"] and row["voided"]):
         found.add("every 2xx stays", f"{resource_id} was voided", about)
 
 
@@ -170,25 +170,25 @@ def _is_leaving(payment: Mapping[str, Any]) -> bool:
     return payment["status"] in ("SUCCESS", "FAILED") or payment["cancellation"] is not None
 
 
-def _stays(told: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    if told["status"] in ENDED and row["status"] != told["status"]:
+def _stays(response: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    if response["status"] in ENDED and row["status"] != response["status"]:
         return False
-    return LEVEL[row["status"]] >= LEVEL[told["status"]] and bool(row["amount"] == told["amount"])
+    return LEVEL[row["status"]] >= LEVEL[response["status"]] and bool(row["amount"] == response["amount"])
 
 
-def _not_found(facts: Facts, shop: Shop, wanted: Wanted, about: str, found: Findings) -> None:
+def _not_found(facts: Facts, shop: Shop, intent: Intent, about: str, found: Findings) -> None:
     """No 404 about what somebody was told to exist before this was sent."""
-    subject = str(wanted.body.get("payment_id") or wanted.about)
-    for one in wanted.tries:
+    subject = str(intent.body.get("payment_id") or intent.about)
+    for one in intent.tries:
         if one.status == 404 and _known_before(facts, shop, subject, one.sent_at):
-            found.add("what is known is found", f"{one.request_id} was told {one.said}: {subject}", about)
+            found.add("what is known is found", f"{one.request_id} was told {one.shown}: {subject}", about)
 
 
 def _known_before(facts: Facts, shop: Shop, resource_id: str, at: float) -> bool:
     """Told 200 or 201; or 202, and that very request was not refused in the end."""
-    for wanted in shop.wanted:
-        for one in wanted.told:
-            if resource_id not in wanted.names(one) or one.answered_at > at:
+    for intent in shop.intents:
+        for one in intent.accepted_tries:
+            if resource_id not in intent.names(one) or one.ended_at > at:
                 continue
             decided = facts.decision(one.request_id)
             if one.status != 202 or (decided is not None and not decided.refused):
@@ -200,6 +200,6 @@ def _reads(shop: Shop, found: Findings) -> None:
     """A later GET of what was promised never answers 404."""
     for resource_id, one in shop.reads:
         if one.status == 500:
-            found.add("no request meets a defect", f"{one.request_id} was told {one.said}", resource_id)
+            found.add("no request meets a defect", f"{one.request_id} was told {one.shown}", resource_id)
         if one.status == 404:
-            found.add("what was promised is found", f"{one.request_id} GET {resource_id}: {one.said}", resource_id)
+            found.add("what was promised is found", f"{one.request_id} GET {resource_id}: {one.shown}", resource_id)

@@ -41,12 +41,12 @@ class Judged:
 
     requests: int
     accepted: int
-    unanswered: int
+    unresolved: int
     violations: tuple[Violation, ...]
 
     def __str__(self) -> str:
         kept = "every promise was kept" if not self.violations else f"{len(self.violations)} promises were broken"
-        return f"{self.requests} requests, {self.accepted} accepted, {self.unanswered} without an answer; {kept}"
+        return f"{self.requests} requests, {self.accepted} accepted, {self.unresolved} without an answer; {kept}"
 
 
 class HttpFront:
@@ -99,7 +99,7 @@ async def run_real(settings: Settings, plan: Plan) -> Judged:
     _name_by_server(shop)
     judge_clients(facts, shop, found)
     judge_money(facts, found)
-    tries = [one for wanted in shop.wanted for one in wanted.tries]
+    tries = [one for intent in shop.intents for one in intent.tries]
     return Judged(
         shop.requests,
         sum(one.accepted for one in tries),
@@ -110,8 +110,8 @@ async def run_real(settings: Settings, plan: Plan) -> Judged:
 
 def _name_by_server(shop: Shop) -> None:
     """A refusal names the request as the gateway knows it: by that name its effects would be found."""
-    for wanted in shop.wanted:
-        for one in wanted.tries:
+    for intent in shop.intents:
+        for one in intent.tries:
             if one.refused:
                 one.request_id = one.body["error"]["request_id"]
 
@@ -121,10 +121,10 @@ async def _settled(settings: Settings, shop: Shop) -> dict[str, Order]:
     ids = sorted(
         {
             name
-            for wanted in shop.wanted
-            if wanted.kind in ORDERS
-            for one in wanted.told
-            for name in wanted.names(one)
+            for intent in shop.intents
+            if intent.kind in ORDERS
+            for one in intent.accepted_tries
+            for name in intent.names(one)
             if is_id(ORDER, name)
         }
     )

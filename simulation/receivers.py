@@ -71,8 +71,8 @@ class Receivers:
                 accepted,
             )
         )
-        said = "taken" if accepted else "refused"
-        self.world.trace.note("webhook", f"{prepared.event_id} attempt {number} {said}", prepared.due.order_id)
+        outcome = "taken" if accepted else "refused"
+        self.world.trace.note("webhook", f"{prepared.event_id} attempt {number} {outcome}", prepared.due.order_id)
 
 
 class SimulatedSender(Sender):
@@ -91,9 +91,9 @@ class SimulatedSender(Sender):
     async def send(self, prepared: Prepared) -> Sent:
         at, began = self._clock.now(), self._world.scheduler.now
         code, error = await self._deliver(prepared)
-        answer = None if code is None else HttpResponse(code, "", None)
+        response = None if code is None else HttpResponse(code, "", None)
         duration_ms = round((self._world.scheduler.now - began) * 1_000)
-        return Sent(prepared, at, duration_ms, {}, answer, error)
+        return Sent(prepared, at, duration_ms, {}, response, error)
 
     async def _deliver(self, prepared: Prepared) -> tuple[int | None, str | None]:
         faults, receivers = self._world.faults, self._world.receivers

@@ -79,11 +79,11 @@ def command_of(plan: Plan) -> str:
 def history(plan: Plan) -> Iterator[str]:
     """The world told in order, and what it broke."""
     outcome = run(replace(plan, history=True))
-    for note in told(outcome):
+    for note in notes_of(outcome):
         yield str(note)
     yield ""
     for violation in outcome.violations:
-        yield f"broken: {violation.promise}: {violation.says}"
+        yield f"broken: {violation.promise}: {violation.message}"
     if not outcome.violations:
         yield "every promise was kept"
     yield (
@@ -92,18 +92,18 @@ def history(plan: Plan) -> Iterator[str]:
     )
 
 
-def told(outcome: Outcome) -> list[Note]:
+def notes_of(outcome: Outcome) -> list[Note]:
     """All notes, or, of a long history, those about the order that was wronged first."""
     if len(outcome.notes) <= NOTES_MAX or not outcome.violations:
         return list(outcome.notes)
     subject = outcome.violations[0]
-    wanted = set(IDENTITY.findall(f"{subject.about} {subject.says}"))
-    orders = {name[-16:] for name in wanted if name.startswith("order")}
+    ids = set(IDENTITY.findall(f"{subject.about} {subject.message}"))
+    orders = {name[-16:] for name in ids if name.startswith("order")}
     for note in outcome.notes:  # payments and refunds of the same order
         if any(order in note.about for order in orders):
-            wanted |= set(IDENTITY.findall(note.text))
-    return [note for note in outcome.notes if note.kind in ALWAYS or _concerns(note, wanted)]
+            ids |= set(IDENTITY.findall(note.text))
+    return [note for note in outcome.notes if note.kind in ALWAYS or _concerns(note, ids)]
 
 
-def _concerns(note: Note, wanted: set[str]) -> bool:
-    return any(name in note.about or name in note.text for name in wanted)
+def _concerns(note: Note, ids: set[str]) -> bool:
+    return any(name in note.about or name in note.text for name in ids)

@@ -77,7 +77,7 @@ class App:
     services: Services | None = None
     """Of the API; where the routes find it."""
     serving: bool = False
-    told: list[asyncio.Future[tuple[int, Any]]] = field(default_factory=list)
+    pending: list[asyncio.Future[tuple[int, Any]]] = field(default_factory=list)
     """Requests that have no answer yet."""
 
     def __post_init__(self) -> None:

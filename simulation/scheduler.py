@@ -231,7 +231,7 @@ def _close(coroutine: Any) -> None:
         return
 
 
-def answer(future: asyncio.Future[Any], value: object) -> None:
+def resolve(future: asyncio.Future[Any], value: object) -> None:
     if not future.done():
         future.set_result(value)
 

@@ -74,14 +74,14 @@ def run(plan: Plan) -> Outcome:
         plan=plan,
         hash=world.trace.hash(),
         requests=shop.requests,
-        accepted=sum(len(one.told) for one in shop.wanted),
+        accepted=sum(len(one.accepted_tries) for one in shop.intents),
         seconds=world.scheduler.now,
         steps=world.scheduler.steps,
         deaths=world.deaths,
         families=tuple(world.faults.families),
         violations=tuple(violations),
         faults=tuple(world.faults.happened),
-        sent=tuple(sorted({one.place for one in shop.wanted if one.tries})),
+        sent=tuple(sorted({one.place for one in shop.intents if one.tries})),
         notes=tuple(world.trace.notes),
     )
 

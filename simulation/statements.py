@@ -111,8 +111,8 @@ def _put(view: View, table: str, row: Row, updated: tuple[str, ...]) -> None:
 
 
 def _of(rows: Iterable[Row], order_ids: list[str]) -> Rows:
-    wanted = frozenset(order_ids)
-    found = [row for row in rows if row["order_id"] in wanted]
+    sought = frozenset(order_ids)
+    found = [row for row in rows if row["order_id"] in sought]
     return sorted(found, key=lambda row: (row["created_at"], row["id"]))
 
 
@@ -227,8 +227,8 @@ def find_promise(view: View, resource_id: str) -> Rows:
 
 @reads(promises.FIND_IDS)
 def find_promised_ids(view: View, command_id: str, fingerprint: str) -> Rows:
-    wanted = {"command_id": command_id, "fingerprint": fingerprint}
-    found = _last(row for row in view["promises"].values() if wanted.items() <= row.items())
+    sought = {"command_id": command_id, "fingerprint": fingerprint}
+    found = _last(row for row in view["promises"].values() if sought.items() <= row.items())
     return [_only(row, ("resource_id", "order_id")) for row in found]
 
 

@@ -80,7 +80,7 @@ class Try:
     sent_at: float
     status: int | None = None
     body: dict[str, Any] = field(default_factory=dict)
-    answered_at: float = 0.0
+    ended_at: float = 0.0
 
     @property
     def accepted(self) -> bool:
@@ -91,14 +91,14 @@ class Try:
         return self.status in DEFINITE
 
     @property
-    def said(self) -> str:
+    def shown(self) -> str:
         if self.accepted:
             return f"{self.status} {self.body['id']} {self.body['status']}"
         return f"{self.status} {self.body.get('error', {}).get('description', '')}"
 
 
 @dataclass(eq=False, slots=True)
-class Wanted:
+class Intent:
     """Something that a client wants, and all its tries. Without a key there is one try: another would be another
     request."""
 
@@ -111,20 +111,20 @@ class Wanted:
     tries: list[Try] = field(default_factory=list)
 
     @property
-    def told(self) -> list[Try]:
+    def accepted_tries(self) -> list[Try]:
         return [one for one in self.tries if one.accepted]
 
     @property
     def resource_id(self) -> str | None:
         """Of what was asked for."""
-        told = self.told
-        return None if not told else str(told[-1].body["id"])
+        accepted_tries = self.accepted_tries
+        return None if not accepted_tries else str(accepted_tries[-1].body["id"])
 
     @property
     def order_id(self) -> str | None:
         """Of the order that was asked for."""
-        told = self.told
-        return None if not told else str(told[-1].body["order_id" if self.kind == "both" else "id"])
+        accepted_tries = self.accepted_tries
+        return None if not accepted_tries else str(accepted_tries[-1].body["order_id" if self.kind == "both" else "id"])
 
     @property
     def of_order(self) -> str | None:
@@ -132,7 +132,7 @@ class Wanted:
         return self.order_id if self.kind == "both" else self.about
 
     @property
-    def says(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """What the answer must show, of the order as well."""
         order: dict[str, Any] = self.body.get("order", {})
         return order | self.body
@@ -150,9 +150,9 @@ class Desk:
     """Orders of a merchant that some clients share."""
 
     merchant: Merchant
-    orders: list[Wanted] = field(default_factory=list)
-    payments: list[Wanted] = field(default_factory=list)
-    all: list[Wanted] = field(default_factory=list)
+    orders: list[Intent] = field(default_factory=list)
+    payments: list[Intent] = field(default_factory=list)
+    all: list[Intent] = field(default_factory=list)
 
 
 class Shop:
@@ -179,7 +179,7 @@ class Shop:
         """Reads of what was promised before: (id, how it went)."""
 
     @property
-    def wanted(self) -> list[Wanted]:
+    def intents(self) -> list[Intent]:
         return [one for desk in self.desks for one in desk.all]
 
     async def run(self, front: Front) -> None:
@@ -192,14 +192,14 @@ class Shop:
             draw = random.Random(f"{self.plan.seed}/client/{client}/{turn}")
             await asyncio.sleep(draw.choice((0.0, 0.02, 0.2, 1.0, 3.0)) * draw.random())
             async with asyncio.TaskGroup() as group:
-                for place, wanted in enumerate(self._actions(draw, desk, client, turn, front.now())):
+                for place, intent in enumerate(self._actions(draw, desk, client, turn, front.now())):
                     seed = f"{self.plan.seed}/{client}/{turn}/{place}"
                     if self.plan.requests is None or (client, turn, place) in self.plan.requests:
-                        group.create_task(self._pursue(front, wanted, random.Random(seed)))
+                        group.create_task(self._pursue(front, intent, random.Random(seed)))
             if draw.random() < 0.3:
                 await self._read(front, draw, desk, f"g{client}.{turn}")
 
-    def _actions(self, draw: random.Random, desk: Desk, client: int, turn: int, now: float) -> list[Wanted]:
+    def _actions(self, draw: random.Random, desk: Desk, client: int, turn: int, now: float) -> list[Intent]:
         """What the client sends at once."""
         known = [one for one in desk.orders if one.order_id is not None]
         if not known or (len(known) < 8 and draw.random() < 0.2):
@@ -227,7 +227,7 @@ class Shop:
         count = draw.choice((1, 1, 2, 3))
         return [self._about(draw, desk, order, (client, turn, place)) for place in range(count)]
 
-    def _about(self, draw: random.Random, desk: Desk, order: Wanted, place: Place) -> Wanted:
+    def _about(self, draw: random.Random, desk: Desk, order: Intent, place: Place) -> Intent:
         chance = draw.random()
         order_id = str(order.order_id)
         paid = [one for one in desk.payments if one.of_order == order_id and one.resource_id is not None]
@@ -246,66 +246,66 @@ class Shop:
             return self._new(draw, place, kind, {}, order_id)
         elif chance < 0.45 and paid:
             payment_id = str(draw.choice(paid).resource_id)
-            capture, wants = draw.choice(CAPTURES)
+            capture, terms = draw.choice(CAPTURES)
             if sum(place) % 3 == 0:
-                capture, wants, payment_id = "leave", {}, str(paid[-1].resource_id)
-            return self._new(draw, place, capture, dict(wants), payment_id)
+                capture, terms, payment_id = "leave", {}, str(paid[-1].resource_id)
+            return self._new(draw, place, capture, dict(terms), payment_id)
         elif chance < 0.7 and paid:
-            amount = draw.choice((order.says["amount"], None, order.says["amount"] // 2, 100))
+            amount = draw.choice((order.fields["amount"], None, order.fields["amount"] // 2, 100))
             body = {"payment_id": draw.choice(paid).resource_id} | ({} if amount is None else {"amount": amount})
             return self._new(draw, place, "refund", body, order_id)
         return self._pay(draw, order_id, place)
 
-    def _other(self, earlier: Wanted, place: Place) -> Wanted:
+    def _other(self, earlier: Intent, place: Place) -> Intent:
         """Another refund by mistake under a key that is taken."""
         body = earlier.body | {"amount": earlier.body.get("amount", 0) + 1}
-        return Wanted(place, earlier.kind, earlier.key, body, earlier.about)
+        return Intent(place, earlier.kind, earlier.key, body, earlier.about)
 
-    def _pay(self, draw: random.Random, order_id: str, place: Place) -> Wanted:
+    def _pay(self, draw: random.Random, order_id: str, place: Place) -> Intent:
         body: dict[str, Any] = {"order_id": order_id, "method": "upi", "vpa": "payer@upi"}
         # Not drawn: what a client does later in its turn stays as it was.
         body |= WORDS[sum(place) % len(WORDS)]
         return self._new(draw, place, "payment", body, order_id)
 
-    def _new(self, draw: random.Random, place: Place, kind: str, body: dict[str, Any], about: str) -> Wanted:
+    def _new(self, draw: random.Random, place: Place, kind: str, body: dict[str, Any], about: str) -> Intent:
         key = f"{self._keys}-{'.'.join(map(str, place))}" if draw.random() < 0.75 else None
-        return Wanted(place, kind, key, body, about)
+        return Intent(place, kind, key, body, about)
 
-    async def _pursue(self, front: Front, wanted: Wanted, draw: random.Random) -> None:
+    async def _pursue(self, front: Front, intent: Intent, draw: random.Random) -> None:
         """Send it; again with the same key while it is unknown what became of it, and now and then for no reason."""
-        desk = self.desks[wanted.place[0] // CLIENTS_A_DESK]
-        if not wanted.tries:
-            desk.all.append(wanted)
-            if wanted.kind in ORDERS:
-                desk.orders.append(wanted)
-            if wanted.kind in ("payment", "both"):
-                desk.payments.append(wanted)
+        desk = self.desks[intent.place[0] // CLIENTS_A_DESK]
+        if not intent.tries:
+            desk.all.append(intent)
+            if intent.kind in ORDERS:
+                desk.orders.append(intent)
+            if intent.kind in ("payment", "both"):
+                desk.payments.append(intent)
         for _ in range(TRIES_MAX):
-            one = await self._send(front, wanted, draw)
+            one = await self._send(front, intent, draw)
             again = draw.random() < (0.12 if one.accepted or one.refused else 0.85)
-            if wanted.key is None or not again:
+            if intent.key is None or not again:
                 return
             await asyncio.sleep(draw.random() * draw.choice((0.0, 0.1, 1.0)))
 
-    async def _send(self, front: Front, wanted: Wanted, draw: random.Random) -> Try:
+    async def _send(self, front: Front, intent: Intent, draw: random.Random) -> Try:
         self.requests += 1
-        desk = self.desks[wanted.place[0] // CLIENTS_A_DESK]
-        name = ".".join(map(str, wanted.place))
-        one = Try(f"r{name}-{len(wanted.tries)}", front.now())
-        wanted.tries.append(one)
-        front.note("request", f"{one.request_id} {wanted}", wanted.about)
-        about = link_id(wanted.about) if wanted.kind == "resend" else wanted.about
-        path = PATHS[wanted.kind].format(about)
-        await _ask(front, draw, one, Call(one.request_id, desk.merchant, "POST", path, wanted.body, wanted.key))
-        if "order_id" in one.body and wanted.kind in ("link", "resend"):
+        desk = self.desks[intent.place[0] // CLIENTS_A_DESK]
+        name = ".".join(map(str, intent.place))
+        one = Try(f"r{name}-{len(intent.tries)}", front.now())
+        intent.tries.append(one)
+        front.note("request", f"{one.request_id} {intent}", intent.about)
+        about = link_id(intent.about) if intent.kind == "resend" else intent.about
+        path = PATHS[intent.kind].format(about)
+        await _request(front, draw, one, Call(one.request_id, desk.merchant, "POST", path, intent.body, intent.key))
+        if "order_id" in one.body and intent.kind in ("link", "resend"):
             one.body["id"] = one.body["order_id"]  # clients know a link by its order
-        about = wanted.about or str(one.body.get("order_id" if wanted.kind == "both" else "id", ""))
-        front.note("answer", f"{one.request_id} {one.said}", about)
+        about = intent.about or str(one.body.get("order_id" if intent.kind == "both" else "id", ""))
+        front.note("answer", f"{one.request_id} {one.shown}", about)
         return one
 
     async def _read(self, front: Front, draw: random.Random, desk: Desk, name: str) -> None:
         """Somebody looks at something that was promised to exist."""
-        known = sorted({name for wanted in desk.all for one in wanted.told for name in wanted.names(one)})
+        known = sorted({name for intent in desk.all for one in intent.accepted_tries for name in intent.names(one)})
         if known:
             await self.read_one(front, draw, desk, draw.choice(known), name)
 
@@ -314,8 +314,8 @@ class Shop:
         one = Try(name, front.now())
         self.reads.append((resource_id, one))
         path = f"/{KINDS[resource_id.partition('_')[0]]}/{resource_id}"
-        await _ask(front, draw, one, Call(name, desk.merchant, "GET", path))
-        front.note("answer", f"{name} GET {resource_id}: {one.said}", resource_id)
+        await _request(front, draw, one, Call(name, desk.merchant, "GET", path))
+        front.note("answer", f"{name} GET {resource_id}: {one.shown}", resource_id)
         return one
 
     async def read_back(self, front: Front) -> None:
@@ -324,15 +324,15 @@ class Shop:
         known = {
             name: desk
             for desk in self.desks
-            for wanted in desk.all
-            for one in wanted.told
-            for name in wanted.names(one)
+            for intent in desk.all
+            for one in intent.accepted_tries
+            for name in intent.names(one)
         }
         for number, resource_id in enumerate(sorted(known)):
             await self.read_one(front, draw, known[resource_id], resource_id, f"b{number}")
 
 
-async def _ask(front: Front, draw: random.Random, one: Try, call: Call) -> None:
+async def _request(front: Front, draw: random.Random, one: Try, call: Call) -> None:
     """One request to one of the API's workers; fills in what came back."""
     worker = draw.randrange(2)
     try:
@@ -341,4 +341,4 @@ async def _ask(front: Front, draw: random.Random, one: Try, call: Call) -> None:
         one.status = 0
     except OSError:
         one.status = None
-    one.answered_at = front.now()
+    one.ended_at = front.now()

@@ -31,7 +31,7 @@ from simulation.receivers import Receivers
 from simulation.redis import Redis
 from simulation.rest import still_open, uncommitted
 from simulation.roles import CREW, ROLES, App
-from simulation.scheduler import Process, Scheduler, answer, fail
+from simulation.scheduler import Process, Scheduler, fail, resolve
 from simulation.trace import Trace
 from simulation.workload import Front
 from topics.catalogue import topics
@@ -66,7 +66,7 @@ class World:
         self.trace = Trace(self.scheduler, plan.history)
         self.faults = Faults(plan.seed, plan.families, self.trace, all_of_them=plan.all_families, allowed=plan.faults)
         self.draw = random.Random(f"{plan.seed}/world")
-        self.patience_ms = self.draw.choice((250, 1_000, 2_000))
+        self.fetch_wait_ms = self.draw.choice((250, 1_000, 2_000))
         """How long consumers wait at least where nothing is there."""
         self.session_seconds = self.draw.choice((3.0, 10.0))
         """After this silence a member's group goes on without it."""
@@ -150,8 +150,8 @@ class World:
         context = process.context
         for missed in process.on_silence:
             context.run(missed)
-        for told in self.apps[process.name].told:
-            self.scheduler.outside(0.001, fail, told, ConnectionResetError("the connection broke"))
+        for pending in self.apps[process.name].pending:
+            self.scheduler.outside(0.001, fail, pending, ConnectionResetError("the connection broke"))
         moment = 0.05 + 2 * process.random.random()
         self.scheduler.outside(moment if away_seconds is None else away_seconds, self.start, process.name)
 
@@ -178,24 +178,24 @@ class World:
         process = self.processes[name]
         if not process.alive or not self.apps[name].serving:
             raise ConnectionRefusedError(f"{name} is down")
-        told: asyncio.Future[tuple[int, Any]] = self.scheduler.create_future()
-        told.add_done_callback(lambda done: done.cancelled() or done.exception())
+        pending: asyncio.Future[tuple[int, Any]] = self.scheduler.create_future()
+        pending.add_done_callback(lambda done: done.cancelled() or done.exception())
         if self.faults.happens("request_lost"):
             await asyncio.sleep(between(0.2, 2.0))
             raise ConnectionResetError("the request was lost")
         lost = self.faults.happens("response_lost")
-        self.apps[name].told.append(told)
-        self.scheduler.spawn(process, self._serve(self.apps[name], handler, told, lost))
-        return await told
+        self.apps[name].pending.append(pending)
+        self.scheduler.spawn(process, self._serve(self.apps[name], handler, pending, lost))
+        return await pending
 
-    async def _serve(self, app: App, handler: Handler, told: asyncio.Future[tuple[int, Any]], lost: bool) -> None:
-        answered = await handler(app)
-        app.told.remove(told)
+    async def _serve(self, app: App, handler: Handler, pending: asyncio.Future[tuple[int, Any]], lost: bool) -> None:
+        response = await handler(app)
+        app.pending.remove(pending)
         if lost:
             error = ConnectionResetError("the answer was lost")
-            self.scheduler.outside(1.0, fail, told, error)
+            self.scheduler.outside(1.0, fail, pending, error)
         else:
-            self.scheduler.outside(delay_seconds(), answer, told, answered)
+            self.scheduler.outside(delay_seconds(), resolve, pending, response)
 
     # What goes wrong from outside
 
