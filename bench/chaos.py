@@ -29,7 +29,7 @@ from bench.faults import FAULTS, Fault
 from bench.sites import Site
 from ops.audit.verify.audit import audit, second_process
 from ops.stack.environment import REPOSITORY
-from tests.support.asking import Asker
+from tests.support.command_client import CommandClient
 from tests.support.load import Load
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
@@ -151,9 +151,9 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
     async with load.running():
         await script()
     ended = time.monotonic()
-    async with Asker(stack.settings) as asker:
-        await asker.silent(timeout=SETTLE_SECONDS)
-        await asker.settled(timeout=SETTLE_SECONDS)
+    async with CommandClient(stack.settings) as command_client:
+        await command_client.silent(timeout=SETTLE_SECONDS)
+        await command_client.settled(timeout=SETTLE_SECONDS)
     settled = time.monotonic() - ended
     database = await asyncpg.connect(stack.database_url)
     try:

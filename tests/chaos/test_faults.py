@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from ops.audit.verify.audit import audit, second_process
-from tests.support.asking import Asker
+from tests.support.command_client import CommandClient
 from tests.support.load import Load
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
@@ -42,8 +42,8 @@ async def test_nothing_answered_is_lost_while_every_part_is_killed_once(stack: S
             await client.flushall()
         await asyncio.sleep(2 * PAUSE_SECONDS)
     # Then everything settles by itself,
-    async with Asker(stack.settings) as asker:
-        await asker.settled(timeout=90)
+    async with CommandClient(stack.settings) as command_client:
+        await command_client.settled(timeout=90)
     # every promise was kept, and no key was answered with two resources,
     database = await asyncpg.connect(stack.database_url)
     try:

@@ -34,7 +34,7 @@ from topics.producer import LogProducer, Record
 
 RUNBOOK = (REPOSITORY / "docs" / "RUNBOOK.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```sh (look|mend)\n(.*?)```", re.DOTALL)
-MENDED_SECONDS = 45.0
+FIXED_SECONDS = 45.0
 
 HOLD = """
 UPDATE webhook_logs
@@ -59,7 +59,7 @@ def section(title: str) -> dict[str, list[str]]:
     _, found, rest = RUNBOOK.partition(f"\n## {title}\n")
     assert found, f"the runbook has no section {title}"
     text = rest.split("\n## ", 1)[0]
-    commands: dict[str, list[str]] = {"look": [], "mend": []}
+    commands: dict[str, list[str]] = {"look": [], "fix": []}
     for kind, lines in BLOCK.findall(text):
         commands[kind] += lines.strip().splitlines()
     return commands
@@ -170,13 +170,13 @@ async def lock_orders(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
 async def merchant_with_endpoint(stack: Stack, open_: AsyncExitStack) -> SignedUp:
     shop = await open_.enter_async_context(receiver())
     merchant = await open_.enter_async_context(signed_up(stack))
-    answer = await merchant.client.post("/webhook-endpoints", json={"url": shop.url()})
-    assert answer.status_code == 201, answer.text
+    response = await merchant.client.post("/webhook-endpoints", json={"url": shop.url()})
+    assert response.status_code == 201, response.text
     return merchant
 
 
-async def is_stuck(stack: Stack, says: str, older_than: str) -> bool:
-    return says in (await gateway(stack, "stuck", "--older-than", older_than)).out
+async def is_stuck(stack: Stack, output: str, older_than: str) -> bool:
+    return output in (await gateway(stack, "stuck", "--older-than", older_than)).out
 
 
 async def is_delivered(stack: Stack, merchant_id: str) -> bool:
@@ -280,9 +280,9 @@ class Scenario:
 
     alert: str
     breaking: Break
-    says: str
+    output: str
     code: int
-    mended: tuple[str, ...] = ("health",)
+    fixed: tuple[str, ...] = ("health",)
 
 
 async def throw_the_database_back(stack: Stack, open_: AsyncExitStack) -> dict[str, str]:
@@ -338,24 +338,24 @@ async def cut_a_migration_off(stack: Stack, open_: AsyncExitStack) -> dict[str, 
 SCENARIOS = (
     Scenario("GatewayFenced", throw_the_database_back, "run `gateway recover`", 1),
     Scenario("GatewayRoleSilent", freeze_payments, "payments has sent no heartbeat", 1),
-    Scenario("GatewayLagOld", freeze_payments, "payments.commands.v1", 1, mended=("topics", "lag", "--max-age", "1s")),
+    Scenario("GatewayLagOld", freeze_payments, "payments.commands.v1", 1, fixed=("topics", "lag", "--max-age", "1s")),
     Scenario("GatewayPartDown", freeze("redis"), "Redis is unavailable", 1),
-    Scenario("GatewayProcessDown", freeze("payments-0"), "no answer", 1, mended=("status",)),
-    Scenario("GatewayAttemptsOverdue", freeze_bank, "no outcome past its deadline", 1, mended=("stuck",)),
-    Scenario("GatewayDeliveriesOverdue", freeze_webhooks, "is overdue", 1, mended=("stuck",)),
-    Scenario("GatewayDeliveriesHeld", hold_a_delivery, "deliveries are held", 1, mended=("stuck",)),
+    Scenario("GatewayProcessDown", freeze("payments-0"), "no answer", 1, fixed=("status",)),
+    Scenario("GatewayAttemptsOverdue", freeze_bank, "no outcome past its deadline", 1, fixed=("stuck",)),
+    Scenario("GatewayDeliveriesOverdue", freeze_webhooks, "is overdue", 1, fixed=("stuck",)),
+    Scenario("GatewayDeliveriesHeld", hold_a_delivery, "deliveries are held", 1, fixed=("stuck",)),
     Scenario("GatewayApiErrors", freeze("api-0", "api-1"), "the API is unavailable", 1),
-    Scenario("GatewayApiSlow", freeze_payments, "payments has sent no heartbeat", 1, mended=("status",)),
+    Scenario("GatewayApiSlow", freeze_payments, "payments has sent no heartbeat", 1, fixed=("status",)),
     Scenario("GatewayUnknownCommands", freeze("kafka"), "The log is unavailable", 1),
     Scenario("GatewayActorSlow", lock_orders, "a long report", 1),
     Scenario("GatewayTransactionOld", forget_a_transaction, "has had an open transaction", 1),
     Scenario("GatewayFeedBehind", freeze_jobs, "jobs has sent no heartbeat", 1),
-    Scenario("GatewayMoneyAway", reverse_a_refunded_payment, "owes 20000 INR", 1, mended=("owed",)),
-    Scenario("GatewayAuditDiffers", lose_a_reply, "has another reply than its events say", 1, mended=("verify",)),
+    Scenario("GatewayMoneyAway", reverse_a_refunded_payment, "owes 20000 INR", 1, fixed=("owed",)),
+    Scenario("GatewayAuditDiffers", lose_a_reply, "has another reply than its events say", 1, fixed=("verify",)),
     Scenario("GatewayAuditOld", freeze_auditor, "auditor has sent no heartbeat", 1),
-    Scenario("A failed migration", cut_a_migration_off, "was left unfinished", 1, mended=("migrate", "--pending")),
-    Scenario("GatewaySettlementForged", forge_a_settlement, "forged", 1, mended=("dlq", "ls", "--reason", "forged")),
-    Scenario("GatewayDeadLetters", write_garbage, "undecodable", 1, mended=("dlq", "ls")),
+    Scenario("A failed migration", cut_a_migration_off, "was left unfinished", 1, fixed=("migrate", "--pending")),
+    Scenario("GatewaySettlementForged", forge_a_settlement, "forged", 1, fixed=("dlq", "ls", "--reason", "forged")),
+    Scenario("GatewayDeadLetters", write_garbage, "undecodable", 1, fixed=("dlq", "ls")),
 )
 
 
@@ -373,25 +373,25 @@ async def test_the_section_shows_what_is_wrong_and_mends_it(well: Stack, scenari
     commands = section(scenario.alert)
     async with AsyncExitStack() as open_:
         names = await scenario.breaking(well, open_)
-        await look_and_mend(well, scenario, commands, names)
+        await look_and_fix(well, scenario, commands, names)
 
 
-async def look_and_mend(well: Stack, scenario: Scenario, commands: dict[str, list[str]], names: dict[str, str]) -> None:
+async def look_and_fix(well: Stack, scenario: Scenario, commands: dict[str, list[str]], names: dict[str, str]) -> None:
     first, *others = [await run_line(well, line, names) for line in commands["look"]]
-    assert scenario.says in first.out, first
+    assert scenario.output in first.out, first
     assert first.code == scenario.code, first
     for ended in others:
         assert ended.code in (0, 1, 4), ended
 
-    for line in commands["mend"]:
-        mending = await run_line(well, line, names)
-        assert mending.code == 0, mending
+    for line in commands["fix"]:
+        fixing = await run_line(well, line, names)
+        assert fixing.code == 0, fixing
 
     async def is_well() -> bool:
-        return (await gateway(well, *scenario.mended)).code == 0
+        return (await gateway(well, *scenario.fixed)).code == 0
 
     await eventually(
-        is_well, timeout=MENDED_SECONDS, interval=1.0, what=f"`gateway {' '.join(scenario.mended)}` ends in 0"
+        is_well, timeout=FIXED_SECONDS, interval=1.0, what=f"`gateway {' '.join(scenario.fixed)}` ends in 0"
     )
 
 

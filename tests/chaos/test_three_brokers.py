@@ -50,25 +50,25 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 async def test_a_broker_that_is_killed_under_load_costs_nothing(cluster: Stack) -> None:
-    answers = Answers()
+    responses = Answers()
     async with asyncio.TaskGroup() as clients:
         for _ in range(CLIENTS):
-            clients.create_task(_pay(cluster, answers, until=time.monotonic() + LOAD_SECONDS))
+            clients.create_task(_pay(cluster, responses, until=time.monotonic() + LOAD_SECONDS))
         await asyncio.sleep(KILL_AFTER_SECONDS)
         assert cluster.kill("kafka-2", index=None)
     print(
-        f"{len(answers.payments)} payments, {answers.unavailable} honest 503s, "
-        f"longest gap {answers.longest_gap_seconds():.1f} s"
+        f"{len(responses.payments)} payments, {responses.unavailable} honest 503s, "
+        f"longest gap {responses.longest_gap_seconds():.1f} s"
     )
-    assert answers.wrong == []
-    assert len(answers.payments) > 50
-    assert answers.longest_gap_seconds() < UNAVAILABLE_SECONDS_MAX
-    await eventually(lambda: _all_settled(cluster, answers.payments), timeout=60)
+    assert responses.wrong == []
+    assert len(responses.payments) > 50
+    assert responses.longest_gap_seconds() < UNAVAILABLE_SECONDS_MAX
+    await eventually(lambda: _all_settled(cluster, responses.payments), timeout=60)
     verified = await asyncio.to_thread(_verify, cluster)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-async def _pay(stack: Stack, answers: Answers, *, until: float) -> None:
+async def _pay(stack: Stack, responses: Answers, *, until: float) -> None:
     """One client: order, payment, again; a request that failed is repeated with its key, as the answer advises."""
     headers = {
         "X-Api-Key": stack.settings.test_api_key,
@@ -76,22 +76,22 @@ async def _pay(stack: Stack, answers: Answers, *, until: float) -> None:
     }
     async with httpx.AsyncClient(base_url=f"{stack.api_url}/api/v1", headers=headers, timeout=15) as client:
         while time.monotonic() < until:
-            order_id = await _created(client, answers, "/orders", {"amount": 50_000})
+            order_id = await _created(client, responses, "/orders", {"amount": 50_000})
             body = {"order_id": order_id, "method": "upi", "vpa": "success@upi"}
-            answers.payments.append(await _created(client, answers, "/payments", body))
+            responses.payments.append(await _created(client, responses, "/payments", body))
 
 
-async def _created(client: httpx.AsyncClient, answers: Answers, path: str, body: Mapping[str, object]) -> str:
+async def _created(client: httpx.AsyncClient, responses: Answers, path: str, body: Mapping[str, object]) -> str:
     key = f"broker-{time.monotonic_ns()}-{id(body)}"
     for _ in range(60):
-        answer = await client.post(path, json=body, headers={"Idempotency-Key": key})
-        if answer.status_code in (201, 202):
-            answers.successes.append(time.monotonic())
-            return str(answer.json()["id"])
-        if answer.status_code not in (409, 503) or "Retry-After" not in answer.headers:
-            answers.wrong.append(f"{path}: {answer.status_code} {answer.text}")
-            raise AssertionError(answers.wrong[-1])
-        answers.unavailable += 1
+        response = await client.post(path, json=body, headers={"Idempotency-Key": key})
+        if response.status_code in (201, 202):
+            responses.successes.append(time.monotonic())
+            return str(response.json()["id"])
+        if response.status_code not in (409, 503) or "Retry-After" not in response.headers:
+            responses.wrong.append(f"{path}: {response.status_code} {response.text}")
+            raise AssertionError(responses.wrong[-1])
+        responses.unavailable += 1
         await asyncio.sleep(0.5)
     raise AssertionError(f"{path} was not accepted in 60 attempts")
 
@@ -103,9 +103,9 @@ async def _all_settled(stack: Stack, payment_ids: list[str]) -> bool:
         "X-Api-Secret": stack.settings.test_api_secret.get_secret_value(),
     }
     async with httpx.AsyncClient(base_url=f"{stack.api_url}/api/v1", headers=headers, timeout=15) as client:
-        answers = [await client.get(f"/payments/{payment_id}") for payment_id in payment_ids]
-    assert all(answer.status_code == 200 for answer in answers)
-    return all(answer.json()["status"] == "SUCCESS" for answer in answers)
+        responses = [await client.get(f"/payments/{payment_id}") for payment_id in payment_ids]
+    assert all(response.status_code == 200 for response in responses)
+    return all(response.json()["status"] == "SUCCESS" for response in responses)
 
 
 def _verify(stack: Stack) -> subprocess.CompletedProcess[str]:

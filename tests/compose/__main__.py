@@ -22,7 +22,7 @@ import yaml
 from ops.console.errors import GatewayError
 from ops.console.progress import console, step
 from ops.stack.environment import REPOSITORY
-from tests.compose.engine import CannotRunError, Engine, FailedError, make_engine, running, said_by
+from tests.compose.engine import CannotRunError, Engine, FailedError, make_engine, output_of, running
 from tests.compose.images import make_images
 from tests.compose.scenario import Gateway, checks
 from tests.support.stack import claimed_ports
@@ -56,7 +56,7 @@ class Compose:
 
     def __call__(self, *arguments: str, timeout_seconds: float = UP_SECONDS) -> str:
         line: list[str | Path] = [self._engine.compose_program, *arguments]
-        return said_by(line, environment=self.environment, cwd=REPOSITORY, timeout_seconds=timeout_seconds)
+        return output_of(line, environment=self.environment, cwd=REPOSITORY, timeout_seconds=timeout_seconds)
 
     def up(self, *arguments: str) -> None:
         """Start and wait for every health check; on failure with what the containers said."""
@@ -72,7 +72,7 @@ class Compose:
 
     def shell(self, line: str) -> None:
         """A command of submission.yml, as a shell would run it."""
-        said_by(["bash", "-c", line], environment=self.environment, cwd=REPOSITORY, timeout_seconds=UP_SECONDS)
+        output_of(["bash", "-c", line], environment=self.environment, cwd=REPOSITORY, timeout_seconds=UP_SECONDS)
 
 
 def main() -> int:

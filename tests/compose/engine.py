@@ -62,10 +62,10 @@ class Engine:
     def docker(self, *arguments: str, timeout_seconds: float = 600) -> str:
         """Run docker and return what it said. The classic builder needs no plug-in and no front-end image."""
         environment = self.environment({"DOCKER_BUILDKIT": "0"})
-        return said_by(["docker", *arguments], environment=environment, timeout_seconds=timeout_seconds)
+        return output_of(["docker", *arguments], environment=environment, timeout_seconds=timeout_seconds)
 
 
-def said_by(
+def output_of(
     argv: Sequence[str | Path],
     *,
     environment: Mapping[str, str] | None = None,
@@ -120,22 +120,22 @@ def _install_packages() -> None:
     if not missing:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    said_by(["apt-get", "update", "-qq"], environment=quiet)
+    output_of(["apt-get", "update", "-qq"], environment=quiet)
     # without a system's service manager nothing is started; with one, ours is a second daemon beside it
-    said_by(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], environment=quiet)
+    output_of(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing], environment=quiet)
 
 
 def _build_compose(engine: Engine) -> None:
     """`go install module@version` is refused (the module replaces others), so it is built in its own folder."""
     module = f"{COMPOSE_MODULE}@{COMPOSE_VERSION}"
-    found = json.loads(said_by(["go", "mod", "download", "-json", module]))
+    found = json.loads(output_of(["go", "mod", "download", "-json", module]))
     source = engine.folder / "compose-source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(found["Dir"], source, copy_function=shutil.copyfile)
     for path in [source, *source.rglob("*")]:
         path.chmod(0o755)
     flags = f"-s -w -X {COMPOSE_MODULE}/internal.Version={COMPOSE_VERSION}"
-    said_by(
+    output_of(
         ["go", "build", "-mod=mod", "-trimpath", "-ldflags", flags, "-o", engine.compose_program, "./cmd"],
         environment={**os.environ, "CGO_ENABLED": "0"},
         cwd=source,
@@ -192,13 +192,13 @@ def _end(daemon: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def _host_network_restored() -> Iterator[None]:
     """Packet filter, forwarding and bridges as they were, whatever the block did to them."""
-    rules, forwarding, interfaces = said_by(["iptables-save"]), FORWARDING.read_text(), _interfaces()
+    rules, forwarding, interfaces = output_of(["iptables-save"]), FORWARDING.read_text(), _interfaces()
     try:
         yield
     finally:
         for bridge in sorted(name for name in _interfaces() - interfaces if name.startswith(("docker", "br-"))):
             subprocess.run(["ip", "link", "delete", bridge], check=False)
-        restored = rules + _empty_tables(rules, said_by(["iptables-save"]))
+        restored = rules + _empty_tables(rules, output_of(["iptables-save"]))
         subprocess.run(["iptables-restore"], input=restored, text=True, check=True)
         FORWARDING.write_text(forwarding)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from ops.stack.environment import REPOSITORY
 from ops.stack.install import POM, fetch_kafka, node_folder
 from ops.stack.services.kafka import JARS, LOGGING
-from tests.compose.engine import Engine, FailedError, said_by
+from tests.compose.engine import Engine, FailedError, output_of
 
 SUITE = "bookworm"
 BARE = f"debian-bare:{SUITE}"
@@ -32,34 +32,34 @@ STANDS_IN = ("python", "node", "postgres", "redis", "nginx")
 LEFT_OUT = ("redpandadata/", "prom/", "grafana/")
 OWN = "payment-gateway:"
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def make_images(engine: Engine, say: Say) -> None:
+def make_images(engine: Engine, report: Report) -> None:
     """Build every base image that the project names. Raises FailedError for one that has no recipe."""
     if not _exists(engine, BARE):
         _import_debian(engine)
-        say(BARE)
+        report(BARE)
     _build(engine, LOCAL, "debian", _add_certificates)
-    for name in [*wanted_images(), KAFKA]:
+    for name in [*required_images(), KAFKA]:
         recipe = "kafka" if name == KAFKA else name.partition(":")[0]
         prepare = {"kafka": _add_jars, "node": _add_node}.get(recipe, _nothing)
         _build(engine, name, recipe, prepare)
-        say(name)
+        report(name)
 
 
-def wanted_images() -> list[str]:
+def required_images() -> list[str]:
     """Every image that the Dockerfile builds on or a compose file runs, but for our own."""
     dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", dockerfile, re.MULTILINE))
     named = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) - stages
     for path in REPOSITORY.glob("docker-compose*.yml"):
         named |= set(re.findall(r"^ +image: (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE))
-    wanted = sorted(name for name in named if not name.startswith((*LEFT_OUT, OWN)))
-    unknown = [name for name in wanted if name.partition(":")[0] not in STANDS_IN]
+    required = sorted(name for name in named if not name.startswith((*LEFT_OUT, OWN)))
+    unknown = [name for name in required if name.partition(":")[0] not in STANDS_IN]
     if unknown:
         raise FailedError(f"no stand-in for {', '.join(unknown)}: add one to tests/compose/images")
-    return wanted
+    return required
 
 
 def _exists(engine: Engine, name: str) -> bool:
@@ -70,7 +70,7 @@ def _import_debian(engine: Engine) -> None:
     """A minimal Debian from the mirror this machine uses."""
     archive = engine.folder / "debian.tar"
     mirror = [MIRROR] if MIRROR.exists() else []
-    said_by(
+    output_of(
         [
             "mmdebstrap",
             "--quiet",
@@ -138,5 +138,5 @@ def _add_node(context: Path) -> None:
         raise FailedError("npm is needed to fetch the node image's contents; `gateway install` brings it")
     fetched = context / "fetched"
     fetched.mkdir(exist_ok=True)
-    said_by([folder / "npm", "install", "--silent", "--prefix", fetched, "node@20", "npm@10"])
+    output_of([folder / "npm", "install", "--silent", "--prefix", fetched, "node@20", "npm@10"])
     (fetched / "node_modules").rename(packages)

@@ -71,8 +71,8 @@ class Gateway:
             f"{dashboard}/config.json",
             f"{dashboard}/docs/",
         ):
-            answer = httpx.get(url, timeout=10)
-            assert answer.status_code == 200, f"{url}: {answer.status_code}"
+            response = httpx.get(url, timeout=10)
+            assert response.status_code == 200, f"{url}: {response.status_code}"
         configuration = httpx.get(f"{checkout}/config.json", timeout=10).text
         assert f"http://localhost:{self._ports['PORT']}" in configuration, configuration
 
@@ -85,9 +85,9 @@ class Gateway:
         return read
 
     def _sent(self, method: str, path: str, expected: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer = self._client.request(method, path, json=body)
-        assert answer.status_code == expected, f"{method} {path}: {answer.status_code} {answer.text}"
-        found: dict[str, Any] = answer.json()
+        response = self._client.request(method, path, json=body)
+        assert response.status_code == expected, f"{method} {path}: {response.status_code} {response.text}"
+        found: dict[str, Any] = response.json()
         return found
 
 

@@ -32,7 +32,7 @@ from store.retention import prune_commands
 from store.webhooks.attempt_batch import Made, Skipped, load_deliveries, record, release_after
 from store.webhooks.plan import Draft, plan_deliveries, targets_of
 from store.webhooks.upkeep import find_lost, release_held
-from tests.support.asking import fresh, order_command, payment_command, refund_command
+from tests.support.command_client import fresh, order_command, payment_command, refund_command
 from topics.codec import command_envelope
 from topics.deadletter import Origin
 from topics.envelope import encode
@@ -67,20 +67,20 @@ class Desk:
     side: Side
     store: ActorStore
 
-    def asked(self, command: Command, command_id: str = "", nonce: str = "") -> Received:
+    def submitted(self, command: Command, command_id: str = "", nonce: str = "") -> Received:
         at = self.side.now()
         one = command_id or f"cmd_{secrets.token_hex(8)}"
         envelope = command_envelope(command, command_id=one, at=at, request_id="req_contract", nonce=nonce)
         return received_of(Incoming(envelope.key.encode(), encode(envelope), (), Origin("commands", 0, 0), at))
 
-    async def known(self, *asked: Received) -> Known:
-        order_ids = sorted({one.envelope.key for one in asked})
-        inbox = await self.store.load_inbox([(one.envelope.id, one.envelope.nonce) for one in asked])
+    async def known(self, *received: Received) -> Known:
+        order_ids = sorted({one.envelope.key for one in received})
+        inbox = await self.store.load_inbox([(one.envelope.id, one.envelope.nonce) for one in received])
         orders = await self.store.load_orders(order_ids)
         return Known(inbox, {one: orders.get(one) for one in order_ids}, frozenset(order_ids))
 
-    async def decide(self, *asked: Received) -> Folded:
-        folded = fold(asked, await self.known(*asked))
+    async def decide(self, *received: Received) -> Folded:
+        folded = fold(received, await self.known(*received))
         if folded.batch:
             await self.store.write(folded.batch)
         return folded
@@ -93,7 +93,9 @@ class Desk:
 
     async def order_with_payment(self) -> tuple[str, str]:
         order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-        await self.decide(self.asked(order_command(order_id)), self.asked(payment_command(order_id, payment_id)))
+        await self.decide(
+            self.submitted(order_command(order_id)), self.submitted(payment_command(order_id, payment_id))
+        )
         return order_id, payment_id
 
     def settle(self, order_id: str, payment_id: str, outcome: Outcome = Outcome.SUCCESS) -> Received:
@@ -107,7 +109,7 @@ class Desk:
             bank_reference="bank_1",
             late_deadline_at=at + timedelta(seconds=60),
         )
-        return self.asked(command, f"stl_{payment_id}_{outcome}")
+        return self.submitted(command, f"stl_{payment_id}_{outcome}")
 
 
 def _desk(side: Side) -> Desk:
@@ -121,7 +123,7 @@ async def state_is_what_was_written_last(side: Side) -> None:
     desk = _desk(side)
     order_id, payment_id = await desk.order_with_payment()
     await desk.decide(desk.settle(order_id, payment_id))
-    await desk.decide(desk.asked(refund_command(order_id, payment_id, refund_id := fresh(REFUND), amount=20_000)))
+    await desk.decide(desk.submitted(refund_command(order_id, payment_id, refund_id := fresh(REFUND), amount=20_000)))
     order = await desk.order(order_id)
     assert order is not None and (payment := order.payment(payment_id)) is not None
     assert (payment.status, payment.amount_refunded) == (PaymentStatus.SUCCESS, 20_000)
@@ -132,10 +134,10 @@ async def state_is_what_was_written_last(side: Side) -> None:
 
 async def a_batch_is_written_wholly_or_not_at_all(side: Side) -> None:
     desk, order_id = _desk(side), fresh(ORDER)
-    taken = desk.asked(order_command(order_id))
+    taken = desk.submitted(order_command(order_id))
     await desk.decide(taken)
     # Given another owner that knows nothing of it, with a new order in the same batch,
-    other = desk.asked(order_command(fresh(ORDER)))
+    other = desk.submitted(order_command(fresh(ORDER)))
     stale = fold([other, taken], Known(Inbox(), {}, frozenset()))
     # when it writes, then it conflicts, and nothing of the batch is there.
     with pytest.raises(ConflictError):
@@ -146,8 +148,8 @@ async def a_batch_is_written_wholly_or_not_at_all(side: Side) -> None:
 
 async def a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written(side: Side) -> None:
     desk = _desk(side)
-    good = desk.asked(order_command(fresh(ORDER)))
-    bad = desk.asked(replace(order_command(fresh(ORDER)), receipt="\0"))
+    good = desk.submitted(order_command(fresh(ORDER)))
+    bad = desk.submitted(replace(order_command(fresh(ORDER)), receipt="\0"))
     with pytest.raises(UnwritableError):
         await desk.decide(good, bad)
     assert await desk.order(good.envelope.key) is None
@@ -172,7 +174,7 @@ async def a_request_has_a_refusal_of_its_own(side: Side) -> None:
     desk = _desk(side)
     order_id, _ = await desk.order_with_payment()
     key = f"idk_{secrets.token_hex(8)}"
-    refused = [desk.asked(payment_command(order_id, fresh(PAYMENT)), key, nonce) for nonce in ("n1", "n2")]
+    refused = [desk.submitted(payment_command(order_id, fresh(PAYMENT)), key, nonce) for nonce in ("n1", "n2")]
     for one in refused:
         await desk.decide(one)
     inbox = await desk.inbox((key, "n1"), (key, "n2"), (key, "n3"))
@@ -186,10 +188,10 @@ async def a_request_has_a_refusal_of_its_own(side: Side) -> None:
 
 async def a_command_has_one_acceptance(side: Side) -> None:
     desk, key, order_id = _desk(side), f"idk_{secrets.token_hex(8)}", fresh(ORDER)
-    first = desk.asked(order_command(order_id), key, "n1")
+    first = desk.submitted(order_command(order_id), key, "n1")
     await desk.decide(first)
     # Another request with the key, for another order, decided by somebody who does not know the first:
-    second = desk.asked(order_command(fresh(ORDER)), key, "n2")
+    second = desk.submitted(order_command(fresh(ORDER)), key, "n2")
     with pytest.raises(ConflictError):
         await desk.store.write(fold([second], Known(Inbox(), {}, frozenset())).batch)
     # Whoever asks with the key finds the acceptance, with its events.
@@ -201,10 +203,10 @@ async def the_api_finds_the_refusal_of_its_request_or_the_acceptance(side: Side)
     desk = _desk(side)
     order_id, payment_id = await desk.order_with_payment()
     key = f"idk_{secrets.token_hex(8)}"
-    await desk.decide(desk.asked(payment_command(order_id, fresh(PAYMENT)), key, "n1"))
+    await desk.decide(desk.submitted(payment_command(order_id, fresh(PAYMENT)), key, "n1"))
     await desk.decide(desk.settle(order_id, payment_id, Outcome.FAILED))
     assert await find_accepted(side.pool, key, timeout=SECONDS) is None
-    await desk.decide(desk.asked(payment_command(order_id, fresh(PAYMENT)), key, "n2"))
+    await desk.decide(desk.submitted(payment_command(order_id, fresh(PAYMENT)), key, "n2"))
     requests = [(key, "n1"), (key, "n2"), (key, "n3"), ("idk_nobody", "n1")]
     found = await find_decided(side.pool, requests, timeout=SECONDS)
     assert {request: one.rejected for request, one in found.items()} == {
@@ -220,7 +222,7 @@ async def an_acceptance_that_was_used_again_outlives_the_pruning(side: Side) -> 
     desk = _desk(side)
     old, kept = f"idk_{secrets.token_hex(8)}", f"idk_{secrets.token_hex(8)}"
     for key in (old, kept):
-        await desk.decide(desk.asked(order_command(fresh(ORDER)), key, "n1"))
+        await desk.decide(desk.submitted(order_command(fresh(ORDER)), key, "n1"))
         await side.age(key, 20)
     repeated = fold([], Known(Inbox(), {}, frozenset()))
     repeated.batch.kept.add(kept)
@@ -251,7 +253,7 @@ async def one_request_with_a_key_has_an_open_promise(side: Side) -> None:
     assert await make_promise(side.pool, promise("n1"), timeout=SECONDS)
     assert await make_promise(side.pool, promise("n1"), timeout=SECONDS), "can be repeated"
     assert not await make_promise(side.pool, promise("n2"), timeout=SECONDS)
-    await desk.decide(desk.asked(payment_command(order_id, fresh(PAYMENT)), key, "n1"))
+    await desk.decide(desk.submitted(payment_command(order_id, fresh(PAYMENT)), key, "n1"))
     assert await make_promise(side.pool, promise("n2"), timeout=SECONDS), "the first was refused"
     for nonce, found in (("n1", promise("n1").resource_id), ("n2", promise("n2").resource_id), ("n3", None)):
         fingerprint = promise(nonce).fingerprint

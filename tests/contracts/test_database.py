@@ -21,7 +21,7 @@ from simulation.world import World
 from store.actor import ActorStore
 from store.connections import make_pool
 from tests.contracts.database import SCENARIOS, Scenario
-from tests.support.asking import fresh
+from tests.support.command_client import fresh
 from tests.support.stack import Stack
 
 STEPS_MAX = 100_000

@@ -32,10 +32,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.domain_mutants", description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[], metavar="PATTERN")
     parser.add_argument("--processes", type=int, default=2)
-    wanted = parser.parse_args()
+    options = parser.parse_args()
     mutmut = _installed()
     _copy()
-    run = subprocess.run([mutmut, "run", "--max-children", str(wanted.processes), *wanted.only], cwd=TREE, check=False)
+    run = subprocess.run(
+        [mutmut, "run", "--max-children", str(options.processes), *options.only], cwd=TREE, check=False
+    )
     if run.returncode != 0:
         return run.returncode
     listed = subprocess.run([mutmut, "results", "--all", "true"], cwd=TREE, check=True, capture_output=True, text=True)

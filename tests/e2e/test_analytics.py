@@ -133,8 +133,8 @@ async def test_days_of_a_time_zone_begin_at_its_midnights_and_add_up(merchant: S
 
 @pytest.mark.parametrize("tz", ["Mars/Olympus", "", "../../etc/passwd", "+05:30", "x" * 100])
 async def test_a_time_zone_that_does_not_exist_is_refused(merchant: SignedUp, tz: str) -> None:
-    answer = await merchant.client.get("/analytics/timeseries", params={"tz": tz})
-    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "tz")
+    response = await merchant.client.get("/analytics/timeseries", params={"tz": tz})
+    assert (response.status_code, response.json()["error"]["field"]) == (400, "tz")
 
 
 async def test_the_span_before_is_shown_beside(merchant: SignedUp) -> None:
@@ -158,16 +158,16 @@ async def test_the_span_before_is_shown_beside(merchant: SignedUp) -> None:
 async def test_a_span_or_currency_that_does_not_exist_is_refused(
     merchant: SignedUp, parameters: dict[str, str]
 ) -> None:
-    answer = await merchant.client.get("/analytics/summary", params=parameters)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["field"] in parameters
+    response = await merchant.client.get("/analytics/summary", params=parameters)
+    assert response.status_code == 400
+    assert response.json()["error"]["field"] in parameters
 
 
 async def test_a_series_is_bounded_and_everything_there_ever_was_is_not(merchant: SignedUp) -> None:
     ever = {"from": "1971-01-01T00:00:00Z"}
     assert (await merchant.get("/analytics/summary", **ever))["payments_total"] == 5
-    answer = await merchant.client.get("/analytics/timeseries", params={"bucket": "hour", **ever})
-    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "bucket")
+    response = await merchant.client.get("/analytics/timeseries", params={"bucket": "hour", **ever})
+    assert (response.status_code, response.json()["error"]["field"]) == (400, "bucket")
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,10 @@ async def test_a_series_is_bounded_and_everything_there_ever_was_is_not(merchant
     [{}, {"status": "FAILED"}, {"method": "card"}, {"amount_min": 20_000, "amount_max": 50_000}, {"q": "insufficient"}],
 )
 async def test_the_export_has_the_payments_that_the_list_has(merchant: SignedUp, filters: dict[str, Any]) -> None:
-    answer = await merchant.client.get("/payments/export.csv", params=filters)
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"].startswith('attachment; filename="payments-')
-    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    response = await merchant.client.get("/payments/export.csv", params=filters)
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"].startswith('attachment; filename="payments-')
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
     listed = await merchant.get("/payments", **filters)
     assert [row["id"] for row in rows] == [payment["id"] for payment in listed]
     assert [int(row["amount"]) for row in rows] == [payment["amount"] for payment in listed]
@@ -246,8 +246,8 @@ async def test_a_feed_goes_on_after_the_last_event_that_was_seen(merchant: Signe
 
 async def _listed(stack: Stack, one: SignedUp) -> list[str]:
     async with httpx.AsyncClient(headers=one.headers) as client:
-        answer = await client.get(f"{stack.api_url}/api/v1/events")
-    return [event["id"] for event in answer.json()["data"]]
+        response = await client.get(f"{stack.api_url}/api/v1/events")
+    return [event["id"] for event in response.json()["data"]]
 
 
 async def test_a_feed_shows_nothing_of_another_merchant(merchant: SignedUp) -> None:
@@ -266,14 +266,14 @@ async def test_without_redis_the_feed_still_comes(merchant: SignedUp) -> None:
 
 
 async def _ordered(one: SignedUp) -> str | None:
-    answer = await one.client.post("/orders", json={"amount": 500})
-    return str(answer.json()["id"]) if answer.status_code in (201, 202) else None
+    response = await one.client.post("/orders", json={"amount": 500})
+    return str(response.json()["id"]) if response.status_code in (201, 202) else None
 
 
 async def test_a_cursor_that_is_not_one_is_refused(merchant: SignedUp) -> None:
     for cursor in ("x", "1.2.3", "-1..0", "99999999999999999999.0000000000000000.1", "1.0000000000000000.1\n"):
-        answer = await merchant.client.get("/merchants/me/stream", params={"after": cursor})
-        assert answer.status_code == 400, cursor
+        response = await merchant.client.get("/merchants/me/stream", params={"after": cursor})
+        assert response.status_code == 400, cursor
 
 
 class Feed:
@@ -310,8 +310,8 @@ class Feed:
 async def _feed(one: SignedUp, after: str | None = None) -> AsyncIterator[Feed]:
     headers = {**one.headers, **({"Last-Event-ID": after} if after else {})}
     url = f"{one.stack.api_url}/api/v1/merchants/me/stream"
-    async with httpx.AsyncClient(timeout=30, headers=headers) as client, client.stream("GET", url) as answer:
-        assert answer.status_code == 200
-        feed = Feed(answer.aiter_lines())
+    async with httpx.AsyncClient(timeout=30, headers=headers) as client, client.stream("GET", url) as response:
+        assert response.status_code == 200
+        feed = Feed(response.aiter_lines())
         await feed.begin()
         yield feed

@@ -64,8 +64,8 @@ async def test_a_payment_begins_with_a_scan_and_its_payer_approves_it(api: Api) 
     assert (query["tr"], query["am"], query["cu"]) == ([payment["id"]], ["500.00"], ["INR"])
     as_payer = (await api.public("GET", f"/payments/{payment['id']}/public")).json()
     assert as_payer["next_action"] == action
-    answer = await scanned(api, payment)
-    assert (answer.status_code, answer.json()["status"]) == (200, "PROCESSING")
+    response = await scanned(api, payment)
+    assert (response.status_code, response.json()["status"]) == (200, "PROCESSING")
     assert ((await decided(api, payment))["status"], (await scanned(api, payment)).status_code) == ("SUCCESS", 400)
 
 
@@ -119,9 +119,9 @@ async def test_a_payer_leaves_a_request_that_waits_and_pays_another_way(api: Api
     payment = await waiting(api, vpa="pending@upi")
     body = {"order_id": payment["order_id"], "method": "upi", "vpa": "success@upi"}
     assert error_of(await api.post("/payments", body))["description"] == "Order has a payment in progress"
-    answer = await left(api, payment)
-    leaving = answer.json()
-    assert (answer.status_code, leaving["status"], leaving["cancellation"]) == (200, "PROCESSING", "requested")
+    response = await left(api, payment)
+    leaving = response.json()
+    assert (response.status_code, leaving["status"], leaving["cancellation"]) == (200, "PROCESSING", "requested")
     assert "merchant_id" not in leaving
     failed = await decided(api, payment)
     assert (failed["status"], failed["error_code"], failed["cancellation"]) == ("FAILED", "PAYMENT_CANCELLED", None)

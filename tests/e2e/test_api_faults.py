@@ -16,7 +16,7 @@ from tests.support.api import Api, created, error_of
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def _away(stack: Stack, service: str) -> Iterator[None]:
 
 async def _unavailable(api: Api, method: str, path: str, body: object = None) -> None:
     began = time.monotonic()
-    answer = await api.call(method, path, json=body)
-    assert answer.status_code == 503, answer.text
-    assert error_of(answer)["code"] == "SERVICE_UNAVAILABLE"
-    assert answer.headers["Retry-After"] == "1"
-    assert time.monotonic() - began < PATIENCE_SECONDS
+    response = await api.call(method, path, json=body)
+    assert response.status_code == 503, response.text
+    assert error_of(response)["code"] == "SERVICE_UNAVAILABLE"
+    assert response.headers["Retry-After"] == "1"
+    assert time.monotonic() - began < TIMEOUT_SECONDS
 
 
 async def _unhealthy(api: Api) -> httpx.Response:
@@ -42,8 +42,8 @@ async def _unhealthy(api: Api) -> httpx.Response:
 
     async def read() -> httpx.Response | None:
         async with httpx.AsyncClient(base_url=api.url, timeout=10, trust_env=False) as http:
-            answer = await http.get("/health")
-            return answer if answer.status_code == 503 else None
+            response = await http.get("/health")
+            return response if response.status_code == 503 else None
 
     found = await eventually(read, what="GET /health to be 503")
     assert found is not None
@@ -97,15 +97,15 @@ async def test_without_the_database_nothing_is_taken(api: Api, stack: Stack) -> 
 async def test_a_short_restart_of_the_database_is_waited_for_and_refuses_nobody(api: Api, stack: Stack) -> None:
     order = await api.order()
     restarting = asyncio.create_task(asyncio.to_thread(stack.restart, "postgres", "fast"))
-    asked: list[asyncio.Task[httpx.Response]] = []
+    requested: list[asyncio.Task[httpx.Response]] = []
     while not restarting.done():
-        asked.append(asyncio.create_task(api.post("/orders", {"amount": 500})))
-        asked.append(asyncio.create_task(api.get(f"/orders/{order['id']}")))
+        requested.append(asyncio.create_task(api.post("/orders", {"amount": 500})))
+        requested.append(asyncio.create_task(api.get(f"/orders/{order['id']}")))
         await asyncio.sleep(0.03)
-    answers = [(await task).status_code for task in asked]
+    responses = [(await task).status_code for task in requested]
     # A machine that is busy with other things may need longer than a request is made to wait: then it is told so.
     honest = {200, 201} if await restarting < UNAVAILABLE_AFTER_SECONDS / 2 else {200, 201, 202, 503}
-    assert set(answers) <= honest
+    assert set(responses) <= honest
     await _pays_again(api, stack)
 
 
@@ -129,7 +129,7 @@ async def test_without_the_log_a_request_is_unknown_and_its_key_makes_it_safe(ap
     try:
         began = time.monotonic()
         unknown = await api.post("/orders", {"amount": 500, "receipt": key}, key=key)
-        assert time.monotonic() - began < PATIENCE_SECONDS
+        assert time.monotonic() - began < TIMEOUT_SECONDS
         assert (unknown.status_code, error_of(unknown)["code"]) == (503, "SERVICE_UNAVAILABLE")
         assert "safe to repeat" in error_of(unknown)["description"]
         assert (await api.get(f"/payments/{payment['id']}")).status_code == 200
@@ -157,11 +157,11 @@ async def test_a_repeat_after_an_unknown_answer_asks_for_the_same_payment(api: A
     finally:
         stack.thaw("kafka")
     try:
-        answer = await api.post("/payments", body, key=key)
+        response = await api.post("/payments", body, key=key)
     finally:
         stack.release("payments")
     assert unknown.status_code == 503
-    promised = answer.json()["id"] if answer.status_code == 202 else None
+    promised = response.json()["id"] if response.status_code == 202 else None
     await asyncio.to_thread(stack.wait_until_ready)
 
     async def replayed() -> dict[str, object] | None:
@@ -185,7 +185,10 @@ async def test_what_was_promised_outlives_everything_in_redis(api: Api, stack: S
         read = [await api.get(path) for path in paths]
     finally:
         stack.release("payments")
-    assert [(answer.status_code, answer.json()) for answer in read] == [(200, payment.json()), (200, promised.json())]
+    assert [(response.status_code, response.json()) for response in read] == [
+        (200, payment.json()),
+        (200, promised.json()),
+    ]
     assert (await api.decided(paths[0], timeout=30))["status"] == "SUCCESS"
     await asyncio.to_thread(stack.wait_until_ready)
 
@@ -201,11 +204,11 @@ async def test_a_payment_of_an_order_that_only_the_log_has_is_never_called_unkno
         await database.execute("DELETE FROM promises WHERE resource_id = $1", order["id"])
         # when it is paid three times with one key,
         body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
-        answers = [await api.post("/payments", body, key=f"unseen-{order['id']}") for _ in range(3)]
+        responses = [await api.post("/payments", body, key=f"unseen-{order['id']}") for _ in range(3)]
     finally:
         stack.release("payments")
     # then nobody is told that it does not exist: it does, and it is paid.
-    assert {answer.status_code for answer in answers} <= {202, 409, 503}
+    assert {response.status_code for response in responses} <= {202, 409, 503}
     payment = await eventually(
         lambda: database.fetchval("SELECT status FROM payments WHERE order_id = $1", order["id"]), timeout=30
     )

@@ -27,20 +27,20 @@ async def test_the_same_key_fifty_times_at_once_makes_one_payment_and_one_answer
 ) -> None:
     order, key = await api.order(), _key()
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
-    answers = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(50)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    responses = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(50)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert sum("Idempotent-Replayed" not in response.headers for response in responses) == 1
     assert await database.fetchval("SELECT count(*) FROM payments WHERE order_id = $1", order["id"]) == 1
 
 
 async def test_the_same_key_fifty_times_at_once_makes_one_order(stranger: Api, database: asyncpg.Connection) -> None:
     key, receipt = _key(), _key()
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(stranger.post("/orders", {"amount": 500, "receipt": receipt}, key=key) for _ in range(50))
     )
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
     assert await database.fetchval("SELECT count(*) FROM orders WHERE receipt = $1", receipt) == 1
 
 
@@ -81,9 +81,9 @@ async def test_another_body_under_the_same_key_names_the_fields_that_differ(api:
         ({"order_id": order["id"], "method": "card", "card": CARD}, "card.expiry, card.number, method, vpa"),
     ]
     for body, names in cases:
-        answer = await api.post("/payments", body, key=key)
-        error = error_of(answer)
-        assert (answer.status_code, error["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+        response = await api.post("/payments", body, key=key)
+        error = error_of(response)
+        assert (response.status_code, error["code"]) == (422, "IDEMPOTENCY_MISMATCH")
         assert error["description"].endswith(f"differ: {names}")
         assert "4111" not in error["description"]
 
@@ -124,12 +124,12 @@ async def test_a_refused_key_is_refused_to_every_request_that_sends_it(
     try:
         await api.pay(order["id"])
         # when ten requests with one key try to pay the order beside it,
-        answers = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(10)))
+        responses = await asyncio.gather(*(api.post("/payments", body, key=key) for _ in range(10)))
     finally:
         stack.release("processor")
     # then each is refused: none is accepted, and none has to wait.
-    assert [answer.status_code for answer in answers] == [400] * 10
-    assert {error_of(answer)["description"] for answer in answers} == {"Order has a payment in progress"}
+    assert [response.status_code for response in responses] == [400] * 10
+    assert {error_of(response)["description"] for response in responses} == {"Order has a payment in progress"}
     assert await database.fetchval("SELECT count(*) FROM payments WHERE order_id = $1", order["id"]) == 1
 
 
@@ -179,7 +179,7 @@ async def test_what_was_only_promised_can_be_paid_and_is_never_called_unknown(ap
         "merchant_id": order.json()["merchant_id"],
     }
     # Whether it can be captured or refunded shows when it is decided; that it exists was promised.
-    assert [answer.status_code for answer in (captured, refunded)] == [503, 503]
+    assert [response.status_code for response in (captured, refunded)] == [503, 503]
     assert unknown.status_code == 404
     assert (await api.decided(f"/payments/{payment.json()['id']}", timeout=30))["status"] == "SUCCESS"
 
@@ -197,13 +197,13 @@ async def test_without_an_actor_a_request_is_accepted_never_lost_and_can_always_
             api.post("/payments", pay_twice),
         )
         repeated = await api.post("/orders", {"amount": 800}, key=key)
-        read = [await api.get(answer.headers["Location"].removeprefix("/api/v1")) for answer in (payment, made)]
+        read = [await api.get(response.headers["Location"].removeprefix("/api/v1")) for response in (payment, made)]
     finally:
         stack.release("payments")
     # Accepted, as it will be, and there to be read at once.
     assert (payment.status_code, payment.json()["status"], payment.json()["amount"]) == (202, "CREATED", 50_000)
     assert made.status_code == 202
-    assert [answer.json() for answer in read] == [payment.json(), made.json()]
+    assert [response.json() for response in read] == [payment.json(), made.json()]
     # The first one is still running.
     assert (repeated.status_code, repeated.headers["Retry-After"]) == (409, "1")
     # Decided in the end, and the same order to whoever asks again.
@@ -211,8 +211,8 @@ async def test_without_an_actor_a_request_is_accepted_never_lost_and_can_always_
     replay = await api.post("/orders", {"amount": 800}, key=key)
     assert (replay.status_code, replay.json()["id"]) == (201, made.json()["id"])
     # Of two payments of one order one is refused: the refusal can be read where the payment was promised.
-    assert [answer.status_code for answer in others] == [202, 202]
-    found = [await api.decided(f"/payments/{answer.json()['id']}") for answer in others]
+    assert [response.status_code for response in others] == [202, 202]
+    found = [await api.decided(f"/payments/{response.json()['id']}") for response in others]
     assert sorted(one["status"] for one in found) == ["FAILED", "SUCCESS"]
     refused = next(one for one in found if one["status"] == "FAILED")
     assert refused["error_description"] == "Order has a payment in progress"

@@ -97,9 +97,9 @@ async def test_a_body_that_is_not_valid_is_refused_and_nothing_is_written(
 ) -> None:
     before = await database.fetchval(WRITTEN)
     for body, code, field in cases:
-        answer = await api.post(path, body)
-        error = error_of(answer)
-        assert (answer.status_code, error["code"], error["field"]) == (STATUS.get(code, 400), code, field), body
+        response = await api.post(path, body)
+        error = error_of(response)
+        assert (response.status_code, error["code"], error["field"]) == (STATUS.get(code, 400), code, field), body
         assert "4111" not in error["description"]
     assert await database.fetchval(WRITTEN) == before
 
@@ -150,17 +150,17 @@ async def test_bytes_that_are_no_request_are_refused_never_with_500(
     encoded = {
         name: value.encode("latin-1") for name, value in ({"Content-Type": "application/json"} | headers).items()
     }
-    answer = await api.call("POST", "/orders", content=body, headers=encoded)
-    assert answer.status_code == status, what
-    error_of(answer)
+    response = await api.call("POST", "/orders", content=body, headers=encoded)
+    assert response.status_code == status, what
+    error_of(response)
     assert await database.fetchval(WRITTEN) == before
 
 
 async def test_extra_keys_and_parameters_are_ignored_and_named(api: Api) -> None:
-    answer = await api.call("POST", "/orders?utm=x", json={"amount": 500, "partial_payment": True, "id": "mine"})
-    assert (answer.status_code, answer.headers["X-Ignored"]) == (201, "utm, partial_payment, id")
-    assert "partial_payment" not in answer.json()
-    assert answer.json()["id"] != "mine"
+    response = await api.call("POST", "/orders?utm=x", json={"amount": 500, "partial_payment": True, "id": "mine"})
+    assert (response.status_code, response.headers["X-Ignored"]) == (201, "utm, partial_payment, id")
+    assert "partial_payment" not in response.json()
+    assert response.json()["id"] != "mine"
     listed = await api.get("/payments", statuss="FAILED")
     assert (listed.status_code, listed.headers["X-Ignored"]) == (200, "statuss")
 
@@ -180,9 +180,9 @@ async def test_with_strict_handling_nothing_unknown_passes(
     api: Api, database: asyncpg.Connection, method: str, path: str, body: Any, field: str
 ) -> None:
     before = await database.fetchval(WRITTEN)
-    answer = await api.call(method, path, json=body, headers={"Prefer": "handling=strict"}, key=secrets.token_hex(8))
-    assert answer.status_code == 400, answer.text
-    assert (error_of(answer)["code"], error_of(answer)["field"]) == (BAD, field)
+    response = await api.call(method, path, json=body, headers={"Prefer": "handling=strict"}, key=secrets.token_hex(8))
+    assert response.status_code == 400, response.text
+    assert (error_of(response)["code"], error_of(response)["field"]) == (BAD, field)
     assert await database.fetchval(WRITTEN) == before
 
 
@@ -204,9 +204,11 @@ async def test_with_strict_handling_nothing_unknown_passes(
 )
 async def test_every_way_to_be_nobody_gets_the_same_401(api: Api, headers: dict[str, str]) -> None:
     for method, path in (("POST", "/orders"), ("GET", "/payments"), ("GET", "/orders/order_x"), ("POST", "/refunds")):
-        answer = await api.public(method, path, headers=headers, json={"nonsense": True} if method == "POST" else None)
-        error = error_of(answer)
-        assert (answer.status_code, error["code"]) == (401, "AUTHENTICATION_ERROR")
+        response = await api.public(
+            method, path, headers=headers, json={"nonsense": True} if method == "POST" else None
+        )
+        error = error_of(response)
+        assert (response.status_code, error["code"]) == (401, "AUTHENTICATION_ERROR")
         assert error["description"] == "Invalid API credentials"
 
 
@@ -219,15 +221,15 @@ async def test_basic_authentication_and_any_case_of_header_names_work(api: Api) 
 async def test_another_merchants_objects_are_not_there(api: Api, stranger: Api) -> None:
     payment = await api.paid()
     refund = (await api.post(f"/payments/{payment['id']}/refunds", {"amount": 100})).json()
-    for path, said in (
+    for path, message in (
         (f"/orders/{payment['order_id']}", "Order not found"),
         (f"/payments/{payment['id']}", "Payment not found"),
         (f"/payments/{payment['id']}/timeline", "Payment not found"),
         (f"/refunds/{refund['id']}", "Refund not found"),
         (f"/events/evt_{payment['order_id'][-16:]}_1", "Event not found"),
     ):
-        answer = await stranger.get(path)
-        assert (answer.status_code, error_of(answer)["description"]) == (404, said)
+        response = await stranger.get(path)
+        assert (response.status_code, error_of(response)["description"]) == (404, message)
         assert (await api.get(path)).status_code == 200
     upi = {"order_id": payment["order_id"], "method": "upi", "vpa": "success@upi"}
     for path, body in (
@@ -242,9 +244,9 @@ async def test_another_merchants_objects_are_not_there(api: Api, stranger: Api) 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/orders/a/b/c", "/payments/%00", "/payments?q=%00"])
 async def test_an_address_that_leads_nowhere_is_answered_in_the_same_form(api: Api, path: str) -> None:
-    answer = await api.get(path)
-    assert answer.status_code in (400, 404)
-    error_of(answer)
+    response = await api.get(path)
+    assert response.status_code in (400, 404)
+    error_of(response)
 
 
 @pytest.mark.parametrize(
@@ -255,15 +257,15 @@ async def test_an_address_that_leads_nowhere_is_answered_in_the_same_form(api: A
     ],
 )  # fmt: skip
 async def test_a_query_that_is_not_valid_is_400(api: Api, query: str) -> None:
-    answer = await api.get(f"/payments?{query}")
-    assert answer.status_code == 400
-    assert error_of(answer)["code"] == BAD
+    response = await api.get(f"/payments?{query}")
+    assert response.status_code == 400
+    assert error_of(response)["code"] == BAD
 
 
 async def test_a_method_that_a_route_has_not_is_405(api: Api) -> None:
-    answer = await api.call("DELETE", "/orders")
-    assert answer.status_code == 405
-    error_of(answer)
+    response = await api.call("DELETE", "/orders")
+    assert response.status_code == 405
+    error_of(response)
 
 
 async def test_a_request_id_is_kept_where_it_is_harmless_and_made_where_not(api: Api) -> None:
@@ -277,16 +279,16 @@ def test_a_head_that_never_ends_is_cut_off(stack: Stack) -> None:
     with socket.create_connection(("127.0.0.1", stack.plan.ports["PORT"]), timeout=10) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
         connection.sendall((b"X-Filler: " + b"x" * 1_000 + b"\r\n") * 100)
-        answer = connection.recv(65_536)
-    assert answer.startswith(b"HTTP/1.1 431 ")
+        response = connection.recv(65_536)
+    assert response.startswith(b"HTTP/1.1 431 ")
 
 
 async def test_the_database_user_never_sees_a_card_number(api: Api, stack: Stack, database: asyncpg.Connection) -> None:
     order = await api.order()
-    answer = await api.post(
+    response = await api.post(
         "/payments", {"order_id": order["id"], "method": "card", "card": CARD}, key=secrets.token_hex(8)
     )
-    assert answer.json()["card_last4"] == "1111"
+    assert response.json()["card_last4"] == "1111"
     for column in ("reply", "fingerprint"):
         assert not await database.fetchval(f"SELECT count(*) FROM commands WHERE {column} LIKE '%411111%'")
     assert not await database.fetchval("SELECT count(*) FROM events WHERE payload LIKE '%411111%'")

@@ -97,8 +97,8 @@ async def test_the_instrument_decides_the_outcome(
 async def test_an_amount_or_currency_other_than_the_orders_is_refused(api: Api, fields: dict[str, Any]) -> None:
     order = await api.order(500)
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
-    answer = await api.post("/payments", {**body, **fields})
-    assert (answer.status_code, error_of(answer)["field"]) == (400, next(iter(fields)))
+    response = await api.post("/payments", {**body, **fields})
+    assert (response.status_code, error_of(response)["field"]) == (400, next(iter(fields)))
     created(await api.post("/payments", {**body, "amount": 500, "currency": "INR"}))
 
 
@@ -118,8 +118,8 @@ async def test_an_order_is_paid_once_and_can_be_paid_again_after_a_failure(api: 
 async def test_of_many_payments_at_once_one_order_takes_one(api: Api) -> None:
     order = await api.order()
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
-    answers = await asyncio.gather(*(api.post("/payments", body) for _ in range(20)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 19
+    responses = await asyncio.gather(*(api.post("/payments", body) for _ in range(20)))
+    assert sorted(response.status_code for response in responses) == [201] + [400] * 19
 
 
 async def test_a_capture_needs_success_and_happens_once(api: Api) -> None:
@@ -131,8 +131,8 @@ async def test_a_capture_needs_success_and_happens_once(api: Api) -> None:
     await api.decided(f"/payments/{payment['id']}")
     wrong = await api.post(path, {"amount": 901})
     assert (wrong.status_code, error_of(wrong)["field"]) == (400, "amount")
-    answer = await api.call("POST", path)
-    assert (answer.status_code, answer.json()["captured"], answer.json()["amount_captured"]) == (200, True, 900)
+    response = await api.call("POST", path)
+    assert (response.status_code, response.json()["captured"], response.json()["amount_captured"]) == (200, True, 900)
     again = await api.post(path, {"amount": 900})
     assert (again.status_code, error_of(again)["description"]) == (400, "Payment not in capturable state")
 
@@ -170,8 +170,8 @@ async def test_a_capture_takes_what_refunds_have_left(api: Api) -> None:
 async def test_a_payment_that_is_refunded_in_full_cannot_be_captured(api: Api) -> None:
     payment = await api.paid(amount=1_000)
     created(await api.call("POST", f"/payments/{payment['id']}/refunds"))
-    answer = await api.post(f"/payments/{payment['id']}/capture", {})
-    assert (answer.status_code, error_of(answer)["description"]) == (400, "Payment not in capturable state")
+    response = await api.post(f"/payments/{payment['id']}/capture", {})
+    assert (response.status_code, error_of(response)["description"]) == (400, "Payment not in capturable state")
 
 
 async def test_a_refund_without_an_amount_is_all_that_is_left(api: Api) -> None:
@@ -188,8 +188,8 @@ async def test_a_refund_without_an_amount_is_all_that_is_left(api: Api) -> None:
 
 async def test_of_many_refunds_without_an_amount_at_once_one_takes_it_all(api: Api) -> None:
     payment = await api.paid(amount=1_000)
-    answers = await asyncio.gather(*(api.post(f"/payments/{payment['id']}/refunds", {}) for _ in range(8)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 7
+    responses = await asyncio.gather(*(api.post(f"/payments/{payment['id']}/refunds", {}) for _ in range(8)))
+    assert sorted(response.status_code for response in responses) == [201] + [400] * 7
     assert (await api.get(f"/payments/{payment['id']}")).json()["amount_refunded"] == 1_000
 
 
@@ -214,15 +214,15 @@ async def test_a_refund_that_fails_gives_its_amount_back(api: Api) -> None:
 
 async def test_only_a_success_can_be_refunded(api: Api) -> None:
     payment = await api.paid(vpa="failure@upi")
-    answer = await api.post(f"/payments/{payment['id']}/refunds", {"amount": 100})
-    assert (answer.status_code, error_of(answer)["description"]) == (400, "Payment not in refundable state")
+    response = await api.post(f"/payments/{payment['id']}/refunds", {"amount": 100})
+    assert (response.status_code, error_of(response)["description"]) == (400, "Payment not in refundable state")
 
 
 async def test_concurrent_refunds_together_stay_within_the_payment(api: Api) -> None:
     payment = await api.paid(amount=1_000)
-    asked = [api.post(f"/payments/{payment['id']}/refunds", {"amount": 300}) for _ in range(12)]
-    answers = await asyncio.gather(*asked)
-    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [400] * 9
+    requested = [api.post(f"/payments/{payment['id']}/refunds", {"amount": 300}) for _ in range(12)]
+    responses = await asyncio.gather(*requested)
+    assert sorted(response.status_code for response in responses) == [201] * 3 + [400] * 9
 
 
 async def test_lists_are_complete_newest_first_and_page_without_gaps(stranger: Api) -> None:
@@ -252,8 +252,8 @@ async def test_a_list_of_payments_can_be_filtered(api: Api) -> None:
     captured = (await api.post(f"/payments/{paid['id']}/capture")).json()
 
     async def found(**query: Any) -> list[str]:
-        answer = await api.get("/payments", amount_min=amount, amount_max=amount, **query)
-        return [payment["id"] for payment in answer.json()]
+        response = await api.get("/payments", amount_min=amount, amount_max=amount, **query)
+        return [payment["id"] for payment in response.json()]
 
     assert await found() == [failed["id"], paid["id"]]
     assert await found(status="FAILED") == [failed["id"]]
@@ -313,5 +313,5 @@ async def test_a_list_of_refunds_can_be_filtered(api: Api) -> None:
     ],
 )
 async def test_a_period_that_is_none_is_refused(api: Api, path: str, query: dict[str, str], field: str) -> None:
-    answer = await api.get(path, **query)
-    assert (answer.status_code, error_of(answer)["field"]) == (400, field)
+    response = await api.get(path, **query)
+    assert (response.status_code, error_of(response)["field"]) == (400, field)

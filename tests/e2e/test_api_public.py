@@ -102,12 +102,12 @@ async def test_cors_lets_our_pages_in_with_credentials_and_others_only_where_it_
 
 
 async def test_every_answer_forbids_sniffing_framing_and_storing(api: Api) -> None:
-    for answer in (await api.get("/payments"), await api.get("/nowhere"), await api.public("POST", "/orders")):
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["X-Frame-Options"] == "DENY"
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-        assert "Server" not in answer.headers
+    for response in (await api.get("/payments"), await api.get("/nowhere"), await api.public("POST", "/orders")):
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["X-Frame-Options"] == "DENY"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert "Server" not in response.headers
 
 
 # The stream of a payment
@@ -116,11 +116,11 @@ async def test_every_answer_forbids_sniffing_framing_and_storing(api: Api) -> No
 async def _events(api: Api, payment_id: str, **headers: str) -> list[dict[str, Any]]:
     """Every status event of a stream until it closes: {id, …data}."""
     events = []
-    async with api.http.stream("GET", f"/payments/{payment_id}/public/stream", headers=headers) as answer:
-        assert answer.status_code == 200, answer.status_code
-        assert answer.headers["Content-Type"].startswith("text/event-stream")
+    async with api.http.stream("GET", f"/payments/{payment_id}/public/stream", headers=headers) as response:
+        assert response.status_code == 200, response.status_code
+        assert response.headers["Content-Type"].startswith("text/event-stream")
         fields: dict[str, str] = {}
-        async for line in answer.aiter_lines():
+        async for line in response.aiter_lines():
             name, _, value = line.partition(": ")
             if line:
                 fields[name] = value
@@ -191,11 +191,11 @@ async def test_a_crowd_that_asks_for_the_health_costs_a_check_a_second(api: Api)
 
 
 async def test_the_test_merchant_is_shown_without_its_secret(api: Api) -> None:
-    answer = await api.public("GET", "/test/merchant")
-    assert answer.json() == {
+    response = await api.public("GET", "/test/merchant")
+    assert response.json() == {
         "id": "test_merchant", "email": "test@example.com", "api_key": "key_test_abc123", "seeded": True,
     }  # fmt: skip
-    assert api.secret not in answer.text
+    assert api.secret not in response.text
 
 
 async def _status(api: Api) -> dict[str, Any]:
@@ -296,13 +296,13 @@ async def test_the_feed_is_complete_in_order_and_resumes_anywhere(stranger: Api)
 
 async def test_the_timeline_tells_a_payment_from_its_beginning(api: Api) -> None:
     order = await api.order()
-    answer = await api.call(
+    response = await api.call(
         "POST",
         "/payments",
         json={"order_id": order["id"], "method": "upi", "vpa": "success@upi"},
         headers={"X-Request-Id": "told-by-a-test"},
     )
-    payment = await api.decided(f"/payments/{answer.json()['id']}")
+    payment = await api.decided(f"/payments/{response.json()['id']}")
     timeline = (await api.get(f"/payments/{payment['id']}/timeline")).json()
     assert (timeline["payment_id"], timeline["order_id"]) == (payment["id"], order["id"])
     steps = [(step["type"], step["before"], step["after"], step["request_id"]) for step in timeline["data"]]
@@ -338,11 +338,11 @@ async def test_the_timeline_is_told_without_the_log(api: Api, stack: Stack) -> N
     payment = await api.decided(f"/payments/{(await api.pay((await api.order())['id']))['id']}")
     stack.freeze("kafka")
     try:
-        answer = await api.get(f"/payments/{payment['id']}/timeline")
+        response = await api.get(f"/payments/{payment['id']}/timeline")
     finally:
         stack.thaw("kafka")
-    assert answer.status_code == 200
-    assert [(step["type"], step["offset"]) for step in answer.json()["data"]] == [
+    assert response.status_code == 200
+    assert [(step["type"], step["offset"]) for step in response.json()["data"]] == [
         ("payment.created", None),
         ("payment.processing", None),
         ("payment.success", None),

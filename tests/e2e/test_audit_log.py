@@ -19,7 +19,7 @@ from tests.support.command import gateway
 from tests.support.eventually import eventually
 from tests.support.people import add_person, token_of
 from tests.support.second_factor import set_up
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 AUDITED = {
@@ -62,7 +62,7 @@ AUDITED = {
     ("POST", "/auth/logout"): Action.SESSION_ENDED,
     ("DELETE", "/auth/sessions/{session_id}"): Action.SESSION_ENDED,
 }
-TOLD_BY_EVENTS = {
+IN_EVENTS = {
     ("POST", "/orders"),
     ("POST", "/payments"),
     ("POST", "/payment-links"),
@@ -82,7 +82,7 @@ NO_CHANGE = {
 
 def test_every_route_that_changes_something_is_audited_or_says_why_not() -> None:
     changing = {(method, path) for method, path in routes() if method not in ("GET", "HEAD")}
-    assert changing == AUDITED.keys() | TOLD_BY_EVENTS | NO_CHANGE
+    assert changing == AUDITED.keys() | IN_EVENTS | NO_CHANGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +97,31 @@ class Busy:
 async def busy(stack: Stack) -> AsyncIterator[Busy]:
     async with signed_up(stack, "Busy") as merchant, merchant.browser() as browser:
         call, ids = merchant.client, {}
-        key = answered(await call.post("/merchants/me/keys", json={"name": "Till", "scopes": ["read"]}), 201)
-        answered(await call.post(f"/merchants/me/keys/{key['id']}/rotate"), 201)
-        answered(await call.delete(f"/merchants/me/keys/{key['id']}"), 204)
-        answered(await browser.patch("/merchants/me", json={"name": "Busier", "capture": "automatic"}), 200)
-        answered(await browser.patch("/merchants/me", json={"capture": "manual"}), 200)
-        answered(await browser.post("/merchants/me/return-secret"), 201)
+        key = body_of(await call.post("/merchants/me/keys", json={"name": "Till", "scopes": ["read"]}), 201)
+        body_of(await call.post(f"/merchants/me/keys/{key['id']}/rotate"), 201)
+        body_of(await call.delete(f"/merchants/me/keys/{key['id']}"), 204)
+        body_of(await browser.patch("/merchants/me", json={"name": "Busier", "capture": "automatic"}), 200)
+        body_of(await browser.patch("/merchants/me", json={"capture": "manual"}), 200)
+        body_of(await browser.post("/merchants/me/return-secret"), 201)
         await _employ(browser, merchant)
         await _change_passwords(merchant, browser)
         await _use_second_factor(merchant)
-        endpoint = answered(await call.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
+        endpoint = body_of(await call.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
         path = f"/webhook-endpoints/{endpoint['id']}"
-        answered(await call.patch(path, json={"url": "http://127.0.0.1:9/new"}), 200)
-        answered(await call.post(f"{path}/rotate-secret"), 200)
+        body_of(await call.patch(path, json={"url": "http://127.0.0.1:9/new"}), 200)
+        body_of(await call.post(f"{path}/rotate-secret"), 200)
         paid, voided = await merchant.pay(), await merchant.pay()
-        answered(await call.post(f"{path}/replay", json={"from": "2026-01-01T00:00:00Z"}), 200)
-        answered(await call.post("/webhooks/retry"), 200)
+        body_of(await call.post(f"{path}/replay", json={"from": "2026-01-01T00:00:00Z"}), 200)
+        body_of(await call.post("/webhooks/retry"), 200)
         log_id = await eventually(lambda: _delivery(merchant), timeout=30, what="a delivery")
         await call.post(f"/webhooks/{log_id}/retry")
         refund = await merchant.refund(paid["id"], amount=100, reason="asked for")
         await call.post(f"/payments/{paid['id']}/capture", json={"amount": 100})
-        answered(await call.post(f"/payments/{voided['id']}/void"), 200)
+        body_of(await call.post(f"/payments/{voided['id']}/void"), 200)
         order = await merchant.order()
-        answered(await call.post(f"/orders/{order['id']}/cancel"), 200)
-        answered(await call.delete(path), 204)
-        answered(await browser.post("/auth/logout"), 204)
+        body_of(await call.post(f"/orders/{order['id']}/cancel"), 200)
+        body_of(await call.delete(path), 204)
+        body_of(await browser.post("/auth/logout"), 204)
         ids |= {"key": key["id"], "endpoint": endpoint["id"], "paid": paid["id"], "refund": refund["id"]}
         yield Busy(merchant, ids)
 
@@ -129,24 +129,24 @@ async def busy(stack: Stack) -> AsyncIterator[Busy]:
 async def _employ(browser: httpx.AsyncClient, merchant: SignedUp) -> None:
     person = await add_person(merchant.stack.database_url, merchant.id, Role.SUPPORT)
     limit = {"support_refunds": {"maximum_minor": 5_000}}
-    answered(await browser.patch("/merchants/me/access", json=limit), 200)
-    answered(await browser.patch(f"/merchants/me/users/{person.id}", json={"role": "finance"}), 200)
-    answered(await browser.delete(f"/merchants/me/users/{person.id}"), 204)
+    body_of(await browser.patch("/merchants/me/access", json=limit), 200)
+    body_of(await browser.patch(f"/merchants/me/users/{person.id}", json={"role": "finance"}), 200)
+    body_of(await browser.delete(f"/merchants/me/users/{person.id}"), 204)
 
 
 async def _change_passwords(merchant: SignedUp, owner: httpx.AsyncClient) -> None:
     """Of somebody who was invited, and then had a link from the operator."""
     path, new = "/merchants/me/invitations", {"role": "finance"}
-    revoked = answered(await owner.post(path, json=new | {"email": f"revoked-{merchant.email}"}), 201)
-    answered(await owner.delete(f"{path}/{revoked['id']}"), 204)
-    invited = answered(await owner.post(path, json=new | {"email": f"joined-{merchant.email}"}), 201)
+    revoked = body_of(await owner.post(path, json=new | {"email": f"revoked-{merchant.email}"}), 201)
+    body_of(await owner.delete(f"{path}/{revoked['id']}"), 204)
+    invited = body_of(await owner.post(path, json=new | {"email": f"joined-{merchant.email}"}), 201)
     async with api_client(merchant.stack) as joined:
         body = {"token": token_of(invited["url"]), "password": PASSWORD}
-        joined.headers["X-CSRF-Token"] = answered(await joined.post("/auth/join", json=body), 201)["csrf_token"]
+        joined.headers["X-CSRF-Token"] = body_of(await joined.post("/auth/join", json=body), 201)["csrf_token"]
         changed = {"current_password": PASSWORD, "password": PASSWORD}
-        answered(await joined.post("/auth/password", json=changed), 200)
+        body_of(await joined.post("/auth/password", json=changed), 200)
         ended = await gateway(merchant.stack, "users", "reset", invited["email"])
-        answered(await joined.post("/auth/reset", json={"token": token_of(ended.out), "password": PASSWORD}), 204)
+        body_of(await joined.post("/auth/reset", json={"token": token_of(ended.out), "password": PASSWORD}), 204)
 
 
 async def _use_second_factor(merchant: SignedUp) -> None:
@@ -154,12 +154,12 @@ async def _use_second_factor(merchant: SignedUp) -> None:
     person = await add_person(merchant.stack.database_url, merchant.id, Role.FINANCE)
     login = {"email": person.email, "password": PASSWORD}
     async with api_client(merchant.stack) as client:
-        client.headers["X-CSRF-Token"] = answered(await client.post("/auth/login", json=login), 200)["csrf_token"]
+        client.headers["X-CSRF-Token"] = body_of(await client.post("/auth/login", json=login), 200)["csrf_token"]
         app = await set_up(merchant.stack, client, person.email)
-        answered(await client.post("/auth/login", json=login | {"otp": app.wrong_code}), 401)
+        body_of(await client.post("/auth/login", json=login | {"otp": app.wrong_code}), 401)
         proof = {"current_password": PASSWORD, "otp": app.recovery_codes[0]}
-        answered(await client.post("/auth/second-factor/recovery-codes", json=proof), 201)
-        answered(await client.post("/auth/second-factor/remove", json=await app.proof()), 204)
+        body_of(await client.post("/auth/second-factor/recovery-codes", json=proof), 201)
+        body_of(await client.post("/auth/second-factor/remove", json=await app.proof()), 204)
 
 
 async def _delivery(merchant: SignedUp) -> str | None:

@@ -61,9 +61,9 @@ async def test_a_payment_waits_for_its_payer_who_decides_it_at_the_bank(
     assert as_payer["next_action"] == action
     page = await opened(action["url"])
     assert 'data-test-id="otp-input"' in page.text
-    answer = await press(payment, press="otp", otp="123456")
-    assert answer.status_code == 303
-    assert answer.headers["location"] == f"{stack.settings.checkout_url}/checkout?order_id={payment['order_id']}"
+    response = await press(payment, press="otp", otp="123456")
+    assert response.status_code == 303
+    assert response.headers["location"] == f"{stack.settings.checkout_url}/checkout?order_id={payment['order_id']}"
     decided = await api.decided(f"/payments/{payment['id']}", timeout=40)
     assert (decided["status"], decided["next_action"]) == ("SUCCESS", None)
     assert await events_of(api, payment["id"]) == [
@@ -94,8 +94,8 @@ async def test_a_payer_can_fail_or_cancel_at_the_bank(api: Api, form: dict[str, 
 async def test_what_is_not_a_one_time_password_decides_nothing(api: Api) -> None:
     payment = await waiting(api)
     for otp in ("", "12", "123456789", "12a4", "一二三四"):
-        answer = await press(payment, press="otp", otp=otp)
-        assert (answer.status_code, "bank-page" in answer.text) == (400, True), otp
+        response = await press(payment, press="otp", otp=otp)
+        assert (response.status_code, "bank-page" in response.text) == (400, True), otp
     assert (await press(payment, press="success")).status_code == 400
     assert (await api.get(f"/payments/{payment['id']}")).json()["next_action"] == payment["next_action"]
     await press(payment, press="cancel")
@@ -154,8 +154,8 @@ async def test_a_notification_that_comes_twice_or_late_changes_nothing(api: Api,
     payment = await api.paid()
     bank, events = SimulatedBank(stack.settings), await events_of(api, payment["id"])
     for outcome in (Outcome.SUCCESS, Outcome.SUCCESS, Outcome.FAILED):
-        answer = await notified(api, *bank.notification(word(payment, outcome)))
-        assert (answer.status_code, answer.json()) == (200, {"status": "received"})
+        response = await notified(api, *bank.notification(word(payment, outcome)))
+        assert (response.status_code, response.json()) == (200, {"status": "received"})
 
     async def decided() -> bool:
         database = await asyncpg.connect(stack.database_url)
@@ -181,21 +181,21 @@ async def test_a_forged_notification_reaches_nothing(api: Api, stack: Stack, cha
         "another body": (headers, body.replace(b"failed", b"success")),
         "nothing": ({}, b""),
     }
-    answer = await notified(api, *sent[change])
-    assert (answer.status_code, error_of(answer)["code"]) == (401, "AUTHENTICATION_ERROR")
+    response = await notified(api, *sent[change])
+    assert (response.status_code, error_of(response)["code"]) == (401, "AUTHENTICATION_ERROR")
     await press(payment, press="otp", otp="4321")
     assert (await api.decided(f"/payments/{payment['id']}", timeout=40))["status"] == "SUCCESS"
 
 
 async def test_a_notification_about_nobodys_attempt_is_not_found(api: Api, stack: Stack) -> None:
     strangers = BankResult("pay_9999999999999999", Outcome.SUCCESS, None, None, "bank_1")
-    answer = await notified(api, *SimulatedBank(stack.settings).notification(strangers))
-    assert (answer.status_code, error_of(answer)["description"]) == (404, "Payment not found")
+    response = await notified(api, *SimulatedBank(stack.settings).notification(strangers))
+    assert (response.status_code, error_of(response)["description"]) == (404, "Payment not found")
 
 
 async def test_a_notification_that_is_too_large_is_refused_unread(api: Api) -> None:
-    answer = await notified(api, {}, b"x" * 70_000)
-    assert answer.status_code == 413
+    response = await notified(api, {}, b"x" * 70_000)
+    assert response.status_code == 413
 
 
 async def test_after_all_these_steps_nothing_differs(stack: Stack) -> None:

@@ -29,24 +29,24 @@ async def paid(api: Api, vpa: str = "success@upi") -> dict[str, Any]:
 
 async def refunded(api: Api, payment_id: str, reason: str, amount: int = AMOUNT) -> dict[str, Any]:
     """A refund with the bank's first word."""
-    answer = await api.post(f"/payments/{payment_id}/refunds", {"amount": amount, "reason": reason})
-    assert answer.status_code in (201, 202), answer.text
+    response = await api.post(f"/payments/{payment_id}/refunds", {"amount": amount, "reason": reason})
+    assert response.status_code in (201, 202), response.text
 
     async def settled() -> dict[str, Any] | None:
-        found = (await api.get(f"/refunds/{answer.json()['id']}")).json()
+        found = (await api.get(f"/refunds/{response.json()['id']}")).json()
         return found if found["status"] != "PENDING" else None
 
     return dict(await eventually(settled, timeout=40, what="the bank's word on the refund"))
 
 
-async def until(api: Api, path: str, **wanted: Any) -> dict[str, Any]:
+async def until(api: Api, path: str, **expected: Any) -> dict[str, Any]:
     """The resource once it shows these values."""
 
     async def shown() -> dict[str, Any] | None:
         found: dict[str, Any] = (await api.get(path)).json()
-        return found if wanted.items() <= found.items() else None
+        return found if expected.items() <= found.items() else None
 
-    return dict(await eventually(shown, timeout=40, what=f"{path} to show {wanted}"))
+    return dict(await eventually(shown, timeout=40, what=f"{path} to show {expected}"))
 
 
 async def types_of(api: Api, payment_id: str) -> list[str]:

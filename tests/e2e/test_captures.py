@@ -18,8 +18,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 async def refused(api: Api, path: str, body: Any = None) -> tuple[int, str]:
-    answer = await api.post(path, body)
-    return answer.status_code, error_of(answer)["description"]
+    response = await api.post(path, body)
+    return response.status_code, error_of(response)["description"]
 
 
 async def returned(api: Api, payment_id: str) -> dict[str, Any]:
@@ -95,8 +95,8 @@ async def test_a_payment_shows_until_when_it_can_be_captured(api: Api) -> None:
     ("field", "value"), [("capture", "later"), ("capture_within_minutes", 0), ("capture_within_minutes", 10**9)]
 )
 async def test_a_capture_that_is_none_is_refused(api: Api, field: str, value: object) -> None:
-    answer = await api.post("/orders", {"amount": 500, field: value})
-    assert (answer.status_code, error_of(answer)["field"]) == (400, field)
+    response = await api.post("/orders", {"amount": 500, field: value})
+    assert (response.status_code, error_of(response)["field"]) == (400, field)
 
 
 async def test_orders_follow_their_merchants_setting_unless_they_say_otherwise(newcomer: Api) -> None:
@@ -120,22 +120,22 @@ async def test_orders_follow_their_merchants_setting_unless_they_say_otherwise(n
 
 async def test_a_browser_does_not_decide_how_its_payment_is_captured(api: Api) -> None:
     body = {"amount": 500, "capture": "automatic", "capture_within_minutes": 1}
-    answer = await api.public("POST", "/orders/public", json=body)
-    assert answer.status_code == 201, answer.text
-    assert (answer.json()["capture"], answer.json()["capture_within_minutes"]) == ("manual", None)
-    assert answer.headers["X-Ignored"] == "capture, capture_within_minutes"
+    response = await api.public("POST", "/orders/public", json=body)
+    assert response.status_code == 201, response.text
+    assert (response.json()["capture"], response.json()["capture_within_minutes"]) == ("manual", None)
+    assert response.headers["X-Ignored"] == "capture, capture_within_minutes"
 
 
 async def test_voids_captures_and_refunds_at_once_never_move_more_than_there_is(api: Api) -> None:
     payments = await asyncio.gather(*(api.paid(amount=1_000) for _ in range(10)))
-    asked = [
+    requested = [
         api.post(f"/payments/{payment['id']}/{path}", body)
         for payment in payments
         for path, body in (("void", {}), ("capture", {"amount": 600}), ("refunds", {"amount": 500}), ("refunds", {}))
     ]
-    random.shuffle(asked)
-    answers = await asyncio.gather(*asked)
-    assert {answer.status_code for answer in answers} <= {200, 201, 202, 400}
+    random.shuffle(requested)
+    responses = await asyncio.gather(*requested)
+    assert {response.status_code for response in responses} <= {200, 201, 202, 400}
     for payment in payments:
         after = (await api.get(f"/payments/{payment['id']}")).json()
         assert after["amount_captured"] + after["amount_released"] <= 1_000

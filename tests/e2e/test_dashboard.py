@@ -117,9 +117,9 @@ def run_shell(snippet: str, **environment: str) -> dict[str, str]:
         timeout=20,
         check=True,
     )
-    answer: dict[str, str] = json.loads(done.stdout)
-    assert "id" in answer, answer
-    return answer
+    response: dict[str, str] = json.loads(done.stdout)
+    assert "id" in response, response
+    return response
 
 
 def pay_again(gateway: Stack, create_order: str, pay_order: str, secret: str) -> str:
@@ -164,7 +164,7 @@ async def add_endpoint(visitor: Visitor, shop: Receiver) -> str:
 
 
 async def fail_then_repair(visitor: Visitor, shop: Receiver, pay: Callable[[], str]) -> None:
-    shop.answers["/hook"] = [500]
+    shop.responses["/hook"] = [500]
     await visitor.open("/dashboard/webhooks")
     await expect(visitor.page.locator('[data-live="live"]')).to_be_visible()
     await asyncio.to_thread(pay)
@@ -172,7 +172,7 @@ async def fail_then_repair(visitor: Visitor, shop: Receiver, pay: Callable[[], s
     await visitor.see("webhook-attempts", "2")
     await visitor.see("webhook-response-code", "500")
 
-    shop.answers["/hook"] = [200]
+    shop.responses["/hook"] = [200]
     await visitor.open("/dashboard/webhooks/dead-letters")
     await visitor.see("webhook-status", "failed")
     await visitor.press("retry-all-button")
@@ -215,8 +215,8 @@ async def test_the_sdk_snippet_of_the_docs_takes_a_payment(chrome: Browser, gate
         order = await merchant.order()
         async with page_at(snippet.replace("ORDER_ID", order["id"])) as address:
             shop = await chrome.new_page()
-            said: list[str] = []
-            shop.on("console", lambda message: said.append(message.text))
+            shown: list[str] = []
+            shop.on("console", lambda message: shown.append(message.text))
             await shop.goto(address)
             await shop.click("#pay")
             checkout = shop.frame_locator('[data-test-id="payment-iframe"]')
@@ -226,7 +226,7 @@ async def test_the_sdk_snippet_of_the_docs_takes_a_payment(chrome: Browser, gate
             await expect(checkout.locator('[data-test-id="success-state"]')).to_be_visible(timeout=10_000)
             payment_id = await checkout.locator('[data-test-id="payment-id"]').inner_text()
         assert re.search(r"pay_[A-Za-z0-9]{16}", payment_id)
-        assert any(line == f"paid {payment_id.strip()}" for line in said), said
+        assert any(line == f"paid {payment_id.strip()}" for line in shown), shown
 
 
 async def test_the_razorpay_snippet_of_the_docs_is_a_program_that_runs(
@@ -441,13 +441,13 @@ async def test_the_overview_of_a_merchant_without_rupees_asks_for_its_figures_on
 
     await eventually(counted, timeout=30, what="the payment to be counted")
     async with visiting(chrome, gateway) as visitor:
-        asked: list[str] = []
-        visitor.page.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        visitor.page.on("request", lambda request: requested.append(request.url))
         await visitor.sign_in(merchant.email, PASSWORD)
         await visitor.see("total-amount", "$290.00")
         await expect(visitor.part("currency-choice")).to_have_count(0)
         for route in ("/analytics/summary", "/analytics/timeseries"):
-            assert len([url for url in asked if route in url]) == 1, route
+            assert len([url for url in requested if route in url]) == 1, route
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])

@@ -56,7 +56,7 @@ async def api(sealing: Stack) -> AsyncIterator[Api]:
 async def hook() -> AsyncIterator[Receiver]:
     """A merchant's server that sends back what it was sent."""
     async with receiver() as merchant:
-        merchant.answers["/hook"] = [web.Response(text=f"thank you for {MARKER}")]
+        merchant.responses["/hook"] = [web.Response(text=f"thank you for {MARKER}")]
         yield merchant
 
 
@@ -97,10 +97,10 @@ async def records_of(sealing: Stack, topic: str, key: bytes) -> list[LogRecord]:
         return [record async for record in reader.merged(spans) if record.key == key]
 
 
-async def set_aside(sealing: Stack, order_id: str) -> None:
+async def make_dead_letter(sealing: Stack, order_id: str) -> None:
     """A payment of the order, written by a stranger under another key: it becomes a dead letter."""
-    asked = await records_of(sealing, COMMANDS, order_id.encode())
-    value = next(one.value for one in asked if one.envelope and one.envelope.type == "payment.create")
+    requested = await records_of(sealing, COMMANDS, order_id.encode())
+    value = next(one.value for one in requested if one.envelope and one.envelope.type == "payment.create")
     key = f"not {order_id}".encode()
     async with LogProducer(sealing.settings) as producer:
         partition = partition_of(key, sealing.settings.topic_partitions)
@@ -112,8 +112,8 @@ async def delivered(hook: Receiver, event: str, count: int = 1) -> None:
     await eventually(lambda: hook.events().count(event) >= count, timeout=20, what=f"webhook {event}")
 
 
-def said(erased: dict[str, Any]) -> dict[str, Any]:
-    """What a payment says about its payer."""
+def payer_of(erased: dict[str, Any]) -> dict[str, Any]:
+    """What a payment shows of its payer."""
     return {name: erased[name] for name in ("vpa", "name", "email", "contact", "description", "receipt", "notes")}
 
 
@@ -136,19 +136,19 @@ async def test_a_payer_is_found_nowhere_once_erased_and_everything_else_still_ho
     endpoint = created(await api.post("/webhook-endpoints", {"url": hook.url()}))
     one, (link_id, link) = await bought(api), await linked(api)
     await delivered(hook, "refund.processed")
-    await set_aside(sealing, one.order_id)
+    await make_dead_letter(sealing, one.order_id)
 
     # Sealed: only what a merchant's server sent back is there to be read.
     sent = next(webhook for webhook in hook.received if webhook.json["event"] == "payment.success")
     assert sent.json["data"]["payment"]["email"] == PAYER["email"]
     payment = (await api.get(f"/payments/{one.payment_id}")).json()
-    assert said(payment) == {**PAYER, "vpa": f"{MARKER}@upi", "receipt": f"{MARKER}-1", "notes": NOTES}
+    assert payer_of(payment) == {**PAYER, "vpa": f"{MARKER}@upi", "receipt": f"{MARKER}-1", "notes": NOTES}
     sheet = (await api.get("/payments/export.csv")).text
     assert PAYER["email"] in sheet
     assert f"{MARKER} torn" in (await api.get("/audit-log/export.csv")).text
-    answers = "table webhook_attempts"
-    assert answers in (places := await traces_of(sealing, *MARKERS))
-    assert all(place == answers or place.startswith("backup") for place in places), places
+    responses = "table webhook_attempts"
+    assert responses in (places := await traces_of(sealing, *MARKERS))
+    assert all(place == responses or place.startswith("backup") for place in places), places
 
     # A dry run changes nothing.
     planned = json.loads((await gateway(sealing, "erase", "--contact", PAYER["email"].upper(), "--json")).out)
@@ -156,8 +156,8 @@ async def test_a_payer_is_found_nowhere_once_erased_and_everything_else_still_ho
         one.order_id: "ready",
         link: "payable",
     }
-    answer = await api.post(f"/payment-links/{link_id}/cancel", {})
-    assert answer.is_success, answer.text
+    response = await api.post(f"/payment-links/{link_id}/cancel", {})
+    assert response.is_success, response.text
     assert planned["erased"] == []
     assert (await api.get(f"/payments/{one.payment_id}")).json() == payment
 
@@ -207,7 +207,7 @@ async def bought_by_another(api: Api) -> str:
 async def check_erased(sealing: Stack, api: Api, one: Bought) -> None:
     payment = (await api.get(f"/payments/{one.payment_id}")).json()
     assert payment["erased"] is True
-    assert said(payment) == {**dict.fromkeys(said(payment)), "notes": {}}
+    assert payer_of(payment) == {**dict.fromkeys(payer_of(payment)), "notes": {}}
     order = (await api.get(f"/orders/{one.order_id}")).json()
     assert (order["receipt"], order["notes"], order["erased"]) == (None, {}, True)
     refund = (await api.get(f"/refunds/{one.refund_id}")).json()
@@ -291,9 +291,9 @@ async def test_nobody_can_have_a_foreign_sealed_field_opened(sealing: Stack, api
     # A parser that accepts what another refuses must not open a way around.
     for text in (f'"{stolen}"', f'"{escaped}"', f'"{escaped}", "x": NaN', f'"{escaped}", "x": 1e999'):
         body = f'{{"url": "http://127.0.0.1:1/hook", "description": {text}}}'
-        answer = await api.call(
+        response = await api.call(
             "POST", "/webhook-endpoints", content=body, headers={"Content-Type": "application/json"}
         )
-        assert "sealed:1:" in error_of(answer)["description"]
-    answer = await api.call("GET", "/orders", headers={"X-Request-Id": stolen[:128]})
-    assert answer.headers["X-Request-Id"] != stolen[:128]
+        assert "sealed:1:" in error_of(response)["description"]
+    response = await api.call("GET", "/orders", headers={"X-Request-Id": stolen[:128]})
+    assert response.headers["X-Request-Id"] != stolen[:128]

@@ -17,8 +17,8 @@ from ops.stack.environment import REPOSITORY
 from runtime.fenced import COMMAND
 from runtime.settings import Settings
 from store.connections import make_pool
-from tests.support.asking import Asker, fresh, order_command
 from tests.support.command import Ended, gateway
+from tests.support.command_client import CommandClient, fresh, order_command
 from tests.support.copies import copy_database, restore_database
 from tests.support.eventually import eventually
 from tests.support.load import Load
@@ -125,10 +125,10 @@ async def test_the_log_grows_under_load_and_keeps_every_promise(own: Stack, pool
 
 async def test_a_writer_that_has_not_noticed_is_decided_by_the_orders_owner(own: Stack, pool: asyncpg.Pool) -> None:
     """An API worker that was cut off from PostgreSQL goes on with the former number."""
-    async with Asker(own.settings) as unaware:
+    async with CommandClient(own.settings) as unaware:
         while partition_of((order_id := fresh(ORDER)).encode(), BEFORE) == partition_of(order_id.encode(), AFTER):
             pass
-        assert not (await unaware.ask(order_command(order_id)))["rejected"]
+        assert not (await unaware.send(order_command(order_id)))["rejected"]
 
     async def published() -> bool:
         return (await places(own.settings, EVENTS)).get(order_id) == [partition_of(order_id.encode(), AFTER)]
@@ -192,7 +192,7 @@ def payment_body(order_id: str) -> dict[str, str]:
 
 async def pay(merchant: SignedUp, order_id: str) -> str:
     """The id of a payment that succeeded."""
-    answer = await merchant.client.post("/payments", json=payment_body(order_id))
-    assert answer.status_code in (201, 202), answer.text
-    payment = await merchant.until("/payments", answer.json()["id"], "SUCCESS")
+    response = await merchant.client.post("/payments", json=payment_body(order_id))
+    assert response.status_code in (201, 202), response.text
+    payment = await merchant.until("/payments", response.json()["id"], "SUCCESS")
     return str(payment["id"])

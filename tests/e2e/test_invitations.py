@@ -16,7 +16,7 @@ from tests.support.command import gateway
 from tests.support.live_api import live_api
 from tests.support.people import token_of
 from tests.support.refused import until_refused
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 OTHER_PASSWORD = "another password of tests"
@@ -24,7 +24,7 @@ OTHER_PASSWORD = "another password of tests"
 
 async def _invite(owner: httpx.AsyncClient, role: str = "support") -> tuple[dict[str, Any], str]:
     body = {"email": f"{secrets.token_hex(8)}@example.com", "role": role}
-    made = answered(await owner.post("/merchants/me/invitations", json=body), 201)
+    made = body_of(await owner.post("/merchants/me/invitations", json=body), 201)
     return made, token_of(made["url"])
 
 
@@ -34,10 +34,10 @@ async def _join(stack: Stack, token: str, password: str = OTHER_PASSWORD) -> htt
 
 
 async def _login(client: httpx.AsyncClient, email: str, password: str) -> int:
-    answer = await client.post("/auth/login", json={"email": email, "password": password})
-    if answer.status_code == 200:
-        client.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
-    return answer.status_code
+    response = await client.post("/auth/login", json={"email": email, "password": password})
+    if response.status_code == 200:
+        client.headers["X-CSRF-Token"] = response.json()["csrf_token"]
+    return response.status_code
 
 
 async def _execute(stack: Stack, statement: str, *values: Any) -> None:
@@ -52,16 +52,16 @@ async def test_whoever_opens_an_invitation_joins_in_its_role_once(stack: Stack) 
     async with signed_up(stack) as merchant, merchant.browser() as owner, api_client(stack) as joined:
         invitation, token = await _invite(owner, "finance")
         assert invitation["url"].startswith(stack.env["DASHBOARD_URL"] + "/join#")
-        (waiting,) = answered(await owner.get("/merchants/me/invitations"), 200)["data"]
+        (waiting,) = body_of(await owner.get("/merchants/me/invitations"), 200)["data"]
         assert waiting["email"] == invitation["email"] and "url" not in waiting
 
         body = {"token": token, "password": OTHER_PASSWORD}
-        session = answered(await joined.post("/auth/join", json=body), 201)
+        session = body_of(await joined.post("/auth/join", json=body), 201)
         assert session["merchant"]["id"] == merchant.id
         assert (session["user"]["email"], session["user"]["role"]) == (invitation["email"], "finance")
         assert (await joined.get("/payments/export.csv")).status_code == 200
-        answered(await _join(stack, token), 400)
-        assert answered(await owner.get("/merchants/me/invitations"), 200)["data"] == []
+        body_of(await _join(stack, token), 400)
+        assert body_of(await owner.get("/merchants/me/invitations"), 200)["data"] == []
         assert await _login(joined, invitation["email"], OTHER_PASSWORD) == 200
         # Somebody who is a user already is not invited.
         again = await owner.post("/merchants/me/invitations", json={"email": invitation["email"], "role": "owner"})
@@ -71,17 +71,17 @@ async def test_whoever_opens_an_invitation_joins_in_its_role_once(stack: Stack) 
 async def test_two_who_open_an_invitation_at_once_are_one_user(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as owner:
         _, token = await _invite(owner)
-        answers = await asyncio.gather(*(_join(stack, token) for _ in range(3)))
-        assert sorted(answer.status_code for answer in answers) == [201, 400, 400]
-        assert len(answered(await owner.get("/merchants/me/users"), 200)["data"]) == 2
+        responses = await asyncio.gather(*(_join(stack, token) for _ in range(3)))
+        assert sorted(response.status_code for response in responses) == [201, 400, 400]
+        assert len(body_of(await owner.get("/merchants/me/users"), 200)["data"]) == 2
 
 
 async def test_a_link_that_was_revoked_is_old_or_made_up_lets_nobody_in(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as owner:
         revoked, first = await _invite(owner)
         old, second = await _invite(owner)
-        answered(await owner.delete(f"/merchants/me/invitations/{revoked['id']}"), 204)
-        answered(await owner.delete(f"/merchants/me/invitations/{revoked['id']}"), 404)
+        body_of(await owner.delete(f"/merchants/me/invitations/{revoked['id']}"), 204)
+        body_of(await owner.delete(f"/merchants/me/invitations/{revoked['id']}"), 404)
         await _execute(stack, "UPDATE invitations SET expires_at = now() WHERE id = $1", old["id"])
         for token in (first, second, secrets.token_urlsafe(32)):
             refused = await _join(stack, token)
@@ -93,11 +93,11 @@ async def test_an_owner_who_is_removed_takes_open_invitations_along(stack: Stack
     async with signed_up(stack) as merchant, merchant.browser() as owner, api_client(stack) as second:
         _, token = await _invite(owner, "owner")
         body = {"token": token, "password": OTHER_PASSWORD}
-        joined = answered(await second.post("/auth/join", json=body), 201)
+        joined = body_of(await second.post("/auth/join", json=body), 201)
         second.headers["X-CSRF-Token"] = joined["csrf_token"]
         _, way_back = await _invite(second, "owner")
-        answered(await owner.delete(f"/merchants/me/users/{joined['user']['id']}"), 204)
-        answered(await _join(stack, way_back), 400)
+        body_of(await owner.delete(f"/merchants/me/users/{joined['user']['id']}"), 204)
+        body_of(await _join(stack, way_back), 400)
 
 
 async def test_the_tables_hold_no_token(stack: Stack) -> None:
@@ -121,10 +121,10 @@ async def test_a_changed_password_ends_every_other_session(stack: Stack) -> None
         short = await here.post("/auth/password", json={"current_password": PASSWORD, "password": "short"})
         assert short.status_code == 400
         body = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
-        session = answered(await here.post("/auth/password", json=body), 200)
+        session = body_of(await here.post("/auth/password", json=body), 200)
         here.headers["X-CSRF-Token"] = session["csrf_token"]
-        answered(await here.get("/merchants/me"), 200)
-        answered(await there.get("/merchants/me"), 401)
+        body_of(await here.get("/merchants/me"), 200)
+        body_of(await there.get("/merchants/me"), 401)
         async with api_client(stack) as client:
             assert await _login(client, merchant.email, PASSWORD) == 401
             assert await _login(client, merchant.email, OTHER_PASSWORD) == 200
@@ -139,12 +139,12 @@ async def test_a_login_that_checked_the_password_just_before_it_changed_is_over(
         async def compare_and_be_overtaken(password: SecretStr, stored: str | None) -> bool:
             right = await compared(password, stored)
             body = {"current_password": PASSWORD, "password": OTHER_PASSWORD}
-            answered(await owner.post("/auth/password", json=body), 200)
+            body_of(await owner.post("/auth/password", json=body), 200)
             return right
 
         monkeypatch.setattr(passwords, "matches", compare_and_be_overtaken)
         assert await _login(client, merchant.email, PASSWORD) == 200
-        answered(await client.get("/auth/session"), 401)
+        body_of(await client.get("/auth/session"), 401)
 
 
 async def test_a_login_with_the_old_password_while_the_new_one_is_hashed_is_over(
@@ -158,8 +158,8 @@ async def test_a_login_with_the_old_password_while_the_new_one_is_hashed_is_over
             return await hashed(password)
 
         monkeypatch.setattr(passwords, "hashed", hash_while_a_thief_signs_in)
-        answered(await client.post("/auth/reset", json={"token": token, "password": OTHER_PASSWORD}), 204)
-        answered(await thief.get("/auth/session"), 401)
+        body_of(await client.post("/auth/reset", json={"token": token, "password": OTHER_PASSWORD}), 204)
+        body_of(await thief.get("/auth/session"), 401)
 
 
 @pytest.mark.parametrize("path", ["/auth/join", "/auth/reset"])
@@ -169,7 +169,7 @@ async def test_a_dead_link_costs_no_hashing(stack: Stack, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(passwords, "hashed", never)
     async with live_api(stack) as client:
-        answered(await client.post(path, json={"token": "x" * 43, "password": OTHER_PASSWORD}), 400)
+        body_of(await client.post(path, json={"token": "x" * 43, "password": OTHER_PASSWORD}), 400)
 
 
 async def test_an_invitation_of_a_former_owner_is_dead_also_where_it_was_made_too_late_to_be_revoked(
@@ -178,15 +178,15 @@ async def test_an_invitation_of_a_former_owner_is_dead_also_where_it_was_made_to
     async with signed_up(stack) as merchant, merchant.browser() as owner:
         _, token = await _invite(owner, "owner")
         await _execute(stack, "UPDATE users SET role = 'support' WHERE email = $1", merchant.email)
-        answered(await _join(stack, token), 400)
+        body_of(await _join(stack, token), 400)
 
 
 async def test_attempts_to_change_a_password_are_limited_like_logins(stack: Stack) -> None:
     limit = stack.settings.rate_limit_login_per_minute
     async with signed_up(stack) as merchant, merchant.browser() as browser:
         wrong = {"current_password": "not this one", "password": OTHER_PASSWORD}
-        answers = await until_refused(lambda: browser.post("/auth/password", json=wrong))
-        assert [answer.status_code for answer in answers[:limit]] == [400] * limit
+        responses = await until_refused(lambda: browser.post("/auth/password", json=wrong))
+        assert [response.status_code for response in responses[:limit]] == [400] * limit
 
 
 async def _reset_link(stack: Stack, merchant: SignedUp) -> str:
@@ -205,11 +205,11 @@ async def test_an_operators_link_sets_a_password_and_ends_sessions_and_locks(sta
             if await _login(client, merchant.email, "not this one") == 429:
                 break
         body = {"token": token, "password": OTHER_PASSWORD}
-        answered(await client.post("/auth/reset", json=body), 204)
-        answered(await old.get("/merchants/me"), 401)
+        body_of(await client.post("/auth/reset", json=body), 204)
+        body_of(await old.get("/merchants/me"), 401)
         assert await _login(client, merchant.email, OTHER_PASSWORD) == 200, "the lock ended with the link"
         for used in (token, earlier):
-            answered(await client.post("/auth/reset", json={"token": used, "password": PASSWORD}), 400)
+            body_of(await client.post("/auth/reset", json={"token": used, "password": PASSWORD}), 400)
 
 
 async def test_an_operators_link_ends_after_an_hour(stack: Stack) -> None:
@@ -219,7 +219,7 @@ async def test_an_operators_link_ends_after_an_hour(stack: Stack) -> None:
             "UPDATE password_resets SET expires_at = now() WHERE user_id IN (SELECT id FROM users WHERE email = $1)"
         )
         await _execute(stack, statement, merchant.email)
-        answered(await client.post("/auth/reset", json={"token": token, "password": OTHER_PASSWORD}), 400)
+        body_of(await client.post("/auth/reset", json={"token": token, "password": OTHER_PASSWORD}), 400)
         assert await _login(client, merchant.email, PASSWORD) == 200
 
 
@@ -233,4 +233,4 @@ async def test_a_link_for_nobody_is_refused_with_a_sentence(stack: Stack) -> Non
 async def test_another_sites_page_uses_no_link(stack: Stack, path: str) -> None:
     async with api_client(stack) as client:
         body = {"token": "x", "password": OTHER_PASSWORD}
-        answered(await client.post(path, json=body, headers={"Origin": "https://evil.example"}), 403)
+        body_of(await client.post(path, json=body, headers={"Origin": "https://evil.example"}), 403)

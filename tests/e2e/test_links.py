@@ -34,8 +34,8 @@ async def test_a_link_is_an_order_with_an_address(api: Api) -> None:
 
 async def test_a_link_is_paid_as_its_order_and_its_merchant_is_told(stranger: Api) -> None:
     async with receiver() as hooks:
-        wanted = {"url": hooks.url("/links"), "events": ["payment_link.paid", "payment_link.resent"]}
-        endpoint = created(await stranger.post("/webhook-endpoints", wanted))
+        expected = {"url": hooks.url("/links"), "events": ["payment_link.paid", "payment_link.resent"]}
+        endpoint = created(await stranger.post("/webhook-endpoints", expected))
         link = await _link(stranger)
         sent = (await stranger.post(f"/payment-links/{link['id']}/resend")).json()
         assert (sent["resent"], sent["status"]) == (1, "CREATED")
@@ -43,9 +43,9 @@ async def test_a_link_is_paid_as_its_order_and_its_merchant_is_told(stranger: Ap
         payment = created(await stranger.public("POST", "/payments/public", json=body))
         await eventually(lambda: len(hooks.at("/links")) >= 2, what="the webhooks of the link", timeout=20)
         await stranger.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
-    told = {one.json["event"]: one.json["data"]["payment_link"] for one in hooks.at("/links")}
-    assert told["payment_link.resent"]["url"] == link["url"]
-    assert (told["payment_link.paid"]["status"], told["payment_link.paid"]["customer"]) == ("PAID", CUSTOMER)
+    received = {one.json["event"]: one.json["data"]["payment_link"] for one in hooks.at("/links")}
+    assert received["payment_link.resent"]["url"] == link["url"]
+    assert (received["payment_link.paid"]["status"], received["payment_link.paid"]["customer"]) == ("PAID", CUSTOMER)
     paid = (await stranger.get(f"/payment-links/{link['id']}")).json()
     assert (paid["status"], paid["amount_paid"]) == ("PAID", 700)
     shown = (await stranger.get(f"/payments/{payment['id']}")).json()
@@ -61,8 +61,8 @@ async def test_a_cancelled_link_takes_no_money_and_is_not_sent_again(api: Api) -
     assert (cancelled["id"], cancelled["status"]) == (link["id"], "CANCELLED")
     assert (await api.post(f"/payment-links/{link['id']}/cancel")).json()["status"] == "CANCELLED"
     body = {"order_id": link["order_id"], "method": "upi", "vpa": "success@upi"}
-    for answer in (await api.post("/payments", body), await api.post(f"/payment-links/{link['id']}/resend")):
-        assert (answer.status_code, error_of(answer)["description"]) == (400, "Order is not payable")
+    for response in (await api.post("/payments", body), await api.post(f"/payment-links/{link['id']}/resend")):
+        assert (response.status_code, error_of(response)["description"]) == (400, "Order is not payable")
     assert (await api.public("GET", f"/orders/{link['order_id']}/public")).json()["status"] == "CANCELLED"
 
 
@@ -93,19 +93,19 @@ async def test_what_is_no_link_or_another_merchants_is_not_found(api: Api, stran
     link, order = await _link(api), await api.order(500)
     unknown = ("plink_0000000000000000", "nonsense", f"plink_{order['id'].removeprefix('order_')}")
     for link_id, who in (*((one, api) for one in unknown), (link["id"], stranger)):
-        for answer in (
+        for response in (
             await who.get(f"/payment-links/{link_id}"),
             await who.post(f"/payment-links/{link_id}/cancel"),
             await who.post(f"/payment-links/{link_id}/resend"),
         ):
-            assert (answer.status_code, error_of(answer)["description"]) == (404, "Payment link not found")
+            assert (response.status_code, error_of(response)["description"]) == (404, "Payment link not found")
 
 
 async def test_a_link_that_was_paid_and_delivered_is_as_the_history_says(stranger: Api, stack: Stack) -> None:
     """`gateway verify` folds links and their deliveries: a real one of each, and nothing differs."""
     async with receiver() as hooks:
-        wanted = {"url": hooks.url("/verified"), "events": ["payment_link.paid"]}
-        endpoint = created(await stranger.post("/webhook-endpoints", wanted))
+        expected = {"url": hooks.url("/verified"), "events": ["payment_link.paid"]}
+        endpoint = created(await stranger.post("/webhook-endpoints", expected))
         link = await _link(stranger)
         body = {"order_id": link["order_id"], "method": "upi", "vpa": "success@upi"}
         taken(await stranger.public("POST", "/payments/public", json=body))
@@ -116,8 +116,8 @@ async def test_a_link_that_was_paid_and_delivered_is_as_the_history_says(strange
 
         (log,) = await eventually(delivered, what="the delivery of payment_link.paid", timeout=40)
         await stranger.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
-    (told,) = hooks.at("/verified")
-    assert (log["event"], told.json["event"], told.event_id) == (*["payment_link.paid"] * 2, log["event_id"])
+    (received,) = hooks.at("/verified")
+    assert (log["event"], received.json["event"], received.event_id) == (*["payment_link.paid"] * 2, log["event_id"])
     with second_process() as second:
         report = await audit(stack.settings, second, settle_seconds=20)
     assert report.differences == 0, report.as_json()

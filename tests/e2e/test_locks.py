@@ -58,7 +58,7 @@ async def test_a_payment_is_paid_and_its_webhook_delivered_by_roles_that_may_do_
     doors: Doors,
 ) -> None:
     async with seeded(doors.stack) as api, receiver() as merchant:
-        merchant.answers["/hook"] = [500, 200]  # the second attempt goes through a retry tier
+        merchant.responses["/hook"] = [500, 200]  # the second attempt goes through a retry tier
         await api.post("/webhook-endpoints", {"url": merchant.url("/hook")})
         payment = await api.paid()
         assert payment["status"] == "SUCCESS"

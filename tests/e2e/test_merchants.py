@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.eventually import eventually
 from tests.support.live_api import live_api
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 API_WORKERS_TRIED = 12
@@ -42,16 +42,16 @@ async def test_a_new_merchant_can_be_paid_at_once(stack: Stack) -> None:
 async def test_an_email_address_signs_up_once_whatever_its_case(stack: Stack) -> None:
     async with signed_up(stack) as merchant, api_client(stack) as client:
         body = {"name": "Again", "email": merchant.email.upper(), "password": PASSWORD}
-        answer = await client.post("/merchants", json=body)
-        assert answer.status_code == 400
-        assert answer.json()["error"]["field"] == "email"
+        response = await client.post("/merchants", json=body)
+        assert response.status_code == 400
+        assert response.json()["error"]["field"] == "email"
 
 
 async def test_of_two_sign_ups_at_once_with_one_email_one_is_made(stack: Stack) -> None:
     body = {"name": "Twice", "email": f"{secrets.token_hex(8)}@example.com", "password": PASSWORD}
     async with api_client(stack) as client:
-        answers = await asyncio.gather(*(client.post("/merchants", json=body) for _ in range(3)))
-    assert sorted(answer.status_code for answer in answers) == [201, 400, 400]
+        responses = await asyncio.gather(*(client.post("/merchants", json=body) for _ in range(3)))
+    assert sorted(response.status_code for response in responses) == [201, 400, 400]
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ async def test_of_two_sign_ups_at_once_with_one_email_one_is_made(stack: Stack) 
 async def test_a_sign_up_that_is_not_complete_is_refused_by_field(stack: Stack, field: str, value: object) -> None:
     body: dict[str, Any] = {"name": "Shop", "email": "someone@example.com", "password": PASSWORD} | {field: value}
     async with api_client(stack) as client:
-        answer = await client.post("/merchants", json=body)
-    assert (answer.status_code, answer.json()["error"]["field"]) == (400, field)
-    assert PASSWORD not in answer.text
+        response = await client.post("/merchants", json=body)
+    assert (response.status_code, response.json()["error"]["field"]) == (400, field)
+    assert PASSWORD not in response.text
 
 
 async def test_outside_test_mode_only_the_operator_creates_merchants(stack: Stack) -> None:
@@ -83,7 +83,7 @@ async def test_outside_test_mode_only_the_operator_creates_merchants(stack: Stac
     async with live_api(stack) as client:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}):
             assert (await client.post("/merchants", json=body, headers=headers)).status_code == 401, headers
-        made = answered(
+        made = body_of(
             await client.post("/merchants", json=body, headers={"Authorization": "Bearer the-operator"}), 201
         )
         assert made["api_key"].startswith("key_live_")
@@ -96,17 +96,17 @@ async def test_without_an_operator_token_no_bearer_token_is_the_operators(stack:
     body = {"name": "Shop", "email": "x@example.com", "password": PASSWORD}
     async with live_api(stack, operator_token="") as client:
         for token in ("", "None", " "):
-            answer = await client.post("/merchants", json=body, headers={"Authorization": f"Bearer {token}"})
-            assert answer.status_code == 401
+            response = await client.post("/merchants", json=body, headers={"Authorization": f"Bearer {token}"})
+            assert response.status_code == 401
 
 
 async def test_what_is_left_out_of_a_change_stays(stack: Stack) -> None:
     async with signed_up(stack) as merchant:
         orders = {"enabled": True, "maximum_minor": 500_000}
-        answered(await merchant.client.patch("/merchants/me", json={"browser_orders": orders}), 200)
-        answered(await merchant.client.patch("/merchants/me", json={"name": " Renamed "}), 200)
+        body_of(await merchant.client.patch("/merchants/me", json={"browser_orders": orders}), 200)
+        body_of(await merchant.client.patch("/merchants/me", json={"name": " Renamed "}), 200)
         origins = ["https://shop.example", "HTTP://LOCALHOST:8080", "https://shop.example:443"]
-        changed = answered(await merchant.client.patch("/merchants/me", json={"allowed_origins": origins}), 200)
+        changed = body_of(await merchant.client.patch("/merchants/me", json={"allowed_origins": origins}), 200)
         assert (changed["name"], changed["browser_orders"]) == ("Renamed", orders)
         assert changed["allowed_origins"] == ["https://shop.example", "http://localhost:8080"]
         assert (await merchant.get("/merchants/me")) == changed
@@ -135,8 +135,8 @@ async def test_changes_of_different_things_at_once_all_last(stack: Stack) -> Non
 )  # fmt: skip
 async def test_only_origins_can_be_allowed(stack: Stack, origin: str) -> None:
     async with _seeded(stack) as client:
-        answer = await client.patch("/merchants/me", json={"allowed_origins": ["https://good.example", origin]})
-    assert answer.status_code == 400, answer.text
+        response = await client.patch("/merchants/me", json={"allowed_origins": ["https://good.example", origin]})
+    assert response.status_code == 400, response.text
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_browser_orders_are_switched_with_whole_values_only(stack: Stack, 
 
 async def test_a_further_key_works_beside_the_first_and_its_secret_is_shown_once(stack: Stack) -> None:
     async with signed_up(stack) as merchant:
-        added = answered(await merchant.client.post("/merchants/me/keys", json={"name": "Shop 2"}), 201)
+        added = body_of(await merchant.client.post("/merchants/me/keys", json={"name": "Shop 2"}), 201)
         assert await _statuses(stack, added) == {200}
         assert await _statuses(stack, {"key": merchant.key, "secret": merchant.secret}) == {200}
         listed = (await merchant.get("/merchants/me/keys"))["data"]
@@ -160,9 +160,9 @@ async def test_a_further_key_works_beside_the_first_and_its_secret_is_shown_once
 
 async def test_a_revoked_key_is_refused_by_every_api_process_at_once(stack: Stack) -> None:
     async with signed_up(stack) as merchant:
-        added = answered(await merchant.client.post("/merchants/me/keys"), 201)
+        added = body_of(await merchant.client.post("/merchants/me/keys"), 201)
         assert await _statuses(stack, added) == {200}, "it is in every process's cache now"
-        answered(await merchant.client.delete(f"/merchants/me/keys/{added['id']}"), 204)
+        body_of(await merchant.client.delete(f"/merchants/me/keys/{added['id']}"), 204)
         await eventually(lambda: _only(stack, added, 401), timeout=3, what="the key to be refused everywhere")
         revoked = next(key for key in (await merchant.get("/merchants/me/keys"))["data"] if key["id"] == added["id"])
         assert revoked["revoked_at"] is not None
@@ -174,13 +174,13 @@ async def test_a_rotated_key_works_beside_its_successor_until_the_overlap_ends(s
     async with signed_up(stack) as merchant:
         (first,) = (await merchant.get("/merchants/me/keys"))["data"]
         path = f"/merchants/me/keys/{first['id']}/rotate"
-        successor = answered(await merchant.client.post(path, json={"overlap_hours": 1}), 201)
+        successor = body_of(await merchant.client.post(path, json={"overlap_hours": 1}), 201)
         assert (successor["name"], successor["id"] != first["id"]) == (first["name"], True)
         assert await _statuses(stack, successor) == await _statuses(stack, _pair(merchant)) == {200}
         old = next(key for key in (await merchant.get("/merchants/me/keys"))["data"] if key["id"] == first["id"])
         left = datetime.fromisoformat(old["expires_at"]) - datetime.now(UTC)
         assert timedelta(minutes=59) < left <= timedelta(minutes=60)
-        answered(await merchant.client.post(path, json={"overlap_hours": 100}), 201)
+        body_of(await merchant.client.post(path, json={"overlap_hours": 100}), 201)
         old_again = next(key for key in (await merchant.get("/merchants/me/keys"))["data"] if key["id"] == first["id"])
         assert old_again["expires_at"] == old["expires_at"], "a second rotation does not lengthen its life"
 
@@ -189,7 +189,7 @@ async def test_a_rotation_without_overlap_ends_the_old_key_at_once(stack: Stack)
     async with signed_up(stack) as merchant:
         (first,) = (await merchant.get("/merchants/me/keys"))["data"]
         path = f"/merchants/me/keys/{first['id']}/rotate"
-        successor = answered(await merchant.client.post(path, json={"overlap_hours": 0}), 201)
+        successor = body_of(await merchant.client.post(path, json={"overlap_hours": 0}), 201)
         await eventually(lambda: _only(stack, _pair(merchant), 401), timeout=3, what="the old key to be refused")
         assert await _statuses(stack, successor) == {200}
         merchant.client.headers.update({"X-Api-Key": successor["key"], "X-Api-Secret": successor["secret"]})
@@ -198,8 +198,8 @@ async def test_a_rotation_without_overlap_ends_the_old_key_at_once(stack: Stack)
 
 async def test_there_is_a_bound_to_a_merchants_keys(stack: Stack) -> None:
     async with signed_up(stack) as merchant:
-        answers = await asyncio.gather(*(merchant.client.post("/merchants/me/keys") for _ in range(24)))
-        made = [answer.status_code for answer in answers].count(201)
+        responses = await asyncio.gather(*(merchant.client.post("/merchants/me/keys") for _ in range(24)))
+        made = [response.status_code for response in responses].count(201)
         assert made == 19, "twenty with the first, though all were asked for at once"
 
 
@@ -218,9 +218,9 @@ async def _used_keys(merchant: SignedUp) -> list[dict[str, Any]]:
 
 async def test_only_the_seeded_pair_of_test_mode_is_shown_again(stack: Stack) -> None:
     async with _seeded(stack) as client:
-        extra = answered(await client.post("/merchants/me/keys", json={"name": "Extra"}), 201)
-        listed = answered(await client.get("/merchants/me/keys"), 200)["data"]
-        answered(await client.delete(f"/merchants/me/keys/{extra['id']}"), 204)
+        extra = body_of(await client.post("/merchants/me/keys", json={"name": "Extra"}), 201)
+        listed = body_of(await client.get("/merchants/me/keys"), 200)["data"]
+        body_of(await client.delete(f"/merchants/me/keys/{extra['id']}"), 204)
     shown = {key["key"]: key["secret"] for key in listed if "secret" in key}
     assert shown == {"key_test_abc123": "secret_test_xyz789"}
 
@@ -241,8 +241,8 @@ async def _statuses(stack: Stack, pair: dict[str, Any]) -> set[int]:
     """What the API processes answer to this key pair."""
     headers = {"X-Api-Key": pair["key"], "X-Api-Secret": pair["secret"], "Connection": "close"}
     async with api_client(stack, headers=headers) as client:
-        answers = await asyncio.gather(*(client.get("/merchants/me") for _ in range(API_WORKERS_TRIED)))
-    return {answer.status_code for answer in answers}
+        responses = await asyncio.gather(*(client.get("/merchants/me") for _ in range(API_WORKERS_TRIED)))
+    return {response.status_code for response in responses}
 
 
 async def _stored(stack: Stack, statement: str) -> list[asyncpg.Record]:

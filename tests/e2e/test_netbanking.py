@@ -61,16 +61,16 @@ async def test_a_real_bank_sends_the_payer_to_its_page(
 
 async def test_an_unknown_bank_is_refused_by_name(api: Api) -> None:
     order = await api.order()
-    answer = await api.post("/payments", {"order_id": order["id"], "method": "netbanking", "bank": "XXXX"})
-    assert (answer.status_code, error_of(answer)["field"]) == (400, "bank")
+    response = await api.post("/payments", {"order_id": order["id"], "method": "netbanking", "bank": "XXXX"})
+    assert (response.status_code, error_of(response)["field"]) == (400, "bank")
 
 
 async def test_an_order_in_another_currency_neither_offers_nor_takes_netbanking(api: Api) -> None:
     order = await api.order(currency="USD")
     offered = (await api.public("GET", f"/orders/public/{order['id']}")).json()["methods"]
     assert "netbanking" not in offered
-    answer = await api.post("/payments", {"order_id": order["id"], "method": "netbanking", "bank": "HDFC"})
-    assert (answer.status_code, error_of(answer)["field"]) == (400, "method")
+    response = await api.post("/payments", {"order_id": order["id"], "method": "netbanking", "bank": "HDFC"})
+    assert (response.status_code, error_of(response)["field"]) == (400, "method")
     in_rupees = await api.order()
     assert "netbanking" in (await api.public("GET", f"/orders/public/{in_rupees['id']}")).json()["methods"]
 

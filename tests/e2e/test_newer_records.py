@@ -17,7 +17,7 @@ from store.redis.clients import make_subscriber
 from store.redis.replies import Flag, Reply, subscribe_replies
 from tests.support.command import gateway
 from tests.support.eventually import eventually
-from tests.support.signed_up import SignedUp, answered, signed_up
+from tests.support.signed_up import SignedUp, body_of, signed_up
 from tests.support.stack import Stack, running_stack
 from topics.admin import admin_client
 from topics.catalogue import COMMANDS, partition_of
@@ -41,20 +41,20 @@ def own(request: pytest.FixtureRequest) -> Iterator[Stack]:
 @pytest.fixture
 async def replies(own: Stack) -> AsyncIterator[list[Reply]]:
     """What is sent to an API worker that waits."""
-    heard: list[Reply] = []
+    received: list[Reply] = []
     client: redis.Redis = make_subscriber(own.settings)
     connected = asyncio.Event()
 
-    async def hear() -> None:
-        said = subscribe_replies(client, WAITING_API, on_state=lambda stands: connected.set() if stands else None)
-        async for portion in said:
-            heard.extend(portion)
+    async def listen() -> None:
+        message = subscribe_replies(client, WAITING_API, on_state=lambda stands: connected.set() if stands else None)
+        async for portion in message:
+            received.extend(portion)
 
-    hearing = asyncio.create_task(hear())
+    listening = asyncio.create_task(listen())
     await asyncio.wait_for(connected.wait(), 20)
-    yield heard
-    hearing.cancel()
-    await asyncio.gather(hearing, return_exceptions=True)
+    yield received
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
     await client.aclose()
 
 
@@ -66,9 +66,9 @@ async def order_elsewhere(merchant: SignedUp, taken: int) -> dict[str, Any]:
     """An order of another partition."""
 
     async def made() -> dict[str, Any] | None:
-        answer = await merchant.client.post("/orders", json={"amount": 50_000})
-        order: dict[str, Any] = answer.json()
-        return order if answer.status_code == 201 and partition(merchant.stack, order["id"]) != taken else None
+        response = await merchant.client.post("/orders", json={"amount": 50_000})
+        order: dict[str, Any] = response.json()
+        return order if response.status_code == 201 and partition(merchant.stack, order["id"]) != taken else None
 
     found = await eventually(made, timeout=30, what="an order of another partition")
     assert found is not None
@@ -98,7 +98,7 @@ async def pay(merchant: SignedUp, order_id: str) -> httpx.Response:
 async def stands_still(stack: Stack) -> str | None:
     ended = await gateway(stack, "health", "--json")
     problems: list[str] = orjson.loads(ended.out)["problems"]
-    return next((said for said in problems if "stands still" in said), None)
+    return next((message for message in problems if "stands still" in message), None)
 
 
 async def test_an_older_actor_stops_before_a_newer_command_and_decides_everything_else(
@@ -113,30 +113,30 @@ async def test_an_older_actor_stops_before_a_newer_command_and_decides_everythin
         await send_newer(own, order["id"])
 
         # then the actor names the record and both versions, and whoever waits for it is answered.
-        said = await eventually(lambda: stands_still(own), timeout=60, interval=0.5, what="the actor stands still")
-        assert said is not None and f"stands still: {COMMANDS}/{number}/" in said
-        assert f"has version {VERSION + 1}, newer than this version ({VERSION})" in said
-        told = [Reply("cmd_newer", "n1", Flag.LATER, "")]
-        await eventually(lambda: replies == told, timeout=20, what="the caller to be answered")
+        message = await eventually(lambda: stands_still(own), timeout=60, interval=0.5, what="the actor stands still")
+        assert message is not None and f"stands still: {COMMANDS}/{number}/" in message
+        assert f"has version {VERSION + 1}, newer than this version ({VERSION})" in message
+        received = [Reply("cmd_newer", "n1", Flag.LATER, "")]
+        await eventually(lambda: replies == received, timeout=20, what="the caller to be answered")
         async with httpx.AsyncClient() as client:
             health = await client.get(f"{own.api_url}/health")
         assert (health.status_code, health.json()["worker"]) == (503, "outdated")
 
         # A payment behind it is promised and not decided; one of another partition is decided as ever.
-        waiting = answered(await pay(merchant, order["id"]), 202)
-        paid = answered(await pay(merchant, elsewhere["id"]), 201)
+        waiting = body_of(await pay(merchant, order["id"]), 202)
+        paid = body_of(await pay(merchant, elsewhere["id"]), 201)
         await merchant.until("/payments", paid["id"], "SUCCESS")
-        assert answered(await merchant.client.get(f"/payments/{waiting['id']}"), 200)["status"] == "CREATED"
+        assert body_of(await merchant.client.get(f"/payments/{waiting['id']}"), 200)["status"] == "CREATED"
 
         # The record was neither made a dead letter nor passed: the next reader begins with it, as does this one again.
-        place = int(said.split(f"{COMMANDS}/{number}/")[1].split()[0])
+        place = int(message.split(f"{COMMANDS}/{number}/")[1].split()[0])
         await eventually(lambda: committed(own, number, place), timeout=30, what=f"{place} to be the next to be read")
         assert (await gateway(own, "dlq", "ls")).code == 0
         restarted = await gateway(own, "restart", "payments")
         assert restarted.code == 0, restarted
         again = await eventually(lambda: stands_still(own), timeout=60, interval=0.5, what="it stands there again")
         assert again is not None and f"{COMMANDS}/{number}/{place} " in again
-        after = answered(await pay(merchant, (await order_elsewhere(merchant, number))["id"]), 201)
+        after = body_of(await pay(merchant, (await order_elsewhere(merchant, number))["id"]), 201)
         await merchant.until("/payments", after["id"], "SUCCESS")
 
 

@@ -60,14 +60,14 @@ async def test_a_declined_payment_leaves_its_order_to_be_paid_again(api: Api) ->
     "named", [{}, {"order": None}, {"order": {"amount": 500}, "order_id": "order_AAAAAAAAAAAAAAAA"}]
 )
 async def test_both_ways_to_name_an_order_and_neither_are_refused(api: Api, named: dict[str, Any]) -> None:
-    answer = await api.post("/payments", UPI | named)
-    error = error_of(answer)
-    assert (answer.status_code, error["field"], error["description"]) == (400, "order_id", EITHER)
+    response = await api.post("/payments", UPI | named)
+    error = error_of(response)
+    assert (response.status_code, error["field"], error["description"]) == (400, "order_id", EITHER)
 
 
 async def test_a_payer_cannot_create_an_order_with_a_payment(api: Api) -> None:
-    answer = await api.public("POST", "/payments/public", json={"order": {"amount": 500}, **UPI})
-    assert (answer.status_code, error_of(answer)["description"]) == (400, "order_id is required")
+    response = await api.public("POST", "/payments/public", json={"order": {"amount": 500}, **UPI})
+    assert (response.status_code, error_of(response)["description"]) == (400, "order_id is required")
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
@@ -107,10 +107,10 @@ async def test_the_same_key_many_times_at_once_makes_one_order_and_one_payment(
     stranger: Api, database: asyncpg.Connection
 ) -> None:
     key, receipt = secrets.token_hex(8), secrets.token_hex(8)
-    answers = await asyncio.gather(*(_both(stranger, key=key, order={"receipt": receipt}) for _ in range(30)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    responses = await asyncio.gather(*(_both(stranger, key=key, order={"receipt": receipt}) for _ in range(30)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert sum("Idempotent-Replayed" not in response.headers for response in responses) == 1
     for table in ("orders", "payments"):
         assert await database.fetchval(f"SELECT count(*) FROM {table} WHERE receipt = $1", receipt) == 1
 
@@ -122,17 +122,17 @@ async def test_another_body_under_the_same_key_names_the_fields_that_differ(api:
         ({"amount": 800}, "order.amount"),
         ({"order": {"receipt": "other"}, "vpa": "other@upi"}, "order.receipt, vpa"),
     ):
-        answer = await _both(api, key=key, **fields)
-        assert (answer.status_code, error_of(answer)["code"]) == (422, "IDEMPOTENCY_MISMATCH")
-        assert error_of(answer)["description"].endswith(f"differ: {names}")
+        response = await _both(api, key=key, **fields)
+        assert (response.status_code, error_of(response)["code"]) == (422, "IDEMPOTENCY_MISMATCH")
+        assert error_of(response)["description"].endswith(f"differ: {names}")
     named = await api.post("/payments", {"order_id": payment["order_id"], **UPI}, key=key)
     assert error_of(named)["description"].endswith("differ: order.amount, order.currency, order_id")
     assert (await _both(api, key=key)).json()["id"] == payment["id"]
 
 
 async def test_unknown_fields_of_the_order_are_named(api: Api) -> None:
-    answer = await _both(api, order={"colour": "green"})
-    assert (answer.status_code, answer.headers["X-Ignored"]) == (201, "order.colour")
+    response = await _both(api, order={"colour": "green"})
+    assert (response.status_code, response.headers["X-Ignored"]) == (201, "order.colour")
 
 
 async def test_without_an_actor_both_are_promised_and_can_be_read(api: Api, stack: Stack) -> None:
@@ -146,20 +146,20 @@ async def test_without_an_actor_both_are_promised_and_can_be_read(api: Api, stac
             _both(api, order={"currency": "USD"}),
         )
         repeated = await _both(api, key=key, order={"receipt": receipt, "capture": "automatic"})
-        orders = [await api.get(f"/orders/{answer.json()['order_id']}") for answer in (keyed, plain)]
-        payments = [await api.get(answer.headers["Location"].removeprefix("/api/v1")) for answer in (keyed, plain)]
+        orders = [await api.get(f"/orders/{response.json()['order_id']}") for response in (keyed, plain)]
+        payments = [await api.get(response.headers["Location"].removeprefix("/api/v1")) for response in (keyed, plain)]
         again = await api.post("/payments", {"order_id": plain.json()["order_id"], **UPI})
     finally:
         stack.release("payments")
     # Accepted as they will be, the order to be read as well as the payment; what cannot be accepted is not promised.
-    assert [answer.status_code for answer in (keyed, plain, refused, repeated)] == [202, 202, 503, 409]
-    assert [answer.json() for answer in payments] == [keyed.json(), plain.json()]
-    assert [(answer.status_code, answer.json()["status"]) for answer in orders] == [(200, "CREATED")] * 2
+    assert [response.status_code for response in (keyed, plain, refused, repeated)] == [202, 202, 503, 409]
+    assert [response.json() for response in payments] == [keyed.json(), plain.json()]
+    assert [(response.status_code, response.json()["status"]) for response in orders] == [(200, "CREATED")] * 2
     assert (orders[0].json()["receipt"], orders[0].json()["capture"]) == (receipt, "automatic")
     # A request that builds on the promised order is not told that there is none.
     assert again.status_code in (202, 503)
-    for answer in (keyed, plain):
-        assert (await api.decided(f"/payments/{answer.json()['id']}", timeout=30))["status"] == "SUCCESS"
-        assert (await api.get(f"/orders/{answer.json()['order_id']}")).json()["status"] == "PAID"
+    for response in (keyed, plain):
+        assert (await api.decided(f"/payments/{response.json()['id']}", timeout=30))["status"] == "SUCCESS"
+        assert (await api.get(f"/orders/{response.json()['order_id']}")).json()["status"] == "PAID"
     replay = await _both(api, key=key, order={"receipt": receipt, "capture": "automatic"})
     assert (replay.status_code, replay.json()["id"]) == (201, keyed.json()["id"])

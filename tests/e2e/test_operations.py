@@ -11,7 +11,7 @@ import pytest
 
 from store.operations.audits import AuditStore
 from tests.support.live_api import live_api
-from tests.support.signed_up import PASSWORD, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 AUDIT = "/operations/audit"
@@ -43,7 +43,7 @@ async def test_the_status_follows_the_last_audits(stack: Stack, pool: asyncpg.Po
     async with live_api(stack, search_path=SEARCH_PATH) as client:
 
         async def status() -> str:
-            found: str = answered(await client.get(AUDIT, headers=OPERATOR), 200)["status"]
+            found: str = body_of(await client.get(AUDIT, headers=OPERATOR), 200)["status"]
             return found
 
         assert await status() == "never"
@@ -64,7 +64,7 @@ async def test_each_kind_of_difference_comes_with_its_repair(stack: Stack, pool:
     await _audit(pool, whole=True, differences={"reply": 2, "of_a_later_version": 1})
     await _audit(pool, whole=False, differences={"reply": 1})
     async with live_api(stack, search_path=SEARCH_PATH) as client:
-        audit = answered(await client.get(AUDIT, headers=OPERATOR), 200)
+        audit = body_of(await client.get(AUDIT, headers=OPERATOR), 200)
     assert audit["differences"] == {"of_a_later_version": 1, "reply": 3}
     assert audit["repair"] == {"reply": "gateway repair reply --apply"}
     assert audit["whole_audit_at"] < audit["recent_audit_at"]
@@ -73,7 +73,7 @@ async def test_each_kind_of_difference_comes_with_its_repair(stack: Stack, pool:
 async def test_outside_test_mode_only_the_operator_reads_it(stack: Stack) -> None:
     shop = {"name": "Shop", "email": f"{secrets.token_hex(8)}@example.com", "password": PASSWORD}
     async with live_api(stack) as client:
-        made = answered(await client.post("/merchants", json=shop, headers=OPERATOR), 201)
+        made = body_of(await client.post("/merchants", json=shop, headers=OPERATOR), 201)
         own = {"X-Api-Key": made["api_key"], "X-Api-Secret": made["api_secret"]}
         assert (await client.get("/merchants/me", headers=own)).status_code == 200, "the merchant is authenticated"
         for headers in ({}, own, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}):
@@ -91,8 +91,8 @@ async def test_in_test_mode_every_merchant_reads_it_and_nobody_else(stack: Stack
         _is_not_there(await anyone.get(AUDIT, headers=wrong), await anyone.get("/nowhere"))
 
 
-def _is_not_there(answer: httpx.Response, nowhere: httpx.Response) -> None:
+def _is_not_there(response: httpx.Response, nowhere: httpx.Response) -> None:
     """The answer is that of a path that has no route."""
-    assert answer.status_code == nowhere.status_code == 404, answer.text
-    said, expected = answer.json()["error"], nowhere.json()["error"]
-    assert {**said, "request_id": None} == {**expected, "request_id": None}
+    assert response.status_code == nowhere.status_code == 404, response.text
+    message, expected = response.json()["error"], nowhere.json()["error"]
+    assert {**message, "request_id": None} == {**expected, "request_id": None}

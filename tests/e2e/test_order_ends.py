@@ -23,15 +23,15 @@ def ahead(**time: float) -> str:
 
 
 async def refused(api: Api, path: str, body: Any = None) -> tuple[int, str]:
-    answer = await api.post(path, body)
-    return answer.status_code, error_of(answer)["description"]
+    response = await api.post(path, body)
+    return response.status_code, error_of(response)["description"]
 
 
 async def test_a_cancelled_order_takes_no_payment(api: Api) -> None:
     order = await api.order()
-    answer = await api.call("POST", f"/orders/{order['id']}/cancel")
-    assert (answer.status_code, answer.json()["status"], answer.json()["amount_paid"]) == (200, "CANCELLED", 0)
-    assert (await api.get(f"/orders/{order['id']}")).json() == answer.json()
+    response = await api.call("POST", f"/orders/{order['id']}/cancel")
+    assert (response.status_code, response.json()["status"], response.json()["amount_paid"]) == (200, "CANCELLED", 0)
+    assert (await api.get(f"/orders/{order['id']}")).json() == response.json()
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
     assert await refused(api, "/payments", body) == (400, "Order is not payable")
     public = await api.public("POST", "/payments/public", json=body)
@@ -66,8 +66,8 @@ async def test_an_order_with_a_payment_is_not_cancelled(api: Api, stranger: Api)
 
 async def test_an_order_can_be_cancelled_after_a_failed_payment(api: Api) -> None:
     payment = await api.paid(vpa="failure@upi")
-    answer = await api.post(f"/orders/{payment['order_id']}/cancel")
-    assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
+    response = await api.post(f"/orders/{payment['order_id']}/cancel")
+    assert (response.status_code, response.json()["status"]) == (200, "CANCELLED")
 
 
 async def test_cancellations_against_payments_leave_an_order_paid_or_cancelled(
@@ -75,11 +75,11 @@ async def test_cancellations_against_payments_leave_an_order_paid_or_cancelled(
 ) -> None:
     orders = [(await api.order())["id"] for _ in range(12)]
     bodies = [{"order_id": order_id, "method": "upi", "vpa": "success@upi"} for order_id in orders]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(api.post("/payments", body) for body in bodies),
         *(api.post(f"/orders/{order_id}/cancel") for order_id in orders),
     )
-    assert {answer.status_code for answer in answers} <= {200, 201, 202, 400}
+    assert {response.status_code for response in responses} <= {200, 201, 202, 400}
 
     async def settled() -> bool:
         rows = await database.fetch(
@@ -107,8 +107,8 @@ async def test_an_order_shows_when_it_ends(api: Api) -> None:
     ids=["too soon", "too late", "past", "no instant", "no zone", "a number"],
 )
 async def test_an_end_that_is_none_is_refused(api: Api, expires_at: object) -> None:
-    answer = await api.post("/orders", {"amount": 500, "expires_at": expires_at})
-    assert (answer.status_code, error_of(answer)["field"]) == (400, "expires_at")
+    response = await api.post("/orders", {"amount": 500, "expires_at": expires_at})
+    assert (response.status_code, error_of(response)["field"]) == (400, "expires_at")
 
 
 async def test_a_repeated_order_is_answered_from_the_first_with_the_same_end_alone(api: Api) -> None:

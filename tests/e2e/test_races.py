@@ -22,7 +22,7 @@ from domain.payment import SettlePayment
 from ops.audit.verify.audit import audit, second_process
 from runtime.clock import now
 from tests.support.api import Api, error_of
-from tests.support.asking import Asker
+from tests.support.command_client import CommandClient
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
@@ -35,17 +35,17 @@ async def ordered(api: Api) -> str:
     """Id of a new order that is decided: on a machine under load some are only accepted (202) in time."""
 
     async def created() -> str | None:
-        answer = await api.post("/orders", {"amount": 50_000})
-        assert answer.status_code in TAKEN, answer.text
-        return str(answer.json()["id"]) if answer.status_code == 201 else None
+        response = await api.post("/orders", {"amount": 50_000})
+        assert response.status_code in TAKEN, response.text
+        return str(response.json()["id"]) if response.status_code == 201 else None
 
     return str(await eventually(created, timeout=40, what="an order decided in time"))
 
 
 async def paying(api: Api, order_id: str, vpa: str) -> dict[str, Any]:
-    answer = await api.post("/payments", {"order_id": order_id, "method": "upi", "vpa": vpa})
-    assert answer.status_code in TAKEN, answer.text
-    return dict(answer.json())
+    response = await api.post("/payments", {"order_id": order_id, "method": "upi", "vpa": vpa})
+    assert response.status_code in TAKEN, response.text
+    return dict(response.json())
 
 
 async def paid(api: Api, order_id: str | None = None, vpa: str = "success@upi") -> dict[str, Any]:
@@ -58,11 +58,13 @@ async def at_once(*requests: Any) -> list[httpx.Response]:
     return list(await asyncio.gather(*requests))
 
 
-def refusals(answers: list[httpx.Response]) -> set[str]:
+def refusals(responses: list[httpx.Response]) -> set[str]:
     """The descriptions of everything that was not taken; each must be an honest 400."""
-    refused = [answer for answer in answers if answer.status_code not in TAKEN]
-    assert {answer.status_code for answer in refused} <= {400}, Counter(answer.status_code for answer in answers)
-    return {error_of(answer)["description"] for answer in refused}
+    refused = [response for response in responses if response.status_code not in TAKEN]
+    assert {response.status_code for response in refused} <= {400}, Counter(
+        response.status_code for response in responses
+    )
+    return {error_of(response)["description"] for response in refused}
 
 
 async def test_200_refunds_at_once_never_exceed_the_payment(api: Api, database: asyncpg.Connection) -> None:
@@ -71,11 +73,11 @@ async def test_200_refunds_at_once_never_exceed_the_payment(api: Api, database: 
     # When 200 refunds of 50.00 are asked for at the same moment, by both routes,
     by_payment = (api.post(f"/payments/{payment['id']}/refunds", {"amount": 5_000}) for _ in range(100))
     by_body = (api.post("/refunds", {"payment_id": payment["id"], "amount": 5_000}) for _ in range(100))
-    answers = await at_once(*by_payment, *by_body)
+    responses = await at_once(*by_payment, *by_body)
     # Then exactly ten are made, and the rest is told why not.
-    assert refusals(answers) == {EXCEEDS}
+    assert refusals(responses) == {EXCEEDS}
     stored = await eventually(lambda: ten_refunds_processed(database, payment["id"]), timeout=30)
-    created = {answer.json()["id"] for answer in answers if answer.status_code == 201}
+    created = {response.json()["id"] for response in responses if response.status_code == 201}
     assert created <= stored
     found = (await api.get(f"/payments/{payment['id']}")).json()
     assert (found["amount_refunded"], found["status"]) == (50_000, "SUCCESS")
@@ -93,9 +95,9 @@ async def test_100_payments_of_one_order_are_one_payment(api: Api, database: asy
     body = {"order_id": order_id, "method": "upi", "vpa": "success@upi"}
     owner = (api.post("/payments", body) for _ in range(50))
     payer = (api.public("POST", "/payments/public", json=body) for _ in range(50))
-    answers = await at_once(*owner, *payer)
-    assert refusals(answers) <= {"Order has a payment in progress", "Order already paid"}
-    assert sum(answer.status_code == 201 for answer in answers) <= 1
+    responses = await at_once(*owner, *payer)
+    assert refusals(responses) <= {"Order has a payment in progress", "Order already paid"}
+    assert sum(response.status_code == 201 for response in responses) <= 1
     rows = await eventually(
         lambda: database.fetch("SELECT id FROM payments WHERE order_id = $1 AND status = 'SUCCESS'", order_id)
     )
@@ -105,9 +107,9 @@ async def test_100_payments_of_one_order_are_one_payment(api: Api, database: asy
 
 async def test_50_captures_take_the_money_once(api: Api, database: asyncpg.Connection) -> None:
     payment = await paid(api)
-    answers = await at_once(*(api.post(f"/payments/{payment['id']}/capture", {}) for _ in range(50)))
-    assert refusals(answers) == {"Payment not in capturable state"}
-    assert sum(answer.status_code == 200 for answer in answers) <= 1
+    responses = await at_once(*(api.post(f"/payments/{payment['id']}/capture", {}) for _ in range(50)))
+    assert refusals(responses) == {"Payment not in capturable state"}
+    assert sum(response.status_code == 200 for response in responses) <= 1
     captures = "SELECT count(*) FROM events WHERE order_id = $1 AND type = 'payment.captured'"
     assert await eventually(lambda: database.fetchval(captures, payment["order_id"])) == 1
     assert (await api.get(f"/payments/{payment['id']}")).json()["captured"] is True
@@ -117,15 +119,15 @@ async def test_a_refund_against_a_capture_leaves_no_captured_money_that_was_give
     api: Api, database: asyncpg.Connection
 ) -> None:
     payments = await asyncio.gather(*(paid(api) for _ in range(12)))
-    asked = []
+    requested = []
     for payment in payments:
         pair = [
             api.post(f"/payments/{payment['id']}/capture", {}),
             api.post(f"/payments/{payment['id']}/refunds", {"amount": 50_000}),
         ]
         random.shuffle(pair)
-        asked += pair
-    refusals(await at_once(*asked))
+        requested += pair
+    refusals(await at_once(*requested))
     for payment in payments:
         kinds = await database.fetch(
             "SELECT type FROM events WHERE order_id = $1 AND type IN ('payment.captured', 'refund.created')"
@@ -139,11 +141,13 @@ async def test_the_same_key_50_times_is_one_payment_and_one_answer(api: Api, dat
     order_id = await ordered(api)
     key = secrets.token_hex(8)
     body = {"order_id": order_id, "method": "upi", "vpa": "success@upi"}
-    answers = await at_once(*(api.post("/payments", body, key=key) for _ in range(50)))
-    assert {answer.status_code for answer in answers} <= {201, 202, 409}, Counter(a.status_code for a in answers)
-    bodies = {answer.content for answer in answers if answer.status_code == 201}
+    responses = await at_once(*(api.post("/payments", body, key=key) for _ in range(50)))
+    assert {response.status_code for response in responses} <= {201, 202, 409}, Counter(
+        a.status_code for a in responses
+    )
+    bodies = {response.content for response in responses if response.status_code == 201}
     assert len(bodies) == 1
-    first = [a for a in answers if a.status_code == 201 and "Idempotent-Replayed" not in a.headers]
+    first = [a for a in responses if a.status_code == 201 and "Idempotent-Replayed" not in a.headers]
     assert len(first) <= 1
     assert await database.fetchval("SELECT count(*) FROM payments WHERE order_id = $1", order_id) == 1
     # And one more, much later: byte for byte the same.
@@ -159,11 +163,15 @@ async def test_answers_of_the_bank_that_come_twice_and_out_of_order_settle_once(
     orders = await asyncio.gather(*(ordered(api) for _ in range(10)))
     payments = await asyncio.gather(*(paying(api, order_id, "slow@upi") for order_id in orders))
     # When its answers come three times each, the wrong one first, in any order,
-    async with Asker(stack.settings) as asker:
-        told = [told_by_bank(payment, outcome) for payment in payments for outcome in (Outcome.FAILED, Outcome.SUCCESS)]
-        repeated = [asker.record(command, f"stl_{command.payment_id}_{command.outcome}") for command in told] * 3
+    async with CommandClient(stack.settings) as command_client:
+        received = [
+            told_by_bank(payment, outcome) for payment in payments for outcome in (Outcome.FAILED, Outcome.SUCCESS)
+        ]
+        repeated = [
+            command_client.record(command, f"stl_{command.payment_id}_{command.outcome}") for command in received
+        ] * 3
         random.shuffle(repeated)
-        await asker.publish(repeated)
+        await command_client.publish(repeated)
     # Then each payment is settled once: paid, or failed with the late money given back.
     for payment in payments:
         await api.decided(f"/payments/{payment['id']}", timeout=40)
@@ -191,9 +199,9 @@ async def settled_once(database: asyncpg.Connection, order_id: str) -> bool:
 async def test_unknown_outcomes_are_resolved_by_asking_never_by_charging_again(
     api: Api, database: asyncpg.Connection
 ) -> None:
-    wanted = {"timeout@upi": "FAILED", "unknown@upi": "SUCCESS", "slow@upi": "SUCCESS"}
-    decided = await asyncio.gather(*(paid(api, vpa=vpa) for vpa in wanted for _ in range(4)))
-    assert [payment["status"] for payment in decided] == [status for status in wanted.values() for _ in range(4)]
+    expected = {"timeout@upi": "FAILED", "unknown@upi": "SUCCESS", "slow@upi": "SUCCESS"}
+    decided = await asyncio.gather(*(paid(api, vpa=vpa) for vpa in expected for _ in range(4)))
+    assert [payment["status"] for payment in decided] == [status for status in expected.values() for _ in range(4)]
     assert {payment["error_code"] for payment in decided if payment["status"] == "FAILED"} == {"BANK_TIMEOUT"}
     ids = [payment["id"] for payment in decided]
     moved = await database.fetch("SELECT times_moved, amount FROM bank.ledger WHERE attempt_id = ANY($1)", ids)

@@ -19,7 +19,7 @@ TOUR_SECONDS_MAX = 60
 
 
 @pytest.fixture(scope="module")
-def said(stack: Stack) -> str:
+def printed(stack: Stack) -> str:
     """Everything the tour printed, on this stack's port."""
     assert shutil.which("curl"), "the tour needs curl"
     found = TOUR.search(README.read_text(encoding="utf-8"))
@@ -36,21 +36,21 @@ def said(stack: Stack) -> str:
     return done.stdout
 
 
-def test_the_tour_pays_captures_and_refunds(said: str) -> None:
-    assert '"captured":true' in said
-    assert '"amount":25000' in said and '"reason":"half"' in said
+def test_the_tour_pays_captures_and_refunds(printed: str) -> None:
+    assert '"captured":true' in printed
+    assert '"amount":25000' in printed and '"reason":"half"' in printed
 
 
-def test_the_tour_shows_the_replayed_answer_and_the_success(said: str) -> None:
-    assert "idempotent-replayed: true" in said.lower()
-    assert '"status":"SUCCESS"' in said
+def test_the_tour_shows_the_replayed_answer_and_the_success(printed: str) -> None:
+    assert "idempotent-replayed: true" in printed.lower()
+    assert '"status":"SUCCESS"' in printed
 
 
-def test_the_tour_is_refused_more_than_is_left(said: str) -> None:
-    assert "Refund amount exceeds available amount" in said
+def test_the_tour_is_refused_more_than_is_left(printed: str) -> None:
+    assert "Refund amount exceeds available amount" in printed
 
 
-def test_the_tour_ends_with_the_whole_story(said: str) -> None:
+def test_the_tour_ends_with_the_whole_story(printed: str) -> None:
     for event in ("payment.created", "payment.processing", "payment.success", "payment.captured", "refund.created"):
         assert f'"{event}"' in said
 

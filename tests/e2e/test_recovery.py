@@ -15,7 +15,7 @@ from tests.support.command import gateway
 from tests.support.copies import copy_database, restore_database
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
-from tests.support.signed_up import SignedUp, answered, signed_up
+from tests.support.signed_up import SignedUp, body_of, signed_up
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
 pytestmark = pytest.mark.timeout(300)
@@ -54,14 +54,14 @@ async def pay_order(merchant: SignedUp, order_id: str, **headers: str) -> httpx.
 
 
 async def work_after_the_copy(merchant: SignedUp, order_id: str, earlier: str) -> Forgotten:
-    payment = answered(await pay_order(merchant, order_id, **{"Idempotency-Key": "the payment"}), 201)
+    payment = body_of(await pay_order(merchant, order_id, **{"Idempotency-Key": "the payment"}), 201)
     paid = await merchant.until("/payments", payment["id"], "SUCCESS")
     await merchant.refund(earlier, amount=20_000)
     refused = await pay_order(merchant, order_id, **{"Idempotency-Key": "too late"})
     assert refused.json()["error"]["description"] == "Order already paid"
     keyed = await merchant.client.post("/orders", json={"amount": 700}, headers={"Idempotency-Key": "an order"})
     other = await merchant.pay()
-    return Forgotten(order_id, paid, earlier, "too late", answered(keyed, 201), other["id"])
+    return Forgotten(order_id, paid, earlier, "too late", body_of(keyed, 201), other["id"])
 
 
 async def restored_copy(own: Stack, merchant: SignedUp) -> Forgotten:
@@ -95,15 +95,15 @@ async def test_nothing_is_decided_on_a_restored_copy_and_recover_brings_everythi
     own: Stack, pool: asyncpg.Pool
 ) -> None:
     async with receiver() as shop, signed_up(own) as merchant:
-        answered(await merchant.client.post("/webhook-endpoints", json={"url": shop.url()}), 201)
+        body_of(await merchant.client.post("/webhook-endpoints", json={"url": shop.url()}), 201)
         after = await restored_copy(own, merchant)
         events = "SELECT count(*) FROM events"
 
         # Given a gateway that says that it is behind, and how that is mended,
         await eventually(lambda: is_fenced(own), timeout=60, interval=1.0, what="the fence is closed")
         async with httpx.AsyncClient() as client:
-            said = await client.get(f"{own.api_url}/health")
-        assert (said.status_code, said.json()["worker"]) == (503, "fenced")
+            message = await client.get(f"{own.api_url}/health")
+        assert (message.status_code, message.json()["worker"]) == (503, "fenced")
         behind = await pool.fetchval(events)
 
         # when the paid order is paid once more, then nothing is decided: the caller gets a promise at most;

@@ -50,8 +50,8 @@ async def test_every_event_of_a_payment_carries_them(api: Api) -> None:
 
 async def test_a_webhook_carries_them(stranger: Api) -> None:
     async with receiver() as hooks:
-        wanted = {"url": hooks.url("/words"), "events": ["payment.success"]}
-        endpoint = created(await stranger.post("/webhook-endpoints", wanted))
+        expected = {"url": hooks.url("/words"), "events": ["payment.success"]}
+        endpoint = created(await stranger.post("/webhook-endpoints", expected))
         payment = await _paid(stranger, **WORDS)
         await eventually(lambda: hooks.at("/words"), what="the webhook of the payment")
         await stranger.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
@@ -67,8 +67,8 @@ async def test_a_payment_is_found_by_what_its_people_know(stranger: Api, text: s
     words = {"email": f"asha-{tag}@example.com", "name": f"Asha {tag}", "contact": f"+9199{digits}"}
     payment, _other = await _paid(stranger, **words), await _paid(stranger)
     receipt = payment["receipt"]
-    wanted = text.format(receipt=receipt, receipt_begins=receipt[:-2], tag=tag, digits=digits)
-    found = (await stranger.get("/payments", q=wanted)).json()
+    expected = text.format(receipt=receipt, receipt_begins=receipt[:-2], tag=tag, digits=digits)
+    found = (await stranger.get("/payments", q=expected)).json()
     assert [one["id"] for one in found] == [payment["id"]]
 
 
@@ -81,9 +81,11 @@ async def test_nobody_finds_another_merchants_payer(api: Api, stranger: Api) -> 
 async def test_a_payer_says_who_pays_but_writes_no_notes(api: Api) -> None:
     order = await api.order(500, notes={"cart": "42"})
     body = {"order_id": order["id"], "method": "card", "card": CARD, **WORDS, "notes": {"cart": "another"}}
-    answer = await api.public("POST", "/payments/public", json=body, headers={"Idempotency-Key": secrets.token_hex(8)})
-    shown = created(answer)
-    assert answer.headers["X-Ignored"] == "notes"
+    response = await api.public(
+        "POST", "/payments/public", json=body, headers={"Idempotency-Key": secrets.token_hex(8)}
+    )
+    shown = created(response)
+    assert response.headers["X-Ignored"] == "notes"
     assert not {"name", "email", "contact", "notes"} & shown.keys()
     assert shown["description"] == "Two tickets"
     read = (await api.public("GET", f"/payments/{shown['id']}/public")).json()
@@ -109,21 +111,21 @@ async def test_one_key_is_one_request_whatever_spaces_the_payer_typed(api: Api) 
 @pytest.mark.parametrize("fields", [{"email": "nobody"}, {"contact": "call me"}, {"name": "a\nb"}, {"description": 7}])
 async def test_words_of_another_form_are_refused_before_anything_is_written(api: Api, fields: dict[str, Any]) -> None:
     order = await api.order(500)
-    answer = await api.post("/payments", {"order_id": order["id"], "method": "upi", "vpa": "success@upi", **fields})
-    assert (answer.status_code, error_of(answer)["field"]) == (400, next(iter(fields)))
+    response = await api.post("/payments", {"order_id": order["id"], "method": "upi", "vpa": "success@upi", **fields})
+    assert (response.status_code, error_of(response)["field"]) == (400, next(iter(fields)))
     assert (await api.get("/payments", order_id=order["id"])).json() == []
 
 
-def _rows(answer: httpx.Response) -> list[dict[str, str]]:
-    assert answer.status_code == 200 and answer.headers["content-type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+def _rows(response: httpx.Response) -> list[dict[str, str]]:
+    assert response.status_code == 200 and response.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(response.text, newline="")))
 
 
 async def test_payments_orders_and_refunds_are_files_under_the_filters_of_their_lists(stranger: Api) -> None:
     payment = await _paid(stranger, **WORDS)
     unpaid = await stranger.order(900, receipt="0042")
-    wanted = {"payment_id": payment["id"], "amount": 300, "receipt": "return-7"}
-    refund = created(await stranger.post("/refunds", wanted))
+    expected = {"payment_id": payment["id"], "amount": 300, "receipt": "return-7"}
+    refund = created(await stranger.post("/refunds", expected))
     (row,) = _rows(await stranger.get("/payments/export.csv", q=payment["receipt"]))
     assert (row["receipt"], row["name"], row["contact"]) == (payment["receipt"], "Asha Rao", "'+919876543210")
     orders = _rows(await stranger.get("/orders/export.csv", status="CREATED"))

@@ -16,16 +16,16 @@ import pytest
 
 from api.access.rights import right_of
 from domain.role import Right, Role, denial, may
-from tests.e2e.test_key_limits import WANTED, WITHOUT_KEYS
+from tests.e2e.test_key_limits import BODIES_BY_ROUTE, WITHOUT_KEYS
 from tests.e2e.test_tenancy import ENDLESS, HIDDEN, ID, NOBODYS, Owned, owned, routes
 from tests.support.eventually import eventually
 from tests.support.people import add_person, browser_of
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 __all__ = ["owned"]
 
-ASKED = sorted({(method, path) for method, path in routes() if path not in WITHOUT_KEYS | HIDDEN | ENDLESS})
+REQUESTED = sorted({(method, path) for method, path in routes() if path not in WITHOUT_KEYS | HIDDEN | ENDLESS})
 LIMIT = {"support_refunds": {"maximum_minor": 10_000, "currency": "INR"}}
 Browsers = dict[Role, httpx.AsyncClient]
 
@@ -43,44 +43,48 @@ async def browsers(merchant: SignedUp) -> AsyncIterator[Browsers]:
         yield {role: await stack.enter_async_context(browser_of(merchant, role)) for role in Role}
 
 
-@pytest.mark.parametrize(("method", "path"), ASKED, ids=lambda value: value)
+@pytest.mark.parametrize(("method", "path"), REQUESTED, ids=lambda value: value)
 async def test_a_role_does_what_its_rights_name_and_reaches_nothing_of_another_merchant(
     owned: Owned, browsers: Browsers, method: str, path: str
 ) -> None:
     needed = right_of(method, f"/api/v1{path}")
     for role, browser in browsers.items():
-        unknown = await _ask(browser, method, path, NOBODYS)
+        unknown = await _request(browser, method, path, NOBODYS)
         if not may(role, needed):
-            assert _said(unknown) == (403, denial(role, needed)), role
+            assert _message(unknown) == (403, denial(role, needed)), role
         elif _is_limited_key(role, method, path):
             assert unknown.status_code == 403 and "cannot grant it" in unknown.text
         else:
             assert unknown.status_code not in (401, 403), f"{role}: {unknown.text}"
         if ID.search(path):
-            foreign = await _ask(browser, method, path, owned.ids)
-            assert _said(foreign) == _said(unknown), role
+            foreign = await _request(browser, method, path, owned.ids)
+            assert _message(foreign) == _message(unknown), role
             assert foreign.status_code in (403, 404), role
 
 
 def _is_limited_key(role: Role, method: str, path: str) -> bool:
     """A developer lacks refunds, and so makes no key for everything."""
-    return role is Role.DEVELOPER and (method, path) == ("POST", "/merchants/me/keys") and not WANTED[method, path]
+    return (
+        role is Role.DEVELOPER
+        and (method, path) == ("POST", "/merchants/me/keys")
+        and not BODIES_BY_ROUTE[method, path]
+    )
 
 
-async def _ask(browser: httpx.AsyncClient, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
+async def _request(browser: httpx.AsyncClient, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
     filled = ID.sub(lambda found: ids[found.group(1)], path)
-    body = None if method == "GET" else WANTED.get((method, path), {})
+    body = None if method == "GET" else BODIES_BY_ROUTE.get((method, path), {})
     return await browser.request(method, filled, json=body)
 
 
-def _said(answer: httpx.Response) -> tuple[int, str]:
-    error = answer.json()["error"] if answer.status_code >= 400 else {"description": ""}
-    return answer.status_code, error["description"]
+def _message(response: httpx.Response) -> tuple[int, str]:
+    error = response.json()["error"] if response.status_code >= 400 else {"description": ""}
+    return response.status_code, error["description"]
 
 
 @pytest.mark.parametrize("role", Role)
 async def test_a_session_names_its_person_and_what_the_role_may_do(browsers: Browsers, role: Role) -> None:
-    user = answered(await browsers[role].get("/auth/session"), 200)["user"]
+    user = body_of(await browsers[role].get("/auth/session"), 200)["user"]
     assert user["role"] == role
     assert user["rights"] == [right for right in Right if may(role, right)]
     assert user["last_login_at"] is not None
@@ -91,36 +95,36 @@ async def test_a_changed_role_counts_at_the_next_request_and_is_on_record(stack:
         person = await add_person(stack.database_url, merchant.id, Role.DEVELOPER)
         async with api_client(stack) as theirs:
             login = {"email": person.email, "password": PASSWORD}
-            theirs.headers["X-CSRF-Token"] = answered(await theirs.post("/auth/login", json=login), 200)["csrf_token"]
-            answered(await theirs.get("/merchants/me/keys"), 200)
+            theirs.headers["X-CSRF-Token"] = body_of(await theirs.post("/auth/login", json=login), 200)["csrf_token"]
+            body_of(await theirs.get("/merchants/me/keys"), 200)
             changed = await owner.patch(f"/merchants/me/users/{person.id}", json={"role": "finance"})
-            assert answered(changed, 200)["role"] == "finance"
-            answered(await theirs.get("/merchants/me/keys"), 403)
+            assert body_of(changed, 200)["role"] == "finance"
+            body_of(await theirs.get("/merchants/me/keys"), 403)
             (entry,) = (await merchant.get("/audit-log", subject=person.id))["data"]
             assert (entry["action"], entry["before"], entry["after"]) == (
                 "user.role_changed", {"role": "developer"}, {"role": "finance"},
             )  # fmt: skip
             assert entry["actor"].startswith("user user_")
             # Removed, the person is signed out and stays out.
-            answered(await owner.delete(f"/merchants/me/users/{person.id}"), 204)
-            answered(await theirs.get("/payments"), 401)
-            answered(await theirs.post("/auth/login", json=login), 401)
-        assert person.id not in [one["id"] for one in answered(await owner.get("/merchants/me/users"), 200)["data"]]
+            body_of(await owner.delete(f"/merchants/me/users/{person.id}"), 204)
+            body_of(await theirs.get("/payments"), 401)
+            body_of(await theirs.post("/auth/login", json=login), 401)
+        assert person.id not in [one["id"] for one in body_of(await owner.get("/merchants/me/users"), 200)["data"]]
         # The address is free again.
         body = {"name": "Own shop", "email": person.email, "password": PASSWORD}
         async with api_client(stack) as client:
-            answered(await client.post("/merchants", json=body), 201)
+            body_of(await client.post("/merchants", json=body), 201)
 
 
 async def test_the_last_owner_stays_one(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as owner:
-        (only,) = answered(await owner.get("/merchants/me/users"), 200)["data"]
+        (only,) = body_of(await owner.get("/merchants/me/users"), 200)["data"]
         assert (only["role"], only["email"]) == ("owner", merchant.email)
-        for answer in (
+        for response in (
             await owner.delete(f"/merchants/me/users/{only['id']}"),
             await owner.patch(f"/merchants/me/users/{only['id']}", json={"role": "support"}),
         ):
-            assert _said(answer) == (400, "A merchant needs an owner: make another user an owner first")
+            assert _message(response) == (400, "A merchant needs an owner: make another user an owner first")
 
 
 async def test_everybody_ends_their_own_sessions_and_an_owner_everybodys(stack: Stack) -> None:
@@ -130,32 +134,32 @@ async def test_everybody_ends_their_own_sessions_and_an_owner_everybodys(stack: 
         browser_of(merchant, Role.SUPPORT) as support,
         browser_of(merchant, Role.FINANCE) as finance,
     ):
-        (own,) = answered(await support.get("/auth/sessions"), 200)["data"]
+        (own,) = body_of(await support.get("/auth/sessions"), 200)["data"]
         assert own["current"] and own["email"].startswith("support-")
-        everybodys = answered(await owner.get("/auth/sessions"), 200)["data"]
+        everybodys = body_of(await owner.get("/auth/sessions"), 200)["data"]
         assert {one["email"].partition("-")[0] for one in everybodys} >= {"support", "finance"}
         anothers = next(one["id"] for one in everybodys if one["email"].startswith("finance-"))
-        answered(await support.delete(f"/auth/sessions/{anothers}"), 404)
-        answered(await finance.get("/payments"), 200)
-        answered(await owner.delete(f"/auth/sessions/{anothers}"), 204)
-        answered(await finance.get("/payments"), 401)
+        body_of(await support.delete(f"/auth/sessions/{anothers}"), 404)
+        body_of(await finance.get("/payments"), 200)
+        body_of(await owner.delete(f"/auth/sessions/{anothers}"), 204)
+        body_of(await finance.get("/payments"), 401)
 
 
 async def test_support_refunds_nothing_before_an_owner_sets_a_limit(stack: Stack) -> None:
     async with signed_up(stack) as merchant, browser_of(merchant, Role.SUPPORT) as support:
         payment = await merchant.pay()
         refused = await support.post(f"/payments/{payment['id']}/refunds", json={"amount": 100})
-        assert _said(refused) == (403, "An owner has not set a refund limit for the role 'support'")
+        assert _message(refused) == (403, "An owner has not set a refund limit for the role 'support'")
 
 
 async def _refund_patiently(browser: httpx.AsyncClient, path: str, key: str) -> httpx.Response:
     """A busy gateway may answer 503; whoever repeats the request with its key is counted once."""
 
-    async def answer() -> httpx.Response | None:
+    async def response() -> httpx.Response | None:
         found = await browser.post(path, json={"amount": 1_000}, headers={"Idempotency-Key": key})
         return None if found.status_code == 503 else found
 
-    found = await eventually(answer, timeout=30, what="an answer that is not 503")
+    found = await eventually(response, timeout=30, what="an answer that is not 503")
     assert found is not None
     return found
 
@@ -167,25 +171,25 @@ async def test_support_refunds_up_to_the_limit_of_a_payment_however_it_is_split(
         browser_of(merchant, Role.SUPPORT) as support,
         browser_of(merchant, Role.SUPPORT) as another,
     ):
-        changed = answered(await owner.patch("/merchants/me/access", json=LIMIT), 200)
+        changed = body_of(await owner.patch("/merchants/me/access", json=LIMIT), 200)
         assert changed["support_refunds"] == LIMIT["support_refunds"]
         payment, dollars = await merchant.pay(), await merchant.pay(currency="USD")
         path = f"/payments/{payment['id']}/refunds"
-        assert _said(await support.post(path))[0] == 400, "all that is left might be more than the limit"
+        assert _message(await support.post(path))[0] == 400, "all that is left might be more than the limit"
         foreign = await support.post("/refunds", json={"payment_id": dollars["id"], "amount": 100})
-        assert _said(foreign)[0] == 403
+        assert _message(foreign)[0] == 403
 
         whose = [support, another] * 10
-        answers = await asyncio.gather(*(_refund_patiently(browser, path, str(n)) for n, browser in enumerate(whose)))
-        taken = [answer for answer in answers if answer.status_code in (201, 202)]
+        responses = await asyncio.gather(*(_refund_patiently(browser, path, str(n)) for n, browser in enumerate(whose)))
+        taken = [response for response in responses if response.status_code in (201, 202)]
         assert len(taken) == 10, "twenty at once, and ten fit in"
-        assert {answer.status_code for answer in answers if answer not in taken} == {403}
-        assert _said(await support.post(path, json={"amount": 100})) == (
+        assert {response.status_code for response in responses if response not in taken} == {403}
+        assert _message(await support.post(path, json={"amount": 100})) == (
             403,
             "Refunds of the role 'support' are limited to INR 100.00 for one payment, of which INR 0.00 is left; "
             "an owner may refund more",
         )
-        answered(await owner.post(path, json={"amount": 1_000}), 201)
+        body_of(await owner.post(path, json={"amount": 1_000}), 201)
 
 
 async def test_a_repeated_refund_counts_once_against_the_limit(stack: Stack) -> None:
@@ -194,7 +198,7 @@ async def test_a_repeated_refund_counts_once_against_the_limit(stack: Stack) -> 
         merchant.browser() as owner,
         browser_of(merchant, Role.SUPPORT) as support,
     ):
-        answered(await owner.patch("/merchants/me/access", json=LIMIT), 200)
+        body_of(await owner.patch("/merchants/me/access", json=LIMIT), 200)
         payment = await merchant.pay()
         path, body = f"/payments/{payment['id']}/refunds", {"amount": 10_000}
         first = await support.post(path, json=body, headers={"Idempotency-Key": "once"})
@@ -206,15 +210,15 @@ async def test_a_repeated_refund_counts_once_against_the_limit(stack: Stack) -> 
 
 async def test_a_developer_makes_no_key_that_refunds(stack: Stack) -> None:
     async with signed_up(stack) as merchant, browser_of(merchant, Role.DEVELOPER) as developer:
-        (full,) = answered(await developer.get("/merchants/me/keys"), 200)["data"]
+        (full,) = body_of(await developer.get("/merchants/me/keys"), 200)["data"]
         own = ["read", "payments", "webhooks", "settings"]
-        answered(await developer.post("/merchants/me/keys", json={"scopes": own}), 201)
-        for answer in (
+        body_of(await developer.post("/merchants/me/keys", json={"scopes": own}), 201)
+        for response in (
             await developer.post("/merchants/me/keys", json={"scopes": [*own, "refunds"]}),
             await developer.post("/merchants/me/keys"),
             await developer.post(f"/merchants/me/keys/{full['id']}/rotate"),
         ):
-            assert _said(answer) == (403, "Your role 'developer' lacks the scope 'refunds', so it cannot grant it")
+            assert _message(response) == (403, "Your role 'developer' lacks the scope 'refunds', so it cannot grant it")
 
 
 @pytest.mark.parametrize(

@@ -17,22 +17,22 @@ from api.access.sessions import set_cookie
 from runtime.settings import Settings
 from store.redis.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
 from tests.support.refused import until_refused
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 FORBIDDEN = "FORBIDDEN_ERROR"
 
 
-def code_of(answer: httpx.Response) -> str:
-    code: str = answer.json()["error"]["code"]
+def code_of(response: httpx.Response) -> str:
+    code: str = response.json()["error"]["code"]
     return code
 
 
 async def test_a_login_gives_an_http_only_cookie_a_csrf_token_and_the_merchant(stack: Stack) -> None:
     async with signed_up(stack) as merchant, api_client(stack) as client:
-        answer = await client.post("/auth/login", json={"email": merchant.email.upper(), "password": PASSWORD})
-        body = answered(answer, 200)
-        cookie = answer.headers["set-cookie"].lower()
+        response = await client.post("/auth/login", json={"email": merchant.email.upper(), "password": PASSWORD})
+        body = body_of(response, 200)
+        cookie = response.headers["set-cookie"].lower()
         assert {"httponly", "samesite=lax", "path=/"} <= {part.strip() for part in cookie.split(";")}
         assert "secure" not in cookie, "the dashboard of this stack is on plain http"
         assert body["merchant"]["id"] == merchant.id
@@ -49,8 +49,8 @@ async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(stack: 
     assert "www-authenticate" not in wrong.headers, "a browser would ask for a password over the page"
 
 
-def _without_request_id(answer: httpx.Response) -> dict[str, Any]:
-    return {name: value for name, value in answer.json()["error"].items() if name != "request_id"}
+def _without_request_id(response: httpx.Response) -> dict[str, Any]:
+    return {name: value for name, value in response.json()["error"].items() if name != "request_id"}
 
 
 async def test_a_login_renews_a_password_hash_made_with_weaker_parameters(stack: Stack) -> None:
@@ -59,21 +59,21 @@ async def test_a_login_renews_a_password_hash_made_with_weaker_parameters(stack:
         connection = await asyncpg.connect(stack.database_url)
         try:
             await connection.execute("UPDATE users SET password_hash = $2 WHERE merchant_id = $1", merchant.id, weak)
-            answered(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
+            body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
             renewed = await connection.fetchval("SELECT password_hash FROM users WHERE merchant_id = $1", merchant.id)
         finally:
             await connection.close()
         assert renewed != weak
         assert not PasswordHasher().check_needs_rehash(renewed)
-        answered(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
+        body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
 
 
 async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_password(stack: Stack) -> None:
     limit = stack.settings.rate_limit_login_per_minute
     async with signed_up(stack) as merchant, signed_up(stack) as other, api_client(stack) as client:
         wrong = {"email": merchant.email, "password": "not this one"}
-        answers = await until_refused(lambda: client.post("/auth/login", json=wrong))
-        assert [answer.status_code for answer in answers[:limit]] == [401] * limit
+        responses = await until_refused(lambda: client.post("/auth/login", json=wrong))
+        assert [response.status_code for response in responses[:limit]] == [401] * limit
         held = await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD})
         assert (held.status_code, code_of(held)) == (429, "RATE_LIMITED")
         assert 1 <= int(held.headers["retry-after"]) <= 60
@@ -84,7 +84,7 @@ async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_
 async def test_signing_in_again_and_again_is_no_attack(stack: Stack) -> None:
     async with signed_up(stack) as merchant, api_client(stack) as client:
         for _ in range(stack.settings.rate_limit_login_per_minute + 2):
-            answered(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
+            body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", "é"])
@@ -98,8 +98,8 @@ async def test_a_session_without_its_csrf_token_changes_nothing(stack: Stack, to
             ("POST", "/orders", {"amount": 50_000}),
             ("POST", "/auth/logout", None),
         ):
-            answer = await browser.request(method, path, json=body, headers=headers)
-            assert (answer.status_code, code_of(answer)) == (403, FORBIDDEN), path
+            response = await browser.request(method, path, json=body, headers=headers)
+            assert (response.status_code, code_of(response)) == (403, FORBIDDEN), path
         assert (await merchant.get("/merchants/me"))["name"] == "Shop"
         assert len((await merchant.get("/merchants/me/keys"))["data"]) == 1
         assert (await merchant.get("/orders", limit=10))["data"] == []
@@ -109,8 +109,8 @@ async def test_a_session_without_its_csrf_token_changes_nothing(stack: Stack, to
 async def test_another_sites_page_cannot_use_a_session_though_it_knew_the_token(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser:
         evil = {"Origin": "https://evil.example"}
-        answer = await browser.patch("/merchants/me", json={"name": "Forged"}, headers=evil)
-        assert (answer.status_code, code_of(answer)) == (403, FORBIDDEN)
+        response = await browser.patch("/merchants/me", json={"name": "Forged"}, headers=evil)
+        assert (response.status_code, code_of(response)) == (403, FORBIDDEN)
         login = {"email": merchant.email, "password": PASSWORD}
         planted = await browser.post("/auth/login", json=login, headers=evil)
         assert (planted.status_code, code_of(planted)) == (403, FORBIDDEN), "nor sign somebody in to another account"
@@ -131,23 +131,23 @@ async def test_only_our_own_pages_may_read_answers_with_credentials(stack: Stack
 async def test_a_logout_ends_the_session_for_good(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser:
         kept = dict(browser.cookies)
-        answered(await browser.post("/auth/logout"), 204)
+        body_of(await browser.post("/auth/logout"), 204)
         assert not dict(browser.cookies)
         async with api_client(stack, cookies=kept) as thief:
-            answer = await thief.get("/payments")
-        assert answer.status_code == 401
-        assert "www-authenticate" not in answer.headers
+            response = await thief.get("/payments")
+        assert response.status_code == 401
+        assert "www-authenticate" not in response.headers
 
 
 async def test_sessions_are_listed_and_one_can_end_another(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as here, merchant.browser() as there:
-        listed = answered(await here.get("/auth/sessions"), 200)["data"]
+        listed = body_of(await here.get("/auth/sessions"), 200)["data"]
         assert [session["current"] for session in listed].count(True) == 1
         assert {session["ip"] for session in listed} == {"127.0.0.1"}
         other = next(
-            session["id"] for session in answered(await there.get("/auth/sessions"), 200)["data"] if session["current"]
+            session["id"] for session in body_of(await there.get("/auth/sessions"), 200)["data"] if session["current"]
         )
-        answered(await here.delete(f"/auth/sessions/{other}"), 204)
+        body_of(await here.delete(f"/auth/sessions/{other}"), 204)
         assert (await there.get("/merchants/me")).status_code == 401
         assert (await here.get("/merchants/me")).status_code == 200
         assert (await here.delete(f"/auth/sessions/{other}")).status_code == 404
@@ -156,7 +156,7 @@ async def test_sessions_are_listed_and_one_can_end_another(stack: Stack) -> None
 async def test_a_new_login_ends_the_session_it_came_with(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser:
         before = dict(browser.cookies)
-        answered(await browser.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
+        body_of(await browser.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
         assert dict(browser.cookies) != before
         async with api_client(stack, cookies=before) as old:
             assert (await old.get("/merchants/me")).status_code == 401

@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 
 from api.routes import ROUTERS
 from tests.support.eventually import eventually
-from tests.support.signed_up import SignedUp, answered, signed_up
+from tests.support.signed_up import SignedUp, body_of, signed_up
 from tests.support.stack import Stack
 
 ID = re.compile(r"\{(\w+)\}")
@@ -84,16 +84,16 @@ class Owned:
 @pytest.fixture(scope="module")
 async def owned(stack: Stack) -> AsyncIterator[Owned]:
     async with signed_up(stack) as owner, signed_up(stack) as other, owner.browser() as browser:
-        endpoint = answered(await owner.client.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
+        endpoint = body_of(await owner.client.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
         payment = await owner.pay()
         refund = await owner.refund(payment["id"], amount=100)
         deliveries = await eventually(lambda: _data(owner, "/webhooks"), timeout=30, what="a delivery")
         retry = {"filter": {"event": "payment.failed"}}
-        job = answered(await owner.client.post("/webhooks/retry", json=retry), 200)
-        session = answered(await browser.get("/auth/sessions"), 200)["data"][0]
+        job = body_of(await owner.client.post("/webhooks/retry", json=retry), 200)
+        session = body_of(await browser.get("/auth/sessions"), 200)["data"][0]
         new = {"email": f"invited-{owner.email}", "role": "owner"}
-        invitation = answered(await browser.post("/merchants/me/invitations", json=new), 201)
-        link = answered(await owner.client.post("/payment-links", json={"amount": 500}), 201)
+        invitation = body_of(await browser.post("/merchants/me/invitations", json=new), 201)
+        link = body_of(await owner.client.post("/payment-links", json={"amount": 500}), 201)
         events = await eventually(lambda: _data(owner, "/events"), timeout=30, what="an event in the feed")
         ids = {
             "order_id": payment["order_id"],
@@ -124,36 +124,36 @@ def test_every_id_in_a_path_is_in_the_matrix() -> None:
 
 @pytest.mark.parametrize(("method", "path"), BY_KEY, ids=lambda value: value)
 async def test_anothers_object_is_as_unknown_as_nobodys(owned: Owned, method: str, path: str) -> None:
-    foreign = await _ask(owned.other, method, path, owned.ids)
-    unknown = await _ask(owned.other, method, path, NOBODYS)
+    foreign = await _request(owned.other, method, path, owned.ids)
+    unknown = await _request(owned.other, method, path, NOBODYS)
     assert foreign.status_code == unknown.status_code == 404, f"{foreign.text} / {unknown.text}"
-    assert _said(foreign) == _said(unknown)
+    assert _message(foreign) == _message(unknown)
 
 
-async def _ask(merchant: SignedUp, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
+async def _request(merchant: SignedUp, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
     filled = ID.sub(lambda found: ids[found.group(1)], path)
     return await merchant.client.request(method, filled, json=BODIES.get((method, path)))
 
 
-def _said(answer: httpx.Response) -> tuple[str, str]:
-    error = answer.json()["error"]
+def _message(response: httpx.Response) -> tuple[str, str]:
+    error = response.json()["error"]
     return error["code"], error["description"]
 
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_a_list_shows_nothing_of_anothers(owned: Owned, path: str) -> None:
-    answer = await owned.other.client.get(path)
-    assert answer.status_code == 200, answer.text
-    assert _leaks(owned, answer.text) == []
+    response = await owned.other.client.get(path)
+    assert response.status_code == 200, response.text
+    assert _leaks(owned, response.text) == []
 
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_naming_anothers_objects_in_a_filter_finds_nothing(owned: Owned, path: str) -> None:
     named = {name: value for name, value in owned.ids.items() if name != "event_id"}
     for name, value in {**named, "q": owned.ids["payment_id"]}.items():
-        answer = await owned.other.client.get(path, params={name: value})
-        assert answer.status_code == 200, answer.text
-        assert _leaks(owned, answer.text) == [], name
+        response = await owned.other.client.get(path, params={name: value})
+        assert response.status_code == 200, response.text
+        assert _leaks(owned, response.text) == [], name
 
 
 def _leaks(owned: Owned, text: str) -> list[str]:
@@ -168,24 +168,24 @@ def _leaks(owned: Owned, text: str) -> list[str]:
     ],
 )
 async def test_nothing_is_made_on_anothers_object(owned: Owned, path: str, body: dict[str, Any]) -> None:
-    answer = await owned.other.client.post(
+    response = await owned.other.client.post(
         path, json={name: owned.ids.get(str(value), value) for name, value in body.items()}
     )
-    assert answer.status_code == 404, answer.text
+    assert response.status_code == 404, response.text
 
 
 async def test_sending_deliveries_again_reaches_only_ones_own(owned: Owned) -> None:
-    wanted = {"endpoint_id": owned.ids["endpoint_id"], "status": None}
-    answer = await owned.other.client.post("/webhooks/retry", json={"filter": wanted, "dry_run": True})
-    assert answered(answer, 200)["matching"] == 0
+    expected = {"endpoint_id": owned.ids["endpoint_id"], "status": None}
+    response = await owned.other.client.post("/webhooks/retry", json={"filter": expected, "dry_run": True})
+    assert body_of(response, 200)["matching"] == 0
 
 
 async def test_the_owner_still_has_everything(owned: Owned) -> None:
     """The matrix's deletes and changes have reached nothing; and its ids were real ones."""
     for method, path in BY_KEY:
         if method == "GET":
-            answer = await _ask(owned.owner, method, path, owned.ids)
-            assert answer.status_code == 200, f"{path}: {answer.text}"
+            response = await _request(owned.owner, method, path, owned.ids)
+            assert response.status_code == 200, f"{path}: {response.text}"
     keys, endpoint = await _data(owned.owner, "/merchants/me/keys"), owned.ids["endpoint_id"]
     assert keys[0]["revoked_at"] is keys[0]["expires_at"] is None
     assert (await owned.owner.get(f"/webhook-endpoints/{endpoint}"))["active"] is True
@@ -203,6 +203,6 @@ async def test_no_route_works_without_credentials(owned: Owned, stack: Stack, me
     filled = ID.sub(lambda found: owned.ids[found.group(1)], path)
     async with httpx.AsyncClient(base_url=f"{stack.api_url}/api/v1", timeout=15) as client:
         for headers in ({}, {"X-Api-Key": owned.owner.key}, {"X-Api-Key": owned.owner.key, "X-Api-Secret": "wrong"}):
-            answer = await client.request(method, filled, headers=headers)
+            response = await client.request(method, filled, headers=headers)
             expected = 404 if path in HIDDEN else 401
-            assert answer.status_code == expected, f"{headers}: {answer.status_code} {answer.text}"
+            assert response.status_code == expected, f"{headers}: {response.status_code} {response.text}"

@@ -21,8 +21,8 @@ SHOP = "https://shop.example"
 async def shop(stack: Stack) -> AsyncIterator[Api]:
     """A merchant with one allowed origin, whose browsers may order."""
     async with await signed_up(stack) as api:
-        wanted = {"allowed_origins": [SHOP], "browser_orders": {"enabled": True}}
-        assert (await api.call("PATCH", "/merchants/me", json=wanted)).status_code == 200
+        expected = {"allowed_origins": [SHOP], "browser_orders": {"enabled": True}}
+        assert (await api.call("PATCH", "/merchants/me", json=expected)).status_code == 200
         yield api
 
 
@@ -103,14 +103,14 @@ async def test_a_rotation_lets_the_secret_of_before_prove_it_for_a_day(shop: Api
             "http://localhost:9/"],
 )  # fmt: skip
 async def test_only_the_merchants_origins_are_led_back_to(shop: Api, url: str) -> None:
-    for answer in (
+    for response in (
         await shop.post("/orders", {"amount": 500, "return_url": url}),
         await shop.post("/payment-links", {"amount": 500, "return_url": url}),
         await shop.public(
             "POST", "/orders/public", json={"amount": 500, "key": shop.key, "return_url": url}, headers={"Origin": SHOP}
         ),
     ):
-        assert (answer.status_code, error_of(answer)["field"]) == (400, "return_url")
+        assert (response.status_code, error_of(response)["field"]) == (400, "return_url")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ async def test_only_the_merchants_origins_are_led_back_to(shop: Api, url: str) -
     [("https://any.example/thanks", 201), ("http://any.example/thanks", 400), ("http://127.0.0.1:9", 201)],
 )
 async def test_a_merchant_that_names_no_origin_leads_back_over_https(api: Api, url: str, status: int) -> None:
-    answer = await api.post("/orders", {"amount": 500, "return_url": url})
-    assert answer.status_code == status
+    response = await api.post("/orders", {"amount": 500, "return_url": url})
+    assert response.status_code == status
 
 
 async def test_a_link_leads_back_as_well(shop: Api) -> None:

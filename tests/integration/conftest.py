@@ -12,7 +12,7 @@ from runtime.clock import now
 from store.analytics.rollups import advance
 from store.webhooks.plan import drafts_of, plan_deliveries, targets_of
 from tests.support.actor import Bench
-from tests.support.asking import Asker, history
+from tests.support.command_client import CommandClient, history
 from tests.support.feed import number_everything
 from tests.support.stack import Stack, running_stack
 from topics.delivery import event_webhook_body
@@ -39,55 +39,55 @@ UPDATE webhook_logs SET status = 'success', attempts = 1, last_attempt_at = now(
 
 
 @pytest.fixture(scope="package")
-async def recorded() -> AsyncIterator[tuple[Stack, Asker]]:
+async def recorded() -> AsyncIterator[tuple[Stack, CommandClient]]:
     """A stack of its own with every kind of event in it, actor and processor down."""
     with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:
-        async with Asker(stack.settings) as asker:
-            await history(asker)
+        async with CommandClient(stack.settings) as command_client:
+            await history(command_client)
             stack.hold("payments")
             stack.hold("processor")
-            yield stack, asker
+            yield stack, command_client
 
 
 @pytest.fixture
 async def bench(services: Stack) -> AsyncIterator[Bench]:
     """Payment actors to be driven by hand, on services without any role."""
-    async with Asker(services.settings) as asker:
-        made = Bench(asker)
+    async with CommandClient(services.settings) as command_client:
+        made = Bench(command_client)
         yield made
         await made.close()
 
 
 @pytest.fixture(scope="package")
-async def audited(recorded: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
+async def audited(recorded: tuple[Stack, CommandClient]) -> AsyncIterator[tuple[Stack, CommandClient]]:
     """The history, all of it delivered to one endpoint and counted, and a copy of every table."""
-    stack, asker = recorded
-    await deliver_all(stack, asker)
-    await number_everything(asker.pool)
-    while await advance(asker.pool, SEEDED_MERCHANT_ID):
+    stack, command_client = recorded
+    await deliver_all(stack, command_client)
+    await number_everything(command_client.pool)
+    while await advance(command_client.pool, SEEDED_MERCHANT_ID):
         pass
     for table in TABLES:
-        await asker.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
+        await command_client.pool.execute(f"CREATE TABLE kept_{table.replace('.', '_')} AS TABLE {table}")
     yield recorded
 
 
 @pytest.fixture
-async def intact(audited: tuple[Stack, Asker]) -> AsyncIterator[tuple[Stack, Asker]]:
+async def intact(audited: tuple[Stack, CommandClient]) -> AsyncIterator[tuple[Stack, CommandClient]]:
     """The same, put right again after each test (the topic cannot be: its tests add to what is there)."""
     yield audited
-    _, asker = audited
+    _, command_client = audited
     for table in TABLES:
-        await asker.pool.execute(f"TRUNCATE {table}")
-        await asker.pool.execute(f"INSERT INTO {table} SELECT * FROM kept_{table.replace('.', '_')}")
+        await command_client.pool.execute(f"TRUNCATE {table}")
+        await command_client.pool.execute(f"INSERT INTO {table} SELECT * FROM kept_{table.replace('.', '_')}")
 
 
-async def deliver_all(stack: Stack, asker: Asker) -> None:
+async def deliver_all(stack: Stack, command_client: CommandClient) -> None:
     """Every event planned for one endpoint that wants all, and delivered at the first attempt."""
-    await asker.pool.execute(ENDPOINT, "whe_bbbbbbbbbbbbbbbb", SEEDED_MERCHANT_ID, list(MERCHANT_EVENTS))
-    targets = (await targets_of(asker.pool, [SEEDED_MERCHANT_ID]))[SEEDED_MERCHANT_ID]
-    rows = await asker.pool.fetch("SELECT payload FROM events WHERE type = ANY($1)", list(MERCHANT_EVENTS))
+    await command_client.pool.execute(ENDPOINT, "whe_bbbbbbbbbbbbbbbb", SEEDED_MERCHANT_ID, list(MERCHANT_EVENTS))
+    targets = (await targets_of(command_client.pool, [SEEDED_MERCHANT_ID]))[SEEDED_MERCHANT_ID]
+    rows = await command_client.pool.fetch("SELECT payload FROM events WHERE type = ANY($1)", list(MERCHANT_EVENTS))
     for event in [read_any_event(row["payload"].encode()) for row in rows]:
         drafts = drafts_of(event, targets, body=event_webhook_body(event))
-        await plan_deliveries(asker.pool, drafts, now())
-    await asker.pool.execute(ATTEMPTED)
-    await asker.pool.execute(DELIVERED_ALL)
+        await plan_deliveries(command_client.pool, drafts, now())
+    await command_client.pool.execute(ATTEMPTED)
+    await command_client.pool.execute(DELIVERED_ALL)

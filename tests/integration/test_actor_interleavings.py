@@ -33,7 +33,7 @@ from runtime.settings import Settings
 from store.actor import ActorStore, Batch, Inbox
 from store.redis.replies import Flag, Reply
 from tests.support.actor import Bench
-from tests.support.asking import capture_command, fresh, order_command, payment_command, refund_command
+from tests.support.command_client import capture_command, fresh, order_command, payment_command, refund_command
 from topics.catalogue import COMMANDS, EVENTS
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
@@ -178,7 +178,7 @@ class World:
 
     def __init__(self, bench: Bench, seed: int) -> None:
         self.bench = bench
-        self.settings = bench.asker.settings
+        self.settings = bench.command_client.settings
         self.seed = seed
         self.rng = random.Random(seed)
         self.commands: list[Incoming] = []
@@ -189,7 +189,7 @@ class World:
         self.payments: dict[str, str] = {}
         self.keyed: list[tuple[Command, str]] = []
         self.sent: dict[str, set[str]] = defaultdict(set)
-        self.told: dict[tuple[str, str], set[Flag]] = defaultdict(set)
+        self.received: dict[tuple[str, str], set[Flag]] = defaultdict(set)
         self.bodies: dict[tuple[str, str], str] = {}
         self.settled: dict[str, set[Outcome]] = defaultdict(set)
 
@@ -216,9 +216,9 @@ class World:
             self.owners.append(Owner(self, self.committed))
         owner = self.rng.choice(self.owners)
         actions = {
-            self._ask: 10,
+            self._request: 10,
             self._repeat: 6,
-            self._answer: 8,
+            self._response: 8,
             self._advance: 70,
             self._kill: 3,
             self._second: 2,
@@ -234,7 +234,7 @@ class World:
 
     # What clients and the bank do
 
-    async def _ask(self, _owner: Owner) -> None:
+    async def _request(self, _owner: Owner) -> None:
         order_id = self.rng.choice(self.orders)
         payments = [payment_id for payment_id, of_order in self.payments.items() if of_order == order_id]
         kind = self.rng.choice(("order", "pay", "pay", "capture", "refund", "refund"))
@@ -260,7 +260,7 @@ class World:
         if self.keyed:
             self._send(*self.rng.choice(self.keyed))
 
-    async def _answer(self, _owner: Owner) -> None:
+    async def _response(self, _owner: Owner) -> None:
         """The bank's word about a payment that it was asked about, or, once in a while, has not been yet."""
         if self.payments:
             payment_id, order_id = self.rng.choice(list(self.payments.items()))
@@ -283,7 +283,7 @@ class World:
 
     def _append(self, command: Command, command_id: str, nonce: str) -> None:
         self.sent[command_id].add(nonce)
-        record = self.bench.asker.record(command, command_id, nonce=nonce)
+        record = self.bench.command_client.record(command, command_id, nonce=nonce)
         origin = Origin(COMMANDS, 0, len(self.commands))
         headers = list(record.headers)
         if not isinstance(command, SettlePayment):
@@ -292,7 +292,7 @@ class World:
 
     def tell(self, replies: Iterable[Reply]) -> None:
         for reply in replies:
-            self.told[reply.command_id, reply.nonce].add(reply.flag)
+            self.received[reply.command_id, reply.nonce].add(reply.flag)
             self.bodies[reply.command_id, reply.nonce] = reply.body
 
     # What happens to owners
@@ -320,14 +320,14 @@ class World:
 
     async def check(self) -> None:
         decided = await self._decided()
-        for request, flags in self.told.items():
+        for request, flags in self.received.items():
             assert flags == {Flag.REJECTED} or Flag.REJECTED not in flags, self._about(request, "answered both ways")
             if flags == {Flag.REJECTED}:
                 assert decided[request] == (True, 0), self._about(request, "was refused, and had an effect")
         by_cause = await self._events_by_cause()
         for command_id, nonces in self.sent.items():
-            answers = [self.told.get((command_id, nonce), set()) for nonce in nonces]
-            if all(flags == {Flag.REJECTED} for flags in answers):
+            responses = [self.received.get((command_id, nonce), set()) for nonce in nonces]
+            if all(flags == {Flag.REJECTED} for flags in responses):
                 assert not by_cause[command_id], self._about(command_id, "was refused to everybody, and had an effect")
             created = [kind for kind in by_cause[command_id] if kind.endswith(".created")]
             assert len(created) <= 1, self._about(command_id, f"had an effect {len(created)} times")
@@ -339,7 +339,7 @@ class World:
         return f"INTERLEAVING_SEED={self.seed}: {subject} {what}"
 
     async def _decided(self) -> dict[tuple[str, str], tuple[bool, int]]:
-        rows = await self.bench.asker.pool.fetch(
+        rows = await self.bench.command_client.pool.fetch(
             "SELECT id, nonce, rejected, event_count FROM commands WHERE order_id = ANY($1)", self.orders
         )
         return {(row["id"], row["nonce"]): (row["rejected"], row["event_count"]) for row in rows}
@@ -351,7 +351,7 @@ class World:
         return found
 
     async def _events(self) -> list[dict[str, Any]]:
-        rows = await self.bench.asker.pool.fetch(
+        rows = await self.bench.command_client.pool.fetch(
             "SELECT payload FROM events WHERE order_id = ANY($1) ORDER BY order_id, sequence", self.orders
         )
         return [orjson.loads(row["payload"]) for row in rows]
@@ -359,11 +359,13 @@ class World:
     async def _check_what_was_accepted(self) -> None:
         """Each 2xx exists."""
         tables = {ORDER: "orders", PAYMENT: "payments", REFUND: "refunds"}
-        for request, flags in self.told.items():
+        for request, flags in self.received.items():
             if flags != {Flag.REJECTED} and self.bodies[request]:
                 resource_id = orjson.loads(self.bodies[request])["id"]
                 table = tables[resource_id[: resource_id.index("_") + 1]]
-                there = await self.bench.asker.pool.fetchval(f"SELECT true FROM {table} WHERE id = $1", resource_id)
+                there = await self.bench.command_client.pool.fetchval(
+                    f"SELECT true FROM {table} WHERE id = $1", resource_id
+                )
                 assert there, self._about(request, f"was accepted, but {resource_id} does not exist")
 
     async def _check_money(self) -> None:
@@ -373,21 +375,21 @@ class World:
             histories[record["key"]].append(record)
         for order_id, history in histories.items():
             assert not fold(order_id, history).findings, self._about(order_id, "breaks a rule")
-        rows = await self.bench.asker.pool.fetch(
+        rows = await self.bench.command_client.pool.fetch(
             "SELECT id, status, amount_refunded FROM payments WHERE order_id = ANY($1)", self.orders
         )
         for row in rows:
             (outcome,) = self.settled[row["id"]]
-            wanted = "SUCCESS" if outcome is Outcome.SUCCESS else "FAILED"
-            assert row["status"] == wanted, self._about(row["id"], f"is {row['status']}, the bank's word: {outcome}")
-            refunded = await self.bench.asker.pool.fetchval(
+            expected = "SUCCESS" if outcome is Outcome.SUCCESS else "FAILED"
+            assert row["status"] == expected, self._about(row["id"], f"is {row['status']}, the bank's word: {outcome}")
+            refunded = await self.bench.command_client.pool.fetchval(
                 "SELECT coalesce(sum(amount), 0) FROM refunds WHERE payment_id = $1", row["id"]
             )
             assert row["amount_refunded"] == refunded, self._about(row["id"], "has another sum of refunds")
 
     async def _check_topic(self) -> None:
         """Every event is on the topic with the bytes of the table, and first sights are in sequence."""
-        rows = await self.bench.asker.pool.fetch(
+        rows = await self.bench.command_client.pool.fetch(
             "SELECT order_id, payload FROM events WHERE order_id = ANY($1) ORDER BY order_id, sequence", self.orders
         )
         seen: dict[str, list[str]] = defaultdict(list)

@@ -192,16 +192,17 @@ async def test_every_spans_numbers_are_those_of_its_payments(books: Books) -> No
     for _ in range(12):
         from_at = BEGAN_AT + timedelta(seconds=draw.randrange(5 * 86_400))
         period = widened(from_at, from_at + timedelta(seconds=draw.randrange(1, 4 * 86_400)))
-        wanted = [(amount, method) for at, amount, method in made if period.from_at <= at < period.to_at]
+        expected = [(amount, method) for at, amount, method in made if period.from_at <= at < period.to_at]
         found, before = await totals(books.pool, books.merchant_id, [period, period.before])
         assert _volumes(found) == {
-            method: sum(amount for amount, of in wanted if of == method) for method in {method for _, method in wanted}
+            method: sum(amount for amount, of in expected if of == method)
+            for method in {method for _, method in expected}
         }
         await _check_days(books, Period(floor(period.from_at, DAY), period.to_at), made)
         hours = starts_of(period.from_at, period.to_at, "hour", None)
         in_hours = await points(books.pool, books.merchant_id, period, hours)
         assert sum(p.total.amount_minor for p in in_hours if p.total.measure == Measure.SUCCESS) == sum(
-            a for a, _ in wanted
+            a for a, _ in expected
         )
         assert all(period.from_at <= point.at < period.to_at for point in in_hours)
         assert sum(_volumes(before).values()) == sum(
@@ -253,12 +254,12 @@ async def test_no_question_reads_more_than_its_own_index_range(books: Books) -> 
     await books.pool.execute("ANALYZE rollups, events, feed, merchants, rollup_progress")
     period = Period(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 2, 5, 6, tzinfo=UTC))
     pieces = pieces_of(period)
-    asked = (
+    requested = (
         [1] * len(pieces), [piece.grain_minutes for piece in pieces],
         [piece.from_at for piece in pieces], [piece.to_at for piece in pieces],
     )  # fmt: skip
-    series = (books.merchant_id, list(Measure), *asked[1:], starts_of(period.from_at, period.to_at, "day", None))
-    assert _indexes(await _plan(books, TOTALS, books.merchant_id, list(Measure), *asked)) == {"rollups_pkey"}
+    series = (books.merchant_id, list(Measure), *requested[1:], starts_of(period.from_at, period.to_at, "day", None))
+    assert _indexes(await _plan(books, TOTALS, books.merchant_id, list(Measure), *requested)) == {"rollups_pkey"}
     assert _indexes(await _plan(books, POINTS, *series)) == {"rollups_pkey"}
     following = await _plan(books, NEXT, books.merchant_id, 5, 100, list(COUNTED))
     assert "feed_pkey" in _indexes(following)

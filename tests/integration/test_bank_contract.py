@@ -26,21 +26,21 @@ from tests.support.stack import Stack
 class TestSimulatedBank(BankContract):
     SUCCEEDS = "success@upi"
     DECLINES = "failure@upi"
-    LOSES_ITS_ANSWER = "unknown@upi"
+    LOSES_ITS_RESPONSE = "unknown@upi"
     TAKES_IT_BACK = "reversed@upi"
     NEEDS_THE_PAYER = "tok_test_otp"
     WAITS_IN_THE_APP = "pending@upi"
     CANNOT_BE_CANCELLED = "nocancel@upi"
 
-    def notification(self, bank: Bank, answer: BankResult) -> tuple[dict[str, str], bytes]:
+    def notification(self, bank: Bank, result: BankResult) -> tuple[dict[str, str], bytes]:
         assert isinstance(bank, SimulatedBank)
-        return bank.notification(answer)
+        return bank.notification(result)
 
     async def payer_decides(self, bank: Bank, attempt_id: str) -> BankResult:
         assert isinstance(bank, SimulatedBank)
-        answer = await bank.decide(attempt_id, Outcome.SUCCESS, None)
-        assert answer is not None
-        return answer
+        result = await bank.decide(attempt_id, Outcome.SUCCESS, None)
+        assert result is not None
+        return result
 
     def signed(self, bank: Bank, body: bytes) -> dict[str, str]:
         assert isinstance(bank, SimulatedBank)
@@ -84,12 +84,12 @@ async def test_a_payers_decision_reaches_who_listens_in_another_process_without_
     monkeypatch.setattr(simulated, "POLL_SECONDS", 3_600.0)
     monkeypatch.setattr(simulated, "IDLE_SECONDS", 3_600.0)
     listening, paying = SimulatedBank(services.settings), SimulatedBank(services.settings)
-    attempt_id, heard = make_id(PAYMENT), asyncio.Event()
+    attempt_id, received = make_id(PAYMENT), asyncio.Event()
 
     async def listen() -> None:
         async for report in listening.notifications():
             if report.attempt_id == attempt_id:
-                heard.set()
+                received.set()
 
     task = asyncio.create_task(listen())
     await eventually(lambda: _has_looked(listening), what="the first look")
@@ -98,7 +98,7 @@ async def test_a_payers_decision_reaches_who_listens_in_another_process_without_
     assert await paying.decide(attempt_id, Outcome.SUCCESS, None) is not None
     # then the listener hears of it.
     async with asyncio.timeout(30):
-        await heard.wait()
+        await received.wait()
     task.cancel()
     for bank in (listening, paying):
         bank._ledger.drop()

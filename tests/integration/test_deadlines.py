@@ -17,7 +17,7 @@ from runtime.clock import now
 from store.deadlines import DeadlineStore
 from store.driver import Pool
 from tests.support.actor import Bench, work
-from tests.support.asking import fresh, order_command, payment_command
+from tests.support.command_client import fresh, order_command, payment_command
 from tests.support.due import looking
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS
@@ -33,8 +33,8 @@ async def made(bench: Bench) -> str:
     """An order whose time is over."""
     order_id = fresh(ORDER)
     expiring = replace(order_command(order_id), expires_at=now() + timedelta(minutes=6))
-    await work(await bench.actor(), bench.asked(expiring))
-    await bench.asker.pool.execute(TIME_PASSES, order_id)
+    await work(await bench.actor(), bench.submitted(expiring))
+    await bench.command_client.pool.execute(TIME_PASSES, order_id)
     return order_id
 
 
@@ -43,7 +43,7 @@ def expiring(context: Context, kafka: Kafka, pool: Pool) -> Deadlines:
 
 
 async def commands_to_expire(bench: Bench, order_id: str, kind: str = ORDER_EXPIRE) -> list[bytes]:
-    values = await bench.on_topic(COMMANDS, order_id, bench.asker.settings.topic_partitions)
+    values = await bench.on_topic(COMMANDS, order_id, bench.command_client.settings.topic_partitions)
     return [value for value in values if orjson.loads(value)["type"] == kind]
 
 
@@ -56,26 +56,26 @@ async def test_an_order_past_its_time_expires_by_a_command_to_its_actor(bench: B
     assert await bench.events(order_id) == ["order.created"]
     # and the command that it sent makes the order's actor decide, once.
     record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, ORDER_EXPIRE.encode())])
-    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
+    await work(await bench.actor(), bench.submitted(record), bench.submitted(record))
     assert await bench.events(order_id) == ["order.created", "order.expired"]
-    status = await bench.asker.pool.fetchval("SELECT status FROM orders WHERE id = $1", order_id)
+    status = await bench.command_client.pool.fetchval("SELECT status FROM orders WHERE id = $1", order_id)
     assert status == "EXPIRED"
 
 
 async def test_a_payment_that_began_in_time_is_waited_for_but_not_for_ever(bench: Bench) -> None:
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
     expiring = replace(order_command(order_id), expires_at=now() + timedelta(minutes=6))
-    await work(await bench.actor(), bench.asked(expiring), bench.asked(payment_command(order_id, payment_id)))
-    store = DeadlineStore(bench.asker.pool)
+    await work(await bench.actor(), bench.submitted(expiring), bench.submitted(payment_command(order_id, payment_id)))
+    store = DeadlineStore(bench.command_client.pool)
     assert order_id not in await store.due_orders(without=[], limit=100)
-    await bench.asker.pool.execute(TIME_PASSES, order_id)
-    await bench.asker.pool.execute(DEADLINE_PASSES, payment_id, 30.0)
+    await bench.command_client.pool.execute(TIME_PASSES, order_id)
+    await bench.command_client.pool.execute(DEADLINE_PASSES, payment_id, 30.0)
     assert order_id not in await store.due_orders(without=[], limit=100)
-    await bench.asker.pool.execute(DEADLINE_PASSES, payment_id, 90.0)
+    await bench.command_client.pool.execute(DEADLINE_PASSES, payment_id, 90.0)
     assert order_id in await store.due_orders(without=[], limit=100)
     assert order_id not in await store.due_orders(without=[order_id], limit=100)
-    await bench.asker.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
-    await bench.asker.pool.execute("DELETE FROM payments WHERE id = $1", payment_id)
+    await bench.command_client.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
+    await bench.command_client.pool.execute("DELETE FROM payments WHERE id = $1", payment_id)
 
 
 async def test_a_payment_that_is_not_captured_in_time_expires_and_its_money_goes_back(bench: Bench) -> None:
@@ -84,17 +84,17 @@ async def test_a_payment_that_is_not_captured_in_time_expires_and_its_money_goes
     order = replace(order_command(order_id), capture_within_minutes=5)
     success = SettlePayment(order_id, payment_id, Outcome.SUCCESS, None, None, "bank_1", now() + timedelta(minutes=1))
     commands = (order, payment_command(order_id, payment_id), success)
-    await work(await bench.actor(), *(bench.asked(command) for command in commands))
-    await bench.asker.pool.execute("UPDATE payments SET capture_before = now() WHERE id = $1", payment_id)
+    await work(await bench.actor(), *(bench.submitted(command) for command in commands))
+    await bench.command_client.pool.execute("UPDATE payments SET capture_before = now() WHERE id = $1", payment_id)
     # when the sweeper looks, then it sends a command, which makes the actor release the money, once.
     async with looking(bench, expiring):
         (value,) = await eventually(lambda: commands_to_expire(bench, order_id, PAYMENT_EXPIRE), timeout=40)
     record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, PAYMENT_EXPIRE.encode())])
-    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
+    await work(await bench.actor(), bench.submitted(record), bench.submitted(record))
     assert (await bench.events(order_id))[-2:] == ["payment.expired", "refund.created"]
-    row = await bench.asker.pool.fetchrow("SELECT * FROM payments WHERE id = $1", payment_id)
+    row = await bench.command_client.pool.fetchrow("SELECT * FROM payments WHERE id = $1", payment_id)
     assert (row["status"], row["voided"], row["void_reason"]) == ("SUCCESS", True, "expired")
     assert (row["amount_released"], row["amount_refunded"], row["capture_before"]) == (50_000, 0, None)
     assert payment_id not in [
-        one for one, _ in await DeadlineStore(bench.asker.pool).due_payments(without=[], limit=99)
+        one for one, _ in await DeadlineStore(bench.command_client.pool).due_payments(without=[], limit=99)
     ]

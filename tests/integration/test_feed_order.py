@@ -19,7 +19,7 @@ from store.events import list_events
 from store.feed import CursorError, FeedPlace, feed_end, next_events, number, place_of_cursor
 from store.webhooks.jobs import REPLAY, Period, next_chunk, open_job
 from tests.support.actor import Bench, work
-from tests.support.asking import Asker, order_command
+from tests.support.command_client import CommandClient, order_command
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS
 from topics.producer import Record
@@ -176,7 +176,7 @@ async def test_cursors_of_the_former_kind_and_ids_of_events_name_their_event(
 
 
 @pytest.mark.parametrize(
-    ("cursor", "says"),
+    ("cursor", "message"),
     [
         ("1234567..0", "of an earlier version"),
         ("1234567.AAAAAAAAAAAAAAAA.3", "of an earlier version"),
@@ -187,9 +187,9 @@ async def test_cursors_of_the_former_kind_and_ids_of_events_name_their_event(
     ],
 )
 async def test_a_cursor_that_names_no_place_is_refused(
-    pool: asyncpg.Pool, merchant: Merchant, cursor: str, says: str
+    pool: asyncpg.Pool, merchant: Merchant, cursor: str, message: str
 ) -> None:
-    with pytest.raises(CursorError, match=says):
+    with pytest.raises(CursorError, match=message):
         await place_of_cursor(pool, merchant.id, cursor)
 
 
@@ -202,32 +202,32 @@ async def test_the_feeder_numbers_what_the_actor_published_in_the_order_of_the_l
     # Given two orders whose events are on the log,
     actor, orders = await bench.actor(), [make_id(ORDER), make_id(ORDER)]
     for order_id in orders:
-        await work(actor, bench.asked(order_command(order_id)))
+        await work(actor, bench.submitted(order_command(order_id)))
     # when the feeder has read to the end, then each has its place,
     await number_all(bench)
     statement = "SELECT order_id FROM feed WHERE order_id = ANY($1::text[]) ORDER BY place"
-    assert {row["order_id"] for row in await bench.asker.pool.fetch(statement, orders)} == set(orders)
+    assert {row["order_id"] for row in await bench.command_client.pool.fetch(statement, orders)} == set(orders)
     # and another session goes on behind them.
-    before = await bench.asker.pool.fetchval("SELECT last_place FROM feed_state")
+    before = await bench.command_client.pool.fetchval("SELECT last_place FROM feed_state")
     await number_all(bench)
-    assert await bench.asker.pool.fetchval("SELECT last_place FROM feed_state") == before
+    assert await bench.command_client.pool.fetchval("SELECT last_place FROM feed_state") == before
 
 
 async def test_places_are_given_in_another_epoch_once_the_table_lacks_what_the_log_has(bench: Bench) -> None:
     # Given a reader's cursor, and an event of the log that is not in the table,
-    actor, order_id, pool = await bench.actor(), make_id(ORDER), bench.asker.pool
-    await work(actor, bench.asked(order_command(order_id)))
+    actor, order_id, pool = await bench.actor(), make_id(ORDER), bench.command_client.pool
+    await work(actor, bench.submitted(order_command(order_id)))
     await number_all(bench)
     cursor = (await feed_end(pool)).cursor
     lost = make_id(ORDER)
-    await bench.asker.publish([lost_event(bench.asker, lost)])
+    await bench.command_client.publish([lost_event(bench.command_client, lost)])
     # when a feeder begins, then the places that it gives belong to another epoch,
     await number_all(bench)
     end = await feed_end(pool)
     assert end.epoch == FeedPlace(*map(int, cursor.split("."))).epoch + 1
     # the cursor still holds, for its place was given before, and one beyond it does not.
     assert (await place_of_cursor(pool, "test_merchant", cursor)).place == int(cursor.split(".")[1])
-    await work(actor, bench.asked(order_command(make_id(ORDER))))
+    await work(actor, bench.submitted(order_command(make_id(ORDER))))
     await number_all(bench)
     beyond = FeedPlace(end.epoch - 1, end.place + 1)
     with pytest.raises(CursorError, match="a recovery has replaced"):
@@ -236,20 +236,22 @@ async def test_places_are_given_in_another_epoch_once_the_table_lacks_what_the_l
 
 async def test_a_feeder_whose_positions_were_moved_begins_again(bench: Bench) -> None:
     await number_all(bench)
-    async with feeding(bench.asker.settings) as session:
-        await bench.asker.pool.execute("UPDATE feed_positions SET next_offset = 0")
+    async with feeding(bench.command_client.settings) as session:
+        await bench.command_client.pool.execute("UPDATE feed_positions SET next_offset = 0")
         with pytest.raises(RewoundError):
             await session.turn()
 
 
-def lost_event(asker: Asker, order_id: str) -> Record:
-    record = asker.raw_record(order_id.encode(), b'{"id":"evt_%b_1","type":"order.created"}' % order_id[-16:].encode())
+def lost_event(command_client: CommandClient, order_id: str) -> Record:
+    record = command_client.raw_record(
+        order_id.encode(), b'{"id":"evt_%b_1","type":"order.created"}' % order_id[-16:].encode()
+    )
     return Record(EVENTS, record.partition, record.key, record.value)
 
 
 async def number_all(bench: Bench) -> None:
     """One feeder's session, to the end of the log."""
-    async with feeding(bench.asker.settings) as session:
+    async with feeding(bench.command_client.settings) as session:
         assert session is not None, "another feeder is at work"
         while await session.turn(wait_ms=1_000):
             pass

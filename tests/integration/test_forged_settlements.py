@@ -21,7 +21,7 @@ from runtime.clock import now
 from runtime.keyring import GatewayKey, KeyRing
 from store.operations.dead_letters import begin_replay
 from tests.support.actor import Bench, work
-from tests.support.asking import fresh, order_command, payment_command, refund_command
+from tests.support.command_client import fresh, order_command, payment_command, refund_command
 from topics.catalogue import COMMANDS
 from topics.producer import Record
 from topics.proof import HEADER_SIGNATURE, Proofs, SignatureRule, signed
@@ -40,7 +40,7 @@ def settle(order_id: str, payment_id: str, outcome: Outcome = Outcome.SUCCESS, *
 
 def genuine(bench: Bench, word: BankWord, command_id: str) -> Record:
     """As processor, sweeper and door write it."""
-    return bench.asker.record(word, command_id)
+    return bench.command_client.record(word, command_id)
 
 
 def unsigned(record: Record) -> Record:
@@ -51,7 +51,7 @@ async def begun(bench: Bench) -> tuple[str, str]:
     """(order id, payment id) of a payment that waits for the bank."""
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
     actor = await bench.actor()
-    await work(actor, bench.asked(order_command(order_id)), bench.asked(payment_command(order_id, payment_id)))
+    await work(actor, bench.submitted(order_command(order_id)), bench.submitted(payment_command(order_id, payment_id)))
     return order_id, payment_id
 
 
@@ -66,7 +66,7 @@ def forgeries(bench: Bench, record: Record) -> list[Incoming]:
         replace(record, headers=[*unsigned(record).headers, stolen]),
         replace(record, value=record.value.replace(b'"failed"', b'"success"')),
     )
-    return [bench.incoming(one) for one in forged]
+    return [bench.submitted(one) for one in forged]
 
 
 async def test_a_forged_settlement_is_a_dead_letter_and_the_genuine_one_counts(bench: Bench) -> None:
@@ -76,13 +76,13 @@ async def test_a_forged_settlement_is_a_dead_letter_and_the_genuine_one_counts(b
     forged = forgeries(bench, refused)
     # when somebody writes that it has succeeded, in every way, around another order's command,
     actor, elsewhere = await bench.actor(), fresh(ORDER)
-    await work(actor, *forged[:2], bench.asked(order_command(elsewhere)), *forged[2:])
+    await work(actor, *forged[:2], bench.submitted(order_command(elsewhere)), *forged[2:])
     # then nothing has moved, each is a dead letter, and the partition went on;
     assert await bench.events(order_id) == BEGUN
     assert await bench.reasons(order_id) == ["forged"] * len(forged)
     assert await bench.events(elsewhere) == ["order.created"]
     # and the bank's own word is decided under the very id that the forgeries bore.
-    await work(actor, bench.incoming(refused))
+    await work(actor, bench.submitted(refused))
     assert await bench.events(order_id) == [*BEGUN, "payment.failed"]
 
 
@@ -90,8 +90,8 @@ async def test_a_forged_refund_step_or_turn_changes_nothing(bench: Bench) -> Non
     order_id, payment_id = await begun(bench)
     actor, refund_id = await bench.actor(), fresh(REFUND)
     paid = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
-    await work(actor, bench.incoming(paid))
-    await work(actor, bench.asked(refund_command(order_id, payment_id, refund_id, amount=10_000)))
+    await work(actor, bench.submitted(paid))
+    await work(actor, bench.submitted(refund_command(order_id, payment_id, refund_id, amount=10_000)))
     before = await bench.events(order_id)
     words: tuple[BankWord, ...] = (
         SettleRefund(order_id, refund_id, Outcome.SUCCESS, None, None, "bank_2", 0),
@@ -99,7 +99,7 @@ async def test_a_forged_refund_step_or_turn_changes_nothing(bench: Bench) -> Non
         RequireAction(order_id, payment_id, NextAction(ActionType.REDIRECT, "https://phish.example/", now())),
     )
     for number, word in enumerate(words):
-        await work(actor, bench.incoming(unsigned(genuine(bench, word, f"cmd_{number}_{payment_id}"))))
+        await work(actor, bench.submitted(unsigned(genuine(bench, word, f"cmd_{number}_{payment_id}"))))
     assert await bench.events(order_id) == before
     assert await bench.reasons(order_id) == ["forged"] * len(words)
 
@@ -108,7 +108,7 @@ async def test_a_settlement_that_was_decided_unsigned_is_found_decided_when_it_i
     """Records of the release before that an actor of this one reads again after it has lost its offsets."""
     # Given a settlement that was decided while unsigned ones were accepted,
     order_id, payment_id = await begun(bench)
-    old = bench.incoming(unsigned(genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")))
+    old = bench.submitted(unsigned(genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")))
     await work(await bench.actor(_proofs(bench, SignatureRule.ACCEPTED)), old)
     assert await bench.events(order_id) == PAID
     # when an actor that requires signatures reads it again,
@@ -123,7 +123,7 @@ async def test_while_unsigned_words_are_accepted_a_wrong_signature_is_not(bench:
     order_id, payment_id = await begun(bench)
     record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
     lenient = await bench.actor(_proofs(bench, SignatureRule.ACCEPTED))
-    await work(lenient, bench.incoming(signed(unsigned(record), FORGER)))
+    await work(lenient, bench.submitted(signed(unsigned(record), FORGER)))
     assert await bench.events(order_id) == BEGUN
     assert await bench.reasons(order_id) == ["forged"]
 
@@ -136,32 +136,32 @@ async def test_a_settlement_signed_with_another_key_of_the_gateway_counts_once_t
     order_id, payment_id = await begun(bench)
     record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
     newer = GatewayKey("newer", SecretStr("Zk3vQm7r-0aXyW1tBn8sLd5_fGhJ2kPq"))
-    ours = bench.asker.settings.keys.keys
+    ours = bench.command_client.settings.keys.keys
     ring = KeyRing((newer,) if unknown else (newer, *ours))
-    await work(await bench.actor(Proofs(ring, SignatureRule.REQUIRED)), bench.incoming(record))
+    await work(await bench.actor(Proofs(ring, SignatureRule.REQUIRED)), bench.submitted(record))
     if unknown:
         assert await bench.reasons(order_id) == ["forged"]
         again = await _replayed(bench, order_id)
         assert (HEADER_SIGNATURE, dict(record.headers)[HEADER_SIGNATURE]) in again.headers
         sent = Record(COMMANDS, record.partition, again.key, again.value, again.headers)
-        await work(await bench.actor(), bench.incoming(sent))
+        await work(await bench.actor(), bench.submitted(sent))
     assert await bench.events(order_id) == PAID
 
 
 async def _replayed(bench: Bench, order_id: str) -> LogRecord:
     """The order's only letter, sent again: its record as it stands on the commands topic."""
-    settings, pool = bench.asker.settings, bench.asker.pool
+    settings, pool = bench.command_client.settings, bench.command_client.pool
     (letter,) = [one for one in await letters(settings, pool, Selection()) if one.key == order_id.encode()]
     replay_id = f"replay_{order_id}"
     await begin_replay(pool, replay_id, "both", [letter.id], "test")
     run = Replayer(settings, pool, replay_id, rate=100, actor="test").run([letter], force=False)
-    (fate,) = [one async for one in run]
-    assert isinstance(fate, Sent)
+    (result,) = [one async for one in run]
+    assert isinstance(result, Sent)
     async with log_reader(settings) as reader:
         spans = await reader.spans(await reader.partitions([COMMANDS]), Start())
-        (found,) = [record async for record in reader.merged(spans) if record.place == fate.place]
+        (found,) = [record async for record in reader.merged(spans) if record.place == result.place]
     return found
 
 
 def _proofs(bench: Bench, rule: SignatureRule) -> Proofs:
-    return Proofs(bench.asker.settings.keys, rule)
+    return Proofs(bench.command_client.settings.keys, rule)

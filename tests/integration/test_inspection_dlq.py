@@ -67,8 +67,8 @@ async def buried(services: Stack, records: Sequence[Record]) -> list[str]:
 
 
 async def found(services: Stack, pool: asyncpg.Pool, ids: Sequence[str]) -> list[Letter]:
-    asked = Selection(ids=frozenset(ids), handled_too=True)
-    return await letters(services.settings, pool, asked)
+    requested = Selection(ids=frozenset(ids), handled_too=True)
+    return await letters(services.settings, pool, requested)
 
 
 async def replayed(services: Stack, replay_id: str) -> list[LogRecord]:
@@ -91,10 +91,10 @@ async def test_a_letter_goes_back_as_it_was_with_a_mark_and_an_audit_row(service
     await begin_replay(pool, replay_id, "both", [letter_id], "test")
 
     run = Replayer(services.settings, pool, replay_id, rate=100, actor="test").run([letter], force=False)
-    fates = [fate async for fate in run]
+    results = [result async for result in run]
 
     (again,) = await replayed(services, replay_id)
-    assert [type(fate) for fate in fates] == [Sent]
+    assert [type(result) for result in results] == [Sent]
     assert again.value == json.loads(record.value or b"")["body"]["value"].encode()
     assert again.key == letter.key
     assert again.partition == partition_of(letter.key, services.settings.topic_partitions)
@@ -140,12 +140,12 @@ async def test_a_letter_that_reached_the_log_before_the_kill_is_found_not_sent(
     await written(services, Record(COMMANDS, partition, first.key, first.value, mark))
 
     run = Replayer(services.settings, pool, replay_id, rate=100, actor="test").run(chosen, force=False)
-    fates = {fate.letter.id: fate async for fate in run}
+    results = {result.letter.id: result async for result in run}
 
-    assert isinstance(fates[sent_id], Sent)
-    assert fates[sent_id].found is True
-    assert isinstance(fates[unsent_id], Sent)
-    assert fates[unsent_id].found is False
+    assert isinstance(results[sent_id], Sent)
+    assert results[sent_id].found is True
+    assert isinstance(results[unsent_id], Sent)
+    assert results[unsent_id].found is False
     assert len(await replayed(services, replay_id)) == 2
 
 
@@ -177,7 +177,7 @@ async def test_a_replay_writes_byte_for_byte_what_was_given_up(services: Stack, 
     await begin_replay(pool, replay_id, "both", [letter_id], "test")
     chosen = await found(services, pool, [letter_id])
     run = Replayer(services.settings, pool, replay_id, rate=100, actor="test").run(chosen, force=True)
-    assert [type(fate) async for fate in run] == [Sent]
+    assert [type(result) async for result in run] == [Sent]
     # Then its bytes are on the topic again, followed by the two marks of the replay.
     (again,) = await replayed(services, replay_id)
     assert (again.key, again.null_key) == (original.key, original.null_key)
@@ -302,16 +302,16 @@ async def test_what_came_back_is_not_sent_round_and_round(
     await begin_replay(pool, replay_id, "both", [letter_id], "test")
     chosen = await found(services, pool, [letter_id])
     run = Replayer(services.settings, pool, replay_id, rate=100, actor="test").run(chosen, force=force)
-    (fate,) = [fate async for fate in run]
-    assert isinstance(fate, Sent if sent else Refusal)
+    (result,) = [result async for result in run]
+    assert isinstance(result, Sent if sent else Refusal)
     assert len(await replayed(services, replay_id)) == int(sent)
 
 
 async def test_the_dry_run_sends_nothing_and_a_discard_needs_a_reason(services: Stack, pool: asyncpg.Pool) -> None:
     (letter_id,) = await buried(services, [letter_record(offset=some_offset())])
 
-    said = await gateway(services, "dlq", "replay", letter_id)
-    assert (said.code, "nothing was sent" in said.out) == (0, True), said.err
+    message = await gateway(services, "dlq", "replay", letter_id)
+    assert (message.code, "nothing was sent" in message.out) == (0, True), message.err
     assert await history_of(pool, letter_id) == []
 
     refused = await gateway(services, "dlq", "discard", letter_id, "--reason", " ")

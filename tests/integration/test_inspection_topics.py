@@ -75,8 +75,8 @@ async def test_topics_and_partitions_are_merged_by_time(services: Stack) -> None
     records = [order_record(services, one, topic=(COMMANDS, EVENTS)[n % 2]) for n, one in enumerate(orders)]
     await publish(services, *(Record(r.topic, r.partition, r.key, r.value, [("run", mark.encode())]) for r in records))
 
-    asked = tail_of(services, "commands", "events", headers=[f"run={mark}"])
-    seen = [record async for record in tailed(services.settings, asked)]
+    requested = tail_of(services, "commands", "events", headers=[f"run={mark}"])
+    seen = [record async for record in tailed(services.settings, requested)]
 
     assert [record.key.decode() for record in seen] == orders
     assert [record.at_ms for record in seen] == sorted(record.at_ms for record in seen)
@@ -85,16 +85,16 @@ async def test_topics_and_partitions_are_merged_by_time(services: Stack) -> None
 async def test_the_last_that_match_are_shown(services: Stack) -> None:
     order_id = make_id(ORDER)
     await publish(services, *(order_record(services, order_id, amount=500 + n) for n in range(6)))
-    asked = tail_of(services, "commands", limit=2, order_id=order_id, where="amount < 505")
-    seen = [record async for record in tailed(services.settings, asked)]
+    requested = tail_of(services, "commands", limit=2, order_id=order_id, where="amount < 505")
+    seen = [record async for record in tailed(services.settings, requested)]
     assert [record.json["body"]["amount"] for record in seen if record.json] == [503, 504]
 
 
 async def test_following_shows_what_arrives(services: Stack) -> None:
     order_id = make_id(ORDER)
-    asked = tail_of(services, "commands", limit=1, follow=True, order_id=order_id)
+    requested = tail_of(services, "commands", limit=1, follow=True, order_id=order_id)
     await publish(services, order_record(services, order_id, amount=600))
-    stream = tailed(services.settings, asked)
+    stream = tailed(services.settings, requested)
 
     async def next_amount() -> int:
         record: LogRecord = await asyncio.wait_for(anext(stream), timeout=20)
@@ -201,13 +201,13 @@ async def test_a_tail_ends_before_an_instant_and_reads_only_the_partitions_it_is
     await asyncio.sleep(0.05)
     between = now()
     await publish(services, record)
-    asked = ("topics", "tail", "commands", "--key", order_id, "--json")
-    before = await gateway(services, *asked, "--until", between.isoformat())
+    requested = ("topics", "tail", "commands", "--key", order_id, "--json")
+    before = await gateway(services, *requested, "--until", between.isoformat())
     assert len(before.out.splitlines()) == 1, before
     other = (record.partition + 1) % services.settings.topic_partitions
-    assert len((await gateway(services, *asked, "-p", str(record.partition))).out.splitlines()) == 2
-    assert (await gateway(services, *asked, "-p", str(other))).out == ""
-    nowhere = await gateway(services, *asked, "-p", "999")
+    assert len((await gateway(services, *requested, "-p", str(record.partition))).out.splitlines()) == 2
+    assert (await gateway(services, *requested, "-p", str(other))).out == ""
+    nowhere = await gateway(services, *requested, "-p", "999")
     assert (nowhere.code, "has a partition 999" in nowhere.err) == (2, True), nowhere
 
 
@@ -220,13 +220,13 @@ async def test_a_closed_pipe_ends_a_command_quietly(services: Stack, arguments: 
     assert running.stdout is not None and running.stderr is not None
     running.stdout._transport.close()  # type: ignore[attr-defined]  # the reader has gone, as `head` does
     async with asyncio.timeout(60):
-        said = await running.stderr.read()
+        message = await running.stderr.read()
         code = await running.wait()
-    assert (code, said) == (0, b"")
+    assert (code, message) == (0, b"")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "code", "said"),
+    ("arguments", "env", "code", "message"),
     [
         (("topics", "tail", "evnts"), {}, 2, "did you mean 'events'?"),
         (("topics", "tail", "--where", "amount >"), {}, 2, "expected a value"),
@@ -244,9 +244,9 @@ async def test_a_closed_pipe_ends_a_command_quietly(services: Stack, arguments: 
     ],
 )
 async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(
-    services: Stack, arguments: tuple[str, ...], env: dict[str, str], code: int, said: str
+    services: Stack, arguments: tuple[str, ...], env: dict[str, str], code: int, message: str
 ) -> None:
     ended = await gateway(services, *arguments, **env)
     assert ended.code == code, ended.err
-    assert said in ended.err
+    assert message in ended.err
     assert len(ended.err.strip().splitlines()) == 1

@@ -58,7 +58,7 @@ async def filled(services: Stack) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "indexes"),
+    ("expected", "indexes"),
     [
         (PaymentFilter(), BY_TIME),
         (PaymentFilter(status="SUCCESS"), BY_TIME),
@@ -75,9 +75,9 @@ async def filled(services: Stack) -> AsyncIterator[asyncpg.Connection]:
 )
 @pytest.mark.parametrize("after", [None, Place(NOW - timedelta(days=5), "pay_lists00000007200")], ids=["first", "next"])
 async def test_a_page_reads_one_index_range_of_the_merchants_own(
-    filled: asyncpg.Connection, wanted: PaymentFilter, indexes: set[str], after: Place | None
+    filled: asyncpg.Connection, expected: PaymentFilter, indexes: set[str], after: Place | None
 ) -> None:
-    scans, sorts = _scans_of(await _plan(filled, wanted, after))
+    scans, sorts = _scans_of(await _plan(filled, expected, after))
     assert {scan.get("Index Name", scan["Node Type"]) for scan in scans} <= indexes
     for scan in scans:
         if scan["Index Name"].startswith("payments_merchant_"):
@@ -146,7 +146,7 @@ async def test_a_text_is_found_where_the_documentation_says(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "index"),
+    ("expected", "index"),
     [
         (OrderFilter(), "orders_merchant_created"),
         (OrderFilter(paid=True), "orders_merchant_created"),
@@ -161,9 +161,9 @@ async def test_a_text_is_found_where_the_documentation_says(
     "after", [None, Place(NOW - timedelta(days=5), "order_lists00000007200")], ids=["first", "next"]
 )
 async def test_a_page_of_orders_reads_one_index_range_of_the_merchants_own(
-    filled: asyncpg.Connection, wanted: OrderFilter, index: str, after: Place | None
+    filled: asyncpg.Connection, expected: OrderFilter, index: str, after: Place | None
 ) -> None:
-    plan = await _plan_of(filled, "orders", order_conditions(MERCHANT_ID, wanted), after)
+    plan = await _plan_of(filled, "orders", order_conditions(MERCHANT_ID, expected), after)
     scans, sorts = _scans_of(plan)
     of_orders = [scan for scan in scans if scan["Relation Name"] == "orders"]
     assert [scan["Index Name"] for scan in of_orders] == [index]
@@ -172,8 +172,8 @@ async def test_a_page_of_orders_reads_one_index_range_of_the_merchants_own(
     assert {scan["Index Name"] for scan in scans if scan["Relation Name"] == "payments"} <= BY_ORDER
 
 
-async def _plan(connection: asyncpg.Connection, wanted: PaymentFilter, after: Place | None) -> dict[str, Any]:
-    return await _plan_of(connection, "payments", payment_conditions(MERCHANT_ID, wanted), after)
+async def _plan(connection: asyncpg.Connection, expected: PaymentFilter, after: Place | None) -> dict[str, Any]:
+    return await _plan_of(connection, "payments", payment_conditions(MERCHANT_ID, expected), after)
 
 
 async def _plan_of(

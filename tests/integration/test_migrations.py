@@ -45,16 +45,16 @@ async def test_a_build_that_was_cut_off_is_done_again(
     with pytest.raises(MigrationError) as failed:
         await migrate(services.settings, folder)
     assert await database.fetchval(VALID) is False
-    says = str(failed.value)
-    assert says.startswith("9901_build.sql, line 2, failed: UniqueViolationError")
-    assert "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS migrated_value ON migrated (value)" in says
-    assert "Rows break a rule that it introduces: correct them, then run `gateway migrate` again." in says
+    message = str(failed.value)
+    assert message.startswith("9901_build.sql, line 2, failed: UniqueViolationError")
+    assert "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS migrated_value ON migrated (value)" in message
+    assert "Rows break a rule that it introduces: correct them, then run `gateway migrate` again." in message
     assert [one.unfinished for one in await pending(services.settings, folder)] == [("migrated_value",)]
 
     await database.execute("DELETE FROM migrated")
-    said: list[str] = []
-    assert await migrate(services.settings, folder, said.append) == ["9901_build.sql"]
-    assert said == ["migrated_value was left unfinished by an earlier run; it is dropped and built again"]
+    message: list[str] = []
+    assert await migrate(services.settings, folder, message.append) == ["9901_build.sql"]
+    assert message == ["migrated_value was left unfinished by an earlier run; it is dropped and built again"]
     assert await database.fetchval(VALID) is True
     assert await pending(services.settings, folder) == []
     assert await migrate(services.settings, folder) == []
@@ -68,9 +68,9 @@ async def test_writers_go_on_while_an_index_is_built_and_a_second_start_waits(
         transaction = reader.transaction(isolation="repeatable_read")
         await transaction.start()
         await reader.fetch("SELECT * FROM migrated")
-        said: list[str] = []
-        first = asyncio.create_task(migrate(services.settings, folder, said.append))
-        second = asyncio.create_task(migrate(services.settings, folder, said.append))
+        message: list[str] = []
+        first = asyncio.create_task(migrate(services.settings, folder, message.append))
+        second = asyncio.create_task(migrate(services.settings, folder, message.append))
         await eventually(lambda: _is_building(database))
         await database.execute("INSERT INTO migrated VALUES (7)", timeout=5)
         assert not first.done()
@@ -78,9 +78,9 @@ async def test_writers_go_on_while_an_index_is_built_and_a_second_start_waits(
         # Whoever watches learns that it waits, and for whom.
         pid = reader.get_server_pid()
         await eventually(
-            lambda: any(f"waits for session {pid} (" in line for line in said), timeout=30, what="it waits"
+            lambda: any(f"waits for session {pid} (" in line for line in message), timeout=30, what="it waits"
         )
-        assert any(line.startswith("waits for another migration, in session ") for line in said)
+        assert any(line.startswith("waits for another migration, in session ") for line in message)
         await transaction.rollback()
         assert sorted([await first, await second]) == [[], ["9901_build.sql"]]
     finally:
@@ -118,16 +118,16 @@ async def test_a_migration_that_finds_no_lock_names_who_holds_it_and_changes_not
         transaction = holder.transaction()
         await transaction.start()
         await holder.execute("LOCK TABLE migrated IN ACCESS SHARE MODE")
-        said: list[str] = []
+        message: list[str] = []
         slow = ADD.format(type="integer").replace("100ms", "1500ms")  # longer than the watch takes to look
         (tmp_path / "9903_add.sql").write_text(slow)
         with pytest.raises(MigrationError) as failed:
-            await migrate(services.settings, tmp_path, said.append)
-        assert said == ["9903_add.sql let the others pass, and tries again"] * (LOCK_TRIES - 1)
-        says = str(failed.value)
-        assert says.startswith("9903_add.sql, line 3, failed: LockNotAvailableError")
-        assert "Nothing of this migration was changed" in says
-        assert f"was held by session {holder.get_server_pid()} (a long report)" in says
+            await migrate(services.settings, tmp_path, message.append)
+        assert message == ["9903_add.sql let the others pass, and tries again"] * (LOCK_TRIES - 1)
+        message = str(failed.value)
+        assert message.startswith("9903_add.sql, line 3, failed: LockNotAvailableError")
+        assert "Nothing of this migration was changed" in message
+        assert f"was held by session {holder.get_server_pid()} (a long report)" in message
         await transaction.rollback()
         assert await migrate(services.settings, tmp_path) == ["9903_add.sql"]
     finally:
@@ -140,9 +140,9 @@ async def test_a_migration_in_a_transaction_is_applied_as_a_whole_or_not_at_all(
     (tmp_path / "9904_add.sql").write_text(ADD.format(type="no_such_type"))
     with pytest.raises(MigrationError) as failed:
         await migrate(services.settings, tmp_path)
-    says = str(failed.value)
-    assert says.startswith("9904_add.sql, line 4, failed: UndefinedObjectError")
-    assert "ALTER TABLE migrated ADD COLUMN second no_such_type" in says
+    message = str(failed.value)
+    assert message.startswith("9904_add.sql, line 4, failed: UndefinedObjectError")
+    assert "ALTER TABLE migrated ADD COLUMN second no_such_type" in message
     columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'migrated'"
     assert await database.fetchval(columns) == 1
     (tmp_path / "9904_add.sql").write_text(ADD.format(type="text"))

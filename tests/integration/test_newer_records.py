@@ -57,8 +57,8 @@ class Reader:
         return self.taken == expected["until"]
 
     async def take_until(self, *offsets: list[int]) -> None:
-        wanted = dict(enumerate(offsets))
-        await eventually(lambda: self.take(until=wanted), timeout=30, what=f"{wanted} to be taken")
+        expected = dict(enumerate(offsets))
+        await eventually(lambda: self.take(until=expected), timeout=30, what=f"{expected} to be taken")
 
     async def committed(self) -> dict[int, int]:
         await self.consumer.commit()

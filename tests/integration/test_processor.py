@@ -25,7 +25,7 @@ from store.connections import make_pool
 from store.driver import Row
 from store.redis.clients import make_redis
 from tests.support.actor import Bench, work
-from tests.support.asking import Asker, fresh, order_command, payment_command
+from tests.support.command_client import CommandClient, fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, EVENTS, partition_of
@@ -48,12 +48,14 @@ class WrongBank(SimulatedBank):
         return None
 
 
-def processing_record(asker: Asker) -> Record:
+def processing_record(command_client: CommandClient) -> Record:
     """A payment.processing event, as the actor writes it."""
     event = sample_of(EventType.PAYMENT_PROCESSING)
     key = event["key"].encode()
     headers = [(HEADER_TYPE, EventType.PAYMENT_PROCESSING.encode())]
-    return Record(EVENTS, partition_of(key, asker.settings.topic_partitions), key, orjson.dumps(event), headers)
+    return Record(
+        EVENTS, partition_of(key, command_client.settings.topic_partitions), key, orjson.dumps(event), headers
+    )
 
 
 @pytest.fixture
@@ -68,10 +70,10 @@ async def wrong_bank(services: Stack) -> AsyncIterator[WrongBank]:
 async def test_an_attempt_that_dies_ends_the_process_instead_of_holding_its_offset(
     services: Stack, wrong_bank: WrongBank
 ) -> None:
-    async with Asker(services.settings) as asker:
-        await asker.publish([processing_record(asker)])
+    async with CommandClient(services.settings) as command_client:
+        await command_client.publish([processing_record(command_client)])
         context = Context(services.settings, Worker("processor", 0, "processor-test", 0), make_redis(services.settings))
-        processor = Processor(context, wrong_bank, Kafka(services.settings), AttemptStore(asker.pool))
+        processor = Processor(context, wrong_bank, Kafka(services.settings), AttemptStore(command_client.pool))
         try:
             with pytest.raises(ExceptionGroup) as ended:
                 async with asyncio.timeout(60):
@@ -104,8 +106,8 @@ class SpeakingBank(SimulatedBank):
         while True:
             yield await self.words.get()
 
-    async def confirm(self, answer: BankResult) -> None:
-        self.confirmed.append(answer.attempt_id)
+    async def confirm(self, response: BankResult) -> None:
+        self.confirmed.append(response.attempt_id)
 
 
 LOOKING_UP = """
@@ -119,26 +121,26 @@ SELECT pid, query_start FROM pg_stat_activity
 async def test_the_listener_to_the_bank_outlives_a_database_error(services: Stack, bench: Bench) -> None:
     # Given a payment, and a processor whose look-ups the database cannot answer,
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-    await work(await bench.actor(), bench.asked(order_command(order_id)))
-    await work(await bench.actor(), bench.asked(payment_command(order_id, payment_id)))
+    await work(await bench.actor(), bench.submitted(order_command(order_id)))
+    await work(await bench.actor(), bench.submitted(payment_command(order_id, payment_id)))
     pool = await make_pool(services.settings, size=1, name="processor-test")
     context = Context(services.settings, Worker("processor", 0, f"processor-{order_id}", 0), bench.redis)
     bank = SpeakingBank(services.settings)
     processor = Processor(context, bank, Kafka(services.settings), AttemptStore(pool))
-    async with bench.asker.pool.acquire() as locking, locking.transaction():
+    async with bench.command_client.pool.acquire() as locking, locking.transaction():
         await locking.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
         running = asyncio.create_task(processor.run())
 
         async def look_up(since: datetime) -> Row | None:
             """The processor's look-up that waits and began since."""
             assert not running.done(), running
-            return await bench.asker.pool.fetchrow(LOOKING_UP, since)
+            return await bench.command_client.pool.fetchrow(LOOKING_UP, since)
 
         # when the bank notifies a word, and the look-up for it is cancelled by the database,
         bank.words.put_nowait(BankResult(payment_id, Outcome.SUCCESS, None, None, "ref"))
         first = await eventually(lambda: look_up(FIRST), timeout=60, what="a look-up")
         assert first is not None
-        await bench.asker.pool.execute("SELECT pg_cancel_backend($1)", first["pid"])
+        await bench.command_client.pool.execute("SELECT pg_cancel_backend($1)", first["pid"])
         # then it is made again,
         await eventually(lambda: look_up(first["query_start"]), timeout=60, what="another look-up")
     # and the actor is told.

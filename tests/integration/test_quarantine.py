@@ -20,7 +20,7 @@ from runtime.clock import random_token
 from store.errors import DatabaseAwayError
 from store.redis.clients import make_redis
 from tests.support.actor import Bench
-from tests.support.asking import fresh, order_command
+from tests.support.command_client import fresh, order_command
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS, DELIVERIES, PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.producer import LogProducer, Record
@@ -219,7 +219,7 @@ async def test_a_command_that_was_decided_before_its_workers_died_is_published_a
 ) -> None:
     # Given a command that was committed, and workers that died before its events were on the log, again and again,
     name, order_id = random_token(), fresh(ORDER)
-    creation = bench.asked(order_command(order_id))
+    creation = bench.submitted(order_command(order_id))
     died = await (await bench.actor()).prepare([creation])
     await died.replying
     message = message_of(creation)
@@ -228,7 +228,7 @@ async def test_a_command_that_was_decided_before_its_workers_died_is_published_a
     acked = await next_life(services, client, name, await bench.actor(), message)
     # then the event is published, once, the record is no dead letter, and the partition goes on.
     assert acked == [message.offset]
-    rows = await bench.asker.pool.fetch("SELECT payload FROM events WHERE order_id = $1", order_id)
+    rows = await bench.command_client.pool.fetch("SELECT payload FROM events WHERE order_id = $1", order_id)
     assert await bench.event_records(order_id) == [row["payload"].encode() for row in rows]
     assert len(rows) == 1
     assert await bench.letters(order_id) == []
@@ -240,7 +240,7 @@ async def test_a_command_that_has_led_to_nothing_is_buried_and_never_decided(
     services: Stack, client: redis.Redis, bench: Bench
 ) -> None:
     name, order_id = random_token(), fresh(ORDER)
-    message = message_of(bench.asked(order_command(order_id)))
+    message = message_of(bench.submitted(order_command(order_id)))
     await died_over(services, client, name, message)
     assert await next_life(services, client, name, await bench.actor(), message) == [message.offset]
     assert await bench.reasons(order_id) == ["quarantined"]

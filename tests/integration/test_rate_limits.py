@@ -105,11 +105,11 @@ async def scripts_run(client: redis.Redis) -> int:
 
 async def test_a_request_that_is_given_up_while_it_waits_stops_no_other(client: redis.Redis) -> None:
     limiter, one = Limiter(client), bucket()
-    asked = [asyncio.create_task(limiter.take(one)) for _ in range(10)]
+    requested = [asyncio.create_task(limiter.take(one)) for _ in range(10)]
     await asyncio.sleep(0)
-    for task in asked[::2]:
+    for task in requested[::2]:
         task.cancel()
-    standings = await asyncio.gather(*asked[1::2])
+    standings = await asyncio.gather(*requested[1::2])
     assert [standing is not None for standing in standings] == [True] * 5
     assert (await limiter.take(one)) is not None
 

@@ -22,7 +22,7 @@ from store.razorpay.deliveries import razorpay_drafts
 from store.razorpay.orders import Terms, insert_terms
 from store.webhooks.plan import Draft, Target
 from tests.support.actor import Bench, work
-from tests.support.asking import capture_command, fresh, order_command, payment_command
+from tests.support.command_client import capture_command, fresh, order_command, payment_command
 from tests.support.due import looking
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS
@@ -39,20 +39,22 @@ CAPTURES = "SELECT captures FROM razorpay_orders WHERE order_id = $1"
 async def paid(bench: Bench, terms: Terms) -> tuple[str, str]:
     """An order of the double with these terms, and its payment that the bank has just called a success."""
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-    await insert_terms(bench.asker.pool, order_id, SEEDED_MERCHANT_ID, terms)
+    await insert_terms(bench.command_client.pool, order_id, SEEDED_MERCHANT_ID, terms)
     success = SettlePayment(order_id, payment_id, Outcome.SUCCESS, None, None, "bank_1", now() + timedelta(minutes=1))
     commands = (order_command(order_id), payment_command(order_id, payment_id), success)
-    await work(await bench.actor(), *(bench.asked(command) for command in commands))
+    await work(await bench.actor(), *(bench.submitted(command) for command in commands))
     return order_id, payment_id
 
 
 async def captures_sent(bench: Bench, order_id: str) -> list[bytes]:
-    values = await bench.on_topic(COMMANDS, order_id, bench.asker.settings.topic_partitions)
+    values = await bench.on_topic(COMMANDS, order_id, bench.command_client.settings.topic_partitions)
     return [value for value in values if orjson.loads(value)["type"] == PAYMENT_CAPTURE]
 
 
 async def is_due(bench: Bench, payment_id: str) -> bool:
-    return payment_id in [one.payment_id for one in await due_captures(bench.asker.pool, without=[], limit=500)]
+    return payment_id in [
+        one.payment_id for one in await due_captures(bench.command_client.pool, without=[], limit=500)
+    ]
 
 
 async def test_a_success_in_time_is_captured_by_a_command_once_however_often_it_is_sent(bench: Bench) -> None:
@@ -62,13 +64,13 @@ async def test_a_success_in_time_is_captured_by_a_command_once_however_often_it_
     async with looking(bench, Captures), looking(bench, Captures):
         values = await eventually(lambda: captures_sent(bench, order_id), timeout=40)
     record = Record(COMMANDS, 0, order_id.encode(), values[0], [(HEADER_TYPE, PAYMENT_CAPTURE.encode())])
-    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
+    await work(await bench.actor(), bench.submitted(record), bench.submitted(record))
     assert (await bench.events(order_id)).count("payment.captured") == 1
     assert all(orjson.loads(value)["id"].startswith(f"rzp_{payment_id}_") for value in values)
     # And it is forgotten only now.
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is True
-    await close_captures(bench.asker.pool)
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is False
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is True
+    await close_captures(bench.command_client.pool)
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is False
 
 
 class AMinuteLater(Clock):
@@ -80,13 +82,13 @@ class AMinuteLater(Clock):
 
 async def bank_turns(bench: Bench, order_id: str, payment_id: str, outcome: Outcome, turn: int) -> None:
     word = SettlePayment(order_id, payment_id, outcome, None, None, "bank_1", now() + timedelta(minutes=1), turn=turn)
-    await work(await bench.actor(), bench.asked(word))
+    await work(await bench.actor(), bench.submitted(word))
 
 
 async def decide_captures(bench: Bench, order_id: str, values: list[bytes]) -> None:
     for value in values:
         record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, PAYMENT_CAPTURE.encode())])
-        await work(await bench.actor(), bench.incoming(record))
+        await work(await bench.actor(), bench.submitted(record))
 
 
 async def test_a_capture_that_was_refused_is_sent_again_once_it_is_possible(bench: Bench) -> None:
@@ -99,8 +101,8 @@ async def test_a_capture_that_was_refused_is_sent_again_once_it_is_possible(benc
     assert (await bench.events(order_id))[-1] == "payment.reversed"
     # then nothing is due, and the order is followed all the same;
     assert not await is_due(bench, payment_id)
-    await close_captures(bench.asker.pool)
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is True
+    await close_captures(bench.command_client.pool)
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is True
     # and once the bank has the money again, the payment is captured.
     await bank_turns(bench, order_id, payment_id, Outcome.SUCCESS, 2)
 
@@ -133,45 +135,47 @@ async def test_nothing_is_sent_while_the_log_grows(bench: Bench) -> None:
 async def test_a_capture_that_no_sweeper_saw_in_time_is_still_due_after_the_time_is_over(bench: Bench) -> None:
     """Nothing is lost while the sweeper is down: what counts is when the bank said yes."""
     order_id, payment_id = await paid(bench, Terms(captures_within_minutes=12))
-    await bench.asker.pool.execute(
+    await bench.command_client.pool.execute(
         "UPDATE orders SET created_at = created_at - interval '2 days' WHERE id = $1", order_id
     )
-    await bench.asker.pool.execute("UPDATE events SET at = at - interval '2 days' WHERE order_id = $1", order_id)
-    await close_captures(bench.asker.pool)
+    await bench.command_client.pool.execute(
+        "UPDATE events SET at = at - interval '2 days' WHERE order_id = $1", order_id
+    )
+    await close_captures(bench.command_client.pool)
     assert await is_due(bench, payment_id)
-    await work(await bench.actor(), bench.asked(capture_command(order_id, payment_id)))
+    await work(await bench.actor(), bench.submitted(capture_command(order_id, payment_id)))
     assert not await is_due(bench, payment_id)
 
 
 async def test_a_success_after_the_time_waits_for_its_merchant(bench: Bench) -> None:
     order_id, payment_id = await paid(bench, Terms(captures_within_minutes=12))
-    await bench.asker.pool.execute(ORDER_IS_OLDER, order_id, 13)
+    await bench.command_client.pool.execute(ORDER_IS_OLDER, order_id, 13)
     assert not await is_due(bench, payment_id)
-    await close_captures(bench.asker.pool)
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is False
+    await close_captures(bench.command_client.pool)
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is False
 
 
 async def test_an_open_order_is_followed_until_its_time_is_over(bench: Bench) -> None:
     order_id = fresh(ORDER)
-    await insert_terms(bench.asker.pool, order_id, SEEDED_MERCHANT_ID, Terms(captures_within_minutes=12))
-    await work(await bench.actor(), bench.asked(order_command(order_id)))
-    await close_captures(bench.asker.pool)
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is True
-    await bench.asker.pool.execute(ORDER_IS_OLDER, order_id, 12 + 61)
-    await close_captures(bench.asker.pool)
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is False
+    await insert_terms(bench.command_client.pool, order_id, SEEDED_MERCHANT_ID, Terms(captures_within_minutes=12))
+    await work(await bench.actor(), bench.submitted(order_command(order_id)))
+    await close_captures(bench.command_client.pool)
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is True
+    await bench.command_client.pool.execute(ORDER_IS_OLDER, order_id, 12 + 61)
+    await close_captures(bench.command_client.pool)
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is False
 
 
 async def test_an_order_that_an_earlier_version_was_to_capture_is_captured(bench: Bench) -> None:
     """Rows of before the actor captured by itself name no time."""
     order_id, payment_id = await paid(bench, Terms(customer_id="cust_1"))
     assert not await is_due(bench, payment_id)
-    await bench.asker.pool.execute("UPDATE razorpay_orders SET captures = true WHERE order_id = $1", order_id)
+    await bench.command_client.pool.execute("UPDATE razorpay_orders SET captures = true WHERE order_id = $1", order_id)
     assert await is_due(bench, payment_id)
 
 
 async def test_the_look_for_captures_reads_the_index_of_the_orders_that_wait(bench: Bench) -> None:
-    async with bench.asker.pool.acquire() as connection, connection.transaction():
+    async with bench.command_client.pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = await connection.fetchval("EXPLAIN (FORMAT JSON) " + DUE, [], 500)
     assert "razorpay_orders_captures" in plan
@@ -179,14 +183,14 @@ async def test_the_look_for_captures_reads_the_index_of_the_orders_that_wait(ben
 
 async def test_an_order_that_says_no_more_than_ours_do_leaves_no_row(bench: Bench) -> None:
     order_id = fresh(ORDER)
-    await insert_terms(bench.asker.pool, order_id, SEEDED_MERCHANT_ID, Terms())
-    assert await bench.asker.pool.fetchval(CAPTURES, order_id) is None
+    await insert_terms(bench.command_client.pool, order_id, SEEDED_MERCHANT_ID, Terms())
+    assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is None
 
 
 async def history(bench: Bench, order_id: str) -> list[EventRecord]:
     """The events that a planner reads."""
     query = "SELECT payload FROM events WHERE order_id = $1 AND type = ANY($2) ORDER BY sequence"
-    rows = await bench.asker.pool.fetch(query, order_id, list(MERCHANT_EVENTS))
+    rows = await bench.command_client.pool.fetch(query, order_id, list(MERCHANT_EVENTS))
     return [read_any_event(row["payload"].encode()) for row in rows]
 
 
@@ -202,13 +206,13 @@ def names_of(drafts: list[Draft]) -> list[str]:
 async def test_a_late_authorization_begins_with_a_failure_that_its_success_waits_for(bench: Bench) -> None:
     order_id, _ = await paid(bench, Terms(authorizes_late=True))
     events = await history(bench, order_id)
-    drafts = await razorpay_drafts(bench.asker.pool, [(event, [endpoint(*SENT)]) for event in events])
+    drafts = await razorpay_drafts(bench.command_client.pool, [(event, [endpoint(*SENT)]) for event in events])
     assert names_of(drafts) == ["payment.failed", "payment.authorized"]
     failed = orjson.loads(drafts[0].body)["payload"]["payment"]["entity"]
     assert (failed["status"], failed["error_reason"], failed["captured"]) == ("failed", "payment_timed_out", False)
     assert drafts[0].sequence < drafts[1].sequence and all(draft.ordered for draft in drafts)
     assert len({draft.id for draft in drafts}) == 2
-    again = await razorpay_drafts(bench.asker.pool, [(event, [endpoint(*SENT)]) for event in events])
+    again = await razorpay_drafts(bench.command_client.pool, [(event, [endpoint(*SENT)]) for event in events])
     assert [draft.id for draft in again] == [draft.id for draft in drafts]
 
 
@@ -220,7 +224,7 @@ async def test_the_failure_is_for_endpoints_that_want_failures_and_for_such_orde
         (usual, list(SENT), ["payment.authorized"]),
     ):
         events = await history(bench, order_id)
-        drafts = await razorpay_drafts(bench.asker.pool, [(event, [endpoint(*names)]) for event in events])
+        drafts = await razorpay_drafts(bench.command_client.pool, [(event, [endpoint(*names)]) for event in events])
         assert names_of(drafts) == expected
 
 
@@ -231,27 +235,27 @@ async def test_a_shuffled_endpoint_is_planned_the_success_behind_its_capture_how
     success = SettlePayment(order_id, payment_id, Outcome.SUCCESS, None, None, "bank_1", now() + timedelta(minutes=1))
     order = replace(order_command(order_id), capture=CaptureMode.AUTOMATIC)
     commands = (order, payment_command(order_id, payment_id), success)
-    await work(await bench.actor(), *(bench.asked(command) for command in commands))
+    await work(await bench.actor(), *(bench.submitted(command) for command in commands))
     events = await history(bench, order_id)
     shuffled = replace(endpoint(*SENT), shuffled=True)
     # Whether the two come in one batch
-    together = await razorpay_drafts(bench.asker.pool, [(event, [shuffled]) for event in events])
+    together = await razorpay_drafts(bench.command_client.pool, [(event, [shuffled]) for event in events])
     assert names_of(together) == ["payment.captured", "order.paid", "payment.authorized"]
     # or each by itself.
-    apart = [await razorpay_drafts(bench.asker.pool, [(event, [shuffled])]) for event in events]
+    apart = [await razorpay_drafts(bench.command_client.pool, [(event, [shuffled])]) for event in events]
     assert [names_of(drafts) for drafts in apart if drafts] == [names_of(together)]
     # An endpoint that wants no captures gets the success as it comes.
     alone = replace(endpoint("payment.authorized"), shuffled=True)
-    drafts = await razorpay_drafts(bench.asker.pool, [(event, [alone]) for event in events])
+    drafts = await razorpay_drafts(bench.command_client.pool, [(event, [alone]) for event in events])
     assert names_of(drafts) == ["payment.authorized"]
 
 
 async def test_a_success_that_is_captured_by_hand_is_not_held_back(bench: Bench) -> None:
     order_id, payment_id = await paid(bench, Terms())
-    await work(await bench.actor(), bench.asked(capture_command(order_id, payment_id)))
+    await work(await bench.actor(), bench.submitted(capture_command(order_id, payment_id)))
     shuffled = replace(endpoint(*SENT), shuffled=True)
     (success,) = [event for event in await history(bench, order_id) if event.type == "payment.success"]
-    assert names_of(await razorpay_drafts(bench.asker.pool, [(success, [shuffled])])) == ["payment.authorized"]
+    assert names_of(await razorpay_drafts(bench.command_client.pool, [(success, [shuffled])])) == ["payment.authorized"]
 
 
 async def test_nothing_is_read_for_a_merchant_without_such_an_endpoint(bench: Bench) -> None:

@@ -13,31 +13,35 @@ from domain.ids import ORDER, event_id
 from ops.audit.rebuild.command import run
 from ops.console.errors import GatewayError
 from runtime.clock import make_id
-from tests.support.asking import Asker
 from tests.support.command import gateway
+from tests.support.command_client import CommandClient
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS
 
 
-async def test_every_row_follows_from_the_topic(recorded: tuple[Stack, Asker]) -> None:
-    stack, asker = recorded
+async def test_every_row_follows_from_the_topic(recorded: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = recorded
     rebuilt, swapped = await run(stack.settings, swap=False)
     assert not swapped
     assert rebuilt.differences == []
     assert rebuilt.broken == {}
     assert (rebuilt.missing_events, rebuilt.missing_commands) == (0, 0)
     for table in ("orders", "payments", "refunds"):
-        assert rebuilt.rows[table] == await asker.pool.fetchval(f"SELECT count(*) FROM {table}") > 0
+        assert rebuilt.rows[table] == await command_client.pool.fetchval(f"SELECT count(*) FROM {table}") > 0
 
 
-async def test_damaged_lost_and_invented_rows_are_named_and_healed_by_a_swap(recorded: tuple[Stack, Asker]) -> None:
-    stack, asker = recorded
+async def test_damaged_lost_and_invented_rows_are_named_and_healed_by_a_swap(
+    recorded: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = recorded
     # Given one row changed, one lost and one invented,
-    wrong = await asker.pool.fetchval(
+    wrong = await command_client.pool.fetchval(
         "UPDATE orders SET receipt = 'x' WHERE id = (SELECT min(id) FROM orders) RETURNING id"
     )
-    lost = await asker.pool.fetchval("DELETE FROM payments WHERE id = (SELECT min(id) FROM payments) RETURNING id")
-    await asker.pool.execute(
+    lost = await command_client.pool.fetchval(
+        "DELETE FROM payments WHERE id = (SELECT min(id) FROM payments) RETURNING id"
+    )
+    await command_client.pool.execute(
         "INSERT INTO refunds SELECT 'rfnd_zzzzzzzzzzzzzzzz', payment_id, order_id, merchant_id, amount, currency,"
         " reason, status, automatic, error_code, error_description, bank_reference, deadline_at, version, created_at,"
         " processed_at, updated_at FROM refunds LIMIT 1"
@@ -56,46 +60,48 @@ async def test_damaged_lost_and_invented_rows_are_named_and_healed_by_a_swap(rec
     assert rebuilt.differences == []
 
 
-async def test_a_swap_adds_lost_events_and_acceptances(recorded: tuple[Stack, Asker]) -> None:
-    stack, asker = recorded
+async def test_a_swap_adds_lost_events_and_acceptances(recorded: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = recorded
     # Given an order whose last event and its inbox row are gone,
-    lost = await asker.pool.fetchrow("SELECT * FROM events ORDER BY order_id, sequence DESC LIMIT 1")
+    lost = await command_client.pool.fetchrow("SELECT * FROM events ORDER BY order_id, sequence DESC LIMIT 1")
     caused_by = orjson.loads(lost["payload"])["caused_by"]
-    await asker.pool.execute(
+    await command_client.pool.execute(
         "DELETE FROM events WHERE order_id = $1 AND sequence = $2", lost["order_id"], lost["sequence"]
     )
-    reply = await asker.pool.fetchval("DELETE FROM commands WHERE id = $1 RETURNING reply", caused_by)
+    reply = await command_client.pool.fetchval("DELETE FROM commands WHERE id = $1 RETURNING reply", caused_by)
     # when swapped, then both are there again: the event byte for byte, the acceptance with its reply.
     rebuilt, swapped = await run(stack.settings, swap=True)
     assert (swapped, rebuilt.missing_commands) == (True, 1)
     payload = "SELECT payload FROM events WHERE order_id = $1 AND sequence = $2"
-    assert await asker.pool.fetchval(payload, lost["order_id"], lost["sequence"]) == lost["payload"]
-    assert await asker.pool.fetchval("SELECT reply FROM commands WHERE id = $1", caused_by) == reply
+    assert await command_client.pool.fetchval(payload, lost["order_id"], lost["sequence"]) == lost["payload"]
+    assert await command_client.pool.fetchval("SELECT reply FROM commands WHERE id = $1", caused_by) == reply
 
 
-async def test_one_broken_order_keeps_its_rows_and_the_others_are_swapped(recorded: tuple[Stack, Asker]) -> None:
-    stack, asker = recorded
+async def test_one_broken_order_keeps_its_rows_and_the_others_are_swapped(
+    recorded: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = recorded
     # Given an order that the log has only the third event of, and a damaged row of another,
     order_id = make_id(ORDER)
-    third = await asker.pool.fetchval("SELECT payload FROM events WHERE sequence = 3 LIMIT 1")
+    third = await command_client.pool.fetchval("SELECT payload FROM events WHERE sequence = 3 LIMIT 1")
     moved = re.sub(r"evt_[0-9A-Za-z]{16}_", f"evt_{order_id[-16:]}_", third)
-    record = asker.raw_record(order_id.encode(), moved.encode())
-    await asker.publish([replace(record, topic=EVENTS)])
-    damaged = await asker.pool.fetchval(
+    record = command_client.raw_record(order_id.encode(), moved.encode())
+    await command_client.publish([replace(record, topic=EVENTS)])
+    damaged = await command_client.pool.fetchval(
         "UPDATE orders SET receipt = 'x' WHERE id = (SELECT min(id) FROM orders) RETURNING id"
     )
     # when swapped, then the damage is healed, and the broken order is named.
     rebuilt, swapped = await run(stack.settings, swap=True)
     assert (swapped, list(rebuilt.broken)) == (True, [order_id])
-    assert await asker.pool.fetchval("SELECT receipt FROM orders WHERE id = $1", damaged) is None
-    assert not await asker.pool.fetchval("SELECT count(*) FROM events WHERE order_id = $1", order_id)
+    assert await command_client.pool.fetchval("SELECT receipt FROM orders WHERE id = $1", damaged) is None
+    assert not await command_client.pool.fetchval("SELECT count(*) FROM events WHERE order_id = $1", order_id)
     # A log cannot be edited: the tests after this one audit it, so the record is disowned.
     assert (
         await gateway(stack, "recover", "--disown", event_id(order_id, 3), "--note", "a test's", "--apply")
     ).code == 0
 
 
-async def test_a_swap_is_refused_while_an_actor_is_connected(recorded: tuple[Stack, Asker]) -> None:
+async def test_a_swap_is_refused_while_an_actor_is_connected(recorded: tuple[Stack, CommandClient]) -> None:
     stack, _ = recorded
     actor = await asyncpg.connect(stack.database_url, server_settings={"application_name": "payment-actor"})
     try:

@@ -24,8 +24,8 @@ from ops.backup.restore import put_back
 from ops.console.errors import GatewayError
 from store.actor import ActorStore, Batch, BehindError, CommandRow
 from store.log_tail import RECOVERY_LOCK
-from tests.support.asking import Asker, fresh, history, order_command
 from tests.support.command import gateway
+from tests.support.command_client import CommandClient, fresh, history, order_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, running_stack
 from topics.admin import admin_client
@@ -38,14 +38,14 @@ ALL_PARTITIONS = range(12)
 
 
 @pytest.fixture(scope="module")
-async def own() -> AsyncIterator[tuple[Stack, Asker]]:
+async def own() -> AsyncIterator[tuple[Stack, CommandClient]]:
     """A history of its own, its actor down."""
     with running_stack(roles=("payments", "processor", "jobs"), env={"TEST_PROCESSING_DELAY": "100"}) as stack:
-        async with Asker(stack.settings) as asker:
-            await history(asker)
-            await numbered(asker)
+        async with CommandClient(stack.settings) as command_client:
+            await history(command_client)
+            await numbered(command_client)
             stack.hold("payments")
-            yield stack, asker
+            yield stack, command_client
 
 
 @pytest.fixture(scope="module")
@@ -54,55 +54,59 @@ def second() -> Any:
         yield made
 
 
-async def numbered(asker: Asker) -> None:
+async def numbered(command_client: CommandClient) -> None:
     place = "SELECT FROM feed f WHERE f.order_id = e.order_id AND f.sequence = e.sequence"
     missing = f"SELECT NOT EXISTS (SELECT FROM events e WHERE NOT EXISTS ({place}))"
-    await eventually(lambda: asker.pool.fetchval(missing), timeout=30, what="every event has its place")
+    await eventually(lambda: command_client.pool.fetchval(missing), timeout=30, what="every event has its place")
 
 
-async def an_event(asker: Asker) -> asyncpg.Record:
-    row = await asker.pool.fetchrow("SELECT * FROM events ORDER BY order_id DESC, sequence DESC LIMIT 1")
+async def an_event(command_client: CommandClient) -> asyncpg.Record:
+    row = await command_client.pool.fetchrow("SELECT * FROM events ORDER BY order_id DESC, sequence DESC LIMIT 1")
     assert row is not None
     return row
 
 
-async def put_event_back(asker: Asker, row: asyncpg.Record) -> None:
-    await asker.pool.execute(
+async def put_event_back(command_client: CommandClient, row: asyncpg.Record) -> None:
+    await command_client.pool.execute(
         "INSERT INTO events (order_id, sequence, merchant_id, type, at, payload) VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (order_id, sequence) DO UPDATE SET payload = excluded.payload",
         *(row[name] for name in ("order_id", "sequence", "merchant_id", "type", "at", "payload")),
     )
 
 
-async def thrown_back(asker: Asker, order_id: str) -> None:
+async def thrown_back(command_client: CommandClient, order_id: str) -> None:
     """The database as if it had been copied before this order."""
     for table in ("events", "commands", "payments", "refunds", "feed"):
-        await asker.pool.execute(f"DELETE FROM {table} WHERE order_id = $1", order_id)
-    await asker.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
-    await asker.pool.execute("UPDATE feed_positions SET next_offset = 0, known_offset = 0")
-    await asker.pool.execute("DELETE FROM rollups")
-    await asker.pool.execute("UPDATE rollup_progress SET place = 0")
+        await command_client.pool.execute(f"DELETE FROM {table} WHERE order_id = $1", order_id)
+    await command_client.pool.execute("DELETE FROM orders WHERE id = $1", order_id)
+    await command_client.pool.execute("UPDATE feed_positions SET next_offset = 0, known_offset = 0")
+    await command_client.pool.execute("DELETE FROM rollups")
+    await command_client.pool.execute("UPDATE rollup_progress SET place = 0")
 
 
-async def rows(asker: Asker, order_id: str) -> dict[str, list[dict[str, Any]]]:
+async def rows(command_client: CommandClient, order_id: str) -> dict[str, list[dict[str, Any]]]:
     """Everything about an order but when it was written."""
     found = {}
     for table in ("events", "commands", "orders", "payments", "refunds"):
         column = "id" if table == "orders" else "order_id"
-        records = await asker.pool.fetch(f"SELECT * FROM {table} AS t WHERE {column} = $1 ORDER BY t::text", order_id)
+        records = await command_client.pool.fetch(
+            f"SELECT * FROM {table} AS t WHERE {column} = $1 ORDER BY t::text", order_id
+        )
         found[table] = [{k: v for k, v in dict(row).items() if k not in ("decided_at", "txid")} for row in records]
         found[table].sort(key=str)
     return found
 
 
-async def a_refunded_order(asker: Asker) -> str:
-    order_id: str = await asker.pool.fetchval("SELECT order_id FROM refunds WHERE NOT automatic ORDER BY id LIMIT 1")
+async def a_refunded_order(command_client: CommandClient) -> str:
+    order_id: str = await command_client.pool.fetchval(
+        "SELECT order_id FROM refunds WHERE NOT automatic ORDER BY id LIMIT 1"
+    )
     return order_id
 
 
-async def an_order_paid_at_once(asker: Asker) -> str:
+async def an_order_paid_at_once(command_client: CommandClient) -> str:
     """Created and paid by one command."""
-    order_id: str = await asker.pool.fetchval(
+    order_id: str = await command_client.pool.fetchval(
         "SELECT order_id FROM commands WHERE type = 'payment.create_with_order' AND NOT rejected"
     )
     return order_id
@@ -112,7 +116,7 @@ FORGOTTEN = pytest.mark.parametrize("an_order", [a_refunded_order, an_order_paid
 # The fence
 
 
-async def test_a_table_that_has_what_the_log_has_is_open(own: tuple[Stack, Asker]) -> None:
+async def test_a_table_that_has_what_the_log_has_is_open(own: tuple[Stack, CommandClient]) -> None:
     stack, _ = own
     assert await find_gaps(stack.settings, ALL_PARTITIONS) == {}
 
@@ -126,13 +130,13 @@ async def test_a_table_that_has_what_the_log_has_is_open(own: tuple[Stack, Asker
     ids=["missing", "other contents"],
 )
 async def test_an_event_that_the_table_lacks_or_has_otherwise_closes_its_partition(
-    own: tuple[Stack, Asker], damage: str
+    own: tuple[Stack, CommandClient], damage: str
 ) -> None:
-    stack, asker = own
-    row, opened = await an_event(asker), set[int]()
+    stack, command_client = own
+    row, opened = await an_event(command_client), set[int]()
     partition = partition_of(row["order_id"].encode(), stack.settings.topic_partitions)
-    await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
-    await asker.pool.execute(damage, row["order_id"], row["sequence"])
+    await command_client.pool.execute("UPDATE feed_positions SET known_offset = 0")
+    await command_client.pool.execute(damage, row["order_id"], row["sequence"])
     fence = Fence(opened.add)
     fence.begin(stack.settings)
     try:
@@ -143,16 +147,16 @@ async def test_an_event_that_the_table_lacks_or_has_otherwise_closes_its_partiti
         await eventually(lambda: opened == {*ALL_PARTITIONS} - {partition}, timeout=20, what="the others are open")
         assert fence.facts()["fenced_partitions"] == str(partition)
     finally:
-        await put_event_back(asker, row)
+        await put_event_back(command_client, row)
     # and it opens by itself once the table has caught up.
     await eventually(lambda: partition in opened, timeout=20, what="the partition is open")
     assert fence.facts() == {}
     fence.revoked()
 
 
-async def test_nothing_is_opened_while_a_recovery_is_at_work(own: tuple[Stack, Asker]) -> None:
-    stack, asker = own
-    async with asker.pool.acquire() as connection:
+async def test_nothing_is_opened_while_a_recovery_is_at_work(own: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = own
+    async with command_client.pool.acquire() as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", RECOVERY_LOCK)
         with pytest.raises(RecoveringError):
             await find_gaps(stack.settings, ALL_PARTITIONS)
@@ -160,7 +164,7 @@ async def test_nothing_is_opened_while_a_recovery_is_at_work(own: tuple[Stack, A
 
 
 async def test_a_worker_that_counts_other_partitions_than_the_database_decides_nothing(
-    own: tuple[Stack, Asker],
+    own: tuple[Stack, CommandClient],
 ) -> None:
     stack, _ = own
     opened, closed = set[int](), list[str]()
@@ -183,7 +187,7 @@ async def test_a_worker_that_counts_other_partitions_than_the_database_decides_n
 
 
 async def test_nothing_is_opened_before_the_worker_knows_how_many_partitions_there_are(
-    own: tuple[Stack, Asker],
+    own: tuple[Stack, CommandClient],
 ) -> None:
     stack, _ = own
     opened = set[int]()
@@ -195,29 +199,33 @@ async def test_nothing_is_opened_before_the_worker_knows_how_many_partitions_the
     fence.revoked()
 
 
-async def test_a_database_without_the_last_commit_is_noticed_at_the_next_connection(own: tuple[Stack, Asker]) -> None:
-    stack, asker = own
+async def test_a_database_without_the_last_commit_is_noticed_at_the_next_connection(
+    own: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = own
     # Given a commit that was confirmed, and another database that did not receive it,
     store, order_id = ActorStore(stack.settings), fresh(ORDER)
     row = CommandRow(f"cmd_{order_id}", order_id, "order.create", "", None, True, "{}", 1, 0)
     await store.write(Batch(commands=[row]))
-    await asker.pool.execute("DELETE FROM commands WHERE id = $1", row.id)
+    await command_client.pool.execute("DELETE FROM commands WHERE id = $1", row.id)
     # when the actor connects again, then it stops.
     await store.stop()
     with pytest.raises(BehindError, match=row.id):
         await store.load_orders([order_id])
 
 
-async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used(own: tuple[Stack, Asker]) -> None:
-    stack, asker = own
-    row = await an_event(asker)
+async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used(
+    own: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = own
+    row = await an_event(command_client)
     fence = Fence(lambda _: None)
     fence.begin(stack.settings)
     store = ActorStore(stack.settings, guard=lambda: fence.check(ALL_PARTITIONS))
     await store.start()
     # Given a database that was exchanged for an older one,
-    await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
-    await asker.pool.execute(
+    await command_client.pool.execute("UPDATE feed_positions SET known_offset = 0")
+    await command_client.pool.execute(
         "DELETE FROM events WHERE order_id = $1 AND sequence = $2", row["order_id"], row["sequence"]
     )
     await store.stop()
@@ -226,7 +234,7 @@ async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used
         with pytest.raises(BehindError, match="which is on the log"):
             await store.load_orders([row["order_id"]])
     finally:
-        await put_event_back(asker, row)
+        await put_event_back(command_client, row)
     await store.load_orders([row["order_id"]])
     await store.stop()
 
@@ -236,43 +244,43 @@ async def test_a_new_connection_to_a_database_that_is_behind_the_log_is_not_used
 
 @FORGOTTEN
 async def test_commands_that_were_forgotten_are_decided_again_with_the_same_rows(
-    own: tuple[Stack, Asker], second: Executor, an_order: Callable[[Asker], Awaitable[str]]
+    own: tuple[Stack, CommandClient], second: Executor, an_order: Callable[[CommandClient], Awaitable[str]]
 ) -> None:
-    stack, asker = own
-    order_id = await an_order(asker)
-    before = await rows(asker, order_id)
+    stack, command_client = own
+    order_id = await an_order(command_client)
+    before = await rows(command_client, order_id)
     assert len(before["events"]) > 3
-    await thrown_back(asker, order_id)
+    await thrown_back(command_client, order_id)
     assert not await recover(stack.settings, second, apply=False)
-    assert (await rows(asker, order_id))["events"] == []
+    assert (await rows(command_client, order_id))["events"] == []
     assert await recover(stack.settings, second, apply=True)
-    assert await rows(asker, order_id) == before
+    assert await rows(command_client, order_id) == before
     assert await recover(stack.settings, second, apply=True), "a second run finds nothing missing"
 
 
 async def test_what_differs_from_the_log_is_not_written_and_named(
-    own: tuple[Stack, Asker], second: Executor, capsys: pytest.CaptureFixture[str]
+    own: tuple[Stack, CommandClient], second: Executor, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack, asker = own
+    stack, command_client = own
     # Given a command, and an event of it on the log that says another amount than would be decided,
-    order_id, template = fresh(ORDER), await an_event(asker)
-    template = await asker.pool.fetchrow("SELECT * FROM events WHERE sequence = 1 LIMIT 1")
-    command = asker.record(order_command(order_id, amount=700), "cmd_forged")
-    await asker.publish([command])
+    order_id, template = fresh(ORDER), await an_event(command_client)
+    template = await command_client.pool.fetchrow("SELECT * FROM events WHERE sequence = 1 LIMIT 1")
+    command = command_client.record(order_command(order_id, amount=700), "cmd_forged")
+    await command_client.publish([command])
     payload = json.loads(template["payload"])
     payload |= {"id": event_id(order_id, 1), "key": order_id, "caused_by": "cmd_forged"}
     payload["body"] |= {"order_id": order_id}
     payload["body"]["order"] |= {"id": order_id, "amount": 999_900}
     value = json.dumps(payload, separators=(",", ":")).encode()
-    await asker.publish([Record(EVENTS, command.partition, order_id.encode(), value)])
+    await command_client.publish([Record(EVENTS, command.partition, order_id.encode(), value)])
     # when recovered, then nothing is written for that order; another one comes back all the same.
-    other = await a_refunded_order(asker)
-    before = await rows(asker, other)
-    await thrown_back(asker, other)
+    other = await a_refunded_order(command_client)
+    before = await rows(command_client, other)
+    await thrown_back(command_client, other)
     assert not await recover(stack.settings, second, apply=True)
     assert f"{order_id}: events 1 were not recovered" in capsys.readouterr().out
-    assert not any((await rows(asker, order_id)).values())
-    assert await rows(asker, other) == before
+    assert not any((await rows(command_client, order_id)).values())
+    assert await rows(command_client, other) == before
     # The record that was left is disowned by a person, who says why; then its partition opens.
     forged = event_id(order_id, 1)
     disowning = ("recover", "--disown", forged, "--apply")
@@ -286,14 +294,19 @@ async def test_what_differs_from_the_log_is_not_written_and_named(
     assert ended.code == 1 and "differs from the events table" in ended.err
 
 
-async def test_a_foreign_event_is_disowned_once_a_person_says_so(own: tuple[Stack, Asker], second: Executor) -> None:
-    stack, asker = own
+async def test_a_foreign_event_is_disowned_once_a_person_says_so(
+    own: tuple[Stack, CommandClient], second: Executor
+) -> None:
+    stack, command_client = own
     # Given an event of an order that nobody made, caused by nothing on the log,
-    order_id, template = fresh(ORDER), await asker.pool.fetchrow("SELECT * FROM events WHERE sequence = 1 LIMIT 1")
+    order_id, template = (
+        fresh(ORDER),
+        await command_client.pool.fetchrow("SELECT * FROM events WHERE sequence = 1 LIMIT 1"),
+    )
     partition = partition_of(order_id.encode(), stack.settings.topic_partitions)
     foreign = event_id(order_id, 1)
     payload = json.loads(template["payload"]) | {"id": foreign, "key": order_id, "caused_by": "cmd_of_nobody"}
-    await asker.publish(
+    await command_client.publish(
         [Record(EVENTS, partition, order_id.encode(), json.dumps(payload, separators=(",", ":")).encode())]
     )
     assert (await find_gaps(stack.settings, ALL_PARTITIONS))[partition].event_id == foreign
@@ -307,13 +320,13 @@ async def test_a_foreign_event_is_disowned_once_a_person_says_so(own: tuple[Stac
     assert (await gateway(stack, "recover", "--disown", foreign, "--note", "written by hand", "--apply")).code == 0
     assert partition not in await find_gaps(stack.settings, ALL_PARTITIONS)
     assert Kind.RECORD_UNKNOWN not in (await audit(stack.settings, second)).kinds
-    other = await an_event(asker)
-    await asker.pool.execute("UPDATE feed_positions SET known_offset = 0")
-    await asker.pool.execute(
+    other = await an_event(command_client)
+    await command_client.pool.execute("UPDATE feed_positions SET known_offset = 0")
+    await command_client.pool.execute(
         "DELETE FROM events WHERE order_id = $1 AND sequence = $2", other["order_id"], other["sequence"]
     )
     assert await find_gaps(stack.settings, ALL_PARTITIONS) != {}
-    await put_event_back(asker, other)
+    await put_event_back(command_client, other)
     assert await find_gaps(stack.settings, ALL_PARTITIONS) == {}
     ended = await gateway(stack, "recover", "--disown", "evt_1")
     assert ended.code == 2 and "not a valid event id" in ended.err
@@ -321,19 +334,19 @@ async def test_a_foreign_event_is_disowned_once_a_person_says_so(own: tuple[Stac
 
 @FORGOTTEN
 async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
-    own: tuple[Stack, Asker], second: Executor, an_order: Callable[[Asker], Awaitable[str]]
+    own: tuple[Stack, CommandClient], second: Executor, an_order: Callable[[CommandClient], Awaitable[str]]
 ) -> None:
-    stack, asker = own
-    order_id = await an_order(asker)
-    before = await rows(asker, order_id)
+    stack, command_client = own
+    order_id = await an_order(command_client)
+    before = await rows(command_client, order_id)
     # Given a commands topic that no longer reaches back,
     partition = TopicPartition(COMMANDS, partition_of(order_id.encode(), stack.settings.topic_partitions))
     async with admin_client(stack.settings) as client:
         await client.delete_records({partition: RecordsToDelete(before_offset=-1)})
-    await thrown_back(asker, order_id)
+    await thrown_back(command_client, order_id)
     # when recovered, then events and state are as they were, and each acceptance that the events prove is in the inbox.
     await recover(stack.settings, second, apply=True)
-    after = await rows(asker, order_id)
+    after = await rows(command_client, order_id)
     for table in ("events", "orders", "payments", "refunds"):
         assert after[table] == before[table]
     accepted = {row["id"]: (row["type"], row["reply"]) for row in before["commands"] if row["event_count"]}
@@ -344,18 +357,18 @@ async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
 
 
 async def test_a_backup_is_put_back_only_where_nobody_is_connected_and_is_then_complete(
-    own: tuple[Stack, Asker], tmp_path: Path
+    own: tuple[Stack, CommandClient], tmp_path: Path
 ) -> None:
-    stack, asker = own
+    stack, command_client = own
     folder, manifest = await take(stack.settings, tmp_path)
     assert read_manifest(folder) == manifest
     with pytest.raises(GatewayError, match="stop the roles first"):
         await put_back(stack.settings, folder, manifest, replace=True)
-    counted = {table: await asker.pool.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
-    last = await asker.pool.fetchval("SELECT last_place FROM feed_state")
+    counted = {table: await command_client.pool.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
+    last = await command_client.pool.fetchval("SELECT last_place FROM feed_state")
     for role in ("processor", "jobs"):
         stack.hold(role)
-    await asker.pool.close()
+    await command_client.pool.close()
     with pytest.raises(GatewayError, match="--replace"):
         await put_back(stack.settings, folder, manifest, replace=False)
     await put_back(stack.settings, folder, manifest, replace=True)
@@ -365,7 +378,7 @@ async def test_a_backup_is_put_back_only_where_nobody_is_connected_and_is_then_c
     await connection.close()
 
 
-async def test_a_damaged_or_incomplete_backup_is_refused(own: tuple[Stack, Asker], tmp_path: Path) -> None:
+async def test_a_damaged_or_incomplete_backup_is_refused(own: tuple[Stack, CommandClient], tmp_path: Path) -> None:
     stack, _ = own
     folder, manifest = await take(stack.settings, tmp_path)
     file = folder / "database" / next(iter(manifest.files))
@@ -377,7 +390,7 @@ async def test_a_damaged_or_incomplete_backup_is_refused(own: tuple[Stack, Asker
     assert (ended.code, "holds no complete backup" in ended.err) == (1, True)
 
 
-async def test_a_backup_of_a_longer_log_is_refused(own: tuple[Stack, Asker], tmp_path: Path) -> None:
+async def test_a_backup_of_a_longer_log_is_refused(own: tuple[Stack, CommandClient], tmp_path: Path) -> None:
     stack, _ = own
     folder, _ = await take(stack.settings, tmp_path)
     content = json.loads((folder / MANIFEST).read_text())

@@ -17,7 +17,7 @@ from store import retention
 from store.actor import KEEP
 from store.connections import make_pool
 from store.retention import prune_attempts, prune_commands, prune_promises
-from tests.support.asking import Asker, fresh, order_command
+from tests.support.command_client import CommandClient, fresh, order_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS
@@ -84,8 +84,8 @@ async def test_a_promise_is_kept_as_long_as_the_log_holds_its_command(pool: asyn
 
 
 async def test_the_age_of_the_oldest_command_is_the_logs_own(services: Stack) -> None:
-    async with Asker(services.settings) as asker:
-        await asker.publish([asker.record(order_command(fresh(ORDER)))])
+    async with CommandClient(services.settings) as command_client:
+        await command_client.publish([command_client.record(order_command(fresh(ORDER)))])
         oldest = await oldest_at(services.settings, COMMANDS)
         places = [TopicPartition(COMMANDS, number) for number in range(services.settings.topic_partitions)]
         async with log_reader(services.settings) as reader:

@@ -13,7 +13,7 @@ from agents.payments.intake import HOPS_MAX, Incoming
 from domain.ids import ORDER
 from runtime.clock import now
 from tests.support.actor import Bench, work
-from tests.support.asking import fresh, order_command
+from tests.support.command_client import fresh, order_command
 from topics.catalogue import COMMANDS, EVENTS, partition_of
 from topics.deadletter import REASON_EXPIRED
 from topics.envelope import HEADER_FORWARDED
@@ -45,7 +45,7 @@ def standing_at(message: Incoming, partition: int) -> Incoming:
 async def test_an_undecided_stray_is_sent_to_its_orders_partition_and_decided_there_once(bench: Bench) -> None:
     # Given a command on the partition that its order had before,
     order_id, former, home = moved_order()
-    stray = standing_at(bench.asked(order_command(order_id), "stray_1" + order_id, nonce="n"), former)
+    stray = standing_at(bench.submitted(order_command(order_id), "stray_1" + order_id, nonce="n"), former)
     actor = await grown(bench)
 
     # when the actor there reads it, then it decides nothing, and puts it where it belongs, byte for byte,
@@ -55,7 +55,7 @@ async def test_an_undecided_stray_is_sent_to_its_orders_partition_and_decided_th
     assert copy.headers == [*stray.headers, (HEADER_FORWARDED, str(stray.origin).encode())]
 
     # where its owner decides it;
-    arrived = standing_at(bench.incoming(copy), home)
+    arrived = standing_at(bench.submitted(copy), home)
     decided = await work(actor, arrived)
     assert await bench.events(order_id) == ["order.created"]
     assert [record.partition for record in decided.records] == [home]
@@ -69,9 +69,9 @@ async def test_an_undecided_stray_is_sent_to_its_orders_partition_and_decided_th
 
 async def test_a_command_that_was_decided_before_the_log_grew_is_not_decided_again(bench: Bench) -> None:
     order_id, former, home = moved_order()
-    asked = standing_at(bench.asked(order_command(order_id), "early_" + order_id), former)
-    await work(await bench.actor(), asked)
-    published = await work(await grown(bench), asked)
+    requested = standing_at(bench.submitted(order_command(order_id), "early_" + order_id), former)
+    await work(await bench.actor(), requested)
+    published = await work(await grown(bench), requested)
     assert [(record.topic, record.partition) for record in published.records] == [(EVENTS, home)]
     assert await bench.events(order_id) == ["order.created"]
 
@@ -79,8 +79,8 @@ async def test_a_command_that_was_decided_before_the_log_grew_is_not_decided_aga
 async def test_a_stray_that_the_inbox_may_have_forgotten_is_not_sent_on(bench: Bench) -> None:
     """The log would date the copy anew, and an old command could act twice."""
     order_id, former, _ = moved_order()
-    old = bench.incoming(
-        bench.asker.record(order_command(order_id), at=now() - timedelta(days=20)),
+    old = bench.submitted(
+        bench.command_client.record(order_command(order_id), at=now() - timedelta(days=20)),
         logged_at=now() - timedelta(days=20),
     )
     prepared = await work(await grown(bench), standing_at(old, former))
@@ -92,7 +92,7 @@ async def test_a_stray_that_the_inbox_may_have_forgotten_is_not_sent_on(bench: B
 async def test_a_command_is_not_sent_to_and_fro_for_ever(bench: Bench) -> None:
     """Two actors that count differently: this one must start again, and ask PostgreSQL how many there are."""
     order_id, former, _ = moved_order()
-    stray = standing_at(bench.asked(order_command(order_id)), former)
+    stray = standing_at(bench.submitted(order_command(order_id)), former)
     sent = replace(stray, headers=[*stray.headers, *[(HEADER_FORWARDED, b"x/0/0")] * HOPS_MAX])
     actor = await grown(bench)
     with pytest.raises(OtherOwnerError, match="how many partitions are there"):
@@ -102,8 +102,8 @@ async def test_a_command_is_not_sent_to_and_fro_for_ever(bench: Bench) -> None:
 
 async def test_strays_and_commands_at_home_share_a_batch(bench: Bench) -> None:
     (moved, former, home), other = moved_order(), fresh(ORDER)
-    at_home = standing_at(bench.asked(order_command(other)), partition_of(other.encode(), AFTER))
-    stray = standing_at(bench.asked(order_command(moved)), former)
+    at_home = standing_at(bench.submitted(order_command(other)), partition_of(other.encode(), AFTER))
+    stray = standing_at(bench.submitted(order_command(moved)), former)
     prepared = await work(await grown(bench), at_home, stray)
     assert [
         (record.topic == COMMANDS, record.partition) for record in prepared.records if record.topic == COMMANDS

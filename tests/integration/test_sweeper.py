@@ -35,7 +35,7 @@ from runtime.worker import Worker
 from store.actor import ActorStore
 from store.questions import QuestionStore
 from store.redis.clients import make_redis
-from tests.support.asking import Asker, fresh, order_command, payment_command
+from tests.support.command_client import CommandClient, fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 from topics.catalogue import COMMANDS
@@ -92,9 +92,9 @@ async def test_every_attempt_is_charged_once_and_comes_to_its_outcome(
     services: Stack, bank_of: MakeBank, token: str, outcome: Outcome, error_code: str | None
 ) -> None:
     request = charge(token)
-    answer = await attempt(bank_of(services.settings), request, maybe_requested_before=False)
-    assert answer is not None
-    assert (answer.outcome, answer.error_code) == (outcome, error_code)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=False)
+    assert result is not None
+    assert (result.outcome, result.error_code) == (outcome, error_code)
     moved = 1 if outcome is Outcome.SUCCESS else 0
     assert await booked(services.settings, request.attempt_id) == (moved, 1)
 
@@ -105,9 +105,9 @@ async def test_a_processor_that_died_after_asking_asks_about_it_first(services: 
     with pytest.raises(NoResponseError):
         await bank.charge(request)
     # When its successor takes it up, then the bank is queried, not asked to charge.
-    answer = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
-    assert answer is not None
-    assert answer.outcome is Outcome.SUCCESS
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
+    assert result is not None
+    assert result.outcome is Outcome.SUCCESS
     assert await booked(services.settings, request.attempt_id) == (1, 1)
 
 
@@ -117,8 +117,8 @@ async def test_many_questions_at_once_are_all_answered(services: Stack, bank_of:
     lost = await asyncio.gather(*(bank.charge(request) for request in requests), return_exceptions=True)
     assert all(isinstance(one, NoResponseError) for one in lost)
     # When all are asked about at once, then each has its answer at the first try.
-    answers = await asyncio.gather(*(bank.query(request.attempt_id) for request in requests))
-    assert [answer and answer.outcome for answer in answers] == [Outcome.SUCCESS] * 100
+    results = await asyncio.gather(*(bank.query(request.attempt_id) for request in requests))
+    assert [result and result.outcome for result in results] == [Outcome.SUCCESS] * 100
 
 
 async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, bank_of: MakeBank) -> None:
@@ -130,23 +130,23 @@ async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, 
         await bank.charge(late)
     repeated = [await bank.charge(charge("success@upi")) for _ in range(4)]
     # When the listener needs longer for each than the bank's own pause,
-    heard: list[str] = []
+    received: list[str] = []
     async with asyncio.timeout(60):
-        async for answer in bank.notifications():
+        async for result in bank.notifications():
             await asyncio.sleep(0.7)
-            heard.append(answer.attempt_id)
-            await bank.confirm(answer)
-            if {late.attempt_id, *(one.attempt_id for one in repeated)} <= set(heard):
+            received.append(result.attempt_id)
+            await bank.confirm(result)
+            if {late.attempt_id, *(one.attempt_id for one in repeated)} <= set(received):
                 break
     # Then it is not cut off, and the repeated answers do not keep the late one from it.
-    assert late.attempt_id in heard
+    assert late.attempt_id in received
 
 
 async def test_an_attempt_the_bank_never_saw_is_made(services: Stack, bank_of: MakeBank) -> None:
     request = Return(fresh(REFUND), fresh(PAYMENT), 100, "INR", "fail_refund")
-    answer = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
-    assert answer is not None
-    assert (answer.outcome, answer.error_code) == (Outcome.FAILED, "REFUND_FAILED")
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
+    assert result is not None
+    assert (result.outcome, result.error_code) == (Outcome.FAILED, "REFUND_FAILED")
 
 
 @pytest.mark.parametrize("faults", ["lose=1", "late=1", "twice=1"])
@@ -155,74 +155,76 @@ async def test_injected_faults_change_nothing_about_the_outcome(
 ) -> None:
     settings = services.settings.model_copy(update={"bank_faults": faults, "test_processing_delay": 5})
     request = charge("success@upi")
-    answer = await attempt(bank_of(settings), request, maybe_requested_before=False)
-    assert answer is not None
-    assert answer.outcome is Outcome.SUCCESS
+    result = await attempt(bank_of(settings), request, maybe_requested_before=False)
+    assert result is not None
+    assert result.outcome is Outcome.SUCCESS
     assert (await booked(settings, request.attempt_id))[0] == 1
 
 
 async def test_the_sweeper_settles_what_the_processor_never_did(services: Stack, bank_of: MakeBank) -> None:
     # Given a payment past its deadline that no processor ever saw,
-    async with Asker(services.settings) as asker:
+    async with CommandClient(services.settings) as command_client:
         order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-        await _decide(asker, order_command(order_id), payment_command(order_id, payment_id))
+        await _decide(command_client, order_command(order_id), payment_command(order_id, payment_id))
         late = now() - timedelta(seconds=60)
-        await asker.pool.execute("UPDATE payments SET deadline_at = $1 WHERE id = $2", late, payment_id)
+        await command_client.pool.execute("UPDATE payments SET deadline_at = $1 WHERE id = $2", late, payment_id)
         # When the sweeper makes its round,
-        await _round(asker, bank_of(services.settings))
+        await _round(command_client, bank_of(services.settings))
         # Then the bank was asked once, and its word is on its way to the actor.
         assert await booked(services.settings, payment_id) == (1, 1)
-        told = orjson.loads((await _settle_command_of(services.settings, order_id)).value)["body"]
-        assert (told["outcome"], told["payment_id"]) == ("success", payment_id)
-        await asker.pool.execute("UPDATE payments SET deadline_at = now() + interval '1 day' WHERE id = $1", payment_id)
+        received = orjson.loads((await _settle_command_of(services.settings, order_id)).value)["body"]
+        assert (received["outcome"], received["payment_id"]) == ("success", payment_id)
+        await command_client.pool.execute(
+            "UPDATE payments SET deadline_at = now() + interval '1 day' WHERE id = $1", payment_id
+        )
 
 
 async def test_the_sweeper_cancels_what_the_processor_never_did(services: Stack, bank_of: MakeBank) -> None:
     # Given a request that waits in its payer's app, whom no processor let go,
-    async with Asker(services.settings) as asker:
+    async with CommandClient(services.settings) as command_client:
         order_id, payment_id, bank = fresh(ORDER), fresh(PAYMENT), bank_of(services.settings)
         pending = payment_command(order_id, payment_id, vpa="pending@upi")
-        await _decide(asker, order_command(order_id), pending, CancelPayment(order_id, payment_id, None))
+        await _decide(command_client, order_command(order_id), pending, CancelPayment(order_id, payment_id, None))
         assert isinstance(
             await bank.charge(Charge(payment_id, 50_000, "INR", Method.UPI, "pending@upi")), ActionRequired
         )
         late = now() - timedelta(seconds=60)
-        await asker.pool.execute("UPDATE payments SET deadline_at = $1 WHERE id = $2", late, payment_id)
+        await command_client.pool.execute("UPDATE payments SET deadline_at = $1 WHERE id = $2", late, payment_id)
         # When the sweeper makes its round, then the bank has cancelled it, and its word is on its way to the actor.
-        await _round(asker, bank)
+        await _round(command_client, bank)
         assert (await booked(services.settings, payment_id))[0] == 0
-        told = await _settle_command_of(services.settings, order_id)
-        assert orjson.loads(told.value)["body"]["error_code"] == PAYMENT_CANCELLED
-        await _take(asker, told)
+        received = await _settle_command_of(services.settings, order_id)
+        assert orjson.loads(received.value)["body"]["error_code"] == PAYMENT_CANCELLED
+        await _take(command_client, received)
         query = "SELECT status, cancellation FROM payments WHERE id = $1"
-        assert tuple(await asker.pool.fetchrow(query, payment_id)) == ("FAILED", None)
+        assert tuple(await command_client.pool.fetchrow(query, payment_id)) == ("FAILED", None)
 
 
 async def test_money_the_bank_would_not_take_back_is_given_back_again(services: Stack, bank_of: MakeBank) -> None:
     # Given a payment that was told to have failed, was charged all the same, and whose refund the bank refused,
-    async with Asker(services.settings) as asker:
+    async with CommandClient(services.settings) as command_client:
         order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-        await _decide(asker, order_command(order_id), payment_command(order_id, payment_id))
+        await _decide(command_client, order_command(order_id), payment_command(order_id, payment_id))
         for attempt_id, outcome in (
             (payment_id, Outcome.FAILED),
             (payment_id, Outcome.SUCCESS),
             (late_refund_id(payment_id), Outcome.FAILED),
         ):
-            answer = BankResult(attempt_id, outcome, None, None, "bank_1")
+            result = BankResult(attempt_id, outcome, None, None, "bank_1")
             record = settle_record(
-                answer, order_id=order_id, caused_by=None, request_id=None, settings=services.settings
+                result, order_id=order_id, caused_by=None, request_id=None, settings=services.settings
             )
-            await _take(asker, record)
+            await _take(command_client, record)
         # When the sweeper makes its round at once, then it lets the bank rest;
-        await _round(asker, bank_of(services.settings))
-        assert await _refunds(asker, payment_id) == ["FAILED"]
+        await _round(command_client, bank_of(services.settings))
+        assert await _refunds(command_client, payment_id) == ["FAILED"]
         # when it makes it two minutes later, then the bank's word is told once more, and money goes back.
-        await asker.pool.execute(AGE, payment_id)
-        await _round(asker, bank_of(services.settings))
+        await command_client.pool.execute(AGE, payment_id)
+        await _round(command_client, bank_of(services.settings))
         again = await _settle_command_of(services.settings, order_id)
-        await _take(asker, again)
-        await _take(asker, again)
-        assert await _refunds(asker, payment_id) == ["FAILED", "PENDING"]
+        await _take(command_client, again)
+        await _take(command_client, again)
+        assert await _refunds(command_client, payment_id) == ["FAILED", "PENDING"]
 
 
 class PartlySilentBank(SimulatedBank):
@@ -247,29 +249,31 @@ class PartlySilentBank(SimulatedBank):
 class Overdue:
     """Payments past their deadline, put into the tables by hand; no bank has seen them."""
 
-    asker: Asker
+    command_client: CommandClient
     merchants: set[str] = field(default_factory=set)
 
     async def payments(self, merchant: str, count: int, *, method: str = "upi", minutes: int = 10) -> list[str]:
         """Ids, the longest overdue first."""
         self.merchants.add(merchant)
         ids = [fresh(PAYMENT) for _ in range(count)]
-        await self.asker.pool.execute(OVERDUE_ROWS, ids, merchant, method, minutes)
+        await self.command_client.pool.execute(OVERDUE_ROWS, ids, merchant, method, minutes)
         return ids
 
     async def schedule(self, payment_id: str) -> tuple[int, int, float]:
         """(questions, answers without effect, seconds until the next)."""
-        row = await self.asker.pool.fetchrow(SCHEDULE, payment_id)
+        row = await self.command_client.pool.fetchrow(SCHEDULE, payment_id)
         return row["asked"], row["answered"], row["seconds"]
 
     async def due_again(self, *payment_ids: str) -> None:
-        await self.asker.pool.execute(
+        await self.command_client.pool.execute(
             "UPDATE bank_questions SET next_at = now() WHERE attempt_id = ANY($1::text[])", payment_ids
         )
 
     async def remove(self) -> None:
-        await self.asker.pool.execute("DELETE FROM payments WHERE merchant_id = ANY($1::text[])", list(self.merchants))
-        await self.asker.pool.execute("DELETE FROM bank_questions")
+        await self.command_client.pool.execute(
+            "DELETE FROM payments WHERE merchant_id = ANY($1::text[])", list(self.merchants)
+        )
+        await self.command_client.pool.execute("DELETE FROM bank_questions")
 
 
 OVERDUE_ROWS = """
@@ -290,11 +294,15 @@ SELECT asked, answered, extract(epoch FROM next_at - now())::float8 AS seconds
 
 @pytest.fixture
 async def overdue(services: Stack) -> AsyncIterator[Overdue]:
-    async with Asker(services.settings) as asker:
+    async with CommandClient(services.settings) as command_client:
         # what other tests have left open is not what these are about
-        await asker.pool.execute("UPDATE payments SET deadline_at = now() + interval '1 day' WHERE deadline_at < now()")
-        await asker.pool.execute("UPDATE refunds SET deadline_at = now() + interval '1 day' WHERE deadline_at < now()")
-        made = Overdue(asker)
+        await command_client.pool.execute(
+            "UPDATE payments SET deadline_at = now() + interval '1 day' WHERE deadline_at < now()"
+        )
+        await command_client.pool.execute(
+            "UPDATE refunds SET deadline_at = now() + interval '1 day' WHERE deadline_at < now()"
+        )
+        made = Overdue(command_client)
         yield made
         await made.remove()
 
@@ -317,8 +325,8 @@ async def test_a_silent_acquirer_with_thousands_of_attempts_holds_up_no_other(
     # and five younger ones of the same merchants by UPI,
     healthy = [(await overdue.payments(f"sweep_{number}", 1, minutes=1))[0] for number in range(5)]
     # when the sweeper works, then their answers are on the log while the card acquirer is still silent.
-    async with _running(overdue.asker, silent_bank) as sweeper:
-        assert await _settled(overdue.asker, healthy) == set(healthy)
+    async with _running(overdue.command_client, silent_bank) as sweeper:
+        assert await _settled(overdue.command_client, healthy) == set(healthy)
         assert len(sweeper._slots) == ROUTE_MAX
     assert len(silent_bank.questions) == ROUTE_MAX + len(healthy)
 
@@ -328,15 +336,15 @@ async def test_five_hundred_silent_attempts_of_one_merchant_delay_no_other_merch
 ) -> None:
     silent_bank.silent |= set(await overdue.payments("sweep_many", 500, minutes=60))
     healthy = await overdue.payments("sweep_few", 5, minutes=1)
-    async with _running(overdue.asker, silent_bank) as sweeper:
-        assert await _settled(overdue.asker, healthy) == set(healthy)
+    async with _running(overdue.command_client, silent_bank) as sweeper:
+        assert await _settled(overdue.command_client, healthy) == set(healthy)
         assert len(sweeper._slots) == MERCHANT_MAX
 
 
 async def test_merchants_take_turns(overdue: Overdue) -> None:
     many = await overdue.payments("sweep_many", 30, minutes=60)
     few = await overdue.payments("sweep_few", 2, minutes=1)
-    store = QuestionStore(overdue.asker.pool)
+    store = QuestionStore(overdue.command_client.pool)
     order = [one.subject.id for one in await store.due(rest_seconds=60, limit=500)]
     assert set(order[:4]) == {*many[:2], *few}
     assert order[4:] == many[2:]
@@ -351,16 +359,16 @@ async def test_what_was_asked_in_vain_waits_longer_each_time_and_behind_what_is_
     (silent,) = await overdue.payments("sweep_a", 1, minutes=60)
     silent_bank.silent.add(silent)
     for asked, least, most in ((1, 0.0, 2.0), (2, 2.0, 4.0), (3, 4.0, 8.0)):
-        await _round(overdue.asker, silent_bank)
+        await _round(overdue.command_client, silent_bank)
         count, answered, seconds = await overdue.schedule(silent)
         assert (count, answered) == (asked, 0)
         assert least < seconds <= most
         # not due: a look asks nothing
-        await _round(overdue.asker, silent_bank)
+        await _round(overdue.command_client, silent_bank)
         assert silent_bank.questions.count(silent) == asked
         await overdue.due_again(silent)
     (new,) = await overdue.payments("sweep_a", 1, minutes=1)
-    order = [one.subject.id for one in await QuestionStore(overdue.asker.pool).due(rest_seconds=60, limit=500)]
+    order = [one.subject.id for one in await QuestionStore(overdue.command_client.pool).due(rest_seconds=60, limit=500)]
     assert order == [new, silent]
 
 
@@ -370,10 +378,10 @@ async def test_an_adapter_that_breaks_is_a_bank_that_is_silent(
     (payment_id,) = await overdue.payments("sweep_a", 1)
     with monkeypatch.context() as patch:
         patch.setattr(silent_bank, "query", _broken)
-        await _round(overdue.asker, silent_bank)
+        await _round(overdue.command_client, silent_bank)
     assert (await overdue.schedule(payment_id))[:2] == (1, 0)
     await overdue.due_again(payment_id)
-    await _round(overdue.asker, silent_bank)
+    await _round(overdue.command_client, silent_bank)
     assert (await overdue.schedule(payment_id))[:2] == (2, 1)
 
 
@@ -383,7 +391,7 @@ async def _broken(_attempt_id: str) -> None:
 
 async def test_two_sweepers_ask_a_question_once(overdue: Overdue) -> None:
     payment_ids = await overdue.payments("sweep_a", 20)
-    one, other = QuestionStore(overdue.asker.pool), QuestionStore(overdue.asker.pool)
+    one, other = QuestionStore(overdue.command_client.pool), QuestionStore(overdue.command_client.pool)
     due = await one.due(rest_seconds=60, limit=500)
     first, second = await asyncio.gather(one.claim(due), other.claim(due))
     assert sorted(question.subject.id for question in [*first, *second]) == sorted(payment_ids)
@@ -393,30 +401,34 @@ async def test_a_settlement_without_effect_is_made_again_under_another_command(
     services: Stack, overdue: Overdue, silent_bank: PartlySilentBank
 ) -> None:
     # Given an open payment whose settlement stands in the inbox, but never had an effect,
-    asker = overdue.asker
+    command_client = overdue.command_client
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-    await _decide(asker, order_command(order_id), payment_command(order_id, payment_id))
-    await asker.pool.execute(SWALLOWED, f"stl_{payment_id}_success", order_id)
-    await asker.pool.execute("UPDATE payments SET deadline_at = now() - interval '1 minute' WHERE id = $1", payment_id)
+    await _decide(command_client, order_command(order_id), payment_command(order_id, payment_id))
+    await command_client.pool.execute(SWALLOWED, f"stl_{payment_id}_success", order_id)
+    await command_client.pool.execute(
+        "UPDATE payments SET deadline_at = now() - interval '1 minute' WHERE id = $1", payment_id
+    )
     # when the bank is asked, its answer changes nothing;
-    await _round(asker, silent_bank)
-    commands = await _commands_of(asker, order_id)
-    await _take(asker, *commands)
-    assert await _status(asker, payment_id) == "PROCESSING"
+    await _round(command_client, silent_bank)
+    commands = await _commands_of(command_client, order_id)
+    await _take(command_client, *commands)
+    assert await _status(command_client, payment_id) == "PROCESSING"
     assert (await overdue.schedule(payment_id))[1] == 1
     # when it is asked again, then the answer is another command, and the payment is settled.
     await overdue.due_again(payment_id)
-    await _round(asker, silent_bank)
-    commands = await _commands_of(asker, order_id)
+    await _round(command_client, silent_bank)
+    commands = await _commands_of(command_client, order_id)
     assert [orjson.loads(one.value)["id"] for one in commands] == [
         f"stl_{payment_id}_success",
         f"stl_{payment_id}_success_again1",
     ]
-    await _take(asker, commands[-1])
-    assert await _status(asker, payment_id) == "SUCCESS"
+    await _take(command_client, commands[-1])
+    assert await _status(command_client, payment_id) == "SUCCESS"
     # A closed attempt leaves no row behind.
-    await _round(asker, silent_bank)
-    assert await asker.pool.fetchval("SELECT count(*) FROM bank_questions WHERE attempt_id = $1", payment_id) == 0
+    await _round(command_client, silent_bank)
+    assert (
+        await command_client.pool.fetchval("SELECT count(*) FROM bank_questions WHERE attempt_id = $1", payment_id) == 0
+    )
 
 
 SWALLOWED = """
@@ -427,31 +439,34 @@ VALUES ($1, $2, 'payment.settle', '', false, '', 1, 0)
 
 async def test_every_overdue_attempt_is_counted_not_only_those_of_one_look(overdue: Overdue) -> None:
     await overdue.payments("sweep_a", DUE_MAX + 7)
-    assert (await QuestionStore(overdue.asker.pool).count_overdue())["payment"] == DUE_MAX + 7
+    assert (await QuestionStore(overdue.command_client.pool).count_overdue())["payment"] == DUE_MAX + 7
 
 
-async def _status(asker: Asker, payment_id: str) -> str:
-    status: str = await asker.pool.fetchval("SELECT status FROM payments WHERE id = $1", payment_id)
+async def _status(command_client: CommandClient, payment_id: str) -> str:
+    status: str = await command_client.pool.fetchval("SELECT status FROM payments WHERE id = $1", payment_id)
     return status
 
 
-async def _settled(asker: Asker, payment_ids: list[str]) -> set[str]:
+async def _settled(command_client: CommandClient, payment_ids: list[str]) -> set[str]:
     """Those of the payments about which a settle command stands on the log, once all of them are there."""
 
     async def found() -> set[str] | None:
-        told = {orjson.loads(record.value)["body"]["payment_id"] for record in await _commands(asker, "payment.settle")}
-        return told & set(payment_ids) if set(payment_ids) <= told else None
+        received = {
+            orjson.loads(record.value)["body"]["payment_id"]
+            for record in await _commands(command_client, "payment.settle")
+        }
+        return received & set(payment_ids) if set(payment_ids) <= received else None
 
     return await eventually(found, timeout=60, interval=0.2, what="the settle commands") or set()
 
 
-async def _commands_of(asker: Asker, order_id: str) -> list[Record]:
-    return [record for record in await _commands(asker, "payment.settle") if record.key == order_id.encode()]
+async def _commands_of(command_client: CommandClient, order_id: str) -> list[Record]:
+    return [record for record in await _commands(command_client, "payment.settle") if record.key == order_id.encode()]
 
 
-async def _commands(asker: Asker, kind: str) -> list[Record]:
+async def _commands(command_client: CommandClient, kind: str) -> list[Record]:
     """Everything of this type on the commands topic."""
-    async with log_reader(asker.settings) as reader:
+    async with log_reader(command_client.settings) as reader:
         spans = await reader.spans(await reader.partitions([COMMANDS]), Start())
         found = [record async for record in reader.merged(spans) if record.type == kind]
     return [Record(COMMANDS, one.partition, one.key, one.value, list(one.headers)) for one in found]
@@ -460,14 +475,16 @@ async def _commands(asker: Asker, kind: str) -> list[Record]:
 AGE = "UPDATE refunds SET updated_at = now() - interval '2 minutes' WHERE payment_id = $1"
 
 
-async def _refunds(asker: Asker, payment_id: str) -> list[str]:
-    rows = await asker.pool.fetch("SELECT status FROM refunds WHERE payment_id = $1 ORDER BY version", payment_id)
+async def _refunds(command_client: CommandClient, payment_id: str) -> list[str]:
+    rows = await command_client.pool.fetch(
+        "SELECT status FROM refunds WHERE payment_id = $1 ORDER BY version", payment_id
+    )
     return sorted(row["status"] for row in rows)
 
 
-async def _round(asker: Asker, bank: Bank) -> None:
+async def _round(command_client: CommandClient, bank: Bank) -> None:
     """One look of a sweeper, until everything that it asked about is answered or silent, and recorded."""
-    async with _sweeper(asker, bank) as sweeper, asyncio.TaskGroup() as group:
+    async with _sweeper(command_client, bank) as sweeper, asyncio.TaskGroup() as group:
         await sweeper._producer.start()
         settling = group.create_task(sweeper._settle())
         await sweeper._look()
@@ -482,17 +499,19 @@ async def _round(asker: Asker, bank: Bank) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _sweeper(asker: Asker, bank: Bank) -> AsyncIterator[Sweeper]:
-    context = Context(asker.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(asker.settings))
-    oldest = partial(oldest_at, asker.settings, COMMANDS)
-    yield Sweeper(context, bank, Kafka(asker.settings), QuestionStore(asker.pool), oldest)
+async def _sweeper(command_client: CommandClient, bank: Bank) -> AsyncIterator[Sweeper]:
+    context = Context(
+        command_client.settings, Worker("sweeper", 0, "sweeper-test", 0), make_redis(command_client.settings)
+    )
+    oldest = partial(oldest_at, command_client.settings, COMMANDS)
+    yield Sweeper(context, bank, Kafka(command_client.settings), QuestionStore(command_client.pool), oldest)
     await context.redis.aclose()
 
 
 @contextlib.asynccontextmanager
-async def _running(asker: Asker, bank: Bank) -> AsyncIterator[Sweeper]:
+async def _running(command_client: CommandClient, bank: Bank) -> AsyncIterator[Sweeper]:
     """A sweeper at work."""
-    async with _sweeper(asker, bank) as sweeper:
+    async with _sweeper(command_client, bank) as sweeper:
         running = asyncio.create_task(sweeper.run())
         try:
             yield sweeper
@@ -501,19 +520,19 @@ async def _running(asker: Asker, bank: Bank) -> AsyncIterator[Sweeper]:
             await running
 
 
-async def _decide(asker: Asker, *commands: Command) -> None:
-    await _take(asker, *(asker.record(command) for command in commands))
+async def _decide(command_client: CommandClient, *commands: Command) -> None:
+    await _take(command_client, *(command_client.record(command) for command in commands))
 
 
-async def _take(asker: Asker, *records: Record) -> None:
+async def _take(command_client: CommandClient, *records: Record) -> None:
     """An actor decides these records."""
-    store, redis = ActorStore(asker.settings), make_redis(asker.settings)
+    store, redis = ActorStore(command_client.settings), make_redis(command_client.settings)
     actor = PaymentActor(
         store,
-        asker.producer,
+        command_client.producer,
         redis,
-        proofs=proofs_of(asker.settings),
-        inbox_days=asker.settings.idempotency_retention_days,
+        proofs=proofs_of(command_client.settings),
+        inbox_days=command_client.settings.idempotency_retention_days,
     )
     prepared = await actor.prepare(
         [Incoming(one.key, one.value, one.headers, Origin(COMMANDS, one.partition, 0), now()) for one in records]

@@ -30,7 +30,7 @@ from store.driver import Row
 from store.errors import DatabaseAwayError
 from store.operations.audit import connect
 from store.operations.audit_topic import CommandSights, Runs, Sights
-from tests.support.asking import Asker, fresh
+from tests.support.command_client import CommandClient, fresh
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS, partition_of
 from topics.producer import Record
@@ -47,15 +47,15 @@ def checks_that_differ(report: Report) -> set[Check]:
     return {check for check, tally in report.tallies.items() if tally.differences}
 
 
-def said(report: Report, check: Check) -> str:
+def messages_of(report: Report, check: Check) -> str:
     return "\n".join(f"{one.subject} {one.message}" for one in report.kept(check))
 
 
-async def test_a_real_history_has_zero_differences(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
+async def test_a_real_history_has_zero_differences(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
     report = await audited_now(stack)
     assert report.differences == 0, report.as_json()
-    assert report.events == await asker.pool.fetchval("SELECT count(*) FROM events") >= 40
+    assert report.events == await command_client.pool.fetchval("SELECT count(*) FROM events") >= 40
     for check in (Check.TOPIC, Check.HISTORY, Check.STATE, Check.COMMANDS, Check.BANK, Check.MONEY):
         assert (report.tallies[check].compared or 0) > 0, f"{check} compared nothing"
 
@@ -236,27 +236,27 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
-async def test_damage_is_found_and_named(intact: tuple[Stack, Asker], damage: Damage) -> None:
-    stack, asker = intact
+async def test_damage_is_found_and_named(intact: tuple[Stack, CommandClient], damage: Damage) -> None:
+    stack, command_client = intact
     # Given one damaged row,
-    changed = await asker.pool.execute(damage.sql)
+    changed = await command_client.pool.execute(damage.sql)
     assert changed.endswith(" 1"), f"the statement damaged nothing: {changed}"
     # When everything is verified,
     report = await audited_now(stack)
     # Then the right check names it, and no other complains where the damage is only one check's business.
-    assert damage.message in said(report, damage.check), report.as_json()
+    assert damage.message in messages_of(report, damage.check), report.as_json()
     if damage.alone:
         assert checks_that_differ(report) == {damage.check}, report.as_json()
     if damage.kind is not None:
         assert damage.kind in report.kinds, report.as_json()
 
 
-async def test_the_command_prints_json_and_its_exit_code_tells(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
+async def test_the_command_prints_json_and_its_exit_code_tells(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
     clean = _run(stack, "verify", "--json", "--settle", "0")
     assert clean.returncode == 0, clean.stdout
     assert json.loads(clean.stdout)["ok"] is True
-    await asker.pool.execute(f"UPDATE payments SET amount_refunded = 1 WHERE id = {PAID}")
+    await command_client.pool.execute(f"UPDATE payments SET amount_refunded = 1 WHERE id = {PAID}")
     damaged = _run(stack, "verify", "--settle", "0")
     assert damaged.returncode == 1
     assert "amount_refunded is 1, the events say 0" in damaged.stdout
@@ -291,17 +291,17 @@ class BusyBank(SimulatedBank):
 
 
 async def test_a_payment_that_began_after_the_snapshot_is_no_strangers(
-    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+    intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack, _ = intact
     monkeypatch.setattr(auditing, "make_bank", BusyBank)
     report = await audited_now(stack)
-    assert said(report, Check.BANK) == "pay_stranger the bank moved 1 for an attempt that is nobody's"
+    assert messages_of(report, Check.BANK) == "pay_stranger the bank moved 1 for an attempt that is nobody's"
     assert checks_that_differ(report) == {Check.BANK}
 
 
 async def test_books_that_cannot_be_read_verify_nothing(
-    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+    intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack, _ = intact
     monkeypatch.setattr("agents.bank.simulated.read_books", lambda *_: away())
@@ -314,20 +314,20 @@ async def away() -> AsyncGenerator[list[Row], None]:
     yield []
 
 
-async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    newest = await asker.pool.fetchval("SELECT max(at) FROM events")
-    moved = await asker.pool.fetchval("SELECT count(DISTINCT order_id) FROM events WHERE at >= $1", newest)
+async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    newest = await command_client.pool.fetchval("SELECT max(at) FROM events")
+    moved = await command_client.pool.fetchval("SELECT count(DISTINCT order_id) FROM events WHERE at >= $1", newest)
     report = await audited_now(stack, newest)
     assert report.differences == 0, report.as_json()
-    everything = await asker.pool.fetchval("SELECT count(DISTINCT order_id) FROM events")
+    everything = await command_client.pool.fetchval("SELECT count(DISTINCT order_id) FROM events")
     assert report.tallies[Check.MONEY].compared == moved < everything
 
 
 async def test_slices_compare_as_much_as_one_and_name_the_same(
-    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+    intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack, asker = intact
+    stack, command_client = intact
     whole = await audited_now(stack)
     # Given an audit in slices, the last of them in the second process,
     monkeypatch.setattr(auditing, "SLICED_FROM_ORDERS", 1)
@@ -338,19 +338,19 @@ async def test_slices_compare_as_much_as_one_and_name_the_same(
         check: tally.compared for check, tally in whole.tallies.items()
     }
     # when every order is damaged, then each is named, whichever slice it is in.
-    await asker.pool.execute("UPDATE orders SET receipt = 'x'")
+    await command_client.pool.execute("UPDATE orders SET receipt = 'x'")
     report = await audited_now(stack)
-    for order in await asker.pool.fetch("SELECT id FROM orders"):
-        assert f"{order['id']} orders: receipt is 'x'" in said(report, Check.STATE)
+    for order in await command_client.pool.fetch("SELECT id FROM orders"):
+        assert f"{order['id']} orders: receipt is 'x'" in messages_of(report, Check.STATE)
     assert checks_that_differ(report) == {Check.STATE}
 
 
 async def test_orders_that_were_let_go_are_followed_all_the_same(
-    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+    intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack, asker = intact
+    stack, command_client = intact
     # Given a log on which nothing is strange but what earlier tests put there and disowned,
-    disowned = {row["order_id"][-2:] for row in await asker.pool.fetch("SELECT order_id FROM disowned_events")}
+    disowned = {row["order_id"][-2:] for row in await command_client.pool.fetch("SELECT order_id FROM disowned_events")}
     usual = await first_looked(stack)
     assert usual.suspicious <= disowned
     # when every order is let go after each record, then the same is seen.
@@ -360,7 +360,7 @@ async def test_orders_that_were_let_go_are_followed_all_the_same(
     assert found.sums == usual.sums != {}
 
 
-async def test_what_an_audit_writes_never_holds_up_the_feed(intact: tuple[Stack, Asker]) -> None:
+async def test_what_an_audit_writes_never_holds_up_the_feed(intact: tuple[Stack, CommandClient]) -> None:
     stack, _ = intact
     connection = await connect(stack.database_url)
     try:
@@ -378,65 +378,67 @@ async def test_what_an_audit_writes_never_holds_up_the_feed(intact: tuple[Stack,
         await connection.close()
 
 
-async def test_a_repeated_record_is_allowed(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    await publish_again(asker, await an_event(asker))
+async def test_a_repeated_record_is_allowed(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    await publish_again(command_client, await an_event(command_client))
     report = await audited_now(stack)
     assert report.differences == 0, report.as_json()
 
 
-async def test_a_record_with_other_bytes_is_found(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    row = await an_event(asker)
-    await publish_again(asker, row, payload=row["payload"].replace('"INR"', '"USD"'))
+async def test_a_record_with_other_bytes_is_found(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    row = await an_event(command_client)
+    await publish_again(command_client, row, payload=row["payload"].replace('"INR"', '"USD"'))
     report = await audited_now(stack)
-    assert f"evt_{row['order_id'][-16:]}_{row['sequence']} has other bytes" in said(report, Check.TOPIC)
+    assert f"evt_{row['order_id'][-16:]}_{row['sequence']} has other bytes" in messages_of(report, Check.TOPIC)
 
 
-async def test_a_record_of_no_event_is_found(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    row, stranger = await an_event(asker), fresh("order_")
+async def test_a_record_of_no_event_is_found(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    row, stranger = await an_event(command_client), fresh("order_")
     payload = row["payload"].replace(row["order_id"][-16:], stranger[-16:])
-    await publish_again(asker, {**row, "order_id": stranger}, payload=payload)
+    await publish_again(command_client, {**row, "order_id": stranger}, payload=payload)
     report = await audited_now(stack)
-    assert f"evt_{stranger[-16:]}_{row['sequence']} is on the topic" in said(report, Check.TOPIC)
+    assert f"evt_{stranger[-16:]}_{row['sequence']} is on the topic" in messages_of(report, Check.TOPIC)
 
 
 @pytest.mark.parametrize("value", [b"", b"not json", b'{"id":"evt_short_1","type":"x"}'])
-async def test_a_record_that_is_no_event_at_all_is_found(intact: tuple[Stack, Asker], value: bytes) -> None:
-    stack, asker = intact
+async def test_a_record_that_is_no_event_at_all_is_found(intact: tuple[Stack, CommandClient], value: bytes) -> None:
+    stack, command_client = intact
     key = fresh("order_").encode()
     place = partition_of(key, stack.settings.topic_partitions)
-    before = said(await audited_now(stack), Check.TOPIC).count(f"{EVENTS}/{place}/")
-    await asker.publish([Record(EVENTS, place, key, value)])
-    assert said(await audited_now(stack), Check.TOPIC).count(f"{EVENTS}/{place}/") == before + 1
+    before = messages_of(await audited_now(stack), Check.TOPIC).count(f"{EVENTS}/{place}/")
+    await command_client.publish([Record(EVENTS, place, key, value)])
+    assert messages_of(await audited_now(stack), Check.TOPIC).count(f"{EVENTS}/{place}/") == before + 1
 
 
-async def test_a_record_on_another_partition_is_found(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    row = await an_event(asker)
+async def test_a_record_on_another_partition_is_found(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    row = await an_event(command_client)
     place = (partition_of(row["order_id"].encode(), stack.settings.topic_partitions) + 1) % 12
-    await asker.publish([Record(EVENTS, place, row["order_id"].encode(), row["payload"].encode())])
-    assert "stands on another partition" in said(await audited_now(stack), Check.TOPIC)
+    await command_client.publish([Record(EVENTS, place, row["order_id"].encode(), row["payload"].encode())])
+    assert "stands on another partition" in messages_of(await audited_now(stack), Check.TOPIC)
 
 
 async def test_an_event_that_overtook_its_predecessor_is_found(
-    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+    intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack, asker = intact
+    stack, command_client = intact
     # Given an order whose second event stood on the log before its first (written by hand: the actor cannot),
     order_id = fresh("order_")
-    rows = await asker.pool.fetch("SELECT * FROM events WHERE order_id = (SELECT min(order_id) FROM events)")
+    rows = await command_client.pool.fetch("SELECT * FROM events WHERE order_id = (SELECT min(order_id) FROM events)")
     copies = [
         {**row, "order_id": order_id, "payload": row["payload"].replace(row["order_id"][-16:], order_id[-16:])}
         for row in rows[:2]
     ]
     for copy in copies:
-        await _insert_event(asker.pool, copy)
+        await _insert_event(command_client.pool, copy)
     for copy in reversed(copies):
-        await publish_again(asker, copy)
+        await publish_again(command_client, copy)
     # When verified, then the second is named.
-    assert f"evt_{order_id[-16:]}_2 first stands on the topic before" in said(await audited_now(stack), Check.TOPIC)
+    assert f"evt_{order_id[-16:]}_2 first stands on the topic before" in messages_of(
+        await audited_now(stack), Check.TOPIC
+    )
     # Nor does it escape a reader that keeps no order in memory.
     forgetful(monkeypatch)
     assert order_id[-2:] in (await first_looked(stack)).suspicious
@@ -453,14 +455,14 @@ async def first_looked(stack: Stack) -> TopicReport:
     return await asyncio.to_thread(first_look, stack.settings, NUMBERS)
 
 
-async def an_event(asker: Asker) -> dict[str, str]:
-    return dict(await asker.pool.fetchrow("SELECT * FROM events ORDER BY order_id, sequence LIMIT 1"))
+async def an_event(command_client: CommandClient) -> dict[str, str]:
+    return dict(await command_client.pool.fetchrow("SELECT * FROM events ORDER BY order_id, sequence LIMIT 1"))
 
 
-async def publish_again(asker: Asker, row: dict[str, str], *, payload: str | None = None) -> None:
+async def publish_again(command_client: CommandClient, row: dict[str, str], *, payload: str | None = None) -> None:
     key = row["order_id"].encode()
-    place = partition_of(key, asker.settings.topic_partitions)
-    await asker.publish([Record(EVENTS, place, key, (payload or row["payload"]).encode())])
+    place = partition_of(key, command_client.settings.topic_partitions)
+    await command_client.publish([Record(EVENTS, place, key, (payload or row["payload"]).encode())])
 
 
 async def _insert_event(pool: asyncpg.Pool, row: dict[str, str]) -> None:

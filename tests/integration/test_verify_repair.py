@@ -15,12 +15,12 @@ import pytest
 
 from domain.ids import ORDER, PAYMENT
 from ops.audit.repair.command import Outcome, repaired
-from ops.audit.verify import asked
+from ops.audit.verify import requested
 from ops.audit.verify.audit import Scope, audited, second_process
 from ops.audit.verify.findings import Kind, Report
 from runtime.clock import Clock
-from tests.support.asking import Asker, fresh, order_command, payment_command
 from tests.support.command import gateway
+from tests.support.command_client import CommandClient, fresh, order_command, payment_command
 from tests.support.stack import Stack
 from topics.catalogue import EVENTS
 
@@ -103,12 +103,14 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
-async def test_a_repair_mends_what_verify_named_and_nothing_else(intact: tuple[Stack, Asker], damage: Damage) -> None:
-    stack, asker = intact
+async def test_a_repair_mends_what_verify_named_and_nothing_else(
+    intact: tuple[Stack, CommandClient], damage: Damage
+) -> None:
+    stack, command_client = intact
     usual = (await found(stack)).counts
     assert damage.kind not in usual
     # Given damage of one kind,
-    await asker.pool.execute(damage.sql)
+    await command_client.pool.execute(damage.sql)
     report = await found(stack)
     named = count(report, damage.kind)
     assert named
@@ -124,30 +126,32 @@ async def test_a_repair_mends_what_verify_named_and_nothing_else(intact: tuple[S
     # nor of any other,
     assert after.counts == usual, after.as_json()
     if damage.restored:
-        assert await differing_rows(asker, damage.restored) == 0
+        assert await differing_rows(command_client, damage.restored) == 0
     # the same repair again changes nothing,
-    before = await everything(asker)
+    before = await everything(command_client)
     await mend(stack, report, damage.kind, apply=True)
-    assert await everything(asker) == before
+    assert await everything(command_client) == before
     # and it was written down who did what.
-    assert await asker.pool.fetchval("SELECT count(*) FROM repairs WHERE kind = $1", damage.kind.value) >= 1
+    assert await command_client.pool.fetchval("SELECT count(*) FROM repairs WHERE kind = $1", damage.kind.value) >= 1
 
 
-async def test_a_lost_refusal_is_refused_again_and_never_carried_out(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    await asker.pool.execute("DELETE FROM commands WHERE id = 'idk_capture'")
+async def test_a_lost_refusal_is_refused_again_and_never_carried_out(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    await command_client.pool.execute("DELETE FROM commands WHERE id = 'idk_capture'")
     await mend(stack, await found(stack), Kind.UNDECIDED, apply=True)
-    row = await asker.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_capture'")
+    row = await command_client.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_capture'")
     assert row["rejected"] and row["nonce"] == "n2" and row["event_count"] == 0
     assert row["fingerprint"] == '{"amount":"bbbbbbbbbbbb"}'
     assert orjson.loads(row["reply"])["code"] == "INTERNAL_SERVER_ERROR"
 
 
-async def test_a_promise_whose_refusal_is_lost_is_decided_again_only_by_force(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
+async def test_a_promise_whose_refusal_is_lost_is_decided_again_only_by_force(
+    intact: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = intact
     # Given a request that was promised and refused, and the inbox has lost the refusal,
-    await asker.pool.execute(PROMISED_CAPTURE)
-    await asker.pool.execute("DELETE FROM commands WHERE id = 'idk_capture'")
+    await command_client.pool.execute(PROMISED_CAPTURE)
+    await command_client.pool.execute("DELETE FROM commands WHERE id = 'idk_capture'")
     report = await found(stack)
     for kind in (Kind.UNDECIDED, Kind.PROMISE):
         assert count(report, kind) == 1
@@ -160,22 +164,22 @@ async def test_a_promise_whose_refusal_is_lost_is_decided_again_only_by_force(in
 
 
 async def test_a_promise_whose_command_the_log_does_not_have_ends_as_a_refusal_by_force(
-    intact: tuple[Stack, Asker],
+    intact: tuple[Stack, CommandClient],
 ) -> None:
-    stack, asker = intact
+    stack, command_client = intact
     payment_id = fresh(PAYMENT)
-    await asker.pool.execute(PROMISED, payment_id, fresh(ORDER))
+    await command_client.pool.execute(PROMISED, payment_id, fresh(ORDER))
     report = await found(stack)
     outcomes = await mend(stack, report, Kind.PROMISE, apply=True)
     assert [(one.subject, one.refused) for one in outcomes] == [(payment_id, True)]
     done = await mend(stack, report, Kind.PROMISE, apply=True, force=True)
     assert [one.done for one in done] == [True]
-    row = await asker.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_lost'")
+    row = await command_client.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_lost'")
     assert (row["rejected"], row["nonce"], row["type"], row["event_count"]) == (True, "n7", "payment.create", 0)
     assert Kind.PROMISE not in (await found(stack)).kinds
 
 
-async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, Asker]) -> None:
+async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, CommandClient]) -> None:
     stack, _ = intact
 
     class Yesterday(Clock):
@@ -191,24 +195,28 @@ async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, Ask
     assert [one.refused for one in outcomes] == [True]
 
 
-async def test_an_event_that_is_moved_in_the_feed_takes_its_successors_along(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
+async def test_an_event_that_is_moved_in_the_feed_takes_its_successors_along(
+    intact: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = intact
     # Given an event that no reader finds, and later ones of its order that they have,
-    await asker.pool.execute(f"DELETE FROM feed WHERE sequence = 2 AND order_id = {OF_PAID}")
-    end = await asker.pool.fetchval("SELECT last_place FROM feed_state")
+    await command_client.pool.execute(f"DELETE FROM feed WHERE sequence = 2 AND order_id = {OF_PAID}")
+    end = await command_client.pool.fetchval("SELECT last_place FROM feed_state")
     # when it is repaired, then both are at the end, in sequence: readers that passed get all of it.
     outcomes = await mend(stack, await found(stack), Kind.FEED_ORDER, apply=True)
     assert [one.done for one in outcomes] == [True]
-    places = await asker.pool.fetch(
+    places = await command_client.pool.fetch(
         f"SELECT sequence FROM feed WHERE order_id = {OF_PAID} AND place > $1 ORDER BY place", end
     )
     assert [row["sequence"] for row in places] == [2, 3, 4, 5]
 
 
-async def test_events_that_never_reached_the_topic_are_published_in_sequence(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
+async def test_events_that_never_reached_the_topic_are_published_in_sequence(
+    intact: tuple[Stack, CommandClient],
+) -> None:
+    stack, command_client = intact
     # Given an order whose events were committed, and of which the topic has the first alone,
-    order_id = await committed_only(asker)
+    order_id = await committed_only(command_client)
     report = await found(stack)
     assert count(report, Kind.UNPUBLISHED) == 5
     # when they are published again, then the topic has them all, in sequence.
@@ -220,21 +228,23 @@ async def test_events_that_never_reached_the_topic_are_published_in_sequence(int
 
 
 async def test_events_whose_successors_are_on_the_topic_are_not_published_behind_them(
-    intact: tuple[Stack, Asker],
+    intact: tuple[Stack, CommandClient],
 ) -> None:
-    stack, asker = intact
-    order_id = await committed_only(asker)
-    last = await asker.pool.fetchrow("SELECT * FROM events WHERE order_id = $1 ORDER BY sequence DESC", order_id)
-    await publish(asker, order_id, last["payload"])
+    stack, command_client = intact
+    order_id = await committed_only(command_client)
+    last = await command_client.pool.fetchrow(
+        "SELECT * FROM events WHERE order_id = $1 ORDER BY sequence DESC", order_id
+    )
+    await publish(command_client, order_id, last["payload"])
     outcomes = await mend(stack, await found(stack), Kind.UNPUBLISHED, apply=True)
     mine = [one for one in outcomes if one.subject == order_id]
     assert [one.refused for one in mine] == [True]
     assert "out of order" in mine[0].message
 
 
-async def test_the_commands_end_with_the_exit_code_they_promise(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
-    await asker.pool.execute("UPDATE commands SET fingerprint = NULL WHERE id = 'idk_order'")
+async def test_the_commands_end_with_the_exit_code_they_promise(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    await command_client.pool.execute("UPDATE commands SET fingerprint = NULL WHERE id = 'idk_order'")
     # A dry run says what it would do, and that something is wrong.
     dry = await gateway(stack, "repair", "fingerprint")
     assert (dry.code, "would   fingerprint: payments.commands.v1/" in dry.out) == (1, True), dry
@@ -247,69 +257,71 @@ async def test_the_commands_end_with_the_exit_code_they_promise(intact: tuple[St
     assert (unknown.code, "gateway rebuild --swap" in unknown.err) == (2, True)
 
 
-async def committed_only(asker: Asker) -> str:
+async def committed_only(command_client: CommandClient) -> str:
     """An order's history under another id, in the events table alone."""
     order_id = fresh(ORDER)
-    rows = await asker.pool.fetch(f"SELECT * FROM events WHERE order_id = {OF_PAID} ORDER BY sequence")
+    rows = await command_client.pool.fetch(f"SELECT * FROM events WHERE order_id = {OF_PAID} ORDER BY sequence")
     for row in rows:
         payload = row["payload"].replace(row["order_id"][-16:], order_id[-16:])
-        await asker.pool.execute(
+        await command_client.pool.execute(
             "INSERT INTO events (order_id, sequence, merchant_id, type, at, payload) VALUES ($1, $2, $3, $4, $5, $6)",
             order_id, row["sequence"], row["merchant_id"], row["type"], row["at"], payload,
         )  # fmt: skip
     return order_id
 
 
-async def publish(asker: Asker, order_id: str, payload: str) -> None:
-    record = asker.raw_record(order_id.encode(), payload.encode())
-    await asker.publish([type(record)(EVENTS, record.partition, record.key, record.value, ())])
+async def publish(command_client: CommandClient, order_id: str, payload: str) -> None:
+    record = command_client.raw_record(order_id.encode(), payload.encode())
+    await command_client.publish([type(record)(EVENTS, record.partition, record.key, record.value, ())])
 
 
-async def differing_rows(asker: Asker, table: str) -> int:
+async def differing_rows(command_client: CommandClient, table: str) -> int:
     """Rows that are not as they were kept. A row that was made anew has the time of its making."""
     columns = "id, order_id, type, nonce, fingerprint, rejected, reply, first_sequence, event_count"
-    wanted = columns if table == "commands" else "*"
+    compared = columns if table == "commands" else "*"
     return int(
-        await asker.pool.fetchval(
-            f"SELECT count(*) FROM ((SELECT {wanted} FROM kept_{table} EXCEPT SELECT {wanted} FROM {table}) UNION ALL"
-            f" (SELECT {wanted} FROM {table} EXCEPT SELECT {wanted} FROM kept_{table})) AS differing"
+        await command_client.pool.fetchval(
+            f"SELECT count(*) FROM ((SELECT {compared} FROM kept_{table} EXCEPT SELECT {compared} FROM {table})"
+            f" UNION ALL (SELECT {compared} FROM {table} EXCEPT SELECT {compared} FROM kept_{table})) AS differing"
         )
     )
 
 
-async def everything(asker: Asker) -> list[str]:
+async def everything(command_client: CommandClient) -> list[str]:
     """A digest of each table that repairs write, but for what moves with every planning."""
     digest = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t"
     tables = ("commands", "events", "webhook_attempts")
-    digests = [await asker.pool.fetchval(digest.format(table=table)) for table in tables]
-    rows = await asker.pool.fetchval("SELECT md5(string_agg(body::text || status, '' ORDER BY id)) FROM webhook_logs")
+    digests = [await command_client.pool.fetchval(digest.format(table=table)) for table in tables]
+    rows = await command_client.pool.fetchval(
+        "SELECT md5(string_agg(body::text || status, '' ORDER BY id)) FROM webhook_logs"
+    )
     return [*digests, rows]
 
 
 async def test_a_command_that_nobody_read_is_named_after_a_while(
-    intact: tuple[Stack, Asker], monkeypatch: pytest.MonkeyPatch
+    intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack, asker = intact
+    stack, command_client = intact
     # Given a command on the topic while no actor is there,
-    record = asker.record(order_command(fresh("order_")), "cmd_unread")
-    await asker.publish([record])
+    record = command_client.record(order_command(fresh("order_")), "cmd_unread")
+    await command_client.publish([record])
     with ThreadPoolExecutor(1) as second:
         # when it has waited for too long, then it is named.
-        monkeypatch.setattr(asked, "WAITING_SECONDS", -60.0)
+        monkeypatch.setattr(requested, "WAITING_SECONDS", -60.0)
         done = await audited(stack.settings, second, Scope(), settle_seconds=0, grace_seconds=0)
     found = done.report.kinds[Kind.UNDECIDED].kept
     assert ["has waited for its decision too long (cmd_unread)" in one.message for one in found] == [True]
 
 
-async def test_a_broken_promise_is_put_on_the_topic_again_and_kept(intact: tuple[Stack, Asker]) -> None:
-    stack, asker = intact
+async def test_a_broken_promise_is_put_on_the_topic_again_and_kept(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
     # Given a payment that was promised, and whose command was decided by nobody,
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-    lost = asker.record(
+    lost = command_client.record(
         payment_command(order_id, payment_id), "idk_lost", nonce="n7", fingerprint={"a": "cccccccccccc"}
     )
-    await asker.publish([asker.record(order_command(order_id), "idk_lost_order", nonce="n6"), lost])
-    await asker.pool.execute(PROMISED, payment_id, order_id)
+    await command_client.publish([command_client.record(order_command(order_id), "idk_lost_order", nonce="n6"), lost])
+    await command_client.pool.execute(PROMISED, payment_id, order_id)
     report = await found(stack)
     assert [one.subject for one in report.kinds[Kind.PROMISE].kept] == [payment_id]
     # when it is repaired,
@@ -317,8 +329,8 @@ async def test_a_broken_promise_is_put_on_the_topic_again_and_kept(intact: tuple
     assert [one.done for one in outcomes] == [True], outcomes
     # then its command stands on the topic again, and an actor decides it. (Other tests leave forged records on this
     # stack's events topic; the fence would rightly keep their partitions closed.)
-    await asker.pool.execute(KNOWN_TO_THE_END, stack.settings.topic_partitions)
+    await command_client.pool.execute(KNOWN_TO_THE_END, stack.settings.topic_partitions)
     stack.release("payments")
-    decided = await asker.decision("idk_lost")
+    decided = await command_client.decision("idk_lost")
     assert not decided["rejected"]
     assert Kind.PROMISE not in (await found(stack)).kinds

@@ -59,7 +59,7 @@ async def test_the_stored_bytes_are_what_arrives() -> None:
 
 async def test_a_redirect_is_not_followed() -> None:
     async with receiver() as merchant:
-        merchant.answers["/hook"] = [web.Response(status=307, headers={"Location": merchant.url("/elsewhere")})]
+        merchant.responses["/hook"] = [web.Response(status=307, headers={"Location": merchant.url("/elsewhere")})]
         sent = await _send(merchant.url())
         assert sent.response is not None and sent.response.code == 307
         assert merchant.at("/elsewhere") == []
@@ -120,7 +120,7 @@ async def test_compressed_bodies_are_not_unpacked() -> None:
     assert len(bomb) < RESPONSE_BYTES_MAX
 
     async with receiver() as merchant:
-        merchant.answers["/hook"] = [web.Response(body=bomb, headers={"Content-Encoding": "gzip"})]
+        merchant.responses["/hook"] = [web.Response(body=bomb, headers={"Content-Encoding": "gzip"})]
         sent = await _send(merchant.url())
         assert sent.response is not None and sent.response.code == 200
         assert "\0" not in sent.response.text, "PostgreSQL's text cannot hold NUL"
@@ -139,7 +139,7 @@ async def test_compressed_bodies_are_not_unpacked() -> None:
     ids=["no HTTP", "no status", "half a status line", "only an interim answer", "nothing"],
 )
 async def test_junk_is_a_failed_attempt_with_a_reason(junk: bytes) -> None:
-    async with _raw_server(_saying(junk)) as server:
+    async with _raw_server(_sending(junk)) as server:
         sent = await _send(server.url())
         assert sent.response is None
         assert sent.error
@@ -165,21 +165,21 @@ async def test_junk_is_a_failed_attempt_with_a_reason(junk: bytes) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize(("status", "verdict"), [(200, Delivered), (503, RetryLater)])
 async def test_the_status_line_decides_whatever_follows_it(rest: bytes, status: int, verdict: type[object]) -> None:
-    async with _raw_server(_saying(b"HTTP/1.1 %d Any\r\n" % status + rest)) as server:
+    async with _raw_server(_sending(b"HTTP/1.1 %d Any\r\n" % status + rest)) as server:
         sent = await _send(server.url())
     assert sent.response is not None and sent.response.code == status, sent.error
     assert isinstance(classify(sent, (0, 5), draw=0.5), verdict)
 
 
 async def test_what_broke_off_after_the_status_line_is_noted() -> None:
-    async with _raw_server(_saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")) as server:
+    async with _raw_server(_sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n")) as server:
         sent = await _send(server.url())
     assert sent.error is not None and "broke off" in sent.error
 
 
 async def test_the_head_of_an_answer_takes_a_bounded_share_of_memory() -> None:
     head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (number, b"y" * 20_000) for number in range(100))
-    async with _raw_server(_saying(head + b"Content-Length: 0\r\n\r\n")) as server:
+    async with _raw_server(_sending(head + b"Content-Length: 0\r\n\r\n")) as server:
         sent = await _send(server.url())
     assert sent.response is not None and sent.response.code == 200
     assert sent.error is not None and f"exceed {HEAD_BYTES_MAX} bytes" in sent.error
@@ -187,18 +187,18 @@ async def test_the_head_of_an_answer_takes_a_bounded_share_of_memory() -> None:
 
 async def test_an_interim_answer_is_not_the_answer() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"
-    async with _raw_server(_saying(interim + b"HTTP/1.1 204 No Content\r\nbroken\r\n\r\n")) as server:
+    async with _raw_server(_sending(interim + b"HTTP/1.1 204 No Content\r\nbroken\r\n\r\n")) as server:
         sent = await _send(server.url())
     assert sent.response is not None and sent.response.code == 204
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "expected",
     ["Mon, 01 Jan 99999999999 00:00:00 GMT", "9" * 5_000, "Sun Nov  6 08:49:37 2094", "-1", "\x80\xff soon"],
 )
-async def test_whatever_retry_after_holds_the_attempt_is_tried_again(wanted: str) -> None:
-    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {wanted}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
-    async with _raw_server(_saying(head)) as server:
+async def test_whatever_retry_after_holds_the_attempt_is_tried_again(expected: str) -> None:
+    head = f"HTTP/1.1 503 Busy\r\nRetry-After: {expected}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
+    async with _raw_server(_sending(head)) as server:
         sent = await _send(server.url())
     assert sent.response is not None and sent.response.code == 503
     verdict = classify(sent, (0, 5), draw=0.5)
@@ -211,7 +211,7 @@ HEADERS_MET = st.sampled_from(
     [b"Retry-After", b"Content-Length", b"Transfer-Encoding", b"Content-Type", b"Content-Encoding", b"Connection",
      b"Set-Cookie", b"Location", b"Upgrade", b"X-\xff"]
 )  # fmt: skip
-ANSWERS = st.one_of(
+RESPONSES = st.one_of(
     st.binary(max_size=300),
     st.builds(
         lambda status, headers, body: (
@@ -225,18 +225,18 @@ ANSWERS = st.one_of(
 
 
 async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_can_be_recorded() -> None:
-    answers: list[bytes] = []
+    responses: list[bytes] = []
     loop = asyncio.get_running_loop()
 
     async def say_next(writer: asyncio.StreamWriter) -> None:
-        writer.write(answers[-1])
+        writer.write(responses[-1])
 
     async with _raw_server(say_next) as server, _sender(timeout_ms=300) as sender:
 
         @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(ANSWERS)
+        @given(RESPONSES)
         def check(response: bytes) -> None:
-            answers.append(response)
+            responses.append(response)
             sent = asyncio.run_coroutine_threadsafe(sender.send(_prepared(server.url())), loop).result(timeout=10)
             verdict = classify(sent, (0, 5, 30), draw=0.5)
             assert isinstance(verdict, Delivered | RetryLater | SwitchedOff)
@@ -257,7 +257,7 @@ def _check_storable(sent: Sent) -> None:
 
 
 async def test_a_defect_of_ours_is_the_attempts_outcome_too() -> None:
-    async with _raw_server(_saying(b"HTTP/1.1 200 OK\r\n\r\n")) as server, _sender() as sender:
+    async with _raw_server(_sending(b"HTTP/1.1 200 OK\r\n\r\n")) as server, _sender() as sender:
         sent = await sender.send(replace(_prepared(server.url()), secrets=Secrets("whsec_not base64!")))
         assert sent.response is None
         assert sent.error == "the attempt failed inside the gateway: ValueError"
@@ -269,7 +269,7 @@ async def test_a_defect_of_ours_is_the_attempts_outcome_too() -> None:
     ["/hook?next=%2Fa", "/a/../b", "/a/./b//c", "/%7Euser?q=%41+b%20c", "/?x=1&&y", "/a%2fb;c=d?e=[f]|{g}", "/%zz?%"],
 )
 async def test_path_and_query_are_sent_byte_for_byte_as_saved(target: str) -> None:
-    async with _raw_server(_saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
+    async with _raw_server(_sending(b"HTTP/1.1 204 No Content\r\n\r\n")) as server:
         url = server.url(target)
         assert check_url(url, private_allowed=True) is None
         sent = await _send(url)
@@ -290,7 +290,7 @@ async def test_the_merchants_own_headers_are_sent_and_logged_without_their_value
 async def test_the_answers_headers_are_kept_up_to_a_bound() -> None:
     head = b"HTTP/1.1 200 OK\r\nX-Trace: abc\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Bad: \xff\r\n"
     head += b"X-Long: " + b"y" * 8_000 + b"\r\nX-After: z\r\nContent-Length: 0\r\n\r\n"
-    async with _raw_server(_saying(head)) as server:
+    async with _raw_server(_sending(head)) as server:
         sent = await _send(server.url())
     assert sent.response is not None
     names = [name for name, _ in sent.response.headers]
@@ -310,10 +310,10 @@ async def test_names_that_never_resolve_cost_their_own_merchant_alone() -> None:
             asyncio.create_task(sender.send(_prepared(f"http://silent-{number}.test/", merchant_id="greedy")))
             for number in range(3 * LOOKUPS_MAX)
         ]
-        await eventually(lambda: any("silent" in name for name in dns.asked))
+        await eventually(lambda: any("silent" in name for name in dns.requested))
         good = await sender.send(_prepared(merchant.url().replace("127.0.0.1", "shop.test"), merchant_id="good"))
         assert good.response is not None, good.error
-        looked_up = {name for name in dns.asked if "silent" in name}
+        looked_up = {name for name in dns.requested if "silent" in name}
         assert not any(task.done() for task in greedy)
         assert len(looked_up) <= LOOKUPS_MAX, "a merchant's further names wait for its own turn"
         failed = await asyncio.gather(*greedy)
@@ -325,10 +325,10 @@ async def test_names_that_never_resolve_cost_their_own_merchant_alone() -> None:
 async def test_a_name_that_failed_is_not_looked_up_again_for_a_moment() -> None:
     async with name_server({}) as dns, _sender(timeout_ms=10_000, nameservers=(dns.address,)) as sender:
         sent = [await sender.send(_prepared("http://silent.test/")) for _ in range(2)]
-        asked = len(dns.asked)
+        requested = len(dns.requested)
         sent += await asyncio.gather(*[sender.send(_prepared("http://silent.test/")) for _ in range(20)])
     assert {one.error for one in sent} == {"silent.test was not resolved within 1.5 s"}
-    assert len(dns.asked) == asked
+    assert len(dns.requested) == requested
 
 
 async def test_many_requests_to_a_new_name_look_it_up_once() -> None:
@@ -340,7 +340,7 @@ async def test_many_requests_to_a_new_name_look_it_up_once() -> None:
         url = merchant.url().replace("127.0.0.1", "shop.test")
         sent = await asyncio.gather(*[sender.send(_prepared(url)) for _ in range(30)])
     assert all(one.response is not None for one in sent), sent[0].error
-    assert len(dns.asked) == 2, "one question for each kind of address"
+    assert len(dns.requested) == 2, "one question for each kind of address"
 
 
 async def test_a_name_that_resolves_to_a_private_address_gets_no_connection() -> None:
@@ -355,7 +355,7 @@ async def test_a_name_that_resolves_to_a_private_address_gets_no_connection() ->
 
 
 async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() -> None:
-    response = _saying(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    response = _sending(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
     async with _raw_server(response) as proxy:
         with_password = proxy.url("").replace("http://", "http://user:password@")
         async with _sender(private_allowed=False, proxy=with_password) as sender:
@@ -376,7 +376,7 @@ async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() ->
 async def test_a_proxy_that_is_away_or_refuses_is_a_reason_without_its_address() -> None:
     async with _sender(proxy="http://user:password@127.0.0.1:9") as sender:
         away = await sender.send(_prepared("http://shop.test/"))
-    forbidden = _saying(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    forbidden = _sending(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     async with _raw_server(forbidden) as proxy, _sender(proxy=proxy.url("")) as sender:
         refused = await sender.send(_prepared("https://shop.test/"))
     assert away.error == "the egress proxy is unavailable"
@@ -447,12 +447,12 @@ class _RawServer:
         return f"http://127.0.0.1:{self.port}{target}"
 
 
-def _saying(response: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    async def say(writer: asyncio.StreamWriter) -> None:
+def _sending(response: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(response)
         await writer.drain()
 
-    return say
+    return send
 
 
 @contextlib.asynccontextmanager

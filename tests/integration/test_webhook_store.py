@@ -217,12 +217,12 @@ async def test_an_endpoint_that_is_switched_off_is_told_to_the_others_that_asked
     twice = await record(shop.pool, [gone], [], now())
     assert [switch.type for switch in once.switches] == ["endpoint.disabled"] and twice.switches == ()
     rows = await shop.logs(endpoint_id=listening.id)
-    wanted = "endpoint.disabled" in events
-    assert [row["event"] for row in rows] == ["endpoint.disabled"] * wanted
+    expected = "endpoint.disabled" in events
+    assert [row["event"] for row in rows] == ["endpoint.disabled"] * expected
     assert [due.log_id for due in once.released] == [row["id"] for row in rows]
     for row in rows:
-        told = orjson.loads(row["body"])["data"]["endpoint"]
-        assert (told["id"], told["active"], told["disabled_reason"]) == (first.endpoint_id, False, "gone")
+        received = orjson.loads(row["body"])["data"]["endpoint"]
+        assert (received["id"], received["active"], received["disabled_reason"]) == (first.endpoint_id, False, "gone")
 
 
 async def test_an_endpoint_that_is_on_again_is_told_once(shop: Shop) -> None:

@@ -159,9 +159,9 @@ async def of_metrics(stack: Stack) -> AsyncIterator[Remain]:
             if role in WITHOUT_METRICS:
                 continue
             for index in range(stack.plan.worker_count(role)):
-                answer = await http.get(f"{stack.metrics_url(role, index)}/metrics")
-                assert answer.status_code == 200
-                yield Remain(f"metrics {role}-{index}", answer.content)
+                response = await http.get(f"{stack.metrics_url(role, index)}/metrics")
+                assert response.status_code == 200
+                yield Remain(f"metrics {role}-{index}", response.content)
 
 
 def forms_of(text: str) -> dict[str, bytes]:
@@ -188,9 +188,9 @@ def _base64_inside(data: bytes, offset: int) -> bytes:
     return encoded[-(-offset * 8 // 6) : certain_to]
 
 
-def hits(remains: Iterable[Remain], wanted: Mapping[str, Mapping[str, bytes]]) -> set[str]:
-    """`place: what, how it was spelt` for each that is there. `wanted`: name -> its forms."""
-    needles = [(f"{name}, {form}", needle) for name, forms in wanted.items() for form, needle in forms.items()]
+def hits(remains: Iterable[Remain], expected: Mapping[str, Mapping[str, bytes]]) -> set[str]:
+    """`place: what, how it was spelt` for each that is there. `expected`: name -> its forms."""
+    needles = [(f"{name}, {form}", needle) for name, forms in expected.items() for form, needle in forms.items()]
     by_place: dict[str, list[bytes]] = {}
     for remain in remains:
         by_place.setdefault(remain.place, []).append(remain.content)

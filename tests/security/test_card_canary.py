@@ -134,10 +134,10 @@ async def accepted(api: Api) -> list[str]:
     for number, cvv in CARDS.items():
         for index, body in enumerate(spellings(number, cvv)):
             key = f"{number}-{index}-{RUN}" if index % 2 else None
-            answer = await pay_with(api, body, public=index in (1, 4), key=key)
-            payment = taken(answer)
+            response = await pay_with(api, body, public=index in (1, 4), key=key)
+            payment = taken(response)
             assert payment["card_last4"] == number[-4:]
-            assert number not in answer.text
+            assert number not in response.text
             payment_ids.append(payment["id"])
             if key is not None:
                 again = {**body, "order_id": payment["order_id"]}
@@ -152,20 +152,22 @@ async def accepted(api: Api) -> list[str]:
 async def refused(api: Api) -> None:
     for number, cvv in CARDS.items():
         for index, body in enumerate(mistakes(number, cvv)):
-            answer = await pay_with(
+            response = await pay_with(
                 api, body, public=bool(index % 2), key=f"{number}{index}{RUN}" if index % 3 else None
             )
-            assert answer.status_code in (400, 404), answer.text
-            error_of(answer)
-            assert not [one for one in (number, *WRONG_NUMBERS, *WRONG_CVVS) if one[:12] in answer.text], answer.text
+            assert response.status_code in (400, 404), response.text
+            error_of(response)
+            assert not [one for one in (number, *WRONG_NUMBERS, *WRONG_CVVS) if one[:12] in response.text], (
+                response.text
+            )
 
 
 async def misplaced(api: Api) -> None:
     for number, cvv in list(CARDS.items())[:2]:
         for method, path, more in elsewhere(number, cvv):
-            answer = await api.call(method, path, **more)
-            assert answer.status_code < 500, (method, path, answer.text)
-            assert number not in answer.text, (method, path, answer.text)
+            response = await api.call(method, path, **more)
+            assert response.status_code < 500, (method, path, response.text)
+            assert number not in response.text, (method, path, response.text)
 
 
 async def while_broken(api: Api, stack: Stack) -> None:
@@ -195,10 +197,10 @@ async def while_broken(api: Api, stack: Stack) -> None:
         stack.release("postgres")
 
     async def back() -> bool:
-        answer = await api.post(
+        response = await api.post(
             "/payments", {"order_id": orders[2]["id"], **nested(number, cvv)}, key=f"back-{cvv}-{RUN}"
         )
-        return answer.status_code == 201
+        return response.status_code == 201
 
     await eventually(back, timeout=30, interval=0.3, what="the API to take payments again")
     await asyncio.to_thread(stack.wait_until_ready)
@@ -216,19 +218,19 @@ async def driven(api: Api, stack: Stack) -> AsyncIterator[None]:
         statuses = {(await api.decided(f"/payments/{one}", timeout=30))["status"] for one in payment_ids}
         assert statuses == {"SUCCESS", "FAILED"}
 
-        def told() -> bool:
+        def reported() -> bool:
             decided = [one.json for one in merchant.at("/hook") if one.json["event"] != "payment.created"]
             ids = {one["data"]["payment"]["id"] for one in decided if "payment" in one["data"]}
             return ids >= set(payment_ids)
 
-        await eventually(told, timeout=TOLD_SECONDS, what="the merchant to be told of every payment")
+        await eventually(reported, timeout=TOLD_SECONDS, what="the merchant to be told of every payment")
         received = b"".join(one.body for one in merchant.received)
         assert not [number for number in CARDS if number.encode() in received]
         await api.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
         yield
 
 
-def wanted() -> dict[str, dict[str, bytes]]:
+def expected() -> dict[str, dict[str, bytes]]:
     """What to look for. A CVV of three digits is everywhere by chance: it is searched for beside its number."""
     forms = {number: card_forms(number) for number in (*CARDS, *WRONG_NUMBERS[:2])}
     for number, cvv in CARDS.items():
@@ -257,7 +259,7 @@ async def test_the_search_reads_every_process_log_and_every_metrics_page(stack: 
 
 
 async def test_no_card_number_and_no_cvv_is_kept_anywhere(stack: Stack, driven: None) -> None:
-    assert hits(await everything(stack), wanted()) == set()
+    assert hits(await everything(stack), expected()) == set()
 
 
 async def test_no_field_named_like_a_cvv_is_kept_with_a_value(stack: Stack, driven: None) -> None:

@@ -19,7 +19,7 @@ HOSTILE = (
     "https://evil.example", "null", "*", "", "http://localhost", "http://localhost:1", "http://localhost.evil.example",
     "file://", "https://evil.example\thttp://localhost",
 )  # fmt: skip
-ANSWERS: list[tuple[int, str, str, dict[str, Any]]] = [
+RESPONSES: list[tuple[int, str, str, dict[str, Any]]] = [
     (200, "GET", "/payments", {}),
     (201, "POST", "/orders", {"json": {"amount": 500}}),
     (400, "POST", "/orders", {"json": {"amount": 1}}),
@@ -36,13 +36,13 @@ ANSWERS: list[tuple[int, str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "method", "path", "more"), ANSWERS, ids=lambda value: str(value)[:24])
+@pytest.mark.parametrize(("status", "method", "path", "more"), RESPONSES, ids=lambda value: str(value)[:24])
 async def test_every_answer_forbids_sniffing_framing_storing_and_running(
     api: Api, status: int, method: str, path: str, more: dict[str, Any]
 ) -> None:
-    answer = await api.call(method, path, **more)
-    assert answer.status_code == status, answer.text
-    headers = answer.headers
+    response = await api.call(method, path, **more)
+    assert response.status_code == status, response.text
+    headers = response.headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Cache-Control"] == "no-store"
@@ -60,19 +60,19 @@ async def test_every_answer_forbids_sniffing_framing_storing_and_running(
 async def test_no_other_page_gets_credentials_nor_any_page_a_wildcard(api: Api, path: str, origin: str) -> None:
     asks = {"Access-Control-Request-Method": "POST"}
     for method, headers in (("OPTIONS", asks), ("GET", {}), ("POST", {})):
-        answer = await api.call(method, path, headers={"Origin": origin, **headers})
-        allowed = answer.headers.get("Access-Control-Allow-Origin")
+        response = await api.call(method, path, headers={"Origin": origin, **headers})
+        allowed = response.headers.get("Access-Control-Allow-Origin")
         assert allowed in ((None, origin) if "/public" in path else (None,))
         assert allowed != "*" or origin == "*"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert "Access-Control-Allow-Credentials" not in response.headers
 
 
 async def test_our_own_page_gets_credentials_and_only_its_own_origin(api: Api, stack: Stack) -> None:
     for origin in (stack.dashboard_url, stack.checkout_url):
-        answer = await api.call("GET", "/payments", headers={"Origin": origin})
-        assert answer.headers.get_list("Access-Control-Allow-Origin") == [origin]
-        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-        assert "Origin" in answer.headers["Vary"]
+        response = await api.call("GET", "/payments", headers={"Origin": origin})
+        assert response.headers.get_list("Access-Control-Allow-Origin") == [origin]
+        assert response.headers["Access-Control-Allow-Credentials"] == "true"
+        assert "Origin" in response.headers["Vary"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ async def test_a_host_header_is_never_believed(api: Api) -> None:
     """An address made from it could lead away."""
     async with httpx.AsyncClient(base_url=api.http.base_url, trust_env=False) as http:
         headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Api-Key": api.key}
-        answer = await http.post("/orders", json={"amount": 500}, headers={**headers, "X-Api-Secret": api.secret})
-    assert answer.status_code == 201
-    assert "evil.example" not in answer.text + str(answer.headers)
+        response = await http.post("/orders", json={"amount": 500}, headers={**headers, "X-Api-Secret": api.secret})
+    assert response.status_code == 201
+    assert "evil.example" not in response.text + str(response.headers)

@@ -45,16 +45,16 @@ async def fed(connection: Connection, first: bytes, drops: bytes, *, every_secon
     """Send, then go on dripping until the server ends the connection: (seconds it took, all it said)."""
     reader, writer = connection
     began = time.monotonic()
-    said = asyncio.create_task(_all_said(reader))
+    message = asyncio.create_task(_all_received(reader))
     writer.write(first)
-    while not said.done():
+    while not message.done():
         writer.write(drops)
-        await asyncio.wait([said], timeout=every_seconds)
+        await asyncio.wait([message], timeout=every_seconds)
         assert time.monotonic() - began < CUT_SECONDS, f"still open, having said {reader!r}"
-    return time.monotonic() - began, said.result()
+    return time.monotonic() - began, message.result()
 
 
-async def _all_said(reader: asyncio.StreamReader) -> bytes:
+async def _all_received(reader: asyncio.StreamReader) -> bytes:
     parts = []
     try:
         while part := await reader.read(65_536):
@@ -64,17 +64,17 @@ async def _all_said(reader: asyncio.StreamReader) -> bytes:
     return b"".join(parts)
 
 
-async def told(stack: Stack, request: bytes) -> bytes:
+async def received(stack: Stack, request: bytes) -> bytes:
     """What the server says to these bytes until it ends the connection or says nothing for a second."""
     async with connected(stack) as (reader, writer):
         writer.write(request)
-        said = b""
+        message = b""
         try:
-            while part := await asyncio.wait_for(reader.read(65_536), 1.0 if said else PROMPT_SECONDS):
-                said += part
+            while part := await asyncio.wait_for(reader.read(65_536), 1.0 if message else PROMPT_SECONDS):
+                message += part
         except (TimeoutError, ConnectionResetError):
             pass
-        return said
+        return message
 
 
 async def answers_promptly(api: Api) -> None:
@@ -115,7 +115,7 @@ async def test_a_body_above_the_limit_is_refused_however_it_is_sent(api: Api, st
     declared = POST + credentials + b"Content-Length: %d\r\n\r\n" % len(large) + large
     chunked = CHUNKED + credentials + b"\r\n%x\r\n" % len(large) + large + b"\r\n"
     for request in (declared, chunked):
-        assert (await told(stack, request)).startswith(b"HTTP/1.1 413 ")
+        assert (await received(stack, request)).startswith(b"HTTP/1.1 413 ")
     fits = b'{"amount": 500' + b" " * (BODY_BYTES_MAX - 15) + b"}"
     assert len(fits) == BODY_BYTES_MAX
     assert (await api.call("POST", "/orders", content=fits)).status_code == 201
@@ -132,8 +132,8 @@ async def test_a_body_above_the_limit_is_refused_however_it_is_sent(api: Api, st
 )
 async def test_a_large_head_is_refused(stack: Stack, api: Api, what: str, head: bytes) -> None:
     address = b"/health?" + b"q" * 500_000 if not head else b"/health"
-    said = await told(stack, b"GET " + address + b" HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
-    assert said.startswith(b"HTTP/1.1 431 ") or not said, said[:200]  # the reset may overtake the answer
+    message = await received(stack, b"GET " + address + b" HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
+    assert message.startswith(b"HTTP/1.1 431 ") or not message, message[:200]  # the reset may overtake the answer
     await answers_promptly(api)
 
 
@@ -159,9 +159,9 @@ async def test_bytes_that_are_no_http_are_refused_alone_and_behind_a_request(
 ) -> None:
     """Never a 5xx; two lengths for one body, which is how requests are smuggled, are not taken."""
     for before in (b"", b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" * 3):
-        said = await told(stack, before + garbage)
-        statuses = {line.split(b" ")[1] for line in said.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")}
-        assert statuses <= {b"400", b"401", b"404", b"405", b"431"}, said
+        message = await received(stack, before + garbage)
+        statuses = {line.split(b" ")[1] for line in message.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")}
+        assert statuses <= {b"400", b"401", b"404", b"405", b"431"}, message
         if not before:
             assert b"200" not in statuses
     await answers_promptly(api)
@@ -195,7 +195,7 @@ async def _many_streams(api: Api, stack: Stack, count: int) -> None:
     finally:
         stack.thaw("processor-0")
     async with asyncio.timeout(60):
-        outcomes = await asyncio.gather(*(_all_said(reader) for reader, _ in connections))
+        outcomes = await asyncio.gather(*(_all_received(reader) for reader, _ in connections))
     assert all(b'"status":"SUCCESS"' in outcome for outcome in outcomes)
     for _, writer in connections:
         writer.close()

@@ -53,11 +53,11 @@ async def test_a_merchant_above_its_quota_is_held_and_the_others_are_not(
     pair: tuple[Api, Api], method: str, path: str, body: object, burst: int
 ) -> None:
     noisy, quiet = pair
-    answers = await until_refused(lambda: noisy.call(method, path, json=body))
-    assert all(answer.is_success for answer in answers[:burst]), answers[0].text
-    assert answers[0].headers["RateLimit-Limit"] == str(burst)
-    assert answers[0].headers["RateLimit-Remaining"] == str(burst - 1)
-    held = answers[-1]
+    responses = await until_refused(lambda: noisy.call(method, path, json=body))
+    assert all(response.is_success for response in responses[:burst]), responses[0].text
+    assert responses[0].headers["RateLimit-Limit"] == str(burst)
+    assert responses[0].headers["RateLimit-Remaining"] == str(burst - 1)
+    held = responses[-1]
     assert error_of(held)["code"] == "RATE_LIMITED"
     assert 1 <= int(held.headers["Retry-After"]) <= 60
     assert held.headers["RateLimit-Remaining"] == "0"
@@ -114,13 +114,13 @@ async def test_guesses_from_many_addresses_are_held_and_the_owner_still_gets_in(
     email, home = f"{secrets.token_hex(6)}@example.com", f"2001:db8:{secrets.token_hex(2)}::1"
     async with httpx.AsyncClient(base_url=f"{narrow}/api/v1", trust_env=False, timeout=20) as http:
         sign_up = {"name": "Shop", "email": email, "password": PASSWORD}
-        answer = await http.post("/merchants", json=sign_up, headers={"X-Forwarded-For": home})
-        assert answer.status_code == 201
+        response = await http.post("/merchants", json=sign_up, headers={"X-Forwarded-For": home})
+        assert response.status_code == 201
     door = _Door(narrow, email)
     assert (await door.try_from(home, PASSWORD)).status_code == 200
     salt, numbers = secrets.token_hex(2), itertools.count()
     guesses = await until_refused(lambda: door.try_from(f"2001:db8:{salt}:{next(numbers):x}::1", "not this one"))
-    assert [answer.status_code for answer in guesses[:LOGINS_PER_MINUTE]] == [401] * LOGINS_PER_MINUTE
+    assert [response.status_code for response in guesses[:LOGINS_PER_MINUTE]] == [401] * LOGINS_PER_MINUTE
     assert (await door.try_from(home, PASSWORD)).status_code == 200
 
 

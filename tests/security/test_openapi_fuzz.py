@@ -115,10 +115,10 @@ def documented(_context: Any, response: Response, case: Case) -> None:
     assert str(response.status_code) in named, f"{response.status_code} is not documented: {response.text}"
 
 
-def ask(client: Client, case: Case) -> int:
-    answer = case.call(base_url=client.url, session=client.session, headers=client.headers)
-    case.validate_response(answer, checks=[*CHECKS, documented])
-    return int(answer.status_code)
+def request(client: Client, case: Case) -> int:
+    response = case.call(base_url=client.url, session=client.session, headers=client.headers)
+    case.validate_response(response, checks=[*CHECKS, documented])
+    return int(response.status_code)
 
 
 def with_known_ids(client: Client, case: Case) -> Case:
@@ -143,7 +143,7 @@ def exercise(operation: APIOperation, mode: GenerationMode, examples: int, clien
     )
     @given(operation.as_strategy(generation_mode=mode))
     def run(case: Case) -> None:
-        statuses.append(ask(client, with_known_ids(client, case) if known else case))
+        statuses.append(request(client, with_known_ids(client, case) if known else case))
 
     run()
     return statuses
@@ -173,7 +173,7 @@ def test_a_payment_that_is_taken_is_as_documented(client: Client, path: str, met
     if not path.endswith("/public"):
         bodies.append({"order": {"amount": 500}, **method})
     for body in bodies:
-        assert ask(client, SCHEMA[path]["POST"].Case(body=body, media_type="application/json")) in (201, 202)
+        assert request(client, SCHEMA[path]["POST"].Case(body=body, media_type="application/json")) in (201, 202)
 
 
 def test_success_is_checked_too_every_id_in_a_path_is_one_that_exists(client: Client) -> None:

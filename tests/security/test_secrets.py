@@ -18,7 +18,7 @@ from tests.security.planted import planted
 from tests.security.remains import everything, forms_of, hits
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 WRONG_PASSWORD = "an honest mistake in a password 4711"
@@ -45,33 +45,33 @@ async def used(stack: Stack) -> AsyncIterator[Secrets]:
 
 async def _webhook_secrets(merchant: SignedUp, url: str) -> Secrets:
     """An endpoint's, before and after it was rotated; and the test that is signed with both."""
-    endpoint = answered(await merchant.client.post("/webhook-endpoints", json={"url": url}), 201)
+    endpoint = body_of(await merchant.client.post("/webhook-endpoints", json={"url": url}), 201)
     path = f"/webhook-endpoints/{endpoint['id']}"
-    rotated = answered(await merchant.client.post(f"{path}/rotate-secret"), 200)
-    answered(await merchant.client.post(f"{path}/test"), 200)
+    rotated = body_of(await merchant.client.post(f"{path}/rotate-secret"), 200)
+    body_of(await merchant.client.post(f"{path}/test"), 200)
     assert endpoint["secret"] != rotated["secret"]
     return {"webhook secret": endpoint["secret"], "rotated webhook secret": rotated["secret"]}
 
 
 async def _key_secrets(merchant: SignedUp) -> Secrets:
-    created = answered(await merchant.client.post("/merchants/me/keys", json={"name": "second"}), 201)
+    created = body_of(await merchant.client.post("/merchants/me/keys", json={"name": "second"}), 201)
     path = f"/merchants/me/keys/{created['id']}/rotate"
-    rotated = answered(await merchant.client.post(path, json={"overlap_hours": 1}), 201)
+    rotated = body_of(await merchant.client.post(path, json={"overlap_hours": 1}), 201)
     basic = base64.b64encode(f"{created['key']}:{created['secret']}".encode()).decode()
     headers = {"Authorization": f"Basic {basic}"}
     async with api_client(merchant.stack) as client:
-        answered(await client.get("/payments", headers=headers), 200)
+        body_of(await client.get("/payments", headers=headers), 200)
     return {"created secret": created["secret"], "rotated secret": rotated["secret"]}
 
 
 async def _return_secrets(merchant: SignedUp) -> Secrets:
     """Two, so that one is the previous one; each signs a payer's way back."""
-    made = [answered(await merchant.client.post("/merchants/me/return-secret"), 201)["secret"] for _ in range(2)]
-    order = answered(
+    made = [body_of(await merchant.client.post("/merchants/me/return-secret"), 201)["secret"] for _ in range(2)]
+    order = body_of(
         await merchant.client.post("/orders", json={"amount": 500, "return_url": "https://a.example/"}), 201
     )
-    answered(await merchant.client.post(f"/orders/{order['id']}/cancel"), 200)
-    seen = answered(await merchant.client.get(f"/orders/{order['id']}/public"), 200)
+    body_of(await merchant.client.post(f"/orders/{order['id']}/cancel"), 200)
+    seen = body_of(await merchant.client.get(f"/orders/{order['id']}/public"), 200)
     assert "signature_previous" in seen["return_to"]["url"]
     return {"previous return secret": made[0], "return secret": made[1]}
 
@@ -80,9 +80,9 @@ async def _session_secrets(stack: Stack, merchant: SignedUp) -> Secrets:
     async with merchant.browser() as browser:
         (token,) = dict(browser.cookies).values()
         csrf = browser.headers["X-CSRF-Token"]
-        answered(await browser.patch("/merchants/me", json={"name": "Renamed"}), 200)
+        body_of(await browser.patch("/merchants/me", json={"name": "Renamed"}), 200)
         wrong = await browser.patch("/merchants/me", json={"name": "Forged"}, headers={"X-CSRF-Token": csrf[:-1]})
-        answered(wrong, 403)
+        body_of(wrong, 403)
     return {"session token": token, IN_REDIS_ON_PURPOSE: csrf}
 
 
@@ -90,13 +90,13 @@ async def _misuse(stack: Stack, merchant: SignedUp, secrets: Secrets) -> None:
     """Where a secret is refused, its text must not be kept with the refusal."""
     async with api_client(stack) as client:
         login = {"email": merchant.email, "password": WRONG_PASSWORD}
-        answered(await client.post("/auth/login", json=login), 401)
+        body_of(await client.post("/auth/login", json=login), 401)
         for secret in secrets.values():
             headers: Any = {"X-Api-Key": merchant.key, "X-Api-Secret": secret + "x"}
-            answered(await client.get("/payments", headers=headers), 401)
-            answered(await client.get("/payments", headers={"Authorization": f"Bearer {secret}"}), 401)
-            answered(await client.get("/payments", headers={"Cookie": f"gateway_session={secret}x"}), 401)
-            answered(await client.get(f"/payments?secret={secret}&api_secret={secret}"), 401)
+            body_of(await client.get("/payments", headers=headers), 401)
+            body_of(await client.get("/payments", headers={"Authorization": f"Bearer {secret}"}), 401)
+            body_of(await client.get("/payments", headers={"Cookie": f"gateway_session={secret}x"}), 401)
+            body_of(await client.get(f"/payments?secret={secret}&api_secret={secret}"), 401)
             refused = await merchant.client.post("/orders", json={"amount": secret, "secret": secret})
             assert secret not in refused.text
 
@@ -149,7 +149,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_file_of_the_runner(stack: Stack,
 async def test_no_secret_is_shown_twice(stack: Stack, used: Secrets, answer_of: str) -> None:
     """Once, in the answer that made it."""
     async with signed_up(stack) as merchant:
-        endpoint = answered(await merchant.client.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
+        endpoint = body_of(await merchant.client.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
         async with merchant.browser() as browser:
             (token,) = dict(browser.cookies).values()
             for client in (merchant.client, browser):

@@ -1,7 +1,7 @@
 """The payment actor's loop driven by hand, so that a test can cut it off at exactly the wrong moment.
 
-bench = Bench(asker); actor = await bench.actor()
-await work(actor, bench.asked(order_command(order_id)))
+bench = Bench(command_client); actor = await bench.actor()
+await work(actor, bench.submitted(order_command(order_id)))
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from domain.decision import Command
 from runtime.clock import now
 from store.actor import ActorStore, Inbox
 from store.redis.clients import make_redis
-from tests.support.asking import Asker
+from tests.support.command_client import CommandClient
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.deadletter import Origin
 from topics.envelope import HEADER_REPLY_TO
@@ -34,15 +34,15 @@ OFFSETS = itertools.count(1 << 40)
 class Bench:
     """Actors over one stack's services; each `actor()` is a process that has just started."""
 
-    def __init__(self, asker: Asker) -> None:
-        self.asker = asker
+    def __init__(self, command_client: CommandClient) -> None:
+        self.command_client = command_client
         self._stores: list[ActorStore] = []
         self._producers: list[LogProducer] = []
-        self.redis = make_redis(asker.settings)
+        self.redis = make_redis(command_client.settings)
 
     async def actor(self, proofs: Proofs | None = None) -> PaymentActor:
         """`proofs`: another ring or rule than that of the settings."""
-        store, producer = ActorStore(self.asker.settings), LogProducer(self.asker.settings)
+        store, producer = ActorStore(self.command_client.settings), LogProducer(self.command_client.settings)
         await store.start()
         await producer.start()
         self._stores.append(store)
@@ -51,8 +51,8 @@ class Bench:
             store,
             producer,
             self.redis,
-            proofs=proofs or proofs_of(self.asker.settings),
-            inbox_days=self.asker.settings.idempotency_retention_days,
+            proofs=proofs or proofs_of(self.command_client.settings),
+            inbox_days=self.command_client.settings.idempotency_retention_days,
         )
 
     async def close(self) -> None:
@@ -67,18 +67,20 @@ class Bench:
         origin = Origin(COMMANDS, record.partition, next(OFFSETS))
         return Incoming(record.key, record.value, headers, origin, logged_at or now())
 
-    def asked(self, command: Command, command_id: str = "", **more: str) -> Incoming:
-        return self.incoming(self.asker.record(command, command_id, **more))
+    def submitted(self, command: Command, command_id: str = "", **more: str) -> Incoming:
+        return self.incoming(self.command_client.record(command, command_id, **more))
 
     async def events(self, order_id: str) -> list[str]:
-        rows = await self.asker.pool.fetch("SELECT type FROM events WHERE order_id = $1 ORDER BY sequence", order_id)
+        rows = await self.command_client.pool.fetch(
+            "SELECT type FROM events WHERE order_id = $1 ORDER BY sequence", order_id
+        )
         return [row["type"] for row in rows]
 
     async def on_topic(self, topic: str, key: str, partitions: int) -> list[bytes]:
         """Values of the key's records that are on the topic by now."""
         places = [TopicPartition(topic, number) for number in range(partitions)]
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.asker.settings.kafka_bootstrap_servers, enable_auto_commit=False
+            bootstrap_servers=self.command_client.settings.kafka_bootstrap_servers, enable_auto_commit=False
         )
         await consumer.start()
         try:
@@ -94,11 +96,11 @@ class Bench:
             await consumer.stop()
 
     async def event_records(self, order_id: str) -> list[bytes]:
-        return await self.on_topic(EVENTS, order_id, self.asker.settings.topic_partitions)
+        return await self.on_topic(EVENTS, order_id, self.command_client.settings.topic_partitions)
 
     async def inbox(self, requests: list[tuple[str, str]]) -> Inbox:
         """What an actor's store loads about these requests (command id, nonce)."""
-        store = ActorStore(self.asker.settings)
+        store = ActorStore(self.command_client.settings)
         try:
             return await store.load_inbox(requests)
         finally:
@@ -106,7 +108,7 @@ class Bench:
 
     async def age_inbox(self, command_id: str, *, days: int) -> None:
         """The rows of this command as if they had been decided so many days earlier."""
-        await self.asker.pool.execute(
+        await self.command_client.pool.execute(
             "UPDATE commands SET decided_at = decided_at - make_interval(days => $2) WHERE id = $1", command_id, days
         )
 

@@ -81,26 +81,26 @@ class Api:
         return found
 
 
-def taken(answer: httpx.Response) -> Json:
+def taken(response: httpx.Response) -> Json:
     """Created, or on a machine that is too busy to decide in time, accepted: enough for a test's beginning."""
-    assert answer.status_code in (201, 202), answer.text
-    found: Json = answer.json()
+    assert response.status_code in (201, 202), response.text
+    found: Json = response.json()
     return found
 
 
-def created(answer: httpx.Response) -> Json:
-    assert answer.status_code == 201, answer.text
-    found: Json = answer.json()
+def created(response: httpx.Response) -> Json:
+    assert response.status_code == 201, response.text
+    found: Json = response.json()
     return found
 
 
-def error_of(answer: httpx.Response) -> Json:
+def error_of(response: httpx.Response) -> Json:
     """The error of an answer, its envelope checked."""
-    body = answer.json()
+    body = response.json()
     assert set(body) == {"error"}, body
     error: Json = body["error"]
     assert set(error) == {"code", "description", "field", "request_id"}
-    assert error["request_id"] == answer.headers["X-Request-Id"]
+    assert error["request_id"] == response.headers["X-Request-Id"]
     return error
 
 

@@ -42,14 +42,14 @@ class BankContract:
 
     SUCCEEDS: str
     DECLINES: str
-    LOSES_ITS_ANSWER: str
+    LOSES_ITS_RESPONSE: str
     TAKES_IT_BACK: str
     NEEDS_THE_PAYER: str
     WAITS_IN_THE_APP: str
     CANNOT_BE_CANCELLED: str
     CARD = CardDetails(number="4111111111111111", expiry_month="12", expiry_year="2039")
 
-    def notification(self, bank: Bank, answer: BankResult) -> tuple[dict[str, str], bytes]:
+    def notification(self, bank: Bank, result: BankResult) -> tuple[dict[str, str], bytes]:
         """Headers and body of the bank's notification about this answer."""
         raise NotImplementedError
 
@@ -62,9 +62,9 @@ class BankContract:
         raise NotImplementedError
 
     async def charged(self, bank: Bank, charge: Charge) -> BankResult:
-        answer = await bank.charge(charge)
-        assert isinstance(answer, BankResult)
-        return answer
+        result = await bank.charge(charge)
+        assert isinstance(result, BankResult)
+        return result
 
     def charge_of(self, token: str, *, method: Method = Method.UPI) -> Charge:
         return Charge(make_id(PAYMENT), AMOUNT, "INR", method, token)
@@ -72,19 +72,19 @@ class BankContract:
     async def test_a_token_gives_nothing_of_the_card_away_and_can_be_charged(self, bank: Bank) -> None:
         token = await bank.tokenize(self.CARD)
         assert token and self.CARD.number not in token and self.CARD.number[-4:] not in token
-        answer = await bank.charge(self.charge_of(token, method=Method.CARD))
-        assert answer.outcome is Outcome.SUCCESS
+        result = await bank.charge(self.charge_of(token, method=Method.CARD))
+        assert result.outcome is Outcome.SUCCESS
 
     async def test_a_charge_is_answered_with_its_outcome_and_a_reference(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)
-        answer = await bank.charge(charge)
-        assert (answer.attempt_id, answer.outcome, answer.error_code) == (charge.attempt_id, Outcome.SUCCESS, None)
-        assert answer.reference and answer.turn == 0
+        result = await bank.charge(charge)
+        assert (result.attempt_id, result.outcome, result.error_code) == (charge.attempt_id, Outcome.SUCCESS, None)
+        assert result.reference and result.turn == 0
 
     async def test_a_decline_is_an_answer_with_a_code_and_a_text(self, bank: Bank) -> None:
-        answer = await bank.charge(self.charge_of(self.DECLINES))
-        assert answer.outcome is Outcome.FAILED
-        assert answer.error_code and answer.error_description
+        result = await bank.charge(self.charge_of(self.DECLINES))
+        assert result.outcome is Outcome.FAILED
+        assert result.error_code and result.error_description
 
     async def test_an_attempt_that_is_asked_for_twice_has_one_answer(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)
@@ -94,11 +94,11 @@ class BankContract:
     async def test_a_query_finds_what_was_charged_and_nothing_else(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)
         assert await bank.query(charge.attempt_id) is None
-        answer = await bank.charge(charge)
-        assert await bank.query(charge.attempt_id) == answer
+        result = await bank.charge(charge)
+        assert await bank.query(charge.attempt_id) == result
 
     async def test_a_lost_answer_is_found_by_a_query(self, bank: Bank) -> None:
-        charge = self.charge_of(self.LOSES_ITS_ANSWER)
+        charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
         found = await bank.query(charge.attempt_id)
@@ -133,11 +133,11 @@ class BankContract:
 
     async def test_what_is_decided_is_not_cancelled(self, bank: Bank) -> None:
         for token in (self.SUCCEEDS, self.DECLINES):
-            answer = await self.charged(bank, self.charge_of(token))
-            assert await bank.cancel(answer.attempt_id) == answer == await bank.query(answer.attempt_id)
+            result = await self.charged(bank, self.charge_of(token))
+            assert await bank.cancel(result.attempt_id) == result == await bank.query(result.attempt_id)
 
     async def test_a_lost_answer_is_what_a_cancel_finds(self, bank: Bank) -> None:
-        charge = self.charge_of(self.LOSES_ITS_ANSWER)
+        charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
         found = await bank.cancel(charge.attempt_id)
@@ -153,9 +153,9 @@ class BankContract:
         charge = self.charge_of(self.SUCCEEDS)
         charged = await bank.charge(charge)
         refund = Return(make_id(REFUND), charge.attempt_id, AMOUNT, "INR", None)
-        answer = await bank.refund(refund)
-        assert (answer.attempt_id, answer.outcome) == (refund.attempt_id, Outcome.SUCCESS)
-        assert await bank.query(refund.attempt_id) == answer
+        result = await bank.refund(refund)
+        assert (result.attempt_id, result.outcome) == (refund.attempt_id, Outcome.SUCCESS)
+        assert await bank.query(refund.attempt_id) == result
         assert await bank.query(charge.attempt_id) == charged
 
     async def test_a_changed_word_is_notified_until_it_is_confirmed(self, bank: Bank) -> None:
@@ -202,13 +202,13 @@ class BankContract:
         await bank.confirm(word)
 
     async def test_a_notification_at_the_door_is_the_report_that_a_query_gives(self, bank: Bank) -> None:
-        answer = await self.charged(bank, self.charge_of(self.SUCCEEDS))
-        headers, body = self.notification(bank, answer)
-        assert bank.read_notification(headers, body) == answer == await bank.query(answer.attempt_id)
+        result = await self.charged(bank, self.charge_of(self.SUCCEEDS))
+        headers, body = self.notification(bank, result)
+        assert bank.read_notification(headers, body) == result == await bank.query(result.attempt_id)
 
     async def test_a_notification_that_the_bank_did_not_sign_is_refused(self, bank: Bank) -> None:
-        answer = await self.charged(bank, self.charge_of(self.DECLINES))
-        headers, body = self.notification(bank, answer)
+        result = await self.charged(bank, self.charge_of(self.DECLINES))
+        headers, body = self.notification(bank, result)
         others, _ = self.notification(bank, await self.charged(bank, self.charge_of(self.SUCCEEDS)))
         forged = body.replace(b"failed", b"success")
         assert forged != body
@@ -244,7 +244,7 @@ class BankContract:
         assert ids == sorted(set(ids)) and {charge.attempt_id for charge in charges} <= set(ids)
 
     async def test_an_attempt_whose_answer_was_lost_is_in_the_books(self, bank: Bank) -> None:
-        charge = self.charge_of(self.LOSES_ITS_ANSWER)
+        charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
         (booking,) = await self.booked(bank, charge.attempt_id)
@@ -273,9 +273,9 @@ class BankContract:
     async def next_words(self, bank: Bank, charge: Charge) -> Report:
         """The next notification about this attempt, unconfirmed."""
         async with asyncio.timeout(NOTIFIED_SECONDS):
-            async for answer in bank.notifications():
-                if answer.attempt_id == charge.attempt_id:
-                    return answer
+            async for result in bank.notifications():
+                if result.attempt_id == charge.attempt_id:
+                    return result
         raise AssertionError("the notifications ended")
 
     async def is_silent_about(self, bank: Bank, charge: Charge) -> bool:
@@ -284,9 +284,9 @@ class BankContract:
         await bank.charge(other)
         seen: list[str] = []
         async with asyncio.timeout(NOTIFIED_SECONDS):
-            async for answer in bank.notifications():
-                seen.append(answer.attempt_id)
+            async for result in bank.notifications():
+                seen.append(result.attempt_id)
                 if seen.count(other.attempt_id) == REPEATS_SEEN:
-                    await bank.confirm(answer)
+                    await bank.confirm(result)
                     return charge.attempt_id not in seen
         raise AssertionError("the notifications ended")

@@ -38,7 +38,7 @@ WAIT_MS = 20_000
 """How long anything may take to appear: this machine may be busy."""
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-TELL_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
+REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
   tellViolation(`${event.effectiveDirective} ${event.blockedURI} at ${location.href}`))"""
 
 
@@ -86,8 +86,8 @@ class Seen:
 
     def check(self, hosts: set[str]) -> None:
         """Raises AssertionError for an unexpected error, a violation, or a request to a foreign host."""
-        said = [line for line in self.console if not any(re.search(known, line) for known in self.expected)]
-        assert said == [], said
+        message = [line for line in self.console if not any(re.search(known, line) for known in self.expected)]
+        assert message == [], message
         assert self.violations == []
         foreign = {r.url for r in self.requests if r.url.startswith("http") and urlsplit(r.url).netloc not in hosts}
         assert foreign == set()
@@ -142,7 +142,7 @@ async def open_payer(browser: Browser, stack: Stack, seen: Seen, **options: Any)
     context = await browser.new_context(locale="en-IN", reduced_motion="reduce", **options)
     context.set_default_timeout(WAIT_MS)
     await context.expose_binding("tellViolation", lambda _source, text: seen.violations.append(text))
-    await context.add_init_script(TELL_VIOLATIONS)
+    await context.add_init_script(REPORT_VIOLATIONS)
     context.on("request", lambda request: seen.requests.append(request))
     context.on("response", lambda response: seen.ends.update({response.request: str(response.status)}))
     context.on("requestfailed", lambda request: seen.ends.update({request: str(request.failure)}))

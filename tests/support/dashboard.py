@@ -20,7 +20,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 from tests.support.chromium import AXE
 from tests.support.stack import Stack
 
-TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
+REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error("content policy", event.violatedDirective, event.blockedURI, event.sourceFile))"""
 FINDINGS = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map((found) =>
   `${found.id}: ${found.nodes.map((node) => node.target.join(" ") + " – " + node.failureSummary).join(" | ")}`)"""
@@ -44,14 +44,14 @@ class Visitor:
         # Playwright marks the functions it is given, which methods of a slotted class do not allow.
         self.page.on("console", lambda message: self._heard(message))
         self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
-        self.page.on("request", lambda request: self._asked(request))
+        self.page.on("request", lambda request: self._requested(request))
 
     def _heard(self, message: ConsoleMessage) -> None:
         address = urlsplit(message.location.get("url", "")).path
         if message.type == "error" and not any(address.endswith(end) for end in self.expected):
             self.problems.append(f"console: {message.text} ({message.location.get('url')})")
 
-    def _asked(self, request: Request) -> None:
+    def _requested(self, request: Request) -> None:
         ours = {self.stack.dashboard_url, self.stack.settings.api_url.rstrip("/")}
         if request.url.startswith("http") and not any(request.url.startswith(f"{own}/") for own in ours):
             self.problems.append(f"foreign request: {request.url}")
@@ -108,7 +108,7 @@ async def visiting(
         reduced_motion="reduce",
     )
     context.set_default_timeout(TIMEOUT_MS)
-    await context.add_init_script(TELL_VIOLATIONS)
+    await context.add_init_script(REPORT_VIOLATIONS)
     # Asking for a session that is not there answers 401, which Chromium reports by itself.
     visitor = Visitor(stack, await context.new_page(), {"/auth/session", *expected})
     visitor.watch()

@@ -23,7 +23,7 @@ POINTER_TO_QUESTION = 0xC00C
 @dataclass(slots=True)
 class NameServer(asyncio.DatagramProtocol):
     addresses: Mapping[str, str]
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     address: str = ""
     _transport: Any = None
 
@@ -35,15 +35,15 @@ class NameServer(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, sender: Any) -> None:
         name, end = _question(data)
         (kind,) = struct.unpack_from("!H", data, end)
-        self.asked.append(name)
+        self.requested.append(name)
         known = self.addresses.get(name)
         if known is None:
             return
-        answers = b""
+        responses = b""
         if kind == TYPE_A:
-            answers = struct.pack("!HHHIH", POINTER_TO_QUESTION, TYPE_A, 1, 60, 4) + socket.inet_aton(known)
-        header = data[:2] + struct.pack("!HHHHH", ANSWER_FLAGS, 1, 1 if answers else 0, 0, 0)
-        self._transport.sendto(header + data[12 : end + 4] + answers, sender)
+            responses = struct.pack("!HHHIH", POINTER_TO_QUESTION, TYPE_A, 1, 60, 4) + socket.inet_aton(known)
+        header = data[:2] + struct.pack("!HHHHH", ANSWER_FLAGS, 1, 1 if responses else 0, 0, 0)
+        self._transport.sendto(header + data[12 : end + 4] + responses, sender)
 
 
 def _question(data: bytes) -> tuple[str, int]:

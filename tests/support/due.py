@@ -29,7 +29,7 @@ async def looking(
     clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[None]:
     """The loop that `make` makes runs until the end of the block, on a host with this clock."""
-    settings = bench.asker.settings
+    settings = bench.command_client.settings
     context = Context(settings, Worker("sweeper", 0, "sweeper-test", 0), bench.redis, clock=clock)
     context.log_is_closed = log_is_closed
     pool = await make_pool(settings, size=1)

@@ -73,9 +73,9 @@ class Load:
         missing: list[str] = []
         refused = {row["resource_id"] for row in await database.fetch(REFUSED)}
         for prefix, table in TABLES.items():
-            wanted = [one for one in self.promises if one.startswith(prefix)]
-            rows = await database.fetch(f"SELECT id FROM {table} WHERE id = ANY($1)", wanted)
-            missing += sorted(set(wanted) - {row["id"] for row in rows} - refused)
+            expected = [one for one in self.promises if one.startswith(prefix)]
+            rows = await database.fetch(f"SELECT id FROM {table} WHERE id = ANY($1)", expected)
+            missing += sorted(set(expected) - {row["id"] for row in rows} - refused)
         return missing
 
     def _session(self) -> aiohttp.ClientSession:
@@ -113,45 +113,45 @@ class Load:
         """The resource; None where it is refused for a reason of state. Repeats with the same key until answered."""
         key = f"{self._prefix}-{next(self._numbers)}"
         for _ in range(TRIES_MAX):
-            status, answer = await self._ask(http, "POST", path, body, key)
+            status, response = await self._request(http, "POST", path, body, key)
             if status in (200, 201, 202):
-                await self._promised(http, path, body, key, answer)
-                return answer
+                await self._promised(http, path, body, key, response)
+                return response
             if status == 400:
                 return None
             if status not in (0, 404, 409, 503):
-                self.wrong.append(f"{path}: {status} {answer}")
+                self.wrong.append(f"{path}: {status} {response}")
                 return None
             await asyncio.sleep(PAUSE_SECONDS)
         self.wrong.append(f"{path}: no answer in {TRIES_MAX} tries")
         return None
 
     async def _promised(
-        self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], key: str, answer: dict[str, Any]
+        self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], key: str, response: dict[str, Any]
     ) -> None:
         self.answered_at.append(time.monotonic())
-        self.promises[answer["id"]] = path
+        self.promises[response["id"]] = path
         if self._random.random() < 0.05:
-            status, again = await self._ask(http, "POST", path, body, key)
-            if status in (200, 201, 202) and again["id"] != answer["id"]:
-                self.twice.append(f"{key}: {answer['id']} and {again['id']}")
+            status, again = await self._request(http, "POST", path, body, key)
+            if status in (200, 201, 202) and again["id"] != response["id"]:
+                self.twice.append(f"{key}: {response['id']} and {again['id']}")
 
     async def _get(self, http: aiohttp.ClientSession, path: str) -> dict[str, Any] | None:
-        status, answer = await self._ask(http, "GET", path, None, None)
+        status, response = await self._request(http, "GET", path, None, None)
         if status == 404:
             self.wrong.append(f"GET {path}: 404 after it was promised")
-        return answer if status == 200 else None
+        return response if status == 200 else None
 
-    async def _ask(
+    async def _request(
         self, http: aiohttp.ClientSession, method: str, path: str, body: object, key: str | None
     ) -> tuple[int, dict[str, Any]]:
         """(status, body); status 0: no answer, whether it was taken is unknown."""
         headers = {"Idempotency-Key": key} if key is not None else {}
         url = f"{self._stack.api_url}/api/v1{path}"
         try:
-            async with http.request(method, url, json=body, headers=headers) as answer:
-                self.statuses[f"{method} {answer.status}"] += 1
-                return answer.status, await answer.json(content_type=None)
+            async with http.request(method, url, json=body, headers=headers) as response:
+                self.statuses[f"{method} {response.status}"] += 1
+                return response.status, await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, OSError):
             self.statuses[f"{method} none"] += 1
             return 0, {}

@@ -15,7 +15,7 @@ import httpx
 from domain.role import Role
 from runtime.clock import make_id
 from runtime.secrets import hash_password
-from tests.support.signed_up import PASSWORD, SignedUp, answered, api_client
+from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of
 
 ADD = "INSERT INTO users (id, merchant_id, email, password_hash, role) VALUES ($1, $2, $3, $4, $5)"
 
@@ -54,6 +54,6 @@ async def browser_of(merchant: SignedUp, role: Role) -> AsyncIterator[httpx.Asyn
     """A new person of the merchant in this role, signed in."""
     person = await add_person(merchant.stack.database_url, merchant.id, role)
     async with api_client(merchant.stack) as client:
-        answer = await client.post("/auth/login", json={"email": person.email, "password": PASSWORD})
-        client.headers["X-CSRF-Token"] = answered(answer, 200)["csrf_token"]
+        response = await client.post("/auth/login", json={"email": person.email, "password": PASSWORD})
+        client.headers["X-CSRF-Token"] = body_of(response, 200)["csrf_token"]
         yield client

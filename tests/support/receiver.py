@@ -44,9 +44,9 @@ class Receiver:
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
-    answers: dict[str, list[int | web.Response]] = field(default_factory=dict)
+    responses: dict[str, list[int | web.Response]] = field(default_factory=dict)
     decide: Callable[[Received], int | None] = field(default=lambda _: None)
-    """A status for this very request, or None: as `answers` says."""
+    """A status for this very request, or None: as `responses` says."""
     hanging: set[str] = field(default_factory=set)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -72,14 +72,14 @@ class Receiver:
         decided = self.decide(received)
         if decided is not None:
             return web.Response(status=decided)
-        planned = self.answers.get(request.path)
-        answer = 200 if not planned else planned.pop(0) if len(planned) > 1 else planned[0]
-        return web.Response(status=answer) if isinstance(answer, int) else _copy(answer)
+        planned = self.responses.get(request.path)
+        response = 200 if not planned else planned.pop(0) if len(planned) > 1 else planned[0]
+        return web.Response(status=response) if isinstance(response, int) else _copy(response)
 
 
-def _copy(answer: web.Response) -> web.Response:
+def _copy(response: web.Response) -> web.Response:
     """A response object can be sent once."""
-    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    return web.Response(status=response.status, body=response.body, headers=response.headers)
 
 
 @contextlib.asynccontextmanager

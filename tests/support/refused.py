@@ -11,9 +11,9 @@ TRIES_MAX = 200
 
 async def until_refused(send: Callable[[], Awaitable[httpx.Response]]) -> list[httpx.Response]:
     """All answers; the last is the first 429. Fails where none comes."""
-    answers: list[httpx.Response] = []
-    while len(answers) < TRIES_MAX:
-        answers.append(await send())
-        if answers[-1].status_code == 429:
-            return answers
+    responses: list[httpx.Response] = []
+    while len(responses) < TRIES_MAX:
+        responses.append(await send())
+        if responses[-1].status_code == 429:
+            return responses
     raise AssertionError(f"{TRIES_MAX} requests passed")

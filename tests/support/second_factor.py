@@ -9,7 +9,7 @@ import httpx
 import pyotp
 
 from runtime.clock import now
-from tests.support.signed_up import PASSWORD, answered
+from tests.support.signed_up import PASSWORD, body_of
 from tests.support.stack import Stack
 
 PATH = "/auth/second-factor"
@@ -46,9 +46,9 @@ class App:
 
 async def set_up(stack: Stack, browser: httpx.AsyncClient, email: str) -> App:
     """A second factor for the user who is signed in there, in the new session."""
-    begun = answered(await browser.post(PATH, json={"current_password": PASSWORD}), 201)
+    begun = body_of(await browser.post(PATH, json={"current_password": PASSWORD}), 201)
     body = {"current_password": PASSWORD, "otp": pyotp.TOTP(begun["secret"]).at(now())}
-    confirmed = answered(await browser.post(f"{PATH}/confirm", json=body), 200)
+    confirmed = body_of(await browser.post(f"{PATH}/confirm", json=body), 200)
     browser.headers["X-CSRF-Token"] = confirmed["csrf_token"]
     return App(stack, email, begun["secret"], confirmed["recovery_codes"])
 

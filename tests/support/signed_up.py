@@ -44,10 +44,10 @@ class SignedUp:
 
     async def get(self, path: str, **parameters: Any) -> Any:
         """The JSON of a 200."""
-        return answered(await self.client.get(path, params=parameters), 200)
+        return body_of(await self.client.get(path, params=parameters), 200)
 
     async def order(self, *, amount: int = 50_000, currency: str = "INR") -> dict[str, Any]:
-        return answered(await self.client.post("/orders", json={"amount": amount, "currency": currency}), 201)
+        return body_of(await self.client.post("/orders", json={"amount": amount, "currency": currency}), 201)
 
     async def pay(
         self, *, vpa: str = "success@upi", amount: int = 50_000, currency: str = "INR", status: str = "SUCCESS"
@@ -56,12 +56,12 @@ class SignedUp:
         order = await self.order(amount=amount, currency=currency)
         means = {"method": "upi", "vpa": vpa} if currency == "INR" else {"method": "card", "card": CARD}
         body = {"order_id": order["id"], **means}
-        payment = answered(await self.client.post("/payments", json=body), 201)
+        payment = body_of(await self.client.post("/payments", json=body), 201)
         return await self.until("/payments", payment["id"], status)
 
     async def refund(self, payment_id: str, *, amount: int, reason: str | None = None) -> dict[str, Any]:
         body = {"amount": amount, "reason": reason}
-        refund = answered(await self.client.post(f"/payments/{payment_id}/refunds", json=body), 201)
+        refund = body_of(await self.client.post(f"/payments/{payment_id}/refunds", json=body), 201)
         return await self.until("/refunds", refund["id"], "FAILED" if reason == "fail_refund" else "PROCESSED")
 
     async def until(self, path: str, resource_id: str, status: str) -> dict[str, Any]:
@@ -77,8 +77,8 @@ class SignedUp:
     async def browser(self) -> AsyncIterator[httpx.AsyncClient]:
         """A client that is signed in: the session's cookie, and the CSRF token on every request."""
         async with api_client(self.stack) as client:
-            answer = await client.post("/auth/login", json={"email": self.email, "password": PASSWORD})
-            client.headers["X-CSRF-Token"] = answered(answer, 200)["csrf_token"]
+            response = await client.post("/auth/login", json={"email": self.email, "password": PASSWORD})
+            client.headers["X-CSRF-Token"] = body_of(response, 200)["csrf_token"]
             yield client
 
 
@@ -87,16 +87,16 @@ async def signed_up(stack: Stack, name: str = "Shop") -> AsyncIterator[SignedUp]
     email = f"{secrets.token_hex(8)}@example.com"
     async with api_client(stack) as client:
         body = {"name": name, "email": email, "password": PASSWORD}
-        merchant = answered(await client.post("/merchants", json=body), 201)
+        merchant = body_of(await client.post("/merchants", json=body), 201)
         client.cookies.clear()
         found = SignedUp(stack, merchant["id"], email, merchant["api_key"], merchant["api_secret"], client)
         client.headers.update(found.headers)
         yield found
 
 
-def answered(answer: httpx.Response, status: int) -> Any:
+def body_of(response: httpx.Response, status: int) -> Any:
     """The body of an answer that must have this status."""
-    assert answer.status_code == status, (
-        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    assert response.status_code == status, (
+        f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
     )
-    return answer.json() if answer.content else None
+    return response.json() if response.content else None

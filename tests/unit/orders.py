@@ -363,7 +363,7 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def told(order: Order | None, command: Command, rules: Any = real) -> str:
+def cell_of(order: Order | None, command: Command, rules: Any = real) -> str:
     """What a decision comes to: event types, `nothing`, `outdated`, a refusal's description, or `broken`."""
     try:
         decided = rules.decide(order, command, AT)

@@ -75,8 +75,8 @@ def test_currencies_are_never_added_up() -> None:
 
 
 def test_automatic_refunds_are_told_from_those_that_were_asked_for() -> None:
-    asked, automatic = record("refund.processed", automatic=False), record("refund.processed", automatic=True)
-    assert counted(asked, automatic) == {
+    requested, automatic = record("refund.processed", automatic=False), record("refund.processed", automatic=True)
+    assert counted(requested, automatic) == {
         (Measure.REFUND_PROCESSED, "INR/asked"): (1, 500),
         (Measure.REFUND_PROCESSED, "INR/automatic"): (1, 500),
     }

@@ -31,18 +31,18 @@ def test_a_history_that_only_grew_is_unchanged() -> None:
 
 
 def test_a_history_without_its_tail_is_shorter_and_its_beginning_is_proved() -> None:
-    said = chain(RECORDS[:700], KNOWN).difference
-    assert said is not None
-    assert "is shorter than the anchor: 700 records of 1,000; the first 640 are surely unchanged" in said
+    message = chain(RECORDS[:700], KNOWN).difference
+    assert message is not None
+    assert "is shorter than the anchor: 700 records of 1,000; the first 640 are surely unchanged" in message
 
 
 @given(st.integers(0, 999))
 def test_a_change_is_found_wherever_it_is_and_narrowed_down(place: int) -> None:
     changed = [*RECORDS]
     changed[place] += b"!"
-    said = chain(changed, KNOWN).difference
-    assert said is not None
-    first, last = (int(word.replace(",", "")) for word in said.split() if word.replace(",", "").isdigit())
+    message = chain(changed, KNOWN).difference
+    assert message is not None
+    first, last = (int(word.replace(",", "")) for word in message.split() if word.replace(",", "").isdigit())
     assert first <= place + 1 <= last
     assert last - first < 64
 

@@ -85,15 +85,15 @@ def test_the_row_keeps_the_cancellation_and_the_scan() -> None:
 # What the bank is asked, and what becomes of its word
 
 
-class Told:
+class Reporting:
     """A bank that cancels as it is told to; it is asked nothing else but for the charge it has not seen."""
 
-    def __init__(self, *answers: BankResult | CancelRefused | None) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: BankResult | CancelRefused | None) -> None:
+        self.responses = list(responses)
         self.charged: list[str] = []
 
     async def cancel(self, _attempt_id: str) -> BankResult | CancelRefused | None:
-        return self.answers.pop(0)
+        return self.responses.pop(0)
 
     async def charge(self, charge: Charge) -> Report:
         self.charged.append(charge.attempt_id)
@@ -104,25 +104,25 @@ CANCELLED = BankResult(FIRST, Outcome.FAILED, "PAYMENT_CANCELLED", "left", "bank
 
 
 async def test_an_attempt_that_the_bank_has_not_seen_yet_is_cancelled_as_soon_as_it_has() -> None:
-    bank = Told(None, CANCELLED)
+    bank = Reporting(None, CANCELLED)
     assert await attempt(bank, Cancel(FIRST), maybe_requested_before=True) == CANCELLED  # type: ignore[arg-type]
     assert bank.charged == []
 
 
 async def test_who_knows_the_charge_makes_it_rather_than_call_an_unseen_attempt_failed() -> None:
-    bank = Told(None)
+    bank = Reporting(None)
     report = await attempt(bank, Cancel(FIRST, CHARGE), maybe_requested_before=True, tries=1)  # type: ignore[arg-type]
     assert isinstance(report, ActionRequired) and bank.charged == [FIRST]
 
 
 def test_the_sweeper_cancels_what_its_payer_wants_to_leave_and_charges_what_was_not_let_go() -> None:
-    def asked(*commands: Any) -> object:
+    def requested(*commands: Any) -> object:
         return _request_of(Question(Kind.PAYMENT, payment_in(after(create_order(), pay(), act(), *commands)), "upi"))
 
-    assert isinstance(asked(), Charge)
-    leaving = asked(leave())
-    assert isinstance(leaving, Cancel) and leaving.unseen == asked()
-    assert asked(leave(), stay()) == asked()
+    assert isinstance(requested(), Charge)
+    leaving = requested(leave())
+    assert isinstance(leaving, Cancel) and leaving.unseen == requested()
+    assert requested(leave(), stay()) == requested()
 
 
 def test_a_refusal_is_one_command_of_its_own() -> None:

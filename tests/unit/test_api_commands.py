@@ -11,7 +11,7 @@ import pytest
 from api.http.errors import ApiError
 from api.process.bus import CommandBus
 from runtime.settings import Settings
-from tests.support.asking import fresh, order_command
+from tests.support.command_client import fresh, order_command
 from topics.producer import LogUnavailableError
 
 DEADLINE_MS = 50

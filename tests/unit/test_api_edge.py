@@ -79,17 +79,17 @@ def test_fastapi_asks_nobody_for_telemetry_at_each_request(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("path", ["/defect", "/hot"])
 async def test_a_defect_is_500_in_the_error_form_and_says_nothing(http: httpx.AsyncClient, path: str) -> None:
-    answer = await http.get(path, headers={"X-Request-Id": "mine"})
-    assert answer.status_code == 500
-    assert answer.json()["error"]["code"] == "INTERNAL_SERVER_ERROR"
-    assert answer.json()["error"]["request_id"] == "mine" == answer.headers["X-Request-Id"]
-    assert SECRET_DETAIL not in answer.text
+    response = await http.get(path, headers={"X-Request-Id": "mine"})
+    assert response.status_code == 500
+    assert response.json()["error"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert response.json()["error"]["request_id"] == "mine" == response.headers["X-Request-Id"]
+    assert SECRET_DETAIL not in response.text
 
 
 async def test_an_answer_that_does_not_begin_in_time_is_503(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/hangs")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+    response = await http.get("/hangs")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert response.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
 
 
 def with_keys(http: httpx.AsyncClient, keys: Opening) -> None:
@@ -102,10 +102,10 @@ async def test_an_answers_sealed_fields_are_opened_and_its_length_is_right(
     http: httpx.AsyncClient, key: OrderKey | None
 ) -> None:
     with_keys(http, Opening(key))
-    answer = await http.get("/sealed")
-    assert int(answer.headers["Content-Length"]) == len(answer.content)
+    response = await http.get("/sealed")
+    assert int(response.headers["Content-Length"]) == len(response.content)
     erased = {"name": None, "other": 1, "erased": True}
-    assert answer.json() == (erased if key is None else {"name": opened_name(), "other": 1})
+    assert response.json() == (erased if key is None else {"name": opened_name(), "other": 1})
 
 
 def opened_name() -> str:
@@ -114,6 +114,6 @@ def opened_name() -> str:
 
 async def test_an_answer_that_cannot_be_opened_is_503_and_shows_nothing(http: httpx.AsyncClient) -> None:
     with_keys(http, Opening(error=DatabaseAwayError("away")))
-    answer = await http.get("/sealed")
-    assert answer.status_code == 503
-    assert "sealed:1:" not in answer.text
+    response = await http.get("/sealed")
+    assert response.status_code == 503
+    assert "sealed:1:" not in response.text

@@ -98,7 +98,7 @@ def _seal_of_an_unknown_key(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (_body_altered, "mer_1/2 is not what was written"),
         (_body_and_hash_altered, "mer_1/2 has a seal that this gateway did not make"),

@@ -53,8 +53,8 @@ def test_the_reply_of_every_command_fits_the_events(state: str) -> None:
         reply, history = reply_to(command, decided), [*events, *after]
         digest = hashlib.md5(reply, usedforsecurity=False).digest()
         assert reply_fits(kind, first, len(after), history, digest), (name, reply)
-        wanted = reply_of(kind, first, len(after), history)
-        assert wanted in (reply, None), (name, reply, wanted)
+        expected = reply_of(kind, first, len(after), history)
+        assert expected in (reply, None), (name, reply, expected)
         other = hashlib.md5(reply + b" ", usedforsecurity=False).digest()
         assert not reply_fits(kind, first, len(after), history, other), name
     assert next(accepted)

@@ -19,7 +19,7 @@ from domain.outcome import DECLINES, Word
 
 
 @pytest.mark.parametrize(
-    ("token", "error_code", "answer"),
+    ("token", "error_code", "response"),
     [
         ("success@upi", None, FirstResponse.GIVEN),
         ("anybody@upi", None, FirstResponse.GIVEN),
@@ -32,10 +32,10 @@ from domain.outcome import DECLINES, Word
     ],
 )
 def test_each_test_instrument_behaves_as_the_contract_says(
-    token: str, error_code: str | None, answer: FirstResponse
+    token: str, error_code: str | None, response: FirstResponse
 ) -> None:
     acting = behaviour(token)
-    assert (acting.error_code, acting.first_response) == (error_code, answer)
+    assert (acting.error_code, acting.first_response) == (error_code, response)
     assert behaviour(token.upper()) == acting
 
 

@@ -25,9 +25,9 @@ class Shelf:
         self._bookings, self._window = bookings, window
 
     async def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
-        wanted = [one for one in self._bookings if attempt_ids is None or one.attempt_id in attempt_ids]
-        for first in range(0, len(wanted), self._window):
-            yield wanted[first : first + self._window]
+        expected = [one for one in self._bookings if attempt_ids is None or one.attempt_id in attempt_ids]
+        for first in range(0, len(expected), self._window):
+            yield expected[first : first + self._window]
         yield []
 
 
@@ -54,7 +54,7 @@ def ours(number: int, outcome: str | None = "success", *, reference: str | None 
     )  # fmt: skip
 
 
-async def said_of(
+async def findings_of(
     bookings: Sequence[Booking],
     attempts: Sequence[tuple[Any, ...]],
     *,
@@ -80,27 +80,30 @@ async def test_every_attempt_that_one_side_lacks_is_named(windows: tuple[int, in
     # Given books without 2, 5, 6 and 9, and tables without 0, 4 and 8,
     bookings = [booking(number) for number in (0, 1, 3, 4, 7, 8)]
     attempts = [ours(number) for number in (1, 2, 3, 5, 6, 7, 9)]
-    said = await said_of(bookings, attempts, windows=windows)
+    findings = await findings_of(bookings, attempts, windows=windows)
     # then each is named, wherever the windows end.
     unseen = "is success, but the bank never saw it"
-    assert said == {
+    assert findings == {
         "pay_00": "nobody's", "pay_02": unseen, "pay_04": "nobody's", "pay_05": unseen, "pay_06": unseen,
         "pay_08": "nobody's", "pay_09": unseen,
     }  # fmt: skip
 
 
 async def test_of_some_orders_only_their_attempts_are_compared() -> None:
-    said = await said_of([booking(0), booking(1), booking(3, amount=1)], [ours(3), ours(1), ours(2)], some=True)
-    assert said == {"pay_02": "is success, but the bank never saw it", "pay_03": "the bank moved 1 INR, not 500 INR"}
+    findings = await findings_of([booking(0), booking(1), booking(3, amount=1)], [ours(3), ours(1), ours(2)], some=True)
+    assert findings == {
+        "pay_02": "is success, but the bank never saw it",
+        "pay_03": "the bank moved 1 INR, not 500 INR",
+    }
 
 
 async def test_an_attempt_that_began_after_the_snapshot_is_nobodys_fault() -> None:
-    assert await said_of([booking(1), booking(2)], [ours(1)], begun=("pay_02",)) == {}
+    assert await findings_of([booking(1), booking(2)], [ours(1)], begun=("pay_02",)) == {}
 
 
 async def test_an_open_attempt_may_be_booked_or_not() -> None:
     open_attempts = [ours(1, None, reference=None), ours(2, None, reference=None)]
-    assert await said_of([booking(1)], open_attempts) == {}
+    assert await findings_of([booking(1)], open_attempts) == {}
 
 
 TURNED = {"outcome": "failed", "turn": 1, "moves": 2}
@@ -131,9 +134,11 @@ CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("booked", "outcome", "says"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("booked", "outcome", "message"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 async def test_a_booking_is_held_against_what_we_know(
     booked: dict[str, Any], outcome: str, message: str | None
 ) -> None:
-    said = await said_of([booking(1, **booked)], [ours(1, outcome)])
-    assert said == ({} if message is None else {"pay_01": message})
+    findings = await findings_of([booking(1, **booked)], [ours(1, outcome)])
+    assert findings == ({} if message is None else {"pay_01": message})

@@ -75,8 +75,8 @@ async def test_a_repeated_notification_is_the_same_command_again(door: Door, log
 
 async def test_a_word_that_turned_is_another_command(door: Door, log: Log) -> None:
     turned = replace(PAID, outcome=Outcome.FAILED, error_code="PAYMENT_REVERSED", turn=1)
-    for answer in (PAID, turned):
-        await door.receive(*BANK.notification(answer), request_id="req_1")
+    for result in (PAID, turned):
+        await door.receive(*BANK.notification(result), request_id="req_1")
     assert len({decode(record.value).id for record in log.records}) == 2
 
 

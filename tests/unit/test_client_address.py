@@ -11,12 +11,12 @@ from runtime.settings import Settings
 PROXIES = TrustedProxies(parse_networks("10.0.0.0/8, 192.0.2.7, fd00::/8"))
 
 
-def client(peer: str, *said: str) -> str:
-    return PROXIES.client_of(peer, [(b"host", b"x"), *((b"x-forwarded-for", line.encode()) for line in said)])
+def client(peer: str, *message: str) -> str:
+    return PROXIES.client_of(peer, [(b"host", b"x"), *((b"x-forwarded-for", line.encode()) for line in message)])
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "expected"),
+    ("peer", "message", "expected"),
     [
         ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),
         ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
@@ -32,9 +32,9 @@ def client(peer: str, *said: str) -> str:
     ],
 )
 def test_x_forwarded_for_is_read_from_the_right_up_to_the_first_untrusted(
-    peer: str, said: list[str], expected: str
+    peer: str, message: list[str], expected: str
 ) -> None:
-    assert client(peer, *said) == expected
+    assert client(peer, *message) == expected
 
 
 def test_an_endless_header_is_read_from_its_end_only() -> None:

@@ -17,7 +17,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 RUN_BY = {
     "run": "tests/e2e/test_snippets.py",
     "look": "tests/chaos/test_runbook.py",
-    "mend": "tests/chaos/test_runbook.py",
+    "fix": "tests/chaos/test_runbook.py",
     "drill": "tests/chaos/test_recovery_drill.py",
     "grow": "tests/e2e/test_growth.py",
     "check": "tests/unit/test_way_back.py",

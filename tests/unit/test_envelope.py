@@ -29,10 +29,10 @@ def test_round_trip(
 
 def test_the_bytes_are_compact_and_the_instant_ends_in_z() -> None:
     envelope = Envelope("a", "t", 1, "k", AT, None, None, {"ü": 1})
-    wanted = (
+    expected = (
         '{"id":"a","type":"t","v":1,"key":"k","at":"2030-01-31T12:00:00.123456Z","request_id":null,"caused_by":null,'
     )
-    assert encode(envelope).decode() == wanted + '"body":{"ü":1}}'
+    assert encode(envelope).decode() == expected + '"body":{"ü":1}}'
 
 
 GOOD: dict[str, Any] = {

@@ -84,10 +84,10 @@ def test_a_formula_is_disarmed(text: str) -> None:
 
 
 def test_who_paid_and_for_what_stands_behind_the_columns_of_before() -> None:
-    told = replace(
+    received = replace(
         payment(), name="Asha, Rao", email="asha@example.com", contact="+919876543210", receipt="0042", notes={"a": "é"}
     )
-    (row,) = parsed(csv_rows(PAYMENTS, [told]))
+    (row,) = parsed(csv_rows(PAYMENTS, [received]))
     named = dict(zip(PAYMENTS.columns, row, strict=True))
     assert (named["name"], named["email"], named["description"]) == ("Asha, Rao", "asha@example.com", "")
     assert (named["contact"], named["receipt"], named["notes"]) == ("'+919876543210", "'0042", '{"a": "é"}')

@@ -26,10 +26,10 @@ def test_an_actor_with_closed_partitions_is_fenced_and_the_job_status_degraded()
 
 
 def test_health_names_the_partitions_the_event_and_the_command() -> None:
-    (said,) = _fenced({"payments": {"payments-0": CLOSED}})
-    assert "payments-0 decides nothing on partitions 3, 7" in said
-    assert "evt_0Ab3xZQwErTyUiOp_4" in said
-    assert "run `gateway recover`" in said
+    (message,) = _fenced({"payments": {"payments-0": CLOSED}})
+    assert "payments-0 decides nothing on partitions 3, 7" in message
+    assert "evt_0Ab3xZQwErTyUiOp_4" in message
+    assert "run `gateway recover`" in message
 
 
 async def test_only_partitions_that_were_opened_are_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 import domain
 from tests.unit.matrix import cells
-from tests.unit.orders import COMMANDS, STATES, after, told
+from tests.unit.orders import COMMANDS, STATES, after, cell_of
 
 MODULES = (
     *("domain.evolution", "domain.rules.words", "domain.rules.orders"),
@@ -254,7 +254,7 @@ def test_the_modules_that_decide_are_all_named_here() -> None:
 
 def test_a_mutant_without_a_mutation_agrees_with_the_table() -> None:
     with mutant(SOURCES) as rules:
-        assert [told(after(*STATES[s], rules=rules), COMMANDS[c], rules) for s, c, _ in cells()] == [
+        assert [cell_of(after(*STATES[s], rules=rules), COMMANDS[c], rules) for s, c, _ in cells()] == [
             outcome for _, _, outcome in cells()
         ]
 
@@ -263,10 +263,10 @@ def test_a_mutant_without_a_mutation_agrees_with_the_table() -> None:
 def test_the_matrix_notices_a_missing_guard(guard: Guard) -> None:
     found = sum(source.count(guard.source) for source in SOURCES.values())
     assert found == 1, "the guard's source has changed: bring this list up to date"
-    wanted = {(state, command): outcome for state, command, outcome in cells()}[guard.state, guard.command]
+    expected = {(state, command): outcome for state, command, outcome in cells()}[guard.state, guard.command]
     changed = {name: source.replace(guard.source, guard.without) for name, source in SOURCES.items()}
     with mutant(changed) as rules:
-        assert told(after(*STATES[guard.state], rules=rules), COMMANDS[guard.command], rules) != wanted
+        assert cell_of(after(*STATES[guard.state], rules=rules), COMMANDS[guard.command], rules) != expected
 
 
 def test_every_refusal_of_the_module_has_its_guard_in_the_list() -> None:

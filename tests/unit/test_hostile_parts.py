@@ -72,7 +72,7 @@ def test_a_reply_header_that_is_no_text_makes_a_command_undecodable(headers: Hea
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"fingerprint": ["amount"]}, "fingerprint must be an object"),
         ({"fingerprint": {"amount": 1}}, r"fingerprint\.amount must be a string"),
@@ -88,8 +88,8 @@ def test_a_reply_header_that_is_no_text_makes_a_command_undecodable(headers: Hea
         ({"body__notes": {str(n): "x" for n in range(65)}}, "notes has 65 entries"),
     ],
 )
-def test_a_field_of_another_type_or_size_makes_a_command_undecodable(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(UndecodableError, match=said):
+def test_a_field_of_another_type_or_size_makes_a_command_undecodable(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(UndecodableError, match=message):
         received_of(incoming(changed("order.create", **fields)))
 
 

@@ -172,15 +172,15 @@ def read_or_buried(read: Callable[[Message], object], message: Message) -> None:
 def test_the_payment_actor(message: Message) -> None:
     incoming = incoming_of(replace(message, timestamp=message.timestamp / 1_000))
     try:
-        asked = received_of(incoming)
+        requested = received_of(incoming)
     except NewerRecordError:
         assert newer_version(message.value) is not None
         return
     except UndecodableError as error:
         must_be_buried(message, error)
         return
-    known = Known(Inbox({}, {}), {asked.envelope.key: None}, {asked.envelope.key})
-    read_or_buried(lambda _: fold([asked], known), message)
+    known = Known(Inbox({}, {}), {requested.envelope.key: None}, {requested.envelope.key})
+    read_or_buried(lambda _: fold([requested], known), message)
 
 
 @many

@@ -39,11 +39,11 @@ class Counted:
     """Calls of a function that does nothing."""
 
     times: int = 0
-    answer: Any = None
+    response: Any = None
 
     def __call__(self, *_arguments: Any, **_options: Any) -> Any:
         self.times += 1
-        return self.answer
+        return self.response
 
 
 async def test_work_without_an_end_is_given_up_when_the_role_stops() -> None:
@@ -145,7 +145,7 @@ async def test_rollups_wait_for_the_feeder(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_the_inbox_is_only_looked_into_while_requests_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus, "LOOK_UP_EVERY_SECONDS", 0.0)
     commands = CommandBus(Settings(test_mode=True), "api-0", NOTHING, NOTHING, NOTHING)
-    looks = Counted(answer=[])
+    looks = Counted(response=[])
     monkeypatch.setattr(commands, "_overdue", looks)
     looking = asyncio.create_task(commands._look_up())
     for _ in range(20):

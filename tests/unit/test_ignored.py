@@ -71,39 +71,39 @@ def http() -> httpx.AsyncClient:
 
 
 async def test_unknown_query_parameters_are_named(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/list?statuss=FAILED&from=x&status=FAILED&q=&statuss=PAID")
-    assert (answer.status_code, answer.headers["X-Ignored"]) == (200, "statuss, q")
+    response = await http.get("/list?statuss=FAILED&from=x&status=FAILED&q=&statuss=PAID")
+    assert (response.status_code, response.headers["X-Ignored"]) == (200, "statuss, q")
 
 
 @pytest.mark.parametrize("path", ["/list", "/list?status=FAILED&from=x", "/list?"])
 async def test_nothing_is_named_where_everything_is_known(http: httpx.AsyncClient, path: str) -> None:
-    answer = await http.get(path, headers=STRICT)
-    assert answer.status_code == 200
-    assert "X-Ignored" not in answer.headers
+    response = await http.get(path, headers=STRICT)
+    assert response.status_code == 200
+    assert "X-Ignored" not in response.headers
 
 
 @pytest.mark.parametrize(
     "prefer", ["handling=strict", 'respond-async, handling="strict"', "wait=10; foo, Handling = STRICT; bar"]
 )
 async def test_strict_handling_refuses_a_parameter_with_the_nearest_name(http: httpx.AsyncClient, prefer: str) -> None:
-    answer = await http.get("/list?statuss=FAILED", headers={"Prefer": prefer})
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["field"]) == (400, "BAD_REQUEST_ERROR", "statuss")
+    response = await http.get("/list?statuss=FAILED", headers={"Prefer": prefer})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["field"]) == (400, "BAD_REQUEST_ERROR", "statuss")
     assert error["description"] == "'statuss' is not a known query parameter; did you mean 'status'?"
-    assert "X-Ignored" not in answer.headers
+    assert "X-Ignored" not in response.headers
 
 
 @pytest.mark.parametrize("prefer", ["handling=lenient", "strict", "handling", "x=handling=strict", ""])
 async def test_other_preferences_change_nothing(http: httpx.AsyncClient, prefer: str) -> None:
-    answer = await http.get("/list?statuss=FAILED", headers={"Prefer": prefer})
-    assert (answer.status_code, answer.headers["X-Ignored"]) == (200, "statuss")
+    response = await http.get("/list?statuss=FAILED", headers={"Prefer": prefer})
+    assert (response.status_code, response.headers["X-Ignored"]) == (200, "statuss")
 
 
 async def test_a_hot_route_names_query_parameters_and_body_fields(http: httpx.AsyncClient) -> None:
     body = {"amount": 500, "recipt": "a", "notes": {"any": "name"}}
-    answer = await http.post("/orders?dry_run=1", json=body)
-    assert (answer.status_code, answer.headers["X-Ignored"]) == (200, "dry_run, recipt")
-    assert set(answer.json()) == set(NewOrder.model_fields)
+    response = await http.post("/orders?dry_run=1", json=body)
+    assert (response.status_code, response.headers["X-Ignored"]) == (200, "dry_run, recipt")
+    assert set(response.json()) == set(NewOrder.model_fields)
     refused = await http.post("/orders", json=body, headers=STRICT)
     assert refused.status_code == 400
     assert refused.json()["error"]["description"] == "'recipt' is not a known field; did you mean 'receipt'?"
@@ -112,8 +112,8 @@ async def test_a_hot_route_names_query_parameters_and_body_fields(http: httpx.As
 
 async def test_fields_within_fields_are_named_by_their_path(http: httpx.AsyncClient) -> None:
     body = {"order_id": "o", "method": "card", "card": {"number": CARD, "cvv": "123", "expiryMonth": 1}, "saved": True}
-    answer = await http.post("/payments", json=body)
-    assert answer.headers["X-Ignored"] == "saved, card.expiryMonth"
+    response = await http.post("/payments", json=body)
+    assert response.headers["X-Ignored"] == "saved, card.expiryMonth"
     refused = await http.post("/payments", json={**body, "saved": None} | {"card": body["card"]}, headers=STRICT)
     assert refused.status_code == 400
     nested = await http.post("/merchant", json={"browser_orders": {"enabled": True, "maximum": 5}}, headers=STRICT)
@@ -123,9 +123,9 @@ async def test_fields_within_fields_are_named_by_their_path(http: httpx.AsyncCli
 
 async def test_the_value_of_an_unknown_field_is_not_kept(http: httpx.AsyncClient) -> None:
     body = {"order_id": "o", "method": "upi", "vpa": "a@upi", "card": {"number": CARD}, "pan": CARD}
-    answer = await http.post("/payments", json=body)
-    assert (answer.status_code, answer.headers["X-Ignored"]) == (200, "card, pan")
-    assert CARD not in answer.text
+    response = await http.post("/payments", json=body)
+    assert (response.status_code, response.headers["X-Ignored"]) == (200, "card, pan")
+    assert CARD not in response.text
 
 
 async def test_hostile_names_can_neither_break_the_header_nor_fill_it(http: httpx.AsyncClient) -> None:
@@ -139,8 +139,8 @@ async def test_hostile_names_can_neither_break_the_header_nor_fill_it(http: http
 
 
 async def test_a_body_that_refuses_unknown_fields_suggests_the_nearest_too(http: httpx.AsyncClient) -> None:
-    answer = await http.post("/endpoint", json={"url": "https://shop.example", "header": {}})
-    assert answer.json()["error"]["description"] == "'header' is not a known field; did you mean 'headers'?"
+    response = await http.post("/endpoint", json={"url": "https://shop.example", "header": {}})
+    assert response.json()["error"]["description"] == "'header' is not a known field; did you mean 'headers'?"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -87,7 +87,7 @@ def test_an_expression_is_true_of_the_records_it_describes(expression: str, hold
 
 
 @pytest.mark.parametrize(
-    ("expression", "said"),
+    ("expression", "message"),
     [
         ("amount >", "expected a value at character 9"),
         ("> 5", "expected the name of a field at character 1"),
@@ -99,8 +99,8 @@ def test_an_expression_is_true_of_the_records_it_describes(expression: str, hold
         ("a" * 3_000, "longer than"),
     ],
 )
-def test_an_expression_that_cannot_be_read_is_one_sentence(expression: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said.replace("(", r"\(")):
+def test_an_expression_that_cannot_be_read_is_one_sentence(expression: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message.replace("(", r"\(")):
         compile_where(expression)
 
 

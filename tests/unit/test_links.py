@@ -34,14 +34,14 @@ from topics.events import any_event_of
 
 def _events(*commands: Any) -> list[dict[str, Any]]:
     order: Order | None = None
-    told = []
+    received = []
     for command in commands:
         decided = decide(order, command, AT)
         assert isinstance(decided, Decision)
         for event in decided.events:
             order = evolve(order, event)
-            told.append(orjson.loads(encode_event(event, caused_by=f"cmd_{len(told)}", request_id=None)))
-    return told
+            received.append(orjson.loads(encode_event(event, caused_by=f"cmd_{len(received)}", request_id=None)))
+    return received
 
 
 HISTORY = (create_order(link=LINK), resend(), pay(), settle())
@@ -94,13 +94,13 @@ def test_the_audit_is_silent_about_a_link_that_was_paid_or_cancelled() -> None:
     assert fold(ORDER, _events(create_order(link=LINK), cancel())).findings == []
 
 
-def _said(events: list[dict[str, Any]]) -> list[str]:
+def _message(events: list[dict[str, Any]]) -> list[str]:
     return [finding.message for finding in fold(ORDER, events).findings]
 
 
 def test_the_audit_notices_a_link_that_was_paid_in_silence() -> None:
     events = _events(*HISTORY)
-    assert _said(events[:-1]) == ["is a payment link that was paid, and payment_link.paid is missing"]
+    assert _message(events[:-1]) == ["is a payment link that was paid, and payment_link.paid is missing"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_the_audit_notices_a_link_that_was_paid_in_silence() -> None:
 def test_the_audit_notices_a_link_that_is_told_differently_than_its_order(change: dict[str, Any]) -> None:
     events = _events(*HISTORY)
     events[-1]["body"]["payment_link"] |= change
-    assert "tells another link than its order is" in _said(events)
+    assert "tells another link than its order is" in _message(events)
 
 
 @pytest.mark.parametrize(
@@ -119,20 +119,20 @@ def test_the_audit_notices_a_link_that_is_told_differently_than_its_order(change
 def test_the_audit_notices_a_link_that_changes_by_itself(place: int, change: dict[str, Any]) -> None:
     events = _events(*HISTORY)
     events[place]["body"]["order"]["payment_link"] |= change
-    assert "its payment link does not follow from the events" in _said(events)
+    assert "its payment link does not follow from the events" in _message(events)
 
 
 def test_the_audit_notices_an_order_that_becomes_a_link() -> None:
     events = _events(*HISTORY)
     del events[0]["body"]["order"]["payment_link"]
-    assert "is about a payment link that the order is not" in _said(events)
+    assert "is about a payment link that the order is not" in _message(events)
 
 
 def test_the_audit_notices_a_link_that_is_paid_before_its_order() -> None:
     events = _events(*HISTORY)
     events[-2]["type"], events[-1]["type"] = events[-1]["type"], events[-2]["type"]
     events[-2]["body"]["payment_link"] = events[-1]["body"]["payment_link"]
-    assert _said(events)[0].startswith("payment_link.paid from PAID")
+    assert _message(events)[0].startswith("payment_link.paid from PAID")
 
 
 def _link(**fields: Any) -> NewPaymentLink:
@@ -166,5 +166,5 @@ def test_a_link_of_another_form_is_refused_by_its_field(fields: dict[str, Any], 
 async def test_the_address_leads_to_the_checkout_of_its_order(path: str, status: int, leads_to: str | None) -> None:
     site = create_checkout(Settings(test_mode=True), PagesSettings())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(site), base_url="http://pay.example") as http:
-        answer = await http.get(path)
-    assert (answer.status_code, answer.headers.get("location")) == (status, leads_to)
+        response = await http.get(path)
+    assert (response.status_code, response.headers.get("location")) == (status, leads_to)

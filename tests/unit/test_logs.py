@@ -44,17 +44,17 @@ def test_a_line_is_one_fact_with_its_process(capsys: pytest.CaptureFixture[str])
 def test_card_data_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
     _configure()
     get_logger("orders").info("body", payment={"card": [{"number": "4111111111111111"}], "note": [{"cvv": "123"}]})
-    said = capsys.readouterr().err
-    assert "4111" not in said
-    assert "123" not in said.partition("timestamp")[0]
+    message = capsys.readouterr().err
+    assert "4111" not in message
+    assert "123" not in message.partition("timestamp")[0]
 
 
 def test_what_tells_of_a_payer_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
     _configure()
     payer = {"email": "asha@example.com", "contact": "+919876543210", "vpa": "asha@okbank"}
     get_logger("orders").info("body", payment=[payer], customer={"name": "Asha Rao"})
-    said = capsys.readouterr().err
-    assert "asha" not in said.lower() and "9876" not in said
+    message = capsys.readouterr().err
+    assert "asha" not in message.lower() and "9876" not in message
 
 
 def test_a_full_disk_costs_lines_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,14 +40,14 @@ def rows(history: list[Json]) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("first", range(2, EVENTS))
 def test_what_an_earlier_version_leaves_unsaid_stays(first: int) -> None:
-    wanted = rows(events())
+    expected = rows(events())
     for last in range(first, EVENTS):
         history = events()
         # Each resource's first event is this version's: an earlier one would not have known the request's words.
         for event in history[first : last + 1]:
             if event["type"] != "refund.created":
                 by_an_earlier_version(event)
-        assert rows(history) == wanted
+        assert rows(history) == expected
 
 
 def test_what_changes_behind_an_earlier_versions_event_is_noticed() -> None:

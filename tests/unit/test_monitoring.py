@@ -32,17 +32,17 @@ def known_metrics() -> set[str]:
 def test_every_alert_asks_about_metrics_that_exist() -> None:
     known = known_metrics()
     for alert in ALERTS:
-        asked = set(METRIC.findall(alert["expr"]))
-        assert asked <= known, f"{alert['alert']}: nobody serves {asked - known}"
+        requested = set(METRIC.findall(alert["expr"]))
+        assert requested <= known, f"{alert['alert']}: nobody serves {requested - known}"
 
 
 def test_every_panel_asks_about_metrics_that_exist() -> None:
     known = known_metrics()
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
-            asked = set(METRIC.findall(target["expr"]))
-            assert asked, panel["title"]
-            assert asked <= known, f"{panel['title']}: nobody serves {asked - known}"
+            requested = set(METRIC.findall(target["expr"]))
+            assert requested, panel["title"]
+            assert requested <= known, f"{panel['title']}: nobody serves {requested - known}"
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))

@@ -98,8 +98,8 @@ def test_a_worker_that_stands_still_is_seen_as_such() -> None:
     assert not is_outdated({OUTDATED: ""}) and not is_outdated({})
     beside: dict[str, dict[str, Any]] = {"processor": {"processor-0": {}}, "jobs": {"jobs-0": {}}}
     assert worker_status({"payments": {"payments-0": STANDING}, **beside}) == "degraded"
-    (said,) = _outdated({"payments": {"payments-0": STANDING, "payments-1": {}}})
-    assert said.startswith("payments-0 stands still: commands/3/1200 has version 2, newer than this version (1)")
+    (message,) = _outdated({"payments": {"payments-0": STANDING, "payments-1": {}}})
+    assert message.startswith("payments-0 stands still: commands/3/1200 has version 2, newer than this version (1)")
 
 
 def test_a_partition_that_changed_hands_stands_still_no_longer() -> None:

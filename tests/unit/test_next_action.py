@@ -127,7 +127,7 @@ OLDER = STEP | {"expires_at": "2030-01-31T12:04:00.000001Z"}
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "action", "says"),
+    ("kind", "status", "action", "message"),
     [
         ("payment.success", "SUCCESS", STEP, "next_action does not follow"),
         ("payment.action_required", "PROCESSING", None, "next_action does not follow"),
@@ -147,4 +147,4 @@ def test_the_auditor_knows_when_a_payment_may_show_a_step(kind: str, status: str
         one.message for one in fold(ORDER, history).findings if "step" in one.message or "action" in one.message
     ]
     assert len(about_steps) == bool(message)
-    assert all(said.startswith(message) for said in about_steps)
+    assert all(shown.startswith(message) for shown in about_steps)

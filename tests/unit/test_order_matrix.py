@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.matrix import cells
-from tests.unit.orders import COMMANDS, STATES, after, told
+from tests.unit.orders import COMMANDS, STATES, after, cell_of
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_every_command_leads_where_the_table_says(state: str) -> None:
-    wanted = {command: outcome for of_state, command, outcome in cells() if of_state == state}
-    found = {command: told(after(*STATES[state]), COMMANDS[command]) for command in COMMANDS}
-    assert found == wanted
+    expected = {command: outcome for of_state, command, outcome in cells() if of_state == state}
+    found = {command: cell_of(after(*STATES[state]), COMMANDS[command]) for command in COMMANDS}
+    assert found == expected
 
 
 def test_the_table_has_one_line_for_each_cell() -> None:

@@ -147,10 +147,10 @@ async def test_a_worker_is_told_once_that_the_log_has_grown(monkeypatch: pytest.
     monkeypatch.setattr(log_partitions, "_connect", connected)
     monkeypatch.setattr(log_partitions, "log_state", next_state)
     monkeypatch.setattr(log_partitions, "LOOK_EVERY_SECONDS", 0.0)
-    told: list[str] = []
+    received: list[str] = []
     async with asyncio.timeout(10):
-        await LogWatch(settings(12), lambda: told.append("grown")).run()
-    assert told == ["grown"]
+        await LogWatch(settings(12), lambda: received.append("grown")).run()
+    assert received == ["grown"]
     assert len(states) == 1, "it looked on until then, and no further"
 
 

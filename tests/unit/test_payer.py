@@ -30,7 +30,7 @@ from tests.unit.orders import AT, FIRST, ORDER, SECOND, after, create_order, pay
 from topics.codec import encode_event
 
 WORDS = {"name": "Asha Rao", "email": "asha@example.com", "contact": "+919876543210", "description": "Two tickets"}
-ASKED = replace(create_order(), receipt="invoice-42", notes={"cart": "42"})
+REQUESTED = replace(create_order(), receipt="invoice-42", notes={"cart": "42"})
 
 
 @pytest.mark.parametrize("text", ["a@b.co", "a.b+c@sub.example.com", "आशा@उदाहरण.भारत", f"{'a' * 64}@b.co"])
@@ -116,19 +116,19 @@ def _paid(order: Order | None, **words: Any) -> Payment:
 
 
 def test_a_payment_keeps_its_payers_words_and_its_orders_reference() -> None:
-    payment = _paid(after(ASKED), **WORDS, notes={"seat": "4"})
+    payment = _paid(after(REQUESTED), **WORDS, notes={"seat": "4"})
     shown = payment_resource(payment)
     assert {name: shown[name] for name in WORDS} == WORDS
     assert (shown["receipt"], shown["notes"]) == ("invoice-42", {"seat": "4"})
 
 
 def test_a_payment_without_notes_has_its_orders() -> None:
-    payment = _paid(after(ASKED))
+    payment = _paid(after(REQUESTED))
     assert (payment.notes, payment.receipt, payment.email) == ({"cart": "42"}, "invoice-42", None)
 
 
 def test_no_later_event_changes_them() -> None:
-    order = after(ASKED, pay(**WORDS), settle(), refund())
+    order = after(REQUESTED, pay(**WORDS), settle(), refund())
     assert order is not None
     (payment,) = order.payments
     shown = payment_resource(payment)
@@ -136,36 +136,36 @@ def test_no_later_event_changes_them() -> None:
 
 
 def test_the_public_payment_says_nothing_of_its_payer() -> None:
-    shown = public_shape(dict(payment_resource(_paid(after(ASKED), **WORDS))))
+    shown = public_shape(dict(payment_resource(_paid(after(REQUESTED), **WORDS))))
     assert not {"name", "email", "contact", "notes"} & shown.keys()
     assert (shown["description"], shown["receipt"]) == ("Two tickets", "invoice-42")
 
 
 def test_a_journey_shows_the_reference_and_not_the_payer() -> None:
-    gist = gist_of({"payment": payment_resource(_paid(after(ASKED), **WORDS))})
+    gist = gist_of({"payment": payment_resource(_paid(after(REQUESTED), **WORDS))})
     assert "invoice-42" in gist
     assert not any(word in gist for word in WORDS.values())
 
 
 def test_the_row_is_written_and_read_as_it_was() -> None:
-    payment = _paid(after(ASKED), **WORDS)
+    payment = _paid(after(REQUESTED), **WORDS)
     row = dict(zip(PAYMENT_COLUMNS, written_row(payment), strict=True))
     assert payment_of(row) == payment
 
 
 def _events(*commands: Any) -> list[dict[str, Any]]:
     order: Order | None = None
-    told = []
+    received = []
     for command in commands:
         decided = decide(order, command, AT)
         assert isinstance(decided, Decision)
         for event in decided.events:
             order = evolve(order, event)
-            told.append(orjson.loads(encode_event(event, caused_by="cmd_1", request_id=None)))
-    return told
+            received.append(orjson.loads(encode_event(event, caused_by="cmd_1", request_id=None)))
+    return received
 
 
-HISTORY = (ASKED, pay(**WORDS), settle(), refund())
+HISTORY = (REQUESTED, pay(**WORDS), settle(), refund())
 LATER_FIELDS = ("name", "email", "contact", "description", "receipt", "notes")
 
 
@@ -185,14 +185,14 @@ def test_the_audit_notices_when_one_of_them_changes(name: str) -> None:
 
 
 def test_the_audit_notices_a_reference_that_is_not_the_orders() -> None:
-    events = _events(ASKED, pay())
+    events = _events(REQUESTED, pay())
     for event in events[1:]:
         event["body"]["payment"]["receipt"] = "another"
     assert "receipt is not the order's" in [finding.message for finding in fold(ORDER, events).findings]
 
 
 def test_events_of_earlier_versions_fold_as_before() -> None:
-    events = _events(ASKED, pay(SECOND), settle(SECOND))
+    events = _events(REQUESTED, pay(SECOND), settle(SECOND))
     for event in events[1:]:
         for name in LATER_FIELDS:
             event["body"].get("payment", {}).pop(name, None)
@@ -203,13 +203,13 @@ def test_events_of_earlier_versions_fold_as_before() -> None:
 
 
 def test_a_finding_does_not_tell_what_a_payer_is_called() -> None:
-    told = differing(("name", "status"), ("Asha", "A"), ("Ravi", "B"))
-    assert told == "name is another than the events say; status is 'A', the events say 'B'"
+    received = differing(("name", "status"), ("Asha", "A"), ("Ravi", "B"))
+    assert received == "name is another than the events say; status is 'A', the events say 'B'"
 
 
 @pytest.mark.parametrize("fields", [{"email": "nobody"}, {"contact": "call me"}, {"description": "a\nb"}])
 def test_the_double_refuses_what_our_payments_cannot_keep(fields: dict[str, str]) -> None:
-    asked = {"amount": 500, "order_id": ORDER, "method": "upi", "vpa": "a@b"}
-    assert checked(DoublesPayment, asked | {"email": "", "contact": "+91 98765 43210"}).contact == "+919876543210"
+    requested = {"amount": 500, "order_id": ORDER, "method": "upi", "vpa": "a@b"}
+    assert checked(DoublesPayment, requested | {"email": "", "contact": "+91 98765 43210"}).contact == "+919876543210"
     with pytest.raises(ValueError, match="must"):
-        checked(DoublesPayment, asked | fields)
+        checked(DoublesPayment, requested | fields)

@@ -10,7 +10,7 @@ from runtime.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("url", "wanted"),
+    ("url", "expected"),
     [
         ("postgresql://u:p@db/x", {"PGHOST": "db", "PGPORT": "5432", "PGUSER": "u", "PGPASSWORD": "p"}),
         ("postgresql://u:p%40@db:6432/x", {"PGPORT": "6432", "PGPASSWORD": "p@"}),
@@ -28,6 +28,6 @@ from runtime.settings import Settings
         ),
     ],
 )
-def test_an_address_becomes_the_variables_of_libpq(url: str, wanted: dict[str, str]) -> None:
+def test_an_address_becomes_the_variables_of_libpq(url: str, expected: dict[str, str]) -> None:
     found = libpq_variables(Settings(database_url=SecretStr(url), test_mode=True))
-    assert {name: found[name] for name in wanted} == wanted
+    assert {name: found[name] for name in expected} == expected

@@ -72,14 +72,14 @@ def test_the_job_status_is_not_running_while_a_role_stands_still(workers: dict[s
 
 
 @pytest.mark.parametrize(
-    ("actors", "said"), [({"a": WELL}, "running"), ({"a": WELL, "b": STALLED}, "stalled"), ({}, "stopped")]
+    ("actors", "message"), [({"a": WELL}, "running"), ({"a": WELL, "b": STALLED}, "stalled"), ({}, "stopped")]
 )
 async def test_health_shows_an_actor_that_stands_still(
-    monkeypatch: pytest.MonkeyPatch, actors: dict[str, Any], said: str
+    monkeypatch: pytest.MonkeyPatch, actors: dict[str, Any], message: str
 ) -> None:
     async def alive(_redis: object) -> dict[str, Any]:
         return {"payments": actors}
 
     monkeypatch.setattr(condition, "alive", alive)
     nothing: Any = None
-    assert await condition.Condition(nothing, nothing, nothing)._worker() == said
+    assert await condition.Condition(nothing, nothing, nothing)._worker() == message

@@ -18,14 +18,14 @@ MADE_AT = AT.replace(microsecond=1)
 
 
 def test_a_promised_order_keeps_its_end_how_it_is_captured_and_its_link() -> None:
-    asked = create_order(
+    requested = create_order(
         expires_at=MADE_AT + timedelta(hours=1),
         capture=CaptureMode.AUTOMATIC,
         minutes=30,
         link=LINK,
         return_url="https://shop.example/thanks",
     )
-    decided = decide(None, asked, MADE_AT)
+    decided = decide(None, requested, MADE_AT)
     assert isinstance(decided, Decision)
     promised = orjson.loads(encode_json(resource_of(decided.subject)))
     assert order_as_found(Found(MERCHANT, ORDER, promised, None)) == decided.subject

@@ -78,37 +78,37 @@ class BreakingBank:
     """An adapter whose notifications break off after each word, and whose confirmations fail."""
 
     def __init__(self) -> None:
-        self.said = 0
+        self.message = 0
         self.confirmed: list[BankResult] = []
 
     async def notifications(self) -> AsyncIterator[BankResult]:
-        self.said += 1
-        if self.said % 2 == 0:
+        self.message += 1
+        if self.message % 2 == 0:
             return  # the connection was closed in good order
-        yield word(self.said)
+        yield word(self.message)
         raise ConnectionError("the bank hung up")
 
-    async def confirm(self, answer: BankResult) -> None:
-        self.confirmed.append(answer)
+    async def confirm(self, result: BankResult) -> None:
+        self.confirmed.append(result)
         raise ConnectionError("the bank hung up")
 
 
 async def test_a_bank_whose_adapter_breaks_is_listened_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.bank.listener.PAUSE_SECONDS", 0.0)
     bank: Any = BreakingBank()
-    heard: list[BankResult] = []
+    received: list[BankResult] = []
 
     async def listen() -> None:
-        async for answer in words_of(bank):
-            heard.append(answer)
-            await confirm(bank, answer)
+        async for result in words_of(bank):
+            received.append(result)
+            await confirm(bank, result)
 
     listening = asyncio.create_task(listen())
     try:
-        await eventually(lambda: len(heard) >= 3, what="three words")
+        await eventually(lambda: len(received) >= 3, what="three words")
     finally:
         listening.cancel()
-    assert heard[:3] == bank.confirmed[:3] == [word(1), word(3), word(5)]
+    assert received[:3] == bank.confirmed[:3] == [word(1), word(3), word(5)]
 
 
 async def test_a_defect_of_the_listener_is_not_the_banks() -> None:
@@ -122,11 +122,11 @@ class SlowBroker:
     """A consumer whose first question about the end of a partition gets no answer."""
 
     def __init__(self, **_settings: Any) -> None:
-        self.asked = 0
+        self.requested = 0
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        self.asked += 1
-        if self.asked == 1:
+        self.requested += 1
+        if self.requested == 1:
             raise KafkaTimeoutError
         return dict.fromkeys(partitions, 7)
 

@@ -28,12 +28,12 @@ def request_of(method: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> 
     return Request({"type": "http", "method": method, "headers": [], "path": "/", "query_string": b""}, receive)
 
 
-async def identified(request: Request, answers: list[Caller | ApiError], monkeypatch: pytest.MonkeyPatch) -> Caller:
+async def identified(request: Request, responses: list[Caller | ApiError], monkeypatch: pytest.MonkeyPatch) -> Caller:
     async def presented(_: Request) -> Caller:
-        answer = answers.pop(0)
-        if isinstance(answer, ApiError):
-            raise answer
-        return answer
+        response = responses.pop(0)
+        if isinstance(response, ApiError):
+            raise response
+        return response
 
     monkeypatch.setattr(auth, "_presented", presented)
     return await auth.identified(request)
@@ -46,16 +46,16 @@ async def test_a_key_that_was_revoked_while_the_body_was_held_back_is_refused(mo
 
 
 async def test_a_body_that_is_there_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[Caller | ApiError] = [OWNER, unauthenticated()]
-    assert await identified(request_of("POST", 0.0, monkeypatch), answers, monkeypatch) == OWNER
-    assert len(answers) == 1
+    responses: list[Caller | ApiError] = [OWNER, unauthenticated()]
+    assert await identified(request_of("POST", 0.0, monkeypatch), responses, monkeypatch) == OWNER
+    assert len(responses) == 1
 
 
 async def test_a_request_without_a_body_waits_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[Caller | ApiError] = [OWNER, unauthenticated()]
+    responses: list[Caller | ApiError] = [OWNER, unauthenticated()]
     request = request_of("GET", bodies.ON_ITS_WAY_SECONDS * 2, monkeypatch)
-    assert await identified(request, answers, monkeypatch) == OWNER
-    assert len(answers) == 1
+    assert await identified(request, responses, monkeypatch) == OWNER
+    assert len(responses) == 1
 
 
 async def test_credentials_are_looked_at_before_the_body(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,14 +54,14 @@ def test_the_live_schedule_spans_about_92_hours_in_12_attempts() -> None:
 
 
 @given(st.integers(1, 11), DRAWS, st.floats(0, 1e9))
-def test_retry_after_makes_the_wait_longer_but_at_most_twice_the_step(made: int, draw: float, asked: float) -> None:
+def test_retry_after_makes_the_wait_longer_but_at_most_twice_the_step(made: int, draw: float, requested: float) -> None:
     plain = next_retry(LIVE_RETRY_DELAYS_SECONDS, attempts_made=made, ended_at=ENDED, draw=draw)
-    told = next_retry(
-        LIVE_RETRY_DELAYS_SECONDS, attempts_made=made, ended_at=ENDED, draw=draw, retry_after_seconds=asked
+    received = next_retry(
+        LIVE_RETRY_DELAYS_SECONDS, attempts_made=made, ended_at=ENDED, draw=draw, retry_after_seconds=requested
     )
-    assert plain is not None and told is not None
-    assert told.due_at >= plain.due_at
-    assert told.due_at <= max(plain.due_at, ENDED + timedelta(seconds=2 * plain.tier_seconds))
+    assert plain is not None and received is not None
+    assert received.due_at >= plain.due_at
+    assert received.due_at <= max(plain.due_at, ENDED + timedelta(seconds=2 * plain.tier_seconds))
 
 
 def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:

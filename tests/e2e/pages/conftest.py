@@ -52,7 +52,7 @@ def shop() -> Iterator[Shop]:
             self.end_headers()
             self.wfile.write(document.encode())
 
-        def log_message(self, *_said: object) -> None:
+        def log_message(self, *_message: object) -> None:
             """Requests are the browser's log's business."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

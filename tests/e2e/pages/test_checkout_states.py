@@ -71,8 +71,8 @@ def changed(**fields: object) -> Callable[[Route], object]:
     """The API's own answer with some fields changed: for states that orders cannot reach by themselves today."""
 
     async def change(route: Route) -> None:
-        answer = await route.fetch()
-        await route.fulfill(response=answer, body=json.dumps({**await answer.json(), **fields}))
+        reply = await route.fetch()
+        await route.fulfill(response=reply, body=json.dumps({**await reply.json(), **fields}))
 
     return change
 
@@ -317,16 +317,16 @@ def with_money(payment: dict[str, object], refunds: Refunds) -> Callable[[Route]
     """The API's own answer with another fate of the payment's money."""
 
     async def change(route: Route) -> None:
-        answer = await route.fetch()
-        order = await answer.json()
+        reply = await route.fetch()
+        order = await reply.json()
         order |= {"payment": {**order["payment"], **payment}, "refunds": refunds}
-        await route.fulfill(response=answer, body=json.dumps(order))
+        await route.fulfill(response=reply, body=json.dumps(order))
 
     return change
 
 
 @pytest.mark.parametrize(
-    ("name", "payment", "refunds", "said"),
+    ("name", "payment", "refunds", "message"),
     [
         ("part-returned", {"amount_refunded": 20_000}, [refund(20_000, "PROCESSED")], "₹200.00"),
         (
@@ -351,17 +351,17 @@ def with_money(payment: dict[str, object], refunds: Refunds) -> Callable[[Route]
     ],
 )
 async def test_a_receipt_says_what_became_of_the_money(
-    payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, said: str
+    payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, message: str
 ) -> None:
     paid = await api.paid()
     await payer.page.route(ORDER, with_money(payment, refunds))
     await payer.visit(paid["order_id"])
-    await expect(payer.part("success-state")).to_contain_text(said)
+    await expect(payer.part("success-state")).to_contain_text(message)
     await looks_right(payer, "paid", f"paid-{name}")
 
 
 @pytest.mark.parametrize(
-    ("name", "payment", "refunds", "said"),
+    ("name", "payment", "refunds", "message"),
     [
         ("unconfirmed", {"error_code": "BANK_TIMEOUT"}, [], "If money was taken, it will be returned"),
         ("late-returning", {"amount_refunded": 50_000}, [refund(50_000, "PENDING", automatic=True)], "on its way back"),
@@ -371,7 +371,7 @@ async def test_a_receipt_says_what_became_of_the_money(
     ],
 )
 async def test_a_failed_payment_says_what_became_of_the_money(
-    payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, said: str
+    payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, message: str
 ) -> None:
     order = await api.order(50_000)
     await payer.visit(order["id"])
@@ -379,7 +379,7 @@ async def test_a_failed_payment_says_what_became_of_the_money(
     await expect(payer.part("money-note")).to_have_text("You have not been charged.")
     await payer.page.route(ORDER, with_money(payment, refunds))
     await payer.page.reload()
-    await expect(payer.part("money-note")).to_contain_text(said)
+    await expect(payer.part("money-note")).to_contain_text(message)
     await looks_right(payer, "failed", f"failed-{name}")
 
 

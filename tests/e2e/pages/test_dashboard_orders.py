@@ -14,7 +14,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.chromium import held_until
 from tests.support.dashboard import NARROW, WIDE, Visitor, visiting
-from tests.support.signed_up import PASSWORD, SignedUp, answered, signed_up
+from tests.support.signed_up import PASSWORD, SignedUp, body_of, signed_up
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -31,12 +31,12 @@ async def merchant(pages: Stack) -> AsyncIterator[SignedUp]:
 
 
 async def order_of(merchant: SignedUp, **fields: object) -> str:
-    return str(answered(await merchant.client.post("/orders", json={"amount": 50_000, **fields}), 201)["id"])
+    return str(body_of(await merchant.client.post("/orders", json={"amount": 50_000, **fields}), 201)["id"])
 
 
 async def try_to_pay(merchant: SignedUp, order_id: str, vpa: str, status: str) -> str:
     body = {"order_id": order_id, "method": "upi", "vpa": vpa}
-    payment_id = answered(await merchant.client.post("/payments", json=body), 201)["id"]
+    payment_id = body_of(await merchant.client.post("/payments", json=body), 201)["id"]
     await merchant.until("/payments", payment_id, status)
     return str(payment_id)
 
@@ -169,7 +169,7 @@ async def test_an_order_that_is_paid_or_being_paid_is_not_offered_for_cancelling
         await visitor.see("cancel-order-button")
         await expect(visitor.page.locator('[data-live="live"]')).to_be_visible()
         body = {"order_id": order_id, "method": "netbanking", "bank": "HDFC"}
-        answered(await merchant.client.post("/payments", json=body), 201)
+        body_of(await merchant.client.post("/payments", json=body), 201)
         await expect(visitor.part("cancel-order-button")).to_have_count(0)
         await visitor.see("attempts", "1")
         await visitor.open(f"/dashboard/orders/{(await merchant.pay())['order_id']}")
@@ -279,7 +279,7 @@ async def test_a_payment_names_its_payer_and_is_found_by_the_name(
     order_id = await order_of(merchant, receipt="invoice-42")
     payer = {"name": "Asha Rao", "email": "asha@example.com", "contact": "+919876543210", "description": "Two tickets"}
     body = {"order_id": order_id, "method": "upi", "vpa": "success@upi", **payer}
-    payment_id = answered(await merchant.client.post("/payments", json=body), 201)["id"]
+    payment_id = body_of(await merchant.client.post("/payments", json=body), 201)["id"]
     await merchant.until("/payments", payment_id, "SUCCESS")
     await merchant.pay()
     async with visiting(browser, pages, size=size, scheme=scheme) as visitor:

@@ -31,8 +31,8 @@ async def dashboard(pages: Stack) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def directives(answer: httpx.Response) -> dict[str, str]:
-    policy = answer.headers["content-security-policy"]
+def directives(response: httpx.Response) -> dict[str, str]:
+    policy = response.headers["content-security-policy"]
     return {name: value for name, _, value in (part.strip().partition(" ") for part in policy.split(";"))}
 
 
@@ -45,9 +45,9 @@ async def test_the_checkout_may_load_only_itself_and_the_api(
 ) -> None:
     order = await api.order()
     for path in ("/checkout", "/"):
-        answer = await checkout.get(path, params={"order_id": order["id"]})
-        assert answer.status_code == 200
-        policy = directives(answer)
+        response = await checkout.get(path, params={"order_id": order["id"]})
+        assert response.status_code == 200
+        policy = directives(response)
         assert policy == {
             "default-src": "'none'",
             "script-src": "'self'",
@@ -58,16 +58,16 @@ async def test_the_checkout_may_load_only_itself_and_the_api(
             "form-action": "'self'",
             "base-uri": "'none'",
         }, "test mode, no allowed origins: framed from anywhere"
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["referrer-policy"] == "no-referrer"
-        assert "camera=()" in answer.headers["permissions-policy"]
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["referrer-policy"] == "no-referrer"
+        assert "camera=()" in response.headers["permissions-policy"]
     framed = await checkout.get("/checkout", params={"order_id": order["id"], "embedded": "true"})
     assert framed.headers["referrer-policy"] == "strict-origin"
 
 
 @pytest.mark.parametrize(
-    ("asked", "accepted", "shown"),
+    ("requested", "accepted", "shown"),
     [
         ("", "", ['<html lang="en">', '<div class="page">', "Loading your order"]),
         ("theme=dark", "hi-IN,en", ['<html data-theme="dark" lang="hi">', '<div class="page">', "देय राशि"]),
@@ -77,13 +77,13 @@ async def test_the_checkout_may_load_only_itself_and_the_api(
     ],
 )
 async def test_the_document_looks_as_the_script_will_draw_it(
-    pages: Stack, checkout: httpx.AsyncClient, asked: str, accepted: str, shown: list[str]
+    pages: Stack, checkout: httpx.AsyncClient, requested: str, accepted: str, shown: list[str]
 ) -> None:
-    answer = await checkout.get(f"/checkout?{asked}", headers={"Accept-Language": accepted})
+    response = await checkout.get(f"/checkout?{requested}", headers={"Accept-Language": accepted})
     for part in [*shown, f'<meta name="gateway-api" content="{pages.settings.api_url}" />']:
-        assert part in answer.text
-    assert '<meta name="gateway-test" content="true" />' in answer.text
-    assert "__" not in answer.text, "every placeholder is filled in"
+        assert part in response.text
+    assert '<meta name="gateway-test" content="true" />' in response.text
+    assert "__" not in response.text, "every placeholder is filled in"
 
 
 async def test_only_origins_that_the_merchant_named_may_frame_its_orders(
@@ -98,12 +98,12 @@ async def test_only_origins_that_the_merchant_named_may_frame_its_orders(
 
 async def test_nobody_may_frame_the_dashboard(pages: Stack, dashboard: httpx.AsyncClient) -> None:
     for path in ("/", "/login", "/dashboard/transactions", "/dashboard/payments/pay_0000000000000000"):
-        answer = await dashboard.get(path)
-        assert answer.status_code == 200 and '<div id="app">' in answer.text
-        assert directives(answer)["frame-ancestors"] == "'none'"
-        assert directives(answer)["connect-src"] == f"'self' {pages.settings.api_url}"
-        assert answer.headers["x-frame-options"] == "DENY"
-        assert answer.headers["cache-control"] == "no-store"
+        response = await dashboard.get(path)
+        assert response.status_code == 200 and '<div id="app">' in response.text
+        assert directives(response)["frame-ancestors"] == "'none'"
+        assert directives(response)["connect-src"] == f"'self' {pages.settings.api_url}"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert response.headers["cache-control"] == "no-store"
     assert (await dashboard.get("/assets/gone.js")).status_code == 404
 
 
@@ -114,9 +114,9 @@ async def test_every_script_and_style_of_the_checkout_is_sealed_listed_and_kept_
     inventory = {one["path"]: one["integrity"] for one in (await checkout.get("/script-inventory.json")).json()}
     assert inventory
     for path, integrity in inventory.items():
-        answer = await checkout.get(path)
-        assert integrity_of(answer.content) == integrity
-        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        response = await checkout.get(path)
+        assert integrity_of(response.content) == integrity
+        assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     scripts = [path for path in inventory if f'src="{path}"' in document]
     assert len(scripts) == 1
     assert f'src="{scripts[0]}" integrity="{inventory[scripts[0]]}"' in document
@@ -124,23 +124,23 @@ async def test_every_script_and_style_of_the_checkout_is_sealed_listed_and_kept_
 
 @pytest.mark.parametrize("path", ["/gateway.js", "/checkout.js", "/v1/gateway.js"])
 async def test_the_sdk_has_three_names_and_fits_its_budget(checkout: httpx.AsyncClient, path: str) -> None:
-    answer = await checkout.get(path)
-    assert answer.headers["content-type"].startswith("text/javascript")
-    assert answer.headers["access-control-allow-origin"] == "*"
-    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
-    assert answer.headers["cache-control"] == "public, max-age=300, must-revalidate"
-    assert answer.content == (await checkout.get("/gateway.js")).content
-    assert len(gzip.compress(answer.content, 9)) <= 2_560
+    response = await checkout.get(path)
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert response.headers["cache-control"] == "public, max-age=300, must-revalidate"
+    assert response.content == (await checkout.get("/gateway.js")).content
+    assert len(gzip.compress(response.content, 9)) <= 2_560
 
 
 async def test_published_hashes_are_those_of_the_versioned_files(checkout: httpx.AsyncClient) -> None:
     published = (await checkout.get("/sri.json")).json()
     assert set(published["files"]) == {f"/v1/{published['version']}/gateway.{ending}" for ending in ("js", "mjs")}
     for path, integrity in published["files"].items():
-        answer = await checkout.get(path)
-        assert integrity_of(answer.content) == integrity
-        assert "immutable" in answer.headers["cache-control"]
-        assert answer.headers["access-control-allow-origin"] == "*", "an integrity check across origins needs it"
+        response = await checkout.get(path)
+        assert integrity_of(response.content) == integrity
+        assert "immutable" in response.headers["cache-control"]
+        assert response.headers["access-control-allow-origin"] == "*", "an integrity check across origins needs it"
     types = (await checkout.get("/gateway.d.mts")).text
     assert "export declare const GatewayCheckout: GatewayCheckoutApi" in types
 
@@ -152,15 +152,15 @@ async def test_published_hashes_are_those_of_the_versioned_files(checkout: httpx
 async def test_files_come_in_the_best_encoding_the_client_takes(
     checkout: httpx.AsyncClient, accepted: str, encoding: str | None
 ) -> None:
-    async with checkout.stream("GET", "/gateway.js", headers={"Accept-Encoding": accepted}) as answer:
-        raw = b"".join([part async for part in answer.aiter_raw()])
-    assert answer.headers.get("content-encoding") == encoding
-    assert answer.headers["vary"] == "Accept-Encoding"
+    async with checkout.stream("GET", "/gateway.js", headers={"Accept-Encoding": accepted}) as response:
+        raw = b"".join([part async for part in response.aiter_raw()])
+    assert response.headers.get("content-encoding") == encoding
+    assert response.headers["vary"] == "Accept-Encoding"
     if encoding is None:
         assert b"GatewayCheckout" in raw
     if encoding == "gzip":
         assert b"GatewayCheckout" in gzip.decompress(raw)
-    etag = answer.headers["etag"]
+    etag = response.headers["etag"]
     again = await checkout.get("/gateway.js", headers={"Accept-Encoding": accepted, "If-None-Match": etag})
     assert again.status_code == 304 and again.content == b""
 

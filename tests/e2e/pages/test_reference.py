@@ -19,9 +19,9 @@ async def test_the_reference_tries_a_call_against_the_gateway_that_serves_it(
 ) -> None:
     order = await api.order(50_000, receipt="tried from the reference")
     page = payer.page
-    answer = await page.goto(pages.settings.api_url.rstrip("/") + "/docs")
-    assert answer is not None
-    policy = (await answer.all_headers())["content-security-policy"].split("; ")
+    response = await page.goto(pages.settings.api_url.rstrip("/") + "/docs")
+    assert response is not None
+    policy = (await response.all_headers())["content-security-policy"].split("; ")
     assert {"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"} <= set(policy)
     await expect(page.get_by_role("heading", name="Payment gateway")).to_be_visible()
 

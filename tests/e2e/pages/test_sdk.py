@@ -19,23 +19,23 @@ from tests.support.eventually import eventually
 pytestmark = pytest.mark.browser
 
 README = Path(__file__).parents[3] / "README.md"
-SAID = """said.map(([kind, data]) =>
+CALLBACKS = """callbacks.map(([kind, data]) =>
   [kind, data instanceof Error ? { ...data, message: data.message, name: data.name } : data])"""
 EVENTS = ("Ready", "Submit", "Status", "Success", "Failure", "Error", "Close")
 
 
 def merchant_page(payer: Payer, options: dict[str, Any], *, head: str = "") -> str:
-    """A page with a button that opens the checkout, and `said`: every callback with its first argument."""
-    callbacks = ",".join(f"on{name}: (data) => said.push(['{name.lower()}', data])" for name in EVENTS)
+    """A page with a button that opens the checkout, and `callbacks`: every callback with its first argument."""
+    callbacks = ",".join(f"on{name}: (data) => callbacks.push(['{name.lower()}', data])" for name in EVENTS)
     return f"""<!doctype html><html lang="en"><title>Shop</title>{head}
       <script src="{payer.stack.checkout_url}/gateway.js"></script>
       <main><h1>Shop</h1><button id="pay">Buy</button></main>
       <script>
-        const said = [], heard = [], options = {{ ...{json.dumps(options)}, {callbacks} }};
-        addEventListener("message", ({{ data }}) => heard.push(data));
+        const callbacks = [], received = [], options = {{ ...{json.dumps(options)}, {callbacks} }};
+        addEventListener("message", ({{ data }}) => received.push(data));
         document.getElementById("pay").onclick = () => {{
           window.handle = GatewayCheckout.open(options);
-          handle.result.then((payment) => said.push(["resolved", payment]), (error) => said.push(["rejected", error]));
+          handle.result.then((payment) => callbacks.push(["resolved", payment]), (error) => callbacks.push(["rejected", error]));
         }};
       </script></html>"""
 
@@ -47,11 +47,11 @@ async def open_checkout(payer: Payer, shop: Shop, **options: Any) -> None:
     payer.framed = True
 
 
-async def said(payer: Payer, kind: str) -> list[Any]:
+async def callbacks(payer: Payer, kind: str) -> list[Any]:
     """What callbacks of this kind were given, once there is one."""
 
     async def read() -> list[Any]:
-        found: list[list[Any]] = await payer.page.evaluate(SAID)
+        found: list[list[Any]] = await payer.page.evaluate(CALLBACKS)
         return [data[1] if len(data) > 1 else None for data in found if data[0] == kind]
 
     return await eventually(read, timeout=20, what=f"a {kind} from the SDK")
@@ -87,26 +87,29 @@ async def test_a_decline_keeps_it_open_and_the_next_card_resolves_it(payer: Paye
     await open_checkout(payer, shop, order_id=order["id"], method="card", prefill={"name": "Test Payer"})
     await expect(payer.part("cardholder-name-input")).to_have_value("Test Payer")
     await payer.pay_by_card("4000000000000002")
-    [decline] = await said(payer, "failure")
+    [decline] = await callbacks(payer, "failure")
     assert decline["code"] == "CARD_DECLINED" and decline["payment"]["order_id"] == order["id"]
     await expect(modal(payer)).to_be_visible()
     await payer.part("retry-button").click()
     await payer.pay_by_card()
-    [payment] = await said(payer, "success")
-    [resolved] = await said(payer, "resolved")
+    [payment] = await callbacks(payer, "success")
+    [resolved] = await callbacks(payer, "resolved")
     assert payment == resolved and payment["status"] == "SUCCESS" and payment["order_id"] == order["id"]
     assert "merchant_id" not in payment
-    assert [state for state in await said(payer, "status") if state in ("failed", "success")] == ["failed", "success"]
+    assert [state for state in await callbacks(payer, "status") if state in ("failed", "success")] == [
+        "failed",
+        "success",
+    ]
     await payer.root.get_by_role("button", name="Done").click()
-    assert await said(payer, "close") == ["done"]
-    assert await payer.page.evaluate("said.filter(([kind]) => kind === 'rejected' || kind === 'error')") == []
+    assert await callbacks(payer, "close") == ["done"]
+    assert await payer.page.evaluate("callbacks.filter(([kind]) => kind === 'rejected' || kind === 'error')") == []
 
 
 async def test_an_amount_alone_makes_an_order(payer: Payer, api: Api, shop: Shop) -> None:
     await open_checkout(payer, shop, key=api.key, amount=12_300, currency="INR")
     await expect(payer.part("order-amount")).to_have_text("₹123.00")
     await payer.pay_by_upi()
-    [payment] = await said(payer, "success")
+    [payment] = await callbacks(payer, "success")
     assert payment["amount"] == 12_300
 
 
@@ -115,13 +118,13 @@ async def test_the_class_speaks_camel_case(payer: Payer, api: Api, shop: Shop) -
     await payer.page.goto(shop.publish(merchant_page(payer, {})))
     await payer.page.evaluate(
         """(orderId) => { window.made = new PaymentGateway({ key: "key_test_abc123", orderId,
-             onSuccess: (data) => said.push(["success", data]), onClose: (why) => said.push(["close", why]) });
+             onSuccess: (data) => callbacks.push(["success", data]), onClose: (why) => callbacks.push(["close", why]) });
            made.open(); }""",
         order["id"],
     )
     payer.framed = True
     await payer.pay_by_upi()
-    [paid] = await said(payer, "success")
+    [paid] = await callbacks(payer, "success")
     assert paid["paymentId"] == paid["id"]
     assert await payer.page.evaluate("made.close()") is True
     await expect(modal(payer)).to_have_count(0)
@@ -137,15 +140,15 @@ async def test_only_its_own_buttons_and_escape_close_it(payer: Payer, api: Api, 
     await expect(modal(payer)).to_be_visible()
     await payer.part("method-upi").press("Escape")  # inside the frame
     await expect(modal(payer)).to_have_count(0)
-    assert await said(payer, "close") == ["escape"]
-    [error] = await said(payer, "rejected")
+    assert await callbacks(payer, "close") == ["escape"]
+    [error] = await callbacks(payer, "rejected")
     assert error["code"] == "closed" and error["retryable"] is True
     await expect(payer.page.locator("#pay")).to_be_focused()
     assert await payer.page.evaluate("document.documentElement.style.overflow") == ""
     await payer.page.click("#pay")
     await payer.page.locator('[data-test-id="close-modal-button"]').click()
     await expect(modal(payer)).to_have_count(0)
-    assert await said(payer, "close") == ["escape", "user"]
+    assert await callbacks(payer, "close") == ["escape", "user"]
 
 
 async def test_it_cannot_be_closed_while_a_payment_is_processed(payer: Payer, api: Api, shop: Shop) -> None:
@@ -167,7 +170,7 @@ async def test_it_cannot_be_closed_while_a_payment_is_processed(payer: Payer, ap
     await payer.page.keyboard.press("Escape")
     await expect(modal(payer)).to_be_visible()
     gate.set()
-    await said(payer, "success")
+    await callbacks(payer, "success")
     await expect(close).to_be_enabled()
 
 
@@ -186,7 +189,7 @@ async def test_keyboard_alone_opens_pays_and_closes(payer: Payer, api: Api, shop
             break
     await keys.type("success@upi")
     await keys.press("Enter")
-    await said(payer, "success")
+    await callbacks(payer, "success")
     await keys.press("Escape")
     await expect(modal(payer)).to_have_count(0)
     await expect(payer.page.locator("#pay")).to_be_focused()
@@ -218,23 +221,23 @@ async def test_forged_messages_are_not_heard(payer: Payer, api: Api, shop: Shop)
     for frame in payer.page.frames:
         if frame.url in (evil, sibling):
             await frame.evaluate(forge, [peer, shop.url])
-    heard = await eventually(
-        lambda: payer.page.evaluate("heard.filter(({ data }) => data?.id === 'pay_forged').length"), timeout=10
+    received = await eventually(
+        lambda: payer.page.evaluate("received.filter(({ data }) => data?.id === 'pay_forged').length"), timeout=10
     )
-    assert heard == 63, "all of them arrived"
-    assert await payer.page.evaluate("said.filter(([kind]) => kind !== 'ready' && kind !== 'status')") == []
+    assert received == 63, "all of them arrived"
+    assert await payer.page.evaluate("callbacks.filter(([kind]) => kind !== 'ready' && kind !== 'status')") == []
     await expect(modal(payer)).to_be_visible()
     await payer.pay_by_upi()
-    assert [one["order_id"] for one in await said(payer, "success")] == [order["id"]]
+    assert [one["order_id"] for one in await callbacks(payer, "success")] == [order["id"]]
 
 
 async def test_card_digits_never_reach_the_shop(payer: Payer, api: Api, shop: Shop) -> None:
     order = await api.order(50_000)
     await open_checkout(payer, shop, order_id=order["id"])
     await payer.pay_by_card("4242 4242 4242 4242")
-    await said(payer, "success")
+    await callbacks(payer, "success")
     shop_knows = await payer.page.evaluate(
-        """JSON.stringify([said, heard, { ...sessionStorage }, { ...localStorage }, location.href,
+        """JSON.stringify([callbacks, received, { ...sessionStorage }, { ...localStorage }, location.href,
           document.documentElement.outerHTML])"""
     )
     assert "success" in shop_knows and "4242424242424242" not in shop_knows and "4242 4242 4242" not in shop_knows
@@ -252,7 +255,7 @@ async def test_it_works_under_a_strict_policy_of_the_shop(payer: Payer, api: Api
     await payer.page.click("#pay")
     payer.framed = True
     await payer.pay_by_upi()
-    await said(payer, "success")
+    await callbacks(payer, "success")
     box = await payer.page.locator('[data-test-id="payment-iframe"]').bounding_box()
     assert box is not None and 400 <= box["width"] <= 440, "its style holds without a style element"
 
@@ -264,9 +267,9 @@ async def test_a_shop_that_is_not_allowed_gets_an_error_and_a_link(payer: Payer,
     payer.seen.expect("frame-ancestors|Framing")
     await payer.page.goto(shop.publish(merchant_page(payer, {"order_id": order["id"], "loadTimeout": 1_500})))
     await payer.page.click("#pay")
-    [error] = await said(payer, "error")
+    [error] = await callbacks(payer, "error")
     assert error["code"] == "load_timeout" and error["retryable"] is True
-    [rejected] = await said(payer, "rejected")
+    [rejected] = await callbacks(payer, "rejected")
     assert rejected["code"] == "load_timeout"
     link = modal(payer).get_by_role("link")
     await expect(link).to_be_focused()
@@ -288,16 +291,16 @@ async def test_what_cannot_be_opened_is_a_typed_error(
 ) -> None:
     payer.seen.expect("status of 40[014]")
     await open_checkout(payer, shop, **options)
-    [error] = await said(payer, "error")
+    [error] = await callbacks(payer, "error")
     assert error["code"] == code and error["retryable"] is False and error["message"]
-    [rejected] = await said(payer, "rejected")
+    [rejected] = await callbacks(payer, "rejected")
     assert rejected["code"] == code
 
 
 async def test_an_order_that_was_paid_already_says_so(payer: Payer, api: Api, shop: Shop) -> None:
     payment = await api.paid()
     await open_checkout(payer, shop, order_id=payment["order_id"])
-    [error] = await said(payer, "error")
+    [error] = await callbacks(payer, "error")
     assert error["code"] == "order_paid"
     await expect(payer.part("payment-id")).to_have_text(payment["id"])
 

@@ -74,8 +74,8 @@ async def test_a_payment_that_captures_by_itself_is_three_webhooks_in_order(shop
 
 async def test_a_paid_link_is_a_webhook_with_link_order_and_payment(shop: DoubleShop, hooks: Receiver) -> None:
     endpoint = await _subscribe(shop, hooks)
-    asked = {"amount": 50_000, "currency": "INR", "reference_id": "L-7", "notes": {"cart": "7"}}
-    link = await asyncio.to_thread(shop.client.payment_link.create, asked)
+    requested = {"amount": 50_000, "currency": "INR", "reference_id": "L-7", "notes": {"cart": "7"}}
+    link = await asyncio.to_thread(shop.client.payment_link.create, requested)
     payment_id = await asyncio.to_thread(shop.pay, {"id": link["order_id"], "amount": 50_000})
     found = await _names_of(
         hooks, payment_id, "payment.authorized", "payment.captured", "order.paid", "payment_link.paid"
@@ -141,7 +141,7 @@ async def test_a_refund_is_created_and_processed_with_its_payment_beside_it(shop
 
 async def test_a_shuffled_endpoint_gets_the_authorization_after_its_capture(shop: DoubleShop, hooks: Receiver) -> None:
     """Razorpay promises no order, so a program must bear it. A first answer that fails turns nothing back."""
-    hooks.answers["/hook"] = [500, 500, 200]
+    hooks.responses["/hook"] = [500, 500, 200]
     endpoint = await _subscribe(shop, hooks, ("payment.authorized", "payment.captured"), shuffled=True)
     assert endpoint["shuffled"] is True
     payment = await asyncio.to_thread(shop.captured)
@@ -157,7 +157,7 @@ async def test_a_shuffled_endpoint_gets_the_authorization_after_its_capture(shop
 
 
 async def test_a_delivery_that_fails_comes_again_under_the_same_identity(shop: DoubleShop, hooks: Receiver) -> None:
-    hooks.answers["/hook"] = [500, 200]
+    hooks.responses["/hook"] = [500, 200]
     endpoint = await _subscribe(shop, hooks, ("payment.authorized",))
     payment = await asyncio.to_thread(shop.authorized)
 

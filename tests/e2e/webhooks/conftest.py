@@ -37,9 +37,9 @@ class Merchant:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, body: Any = None, *, expect: int = 200) -> Any:
-        answer = await self.client.request(method, f"/api/v1{path}", json=body, headers=self.headers)
-        assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        response = await self.client.request(method, f"/api/v1{path}", json=body, headers=self.headers)
+        assert response.status_code == expect, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
 
     async def endpoint(self, path: str = "/hook", **fields: Any) -> dict[str, Any]:
         """Create an endpoint for a path of the receiver."""
@@ -61,9 +61,9 @@ async def merchant(webhook_stack: Stack) -> AsyncIterator[Merchant]:
         receiver() as receiving,
         open_shop(webhook_stack.settings) as shop,
     ):
-        answer = await eventually(lambda: _sign_up(client), timeout=30)
+        response = await eventually(lambda: _sign_up(client), timeout=30)
         client.cookies.clear()
-        signed_up = answer.json()
+        signed_up = response.json()
         shop.merchant_id = signed_up["id"]
         headers = {"X-Api-Key": signed_up["api_key"], "X-Api-Secret": signed_up["api_secret"]}
         yield Merchant(client, receiving, shop, headers)
@@ -72,6 +72,6 @@ async def merchant(webhook_stack: Stack) -> AsyncIterator[Merchant]:
 async def _sign_up(client: httpx.AsyncClient) -> httpx.Response:
     """A busy machine may answer 503: try again, as its text says."""
     body = {"name": "Shop", "email": f"{make_id(MERCHANT)}@example.com", "password": "correct horse battery"}
-    answer = await client.post("/api/v1/merchants", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer
+    response = await client.post("/api/v1/merchants", json=body)
+    assert response.status_code == 201, response.text
+    return response

@@ -57,7 +57,7 @@ async def log_that_is(merchant: Merchant, status: str) -> asyncpg.Record:
 async def test_a_journey_tells_everything_in_order_whichever_id_is_asked(
     webhook_stack: Stack, merchant: Merchant
 ) -> None:
-    merchant.receiver.answers["/hook"] = [500, 200]
+    merchant.receiver.responses["/hook"] = [500, 200]
     await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])
     payment_id = await merchant.shop.pay()
     log = await log_that_is(merchant, "success")
@@ -88,13 +88,13 @@ async def test_a_journey_tells_everything_in_order_whichever_id_is_asked(
 
 
 async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, merchant: Merchant) -> None:
-    merchant.receiver.answers["/hook"] = [500]
+    merchant.receiver.responses["/hook"] = [500]
     await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])
     payment_id = await merchant.shop.pay()
     log = await log_that_is(merchant, "failed")
     letter_id = await dead_letter_of(webhook_stack, str(log["id"]))
     assert any(step["kind"] == "dead" for step in await steps_of(webhook_stack, payment_id))
-    merchant.receiver.answers["/hook"] = [200]
+    merchant.receiver.responses["/hook"] = [200]
     before = len(merchant.receiver.at("/hook"))
 
     ended = await gateway(webhook_stack, "dlq", "replay", letter_id, "--apply")
@@ -114,12 +114,12 @@ async def test_a_span_goes_again_to_an_endpoint_and_its_job_can_be_watched(
     endpoint_id = (await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])).id
     await merchant.shop.pay()
     log = await log_that_is(merchant, "success")
-    asked = ("replay", endpoint_id, "--since", "10m")
+    requested = ("replay", endpoint_id, "--since", "10m")
 
-    dry = await gateway(webhook_stack, *asked)
+    dry = await gateway(webhook_stack, *requested)
     assert (dry.code, "1 event from" in dry.out, "nothing was sent" in dry.out) == (0, True, True), dry
     assert len(merchant.receiver.at("/hook")) == 1
-    ended = await gateway(webhook_stack, *asked, "--apply", "--json")
+    ended = await gateway(webhook_stack, *requested, "--apply", "--json")
 
     assert ended.code == 0, ended
     job = json.loads(ended.out)
@@ -132,7 +132,7 @@ async def test_a_span_goes_again_to_an_endpoint_and_its_job_can_be_watched(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("whe_none",), "There is no endpoint 'whe_none'"),
         (("job_none",), "There is no job 'job_none'"),
@@ -141,10 +141,10 @@ async def test_a_span_goes_again_to_an_endpoint_and_its_job_can_be_watched(
     ],
 )
 async def test_a_replay_of_what_is_not_there_is_a_sentence(
-    webhook_stack: Stack, arguments: tuple[str, ...], says: str
+    webhook_stack: Stack, arguments: tuple[str, ...], message: str
 ) -> None:
     ended = await gateway(webhook_stack, "replay", *arguments)
-    assert (ended.code, says in ended.err) == (2, True), ended
+    assert (ended.code, message in ended.err) == (2, True), ended
 
 
 async def dead_letter_of(stack: Stack, log_id: str) -> str:
@@ -162,10 +162,10 @@ async def dead_letter_of(stack: Stack, log_id: str) -> str:
 async def test_listening_brings_signed_events_to_a_developer(webhook_stack: Stack, merchant: Merchant) -> None:
     secret = "whsec_" + "QUJD" * 10
     url = merchant.receiver.url("/dev")
-    asked = ("--merchant", merchant.shop.merchant_id, "--secret", secret, "--max", "2", "--json")
+    requested = ("--merchant", merchant.shop.merchant_id, "--secret", secret, "--max", "2", "--json")
     listening = await started_gateway(
         webhook_stack, "listen", "--forward-to", url, "--event", "payment.success", "--event", "payment.created",
-        "--from", "1m", *asked,
+        "--from", "1m", *requested,
     )  # fmt: skip
     payment_id = await merchant.shop.pay()
     out, err = await listening.communicate()
@@ -189,15 +189,15 @@ async def test_listening_reaches_a_self_signed_server_only_when_told_to(
     _, tls = make_authority(tmp_path)
     payment_id = await merchant.shop.pay()
     async with receiver(tls=tls) as developer:
-        asked = (
+        requested = (
             "listen", "--forward-to", developer.url("/dev").replace("http:", "https:"), "--event", "payment.success",
             "--from", "5m", "--merchant", merchant.shop.merchant_id, "--max", "1", "--json",
         )  # fmt: skip
-        checked = await gateway(webhook_stack, *asked)
+        checked = await gateway(webhook_stack, *requested)
         (line,) = [json.loads(line) for line in checked.out.splitlines()]
         assert (line["answer"].startswith("ClientConnectorCertificateError"), line["body"]) == (True, None), line
         assert developer.received == []
-        trusted = await gateway(webhook_stack, *asked, "--insecure")
+        trusted = await gateway(webhook_stack, *requested, "--insecure")
         (line,) = [json.loads(line) for line in trusted.out.splitlines()]
         assert (line["answer"], line["attempt"]) == ("200", 1)
         (received,) = developer.at("/dev")

@@ -41,7 +41,7 @@ async def test_a_payment_and_its_webhook_come_through_poison_on_every_topic(webh
     before = {name: child["restarts"] for name, child in webhook_stack.processes().items()}
     # When a payer pays, and the merchant's server answers badly at first,
     async with receiver() as merchant, open_shop(webhook_stack.settings) as shop:
-        merchant.answers["/hook"] = [500, 200]
+        merchant.responses["/hook"] = [500, 200]
         await shop.endpoint(merchant.url(), events=["payment.success"])
         await shop.pay()
         # Then the webhook comes, also through its retry tier,

@@ -50,7 +50,7 @@ async def test_a_merchant_fails_sees_the_retries_finds_the_dead_letter_and_sends
     merchant: Merchant, webhook_stack: Stack
 ) -> None:
     endpoint = await merchant.endpoint()
-    merchant.receiver.answers["/hook"] = [500]
+    merchant.receiver.responses["/hook"] = [500]
     await merchant.shop.pay()
 
     (dead,) = await eventually(lambda: merchant.logs(status="failed"), timeout=20)
@@ -62,7 +62,7 @@ async def test_a_merchant_fails_sees_the_retries_finds_the_dead_letter_and_sends
     assert letter["body"]["reason"] == "attempts_exhausted"
     assert "HTTP 500" in letter["body"]["error"]
 
-    merchant.receiver.answers["/hook"] = [200]
+    merchant.receiver.responses["/hook"] = [200]
     scheduled = await merchant.call("POST", f"/webhooks/{dead['id']}/retry")
     assert scheduled == {"id": dead["id"], "status": "pending", "message": "Webhook retry scheduled"}
     (delivered,) = await eventually(lambda: merchant.logs(status="success"))
@@ -103,21 +103,21 @@ def _events_of(merchant: Merchant, payment_id: str) -> list[str]:
 
 async def test_an_endpoint_without_ordering_gets_later_events_at_once(merchant: Merchant) -> None:
     await merchant.endpoint(events=BOTH, ordering="none")
-    merchant.receiver.answers["/hook"] = [500, 200]
+    merchant.receiver.responses["/hook"] = [500, 200]
     await merchant.shop.pay()
     await eventually(lambda: merchant.receiver.events() == ["payment.created", "payment.success", "payment.created"])
 
 
 async def test_410_switches_the_endpoint_off_and_on_again_nothing_is_lost(merchant: Merchant) -> None:
     endpoint = await merchant.endpoint(events=BOTH)
-    merchant.receiver.answers["/hook"] = [410]
+    merchant.receiver.responses["/hook"] = [410]
     first = await merchant.shop.pay()
     await eventually(lambda: _is_off(merchant, endpoint["id"], "gone"))
     second = await merchant.shop.pay()
     await eventually(lambda: _count(merchant, 4, status="held"))
     assert len(merchant.receiver.received) == 1
 
-    merchant.receiver.answers["/hook"] = [200]
+    merchant.receiver.responses["/hook"] = [200]
     await merchant.call("PATCH", f"/webhook-endpoints/{endpoint['id']}", {"active": True})
     await eventually(lambda: _count(merchant, 4, status="success"))
     assert _events_of(merchant, first) == ["payment.created", *BOTH]
@@ -126,7 +126,7 @@ async def test_410_switches_the_endpoint_off_and_on_again_nothing_is_lost(mercha
 
 async def test_an_endpoint_that_fails_for_a_day_is_switched_off(merchant: Merchant) -> None:
     endpoint = await merchant.endpoint()
-    merchant.receiver.answers["/hook"] = [500]
+    merchant.receiver.responses["/hook"] = [500]
     await merchant.shop.pool.execute(
         "UPDATE webhooks SET failures_in_a_row = 30, failing_since = now() - interval '25 hours' WHERE id = $1",
         endpoint["id"],
@@ -185,10 +185,10 @@ async def test_replay_sends_a_span_again_even_from_before_the_endpoint(merchant:
 
 async def test_bulk_retry_sends_what_failed(merchant: Merchant) -> None:
     await merchant.endpoint(ordering="none")
-    merchant.receiver.answers["/hook"] = [500]
+    merchant.receiver.responses["/hook"] = [500]
     await merchant.shop.pay_many(3)
     await eventually(lambda: _count(merchant, 3, status="failed"), timeout=20)
-    merchant.receiver.answers["/hook"] = [200]
+    merchant.receiver.responses["/hook"] = [200]
     assert (await merchant.call("POST", "/webhooks/retry", {"dry_run": True}))["matching"] == 3
     await merchant.call("POST", "/webhooks/retry", {"filter": {"event": "payment.success"}})
     await eventually(lambda: _count(merchant, 3, status="success"))
@@ -295,17 +295,17 @@ async def test_other_endpoints_and_the_live_feed_learn_of_an_endpoint_that_was_s
     endpoint = await merchant.endpoint(description="the shop")
     await merchant.endpoint("/watch", events=["endpoint.disabled", "endpoint.recovered"])
     await merchant.endpoint("/other", events=["payment.success"])
-    merchant.receiver.answers["/hook"] = [410]
+    merchant.receiver.responses["/hook"] = [410]
     feed = f"{merchant.client.base_url}/api/v1/merchants/me/stream"
     async with open_feed(feed, merchant.headers) as changes:
         await merchant.shop.pay()
         await eventually(lambda: merchant.receiver.events("/watch") == ["endpoint.disabled"], timeout=20)
-        merchant.receiver.answers["/hook"] = [200]  # else the released delivery switches it off again at once
+        merchant.receiver.responses["/hook"] = [200]  # else the released delivery switches it off again at once
         await merchant.call("PATCH", f"/webhook-endpoints/{endpoint['id']}", {"active": True})
         await eventually(lambda: merchant.receiver.events("/watch") == BOTH_SWITCHES, timeout=20)
         await eventually(lambda: switches_in(changes) == BOTH_SWITCHES, timeout=20)
-    (told, again) = (one.json["data"]["endpoint"] for one in merchant.receiver.at("/watch"))
-    assert (told["id"], told["active"], told["disabled_reason"]) == (endpoint["id"], False, "gone")
+    (received, again) = (one.json["data"]["endpoint"] for one in merchant.receiver.at("/watch"))
+    assert (received["id"], received["active"], received["disabled_reason"]) == (endpoint["id"], False, "gone")
     assert (again["id"], again["active"], again["description"]) == (endpoint["id"], True, "the shop")
     assert "endpoint.disabled" not in merchant.receiver.events("/other") + merchant.receiver.events("/hook")
     async with open_feed(feed, merchant.headers) as changes:
@@ -325,14 +325,14 @@ async def open_feed(url: str, headers: dict[str, str]) -> AsyncIterator[list[dic
     """The merchant's live feed; the list grows as frames come."""
     changes: list[dict[str, Any]] = []
 
-    async def read(answer: httpx.Response) -> None:
-        async for line in answer.aiter_lines():
+    async def read(response: httpx.Response) -> None:
+        async for line in response.aiter_lines():
             if line.startswith("data: "):
                 changes.append(orjson.loads(line.removeprefix("data: ")))
 
-    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", url, headers=headers) as answer:
-        assert answer.status_code == 200
-        reading = asyncio.create_task(read(answer))
+    async with httpx.AsyncClient(timeout=30) as client, client.stream("GET", url, headers=headers) as response:
+        assert response.status_code == 200
+        reading = asyncio.create_task(read(response))
         try:
             yield changes
         finally:
@@ -341,7 +341,7 @@ async def open_feed(url: str, headers: dict[str, str]) -> AsyncIterator[list[dic
 
 async def test_the_log_shows_the_answers_headers(merchant: Merchant) -> None:
     endpoint = await merchant.endpoint()
-    merchant.receiver.answers["/hook"] = [web.Response(status=202, headers={"X-Trace": "abc"})]
+    merchant.receiver.responses["/hook"] = [web.Response(status=202, headers={"X-Trace": "abc"})]
     test = await merchant.call("POST", f"/webhook-endpoints/{endpoint['id']}/test")
     await eventually(lambda: _count(merchant, 1, status="success"))
     (attempt,) = (await merchant.call("GET", f"/webhooks/{test['id']}"))["attempts_log"]
@@ -380,8 +380,8 @@ async def test_another_merchants_deliveries_do_not_exist(merchant: Merchant, web
     ]
     async with httpx.AsyncClient(base_url=f"{webhook_stack.api_url}/api/v1", headers=foreign) as other:
         for method, path in places:
-            answer = await other.request(method, path, json={"active": False} if method == "PATCH" else None)
-            assert answer.status_code == 404, f"{method} {path}: {answer.text}"
+            response = await other.request(method, path, json={"active": False} if method == "PATCH" else None)
+            assert response.status_code == 404, f"{method} {path}: {response.text}"
     assert (await merchant.call("GET", f"/webhook-endpoints/{endpoint['id']}"))["active"]
 
 

@@ -70,5 +70,5 @@ async def _receiver(language: str, port: int, secret: str, folder: Path) -> Asyn
             await process.wait()
 
 
-async def _statuses(merchant: Merchant, wanted: list[str]) -> bool:
-    return [log["status"] for log in await merchant.logs()] == wanted
+async def _statuses(merchant: Merchant, expected: list[str]) -> bool:
+    return [log["status"] for log in await merchant.logs()] == expected

@@ -66,9 +66,9 @@ async def _pay_slowly(merchant: Merchant) -> None:
 
 async def _received_more(merchant: Merchant, count: int) -> None:
     """Wait until so many further requests have come, or nothing more will come."""
-    wanted = len(merchant.receiver.received) + count
+    expected = len(merchant.receiver.received) + count
     with contextlib.suppress(AssertionError):
-        await eventually(lambda: len(merchant.receiver.received) >= wanted, timeout=5, interval=0.02)
+        await eventually(lambda: len(merchant.receiver.received) >= expected, timeout=5, interval=0.02)
 
 
 async def _all_ended(merchant: Merchant, count: int) -> bool:

@@ -23,11 +23,11 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--processes", type=int, help="default: one for each core")
-    asked = parser.parse_args()
+    requested = parser.parse_args()
     results = []
     for mutation in mutations():
-        if asked.only in mutation.name:
-            found = find(mutation, seeds=asked.seeds, processes=asked.processes)
+        if requested.only in mutation.name:
+            found = find(mutation, seeds=requested.seeds, processes=requested.processes)
             results.append((mutation, found))
             print(_row(mutation, found), end="", flush=True)
             text = DOCUMENT.read_text(encoding="utf-8")

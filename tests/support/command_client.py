@@ -1,8 +1,8 @@
 """Commands written straight to the log, as the API would write them, and their answers read from the inbox.
 
-asker = Asker(settings); await asker.start()
-order_id = await asker.order(amount=50_000)
-payment_id = await asker.payment(order_id, vpa="success@upi")
+command_client = CommandClient(settings); await command_client.start()
+order_id = await command_client.order(amount=50_000)
+payment_id = await command_client.payment(order_id, vpa="success@upi")
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def refund_command(
     return CreateRefund(order_id, payment_id, refund_id, SEEDED_MERCHANT_ID, amount, reason, deadline)
 
 
-class Asker:
+class CommandClient:
     """One producer and one pool on a test's stack."""
 
     def __init__(self, settings: Settings) -> None:
@@ -73,7 +73,7 @@ class Asker:
         self.producer = LogProducer(settings, linger_ms=2)
         self.pool: asyncpg.Pool
 
-    async def __aenter__(self) -> Asker:
+    async def __aenter__(self) -> CommandClient:
         await self.producer.start()
         self.pool = await make_pool(self.settings, size=4)
         return self
@@ -102,7 +102,7 @@ class Asker:
     async def publish(self, records: Iterable[Record]) -> None:
         await self.producer.publish(records, timeout=30)
 
-    async def ask(self, command: Command, command_id: str = "") -> dict[str, Any]:
+    async def send(self, command: Command, command_id: str = "") -> dict[str, Any]:
         """Publish and wait for the decision: {rejected, reply, event_count}."""
         command_id = command_id or f"cmd_{secrets.token_hex(8)}"
         await self.publish([self.record(command, command_id)])
@@ -120,13 +120,13 @@ class Asker:
 
     async def order(self, *, amount: int = 50_000) -> str:
         order_id = fresh(ORDER)
-        assert not (await self.ask(order_command(order_id, amount=amount)))["rejected"]
+        assert not (await self.send(order_command(order_id, amount=amount)))["rejected"]
         return order_id
 
     async def payment(self, order_id: str, *, vpa: str = "success@upi", status: str = "SUCCESS") -> str:
         """A payment, waited for until it has this status."""
         payment_id = fresh(PAYMENT)
-        assert not (await self.ask(payment_command(order_id, payment_id, vpa=vpa)))["rejected"]
+        assert not (await self.send(payment_command(order_id, payment_id, vpa=vpa)))["rejected"]
         await self.until("payments", payment_id, status)
         return payment_id
 
@@ -134,8 +134,8 @@ class Asker:
         self, order_id: str, payment_id: str, *, amount: int, reason: str | None = None, status: str = "PROCESSED"
     ) -> str:
         refund_id = fresh(REFUND)
-        asked = refund_command(order_id, payment_id, refund_id, amount=amount, reason=reason)
-        assert not (await self.ask(asked))["rejected"]
+        requested = refund_command(order_id, payment_id, refund_id, amount=amount, reason=reason)
+        assert not (await self.send(requested))["rejected"]
         await self.until("refunds", refund_id, status)
         return refund_id
 
@@ -168,59 +168,61 @@ class Asker:
         await eventually(nothing_unsaid, timeout=timeout, what="the bank to have said everything")
 
 
-async def history(asker: Asker) -> None:
+async def history(command_client: CommandClient) -> None:
     """A small history with every kind of event: declines, captures, partial, failed and automatic refunds."""
-    orders = [await asker.order(amount=50_000 + number) for number in range(8)]
+    orders = [await command_client.order(amount=50_000 + number) for number in range(8)]
     paid, captured, refunded, failed, retried, unknown, timed_out, late = orders
     await asyncio.gather(
-        asker.payment(paid),
-        asker.payment(failed, vpa="failure@upi", status="FAILED"),
-        asker.payment(unknown, vpa="unknown@upi"),
-        asker.payment(timed_out, vpa="timeout@upi", status="FAILED"),
-        _late_payment(asker, late),
-        asker.payment(retried, vpa="failure@upi", status="FAILED"),
+        command_client.payment(paid),
+        command_client.payment(failed, vpa="failure@upi", status="FAILED"),
+        command_client.payment(unknown, vpa="unknown@upi"),
+        command_client.payment(timed_out, vpa="timeout@upi", status="FAILED"),
+        _late_payment(command_client, late),
+        command_client.payment(retried, vpa="failure@upi", status="FAILED"),
     )
-    await asker.payment(retried)
-    capturable = await asker.payment(captured)
-    assert not (await asker.ask(capture_command(captured, capturable)))["rejected"]
-    assert (await asker.ask(capture_command(captured, capturable)))["rejected"]
-    await _keyed(asker)
-    await _at_once(asker)
-    refundable = await asker.payment(refunded)
-    await asker.refund(refunded, refundable, amount=20_000)
-    await asker.refund(refunded, refundable, amount=10_000, reason="fail_refund", status="FAILED")
-    await asker.refund(refunded, refundable, amount=20_000)
-    await asker.settled()
+    await command_client.payment(retried)
+    capturable = await command_client.payment(captured)
+    assert not (await command_client.send(capture_command(captured, capturable)))["rejected"]
+    assert (await command_client.send(capture_command(captured, capturable)))["rejected"]
+    await _keyed(command_client)
+    await _at_once(command_client)
+    refundable = await command_client.payment(refunded)
+    await command_client.refund(refunded, refundable, amount=20_000)
+    await command_client.refund(refunded, refundable, amount=10_000, reason="fail_refund", status="FAILED")
+    await command_client.refund(refunded, refundable, amount=20_000)
+    await command_client.settled()
 
 
-async def _keyed(asker: Asker) -> None:
+async def _keyed(command_client: CommandClient) -> None:
     """An order with an Idempotency-Key, and a capture with one that is refused: there is no such payment."""
     order_id = fresh(ORDER)
-    keyed = asker.record(order_command(order_id), "idk_order", nonce="n1", fingerprint={"amount": "aaaaaaaaaaaa"})
-    await asker.publish([keyed])
-    assert not (await asker.decision("idk_order"))["rejected"]
-    refused = asker.record(
+    keyed = command_client.record(
+        order_command(order_id), "idk_order", nonce="n1", fingerprint={"amount": "aaaaaaaaaaaa"}
+    )
+    await command_client.publish([keyed])
+    assert not (await command_client.decision("idk_order"))["rejected"]
+    refused = command_client.record(
         capture_command(order_id, fresh(PAYMENT)), "idk_capture", nonce="n2", fingerprint={"amount": "bbbbbbbbbbbb"}
     )
-    await asker.publish([refused])
-    assert (await asker.decision("idk_capture"))["rejected"]
+    await command_client.publish([refused])
+    assert (await command_client.decision("idk_capture"))["rejected"]
 
 
-async def _at_once(asker: Asker) -> None:
+async def _at_once(command_client: CommandClient) -> None:
     """An order that is created with its payment, which the bank declines, and one that is refused with its payment."""
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
-    assert not (await asker.ask(both_command(order_id, payment_id, vpa="failure@upi")))["rejected"]
-    await asker.until("payments", payment_id, "FAILED")
-    assert (await asker.ask(both_command(order_id, fresh(PAYMENT))))["rejected"]
+    assert not (await command_client.send(both_command(order_id, payment_id, vpa="failure@upi")))["rejected"]
+    await command_client.until("payments", payment_id, "FAILED")
+    assert (await command_client.send(both_command(order_id, fresh(PAYMENT))))["rejected"]
 
 
-async def _late_payment(asker: Asker, order_id: str) -> None:
+async def _late_payment(command_client: CommandClient, order_id: str) -> None:
     """Called failed by the bank and charged later: given back. On a slow machine the charge may be in time."""
     payment_id = fresh(PAYMENT)
-    assert not (await asker.ask(payment_command(order_id, payment_id, vpa="late@upi")))["rejected"]
-    if await asker.until("payments", payment_id, "FAILED", "SUCCESS") == "FAILED":
+    assert not (await command_client.send(payment_command(order_id, payment_id, vpa="late@upi")))["rejected"]
+    if await command_client.until("payments", payment_id, "FAILED", "SUCCESS") == "FAILED":
         await eventually(
-            lambda: asker.pool.fetchval("SELECT true FROM refunds WHERE payment_id = $1", payment_id),
+            lambda: command_client.pool.fetchval("SELECT true FROM refunds WHERE payment_id = $1", payment_id),
             timeout=30,
             what="the late charge to be given back",
         )
