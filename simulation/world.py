@@ -1,6 +1,6 @@
 """One simulated world: processes, what surrounds them, and what is done to them.
 
-    World(Plan(seed)).run(workload)      start everybody ─► clients work while things go wrong ─► all is mended ─► quiet
+    World(Plan(seed)).run(workload)      start everybody ─► clients work while things go wrong ─► all is well ─► quiet
 
 A process that dies comes back after a while under its name, with a clock that may be wrong again. At the end faults
 stop, everybody is up, and the world runs on until nothing is left to do, or until that takes too long.

@@ -6,7 +6,7 @@
 An event is committed before it is published, so a log that is ahead of the table means that the database is another
 one: a restored backup, or a promoted replica that had not received the last commits. To decide on it would charge
 twice and give ids away a second time. Nothing of a closed partition is read; `gateway recover` brings the table up to
-the log, and the partition opens by itself. A table that is ahead of the log is mended by the redelivered command.
+the log, and the partition opens by itself. A table that is ahead of the log is repaired by the redelivered command.
 
 Where the log has grown, an order's older events stand on another partition, and that one is looked at, too. A database
 from before the growth does not know it: partitions beyond those that it remembers close every other. A worker that

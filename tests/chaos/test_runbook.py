@@ -1,4 +1,4 @@
-"""The runbook, run: a gateway is broken on purpose, its section's commands show and mend it. One stack for all."""
+"""The runbook, run: a gateway is broken on purpose, its section's commands show and fix it. One stack for all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from topics.envelope import encode
 from topics.producer import LogProducer, Record
 
 RUNBOOK = (REPOSITORY / "docs" / "RUNBOOK.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"```sh (look|mend)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```sh (look|fix)\n(.*?)```", re.DOTALL)
 FIXED_SECONDS = 45.0
 
 HOLD = """
@@ -55,7 +55,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 
 def section(title: str) -> dict[str, list[str]]:
-    """`look` and `mend` -> the commands of a section."""
+    """`look` and `fix` -> the commands of a section."""
     _, found, rest = RUNBOOK.partition(f"\n## {title}\n")
     assert found, f"the runbook has no section {title}"
     text = rest.split("\n## ", 1)[0]
@@ -276,7 +276,7 @@ async def heartbeat_gone(stack: Stack, role: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """How to break it, what the first command says and ends with, and the command that ends in 0 once mended."""
+    """How to break it, what the first command prints and ends with, and the command that ends in 0 once fixed."""
 
     alert: str
     breaking: Break

@@ -99,7 +99,7 @@ async def test_nothing_is_decided_on_a_restored_copy_and_recover_brings_everythi
         after = await restored_copy(own, merchant)
         events = "SELECT count(*) FROM events"
 
-        # Given a gateway that says that it is behind, and how that is mended,
+        # Given a gateway that shows that it is behind, and how to fix that,
         await eventually(lambda: is_fenced(own), timeout=60, interval=1.0, what="the fence is closed")
         async with httpx.AsyncClient() as client:
             message = await client.get(f"{own.api_url}/health")

@@ -1,4 +1,4 @@
-"""Repairs on a real history: a dry run changes nothing, --apply mends what is named, a second one finds nothing left.
+"""Repairs on a real history: a dry run changes nothing, --apply repairs what is named, a second one finds nothing left.
 
 Runs after the tests of verify, whose strange records stay on the topic: only the kinds that are damaged are looked at.
 """
@@ -15,7 +15,7 @@ import pytest
 
 from domain.ids import ORDER, PAYMENT
 from ops.audit.repair.command import Outcome, repaired
-from ops.audit.verify import requested
+from ops.audit.verify import commands as looking
 from ops.audit.verify.audit import Scope, audited, second_process
 from ops.audit.verify.findings import Kind, Report
 from runtime.clock import Clock
@@ -55,7 +55,7 @@ def count(report: Report, kind: Kind) -> int:
     return report.kinds[kind].count if kind in report.kinds else 0
 
 
-async def mend(stack: Stack, report: Report, kind: Kind, *, apply: bool, force: bool = False) -> list[Outcome]:
+async def repair(stack: Stack, report: Report, kind: Kind, *, apply: bool, force: bool = False) -> list[Outcome]:
     return await repaired(stack.settings, report, (kind,), apply=apply, force=force)
 
 
@@ -115,11 +115,11 @@ async def test_a_repair_mends_what_verify_named_and_nothing_else(
     named = count(report, damage.kind)
     assert named
     # when it is only looked at, then nothing is changed;
-    planned = await mend(stack, report, damage.kind, apply=False)
+    planned = await repair(stack, report, damage.kind, apply=False)
     assert planned and all(one.done is None and not one.refused for one in planned), planned
     assert count(await found(stack), damage.kind) == named
     # when it is repaired, then nothing of that kind is left,
-    done = await mend(stack, report, damage.kind, apply=True)
+    done = await repair(stack, report, damage.kind, apply=True)
     assert [one.subject for one in done] == [one.subject for one in planned]
     assert all(one.done for one in done)
     after = await found(stack)
@@ -129,7 +129,7 @@ async def test_a_repair_mends_what_verify_named_and_nothing_else(
         assert await differing_rows(command_client, damage.restored) == 0
     # the same repair again changes nothing,
     before = await everything(command_client)
-    await mend(stack, report, damage.kind, apply=True)
+    await repair(stack, report, damage.kind, apply=True)
     assert await everything(command_client) == before
     # and it was written down who did what.
     assert await command_client.pool.fetchval("SELECT count(*) FROM repairs WHERE kind = $1", damage.kind.value) >= 1
@@ -138,7 +138,7 @@ async def test_a_repair_mends_what_verify_named_and_nothing_else(
 async def test_a_lost_refusal_is_refused_again_and_never_carried_out(intact: tuple[Stack, CommandClient]) -> None:
     stack, command_client = intact
     await command_client.pool.execute("DELETE FROM commands WHERE id = 'idk_capture'")
-    await mend(stack, await found(stack), Kind.UNDECIDED, apply=True)
+    await repair(stack, await found(stack), Kind.UNDECIDED, apply=True)
     row = await command_client.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_capture'")
     assert row["rejected"] and row["nonce"] == "n2" and row["event_count"] == 0
     assert row["fingerprint"] == '{"amount":"bbbbbbbbbbbb"}'
@@ -156,10 +156,10 @@ async def test_a_promise_whose_refusal_is_lost_is_decided_again_only_by_force(
     for kind in (Kind.UNDECIDED, Kind.PROMISE):
         assert count(report, kind) == 1
         # when either difference is repaired, then nothing is done: whoever was told may have been refused.
-        outcomes = await mend(stack, report, kind, apply=True)
+        outcomes = await repair(stack, report, kind, apply=True)
         assert [(one.refused, "--force" in one.message) for one in outcomes] == [(True, True)], outcomes
         # By force it would be decided now.
-        (forced,) = await mend(stack, report, kind, apply=False, force=True)
+        (forced,) = await repair(stack, report, kind, apply=False, force=True)
         assert not forced.refused and "on the topic once more" in forced.message
 
 
@@ -170,9 +170,9 @@ async def test_a_promise_whose_command_the_log_does_not_have_ends_as_a_refusal_b
     payment_id = fresh(PAYMENT)
     await command_client.pool.execute(PROMISED, payment_id, fresh(ORDER))
     report = await found(stack)
-    outcomes = await mend(stack, report, Kind.PROMISE, apply=True)
+    outcomes = await repair(stack, report, Kind.PROMISE, apply=True)
     assert [(one.subject, one.refused) for one in outcomes] == [(payment_id, True)]
-    done = await mend(stack, report, Kind.PROMISE, apply=True, force=True)
+    done = await repair(stack, report, Kind.PROMISE, apply=True, force=True)
     assert [one.done for one in done] == [True]
     row = await command_client.pool.fetchrow("SELECT * FROM commands WHERE id = 'idk_lost'")
     assert (row["rejected"], row["nonce"], row["type"], row["event_count"]) == (True, "n7", "payment.create", 0)
@@ -191,7 +191,7 @@ async def test_a_database_whose_clock_is_wrong_is_named(intact: tuple[Stack, Com
     ).report
     (named,) = report.kinds[Kind.CLOCK].kept
     assert (named.subject, "s ahead of the clock of this host" in named.message) == ("database clock", True)
-    outcomes = await mend(stack, report, Kind.CLOCK, apply=True)
+    outcomes = await repair(stack, report, Kind.CLOCK, apply=True)
     assert [one.refused for one in outcomes] == [True]
 
 
@@ -203,7 +203,7 @@ async def test_an_event_that_is_moved_in_the_feed_takes_its_successors_along(
     await command_client.pool.execute(f"DELETE FROM feed WHERE sequence = 2 AND order_id = {OF_PAID}")
     end = await command_client.pool.fetchval("SELECT last_place FROM feed_state")
     # when it is repaired, then both are at the end, in sequence: readers that passed get all of it.
-    outcomes = await mend(stack, await found(stack), Kind.FEED_ORDER, apply=True)
+    outcomes = await repair(stack, await found(stack), Kind.FEED_ORDER, apply=True)
     assert [one.done for one in outcomes] == [True]
     places = await command_client.pool.fetch(
         f"SELECT sequence FROM feed WHERE order_id = {OF_PAID} AND place > $1 ORDER BY place", end
@@ -220,7 +220,7 @@ async def test_events_that_never_reached_the_topic_are_published_in_sequence(
     report = await found(stack)
     assert count(report, Kind.UNPUBLISHED) == 5
     # when they are published again, then the topic has them all, in sequence.
-    outcomes = await mend(stack, report, Kind.UNPUBLISHED, apply=True)
+    outcomes = await repair(stack, report, Kind.UNPUBLISHED, apply=True)
     assert [(one.subject, one.done) for one in outcomes] == [(order_id, True)]
     after = await found(stack)
     assert count(after, Kind.UNPUBLISHED) == 0
@@ -236,7 +236,7 @@ async def test_events_whose_successors_are_on_the_topic_are_not_published_behind
         "SELECT * FROM events WHERE order_id = $1 ORDER BY sequence DESC", order_id
     )
     await publish(command_client, order_id, last["payload"])
-    outcomes = await mend(stack, await found(stack), Kind.UNPUBLISHED, apply=True)
+    outcomes = await repair(stack, await found(stack), Kind.UNPUBLISHED, apply=True)
     mine = [one for one in outcomes if one.subject == order_id]
     assert [one.refused for one in mine] == [True]
     assert "out of order" in mine[0].message
@@ -307,7 +307,7 @@ async def test_a_command_that_nobody_read_is_named_after_a_while(
     await command_client.publish([record])
     with ThreadPoolExecutor(1) as second:
         # when it has waited for too long, then it is named.
-        monkeypatch.setattr(requested, "WAITING_SECONDS", -60.0)
+        monkeypatch.setattr(looking, "WAITING_SECONDS", -60.0)
         done = await audited(stack.settings, second, Scope(), settle_seconds=0, grace_seconds=0)
     found = done.report.kinds[Kind.UNDECIDED].kept
     assert ["has waited for its decision too long (cmd_unread)" in one.message for one in found] == [True]
@@ -325,7 +325,7 @@ async def test_a_broken_promise_is_put_on_the_topic_again_and_kept(intact: tuple
     report = await found(stack)
     assert [one.subject for one in report.kinds[Kind.PROMISE].kept] == [payment_id]
     # when it is repaired,
-    outcomes = await mend(stack, report, Kind.PROMISE, apply=True)
+    outcomes = await repair(stack, report, Kind.PROMISE, apply=True)
     assert [one.done for one in outcomes] == [True], outcomes
     # then its command stands on the topic again, and an actor decides it. (Other tests leave forged records on this
     # stack's events topic; the fence would rightly keep their partitions closed.)

@@ -11,7 +11,7 @@ from agents.payments import app
 from agents.processor import processor
 from agents.tracing import tracer
 from agents.webhooks import dispatcher, forwarder, planner
-from ops.audit.verify import requested
+from ops.audit.verify import commands as looking
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import NOT_PERMITTED, run
 from runtime.roles import ROLES
@@ -43,7 +43,7 @@ def test_every_group_is_its_roles_and_nobody_elses() -> None:
     assert {role: access.groups for role, access in ACCESS.items() if access.groups} == {
         role: (group,) for role, group in MEMBERS.items()
     }
-    assert ACCESS["auditor"].looks_at == (requested.GROUP,)
+    assert ACCESS["auditor"].looks_at == (looking.GROUP,)
 
 
 def test_every_name_in_it_is_a_topic_of_the_catalogue() -> None:

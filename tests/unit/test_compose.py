@@ -15,7 +15,7 @@ from ops.stack.services.patroni import LEASE, PARAMETERS
 from pages.settings import PagesSettings
 from runtime.roles import ROLES
 from runtime.settings import Settings
-from tests.compose.images import wanted_images
+from tests.compose.images import required_images
 from tests.unit.test_env_example import COMPOSE_ONLY
 from topics.access import users
 from topics.catalogue import OFFSETS_RETENTION_DAYS
@@ -105,7 +105,7 @@ def test_the_log_keeps_what_it_acknowledged() -> None:
 
 
 def test_every_image_is_pinned_and_has_a_stand_in_for_the_compose_test() -> None:
-    images = {*wanted_images(), *(service["image"] for service in SERVICES.values())} - {"payment-gateway:local"}
+    images = {*required_images(), *(service["image"] for service in SERVICES.values())} - {"payment-gateway:local"}
     assert all(re.search(r":v?\d+\.\d+", image) for image in images)
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.pages.conftest import Shop
-from tests.e2e.pages.test_sdk import message, open_checkout
+from tests.e2e.pages.test_sdk import callbacks, open_checkout
 from tests.support.api import Api
 from tests.support.chromium import Payer, axe
 
@@ -69,7 +69,7 @@ async def test_in_a_frame_the_bank_opens_in_a_tab_and_the_frame_shows_the_result
     await bank.locator('[data-test-id="otp-input"]').fill("1234")
     await bank.locator('[data-test-id="otp-submit"]').click()
     await expect(payer.part("success-state")).to_be_visible()
-    (payment,) = await message(payer, "success")
+    (payment,) = await callbacks(payer, "success")
     assert (payment["status"], payment["next_action"]) == ("SUCCESS", None)
 
 

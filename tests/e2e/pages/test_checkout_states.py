@@ -168,7 +168,7 @@ async def test_failed_retryable(payer: Payer, api: Api) -> None:
 
 
 async def test_failed_for_good(payer: Payer, api: Api) -> None:
-    """The API refuses what no field of the form can mend: here an amount that is not the order's."""
+    """The API refuses what no field of the form can fix: here an amount that is not the order's."""
     order = await api.order(50_000)
     payer.seen.expect("400")
     await payer.visit(order["id"])

@@ -19,23 +19,23 @@ from tests.support.eventually import eventually
 pytestmark = pytest.mark.browser
 
 README = Path(__file__).parents[3] / "README.md"
-CALLBACKS = """callbacks.map(([kind, data]) =>
+CALLBACKS = """calls.map(([kind, data]) =>
   [kind, data instanceof Error ? { ...data, message: data.message, name: data.name } : data])"""
 EVENTS = ("Ready", "Submit", "Status", "Success", "Failure", "Error", "Close")
 
 
 def merchant_page(payer: Payer, options: dict[str, Any], *, head: str = "") -> str:
-    """A page with a button that opens the checkout, and `callbacks`: every callback with its first argument."""
-    callbacks = ",".join(f"on{name}: (data) => callbacks.push(['{name.lower()}', data])" for name in EVENTS)
+    """A page with a button that opens the checkout, and `calls`: every callback with its first argument."""
+    callbacks = ",".join(f"on{name}: (data) => calls.push(['{name.lower()}', data])" for name in EVENTS)
     return f"""<!doctype html><html lang="en"><title>Shop</title>{head}
       <script src="{payer.stack.checkout_url}/gateway.js"></script>
       <main><h1>Shop</h1><button id="pay">Buy</button></main>
       <script>
-        const callbacks = [], received = [], options = {{ ...{json.dumps(options)}, {callbacks} }};
+        const calls = [], received = [], options = {{ ...{json.dumps(options)}, {callbacks} }};
         addEventListener("message", ({{ data }}) => received.push(data));
         document.getElementById("pay").onclick = () => {{
           window.handle = GatewayCheckout.open(options);
-          handle.result.then((payment) => callbacks.push(["resolved", payment]), (error) => callbacks.push(["rejected", error]));
+          handle.result.then((payment) => calls.push(["resolved", payment]), (error) => calls.push(["rejected", error]));
         }};
       </script></html>"""
 
@@ -118,7 +118,7 @@ async def test_the_class_speaks_camel_case(payer: Payer, api: Api, shop: Shop) -
     await payer.page.goto(shop.publish(merchant_page(payer, {})))
     await payer.page.evaluate(
         """(orderId) => { window.made = new PaymentGateway({ key: "key_test_abc123", orderId,
-             onSuccess: (data) => callbacks.push(["success", data]), onClose: (why) => callbacks.push(["close", why]) });
+             onSuccess: (data) => calls.push(["success", data]), onClose: (why) => calls.push(["close", why]) });
            made.open(); }""",
         order["id"],
     )

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from tests.e2e.pages.conftest import Shop
 from tests.e2e.pages.test_checkout_states import looks_right
-from tests.e2e.pages.test_sdk import message, open_checkout
+from tests.e2e.pages.test_sdk import callbacks, open_checkout
 from tests.support.api import Api
 from tests.support.chromium import Payer
 
@@ -77,7 +77,7 @@ async def test_inside_the_shops_page_the_modal_is_the_way_back(payer: Payer, api
     prefill = {"name": "Asha Rao", "email": "asha@example.com", "contact": "+91 98765-43210", "vpa": "success@upi"}
     await open_checkout(payer, shop, order_id=order["id"], method="upi", prefill=prefill)
     await payer.pay_button("upi").click()
-    [paid] = await message(payer, "success")
+    [paid] = await callbacks(payer, "success")
     await expect(payer.part("return-button")).to_have_count(0)
     # The shop's prefill says who paid; the browser is not told again.
     payment = await api.decided(f"/payments/{paid['id']}")
@@ -90,5 +90,5 @@ async def test_a_prefill_that_is_wrong_keeps_nobody_from_paying(payer: Payer, ap
     prefill = {"name": "a\nb", "email": "asha", "contact": "ring me", "vpa": "success@upi"}
     await open_checkout(payer, shop, order_id=order["id"], method="upi", prefill=prefill)
     await payer.pay_button("upi").click()
-    [paid] = await message(payer, "success")
+    [paid] = await callbacks(payer, "success")
     assert (await api.decided(f"/payments/{paid['id']}"))["email"] is None
