@@ -3,10 +3,10 @@ import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
 
 async function start(root: Element): Promise<void> {
-  const answer = await fetch("/openapi.json");
-  if (!answer.ok) throw new Error(`openapi.json: ${answer.status}`);
+  const response = await fetch("/openapi.json");
+  if (!response.ok) throw new Error(`openapi.json: ${response.status}`);
   SwaggerUI({
-    spec: { ...(await answer.json()), servers: [{ url: location.origin }] },
+    spec: { ...(await response.json()), servers: [{ url: location.origin }] },
     domNode: root,
     deepLinking: true,
     docExpansion: "list",

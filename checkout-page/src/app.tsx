@@ -37,7 +37,7 @@ export function App({ api, place, line, locale, onLanguage }: Props) {
   const { state, choose, pay, retry, leave, decide, reload } = useCheckout(api, place, line);
   const { drafts, change, prefill } = useDrafts(state);
   const [outcome, setOutcome] = useState<Outcome>("success");
-  const [wanted, setWanted] = useState<Checkout["method"]>(null);
+  const [preferred, setPreferred] = useState<Checkout["method"]>(null);
   const [payer, setPayer] = useState<Payer>({});
   const { root, returning } = useFrame(line, state);
   const shop = shopOf(state, place, line);
@@ -57,19 +57,19 @@ export function App({ api, place, line, locale, onLanguage }: Props) {
   };
 
   useEffect(() => {
-    line.onInit(({ prefill: given, method: asked }) => {
+    line.onInit(({ prefill: given, method: requested }) => {
       if (given) {
         prefill(given);
         setPayer(payerOf(given));
       }
-      setWanted(asked ?? null);
+      setPreferred(requested ?? null);
     });
   }, [line]);
   useEffect(() => {
     // The shop's choice may come before the order or after it. One method alone needs no choosing.
-    const first = offered.find((name) => name === wanted || offered.length === 1);
+    const first = offered.find((name) => name === preferred || offered.length === 1);
     if (screen === "ready" && !method && first) choose(first);
-  }, [screen, method, wanted, offered, choose]);
+  }, [screen, method, preferred, offered, choose]);
   useEffect(() => {
     document.title = order ? texts.pay_merchant(order.merchant.name) : texts.title;
   }, [order, texts]);

@@ -20,13 +20,13 @@ export interface Place {
 
 export function readPlace(href: string, languages: readonly string[] = [], testMode = false): Place {
   const url = new URL(href);
-  const asked = url.searchParams;
-  const theme = asked.get("theme");
+  const query = url.searchParams;
+  const theme = query.get("theme");
   return {
-    orderId: asked.get("order_id") ?? "",
+    orderId: query.get("order_id") ?? "",
     theme: theme === "light" || theme === "dark" ? theme : null,
-    locale: localeOf(asked.get("locale") ?? languages[0] ?? ""),
-    embedded: asked.get("embedded") === "true",
+    locale: localeOf(query.get("locale") ?? languages[0] ?? ""),
+    embedded: query.get("embedded") === "true",
     testMode,
     opener: readOpener(url.hash.slice(1)),
   };

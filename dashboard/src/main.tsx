@@ -36,9 +36,9 @@ async function start(target: HTMLElement): Promise<void> {
 }
 
 async function readConfig(): Promise<RuntimeConfig> {
-  const answer = await fetch("/config.json");
-  if (!answer.ok) throw new Error(`config.json: ${answer.status}`);
-  const config = (await answer.json()) as RuntimeConfig;
+  const response = await fetch("/config.json");
+  if (!response.ok) throw new Error(`config.json: ${response.status}`);
+  const config = (await response.json()) as RuntimeConfig;
   if (typeof config.api_url !== "string") throw new Error("config.json names no API");
   return config;
 }

@@ -202,21 +202,21 @@ function start(origin: string, options: OpenOptions, mayClose?: (reason: CloseRe
 /** An order whose amount the browser chose. The API lets only test keys and opted-in merchants do so. */
 async function createOrder(origin: string, options: OpenOptions, nonce: string): Promise<string> {
   const { key, amount, currency, notes } = options;
-  let answer: Response | undefined;
+  let response: Response | undefined;
   try {
     const config = await (await fetch(`${origin}/config.json`)).json();
-    answer = await fetch(`${config.api_url}/api/v1/orders/public`, {
+    response = await fetch(`${config.api_url}/api/v1/orders/public`, {
       method: "POST",
       headers: { "Content-Type": "application/json", "Idempotency-Key": nonce },
       body: JSON.stringify({ key, amount, currency, notes }),
     });
-    const body = await answer.json();
-    if (answer.ok) return body.id;
-    const { status } = answer;
+    const body = await response.json();
+    if (response.ok) return body.id;
+    const { status } = response;
     const code =
       status === 403 ? "origin_not_allowed" : status < 429 ? "invalid_options" : status < 500 ? "network" : "internal";
     throw new GatewayError(code, body.error.description, body.error.request_id);
   } catch (error) {
-    throw error instanceof GatewayError ? error : new GatewayError(answer ? "internal" : "network", String(error));
+    throw error instanceof GatewayError ? error : new GatewayError(response ? "internal" : "network", String(error));
   }
 }

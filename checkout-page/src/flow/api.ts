@@ -83,28 +83,28 @@ export async function readApiUrl(): Promise<string> {
   return config.api_url;
 }
 
-async function call<Answer>(url: string, init?: RequestInit): Promise<Answer> {
-  let answer: Response;
+async function call<Result>(url: string, init?: RequestInit): Promise<Result> {
+  let response: Response;
   let body: unknown;
   try {
-    answer = await fetch(url, {
+    response = await fetch(url, {
       cache: "no-store",
       credentials: "omit",
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...init,
     });
-    body = await answer.json();
+    body = await response.json();
   } catch {
     throw new CallFailed(navigator.onLine ? "unreachable" : "offline");
   }
-  if (!answer.ok) throw failureOf(answer, body);
-  return body as Answer;
+  if (!response.ok) throw failureOf(response, body);
+  return body as Result;
 }
 
-function failureOf(answer: Response, body: unknown): CallFailed {
+function failureOf(response: Response, body: unknown): CallFailed {
   const { code = "", description = "", field = null } = (body as { error?: Partial<CallFailed> }).error ?? {};
-  const { status } = answer;
+  const { status } = response;
   const kind = status >= 500 ? "unreachable" : status === 409 || status === 429 ? "busy" : "refused";
-  const seconds = Number(answer.headers.get("Retry-After"));
+  const seconds = Number(response.headers.get("Retry-After"));
   return new CallFailed(kind, status, code, description, field, seconds > 0 ? Math.min(seconds, 30) * 1_000 : 1_000);
 }

@@ -12,7 +12,7 @@ import { type Api, CallFailed, type Order } from "./api.ts";
 import { attemptsOf } from "./attempt.ts";
 import { pollDelayMs } from "./follow.ts";
 import { isAllowed, openLine, type ParentLine } from "./parent.ts";
-import { payAttempt, payUntilAnswered } from "./pay.ts";
+import { payAttempt, payUntilDecided } from "./pay.ts";
 import { fieldProblemOf } from "./refusal.ts";
 import { shopOf } from "./use-return.ts";
 
@@ -108,13 +108,13 @@ describe("sending a payment", () => {
   const instrument = { method: "upi", vpa: "success@upi" } as const;
   const payment = { id: "pay_A", status: "CREATED" } as Payment;
 
-  function apiThat(...answers: (Payment | CallFailed)[]): { api: Api; keys: string[] } {
+  function apiThat(...responses: (Payment | CallFailed)[]): { api: Api; keys: string[] } {
     const keys: string[] = [];
     const pay: Api["pay"] = async (_order, _instrument, key) => {
       keys.push(key);
-      const answer = answers.shift();
-      if (answer instanceof CallFailed || !answer) throw answer ?? new CallFailed("unreachable");
-      return answer;
+      const response = responses.shift();
+      if (response instanceof CallFailed || !response) throw response ?? new CallFailed("unreachable");
+      return response;
     };
     return { api: { pay } as Api, keys };
   }
@@ -126,22 +126,22 @@ describe("sending a payment", () => {
       new CallFailed("busy", 429),
       payment,
     );
-    expect(await payUntilAnswered(api, "order_A", instrument, "key-1", async () => {})).toBe(payment);
+    expect(await payUntilDecided(api, "order_A", instrument, "key-1", async () => {})).toBe(payment);
     expect(keys).toEqual(["key-1", "key-1", "key-1", "key-1"]);
   });
 
   it("waits as long as the server asks", async () => {
     const { api } = apiThat(new CallFailed("busy", 429, "", "", null, 7_000), payment);
     const pause = vi.fn(async () => {});
-    await payUntilAnswered(api, "order_A", instrument, "key-1", pause);
+    await payUntilDecided(api, "order_A", instrument, "key-1", pause);
     expect(pause).toHaveBeenCalledExactlyOnceWith(7_000);
   });
 
   describe("under a key that another instrument had used", () => {
     const mismatch = new CallFailed("refused", 422, "IDEMPOTENCY_MISMATCH");
 
-    function apiWithOrder(latest: Payment["status"], ...answers: (Payment | CallFailed)[]) {
-      const { api, keys } = apiThat(...answers);
+    function apiWithOrder(latest: Payment["status"], ...responses: (Payment | CallFailed)[]) {
+      const { api, keys } = apiThat(...responses);
       const order = { status: "CREATED", payment: { id: "pay_old", status: latest } } as Order;
       return { api: { ...api, order: async () => order }, keys };
     }
@@ -164,13 +164,13 @@ describe("sending a payment", () => {
 
   it("does not repeat what was refused", async () => {
     const { api, keys } = apiThat(new CallFailed("refused", 400, "INVALID_VPA"));
-    await expect(payUntilAnswered(api, "order_A", instrument, "key-1")).rejects.toMatchObject({ code: "INVALID_VPA" });
+    await expect(payUntilDecided(api, "order_A", instrument, "key-1")).rejects.toMatchObject({ code: "INVALID_VPA" });
     expect(keys).toHaveLength(1);
   });
 
   it("gives up after a bounded number of tries", async () => {
     const { api, keys } = apiThat();
-    await expect(payUntilAnswered(api, "order_A", instrument, "key-1", async () => {})).rejects.toMatchObject({
+    await expect(payUntilDecided(api, "order_A", instrument, "key-1", async () => {})).rejects.toMatchObject({
       kind: "unreachable",
     });
     expect(keys).toHaveLength(6);
@@ -239,18 +239,18 @@ describe("the line to the parent", () => {
       "http://shop.test",
     );
 
-    const heard = vi.fn();
-    line.onInit(heard);
+    const received = vi.fn();
+    line.onInit(received);
     const init = { gw: 1, nonce: "n-1", type: "init", data: { prefill: { vpa: "a@upi" } } };
-    const say = (data: unknown, origin: string, source: unknown) =>
+    const send = (data: unknown, origin: string, source: unknown) =>
       own.dispatchEvent(Object.assign(new Event("message"), { data, origin, source }));
-    say(init, "http://evil.test", parent);
-    say(init, "http://shop.test", {});
-    say({ ...init, nonce: "n-2" }, "http://shop.test", parent);
-    expect(heard).not.toHaveBeenCalled();
-    say(init, "http://shop.test", parent);
-    say(init, "http://shop.test", parent);
-    expect(heard).toHaveBeenCalledExactlyOnceWith(init.data);
+    send(init, "http://evil.test", parent);
+    send(init, "http://shop.test", {});
+    send({ ...init, nonce: "n-2" }, "http://shop.test", parent);
+    expect(received).not.toHaveBeenCalled();
+    send(init, "http://shop.test", parent);
+    send(init, "http://shop.test", parent);
+    expect(received).toHaveBeenCalledExactlyOnceWith(init.data);
   });
 
   it("keeps an init that comes before anybody asks for it", () => {
@@ -259,9 +259,9 @@ describe("the line to the parent", () => {
     const line = openLine(opener, own);
     const data = { gw: 1, nonce: "n-1", type: "init", data: { method: "card" } };
     own.dispatchEvent(Object.assign(new Event("message"), { data, origin: "http://shop.test", source: parent }));
-    const heard = vi.fn();
-    line.onInit(heard);
-    expect(heard).toHaveBeenCalledExactlyOnceWith({ method: "card" });
+    const received = vi.fn();
+    line.onInit(received);
+    expect(received).toHaveBeenCalledExactlyOnceWith({ method: "card" });
   });
 
   it.each([

@@ -15,13 +15,13 @@ export interface ParentLine {
 export function openLine(opener: Place["opener"], own: Window = window): ParentLine {
   const connected = opener !== null && own.parent !== own;
   let init: PageMessages["init"] | undefined;
-  let tell: ((data: PageMessages["init"]) => void) | undefined;
+  let deliver: ((data: PageMessages["init"]) => void) | undefined;
   const receive = (event: MessageEvent): void => {
     const message = opener && accept<PageMessages>(event, { ...opener, source: own.parent });
     if (message?.type !== "init") return;
     own.removeEventListener("message", receive); // one init an opening
     init = message.data;
-    tell?.(init);
+    deliver?.(init);
   };
   if (connected) own.addEventListener("message", receive);
   return {
@@ -30,7 +30,7 @@ export function openLine(opener: Place["opener"], own: Window = window): ParentL
       if (connected && opener) post<FrameMessages>(own.parent, opener, message);
     },
     onInit(handle) {
-      tell = handle;
+      deliver = handle;
       if (init) handle(init);
     },
   };

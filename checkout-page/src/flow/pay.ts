@@ -22,18 +22,18 @@ export async function payAttempt(
   attempts: Attempts,
 ): Promise<Payment> {
   try {
-    return await payUntilAnswered(api, orderId, instrument, attempts.begin().key);
+    return await payUntilDecided(api, orderId, instrument, attempts.begin().key);
   } catch (error) {
     if (!(error instanceof CallFailed) || error.code !== "IDEMPOTENCY_MISMATCH") throw error;
     const order = await api.order(orderId);
     if (movedOn(order)) throw error;
     attempts.saw(order.payment?.id);
     attempts.end();
-    return payUntilAnswered(api, orderId, instrument, attempts.begin().key);
+    return payUntilDecided(api, orderId, instrument, attempts.begin().key);
   }
 }
 
-export async function payUntilAnswered(
+export async function payUntilDecided(
   api: Api,
   orderId: string,
   instrument: Instrument,

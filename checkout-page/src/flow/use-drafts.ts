@@ -17,10 +17,10 @@ export function useDrafts({ screen }: Checkout): DraftsInHand {
   const [drafts, setDrafts] = useState(NO_DRAFTS);
   const change: DraftsInHand["change"] = (name, part) => setDrafts((before) => changed(before, name, part));
   const wipe = (): void => setDrafts((before) => METHOD_NAMES.reduce(wiped, before));
-  const answered = screen !== "ready" && screen !== "submitting";
+  const decided = screen !== "ready" && screen !== "submitting";
   useEffect(() => {
-    if (answered) wipe();
-  }, [answered]);
+    if (decided) wipe();
+  }, [decided]);
   useEffect(() => {
     addEventListener("pagehide", wipe);
     return () => removeEventListener("pagehide", wipe);

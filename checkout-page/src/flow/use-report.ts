@@ -13,11 +13,11 @@ const FATAL: Readonly<Partial<Record<CheckoutState, readonly [ErrorCode, string]
 };
 
 export function useReport(state: Checkout, line: ParentLine): void {
-  const told = useRef(new Set<string>());
-  const once = (fact: string, tell: () => void): void => {
-    if (told.current.has(fact)) return;
-    told.current.add(fact);
-    tell();
+  const reported = useRef(new Set<string>());
+  const once = (fact: string, report: () => void): void => {
+    if (reported.current.has(fact)) return;
+    reported.current.add(fact);
+    report();
   };
   useEffect(() => {
     const { screen, payment, problem } = state;

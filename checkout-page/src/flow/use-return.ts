@@ -34,10 +34,10 @@ function firstTime(name: string): boolean {
 }
 
 /** True while `leave` is ahead: in a moment, unless the payer touches anything. */
-export function useLeaving(wanted: boolean, leave: () => void): boolean {
+export function useLeaving(enabled: boolean, leave: () => void): boolean {
   const [leaving, setLeaving] = useState(false);
   useEffect(() => {
-    if (!wanted) return;
+    if (!enabled) return;
     const stop = (): void => {
       setLeaving(false);
       clearTimeout(timer);
@@ -47,6 +47,6 @@ export function useLeaving(wanted: boolean, leave: () => void): boolean {
     for (const type of ["keydown", "pointerdown"]) addEventListener(type, stop);
     setLeaving(true);
     return stop;
-  }, [wanted]);
+  }, [enabled]);
   return leaving;
 }

@@ -38,7 +38,7 @@ export function CardForm(props: FormProps<CardText>) {
     expiry: expiryFault(card.expiry, new Date()),
     cvv: cvvFault(card.cvv, brand),
   };
-  const said = (field: JudgedField): string | null => {
+  const problemText = (field: JudgedField): string | null => {
     const fault = judged[field] || (field === "number" && isComplete(card.number)) ? faults[field] : null;
     return (fault && texts.faults[field]?.[fault]) || (problem?.field === field ? problem.text : null);
   };
@@ -74,7 +74,7 @@ export function CardForm(props: FormProps<CardText>) {
         value={card.number}
         onChange={(number) => onCard({ number })}
         onBlur={() => judge("number")}
-        fault={said("number")}
+        fault={problemText("number")}
         brand={NETWORK_NAMES[brand]}
       />
       <div class="row">
@@ -92,7 +92,7 @@ export function CardForm(props: FormProps<CardText>) {
             if (expiry) onCard({ expiry: expiryShown(expiry, new Date()) });
             judge("expiry");
           }}
-          problem={said("expiry")}
+          problem={problemText("expiry")}
         />
         <Field
           id="card-name"
@@ -115,7 +115,7 @@ export function CardForm(props: FormProps<CardText>) {
           value={card.cvv}
           onInput={(event) => onCard({ cvv: digitsOf(event.currentTarget.value) })}
           onBlur={() => judge("cvv")}
-          problem={said("cvv")}
+          problem={problemText("cvv")}
           hint={texts.cvv_hint(cvvLength(brand))}
         />
       </div>

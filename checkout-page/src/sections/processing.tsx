@@ -67,13 +67,13 @@ export function Processing({ state, framed, amount, onLeave, onDecide }: Props) 
 function LazyAppStep(props: AppStepProps) {
   const [Step, setStep] = useState<ComponentType<AppStepProps> | null>(null);
   useEffect(() => {
-    let wanted = true;
+    let mounted = true;
     import("./app-step.tsx").then(
-      ({ AppStep }) => wanted && setStep(() => AppStep),
+      ({ AppStep }) => mounted && setStep(() => AppStep),
       () => {},
     );
     return () => {
-      wanted = false;
+      mounted = false;
     };
   }, []);
   return Step && <Step {...props} />;

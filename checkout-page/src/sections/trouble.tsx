@@ -16,35 +16,37 @@ interface Props {
 
 export function Trouble({ state, shop, onRetry, onReload }: Props) {
   const texts = useTexts();
-  const said = troubleOf(state, texts);
-  const act = said?.next === "reload" ? onReload : onRetry;
+  const message = troubleOf(state, texts);
+  const act = message?.next === "reload" ? onReload : onRetry;
   return (
-    <div class="panel" data-test-id="error-state" hidden={!said}>
-      <svg class={said?.calm ? "mark wait" : "mark bad"} viewBox="0 0 48 48" aria-hidden="true">
+    <div class="panel" data-test-id="error-state" hidden={!message}>
+      <svg class={message?.calm ? "mark wait" : "mark bad"} viewBox="0 0 48 48" aria-hidden="true">
         <circle cx="24" cy="24" r="22" />
         <path d="M24 14v13M24 33v.5" />
       </svg>
-      <PanelTitle shown={said !== null}>{said?.title}</PanelTitle>
-      <p data-test-id="error-message">{said?.text}</p>
-      {said?.hint && (
+      <PanelTitle shown={message !== null}>{message?.title}</PanelTitle>
+      <p data-test-id="error-message">{message?.text}</p>
+      {message?.hint && (
         <p class="muted" data-test-id="money-note">
-          {said.hint}
+          {message.hint}
         </p>
       )}
-      {said?.paymentId && (
+      {message?.paymentId && (
         <p class="muted small">
-          {texts.payment_id} <span class="mono">{said.paymentId}</span>
+          {texts.payment_id} <span class="mono">{message.paymentId}</span>
         </p>
       )}
-      <button type="button" class="button" data-test-id="retry-button" hidden={!said?.next} onClick={act}>
+      <button type="button" class="button" data-test-id="retry-button" hidden={!message?.next} onClick={act}>
         {texts.retry}
       </button>
-      {shop && said && <ShopButton shop={shop} name={state.order?.merchant.name} quiet={said.next !== undefined} />}
+      {shop && message && (
+        <ShopButton shop={shop} name={state.order?.merchant.name} quiet={message.next !== undefined} />
+      )}
     </div>
   );
 }
 
-interface Said {
+interface Message {
   title: string;
   text: string;
   /** What is known about the money. */
@@ -56,7 +58,7 @@ interface Said {
   calm?: boolean;
 }
 
-export function troubleOf(state: Checkout, texts: Texts): Said | null {
+export function troubleOf(state: Checkout, texts: Texts): Message | null {
   const { screen, problem, order } = state;
   switch (screen) {
     case "failed": {
@@ -95,7 +97,7 @@ function isCancelled(order: Order | null): boolean {
 }
 
 /** Nothing without a payment. */
-function moneyPart(state: Checkout, texts: Texts): Pick<Said, "hint" | "paymentId"> {
+function moneyPart(state: Checkout, texts: Texts): Pick<Message, "hint" | "paymentId"> {
   const money = moneyIn(state);
   if (!money) return {};
   const settled = money.state === "not_taken";

@@ -87,31 +87,31 @@ const SUBMITTED = [loaded(), { type: "choose", method: "upi" }, { type: "submit"
 const PROCESSING = [...SUBMITTED, { type: "accepted", payment: paymentOf() }] as const;
 
 describe("another way to pay", () => {
-  const asked = [...PROCESSING, { type: "leave" }] as const;
+  const leaving = [...PROCESSING, { type: "leave" }] as const;
   const failed = (error_code: string): CheckoutEvent => ({
     type: "status",
     payment: paymentOf({ status: "FAILED", error_code }),
   });
 
   it("waits for the bank's word before another payment can begin", () => {
-    const state = after(...asked);
+    const state = after(...leaving);
     expect([state.screen, state.payment?.cancellation]).toEqual(["processing", "requested"]);
     expect(reduce(state, { type: "submit" })).toBe(state);
   });
 
   it("leads back to the ways to pay once the bank has cancelled", () => {
-    const state = after(...asked, failed("PAYMENT_CANCELLED"));
+    const state = after(...leaving, failed("PAYMENT_CANCELLED"));
     expect([state.screen, state.payment, state.method]).toEqual(["ready", null, "upi"]);
   });
 
   it("shows every other end as it is: the bank was faster", () => {
-    expect(after(...asked, failed("UPI_DECLINED")).screen).toBe("failed");
-    expect(after(...asked, { type: "status", payment: paymentOf({ status: "SUCCESS" }) }).screen).toBe("success");
+    expect(after(...leaving, failed("UPI_DECLINED")).screen).toBe("failed");
+    expect(after(...leaving, { type: "status", payment: paymentOf({ status: "SUCCESS" }) }).screen).toBe("success");
     expect(after(...PROCESSING, failed("PAYMENT_CANCELLED")).screen).toBe("failed");
   });
 
   it("offers it again where the wish did not arrive", () => {
-    const state = after(...asked, { type: "stay", payment: paymentOf() });
+    const state = after(...leaving, { type: "stay", payment: paymentOf() });
     expect([state.screen, state.payment?.cancellation]).toEqual(["processing", null]);
   });
 

@@ -84,8 +84,8 @@ export function appLinkOf({ screen, payment }: Checkout): string | null {
 
 /** Whether the bank gave up the attempt that the payer wanted to leave on this page. */
 export function isLeft(before: Payment | null, after: Payment): boolean {
-  const asked = before?.id === after.id && before.cancellation === "requested";
-  return asked && after.status === "FAILED" && after.error_code === "PAYMENT_CANCELLED";
+  const wasLeaving = before?.id === after.id && before.cancellation === "requested";
+  return wasLeaving && after.status === "FAILED" && after.error_code === "PAYMENT_CANCELLED";
 }
 
 /** What is known about the money of the payment that is shown; null without one. */

@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from "vitest";
 import { createApi, newIdempotencyKey, queryText } from "./client.ts";
 import { CallFailed, isPassing } from "./failure.ts";
 
-function apiAnswering(answer: () => Response | Promise<Response>) {
-  const fetched = vi.fn(async (_url: string, _init: RequestInit) => answer());
+function apiResponding(respond: () => Response | Promise<Response>) {
+  const fetched = vi.fn(async (_url: string, _init: RequestInit) => respond());
   const onUnauthorized = vi.fn();
   const api = createApi({
     baseUrl: "http://localhost:8000",
@@ -29,7 +29,7 @@ async function failureOf(call: Promise<unknown>) {
 
 describe("a change", () => {
   it("carries the cookie, the CSRF token and its idempotency key", async () => {
-    const { api, fetched } = apiAnswering(() => json(201, { id: "rfnd_1" }));
+    const { api, fetched } = apiResponding(() => json(201, { id: "rfnd_1" }));
     await api.send("POST", "/refunds", { amount: 5 }, { idempotencyKey: "one" });
     const [url, init] = fetched.mock.calls[0] ?? [];
     expect(url).toBe("http://localhost:8000/api/v1/refunds");
@@ -48,24 +48,24 @@ describe("a change", () => {
 describe("a failure", () => {
   it("is the API's own where it gives one", async () => {
     const error = { code: "RATE_LIMITED", description: "Too many", field: null, request_id: "req_1" };
-    const { api } = apiAnswering(() => json(429, { error }, { "Retry-After": "7" }));
+    const { api } = apiResponding(() => json(429, { error }, { "Retry-After": "7" }));
     expect(await failureOf(api.get("/payments"))).toEqual({ ...error, status: 429, retry_after_seconds: 7 });
   });
 
   it("is readable also where the answer is not", async () => {
-    const { api } = apiAnswering(() => new Response("<html>bad gateway", { status: 502 }));
+    const { api } = apiResponding(() => new Response("<html>bad gateway", { status: 502 }));
     const failure = await failureOf(api.get("/payments"));
     expect(failure).toMatchObject({ code: "UNREADABLE", status: 502 });
     expect(isPassing(failure)).toBe(true);
   });
 
   it("is NETWORK where nobody answers", async () => {
-    const { api } = apiAnswering(() => Promise.reject(new TypeError("failed to fetch")));
+    const { api } = apiResponding(() => Promise.reject(new TypeError("failed to fetch")));
     expect(await failureOf(api.get("/payments"))).toMatchObject({ code: "NETWORK", status: 0 });
   });
 
   it("of the session is told once, but not by the login itself", async () => {
-    const { api, onUnauthorized } = apiAnswering(() => json(401, {}));
+    const { api, onUnauthorized } = apiResponding(() => json(401, {}));
     await failureOf(api.get("/payments"));
     await failureOf(api.send("POST", "/auth/login", {}));
     expect(onUnauthorized).toHaveBeenCalledTimes(1);

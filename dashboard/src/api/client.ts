@@ -2,7 +2,7 @@
  * One door to the API: cookies along, the CSRF token on everything that changes something, a time-out on every call,
  * and each failure as a `CallFailed`. A 401 is told to the session, which leads back to the login.
  */
-import { CallFailed, failureOfAnswer, failureOfException } from "./failure.ts";
+import { CallFailed, failureOfException, failureOfResponse } from "./failure.ts";
 
 const CALL_TIMEOUT_MS = 20_000;
 
@@ -15,13 +15,13 @@ export interface SendOptions {
 }
 
 export interface Api {
-  get<Answer>(path: string, query?: Query, signal?: AbortSignal): Promise<Answer>;
-  send<Answer>(
+  get<Body>(path: string, query?: Query, signal?: AbortSignal): Promise<Body>;
+  send<Body>(
     method: "POST" | "PUT" | "PATCH" | "DELETE",
     path: string,
     body?: unknown,
     options?: SendOptions,
-  ): Promise<Answer>;
+  ): Promise<Body>;
   /** Absolute address for links and streams. */
   url(path: string, query?: Query): string;
 }
@@ -34,10 +34,10 @@ export interface ApiOptions {
 }
 
 export function createApi(options: ApiOptions): Api {
-  const call = async <Answer>(url: string, init: RequestInit): Promise<Answer> => {
-    const answer = await request(options.fetch ?? fetch, url, init);
-    if (answer.status === 401 && !url.includes("/auth/")) options.onUnauthorized();
-    return readAnswer<Answer>(answer);
+  const call = async <Body>(url: string, init: RequestInit): Promise<Body> => {
+    const response = await request(options.fetch ?? fetch, url, init);
+    if (response.status === 401 && !url.includes("/auth/")) options.onUnauthorized();
+    return readResponse<Body>(response);
   };
   const url = (path: string, query: Query = {}) => `${options.baseUrl}/api/v1${path}${queryText(query)}`;
   return {
@@ -88,14 +88,14 @@ async function request(fetchFunction: typeof fetch, url: string, init: RequestIn
   }
 }
 
-async function readAnswer<Answer>(answer: Response): Promise<Answer> {
-  const body = await readJson(answer);
-  if (!answer.ok) throw new CallFailed(failureOfAnswer(answer.status, body, answer.headers));
-  return body as Answer;
+async function readResponse<Body>(response: Response): Promise<Body> {
+  const body = await readJson(response);
+  if (!response.ok) throw new CallFailed(failureOfResponse(response.status, body, response.headers));
+  return body as Body;
 }
 
-async function readJson(answer: Response): Promise<unknown> {
-  const text = await answer.text();
+async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
   if (text === "") return null;
   try {
     return JSON.parse(text);

@@ -23,26 +23,26 @@ export class CallFailed extends Error {
   }
 }
 
-const NO_ANSWER = { status: 0, field: null, request_id: null, retry_after_seconds: null };
+const NO_RESPONSE = { status: 0, field: null, request_id: null, retry_after_seconds: null };
 
 export function failureOfException(error: unknown): Failure {
   if (error instanceof CallFailed) return error.failure;
   if (error instanceof DOMException && error.name === "TimeoutError") {
-    return { ...NO_ANSWER, code: "TIMEOUT", description: "The API did not respond in time." };
+    return { ...NO_RESPONSE, code: "TIMEOUT", description: "The API did not respond in time." };
   }
-  return { ...NO_ANSWER, code: "NETWORK", description: "Cannot reach the API. Check your connection." };
+  return { ...NO_RESPONSE, code: "NETWORK", description: "Cannot reach the API. Check your connection." };
 }
 
 /** The failure an HTTP answer carries, whatever its body is. */
-export function failureOfAnswer(status: number, body: unknown, headers: Headers): Failure {
-  const said = errorObject(body);
+export function failureOfResponse(status: number, body: unknown, headers: Headers): Failure {
+  const problem = errorObject(body);
   const seconds = Number(headers.get("retry-after"));
   return {
     status,
-    code: text(said.code) ?? "UNREADABLE",
-    description: text(said.description) ?? `The API returned ${status} without a reason.`,
-    field: text(said.field),
-    request_id: text(said.request_id) ?? headers.get("x-request-id"),
+    code: text(problem.code) ?? "UNREADABLE",
+    description: text(problem.description) ?? `The API returned ${status} without a reason.`,
+    field: text(problem.field),
+    request_id: text(problem.request_id) ?? headers.get("x-request-id"),
     retry_after_seconds: Number.isFinite(seconds) && seconds > 0 ? seconds : null,
   };
 }

@@ -19,7 +19,7 @@ const FAILURE = {
 
 function ready(...ids: string[]): ListState<Row> {
   const page = { rows: ids.map((id) => ({ id })), hasMore: false, nextCursor: null, total: null };
-  return reduceList(initialList<Row>(), { type: "answered", page });
+  return reduceList(initialList<Row>(), { type: "loaded", page });
 }
 
 describe("a row that is new", () => {
@@ -49,8 +49,8 @@ it("replaces a changed row where it stands", () => {
 });
 
 it("keeps its rows while it is refreshed quietly, and loses them when asked for something else", () => {
-  expect(reduceList(ready("a"), { type: "asked", keepRows: true }).rows).toHaveLength(1);
-  expect(reduceList(ready("a"), { type: "asked", keepRows: false }).status).toBe("loading");
+  expect(reduceList(ready("a"), { type: "requested", keepRows: true }).rows).toHaveLength(1);
+  expect(reduceList(ready("a"), { type: "requested", keepRows: false }).status).toBe("loading");
 });
 
 it("shows exactly one of its faces", () => {

@@ -20,8 +20,8 @@ export interface ListState<Row> extends ListPage<Row> {
 }
 
 export type ListAction<Row> =
-  | { type: "asked"; keepRows: boolean }
-  | { type: "answered"; page: ListPage<Row> }
+  | { type: "requested"; keepRows: boolean }
+  | { type: "loaded"; page: ListPage<Row> }
   | { type: "failed"; failure: Failure }
   | { type: "row_changed"; row: Row }
   | { type: "row_arrived"; row: Row };
@@ -44,9 +44,9 @@ export function initialList<Row>(): ListState<Row> {
 
 export function reduceList<Row extends { id: string }>(state: ListState<Row>, action: ListAction<Row>): ListState<Row> {
   switch (action.type) {
-    case "asked":
+    case "requested":
       return action.keepRows && state.status === "ready" ? { ...state, refreshing: true } : initialList();
-    case "answered":
+    case "loaded":
       return { ...initialList<Row>(), ...action.page, status: "ready" };
     case "failed":
       return { ...initialList<Row>(), status: "error", failure: action.failure };

@@ -21,7 +21,7 @@ export function useResource<Value>(key: string, load: (signal: AbortSignal) => P
   loader.current = load;
   const running = useRef<AbortController | null>(null);
 
-  const ask = useCallback((keep: boolean) => {
+  const start = useCallback((keep: boolean) => {
     running.current?.abort();
     const controller = new AbortController();
     running.current = controller;
@@ -35,10 +35,10 @@ export function useResource<Value>(key: string, load: (signal: AbortSignal) => P
   }, []);
 
   useEffect(() => {
-    ask(false);
+    start(false);
     return () => running.current?.abort();
-  }, [key, ask]);
-  const reload = useCallback(() => ask(true), [ask]);
+  }, [key, start]);
+  const reload = useCallback(() => start(true), [start]);
   const change = useCallback((value: Value) => setState({ status: "ready", value }), []);
   return { state, value: state.status === "ready" ? state.value : null, reload, change };
 }

@@ -20,13 +20,13 @@ export function useList<Row extends { id: string }>(
   loader.current = load;
   const running = useRef<AbortController | null>(null);
 
-  const ask = useCallback((keepRows: boolean) => {
+  const start = useCallback((keepRows: boolean) => {
     running.current?.abort();
     const controller = new AbortController();
     running.current = controller;
-    dispatch({ type: "asked", keepRows });
+    dispatch({ type: "requested", keepRows });
     loader.current(controller.signal).then(
-      (page) => !controller.signal.aborted && dispatch({ type: "answered", page }),
+      (page) => !controller.signal.aborted && dispatch({ type: "loaded", page }),
       (error: unknown) => {
         if (!controller.signal.aborted) dispatch({ type: "failed", failure: failureOfException(error) });
       },
@@ -34,10 +34,10 @@ export function useList<Row extends { id: string }>(
   }, []);
 
   useEffect(() => {
-    ask(false);
+    start(false);
     return () => running.current?.abort();
-  }, [key, ask]);
-  const reload = useCallback((quietly = false) => ask(quietly), [ask]);
+  }, [key, start]);
+  const reload = useCallback((quietly = false) => start(quietly), [start]);
   return { state, dispatch, reload };
 }
 

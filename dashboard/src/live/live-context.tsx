@@ -69,7 +69,7 @@ class Connection {
   private source: EventSource | null = null;
   private timer = 0;
   private failures = 0;
-  private readonly askedAt = performance.now();
+  private readonly requestedAt = performance.now();
   private opened = false;
 
   constructor(
@@ -103,7 +103,7 @@ class Connection {
 
   private connected(): void {
     // Also the first time, where it took long enough for the lists to be older than the feed.
-    if (this.opened || performance.now() - this.askedAt > SLOW_OPENING_MS) this.bus.emit("gap", null);
+    if (this.opened || performance.now() - this.requestedAt > SLOW_OPENING_MS) this.bus.emit("gap", null);
     this.opened = true;
     this.failures = 0;
     this.dispatch({ type: "opened" });

@@ -8,11 +8,11 @@ export interface Route<Target> {
 }
 
 export function matchPattern(pattern: string, path: string): Parameters | null {
-  const wanted = segments(pattern);
+  const expected = segments(pattern);
   const given = segments(path);
-  if (wanted.length !== given.length) return null;
+  if (expected.length !== given.length) return null;
   const parameters: Record<string, string> = {};
-  for (const [index, name] of wanted.entries()) {
+  for (const [index, name] of expected.entries()) {
     const value = decode(given[index] ?? "");
     if (name.startsWith(":")) parameters[name.slice(1)] = value;
     else if (name !== value) return null;

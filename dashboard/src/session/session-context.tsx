@@ -59,9 +59,9 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       csrfToken: () => csrfToken.current,
       onUnauthorized: () => dispatch({ type: "refused" }),
     });
-    const accept = (answer: { merchant: Merchant; user: OwnUser; csrf_token: string | null }) => {
-      csrfToken.current = answer.csrf_token;
-      dispatch({ type: "signed_in", merchant: answer.merchant, user: answer.user, csrfToken: answer.csrf_token });
+    const accept = (response: { merchant: Merchant; user: OwnUser; csrf_token: string | null }) => {
+      csrfToken.current = response.csrf_token;
+      dispatch({ type: "signed_in", merchant: response.merchant, user: response.user, csrfToken: response.csrf_token });
     };
     return {
       api,
@@ -75,8 +75,8 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
         accept(await api.send<SignedIn>("POST", "/auth/login", { email, password, ...(otp && { otp }) }));
       },
       async signUp(name: string, email: string, password: string) {
-        const answer = await api.send<SignedUp>("POST", "/merchants", { name, email, password });
-        const { api_key: key, api_secret: secret, csrf_token, user, ...merchant } = answer;
+        const response = await api.send<SignedUp>("POST", "/merchants", { name, email, password });
+        const { api_key: key, api_secret: secret, csrf_token, user, ...merchant } = response;
         accept({ merchant, user, csrf_token });
         dispatch({ type: "secret_learned", key, secret });
       },
@@ -88,9 +88,9 @@ export function GatewayProvider({ config, children }: { config: RuntimeConfig; c
       },
       async confirmSecondFactor(password: string, otp: string) {
         const body = { current_password: password, otp };
-        const answer = await api.send<ConfirmedSecondFactor>("POST", "/auth/second-factor/confirm", body);
-        csrfToken.current = answer.csrf_token;
-        return { codes: answer.recovery_codes, enter: () => accept(answer) };
+        const response = await api.send<ConfirmedSecondFactor>("POST", "/auth/second-factor/confirm", body);
+        csrfToken.current = response.csrf_token;
+        return { codes: response.recovery_codes, enter: () => accept(response) };
       },
       async removeSecondFactor(user: OwnUser, password: string, otp: string) {
         await api.send("POST", "/auth/second-factor/remove", { current_password: password, otp });

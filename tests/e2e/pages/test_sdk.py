@@ -35,7 +35,10 @@ def merchant_page(payer: Payer, options: dict[str, Any], *, head: str = "") -> s
         addEventListener("message", ({{ data }}) => received.push(data));
         document.getElementById("pay").onclick = () => {{
           window.handle = GatewayCheckout.open(options);
-          handle.result.then((payment) => calls.push(["resolved", payment]), (error) => calls.push(["rejected", error]));
+          handle.result.then(
+            (payment) => calls.push(["resolved", payment]),
+            (error) => calls.push(["rejected", error]),
+          );
         }};
       </script></html>"""
 
@@ -102,7 +105,7 @@ async def test_a_decline_keeps_it_open_and_the_next_card_resolves_it(payer: Paye
     ]
     await payer.root.get_by_role("button", name="Done").click()
     assert await callbacks(payer, "close") == ["done"]
-    assert await payer.page.evaluate("callbacks.filter(([kind]) => kind === 'rejected' || kind === 'error')") == []
+    assert await payer.page.evaluate("calls.filter(([kind]) => kind === 'rejected' || kind === 'error')") == []
 
 
 async def test_an_amount_alone_makes_an_order(payer: Payer, api: Api, shop: Shop) -> None:
@@ -225,7 +228,7 @@ async def test_forged_messages_are_not_heard(payer: Payer, api: Api, shop: Shop)
         lambda: payer.page.evaluate("received.filter(({ data }) => data?.id === 'pay_forged').length"), timeout=10
     )
     assert received == 63, "all of them arrived"
-    assert await payer.page.evaluate("callbacks.filter(([kind]) => kind !== 'ready' && kind !== 'status')") == []
+    assert await payer.page.evaluate("calls.filter(([kind]) => kind !== 'ready' && kind !== 'status')") == []
     await expect(modal(payer)).to_be_visible()
     await payer.pay_by_upi()
     assert [one["order_id"] for one in await callbacks(payer, "success")] == [order["id"]]
@@ -237,7 +240,7 @@ async def test_card_digits_never_reach_the_shop(payer: Payer, api: Api, shop: Sh
     await payer.pay_by_card("4242 4242 4242 4242")
     await callbacks(payer, "success")
     shop_knows = await payer.page.evaluate(
-        """JSON.stringify([callbacks, received, { ...sessionStorage }, { ...localStorage }, location.href,
+        """JSON.stringify([calls, received, { ...sessionStorage }, { ...localStorage }, location.href,
           document.documentElement.outerHTML])"""
     )
     assert "success" in shop_knows and "4242424242424242" not in shop_knows and "4242 4242 4242" not in shop_knows

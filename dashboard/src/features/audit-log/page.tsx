@@ -30,16 +30,16 @@ type Row = AuditEntry & { id: string };
 export function AuditLogPage() {
   const { api } = useGateway();
   const given = new URLSearchParams(usePlace().search);
-  const wanted = { action: given.get("action"), subject: given.get("subject") };
+  const filters = { action: given.get("action"), subject: given.get("subject") };
   const cursor = given.get("cursor");
-  const { state, reload } = useList<Row>(`${wanted.action} ${wanted.subject} ${cursor}`, async (signal) => {
-    const page = await api.get<Page<AuditEntry>>("/audit-log", { limit: ROWS, cursor, ...wanted }, signal);
+  const { state, reload } = useList<Row>(`${filters.action} ${filters.subject} ${cursor}`, async (signal) => {
+    const page = await api.get<Page<AuditEntry>>("/audit-log", { limit: ROWS, cursor, ...filters }, signal);
     return keysetPage({ ...page, data: page.data.map((entry) => ({ ...entry, id: String(entry.place) })) });
   });
   return (
     <div class="stack-wide">
       <PageHead title="Audit log" lead="What people and keys did, each entry chained to the one before it.">
-        <a class="button quiet" href={api.url("/audit-log/export.csv", wanted)} download>
+        <a class="button quiet" href={api.url("/audit-log/export.csv", filters)} download>
           <DownloadIcon /> CSV
         </a>
       </PageHead>
@@ -47,8 +47,8 @@ export function AuditLogPage() {
         label="What"
         testId="audit-action-select"
         options={[["", "Everything"], ...ACTIONS]}
-        value={wanted.action ?? ""}
-        onValue={(action) => navigate(pagePath({ ...wanted, action: action || null }, null))}
+        value={filters.action ?? ""}
+        onValue={(action) => navigate(pagePath({ ...filters, action: action || null }, null))}
       />
       <ListTable
         caption="Audit log, newest first"
@@ -56,24 +56,24 @@ export function AuditLogPage() {
         testId="audit-table"
         columns={COLUMNS}
         state={state}
-        filtered={wanted.action !== null || wanted.subject !== null}
+        filtered={filters.action !== null || filters.subject !== null}
         clearPath={PATH}
         onRetry={() => reload()}
         empty={<EmptyState title="Nothing yet" />}
         row={(entry) => <EntryRow key={entry.id} entry={entry} />}
       />
       <Pager
-        olderPath={state.nextCursor === null ? null : pagePath(wanted, state.nextCursor)}
-        newerPath={cursor === null ? null : pagePath(wanted, null)}
+        olderPath={state.nextCursor === null ? null : pagePath(filters, state.nextCursor)}
+        newerPath={cursor === null ? null : pagePath(filters, null)}
         words={["Newest", "Older"]}
       />
     </div>
   );
 }
 
-function pagePath(wanted: { action: string | null; subject: string | null }, cursor: string | null): string {
+function pagePath(filters: { action: string | null; subject: string | null }, cursor: string | null): string {
   const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries({ ...wanted, cursor })) {
+  for (const [name, value] of Object.entries({ ...filters, cursor })) {
     if (value !== null) parameters.set(name, value);
   }
   const text = parameters.toString();

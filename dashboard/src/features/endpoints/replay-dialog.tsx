@@ -16,15 +16,15 @@ export function ReplayDialog({ endpoint, onClose }: { endpoint: Endpoint; onClos
   const [from, setFrom] = useState(() => fieldTime(Date.now() - DAY_MS));
   const [to, setTo] = useState(() => fieldTime(Date.now()));
   const [matching, setMatching] = useState<number | null>(null);
-  const ask = (dryRun: boolean) =>
+  const start = (dryRun: boolean) =>
     api.send<Matching>("POST", `/webhook-endpoints/${endpoint.id}/replay`, {
       from: new Date(from).toISOString(),
       to: new Date(to).toISOString(),
       dry_run: dryRun,
     });
   const working = useAction(async () => {
-    if (matching === null) return setMatching((await ask(true)).matching);
-    await ask(false);
+    if (matching === null) return setMatching((await start(true)).matching);
+    await start(false);
     announce(`${formatCount(matching)} events are being replayed`);
     onClose();
   });

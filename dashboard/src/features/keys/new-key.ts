@@ -36,8 +36,8 @@ export const ENDS: readonly (readonly [days: string, text: string])[] = [
 const DAY_MS = 86_400_000;
 
 /** The scopes in their documented order, with this one or without it. */
-export function withScope(chosen: readonly KeyScope[], scope: KeyScope, wanted: boolean): readonly KeyScope[] {
-  return SCOPES.map(([each]) => each).filter((each) => (each === scope ? wanted : chosen.includes(each)));
+export function withScope(chosen: readonly KeyScope[], scope: KeyScope, included: boolean): readonly KeyScope[] {
+  return SCOPES.map(([each]) => each).filter((each) => (each === scope ? included : chosen.includes(each)));
 }
 
 /** What is left empty is left out. `now` in Unix milliseconds. */

@@ -1,4 +1,4 @@
-/** How the span's payments split: by method, by reason of failure, by time to their outcome. */
+/** How the period's payments split: by method, by reason of failure, by time to their outcome. */
 import { formatCount, formatDuration, formatMoneyFitting, formatPercent } from "web-shared/format";
 import { methodOf } from "web-shared/methods";
 import type { AnalyticsSummary } from "web-shared/wire";

@@ -2,12 +2,12 @@
 import { describe, expect, it } from "vitest";
 import { axisOf, barsOf, cursorAfter, slotAt } from "./chart-scale.ts";
 import { pointsMovement, relativeMovement } from "./movement.ts";
+import { boundsOf, PERIODS, periodOf } from "./period.ts";
 import { bucketsOf } from "./series.ts";
-import { boundsOf, SPANS, spanOf } from "./span.ts";
 
 const NOW = new Date(2026, 10, 25, 14, 30);
-const DAYS = spanOf("?span=7d");
-const HOURS = spanOf("?span=24h");
+const DAYS = periodOf("?span=7d");
+const HOURS = periodOf("?span=24h");
 
 describe("movement", () => {
   it("is told in percent, or in points for a rate", () => {
@@ -24,10 +24,10 @@ describe("movement", () => {
   });
 });
 
-describe("a span", () => {
+describe("a period", () => {
   it("is the usual one where the address names none", () => {
-    expect(spanOf("?span=forever").name).toBe("30d");
-    expect(SPANS.map((span) => spanOf(`?span=${span.name}`))).toEqual(SPANS);
+    expect(periodOf("?span=forever").name).toBe("30d");
+    expect(PERIODS.map((period) => periodOf(`?span=${period.name}`))).toEqual(PERIODS);
   });
 
   it("begins where a day or an hour of the reader begins", () => {
@@ -46,7 +46,7 @@ describe("buckets", () => {
     refunded_minor: 0,
   });
 
-  it("are the API's, so that they add up to what it says of the span", () => {
+  it("are the API's, so that they add up to what it says of the period", () => {
     const { from } = boundsOf(DAYS, NOW);
     const buckets = bucketsOf([point(new Date(from), 5), point(NOW, 7)], NOW);
     expect(buckets.map(({ volumeMinor }) => volumeMinor)).toEqual([5, 7]);

@@ -1,4 +1,4 @@
-/** How business goes: figures of a span of time, their course, what they are made of, the latest payments. */
+/** How business goes: figures of a period of time, their course, what they are made of, the latest payments. */
 import { useMemo } from "preact/hooks";
 import { formatCount, formatMoney, formatMoneyCompact } from "web-shared/format";
 import type { AnalyticsSummary, Timeseries } from "web-shared/wire";
@@ -14,9 +14,9 @@ import { BarChart, type Point } from "./bar-chart.tsx";
 import { Breakdown } from "./breakdown.tsx";
 import { Credentials } from "./credentials.tsx";
 import { Owed } from "./owed.tsx";
+import { boundsOf, PERIODS, type Period, periodOf, zone } from "./period.ts";
 import { Recent } from "./recent.tsx";
 import { type Bucket, bucketLabel, bucketName, bucketsOf } from "./series.ts";
-import { boundsOf, SPANS, type Span, spanOf, zone } from "./span.ts";
 import { Tiles } from "./tiles.tsx";
 
 interface Numbers {
@@ -26,15 +26,15 @@ interface Numbers {
 
 export function OverviewPage() {
   const { search } = usePlace();
-  const span = spanOf(search);
-  const asked = new URLSearchParams(search).get("currency");
-  const numbers = useNumbers(span, asked);
-  const { from } = useMemo(() => boundsOf(span, new Date()), [span]);
+  const period = periodOf(search);
+  const requested = new URLSearchParams(search).get("currency");
+  const numbers = useNumbers(period, requested);
+  const { from } = useMemo(() => boundsOf(period, new Date()), [period]);
   return (
     <div class="stack-wide" data-test-id="dashboard">
       <PageHead title="Overview">
-        <CurrencyChoice summary={numbers.value?.summary ?? null} span={span} />
-        <SpanChoice chosen={span} currency={asked} />
+        <CurrencyChoice summary={numbers.value?.summary ?? null} period={period} />
+        <PeriodChoice chosen={period} currency={requested} />
       </PageHead>
       {numbers.state.status === "error" ? (
         <div class="card">
@@ -48,7 +48,7 @@ export function OverviewPage() {
         <>
           <Tiles summary={numbers.value?.summary ?? null} from={from} />
           {numbers.value && <Owed owed={numbers.value.summary.owed} currency={numbers.value.summary.currency} />}
-          <Course numbers={numbers.value} span={span} />
+          <Course numbers={numbers.value} period={period} />
           {numbers.value && <Breakdown summary={numbers.value.summary} from={from} />}
         </>
       )}
@@ -60,13 +60,13 @@ export function OverviewPage() {
 }
 
 /** `asked`: the currency in the address. Without one, the API chooses: rupees, or what most payments are in. */
-function useNumbers(span: Span, asked: string | null) {
+function useNumbers(period: Period, requested: string | null) {
   const { api } = useGateway();
-  const numbers = useResource<Numbers>(`${span.name} ${asked}`, async (signal) => {
-    const query = { ...boundsOf(span, new Date()), currency: asked ?? "main" };
+  const numbers = useResource<Numbers>(`${period.name} ${requested}`, async (signal) => {
+    const query = { ...boundsOf(period, new Date()), currency: requested ?? "main" };
     const [summary, series] = await Promise.all([
       api.get<AnalyticsSummary>("/analytics/summary", query, signal),
-      api.get<Timeseries>("/analytics/timeseries", { ...query, bucket: span.bucket, tz: zone() }, signal),
+      api.get<Timeseries>("/analytics/timeseries", { ...query, bucket: period.bucket, tz: zone() }, signal),
     ]);
     return { summary, buckets: bucketsOf(series.data, new Date()) };
   });
@@ -78,7 +78,7 @@ function useNumbers(span: Span, asked: string | null) {
 }
 
 /** Nothing where all payments are in one currency. */
-function CurrencyChoice({ summary, span }: { summary: AnalyticsSummary | null; span: Span }) {
+function CurrencyChoice({ summary, period }: { summary: AnalyticsSummary | null; period: Period }) {
   const used = new Set(summary?.currencies.map(({ currency }) => currency));
   if (!summary || used.add(summary.currency).size < 2) return null;
   return (
@@ -86,7 +86,7 @@ function CurrencyChoice({ summary, span }: { summary: AnalyticsSummary | null; s
       {[...used].sort().map((currency) => (
         <a
           key={currency}
-          href={`/dashboard?span=${span.name}&currency=${currency}`}
+          href={`/dashboard?span=${period.name}&currency=${currency}`}
           aria-current={currency === summary.currency ? "true" : undefined}
         >
           {currency}
@@ -96,40 +96,40 @@ function CurrencyChoice({ summary, span }: { summary: AnalyticsSummary | null; s
   );
 }
 
-function SpanChoice({ chosen, currency }: { chosen: Span; currency: string | null }) {
+function PeriodChoice({ chosen, currency }: { chosen: Period; currency: string | null }) {
   return (
     <nav class="segments" aria-label="Period">
-      {SPANS.map((span) => (
+      {PERIODS.map((period) => (
         <a
-          key={span.name}
-          href={`/dashboard?span=${span.name}${currency ? `&currency=${encodeURIComponent(currency)}` : ""}`}
-          aria-current={span.name === chosen.name ? "true" : undefined}
+          key={period.name}
+          href={`/dashboard?span=${period.name}${currency ? `&currency=${encodeURIComponent(currency)}` : ""}`}
+          aria-current={period.name === chosen.name ? "true" : undefined}
         >
-          {span.label}
+          {period.label}
         </a>
       ))}
     </nav>
   );
 }
 
-function Course({ numbers, span }: { numbers: Numbers | null; span: Span }) {
+function Course({ numbers, period }: { numbers: Numbers | null; period: Period }) {
   if (!numbers) return <div class="card chart-wait" aria-busy="true" />;
   const { buckets } = numbers;
   const { currency } = numbers.summary;
-  const each = span.bucket === "hour" ? "hour" : "day";
-  const name = span.bucket === "hour" ? "Hour" : "Day";
+  const each = period.bucket === "hour" ? "hour" : "day";
+  const name = period.bucket === "hour" ? "Hour" : "Day";
   return (
     <div class="two">
       <BarChart
         title={`Volume by ${each}`}
-        points={buckets.map((bucket) => pointOf(bucket, span, bucket.volumeMinor))}
+        points={buckets.map((bucket) => pointOf(bucket, period, bucket.volumeMinor))}
         valueText={(minor) => formatMoney(minor, currency)}
         axisText={(minor) => formatMoneyCompact(minor, currency)}
         columns={[name, "Volume"]}
       />
       <BarChart
         title={`Payments by ${each}`}
-        points={buckets.map((bucket) => ({ ...pointOf(bucket, span, bucket.total), part: bucket.failed }))}
+        points={buckets.map((bucket) => ({ ...pointOf(bucket, period, bucket.total), part: bucket.failed }))}
         valueText={(count) => formatCount(count)}
         axisText={(count) => formatCount(count)}
         columns={[name, "Payments", "Failed"]}
@@ -138,6 +138,6 @@ function Course({ numbers, span }: { numbers: Numbers | null; span: Span }) {
   );
 }
 
-function pointOf(bucket: Bucket, span: Span, value: number): Point {
-  return { label: bucketLabel(bucket.at, span.bucket), name: bucketName(bucket.at, span.bucket), value };
+function pointOf(bucket: Bucket, period: Period, value: number): Point {
+  return { label: bucketLabel(bucket.at, period.bucket), name: bucketName(bucket.at, period.bucket), value };
 }

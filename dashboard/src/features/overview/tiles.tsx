@@ -1,4 +1,4 @@
-/** The figures of the span. Each leads to the list behind it. */
+/** The figures of the period. Each leads to the list behind it. */
 import type { ComponentChildren } from "preact";
 import { formatCount, formatDuration, formatMoney, formatMoneyFitting, formatPercent } from "web-shared/format";
 import type { AnalyticsSummary, PeriodNumbers } from "web-shared/wire";

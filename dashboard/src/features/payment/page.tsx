@@ -242,7 +242,7 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
 
 /** Who pays and for what, as far as anybody said it. */
 function Payer({ payment }: { payment: Payment }) {
-  const said = [
+  const fields = [
     ["Payer", payment.name],
     ["E-mail", payment.email],
     ["Contact", payment.contact],
@@ -251,7 +251,7 @@ function Payer({ payment }: { payment: Payment }) {
   ] as const;
   return (
     <>
-      {said.map(
+      {fields.map(
         ([term, text]) =>
           text !== null && (
             <div key={term}>

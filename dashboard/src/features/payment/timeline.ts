@@ -62,7 +62,7 @@ function bankMoments(event: TimelineEvent, timeline: Timeline): Moment[] {
 }
 
 function bankMoment(attempt: BankAttempt, at: string): Moment {
-  const asked = attempt.times_asked === 1 ? "asked once" : `asked ${attempt.times_asked} times`;
+  const counts = attempt.times_asked === 1 ? "asked once" : `counts ${attempt.times_asked} times`;
   const outcome = attempt.outcome?.toLowerCase() ?? "no response yet";
   return {
     key: `bank:${attempt.attempt_id}:${attempt.kind}`,
@@ -70,7 +70,7 @@ function bankMoment(attempt: BankAttempt, at: string): Moment {
     at,
     title: `Bank, ${attempt.kind}`,
     tone: bankTone(outcome),
-    facts: [outcome.replaceAll("_", " "), asked, ...(attempt.reference ? [attempt.reference] : [])],
+    facts: [outcome.replaceAll("_", " "), counts, ...(attempt.reference ? [attempt.reference] : [])],
     href: null,
     raw: attempt,
   };
@@ -82,13 +82,13 @@ function bankTone(outcome: string): Tone {
 }
 
 function webhookMoment(delivery: TimelineDelivery, attempt: TimelineAttempt): Moment {
-  const answer = attempt.response_code ?? attempt.error ?? "no response";
+  const response = attempt.response_code ?? attempt.error ?? "no response";
   const facts = [delivery.event, `attempt ${attempt.attempt}`, `${attempt.duration_ms} ms`];
   return {
     key: `${delivery.log_id}:${attempt.attempt}`,
     kind: "webhook",
     at: attempt.at,
-    title: `Webhook ${answer}`,
+    title: `Webhook ${response}`,
     tone: attempt.response_code === null ? "bad" : toneOfResponse(attempt.response_code),
     facts,
     href: `/dashboard/webhooks/deliveries/${delivery.log_id}`,

@@ -8,7 +8,7 @@ import { SecretOnce } from "../../ui/secret-once.tsx";
 
 export function ReturnSecretCard() {
   const { api } = useGateway();
-  const [asking, setAsking] = useState(false);
+  const [confirming, setConfirming] = useState(false);
   const [made, setMade] = useState<ReturnSecret | null>(null);
   const rotate = async () => setMade(await api.send<ReturnSecret>("POST", "/merchants/me/return-secret", {}));
   return (
@@ -23,18 +23,18 @@ export function ReturnSecretCard() {
           type="button"
           class="button quiet"
           data-test-id="new-return-secret-button"
-          onClick={() => setAsking(true)}
+          onClick={() => setConfirming(true)}
         >
           New return secret
         </button>
       </div>
-      {asking && (
+      {confirming && (
         <Confirm
           title="New return secret"
           confirmText="Create new secret"
           confirmClass="button"
           onConfirm={rotate}
-          onClose={() => setAsking(false)}
+          onClose={() => setConfirming(false)}
         >
           <p>
             The new secret signs from now on. For 24 hours the previous one also signs, in{" "}

@@ -14,7 +14,7 @@ export function SignUpPage() {
   const [password, setPassword] = useState("");
   const creating = useAction(() => signUp(name, email, password));
   const field = creating.failure?.field ?? null;
-  const problemOf = (wanted: string) => (field === wanted ? creating.failure?.description : null);
+  const problemOf = (target: string) => (field === target ? creating.failure?.description : null);
   const submit = (event: Event) => {
     event.preventDefault();
     void creating.run();

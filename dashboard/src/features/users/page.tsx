@@ -179,9 +179,9 @@ function RequireSecondFactor() {
   const { api, changeMerchant } = useGateway();
   const { second_factor_required: required } = useMerchant();
   const own = useUser().second_factor;
-  const [wanted, setWanted] = useState(required);
+  const [chosen, setChosen] = useState(required);
   const saving = useAction(async () => {
-    changeMerchant(await api.send<Merchant>("PATCH", "/merchants/me/access", { second_factor_required: wanted }));
+    changeMerchant(await api.send<Merchant>("PATCH", "/merchants/me/access", { second_factor_required: chosen }));
     announce("Saved");
   });
   const submit = (event: Event) => {
@@ -194,9 +194,9 @@ function RequireSecondFactor() {
       <p class="muted">Users without one can only set one up, from their next request on. API keys are not affected.</p>
       <Check
         label="Every user needs a second factor"
-        checked={wanted}
+        checked={chosen}
         disabled={!(own || required)}
-        onChecked={setWanted}
+        onChecked={setChosen}
       />
       {!own && (
         <p class="small muted">
@@ -209,7 +209,7 @@ function RequireSecondFactor() {
           type="submit"
           class="button compact"
           data-test-id="save-second-factor-button"
-          disabled={saving.busy || wanted === required}
+          disabled={saving.busy || chosen === required}
         >
           Save
         </button>

@@ -44,8 +44,8 @@ function Form({ config, onConfig }: FormProps) {
   const { api } = useGateway();
   const [url, setUrl] = useState(config.webhook_url ?? "");
   const saving = useAction(async () => {
-    const answer = await api.send<WebhookConfig>("PUT", "/webhooks/config", { webhook_url: url.trim() });
-    onConfig({ ...answer, webhook_secret: answer.webhook_secret ?? config.webhook_secret });
+    const changed = await api.send<WebhookConfig>("PUT", "/webhooks/config", { webhook_url: url.trim() });
+    onConfig({ ...changed, webhook_secret: changed.webhook_secret ?? config.webhook_secret });
     announce("Endpoint saved");
   });
   const testing = useAction(async () => {
@@ -92,11 +92,11 @@ function Form({ config, onConfig }: FormProps) {
 
 function SecretLine({ config, onConfig }: FormProps) {
   const { api } = useGateway();
-  const [asking, setAsking] = useState(false);
+  const [confirming, setConfirming] = useState(false);
   const secret = config.webhook_secret;
   const regenerate = async () => {
-    const answer = await api.send<WebhookConfig>("POST", "/webhooks/regenerate-secret");
-    onConfig(answer);
+    const changed = await api.send<WebhookConfig>("POST", "/webhooks/regenerate-secret");
+    onConfig(changed);
     announce("New secret created");
   };
   return (
@@ -110,16 +110,16 @@ function SecretLine({ config, onConfig }: FormProps) {
         class="link-button"
         data-test-id="regenerate-secret-button"
         disabled={!config.webhook_url}
-        onClick={() => setAsking(true)}
+        onClick={() => setConfirming(true)}
       >
         Regenerate
       </button>
-      {asking && (
+      {confirming && (
         <Confirm
           title="Regenerate the secret"
           confirmText="Regenerate"
           onConfirm={regenerate}
-          onClose={() => setAsking(false)}
+          onClose={() => setConfirming(false)}
         >
           <p>The old secret also signs for another 24 hours.</p>
         </Confirm>

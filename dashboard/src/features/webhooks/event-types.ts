@@ -2,9 +2,9 @@ import { EVENT_KINDS } from "web-shared/events";
 
 type Kind = (typeof EVENT_KINDS)[keyof typeof EVENT_KINDS];
 
-function typesWhere(wanted: (kind: Kind) => boolean): string[] {
+function typesWhere(matches: (kind: Kind) => boolean): string[] {
   return Object.entries(EVENT_KINDS)
-    .filter(([, kind]) => wanted(kind))
+    .filter(([, kind]) => matches(kind))
     .map(([type]) => type);
 }
 

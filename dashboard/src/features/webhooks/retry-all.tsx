@@ -10,7 +10,7 @@ import { useAction } from "../../ui/use-action.ts";
 import { type DeliveryFilters, deliveryQuery } from "./delivery-filters.ts";
 import { COUNTING, type Retry, reduceRetry } from "./retry-progress.ts";
 
-const ASK_EVERY_MS = 400;
+const POLL_EVERY_MS = 400;
 
 export function RetryAll({ filters, onStarted }: { filters: DeliveryFilters; onStarted: () => void }) {
   const [open, setOpen] = useState(false);
@@ -39,13 +39,13 @@ function RetryDialog({ filters, onStarted, onClose }: RetryDialogProps) {
   const [jobId, setJobId] = useState<string | null>(null);
   const filter = Object.fromEntries(Object.entries(deliveryQuery(filters)).filter(([, value]) => value !== null));
   const counting = useAction(async () => {
-    const answer = await api.send<Matching>("POST", "/webhooks/retry", { filter, dry_run: true });
-    dispatch({ type: "counted", matching: answer.matching });
+    const counted = await api.send<Matching>("POST", "/webhooks/retry", { filter, dry_run: true });
+    dispatch({ type: "counted", matching: counted.matching });
   });
   const starting = useAction(async () => {
-    const answer = await api.send<Matching>("POST", "/webhooks/retry", { filter, dry_run: false });
-    dispatch({ type: "started", total: answer.matching });
-    setJobId(answer.job_id ?? null);
+    const counted = await api.send<Matching>("POST", "/webhooks/retry", { filter, dry_run: false });
+    dispatch({ type: "started", total: counted.matching });
+    setJobId(counted.job_id ?? null);
     onStarted();
   });
   useEffect(() => void counting.run(), [counting.run]);
@@ -95,7 +95,7 @@ function useJob(jobId: string | null, state: Retry, onJob: (job: WebhookJob) => 
     const timer = setInterval(() => {
       // A lost answer is asked for again by the next tick.
       api.get<WebhookJob>(`/webhook-jobs/${jobId}`).then(onJob, () => undefined);
-    }, ASK_EVERY_MS);
+    }, POLL_EVERY_MS);
     return () => clearInterval(timer);
     // `onJob` only dispatches.
   }, [api, jobId, running]);
