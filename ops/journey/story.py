@@ -162,7 +162,7 @@ def _command_gist(gist: str, refusal: str | None, *, fruitless: bool) -> str:
 
 def _bank(rows: Iterable[JsonObject]) -> Iterator[Step]:
     for row in rows:
-        counts = "" if row["times_asked"] == 1 else f", asked {row['times_asked']} times, moved {row['times_moved']}"
+        counts = "" if row["times_asked"] == 1 else f", requests: {row['times_asked']}, moved: {row['times_moved']}"
         outcome = row["outcome"] if row["error_code"] is None else f"{row['outcome']} {row['error_code']}"
         amount = decimal_text(row["amount"], row["currency"])
         yield Step(

@@ -103,7 +103,7 @@ def test_bank_webhooks_and_attempts_take_their_places() -> None:
     assert titles.index("payment.success") < titles.index("webhook payment.success")
     assert titles.index("webhook payment.success") < titles.index("webhook attempt 1")
     by_title = {step.title: step for step in steps}
-    assert "asked 2 times, moved 1" in by_title["bank.charge"].gist
+    assert "requests: 2, moved: 1" in by_title["bank.charge"].gist
     assert by_title["webhook attempt 1"].refused
     assert by_title["webhook attempt 1"].caused_by == str(log_id)
 

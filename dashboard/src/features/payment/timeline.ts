@@ -62,7 +62,7 @@ function bankMoments(event: TimelineEvent, timeline: Timeline): Moment[] {
 }
 
 function bankMoment(attempt: BankAttempt, at: string): Moment {
-  const counts = attempt.times_asked === 1 ? "asked once" : `counts ${attempt.times_asked} times`;
+  const requests = attempt.times_asked === 1 ? "1 request" : `${attempt.times_asked} requests`;
   const outcome = attempt.outcome?.toLowerCase() ?? "no response yet";
   return {
     key: `bank:${attempt.attempt_id}:${attempt.kind}`,
@@ -70,7 +70,7 @@ function bankMoment(attempt: BankAttempt, at: string): Moment {
     at,
     title: `Bank, ${attempt.kind}`,
     tone: bankTone(outcome),
-    facts: [outcome.replaceAll("_", " "), counts, ...(attempt.reference ? [attempt.reference] : [])],
+    facts: [outcome.replaceAll("_", " "), requests, ...(attempt.reference ? [attempt.reference] : [])],
     href: null,
     raw: attempt,
   };
