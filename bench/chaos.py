@@ -46,7 +46,7 @@ class Line:
     """What one fault came to."""
 
     fault: str
-    answered: int
+    responded: int
     lost: int
     doubled: int
     differences: int
@@ -59,7 +59,7 @@ class Line:
         return not (self.lost or self.doubled or self.differences or self.wrong)
 
     def row(self) -> str:
-        counts = f"{self.answered} | {self.lost} | {self.doubled} | {self.differences} | {self.wrong}"
+        counts = f"{self.responded} | {self.lost} | {self.doubled} | {self.differences} | {self.wrong}"
         return f"| {self.fault} | {counts} | {self.gap_seconds:.1f} s | {self.settled_seconds:.1f} s |"
 
 
@@ -164,7 +164,7 @@ async def _audited(stack: Stack, second: Executor, name: str, seed: int, script:
     named = [f"{one.check.value}: {one.subject} {one.message}" for found in report.kinds.values() for one in found.kept]
     line = Line(
         fault=name,
-        answered=len(load.answered_at),
+        responded=len(load.responded_at),
         lost=len(lost),
         doubled=len(load.twice),
         differences=report.differences,

@@ -143,7 +143,7 @@ async def _strike(stack: Stack, load: Load, fault: Fault) -> Struck:
             killing.create_task(asyncio.to_thread(stack.kill, role))
     await _goes_on(load)
     undecided = await _undecided_seconds(stack, began_at)
-    silent = _longest([began, *(at for at in load.answered_at if at >= began)])
+    silent = _longest([began, *(at for at in load.responded_at if at >= began)])
     for name in down:
         await asyncio.to_thread(stack.release, name)
     return Struck(fault.name, ", ".join(down), undecided, silent)

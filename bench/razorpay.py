@@ -53,10 +53,10 @@ class Client:
     async def timed(self, request: bytes) -> float:
         """Seconds. An answer that is no success ends the measurement."""
         began = time.perf_counter()
-        await self.body_of(request)
+        await self.answer(request)
         return time.perf_counter() - began
 
-    async def body_of(self, request: bytes) -> dict[str, Any]:
+    async def answer(self, request: bytes) -> dict[str, Any]:
         status, body = await self._connection.request(request)
         assert status < 300, body
         found: dict[str, Any] = orjson.loads(body)
@@ -69,7 +69,7 @@ class Client:
 
     async def captured(self, amount: int) -> str:
         """Id of a payment that is captured."""
-        made = await self.body_of(self.target.post("/v1/payments/create/upi", upi(await self.order(amount), amount)))
+        made = await self.answer(self.target.post("/v1/payments/create/upi", upi(await self.order(amount), amount)))
         payment_id = str(made["razorpay_payment_id"])
         await eventually(lambda: self._is(payment_id, "captured"), timeout=SETTLED_SECONDS)
         return payment_id

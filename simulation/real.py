@@ -77,8 +77,8 @@ class HttpFront:
         try:
             async with self._http.request(
                 call.method, self._base + call.path, json=call.body, headers=headers
-            ) as answer:
-                return answer.status, orjson.loads(await answer.read())
+            ) as response:
+                return response.status, orjson.loads(await response.read())
         except aiohttp.ClientConnectorError as error:
             raise ConnectionRefusedError(str(error)) from error
         except (aiohttp.ClientError, orjson.JSONDecodeError) as error:

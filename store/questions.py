@@ -163,11 +163,11 @@ class QuestionStore:
             if (row := claimed.get(one.key)) is not None
         ]
 
-    async def record(self, asked: Sequence[tuple[Question, bool]]) -> None:
+    async def record(self, results: Sequence[tuple[Question, bool]]) -> None:
         """Set when each is asked again, should it be open by then. True: the bank answered and the actor was told."""
-        waits = [wait_seconds(question.asked, answered=answered) for question, answered in asked]
-        questions = [question for question, _ in asked]
-        await self._pool.execute(RECORD, *_keys(questions), [int(answered) for _, answered in asked], waits)
+        waits = [wait_seconds(question.asked, answered=answered) for question, answered in results]
+        questions = [question for question, _ in results]
+        await self._pool.execute(RECORD, *_keys(questions), [int(answered) for _, answered in results], waits)
 
     async def forget_closed(self) -> int:
         """Remove the rows of attempts that need no question any more; returns how many."""

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers.idempotency import is_same_for_repeats
-from api.answers.sealing import sealed
+from api.answers.sealed import sealed
 from api.http.errors import JSON, RETRY_AFTER_SECONDS, ApiError, unavailable
 from api.process.bus import UNKNOWN, Decided, Key, Undecided
 from api.process.services import Services, services_of

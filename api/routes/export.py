@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import StreamingResponse
 
 from api.access.auth import Caller, looking_up
-from api.answers.sealing import opened_all
+from api.answers.sealed import opened_all
 from api.openapi.annotations import errors
 from api.process.services import Services, services_of
 from api.routes.orders import order_filter

@@ -14,7 +14,7 @@ from api.access.refund_limits import note_refund
 from api.answers.answers import respond
 from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import find, json_response, known_order
-from api.answers.sealing import sealed
+from api.answers.sealed import sealed
 from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused

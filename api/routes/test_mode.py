@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.access.limits import limit_address
 from api.answers.resources import json_response
-from api.answers.sealing import sealed
+from api.answers.sealed import sealed
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import refused, unavailable
 from api.openapi.annotations import errors, json_body

@@ -137,7 +137,7 @@ def numbers_shape(period: Period, totals: list[Total], *, currency: str) -> Numb
         payments_failed=failed,
         success_rate=round(success / (success + failed), 6) if success + failed else 0.0,
         refunded_minor=_refunded(totals, currency),
-        refunds_total=sum(total.count for total in totals if _is_asked_refund(total)),
+        refunds_total=sum(total.count for total in totals if _is_requested_refund(total)),
         by_method=_by_method(totals, currency),
         by_error_code=_by_error_code(totals),
         time_to_outcome_ms=_latency(totals),
@@ -189,7 +189,7 @@ def _refunded(totals: Iterable[Total], currency: str) -> int:
     )
 
 
-def _is_asked_refund(total: Total) -> bool:
+def _is_requested_refund(total: Total) -> bool:
     return total.measure == Measure.REFUND_CREATED and total.label.endswith(label_of("", REQUESTED))
 
 

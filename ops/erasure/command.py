@@ -19,7 +19,7 @@ from ops.console.exit_codes import FOUND, UsageError
 from ops.console.noted import note_command
 from ops.console.output import Json, console, print_json, print_table
 from ops.console.pools import run_with_pool
-from ops.erasure.erasing import LEFT, Planned, State, erase, erase_again, orders_reached, plan
+from ops.erasure.erasure import LEFT, Planned, State, erase, erase_again, orders_reached, plan
 from runtime.settings import Settings
 from store.driver import Pool
 from store.operations.erasure import empty_responses

@@ -64,13 +64,13 @@ def _as_object(row: Permission) -> dict[str, Any]:
 
 
 async def _compared(settings: Settings, prefix: str) -> Difference:
-    wanted = [acl_of(one) for one in permissions(prefix)]
+    expected = [acl_of(one) for one in permissions(prefix)]
     try:
         async with admin_client(settings) as client:
             found = await read_acls(client, users(prefix))
     except AclError as error:
         raise GatewayError(f"The broker did not show its access control lists ({error}).") from error
-    return Difference([one for one in wanted if one not in found], [one for one in found if one not in wanted])
+    return Difference([one for one in expected if one not in found], [one for one in found if one not in expected])
 
 
 async def _applied(settings: Settings, prefix: str) -> Difference:

@@ -175,7 +175,7 @@ async def _relay(
     """Pass bytes on in both directions until one side ends. An upstream that is down is a 502 with a sentence."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            responses, requests = await asyncio.open_connection(upstream.host, upstream.port)
+            answers, requests = await asyncio.open_connection(upstream.host, upstream.port)
     except (OSError, TimeoutError):
         text = f"Nothing answers on port {upstream.port}: is the gateway up? (make up)"
         raise RefusedError("502 Bad Gateway", text) from None

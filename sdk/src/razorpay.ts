@@ -11,7 +11,7 @@ import { createCheckout } from "./checkout.ts";
 import type { CloseReason, Handle, Payment, Prefill } from "./types.ts";
 
 type Fields = Record<string, unknown>;
-type Listener = (result: Fields) => void;
+type Listener = (answer: Fields) => void;
 
 interface Options {
   key: string;
@@ -119,10 +119,10 @@ function ignored(options: Options): string[] {
 function Razorpay(options: Options) {
   const listeners: [string, Listener, boolean][] = [];
   let handle: Handle | undefined;
-  const emit = (type: string, result: Fields = {}): void => {
+  const emit = (type: string, answer: Fields = {}): void => {
     for (const entry of listeners.filter(([listened]) => listened === type)) {
       if (entry[2]) listeners.splice(listeners.indexOf(entry), 1);
-      entry[1](result);
+      entry[1](answer);
     }
   };
   const { key, order_id, callback_url, redirect, retry } = options;

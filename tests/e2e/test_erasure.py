@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from domain.signature import standard_signature
-from ops.erasure.erasing import erase_again
+from ops.erasure.erasure import erase_again
 from store.connections import make_pool
 from tests.support.api import Api, created, error_of, signed_up
 from tests.support.command import gateway

@@ -50,7 +50,7 @@ class Load:
         """Keys that were answered with two different resources."""
         self.wrong: list[str] = []
         """Answers that no fault excuses: 5xx other than 503, refusals that make no sense."""
-        self.answered_at: list[float] = []
+        self.responded_at: list[float] = []
         self.statuses: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ class Load:
 
     def longest_gap_seconds(self) -> float:
         """Between two good answers of any clients."""
-        return max((later - earlier for earlier, later in itertools.pairwise(self.answered_at)), default=0.0)
+        return max((later - earlier for earlier, later in itertools.pairwise(self.responded_at)), default=0.0)
 
     async def broken_promises(self, database: asyncpg.Connection) -> list[str]:
         """Promised ids without a row, but for those whose request was refused since: that can be read."""
@@ -129,7 +129,7 @@ class Load:
     async def _promised(
         self, http: aiohttp.ClientSession, path: str, body: dict[str, Any], key: str, response: dict[str, Any]
     ) -> None:
-        self.answered_at.append(time.monotonic())
+        self.responded_at.append(time.monotonic())
         self.promises[response["id"]] = path
         if self._random.random() < 0.05:
             status, again = await self._request(http, "POST", path, body, key)

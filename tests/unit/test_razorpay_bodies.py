@@ -49,15 +49,15 @@ def test_a_form_that_cannot_be_read_is_refused(form: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "captures"),
+    ("said", "captures"),
     [
         ({}, True), ({"payment_capture": 1}, True), ({"payment_capture": "1"}, True), ({"payment_capture": True}, True),
         ({"payment_capture": 0}, False), ({"payment_capture": "0"}, False),
         ({"payment": {"capture": "manual"}}, False), ({"payment": {"capture": "automatic"}}, True),
     ],
 )  # fmt: skip
-def test_whether_an_order_captures_is_read_in_every_spelling(message: dict[str, Any], captures: bool) -> None:
-    assert checked(NewOrder, {"amount": "500", **message}, beyond=ORDERS_BEYOND).captures is captures
+def test_whether_an_order_captures_is_read_in_every_spelling(said: dict[str, Any], captures: bool) -> None:
+    assert checked(NewOrder, {"amount": "500", **said}, beyond=ORDERS_BEYOND).captures is captures
 
 
 def test_what_the_double_cannot_do_is_refused_unless_it_is_switched_off() -> None:

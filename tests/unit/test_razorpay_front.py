@@ -44,7 +44,7 @@ class Served:
 
 @asynccontextmanager
 async def _upstream() -> AsyncIterator[int]:
-    async def response(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         body = await request.text()
         return web.json_response({"path": request.path_qs, "host": request.host, "body": body})
 
@@ -89,25 +89,23 @@ async def _curl(served: Served, *arguments: str) -> tuple[int, str]:
         "curl", "-sS", "--max-time", "20", "--cacert", str(served.authority.certificate), *arguments,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
-    message, _ = await process.communicate()
+    said, _ = await process.communicate()
     assert process.returncode is not None
-    return process.returncode, message.decode()
+    return process.returncode, said.decode()
 
 
 async def test_a_client_behind_the_proxy_reaches_the_api_under_the_originals_name(served: Served) -> None:
-    code, message = await _curl(
+    code, said = await _curl(
         served, "-x", f"http://{LOOPBACK}:{served.proxy}", "-d", "amount=1", f"https://{API_HOST}/v1/orders?a=b"
     )
-    assert code == 0, message
-    assert (
-        '"path": "/v1/orders?a=b"' in message and f'"host": "{API_HOST}"' in message and '"body": "amount=1"' in message
-    )
+    assert code == 0, said
+    assert '"path": "/v1/orders?a=b"' in said and f'"host": "{API_HOST}"' in said and '"body": "amount=1"' in said
 
 
 async def test_a_client_without_a_proxy_is_shown_the_leaf_of_the_host_it_names(served: Served) -> None:
     resolve = f"{API_HOST}:{served.tls}:{LOOPBACK}"
-    code, message = await _curl(served, "--resolve", resolve, f"https://{API_HOST}:{served.tls}/v1/methods")
-    assert code == 0 and '"path": "/v1/methods"' in message, message
+    code, said = await _curl(served, "--resolve", resolve, f"https://{API_HOST}:{served.tls}/v1/methods")
+    assert code == 0 and '"path": "/v1/methods"' in said, said
 
 
 async def test_an_old_client_that_sends_the_whole_address_is_served_once(served: Served) -> None:
@@ -116,9 +114,9 @@ async def test_an_old_client_that_sends_the_whole_address_is_served_once(served:
         f"GET https://{API_HOST}/v1/orders?x=1 HTTP/1.1\r\nHost: {API_HOST}\r\nProxy-Connection: x\r\n\r\n".encode()
     )
     async with asyncio.timeout(20):
-        message = await reader.read()
+        said = await reader.read()
     writer.close()
-    assert message.startswith(b"HTTP/1.1 200") and b'"path": "/v1/orders?x=1"' in message
+    assert said.startswith(b"HTTP/1.1 200") and b'"path": "/v1/orders?x=1"' in said
 
 
 @pytest.mark.parametrize(
@@ -129,16 +127,16 @@ async def test_any_other_host_is_refused_with_a_sentence(served: Served, host: s
         reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
         writer.write(head.encode())
         async with asyncio.timeout(20):
-            message = await reader.read()
+            said = await reader.read()
         writer.close()
-        assert message.startswith(b"HTTP/1.1 403") and b"stands in for" in message
+        assert said.startswith(b"HTTP/1.1 403") and b"stands in for" in said
 
 
 async def test_a_gateway_that_is_down_is_an_answer_and_no_broken_connection(served: Served) -> None:
-    code, message = await _curl(
+    code, said = await _curl(
         served, "-x", f"http://{LOOPBACK}:{served.proxy}", f"https://{CHECKOUT_HOST}/v1/checkout.js"
     )
-    assert code == 0 and "is the gateway up?" in message
+    assert code == 0 and "is the gateway up?" in said
 
 
 async def _answer(port: int, request: bytes, *, context: ssl.SSLContext | None = None) -> bytes:
@@ -209,8 +207,8 @@ async def test_a_python_program_with_a_bundle_of_its_own_trusts_the_authority_by
             "PYTHONPATH": str(served.authority.python),
         },
     )  # fmt: skip
-    message, _ = await process.communicate()
-    assert process.returncode == 0 and b"/v1/orders" in message, message.decode()
+    said, _ = await process.communicate()
+    assert process.returncode == 0 and b"/v1/orders" in said, said.decode()
 
 
 async def test_a_front_in_a_container_listens_elsewhere_and_finds_the_api_by_its_name(authority: Authority) -> None:
@@ -220,8 +218,8 @@ async def test_a_front_in_a_container_listens_elsewhere_and_finds_the_api_by_its
         async with front.serving(proxy_port=0, tls_port=0, listen="127.0.0.2") as (proxy, tls):
             found = Served(authority, proxy, tls)
             resolve = f"{API_HOST}:{tls}:127.0.0.2"
-            code, message = await _curl(found, "--resolve", resolve, f"https://{API_HOST}:{tls}/v1/methods")
-            assert code == 0 and '"path": "/v1/methods"' in message, message
+            code, said = await _curl(found, "--resolve", resolve, f"https://{API_HOST}:{tls}/v1/methods")
+            assert code == 0 and '"path": "/v1/methods"' in said, said
             code, _ = await _curl(found, "-x", f"http://{LOOPBACK}:{proxy}", f"https://{API_HOST}/v1/methods")
             assert code != 0, "it listens on the address that it was given alone"
 

@@ -26,7 +26,7 @@ from ops.audit.verify.findings import EXAMPLES_MAX, Kind
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, UsageError, run
 from ops.console.noted import note_command
-from ops.erasure.erasing import erase_again
+from ops.erasure.erasure import erase_again
 from runtime.logs import configure_logs
 from runtime.settings import Settings
 from store.connections import make_pool

@@ -73,7 +73,7 @@ def _check(kind: str, entity: Json) -> None:
         assert value is None or TYPES[type_](value), f"{kind}.{key} is {value!r}, not {type_}"
 
 
-def check_answer(response: requests.Response, *_: Any, **__: Any) -> None:
+def check_answer(answer: requests.Response, *_: Any, **__: Any) -> None:
     """For the client's session: every answer of the double is checked as it comes in."""
-    if response.ok and response.headers.get("Content-Type") == "application/json":
-        check_entities(response.json())
+    if answer.ok and answer.headers.get("Content-Type") == "application/json":
+        check_entities(answer.json())

@@ -63,11 +63,11 @@ class DoubleShop:
         """A payment of a new order that captures by itself."""
         return self.payment(self.pay(self.order(amount), **fields), status="captured")
 
-    def error(self, response: requests.Response, status: int = 400) -> Json:
+    def error(self, answer: requests.Response, status: int = 400) -> Json:
         """The error of an answer, its envelope checked."""
-        assert response.status_code == status, response.text
-        assert response.headers["X-Test-Double"] == "payment-gateway"
-        body = response.json()
+        assert answer.status_code == status, answer.text
+        assert answer.headers["X-Test-Double"] == "payment-gateway"
+        body = answer.json()
         assert set(body) == {"error"}, body
         error: Json = body["error"]
         assert {"code", "description", "source", "step", "reason", "metadata"} <= set(error)

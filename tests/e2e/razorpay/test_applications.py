@@ -36,8 +36,8 @@ async def test_odoos_flow_from_customer_to_refund(shop: DoubleShop, hooks: Recei
         payment_id = shop.pay(order, method="card", card=CARD, description=reference)
         found = shop.payment(payment_id, status="authorized")
         assert (found["description"], found["method"]) == (reference, "card")
-        response = shop.call("POST", f"/v1/payments/{payment_id}/capture", json={"amount": 75_000, "currency": "INR"})
-        assert response.json()["status"] == "captured"
+        answer = shop.call("POST", f"/v1/payments/{payment_id}/capture", json={"amount": 75_000, "currency": "INR"})
+        assert answer.json()["status"] == "captured"
         refund = {"amount": 25_000, "notes": {"reference": f"R-{reference}"}}
         made = shop.call("POST", f"/v1/payments/{payment_id}/refund", json=refund).json()
         assert (made["payment_id"], made["amount"], made["notes"]["reference"]) == (

@@ -48,20 +48,20 @@ def site() -> Iterator[Site]:
             path, _, query = self.path.partition("?")
             if path == "/callback":
                 found.visits.append(dict(parse_qsl(query, keep_blank_values=True)))
-            self._response(found.document if path == "/" else "")
+            self._answer(found.document if path == "/" else "")
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             found.callbacks.append(dict(parse_qsl(body, keep_blank_values=True)))
-            self._response("<title>Thank you</title>")
+            self._answer("<title>Thank you</title>")
 
-        def _response(self, document: str) -> None:
+        def _answer(self, document: str) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
             self.wfile.write(document.encode())
 
-        def log_message(self, *_message: object) -> None:
+        def log_message(self, *_said: object) -> None:
             """Nobody reads it."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -127,7 +127,7 @@ def _frame(page: Page) -> Locator:
     return page.locator('[data-test-id="payment-iframe"]')
 
 
-async def _message(page: Page, kind: str) -> Any:
+async def _said(page: Page, kind: str) -> Any:
     async def read() -> Any:
         found = [one for one in await page.evaluate("said") if one[0] == kind]
         return found[0] if found else None
@@ -146,11 +146,11 @@ async def test_the_original_script_address_takes_a_payment_whose_signature_the_o
     }  # fmt: skip
     await _open(page, site, options, make=make)
     await _pay(page, "success@razorpay")
-    response = (await _message(page, "handler"))[1]
-    assert set(response) == {"razorpay_payment_id", "razorpay_order_id", "razorpay_signature"}
-    assert response["razorpay_order_id"] == order["id"]
-    assert shop.client.utility.verify_payment_signature(response)
-    payment = await asyncio.to_thread(shop.payment, response["razorpay_payment_id"], status="captured")
+    answer = (await _said(page, "handler"))[1]
+    assert set(answer) == {"razorpay_payment_id", "razorpay_order_id", "razorpay_signature"}
+    assert answer["razorpay_order_id"] == order["id"]
+    assert shop.client.utility.verify_payment_signature(answer)
+    payment = await asyncio.to_thread(shop.payment, answer["razorpay_payment_id"], status="captured")
     assert (payment["description"], payment["email"], payment["notes"]) == (
         "S00042", "payer@example.com", {"cart": "3"},
     )  # fmt: skip
@@ -161,20 +161,20 @@ async def test_a_decline_is_handed_over_and_the_payer_can_try_again(page: Page, 
     order = await asyncio.to_thread(shop.order)
     await _open(page, site, {"key": shop.key, "order_id": order["id"]})
     await _pay(page, "failure@razorpay")
-    error = (await _message(page, "failed"))[1]["error"]
+    error = (await _said(page, "failed"))[1]["error"]
     assert (error["code"], error["reason"], error["metadata"]["order_id"]) == (
         "BAD_REQUEST_ERROR", "payment_failed", order["id"],
     )  # fmt: skip
     await page.frame_locator('[data-test-id="payment-iframe"]').locator('[data-test-id="retry-button"]').click()
     await _pay(page, "success@razorpay")
-    assert (await _message(page, "handler"))[1]["razorpay_order_id"] == order["id"]
+    assert (await _said(page, "handler"))[1]["razorpay_order_id"] == order["id"]
 
 
 async def test_a_payer_that_closes_the_modal_dismisses_it(page: Page, site: Site, shop: DoubleShop) -> None:
     order = await asyncio.to_thread(shop.order)
     await _open(page, site, {"key": shop.key, "order_id": order["id"]})
     await page.locator('[data-test-id="close-modal-button"]').click()
-    await _message(page, "dismissed")
+    await _said(page, "dismissed")
 
 
 async def test_a_callback_url_gets_the_signed_fields_as_a_form(page: Page, site: Site, shop: DoubleShop) -> None:
@@ -268,13 +268,13 @@ async def test_a_page_without_retries_gets_one_decline_and_the_modal_closes(
     order = await asyncio.to_thread(shop.order)
     await _open(page, site, {"key": shop.key, "order_id": order["id"], "retry": {"enabled": False}})
     await _pay(page, "failure@razorpay")
-    await _message(page, "failed")
+    await _said(page, "failed")
     await _frame(page).wait_for(state="detached")
 
 
 async def test_a_wrong_key_or_order_is_a_failure_and_opens_nothing(page: Page, site: Site, shop: DoubleShop) -> None:
     await _open(page, site, {"key": shop.key, "order_id": "order_0000000000000000"})
-    assert "does not exist" in (await _message(page, "failed"))[1]["error"]["description"]
+    assert "does not exist" in (await _said(page, "failed"))[1]["error"]["description"]
     assert await _frame(page).count() == 0
 
 
@@ -325,11 +325,11 @@ async def test_a_proof_that_is_not_to_be_had_at_once_is_asked_for_again(
 async def test_a_link_leads_its_payer_to_the_merchants_page_with_a_signature(
     page: Page, site: Site, shop: DoubleShop
 ) -> None:
-    requested = {
+    asked = {
         "amount": 50_000, "currency": "INR", "reference_id": "L-1",
         "callback_url": f"{site.url}callback", "callback_method": "get",
     }  # fmt: skip
-    link = await asyncio.to_thread(shop.client.payment_link.create, requested)
+    link = await asyncio.to_thread(shop.client.payment_link.create, asked)
     await page.goto(link["short_url"])
     await page.locator('[data-test-id="method-upi"]').click()
     await page.locator('[data-test-id="vpa-input"]').fill("success@razorpay")
@@ -348,6 +348,6 @@ async def test_the_script_of_our_own_checkout_does_the_same(
     options = {"key": shop.key, "order_id": order["id"], "notes": {"own": "note"}}
     await _open(page, site, options, script=f"{pages.checkout_url}/v1/checkout.js")
     await _pay(page, "success@razorpay")
-    response = (await _message(page, "handler"))[1]
-    payment = await asyncio.to_thread(shop.payment, response["razorpay_payment_id"], status="captured")
+    answer = (await _said(page, "handler"))[1]
+    payment = await asyncio.to_thread(shop.payment, answer["razorpay_payment_id"], status="captured")
     assert payment["notes"] == {"own": "note"}

@@ -80,7 +80,7 @@ def made(shop: DoubleShop) -> Made:
 
 
 Call = Callable[[Any, Made], Any]
-CALLS: list[tuple[str, Call, set[str]]] = [
+ANSWERED: list[tuple[str, Call, set[str]]] = [
     ("order.create", lambda c, _: c.order.create({"amount": 500, "currency": "INR"}), ORDER_KEYS),
     ("order.create, no arguments but an amount", lambda c, _: c.order.create(data={"amount": "500"}), ORDER_KEYS),
     ("order.fetch", lambda c, m: c.order.fetch(m.order["id"]), ORDER_KEYS),
@@ -114,10 +114,10 @@ CALLS: list[tuple[str, Call, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "keys"), [one[1:] for one in CALLS], ids=[one[0] for one in CALLS])
+@pytest.mark.parametrize(("call", "keys"), [one[1:] for one in ANSWERED], ids=[one[0] for one in ANSWERED])
 def test_the_client_gets_what_it_reads(shop: DoubleShop, made: Made, call: Call, keys: set[str]) -> None:
-    response = call(shop.client, made)
-    assert keys <= set(response), keys - set(response)
+    answer = call(shop.client, made)
+    assert keys <= set(answer), keys - set(answer)
 
 
 UNKNOWN = "The id provided does not exist"
@@ -239,9 +239,9 @@ def test_capture_options_become_the_orders_own_terms_and_what_has_no_effect_is_n
     shop: DoubleShop, capture: str, options: Json, ignored: str, own: tuple[str, int | None]
 ) -> None:
     body = {"amount": 500, "currency": "INR", "payment": {"capture": capture, "capture_options": options}}
-    response = shop.call("POST", "/v1/orders", json=body)
-    assert response.headers.get("X-Test-Double-Ignored", "").removeprefix("payment.capture_options.") == ignored
-    order = shop.call("GET", f"/api/v1/orders/{response.json()['id']}").json()
+    answer = shop.call("POST", "/v1/orders", json=body)
+    assert answer.headers.get("X-Test-Double-Ignored", "").removeprefix("payment.capture_options.") == ignored
+    order = shop.call("GET", f"/api/v1/orders/{answer.json()['id']}").json()
     assert (order["capture"], order["capture_within_minutes"]) == own
 
 
@@ -295,9 +295,9 @@ def test_a_card_payment_shows_its_card_where_it_is_asked_for(shop: DoubleShop, m
 
 
 def test_the_payers_words_stay_with_the_payment(shop: DoubleShop) -> None:
-    message = {"email": "payer@example.com", "contact": "+919876543210", "description": "S00042"}
-    payment = shop.authorized(**message, notes={"own": "note"})
-    assert {name: payment[name] for name in message} == message
+    said = {"email": "payer@example.com", "contact": "+919876543210", "description": "S00042"}
+    payment = shop.authorized(**said, notes={"own": "note"})
+    assert {name: payment[name] for name in said} == said
     assert payment["notes"] == {"own": "note"}
 
 
@@ -333,8 +333,8 @@ def test_refunds_add_up_and_the_rest_needs_no_amount(shop: DoubleShop) -> None:
 def test_a_refund_whose_body_is_nothing_but_a_number_is_of_that_amount(shop: DoubleShop, body: bytes) -> None:
     payment = shop.captured()
     path = f"/v1/payments/{payment['id']}/refund"
-    response = shop.call("POST", path, data=body, headers={"Content-Type": "application/json"})
-    assert response.json()["amount"] == 2_500
+    answer = shop.call("POST", path, data=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["amount"] == 2_500
     assert shop.client.payment.refund(payment["id"], 1_500)["amount"] == 1_500
     assert shop.client.payment.fetch(payment["id"])["amount_refunded"] == 4_000
 
@@ -359,15 +359,15 @@ def test_an_expansion_is_read_in_every_spelling_that_clients_send(shop: DoubleSh
 
 @pytest.mark.parametrize("flag", [1, "1", True, "true", 0, "0", False, "false"])
 def test_automatic_capture_is_read_in_every_spelling_of_json_and_of_forms(shop: DoubleShop, flag: Any) -> None:
-    expected = "manual" if flag in (0, "0", False, "false") else "automatic"
+    wanted = "manual" if flag in (0, "0", False, "false") else "automatic"
     body = {"amount": "500", "currency": "INR", "payment_capture": flag}
     forms = {**body, "payment_capture": str(flag)}
     for more in ({"json": body}, {"data": forms}):
         order = shop.call("POST", "/v1/orders/", **more).json()
-        assert shop.call("GET", f"/api/v1/orders/{order['id']}").json()["capture"] == expected
-    nested = {"amount": "500", "payment[capture]": expected, "payment[capture_options][refund_speed]": "normal"}
+        assert shop.call("GET", f"/api/v1/orders/{order['id']}").json()["capture"] == wanted
+    nested = {"amount": "500", "payment[capture]": wanted, "payment[capture_options][refund_speed]": "normal"}
     order = shop.call("POST", "/v1/orders", data=nested).json()
-    assert shop.call("GET", f"/api/v1/orders/{order['id']}").json()["capture"] == expected
+    assert shop.call("GET", f"/api/v1/orders/{order['id']}").json()["capture"] == wanted
 
 
 def test_the_same_refund_key_refunds_once_and_another_request_with_it_is_refused(shop: DoubleShop) -> None:
@@ -384,8 +384,8 @@ def test_the_same_refund_key_refunds_once_and_another_request_with_it_is_refused
 def test_a_repeated_refund_of_everything_is_answered_as_the_first(shop: DoubleShop) -> None:
     payment = shop.captured()
     headers = {"X-Refund-Idempotency": secrets.token_hex(8)}
-    responses = [shop.call("POST", f"/v1/payments/{payment['id']}/refund", headers=headers).json() for _ in range(3)]
-    assert {one["id"] for one in responses} == {responses[0]["id"]}
+    answers = [shop.call("POST", f"/v1/payments/{payment['id']}/refund", headers=headers).json() for _ in range(3)]
+    assert {one["id"] for one in answers} == {answers[0]["id"]}
     assert shop.client.payment.fetch(payment["id"])["amount_refunded"] == 50_000
 
 
@@ -460,11 +460,11 @@ def test_another_merchants_objects_do_not_exist(other_shop: DoubleShop, made: Ma
 
 
 def test_a_customer_that_exists_is_refused_or_answered_as_the_caller_wishes(shop: DoubleShop) -> None:
-    message = {"name": "A", "email": f"{secrets.token_hex(4)}@example.com", "contact": "9876543210"}
-    first = shop.client.customer.create(message)
+    said = {"name": "A", "email": f"{secrets.token_hex(4)}@example.com", "contact": "9876543210"}
+    first = shop.client.customer.create(said)
     with pytest.raises(BadRequestError, match="Customer already exists"):
-        shop.client.customer.create(message)
-    assert shop.client.customer.create({**message, "fail_existing": "0"})["id"] == first["id"]
+        shop.client.customer.create(said)
+    assert shop.client.customer.create({**said, "fail_existing": "0"})["id"] == first["id"]
 
 
 @pytest.mark.parametrize(
@@ -475,17 +475,17 @@ def test_wrong_credentials_are_401_in_the_doubles_shape(shop: DoubleShop, auth: 
 
 
 def test_a_bearer_token_is_refused_with_a_sentence(shop: DoubleShop) -> None:
-    response = shop.call("GET", "/v1/orders", auth=None, headers={"Authorization": "Bearer token"})
-    assert "OAuth is not part of this test double" in shop.error(response, 401)["description"]
+    answer = shop.call("GET", "/v1/orders", auth=None, headers={"Authorization": "Bearer token"})
+    assert "OAuth is not part of this test double" in shop.error(answer, 401)["description"]
 
 
 def test_every_answer_names_the_double(shop: DoubleShop, made: Made) -> None:
     for path in ("/v1/orders", "/v1/orders/", f"/v1/payments/{made.captured['id']}/", "/v1/preferences", "/v1/methods"):
-        response = shop.call("GET", path)
-        assert (response.status_code, response.headers["X-Test-Double"]) == (200, "payment-gateway"), path
+        answer = shop.call("GET", path)
+        assert (answer.status_code, answer.headers["X-Test-Double"]) == (200, "payment-gateway"), path
     for path in ("/v1", "/v1/", "/v1/nothing", "/v2/accounts/a", "/v1/orders/%00"):
-        response = shop.call("GET", path)
-        assert (response.status_code, response.headers["X-Test-Double"]) == (400, "payment-gateway"), path
+        answer = shop.call("GET", path)
+        assert (answer.status_code, answer.headers["X-Test-Double"]) == (400, "payment-gateway"), path
 
 
 def test_a_base_url_with_a_slash_at_its_end_is_the_same(shop: DoubleShop) -> None:
@@ -533,8 +533,8 @@ async def test_outside_test_mode_there_is_no_double(stack: Stack) -> None:
             "/v1/checkout.js",
             "/v1/checkout/public/links/plink_0000000000000000",
         ):
-            response = await client.get(f"http://api{path}", auth=("key_test_abc123", "secret_test_xyz789"))
-            assert (response.status_code, "X-Test-Double" in response.headers) == (404, False)
+            answer = await client.get(f"http://api{path}", auth=("key_test_abc123", "secret_test_xyz789"))
+            assert (answer.status_code, "X-Test-Double" in answer.headers) == (404, False)
 
 
 async def test_what_is_not_decided_in_time_is_an_error_and_stands_all_the_same(shop: DoubleShop, stack: Stack) -> None:
@@ -549,26 +549,26 @@ async def test_what_is_not_decided_in_time_is_an_error_and_stands_all_the_same(s
         ) as client:
             await asyncio.to_thread(stack.hold, "payments")
             try:
-                responses = [await client.post(path, json={"amount": 1_000}) for _ in range(2)]
+                answers = [await client.post(path, json={"amount": 1_000}) for _ in range(2)]
             finally:
                 await asyncio.to_thread(stack.release, "payments")
     await asyncio.to_thread(stack.wait_until_ready)
-    for response in responses:
-        error = response.json()["error"]
-        assert (response.status_code, response.headers["X-Test-Double"]) == (503, "payment-gateway")
+    for answer in answers:
+        error = answer.json()["error"]
+        assert (answer.status_code, answer.headers["X-Test-Double"]) == (503, "payment-gateway")
         assert (error["code"], "not decided yet" in error["description"]) == ("SERVER_ERROR", True)
 
     def refunded() -> bool:
-        response = shop.call("POST", path, json={"amount": 1_000}, headers=headers)
-        return bool(response.status_code == 200 and response.json()["amount"] == 1_000)
+        answer = shop.call("POST", path, json={"amount": 1_000}, headers=headers)
+        return bool(answer.status_code == 200 and answer.json()["amount"] == 1_000)
 
     await eventually(lambda: asyncio.to_thread(refunded), timeout=60, what="the refund")
     assert (await asyncio.to_thread(shop.client.payment.fetch, payment["id"]))["amount_refunded"] == 1_000
 
 
 def test_a_body_that_is_too_large_is_an_error_in_the_doubles_shape(shop: DoubleShop) -> None:
-    response = shop.call("POST", "/v1/orders", data=b"a" * 70_000)
-    assert "must not exceed 65536 bytes" in shop.error(response, 413)["description"]
+    answer = shop.call("POST", "/v1/orders", data=b"a" * 70_000)
+    assert "must not exceed 65536 bytes" in shop.error(answer, 413)["description"]
 
 
 JSON_TYPE, FORM_TYPE = "application/json", "application/x-www-form-urlencoded"

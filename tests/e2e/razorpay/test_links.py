@@ -12,8 +12,8 @@ from tests.e2e.razorpay.shop import DoubleShop, Json
 
 
 def _link(shop: DoubleShop, **fields: object) -> Json:
-    requested = {"amount": 50_000, "currency": "INR", "description": "Tea", "notify": {"email": True}, **fields}
-    made: Json = shop.client.payment_link.create(requested)
+    asked = {"amount": 50_000, "currency": "INR", "description": "Tea", "notify": {"email": True}, **fields}
+    made: Json = shop.client.payment_link.create(asked)
     return made
 
 
@@ -75,9 +75,9 @@ def test_a_callback_address_gets_the_paid_link_with_a_signature_that_the_officia
 
 def _led_on(url: str) -> str:
     """Where a payer is led from here."""
-    response = requests.get(url, params={"status": "SUCCESS"}, allow_redirects=False, timeout=40)
-    assert (response.status_code, response.headers["X-Test-Double"]) == (303, "payment-gateway")
-    return response.headers["Location"]
+    answer = requests.get(url, params={"status": "SUCCESS"}, allow_redirects=False, timeout=40)
+    assert (answer.status_code, answer.headers["X-Test-Double"]) == (303, "payment-gateway")
+    return answer.headers["Location"]
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def test_a_java_program_of_the_official_client_runs_unmodified(front: Front, sho
         seconds=DOWNLOAD_SECONDS_MAX,
     )
     command = ["java", "-cp", f"{tmp_path / 'lib'}/*", str(tmp_path / "Program.java"), shop.key, shop.secret]
-    message = printed(command, front.variables("JAVA_TOOL_OPTIONS"))
-    assert message.split() == ["created", "1", "captured", "pending", "refused"]
+    said = printed(command, front.variables("JAVA_TOOL_OPTIONS"))
+    assert said.split() == ["created", "1", "captured", "pending", "refused"]
 
 
 needs_php = pytest.mark.skipif(
@@ -68,8 +68,8 @@ needs_php = pytest.mark.skipif(
 @needs_php
 def test_a_php_program_of_the_official_client_runs_with_another_base_url(shop: DoubleShop) -> None:
     php = str(shutil.which("php"))
-    message = printed([php, str(HERE / "php/program.php"), os.environ[PHP_CLIENT], shop.url, shop.key, shop.secret], {})
-    assert message.split() == [
+    said = printed([php, str(HERE / "php/program.php"), os.environ[PHP_CLIENT], shop.url, shop.key, shop.secret], {})
+    assert said.split() == [
         "created", "noted", "collection", "captured", "1", "pending", "1000", "customer", "refused",
     ]  # fmt: skip
 

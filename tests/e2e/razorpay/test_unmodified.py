@@ -53,38 +53,38 @@ def _program(language: str) -> str:
 
 
 def test_the_documents_python_program_runs_with_two_printed_lines(front: Front) -> None:
-    message = printed([sys.executable, "-c", _program("python")], front.variables("HTTPS_PROXY", "PYTHONPATH"))
-    assert message.split() == ["pending", "paid"]
+    said = printed([sys.executable, "-c", _program("python")], front.variables("HTTPS_PROXY", "PYTHONPATH"))
+    assert said.split() == ["pending", "paid"]
 
 
 def test_the_documents_node_program_runs_with_two_printed_lines(front: Front) -> None:
-    message = printed(["node", "-e", _program("js")], front.variables("HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"))
-    assert message.split() == ["pending", "paid"]
+    said = printed(["node", "-e", _program("js")], front.variables("HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"))
+    assert said.split() == ["pending", "paid"]
 
 
 def test_the_official_node_client_gets_what_it_reads(front: Front, shop: DoubleShop) -> None:
     variables = front.variables("HTTPS_PROXY", "NODE_EXTRA_CA_CERTS")
-    message: dict[str, Any] = json.loads(printed(["node", "-e", NODE, shop.key, shop.secret], variables))
-    assert message["order"]["status"] == "attempted" and message["order"]["notes"] == {"a": "b"}
-    assert message["edited"]["notes"] == {"c": "d"}
-    assert message["payments"]["count"] == 1
-    assert (message["captured"]["status"], message["expanded"]["status"]) == ("captured", "captured")
-    assert message["refund"]["entity"] == "refund" and message["refunds"]["count"] == 1
-    assert message["orders"]["entity"] == "collection" and message["customer"]["name"] == "Node"
+    said: dict[str, Any] = json.loads(printed(["node", "-e", NODE, shop.key, shop.secret], variables))
+    assert said["order"]["status"] == "attempted" and said["order"]["notes"] == {"a": "b"}
+    assert said["edited"]["notes"] == {"c": "d"}
+    assert said["payments"]["count"] == 1
+    assert (said["captured"]["status"], said["expanded"]["status"]) == ("captured", "captured")
+    assert said["refund"]["entity"] == "refund" and said["refunds"]["count"] == 1
+    assert said["orders"]["entity"] == "collection" and said["customer"]["name"] == "Node"
     for name, text in (
         ("twice", "payment has already been captured"),
         ("unknown", "does not exist"),
         ("beyond", "not part of this test double"),
     ):
-        assert message[name]["statusCode"] == 400
-        assert text in message[name]["error"]["description"]
+        assert said[name]["statusCode"] == 400
+        assert text in said[name]["error"]["description"]
 
 
 def test_curl_reaches_the_double_by_the_printed_lines(front: Front, shop: DoubleShop) -> None:
     curl = shutil.which("curl")
     assert curl is not None
-    message = printed(
+    said = printed(
         [curl, "-sS", "-u", f"{shop.key}:{shop.secret}", "https://api.razorpay.com/v1/orders?count=1"],
         front.variables("HTTPS_PROXY", "CURL_CA_BUNDLE"),
     )
-    assert json.loads(message)["entity"] == "collection"
+    assert json.loads(said)["entity"] == "collection"

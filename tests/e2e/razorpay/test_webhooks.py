@@ -74,8 +74,8 @@ async def test_a_payment_that_captures_by_itself_is_three_webhooks_in_order(shop
 
 async def test_a_paid_link_is_a_webhook_with_link_order_and_payment(shop: DoubleShop, hooks: Receiver) -> None:
     endpoint = await _subscribe(shop, hooks)
-    requested = {"amount": 50_000, "currency": "INR", "reference_id": "L-7", "notes": {"cart": "7"}}
-    link = await asyncio.to_thread(shop.client.payment_link.create, requested)
+    asked = {"amount": 50_000, "currency": "INR", "reference_id": "L-7", "notes": {"cart": "7"}}
+    link = await asyncio.to_thread(shop.client.payment_link.create, asked)
     payment_id = await asyncio.to_thread(shop.pay, {"id": link["order_id"], "amount": 50_000})
     found = await _names_of(
         hooks, payment_id, "payment.authorized", "payment.captured", "order.paid", "payment_link.paid"
