@@ -23,7 +23,7 @@ async def test_a_destroyed_database_comes_back_with_everything_that_was_promised
     assert done.promises > 0
     assert done.decided_after_backup > 0, "a drill without anything to recover proves nothing"
     assert done.broken == []
-    assert "byte for byte" in done.message
+    assert "byte for byte" in done.report
 
 
 def runbook_steps() -> list[str]:

@@ -52,9 +52,9 @@ async def test_a_build_that_was_cut_off_is_done_again(
     assert [one.unfinished for one in await pending(services.settings, folder)] == [("migrated_value",)]
 
     await database.execute("DELETE FROM migrated")
-    message: list[str] = []
-    assert await migrate(services.settings, folder, message.append) == ["9901_build.sql"]
-    assert message == ["migrated_value was left unfinished by an earlier run; it is dropped and built again"]
+    reported: list[str] = []
+    assert await migrate(services.settings, folder, reported.append) == ["9901_build.sql"]
+    assert reported == ["migrated_value was left unfinished by an earlier run; it is dropped and built again"]
     assert await database.fetchval(VALID) is True
     assert await pending(services.settings, folder) == []
     assert await migrate(services.settings, folder) == []
@@ -68,9 +68,9 @@ async def test_writers_go_on_while_an_index_is_built_and_a_second_start_waits(
         transaction = reader.transaction(isolation="repeatable_read")
         await transaction.start()
         await reader.fetch("SELECT * FROM migrated")
-        message: list[str] = []
-        first = asyncio.create_task(migrate(services.settings, folder, message.append))
-        second = asyncio.create_task(migrate(services.settings, folder, message.append))
+        reported: list[str] = []
+        first = asyncio.create_task(migrate(services.settings, folder, reported.append))
+        second = asyncio.create_task(migrate(services.settings, folder, reported.append))
         await eventually(lambda: _is_building(database))
         await database.execute("INSERT INTO migrated VALUES (7)", timeout=5)
         assert not first.done()
@@ -78,9 +78,9 @@ async def test_writers_go_on_while_an_index_is_built_and_a_second_start_waits(
         # Whoever watches learns that it waits, and for whom.
         pid = reader.get_server_pid()
         await eventually(
-            lambda: any(f"waits for session {pid} (" in line for line in message), timeout=30, what="it waits"
+            lambda: any(f"waits for session {pid} (" in line for line in reported), timeout=30, what="it waits"
         )
-        assert any(line.startswith("waits for another migration, in session ") for line in message)
+        assert any(line.startswith("waits for another migration, in session ") for line in reported)
         await transaction.rollback()
         assert sorted([await first, await second]) == [[], ["9901_build.sql"]]
     finally:
@@ -118,12 +118,12 @@ async def test_a_migration_that_finds_no_lock_names_who_holds_it_and_changes_not
         transaction = holder.transaction()
         await transaction.start()
         await holder.execute("LOCK TABLE migrated IN ACCESS SHARE MODE")
-        message: list[str] = []
+        reported: list[str] = []
         slow = ADD.format(type="integer").replace("100ms", "1500ms")  # longer than the watch takes to look
         (tmp_path / "9903_add.sql").write_text(slow)
         with pytest.raises(MigrationError) as failed:
-            await migrate(services.settings, tmp_path, message.append)
-        assert message == ["9903_add.sql let the others pass, and tries again"] * (LOCK_TRIES - 1)
+            await migrate(services.settings, tmp_path, reported.append)
+        assert reported == ["9903_add.sql let the others pass, and tries again"] * (LOCK_TRIES - 1)
         message = str(failed.value)
         assert message.startswith("9903_add.sql, line 3, failed: LockNotAvailableError")
         assert "Nothing of this migration was changed" in message
