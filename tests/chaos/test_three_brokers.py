@@ -27,7 +27,7 @@ UNAVAILABLE_SECONDS_MAX = 15.0
 
 
 @dataclass(slots=True)
-class Answers:
+class Responses:
     """What the load was told."""
 
     payments: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 async def test_a_broker_that_is_killed_under_load_costs_nothing(cluster: Stack) -> None:
-    responses = Answers()
+    responses = Responses()
     async with asyncio.TaskGroup() as clients:
         for _ in range(CLIENTS):
             clients.create_task(_pay(cluster, responses, until=time.monotonic() + LOAD_SECONDS))
@@ -68,7 +68,7 @@ async def test_a_broker_that_is_killed_under_load_costs_nothing(cluster: Stack) 
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-async def _pay(stack: Stack, responses: Answers, *, until: float) -> None:
+async def _pay(stack: Stack, responses: Responses, *, until: float) -> None:
     """One client: order, payment, again; a request that failed is repeated with its key, as the answer advises."""
     headers = {
         "X-Api-Key": stack.settings.test_api_key,
@@ -81,7 +81,7 @@ async def _pay(stack: Stack, responses: Answers, *, until: float) -> None:
             responses.payments.append(await _created(client, responses, "/payments", body))
 
 
-async def _created(client: httpx.AsyncClient, responses: Answers, path: str, body: Mapping[str, object]) -> str:
+async def _created(client: httpx.AsyncClient, responses: Responses, path: str, body: Mapping[str, object]) -> str:
     key = f"broker-{time.monotonic_ns()}-{id(body)}"
     for _ in range(60):
         response = await client.post(path, json=body, headers={"Idempotency-Key": key})

@@ -162,13 +162,13 @@ def running(engine: Engine) -> Iterator[None]:
             stderr=subprocess.STDOUT,
         )
         try:
-            _wait_until_it_answers(engine, daemon)
+            _wait_until_ready(engine, daemon)
             yield
         finally:
             _end(daemon)
 
 
-def _wait_until_it_answers(engine: Engine, daemon: subprocess.Popen[bytes]) -> None:
+def _wait_until_ready(engine: Engine, daemon: subprocess.Popen[bytes]) -> None:
     limit = time.monotonic() + START_SECONDS
     while True:
         with contextlib.suppress(FailedError):

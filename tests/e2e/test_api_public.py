@@ -86,15 +86,15 @@ async def test_a_merchants_origins_guard_its_orders_and_payments(choosy: Api) ->
 async def test_cors_lets_our_pages_in_with_credentials_and_others_only_where_it_is_public(
     api: Api, stack: Stack
 ) -> None:
-    asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    own = await api.public("OPTIONS", "/payments", headers={"Origin": stack.dashboard_url, **asks})
+    requests = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    own = await api.public("OPTIONS", "/payments", headers={"Origin": stack.dashboard_url, **requests})
     assert own.status_code == 204
     assert own.headers["Access-Control-Allow-Origin"] == stack.dashboard_url
     assert own.headers["Access-Control-Allow-Credentials"] == "true"
     assert "Idempotency-Key" in own.headers["Access-Control-Allow-Headers"]
-    private = await api.public("OPTIONS", "/payments", headers={"Origin": ELSEWHERE, **asks})
+    private = await api.public("OPTIONS", "/payments", headers={"Origin": ELSEWHERE, **requests})
     assert "Access-Control-Allow-Origin" not in private.headers
-    public = await api.public("OPTIONS", "/payments/public", headers={"Origin": ELSEWHERE, **asks})
+    public = await api.public("OPTIONS", "/payments/public", headers={"Origin": ELSEWHERE, **requests})
     assert public.headers["Access-Control-Allow-Origin"] == ELSEWHERE
     assert "Access-Control-Allow-Credentials" not in public.headers
     refused = await api.public("POST", "/payments", headers={"Origin": stack.checkout_url}, json={})

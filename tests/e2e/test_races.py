@@ -165,7 +165,7 @@ async def test_answers_of_the_bank_that_come_twice_and_out_of_order_settle_once(
     # When its answers come three times each, the wrong one first, in any order,
     async with CommandClient(stack.settings) as command_client:
         received = [
-            told_by_bank(payment, outcome) for payment in payments for outcome in (Outcome.FAILED, Outcome.SUCCESS)
+            reported_by_bank(payment, outcome) for payment in payments for outcome in (Outcome.FAILED, Outcome.SUCCESS)
         ]
         repeated = [
             command_client.record(command, f"stl_{command.payment_id}_{command.outcome}") for command in received
@@ -178,7 +178,7 @@ async def test_answers_of_the_bank_that_come_twice_and_out_of_order_settle_once(
         await eventually(lambda p=payment: settled_once(database, p["order_id"]), timeout=20)
 
 
-def told_by_bank(payment: dict[str, Any], outcome: Outcome) -> SettlePayment:
+def reported_by_bank(payment: dict[str, Any], outcome: Outcome) -> SettlePayment:
     late = now() + timedelta(seconds=10)
     code = None if outcome is Outcome.SUCCESS else "BANK_TIMEOUT"
     reference = f"bank_{payment['id'].rpartition('_')[2]}"
@@ -189,8 +189,8 @@ def told_by_bank(payment: dict[str, Any], outcome: Outcome) -> SettlePayment:
 
 async def settled_once(database: asyncpg.Connection, order_id: str) -> bool:
     rows = await database.fetch("SELECT type FROM events WHERE order_id = $1 ORDER BY sequence", order_id)
-    after_asking = [row["type"] for row in rows][3:]
-    return after_asking in (
+    after_requests = [row["type"] for row in rows][3:]
+    return after_requests in (
         ["payment.success", "order.paid"],
         ["payment.failed", "payment.late_success", "refund.created", "refund.processed"],
     )

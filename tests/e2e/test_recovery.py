@@ -118,8 +118,8 @@ async def test_nothing_is_decided_on_a_restored_copy_and_recover_brings_everythi
         assert await pool.fetchval(events) == behind
 
         # and after the recovery every answer that was given holds again, the second payment is refused,
-        said_so = await recovered(own)
-        assert "byte for byte" in said_so
+        announced = await recovered(own)
+        assert "byte for byte" in announced
         await eventually(lambda: healthy(own), timeout=30, what="the partitions are open")
         assert await merchant.get(f"/payments/{after.payment['id']}") == after.payment
         assert (await merchant.get(f"/orders/{after.order_id}"))["status"] == "PAID"

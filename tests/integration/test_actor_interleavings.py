@@ -90,7 +90,7 @@ class Owner:
                     continue
                 prepared = await self.actor.prepare(batch)
                 await self.step()
-                self._world.tell(reply for replies in prepared.replies.values() for reply in replies)
+                self._world.notify(reply for replies in prepared.replies.values() for reply in replies)
                 await self.step()
                 await self.actor.finish(prepared)
                 await self.step()
@@ -290,7 +290,7 @@ class World:
             headers.append((HEADER_REPLY_TO, b"client"))
         self.commands.append(Incoming(record.key, record.value, headers, origin, now()))
 
-    def tell(self, replies: Iterable[Reply]) -> None:
+    def notify(self, replies: Iterable[Reply]) -> None:
         for reply in replies:
             self.received[reply.command_id, reply.nonce].add(reply.flag)
             self.bodies[reply.command_id, reply.nonce] = reply.body

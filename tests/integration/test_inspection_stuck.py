@@ -39,17 +39,17 @@ async def pool(services: Stack) -> AsyncIterator[asyncpg.Pool]:
 
 
 async def test_money_that_came_too_late_and_did_not_go_back_is_named(services: Stack, pool: asyncpg.Pool) -> None:
-    refused, returned, asked_for = make_id(PAYMENT), make_id(PAYMENT), make_id(PAYMENT)
+    refused, returned, requested_for = make_id(PAYMENT), make_id(PAYMENT), make_id(PAYMENT)
     for payment_id, status, automatic in (
         (refused, "FAILED", True),
         (refused, "FAILED", True),
         (returned, "FAILED", True),
         (returned, "PROCESSED", True),
-        (asked_for, "FAILED", False),
+        (requested_for, "FAILED", False),
     ):
         await pool.execute(REFUND_ROW, make_id(REFUND), payment_id, status, automatic)
 
-    ours = {refused, returned, asked_for}
+    ours = {refused, returned, requested_for}
     found = [one for one in await find_stuck(services.settings, 10.0) if one.kind == "money" and one.id in ours]
 
     assert [one.id for one in found] == [refused]

@@ -228,10 +228,10 @@ async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_c
     responses: list[bytes] = []
     loop = asyncio.get_running_loop()
 
-    async def say_next(writer: asyncio.StreamWriter) -> None:
+    async def send_next(writer: asyncio.StreamWriter) -> None:
         writer.write(responses[-1])
 
-    async with _raw_server(say_next) as server, _sender(timeout_ms=300) as sender:
+    async with _raw_server(send_next) as server, _sender(timeout_ms=300) as sender:
 
         @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
         @given(RESPONSES)

@@ -43,7 +43,7 @@ WRONG_CVVS = ("73791984", "60517x3388", "918273645546372819")
 HOLDER = "Canary Holder Zwölfkommafünf"
 YEAR = "2097"
 CVV_BY_NAME = re.compile(rb"""(cvv|cvc|security_code)["'\\]*\s*[:=]\s*["'\\]*\d""", re.IGNORECASE)
-TOLD_SECONDS = 20
+REPORTED_SECONDS = 20
 RUN = secrets.token_hex(4)
 """In every Idempotency-Key, so that the tests can be run against one stack again."""
 
@@ -223,7 +223,7 @@ async def driven(api: Api, stack: Stack) -> AsyncIterator[None]:
             ids = {one["data"]["payment"]["id"] for one in decided if "payment" in one["data"]}
             return ids >= set(payment_ids)
 
-        await eventually(reported, timeout=TOLD_SECONDS, what="the merchant to be told of every payment")
+        await eventually(reported, timeout=REPORTED_SECONDS, what="the merchant to be told of every payment")
         received = b"".join(one.body for one in merchant.received)
         assert not [number for number in CARDS if number.encode() in received]
         await api.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
@@ -277,10 +277,10 @@ async def test_the_merchants_own_text_stays_and_is_found(stack: Stack) -> None:
         order = {"amount": 500, "receipt": own_text}
         headers = {"X-Api-Key": key, "X-Api-Secret": secret}
         taken(await http.post("/api/v1/orders", json=order, headers=headers))
-    wanted_text = {"own text": {"plain": own_text.encode()}}
+    expected_text = {"own text": {"plain": own_text.encode()}}
 
     async def seen() -> bool:
-        found = hits(await everything(stack), wanted_text)
+        found = hits(await everything(stack), expected_text)
         return {"table public.orders: own text, plain", "topic payments.events.v1: own text, plain"} <= found
 
     await eventually(seen, interval=0.5, what="the receipt in the database and in the log of events")

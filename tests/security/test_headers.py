@@ -58,8 +58,8 @@ async def test_every_answer_forbids_sniffing_framing_storing_and_running(
 @pytest.mark.parametrize("path", ["/payments", "/orders/public", "/payments/public", "/auth/session", "/health"])
 @pytest.mark.parametrize("origin", HOSTILE)
 async def test_no_other_page_gets_credentials_nor_any_page_a_wildcard(api: Api, path: str, origin: str) -> None:
-    asks = {"Access-Control-Request-Method": "POST"}
-    for method, headers in (("OPTIONS", asks), ("GET", {}), ("POST", {})):
+    requests = {"Access-Control-Request-Method": "POST"}
+    for method, headers in (("OPTIONS", requests), ("GET", {}), ("POST", {})):
         response = await api.call(method, path, headers={"Origin": origin, **headers})
         allowed = response.headers.get("Access-Control-Allow-Origin")
         assert allowed in ((None, origin) if "/public" in path else (None,))

@@ -77,7 +77,7 @@ async def received(stack: Stack, request: bytes) -> bytes:
         return message
 
 
-async def answers_promptly(api: Api) -> None:
+async def responds_promptly(api: Api) -> None:
     began = time.monotonic()
     assert (await api.order())["status"] == "CREATED"
     assert time.monotonic() - began < PROMPT_SECONDS
@@ -104,7 +104,7 @@ async def test_whoever_never_ends_a_request_is_cut_off_and_nobody_waits_for_it(a
         crowd = [group.create_task(cut(b"GET /slow HTTP/1.1\r\n", b"X: y\r\n", 1.0)) for _ in range(300)]
         await asyncio.sleep(1)
         for _ in range(5):
-            await answers_promptly(api)
+            await responds_promptly(api)
     took = {name: task.result()[0] for name, task in cuts.items()} | {"crowd": max(t.result()[0] for t in crowd)}
     assert max(took.values()) < CUT_SECONDS, took
 
@@ -134,7 +134,7 @@ async def test_a_large_head_is_refused(stack: Stack, api: Api, what: str, head: 
     address = b"/health?" + b"q" * 500_000 if not head else b"/health"
     message = await received(stack, b"GET " + address + b" HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
     assert message.startswith(b"HTTP/1.1 431 ") or not message, message[:200]  # the reset may overtake the answer
-    await answers_promptly(api)
+    await responds_promptly(api)
 
 
 GARBAGE = [
@@ -164,7 +164,7 @@ async def test_bytes_that_are_no_http_are_refused_alone_and_behind_a_request(
         assert statuses <= {b"400", b"401", b"404", b"405", b"431"}, message
         if not before:
             assert b"200" not in statuses
-    await answers_promptly(api)
+    await responds_promptly(api)
 
 
 async def test_a_thousand_payers_who_wait_do_not_slow_a_request(api: Api, stack: Stack) -> None:
@@ -191,7 +191,7 @@ async def _many_streams(api: Api, stack: Stack, count: int) -> None:
             connections += await asyncio.gather(*(_stream(stack, path) for _ in range(100)))
         assert await _streams_open(stack) == before + count
         for _ in range(20):
-            await answers_promptly(api)
+            await responds_promptly(api)
     finally:
         stack.thaw("processor-0")
     async with asyncio.timeout(60):

@@ -145,13 +145,13 @@ def test_no_secret_is_on_a_command_line_or_in_a_file_of_the_runner(stack: Stack,
     assert [name for name, secret in used.items() if secret.encode() in seen] == []
 
 
-@pytest.mark.parametrize("answer_of", ["/merchants/me", "/merchants/me/keys", "/webhook-endpoints", "/auth/sessions"])
-async def test_no_secret_is_shown_twice(stack: Stack, used: Secrets, answer_of: str) -> None:
+@pytest.mark.parametrize("response_of", ["/merchants/me", "/merchants/me/keys", "/webhook-endpoints", "/auth/sessions"])
+async def test_no_secret_is_shown_twice(stack: Stack, used: Secrets, response_of: str) -> None:
     """Once, in the answer that made it."""
     async with signed_up(stack) as merchant:
         endpoint = body_of(await merchant.client.post("/webhook-endpoints", json={"url": "http://127.0.0.1:9/"}), 201)
         async with merchant.browser() as browser:
             (token,) = dict(browser.cookies).values()
             for client in (merchant.client, browser):
-                text = (await client.get(answer_of)).text
+                text = (await client.get(response_of)).text
                 assert not [one for one in (merchant.secret, endpoint["secret"], token, PASSWORD) if one in text]

@@ -160,12 +160,12 @@ class CommandClient:
 
     async def silent(self, *, timeout: float = 60) -> None:
         """Wait until every word that the bank will ever take back is taken back and recorded."""
-        unsaid = "SELECT count(*) FROM bank.ledger WHERE late_at IS NOT NULL AND NOT notified"
+        unreported = "SELECT count(*) FROM bank.ledger WHERE late_at IS NOT NULL AND NOT notified"
 
-        async def nothing_unsaid() -> bool:
-            return int(await self.pool.fetchval(unsaid)) == 0
+        async def nothing_left() -> bool:
+            return int(await self.pool.fetchval(unreported)) == 0
 
-        await eventually(nothing_unsaid, timeout=timeout, what="the bank to have said everything")
+        await eventually(nothing_left, timeout=timeout, what="the bank to have said everything")
 
 
 async def history(command_client: CommandClient) -> None:

@@ -42,11 +42,11 @@ class Visitor:
 
     def watch(self) -> None:
         # Playwright marks the functions it is given, which methods of a slotted class do not allow.
-        self.page.on("console", lambda message: self._heard(message))
+        self.page.on("console", lambda message: self._received(message))
         self.page.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
         self.page.on("request", lambda request: self._requested(request))
 
-    def _heard(self, message: ConsoleMessage) -> None:
+    def _received(self, message: ConsoleMessage) -> None:
         address = urlsplit(message.location.get("url", "")).path
         if message.type == "error" and not any(address.endswith(end) for end in self.expected):
             self.problems.append(f"console: {message.text} ({message.location.get('url')})")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TYPE_A = 1
-ANSWER_FLAGS = 0x8180
+RESPONSE_FLAGS = 0x8180
 POINTER_TO_QUESTION = 0xC00C
 
 
@@ -42,7 +42,7 @@ class NameServer(asyncio.DatagramProtocol):
         responses = b""
         if kind == TYPE_A:
             responses = struct.pack("!HHHIH", POINTER_TO_QUESTION, TYPE_A, 1, 60, 4) + socket.inet_aton(known)
-        header = data[:2] + struct.pack("!HHHHH", ANSWER_FLAGS, 1, 1 if responses else 0, 0, 0)
+        header = data[:2] + struct.pack("!HHHHH", RESPONSE_FLAGS, 1, 1 if responses else 0, 0, 0)
         self._transport.sendto(header + data[12 : end + 4] + responses, sender)
 
 

@@ -142,7 +142,7 @@ def test_the_money_is_where_the_last_words_put_it(commands: tuple[Command, ...],
 
 @pytest.mark.parametrize("commands", [story for story, _ in STORIES.values()], ids=STORIES.keys())
 def test_the_auditor_counts_what_the_analytics_count(commands: tuple[Command, ...]) -> None:
-    _, history = _told_history(commands)
+    _, history = _history_of(commands)
     counted = {
         cell_of(cell.starts_at, cell.measure, cell.label): (total.count, total.amount_minor)
         for cell, total in measures.fold(history).items()
@@ -202,7 +202,7 @@ def test_words_about_a_payment_may_arrive_in_any_order_and_again(
     truth: list[tuple[int, Outcome]], data: st.DataObject
 ) -> None:
     words = data.draw(st.permutations(truth + data.draw(st.lists(st.sampled_from(truth), max_size=3))))
-    order, history = _told_history((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))
+    order, history = _history_of((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))
     payment = order.payment(FIRST)
     assert payment is not None
     last_turn, last = truth[-1]
@@ -218,7 +218,7 @@ def test_words_about_a_refund_may_arrive_in_any_order_and_again(
 ) -> None:
     words = data.draw(st.permutations(truth + data.draw(st.lists(st.sampled_from(truth), max_size=3))))
     received = (settle_refund(REFUND, outcome, turn) for turn, outcome in words)
-    order, history = _told_history((*PAID, refund(20_000), *received))
+    order, history = _history_of((*PAID, refund(20_000), *received))
     settled, payment = order.refund(REFUND), order.payment(FIRST)
     assert settled is not None
     assert payment is not None
@@ -247,11 +247,11 @@ def test_each_word_to_record_is_later_than_the_one_before_and_its_opposite(known
 def test_a_bank_that_counts_its_words_wrongly_leaves_a_history_that_the_audit_accepts(
     words: list[tuple[int, Outcome]],
 ) -> None:
-    _, history = _told_history((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))
+    _, history = _history_of((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))
     assert fold(ORDER, history).findings == []
 
 
-def _told_history(commands: tuple[Command, ...]) -> tuple[Order, list[dict[str, object]]]:
+def _history_of(commands: tuple[Command, ...]) -> tuple[Order, list[dict[str, object]]]:
     """(order after the commands, its events as JSON)."""
     order: Order | None = None
     history: list[dict[str, object]] = []

@@ -11,7 +11,7 @@ import pytest
 from ops.stack import healthcheck
 
 
-class Answering(http.server.BaseHTTPRequestHandler):
+class Responding(http.server.BaseHTTPRequestHandler):
     """200 for /health, 404 for the rest."""
 
     def do_GET(self) -> None:
@@ -25,7 +25,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def port() -> Iterator[int]:
     """A server on this machine that is healthy."""
-    with http.server.HTTPServer(("127.0.0.1", 0), Answering) as server:
+    with http.server.HTTPServer(("127.0.0.1", 0), Responding) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server.server_port
         server.shutdown()

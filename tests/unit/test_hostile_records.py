@@ -244,11 +244,11 @@ def test_every_form_of_a_record_that_the_inspection_shows(message: Message) -> N
     if record.json is not None:
         RecordKind.problems_of(record.json)
         masked(record.json)
-    for filters in WANTED:
+    for filters in TYPES:
         filters.matches(record)
 
 
-WANTED = (
+TYPES = (
     filters_of(where="amount > 5 and not (status = FAILED) or vpa ~ 'a'"),
     filters_of(types=["payment.*"], headers=["type=payment.success"], words=["order"]),
     filters_of(headers=["reply_to"], key="k"),

@@ -17,20 +17,20 @@ KEY = "key_test_abc123"
 
 
 class SlowTable:
-    """`api_keys` with one row. A reader that has seen it gets its answer once `answering` is set."""
+    """`api_keys` with one row. A reader that has seen it gets its answer once `responding` is set."""
 
     def __init__(self) -> None:
         self.row: dict[str, Any] | None = dict.fromkeys(COLUMNS.split(", ")) | {
             "key": KEY, "scopes": [], "addresses": [], "created_at": now(),
         }  # fmt: skip
         self.reads = 0
-        self.reading, self.answering = asyncio.Event(), asyncio.Event()
+        self.reading, self.responding = asyncio.Event(), asyncio.Event()
 
     async def fetchrow(self, _query: str, _key: str) -> dict[str, Any] | None:
         self.reads += 1
         row = self.row
         self.reading.set()
-        await self.answering.wait()
+        await self.responding.wait()
         return row
 
 
@@ -44,7 +44,7 @@ async def test_a_key_that_is_revoked_while_it_is_read_is_read_again(how: Any) ->
     # when the key is revoked, and this process learns of it before that answer comes,
     table.row = None
     how(keys)
-    table.answering.set()
+    table.responding.set()
     await first
     # then no later request is let in with it.
     assert await keys.find(KEY) is None
@@ -52,7 +52,7 @@ async def test_a_key_that_is_revoked_while_it_is_read_is_read_again(how: Any) ->
 
 async def test_a_key_is_read_once_for_many_requests() -> None:
     table = SlowTable()
-    table.answering.set()
+    table.responding.set()
     keys = KeyCache(Settings(test_mode=True), cast(Pool, table))
     for _ in range(3):
         assert await keys.find(KEY) is not None

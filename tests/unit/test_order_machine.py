@@ -72,7 +72,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.log: list[dict[str, object]] = []
         self.refused = 0
 
-    def tell(self, command: Command, clock: int) -> None:
+    def report(self, command: Command, clock: int) -> None:
         """Decide twice (the same must come out), evolve, write down."""
         at = AT + timedelta(seconds=clock)
         before = self.order
@@ -99,71 +99,71 @@ class OrderMachine(RuleBasedStateMachine):
     ) -> None:
         expires_at = None if minutes is None else AT + timedelta(seconds=clock, minutes=minutes)
         order = create_order(expires_at=expires_at, capture=mode, minutes=within)
-        self.tell(order if at_once is None else pay_new(order, pay(at_once, MERCHANT)), clock)
+        self.report(order if at_once is None else pay_new(order, pay(at_once, MERCHANT)), clock)
 
     @rule(payment=PAYMENTS, merchant=MERCHANTS, clock=CLOCK)
     def give_up_the_money(self, payment: str, merchant: str, clock: int) -> None:
-        self.tell(void(payment, merchant), clock)
+        self.report(void(payment, merchant), clock)
 
     @rule(payment=PAYMENTS, clock=st.integers(-3_600, 7_200))
     def look_whether_its_capture_is_late(self, payment: str, clock: int) -> None:
-        self.tell(ExpirePayment(ORDER, payment), clock)
+        self.report(ExpirePayment(ORDER, payment), clock)
 
     @rule(merchant=MERCHANTS, clock=CLOCK)
     def cancel(self, merchant: str, clock: int) -> None:
-        self.tell(cancel(merchant), clock)
+        self.report(cancel(merchant), clock)
 
     @rule(clock=st.integers(-3_600, 7_200))
     def look_whether_its_time_is_over(self, clock: int) -> None:
-        self.tell(ExpireOrder(ORDER), clock)
+        self.report(ExpireOrder(ORDER), clock)
 
     @rule(clock=CLOCK)
     def create_again(self, clock: int) -> None:
-        self.tell(create_order(), clock)
+        self.report(create_order(), clock)
 
     @rule(payment=PAYMENTS, merchant=st.one_of(st.none(), MERCHANTS), clock=CLOCK)
     def start_payment(self, payment: str, merchant: str | None, clock: int) -> None:
         if self.order is None or self.order.payment(payment) is None:  # payment ids are never reused
-            self.tell(pay(payment, merchant), clock)
+            self.report(pay(payment, merchant), clock)
 
     @rule(payment=PAYMENTS, merchant=MERCHANTS, clock=CLOCK)
     def create_and_pay_again(self, payment: str, merchant: str, clock: int) -> None:
         before = len(self.history)
-        self.tell(pay_new(create_order(merchant=merchant), pay(payment, merchant)), clock)
+        self.report(pay_new(create_order(merchant=merchant), pay(payment, merchant)), clock)
         assert self.order is None or before == 0 or len(self.history) == before
 
     @rule(payment=PAYMENTS, outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
-    def bank_says(self, payment: str, outcome: Outcome, turn: int, clock: int) -> None:
-        self.tell(settle(payment, outcome, turn), clock)
+    def bank_reports(self, payment: str, outcome: Outcome, turn: int, clock: int) -> None:
+        self.report(settle(payment, outcome, turn), clock)
 
     @rule(payment=PAYMENTS, minutes=st.integers(-1, 90), url=st.sampled_from(["https://a", "https://b"]), clock=CLOCK)
     def bank_needs_the_payer(self, payment: str, minutes: int, url: str, clock: int) -> None:
-        self.tell(act(payment, minutes, url), clock)
+        self.report(act(payment, minutes, url), clock)
 
     @rule(payment=PAYMENTS, merchant=st.one_of(st.none(), MERCHANTS), clock=CLOCK)
     def rather_pay_another_way(self, payment: str, merchant: str | None, clock: int) -> None:
-        self.tell(leave(payment, merchant), clock)
+        self.report(leave(payment, merchant), clock)
 
     @rule(payment=PAYMENTS, clock=CLOCK)
     def bank_does_not_let_go(self, payment: str, clock: int) -> None:
-        self.tell(stay(payment), clock)
+        self.report(stay(payment), clock)
 
     @rule(payment=PAYMENTS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
     def take_money(self, payment: str, amount: int | None, merchant: str, clock: int) -> None:
-        self.tell(capture(payment, amount, merchant), clock)
+        self.report(capture(payment, amount, merchant), clock)
 
     @rule(payment=PAYMENTS, refund_id=REFUNDS, amount=st.one_of(st.none(), AMOUNTS), merchant=MERCHANTS, clock=CLOCK)
     def give_back(self, payment: str, refund_id: str, amount: int | None, merchant: str, clock: int) -> None:
         if self.order is None or self.order.refund(refund_id) is None:
-            self.tell(refund(amount, refund_id, payment, merchant), clock)
+            self.report(refund(amount, refund_id, payment, merchant), clock)
 
     @rule(refund_id=REFUNDS, outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
-    def bank_says_of_refund(self, refund_id: str, outcome: Outcome, turn: int, clock: int) -> None:
-        self.tell(settle_refund(refund_id, outcome, turn), clock)
+    def bank_reports_refund(self, refund_id: str, outcome: Outcome, turn: int, clock: int) -> None:
+        self.report(settle_refund(refund_id, outcome, turn), clock)
 
     @rule(payment=PAYMENTS, number=st.integers(1, LATE_REFUNDS_MAX), outcome=OUTCOMES, turn=TURNS, clock=CLOCK)
-    def bank_says_of_automatic_refund(self, payment: str, number: int, outcome: Outcome, turn: int, clock: int) -> None:
-        self.tell(settle_refund(late_refund_id(payment, number), outcome, turn), clock)
+    def bank_reports_automatic_refund(self, payment: str, number: int, outcome: Outcome, turn: int, clock: int) -> None:
+        self.report(settle_refund(late_refund_id(payment, number), outcome, turn), clock)
 
     @invariant()
     def at_most_one_success_and_one_undecided(self) -> None:
@@ -196,8 +196,8 @@ class OrderMachine(RuleBasedStateMachine):
             of_it = [one for one in self.order.refunds if one.payment_id == payment.id]
             taken = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED)
             assert taken - payment.amount_owed <= payment.amount
-            asked_for = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED and not one.automatic)
-            refunded = max(asked_for, taken - payment.amount_released)
+            requested = sum(one.amount for one in of_it if one.status is not RefundStatus.FAILED and not one.automatic)
+            refunded = max(requested, taken - payment.amount_released)
             assert payment.amount_refunded == min(refunded, payment.amount - payment.amount_released)
             assert payment.amount_captured + payment.amount_released <= payment.amount
             assert payment.amount_refunded + payment.amount_released <= payment.amount

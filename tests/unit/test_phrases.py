@@ -1,15 +1,16 @@
-"""Phrases that must not come back, each with the better wording, in the texts that people read.
+"""Phrases and names that must not come back, each with the better wording.
 
-Searched: the texts of docs/openapi.json, the help of every command, the visible strings of the pages, the documents,
-the alerts.
+Phrases are searched in the texts that people read: docs/openapi.json, the help of every command, the visible strings of
+the pages, the documents, the alerts. Words are searched in every name of the product's code, in Python and TypeScript.
 The vocabulary is in CONTRIBUTING.md, Glossary.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,103 @@ def test_a_document_is_without_them(name: str) -> None:
     text = NOT_PROSE.sub("", (ROOT / name).read_text(encoding="utf-8"))
 
     assert found_in(text) == []
+
+
+BETTER_NAMES: dict[str, str] = {
+    "answer": "response, result, reply", "answers": "responses, results", "answered": "decided, responded",
+    "answering": "responding", "unanswered": "undecided, silent",
+    "ask": "submit, request, query", "asks": "request", "asked": "received, requested", "asker": "client, requester",
+    "asking": "requesting",
+    "aside": "skipped", "asides": "skipped",
+    "fate": "result", "hear": "listen, receive", "heard": "received",
+    "mend": "fix, repair", "mended": "fixed, repaired",
+    "patience": "timeout, wait",
+    "said": "message, reported, output", "say": "report", "saying": "reporting", "says": "message, summary",
+    "unsaid": "omitted",
+    "tell": "notify, report, deliver", "tells": "notifies", "told": "notified, reported",
+    "wanted": "filters, body, expected", "wanting": "subscribed", "wants": "is_subscribed",
+}  # fmt: skip
+"""Word of a name, split at underscores and capitals -> what to write instead."""
+ROOMS = ("agents", "api", "bench", "domain", "ops", "pages", "runtime", "simulation", "store", "topics")
+FIXED_NAMES: dict[str, set[str]] = {
+    "api/answers/": {"answers"},  # the folder
+    "api/razorpay/": {"Answer", "answer", "answer_of", "asked", "said"},  # the double
+    "api/schemas/events.py": {"times_asked"},  # a field of the API
+    "bench/razorpay.py": {"answer"},
+    "domain/question.py": {"asked", "answered"},  # columns
+    "ops/erasure/": {"answers"},  # a field of `gateway erase --json`
+    "ops/razorpay/": {"answers"},
+    "ops/stack/logs.py": {"tell"},  # of every file in Python
+    "ops/health/": {"log_answers", "redis_answers", "says"},  # fields of --json
+    "web-shared/wire.gen.ts": {"times_asked"},
+    "sdk/src/razorpay.ts": {"answer", "ask", "said", "tellIgnored"},  # the double
+    "simulation/questions.py": {"asked", "answered"},
+    "store/questions.py": {"asked", "answered"},
+    "agents/processor/": {"answered"},  # a fact of the heartbeat
+    "agents/sweeper/": {"asked"},  # a field of a log line, and the column
+}
+"""Beginning of a path -> names that something outside the code reads."""
+NAME = re.compile(r"[A-Za-z_$][\w$]*")
+DECLARED = re.compile(
+    r"\b(?:const|let|function|class|interface|type|enum)\s+([A-Za-z_$][\w$]*)"
+    r"|[(,{;\n]\s*(?:readonly )?([A-Za-z_$][\w$]*)\??:"
+)
+"""Of TypeScript: what is declared by a keyword, parameters and fields."""
+
+
+def bad_names(path: str, names: Iterable[str]) -> list[str]:
+    fixed = set().union(*(allowed for begin, allowed in FIXED_NAMES.items() if path.startswith(begin)))
+    return [
+        f"{path}: {name}: write {BETTER_NAMES[word]!r}"
+        for name in sorted(set(names) - fixed)
+        for word in words_of(name)
+        if word in BETTER_NAMES
+    ]
+
+
+def words_of(name: str) -> list[str]:
+    """`lastSeen_at` -> last, seen, at."""
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower().split("_")
+
+
+def names_in(source: str) -> Iterator[str]:
+    """Whatever a module names, or calls by a name: definitions, variables, arguments, attributes, modules."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.keyword(arg=str(name)) | ast.alias(asname=str(name)):
+                yield name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_code_names_things_without_them(room: str) -> None:
+    files = sorted((ROOT / room).rglob("*.py"))
+    found = []
+    for file in files:
+        path = file.relative_to(ROOT).as_posix()
+        found += bad_names(path, [*names_in(file.read_text(encoding="utf-8")), file.stem, *file.parent.parts[-1:]])
+    assert len(files) > 5
+    assert found == []
+
+
+@pytest.mark.parametrize("folder", [*PAGES, "web-shared", "api-reference/src"])
+def test_the_typescript_names_things_without_them(folder: str) -> None:
+    found = []
+    for file in sorted((ROOT / folder).rglob("*.ts*")):
+        code = COMMENT.sub("", file.read_text(encoding="utf-8"))
+        names = [keyword or field for keyword, field in DECLARED.findall(code)]
+        found += bad_names(file.relative_to(ROOT).as_posix(), [*names, *file.name.split(".")[0].split("-")])
+    assert found == []
+
+
+def test_every_exception_among_the_names_is_still_needed() -> None:
+    unused = []
+    for begin, names in FIXED_NAMES.items():
+        files = [ROOT / begin] if (ROOT / begin).is_file() else sorted((ROOT / begin).rglob("*.py"))
+        there = {name for file in files for name in NAME.findall(file.read_text(encoding="utf-8"))}
+        there |= {Path(begin).name}
+        unused += [f"{begin}: {name}" for name in sorted(names - there)]
+    assert unused == []

@@ -81,7 +81,7 @@ BOTH_WITH_ALL = PayNewOrder(
     replace(CREATE_WITH_RETURN, capture=CaptureMode.AUTOMATIC, capture_within_minutes=5, expires_at=AFTER_THE_END),
     UPI_WITH_WORDS,
 )
-COMMANDS_ASKED = [
+COMMANDS_REQUESTED = [
     *(BOTH, BOTH_WITH_ALL),
     *(SCAN, TO_SCAN, LEAVE, replace(LEAVE, merchant_id="mrc_1"), STAY),
     *(UPI_WITH_WORDS, CREATE_LINK, RESEND, CREATE_WITH_RETURN),
@@ -110,7 +110,7 @@ HISTORIES = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS_ASKED, ids=lambda command: type(command).__name__)
+@pytest.mark.parametrize("command", COMMANDS_REQUESTED, ids=lambda command: type(command).__name__)
 def test_every_command_as_encoded_fits_its_schema(command: Command) -> None:
     plain = command_envelope(command, command_id="cmd_1", at=AT, request_id=None)
     keyed = command_envelope(
@@ -120,7 +120,7 @@ def test_every_command_as_encoded_fits_its_schema(command: Command) -> None:
     assert RecordKind.problems_of(json.loads(encode(keyed))) == []
 
 
-@pytest.mark.parametrize("command", COMMANDS_ASKED, ids=lambda command: type(command).__name__)
+@pytest.mark.parametrize("command", COMMANDS_REQUESTED, ids=lambda command: type(command).__name__)
 def test_every_command_is_read_as_it_was_written(command: Command) -> None:
     written = encode(command_envelope(command, command_id="cmd_1", at=AT, request_id=None))
     assert command_of(decode(written)) == command
@@ -129,7 +129,7 @@ def test_every_command_is_read_as_it_was_written(command: Command) -> None:
 def test_only_a_command_that_the_first_version_does_not_know_has_a_later_one() -> None:
     versions = {
         type(command): command_envelope(command, command_id="cmd_1", at=AT, request_id=None).version
-        for command in COMMANDS_ASKED
+        for command in COMMANDS_REQUESTED
     }
     assert versions.keys() == COMMAND_TYPES.keys()
     assert {kind for kind, version in versions.items() if version != FIRST_VERSION} == {PayNewOrder}

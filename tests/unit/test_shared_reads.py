@@ -14,12 +14,12 @@ class Source:
 
     def __init__(self) -> None:
         self.reads = 0
-        self.may_answer = asyncio.Event()
+        self.may_respond = asyncio.Event()
         self.error: Exception | None = None
 
     async def read(self) -> int:
         self.reads += 1
-        await self.may_answer.wait()
+        await self.may_respond.wait()
         if self.error is not None:
             raise self.error
         return self.reads
@@ -35,19 +35,19 @@ async def test_callers_that_ask_while_it_is_read_share_one_read() -> None:
     shared, source = SharedReads[str, int](), Source()
     callers = [asyncio.create_task(shared.get("a", source.read)) for _ in range(5)]
     await started(*callers)
-    source.may_answer.set()
+    source.may_respond.set()
     assert await asyncio.gather(*callers) == [1] * 5
 
 
 async def test_a_caller_after_the_read_reads_again() -> None:
     shared, source = SharedReads[str, int](), Source()
-    source.may_answer.set()
+    source.may_respond.set()
     assert [await shared.get("a", source.read), await shared.get("a", source.read)] == [1, 2]
 
 
 async def test_another_key_has_a_read_of_its_own() -> None:
     shared, source = SharedReads[str, int](), Source()
-    source.may_answer.set()
+    source.may_respond.set()
     await asyncio.gather(shared.get("a", source.read), shared.get("b", source.read))
     assert source.reads == 2
 
@@ -57,7 +57,7 @@ async def test_a_failure_reaches_everybody_and_is_not_kept() -> None:
     source.error = OSError("gone")
     callers = [asyncio.create_task(shared.get("a", source.read)) for _ in range(3)]
     await started(*callers)
-    source.may_answer.set()
+    source.may_respond.set()
     assert [str(found) for found in await asyncio.gather(*callers, return_exceptions=True)] == ["gone"] * 3
     source.error = None
     assert await shared.get("a", source.read) == 2
@@ -72,5 +72,5 @@ async def test_a_caller_that_gives_up_does_not_end_the_read_of_the_others() -> N
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    source.may_answer.set()
+    source.may_respond.set()
     assert await second == 1

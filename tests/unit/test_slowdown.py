@@ -10,7 +10,7 @@ FOR_EVER = 3_600.0
 LATER = 60
 
 
-async def answered_at_once(slowdown: Slowdown, caller: str, retry_after: int = LATER) -> bool:
+async def responded_at_once(slowdown: Slowdown, caller: str, retry_after: int = LATER) -> bool:
     """Whether a refusal may go out now; one that is held is given up, as by a client that hangs up."""
     holding = asyncio.create_task(slowdown.hold(caller, retry_after))
     await asyncio.sleep(0)
@@ -22,8 +22,8 @@ async def answered_at_once(slowdown: Slowdown, caller: str, retry_after: int = L
 
 async def test_the_first_refusal_goes_out_at_once_and_the_next_is_held() -> None:
     slowdown = Slowdown(seconds=FOR_EVER)
-    assert [await answered_at_once(slowdown, "greedy") for _ in range(3)] == [True, False, False]
-    assert await answered_at_once(slowdown, "other"), "another caller's first refusal"
+    assert [await responded_at_once(slowdown, "greedy") for _ in range(3)] == [True, False, False]
+    assert await responded_at_once(slowdown, "other"), "another caller's first refusal"
 
 
 async def test_a_held_refusal_goes_out_in_the_end() -> None:
@@ -34,7 +34,7 @@ async def test_a_held_refusal_goes_out_in_the_end() -> None:
 
 async def test_a_client_that_keeps_to_retry_after_is_never_held() -> None:
     slowdown = Slowdown(seconds=FOR_EVER)
-    assert all([await answered_at_once(slowdown, "polite", retry_after=0) for _ in range(5)])
+    assert all([await responded_at_once(slowdown, "polite", retry_after=0) for _ in range(5)])
 
 
 async def test_refusals_are_held_up_to_a_bound_for_each_caller_and_for_all() -> None:
@@ -43,14 +43,14 @@ async def test_refusals_are_held_up_to_a_bound_for_each_caller_and_for_all() -> 
         await slowdown.hold(caller, LATER)
     held = [asyncio.create_task(slowdown.hold("greedy", LATER)) for _ in range(2)]
     await asyncio.sleep(0)
-    assert await answered_at_once(slowdown, "greedy"), "two of its own are held already"
+    assert await responded_at_once(slowdown, "greedy"), "two of its own are held already"
     held.append(asyncio.create_task(slowdown.hold("other", LATER)))
     await asyncio.sleep(0)
-    assert await answered_at_once(slowdown, "other"), "three are held in all"
+    assert await responded_at_once(slowdown, "other"), "three are held in all"
     for task in held:
         task.cancel()
     await asyncio.gather(*held, return_exceptions=True)
-    assert not await answered_at_once(slowdown, "greedy"), "those that hung up gave their places back"
+    assert not await responded_at_once(slowdown, "greedy"), "those that hung up gave their places back"
 
 
 async def test_what_is_remembered_of_callers_has_a_bound() -> None:
@@ -58,7 +58,7 @@ async def test_what_is_remembered_of_callers_has_a_bound() -> None:
     for number in range(REMEMBERED):
         await slowdown.hold(f"one-time-{number}", 0)
     await slowdown.hold("greedy", LATER)
-    assert not await answered_at_once(slowdown, "greedy"), "callers whose time is over make room"
+    assert not await responded_at_once(slowdown, "greedy"), "callers whose time is over make room"
     for number in range(REMEMBERED + 5):
         await slowdown.hold(f"flood-{number}", LATER)
     assert len(slowdown._waits_until) == REMEMBERED
