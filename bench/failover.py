@@ -221,7 +221,7 @@ def members(stack: Stack) -> list[dict[str, Any]]:
             continue
         if response.status == 200:
             return list(response.body["members"])
-    raise GatewayError("No Patroni answers")
+    raise GatewayError("No Patroni node responds")
 
 
 def node_numbers(stack: Stack) -> dict[str, int]:

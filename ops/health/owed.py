@@ -23,7 +23,7 @@ from store.operations.owed import Owed, owed, settle_owed
 LIMIT = 200
 NOTE_MAX = 500
 
-command = typer.Typer(add_completion=False, help="Money that merchants owe because the bank reversed payments.")
+command = typer.Typer(add_completion=False, help="List what merchants owe because the bank reversed payments.")
 
 
 @command.callback(invoke_without_command=True)

@@ -22,7 +22,7 @@ from store.sealed import Count
 
 SECRET_BYTES = 32
 
-keys = typer.Typer(help="The gateway's own keys: make, look, rotate.", no_args_is_help=True)
+keys = typer.Typer(help="Make, inspect and rotate the gateway's own keys.", no_args_is_help=True)
 
 
 @keys.command("make")

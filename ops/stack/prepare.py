@@ -29,7 +29,7 @@ from topics.admin import ensure_topics
 T = TypeVar("T")
 PREPARE_SECONDS = 60.0
 
-topics = typer.Typer(help="The log's topics.", no_args_is_help=True)
+topics = typer.Typer(help="Inspect and manage the log's topics.", no_args_is_help=True)
 
 
 @topics.callback()

@@ -17,7 +17,7 @@ from store.connections import make_pool
 from store.password_resets import LASTS, insert_reset
 from store.users import find_login
 
-users = typer.Typer(help="The users of merchants.", no_args_is_help=True)
+users = typer.Typer(help="Manage the users of merchants.", no_args_is_help=True)
 TOKEN_BYTES = 32
 
 

@@ -120,7 +120,7 @@ async def _adopt_growth(settings: Settings, recovery: Recovery) -> Settings:
             "have grown to them from those. Is it this gateway's log?"
         )
     await adopt(recovery.connection, partitions)
-    print(f"the log has grown to {partitions} partitions since: PostgreSQL remembers it again")
+    print(f"the log has grown to {partitions} partitions since; PostgreSQL has recorded that again")
     return settings.with_partitions(first=settings.partition_counts[0], now=partitions)
 
 
@@ -181,7 +181,7 @@ async def _afterwards(settings: Settings, second: Executor, *, whole: bool) -> b
     outcomes = await repaired(settings, report, AFTERWARDS if whole else (Kind.DELIVERY_MISSING,), apply=True)
     done = sum(bool(one.done) for one in outcomes)
     if done:
-        print(f"repaired {done:,} refusals and webhooks that were forgotten as well")
+        print(f"also repaired {done:,} refusals and webhooks")
     report = await audit(settings, second)
     show(report, EXAMPLES_MAX)
     return not report.differences
@@ -190,7 +190,7 @@ async def _afterwards(settings: Settings, second: Executor, *, whole: bool) -> b
 def _show_survey(found: Survey) -> None:
     counts = found.counts
     if counts.events:
-        print(f"the log has {counts.events:,} events of {counts.orders:,} orders that PostgreSQL has not")
+        print(f"the log has {counts.events:,} events of {counts.orders:,} orders that PostgreSQL does not have")
         print(f"  partitions {', '.join(map(str, counts.partitions))}")
         print(
             f"  {found.undecided:,} commands are decided again, {counts.events - counts.gone:,} events follow from them"
@@ -201,7 +201,7 @@ def _show_survey(found: Survey) -> None:
             )
         print("  what is not on the log is as old as the database: merchants, keys, webhook endpoints")
     for event_id in found.differing[:SHOWN_MAX]:
-        print(f"  {event_id} is in PostgreSQL with other contents than on the log: nothing is changed there")
+        print(f"  {event_id} in PostgreSQL has contents that differ from the log: it is left as it is")
 
 
 def _show_applied(
@@ -215,9 +215,7 @@ def _show_applied(
         "the simulated bank's books"
     )
     if left:
-        print(
-            "  where nothing of this gateway wrote such an event, `gateway recover --disown EVENT` opens its partition"
-        )
+        print("  if this gateway did not write such an event, `gateway recover --disown EVENT` opens its partition")
     for order_id, sequences in list(left.items())[:SHOWN_MAX]:
         why = decided.refused.get(order_id, "no command on the log leads to it")
         print(f"  {order_id}: events {', '.join(map(str, sequences))} were not recovered: {why}")

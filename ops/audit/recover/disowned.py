@@ -38,7 +38,7 @@ async def disown_event(
     if not force and await recovery.is_caused(identity):
         raise GatewayError(
             f"The command that {named} names is on the log: `gateway recover --apply` recovers the event. "
-            "Where it was left all the same, repeat this with --force."
+            "If that left the event out, repeat this with --force."
         )
     found = await _strange_records(settings, recovery, identity)
     if not found:

@@ -82,7 +82,7 @@ def repair(
 
 
 def republish(apply: Apply = False, since: Since = "", as_json: Json = False) -> None:
-    """Put events on the topic that the database has and the topic has not. Dry run unless --apply."""
+    """Publish events that are in the database but not on the topic. Dry run unless --apply."""
     _run((Kind.UNPUBLISHED,), apply=apply, force=False, since=instant(since), as_json=as_json)
 
 

@@ -44,7 +44,7 @@ def verify(
     anchor: Annotated[
         Path | None,
         typer.Option(
-            help="Prove that the history is the one this file knows; write its new heads where nothing differs. "
+            help="Prove that the history is the one this file records; update the file if nothing differs. "
             "Keep the file on another machine.",
             dir_okay=False,
         ),

@@ -68,7 +68,7 @@ class EtcdService:
         url = f"{client_url(self._plan, self._number)}/health"
         response = await asyncio.to_thread(call, "GET", url, timeout=PROBE_SECONDS)
         if response.status != 200:
-            raise ConnectionError(f"{self.name} knows no leader")
+            raise ConnectionError(f"{self.name} has no leader")
 
 
 def member_name(number: int) -> str:

@@ -107,7 +107,7 @@ class PatroniService:
         await check_listening("127.0.0.1", self._port)
         response = await asyncio.to_thread(call, "GET", f"{node_url(self._plan, self._number)}/health")
         if response.status != 200:
-            raise ConnectionError(f"Patroni answers {response.status}")
+            raise ConnectionError(f"Patroni returned {response.status}")
         connection = await connect(self._plan.environment["DATABASE_URL"], timeout=PROBE_SECONDS)
         try:
             await connection.ping(timeout=PROBE_SECONDS)
