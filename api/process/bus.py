@@ -48,8 +48,8 @@ LOOK_UP_MAX = 2_000
 PRODUCE_SECONDS = 2.0
 TROUBLE_SECONDS = 900.0
 """After a 202 or 503: how long repeats of such requests are expected, and looked up."""
-CLOSED = "The gateway takes no requests for a moment, nothing of this one was done; repeat it"
-UNKNOWN = "Whether the request was taken is unknown; it is safe to repeat it with the same Idempotency-Key"
+CLOSED = "The gateway is closed for a moment. The request was not accepted; please retry"
+UNKNOWN = "It is unknown whether the request was accepted; it is safe to retry with the same Idempotency-Key"
 INBOX_SECONDS = 1.0
 """For one look into the inbox or at the promises."""
 

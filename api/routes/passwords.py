@@ -31,7 +31,7 @@ from store.password_resets import change_password, find_reset, reset_password
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
 
-DEAD_LINK = "The link is not valid any more: it was used or revoked, or is too old"
+DEAD_LINK = "The link is no longer valid: it was used, revoked, or has expired"
 
 
 def dead_link() -> ApiError:
@@ -121,5 +121,5 @@ async def change_own_password(
         witness=witness_of(request, user.merchant_id, f"{USER} {user.id}", Action.PASSWORD_CHANGED),
     )
     if not changed:
-        raise ApiError(AUTHENTICATION, "The password was changed meanwhile: sign in again")
+        raise ApiError(AUTHENTICATION, "The password has been changed in the meantime: sign in again")
     return await start_session(request, response, replace(user, sessions_from=at))

@@ -56,7 +56,7 @@ Amount = Annotated[int, Query(ge=0, le=AMOUNT_MAX_MINOR)]
     "/payments",
     summary="Pay an order, or create and pay one",
     description="Send `order_id` to pay an order that exists, or `order` to create the order with this payment, in one "
-    "request. Both are created, or, if either is refused, neither. The answer is the payment.",
+    "request. Both are created, or, if either is refused, neither. The response is the payment.",
     status_code=201,
     response_model=PaymentView,
     responses={

@@ -66,7 +66,7 @@ async def users(request: Request, caller: ByOwner) -> UsersShape:
     openapi_extra=json_body(RoleBody, {"role": "support"}),
 )
 async def change(request: Request, user_id: str, caller: ByOwner) -> UserShape:
-    """The new role counts from the user's next request on."""
+    """The new role applies from the user's next request."""
     body = await read_json(request, RoleBody)
     seen = witness(request, caller, Action.USER_ROLE_CHANGED)
     try:

@@ -72,7 +72,7 @@ class OrderBody(Body):
         if value is not None and origin_of(value) is None:
             raise ValueError("return_url must be a whole http or https address without a user name")
         if value is not None and (taken := taken_names(value)):
-            raise ValueError(f"return_url must not have the query parameter {taken[0]}: it is added")
+            raise ValueError(f"return_url must not have the query parameter {taken[0]}: the gateway adds it")
         return value
 
     @field_validator("currency")

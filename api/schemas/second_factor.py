@@ -38,7 +38,7 @@ class SecondFactorShape(BaseModel):
 class SeedShape(BaseModel):
     """Only this response contains the seed."""
 
-    secret: str = Field(description="For an app that scans no QR code, in base 32")
+    secret: str = Field(description="For an app that cannot scan a QR code, in base 32")
     uri: str = Field(description="What the QR code holds: `otpauth://totp/…`")
 
 
@@ -49,4 +49,4 @@ class RecoveryCodesShape(BaseModel):
 
 
 class ConfirmedShape(SessionShape, RecoveryCodesShape):
-    """The new session of whoever confirmed, and the recovery codes, which only this response contains."""
+    """The user's new session, and the recovery codes, which only this response contains."""
