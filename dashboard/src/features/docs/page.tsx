@@ -40,7 +40,7 @@ export function DocsPage() {
         <p>
           Your server fixes the amount, in paise. The secret is shown with your <a href="/dashboard/keys">key</a>, once;
           keep it in <code>API_SECRET</code>. The idempotency key makes a repeat of the same call safe: one order, the
-          same answer.
+          same response.
         </p>
       </Section>
       {config.test_mode && (
@@ -65,7 +65,7 @@ export function DocsPage() {
       >
         <p>
           The checkout opens over your page; card data never touches it. Put the order's id in place of{" "}
-          <code>ORDER_ID</code>. <code>onSuccess</code> runs in the browser: before you deliver, ask{" "}
+          <code>ORDER_ID</code>. <code>onSuccess</code> runs in the browser: before you deliver, call{" "}
           <code>GET /api/v1/payments/:id</code> from your server or wait for the webhook.
         </p>
       </Section>
@@ -77,8 +77,8 @@ export function DocsPage() {
       >
         <p>
           Each event is sent to your <a href="/dashboard/webhooks/endpoints">endpoints</a> with{" "}
-          <code>X-Webhook-Signature</code>: the HMAC-SHA256 of the exact body under the endpoint's secret. Answer with
-          any 2xx within five seconds; everything else is tried again. The same event may come twice, with the same{" "}
+          <code>X-Webhook-Signature</code>: the HMAC-SHA256 of the exact body under the endpoint's secret. Respond with
+          any 2xx within five seconds; everything else is retried. The same event may come twice, with the same{" "}
           <code>id</code>. The Standard Webhooks headers come too.
         </p>
       </Section>

@@ -123,4 +123,4 @@ function EndpointRow({ endpoint, onOpen, onChanged }: EndpointRowProps) {
   );
 }
 
-const REASONS: Readonly<Record<string, string>> = { gone: "it answered 410", failing: "it kept failing" };
+const REASONS: Readonly<Record<string, string>> = { gone: "it returned 410", failing: "it kept failing" };

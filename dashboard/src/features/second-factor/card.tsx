@@ -22,7 +22,7 @@ export function SecondFactorCard() {
       ) : (
         <>
           <p class="muted">
-            A code from an app on your phone, besides the password. Whoever learns one lacks the other.
+            A code from an app on your phone, in addition to the password. Someone who learns one still lacks the other.
           </p>
           <SetUp />
         </>

@@ -37,7 +37,7 @@ const COLUMNS: readonly Column[] = [
   { label: "Status" },
   { label: "Attempts", end: true },
   { label: "Last attempt" },
-  { label: "Answer", end: true },
+  { label: "Response", end: true },
   { label: "Actions", quiet: true },
 ];
 
@@ -184,7 +184,7 @@ function DeliveryRow({ delivery, onRetried }: { delivery: Delivery; onRetried: (
           <Near at={delivery.last_attempt_at} testId="webhook-last-attempt" />
         </span>
       </Cell>
-      <Cell label="Answer" end>
+      <Cell label="Response" end>
         <span
           class={`answer ${delivery.attempts > 0 && delivery.response_code === null ? "bad" : toneOfResponse(delivery.response_code)}`}
           data-test-id="webhook-response-code"
