@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """`….requested` is written before the gateway decides: an entry may have no effect, but every effect has an entry."""
+    """`….requested` is written before the gateway decides: an entry may have no effect; every effect has an entry."""
 
     MERCHANT_CREATED = "merchant.created"
     MERCHANT_CHANGED = "merchant.changed"
