@@ -302,7 +302,7 @@ class BankClient:
         return report
 
     async def _question(self, attempt_id: str) -> None:
-        """A question about an attempt arrives. Raises NoAnswerError where the bank is silent about it."""
+        """A question about an attempt arrives. Raises NoResponseError where the bank is silent about it."""
         self._bank.queried.add(_requester(attempt_id))
         self._bank.unresolved.discard(_requester(attempt_id))
         if PROCESS.get().name.startswith("sweeper"):
@@ -316,7 +316,7 @@ class BankClient:
             raise NoResponseError("the answer was lost")
 
     async def _be_silent(self, attempt_id: str) -> None:
-        """Raises NoAnswerError where the bank is silent about this attempt."""
+        """Raises NoResponseError where the bank is silent about this attempt."""
         silence = self._bank.silence_about(attempt_id)
         if silence is not None:
             await asyncio.sleep(HANGS_SECONDS if silence.hangs else between(0.001, 0.01))

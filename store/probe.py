@@ -1,7 +1,7 @@
-"""Whether PostgreSQL answers: asked every second over a connection of its own, so that a busy pool is no outage.
+"""Whether PostgreSQL responds: probed every second over a connection of its own, so that a busy pool is no outage.
 
-A restart is none either: a server that is back within AWAY_AFTER_SECONDS has only made the actors wait, and requests
-that were not refused are answered by then.
+A restart is none either: a server that is back within UNAVAILABLE_AFTER_SECONDS has only made the actors wait, and
+requests that were not refused have their responses by then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 1.0
 
 
 class DatabaseProbe:
-    """`up` is false once no question was answered for AWAY_AFTER_SECONDS."""
+    """`up` is false once no probe succeeded for UNAVAILABLE_AFTER_SECONDS."""
 
     def __init__(self, settings: Settings) -> None:
         self._dsn = settings.database_url.get_secret_value()

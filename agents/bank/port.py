@@ -1,19 +1,19 @@
-"""What the gateway asks of a bank. The attempt id (payment or refund id) is the bank's idempotency key.
+"""What the gateway needs of a bank. The attempt id (payment or refund id) is the bank's idempotency key.
 
     tokenize(CardDetails) ─► token: all that is kept of a card
 
-    charge(Charge) ┐                          query(attempt_id) ─► Report | None (never seen)
-                   │                          cancel(attempt_id) ─► what then holds | None (never seen)
-    refund(Return) ┴► Report | NoAnswerError   notifications()   ─► unasked reports: late, repeated, or contradicting
-                                              an earlier one; each is repeated until confirm(report)
+    charge(Charge) ┐                            query(attempt_id) ─► Report | None (never seen)
+                   │                            cancel(attempt_id) ─► what then holds | None (never seen)
+    refund(Return) ┴► Report | NoResponseError  notifications()   ─► unsolicited reports: late, repeated, contradicting
+                                                an earlier one; each is repeated until confirm(report)
 
     read_notification(headers, body) ─► the report that the bank sent to our door (see door.py)
     books()                          ─► every attempt as the bank booked it, for `gateway verify`
 
-A report is a BankAnswer; ActionRequired: the payer has to do something first, and the answer follows; or CancelRefused.
+A report is a BankResult; ActionRequired: the payer has to do something first, and the result follows; or CancelRefused.
 
-NoAnswerError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by asking again to
-charge without having queried.
+NoResponseError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by requesting the
+charge again without having queried.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Bank(Protocol):
         what was decided before. None: the bank has never seen the attempt, and may still be asked for it.
 
         An attempt that was cancelled is over: charging it once more, or the payer's step, has the same answer.
-        Raises NoAnswerError: whether it was cancelled is unknown; asking again does no harm.
+        Raises NoResponseError: whether it was cancelled is unknown; asking again does no harm.
         """
         ...
 

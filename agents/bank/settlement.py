@@ -1,6 +1,6 @@
 """From the bank's report to the command that informs the actor, for whoever received the report.
 
-    BankAnswer     ─► payment.settle, refund.settle
+    BankResult     ─► payment.settle, refund.settle
     ActionRequired ─► payment.require_action
     CancelRefused  ─► payment.refuse_cancel
 

@@ -5,8 +5,8 @@ order: the test instruments and refund reasons, and BANK_FAULTS (`lose=0.1,late=
 from the attempt id too.
 
     charge ─► book (batched, one statement for all that wait) ─► wait the delay ─► answer
-                                                                      lose: NoAnswerError   twice: notified again
-                                                                      late: NoAnswerError, notified later
+                                                                      lose: NoResponseError   twice: notified again
+                                                                      late: NoResponseError, notified later
                                                                       turn: answered, later the opposite is notified
     charge of a payer who has a step to take ─► booked as waiting ─► ActionRequired ─┬ decide (page.py), or abandoned
                                                                                      └ cancel: failed, or refused
@@ -130,7 +130,7 @@ class SimulatedBank:
         return card_token(card.number, test_mode=self._settings.test_mode)
 
     async def charge(self, charge: Charge) -> Report:
-        """Raises NoAnswerError."""
+        """Raises NoResponseError."""
         acting = self._behaviour(charge.token)
         delay = self._delay_seconds(charge.attempt_id) * acting.delay_factor
         error_code = self._charge_error(charge, acting)
@@ -150,7 +150,7 @@ class SimulatedBank:
                 self._scan_after(delay, charge, error_code)
 
     async def refund(self, refund: Return) -> BankResult:
-        """Raises NoAnswerError."""
+        """Raises NoResponseError."""
         acting = refund_behaviour(refund.reason) if self._settings.test_mode else ORDINARY
         delay = self._delay_seconds(refund.attempt_id)
         turns_at = self._turns_at(refund.attempt_id, acting, delay)
@@ -162,7 +162,7 @@ class SimulatedBank:
         return result
 
     async def query(self, attempt_id: str) -> Report | None:
-        """What the books say. None: the bank never saw the attempt. Raises NoAnswerError."""
+        """What the books say. None: the bank never saw the attempt. Raises NoResponseError."""
         entry = await self.entry(attempt_id)
         if entry is None:
             return None
@@ -171,7 +171,7 @@ class SimulatedBank:
         return self._report(entry)
 
     async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
-        """Raises NoAnswerError."""
+        """Raises NoResponseError."""
         report = await self.query(attempt_id)
         if not isinstance(report, ActionRequired):
             return report
@@ -184,7 +184,7 @@ class SimulatedBank:
         return decided or await self.cancel(attempt_id)
 
     async def entry(self, attempt_id: str) -> Entry | None:
-        """The attempt as it is booked. Raises NoAnswerError."""
+        """The attempt as it is booked. Raises NoResponseError."""
         try:
             return (await self._polling.read([attempt_id])).get(attempt_id)
         except DatabaseError as error:
@@ -201,7 +201,7 @@ class SimulatedBank:
             raise ConnectionError(f"the bank's books cannot be read: {error}") from error
 
     async def decide(self, attempt_id: str, outcome: Outcome, error_code: str | None) -> BankResult | None:
-        """The payer's word on the bank's page; None where there is nothing to decide. Raises NoAnswerError."""
+        """The payer's word on the bank's page; None where there is nothing to decide. Raises NoResponseError."""
         try:
             entry = await self._polling.decide(attempt_id, outcome, error_code)
         except DatabaseError as error:

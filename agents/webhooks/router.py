@@ -1,6 +1,6 @@
 """The dispatcher's last step: what has to stand on the log before a delivery record counts as done.
 
-    Attempted ─► retry tier | DLQ | nothing          SetAside ─► retry tier (parked) | DLQ (endpoint deleted) | nothing
+    Attempted ─► retry tier | DLQ | nothing          NotSent   ─► retry tier (parked) | DLQ (endpoint deleted) | nothing
     Repeated  ─► what its attempt had led to, again: whoever made it may have died in between
 
 Repeating any of it is harmless: an attempt number is made and recorded once, a dead letter's id is its origin's place.

@@ -24,5 +24,5 @@ def request_seconds(method: str, route: str, status: int) -> Histogram:
 
 @lru_cache(maxsize=256)
 def command_count(kind: str, outcome: str) -> Counter:
-    """COMMANDS_ASKED with its labels."""
+    """COMMANDS with its labels."""
     return COMMANDS.labels(kind, outcome)

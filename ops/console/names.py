@@ -18,7 +18,7 @@ _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)\Z")
 
 
 def named_topics(names: Sequence[str], settings: Settings) -> list[Topic]:
-    """Topics of the catalogue, all where none is named. Raises AskedWronglyError for an unknown one."""
+    """Topics of the catalogue, all where none is named. Raises UsageError for an unknown one."""
     known = catalogue_of(settings)
     if not names:
         return list(known.values())
@@ -47,7 +47,7 @@ def _short_names(full: str) -> tuple[str, ...]:
 
 
 def parse_duration(text: str) -> timedelta:
-    """`250ms`, `30s`, `10m`, `2h`, `7d`. Raises AskedWronglyError."""
+    """`250ms`, `30s`, `10m`, `2h`, `7d`. Raises UsageError."""
     match = _DURATION.match(text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a valid duration; write 30s, 10m, 2h or 7d.")
@@ -58,7 +58,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_instant(text: str) -> datetime:
-    """A duration ago, or an RFC 3339 instant (UTC where no zone is given). Raises AskedWronglyError."""
+    """A duration ago, or an RFC 3339 instant (UTC where no zone is given). Raises UsageError."""
     try:
         if _DURATION.match(text.strip()):
             return now() - parse_duration(text)

@@ -26,7 +26,7 @@ class Subject:
 
 
 async def subject_of(pool: Pool, text: str) -> Subject:
-    """Raises AskedWronglyError where nothing of this id is known."""
+    """Raises UsageError where nothing of this id is known."""
     kind, order_id = await _found(pool, text.strip())
     if order_id is None:
         raise UsageError(f"No {kind} {text!r} is known here.")

@@ -67,7 +67,7 @@ class Drained:
 
 
 async def plan(settings: Settings, target: int) -> Plan:
-    """Raises AskedWronglyError for a number that the log cannot grow to, GatewayError where it must not grow now."""
+    """Raises UsageError for a number that the log cannot grow to, GatewayError where it must not grow now."""
     before = settings.topic_partitions
     if target == before:
         raise UsageError(f"The log already has {before} partitions.")

@@ -49,7 +49,7 @@ def filters_of(
     headers: Sequence[str] = (),
     where: str | None = None,
 ) -> Filters:
-    """From the options of a command. Raises AskedWronglyError."""
+    """From the options of a command. Raises UsageError."""
     return Filters(
         key=key,
         words=tuple(word for word in words if word),

@@ -44,7 +44,7 @@ class Tail:
 
 
 async def order_to_look_at(settings: Settings, *, order_id: str | None, payment_id: str | None) -> str | None:
-    """The order whose partition is enough to read. Raises AskedWronglyError for an id of another form."""
+    """The order whose partition is enough to read. Raises UsageError for an id of another form."""
     if order_id is not None:
         if not is_id(ORDER, order_id):
             raise UsageError(f"{order_id!r} is not a valid order id; they look like order_0123456789abcdef.")

@@ -37,7 +37,7 @@ _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None, "no
 
 
 def compile_where(text: str) -> Predicate:
-    """The predicate of an expression. Raises AskedWronglyError with the place that cannot be read."""
+    """The predicate of an expression. Raises UsageError with the place that cannot be read."""
     if len(text) > LENGTH_MAX:
         raise UsageError(f"The expression is longer than {LENGTH_MAX} characters.")
     parser = _Parser(text)

@@ -52,7 +52,7 @@ def razorpay(
 
 
 def upstream_at(address: str, port: int, context: ssl.SSLContext) -> Upstream:
-    """`address` empty: this machine. Raises AskedWronglyError."""
+    """`address` empty: this machine. Raises UsageError."""
     if not address:
         return Upstream(port, context)
     host, _, given = address.rpartition(":")
