@@ -61,8 +61,8 @@ FAULTS = (
         (
             Mutation(
                 "agents/payments/actor.py",
-                "if one.envelope.type in ORDER_MAKING and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None",
-                "if one.envelope.type in ORDER_MAKING",
+                " in ORDER_MAKING and inbox.stored_for(one.envelope.id, one.envelope.nonce) is None",
+                " in ORDER_MAKING",
             ),
             Mutation(
                 "agents/payments/fold.py",
@@ -77,8 +77,8 @@ FAULTS = (
         (
             Mutation(
                 "agents/payments/actor.py",
-                "if one.envelope.type in ORDER_MAKING and inbox.answer_to(one.envelope.id, one.envelope.nonce) is None",
-                "if one.envelope.type in ORDER_MAKING",
+                " in ORDER_MAKING and inbox.stored_for(one.envelope.id, one.envelope.nonce) is None",
+                " in ORDER_MAKING",
             ),
             Mutation(
                 "agents/payments/fold.py",
@@ -163,7 +163,8 @@ FAULTS = (
         (
             Mutation(
                 "domain/rules/refunds.py",
-                "    known = Word(refund.bank_turn, refund.status is RefundStatus.PROCESSED)\n    if said < known:\n",
+                "    known = Word(refund.bank_turn, refund.status is RefundStatus.PROCESSED)\n"
+                "    if reported < known:\n",
                 "    known = Word(refund.bank_turn, refund.status is RefundStatus.PROCESSED)\n    if True:\n",
             ),
         ),

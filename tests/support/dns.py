@@ -2,7 +2,7 @@
 
 async with name_server({"shop.test": "127.0.0.1"}) as server:
     server.address      "127.0.0.1:<port>", for Names(nameservers=…)
-    server.asked        names that were asked for, in order
+    server.requested    names that were asked for, in order
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A merchant's server in the test's own process: keeps every request and answers as it is told.
 
 async with receiver() as merchant:
-    merchant.answers["/hook"] = [500, 500, 200]     one after the other; the last one stays
+    merchant.responses["/hook"] = [500, 500, 200]     one after the other; the last one stays
     merchant.hang("/slow")                          takes the request, never answers
 """
 
