@@ -143,7 +143,7 @@ async def test_a_redelivery_in_the_middle_of_new_work_changes_nothing(bench: Ben
 async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_goes_on(bench: Bench) -> None:
     order_id = fresh(ORDER)
     bad = [
-        bench.submitted(bench.command_client.raw_record(order_id.encode(), value))
+        bench.incoming(bench.command_client.raw_record(order_id.encode(), value))
         for value in (b"", b"\xff\x00", b"{}", b'{"id":"x","type":"order.create"}')
     ]
     await work(await bench.actor(), bad[0], bad[1], bench.submitted(order_command(order_id)), bad[2], bad[3])
@@ -174,7 +174,7 @@ async def test_the_caller_of_a_command_that_cannot_be_decoded_is_answered_at_onc
     replies = subscribe_replies(bench.redis, worker, on_state=(listening := Connected()))
     received = asyncio.ensure_future(anext(replies))
     await eventually(lambda: listening.connected, what="the subscription")
-    await work(await bench.actor(), bench.submitted(undecodable, reply_to=worker))
+    await work(await bench.actor(), bench.incoming(undecodable, reply_to=worker))
     # then the worker hears an error for exactly this request.
     async with asyncio.timeout(20):
         (reply,) = await received
@@ -199,9 +199,7 @@ async def test_a_command_that_cannot_be_written_goes_alone_and_its_caller_is_tol
     order_id, poisoned, worker = fresh(ORDER), fresh(ORDER), f"api-{secrets.token_hex(4)}"
     await work(await bench.actor(), bench.submitted(order_command(poisoned)))
     command = payment_command(poisoned, fresh(PAYMENT), vpa="nul\x00@upi")
-    poison = bench.submitted(
-        bench.command_client.record(command, "cmd_poison_" + secrets.token_hex(4)), reply_to=worker
-    )
+    poison = bench.incoming(bench.command_client.record(command, "cmd_poison_" + secrets.token_hex(4)), reply_to=worker)
     # When the batch is worked off,
     actor = await bench.actor()
     prepared = await work(
@@ -326,8 +324,8 @@ async def test_the_same_key_in_a_new_request_is_answered_from_the_inbox(bench: B
     order_id, worker = fresh(ORDER), f"api-{secrets.token_hex(4)}"
     key = "idk_" + secrets.token_hex(16)
     actor = await bench.actor()
-    first = bench.submitted(bench.command_client.record(order_command(order_id), key, nonce="one"), reply_to=worker)
-    again = bench.submitted(bench.command_client.record(order_command(order_id), key, nonce="two"), reply_to=worker)
+    first = bench.incoming(bench.command_client.record(order_command(order_id), key, nonce="one"), reply_to=worker)
+    again = bench.incoming(bench.command_client.record(order_command(order_id), key, nonce="two"), reply_to=worker)
     replies = [(await work(actor, message)).replies[worker][0] for message in (first, again)]
     assert replies[0].body == replies[1].body
     assert replies[0].flag != replies[1].flag

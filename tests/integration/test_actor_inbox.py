@@ -97,7 +97,7 @@ async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_answer(
     key, actor, worker = a_key(), await bench.actor(), f"api-{secrets.token_hex(4)}"
     command = capture_command(order_id, payment_id)
     early, late, again = [
-        bench.submitted(bench.command_client.record(command, key, nonce=nonce), reply_to=worker)
+        bench.incoming(bench.command_client.record(command, key, nonce=nonce), reply_to=worker)
         for nonce in ("n1", "n2", "n3")
     ]
     flags = []
@@ -250,13 +250,13 @@ async def test_a_record_that_is_older_than_the_inbox_remembers_is_not_decided_at
     old, younger = now() - timedelta(days=days - 1, minutes=1), now() - timedelta(days=days - 1, minutes=-1)
     # when the log gives its record once more,
     actor = await bench.actor()
-    prepared = await work(actor, bench.submitted(record, worker, logged_at=old))
+    prepared = await work(actor, bench.incoming(record, worker, logged_at=old))
     # then nothing is done; an operator finds it among the dead letters, and whoever still waits is not left waiting.
     assert await bench.events(order_id) == PAID
     assert await bench.reasons(order_id) == ["expired"]
     assert [(str(reply.flag), reply.nonce) for reply in prepared.replies[worker]] == [("R", "n1")]
     # One that the inbox would remember is decided: it never was.
-    await work(actor, bench.submitted(record, worker, logged_at=younger))
+    await work(actor, bench.incoming(record, worker, logged_at=younger))
     assert await bench.events(order_id) == [*PAID, "refund.created"]
 
 
@@ -264,11 +264,11 @@ async def test_an_old_record_that_the_inbox_still_knows_is_published_and_is_no_d
     # Given a command that was committed just before everything stood still for days, its events never published,
     order_id, days = fresh(ORDER), bench.command_client.settings.idempotency_retention_days
     record = bench.command_client.record(order_command(order_id))
-    died = await (await bench.actor()).prepare([bench.submitted(record)])
+    died = await (await bench.actor()).prepare([bench.incoming(record)])
     await died.replying
     # when the log gives its record again, older than what is decided,
     old = now() - timedelta(days=days - 1, minutes=1)
-    await work(await bench.actor(), bench.submitted(record, logged_at=old))
+    await work(await bench.actor(), bench.incoming(record, logged_at=old))
     # then its event is on the topic.
     assert len(await bench.event_records(order_id)) == 1
     assert await bench.letters(order_id) == []
@@ -317,7 +317,7 @@ async def test_a_hosts_wrong_clock_moves_neither_event_times_nor_deadlines(bench
     command = payment_command(order_id, payment_id)
     payment = bench.command_client.record(replace(command, deadline_at=command.deadline_at + wrong), at=now() + wrong)
     # when its commands are decided, twice,
-    messages = [bench.submitted(record) for record in (order, payment)]
+    messages = [bench.incoming(record) for record in (order, payment)]
     for _ in range(2):
         await work(await bench.actor(), *messages)
     # then events and deadline follow the log's clock, and both decisions made the same bytes.

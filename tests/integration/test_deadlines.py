@@ -56,7 +56,7 @@ async def test_an_order_past_its_time_expires_by_a_command_to_its_actor(bench: B
     assert await bench.events(order_id) == ["order.created"]
     # and the command that it sent makes the order's actor decide, once.
     record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, ORDER_EXPIRE.encode())])
-    await work(await bench.actor(), bench.submitted(record), bench.submitted(record))
+    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
     assert await bench.events(order_id) == ["order.created", "order.expired"]
     status = await bench.command_client.pool.fetchval("SELECT status FROM orders WHERE id = $1", order_id)
     assert status == "EXPIRED"
@@ -90,7 +90,7 @@ async def test_a_payment_that_is_not_captured_in_time_expires_and_its_money_goes
     async with looking(bench, expiring):
         (value,) = await eventually(lambda: commands_to_expire(bench, order_id, PAYMENT_EXPIRE), timeout=40)
     record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, PAYMENT_EXPIRE.encode())])
-    await work(await bench.actor(), bench.submitted(record), bench.submitted(record))
+    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
     assert (await bench.events(order_id))[-2:] == ["payment.expired", "refund.created"]
     row = await bench.command_client.pool.fetchrow("SELECT * FROM payments WHERE id = $1", payment_id)
     assert (row["status"], row["voided"], row["void_reason"]) == ("SUCCESS", True, "expired")

@@ -66,7 +66,7 @@ def forgeries(bench: Bench, record: Record) -> list[Incoming]:
         replace(record, headers=[*unsigned(record).headers, stolen]),
         replace(record, value=record.value.replace(b'"failed"', b'"success"')),
     )
-    return [bench.submitted(one) for one in forged]
+    return [bench.incoming(one) for one in forged]
 
 
 async def test_a_forged_settlement_is_a_dead_letter_and_the_genuine_one_counts(bench: Bench) -> None:
@@ -82,7 +82,7 @@ async def test_a_forged_settlement_is_a_dead_letter_and_the_genuine_one_counts(b
     assert await bench.reasons(order_id) == ["forged"] * len(forged)
     assert await bench.events(elsewhere) == ["order.created"]
     # and the bank's own word is decided under the very id that the forgeries bore.
-    await work(actor, bench.submitted(refused))
+    await work(actor, bench.incoming(refused))
     assert await bench.events(order_id) == [*BEGUN, "payment.failed"]
 
 
@@ -90,7 +90,7 @@ async def test_a_forged_refund_step_or_turn_changes_nothing(bench: Bench) -> Non
     order_id, payment_id = await begun(bench)
     actor, refund_id = await bench.actor(), fresh(REFUND)
     paid = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
-    await work(actor, bench.submitted(paid))
+    await work(actor, bench.incoming(paid))
     await work(actor, bench.submitted(refund_command(order_id, payment_id, refund_id, amount=10_000)))
     before = await bench.events(order_id)
     words: tuple[BankWord, ...] = (
@@ -99,7 +99,7 @@ async def test_a_forged_refund_step_or_turn_changes_nothing(bench: Bench) -> Non
         RequireAction(order_id, payment_id, NextAction(ActionType.REDIRECT, "https://phish.example/", now())),
     )
     for number, word in enumerate(words):
-        await work(actor, bench.submitted(unsigned(genuine(bench, word, f"cmd_{number}_{payment_id}"))))
+        await work(actor, bench.incoming(unsigned(genuine(bench, word, f"cmd_{number}_{payment_id}"))))
     assert await bench.events(order_id) == before
     assert await bench.reasons(order_id) == ["forged"] * len(words)
 
@@ -108,7 +108,7 @@ async def test_a_settlement_that_was_decided_unsigned_is_found_decided_when_it_i
     """Records of the release before that an actor of this one reads again after it has lost its offsets."""
     # Given a settlement that was decided while unsigned ones were accepted,
     order_id, payment_id = await begun(bench)
-    old = bench.submitted(unsigned(genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")))
+    old = bench.incoming(unsigned(genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")))
     await work(await bench.actor(_proofs(bench, SignatureRule.ACCEPTED)), old)
     assert await bench.events(order_id) == PAID
     # when an actor that requires signatures reads it again,
@@ -123,7 +123,7 @@ async def test_while_unsigned_words_are_accepted_a_wrong_signature_is_not(bench:
     order_id, payment_id = await begun(bench)
     record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
     lenient = await bench.actor(_proofs(bench, SignatureRule.ACCEPTED))
-    await work(lenient, bench.submitted(signed(unsigned(record), FORGER)))
+    await work(lenient, bench.incoming(signed(unsigned(record), FORGER)))
     assert await bench.events(order_id) == BEGUN
     assert await bench.reasons(order_id) == ["forged"]
 
@@ -138,13 +138,13 @@ async def test_a_settlement_signed_with_another_key_of_the_gateway_counts_once_t
     newer = GatewayKey("newer", SecretStr("Zk3vQm7r-0aXyW1tBn8sLd5_fGhJ2kPq"))
     ours = bench.command_client.settings.keys.keys
     ring = KeyRing((newer,) if unknown else (newer, *ours))
-    await work(await bench.actor(Proofs(ring, SignatureRule.REQUIRED)), bench.submitted(record))
+    await work(await bench.actor(Proofs(ring, SignatureRule.REQUIRED)), bench.incoming(record))
     if unknown:
         assert await bench.reasons(order_id) == ["forged"]
         again = await _replayed(bench, order_id)
         assert (HEADER_SIGNATURE, dict(record.headers)[HEADER_SIGNATURE]) in again.headers
         sent = Record(COMMANDS, record.partition, again.key, again.value, again.headers)
-        await work(await bench.actor(), bench.submitted(sent))
+        await work(await bench.actor(), bench.incoming(sent))
     assert await bench.events(order_id) == PAID
 
 

@@ -64,7 +64,7 @@ async def test_a_success_in_time_is_captured_by_a_command_once_however_often_it_
     async with looking(bench, Captures), looking(bench, Captures):
         values = await eventually(lambda: captures_sent(bench, order_id), timeout=40)
     record = Record(COMMANDS, 0, order_id.encode(), values[0], [(HEADER_TYPE, PAYMENT_CAPTURE.encode())])
-    await work(await bench.actor(), bench.submitted(record), bench.submitted(record))
+    await work(await bench.actor(), bench.incoming(record), bench.incoming(record))
     assert (await bench.events(order_id)).count("payment.captured") == 1
     assert all(orjson.loads(value)["id"].startswith(f"rzp_{payment_id}_") for value in values)
     # And it is forgotten only now.
@@ -88,7 +88,7 @@ async def bank_turns(bench: Bench, order_id: str, payment_id: str, outcome: Outc
 async def decide_captures(bench: Bench, order_id: str, values: list[bytes]) -> None:
     for value in values:
         record = Record(COMMANDS, 0, order_id.encode(), value, [(HEADER_TYPE, PAYMENT_CAPTURE.encode())])
-        await work(await bench.actor(), bench.submitted(record))
+        await work(await bench.actor(), bench.incoming(record))
 
 
 async def test_a_capture_that_was_refused_is_sent_again_once_it_is_possible(bench: Bench) -> None:

@@ -55,7 +55,7 @@ async def test_an_undecided_stray_is_sent_to_its_orders_partition_and_decided_th
     assert copy.headers == [*stray.headers, (HEADER_FORWARDED, str(stray.origin).encode())]
 
     # where its owner decides it;
-    arrived = standing_at(bench.submitted(copy), home)
+    arrived = standing_at(bench.incoming(copy), home)
     decided = await work(actor, arrived)
     assert await bench.events(order_id) == ["order.created"]
     assert [record.partition for record in decided.records] == [home]
@@ -79,7 +79,7 @@ async def test_a_command_that_was_decided_before_the_log_grew_is_not_decided_aga
 async def test_a_stray_that_the_inbox_may_have_forgotten_is_not_sent_on(bench: Bench) -> None:
     """The log would date the copy anew, and an old command could act twice."""
     order_id, former, _ = moved_order()
-    old = bench.submitted(
+    old = bench.incoming(
         bench.command_client.record(order_command(order_id), at=now() - timedelta(days=20)),
         logged_at=now() - timedelta(days=20),
     )
