@@ -65,7 +65,7 @@ class Client:
     async def order(self, amount: int = AMOUNT, capture: str = "automatic") -> str:
         """Id of a new order, captured with its success where nothing else is said."""
         body = {"amount": amount, "currency": "INR", "capture": capture}
-        return str((await self.body_of(self.target.post("/api/v1/orders", body)))["id"])
+        return str((await self.answer(self.target.post("/api/v1/orders", body)))["id"])
 
     async def captured(self, amount: int) -> str:
         """Id of a payment that is captured."""
@@ -77,14 +77,14 @@ class Client:
     async def authorized(self, count: int) -> list[str]:
         """Ids of payments that wait for their capture."""
         orders = [await self.order(capture="manual") for _ in range(count)]
-        made = [await self.body_of(self.target.post("/v1/payments/create/upi", upi(order_id))) for order_id in orders]
+        made = [await self.answer(self.target.post("/v1/payments/create/upi", upi(order_id))) for order_id in orders]
         payments = [str(one["razorpay_payment_id"]) for one in made]
         for payment_id in payments:
             await eventually(partial(self._is, payment_id, "authorized"), timeout=SETTLED_SECONDS)
         return payments
 
     async def _is(self, payment_id: str, status: str) -> bool:
-        return bool((await self.body_of(self.target.get(f"/v1/payments/{payment_id}")))["status"] == status)
+        return bool((await self.answer(self.target.get(f"/v1/payments/{payment_id}")))["status"] == status)
 
 
 def upi(order_id: str, amount: int = AMOUNT) -> dict[str, Any]:

@@ -158,8 +158,8 @@ def _own_postgres() -> Iterator[tuple[StackPlan, int]]:
         install_missing(plan)
         runner = start_runner(plan, die_with_us=True)
         try:
-            control.ask(plan.run_dir, "start_services", only=["postgres"], timeout=180.0)
-            children = control.ask(plan.run_dir, "status")["children"]
+            control.call(plan.run_dir, "start_services", only=["postgres"], timeout=180.0)
+            children = control.call(plan.run_dir, "status")["children"]
             yield plan, next(int(child["pid"]) for child in children if child["name"] == "postgres")
         finally:
             end_runner(plan, runner)

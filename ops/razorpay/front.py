@@ -184,7 +184,7 @@ async def _relay(
         moved = _Moved()
         sides = [
             asyncio.ensure_future(_pump(source, sink, moved))
-            for source, sink in ((reader, requests), (responses, writer))
+            for source, sink in ((reader, requests), (answers, writer))
         ]
         _, others = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
         for other in others:

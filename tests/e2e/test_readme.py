@@ -52,7 +52,7 @@ def test_the_tour_is_refused_more_than_is_left(printed: str) -> None:
 
 def test_the_tour_ends_with_the_whole_story(printed: str) -> None:
     for event in ("payment.created", "payment.processing", "payment.success", "payment.captured", "refund.created"):
-        assert f'"{event}"' in said
+        assert f'"{event}"' in printed
 
 
 def test_the_badges_are_true() -> None:
