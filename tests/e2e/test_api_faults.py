@@ -131,7 +131,7 @@ async def test_without_the_log_a_request_is_unknown_and_its_key_makes_it_safe(ap
         unknown = await api.post("/orders", {"amount": 500, "receipt": key}, key=key)
         assert time.monotonic() - began < TIMEOUT_SECONDS
         assert (unknown.status_code, error_of(unknown)["code"]) == (503, "SERVICE_UNAVAILABLE")
-        assert "safe to repeat" in error_of(unknown)["description"]
+        assert "safe to retry" in error_of(unknown)["description"]
         assert (await api.get(f"/payments/{payment['id']}")).status_code == 200
         unhealthy = await _unhealthy(api)
         assert (unhealthy.status_code, unhealthy.json()["log"]) == (503, "disconnected")

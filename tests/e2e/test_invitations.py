@@ -86,7 +86,7 @@ async def test_a_link_that_was_revoked_is_old_or_made_up_lets_nobody_in(stack: S
         for token in (first, second, secrets.token_urlsafe(32)):
             refused = await _join(stack, token)
             assert refused.status_code == 400
-            assert "not valid any more" in refused.json()["error"]["description"]
+            assert "no longer valid" in refused.json()["error"]["description"]
 
 
 async def test_an_owner_who_is_removed_takes_open_invitations_along(stack: Stack) -> None:
