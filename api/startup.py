@@ -14,17 +14,17 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from agents.bank import Door, make_bank, make_pages
-from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
-from api.access.slowdown import Slowdown
 from api.process.bus import CommandBus
 from api.process.capture import CaptureCache
 from api.process.condition import Condition
 from api.process.keys import KeyCache
+from api.process.limiter import Limiter
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
 from api.process.payment_changes import PaymentChanges
 from api.process.services import Services
+from api.process.slowdown import Slowdown
 from api.process.streams import Seats
 from runtime.keyring import derived_key, first_key
 from runtime.logs import get_logger
