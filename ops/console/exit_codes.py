@@ -17,8 +17,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.errors import DatabaseError, MissingTableError, StatementRefusedError
 from store.log_partitions import PartitionCountError, counted

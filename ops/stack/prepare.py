@@ -13,9 +13,9 @@ from typing import Annotated, TypeVar
 import typer
 from aiokafka.errors import KafkaError
 
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, run
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.driver import connect
 from store.errors import DatabaseError

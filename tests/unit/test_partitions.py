@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from agents.payments.fence import sources_of
 from ops.audit.verify.anchor import Anchor, AnchorFile, TableChains, TopicChains
+from ops.console.environment import REPOSITORY
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY
 from runtime.settings import Settings
 from store import log_partitions
 from store.log_partitions import LogState, LogWatch, PartitionCountError, with_counts

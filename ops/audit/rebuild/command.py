@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError
 
 from ops.audit.rebuild.tables import Rebuilt, rebuild
 from ops.audit.verify import pace
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.noted import note_command
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.driver import Connection
 from store.errors import DatabaseError
