@@ -31,12 +31,12 @@ from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.settings import Settings
 from runtime.worker import Worker, beside
-from store.api_keys import KEYS_CHANGED
+from store.accounts.api_keys import KEYS_CHANGED
 from store.attempts import order_of_attempt
 from store.connections import make_pool
 from store.driver import Pool
 from store.errors import DatabaseError
-from store.log_partitions import LogWatch
+from store.log.log_partitions import LogWatch
 from store.order_keys import OrderKeys
 from store.probe import DatabaseProbe
 from store.redis.clients import make_redis, make_subscriber

@@ -26,7 +26,7 @@ from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.driver import Pool
-from store.log_partitions import PARTITIONS
+from store.log.log_partitions import PARTITIONS
 from store.order_keys import OrderKeys
 from store.probe import DatabaseProbe
 from topics.producer import LogProducer

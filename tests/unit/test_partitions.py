@@ -16,8 +16,8 @@ from ops.audit.verify.anchor import Anchor, AnchorFile, TableChains, TopicChains
 from ops.console.environment import REPOSITORY
 from ops.console.errors import GatewayError
 from runtime.settings import Settings
-from store import log_partitions
-from store.log_partitions import LogState, LogWatch, PartitionCountError, with_counts
+from store.log import log_partitions
+from store.log.log_partitions import LogState, LogWatch, PartitionCountError, with_counts
 from topics.catalogue import bands, homes, lineage, partition_of
 from topics.records import LogRecord
 

@@ -20,7 +20,7 @@ from ops.console.noted import note_command
 from runtime.settings import Settings
 from store.driver import Connection
 from store.errors import DatabaseError
-from store.log_partitions import PartitionCountError, counted
+from store.log.log_partitions import PartitionCountError, counted
 from store.operations.audit import connect
 from store.operations.rebuild import Shadow
 

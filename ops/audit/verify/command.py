@@ -29,7 +29,7 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import UNREACHABLE, USAGE_ERROR
 from runtime.settings import Settings
 from store.errors import DatabaseError
-from store.log_partitions import PartitionCountError, counted
+from store.log.log_partitions import PartitionCountError, counted
 from store.operations.audit import connect, deployment_id
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
