@@ -92,7 +92,7 @@ def test_a_start_with_a_number_that_the_log_never_had_is_refused_with_the_way_to
 
 
 NEEDS_NO_COUNT = {
-    "stack/environment.py",
+    "console/environment.py",
     "stack/prepare.py",
     "stack/foreground.py",
     "audit/recount.py",
