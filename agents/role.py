@@ -33,7 +33,7 @@ from runtime.worker import (
     exit_after,
     this_worker,
 )
-from store.log_partitions import PARTITIONS, LogWatch
+from store.log.log_partitions import PARTITIONS, LogWatch
 from store.redis.clients import make_redis
 from store.start import REFUSED, may_start_blindly
 

@@ -14,29 +14,29 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from agents.bank import Door, make_bank, make_pages
-from api.access.limiter import Limiter
 from api.access.own_pages import own_origins
-from api.access.slowdown import Slowdown
 from api.process.bus import CommandBus
 from api.process.capture import CaptureCache
 from api.process.condition import Condition
 from api.process.keys import KeyCache
+from api.process.limiter import Limiter
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
 from api.process.payment_changes import PaymentChanges
 from api.process.services import Services
+from api.process.slowdown import Slowdown
 from api.process.streams import Seats
 from runtime.keyring import derived_key, first_key
 from runtime.logs import get_logger
 from runtime.metrics import start_metrics_server
 from runtime.settings import Settings
 from runtime.worker import Worker, beside
-from store.api_keys import KEYS_CHANGED
+from store.accounts.api_keys import KEYS_CHANGED
 from store.attempts import order_of_attempt
 from store.connections import make_pool
 from store.driver import Pool
 from store.errors import DatabaseError
-from store.log_partitions import LogWatch
+from store.log.log_partitions import LogWatch
 from store.order_keys import OrderKeys
 from store.probe import DatabaseProbe
 from store.redis.clients import make_redis, make_subscriber

@@ -1,0 +1,7 @@
+"""What is measured. `bench.previous` copies this package into an earlier tree, whose modules may stand elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]

@@ -20,12 +20,12 @@ from pathlib import Path
 import asyncpg
 import uvloop
 
+from bench import REPOSITORY
 from bench.bare import bare_lifecycles_per_second
 from bench.measure import Latency, Throughput, latency, latency_alone, throughput
 from bench.million import fill
 from bench.processes import largest_python_megabytes
 from ops.audit.verify.topic import EARLIER
-from ops.stack.environment import REPOSITORY
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
 IN_FLIGHT = 128

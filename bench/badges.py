@@ -9,7 +9,7 @@ import tomllib
 from html import escape
 from pathlib import Path
 
-from ops.stack.environment import REPOSITORY
+from bench import REPOSITORY
 
 CHARACTER, MARGIN, HEIGHT = 6.6, 8, 20
 COLLECT_SECONDS_MAX = 180

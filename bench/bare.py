@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import asyncpg
 from aiokafka.admin import NewTopic
 
+from bench import REPOSITORY
 from bench.ceiling import COMMANDS, EVENTS, SCHEMA, SETTLED
 from bench.http import Target, connect
 from bench.load import closed_loop
-from ops.stack.environment import REPOSITORY
 from tests.support.stack import Stack
 from topics.admin import admin_client
 

@@ -25,10 +25,10 @@ from typing import Any
 
 import asyncpg
 
+from bench import REPOSITORY
 from bench.faults import FAULTS, Fault
 from bench.sites import Site
 from ops.audit.verify.audit import audit, second_process
-from ops.stack.environment import REPOSITORY
 from tests.support.command_client import CommandClient
 from tests.support.load import Load
 from tests.support.stack import ALL_ROLES, Stack, running_stack

@@ -22,9 +22,9 @@ from typing import Any
 import asyncpg
 
 from bench.drill import audited
+from ops.console.environment import ETCD_MEMBERS
 from ops.console.errors import GatewayError
 from ops.console.local_http import call
-from ops.stack.environment import ETCD_MEMBERS
 from ops.stack.install import CannotInstallError
 from ops.stack.services.etcd import client_url, member_name
 from ops.stack.services.kafka import broker_name

@@ -18,8 +18,8 @@ from functools import partial
 import asyncpg
 import uvloop
 
+from bench import REPOSITORY
 from bench.million import fill
-from ops.stack.environment import REPOSITORY
 from tests.support.api import Api
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 from topics.catalogue import EVENTS, partition_of

@@ -26,9 +26,9 @@ from pathlib import Path
 import httpx
 from playwright.async_api import Browser
 
+from bench import REPOSITORY
 from bench.badges import badges, count_tests
 from bench.terminal import Line, drawn
-from ops.stack.environment import REPOSITORY
 from tests.support.api import CARD
 from tests.support.chromium import Seen, chromium, open_payer
 from tests.support.dashboard import visiting

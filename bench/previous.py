@@ -19,8 +19,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench import REPOSITORY
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY
 
 NAMED_IN = REPOSITORY / "bench" / "previous-release"
 BENCH_SECONDS_MAX = 3_600

@@ -20,9 +20,9 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import REPOSITORY
 from bench.drill import audited, command
 from bench.previous import previous_release, previous_tree
-from ops.stack.environment import REPOSITORY
 from runtime.roles import ROLES
 from store.redis.clients import make_redis
 from store.redis.heartbeats import alive

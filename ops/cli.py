@@ -41,7 +41,7 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "up": Entry("ops.stack.up:up", "Start everything and make a test payment.", Panel.START),
-    "status": Entry("ops.stack.status:status", "Show processes, health, lag and rates.", Panel.START),
+    "status": Entry("ops.health.status:status", "Show processes, health, lag and rates.", Panel.START),
     "trigger": Entry("ops.webhooks.trigger:trigger", "Cause an event with a real payment or refund.", Panel.START),
     "verify": Entry("ops.audit.verify.command:verify", "Prove nothing was lost, duplicated or changed.", Panel.START),
     "down": Entry("ops.stack.down:down", "Stop everything. Data and logs are kept.", Panel.START),

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 
 METHODS = ("get", "post", "put", "patch", "delete")
 BETWEEN = re.compile(r"(<!-- endpoints -->\n).*?(<!-- /endpoints -->)", re.DOTALL)

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     actor_workers: int = Field(1, ge=1, le=12)
     """Processes of payment actors; more than one only with cores to spare."""
     topic_partitions: int = Field(12, ge=1, le=256)
-    """Partitions that a new log starts with; PostgreSQL then keeps the number (store/log_partitions.py)."""
+    """Partitions that a new log starts with; PostgreSQL then keeps the number (store/log/log_partitions.py)."""
     topic_replication: int = Field(1, ge=1, le=7)
     """Brokers that hold each record."""
     worker_id: str = ""

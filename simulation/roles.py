@@ -23,12 +23,12 @@ from agents.sweeper.sweeper import Sweeper
 from agents.webhooks.dispatcher import Dispatcher
 from agents.webhooks.forwarder import Forwarder
 from agents.webhooks.planner import Planner
-from api.access.limiter import Limiter
-from api.access.slowdown import Slowdown
 from api.process.bus import CommandBus
 from api.process.capture import CaptureCache
 from api.process.keys import KeyCache
+from api.process.limiter import Limiter
 from api.process.services import Services
+from api.process.slowdown import Slowdown
 from api.process.streams import Seats
 from runtime.clock import Ids
 from runtime.keyring import derived_key, first_key

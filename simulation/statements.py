@@ -14,17 +14,15 @@ import asyncpg
 from simulation.database import Row, Rows, View, reads, writes, writes_like
 from store import (
     actor,
-    api_keys,
     attempts,
-    audit_log,
     commands,
-    merchants,
     orders,
     payments,
     promises,
     refunds,
     retention,
 )
+from store.accounts import api_keys, audit_log, merchants
 
 PART = re.compile(r"INSERT INTO (\w+) \(([^)]+)\)[^(]*unnest\(([^)]+)\)(?: ON CONFLICT \(id\) DO UPDATE SET ([^)]+))?")
 KEYS = {"events": ("order_id", "sequence"), "commands": ("id", "nonce")}

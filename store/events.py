@@ -1,11 +1,11 @@
-"""A merchant's events, filtered and one by one; the order and the cursor are the feed's (store/feed.py)."""
+"""A merchant's events, filtered and one by one; the order and the cursor are the feed's (store/log/feed.py)."""
 
 from __future__ import annotations
 
 from domain.ids import parse_event_id
 from store.driver import Pool
-from store.feed import EPOCH, FeedEvent, FeedPlace
 from store.keyset import Conditions
+from store.log.feed import EPOCH, FeedEvent, FeedPlace
 
 # events_pkey
 FIND = "SELECT payload FROM events WHERE order_id = $1 AND sequence = $2 AND merchant_id = $3"

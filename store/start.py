@@ -11,9 +11,9 @@ from __future__ import annotations
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.errors import DatabaseError
-from store.log_partitions import PartitionCountError, look, with_counts
-from store.migrate import pending
-from store.migration import MigrationError
+from store.log.log_partitions import PartitionCountError, look, with_counts
+from store.schema.migrate import pending
+from store.schema.migration import MigrationError
 
 log = get_logger("start")
 

@@ -28,7 +28,7 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.driver import Connection, connect
 from store.errors import DatabaseError
-from store.feed import (
+from store.log.feed import (
     FEEDER_LOCK,
     Stretch,
     begin_epoch,
@@ -39,7 +39,7 @@ from store.feed import (
     reads_since,
     take_turn,
 )
-from store.log_tail import SeenEvent, strange_events
+from store.log.log_tail import SeenEvent, strange_events
 from topics.batches import read_on
 from topics.catalogue import EVENTS, bands
 from topics.connection import client_options

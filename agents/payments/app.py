@@ -31,7 +31,7 @@ from runtime.progress import FACT, Progress, is_stalled, unread
 from runtime.settings import Settings
 from runtime.worker import Worker, beside, exit_after
 from store.actor import ActorStore
-from store.log_partitions import PARTITIONS, LogWatch
+from store.log.log_partitions import PARTITIONS, LogWatch
 from store.redis.clients import make_redis
 from store.start import may_start
 from topics.admin import check_topics

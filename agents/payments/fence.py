@@ -30,9 +30,9 @@ from runtime.settings import Settings
 from store.actor import BehindError
 from store.driver import Connection, connect
 from store.errors import DatabaseAwayError, DatabaseError
-from store.feed import known_positions
-from store.log_partitions import log_state
-from store.log_tail import SeenEvent, is_recovering, strange_events
+from store.log.feed import known_positions
+from store.log.log_partitions import log_state
+from store.log.log_tail import SeenEvent, is_recovering, strange_events
 from topics.catalogue import EVENTS, lineage
 from topics.identity import event_digest, event_identity
 from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader

@@ -24,9 +24,9 @@ from domain.turns import in_turn
 from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import SchemaError, StatementRefusedError, ValueRefusedError
-from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.plan import Draft, Target, drafts_of, plan_deliveries, targets_of
 from store.webhooks.pool import make_webhook_pool, persistently
+from store.webhooks.razorpay_drafts import razorpay_drafts
 from topics.catalogue import EVENTS
 from topics.deadletter import REASON_UNWRITABLE
 from topics.delivery import delivery_record, event_webhook_body

@@ -12,7 +12,7 @@ from api.access.caller import Caller
 from api.access.client_address import address_of
 from api.process.services import services_of
 from domain.audited import Action
-from store.audit_log import OPERATOR, Doing, Values, Witness
+from store.accounts.audit_log import OPERATOR, Doing, Values, Witness
 from store.connections import through_restart
 
 KEY, USER = "key", "user"

@@ -29,7 +29,7 @@ from api.process.services import services_of
 from runtime.api_token import is_mistyped
 from runtime.keyring import tag_of
 from runtime.secrets import api_secret_matches, hash_api_secret
-from store.api_keys import ApiKey, Rehashed
+from store.accounts.api_keys import ApiKey, Rehashed
 
 __all__ = [
     "Caller",

@@ -4,7 +4,7 @@
     a payer's requests, sign-ups     by client address
     attempts to sign in              api/access/logins.py
 
-A caller that goes on above its limit waits for each refusal (api/access/slowdown.py). Without Redis there is no limit:
+A caller that goes on above its limit waits for each refusal (api/process/slowdown.py). Without Redis there is no limit:
 a payment must not fail because a counter cannot be kept. The standing goes out as RateLimit-Limit, RateLimit-Remaining
 and RateLimit-Reset with every counted answer (api/edge.py).
 """

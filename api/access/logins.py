@@ -23,8 +23,8 @@ from api.access.limits import client_network, limit
 from api.http.errors import bad_request
 from api.process.services import services_of
 from runtime.logs import get_logger
+from store.accounts.users import User, find_login
 from store.redis.rate_limits import Bucket, Rate
-from store.users import User, find_login
 
 log = get_logger("logins")
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from api.http.errors import FORBIDDEN, ApiError
 from api.process.services import services_of
-from store.merchants import find as find_merchant
+from store.accounts.merchants import find as find_merchant
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = (

@@ -11,9 +11,9 @@ from api.process.services import services_of
 from domain.audited import Action
 from domain.currency import decimal_text
 from domain.role import REFUNDS_ARE_LIMITED
-from store.audit_log import Values
-from store.limited_refunds import LimitPassedError, attest_limited_refund
-from store.merchants import find_refund_limit
+from store.accounts.audit_log import Values
+from store.accounts.limited_refunds import LimitPassedError, attest_limited_refund
+from store.accounts.merchants import find_refund_limit
 
 
 async def note_refund(

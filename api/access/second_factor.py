@@ -21,10 +21,10 @@ from api.process.services import services_of
 from domain.audited import Action
 from runtime.one_time_codes import hash_of_recovery_code, is_app_code, plain_code, step_of
 from runtime.secrets import Sealed, unseal
-from store.audit_log import Witness
+from store.accounts.audit_log import Witness
+from store.accounts.second_factors import Factor, accept_step, count_wrong, lock_factor, use_recovery_code
+from store.accounts.users import User
 from store.driver import Connection
-from store.second_factors import Factor, accept_step, count_wrong, lock_factor, use_recovery_code
-from store.users import User
 
 WRONG_MAX = 10
 """In succession. A guess is right once in 333,333 (three of a million codes count), so ten are once in 33,000."""

@@ -23,8 +23,8 @@ from api.http.errors import AUTHENTICATION, FORBIDDEN, ApiError
 from api.process.services import services_of
 from domain.role import denial, may
 from runtime.settings import Settings
+from store.accounts.users import User, find_user
 from store.redis.sessions import ABSOLUTE_SECONDS, Session, peek_session, use_session
-from store.users import User, find_user
 
 COOKIE, SECURE_COOKIE = "gateway_session", "__Host-gateway_session"
 CSRF_HEADER = "x-csrf-token"

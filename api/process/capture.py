@@ -10,9 +10,9 @@ from collections import OrderedDict
 
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.shared_reads import SharedReads
+from store.accounts.merchants import CaptureTerms, find_capture_terms
 from store.connections import through_restart
 from store.driver import Pool
-from store.merchants import CaptureTerms, find_capture_terms
 
 TTL_SECONDS = 2.0
 MERCHANTS_MAX = 10_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.logs import get_logger
 from runtime.settings import Settings
-from store.api_keys import ApiKey, Rehashed, find_api_key, rehash_api_key, touch_api_keys
+from store.accounts.api_keys import ApiKey, Rehashed, find_api_key, rehash_api_key, touch_api_keys
 from store.connections import through_restart
 from store.driver import Pool
 from store.errors import DatabaseError

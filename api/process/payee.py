@@ -6,8 +6,8 @@ from api.http.errors import refused
 from api.process.services import Services
 from domain.rejection import NO_PAYEE
 from domain.upi import payee_part
-from store.merchants import Merchant
-from store.merchants import find as find_merchant
+from store.accounts.merchants import Merchant
+from store.accounts.merchants import find as find_merchant
 
 
 def payee_of(merchant: Merchant, *, test_mode: bool) -> str | None:

@@ -12,21 +12,21 @@ from typing import Any
 import redis.asyncio as redis
 from starlette.requests import HTTPConnection
 
-from api.access.limiter import Limiter
-from api.access.slowdown import Slowdown
 from api.process.bus import CommandBus
 from api.process.capture import CaptureCache
 from api.process.condition import Condition
 from api.process.keys import KeyCache
+from api.process.limiter import Limiter
 from api.process.live import LiveUpdates
 from api.process.log_positions import LogPlaces
+from api.process.slowdown import Slowdown
 from api.process.streams import Seats
 from api.tokens import BankPages, NotificationDoor, Tokenizer
 from runtime.clock import SYSTEM_CLOCK, SYSTEM_IDS, Clock, Ids
 from runtime.settings import Settings
 from runtime.worker import Worker
 from store.driver import Pool
-from store.log_partitions import PARTITIONS
+from store.log.log_partitions import PARTITIONS
 from store.order_keys import OrderKeys
 from store.probe import DatabaseProbe
 from topics.producer import LogProducer

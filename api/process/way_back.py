@@ -16,8 +16,8 @@ from domain.signature import Secrets
 from domain.way_back import Outcome, address_of, origin_of, signature_of
 from runtime.logs import get_logger
 from runtime.secrets import Sealed, SealError, seal, unseal
-from store.merchants import find as find_merchant
-from store.return_secrets import ReturnSecrets, find_return_secrets, keep_return_secret
+from store.accounts.merchants import find as find_merchant
+from store.accounts.return_secrets import ReturnSecrets, find_return_secrets, keep_return_secret
 
 log = get_logger("way-back")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import assert_never
 
 import orjson
 from starlette.requests import Request
@@ -138,13 +139,16 @@ async def create(request: Request, caller: Caller) -> Entity:
 def _without_effect(body: NewPayment) -> list[str]:
     """What describes the payer's machine, an instrument of the other method, and a second address."""
     names = [name for name in PAYMENTS_WITHOUT_EFFECT if getattr(body, name) is not None]
-    if body.method == "card":
-        return names + [name for name in ("vpa", "upi") if getattr(body, name) is not None]
-    names += ["card"] if body.card is not None else []
-    if body.upi is not None:
-        names += ["vpa"] if body.vpa not in (None, body.upi.vpa or body.vpa) else []
-        names += ["upi.expiry_time"] if body.upi.expiry_time is not None else []
-    return names
+    match body.method:
+        case "card":
+            return names + [name for name in ("vpa", "upi") if getattr(body, name) is not None]
+        case "upi":
+            names += ["card"] if body.card is not None else []
+            if body.upi is not None:
+                names += ["vpa"] if body.vpa not in (None, body.upi.vpa or body.vpa) else []
+                names += ["upi.expiry_time"] if body.upi.expiry_time is not None else []
+            return names
+    assert_never(body.method)
 
 
 async def validate_vpa(request: Request, _caller: Caller) -> Entity:
@@ -156,18 +160,25 @@ async def validate_vpa(request: Request, _caller: Caller) -> Entity:
 
 def _instrument(body: NewPayment) -> Instrument:
     """The payment's means in the form that our own API takes them. Raises DoubleError where they are missing."""
-    if body.method == "card":
-        if body.card is None:
-            raise DoubleError("The card field is required.", field="card")
-        return Instrument.model_validate(
-            {"order_id": body.order_id, "method": "card", "card": body.card.model_dump(exclude={"name"})}
-        )
+    match body.method:
+        case "card":
+            if body.card is None:
+                raise DoubleError("The card field is required.", field="card")
+            means = {"method": "card", "card": body.card.model_dump(exclude={"name"})}
+        case "upi":
+            means = {"method": "upi", "vpa": _vpa(body)}
+        case _:
+            assert_never(body.method)
+    return Instrument.model_validate({"order_id": body.order_id, **means})
+
+
+def _vpa(body: NewPayment) -> str:
     if body.upi is not None and body.upi.flow == "intent":
         raise not_part("UPI intent without a browser", "upi.flow")
     vpa = body.vpa if body.upi is None or body.upi.vpa is None else body.upi.vpa
     if vpa is None:
         raise DoubleError("The vpa field is required.", field="vpa")
-    return Instrument.model_validate({"order_id": body.order_id, "method": "upi", "vpa": vpa})
+    return vpa
 
 
 def _payer(body: NewPayment) -> Payer:

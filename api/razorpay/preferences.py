@@ -7,7 +7,7 @@ from starlette.requests import Request
 from api.access.caller import Caller
 from api.process.services import services_of
 from domain.netbanking import BANKS
-from store.merchants import find as find_merchant
+from store.accounts.merchants import find as find_merchant
 from topics.razorpay.entities import Entity
 
 METHODS: Entity = {

@@ -22,7 +22,7 @@ from api.schemas.export import harmless
 from api.schemas.instant import rfc3339
 from domain.audited import Action
 from runtime.clock import now
-from store.audit_log import Entry, EntryFilter, list_entries
+from store.accounts.audit_log import Entry, EntryFilter, list_entries
 from store.order_keys import OrderKeys
 from store.portions import PORTION
 

@@ -40,9 +40,9 @@ from domain.audited import Action
 from domain.rejection import ErrorCode
 from domain.role import Right, may
 from runtime.secrets import password_is_outdated
-from store.merchants import find as find_merchant
+from store.accounts.merchants import find as find_merchant
+from store.accounts.users import User, find_login, list_users, logged_in, replace_password_hash
 from store.redis.sessions import Session, list_sessions, open_session, peek_session, revoke_session
-from store.users import User, find_login, list_users, logged_in, replace_password_hash
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
 

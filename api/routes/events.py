@@ -21,7 +21,7 @@ from domain.event import EventType
 from domain.ids import event_id
 from domain.rejection import ErrorCode, Rejected
 from store.events import find_event, list_events
-from store.feed import CursorError, FeedPlace, feed_end, place_of_cursor
+from store.log.feed import CursorError, FeedPlace, feed_end, place_of_cursor
 from store.operations.inspection import EventSeen, JsonObject, bank_attempts, deliveries_of, events_of
 from topics.catalogue import EVENTS, partition_of
 

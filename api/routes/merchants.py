@@ -50,7 +50,7 @@ from runtime.keyring import tag_of
 from runtime.logs import get_logger
 from runtime.secrets import hash_api_secret
 from runtime.settings import Settings
-from store.api_keys import (
+from store.accounts.api_keys import (
     KEYS_CHANGED,
     ApiKey,
     Limits,
@@ -61,9 +61,9 @@ from store.api_keys import (
     revoke_key,
     rotate_key,
 )
-from store.merchants import BrowserOrders, Change, Deadline, EmailTakenError, Payee, change, create, find
-from store.return_secrets import rotate_return_secret
-from store.users import list_users
+from store.accounts.merchants import BrowserOrders, Change, Deadline, EmailTakenError, Payee, change, create, find
+from store.accounts.return_secrets import rotate_return_secret
+from store.accounts.users import list_users
 
 log = get_logger("merchants")
 router = APIRouter(prefix="/merchants", tags=["Merchants"])

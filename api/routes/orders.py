@@ -32,7 +32,7 @@ from domain.link import PaymentLink, link_id
 from domain.order import CancelOrder, CreateOrder, Order, OrderStatus
 from domain.rejection import ORDER_NOT_FOUND
 from domain.resource import order_resource
-from store.merchants import CaptureTerms
+from store.accounts.merchants import CaptureTerms
 from store.orders import OrderFilter, count_attempts, find_order, list_orders
 from topics.envelope import encode_json
 

@@ -24,10 +24,10 @@ from api.schemas.auth import JoinBody, PasswordBody, ResetBody, SessionShape
 from domain.audited import Action
 from domain.ids import USER as USER_PREFIX
 from runtime.clock import make_id
-from store import invitations, password_resets
-from store.invitations import NewUser, accept, find_to_accept
-from store.merchants import EmailTakenError
-from store.password_resets import change_password, find_reset, reset_password
+from store.accounts import invitations, password_resets
+from store.accounts.invitations import NewUser, accept, find_to_accept
+from store.accounts.merchants import EmailTakenError
+from store.accounts.password_resets import change_password, find_reset, reset_password
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
 

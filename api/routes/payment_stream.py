@@ -28,8 +28,8 @@ from api.routes.public import limit_reads, payment_of_payer, public_shape
 from domain.event import EventType
 from domain.payment import UNDECIDED, Payment, PaymentStatus
 from runtime.logs import get_logger
-from store.delivered import outcome_delivered
 from store.errors import DatabaseError
+from store.log.delivered import outcome_delivered
 from store.payments import find_payment
 from store.redis.replies import payment_channel
 from topics.envelope import encode_json

@@ -39,9 +39,9 @@ from domain.payment import UNDECIDED, CancelPayment, Payment
 from domain.rejection import ORDER_NOT_FOUND, PAYMENT_NOT_FOUND
 from domain.resource import payment_resource
 from runtime.clock import make_id
+from store.accounts.merchants import Merchant
+from store.accounts.merchants import find as find_merchant
 from store.driver import Pool
-from store.merchants import Merchant
-from store.merchants import find as find_merchant
 from store.orders import find_order, latest_payment
 from store.payments import find_payment
 from store.refunds import RefundFilter, list_refunds

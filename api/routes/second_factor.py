@@ -39,7 +39,7 @@ from runtime.one_time_codes import (
     setup_uri,
 )
 from runtime.secrets import Sealed, seal
-from store.second_factors import (
+from store.accounts.second_factors import (
     begin_factor,
     confirm_factor,
     end_factor,
@@ -47,7 +47,7 @@ from store.second_factors import (
     lock_factor,
     renew_recovery_codes,
 )
-from store.users import User
+from store.accounts.users import User
 
 router = APIRouter(prefix="/auth/second-factor", tags=["Sessions"])
 Own = Annotated[SignedIn, Depends(signed_in)]

@@ -35,7 +35,7 @@ from runtime.clock import now
 from runtime.logs import get_logger
 from store.driver import Pool
 from store.errors import DatabaseError
-from store.feed import CursorError, FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
+from store.log.feed import CursorError, FeedEvent, FeedPlace, feed_end, next_events, place_of_cursor
 from store.redis.replies import merchant_channel
 from store.webhooks.endpoint_events import switches_since
 

@@ -28,7 +28,7 @@ from domain.order import CreateOrder
 from domain.payment import CreatePayment
 from domain.rejection import NOTHING_TO_SCAN, ErrorCode, Rejected
 from runtime.clock import make_id, now
-from store.merchants import find as find_merchant
+from store.accounts.merchants import find as find_merchant
 from store.redis.job_counters import job_status
 from topics.catalogue import COMMANDS
 

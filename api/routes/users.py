@@ -33,7 +33,7 @@ from domain.rejection import ErrorCode
 from domain.role import RefundLimit
 from runtime.clock import make_id
 from runtime.logs import get_logger
-from store.invitations import (
+from store.accounts.invitations import (
     LASTS,
     Invitation,
     TooManyInvitationsError,
@@ -41,9 +41,9 @@ from store.invitations import (
     list_invitations,
     revoke_invitation,
 )
-from store.merchants import AccessChange, EmailTakenError, SupportRefunds, change_access
+from store.accounts.merchants import AccessChange, EmailTakenError, SupportRefunds, change_access
+from store.accounts.users import LastOwnerError, change_role, find_user, list_users, remove_user
 from store.redis.sessions import revoke_sessions_of
-from store.users import LastOwnerError, change_role, find_user, list_users, remove_user
 
 log = get_logger("users")
 router = APIRouter(prefix="/merchants/me", tags=["Users"])

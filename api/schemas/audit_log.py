@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.schemas.instant import Instant
 from domain.audited import Action
-from store.audit_log import Entry
+from store.accounts.audit_log import Entry
 
 
 class EntryShape(BaseModel):

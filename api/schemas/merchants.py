@@ -17,8 +17,8 @@ from api.schemas.instant import Instant
 from api.schemas.users import OwnUserShape
 from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode
 from domain.upi import VPA_LENGTH_MAX, is_vpa
-from store.api_keys import ApiKey
-from store.merchants import Merchant
+from store.accounts.api_keys import ApiKey
+from store.accounts.merchants import Merchant
 
 ORIGINS_MAX = 20
 ORIGIN_LENGTH_MAX = 255

@@ -14,7 +14,7 @@ from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, AMOUNT_MIN_MINOR, DEFAULT_CURRENCY
 from domain.order import CAPTURE_WITHIN_MINUTES_MAX, CaptureMode, OrderStatus
 from domain.way_back import RETURN_URL_CHARACTERS_MAX, origin_of, taken_names
-from store.merchants import CaptureTerms
+from store.accounts.merchants import CaptureTerms
 
 NOTES_MAX = 15
 NOTES_DESCRIPTION = "Up to 15 key-value pairs. Numbers and booleans are stored as text; `[]` means none"

@@ -13,8 +13,8 @@ from api.schemas.orders import CURRENCY_UNKNOWN
 from domain.currency import MINOR_DIGITS
 from domain.money import AMOUNT_MAX_MINOR, DEFAULT_CURRENCY
 from domain.role import RIGHTS, Right, Role
-from store.invitations import Invitation
-from store.users import User
+from store.accounts.invitations import Invitation
+from store.accounts.users import User
 
 
 def _currency(value: str) -> str:

@@ -10,8 +10,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.console.environment import SHARED_CACHE
 from ops.console.errors import GatewayError
-from ops.stack.environment import SHARED_CACHE
 from ops.stack.install import JAVA_MAJOR_MIN, java_major, one_at_a_time
 
 FOLDER = SHARED_CACHE / "peers"

@@ -29,9 +29,9 @@ import asyncpg
 
 from bench.http import Target
 from bench.peers.install import JETTY, KILL_BILL, fetch_kill_bill
+from ops.console.environment import StackPlan, plan_stack
 from ops.console.errors import GatewayError
 from ops.stack import control
-from ops.stack.environment import StackPlan, plan_stack
 from ops.stack.install import install_missing
 from ops.stack.launch import start_runner
 from ops.stack.processes import Command, spawn, tail

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.noted import note_command
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.analytics.rollups import counted_merchants, forget
 from store.connections import make_pool

@@ -21,10 +21,10 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import run
 from ops.console.output import console
 from runtime.settings import Settings
-from store.log_partitions import remember_first
-from store.migrate import migrate, migrations
+from store.log.log_partitions import remember_first
 from store.operations.audit import connect
 from store.operations.backup import empty_database, is_empty, other_sessions
+from store.schema.migrate import migrate, migrations
 from topics.catalogue import EVENTS
 from topics.reader import Start, log_reader
 

@@ -17,12 +17,12 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.errors import DatabaseError, MissingTableError, StatementRefusedError
-from store.log_partitions import PartitionCountError, counted
-from store.migration import MigrationError
+from store.log.log_partitions import PartitionCountError, counted
+from store.schema.migration import MigrationError
 from topics.admin import TopicMismatchError
 from topics.producer import LogUnavailableError
 

@@ -8,7 +8,7 @@ import socket
 from domain.audited import Action
 from runtime.clock import now
 from runtime.settings import Settings
-from store.audit_log import OPERATOR, Doing, Values, Witness
+from store.accounts.audit_log import OPERATOR, Doing, Values, Witness
 from store.connections import make_pool
 from store.driver import Pool
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runtime.settings import Settings
 from store.driver import connect
-from store.feed import read_positions
+from store.log.feed import read_positions
 from store.operations.transactions import idle_transactions, oldest_seconds
 from topics.catalogue import EVENTS
 from topics.reader import Start, log_reader

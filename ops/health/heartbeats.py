@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ops.console.environment import local_plan
 from ops.console.errors import GatewayError
 from ops.stack import control
-from ops.stack.environment import local_plan
 from runtime.roles import ROLES
 
 WITHOUT_HEARTBEAT = frozenset({"pages"})

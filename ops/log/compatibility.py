@@ -16,8 +16,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ops.console.environment import REPOSITORY
 from ops.log.schemas import RECORD_KINDS, all_schemas
-from ops.stack.environment import REPOSITORY
 from topics.records import JsonObject
 
 OPEN_FIELDS = frozenset(

@@ -25,8 +25,8 @@ from ops.console.errors import GatewayError
 from ops.console.exit_codes import UsageError
 from runtime.settings import Settings
 from store.driver import connect
-from store.feed import read_positions
-from store.log_partitions import PARTITIONS, Growth, log_state
+from store.log.feed import read_positions
+from store.log.log_partitions import PARTITIONS, Growth, log_state
 from store.redis.clients import make_redis
 from store.redis.heartbeats import alive
 from topics.admin import admin_client, grow_topics, partition_counts

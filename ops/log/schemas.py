@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from domain.event import EventType
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from runtime.settings import Settings
 from topics.admin import catalogue_of
 from topics.catalogue import COMMANDS, DELIVERIES, ERASURES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from ops.console.environment import REPOSITORY
 from ops.log.schemas import RECORD_KINDS, RecordKind
-from ops.stack.environment import REPOSITORY
 from runtime.settings import LIVE_RETRY_DELAYS_SECONDS
 from topics.access import ACCESS
 from topics.catalogue import FOR_EVER, Topic, topics

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from ops.console.environment import local_plan
 from ops.console.exit_codes import UsageError
 from ops.console.output import console
 from ops.razorpay.authority import STORE_PASSWORD, Authority, context_for, open_authority
 from ops.razorpay.front import LOOPBACK, Front, Upstream
-from ops.stack.environment import local_plan
 from runtime.clock import now
 
 API_HOST, CHECKOUT_HOST = "api.razorpay.com", "checkout.razorpay.com"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from ops import endpoint_table
+from ops.console.environment import REPOSITORY
 from ops.log import topics_page
 from ops.reference.cli import cli_page
 from ops.reference.decisions import decisions_page
@@ -16,7 +17,6 @@ from ops.reference.flow import flow_diagram
 from ops.reference.metrics import metrics_page
 from ops.reference.settings import settings_page
 from ops.reference.states import state_diagram, states_page
-from ops.stack.environment import REPOSITORY
 
 DOCS = Path(REPOSITORY) / "docs"
 GENERATED: dict[str, Callable[[], str]] = {

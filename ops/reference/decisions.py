@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ops.console.environment import REPOSITORY
 from ops.reference.page import page, table
-from ops.stack.environment import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "decisions"
 TITLE = re.compile(r"# (\d{4}) · (.+)")

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from ops.console.environment import OPERATIONS_VARIABLES
 from ops.reference.page import code, page, table
-from ops.stack.environment import OPERATIONS_VARIABLES
 from pages.settings import PagesSettings
 from runtime.settings import Settings
 

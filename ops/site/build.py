@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ops.console.environment import REPOSITORY, SHARED_CACHE
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY, SHARED_CACHE
 
 DOCS = REPOSITORY / "docs"
 SITE = REPOSITORY / "pages" / "dist"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ops.stack.environment import local_plan
+from ops.console.environment import local_plan
 from ops.stack.launch import stop_runner
 
 

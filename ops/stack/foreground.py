@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ops.stack.environment import StackPlan, enter, single_plan
+from ops.console.environment import StackPlan, enter, single_plan
 from ops.stack.supervisor import Supervisor
 from ops.stack.workers import ListeningSockets, known_role, worker_commands
 

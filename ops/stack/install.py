@@ -25,9 +25,9 @@ from typing import Annotated
 
 import typer
 
+from ops.console.environment import REPOSITORY, SHARED_CACHE, StackPlan, local_plan
 from ops.console.errors import GatewayError
 from ops.console.progress import step
-from ops.stack.environment import REPOSITORY, SHARED_CACHE, StackPlan, local_plan
 from ops.stack.services.kafka import JARS
 from ops.stack.services.postgres import programs_dir
 

@@ -7,9 +7,9 @@ import sys
 import time
 from collections.abc import Mapping
 
+from ops.console.environment import REPOSITORY, StackPlan
 from ops.console.errors import GatewayError
 from ops.stack import control
-from ops.stack.environment import REPOSITORY, StackPlan
 from ops.stack.processes import Command, is_alive, spawn, started_ticks, tail
 
 START_SECONDS = 15.0

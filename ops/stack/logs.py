@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ops.console.environment import StackPlan, local_plan
 from ops.console.errors import GatewayError
-from ops.stack.environment import StackPlan, local_plan
 from ops.stack.processes import tail
 
 POLL_SECONDS = 0.2

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import typer
 
+from ops.console.environment import REPOSITORY, SHARED_CACHE
 from ops.console.errors import GatewayError
 from ops.console.progress import step
 from ops.site.build import build_site
 from ops.stack.currency_table import write_currency_table
-from ops.stack.environment import REPOSITORY, SHARED_CACHE
 from ops.stack.event_catalogue import write_event_catalogue
 from ops.stack.install import node_folder, one_at_a_time
 from ops.stack.role_catalogue import write_role_catalogue

@@ -13,16 +13,16 @@ from typing import Annotated, TypeVar
 import typer
 from aiokafka.errors import KafkaError
 
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import FOUND, run
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.driver import connect
 from store.errors import DatabaseError
-from store.log_partitions import log_state, remember_first, with_counts
-from store.migrate import Pending, pending
-from store.migrate import migrate as migrate_database
-from store.migration_watch import Report, silent
+from store.log.log_partitions import log_state, remember_first, with_counts
+from store.schema.migrate import Pending, pending
+from store.schema.migrate import migrate as migrate_database
+from store.schema.migration_watch import Report, silent
 from store.seed import seed as seed_database
 from topics.admin import ensure_topics
 

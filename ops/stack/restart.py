@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ops.console.environment import local_plan
 from ops.stack import control
-from ops.stack.environment import local_plan
 
 
 def restart(

@@ -20,9 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ops.console.environment import StackPlan, plan_stack
 from ops.console.errors import GatewayError
 from ops.stack.control import socket_path
-from ops.stack.environment import StackPlan, plan_stack
 from ops.stack.services.base import Service, wait_ready
 from ops.stack.services.catalogue import services_of
 from ops.stack.supervisor import Child, ChildState, Supervisor

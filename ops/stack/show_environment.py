@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 
-from ops.stack.environment import local_plan
+from ops.console.environment import local_plan
 
 
 def env() -> None:

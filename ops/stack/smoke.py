@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ops.console.environment import enter, local_plan
 from ops.console.errors import GatewayError
 from ops.console.local_http import call
 from ops.console.progress import console
-from ops.stack.environment import enter, local_plan
 from runtime.settings import Settings
 
 AMOUNT_MINOR = 50_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ops.console.environment import StackPlan, plan_stack
 from ops.console.errors import GatewayError
 from ops.console.local_http import call
 from ops.stack import control
-from ops.stack.environment import StackPlan, plan_stack
 from ops.stack.processes import is_alive, memory_mb
 from runtime.roles import ROLES
 

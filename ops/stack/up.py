@@ -13,11 +13,11 @@ from typing import Annotated
 
 import typer
 
+from ops.console.environment import StackPlan, enter, local_plan, plan_stack
 from ops.console.errors import GatewayError
 from ops.console.local_http import call
 from ops.console.progress import console, step
 from ops.stack import control
-from ops.stack.environment import StackPlan, enter, local_plan, plan_stack
 from ops.stack.install import install_missing
 from ops.stack.launch import start_runner
 from ops.stack.pages_build import build_pages

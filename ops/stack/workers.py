@@ -14,8 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ops.console.environment import REPOSITORY, StackPlan
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY, StackPlan
 from ops.stack.ports import clash_sentence, owner_of
 from ops.stack.processes import Command
 from runtime.roles import ROLES

@@ -13,9 +13,9 @@ from ops.console.noted import note_command
 from ops.users.mail import Mail, Mailer, PrintedMail
 from runtime.clock import now
 from runtime.settings import Settings
+from store.accounts.password_resets import LASTS, insert_reset
+from store.accounts.users import find_login
 from store.connections import make_pool
-from store.password_resets import LASTS, insert_reset
-from store.users import find_login
 
 users = typer.Typer(help="Manage the users of merchants.", no_args_is_help=True)
 TOKEN_BYTES = 32

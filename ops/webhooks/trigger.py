@@ -15,11 +15,11 @@ import typer
 
 from domain.event import EventType
 from domain.event_kind import TEST_EVENT
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import UNREACHABLE, UsageError
 from ops.console.local_http import HttpResponse, call
 from ops.console.output import Json, console, print_json
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 
 WAIT_SECONDS = 30.0

@@ -2,8 +2,8 @@
 
     rollup_progress ── lock ──► events after it ──► fold ──► rollups += …, progress moves        one transaction
 
-The feed has each event once, and nothing is ever added before a place that was visible (store/feed.py): none is passed
-over, and none is folded twice.
+The feed has each event once, and nothing is ever added before a place that was visible (store/log/feed.py): none is
+passed over, and none is folded twice.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import Any
 
 from store.actor import ActorStore, Batch
 from store.driver import Connection
-from store.feed import begin_epoch, lock_feed
-from store.log_tail import RECOVERY_LOCK
+from store.log.feed import begin_epoch, lock_feed
+from store.log.log_tail import RECOVERY_LOCK
 
 ORDERS_AT_ONCE = 500
 PREPARE = (

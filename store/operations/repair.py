@@ -11,7 +11,7 @@ from datetime import datetime
 
 from store.analytics.rollups import forget
 from store.driver import Pool
-from store.feed import number_again
+from store.log.feed import number_again
 
 # commands_pkey
 COMMAND = """

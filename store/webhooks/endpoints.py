@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.delivery import PREVIOUS_SECRETS_MAX, ROTATION_OVERLAP, OffReason
-from store.audit_log import Values, Witness, differing
+from store.accounts.audit_log import Values, Witness, differing
 from store.driver import Pool, Row
 from store.webhooks.endpoint_events import Switch, record_switches
 

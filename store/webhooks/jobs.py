@@ -16,8 +16,8 @@ import orjson
 from domain.delivery import is_ordered
 from domain.event_kind import DEFAULT_EVENTS, TEST_EVENT
 from store.driver import Pool, Row
-from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.plan import Draft, Target, drafts_of, target_of_row
+from store.webhooks.razorpay_drafts import razorpay_drafts
 from topics.delivery import event_webhook_body
 from topics.events import read_any_event
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.drill import drill
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from tests.support.stack import ALL_ROLES, running_stack
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]

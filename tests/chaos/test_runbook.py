@@ -16,8 +16,8 @@ from domain.instrument import Upi
 from domain.order import CreateOrder
 from domain.outcome import Outcome
 from domain.payment import CreatePayment, SettlePayment
+from ops.console.environment import REPOSITORY
 from ops.dead_letters.letters import Selection, letters
-from ops.stack.environment import REPOSITORY
 from runtime.clock import make_id, now, random_token
 from store.connections import make_pool
 from tests.support.command import Ended, gateway, started_gateway

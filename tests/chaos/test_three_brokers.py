@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, running_stack
 

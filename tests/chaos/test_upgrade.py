@@ -11,8 +11,8 @@ import pytest
 from bench import previous
 from bench.previous import previous_tree
 from bench.upgrade import ORDER, previous_stack, upgrade
+from ops.console.environment import REPOSITORY
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

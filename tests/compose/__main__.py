@@ -19,9 +19,9 @@ from pathlib import Path
 
 import yaml
 
+from ops.console.environment import REPOSITORY
 from ops.console.errors import GatewayError
 from ops.console.progress import console, step
-from ops.stack.environment import REPOSITORY
 from tests.compose.engine import CannotRunError, Engine, FailedError, make_engine, output_of, running
 from tests.compose.images import make_images
 from tests.compose.scenario import Gateway, checks

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from ops.stack.install import POM, fetch_kafka, node_folder
 from ops.stack.services.kafka import JARS, LOGGING
 from tests.compose.engine import Engine, FailedError, output_of

@@ -13,7 +13,7 @@ import pytest
 
 from bench.drill import settled
 from domain.ids import ORDER
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from runtime.fenced import COMMAND
 from runtime.settings import Settings
 from store.connections import make_pool

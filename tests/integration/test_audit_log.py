@@ -10,7 +10,7 @@ import pytest
 
 from domain.audited import Action
 from ops.audit.verify.chained import AuditChains
-from store.audit_log import EntryFilter, chained_entries, list_entries
+from store.accounts.audit_log import EntryFilter, chained_entries, list_entries
 from store.connections import make_pool
 from store.driver import Pool
 from tests.support.shop import Shop, open_shop

@@ -16,7 +16,7 @@ from runtime.clock import make_id
 from store.analytics.rollups import advance
 from store.connections import make_pool
 from store.events import list_events
-from store.feed import CursorError, FeedPlace, feed_end, next_events, number, place_of_cursor
+from store.log.feed import CursorError, FeedPlace, feed_end, next_events, number, place_of_cursor
 from store.webhooks.jobs import REPLAY, Period, next_chunk, open_job
 from tests.support.actor import Bench, work
 from tests.support.command_client import CommandClient, order_command

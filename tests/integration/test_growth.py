@@ -9,7 +9,7 @@ import pytest
 from ops.console.errors import GatewayError
 from ops.log.growth import Plan, grow
 from store.driver import Connection, connect
-from store.log_partitions import Growth, log_state
+from store.log.log_partitions import Growth, log_state
 from tests.support.actor import Bench
 
 

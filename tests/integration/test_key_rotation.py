@@ -15,10 +15,10 @@ from runtime.clock import make_id, now
 from runtime.keyring import GatewayKey, KeyRing, first_key, tag_of
 from runtime.secrets import Sealed, hash_api_secret, seal, unseal
 from store import sealed as store_sealed
-from store.api_keys import NewKey, Rehashed, create_key, find_api_key, rehash_api_key
+from store.accounts.api_keys import NewKey, Rehashed, create_key, find_api_key, rehash_api_key
+from store.accounts.return_secrets import find_return_secrets, rotate_return_secret
+from store.accounts.second_factors import begin_factor, lock_factor
 from store.razorpay.keys import find_secret, keep_secret
-from store.return_secrets import find_return_secrets, rotate_return_secret
-from store.second_factors import begin_factor, lock_factor
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
 from tests.support.witness import somebody

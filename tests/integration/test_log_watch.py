@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from store import log_partitions
 from store.driver import connect
-from store.log_partitions import Growth, LogWatch
+from store.log import log_partitions
+from store.log.log_partitions import Growth, LogWatch
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

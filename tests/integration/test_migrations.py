@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from domain.instrument import Card, Upi
-from store.migrate import LOCK_TRIES, migrate, pending
-from store.migration import CONCURRENT, MigrationError
 from store.payments import find_payment
+from store.schema.migrate import LOCK_TRIES, migrate, pending
+from store.schema.migration import CONCURRENT, MigrationError
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 

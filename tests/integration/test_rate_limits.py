@@ -11,7 +11,7 @@ import pytest_asyncio
 import redis.asyncio as redis
 from pydantic import SecretStr
 
-from api.access.limiter import Limiter
+from api.process.limiter import Limiter
 from runtime.settings import Settings
 from store.redis.clients import make_redis
 from store.redis.rate_limits import Bucket, Rate, Standing, refill, take

@@ -18,9 +18,9 @@ from domain.outcome import Outcome
 from domain.payment import SettlePayment
 from runtime.clock import Clock, now
 from store.razorpay.captures import DUE, close_captures, due_captures
-from store.razorpay.deliveries import razorpay_drafts
 from store.razorpay.orders import Terms, insert_terms
 from store.webhooks.plan import Draft, Target
+from store.webhooks.razorpay_drafts import razorpay_drafts
 from tests.support.actor import Bench, work
 from tests.support.command_client import capture_command, fresh, order_command, payment_command
 from tests.support.due import looking

@@ -23,7 +23,7 @@ from ops.backup.manifest import MANIFEST, read_manifest
 from ops.backup.restore import put_back
 from ops.console.errors import GatewayError
 from store.actor import ActorStore, Batch, BehindError, CommandRow
-from store.log_tail import RECOVERY_LOCK
+from store.log.log_tail import RECOVERY_LOCK
 from tests.support.command import gateway
 from tests.support.command_client import CommandClient, fresh, history, order_command
 from tests.support.eventually import eventually

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from ops.console.environment import StackPlan, plan_stack
 from ops.console.errors import GatewayError
 from ops.stack import control
-from ops.stack.environment import StackPlan, plan_stack
 from ops.stack.launch import start_runner, stop_runner
 from ops.stack.processes import is_alive
 from tests.support.eventually import eventually

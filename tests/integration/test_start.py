@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from store.log_partitions import PartitionCountError
+from store.log.log_partitions import PartitionCountError
 from store.start import UnmigratedError, may_start, may_start_blindly
 from tests.support.eventually import eventually
 from tests.support.stack import Stack, running_stack

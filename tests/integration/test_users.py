@@ -10,12 +10,12 @@ import pytest
 from domain.audited import Action
 from domain.role import Role
 from runtime.clock import now
+from store.accounts.second_factors import begin_factor, confirm_factor, end_factor
+from store.accounts.users import LastOwnerError, User, change_role, find_login, find_user, list_users, remove_user
+from store.accounts.users import replace_password_hash as replace_hash
 from store.connections import make_pool
 from store.driver import Pool
-from store.migrate import migrations
-from store.second_factors import begin_factor, confirm_factor, end_factor
-from store.users import LastOwnerError, User, change_role, find_login, find_user, list_users, remove_user
-from store.users import replace_password_hash as replace_hash
+from store.schema.migrate import migrations
 from tests.support.people import add_person
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack

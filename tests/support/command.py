@@ -8,7 +8,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass
 
-from ops.stack.environment import OWN_SERVICES
+from ops.console.environment import OWN_SERVICES
 from tests.support.stack import Stack
 
 SECONDS_MAX = 90.0

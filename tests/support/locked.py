@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from ops.stack.environment import (
+from ops.console.environment import (
     DATABASE_NAME,
     DATABASE_PASSWORD,
     DATABASE_USER,

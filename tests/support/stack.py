@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ops.console.environment import OPERATIONS_VARIABLES, OWN_SERVICES, StackPlan, plan_stack
 from ops.stack import control
-from ops.stack.environment import OPERATIONS_VARIABLES, OWN_SERVICES, StackPlan, plan_stack
 from ops.stack.install import install_missing
 from ops.stack.launch import start_runner, stop_runner
 from ops.stack.pages_build import build_pages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.audited import Action
 from runtime.clock import now
 from runtime.settings import Settings
-from store.audit_log import Doing, Witness
+from store.accounts.audit_log import Doing, Witness
 
 
 def somebody(settings: Settings, merchant_id: str, action: Action = Action.COMMAND_RUN) -> Witness:

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from runtime.api_token import ALPHABET, KEY_CHARACTERS, SECRET, SECRET_CHARACTERS, is_mistyped, token
 
 randoms = st.integers(0, len(ALPHABET) ** SECRET_CHARACTERS - 1)

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from ops.audit.verify.chained import AuditChains
 from runtime.keyring import GatewayKey, KeyRing
-from store.audit_log import FIRST_HASH, differing, hash_of, seal_of
+from store.accounts.audit_log import FIRST_HASH, differing, hash_of, seal_of
 
 OLD = GatewayKey("old", SecretStr("x9Tq-4mVbN7wR2zLc8_dYf6hKs1gPj3E"))
 NEW = GatewayKey("new", SecretStr("Zk3vQm7r-0aXyW1tBn8sLd5_fGhJ2kPq"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 
 HOOK = REPOSITORY / "ops" / "hooks" / "commit-msg"
 BODY = "\n\nBecause money that was refunded must not be captured."

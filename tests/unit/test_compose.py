@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ops.console.environment import OPERATIONS_VARIABLES, REPOSITORY
 from ops.razorpay.command import API_HOST, CHECKOUT_HOST, razorpay
-from ops.stack.environment import OPERATIONS_VARIABLES, REPOSITORY
 from ops.stack.services.patroni import LEASE, PARAMETERS
 from pages.settings import PagesSettings
 from runtime.roles import ROLES

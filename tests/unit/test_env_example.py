@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ops.stack.environment import OPERATIONS_VARIABLES, REPOSITORY, parse_env_file, plan_stack
+from ops.console.environment import OPERATIONS_VARIABLES, REPOSITORY, parse_env_file, plan_stack
 from pages.settings import PagesSettings
 from runtime.settings import Settings
 from tests.support.stack import settings_of

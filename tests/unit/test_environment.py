@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ops.console.environment import REPOSITORY, parse_env_file, plan_stack, read_env_file
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY, parse_env_file, plan_stack, read_env_file
 from runtime.roles import ROLES
 
 

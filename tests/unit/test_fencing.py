@@ -11,7 +11,7 @@ from faust.types import TP
 from agents.payments.transport import EagerConsumer
 from ops.health.command import _fenced
 from runtime.fenced import FENCED, FENCED_BY, is_fenced
-from store.feed import FeedPlace, holds
+from store.log.feed import FeedPlace, holds
 from store.redis.job_counters import worker_status
 
 CLOSED = {FENCED: "3, 7", FENCED_BY: "evt_0Ab3xZQwErTyUiOp_4"}

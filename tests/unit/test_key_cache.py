@@ -10,7 +10,7 @@ import pytest
 from api.process.keys import KeyCache
 from runtime.clock import now
 from runtime.settings import Settings
-from store.api_keys import COLUMNS
+from store.accounts.api_keys import COLUMNS
 from store.driver import Pool
 
 KEY = "key_test_abc123"

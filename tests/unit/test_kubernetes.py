@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from ops.stack.environment import OPERATIONS_VARIABLES, PORT_DEFAULTS, REPOSITORY, parse_env_file
+from ops.console.environment import OPERATIONS_VARIABLES, PORT_DEFAULTS, REPOSITORY, parse_env_file
 from pages.settings import PagesSettings
 from runtime.roles import ROLES
 from runtime.settings import Settings

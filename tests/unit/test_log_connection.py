@@ -14,8 +14,8 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from pydantic import ValidationError
 
 from agents.payments.credentials import broker_credentials
+from ops.console.environment import REPOSITORY, plan_stack
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY, plan_stack
 from ops.stack.services.kafka import KafkaService
 from runtime.settings import Settings
 from tests.support.locked import MAKE_CERTIFICATES

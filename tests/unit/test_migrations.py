@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from store.migrate import migrations
-from store.migration import CONCURRENT, Migration, MigrationError
+from store.schema.migrate import migrations
+from store.schema.migration import CONCURRENT, Migration, MigrationError
 
 FILES = {migration.name: migration for migration in migrations()}
 IN_TRANSACTION = sorted(name for name, migration in FILES.items() if not migration.is_concurrent)

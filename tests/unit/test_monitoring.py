@@ -8,8 +8,8 @@ import re
 import pytest
 import yaml
 
+from ops.console.environment import REPOSITORY
 from ops.health.exporter import REGISTRY
-from ops.stack.environment import REPOSITORY
 from runtime.roles import ROLES
 from runtime.settings import Settings
 

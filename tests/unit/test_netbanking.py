@@ -17,7 +17,7 @@ from domain.netbanking import BANKS, TEST_BANKS, is_bank
 from domain.order import CreateOrder
 from domain.payment import CreatePayment
 from domain.rejection import BANK_INVALID, METHOD_UNAVAILABLE
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from tests.unit.orders import AT, DEADLINE, FIRST, MERCHANT, ORDER
 
 

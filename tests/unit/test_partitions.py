@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from agents.payments.fence import sources_of
 from ops.audit.verify.anchor import Anchor, AnchorFile, TableChains, TopicChains
+from ops.console.environment import REPOSITORY
 from ops.console.errors import GatewayError
-from ops.stack.environment import REPOSITORY
 from runtime.settings import Settings
-from store import log_partitions
-from store.log_partitions import LogState, LogWatch, PartitionCountError, with_counts
+from store.log import log_partitions
+from store.log.log_partitions import LogState, LogWatch, PartitionCountError, with_counts
 from topics.catalogue import bands, homes, lineage, partition_of
 from topics.records import LogRecord
 
@@ -92,7 +92,7 @@ def test_a_start_with_a_number_that_the_log_never_had_is_refused_with_the_way_to
 
 
 NEEDS_NO_COUNT = {
-    "stack/environment.py",
+    "console/environment.py",
     "stack/prepare.py",
     "stack/foreground.py",
     "audit/recount.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from api.access.slowdown import REMEMBERED, Slowdown
+from api.process.slowdown import REMEMBERED, Slowdown
 
 FOR_EVER = 3_600.0
 LATER = 60

@@ -14,7 +14,7 @@ from api.access.caller import Caller
 from api.process.live import Watch
 from api.process.streams import SeatedResponse, Seats
 from api.routes import stream
-from store.feed import FeedPlace
+from store.log.feed import FeedPlace
 
 SCOPE = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
 

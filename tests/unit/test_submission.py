@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 
 STAGES = yaml.safe_load((REPOSITORY / "submission.yml").read_text(encoding="utf-8"))
 

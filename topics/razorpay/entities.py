@@ -13,9 +13,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-from domain.instrument import SCAN_FLOW
+from domain.instrument import SCAN_FLOW, Method
 from domain.payment import PaymentStatus
 from domain.refund import RefundStatus
 from topics.razorpay.failures import failure_of
@@ -145,7 +145,7 @@ def _paid_by(payment: Resource) -> Entity:
 
 def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) -> Entity:
     """`with_card`: the card itself beside its id, as webhooks and `expand[]=card` show it."""
-    method, captured = payment["method"], bool(payment["captured"])
+    method, captured = Method(payment["method"]), bool(payment["captured"])
     fee, tax = fee_and_tax(payment["amount"]) if captured else (None, None)
     failure = failure_of(payment["error_code"])
     entity = {
@@ -162,7 +162,7 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
         "refund_status": refund_status(payment),
         "captured": captured,
         "description": payment.get("description") or payer.description,
-        "card_id": card_id(payment["id"]) if method == "card" else None,
+        "card_id": card_id(payment["id"]) if method is Method.CARD else None,
         "bank": payment.get("bank"),
         "wallet": None,
         "vpa": payment.get("vpa"),
@@ -181,11 +181,17 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
     }
     if payer.customer_id is not None:
         entity["customer_id"] = payer.customer_id
-    if method == "upi":
-        flow = "intent" if payment.get("flow") == SCAN_FLOW else "collect"
-        entity["upi"] = {"vpa": payment.get("vpa"), "flow": flow, "payer_account_type": "bank_account"}
-    if method == "card" and with_card:
-        entity["card"] = card_entity(payment, payer)
+    match method:
+        case Method.UPI:
+            flow = "intent" if payment.get("flow") == SCAN_FLOW else "collect"
+            entity["upi"] = {"vpa": payment.get("vpa"), "flow": flow, "payer_account_type": "bank_account"}
+        case Method.CARD:
+            if with_card:
+                entity["card"] = card_entity(payment, payer)
+        case Method.NETBANKING:
+            pass  # `bank` above is all there is
+        case _:
+            assert_never(method)
     return entity
 
 
@@ -260,12 +266,14 @@ def acquirer_data(payment: Resource) -> Entity:
     """The bank's references of a payment, made from its id; null until the bank has the money."""
     known = payment["status"] == PaymentStatus.SUCCESS
     reference = _digits(payment["id"], 12) if known else None
-    match payment["method"]:
-        case "card":
+    match method := Method(payment["method"]):
+        case Method.UPI:
+            return {"rrn": reference}
+        case Method.CARD:
             return {"auth_code": reference and reference[:6]}
-        case "netbanking":
+        case Method.NETBANKING:
             return {"bank_transaction_id": reference}
-    return {"rrn": reference}
+    assert_never(method)
 
 
 def card_id(payment_id: str) -> str:

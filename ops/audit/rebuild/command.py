@@ -14,13 +14,13 @@ from aiokafka.errors import KafkaError
 
 from ops.audit.rebuild.tables import Rebuilt, rebuild
 from ops.audit.verify import pace
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.noted import note_command
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.driver import Connection
 from store.errors import DatabaseError
-from store.log_partitions import PartitionCountError, counted
+from store.log.log_partitions import PartitionCountError, counted
 from store.operations.audit import connect
 from store.operations.rebuild import Shadow
 

@@ -31,7 +31,7 @@ from runtime.logs import configure_logs
 from runtime.settings import Settings
 from store.connections import make_pool
 from store.errors import MissingTableError
-from store.log_partitions import adopt
+from store.log.log_partitions import adopt
 from store.operations.audit import connect
 from store.operations.recover import Recovery
 from store.redis.clients import make_redis

@@ -13,7 +13,7 @@ from domain.ids import event_id
 from ops.audit.recover.survey import portions, seen_event, survey, unknown_spans
 from ops.console.errors import GatewayError
 from runtime.settings import Settings
-from store.log_tail import SeenEvent, disown, strange_events
+from store.log.log_tail import SeenEvent, disown, strange_events
 from store.operations.recover import Recovery
 from topics.reader import log_reader
 

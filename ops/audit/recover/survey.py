@@ -18,8 +18,8 @@ from aiokafka import TopicPartition
 from domain.ids import event_id
 from ops.audit.verify.commands import GROUP
 from runtime.settings import Settings
-from store.feed import known_positions
-from store.log_tail import SeenEvent, strange_events
+from store.log.feed import known_positions
+from store.log.log_tail import SeenEvent, strange_events
 from store.operations.recover import Counts, MissingEvent, Recovery
 from topics.admin import admin_client
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ

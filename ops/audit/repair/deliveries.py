@@ -16,8 +16,8 @@ from ops.audit.repair.steps import Planned, Refusal, Step
 from ops.audit.verify.findings import Finding
 from runtime.clock import now
 from store.operations.repair import Repairs
-from store.razorpay.deliveries import razorpay_drafts
 from store.webhooks.plan import drafts_of, plan_deliveries, targets_of
+from store.webhooks.razorpay_drafts import razorpay_drafts
 from topics.delivery import event_webhook_body
 from topics.events import EventRecord, read_any_event
 

@@ -36,7 +36,7 @@ from ops.audit.verify.sums import differing as differing_sums
 from ops.audit.verify.topic import TopicReport, closer_look, first_look
 from runtime.clock import SYSTEM_CLOCK, Clock
 from runtime.settings import Settings
-from store.audit_log import chained_entries
+from store.accounts.audit_log import chained_entries
 from store.driver import Connection
 from store.operations.audit import (
     Beside,

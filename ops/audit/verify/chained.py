@@ -15,7 +15,7 @@ import orjson
 
 from ops.audit.verify.findings import Check, Finding
 from runtime.keyring import KeyRing
-from store.audit_log import FIRST_HASH, hash_of, is_sealed
+from store.accounts.audit_log import FIRST_HASH, hash_of, is_sealed
 from store.driver import Row
 
 NAMED = ("actor", "action", "subject", "chain", "place")

@@ -24,12 +24,12 @@ from ops.audit.verify.anchor import AnchorFile
 from ops.audit.verify.audit import Anchoring, Audited, Scope, audited, second_process
 from ops.audit.verify.findings import EXAMPLES_MAX, KEPT_MAX, REPAIRS, SUMMARIES, Check, Report
 from ops.audit.verify.pace import run
+from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import UNREACHABLE, USAGE_ERROR
-from ops.stack.environment import enter, single_plan
 from runtime.settings import Settings
 from store.errors import DatabaseError
-from store.log_partitions import PartitionCountError, counted
+from store.log.log_partitions import PartitionCountError, counted
 from store.operations.audit import connect, deployment_id
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.stack.environment import ETCD_MEMBERS, StackPlan
+from ops.console.environment import ETCD_MEMBERS, StackPlan
 from ops.stack.services.base import Service
 from ops.stack.services.etcd import EtcdService
 from ops.stack.services.kafka import KafkaService

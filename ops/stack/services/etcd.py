@@ -10,8 +10,8 @@ import hashlib
 import signal
 from collections.abc import Mapping
 
+from ops.console.environment import ETCD_MEMBERS, StackPlan
 from ops.console.local_http import call
-from ops.stack.environment import ETCD_MEMBERS, StackPlan
 from ops.stack.processes import Command
 from ops.stack.services.base import check_listening
 from ops.stack.supervisor import Supervisor

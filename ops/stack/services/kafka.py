@@ -15,8 +15,8 @@ from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
 
+from ops.console.environment import BROKER_PORT_STEP, SHARED_CACHE, StackPlan
 from ops.console.errors import GatewayError
-from ops.stack.environment import BROKER_PORT_STEP, SHARED_CACHE, StackPlan
 from ops.stack.processes import Command, tail
 from ops.stack.services.base import check_listening
 from ops.stack.supervisor import Supervisor

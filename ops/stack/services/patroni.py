@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.console.environment import DATABASE_NAME, DATABASE_PASSWORD, DATABASE_USER, ETCD_MEMBERS, StackPlan
 from ops.console.local_http import call
-from ops.stack.environment import DATABASE_NAME, DATABASE_PASSWORD, DATABASE_USER, ETCD_MEMBERS, StackPlan
 from ops.stack.processes import Command
 from ops.stack.services.base import check_listening
 from ops.stack.services.etcd import client_url

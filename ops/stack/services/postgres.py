@@ -17,8 +17,8 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from ops.console.environment import DATABASE_NAME, DATABASE_PASSWORD, DATABASE_USER, StackPlan
 from ops.console.errors import GatewayError
-from ops.stack.environment import DATABASE_NAME, DATABASE_PASSWORD, DATABASE_USER, StackPlan
 from ops.stack.processes import Command, tail
 from ops.stack.services.base import check_listening, running_as_root
 from ops.stack.supervisor import Supervisor

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import redis.asyncio
 
-from ops.stack.environment import StackPlan
+from ops.console.environment import StackPlan
 from ops.stack.processes import Command
 from ops.stack.services.base import check_listening
 from ops.stack.supervisor import Supervisor

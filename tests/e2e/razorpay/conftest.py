@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from tests.e2e.razorpay.shop import DoubleShop, Front, opened
 from tests.support.api import signed_up
 from tests.support.stack import ALL_ROLES, Stack, running_stack

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 
 Json = dict[str, Any]
 TABLE = re.compile(r"<!-- fields -->(.*?)<!-- /fields -->", re.DOTALL)

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 
 PROGRAM_SECONDS_MAX = 60
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 from typing import Any
 
-from ops.stack.environment import REPOSITORY
+from ops.console.environment import REPOSITORY
 from tests.e2e.razorpay.programs import printed
 from tests.e2e.razorpay.shop import DoubleShop, Front
 

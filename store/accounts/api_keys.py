@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from store.audit_log import Values, Witness
+from store.accounts.audit_log import Values, Witness
 from store.driver import Connection, Pool, Row
 
 KEYS_CHANGED = "keys-changed"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.role import Role
-from store.audit_log import Values, Witness
+from store.accounts.audit_log import Values, Witness
+from store.accounts.merchants import EmailTakenError
+from store.accounts.users import LOCK, User, insert_user
 from store.driver import Connection, Pool, Row
 from store.errors import DuplicateError
-from store.merchants import EmailTakenError
-from store.users import LOCK, User, insert_user
 
 LASTS = timedelta(hours=72)
 OPEN_MAX = 50

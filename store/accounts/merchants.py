@@ -3,7 +3,7 @@
 create(...)     the merchant, its owner and its first key pair, all or nothing
 find            by id
 change          name, allowed origins, browser orders, captures, UPI payee
-change_access   what its users may do (store/users.py)
+change_access   what its users may do (store/accounts/users.py)
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from datetime import datetime
 
 from domain.order import CaptureMode
 from domain.role import RefundLimit
-from store.api_keys import NewKey, insert_key
-from store.audit_log import Values, Witness, differing
+from store.accounts.api_keys import NewKey, insert_key
+from store.accounts.audit_log import Values, Witness, differing
 from store.driver import Pool, Row
 from store.errors import DuplicateError
 

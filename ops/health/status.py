@@ -16,10 +16,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ops.console.environment import StackPlan, local_plan
 from ops.console.exit_codes import FOUND, run
 from ops.console.output import console, print_json
 from ops.health.command import Report, drawn, look
-from ops.stack.environment import StackPlan, local_plan
 from ops.stack.stack_report import collect
 from runtime.settings import Settings
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from store.audit_log import Values, Witness
+from store.accounts.audit_log import Values, Witness
+from store.accounts.invitations import hash_of_token
+from store.accounts.second_factors import end_factor
+from store.accounts.users import COLUMNS, MIRROR, User, user_of
 from store.driver import Connection, Pool
-from store.invitations import hash_of_token
-from store.second_factors import end_factor
-from store.users import COLUMNS, MIRROR, User, user_of
 
 LASTS = timedelta(hours=1)
 

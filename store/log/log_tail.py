@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from store.driver import Connection
 
 RECOVERY_LOCK = 7_240_002
-"""Advisory lock of the one `gateway recover --apply` that may be at work; store/migrate.py has the number before it."""
+"""Advisory lock of the one `gateway recover --apply` at work. The number before it: store/schema/migrate.py."""
 RECOVERING = "SELECT NOT pg_try_advisory_xact_lock_shared($1)"
 # events_pkey, disowned_events_pkey
 STRANGE = """

@@ -25,10 +25,10 @@ from store.errors import (
     SchemaError,
     ValueRefusedError,
 )
-from store.migration import Migration, MigrationError, Repeatable, Statement
-from store.migration_watch import REPORT_EVERY_SECONDS, Report, Watch, silent, watched
+from store.schema.migration import Migration, MigrationError, Repeatable, Statement
+from store.schema.migration_watch import REPORT_EVERY_SECONDS, Report, Watch, silent, watched
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 LOCK_ID = 7_240_001
 LOCK_EVERY_SECONDS = 0.5
 LOCK_SECONDS = 3_600

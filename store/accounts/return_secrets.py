@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.delivery import ROTATION_OVERLAP
-from store.audit_log import Witness
+from store.accounts.audit_log import Witness
 from store.driver import Pool
 
 # merchants_pkey

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.role import Role
-from store.audit_log import Values, Witness
+from store.accounts.audit_log import Values, Witness
 from store.driver import Connection, Pool, Row
 
 

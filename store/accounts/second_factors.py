@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from store.audit_log import Witness
+from store.accounts.audit_log import Witness
+from store.accounts.users import COLUMNS, MIRROR, User, user_of
 from store.driver import Connection, Pool, Row
-from store.users import COLUMNS, MIRROR, User, user_of
 
 
 @dataclass(frozen=True, slots=True)

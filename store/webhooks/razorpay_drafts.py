@@ -20,8 +20,8 @@ from store.razorpay.links import PaidLink, paid_links
 from store.razorpay.orders import late_orders, paid_orders
 from store.razorpay.payments import payers_of
 from store.razorpay.refunds import refund_terms_of
-from store.razorpay.shuffle import shuffled_pairs
 from store.webhooks.plan import Draft, Target, draft_of
+from store.webhooks.razorpay_shuffle import shuffled_pairs
 from topics.envelope import UndecodableError
 from topics.events import EventRecord, LinkRecord, PaymentRecord, RefundRecord
 from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms

@@ -8,7 +8,7 @@ actor refuses, or a refund that the bank refuses, still counts. A repeat with th
 from __future__ import annotations
 
 from domain.role import RefundLimit
-from store.audit_log import LOCK, Values, Witness
+from store.accounts.audit_log import LOCK, Values, Witness
 from store.driver import Pool
 
 # audit_log_subject

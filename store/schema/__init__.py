@@ -1,0 +1,1 @@
+"""The schema: what migrates it, and what an index that is being built reports."""
