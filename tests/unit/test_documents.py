@@ -11,6 +11,7 @@ import pytest
 
 from agents.bank.simulated import parse_faults
 from ops.cli import COMMANDS
+from tests.simulation.mutations.__main__ import BEGIN, END, HEAD
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -38,6 +39,8 @@ LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./*-]+)`")
 BARE = re.compile(r"(?<![\w/`(])(docs/[\w/-]+\.(?:md|json))")
 BANK_FAULTS = re.compile(r"(?:[a-z]+=0\.\d+,)+[a-z]+=0\.\d+")
+RULE_IN_A_LINE = re.compile(r"^.*[^\s|:-].*\|:?-{3,}:?\|.*$", re.MULTILINE)
+"""The line under a table's head that does not begin a line."""
 ENDPOINT = re.compile(r"^\| (GET|POST|PUT|PATCH|DELETE) \| `([^`]+)` \|", re.MULTILINE)
 
 
@@ -106,6 +109,22 @@ def test_every_make_target_and_gateway_command_that_a_document_names_exists(docu
 
     assert set(MAKE.findall(text)) <= targets
     assert set(GATEWAY.findall(text)) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_row_of_a_table_has_a_line_of_its_own(document: Path) -> None:
+    """A formatter that fills paragraphs turns a table into one."""
+    text = document.read_text(encoding="utf-8")
+
+    assert RULE_IN_A_LINE.findall(text) == []
+
+
+def test_the_table_of_mutations_can_be_written_anew() -> None:
+    text = (ROOT / "docs" / "SIMULATION.md").read_text(encoding="utf-8")
+    between = text.partition(BEGIN)[2].partition(END)[0]
+
+    assert between.startswith(HEAD)
+    assert all(line.startswith("| ") and line.count("|") == 6 for line in between.removeprefix(HEAD).splitlines())
 
 
 def test_every_document_has_a_place_in_the_navigation_of_the_site() -> None:
