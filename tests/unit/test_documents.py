@@ -163,6 +163,10 @@ def test_the_bank_starts_with_the_faults_that_texts_show() -> None:
         parse_faults(one)
 
 
+def test_the_readme_is_at_most_150_lines_long() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
 @cache
 def _tests() -> frozenset[str]:
     """The name of every test function of the tree."""
