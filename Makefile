@@ -16,10 +16,10 @@ SIDE_BY_SIDE := --numprocesses $(or $(workers),2) --dist loadfile --no-loadscope
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: venv ## Install what is missing, start everything, make a smoke payment, print the URLs
+up: venv ## Install what is missing, start everything, make a test payment, print the URLs
 	@$(GATEWAY) up
 
-down: venv ## Stop exactly what `make up` started
+down: venv ## Stop what `make up` started
 	@$(GATEWAY) down
 
 status: venv ## Show every process with its state, health, restarts and memory
@@ -31,16 +31,16 @@ logs: venv ## Follow a log: make logs role=payments
 restart: venv ## Restart the roles with the code on disk: make restart [role=api]
 	@$(GATEWAY) restart $(or $(role),roles)
 
-lint: venv ## Format, lint, types, architecture
+lint: venv ## Check format, lint, types and architecture
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-check: lint ## What `make lint` checks, and the unit tests; about 2 min
+check: lint ## Run `make lint` and the unit tests; about 2 min
 	@$(PYTEST) -q tests/unit
 
-test: venv ## Everything: unit, integration, end to end, browser and page tests, on free ports; about 25 min: [workers=2]
+test: venv ## Run every test: unit, integration, end to end, browser and pages, on free ports; about 25 min: [workers=2]
 	@$(GATEWAY) install --tests
 	@code=0; \
 	$(GATEWAY) pages build || code=1; \
@@ -48,26 +48,26 @@ test: venv ## Everything: unit, integration, end to end, browser and page tests,
 	$(GATEWAY) pages test || code=1; \
 	exit $$code
 
-clients: venv ## Programs of Razorpay's other clients, built with their own tools, against the test double
+clients: venv ## Build programs with Razorpay's other clients and run them against the test double
 	@$(PYTEST) tests/e2e/razorpay -m clients -rs
 
-simulate: venv ## Worlds of simulated faults by seed: make simulate [seeds=0:1000] [minutes=60]
+simulate: venv ## Run worlds of simulated faults by seed: make simulate [seeds=0:1000] [minutes=60]
 	@$(BIN)/python -m simulation --seeds $(or $(seeds),0:1000) $(if $(minutes),--minutes $(minutes))
 
-mutations: venv ## Does the simulation find small defects? The table in docs/SIMULATION.md; hours, for a night
+mutations: venv ## Check that the simulation finds small defects; writes the table in docs/SIMULATION.md; takes hours
 	@$(BIN)/python -m tests.simulation.mutations
 
-domain-mutants: venv ## Change every expression of domain/: which change does no test notice? Hours: make domain-mutants [only="domain.rules*"]
+domain-mutants: venv ## List changes of domain/ that no test detects; takes hours: make domain-mutants [only="domain.rules*"]
 	@$(BIN)/python -m tests.domain_mutants $(if $(only),--only $(only))
 
 bench: venv ## Measure throughput and latency on a stack of its own; about 5 min
 	@$(BIN)/python -m bench
 
-chaos: venv ## Faults in random order under load, then the audit: make chaos [minutes=3] [seed=1]
+chaos: venv ## Inject faults in random order under load, then audit: make chaos [minutes=3] [seed=1]
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.chaos --minutes $(or $(minutes),3) --seed $(or $(seed),1)
 
-faults: venv ## Each fault by itself, then the slow fault tests; about 20 min: make faults [only=zombie,disk] [seed=1]
+faults: venv ## Inject each fault by itself, then run the slow fault tests; about 20 min: make faults [only=zombie,disk] [seed=1]
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.chaos --only "$(only)" --seed $(or $(seed),1)
 	@$(if $(only),,$(PYTEST) tests -m chaos --durations=15)
@@ -79,18 +79,18 @@ pictures: venv ## Take the README's pictures from a running gateway; about 2 min
 docs: venv ## Build the documentation with search; the dashboard serves it under /docs/ after `make restart role=pages`
 	@$(GATEWAY) pages docs
 
-soak: venv ## Half of the most this machine can do, for a while: what grows, what drifts? make soak [minutes=20]
+soak: venv ## Run at half load for a while, to find what grows or drifts: make soak [minutes=20]
 	@$(BIN)/python -m bench.soak --minutes $(or $(minutes),20)
 
 recovery-drill: venv ## Back up under load, destroy the database, restore, recover, verify; about 2 min: [seconds=20] [seed=1]
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.drill --seconds $(or $(seconds),20) --seed $(or $(seed),1)
 
-upgrade-test: venv ## The previous release under load, rolled to this tree role by role, and back; about 5 min: [seed=1]
+upgrade-test: venv ## Upgrade from the previous release under load, role by role, and back; about 5 min: [seed=1]
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.upgrade --seed $(or $(seed),1)
 
-failover-test: venv ## Kill every part that there is twice under load, then a whole machine; about 6 min, needs Patroni and etcd: [seed=1]
+failover-test: venv ## Kill each redundant part under load, then a whole machine; about 6 min, needs Patroni and etcd: [seed=1]
 	@$(GATEWAY) install --tests
 	@$(BIN)/python -m bench.failover --seed $(or $(seed),1)
 
@@ -100,10 +100,10 @@ verify: venv ## Check the invariants of the running stack
 compose-test: venv ## Build and run docker-compose.yml on a private engine; about 6 min, skips where none can run
 	@tests/compose/run
 
-sbom: venv ## Bills of materials of the Python and web packages: CycloneDX JSON in sbom/
+sbom: venv ## Write bills of materials of the Python and web packages: CycloneDX JSON in sbom/
 	@ops/supply/make-sbom
 
-licences: sbom ## Is everything that we stand on under a licence of the allow-list? (ops/supply/licences.py)
+licences: sbom ## Check the licences of all dependencies against the allow-list (ops/supply/licences.py)
 	@$(BIN)/python -m ops.supply.licences sbom/python.json sbom/web.json
 
 fmt: venv ## Format the Python code and apply safe lint fixes

@@ -15,7 +15,12 @@ BETWEEN = re.compile(r"(<!-- endpoints -->\n).*?(<!-- /endpoints -->)", re.DOTAL
 def main() -> None:
     document = Path(REPOSITORY) / "docs" / "API.md"
     described = json.loads((Path(REPOSITORY) / "docs" / "openapi.json").read_text(encoding="utf-8"))
-    document.write_text(BETWEEN.sub(rf"\1{_table(described['paths'])}\2", document.read_text(encoding="utf-8")))
+    document.write_text(with_table(document.read_text(encoding="utf-8"), described["paths"]), encoding="utf-8")
+
+
+def with_table(text: str, paths: dict[str, dict[str, dict[str, str]]]) -> str:
+    """The document with the table of these paths, as openapi.json has them, between its two marks."""
+    return BETWEEN.sub(lambda found: f"{found[1]}{_table(paths)}{found[2]}", text)
 
 
 def _table(paths: dict[str, dict[str, dict[str, str]]]) -> str:

@@ -74,11 +74,11 @@ class Topic:
 
 
 _FIXED = (
-    Topic(COMMANDS, "order_id", 0, COMMANDS_RETENTION_MS, "what is asked"),
-    Topic(EVENTS, "order_id", 0, FOR_EVER, "what happened; the complete history"),
-    Topic(PAYMENTS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "commands given up, with why and where from"),
+    Topic(COMMANDS, "order_id", 0, COMMANDS_RETENTION_MS, "commands: what should happen"),
+    Topic(EVENTS, "order_id", 0, FOR_EVER, "events: what happened; the complete history"),
+    Topic(PAYMENTS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "unprocessable records, with reason and origin"),
     Topic(DELIVERIES, "endpoint_id:order_id", 0, 7 * DAY_MS, "one webhook attempt to make now"),
-    Topic(WEBHOOKS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "deliveries given up, with why and where from"),
+    Topic(WEBHOOKS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "failed deliveries, with reason and origin"),
     Topic(ERASURES, "order_id", SMALL_PARTITIONS, FOR_EVER, "orders whose personal data were erased"),
 )
 

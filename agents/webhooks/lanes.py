@@ -1,8 +1,8 @@
 """Fair shares: an endpoint has room for SHARE requests at a time, a merchant for MERCHANT_SHARE, so that a slow
 receiver fills only its own, and a merchant with many slow receivers only its own too.
 
-    offer ─► starts | waits its turn | is parked      parked: the share is full and a quarter of its requests are slow,
-                                                      or the line does not move
+    offer ─► starts | waits its turn | is parked      parked: the share is full and more than a quarter of its
+                                                      requests are slow, or the line does not move
 
 A busy endpoint that answers quickly keeps its waiting line, also while a few of its requests straggle; one that hangs,
 or answers just slowly enough, sends the line away to the retry tier.

@@ -200,8 +200,8 @@ def _server(plan: StackPlan, database_url: str, in_flight: int) -> Iterator[int]
 
 
 def _command(plan: StackPlan, folder: Path, database_url: str, in_flight: int) -> Command:
-    told = properties(database_url=database_url, in_flight=in_flight, folder=folder)
-    lines = "".join(f"{name}={value}\n" for name, value in told.items())
+    options = properties(database_url=database_url, in_flight=in_flight, folder=folder)
+    lines = "".join(f"{name}={value}\n" for name, value in options.items())
     (folder / "server.properties").write_text(lines, encoding="utf-8")
     (folder / "logback.xml").write_text(LOGBACK, encoding="utf-8")
     return Command(

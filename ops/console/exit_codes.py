@@ -1,6 +1,6 @@
-"""How a command of this package ends: its exit codes, and the one place where broken surroundings become a sentence.
+"""How a command of this package ends: its exit codes, and how an unavailable service is reported.
 
-0 nothing to report    1 something is wrong in the gateway    2 asked wrongly    4 a part cannot be reached
+0 nothing to report    1 something is wrong in the gateway    2 wrong usage    4 a service cannot be reached
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from topics.producer import LogUnavailableError
 T = TypeVar("T")
 
 FOUND, USAGE_ERROR, UNREACHABLE = 1, 2, 4
+NEXT_STEP = "`gateway health` shows what is down; `gateway up` starts the services of this machine."
 
 
 NOT_PERMITTED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
@@ -59,7 +60,9 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
         raise GatewayError(f"The log does not permit this to {user} ({_name(error)}); see docs/LOCKS.md.") from error
     except (KafkaError, LogUnavailableError) as error:
         servers = settings.kafka_bootstrap_servers
-        raise GatewayError(f"The log at {servers} is unavailable ({_name(error)}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(
+            f"The log at {servers} is unavailable ({_name(error)}). {NEXT_STEP}", exit_code=UNREACHABLE
+        ) from error
     except (TopicMismatchError, PartitionCountError, MigrationError) as error:
         raise GatewayError(str(error)) from error
     except MissingTableError as error:
@@ -67,9 +70,11 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     except StatementRefusedError as error:
         raise GatewayError(f"The database rejected the request ({error}).", exit_code=UNREACHABLE) from error
     except DatabaseError as error:
-        raise GatewayError(f"The database is unavailable ({error}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(f"The database is unavailable ({error}). {NEXT_STEP}", exit_code=UNREACHABLE) from error
     except OSError as error:
-        raise GatewayError(f"A service is unavailable ({_name(error)}: {error}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(
+            f"A service is unavailable ({_name(error)}: {error}). {NEXT_STEP}", exit_code=UNREACHABLE
+        ) from error
 
 
 def _name(error: BaseException) -> str:

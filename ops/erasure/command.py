@@ -1,7 +1,7 @@
 """`gateway erase`: make the personal fields of orders unreadable, for good.
 
-Exit codes: 0 erased, or it would be; 1 some orders could not be erased, each with its reason; 2 asked wrongly; 4 a part
-cannot be reached. A dry run unless --yes.
+Exit codes: 0 erased, or it would be; 1 some orders could not be erased, each with its reason; 2 wrong usage; 4 a
+service cannot be reached. A dry run unless --yes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def _erased(
     for order_id in chosen:
         one = await plan(pool, order_id)
         if one is None:
-            raise UsageError(f"There is no order {order_id!r}.")
+            raise UsageError(f"There is no order {order_id!r}; `gateway journey ID` finds an order by any id of it.")
         planned.append(one)
     ready = [one.order_id for one in planned if one.state is State.READY]
     if not (yes and ready):

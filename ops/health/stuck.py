@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from domain.refund import LATE_REFUNDS_MAX
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import FOUND, UNREACHABLE, run
+from ops.console.exit_codes import FOUND, NEXT_STEP, UNREACHABLE, run
 from ops.console.names import parse_duration
 from ops.console.output import Json, console, print_json, print_table
 from ops.dead_letters.letters import Selection, letters
@@ -60,7 +60,9 @@ def stuck(
     try:
         found = run(lambda settings: find_stuck(settings, threshold))
     except RedisError as error:
-        raise GatewayError(f"Redis is unavailable ({type(error).__name__}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(
+            f"Redis is unavailable ({type(error).__name__}). {NEXT_STEP}", exit_code=UNREACHABLE
+        ) from error
     if as_json:
         print_json([asdict(one) for one in found])
     elif not found:

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from ops.audit.verify.commands import GROUP as ACTORS
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import UsageError
+from ops.console.exit_codes import NEXT_STEP, UsageError
 from runtime.settings import Settings
 from store.driver import connect
 from store.log.feed import read_positions
@@ -96,13 +96,13 @@ async def _refuse_grown(reader: LogReader, before: int) -> None:
 
 
 async def _refuse_older_workers(settings: Settings) -> None:
-    """One that does not say how many partitions it works with would not notice that there are more."""
+    """One whose heartbeat lacks its number of partitions would not notice that there are more."""
     client = make_redis(settings)
     try:
         workers = await alive(client)
     except (RedisError, OSError) as error:
         raise GatewayError(
-            f"Redis is unavailable ({type(error).__name__}), so the running workers are unknown."
+            f"Redis is unavailable ({type(error).__name__}), so the running workers are unknown. {NEXT_STEP}"
         ) from error
     finally:
         await client.aclose()

@@ -29,9 +29,9 @@ CODES: dict[str, str] = {
     ErrorCode.INVALID_CARD: "Let the payer correct the card number.",
     ErrorCode.EXPIRED_CARD: "Let the payer correct the expiry date, or use another card.",
     ErrorCode.IDEMPOTENCY_MISMATCH: "The key belongs to another request: use a new `Idempotency-Key`.",
-    RATE_LIMITED: "Wait for as long as `Retry-After` says, then repeat.",
+    RATE_LIMITED: "Wait for the seconds in `Retry-After`, then repeat.",
     UNAVAILABLE: "A service behind the API is unavailable: repeat with the same `Idempotency-Key` after `Retry-After`.",
-    ErrorCode.INTERNAL: "A defect of ours: repeat with the same `Idempotency-Key`, and report the `request_id`.",
+    ErrorCode.INTERNAL: "A defect in the gateway: repeat with the same `Idempotency-Key`, and report the `request_id`.",
 }
 REFUSALS: dict[str, str] = {
     "AMOUNT_TOO_SMALL": "Send the amount in minor units: 100 is one rupee.",

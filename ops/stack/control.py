@@ -50,7 +50,9 @@ def call(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) ->
             connection.sendall(request)
             line = _read_line(connection)
         except OSError as error:
-            raise GatewayError(f"The runner did not respond to `{do}` within {timeout:.0f} s.") from error
+            raise GatewayError(
+                f"The runner did not respond to `{do}` within {timeout:.0f} s; see `gateway logs runner`."
+            ) from error
     return _result(line, do)
 
 

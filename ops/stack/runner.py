@@ -167,7 +167,9 @@ class Runner:
             children = self._supervisor.children.items()
             found = [child for key, child in children if key.rpartition("-")[0] == name]
             if not found:
-                raise GatewayError(f"The role {name} is not running.")
+                raise GatewayError(
+                    f"The role {name} is not running; `gateway up` starts it, `gateway status` shows the others."
+                )
             return found
         return [self._supervisor.child(name)]
 

@@ -82,5 +82,7 @@ def _settled(client: _Client, payment_id: str) -> dict[str, Any]:
         if payment["status"] == "SUCCESS":
             return payment
         if payment["status"] == "FAILED" or time.monotonic() > limit:
-            raise GatewayError(f"Payment {payment_id} is {payment['status']}, SUCCESS was expected.")
+            raise GatewayError(
+                f"Payment {payment_id} is {payment['status']}, not SUCCESS; see `gateway journey {payment_id}`."
+            )
         time.sleep(POLL_SECONDS)

@@ -218,7 +218,7 @@ async def _recorded(settings: Settings, event_id: str) -> Envelope:
     finally:
         await pool.close()
     if not found or found[0].sequence != sequence:
-        raise UsageError(f"There is no event {event_id!r}.")
+        raise UsageError(f"There is no event {event_id!r}; `gateway topics tail events` shows the newest.")
     if found[0].type not in MERCHANT_EVENTS:
         raise UsageError(f"{event_id} is {found[0].type}, which is not sent to merchants.")
     return decode(orjson.dumps(found[0].record))

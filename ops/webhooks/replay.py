@@ -76,7 +76,9 @@ def replay(
 async def _known(pool: Pool, job_id: str) -> Job:
     job = await find_any_job(pool, job_id)
     if job is None:
-        raise UsageError(f"There is no job {job_id!r}.")
+        raise UsageError(
+            f"There is no job {job_id!r}; `gateway replay ENDPOINT --since … --apply` prints the id of its job."
+        )
     return job
 
 

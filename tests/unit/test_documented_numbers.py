@@ -7,11 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from agents.bank.simulated import SILENCE_SECONDS
 from agents.webhooks import bulk, lanes, names, sender, upkeep
+from api import server, startup
+from api.access import second_factor
+from api.app import RESPONSE_SECONDS_BEYOND_DECISION
+from api.http.bodies import BODY_BYTES_MAX
+from api.routes import stream
 from domain import custom_headers, delivery, retry, signature
 from domain.link import RESENT_MAX
 from domain.order import EXPIRES_AFTER_MAX, EXPIRES_AFTER_MIN
-from runtime.settings import LIVE_RETRY_DELAYS_SECONDS, TEST_RETRY_DELAYS_SECONDS, Settings
+from runtime.settings import (
+    LIVE_RETRY_DELAYS_SECONDS,
+    PERSONAL_FIELDS_DAYS_MIN,
+    TEST_RETRY_DELAYS_SECONDS,
+    Settings,
+)
+from store import invitations, password_resets
+from store.redis.heartbeats import EXPIRES_SECONDS
+from store.redis.sessions import ABSOLUTE_SECONDS
 from store.webhooks.endpoints import ENDPOINTS_MAX
 from topics.catalogue import COMMANDS_RETENTION_MS, DAY_MS, SEGMENT_MS
 
@@ -74,6 +88,33 @@ PAYMENTS = (
     f"`expires_at` is {EXPIRES_AFTER_MIN // timedelta(minutes=1)} minutes to {EXPIRES_AFTER_MAX.days} days ahead",
     f"A link can be resent at most {RESENT_MAX} times",
 )
+COMMANDS_DAYS = COMMANDS_RETENTION_MS // DAY_MS
+PRIVACY = (
+    f"| `payments.commands.v1` | {COMMANDS_DAYS} to {(COMMANDS_RETENTION_MS + SEGMENT_MS) // DAY_MS} days |",
+    f"| inbox, promises | {LIVE.idempotency_retention_days} days | `IDEMPOTENCY_RETENTION_DAYS` |",
+    f"| `webhook_attempts` | {LIVE.webhook_attempt_retention_days} days | `WEBHOOK_ATTEMPT_RETENTION_DAYS` |",
+    f"| Redis | {ABSOLUTE_SECONDS // 3_600} hours at most |",
+    f"`PERSONAL_FIELDS_DAYS` is at least {PERSONAL_FIELDS_DAYS_MIN}, because an order may be paid for"
+    f" {EXPIRES_AFTER_MAX.days} days",
+)
+SECURITY = (
+    f"A body: {BODY_BYTES_MAX // 1_024} KiB, then 413. A head: {server.HEAD_BYTES_MAX // 1_024} KiB as it arrives",
+    f"A connection without a complete head: {server.HEAD_SECONDS_MAX:g} s",
+    f"timeout and {RESPONSE_SECONDS_BEYOND_DECISION:g} s"
+    f" ({LIVE.decision_timeout_ms / 1_000 + RESPONSE_SECONDS_BEYOND_DECISION:g} s by default)",
+    f"{startup.PAYERS_MAX:,} payers' streams, at most {startup.PAYERS_PER_MERCHANT_MAX:,} of them of one merchant",
+    f"{startup.FEEDS_MAX:,} live feeds",
+    f"an invitation for {invitations.LASTS // timedelta(hours=1)} hours",
+    f"After {words(second_factor.WRONG_MAX)} wrong codes in succession",
+    f"A live feed ends at most {stream.CHECK_EVERY_SECONDS:g} seconds after its key or session",
+)
+TESTING = (
+    f"exactly `TEST_PROCESSING_DELAY` milliseconds ({TEST.test_processing_delay})",
+    f"the bank is silent for {SILENCE_SECONDS:g} seconds",
+    f"({LIVE.processing_delay_min // 1_000} to {LIVE.processing_delay_max // 1_000} s)",
+    f"`UPI_SUCCESS_RATE` ({LIVE.upi_success_rate:.2f}) and `CARD_SUCCESS_RATE` ({LIVE.card_success_rate:.2f})",
+)
+RUNBOOK = (f"has written a heartbeat for {EXPIRES_SECONDS} seconds",)
 RAZORPAY = (f"retried for {LIVE_SECONDS // 3_600} hours",)
 ENVIRONMENT = (
     f"# at least one more than a command can stay on the log ({(COMMANDS_RETENTION_MS + SEGMENT_MS) // DAY_MS})",
@@ -82,6 +123,10 @@ ENVIRONMENT = (
 STATED = [
     *(("docs/WEBHOOKS.md", sentence) for sentence in WEBHOOKS),
     *(("docs/PAYMENTS.md", sentence) for sentence in PAYMENTS),
+    *(("docs/PRIVACY.md", sentence) for sentence in PRIVACY),
+    *(("SECURITY.md", sentence) for sentence in SECURITY),
+    *(("docs/TESTING.md", sentence) for sentence in TESTING),
+    *(("docs/RUNBOOK.md", sentence) for sentence in RUNBOOK),
     *(("docs/RAZORPAY.md", sentence) for sentence in RAZORPAY),
     *((".env.example", sentence) for sentence in ENVIRONMENT),
 ]
@@ -101,6 +146,11 @@ def test_a_slow_endpoint_is_one_of_which_more_than_a_quarter_is_slow() -> None:
     assert not share.is_slow(10.0 + lanes.SLOW_AFTER_SECONDS)
     share.started[2] = 0.0
     assert share.is_slow(10.0 + lanes.SLOW_AFTER_SECONDS)
+
+
+def test_a_reset_link_works_for_an_hour() -> None:
+    assert timedelta(hours=1) == password_resets.LASTS
+    assert "a reset for an hour" in " ".join((ROOT / "SECURITY.md").read_text(encoding="utf-8").split())
 
 
 def test_a_lost_delivery_is_found_after_half_a_minute() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from agents.bank.simulated import parse_faults
 from ops.cli import COMMANDS
+from ops.endpoint_table import with_table
+from tests.simulation.mutations.__main__ import BEGIN, END, HEAD
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -38,7 +41,10 @@ LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 NAMED = re.compile(rf"`((?:{FOLDERS})/[\w./*-]+)`")
 BARE = re.compile(r"(?<![\w/`(])(docs/[\w/-]+\.(?:md|json))")
 BANK_FAULTS = re.compile(r"(?:[a-z]+=0\.\d+,)+[a-z]+=0\.\d+")
-ENDPOINT = re.compile(r"^\| (GET|POST|PUT|PATCH|DELETE) \| `([^`]+)` \|", re.MULTILINE)
+RULE_IN_A_LINE = re.compile(r"^.*[^\s|:-].*\|:?-{3,}:?\|.*$", re.MULTILINE)
+"""The line under a table's head that does not begin a line."""
+DEFINED = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -52,18 +58,29 @@ def test_every_link_and_every_named_file_exists(document: Path) -> None:
     assert not missing, f"{document.name} names what is not there"
 
 
-def test_the_reference_lists_exactly_the_routes_of_the_openapi_document() -> None:
+def test_the_reference_lists_the_routes_of_the_openapi_document_word_by_word() -> None:
     described = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))["paths"]
-    routes = {
-        (method.upper(), path)
-        for path, methods in described.items()
-        for method in methods
-        if method in ("get", "post", "put", "patch", "delete")
-    }
+    document = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
 
-    listed = set(ENDPOINT.findall((ROOT / "docs" / "API.md").read_text(encoding="utf-8")))
+    assert len(described) > 50
+    assert with_table(document, described) == document, "run `python -m ops.endpoint_table` to write the table anew"
 
-    assert listed == routes, "run `python -m ops.endpoint_table` to write the table anew"
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    named = set(TEST.findall(document.read_text(encoding="utf-8"))) - {"test_merchant"}
+
+    assert named - _tests() == set()
+
+
+def test_every_row_of_the_security_tables_names_what_checks_it() -> None:
+    claims = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## What a PCI DSS")[0]
+    rows = [
+        line for line in claims.splitlines() if line.startswith("| ") and not line.startswith(("| door", "| asset"))
+    ]
+
+    assert len(rows) > 30
+    assert [row for row in rows if "`tests/" not in row] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -108,6 +125,22 @@ def test_every_make_target_and_gateway_command_that_a_document_names_exists(docu
     assert set(GATEWAY.findall(text)) <= set(COMMANDS)
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_row_of_a_table_has_a_line_of_its_own(document: Path) -> None:
+    """A formatter that fills paragraphs turns a table into one."""
+    text = document.read_text(encoding="utf-8")
+
+    assert RULE_IN_A_LINE.findall(text) == []
+
+
+def test_the_table_of_mutations_can_be_written_anew() -> None:
+    text = (ROOT / "docs" / "SIMULATION.md").read_text(encoding="utf-8")
+    between = text.partition(BEGIN)[2].partition(END)[0]
+
+    assert between.startswith(HEAD)
+    assert all(line.startswith("| ") and line.count("|") == 6 for line in between.removeprefix(HEAD).splitlines())
+
+
 def test_every_document_has_a_place_in_the_navigation_of_the_site() -> None:
     """Decision records are in docs/decisions/README.md."""
     listed = set(re.findall(r"^([A-Za-z/]+)$", (ROOT / "docs" / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
@@ -128,6 +161,17 @@ def test_the_bank_starts_with_the_faults_that_texts_show() -> None:
     assert len(shown) >= 3
     for one in shown:
         parse_faults(one)
+
+
+def test_the_readme_is_at_most_150_lines_long() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+@cache
+def _tests() -> frozenset[str]:
+    """The name of every test function of the tree."""
+    files = ROOT.glob("tests/**/test_*.py")
+    return frozenset(name for path in files for name in DEFINED.findall(path.read_text(encoding="utf-8")))
 
 
 def _exists(path: Path) -> bool:

@@ -24,7 +24,7 @@ from ops.cli import COMMANDS, LazyGroup
 ROOT = Path(__file__).parents[2]
 PAGES = ("dashboard/src", "checkout-page/src", "sdk/src")
 DOCUMENTS = (
-    "README.md", "CONTRIBUTING.md", "SECURITY.md",
+    "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
     *sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("docs/*.md"), *ROOT.glob("docs/reference/*.md"))),
 )  # fmt: skip
 """Decision records keep the words of their day."""
@@ -71,6 +71,15 @@ BETTER: dict[str, str] = {
     r"\berrors of ours\b": "5xx errors",
     r"\bhundredth of the\b": "1 % of …",
     r"\bnot where it belongs\b": "is owed, was not returned",
+    r"\b(?:says|say) so\b(?! once)": "logs this, with the reason",
+    r"\bin vain\b": "failed, without effect",
+    r"\bchange[sd]? (?:its|their) words?\b|\btak(?:es?|en) words back\b": "reverses an outcome",
+    r"\bwords? of the bank\b|\bthe bank's (?:last )?words?\b": "settlement, decision, response",
+    r"\bwhat is known of a payer\b": "a payer's personal data",
+    r"\b(?:payments?|requests?|orders?) (?:is|are|was|were) answered\b": "gets, returns",
+    r"\bparts? (?:that is|that are|is|are) (?:away|down)\b": "a service is unavailable",
+    r"\bwith a sentence\b": "with an explanation, with a clear error",
+    r"\bit is asked\b|\bthe bank is (?:being )?asked\b": "the gateway queries the bank",
     r"\b(?:is|are) switched (?:on|off)\b|\bswitched it off\b": "is disabled, is enabled",
 }
 """Pattern of a phrase → what to write instead. Matched without regard to case."""

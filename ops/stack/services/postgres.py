@@ -188,7 +188,7 @@ def programs_dir() -> Path:
         return found.get(PREFERRED_MAJOR) or found[max(found)]
     initdb = shutil.which("initdb")
     if not initdb:
-        raise GatewayError("PostgreSQL is not installed (no initdb found).")
+        raise GatewayError("PostgreSQL is not installed (no initdb found); run `gateway install`.")
     return Path(initdb).resolve().parent
 
 

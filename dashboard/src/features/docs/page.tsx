@@ -98,8 +98,8 @@ export function DocsPage() {
           <p className="wrap">
             In test mode this gateway is also a test double for Razorpay, with the same key. Give your client its
             address; where a client has no option for that, <code>gateway razorpay</code> prints the lines that make the
-            program use it unmodified. Pages load <code>{`${config.checkout_url}/v1/checkout.js`}</code>. What is not
-            part of the double is refused with a sentence; <code>docs/RAZORPAY.md</code> lists what is.
+            program use it unmodified. Pages load <code>{`${config.checkout_url}/v1/checkout.js`}</code>. Everything
+            else is refused with an explanation; <code>docs/RAZORPAY.md</code> lists what is supported.
           </p>
         </Section>
       )}
