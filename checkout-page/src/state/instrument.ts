@@ -140,11 +140,15 @@ export function expiryEdited(text: string, erased: boolean): string {
   return `${kept.slice(0, cut)}/${kept.slice(cut, cut + 4)}`;
 }
 
+/** UTC-12, where each month ends last: a card is good while it is still its month anywhere. */
+const LAST_TIME_ZONE_MS = 12 * 3_600_000;
+
 export function expiryFault(text: string, now: Date): FieldFault | null {
   if (text.trim() === "") return "required";
   const expiry = parseExpiry(text);
   if (!expiry) return "invalid";
-  const months = (expiry.year - now.getFullYear()) * 12 + expiry.month - 1 - now.getMonth();
+  const there = new Date(now.getTime() - LAST_TIME_ZONE_MS);
+  const months = (expiry.year - there.getUTCFullYear()) * 12 + expiry.month - 1 - there.getUTCMonth();
   if (months < 0) return "past";
   return months > 12 * EXPIRY_YEARS_MAX ? "invalid" : null;
 }
