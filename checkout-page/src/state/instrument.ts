@@ -14,7 +14,7 @@ const BRANDS: ReadonlyArray<readonly [Brand, RegExp, min: number, usual: number,
   ["rupay", /^(60|65|8[1-9]|508|353|356)/, 16, 16, 19],
   ["unionpay", /^62/, 16, 16, 19],
   ["jcb", /^35/, 16, 16, 19],
-  ["diners", /^(30[0-5]|36|3[89])/, 14, 14, 19],
+  ["diners", /^(30[0-59]|36|3[89])/, 14, 14, 19],
   ["maestro", /^(50|5[6-8]|63|67)/, 13, 16, 19],
 ];
 const UNKNOWN = ["unknown", /^/, 13, 16, 19] as const;
