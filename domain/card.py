@@ -36,7 +36,7 @@ NETWORKS = (
     ),
     Network("unionpay", (("62", "62"),), (16, 17, 18, 19)),
     Network("jcb", (("35", "35"),), (16, 17, 18, 19)),
-    Network("diners", (("300", "305"), ("36", "36"), ("38", "39")), (14, 15, 16, 17, 18, 19)),
+    Network("diners", (("300", "305"), ("309", "309"), ("36", "36"), ("38", "39")), (14, 15, 16, 17, 18, 19)),
     Network("maestro", (("50", "50"), ("56", "58"), ("63", "63"), ("67", "67")), tuple(range(13, 20))),
 )
 """The first that fits counts. The checkout has the same table (checkout-page/src/state/instrument.ts)."""

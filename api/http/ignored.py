@@ -1,4 +1,5 @@
-"""What a request contains and no route knows: query parameters and body fields.
+"""What a request contains and no route reads: unknown query parameters and body fields, and values of a parameter that
+was sent more than once.
 
     Prefer: handling=strict      400, with the nearest name that is known (RFC 7240)
     otherwise                    ignored, and named in the answer's X-Ignored
@@ -41,24 +42,33 @@ async def check_query(request: Request) -> None:
 
 
 def note_query(request: Request, known: Collection[str]) -> None:
-    """Refuse or remember the query parameters that are not `known`."""
+    """Refuse or remember the query parameters that are not `known`, and those with several values: one is read."""
     text = request.scope["query_string"].decode("latin-1")
     if not text:
         return
-    given = dict.fromkeys(name for name, _ in parse_qsl(text, keep_blank_values=True))
-    _note(request, [name for name in given if name not in known], known, "query parameter")
+    given: dict[str, set[str]] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        given.setdefault(name, set()).add(value)
+    unknown = [name for name in given if name not in known]
+    _note(request, unknown, lambda name: unknown_name(name, known, "query parameter"))
+    _note(request, [name for name, values in given.items() if name in known and len(values) > 1], _sent_twice)
+
+
+def _sent_twice(name: str) -> str:
+    return f"{name[:FIELD_CHARACTERS_MAX]!r} was sent more than once with different values"
 
 
 def note_body(request: Request, body: BaseModel) -> None:
     """Refuse or remember the fields of a body that its model does not have; their values are dropped from it."""
     unknown = list(_taken_out(body, ""))
     if unknown:
-        _note(request, unknown, list(_fields(body, "")), "field")
+        known = list(_fields(body, ""))
+        _note(request, unknown, lambda name: unknown_name(name, known))
 
 
 def note_unused(request: Request, name: str) -> None:
     """Refuse or remember a field that the model has and this route does not take from its caller."""
-    _note(request, [name], (), "field")
+    _note(request, [name], lambda unused: unknown_name(unused, ()))
 
 
 def ignored_header(scope: Scope) -> Header:
@@ -67,13 +77,14 @@ def ignored_header(scope: Scope) -> Header:
     return b"x-ignored", ", ".join(names).encode()
 
 
-def _note(request: Request, unknown: list[str], known: Collection[str], what: str) -> None:
-    if not unknown:
+def _note(request: Request, names: list[str], message: Callable[[str], str]) -> None:
+    """`message`: the refusal of a name in strict handling."""
+    if not names:
         return
     if _is_strict(request):
-        raise bad_request(unknown_name(unknown[0], known, what), unknown[0][:FIELD_CHARACTERS_MAX])
+        raise bad_request(message(names[0]), names[0][:FIELD_CHARACTERS_MAX])
     ignored = request.scope.setdefault(IGNORED, [])
-    ignored += unknown[: NAMES_MAX - len(ignored)]
+    ignored += names[: NAMES_MAX - len(ignored)]
 
 
 def _is_strict(request: Request) -> bool:

@@ -16,7 +16,7 @@ from api.answers.idempotency import key_of, new_id_for
 from api.answers.resources import Found, find, json_response, known_order
 from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, page_of, place_of
-from api.http.errors import refused
+from api.http.errors import bad_request, refused
 from api.http.period import Period, period
 from api.http.search import search_text
 from api.openapi.annotations import errors, json_body
@@ -213,7 +213,12 @@ def payment_filter(
     currency: CurrencyFilter = None,
     receipt: Annotated[str | None, Query(max_length=255, description="The receipt of the payment's order")] = None,
 ) -> PaymentFilter:
-    """Dependency: the filters of every list of payments, the export's too."""
+    """Dependency: the filters of every list of payments, the export's too.
+
+    Raises ApiError 400 where the amounts end before they begin.
+    """
+    if amount_min is not None and amount_max is not None and amount_min > amount_max:
+        raise bad_request("amount_min must not be above amount_max", "amount_min")
     return PaymentFilter(
         status=status,
         method=method,

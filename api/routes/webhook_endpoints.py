@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -11,6 +12,7 @@ from api.access.audit import noted, witness
 from api.access.auth import Caller, authenticated
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import bad_request
+from api.http.period import period_of
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.schemas.webhook_endpoints import (
@@ -230,7 +232,9 @@ async def test(request: Request, endpoint_id: EndpointId, caller: ByMerchant) ->
 )
 async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) -> MatchingShape:
     body = await read_json(request, ReplayBody)
-    period = Period(endpoint_id, body.begins_at, body.ends_at or now())
+    requested = period_of(body.begins_at, body.ends_at, UTC)
+    assert requested.from_at is not None, "from is required"
+    period = Period(endpoint_id, requested.from_at, requested.to_at or now())
     if period.begins_at >= period.ends_at:
         raise bad_request("from must be before to", "from")
     pool = services_of(request).pool

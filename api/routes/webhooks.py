@@ -15,6 +15,7 @@ from api.access.audit import noted, witness
 from api.access.auth import Caller, authenticated, looking_up
 from api.http.bodies import read_json, read_optional_json
 from api.http.errors import ApiError, bad_request
+from api.http.period import Period, period
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.routes.webhook_endpoints import add_endpoint, apply_changes, new_secret_of
@@ -22,7 +23,6 @@ from api.schemas.webhook_endpoints import (
     ConfigBody,
     ConfigShape,
     MatchingShape,
-    Moment,
     NewEndpointBody,
     RotateBody,
     ScheduledShape,
@@ -130,16 +130,15 @@ async def _config(request: Request, caller: Caller) -> Endpoint:
 async def list_(
     request: Request,
     caller: LookingUp,
+    created: Annotated[Period, Depends(period)],
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
     offset: Annotated[int, Query(ge=0, le=OFFSET_MAX)] = 0,
     status: StatusWord | None = None,
     event: Word = None,
     endpoint_id: Word = None,
     payment_id: Word = None,
-    begins_at: Annotated[Moment | None, Query(alias="from")] = None,
-    ends_at: Annotated[Moment | None, Query(alias="to")] = None,
 ) -> DeliveriesShape:
-    filters = LogFilter(status, event, endpoint_id, payment_id, begins_at, ends_at)
+    filters = LogFilter(status, event, endpoint_id, payment_id, created.from_at, created.to_at)
     rows, total = await list_logs(services_of(request).pool, caller.merchant_id, filters, limit=limit, offset=offset)
     return DeliveriesShape(data=[delivery_shape(row) for row in rows], total=total, limit=limit, offset=offset)
 

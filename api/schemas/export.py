@@ -2,8 +2,8 @@
 
 A cell that begins like a formula gets an apostrophe in front: a payer chooses the VPA, and `=HYPERLINK(…)` in a
 merchant's spreadsheet would run with the merchant's rights. So do digits that are not a number (a card's last four, a
-telephone number, a reference with a zero in front), or 0042 would become 42. Amounts are there twice: in minor units,
-as everywhere, and as the decimal numbers that people add up. New columns stand at the end.
+telephone number, a reference such as 0042, 12E5 or 3-4), or 0042 would become 42. Amounts are there twice: in minor
+units, as everywhere, and as the decimal numbers that people add up. New columns stand at the end.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,8 +61,9 @@ REFUNDS = Sheet(
 DECIMAL = "_decimal"
 TEXT_COLUMNS = frozenset({"card_last4", "contact"})
 """Digits that are not a number."""
-DIGITS_MAX = 15
-"""Of a number that a spreadsheet keeps exactly."""
+NUMERIC = re.compile(r"[0-9][0-9.,:/%eE -]*")
+"""What a spreadsheet may read as a number, a date or a time."""
+KEPT_EXACTLY = re.compile(r"0|[1-9][0-9]{0,14}")
 INSTRUMENT_COLUMNS = frozenset(name for names in FORM_FIELDS.values() for name in names)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """The full-width forms count too: some spreadsheets take them for the same."""
@@ -102,8 +104,9 @@ def _cell(name: str, value: object) -> str:
 
 
 def _is_no_number(text: str) -> bool:
-    """True for digits that a spreadsheet would change: zeros in front are dropped, the sixteenth digit is rounded."""
-    return text.isascii() and text.isdigit() and (len(text) > DIGITS_MAX or (text[0] == "0" and len(text) > 1))
+    """True for what a spreadsheet would change: zeros in front and behind the point are dropped, the sixteenth digit is
+    rounded, 12E5 becomes 1200000, and 3-4, 3/4 and 10:30 become a date or a time."""
+    return NUMERIC.fullmatch(text) is not None and KEPT_EXACTLY.fullmatch(text) is None
 
 
 def harmless(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from api.http.period import Bound
 from api.schemas.instant import Instant
 from domain.custom_headers import check_headers
 from domain.event_kind import SUBSCRIBABLE_EVENTS
@@ -46,9 +46,6 @@ Headers = Annotated[dict[str, str], AfterValidator(_headers)]
 OwnSecret = Annotated[str, StringConstraints(max_length=128), AfterValidator(_own_secret)]
 Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_LENGTH_MAX)]
 OrderingWord = Literal["per_payment", "none"]
-Moment = Annotated[
-    AwareDatetime, Field(strict=False, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
-]
 
 
 class Body(BaseModel):
@@ -92,10 +89,10 @@ class RotateBody(Body):
 
 
 class ReplayBody(Body):
-    """Replays events from `from` (inclusive) to `to` (exclusive, default: now)."""
+    """Replays events from `from` (inclusive) to `to` (exclusive, default: now; a date includes that whole day)."""
 
-    begins_at: Moment = Field(alias="from")
-    ends_at: Moment | None = Field(None, alias="to")
+    begins_at: Bound = Field(alias="from")
+    ends_at: Bound | None = Field(None, alias="to")
     dry_run: bool = False
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, Field
 
+from api.http.period import Bound, period_of
 from api.schemas.instant import Instant
-from api.schemas.webhook_endpoints import Body, Moment
+from api.schemas.webhook_endpoints import Body
 from store.driver import Row
 from store.webhooks.deliveries import Attempt
 from store.webhooks.jobs import Job, LogFilter
@@ -70,8 +72,8 @@ class FilterBody(Body):
     event: str | None = None
     endpoint_id: str | None = None
     payment_id: str | None = None
-    begins_at: Moment | None = Field(None, alias="from")
-    ends_at: Moment | None = Field(None, alias="to")
+    begins_at: Bound | None = Field(None, alias="from")
+    ends_at: Bound | None = Field(None, alias="to")
 
 
 class BulkRetryBody(Body):
@@ -121,13 +123,15 @@ def attempt_shape(attempt: Attempt) -> AttemptShape:
 
 
 def filter_of(body: FilterBody) -> LogFilter:
+    """Raises ApiError 400 where the period ends before it begins."""
+    created = period_of(body.begins_at, body.ends_at, UTC)
     return LogFilter(
         status=body.status,
         event=body.event,
         endpoint_id=body.endpoint_id,
         payment_id=body.payment_id,
-        begins_at=body.begins_at,
-        ends_at=body.ends_at,
+        begins_at=created.from_at,
+        ends_at=created.to_at,
     )
 
 

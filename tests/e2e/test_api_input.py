@@ -263,6 +263,25 @@ async def test_a_query_that_is_not_valid_is_400(api: Api, query: str) -> None:
     assert error_of(response)["code"] == BAD
 
 
+async def test_every_list_with_a_period_includes_the_day_it_ends_with_and_refuses_one_that_is_reversed(
+    api: Api,
+) -> None:
+    document = (await api.http.get(f"{api.url}/openapi.json")).json()
+    paths = [path for path, routes in document["paths"].items() if _has_a_period(routes.get("get", {}))]
+    assert len(paths) >= 10
+    for path in paths:
+        short = path.removeprefix("/api/v1")
+        day = await api.get(short, **{"from": "2026-11-25", "to": "2026-11-25"})
+        assert day.status_code == 200, (path, day.text)
+        for begin, end in (("2026-11-26", "2026-11-25"), ("2026-11-25T00:00:01Z", "2026-11-25T00:00:00Z")):
+            reversed_ = await api.get(short, **{"from": begin, "to": end})
+            assert (reversed_.status_code, error_of(reversed_)["field"]) == (400, "from"), path
+
+
+def _has_a_period(operation: Any) -> bool:
+    return {"from", "to"} <= {one["name"] for one in operation.get("parameters", [])}
+
+
 async def test_a_method_that_a_route_has_not_is_405(api: Api) -> None:
     response = await api.call("DELETE", "/orders")
     assert response.status_code == 405

@@ -32,7 +32,19 @@ curl() {
     ("document", "shown"),
     [
         ("TUTORIAL.md", ['"captured":true', '"amount":20000', "payment.captured", "whsec_"]),
-        ("PAYMENTS.md", ['"status":"CANCELLED"', "upi://pay?", '"voided":true', '"capture_within_minutes":4320']),
+        (
+            "PAYMENTS.md",
+            [
+                *('"status":"CANCELLED"', "upi://pay?", '"voided":true', '"capture_within_minutes":4320'),
+                *(
+                    '"type":"otp"',
+                    '"card_last4":"3220"',
+                    '"receipt":"return-7"',
+                    '"currency":"JPY"',
+                    '"currency":"KWD"',
+                ),
+            ],
+        ),
         ("WEBHOOKS.md", ["webhook.test", "whsec_", "accounting"]),
     ],
 )

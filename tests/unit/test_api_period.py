@@ -11,6 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.http.errors import ApiError
 from api.http.period import Bound, Period, period, period_of
+from api.routes.payments import payment_filter
+from api.schemas.webhooks import FilterBody, filter_of
 
 BOUND: TypeAdapter[Any] = TypeAdapter(Bound)
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -52,3 +54,18 @@ def test_a_period_that_ends_before_it_begins_is_refused(begin: Any, end: Any) ->
     with pytest.raises(ApiError) as refused:
         period(begin, end)
     assert (refused.value.status, refused.value.field) == (400, "from")
+
+
+def test_the_period_of_a_bulk_retry_is_read_as_that_of_a_list() -> None:
+    filters = filter_of(FilterBody.model_validate_json('{"from": "2026-11-25", "to": "2026-11-25"}'))
+    assert (filters.begins_at, filters.ends_at) == (NOON.replace(hour=0), NOON.replace(day=26, hour=0))
+    with pytest.raises(ApiError) as refused:
+        filter_of(FilterBody.model_validate_json('{"from": "2026-11-26", "to": "2026-11-25T00:00:00Z"}'))
+    assert (refused.value.status, refused.value.field) == (400, "from")
+
+
+def test_amounts_that_end_before_they_begin_are_refused() -> None:
+    assert payment_filter(Period(None, None), amount_min=500, amount_max=500).amount_max == 500
+    with pytest.raises(ApiError) as refused:
+        payment_filter(Period(None, None), amount_min=501, amount_max=500)
+    assert (refused.value.status, refused.value.field) == (400, "amount_min")

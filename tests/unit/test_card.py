@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import date
 from operator import itemgetter
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.card import CardDetails, CheckedCard, check_card, is_expired, network_of, normalized, passes_luhn
+from domain.card import NETWORKS, CardDetails, CheckedCard, check_card, is_expired, network_of, normalized, passes_luhn
 from domain.rejection import ErrorCode, Rejected
 
 TODAY = date(2030, 6, 15)
@@ -42,6 +43,28 @@ def test_a_number_has_its_network_and_its_verdict(vector: dict[str, Any]) -> Non
 @pytest.mark.parametrize("vector", VECTORS["prefixes"], ids=itemgetter("prefix"))
 def test_networks_begin_and_end_where_the_contract_says(vector: dict[str, str]) -> None:
     assert network_of(vector["prefix"].ljust(16, "0")).name == vector["network"]
+
+
+def test_the_documented_networks_are_those_that_are_accepted() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "API.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| ([0-9, –]+) \| ([0-9, –]+) \| ([34]) \|$", text, re.MULTILINE)
+    assert [(name, _spans(begins), _spans(digits), int(cvv)) for name, begins, digits, cvv in rows] == [
+        (
+            network.name,
+            sorted(network.prefixes),
+            sorted((str(length), str(length)) for length in network.lengths),
+            network.cvv_length,
+        )
+        for network in NETWORKS
+    ]
+
+
+def _spans(text: str) -> list[tuple[str, str]]:
+    """`34, 51–53` -> pairs of first and last; a span of lengths is spelled out."""
+    spans = [(first, last or first) for first, _, last in (part.partition("–") for part in text.split(", "))]
+    if all(len(first) == 2 and 12 <= int(first) <= int(last) <= 19 for first, last in spans):
+        return [(str(n), str(n)) for first, last in spans for n in range(int(first), int(last) + 1)]
+    return sorted(spans)
 
 
 @pytest.mark.parametrize("vector", VECTORS["cvvs"], ids=lambda vector: f"{vector['network']}-{vector['cvv']}")

@@ -96,7 +96,24 @@ def test_who_paid_and_for_what_stands_behind_the_columns_of_before() -> None:
 
 @pytest.mark.parametrize(
     ("receipt", "cell"),
-    [("42", "42"), ("0", "0"), ("007", "'007"), ("1" * 15, "1" * 15), ("1" * 16, "'" + "1" * 16), ("0x1", "0x1")],
+    [
+        ("42", "42"),
+        ("0", "0"),
+        ("007", "'007"),
+        ("1" * 15, "1" * 15),
+        ("1" * 16, "'" + "1" * 16),
+        ("0x1", "0x1"),
+        ("12E5", "'12E5"),
+        ("1e-3", "'1e-3"),
+        ("3-4", "'3-4"),
+        ("03/04/2026", "'03/04/2026"),
+        ("2026-04", "'2026-04"),
+        ("1.10", "'1.10"),
+        ("10:30", "'10:30"),
+        ("INV-3-4", "INV-3-4"),
+        ("3 tickets", "3 tickets"),
+        ("4a", "4a"),
+    ],
 )
 def test_a_reference_that_is_no_number_stays_text(receipt: str, cell: str) -> None:
     (row,) = parsed(csv_rows(PAYMENTS, [replace(payment(), receipt=receipt)]))

@@ -99,6 +99,15 @@ async def test_other_preferences_change_nothing(http: httpx.AsyncClient, prefer:
     assert (response.status_code, response.headers["X-Ignored"]) == (200, "statuss")
 
 
+async def test_a_parameter_that_is_sent_twice_is_not_dropped_in_silence(http: httpx.AsyncClient) -> None:
+    path = "/list?status=FAILED&from=a&status=SUCCESS"
+    assert (await http.get(path)).headers["x-ignored"] == "status"
+    refused = await http.get(path, headers=STRICT)
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "status")
+    assert refused.json()["error"]["description"] == "'status' was sent more than once with different values"
+    assert "x-ignored" not in (await http.get("/list?status=FAILED&status=FAILED")).headers
+
+
 async def test_a_hot_route_names_query_parameters_and_body_fields(http: httpx.AsyncClient) -> None:
     body = {"amount": 500, "recipt": "a", "notes": {"any": "name"}}
     response = await http.post("/orders?dry_run=1", json=body)

@@ -35,12 +35,12 @@ from topics.events import any_event_of
 def _events(*commands: Any) -> list[dict[str, Any]]:
     order: Order | None = None
     received = []
-    for command in commands:
+    for number, command in enumerate(commands):
         decided = decide(order, command, AT)
         assert isinstance(decided, Decision)
         for event in decided.events:
             order = evolve(order, event)
-            received.append(orjson.loads(encode_event(event, caused_by=f"cmd_{len(received)}", request_id=None)))
+            received.append(orjson.loads(encode_event(event, caused_by=f"cmd_{number}", request_id=None)))
     return received
 
 
@@ -100,7 +100,7 @@ def _message(events: list[dict[str, Any]]) -> list[str]:
 
 def test_the_audit_notices_a_link_that_was_paid_in_silence() -> None:
     events = _events(*HISTORY)
-    assert _message(events[:-1]) == ["is a payment link that was paid, and payment_link.paid is missing"]
+    assert _message(events[:-1]) == ["payment_link.paid does not follow the payment's success"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_audit_notices_a_link_that_is_paid_before_its_order() -> None:
     events = _events(*HISTORY)
     events[-2]["type"], events[-1]["type"] = events[-1]["type"], events[-2]["type"]
     events[-2]["body"]["payment_link"] = events[-1]["body"]["payment_link"]
-    assert _message(events)[0].startswith("payment_link.paid from PAID")
+    assert any(message.startswith("payment_link.paid from PAID") for message in _message(events))
 
 
 def _link(**fields: Any) -> NewPaymentLink:

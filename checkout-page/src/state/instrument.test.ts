@@ -155,6 +155,12 @@ describe("expiry", () => {
     expect(expiryFault(text, now)).toBe(fault);
   });
 
+  it("takes a card while it is still its month anywhere, as for the API", () => {
+    expect(expiryFault("11/26", new Date("2026-12-01T11:59:59Z"))).toBeNull();
+    expect(expiryFault("11/26", new Date("2026-12-01T12:00:00Z"))).toBe("past");
+    expect(expiryFault("12/26", new Date("2027-01-01T11:59:59Z"))).toBeNull();
+  });
+
   it.each([
     ["012", false, "01/2"],
     ["0127", false, "01/27"],

@@ -14,7 +14,7 @@ const BRANDS: ReadonlyArray<readonly [Brand, RegExp, min: number, usual: number,
   ["rupay", /^(60|65|8[1-9]|508|353|356)/, 16, 16, 19],
   ["unionpay", /^62/, 16, 16, 19],
   ["jcb", /^35/, 16, 16, 19],
-  ["diners", /^(30[0-5]|36|3[89])/, 14, 14, 19],
+  ["diners", /^(30[0-59]|36|3[89])/, 14, 14, 19],
   ["maestro", /^(50|5[6-8]|63|67)/, 13, 16, 19],
 ];
 const UNKNOWN = ["unknown", /^/, 13, 16, 19] as const;
@@ -140,11 +140,15 @@ export function expiryEdited(text: string, erased: boolean): string {
   return `${kept.slice(0, cut)}/${kept.slice(cut, cut + 4)}`;
 }
 
+/** UTC-12, where each month ends last: a card is good while it is still its month anywhere. */
+const LAST_TIME_ZONE_MS = 12 * 3_600_000;
+
 export function expiryFault(text: string, now: Date): FieldFault | null {
   if (text.trim() === "") return "required";
   const expiry = parseExpiry(text);
   if (!expiry) return "invalid";
-  const months = (expiry.year - now.getFullYear()) * 12 + expiry.month - 1 - now.getMonth();
+  const there = new Date(now.getTime() - LAST_TIME_ZONE_MS);
+  const months = (expiry.year - there.getUTCFullYear()) * 12 + expiry.month - 1 - there.getUTCMonth();
   if (months < 0) return "past";
   return months > 12 * EXPIRY_YEARS_MAX ? "invalid" : null;
 }

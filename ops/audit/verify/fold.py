@@ -105,6 +105,8 @@ class Book:
     """That the order is paid."""
     announced_link: bool = False
     """And that its link is."""
+    awaited: list[tuple[str, str]] = field(default_factory=list)
+    """(event type, command id) of what the rest of the last decision must be."""
     payments: dict[str, Part] = field(default_factory=dict)
     refunds: dict[str, Part] = field(default_factory=dict)
     causes: list[tuple[str, int, int]] = field(default_factory=list)
@@ -137,6 +139,8 @@ def _step(book: Book, order_id: str, event_ids: str, position: int, event: Json)
         _wrong(book, Check.HISTORY, event["id"], "happened before the event before it")
     book.last_at = at
     _cause(book.causes, event["caused_by"], sequence)
+    if book.awaited:
+        _follows(book, event, kind)
     if kind in PAYMENT_STEPS:
         _payment_step(book, event, kind, body)
     elif kind in TURNS:
@@ -159,6 +163,22 @@ def _cause(causes: list[tuple[str, int, int]], command_id: str, sequence: int) -
         causes[-1] = (command_id, first, count + 1)
     else:
         causes.append((command_id, sequence, 1))
+
+
+def _follows(book: Book, event: Json, kind: str) -> None:
+    expected = book.awaited.pop(0)
+    if (kind, event["caused_by"]) != expected:
+        book.awaited.clear()
+        _wrong(book, Check.HISTORY, event["id"], f"{expected[0]} does not follow the payment's success")
+
+
+def _part_of_success(order: Json) -> tuple[str, ...]:
+    """Event types that the decision about a success adds to it. Orders of versions that did not add any have no
+    `capture`."""
+    if "capture" not in order:
+        return ()
+    captured = ("payment.captured",) if order["capture"] == "automatic" else ()
+    return (*captured, "order.paid", *(("payment_link.paid",) if "payment_link" in order else ()))
 
 
 def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
@@ -261,6 +281,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
             _wrong(book, Check.MONEY, event["id"], f"pays an order that is {order['status']}")
         order["status"], order["updated_at"] = "PAID", event["at"]
         book.order_version, book.order_changed_at = body["sequence"], event["at"]
+        book.awaited = [(follows, event["caused_by"]) for follows in _part_of_success(order)]
 
 
 def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
@@ -403,6 +424,8 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
     if kind == "refund.created" and payment["status"] == "SUCCESS" and not _is_allowed(refund, owner):
         _wrong(book, Check.MONEY, event["id"], "refunds more than there is")
+    if kind == "refund.created" and refund["automatic"] and refund["amount"] != _to_return(owner):
+        _wrong(book, Check.MONEY, event["id"], f"returns {refund['amount']} of {_to_return(owner)}")
     owner.resource = payment
     owner.taken += direction * refund["amount"]
     if refund["automatic"]:
@@ -420,6 +443,14 @@ def _is_allowed(refund: Json, owner: Part) -> bool:
     if refund["automatic"]:
         return bool(owner.by_itself + refund["amount"] <= _released(payment))
     return bool(payment["amount_refunded"] + refund["amount"] <= payment["amount"] - _released(payment))
+
+
+def _to_return(owner: Part) -> int:
+    """What the gateway gives back of its own accord: all that was released of a success, or charged after a failure,
+    unless other refunds took it."""
+    payment = owner.resource
+    whole: int = payment["amount"]
+    return min(whole if payment["status"] == "FAILED" else _released(payment), whole - owner.taken)
 
 
 def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[str, ...]) -> None:
@@ -449,6 +480,8 @@ def _with_omitted(book: Book, event: Json, was: Json, now: Json, names: tuple[st
 
 
 def _money(book: Book, order_id: str) -> None:
+    if book.awaited:
+        _wrong(book, Check.HISTORY, order_id, f"{book.awaited[0][0]} does not follow the payment's success")
     successes = 0
     for part in book.payments.values():
         if part.resource["status"] == "SUCCESS":
@@ -457,11 +490,11 @@ def _money(book: Book, order_id: str) -> None:
         _wrong(book, Check.MONEY, order_id, f"has {successes} successful payments")
     if book.order is not None and (book.order["status"] == "PAID") != (successes > 0):
         _wrong(book, Check.MONEY, order_id, f"is {book.order['status']} with {successes} successful payments")
-    if book.announced and book.order is not None and "payment_link" in book.order and not book.announced_link:
-        _wrong(book, Check.HISTORY, order_id, "is a payment link that was paid, and payment_link.paid is missing")
     for payment_id, part in book.payments.items():
         if _released(part.resource) and not _is_returned(book, payment_id):
             _wrong(book, Check.MONEY, payment_id, "released money and no refund returns it")
+        if part.charged and part.resource["status"] == "FAILED" and not _is_returned(book, payment_id):
+            _wrong(book, Check.MONEY, payment_id, "was charged after it failed and no refund returns it")
     if not book.refunds:
         return
     for payment_id, part in book.payments.items():
