@@ -125,6 +125,10 @@ async def is_open(pool: Pool, token: str, at: datetime) -> bool:
 
 async def find_to_accept(connection: Connection, token: str, at: datetime) -> Invitation | None:
     """The invitation of a link, locked until the transaction ends; None where it is used, revoked or too old."""
+    found = await connection.fetchrow(FIND_OPEN, hash_of_token(token), at)
+    if found is None:
+        return None
+    await connection.execute(LOCK, found["merchant_id"])
     row = await connection.fetchrow(FIND_TO_ACCEPT, hash_of_token(token), at)
     return None if row is None else _invitation_of(row)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from store.audit_log import Witness
 from store.driver import Connection, Pool, Row
-from store.users import COLUMNS, MIRROR, User, user_of
+from store.users import COLUMNS, MIRROR, User, lock_users, user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,12 @@ async def lock_factor(connection: Connection, user_id: str) -> Factor | None:
     return None if row is None else Factor(**row)
 
 
+async def lock_to_confirm(connection: Connection, user_id: str) -> Factor | None:
+    """As `lock_factor`, before `confirm_factor`."""
+    await lock_users(connection, user_id)
+    return await lock_factor(connection, user_id)
+
+
 async def confirm_factor(
     connection: Connection, user_id: str, *, step: int, hashes: Sequence[bytes], at: datetime, witness: Witness
 ) -> User:
@@ -138,6 +144,7 @@ async def renew_recovery_codes(connection: Connection, user_id: str, hashes: Seq
 
 async def end_factor(connection: Connection, user_id: str) -> None:
     """The password alone signs in again, or the user sets up another factor."""
+    await lock_users(connection, user_id)
     await connection.execute(END, user_id)
     await connection.execute(DELETE_RECOVERY_CODES, user_id)
     await connection.execute(MIRROR, user_id)
