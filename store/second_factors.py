@@ -18,7 +18,7 @@ from store.users import COLUMNS, MIRROR, User, lock_users, user_of
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """`last_step`: of the last code that was used; -1: none. `wrong`: codes since the last right one."""
+    """`last_step`: of the last code that was used; -1: none. `wrong`: codes that no right one has taken back."""
 
     sealed: bytes
     is_enabled: bool
@@ -64,7 +64,11 @@ UPDATE users
 RETURNING {COLUMNS}
 """
 # users_pkey
-ACCEPT_STEP = "UPDATE users SET second_factor_step = $2, second_factor_wrong = 0 WHERE id = $1"
+ACCEPT_STEP = """
+UPDATE users
+   SET second_factor_step = $2, second_factor_wrong = greatest(second_factor_wrong - $3::int, 0)
+ WHERE id = $1
+"""
 # users_pkey
 FORGET_WRONG = "UPDATE users SET second_factor_wrong = 0 WHERE id = $1"
 COUNT_WRONG = "UPDATE users SET second_factor_wrong = second_factor_wrong + 1 WHERE id = $1"
@@ -118,9 +122,9 @@ async def confirm_factor(
     return user_of(row)
 
 
-async def accept_step(connection: Connection, user_id: str, step: int) -> None:
-    """No code of this step or an earlier one works again."""
-    await connection.execute(ACCEPT_STEP, user_id, step)
+async def accept_step(connection: Connection, user_id: str, step: int, *, forgiven: int) -> None:
+    """No code of this step or an earlier one works again. Takes back so many wrong codes."""
+    await connection.execute(ACCEPT_STEP, user_id, step, forgiven)
 
 
 async def use_recovery_code(connection: Connection, user_id: str, code_hash: bytes, at: datetime) -> int | None:
