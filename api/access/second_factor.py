@@ -2,7 +2,7 @@
 
     code ─► lock the user's row ─► accepted: its step, or the recovery code, is used up
                                ├─► wrong:    counted, and in the audit log
-                               └─► locked:   WRONG_MAX wrong codes since the last right one
+                               └─► locked:   WRONG_MAX wrong codes, less WRONG_FORGIVEN for each right one
 
 Whoever gets here knows the password, so the count is no way to lock strangers out. It is in the database: it holds from
 every address, and while Redis, which has the limits of api/access/logins.py, is unavailable.
@@ -27,7 +27,10 @@ from store.accounts.users import User
 from store.driver import Connection
 
 WRONG_MAX = 10
-"""In succession. A guess is right once in 333,333 (three of a million codes count), so ten are once in 33,000."""
+"""A guess is right once in 333,333 (three of a million codes count), so ten are once in 33,000."""
+WRONG_FORGIVEN = 3
+"""By a right code of the app. Not all of them: whoever knows the password could guess anew after each of the user's own
+logins. A recovery code, or a new password by a link, takes all back."""
 
 
 class Verdict(StrEnum):
@@ -74,7 +77,7 @@ async def _is_used_up(request: Request, connection: Connection, user: User, fact
     step = step_of_app(request, user, factor, code)
     if step is None or step <= factor.last_step:
         return False
-    await accept_step(connection, user.id, step)
+    await accept_step(connection, user.id, step, forgiven=WRONG_FORGIVEN)
     return True
 
 

@@ -62,7 +62,7 @@ from store.accounts.api_keys import (
     rotate_key,
 )
 from store.accounts.merchants import BrowserOrders, Change, Deadline, EmailTakenError, Payee, change, create, find
-from store.accounts.return_secrets import rotate_return_secret
+from store.accounts.return_secrets import PreviousSignsError, rotate_return_secret
 from store.accounts.users import list_users
 
 log = get_logger("merchants")
@@ -186,19 +186,25 @@ def _change(body: ChangeBody) -> Change:
 async def new_secret_of_returns(request: Request, caller: ByMerchant) -> ReturnSecretShape:
     """The secret that signs the status a payer brings back to the shop. It is shown once.
 
-    The previous secret keeps signing for 24 hours (`signature_previous`), unless `expire_previous` ends it now.
+    The previous secret keeps signing for 24 hours (`signature_previous`), unless `expire_previous` ends it now. Within
+    these 24 hours another rotation needs `expire_previous`.
     """
     services = services_of(request)
     body = await read_optional_json(request, ReturnSecretBody)
     secret = new_return_secret()
-    until = await rotate_return_secret(
-        services.pool,
-        caller.merchant_id,
-        sealed_return_secret(services, caller.merchant_id, secret),
-        expire_previous=body.expire_previous,
-        at=services.clock.now(),
-        witness=witness(request, caller, Action.RETURN_SECRET_ROTATED),
-    )
+    try:
+        until = await rotate_return_secret(
+            services.pool,
+            caller.merchant_id,
+            sealed_return_secret(services, caller.merchant_id, secret),
+            expire_previous=body.expire_previous,
+            at=services.clock.now(),
+            witness=witness(request, caller, Action.RETURN_SECRET_ROTATED),
+        )
+    except PreviousSignsError:
+        raise bad_request(
+            "The previous secret still signs; wait until it expires, or set expire_previous", "expire_previous"
+        ) from None
     return ReturnSecretShape(secret=secret, previous_expires_at=until)
 
 

@@ -45,6 +45,7 @@ from store.accounts.second_factors import (
     end_factor,
     find_factor,
     lock_factor,
+    lock_to_confirm,
     renew_recovery_codes,
 )
 from store.accounts.users import User
@@ -95,7 +96,7 @@ async def confirm(request: Request, response: Response, found: Own) -> Confirmed
     await prove_password(request, user, body.current_password)
     at, codes = services.clock.now(), make_recovery_codes()
     async with services.pool.acquire() as connection, connection.transaction():
-        factor = await lock_factor(connection, user.id)
+        factor = await lock_to_confirm(connection, user.id)
         if factor is None or factor.is_enabled:
             raise bad_request(NOT_BEGUN if factor is None else ENABLED)
         code = plain_code(body.otp.get_secret_value())

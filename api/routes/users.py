@@ -133,7 +133,7 @@ async def invite_user(request: Request, caller: ByOwner) -> NewInvitationShape:
     try:
         made = await invite(services.pool, new, token, witness(request, caller, Action.USER_INVITED))
     except EmailTakenError:
-        raise bad_request("A user with this e-mail address already exists", "email") from None
+        raise bad_request("You already have a user with this e-mail address", "email") from None
     except TooManyInvitationsError as error:
         raise bad_request(str(error)) from None
     facts = urlencode({"token": token, "email": made.email})

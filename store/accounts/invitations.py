@@ -54,8 +54,8 @@ OPEN = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2"
 # invitations_open
 LIST = f"SELECT {COLUMNS} FROM invitations WHERE merchant_id = $1 AND {OPEN} ORDER BY created_at DESC, id DESC"
 COUNT_OPEN = f"SELECT count(*) FROM invitations WHERE merchant_id = $1 AND {OPEN}"
-# users_email
-IS_USER = "SELECT true FROM users WHERE lower(email) = lower($1) AND removed_at IS NULL"
+# users_email. Of this merchant: whether another one has a user with the address is not the inviter's to know.
+IS_USER = "SELECT true FROM users WHERE lower(email) = lower($1) AND merchant_id = $2 AND removed_at IS NULL"
 INSERT = f"""
 INSERT INTO invitations (id, merchant_id, email, role, token_hash, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -90,10 +90,10 @@ async def list_invitations(pool: Pool, merchant_id: str, at: datetime) -> list[I
 
 
 async def invite(pool: Pool, new: Invitation, token: str, witness: Witness) -> Invitation:
-    """Raises EmailTakenError, TooManyInvitationsError."""
+    """Raises EmailTakenError where the merchant has a user with this address, TooManyInvitationsError."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(LOCK, new.merchant_id)
-        if await connection.fetchval(IS_USER, new.email):
+        if await connection.fetchval(IS_USER, new.email, new.merchant_id):
             raise EmailTakenError(new.email)
         if await connection.fetchval(COUNT_OPEN, new.merchant_id, new.created_at) >= OPEN_MAX:
             raise TooManyInvitationsError(f"At most {OPEN_MAX} invitations can wait at a time")
@@ -125,6 +125,10 @@ async def is_open(pool: Pool, token: str, at: datetime) -> bool:
 
 async def find_to_accept(connection: Connection, token: str, at: datetime) -> Invitation | None:
     """The invitation of a link, locked until the transaction ends; None where it is used, revoked or too old."""
+    found = await connection.fetchrow(FIND_OPEN, hash_of_token(token), at)
+    if found is None:
+        return None
+    await connection.execute(LOCK, found["merchant_id"])
     row = await connection.fetchrow(FIND_TO_ACCEPT, hash_of_token(token), at)
     return None if row is None else _invitation_of(row)
 

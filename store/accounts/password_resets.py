@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from store.accounts.audit_log import Values, Witness
 from store.accounts.invitations import hash_of_token
 from store.accounts.second_factors import end_factor
-from store.accounts.users import COLUMNS, MIRROR, User, user_of
+from store.accounts.users import COLUMNS, MIRROR, User, lock_users, user_of
 from store.driver import Connection, Pool
 
 LASTS = timedelta(hours=1)
@@ -64,7 +64,11 @@ async def is_open(pool: Pool, token: str, at: datetime) -> bool:
 
 
 async def find_reset(connection: Connection, token: str, at: datetime) -> User | None:
-    """The user whose link this is; None where it works no more."""
+    """The user whose link this is, locked until the transaction ends; None where it works no more."""
+    user_id = await connection.fetchval(FIND_OPEN, hash_of_token(token), at)
+    if user_id is None:
+        return None
+    await lock_users(connection, user_id)
     row = await connection.fetchrow(FIND_TO_USE, hash_of_token(token), at)
     return None if row is None else user_of(row)
 
@@ -86,6 +90,7 @@ async def reset_password(
 async def change_password(pool: Pool, user_id: str, *, old: str, new: str, at: datetime, witness: Witness) -> bool:
     """False where the password hash is not `old` any more."""
     async with pool.acquire() as connection, connection.transaction():
+        await lock_users(connection, user_id)
         if await connection.fetchval(CHANGE_PASSWORD, user_id, old, new, at) is None:
             return False
         await _settle(connection, user_id, at, witness)

@@ -18,6 +18,8 @@ SELECT return_secret_sealed AS current, previous_return_secret_sealed AS previou
 """
 # Two payers may come back first at once: one secret stays.
 KEEP = "UPDATE merchants SET return_secret_sealed = $2 WHERE id = $1 AND return_secret_sealed IS NULL"
+# The row's lock keeps two rotations at once from dropping the secret that the shop still has.
+FIND_PREVIOUS = "SELECT previous_return_secret_expires_at FROM merchants WHERE id = $1 FOR UPDATE"
 ROTATE = """
 UPDATE merchants
    SET previous_return_secret_sealed = CASE WHEN $3::timestamptz IS NULL THEN NULL ELSE return_secret_sealed END,
@@ -27,6 +29,10 @@ UPDATE merchants
  WHERE id = $1
 RETURNING previous_return_secret_expires_at
 """
+
+
+class PreviousSignsError(ValueError):
+    """The previous secret still signs: another rotation would end it early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,14 @@ async def keep_return_secret(pool: Pool, merchant_id: str, sealed: bytes) -> Ret
 async def rotate_return_secret(
     pool: Pool, merchant_id: str, sealed: bytes, *, expire_previous: bool, at: datetime, witness: Witness
 ) -> datetime | None:
-    """A new secret. The one of before proves ways back beside it for ROTATION_OVERLAP, or ends now; until when."""
+    """A new secret. The one of before proves ways back beside it for ROTATION_OVERLAP, or ends now; until when.
+
+    Raises PreviousSignsError where an earlier one still does, unless `expire_previous`.
+    """
     async with pool.acquire() as connection, connection.transaction():
+        signs_until = await connection.fetchval(FIND_PREVIOUS, merchant_id)
+        if not expire_previous and signs_until is not None and signs_until > at:
+            raise PreviousSignsError
         until: datetime | None = await connection.fetchval(
             ROTATE, merchant_id, sealed, None if expire_previous else at + ROTATION_OVERLAP
         )

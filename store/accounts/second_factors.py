@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from store.accounts.audit_log import Witness
-from store.accounts.users import COLUMNS, MIRROR, User, user_of
+from store.accounts.users import COLUMNS, MIRROR, User, lock_users, user_of
 from store.driver import Connection, Pool, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """`last_step`: of the last code that was used; -1: none. `wrong`: codes since the last right one."""
+    """`last_step`: of the last code that was used; -1: none. `wrong`: codes that no right one has taken back."""
 
     sealed: bytes
     is_enabled: bool
@@ -64,7 +64,11 @@ UPDATE users
 RETURNING {COLUMNS}
 """
 # users_pkey
-ACCEPT_STEP = "UPDATE users SET second_factor_step = $2, second_factor_wrong = 0 WHERE id = $1"
+ACCEPT_STEP = """
+UPDATE users
+   SET second_factor_step = $2, second_factor_wrong = greatest(second_factor_wrong - $3::int, 0)
+ WHERE id = $1
+"""
 # users_pkey
 FORGET_WRONG = "UPDATE users SET second_factor_wrong = 0 WHERE id = $1"
 COUNT_WRONG = "UPDATE users SET second_factor_wrong = second_factor_wrong + 1 WHERE id = $1"
@@ -100,6 +104,12 @@ async def lock_factor(connection: Connection, user_id: str) -> Factor | None:
     return None if row is None else Factor(**row)
 
 
+async def lock_to_confirm(connection: Connection, user_id: str) -> Factor | None:
+    """As `lock_factor`, before `confirm_factor`."""
+    await lock_users(connection, user_id)
+    return await lock_factor(connection, user_id)
+
+
 async def confirm_factor(
     connection: Connection, user_id: str, *, step: int, hashes: Sequence[bytes], at: datetime, witness: Witness
 ) -> User:
@@ -112,9 +122,9 @@ async def confirm_factor(
     return user_of(row)
 
 
-async def accept_step(connection: Connection, user_id: str, step: int) -> None:
-    """No code of this step or an earlier one works again."""
-    await connection.execute(ACCEPT_STEP, user_id, step)
+async def accept_step(connection: Connection, user_id: str, step: int, *, forgiven: int) -> None:
+    """No code of this step or an earlier one works again. Takes back so many wrong codes."""
+    await connection.execute(ACCEPT_STEP, user_id, step, forgiven)
 
 
 async def use_recovery_code(connection: Connection, user_id: str, code_hash: bytes, at: datetime) -> int | None:
@@ -138,6 +148,7 @@ async def renew_recovery_codes(connection: Connection, user_id: str, hashes: Seq
 
 async def end_factor(connection: Connection, user_id: str) -> None:
     """The password alone signs in again, or the user sets up another factor."""
+    await lock_users(connection, user_id)
     await connection.execute(END, user_id)
     await connection.execute(DELETE_RECOVERY_CODES, user_id)
     await connection.execute(MIRROR, user_id)

@@ -79,8 +79,11 @@ REMOVE_RECOVERY_CODES = "DELETE FROM recovery_codes WHERE user_id = $1"
 COUNT_OTHER_OWNERS = """
 SELECT count(*) FROM users WHERE merchant_id = $1 AND role = 'owner' AND removed_at IS NULL AND id <> $2
 """
-# One change of a merchant's users at a time, so that two owners cannot remove each other at once.
+# One change of a merchant's users at a time, so that two owners cannot remove each other at once. Taken first, before a
+# user's or an invitation's row: MIRROR writes the merchant's row, and two changes must not wait for each other.
 LOCK = "SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE"
+# users_pkey
+LOCK_OF_USER = "SELECT 1 FROM merchants WHERE id = (SELECT merchant_id FROM users WHERE id = $1) FOR UPDATE"
 # The release before signs in by the merchant's row with the password alone, and gives that login every right.
 # merchants_pkey
 MIRROR = """
@@ -133,8 +136,14 @@ async def logged_in(pool: Pool, user_id: str) -> User:
 async def replace_password_hash(pool: Pool, user_id: str, *, old: str, new: str) -> None:
     """Store `new` unless the password was changed since `old` was read."""
     async with pool.acquire() as connection, connection.transaction():
+        await lock_users(connection, user_id)
         await connection.execute(REPLACE_PASSWORD_HASH, user_id, old, new)
         await connection.execute(MIRROR, user_id)
+
+
+async def lock_users(connection: Connection, user_id: str) -> None:
+    """All users of a user's merchant, until the transaction ends."""
+    await connection.execute(LOCK_OF_USER, user_id)
 
 
 async def insert_user(

@@ -68,6 +68,21 @@ async def test_whoever_opens_an_invitation_joins_in_its_role_once(stack: Stack) 
         assert again.status_code == 400 and again.json()["error"]["field"] == "email"
 
 
+async def test_an_invitation_does_not_reveal_whether_another_merchant_has_a_user_with_the_address(stack: Stack) -> None:
+    async with signed_up(stack) as other, signed_up(stack) as merchant, merchant.browser() as owner:
+        body = {"email": other.email.upper(), "role": "owner"}
+        invitation = body_of(await owner.post("/merchants/me/invitations", json=body), 201)
+        (waiting,) = body_of(await owner.get("/merchants/me/invitations"), 200)["data"]
+        assert waiting["id"] == invitation["id"]
+        refused = await _join(stack, token_of(invitation["url"]))
+        assert refused.status_code == 400 and "set-cookie" not in refused.headers
+        assert len(body_of(await owner.get("/merchants/me/users"), 200)["data"]) == 1
+        async with api_client(stack) as client:
+            assert await _login(client, other.email, OTHER_PASSWORD) == 401, "the password is not another's to choose"
+            assert await _login(client, other.email, PASSWORD) == 200
+            assert body_of(await client.get("/auth/session"), 200)["merchant"]["id"] == other.id
+
+
 async def test_two_who_open_an_invitation_at_once_are_one_user(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as owner:
         _, token = await _invite(owner)

@@ -108,10 +108,14 @@ async def test_a_key_works_from_its_addresses_only(stack: Stack, merchant: Signe
     async with api_client(stack) as client:
         body_of(await client.get("/payments", auth=_auth(here)), 200)
         refused = await client.get("/payments", auth=_auth(elsewhere))
+        # Nobody here is a trusted proxy: an address that the client writes down itself is not believed.
+        claim = {"X-Forwarded-For": "203.0.113.7"}
+        claimed = await client.get("/payments", auth=_auth(elsewhere), headers=claim)
         # A stranger with the public half alone learns nothing of it.
         wrong = await client.get("/payments", auth=httpx.BasicAuth(elsewhere["key"], "wrong"))
     assert refused.status_code == 403
     assert refused.json()["error"]["description"].startswith("This API key may not be used from 127.0.0.1")
+    assert claimed.status_code == 403, claimed.text
     assert wrong.status_code == 401
 
 

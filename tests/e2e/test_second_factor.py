@@ -11,7 +11,7 @@ import httpx
 import pyotp
 import pytest
 
-from api.access.second_factor import WRONG_MAX
+from api.access.second_factor import WRONG_FORGIVEN, WRONG_MAX
 from api.access.sessions import HELD_BACK
 from domain.role import Role
 from runtime.clock import now
@@ -94,6 +94,19 @@ async def test_after_too_many_wrong_codes_only_a_recovery_code_signs_in(stack: S
         assert [entry["after"] for entry in refused] == [{"wrong_codes": WRONG_MAX}]
         body_of(await _login(client, merchant.email, app.recovery_codes[0]), 200)
         body_of(await _login(client, merchant.email, await app.fresh_code()), 200)
+
+
+async def test_a_right_code_takes_back_few_wrong_ones(stack: Stack) -> None:
+    """Whoever knows the password would else have nine guesses for each time that the user signs in."""
+    async with signed_up(stack) as merchant, merchant.browser() as browser, api_client(stack) as client:
+        app = await set_up(stack, browser, merchant.email)
+        wrong = "UPDATE users SET second_factor_wrong = $2 WHERE email = $1"
+        await execute(stack, wrong, merchant.email, WRONG_MAX - 1)
+        body_of(await _login(client, merchant.email, await app.fresh_code()), 200)
+        for _ in range(WRONG_FORGIVEN + 1):
+            assert _message(await _login(client, merchant.email, app.wrong_code)) == NEEDED
+        locked = await _login(client, merchant.email, await app.fresh_code())
+        assert _message(locked) == NEEDED and "Too many wrong codes" in locked.json()["error"]["description"]
 
 
 async def test_a_seed_that_was_not_confirmed_ends_with_the_password_it_was_made_with(stack: Stack) -> None:

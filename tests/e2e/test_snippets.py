@@ -19,10 +19,11 @@ BLOCK = re.compile(r"^```sh run\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SECONDS_MAX = 90
 PRELUDE = """
 set -euo pipefail
+trap '' PIPE
 gateway() { "{python}" -m ops.cli "$@" || [ $? = 1 ]; }   # 1: there is something to report
 curl() {
   response=$(command curl --no-progress-meter "$@" || [ $? = 28 ])   # 28: a stream that was watched long enough
-  printf '%s\\n' "$response"
+  printf '%s\\n' "$response" 2> /dev/null || true   # `grep -q` may have read enough
   case "$response" in *'{"error":'*) printf '%s\\n' "curl $*: $response" >&2; return 1 ;; esac
 }
 """

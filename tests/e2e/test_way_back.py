@@ -92,6 +92,11 @@ async def test_a_rotation_lets_the_secret_of_before_prove_it_for_a_day(shop: Api
     query = _query(await _seen(shop, order["id"]))
     assert _is_signed(new["secret"], query)
     assert _is_signed(old["secret"], query, "signature_previous")
+    # A second rotation meanwhile would drop the secret that the shop still has.
+    early = await shop.post("/merchants/me/return-secret")
+    assert early.status_code == 400, early.text
+    assert early.json()["error"]["field"] == "expire_previous" and "expire_previous" in early.text
+    assert _query(await _seen(shop, order["id"])) == query, "nothing has changed"
     last = await _secret(shop, expire_previous=True)
     query = _query(await _seen(shop, order["id"]))
     assert last["previous_expires_at"] is None

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 
 from domain.audited import Action
+from domain.ids import INVITATION
+from domain.ids import USER as USER_PREFIX
 from domain.role import Role
-from runtime.clock import now
-from store.accounts.second_factors import begin_factor, confirm_factor, end_factor
+from runtime.clock import make_id, now
+from store.accounts.invitations import LASTS, Invitation, NewUser, accept, find_to_accept, invite
+from store.accounts.password_resets import change_password, find_reset, insert_reset, reset_password
+from store.accounts.second_factors import begin_factor, confirm_factor, end_factor, lock_to_confirm
 from store.accounts.users import LastOwnerError, User, change_role, find_login, find_user, list_users, remove_user
 from store.accounts.users import replace_password_hash as replace_hash
 from store.connections import make_pool
 from store.driver import Pool
 from store.schema.migrate import migrations
+from tests.support.eventually import eventually
 from tests.support.people import add_person
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
@@ -118,3 +126,100 @@ async def test_people_of_another_merchant_are_nobody(services: Stack, pool: Pool
         assert await remove_user(pool, shop.merchant_id, foreign.id, seen) is False
         assert await change_role(pool, shop.merchant_id, foreign.id, Role.SUPPORT, seen) is None
         assert await find_user(pool, foreign.id) == foreign
+
+
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
+"""
+TAKE_USER = "SELECT 1 FROM users WHERE id = $1 FOR UPDATE NOWAIT"
+TAKE_INVITATIONS = "SELECT 1 FROM invitations WHERE merchant_id = $1 FOR UPDATE NOWAIT"
+
+
+async def _another_password(pool: Pool, shop: Shop, owner: User) -> None:
+    seen = somebody(shop.settings, shop.merchant_id, Action.PASSWORD_CHANGED)
+    assert await change_password(pool, owner.id, old="none", new="new", at=now(), witness=seen)
+
+
+async def _another_hash(pool: Pool, shop: Shop, owner: User) -> None:
+    await replace_hash(pool, owner.id, old="none", new="new")
+
+
+async def _password_by_a_link(pool: Pool, shop: Shop, owner: User) -> None:
+    token, seen = secrets.token_urlsafe(32), somebody(shop.settings, shop.merchant_id, Action.PASSWORD_RESET)
+    await insert_reset(pool, owner.id, token, now(), ends_second_factor=True)
+    async with pool.acquire() as connection, connection.transaction():
+        user = await find_reset(connection, token, now())
+        assert user is not None
+        assert await reset_password(connection, user, token, "new", at=now(), witness=seen)
+
+
+async def _second_factor(pool: Pool, shop: Shop, owner: User) -> None:
+    seen = somebody(shop.settings, shop.merchant_id, Action.SECOND_FACTOR_ENABLED)
+    assert await begin_factor(pool, owner.id, b"sealed")
+    async with pool.acquire() as connection, connection.transaction():
+        assert await lock_to_confirm(connection, owner.id)
+        await confirm_factor(connection, owner.id, step=1, hashes=[b"a hash"], at=now(), witness=seen)
+
+
+async def _no_second_factor(pool: Pool, shop: Shop, owner: User) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await end_factor(connection, owner.id)
+
+
+@pytest.mark.parametrize(
+    "change", [_another_password, _another_hash, _password_by_a_link, _second_factor, _no_second_factor]
+)
+async def test_a_change_of_a_user_holds_nothing_of_the_user_while_it_waits_for_the_merchant(
+    services: Stack, pool: Pool, shop: Shop, change: Callable[[Pool, Shop, User], Awaitable[None]]
+) -> None:
+    """Else it and an owner who changes that user wait for each other, and PostgreSQL ends one of them."""
+    owner = await _owner(pool, shop)
+    async with _holding_the_merchant(services, shop) as held:
+        changing = asyncio.ensure_future(change(pool, shop, owner))
+        await _until_blocked(held, changing)
+        await held.execute(TAKE_USER, owner.id)
+    await asyncio.wait_for(changing, 10)
+
+
+async def test_joining_holds_no_invitation_while_it_waits_for_the_merchant(
+    services: Stack, pool: Pool, shop: Shop
+) -> None:
+    owner, token, at = await _owner(pool, shop), secrets.token_urlsafe(32), now()
+    email = f"{secrets.token_hex(8)}@example.com"
+    new = Invitation(make_id(INVITATION), shop.merchant_id, email, Role.SUPPORT, owner.id, at, at + LASTS)
+    await invite(pool, new, token, somebody(shop.settings, shop.merchant_id, Action.USER_INVITED))
+
+    async def join() -> None:
+        seen = somebody(shop.settings, shop.merchant_id, Action.USER_JOINED)
+        async with pool.acquire() as connection, connection.transaction():
+            found = await find_to_accept(connection, token, now())
+            assert found is not None
+            await accept(connection, found, NewUser(make_id(USER_PREFIX), "hash"), at=now(), witness=seen)
+
+    async with _holding_the_merchant(services, shop) as held:
+        joining = asyncio.ensure_future(join())
+        await _until_blocked(held, joining)
+        await held.execute(TAKE_INVITATIONS, shop.merchant_id)
+    await asyncio.wait_for(joining, 10)
+    assert email in [user.email for user in await list_users(pool, shop.merchant_id)]
+
+
+@contextlib.asynccontextmanager
+async def _holding_the_merchant(services: Stack, shop: Shop) -> AsyncIterator[asyncpg.Connection]:
+    """As an owner does who changes a role."""
+    connection = await asyncpg.connect(services.database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE", shop.merchant_id)
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def _until_blocked(held: asyncpg.Connection, task: asyncio.Future[None]) -> None:
+    async def blocked() -> bool:
+        assert not task.done(), task
+        return bool(await held.fetchval(WAITING))
+
+    await eventually(blocked)

@@ -124,11 +124,13 @@ async def test_guesses_from_many_addresses_are_held_and_the_owner_still_gets_in(
     assert (await door.try_from(home, PASSWORD)).status_code == 200
 
 
-async def test_a_session_shows_the_client_behind_the_proxy(narrow: str) -> None:
+async def test_sessions_and_audit_log_show_the_client_behind_the_proxy(narrow: str) -> None:
     email, home = f"{secrets.token_hex(6)}@example.com", f"198.51.100.{secrets.randbelow(250) + 1}"
     async with httpx.AsyncClient(base_url=f"{narrow}/api/v1", trust_env=False, timeout=20) as http:
         http.headers["X-Forwarded-For"] = home
         sign_up = {"name": "Shop", "email": email, "password": PASSWORD}
         assert (await http.post("/merchants", json=sign_up)).status_code == 201
         sessions = (await http.get("/auth/sessions")).json()["data"]
+        entries = (await http.get("/audit-log")).json()["data"]
     assert [session["ip"] for session in sessions] == [home]
+    assert {entry["address"] for entry in entries} == {home}

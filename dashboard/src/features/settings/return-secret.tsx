@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { ReturnSecret } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
+import { Check } from "../../ui/field.tsx";
 import { momentText } from "../../ui/moment.ts";
 import { SecretOnce } from "../../ui/secret-once.tsx";
 
@@ -10,7 +11,13 @@ export function ReturnSecretCard() {
   const { api } = useGateway();
   const [confirming, setConfirming] = useState(false);
   const [made, setMade] = useState<ReturnSecret | null>(null);
-  const rotate = async () => setMade(await api.send<ReturnSecret>("POST", "/merchants/me/return-secret", {}));
+  const [ended, setEnded] = useState(false);
+  const rotate = async () =>
+    setMade(await api.send<ReturnSecret>("POST", "/merchants/me/return-secret", { expire_previous: ended }));
+  const open = () => {
+    setEnded(false);
+    setConfirming(true);
+  };
   return (
     <section class="card pad stack">
       <h2>Back to the shop</h2>
@@ -19,12 +26,7 @@ export function ReturnSecretCard() {
         this secret to verify the signature.
       </p>
       <div>
-        <button
-          type="button"
-          class="button quiet"
-          data-test-id="new-return-secret-button"
-          onClick={() => setConfirming(true)}
-        >
+        <button type="button" class="button quiet" data-test-id="new-return-secret-button" onClick={open}>
           New return secret
         </button>
       </div>
@@ -38,8 +40,10 @@ export function ReturnSecretCard() {
         >
           <p>
             The new secret signs from now on. For 24 hours the previous one also signs, in{" "}
-            <code>signature_previous</code>, so that your shop has time to change.
+            <code>signature_previous</code>, so that your shop has time to change. Within these 24 hours you can rotate
+            again only if you end it now.
           </p>
+          <Check label="End the previous secret now" checked={ended} onChecked={setEnded} />
         </Confirm>
       )}
       {made && (
