@@ -129,10 +129,13 @@ class PaymentActor:
         received, dead, callers = self._decoded(messages)
         received, barred = self._split_barred(received)
         received, strays = self._split_strays(received)
-        folded = await self._remembered(barred)
-        folded.add(await self._send_home(strays))
+        # Looked up before anything is decided, and published behind it: a forged settlement that stands before its
+        # payment's other commands must not bring the genuine one's events to the topic before theirs.
+        remembered = await self._remembered(barred)
+        folded = await self._send_home(strays)
         if received:
             folded.add(await self._decide_and_commit(received))
+        folded.add(remembered)
         for caller in callers:
             reply_undecodable(folded, caller)
         for broken in folded.broken:

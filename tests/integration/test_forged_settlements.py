@@ -22,7 +22,8 @@ from runtime.keyring import GatewayKey, KeyRing
 from store.operations.dead_letters import begin_replay
 from tests.support.actor import Bench, work
 from tests.support.command_client import fresh, order_command, payment_command, refund_command
-from topics.catalogue import COMMANDS
+from topics.catalogue import COMMANDS, EVENTS
+from topics.envelope import decode
 from topics.producer import Record
 from topics.proof import HEADER_SIGNATURE, Proofs, SignatureRule, signed
 from topics.reader import Start, log_reader
@@ -84,6 +85,22 @@ async def test_a_forged_settlement_is_a_dead_letter_and_the_genuine_one_counts(b
     # and the bank's own word is decided under the very id that the forgeries bore.
     await work(actor, bench.incoming(refused))
     assert await bench.events(order_id) == [*BEGUN, "payment.failed"]
+
+
+async def test_a_forged_settlement_that_is_read_again_brings_no_event_forward(bench: Bench) -> None:
+    """Found by the simulation: an actor died between commit and publish, and a forgery stood before the step."""
+    # Given commands that were decided, with a forgery under the id of the genuine settlement,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    create, pay = bench.submitted(order_command(order_id)), bench.submitted(payment_command(order_id, payment_id))
+    record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
+    forged, settled = bench.incoming(signed(unsigned(record), FORGER)), bench.incoming(record)
+    await (await bench.actor()).prepare([create, pay, forged, settled])
+    # when the next actor reads all of them again,
+    prepared = await work(await bench.actor(), create, forged, pay, settled)
+    # then each event comes behind those before it.
+    records = [one for one in prepared.records if one.topic == EVENTS and one.value is not None]
+    published = [decode(one.value).id.rpartition("_")[2] for one in records]
+    assert list(dict.fromkeys(published)) == ["1", "2", "3", "4", "5"]
 
 
 async def test_a_forged_refund_step_or_turn_changes_nothing(bench: Bench) -> None:
