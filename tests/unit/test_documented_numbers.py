@@ -23,7 +23,7 @@ from runtime.settings import (
     TEST_RETRY_DELAYS_SECONDS,
     Settings,
 )
-from store import invitations, password_resets
+from store.accounts import invitations, password_resets
 from store.redis.heartbeats import EXPIRES_SECONDS
 from store.redis.sessions import ABSOLUTE_SECONDS
 from store.webhooks.endpoints import ENDPOINTS_MAX
@@ -105,7 +105,7 @@ SECURITY = (
     f"{startup.PAYERS_MAX:,} payers' streams, at most {startup.PAYERS_PER_MERCHANT_MAX:,} of them of one merchant",
     f"{startup.FEEDS_MAX:,} live feeds",
     f"an invitation for {invitations.LASTS // timedelta(hours=1)} hours",
-    f"After {words(second_factor.WRONG_MAX)} wrong codes in succession",
+    f"After {words(second_factor.WRONG_MAX)} wrong codes, less",
     f"A live feed ends at most {stream.CHECK_EVERY_SECONDS:g} seconds after its key or session",
 )
 TESTING = (
