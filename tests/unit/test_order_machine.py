@@ -81,10 +81,11 @@ class OrderMachine(RuleBasedStateMachine):
         if not isinstance(decided, Decision):
             self.refused += 1
             return
+        caused_by = f"cmd_{len(self.history)}"
         for event in decided.events:
             self.order = evolve(self.order, event)
             self.history.append(event)
-            payload = encode_event(event, caused_by=f"cmd_{len(self.history)}", request_id=None)
+            payload = encode_event(event, caused_by=caused_by, request_id=None)
             self.log.append(orjson.loads(payload))
 
     @initialize(
