@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
@@ -32,3 +33,16 @@ def pages(stack: Stack) -> Stack:
     """`stack` with checkout, SDK and dashboard built and served."""
     stack.start_pages()
     return stack
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """Files side by side, except those on `services`: they share one log and one database, in their order."""
+    return ByStack(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+class ByStack(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(("tests/contracts/", "tests/integration/")):
+            return "services"
+        return str(super()._split_scope(nodeid))
