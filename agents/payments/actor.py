@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
+import orjson
 import redis.asyncio as redis
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
@@ -36,7 +37,7 @@ from runtime.logs import get_logger
 from store.actor import ActorStore, ConflictError, UnwritableError
 from store.errors import DatabaseError
 from store.redis.replies import Flag, Reply, publish_replies
-from topics.catalogue import PAYMENTS_DLQ, decidable_age_ms
+from topics.catalogue import EVENTS, PAYMENTS_DLQ, decidable_age_ms
 from topics.codec import ORDER_MAKING
 from topics.deadletter import (
     DEAD_COMMAND,
@@ -129,13 +130,10 @@ class PaymentActor:
         received, dead, callers = self._decoded(messages)
         received, barred = self._split_barred(received)
         received, strays = self._split_strays(received)
-        # Looked up before anything is decided, and published behind it: a forged settlement that stands before its
-        # payment's other commands must not bring the genuine one's events to the topic before theirs.
-        remembered = await self._remembered(barred)
-        folded = await self._send_home(strays)
+        folded = await self._remembered(barred)
+        folded.add(await self._send_home(strays))
         if received:
             folded.add(await self._decide_and_commit(received))
-        folded.add(remembered)
         for caller in callers:
             reply_undecodable(folded, caller)
         for broken in folded.broken:
@@ -143,7 +141,8 @@ class PaymentActor:
             dead.append(self._dead(broken.received.incoming, broken.reason, broken.error, broken.trace))
         self._measure(folded, len(messages), self._clock.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
-        return Prepared(folded.records + dead, folded.replies, replying)
+        records = in_sequence(folded.records) if folded.repeated else folded.records
+        return Prepared(records + dead, folded.replies, replying)
 
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""
@@ -373,6 +372,30 @@ class PaymentActor:
             trace=trace,
             at=self._clock.now(),
         )
+
+
+def in_sequence(records: Sequence[Record]) -> list[Record]:
+    """The records, with each order's events by their sequence.
+
+    A settlement can stand on the log before its payment's other commands: forged, or early and refused without being
+    remembered. Once the genuine one is decided, the early record is known by its id, and repeats events that come
+    behind those of the commands in between.
+    """
+    ordered = list(records)
+    places: dict[bytes | None, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        if record.topic == EVENTS:
+            places[record.key].append(place)
+    for of_order in places.values():
+        events = sorted((records[place] for place in of_order), key=_sequence)
+        for place, event in zip(of_order, events, strict=True):
+            ordered[place] = event
+    return ordered
+
+
+def _sequence(event: Record) -> int:
+    assert event.value is not None, "events have a body"
+    return int(orjson.loads(event.value)["body"]["sequence"])
 
 
 def _count(folded: Folded) -> None:

@@ -90,6 +90,7 @@ class Folded:
     def add(self, other: Folded) -> None:
         """Take over what another batch, already written, leads to outside the database."""
         self.records.extend(other.records)
+        self.repeated += other.repeated
         self.broken.extend(other.broken)
         self.wakes |= other.wakes
         for worker, replies in other.replies.items():
