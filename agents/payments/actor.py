@@ -23,7 +23,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
-import orjson
 import redis.asyncio as redis
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
@@ -50,6 +49,7 @@ from topics.deadletter import (
     dead_letter,
 )
 from topics.envelope import NewerRecordError, UndecodableError
+from topics.identity import event_identity
 from topics.producer import LogProducer, Record
 from topics.proof import HEADER_SIGNATURE, Proofs
 
@@ -382,20 +382,15 @@ def in_sequence(records: Sequence[Record]) -> list[Record]:
     behind those of the commands in between.
     """
     ordered = list(records)
-    places: dict[bytes | None, list[int]] = defaultdict(list)
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, record in enumerate(records):
-        if record.topic == EVENTS:
-            places[record.key].append(place)
+        if record.topic == EVENTS and (identity := event_identity(record.value)) is not None:
+            order_id, sequence = identity
+            places[order_id].append((sequence, place))
     for of_order in places.values():
-        events = sorted((records[place] for place in of_order), key=_sequence)
-        for place, event in zip(of_order, events, strict=True):
-            ordered[place] = event
+        for (_, place), (_, source) in zip(of_order, sorted(of_order), strict=True):
+            ordered[place] = records[source]
     return ordered
-
-
-def _sequence(event: Record) -> int:
-    assert event.value is not None, "events have a body"
-    return int(orjson.loads(event.value)["body"]["sequence"])
 
 
 def _count(folded: Folded) -> None:
