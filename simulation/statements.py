@@ -140,7 +140,7 @@ def keep(view: View, command_ids: list[str]) -> Rows:
 
 @reads(actor.LOAD_COMMANDS)
 def load_commands(view: View, command_ids: list[str], nonces: list[str]) -> Rows:
-    names = ("id", "order_id", "nonce", "fingerprint", "rejected", "reply", "decided_at")
+    names = ("id", "order_id", "nonce", "fingerprint", "rejected", "reply", "log_offset", "decided_at")
     rows = _decided(view, command_ids, nonces)
     return [_only(row, names) | {"events": _events_of(view, row)} for row in rows]
 
@@ -149,6 +149,16 @@ def _events_of(view: View, command: Row) -> list[str]:
     first = command["first_sequence"]
     places = ((command["order_id"], first + number) for number in range(command["event_count"]))
     return [row["payload"] for place in places if (row := view["events"].get(place)) is not None]
+
+
+@reads(actor.LOAD_EVENTS)
+def load_events(view: View, order_ids: list[str], sequences: list[int]) -> Rows:
+    return [
+        {"order_id": order_id, "payload": row["payload"]}
+        for order_id, last in sorted(zip(order_ids, sequences, strict=True))
+        for sequence in range(1, last + 1)
+        if (row := view["events"].get((order_id, sequence))) is not None
+    ]
 
 
 DECIDED = ("id", "nonce", "fingerprint", "rejected", "reply")

@@ -2,6 +2,7 @@
 
     load_orders(ids)       state of the orders, their payments and refunds
     load_inbox(requests)   what was decided about them before, with the events it led to
+    load_events(last)      the events of orders up to a sequence, as they were (or should have been) published
     write(batch)           everything or nothing; ConflictError where the inbox or a sequence is taken already
 
 One dedicated connection, not a pool: a batch never waits for one. New and changed rows alike are written by
@@ -14,7 +15,7 @@ of an order is the highest version among its rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -70,7 +71,8 @@ class UnwritableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredCommand:
-    """An inbox row. `events`: payloads in sequence, as they were (or should have been) published."""
+    """An inbox row. `events`: payloads in sequence, as they were (or should have been) published. `log_offset`: of the
+    record that was decided; None where an earlier release decided it, or it was restored."""
 
     id: str
     order_id: str
@@ -79,6 +81,7 @@ class StoredCommand:
     rejected: bool
     reply: str
     events: tuple[str, ...]
+    log_offset: int | None
     decided_at: datetime | None
     """None: in the batch that is being decided."""
 
@@ -114,6 +117,7 @@ class CommandRow:
     reply: str
     first_sequence: int
     event_count: int
+    log_offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,7 @@ KEEP = "UPDATE commands SET decided_at = now() WHERE id = ANY($1::text[]) AND NO
 # commands_pkey, commands_accepted, events_pkey. The row of each request, and the acceptance of each command: however
 # often a key was refused, a batch reads two rows for each of its requests.
 LOAD_COMMANDS = """
-SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply, c.decided_at,
+SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply, c.log_offset, c.decided_at,
        (SELECT array_agg(e.payload ORDER BY e.sequence)
           FROM events e
          WHERE e.order_id = c.order_id
@@ -215,6 +219,15 @@ STILL_THERE = "SELECT EXISTS (SELECT FROM commands WHERE id = $1 AND nonce = $2)
 LOAD_ORDERS = "SELECT * FROM orders WHERE id = ANY($1::text[])"
 LOAD_PAYMENTS = "SELECT * FROM payments WHERE order_id = ANY($1::text[]) ORDER BY created_at, id"
 LOAD_REFUNDS = "SELECT * FROM refunds WHERE order_id = ANY($1::text[]) ORDER BY created_at, id"
+
+
+# events_pkey
+LOAD_EVENTS = """
+SELECT e.order_id, e.payload
+  FROM unnest($1::text[], $2::integer[]) AS up_to (order_id, sequence)
+  JOIN events e ON e.order_id = up_to.order_id AND e.sequence <= up_to.sequence
+ ORDER BY e.order_id, e.sequence
+"""
 
 
 class ActorStore:
@@ -281,6 +294,16 @@ class ActorStore:
             values = dict(row)
             inbox.add(StoredCommand(**values | {"events": tuple(values["events"] or ())}))
         return inbox
+
+    async def load_events(self, last: Mapping[str, int]) -> dict[str, list[str]]:
+        """Order -> the payloads of its events in sequence. `last`: order -> the sequence of the last one to load."""
+        order_ids = sorted(last)
+        sequences = [last[order_id] for order_id in order_ids]
+        rows = await self._retried(lambda connection: connection.fetch(LOAD_EVENTS, order_ids, sequences))
+        payloads: dict[str, list[str]] = {}
+        for row in rows:
+            payloads.setdefault(row["order_id"], []).append(row["payload"])
+        return payloads
 
     async def write(self, batch: Batch) -> None:
         """Record the batch in one transaction.

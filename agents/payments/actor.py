@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import redis.asyncio as redis
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
-from agents.payments.fold import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable
+from agents.payments.fold import Broken, Folded, Known, fold, repeat, reply_broken, reply_undecodable, stored_record
 from agents.payments.intake import HOPS_MAX, Caller, Incoming, Received, caller_of, hops_of, received_of, sent_home
 from domain.decision import BankWord
 from domain.order import Order
@@ -141,8 +141,7 @@ class PaymentActor:
             dead.append(self._dead(broken.received.incoming, broken.reason, broken.error, broken.trace))
         self._measure(folded, len(messages), self._clock.monotonic() - started)
         replying = asyncio.create_task(self._reply(folded.replies, folded.wakes))
-        records = in_sequence(folded.records) if folded.repeated else folded.records
-        return Prepared(records + dead, folded.replies, replying)
+        return Prepared(await self._in_sequence(folded) + dead, folded.replies, replying)
 
     async def finish(self, prepared: Prepared) -> None:
         """Publish. Raises LogUnavailableError when the broker stays away."""
@@ -163,7 +162,7 @@ class PaymentActor:
         except UndecodableError:
             return False
         folded = await self._remembered([barred])
-        await self._producer.publish(folded.records)
+        await self._producer.publish(await self._in_sequence(folded))
         return not folded.broken
 
     async def put_off(self, messages: Sequence[Incoming]) -> None:
@@ -203,6 +202,29 @@ class PaymentActor:
         if fault is None and not any(name == HEADER_SIGNATURE for name, _ in record.headers):
             UNSIGNED.inc()
         return fault
+
+    async def _in_sequence(self, folded: Folded) -> list[Record]:
+        """The records to publish. Where some may overtake earlier events of their order, those are published again.
+
+        Once for each record: what is published again leads to commands that are records of their own.
+        """
+        if not folded.overtaking:
+            return folded.records
+        last: dict[str, int] = {}
+        others = []
+        for record in folded.records:
+            identity = event_identity(record.value) if record.topic == EVENTS else None
+            if identity is None or identity[0] not in folded.overtaking:
+                others.append(record)
+            else:
+                order_id, sequence = identity
+                last[order_id] = max(sequence, last.get(order_id, 0))
+        stored = await self._store.load_events(last)
+        return others + [
+            stored_record(folded.overtaking[order_id], payload)
+            for order_id, payloads in stored.items()
+            for payload in payloads
+        ]
 
     async def _remembered(self, barred: Sequence[Broken]) -> Folded:
         """What commands that must not be decided have led to, as the inbox knows it; the others are broken."""
@@ -316,7 +338,7 @@ class PaymentActor:
             return known
         found = await self._store.load_orders(sorted(order_ids))
         read = {order_id: found.get(order_id) for order_id in order_ids}
-        return Known(known.inbox, {**known.orders, **read}, known.fresh | order_ids)
+        return replace(known, orders={**known.orders, **read}, fresh=known.fresh | order_ids)
 
     def _remember(self, folded: Folded) -> None:
         for order_id, order in folded.orders.items():
@@ -372,25 +394,6 @@ class PaymentActor:
             trace=trace,
             at=self._clock.now(),
         )
-
-
-def in_sequence(records: Sequence[Record]) -> list[Record]:
-    """The records, with each order's events by their sequence.
-
-    A settlement can stand on the log before its payment's other commands: forged, or early and refused without being
-    remembered. Once the genuine one is decided, the early record is known by its id, and repeats events that come
-    behind those of the commands in between.
-    """
-    ordered = list(records)
-    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for place, record in enumerate(records):
-        if record.topic == EVENTS and (identity := event_identity(record.value)) is not None:
-            order_id, sequence = identity
-            places[order_id].append((sequence, place))
-    for of_order in places.values():
-        for (_, place), (_, source) in zip(of_order, sorted(of_order), strict=True):
-            ordered[place] = records[source]
-    return ordered
 
 
 def _count(folded: Folded) -> None:

@@ -3,7 +3,7 @@
     fold(asked, known) -> Folded(batch to write, records to publish, replies to send, broken commands, unread orders)
 
     its request was refused before ─► the same refusal: a refusal has no effect, ever
-    its command was accepted before ─► the stored events and reply again
+    its command was accepted before ─► the stored reply again, and the stored events where it is the same record
     otherwise ─► domain.decide; the bank's word about an unknown attempt is an alarm, and never a refusal
 
 Only the creation of an order is decided on an order that was not read: should the order exist, its identity is taken
@@ -84,6 +84,8 @@ class Folded:
     outdated: list[Received] = field(default_factory=list)
     """Older words of the bank that contradict its last one."""
     repeated: int = 0
+    overtaking: dict[str, Received] = field(default_factory=dict)
+    """Order -> one of its commands, where its records may overtake earlier events that are not on the topic yet."""
     unread: set[str] = field(default_factory=set)
     """Orders that must be read before this batch can be decided."""
 
@@ -93,6 +95,7 @@ class Folded:
         self.repeated += other.repeated
         self.broken.extend(other.broken)
         self.wakes |= other.wakes
+        self.overtaking |= other.overtaking
         for worker, replies in other.replies.items():
             self.replies[worker].extend(replies)
 
@@ -122,8 +125,20 @@ def fold(received: Sequence[Received], known: Known) -> Folded:
                 if decided.outdated:
                     folded.outdated.append(one)
                 states[order_id] = _apply(folded, order, decided.events)
+                if decided.events and _may_overtake(one, known):
+                    folded.overtaking[order_id] = one
     folded.orders = states
     return folded
+
+
+def _may_overtake(one: Received, known: Known) -> bool:
+    """Whether commands that stand behind this one on the log may have been decided before it, and not published.
+
+    A settlement of an unknown attempt is not remembered. Another owner, or this one before a crash, may have met it,
+    created the attempt from a later command, and not published that command's events yet. The events of a cached order
+    were published, or are being published, by this process.
+    """
+    return isinstance(one.command, BankWord) and one.envelope.key in known.fresh
 
 
 def _decided(one: Received, order: Order | None) -> Decision | Rejected | Broken:
@@ -153,9 +168,11 @@ def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
         _reply(folded, one, Flag.REJECTED, stored.reply)
         return
     if stored.nonce == one.envelope.nonce:
-        if stored.order_id == one.envelope.key:
-            # A redelivered record: a crash may have come between commit and publish.
-            folded.records.extend(_stored_record(one, payload) for payload in stored.events)
+        if stored.order_id == one.envelope.key and stored.log_offset in (None, one.incoming.origin.offset):
+            # The record that was decided is read again: a crash may have come between commit and publish.
+            folded.records.extend(stored_record(one, payload) for payload in stored.events)
+            if stored.events and stored.log_offset is not None and isinstance(one.command, BankWord):
+                folded.overtaking[stored.order_id] = one
         _reply(folded, one, Flag.ACCEPTED, stored.reply)
         return
     if stored.decided_at is not None and one.incoming.logged_at - stored.decided_at > KEEP_AFTER:
@@ -192,6 +209,7 @@ def _record(folded: Folded, one: Received, order: Order | None, decided: Decisio
             reply=reply,
             first_sequence=(order.version if order is not None else 0) + 1,
             event_count=len(events),
+            log_offset=one.incoming.origin.offset,
         )
     )
     for event, payload in zip(events, payloads, strict=True):
@@ -206,11 +224,13 @@ def _record(folded: Folded, one: Received, order: Order | None, decided: Decisio
         rejected=rejected,
         reply=reply,
         events=tuple(payload.decode() for payload in payloads),
+        log_offset=one.incoming.origin.offset,
         decided_at=None,
     )
 
 
-def _stored_record(one: Received, payload: str) -> Record:
+def stored_record(one: Received, payload: str) -> Record:
+    """The record of an event of this command's order, as it was (or should have been) published."""
     event_type = orjson.loads(payload)["type"]
     return _event_record(one, payload.encode(), event_type)
 

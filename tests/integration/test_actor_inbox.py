@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -118,7 +119,7 @@ async def test_two_owners_cannot_answer_a_command_in_two_ways(
     key = a_key()
     stores = [ActorStore(bench.command_client.settings) for _ in range(2)]
     rows = [
-        CommandRow(key, fresh(ORDER), "order.create", nonce, None, rejected, "{}", 1, 0)
+        CommandRow(key, fresh(ORDER), "order.create", nonce, None, rejected, "{}", 1, 0, 0)
         for nonce, rejected in (one, other)
     ]
     try:
@@ -263,12 +264,12 @@ async def test_a_record_that_is_older_than_the_inbox_remembers_is_not_decided_at
 async def test_an_old_record_that_the_inbox_still_knows_is_published_and_is_no_dead_letter(bench: Bench) -> None:
     # Given a command that was committed just before everything stood still for days, its events never published,
     order_id, days = fresh(ORDER), bench.command_client.settings.idempotency_retention_days
-    record = bench.command_client.record(order_command(order_id))
-    died = await (await bench.actor()).prepare([bench.incoming(record)])
+    incoming = bench.submitted(order_command(order_id))
+    died = await (await bench.actor()).prepare([incoming])
     await died.replying
     # when the log gives its record again, older than what is decided,
     old = now() - timedelta(days=days - 1, minutes=1)
-    await work(await bench.actor(), bench.incoming(record, logged_at=old))
+    await work(await bench.actor(), replace(incoming, logged_at=old))
     # then its event is on the topic.
     assert len(await bench.event_records(order_id)) == 1
     assert await bench.letters(order_id) == []

@@ -87,20 +87,51 @@ async def test_a_forged_settlement_is_a_dead_letter_and_the_genuine_one_counts(b
     assert await bench.events(order_id) == [*BEGUN, "payment.failed"]
 
 
-async def test_a_forged_settlement_that_is_read_again_brings_no_event_forward(bench: Bench) -> None:
+@pytest.mark.parametrize("forged", [True, False], ids=["forged", "early"])
+@pytest.mark.parametrize("batches", [(4,), (2, 2), (3, 1), (1, 1, 1, 1)], ids=str)
+async def test_a_settlement_that_stands_before_its_payment_brings_no_event_forward(
+    bench: Bench, forged: bool, batches: tuple[int, ...]
+) -> None:
     """Found by the simulation: an actor died between commit and publish, and a forgery stood before the step."""
-    # Given commands that were decided, with a forgery under the id of the genuine settlement,
+    # Given a forged, or an early, settlement before its payment, and the genuine one behind it, all decided,
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
     create, pay = bench.submitted(order_command(order_id)), bench.submitted(payment_command(order_id, payment_id))
     record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
-    forged, settled = bench.incoming(signed(unsigned(record), FORGER)), bench.incoming(record)
-    await (await bench.actor()).prepare([create, pay, forged, settled])
-    # when the next actor reads all of them again,
-    prepared = await work(await bench.actor(), create, forged, pay, settled)
-    # then each event comes behind those before it.
-    records = [one for one in prepared.records if one.topic == EVENTS and one.value is not None]
-    published = [decode(one.value).id.rpartition("_")[2] for one in records]
+    first = bench.incoming(signed(unsigned(record), FORGER) if forged else record)
+    written = [create, first, pay, bench.incoming(record)]
+    await (await bench.actor()).prepare(written)
+    # when the next actor reads all of them again, in whatever batches,
+    actor, published = await bench.actor(), []
+    for size in batches:
+        prepared = await work(actor, *written[:size])
+        written = written[size:]
+        records = [one for one in prepared.records if one.topic == EVENTS and one.value is not None]
+        published += [decode(one.value).id.rpartition("_")[2] for one in records]
+    # then each event is first published behind those before it.
     assert list(dict.fromkeys(published)) == ["1", "2", "3", "4", "5"]
+
+
+async def test_an_early_settlement_that_is_decided_when_it_is_read_again_overtakes_no_event(bench: Bench) -> None:
+    # Given a settlement before its payment, of which the first is refused and nothing of the second is published,
+    order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+    create, pay = bench.submitted(order_command(order_id)), bench.submitted(payment_command(order_id, payment_id))
+    early = bench.incoming(genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success"))
+    await (await bench.actor()).prepare([create, early, pay])
+    # when the next actor begins with the settlement, which it can decide by now,
+    prepared = await work(await bench.actor(), early)
+    # then the payment's events come first.
+    records = [one for one in prepared.records if one.topic == EVENTS and one.value is not None]
+    assert [decode(one.value).id.rpartition("_")[2] for one in records] == ["1", "2", "3", "4", "5"]
+
+
+async def test_another_record_of_a_decided_command_publishes_nothing(bench: Bench) -> None:
+    """What is published again leads to questions to the bank, whose answers are such records: it would never end."""
+    order_id, payment_id = await begun(bench)
+    record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
+    await work(await bench.actor(), bench.incoming(record))
+    prepared = await work(await bench.actor(), bench.incoming(record), bench.incoming(signed(unsigned(record), FORGER)))
+    assert prepared.records == []
+    assert await bench.events(order_id) == PAID
 
 
 async def test_a_forged_refund_step_or_turn_changes_nothing(bench: Bench) -> None:
@@ -131,7 +162,7 @@ async def test_a_settlement_that_was_decided_unsigned_is_found_decided_when_it_i
     # when an actor that requires signatures reads it again,
     prepared = await work(await bench.actor(), old)
     # then its events are published again, and it is no dead letter.
-    assert [record.key for record in prepared.records] == [order_id.encode()] * 2
+    assert [record.key for record in prepared.records] == [order_id.encode()] * len(PAID)
     assert await bench.reasons(order_id) == []
     assert await bench.events(order_id) == PAID
 
