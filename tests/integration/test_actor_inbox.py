@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
