@@ -206,7 +206,8 @@ class PaymentActor:
     async def _in_sequence(self, folded: Folded) -> list[Record]:
         """The records to publish. Where some may overtake earlier events of their order, those are published again.
 
-        Once for each record: what is published again leads to commands that are records of their own.
+        Only for new decisions and for the records that were decided. Events that are published again can lead to
+        another record of a decided command; were they published again for that one too, it would never end.
         """
         if not folded.overtaking:
             return folded.records
@@ -330,7 +331,7 @@ class PaymentActor:
                 for one in received
                 if one.envelope.type in ORDER_MAKING and inbox.stored_for(one.envelope.id, one.envelope.nonce) is None
             }
-        return await self._read(Known(inbox, cached, frozenset()), missing)
+        return await self._read(Known(inbox, cached, frozenset(), cautious), missing)
 
     async def _read(self, known: Known, order_ids: AbstractSet[str]) -> Known:
         """What is known, with these orders as the database has them."""

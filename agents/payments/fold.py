@@ -3,7 +3,7 @@
     fold(asked, known) -> Folded(batch to write, records to publish, replies to send, broken commands, unread orders)
 
     its request was refused before ─► the same refusal: a refusal has no effect, ever
-    its command was accepted before ─► the stored reply again, and the stored events where it is the same record
+    its command was accepted before ─► the stored reply again, and the stored events if they may not be on the topic
     otherwise ─► domain.decide; the bank's word about an unknown attempt is an alarm, and never a refusal
 
 Only the creation of an order is decided on an order that was not read: should the order exist, its identity is taken
@@ -52,11 +52,13 @@ class Known:
 
     `orders`: None where the database has no such order; an id that is missing was not read.
     `fresh`: ids of those that were read for this very batch, not taken from the cache.
+    `cautious`: another owner, or a former process, may have decided some of these commands.
     """
 
     inbox: Inbox
     orders: Mapping[str, Order | None]
     fresh: AbstractSet[str]
+    cautious: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +127,20 @@ def fold(received: Sequence[Received], known: Known) -> Folded:
                 if decided.outdated:
                     folded.outdated.append(one)
                 states[order_id] = _apply(folded, order, decided.events)
-                if decided.events and _may_overtake(one, known):
+                if decided.events and order is not None and _may_overtake(one, known):
                     folded.overtaking[order_id] = one
     folded.orders = states
     return folded
 
 
 def _may_overtake(one: Received, known: Known) -> bool:
-    """Whether commands that stand behind this one on the log may have been decided before it, and not published.
+    """Whether the order may have earlier events that are not published, and will be only after this command's.
 
     A settlement of an unknown attempt is not remembered. Another owner, or this one before a crash, may have met it,
-    created the attempt from a later command, and not published that command's events yet. The events of a cached order
-    were published, or are being published, by this process.
+    created the attempt from a later command, and not published that command's events yet; or may have decided it by
+    now, though this owner has passed it. The events of a cached order are published by this process.
     """
-    return isinstance(one.command, BankWord) and one.envelope.key in known.fresh
+    return one.envelope.key in known.fresh and (known.cautious or isinstance(one.command, BankWord))
 
 
 def _decided(one: Received, order: Order | None) -> Decision | Rejected | Broken:
@@ -168,11 +170,8 @@ def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
         _reply(folded, one, Flag.REJECTED, stored.reply)
         return
     if stored.nonce == one.envelope.nonce:
-        if stored.order_id == one.envelope.key and stored.log_offset in (None, one.incoming.origin.offset):
-            # The record that was decided is read again: a crash may have come between commit and publish.
-            folded.records.extend(stored_record(one, payload) for payload in stored.events)
-            if stored.events and stored.log_offset is not None and isinstance(one.command, BankWord):
-                folded.overtaking[stored.order_id] = one
+        if stored.order_id == one.envelope.key and stored.events:
+            _publish_again(folded, one, stored)
         _reply(folded, one, Flag.ACCEPTED, stored.reply)
         return
     if stored.decided_at is not None and one.incoming.logged_at - stored.decided_at > KEEP_AFTER:
@@ -182,6 +181,21 @@ def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
         _reply(folded, one, Flag.REPEATED, stored.reply)
     else:
         _reply(folded, one, Flag.REJECTED, _refusal(mismatch))
+
+
+def _publish_again(folded: Folded, one: Received, stored: StoredCommand) -> None:
+    """A crash may have come between commit and publish. (docs/decisions/0052)
+
+        the record that was decided           ─► its events, behind all earlier ones of the order
+        a later one on the order's partition  ─► its events: whatever stands between has been published
+        an earlier one, or one elsewhere      ─► nothing: they would come before those of the commands in between
+    """
+    offset = one.incoming.origin.offset
+    if offset == stored.log_offset:
+        folded.overtaking[stored.order_id] = one
+    elif stored.log_offset is not None and not (one.is_at_home and offset > stored.log_offset):
+        return
+    folded.records.extend(stored_record(one, payload) for payload in stored.events)
 
 
 def _mismatch(stored: StoredCommand, one: Received) -> Rejected | None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import asyncpg
+import orjson
 import pytest
 
 from agents.payments.fold import Folded, Known, fold
@@ -155,6 +156,18 @@ async def a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written(side:
     assert await desk.order(good.envelope.key) is None
     await desk.decide(good)
     assert await desk.order(good.envelope.key) is not None
+
+
+async def events_are_loaded_up_to_a_sequence_and_in_it(side: Side) -> None:
+    desk = _desk(side)
+    order_id, _ = await desk.order_with_payment()
+    other = desk.submitted(order_command(fresh(ORDER)))
+    await desk.decide(other)
+    found = await desk.store.load_events({order_id: 2, other.envelope.key: 9, fresh(ORDER): 1})
+    assert {one: [orjson.loads(payload)["type"] for payload in payloads] for one, payloads in found.items()} == {
+        order_id: ["order.created", "payment.created"],
+        other.envelope.key: ["order.created"],
+    }
 
 
 async def two_owners_cannot_write_the_same_sequence(side: Side) -> None:
@@ -426,6 +439,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     state_is_what_was_written_last,
     a_batch_is_written_wholly_or_not_at_all,
     a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written,
+    events_are_loaded_up_to_a_sequence_and_in_it,
     two_owners_cannot_write_the_same_sequence,
     a_request_has_a_refusal_of_its_own,
     a_command_has_one_acceptance,

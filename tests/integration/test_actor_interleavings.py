@@ -40,7 +40,7 @@ from topics.envelope import HEADER_REPLY_TO
 from topics.producer import Record
 from topics.proof import proofs_of
 
-FIXED_SEEDS = (*range(12), 108_346)
+FIXED_SEEDS = (*range(12), 2006, 108_346)
 ACTIONS = 220
 STEP_SECONDS = 30.0
 
