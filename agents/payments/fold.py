@@ -186,9 +186,9 @@ def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
 def _publish_again(folded: Folded, one: Received, stored: StoredCommand) -> None:
     """A crash may have come between commit and publish. (docs/decisions/0052)
 
-        the record that was decided           ─► its events, behind all earlier ones of the order
-        a later one on the order's partition  ─► its events: whatever stands between has been published
-        an earlier one, or one elsewhere      ─► nothing: they would come before those of the commands in between
+    the record that was decided           ─► its events, behind all earlier ones of the order
+    a later one on the order's partition  ─► its events: whatever stands between has been published
+    an earlier one, or one elsewhere      ─► nothing: they would come before those of the commands in between
     """
     offset = one.incoming.origin.offset
     if offset == stored.log_offset:
