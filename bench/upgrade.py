@@ -25,7 +25,7 @@ from bench.drill import audited, command
 from bench.previous import previous_release, previous_tree
 from runtime.roles import ROLES
 from store.redis.clients import make_redis
-from store.redis.heartbeats import alive
+from store.redis.heartbeats import alive_of_any_release
 from tests.support.eventually import eventually
 from tests.support.load import Load
 from tests.support.stack import Stack, running_stack
@@ -83,7 +83,7 @@ class Fleet:
         assert self._running[role].poll() is None, f"{role} has ended"
         client = make_redis(self._stack.settings)
         try:
-            return bool((await alive(client)).get(role))
+            return bool((await alive_of_any_release(client)).get(role))
         finally:
             await client.aclose()
 
@@ -101,7 +101,7 @@ class Fleet:
                 process.wait(timeout=STOP_SECONDS)
         client = make_redis(self._stack.settings)
         try:  # the heartbeat of one that was killed must not pass for the next one's
-            for worker in (await alive(client)).get(role, {}):
+            for worker in (await alive_of_any_release(client)).get(role, {}):
                 await client.delete(f"heartbeat:{role}:{worker}")
         finally:
             await client.aclose()

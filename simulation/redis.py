@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,11 +26,14 @@ class Redis:
         self.values: dict[str, tuple[bytes, float]] = {}
         """Key -> value and when it expires."""
         self.hashes: dict[str, dict[str, bytes]] = defaultdict(dict)
+        self.sorted_sets: dict[str, dict[str, float]] = defaultdict(dict)
+        """Key -> member -> score."""
         self.listeners: dict[str, list[asyncio.Queue[bytes]]] = defaultdict(list)
 
     def flush(self) -> None:
         self.values.clear()
         self.hashes.clear()
+        self.sorted_sets.clear()
 
     def publish(self, channel: str, data: bytes) -> None:
         for queue in self.listeners.get(channel, ()):
@@ -74,19 +77,27 @@ class RedisClient:
         await self._reach()
         return self._get(name)
 
-    async def mget(self, names: Sequence[bytes]) -> list[bytes | None]:
+    async def mget(self, names: Sequence[str]) -> list[bytes | None]:
         await self._reach()
-        return [self._get(name.decode()) for name in names]
+        return [self._get(name) for name in names]
 
     async def delete(self, name: str) -> None:
         await self._reach()
         self._server.values.pop(name, None)
 
-    async def scan_iter(self, *, match: str, count: int) -> AsyncIterator[bytes]:
+    async def scan(self, cursor: int, *, match: str, count: int) -> tuple[int, list[bytes]]:
         await self._reach()
-        for name in list(self._server.values):
-            if fnmatch.fnmatchcase(name, match):
-                yield name.encode()
+        return 0, [name.encode() for name in self._server.values if fnmatch.fnmatchcase(name, match)]
+
+    async def zadd(self, name: str, members: Mapping[str, float]) -> None:
+        await self._reach()
+        self._server.sorted_sets[name] |= members
+
+    async def zrange(self, name: str, first: int, last: int) -> list[bytes]:
+        assert (first, last) == (0, -1), "whole sets only"
+        await self._reach()
+        members = self._server.sorted_sets[name]
+        return [member.encode() for member in sorted(members, key=lambda member: (members[member], member))]
 
     async def publish(self, channel: str, message: str | bytes) -> None:
         await self._reach()
@@ -98,20 +109,43 @@ class RedisClient:
 
 
 class Pipeline:
-    """Messages sent together; each may be lost or late by itself."""
+    """Commands sent together; each message may be lost or late by itself."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._messages: list[tuple[str, bytes]] = []
+        self._changes: list[Callable[[], object]] = []
 
     def publish(self, channel: str, message: str | bytes) -> None:
         self._messages.append((channel, message.encode() if isinstance(message, str) else message))
+
+    def set(self, name: str, value: bytes, *, ex: int) -> None:
+        server, expires_at = self._world.redis, self._world.scheduler.now + ex
+        self._changes.append(lambda: server.values.update({name: (value, expires_at)}))
+
+    def zadd(self, name: str, members: Mapping[str, float]) -> None:
+        self._changes.append(lambda: self._world.redis.sorted_sets[name].update(members))
+
+    def zremrangebyscore(self, name: str, first: str, last: float) -> None:
+        assert first == "-inf", "from the lowest only"
+
+        def remove() -> None:
+            members = self._world.redis.sorted_sets[name]
+            for member in [member for member, score in members.items() if score <= last]:
+                del members[member]
+
+        self._changes.append(remove)
+
+    def expire(self, name: str, seconds: int) -> None:
+        """Nothing: no world lasts as long as a name is remembered."""
 
     async def execute(self) -> None:
         world = self._world
         if world.faults.happens("redis_away"):
             await asyncio.sleep(delay_seconds())
             raise RedisConnectionError("the connection broke")
+        for change in self._changes:
+            change()
         for channel, message in self._messages:
             if not world.redis.listeners.get(channel) or world.faults.happens("reply_lost"):
                 continue

@@ -28,7 +28,7 @@ from store.driver import connect
 from store.log.feed import read_positions
 from store.log.log_partitions import PARTITIONS, Growth, log_state
 from store.redis.clients import make_redis
-from store.redis.heartbeats import alive
+from store.redis.heartbeats import alive, alive_of_any_release
 from topics.admin import admin_client, grow_topics, partition_counts
 from topics.catalogue import COMMANDS, EVENTS
 from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader
@@ -99,7 +99,7 @@ async def _refuse_older_workers(settings: Settings) -> None:
     """One whose heartbeat lacks its number of partitions would not notice that there are more."""
     client = make_redis(settings)
     try:
-        workers = await alive(client)
+        workers = await alive_of_any_release(client)
     except (RedisError, OSError) as error:
         raise GatewayError(
             f"Redis is unavailable ({type(error).__name__}), so the running workers are unknown. {NEXT_STEP}"

@@ -1,0 +1,44 @@
+"""A heartbeat ends when it is cancelled, also where the client loses the cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from store.redis.heartbeats import beat
+
+
+class Losing:
+    """A client of Redis, and its pipeline: a cancellation while it writes is lost, as in asyncio.wait_for of 3.11."""
+
+    def __init__(self) -> None:
+        self.writing = asyncio.Event()
+        self.writes = 0
+
+    def pipeline(self, *, transaction: bool) -> Losing:
+        return self
+
+    def set(self, *_: object, **__: object) -> None:
+        self.writes += 1
+
+    zadd = zremrangebyscore = expire = set
+
+    async def execute(self) -> None:
+        self.writing.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    async def scan(self, *_: object, **__: object) -> tuple[int, list[bytes]]:
+        return 0, []
+
+
+async def test_a_lost_cancellation_ends_the_heartbeat_all_the_same() -> None:
+    client: Any = Losing()
+    beating = asyncio.create_task(beat(client, "payments", "payments-0", dict))
+    await client.writing.wait()
+    beating.cancel()
+    done, _ = await asyncio.wait([beating], timeout=5)
+    assert done == {beating}
+    assert client.writes == 4, "one heartbeat: key, name, the names that are too old, their end"
