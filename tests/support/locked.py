@@ -77,7 +77,8 @@ def locked_services(
 ) -> Iterator[Locked]:
     """Start the three, end them afterwards. `env`: more settings of theirs.
 
-    Whoever is given them waits until each answers, as the runner does."""
+    Whoever is given them waits until each answers, as the runner does.
+    """
     with ports_and_folder(failed) as (ports, run_dir):
         plan = plan_stack({"PATH": os.environ["PATH"], **ports, "GATEWAY_RUN_DIR": str(run_dir), **(env or {})})
         install_missing(plan)
