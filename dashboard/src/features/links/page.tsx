@@ -84,6 +84,11 @@ export function LinksPage() {
           onValue={(value) => navigate(address({ q: value.trim() }))}
         />
         <CurrencyEntry currency={currency} onCurrency={(next) => navigate(address({ currency: next }))} />
+        {(status !== null || text !== null || currency !== null) && (
+          <button type="button" class="link-button" onClick={() => navigate(PATH)}>
+            Clear
+          </button>
+        )}
       </fieldset>
       <ListTable
         caption="Payment links, newest first"

@@ -68,6 +68,11 @@ export function RefundsPage() {
       <fieldset class="filters">
         <legend class="visually-hidden">Filters</legend>
         <CurrencyEntry currency={currency} onCurrency={(next) => navigate(address({ currency: next }))} />
+        {currency !== null && (
+          <button type="button" class="link-button" onClick={() => navigate(address({ currency: null }))}>
+            Clear
+          </button>
+        )}
       </fieldset>
       <PaymentFilter paymentId={paymentId} />
       <ArrivedBar count={state.arrivedIds.length} onShow={() => reload(true)} />
