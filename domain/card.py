@@ -11,6 +11,8 @@ from datetime import date
 
 from domain.rejection import CARD_EXPIRED, CARD_INVALID, ErrorCode, Rejected
 
+EXPIRY_YEARS_MAX = 50
+"""A card that is good for longer does not exist: a later year is a typing mistake, such as 2071 for 2027-1."""
 _SEPARATORS = str.maketrans("", "", " -")
 
 
@@ -85,14 +87,14 @@ def network_of(number: str) -> Network:
 
 
 def check_card(details: CardDetails, *, cvv: str, today: date) -> CheckedCard | Rejected:
-    """Check everything a payer can mistype. `today`: the date where it is earliest (see `is_expired`)."""
+    """Check everything a payer can mistype. `today`: the date where it is earliest (see `has_good_expiry`)."""
     digits = details.number
     if not _is_card_number(digits):
         return CARD_INVALID
     network = network_of(digits)
     if not (cvv.isascii() and cvv.isdigit() and len(cvv) == network.cvv_length):
         return Rejected(ErrorCode.INVALID_CARD, CARD_INVALID.description, "card.cvv")
-    if is_expired(expiry_month=details.expiry_month, expiry_year=details.expiry_year, today=today):
+    if not has_good_expiry(expiry_month=details.expiry_month, expiry_year=details.expiry_year, today=today):
         return CARD_EXPIRED
     return CheckedCard(network=network.name, last4=digits[-4:])
 
@@ -104,17 +106,17 @@ def _is_card_number(digits: str) -> bool:
     return passes_luhn(digits) and digits.strip("0") != ""
 
 
-def is_expired(*, expiry_month: str, expiry_year: str, today: date) -> bool:
-    """True unless month 1–12 of a 2- or 4-digit year is the month of `today` or a later one.
+def has_good_expiry(*, expiry_month: str, expiry_year: str, today: date) -> bool:
+    """True if month 1–12 of a 2- or 4-digit year is the month of `today`, or at most EXPIRY_YEARS_MAX years later.
 
     A card is good to the end of its month where the payer is: pass the date where it is earliest on earth.
     """
     for text in (expiry_month, expiry_year):
         if not (text.isascii() and text.isdigit()):
-            return True
+            return False
     month, year = int(expiry_month), int(expiry_year)
     if len(expiry_month) > 2 or len(expiry_year) not in (2, 4) or not 1 <= month <= 12:
-        return True
+        return False
     if len(expiry_year) == 2:
         year += 2000
-    return (year, month) < (today.year, today.month)
+    return 0 <= (year - today.year) * 12 + month - today.month <= EXPIRY_YEARS_MAX * 12

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     ROLLUPS = "rollups"
     ANCHOR = "anchor"
     AUDIT_LOG = "audit_log"
+    ERASURE = "erasure"
 
 
 _FROM_A_BACKUP = "no command: restore from a backup (docs/RUNBOOK.md, Repairs)"
@@ -70,4 +71,5 @@ REPAIRS: dict[Kind, str] = {
     Kind.ROLLUPS: "gateway recount MERCHANT",
     Kind.ANCHOR: _FROM_A_BACKUP,
     Kind.AUDIT_LOG: _FROM_A_BACKUP,
+    Kind.ERASURE: "gateway erase --again --yes",
 }

@@ -18,7 +18,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.keyring import MAKE_ONE, GatewayKey, KeyRing, parse_ring, weakness_of
 from runtime.tls import client_context
-from topics.catalogue import INBOX_DAYS_MIN, lineage
+from topics.catalogue import (
+    COMMANDS_DAYS,
+    COMMANDS_DAYS_MAX,
+    COMMANDS_DAYS_MIN,
+    INBOX_DAYS_MIN,
+    inbox_days_min,
+    lineage,
+)
 
 DEFAULT_SECRET_KEY = "test-mode-only-secret-key-change-me"
 TEST_RETRY_DELAYS_SECONDS = (0, 5, 10, 15, 20)
@@ -150,6 +157,12 @@ class Settings(BaseSettings):
     """How long after its creation an order's sealed fields can be read: 0 for ever, or 200 and more."""
     operator_token: SecretStr = SecretStr("")
     """Bearer token of the operator's routes; empty: those routes refuse everyone."""
+    session_idle_minutes: int = Field(30, ge=5, le=1_440)
+    """After how long without a request a session of the dashboard ends."""
+    session_hours: int = Field(12, ge=1, le=720)
+    """After how long a session of the dashboard ends in any case."""
+    command_retention_days: int = Field(COMMANDS_DAYS, ge=COMMANDS_DAYS_MIN, le=COMMANDS_DAYS_MAX)
+    """How long the log keeps commands: longer than roles may be stopped and than a database is restored from."""
     idempotency_retention_days: int = Field(INBOX_DAYS_MIN, ge=INBOX_DAYS_MIN, le=365)
     """How long the inbox remembers a command: longer than any command stays on the log (topics/catalogue.py)."""
     rate_limit_public_per_minute: int = Field(6_000, ge=0)
@@ -244,6 +257,12 @@ class Settings(BaseSettings):
         self._check_kafka()
         if 0 < self.personal_fields_days < PERSONAL_FIELDS_DAYS_MIN:
             raise ValueError(f"PERSONAL_FIELDS_DAYS must be 0 or at least {PERSONAL_FIELDS_DAYS_MIN}")
+        shortest = inbox_days_min(self.command_retention_days)
+        if self.idempotency_retention_days < shortest:
+            raise ValueError(
+                f"IDEMPOTENCY_RETENTION_DAYS must be at least {shortest} where COMMAND_RETENTION_DAYS is "
+                f"{self.command_retention_days}"
+            )
         if self.processing_delay_min > self.processing_delay_max:
             raise ValueError("PROCESSING_DELAY_MIN must not be above PROCESSING_DELAY_MAX")
         return self

@@ -13,7 +13,9 @@ from aiokafka import TopicPartition
 
 from agents.jobs.counters import BOUNCED, DELTAS
 from domain.delivery import is_subscribed
+from runtime.order_keys import opened
 from simulation.database import Row
+from simulation.merchants import order_keys
 from simulation.oracle import letters
 from simulation.promises import Findings, Violation
 from simulation.rest import is_open
@@ -71,9 +73,10 @@ def _ended(world: World, found: Findings) -> None:
 
 
 def _received(world: World, found: Findings) -> None:
-    """What arrived is what stands in the row, on every attempt."""
+    """What arrived is what stands in the row, opened, on every attempt."""
     bodies = {
-        (row["event_id"], row["endpoint_id"]): row["body"] for row in world.database.tables["webhook_logs"].values()
+        (row["event_id"], row["endpoint_id"]): opened(row["body"], order_keys(row["body"]))
+        for row in world.database.tables["webhook_logs"].values()
     }
     for one in world.receivers.received:
         if bodies.get((one.event_id, one.endpoint_id)) != one.body:

@@ -2,7 +2,7 @@
 
     charge ─► booked at once under the attempt's id ─► answered after a while, or never; queries read the books
               charge_turns, refund_turns    the bank changes its word later, and notifies; now and then twice
-              payer_steps                   the payer has a step to take first: in time, or never; until then the bank
+              payer_steps, and any scan     the payer has a step to take first: in time, or never; until then the bank
                                             cancels the attempt, or refuses to, and may charge it later all the same
 
 Money has moved while the last word about an attempt is success.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from agents.bank.behaviour import SCAN
 from agents.bank.port import (
     ActionRequired,
     BankResult,
@@ -28,7 +29,9 @@ from agents.bank.port import (
 )
 from domain.action import ActionType, NextAction
 from domain.card import CardDetails
+from domain.currency import decimal_text
 from domain.outcome import PAYMENT_CANCELLED, Outcome
+from domain.upi import app_link
 from simulation.clock import EPOCH
 from simulation.faults import between
 from simulation.merchants import MERCHANTS
@@ -112,8 +115,8 @@ class Bank:
     """When a sweeper first asked about an attempt that was undecided."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def book(self, attempt_id: str, amount: int, of_attempt: str | None) -> Entry:
-        """The entry of this attempt; made by whoever asks first."""
+    def book(self, attempt_id: str, amount: int, of_attempt: str | None, code: str | None = None) -> Entry:
+        """The entry of this attempt; made by whoever asks first. `code`: the link that the payer has to scan."""
         entry = self.books.get(attempt_id)
         if entry is not None:
             if self.world.scheduler.now - entry.booked_at > FORGOTTEN_AFTER_SECONDS:
@@ -128,8 +131,10 @@ class Bank:
             self._look_beside(attempt_id)
         self.books[attempt_id] = entry
         self.world.trace.note("bank", f"{attempt_id} of {amount}: {entry.outcome}", attempt_id)
-        if of_attempt is None and self.world.faults.happens("payer_steps"):
-            self._wait_for_payer(entry)
+        if code is not None:
+            self._wait_for_payer(entry, ActionType.APP, code)
+        elif of_attempt is None and self.world.faults.happens("payer_steps"):
+            self._wait_for_payer(entry, ActionType.REDIRECT, f"https://bank/{attempt_id}")
         elif self.world.faults.happens("charge_turns" if of_attempt is None else "refund_turns"):
             again = [between(1.0, 8.0) for _ in range(2 if between(0.0, 1.0) < TURNS_AGAIN_SHARE else 1)]
             self.turning += 1
@@ -159,11 +164,11 @@ class Bank:
             self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, [])
         return report
 
-    def _wait_for_payer(self, entry: Entry) -> None:
+    def _wait_for_payer(self, entry: Entry, kind: ActionType, url: str) -> None:
         """The payer takes the step in time, which the bank notifies most of the time, or never."""
         seconds = between(6.0, STEP_SECONDS_MAX)
         expires_at = EPOCH + timedelta(seconds=self.world.scheduler.now + seconds)
-        entry.step = NextAction(ActionType.REDIRECT, f"https://bank/{entry.attempt_id}", expires_at)
+        entry.step = NextAction(kind, url, expires_at)
         abandoned = between(0.0, 1.0) < ABANDONED_SHARE
         at = seconds if abandoned else between(0.5, seconds)
         self.world.scheduler.outside(at, self._stepped, entry, abandoned, between(0.0, 1.0) < ABANDONED_SHARE)
@@ -234,7 +239,7 @@ class BankClient:
         self._bank = world.bank
 
     async def charge(self, charge: Charge) -> Report:
-        return await self._decide(charge.attempt_id, charge.amount, None)
+        return await self._decide(charge.attempt_id, charge.amount, None, _code(charge))
 
     async def refund(self, refund: Return) -> BankResult:
         result = await self._decide(refund.attempt_id, refund.amount, refund.of_attempt)
@@ -250,10 +255,10 @@ class BankClient:
     def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
         raise NotImplementedError("a world compares its bank's books itself: simulation/promises.py")
 
-    async def _decide(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
+    async def _decide(self, attempt_id: str, amount: int, of_attempt: str | None, code: str | None = None) -> Report:
         self._check_queried(attempt_id)
         try:
-            return await self._booked(attempt_id, amount, of_attempt)
+            return await self._booked(attempt_id, amount, of_attempt, code)
         except NoResponseError:
             self._bank.unresolved.add(_requester(attempt_id))
             raise
@@ -268,14 +273,14 @@ class BankClient:
         if swept or requester in self._bank.unresolved:
             self._bank.repeated_blindly.append(attempt_id)
 
-    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None) -> Report:
+    async def _booked(self, attempt_id: str, amount: int, of_attempt: str | None, code: str | None) -> Report:
         faults = self._world.faults
         await self._be_silent(attempt_id)
         if faults.happens("bank_unasked"):
             await asyncio.sleep(SILENCE_SECONDS)
             raise NoResponseError("the request was lost")
         await asyncio.sleep(between(0.001, 0.05))
-        entry = self._bank.book(attempt_id, amount, of_attempt)
+        entry = self._bank.book(attempt_id, amount, of_attempt, code)
         report = report_on(entry)
         await asyncio.sleep(between(0.05, 0.6))
         if faults.happens("bank_late"):
@@ -344,6 +349,14 @@ class BankClient:
 def _requester(attempt_id: str) -> Requester:
     """Of two tasks of a process that carry out one attempt, each queries for itself. Tasks live as long as a world."""
     return PROCESS.get().name, id(asyncio.current_task()), attempt_id
+
+
+def _code(charge: Charge) -> str | None:
+    """The link of a payment that begins with a scan; it pays whom the token names."""
+    if not charge.token.startswith(SCAN):
+        return None
+    payee = charge.token.removeprefix(SCAN)
+    return app_link(payee, charge.attempt_id, decimal_text(charge.amount, charge.currency), charge.currency)
 
 
 def report_on(entry: Entry) -> Report:

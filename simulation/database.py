@@ -59,7 +59,7 @@ DOMAINS = {
     "promises": ("promises",),
     "questions": ("bank_questions",),
     "webhooks": ("webhooks", "webhook_logs", "webhook_attempts", "endpoint_switches"),
-    "keys": ("api_keys",),
+    "keys": ("merchants", "api_keys", "order_keys"),
     "audit": ("audit_log",),
 }
 STATEMENTS: dict[str, Registered] = {}

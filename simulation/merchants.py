@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -10,10 +11,14 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from runtime.keyring import KeyRing, tag_of
+from runtime.order_keys import Keys, key_below, orders_in, path_of
 from runtime.secrets import Sealed, hash_api_secret, seal
 from runtime.settings import Settings
 from simulation.clock import EPOCH
 from simulation.database import Row, Tables
+from store.order_keys import row_ids
+
+KEY_DAYS = 3
 
 
 class Endpoint(NamedTuple):
@@ -32,6 +37,8 @@ class Merchant:
     key: str
     secret: str
     endpoints: tuple[Endpoint, ...]
+    upi_payee: str | None = None
+    """Whom a QR code pays. None: the stand-in of test mode."""
 
 
 MERCHANTS = (
@@ -53,6 +60,7 @@ MERCHANTS = (
         "key_simulation_other",
         "secret_simulation_other",
         (Endpoint("whe_0000000000000003", "per_payment", ()),),
+        "other@bank",
     ),
 )
 
@@ -60,6 +68,7 @@ MERCHANTS = (
 def furnish(tables: Tables, settings: Settings, *, webhooks: bool) -> None:
     """Write the merchants' rows."""
     for number, merchant in enumerate(MERCHANTS, 1):
+        tables["merchants"][merchant.id] = _row(merchant)
         tables["api_keys"][merchant.key] = {
             "id": f"apk_{number:016}",
             "merchant_id": merchant.id,
@@ -76,6 +85,47 @@ def furnish(tables: Tables, settings: Settings, *, webhooks: bool) -> None:
         }
         for endpoint in merchant.endpoints if webhooks else ():
             tables["webhooks"][endpoint.id] = _endpoint_row(merchant, endpoint, settings)
+
+
+def _row(merchant: Merchant) -> Row:
+    return {
+        "id": merchant.id,
+        "name": merchant.id,
+        "email": f"{merchant.id}@example.com",
+        "allowed_origins": [],
+        "browser_orders_enabled": False,
+        "browser_orders_max_amount": None,
+        "created_at": EPOCH,
+        "capture": "manual",
+        "capture_within_minutes": None,
+        "upi_payee": merchant.upi_payee,
+        "support_refund_max_amount": None,
+        "support_refund_currency": None,
+        "second_factor_required": False,
+    }
+
+
+def furnish_keys(tables: Tables, settings: Settings) -> None:
+    """Write the keys of the orders of these days, also as a clock that is a day wrong counts them."""
+    for ahead in range(-KEY_DAYS, KEY_DAYS + 1):
+        day = (EPOCH + timedelta(days=ahead)).date()
+        row_id = f"{day:%Y%m%d}/"
+        sealed = _sealed_key(settings.keys, row_id)
+        tables["order_keys"][row_id] = {"id": row_id, "day": day, "key_sealed": sealed}
+
+
+def order_keys(content: bytes) -> Keys:
+    """The keys of the orders that have sealed fields in a JSON text."""
+    return {one: key_below(_root(row_ids(one)[0]), path_of(one), one) for one in orders_in(content)}
+
+
+def _root(row_id: str) -> bytes:
+    return hashlib.sha256(row_id.encode()).digest()
+
+
+@cache
+def _sealed_key(ring: KeyRing, row_id: str) -> bytes:
+    return seal(_root(row_id).hex(), ring, Sealed.ORDER_KEY, row_id)
 
 
 @cache

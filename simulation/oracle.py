@@ -12,27 +12,32 @@ import traceback
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from domain.action import ActionType
 from domain.outcome import Outcome
 from domain.refund import LATE_REFUNDS_MAX
 from domain.resource import resource_of
 from ops.audit.verify.chained import AuditChains
 from ops.audit.verify.fold import Book, fold
 from simulation.clock import EPOCH
+from simulation.merchants import MERCHANTS
 from simulation.promises import Decided, Facts, Findings, Violation, judge_clients
 from simulation.rest import uncommitted
 from simulation.strangers import FORGED
-from simulation.workload import Shop
+from simulation.workload import PERSONAL, Shop
 from store.rows import order_of, payment_of, refund_of
-from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
+from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, WEBHOOKS_DLQ
 from topics.deadletter import REASON_FORGED, home_of
 from topics.envelope import encode_json
 
 if TYPE_CHECKING:
     from simulation.world import World
 
+KEPT = (COMMANDS, EVENTS, PAYMENTS_DLQ, DELIVERIES, WEBHOOKS_DLQ)
+"""Topics that contain something of a payer."""
 SWEPT_SECONDS_MAX = 12.0
 """Between an attempt's deadline and the sweeper's first question about it. A silent bank holds a question for twice as
 long."""
@@ -47,6 +52,8 @@ def judge(world: World, shop: Shop, settled: bool) -> list[Violation]:
     _commands(world, found)
     judge_clients(_facts(world), shop, found)
     _bank(world, found)
+    _codes(world, found)
+    _seals(world, found)
     _open(world, found)
     _strangers(world, found)
     _forgeries(world, found)
@@ -258,6 +265,47 @@ def _bank(world: World, found: Findings) -> None:
     for order_id, paid in kept.items():
         if len(paid) > 1:
             found.add("one success an order", " ".join(paid), order_id)
+
+
+def _codes(world: World, found: Findings) -> None:
+    """A QR code pays the payment's merchant for this payment, and only a payment by scan has one."""
+    payees = {one.id: one.upi_payee or f"{one.id}@gateway" for one in MERCHANTS}
+    for (order_id, _), row in sorted(world.database.tables["events"].items()):
+        payment = orjson.loads(row["payload"])["body"].get("payment")
+        action = None if payment is None else payment.get("next_action")
+        if action is None:
+            continue
+        parts = parse_qs(urlsplit(action["url"]).query)
+        expected = {
+            "pa": [payees[payment["merchant_id"]]],
+            "pn": [payment["merchant_id"]],
+            "tr": [payment["id"]],
+            "am": [f"{payment['amount'] / 100:.2f}"],
+            "cu": ["INR"],
+        }
+        scanned = payment.get("flow") == "qr"
+        if scanned != (action["type"] == ActionType.APP) or (scanned and parts != expected):
+            found.add("a code pays its merchant", f"{payment['id']} has {action['url']}", order_id)
+
+
+def _seals(world: World, found: Findings) -> None:
+    """Where personal fields are sealed, nothing that outlives a request contains what a client has given in them."""
+    if not world.plan.seals:
+        return
+    rows = [(table, row) for table, kept in world.database.tables.items() for row in kept.values()]
+    texts = [
+        (table, "\n".join(map(_text, row.values()))) for table, row in rows if table not in ("api_keys", "merchants")
+    ]
+    texts += [(message.topic, _text(message.value)) for topic in KEPT for message in world.broker.of_topic(topic)]
+    texts += [("Redis", _text(value)) for value, _ in world.redis.values.values()]
+    for place, text in texts:
+        for word in PERSONAL:
+            if word in text:
+                found.add("what is sealed stays sealed", f"{word} is in {place}: {text[:200]}")
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _fairness(world: World, found: Findings) -> None:

@@ -26,3 +26,8 @@ class Plan:
     salt: int = 0
     """Draws other delays for the same requests and faults."""
     history: bool = False
+
+    @property
+    def seals(self) -> bool:
+        """Whether personal fields are sealed, as in every third world."""
+        return self.seed % 3 == 0

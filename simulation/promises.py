@@ -29,7 +29,7 @@ LEVEL = {
     **dict.fromkeys(ENDED, 2),
 }
 """A resource never goes back to a lower level than somebody was told."""
-PAYER_FIELDS = {"name", "email", "contact", "description", "receipt", "reference", "notes"}
+PAYER_FIELDS = {"flow", "name", "email", "contact", "description", "receipt", "reference", "notes"}
 """What a request says and its resource must show."""
 BOTH = ("order.created", "payment.created", "payment.processing")
 LATE_SECONDS = 1.0

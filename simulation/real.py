@@ -89,7 +89,7 @@ async def run_real(settings: Settings, plan: Plan) -> Judged:
     """The plan's clients against the gateway of these settings. Raises TimeoutError where it does not come to rest."""
     secret = settings.test_api_secret.get_secret_value()
     merchant = Merchant("test_merchant", settings.test_api_key, secret, ())
-    shop = Shop(plan, [merchant], keys=f"real-{random_token()[:12]}")
+    shop = Shop(plan, [merchant], keys=f"real-{random_token()[:12]}", codes=False)
     async with HttpFront(settings) as front:
         await shop.run(front)
         orders = await _settled(settings, shop)

@@ -10,6 +10,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from agents.bank.opened import OpenedBank
 from agents.jobs.counters import Jobs
 from agents.kafka import Kafka
 from agents.payments.actor import PaymentActor
@@ -99,6 +100,11 @@ class App:
     def pool(self) -> Any:
         return Pool(self.world.database)
 
+    def bank(self) -> OpenedBank:
+        """As whoever carries out attempts knows it."""
+        keys = OrderKeys(self.pool(), self.world.settings.keys, clock=self.clock)
+        return OpenedBank(BankClient(self.world), keys)
+
     def context(self) -> Context:
         role, _, index = self.process.name.partition("-")
         worker = Worker(role, int(index), self.process.name, 0)
@@ -165,7 +171,7 @@ async def _actor(app: App) -> None:
 
 
 async def _processor(app: App) -> None:
-    await Processor(app.context(), BankClient(app.world), app.kafka, AttemptStore(app.pool())).run()
+    await Processor(app.context(), app.bank(), app.kafka, AttemptStore(app.pool())).run()
 
 
 async def _sweeper(app: App) -> None:
@@ -175,7 +181,7 @@ async def _sweeper(app: App) -> None:
 
     sweeper = Sweeper(
         app.context(),
-        BankClient(app.world),
+        app.bank(),
         app.kafka,
         QuestionStore(app.pool()),
         oldest_command,

@@ -16,6 +16,7 @@ from store import (
     actor,
     attempts,
     commands,
+    order_keys,
     orders,
     payments,
     promises,
@@ -341,6 +342,13 @@ def find_api_key(view: View, key: str) -> Rows:
     return [] if row is None else [row]
 
 
+@reads(order_keys.FIND)
+def find_order_keys(view: View, ids: list[str]) -> Rows:
+    return [view["order_keys"][one] for one in ids if one in view["order_keys"]]
+
+
+@reads(merchants.FIND)
 @reads(merchants.FIND_CAPTURE_TERMS)
-def capture_terms(_view: View, _merchant_id: str) -> Rows:
-    return [{"capture": "manual", "capture_within_minutes": None}]
+def find_merchant(view: View, merchant_id: str) -> Rows:
+    row = view["merchants"].get(merchant_id)
+    return [] if row is None else [row]

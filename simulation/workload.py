@@ -30,6 +30,8 @@ WORDS: tuple[dict[str, Any], ...] = (
     {"description": "Two tickets", "notes": {"seat": "4"}},
 )
 """What a payment says about its payer."""
+PERSONAL = ("payer@upi", "Asha Rao", "asha@example.com", "9876543210", "Two tickets", "seat", "invoice-", "cart")
+"""What requests contain of payers, in these and in references and notes of orders."""
 ORDERS = frozenset({"order", "link", "both"})
 """What creates an order; `both`: with its first payment."""
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
@@ -159,6 +161,7 @@ class Shop:
     """All clients of one gateway. `keys`: what their Idempotency-Keys begin with.
 
     `expires_at`: an instant of the clients' clock as text; None: no order expires, as on a gateway that needs minutes.
+    `codes`: some payments begin with a QR code, which needs somebody who scans it.
     """
 
     def __init__(
@@ -168,8 +171,10 @@ class Shop:
         *,
         keys: str = "key",
         expires_at: Callable[[float], str] | None = None,
+        codes: bool = True,
     ) -> None:
         self.plan = plan
+        self._codes = codes
         self._expires_at = expires_at
         self._keys = keys
         count = -(-plan.clients // CLIENTS_A_DESK)
@@ -264,6 +269,8 @@ class Shop:
     def _pay(self, draw: random.Random, order_id: str, place: Place) -> Intent:
         body: dict[str, Any] = {"order_id": order_id, "method": "upi", "vpa": "payer@upi"}
         # Not drawn: what a client does later in its turn stays as it was.
+        if self._codes and sum(place) % 4 == 1:
+            body = {"order_id": order_id, "method": "upi", "flow": "qr"}
         body |= WORDS[sum(place) % len(WORDS)]
         return self._new(draw, place, "payment", body, order_id)
 

@@ -25,7 +25,7 @@ from simulation.database import Database
 from simulation.faults import Faults, Planned, between, delay_seconds
 from simulation.front import SimulatedFront
 from simulation.log import Broker
-from simulation.merchants import furnish
+from simulation.merchants import furnish, furnish_keys
 from simulation.plan import Plan
 from simulation.receivers import Receivers
 from simulation.redis import Redis
@@ -60,7 +60,7 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.settings = SETTINGS
+        self.settings = SEALED_SETTINGS if plan.seals else SETTINGS
         self.salted = f"{plan.seed}/{plan.salt}"
         self.scheduler = Scheduler(self.salted)  # type: ignore[abstract]  # no sockets, no subprocesses
         self.trace = Trace(self.scheduler, plan.history)
@@ -86,6 +86,7 @@ class World:
         """What was open when the wait for the end was over."""
         self._numbers = 0
         furnish(self.database.tables, self.settings, webhooks=plan.webhooks)
+        furnish_keys(self.database.tables, self.settings)
 
     def run(self, workload: Workload) -> bool:
         """Let the world take its course. True where it came to rest in the end."""
@@ -328,3 +329,4 @@ SETTINGS = Settings(
     payment_deadline_seconds=6,
     webhook_retry_intervals_test=(0, 1, 2, 4),
 )
+SEALED_SETTINGS = SETTINGS.model_copy(update={"personal_fields": "sealed"})

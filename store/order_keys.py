@@ -10,9 +10,10 @@ database that is restored from a backup, or a standby that lacks the last second
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Self
 
 from domain.ids import ORDER, is_id, made_at_ms
@@ -134,7 +135,7 @@ class OrderKeys:
 
     def _remembered(self, order_id: str) -> _Kept | None:
         fresh_from = self._clock.monotonic() - FRESH_SECONDS
-        for name in (*row_ids(order_id), order_id):
+        for name in _names(order_id):
             kept = self._kept.get(name)
             if kept is not None and kept.at >= fresh_from:
                 return kept
@@ -163,7 +164,7 @@ class OrderKeys:
 async def make_roots(pool: Pool, ring: KeyRing, first: date) -> None:
     """Make the trees of this day and the AHEAD_DAYS after it where there are none."""
     days = [first + timedelta(days=ahead) for ahead in range(AHEAD_DAYS + 1)]
-    ids = [f"{day:%Y%m%d}/" for day in days]
+    ids = [_root_id(day) for day in days]
     sealed = [_sealed(os.urandom(KEY_BYTES), ring, row_id) for row_id in ids]
     await pool.execute(MAKE, ids, days, sealed, timeout=QUERY_SECONDS)
 
@@ -193,10 +194,22 @@ def day_of(order_id: str) -> date:
 
 def row_ids(order_id: str) -> list[str]:
     """Where the node above the order can be, from the root down."""
-    if not is_id(ORDER, order_id):
-        return []
-    root, path = f"{day_of(order_id):%Y%m%d}/", path_of(order_id)
-    return [root + path[:steps] for steps in range(LEVELS + 1)]
+    return [*_names(order_id)][:-1]
+
+
+def _names(order_id: str) -> Iterator[str]:
+    """`row_ids`, and last the order's own id. Most orders are found by the first: their day's root."""
+    if is_id(ORDER, order_id):
+        root = _root_id(day_of(order_id))
+        yield root
+        path = path_of(order_id)
+        yield from (root + path[:steps] for steps in range(1, LEVELS + 1))
+    yield order_id
+
+
+@lru_cache(maxsize=1_024)
+def _root_id(day: date) -> str:
+    return f"{day:%Y%m%d}/"
 
 
 def _node(row: Row, ring: KeyRing) -> Node:

@@ -39,6 +39,7 @@ class OrderFilter:
     paid: bool | None = None
     abandoned: bool = False
     linked: bool = False
+    currency: str | None = None
 
 
 async def find_order(pool: Pool, order_id: str) -> Order | None:
@@ -75,6 +76,7 @@ def order_conditions(merchant_id: str, filters: OrderFilter) -> Conditions:
     conditions.add("merchant_id = {}", merchant_id)
     conditions.add_given("status = {}", filters.status)
     conditions.add_given("receipt = {}", filters.receipt)
+    conditions.add_given("currency = {}", filters.currency)
     if filters.text is not None:
         conditions.add("(id = {} OR receipt LIKE {})", filters.text, f"{escaped(filters.text)}%")
     if filters.linked:

@@ -22,6 +22,7 @@ class RefundFilter:
     status: str | None = None
     from_at: datetime | None = None
     to_at: datetime | None = None
+    currency: str | None = None
 
 
 async def find_refund(pool: Pool, refund_id: str) -> Refund | None:
@@ -38,6 +39,7 @@ async def list_refunds(
     conditions.add("merchant_id = {}", merchant_id)
     conditions.add_given("payment_id = {}", filters.payment_id)
     conditions.add_given("status = {}", filters.status)
+    conditions.add_given("currency = {}", filters.currency)
     conditions.add_given("created_at >= {}", filters.from_at)
     conditions.add_given("created_at < {}", filters.to_at)
     conditions.after(after)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from topics.catalogue import COMMANDS, DELIVERIES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
+from topics.catalogue import COMMANDS, DELIVERIES, ERASURES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
 
 ANY_SUFFIX = "*"
 """At the end of a name: whatever begins with the rest."""
@@ -84,7 +84,7 @@ ACCESS: dict[str, Access] = {
     "planner": Access(reads=(EVENTS,), writes=(DELIVERIES, PAYMENTS_DLQ), groups=("planner",)),
     "dispatcher": Access(reads=(DELIVERIES,), writes=(DELIVERIES, RETRIES, WEBHOOKS_DLQ), groups=("dispatcher",)),
     "forwarder": Access(reads=(RETRIES,), writes=(DELIVERIES, WEBHOOKS_DLQ), groups=("forwarder",)),
-    "auditor": Access(reads=(COMMANDS, EVENTS, PAYMENTS_DLQ), looks_at=("payment-actors",)),
+    "auditor": Access(reads=(COMMANDS, EVENTS, PAYMENTS_DLQ, ERASURES), looks_at=("payment-actors",)),
     "pages": Access(),
     EXPORTER: Access(reads=OUR_TOPICS, looks_at=(*OUR_TOPICS, ANY_SUFFIX)),
     OPERATOR: Access(reads=OUR_TOPICS, writes=OUR_TOPICS, looks_at=(*OUR_TOPICS, ANY_SUFFIX), administers=OUR_TOPICS),

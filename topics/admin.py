@@ -47,7 +47,10 @@ async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]
 
 def catalogue_of(settings: Settings) -> dict[str, Topic]:
     """Topic name -> topic, for this deployment."""
-    return {topic.name: topic for topic in topics(settings.retry_delays_seconds)}
+    return {
+        topic.name: topic
+        for topic in topics(settings.retry_delays_seconds, commands_days=settings.command_retention_days)
+    }
 
 
 def partitions_of(topic: Topic, settings: Settings) -> int:

@@ -33,16 +33,32 @@ a segment outlives the retention by this much. At the broker's default of seven 
 INBOX_RESERVE_MS = DAY_MS
 """Between the oldest command on the log and the oldest row of the inbox: the clocks of broker, PostgreSQL and actor may
 differ, and the broker looks for old segments only every five minutes."""
-COMMANDS_RETENTION_MS = 7 * DAY_MS
+COMMANDS_DAYS = 7
+"""How long commands are kept unless COMMAND_RETENTION_DAYS differs."""
+COMMANDS_DAYS_MIN = 2
+"""Whoever stops the roles over a weekend finds every command afterwards: the segment adds a day."""
+COMMANDS_DAYS_MAX = 60
+"""Below OFFSETS_RETENTION_DAYS."""
 RETRY_RETENTION_MS = 14 * DAY_MS
 """A retry that is due later than this would be gone before it is due."""
-INBOX_DAYS_MIN = math.ceil((COMMANDS_RETENTION_MS + SEGMENT_MS + INBOX_RESERVE_MS) / DAY_MS)
-"""Lowest IDEMPOTENCY_RETENTION_DAYS: with fewer, a command read again could be older than the inbox and act twice."""
+DELIVERIES_RETENTION_MS = 7 * DAY_MS
 OFFSETS_RETENTION_DAYS = 90
 """The broker keeps the offsets of a group without members for so long: longer than any topic keeps its records. At the
 default of seven days a group that was away for eight would read its topic from the beginning."""
 SMALL_PARTITIONS = 3
 """Retry tiers and dead-letter topics: little traffic, order within a key is all that matters."""
+
+
+def inbox_days_min(commands_days: int) -> int:
+    """Lowest IDEMPOTENCY_RETENTION_DAYS where commands are kept for so many days.
+
+    With fewer, a command read again could be older than the inbox and act twice.
+    """
+    return math.ceil((commands_days * DAY_MS + SEGMENT_MS + INBOX_RESERVE_MS) / DAY_MS)
+
+
+INBOX_DAYS_MIN = inbox_days_min(COMMANDS_DAYS)
+"""Also where commands are kept for less: repeats are recognized for 7 days at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +90,9 @@ class Topic:
 
 
 _FIXED = (
-    Topic(COMMANDS, "order_id", 0, COMMANDS_RETENTION_MS, "commands: what should happen"),
     Topic(EVENTS, "order_id", 0, FOR_EVER, "events: what happened; the complete history"),
     Topic(PAYMENTS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "unprocessable records, with reason and origin"),
-    Topic(DELIVERIES, "endpoint_id:order_id", 0, 7 * DAY_MS, "one webhook attempt to make now"),
+    Topic(DELIVERIES, "endpoint_id:order_id", 0, DELIVERIES_RETENTION_MS, "one webhook attempt to make now"),
     Topic(WEBHOOKS_DLQ, "as the original", SMALL_PARTITIONS, FOR_EVER, "failed deliveries, with reason and origin"),
     Topic(ERASURES, "order_id", SMALL_PARTITIONS, FOR_EVER, "orders whose personal data were erased"),
 )
@@ -101,9 +116,12 @@ def retry_topic(delay_seconds: int) -> str:
     return f"{RETRY_PREFIX}{delay_seconds}s.v1"
 
 
-def topics(retry_delays_seconds: Iterable[int]) -> tuple[Topic, ...]:
-    """All topics of a deployment with this retry schedule. Each delay above zero has one tier, so the head of a tier
-    is always the next that is due."""
+def topics(retry_delays_seconds: Iterable[int], *, commands_days: int = COMMANDS_DAYS) -> tuple[Topic, ...]:
+    """All topics of a deployment with this retry schedule, which keeps commands for so many days.
+
+    Each delay above zero has one tier, so the head of a tier is always the next that is due.
+    """
+    commands = Topic(COMMANDS, "order_id", 0, commands_days * DAY_MS, "commands: what should happen")
     tiers = tuple(
         Topic(
             retry_topic(delay),
@@ -114,7 +132,7 @@ def topics(retry_delays_seconds: Iterable[int]) -> tuple[Topic, ...]:
         )
         for delay in sorted({delay for delay in retry_delays_seconds if delay > 0})
     )
-    return _FIXED + tiers
+    return (commands, *_FIXED, *tiers)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -24,7 +24,7 @@ from api.process.services import services_of
 from domain.role import denial, may
 from runtime.settings import Settings
 from store.accounts.users import User, find_user
-from store.redis.sessions import ABSOLUTE_SECONDS, Session, peek_session, use_session
+from store.redis.sessions import Lifetime, Session, peek_session, use_session
 
 COOKIE, SECURE_COOKIE = "gateway_session", "__Host-gateway_session"
 CSRF_HEADER = "x-csrf-token"
@@ -77,7 +77,10 @@ def _caller_of(request: Request, found: SignedIn) -> Caller:
 async def session_of(request: Request) -> SignedIn | None:
     """The request's live session. Raises ApiError 403 on an unsafe method without the session's CSRF token."""
     token, services = token_of(request), services_of(request)
-    session = await use_session(services.redis, token, keys=services.session_keys) if token is not None else None
+    session = None
+    if token is not None:
+        lifetime = Lifetime.of(services.settings)
+        session = await use_session(services.redis, token, keys=services.session_keys, lifetime=lifetime)
     if session is not None and request.method not in SAFE_METHODS:
         check_origin(request)
         if not hmac.compare_digest(request.headers.get(CSRF_HEADER, "").encode(), session.csrf_token.encode()):
@@ -87,10 +90,17 @@ async def session_of(request: Request) -> SignedIn | None:
 
 async def still_signed_in(request: Request) -> bool:
     """As session_of, but looking is no use: for what goes on by itself, such as a live feed."""
-    token, services = token_of(request), services_of(request)
-    session = await peek_session(services.redis, token, keys=services.session_keys) if token is not None else None
-    found = await _user_of(request, session)
+    found = await _user_of(request, await peek(request))
     return found is not None and not found.user.is_held_back
+
+
+async def peek(request: Request) -> Session | None:
+    """The live session of the request's cookie, which is not used by it."""
+    token, services = token_of(request), services_of(request)
+    if token is None:
+        return None
+    lifetime = Lifetime.of(services.settings)
+    return await peek_session(services.redis, token, keys=services.session_keys, lifetime=lifetime)
 
 
 async def _user_of(request: Request, session: Session | None) -> SignedIn | None:
@@ -141,7 +151,7 @@ def set_cookie(response: Response, settings: Settings, token: str) -> None:
     response.set_cookie(
         cookie_name(settings),
         token,
-        max_age=ABSOLUTE_SECONDS,
+        max_age=Lifetime.of(settings).whole_seconds,
         path="/",
         secure=is_secure(settings),
         httponly=True,

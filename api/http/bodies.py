@@ -1,4 +1,4 @@
-"""Reading a request's JSON body: size, content type, UTF-8, depth, NUL; then one pydantic model.
+"""Reading a request's JSON body: size, content type, UTF-8, depth, NUL, repeated names; and one pydantic model.
 
 The parser (jiter) itself refuses lone surrogates, broken UTF-8, nesting above 200 and numbers above 4,300 digits.
 """
@@ -14,8 +14,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from api.http.errors import ApiError, bad_request, of_validation
+from api.http.errors import FIELD_CHARACTERS_MAX, ApiError, bad_request, of_validation, sent_twice
 from api.http.ignored import note_body
+from api.http.repeated import repeated_name
 from domain.rejection import ErrorCode
 from runtime.order_keys import PREFIX
 
@@ -89,11 +90,15 @@ def _imitates_sealed(body: bytes) -> bool:
 
 
 def parse_json(body: bytes, model: type[Model]) -> Model:
+    """Raises ApiError 400, also for a name that an object has twice (api/http/repeated.py)."""
     try:
         parsed = model.model_validate_json(body)
     except ValidationError as error:
         known = [field.alias or name for name, field in model.model_fields.items()]
         raise of_validation(list(error.errors(include_url=False, include_input=False)), known) from None
+    repeated = repeated_name(body)
+    if repeated is not None:
+        raise bad_request(sent_twice(repeated), repeated[:FIELD_CHARACTERS_MAX])
     if b"\\u0000" in body and _holds_nul(orjson.loads(body)):
         raise bad_request("Text must not contain NUL characters")
     return parsed

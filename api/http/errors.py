@@ -77,6 +77,11 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
 
+def sent_twice(name: str) -> str:
+    """The message for a field that a body has twice."""
+    return f"{name[:FIELD_CHARACTERS_MAX]!r} is in the body more than once"
+
+
 def bad_request(description: str, field: str | None = None) -> ApiError:
     return ApiError(ErrorCode.BAD_REQUEST, description, field=field)
 

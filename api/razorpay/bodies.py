@@ -2,6 +2,7 @@
 
     notes[a]=b&payment[capture]=manual&events[]=x   ─►   {"notes": {"a": "b"}, "payment": {"capture": "manual"}, …}
     {"notes": []}  5000  nothing at all             ─►   as they are
+    amount=5&amount=6  {"amount": 5, "amount": 6}   ─►   400: a name has one value
 
 Models take digits as text for numbers, 0, 1, "1" and true for booleans. Fields that are not theirs are refused.
 """
@@ -18,6 +19,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from api.http.bodies import read_body
+from api.http.errors import FIELD_CHARACTERS_MAX, sent_twice
+from api.http.repeated import repeated_name
 from api.razorpay.errors import DoubleError, not_part
 
 FIELDS_MAX = 200
@@ -44,8 +47,11 @@ async def read_fields(request: Request, *, bare: str | None = None) -> dict[str,
         raise not_part(f"A body of {FORM_IN_PARTS} (send JSON or {FORM})")
     try:
         read = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        repeated = repeated_name(body)
+    except (orjson.JSONDecodeError, RecursionError):
         raise DoubleError("The request body is not valid JSON") from None
+    if repeated is not None:
+        raise DoubleError(sent_twice(repeated), field=repeated[:FIELD_CHARACTERS_MAX])
     if bare is not None and type(read) in (int, str):
         return {bare: read}
     if not isinstance(read, dict):
@@ -86,7 +92,10 @@ def _put(fields: dict[str, Any], path: list[str], value: str) -> None:
         if not isinstance(inner, dict):
             raise DoubleError(f"{path[0][:64]} is given twice, once as a value and once as an object")
         place = inner
-    place[path[-1] or str(len(place))] = value
+    last = path[-1] or str(len(place))
+    if last in place:
+        raise DoubleError(sent_twice(path[0]), field=path[0][:FIELD_CHARACTERS_MAX])
+    place[last] = value
 
 
 def _listed(value: Any) -> Any:

@@ -23,11 +23,11 @@ from api.access.sessions import (
     SignedIn,
     check_origin,
     clear_cookie,
+    peek,
     session_of,
     set_cookie,
     signed_in,
     signed_out,
-    token_of,
 )
 from api.http.bodies import read_json
 from api.http.errors import AUTHENTICATION, ApiError
@@ -42,7 +42,7 @@ from domain.role import Right, may
 from runtime.secrets import password_is_outdated
 from store.accounts.merchants import find as find_merchant
 from store.accounts.users import User, find_login, list_users, logged_in, replace_password_hash
-from store.redis.sessions import Session, list_sessions, open_session, peek_session, revoke_session
+from store.redis.sessions import Lifetime, Session, list_sessions, open_session, revoke_session
 
 router = APIRouter(prefix="/auth", tags=["Sessions"])
 
@@ -87,12 +87,13 @@ async def start_session(request: Request, response: Response, user: User) -> Ses
     services = services_of(request)
     merchant = await find_merchant(services.pool, user.merchant_id)
     assert merchant is not None, "a user row refers to its merchant"
-    old = await _session_before(request)
+    old = await peek(request)
     if old is not None:
         await revoke_session(services.redis, old.merchant_id, old.id)
     token, session = await open_session(
         services.redis,
         keys=services.session_keys,
+        lifetime=Lifetime.of(services.settings),
         merchant_id=user.merchant_id,
         user_id=user.id,
         address=address_of(request),
@@ -104,11 +105,6 @@ async def start_session(request: Request, response: Response, user: User) -> Ses
     user = await logged_in(services.pool, user.id)
     set_cookie(response, services.settings, token)
     return SessionShape(merchant=merchant_shape(merchant), user=own_user_shape(user), csrf_token=session.csrf_token)
-
-
-async def _session_before(request: Request) -> Session | None:
-    token, services = token_of(request), services_of(request)
-    return await peek_session(services.redis, token, keys=services.session_keys) if token is not None else None
 
 
 @router.get("/session", summary="Read the current session", responses=errors(401, 503))

@@ -19,7 +19,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
 from api.http.period import Period, period
-from api.http.search import search_text
+from api.http.search import CurrencyFilter, search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
@@ -85,6 +85,7 @@ async def list_(
     cursor: Cursor = None,
     status: OrderStatus | None = None,
     reference: Annotated[str | None, Query(max_length=255)] = None,
+    currency: CurrencyFilter = None,
     q: Annotated[
         str | None, Query(max_length=255, description="A complete id, or the beginning of a reference")
     ] = None,
@@ -97,6 +98,7 @@ async def list_(
         from_at=created.from_at,
         to_at=created.to_at,
         linked=True,
+        currency=currency,
     )
     found = await list_orders(
         services_of(request).pool, caller.merchant_id, filters, after=place_of(cursor), limit=limit + 1

@@ -19,7 +19,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
 from api.http.period import Period, period
-from api.http.search import search_text
+from api.http.search import CurrencyFilter, search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.services import Services, services_of
@@ -139,6 +139,7 @@ def order_filter(
     status: OrderStatus | None = None,
     receipt: Annotated[str | None, Query(max_length=255)] = None,
     q: Annotated[str | None, Query(max_length=255, description="A complete id, or the beginning of a receipt")] = None,
+    currency: CurrencyFilter = None,
     paid: bool | None = None,
     abandoned: Annotated[bool, Query(description="Only unpaid orders whose payments have all failed")] = False,
 ) -> OrderFilter:
@@ -152,6 +153,7 @@ def order_filter(
         to_at=created.to_at,
         paid=paid,
         abandoned=abandoned,
+        currency=currency,
     )
 
 

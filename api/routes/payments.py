@@ -18,7 +18,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, LIMIT_MAX, Cursor, Limit, page_of, place_of
 from api.http.errors import bad_request, refused
 from api.http.period import Period, period
-from api.http.search import search_text
+from api.http.search import CurrencyFilter, search_text
 from api.openapi.annotations import errors, json_body
 from api.process.bus import Key
 from api.process.payee import payee_to_scan
@@ -189,9 +189,6 @@ def _command(
         description=fields.description,
         notes=fields.notes or None,
     )
-
-
-CurrencyFilter = Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="ISO 4217")]
 
 
 def payment_filter(

@@ -19,6 +19,7 @@ from api.http.bodies import read_json, read_optional_json
 from api.http.cursor import LIMIT_DEFAULT, Cursor, Limit, page_of, place_of
 from api.http.errors import refused
 from api.http.period import Period, period
+from api.http.search import CurrencyFilter
 from api.openapi.annotations import errors, json_body
 from api.process.services import services_of
 from api.routes.payments import owned_payment
@@ -106,9 +107,10 @@ def refund_filter(
     created: Annotated[Period, Depends(period)],
     payment_id: Annotated[str | None, Query(max_length=64)] = None,
     status: Literal["PENDING", "PROCESSED", "FAILED"] | None = None,
+    currency: CurrencyFilter = None,
 ) -> RefundFilter:
     """Dependency: the filters of every list of refunds, the export's too."""
-    return RefundFilter(payment_id, status, created.from_at, created.to_at)
+    return RefundFilter(payment_id, status, created.from_at, created.to_at, currency)
 
 
 @router.get(

@@ -32,6 +32,10 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "REDIS_PORT": ("6379", "Port of the local Redis."),
     "KAFKA_PORT": ("9092", "Port of the local Kafka broker; the next broker is two ports above."),
     "KAFKA_CONTROLLER_PORT": ("9093", "Port of the local Kafka controller; the next one is two ports above."),
+    "KAFKA_JVM_OPTIONS": (
+        "",
+        "Options of Java for the broker of the local stack, behind its own. `-XX:TieredStopAtLevel=4`: optimize.",
+    ),
     "KAFKA_BROKERS": ("1", "Brokers of the local stack. With 3, each record is on all of them."),
     "POSTGRES_NODES": ("1", "PostgreSQL nodes of the local stack. With 2, Patroni promotes the standby."),
     "PATRONI_PORT": ("8008", "Port of Patroni on the first node; the next one is one port above."),

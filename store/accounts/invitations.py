@@ -21,10 +21,14 @@ from store.errors import DuplicateError
 LASTS = timedelta(hours=72)
 OPEN_MAX = 50
 """A merchant's invitations that wait at a time."""
+MADE_MAX = 100
+"""A merchant's invitations in MADE_WITHIN, revoked ones too. Whoever opens one learns whether its address already signs
+in to another merchant; so nobody tries a list of addresses in this way."""
+MADE_WITHIN = timedelta(days=1)
 
 
 class TooManyInvitationsError(ValueError):
-    """The merchant has OPEN_MAX invitations that wait."""
+    """The merchant has OPEN_MAX invitations that wait, or has made MADE_MAX of late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ OPEN = "accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $2"
 # invitations_open
 LIST = f"SELECT {COLUMNS} FROM invitations WHERE merchant_id = $1 AND {OPEN} ORDER BY created_at DESC, id DESC"
 COUNT_OPEN = f"SELECT count(*) FROM invitations WHERE merchant_id = $1 AND {OPEN}"
+# invitations_made
+COUNT_MADE = "SELECT count(*) FROM invitations WHERE merchant_id = $1 AND created_at > $2"
 # users_email. Of this merchant: whether another one has a user with the address is not the inviter's to know.
 IS_USER = "SELECT true FROM users WHERE lower(email) = lower($1) AND merchant_id = $2 AND removed_at IS NULL"
 INSERT = f"""
@@ -97,6 +103,8 @@ async def invite(pool: Pool, new: Invitation, token: str, witness: Witness) -> I
             raise EmailTakenError(new.email)
         if await connection.fetchval(COUNT_OPEN, new.merchant_id, new.created_at) >= OPEN_MAX:
             raise TooManyInvitationsError(f"At most {OPEN_MAX} invitations can wait at a time")
+        if await connection.fetchval(COUNT_MADE, new.merchant_id, new.created_at - MADE_WITHIN) >= MADE_MAX:
+            raise TooManyInvitationsError(f"At most {MADE_MAX} invitations can be made within a day")
         row = await connection.fetchrow(
             INSERT, new.id, new.merchant_id, new.email, new.role, hash_of_token(token), new.invited_by,
             new.created_at, new.expires_at,

@@ -17,6 +17,7 @@ from store.order_keys import forget, row_ids
 from topics.razorpay.webhooks import PLACES_MAX, delivery_event_id
 
 PAGE = 5_000
+ERASED_PAGE = 200
 # webhook_logs_once_per_endpoint, webhook_attempts_pkey. A server may send back what it was sent.
 EMPTY_RESPONSES = """
 UPDATE webhook_attempts
@@ -36,7 +37,11 @@ EVENTS = "SELECT sequence FROM events WHERE order_id = $1"
 # erased_orders_pkey
 REMEMBER = "INSERT INTO erased_orders (order_id) VALUES ($1) ON CONFLICT (order_id) DO NOTHING"
 ERASED_AMONG = "SELECT order_id FROM erased_orders WHERE order_id = ANY($1::text[])"
+ERASED_AFTER = "SELECT order_id FROM erased_orders WHERE order_id > $1 ORDER BY order_id LIMIT $2"
+# events_pkey
+PAYLOADS = "SELECT order_id, sequence, payload FROM events WHERE order_id = ANY($1::text[]) ORDER BY order_id, sequence"
 # order_keys_pkey
+KEYED_AMONG = "SELECT id FROM order_keys WHERE id = ANY($1::text[])"
 HAS_KEY = "SELECT EXISTS (SELECT FROM order_keys WHERE id = ANY($1::text[]))"
 # payments_pkey; orders_pkey
 CONTACTS = {
@@ -96,6 +101,27 @@ async def count_responses(pool: Pool, order_id: str) -> int:
 async def erased_among(pool: Pool, order_ids: Sequence[str]) -> set[str]:
     """Those that this database remembers as erased."""
     return {row["order_id"] for row in await pool.fetch(ERASED_AMONG, order_ids)}
+
+
+async def erased_pages(pool: Pool) -> AsyncIterator[list[str]]:
+    """The orders that this database remembers as erased, some at a time."""
+    after = ""
+    while rows := await pool.fetch(ERASED_AFTER, after, ERASED_PAGE):
+        yield [row["order_id"] for row in rows]
+        after = rows[-1]["order_id"]
+
+
+async def erased_events(pool: Pool, order_ids: Sequence[str]) -> list[Row]:
+    """Events of these orders: `order_id`, `sequence` and `payload`."""
+    return await pool.fetch(PAYLOADS, order_ids)
+
+
+async def keyed_among(pool: Pool, order_ids: Sequence[str]) -> set[str]:
+    """Those of the orders that still have a key."""
+    places = {order_id: row_ids(order_id) for order_id in order_ids}
+    expected = sorted({row_id for ids in places.values() for row_id in ids})
+    found = {row["id"] for row in await pool.fetch(KEYED_AMONG, expected)}
+    return {order_id for order_id, ids in places.items() if not found.isdisjoint(ids)}
 
 
 async def contacts(pool: Pool) -> AsyncIterator[list[Reached]]:

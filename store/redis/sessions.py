@@ -1,4 +1,4 @@
-"""Sessions of the dashboard, in Redis: they end by themselves, idle after 30 minutes and at the latest after 12 hours.
+"""Sessions of the dashboard, in Redis: they end by themselves, idle or old (SESSION_IDLE_MINUTES, SESSION_HOURS).
 
     user-session:<keyed hash of the token>   facts of one session, expiring
     user-sessions:<merchant id>              session id -> that hash, to list and to revoke
@@ -19,19 +19,31 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 import orjson
 import redis.asyncio as redis
 
 from runtime.clock import now
+from runtime.settings import Settings
 
-IDLE_SECONDS = 30 * 60
-ABSOLUTE_SECONDS = 12 * 60 * 60
 SEEN_AGAIN_AFTER_SECONDS = 60
 """A session's last use is written at most this often: reading is what every request does."""
 SESSIONS_MAX = 50
 """A merchant's sessions at a time; a further login ends the one used least recently."""
 USER_AGENT_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a session lasts: unused, and at the longest."""
+
+    idle_seconds: int
+    whole_seconds: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.session_idle_minutes * 60, settings.session_hours * 3_600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +63,17 @@ class Session:
     last_seen_at: datetime
     sessions_from: datetime | None = None
 
-    def seconds_left(self, at: datetime) -> int:
+    def seconds_left(self, at: datetime, lifetime: Lifetime) -> int:
         """Until it ends unused: the idle time, or what is left of its whole life where that is less."""
-        whole_life_left = (self.created_at - at).total_seconds() + ABSOLUTE_SECONDS
-        return int(min(IDLE_SECONDS, whole_life_left))
+        whole_life_left = (self.created_at - at).total_seconds() + lifetime.whole_seconds
+        return int(min(lifetime.idle_seconds, whole_life_left))
 
 
 async def open_session(
     client: redis.Redis,
     *,
     keys: Sequence[bytes],
+    lifetime: Lifetime,
     merchant_id: str,
     user_id: str,
     address: str,
@@ -87,16 +100,16 @@ async def open_session(
     await _make_room(client, merchant_id)
     pipeline = client.pipeline(transaction=True)
     digest = _digest(token, keys[0])
-    pipeline.set(_key(digest), _encode(session), ex=session.seconds_left(instant))
+    pipeline.set(_key(digest), _encode(session), ex=session.seconds_left(instant, lifetime))
     pipeline.hset(_index(merchant_id), session.id, digest)
-    pipeline.expire(_index(merchant_id), ABSOLUTE_SECONDS)
+    pipeline.expire(_index(merchant_id), lifetime.whole_seconds)
     await pipeline.execute()
     return token, session
 
 
-async def use_session(client: redis.Redis, token: str, *, keys: Sequence[bytes]) -> Session | None:
+async def use_session(client: redis.Redis, token: str, *, keys: Sequence[bytes], lifetime: Lifetime) -> Session | None:
     """The live session of a token; using it puts off its idle end. Raises RedisError."""
-    found = await _find(client, token, keys)
+    found = await _find(client, token, keys, lifetime)
     if found is None:
         return None
     (digest, session), instant = found, now()
@@ -104,22 +117,24 @@ async def use_session(client: redis.Redis, token: str, *, keys: Sequence[bytes])
         return session
     seen = replace(session, last_seen_at=instant)
     # `xx`: one that was revoked since it was read does not come back.
-    kept = await client.set(_key(digest), _encode(seen), ex=max(1, seen.seconds_left(instant)), xx=True)
+    kept = await client.set(_key(digest), _encode(seen), ex=max(1, seen.seconds_left(instant, lifetime)), xx=True)
     return seen if kept else None
 
 
-async def peek_session(client: redis.Redis, token: str, *, keys: Sequence[bytes]) -> Session | None:
+async def peek_session(client: redis.Redis, token: str, *, keys: Sequence[bytes], lifetime: Lifetime) -> Session | None:
     """As use_session, but looking is no use: for what goes on by itself, such as a live feed."""
-    found = await _find(client, token, keys)
+    found = await _find(client, token, keys, lifetime)
     return None if found is None else found[1]
 
 
-async def _find(client: redis.Redis, token: str, keys: Sequence[bytes]) -> tuple[str, Session] | None:
+async def _find(
+    client: redis.Redis, token: str, keys: Sequence[bytes], lifetime: Lifetime
+) -> tuple[str, Session] | None:
     """The hash under which a token's live session is kept, and the session."""
     digests = [_digest(token, key) for key in keys]
     for digest, stored in zip(digests, await client.mget([_key(digest) for digest in digests]), strict=True):
         session = _decode(stored) if stored is not None else None
-        if session is not None and session.seconds_left(now()) > 0:
+        if session is not None and session.seconds_left(now(), lifetime) > 0:
             return digest, session
     return None
 

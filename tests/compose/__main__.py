@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -31,7 +32,10 @@ FILES = ("docker-compose.yml", "tests/compose/override.yml")
 SCALE = "docker-compose.scale.yml"
 RAZORPAY = "docker-compose.razorpay.yml"
 HA = "docker-compose.ha.yml"
-OVERLAYS = ("docker-compose.three-brokers.yml", "docker-compose.monitoring.yml", SCALE, RAZORPAY, HA)
+TLS = "docker-compose.tls.yml"
+OVERLAYS = ("docker-compose.three-brokers.yml", "docker-compose.monitoring.yml", SCALE, RAZORPAY, HA, TLS)
+REQUIRED = re.compile(r"\$\{([A-Z_]+):\?\}")
+"""A variable without which Compose refuses a file: a password that nobody has a default for."""
 STAGES = ("setup", "start", "test", "verify", "shutdown")
 IMAGE = "payment-gateway:local"
 UP_SECONDS = 600
@@ -54,9 +58,13 @@ class Compose:
         settings = {"COMPOSE_FILE": ":".join(files), "COMPOSE_PROJECT_NAME": "gateway-compose-test"}
         self.environment = engine.environment({**settings, **ports})
 
-    def __call__(self, *arguments: str, timeout_seconds: float = UP_SECONDS) -> str:
+    def __call__(
+        self, *arguments: str, timeout_seconds: float = UP_SECONDS, settings: Mapping[str, str] | None = None
+    ) -> str:
+        """`settings`: environment variables of this call alone."""
         line: list[str | Path] = [self._engine.compose_program, *arguments]
-        return output_of(line, environment=self.environment, cwd=REPOSITORY, timeout_seconds=timeout_seconds)
+        environment = {**self.environment, **(settings or {})}
+        return output_of(line, environment=environment, cwd=REPOSITORY, timeout_seconds=timeout_seconds)
 
     def up(self, *arguments: str) -> None:
         """Start and wait for every health check; on failure with what the containers said."""
@@ -171,8 +179,21 @@ def _run(check: object) -> str:
 def _overlays(compose: Compose) -> str:
     """Each overlay with the main file, checked by Compose v2 and, where it is installed, by v1."""
     for overlay in OVERLAYS:
-        compose("--file", FILES[0], "--file", overlay, "config", "--quiet")
+        required = REQUIRED.findall((REPOSITORY / overlay).read_text(encoding="utf-8"))
+        line = ("--file", FILES[0], "--file", overlay, "config", "--quiet")
+        if required:
+            _refused_without(compose, line, required[0])
+        compose(*line, settings=dict.fromkeys(required, "of-this-test"))
     return f"also with {', '.join(OVERLAYS)}"
+
+
+def _refused_without(compose: Compose, line: tuple[str, ...], variable: str) -> None:
+    try:
+        compose(*line)
+    except FailedError as error:
+        assert variable in str(error) or "required variable" in str(error), str(error)
+    else:
+        raise AssertionError(f"Compose accepted {line[3]} without {variable}")
 
 
 def _size_mb(engine: Engine, image: str) -> float:

@@ -190,12 +190,28 @@ async def test_a_payer_is_found_nowhere_once_erased_and_everything_else_still_ho
     await put_back(sealing, kept)
     missing = json.loads((await gateway(sealing, "erase", "--again", "--json")).out)
     assert set(missing["missing"]) >= {one.order_id, link}
+    assert {one.order_id, link} <= await readable_again(sealing)
     await checked(sealing, "recover", "--apply")
     missing = json.loads((await gateway(sealing, "erase", "--again", "--json")).out)
     assert missing["missing"] == []
     await eventually(lambda: is_erased(api, one), timeout=20, what="the key to be gone again")
     await check_erased(sealing, api, one)
     await checked(sealing, "verify")
+
+    # Nor may a key come back alone, without a word of the erasure.
+    await put_back(sealing, kept, but_remembered=True)
+    assert {one.order_id, link} <= await readable_again(sealing)
+    await checked(sealing, "erase", "--again", "--yes")
+    await checked(sealing, "verify")
+
+
+async def readable_again(sealing: Stack) -> set[str]:
+    """What `gateway verify` finds of erased orders."""
+    ended = await gateway(sealing, "verify", "--settle", "0", "--json")
+    report = json.loads(ended.out)
+    assert ended.code == 1, ended.out + ended.err
+    assert report["kinds"]["erasure"]["repair"] == "gateway erase --again --yes"
+    return {found["subject"] for found in report["checks"]["erasures"]["found"]}
 
 
 async def bought_by_another(api: Api) -> str:
@@ -237,13 +253,14 @@ async def key_rows(sealing: Stack) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def put_back(sealing: Stack, rows: list[asyncpg.Record]) -> None:
-    """What restoring a backup from before the erasure does to these two tables."""
+async def put_back(sealing: Stack, rows: list[asyncpg.Record], *, but_remembered: bool = False) -> None:
+    """What restoring a backup from before the erasure does to these two tables. `but_remembered`: to the first only."""
     connection = await asyncpg.connect(sealing.database_url)
     try:
         async with connection.transaction():
             await connection.execute("DELETE FROM order_keys")
-            await connection.execute("DELETE FROM erased_orders")
+            if not but_remembered:
+                await connection.execute("DELETE FROM erased_orders")
             await connection.executemany("INSERT INTO order_keys (id, day, key_sealed) VALUES ($1, $2, $3)", rows)
     finally:
         await connection.close()

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.access import passwords
+from store.accounts.invitations import MADE_MAX
 from tests.support.command import gateway
 from tests.support.live_api import live_api
 from tests.support.people import token_of
@@ -81,6 +82,25 @@ async def test_an_invitation_does_not_reveal_whether_another_merchant_has_a_user
             assert await _login(client, other.email, OTHER_PASSWORD) == 401, "the password is not another's to choose"
             assert await _login(client, other.email, PASSWORD) == 200
             assert body_of(await client.get("/auth/session"), 200)["merchant"]["id"] == other.id
+
+
+async def test_nobody_tries_a_list_of_addresses_by_inviting_and_revoking(stack: Stack) -> None:
+    async with signed_up(stack) as merchant, merchant.browser() as owner:
+        made, _ = await _invite(owner)
+        earlier = """
+            INSERT INTO invitations (id, merchant_id, email, role, token_hash, invited_by, created_at, expires_at,
+                                     revoked_at)
+            SELECT id || $2::int || n, merchant_id, email, role, token_hash || (($2::int)::text || n)::bytea,
+                   invited_by, created_at - make_interval(hours => $2::int), expires_at, created_at
+              FROM invitations, generate_series(1, $3::int) AS n WHERE id = $1
+        """
+        await _execute(stack, earlier, made["id"], 25, MADE_MAX)
+        await _execute(stack, earlier, made["id"], 23, MADE_MAX - 2)
+        await _invite(owner)
+        body = {"email": f"{secrets.token_hex(8)}@example.com", "role": "support"}
+        refused = await owner.post("/merchants/me/invitations", json=body)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["description"] == "At most 100 invitations can be made within a day"
 
 
 async def test_two_who_open_an_invitation_at_once_are_one_user(stack: Stack) -> None:

@@ -1,23 +1,31 @@
-"""Roles: every route, asked by a person in each role, about nobody's objects and about another merchant's.
+"""Roles: every route of the application, asked by a person in each role, about nobody's objects and another merchant's.
 
 the role has the right    nobody's id and a foreign id get the same answer, which is never 403
 the role lacks it         403 with the sentence that names who has it, whatever the id is
+no right is needed        the answer is the one that a stranger gets, who is not signed in at all
+
+The routes are those that the application has. One that is added stands in the second or first row unless it is named
+below as open to everybody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import iter_route_contexts
 
 from api.access.rights import right_of
+from api.app import PREFIX, create_app
 from domain.role import Right, Role, denial, may
-from tests.e2e.test_key_limits import BODIES_BY_ROUTE, WITHOUT_KEYS
-from tests.e2e.test_tenancy import ENDLESS, HIDDEN, ID, NOBODYS, Owned, owned, routes
+from runtime.settings import Settings
+from tests.e2e.test_key_limits import BODIES_BY_ROUTE
+from tests.e2e.test_tenancy import ID, NOBODYS, OPEN_IN_TEST_MODE, PUBLIC, Owned, owned
 from tests.support.eventually import eventually
 from tests.support.people import add_person, browser_of
 from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
@@ -25,7 +33,40 @@ from tests.support.stack import Stack
 
 __all__ = ["owned"]
 
-REQUESTED = sorted({(method, path) for method, path in routes() if path not in WITHOUT_KEYS | HIDDEN | ENDLESS})
+ROUTES = sorted(
+    {
+        (method, route.path)
+        for route in iter_route_contexts(create_app(Settings(test_mode=True)).routes)
+        if route.path is not None
+        for method in route.methods or ()
+    }
+)
+"""(method, whole path) of every route there is."""
+SIGNING_OUT = ("POST", f"{PREFIX}/auth/logout")
+FEED = ("GET", f"{PREFIX}/merchants/me/stream")
+OPEN = {
+    ("POST", f"{PREFIX}/auth/login"),
+    ("POST", f"{PREFIX}/auth/join"),
+    ("POST", f"{PREFIX}/auth/reset"),
+    ("POST", f"{PREFIX}/merchants"),
+    ("POST", f"{PREFIX}/bank/notifications"),
+    ("GET", f"{PREFIX}/health"),
+}
+"""What needs no right, beside the payer's routes, those of test mode, and what is outside the API."""
+PAYERS_OR_USERS = "/cancel"
+"""A payer needs no right to leave a payment, a user does."""
+REQUEST_ID = re.compile(r'"request_id":"[^"]*"')
+COUNTED = f"{PREFIX}{OPEN_IN_TEST_MODE}jobs/"
+"""Its answers differ with the time; they name no merchant (test_job_counters.py)."""
+
+
+def _is_open(method: str, path: str) -> bool:
+    outside = not path.startswith(PREFIX) or path.startswith(f"{PREFIX}{OPEN_IN_TEST_MODE}")
+    return outside or (method, path) in OPEN or (PUBLIC.search(path) is not None and not path.endswith(PAYERS_OR_USERS))
+
+
+WITHOUT_RIGHTS = [route for route in ROUTES if _is_open(*route)]
+REQUESTED = [route for route in ROUTES if not _is_open(*route) and route not in (SIGNING_OUT, FEED)]
 LIMIT = {"support_refunds": {"maximum_minor": 10_000, "currency": "INR"}}
 Browsers = dict[Role, httpx.AsyncClient]
 
@@ -47,7 +88,7 @@ async def browsers(merchant: SignedUp) -> AsyncIterator[Browsers]:
 async def test_a_role_does_what_its_rights_name_and_reaches_nothing_of_another_merchant(
     owned: Owned, browsers: Browsers, method: str, path: str
 ) -> None:
-    needed = right_of(method, f"/api/v1{path}")
+    needed = right_of(method, path)
     for role, browser in browsers.items():
         unknown = await _request(browser, method, path, NOBODYS)
         if not may(role, needed):
@@ -66,20 +107,70 @@ def _is_limited_key(role: Role, method: str, path: str) -> bool:
     """A developer lacks refunds, and so makes no key for everything."""
     return (
         role is Role.DEVELOPER
-        and (method, path) == ("POST", "/merchants/me/keys")
-        and not BODIES_BY_ROUTE[method, path]
+        and (method, path) == ("POST", f"{PREFIX}/merchants/me/keys")
+        and not BODIES_BY_ROUTE[method, path.removeprefix(PREFIX)]
     )
 
 
 async def _request(browser: httpx.AsyncClient, method: str, path: str, ids: dict[str, str]) -> httpx.Response:
     filled = ID.sub(lambda found: ids[found.group(1)], path)
-    body = None if method == "GET" else BODIES_BY_ROUTE.get((method, path), {})
-    return await browser.request(method, filled, json=body)
+    body = None if method == "GET" else BODIES_BY_ROUTE.get((method, path.removeprefix(PREFIX)), {})
+    return await browser.request(method, browser.base_url.join(filled), json=body)
+
+
+def _shown(response: httpx.Response) -> str:
+    """The body without what differs between two requests of one caller."""
+    return REQUEST_ID.sub("", response.text)
 
 
 def _message(response: httpx.Response) -> tuple[int, str]:
     error = response.json()["error"] if response.status_code >= 400 else {"description": ""}
     return response.status_code, error["description"]
+
+
+@pytest.mark.parametrize(("method", "path"), WITHOUT_RIGHTS, ids=lambda value: value)
+async def test_a_session_in_no_role_gets_more_from_an_open_route_than_a_stranger(
+    stack: Stack, owned: Owned, browsers: Browsers, method: str, path: str
+) -> None:
+    async with api_client(stack) as stranger:
+        for ids in (NOBODYS, owned.ids) if ID.search(path) else (NOBODYS,):
+            known = {"attempt_id": ids["payment_id"], "name": "nothing.js", **ids}
+            expected = await _request(stranger, method, path, known)
+            for role, browser in browsers.items():
+                found = await _request(browser, method, path, known)
+                assert found.status_code == expected.status_code, role
+                if found.is_error or (method == "GET" and not path.startswith(COUNTED) and "/health" not in path):
+                    assert _shown(found) == _shown(expected), role
+
+
+async def test_every_role_signs_itself_out_and_nobody_else(merchant: SignedUp, browsers: Browsers) -> None:
+    for role in Role:
+        async with browser_of(merchant, role) as leaving:
+            body_of(await leaving.post("/auth/logout"), 204)
+            body_of(await leaving.get("/payments"), 401)
+    for browser in browsers.values():
+        body_of(await browser.get("/payments"), 200)
+
+
+async def test_every_role_follows_its_merchants_feed_and_takes_it_up_at_no_event_of_anothers(
+    owned: Owned, browsers: Browsers
+) -> None:
+    assert right_of(*FEED) is Right.READ
+    for role, browser in browsers.items():
+        foreign, unknown = [
+            await browser.get("/merchants/me/stream", params={"after": ids["event_id"]}) for ids in (owned.ids, NOBODYS)
+        ]
+        assert _message(foreign) == _message(unknown), role
+        assert foreign.status_code == 400
+        async with browser.stream("GET", "/merchants/me/stream") as feed:
+            first = await anext(feed.aiter_lines())
+            assert (feed.status_code, first.partition(":")[0]) in {(200, "id"), (200, "retry")}, role
+
+
+async def test_the_matrix_is_the_applications_and_leaves_nothing_out() -> None:
+    assert len(ROUTES) > 95, "the routes were found at all"
+    assert {*REQUESTED, *WITHOUT_RIGHTS, SIGNING_OUT, FEED} == {*ROUTES}
+    assert {*ROUTES} >= OPEN
 
 
 @pytest.mark.parametrize("role", Role)

@@ -15,12 +15,13 @@ from starlette.responses import Response
 
 from api.access.sessions import set_cookie
 from runtime.settings import Settings
-from store.redis.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
+from store.redis.sessions import Lifetime
 from tests.support.refused import until_refused
 from tests.support.signed_up import PASSWORD, SignedUp, api_client, body_of, signed_up
 from tests.support.stack import Stack
 
 FORBIDDEN = "FORBIDDEN_ERROR"
+LIFETIME = Lifetime.of(Settings(test_mode=True))
 
 
 def code_of(response: httpx.Response) -> str:
@@ -165,7 +166,7 @@ async def test_a_new_login_ends_the_session_it_came_with(stack: Stack) -> None:
 async def test_an_idle_session_expires_and_a_used_one_is_prolonged(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser, _redis(stack) as client:
         key = await _session_key(client, merchant)
-        assert 0 < await client.ttl(key) <= IDLE_SECONDS
+        assert 0 < await client.ttl(key) <= LIFETIME.idle_seconds
         await _age(client, key, last_seen_at=datetime.now(UTC) - timedelta(minutes=5))
         await client.expire(key, 25 * 60)
         assert (await browser.get("/merchants/me")).status_code == 200
@@ -177,11 +178,11 @@ async def test_an_idle_session_expires_and_a_used_one_is_prolonged(stack: Stack)
 async def test_no_session_lasts_longer_than_twelve_hours_however_busy(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser, _redis(stack) as client:
         key = await _session_key(client, merchant)
-        nearly_over = datetime.now(UTC) - timedelta(seconds=ABSOLUTE_SECONDS - 90)
+        nearly_over = datetime.now(UTC) - timedelta(seconds=LIFETIME.whole_seconds - 90)
         await _age(client, key, created_at=nearly_over, last_seen_at=datetime.now(UTC) - timedelta(minutes=5))
         assert (await browser.get("/merchants/me")).status_code == 200
         assert await client.ttl(key) <= 90, "being used does not put the absolute end off"
-        await _age(client, key, created_at=datetime.now(UTC) - timedelta(seconds=ABSOLUTE_SECONDS + 1))
+        await _age(client, key, created_at=datetime.now(UTC) - timedelta(seconds=LIFETIME.whole_seconds + 1))
         assert (await browser.get("/merchants/me")).status_code == 401
 
 

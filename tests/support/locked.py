@@ -72,10 +72,15 @@ class Locked:
 
 
 @contextlib.contextmanager
-def locked_services(failed: Callable[[], bool] = lambda: False) -> Iterator[Locked]:
-    """Start the three, end them afterwards. Whoever is given them waits until each answers, as the runner does."""
+def locked_services(
+    failed: Callable[[], bool] = lambda: False, *, env: Mapping[str, str] | None = None
+) -> Iterator[Locked]:
+    """Start the three, end them afterwards. `env`: more settings of theirs.
+
+    Whoever is given them waits until each answers, as the runner does.
+    """
     with ports_and_folder(failed) as (ports, run_dir):
-        plan = plan_stack({"PATH": os.environ["PATH"], **ports, "GATEWAY_RUN_DIR": str(run_dir)})
+        plan = plan_stack({"PATH": os.environ["PATH"], **ports, "GATEWAY_RUN_DIR": str(run_dir), **(env or {})})
         install_missing(plan)
         locked = _locked(plan)
         own: list[Service] = [LockedPostgres(plan), LockedRedis(plan, locked), LockedKafka(plan, locked)]

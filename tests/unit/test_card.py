@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.card import NETWORKS, CardDetails, CheckedCard, check_card, is_expired, network_of, normalized, passes_luhn
+from api.schemas.payments import LAST_TIME_ZONE
+from domain.card import (
+    NETWORKS,
+    CardDetails,
+    CheckedCard,
+    check_card,
+    has_good_expiry,
+    network_of,
+    normalized,
+    passes_luhn,
+)
 from domain.rejection import ErrorCode, Rejected
 
 TODAY = date(2030, 6, 15)
@@ -96,14 +106,21 @@ def test_a_wrong_cvv_is_refused(cvv: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("month", "year", "expired"),
-    [("06", "2030", False), ("6", "30", False), ("05", "2030", True), ("5", "30", True), ("12", "2029", True),
-     ("01", "2031", False), ("13", "2031", True), ("0", "2031", True), ("00", "31", True), ("-1", "2031", True),
-     ("006", "2031", True), ("6", "031", True), ("6", "20301", True), ("", "2031", True), ("6", "", True),
-     ("٦", "2031", True), ("6.0", "2031", True)],
+    ("month", "year", "good"),
+    [("06", "2030", True), ("6", "30", True), ("05", "2030", False), ("5", "30", False), ("12", "2029", False),
+     ("01", "2031", True), ("13", "2031", False), ("0", "2031", False), ("00", "31", False), ("-1", "2031", False),
+     ("006", "2031", False), ("6", "031", False), ("6", "20301", False), ("", "2031", False), ("6", "", False),
+     ("٦", "2031", False), ("6.0", "2031", False), ("6", "2080", True), ("7", "2080", False), ("6", "9999", False)],
 )  # fmt: skip
-def test_the_current_month_is_still_good(month: str, year: str, expired: bool) -> None:
-    assert is_expired(expiry_month=month, expiry_year=year, today=TODAY) is expired
+def test_a_card_is_good_from_the_current_month_on_for_fifty_years(month: str, year: str, good: bool) -> None:
+    assert has_good_expiry(expiry_month=month, expiry_year=year, today=TODAY) is good
+
+
+@pytest.mark.parametrize("vector", VECTORS["expiries"], ids=lambda vector: f"{vector['expiry']} at {vector['at']}")
+def test_an_expiry_is_judged_as_the_checkout_judges_it(vector: dict[str, Any]) -> None:
+    month, _, year = vector["expiry"].partition("/")
+    today = (datetime.fromisoformat(vector["at"]) - LAST_TIME_ZONE).date()
+    assert has_good_expiry(expiry_month=month, expiry_year=year, today=today) is vector["valid"]
 
 
 def test_an_expired_card_has_a_code_of_its_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +64,16 @@ def test_every_broker_keeps_offsets_for_as_long_as_the_catalogue_says(text: str)
     found = re.findall(r"--set=redpanda\.group_offset_retention_sec=(\d+)", text)
     assert len(found) == text.count("      - redpanda\n      - start\n") > 0
     assert set(found) == {str(OFFSETS_RETENTION_DAYS * 86_400)}
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("docker-compose.*.yml")), ids=lambda path: path.name)
+def test_an_overlay_repeats_no_item_of_a_list_that_compose_joins(path: Path) -> None:
+    """Compose refuses the two files together: "security_opt items at 0 and 1 are equal"."""
+    text = re.sub(r"!(?:reset|override)\b", "", path.read_text(encoding="utf-8"))  # Compose's own tags
+    services = yaml.safe_load(text)["services"]
+    for name in services.keys() & SERVICES.keys():
+        for joined in ("security_opt", "cap_add", "dns"):
+            assert not set(services[name].get(joined, [])) & set(SERVICES[name].get(joined, [])), f"{name}.{joined}"
 
 
 def test_no_default_holds_another_variable_which_compose_v1_cannot_read() -> None:

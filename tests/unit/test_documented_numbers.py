@@ -25,9 +25,8 @@ from runtime.settings import (
 )
 from store.accounts import invitations, password_resets
 from store.redis.heartbeats import EXPIRES_SECONDS
-from store.redis.sessions import ABSOLUTE_SECONDS
 from store.webhooks.endpoints import ENDPOINTS_MAX
-from topics.catalogue import COMMANDS_RETENTION_MS, DAY_MS, SEGMENT_MS
+from topics.catalogue import DAY_MS, SEGMENT_MS
 
 ROOT = Path(__file__).parents[2]
 TEST = Settings(test_mode=True)
@@ -88,12 +87,14 @@ PAYMENTS = (
     f"`expires_at` is {EXPIRES_AFTER_MIN // timedelta(minutes=1)} minutes to {EXPIRES_AFTER_MAX.days} days ahead",
     f"A link can be resent at most {RESENT_MAX} times",
 )
-COMMANDS_DAYS = COMMANDS_RETENTION_MS // DAY_MS
+COMMANDS_DAYS = LIVE.command_retention_days
+COMMANDS_DAYS_MAX = COMMANDS_DAYS + SEGMENT_MS // DAY_MS
 PRIVACY = (
-    f"| `payments.commands.v1` | {COMMANDS_DAYS} to {(COMMANDS_RETENTION_MS + SEGMENT_MS) // DAY_MS} days |",
+    f"| `payments.commands.v1` | {COMMANDS_DAYS} to {COMMANDS_DAYS_MAX} days | `COMMAND_RETENTION_DAYS` |",
     f"| inbox, promises | {LIVE.idempotency_retention_days} days | `IDEMPOTENCY_RETENTION_DAYS` |",
     f"| `webhook_attempts` | {LIVE.webhook_attempt_retention_days} days | `WEBHOOK_ATTEMPT_RETENTION_DAYS` |",
-    f"| Redis | {ABSOLUTE_SECONDS // 3_600} hours at most |",
+    f"| Redis | {LIVE.session_idle_minutes} minutes without a request, {LIVE.session_hours} hours at most |"
+    " `SESSION_IDLE_MINUTES`, `SESSION_HOURS` |",
     f"`PERSONAL_FIELDS_DAYS` is at least {PERSONAL_FIELDS_DAYS_MIN}, because an order may be paid for"
     f" {EXPIRES_AFTER_MAX.days} days",
 )
@@ -117,7 +118,7 @@ TESTING = (
 RUNBOOK = (f"has written a heartbeat for {EXPIRES_SECONDS} seconds",)
 RAZORPAY = (f"retried for {LIVE_SECONDS // 3_600} hours",)
 ENVIRONMENT = (
-    f"# at least one more than a command can stay on the log ({(COMMANDS_RETENTION_MS + SEGMENT_MS) // DAY_MS})",
+    f"# at least one more than a command can stay on the log ({COMMANDS_DAYS_MAX})",
     f"WEBHOOK_ATTEMPT_RETENTION_DAYS={LIVE.webhook_attempt_retention_days}",
 )
 STATED = [

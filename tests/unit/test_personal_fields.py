@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from datetime import timedelta
 from typing import get_type_hints
 
+import orjson
 import pytest
 
 from domain.decision import Command, Decision
@@ -17,6 +18,7 @@ from domain.payment import CreatePayment, Payment
 from domain.personal import NOTES, PARTS, TEXTS, changed, is_personal
 from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund, Refund
+from ops.audit.verify.erasures import readable
 from runtime.order_keys import MARK, key_below, opened, path_of
 from tests.unit.orders import AT, ORDER, create_order, pay, refund, settle, settle_refund
 from topics.codec import command_envelope, command_of, encode_event
@@ -77,6 +79,32 @@ def test_no_marker_is_left_in_any_command_or_event_and_the_decisions_are_the_sam
         assert b"marker" not in after
         again = opened(after, {ORDER: KEY})
         assert again == before.replace(b'"v":1,', b'"v":%d,' % SEALED_VERSION)
+
+
+@pytest.mark.parametrize("only", [*(name for names in TEXTS.values() for name in names), "vpa", "notes"])
+def test_the_audit_of_an_erased_order_finds_every_field_that_is_left_readable(only: str) -> None:
+    def seal_others(command: Command) -> Command:
+        hidden = sealed(command)
+        if only == "vpa" and isinstance(command, CreatePayment):
+            assert isinstance(hidden, CreatePayment)
+            return replace(hidden, instrument=command.instrument, token=command.token)
+        if not hasattr(command, only):
+            return hidden
+        return replace(hidden, **{only: getattr(command, only)})
+
+    assert not any(_readable(event) for event in decided(tuple(map(sealed, HISTORY))))
+    shown = {"receipt", "reference"} if only == "receipt" else {only}  # a link's reference is its order's receipt
+    assert shown == {name for event in decided(tuple(map(seal_others, HISTORY))) for name in _readable(event)}
+
+
+def test_the_audit_of_an_erased_order_looks_into_its_link_and_not_at_reasons_of_ours() -> None:
+    event = decided((replace(create_order(), receipt=None, notes={}, link=LINK),))[0]
+    assert set(_readable(event)) == {"name", "email", "contact", "description"}
+    assert list(readable({"refund": {"reason": "The order was paid twice", "automatic": True}})) == []
+
+
+def _readable(event: bytes) -> list[str]:
+    return list(readable(orjson.loads(event)["body"]))
 
 
 @pytest.mark.parametrize("command", [MERCHANTS, PAID, RETURNED, PayNewOrder(MERCHANTS, PAID)])

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from api.razorpay.bodies import DEPTH_MAX, FIELDS_MAX, checked, form_fields
+from api.razorpay.bodies import DEPTH_MAX, FIELDS_MAX, checked, form_fields, read_fields
 from api.razorpay.errors import DoubleError, of_validation
 from api.razorpay.ignored import HEADER, header_of, without_effect
 from api.razorpay.queries import expanded, read_query
@@ -38,6 +38,9 @@ def test_a_form_is_nested_by_its_brackets(form: str, fields: dict[str, Any]) -> 
     "form",
     [
         b"notes=1&notes[a]=b",
+        b"amount=500&amount=900",
+        b"notes[a]=b&notes[a]=c",
+        b"events[1]=a&events[]=b",
         b"a" + b"[b]" * DEPTH_MAX + b"=1",
         b"&".join(b"a%d=1" % number for number in range(FIELDS_MAX + 1)),
         b"a=%ff\xff",
@@ -46,6 +49,15 @@ def test_a_form_is_nested_by_its_brackets(form: str, fields: dict[str, Any]) -> 
 def test_a_form_that_cannot_be_read_is_refused(form: bytes) -> None:
     with pytest.raises(DoubleError):
         form_fields(form)
+
+
+@pytest.mark.parametrize("body", [b'{"amount": 500, "amount": 900}', b'{"amount": 500, "notes": {"a": 1, "a": 1}}'])
+async def test_a_name_that_stands_twice_in_json_is_refused(body: bytes) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    with pytest.raises(DoubleError, match="is in the body more than once"):
+        await read_fields(Request({"type": "http", "headers": []}, receive))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,10 @@ describe("the vectors that the API's tests read too", () => {
     expect(cvvFault(cvv, network as Brand) === null).toBe(valid);
   });
 
+  it.each(cards.expiries)("$expiry at $at, valid: $valid", ({ expiry, at, valid }) => {
+    expect(expiryFault(expiry, new Date(at)) === null).toBe(valid);
+  });
+
   it.each([...vpas.valid.map((vpa) => [vpa, true] as const), ...vpas.invalid.map((vpa) => [vpa, false] as const)])(
     "%s is a UPI ID: %s",
     (vpa, valid) => {

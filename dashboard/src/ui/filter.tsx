@@ -1,5 +1,6 @@
 /** One filter of a list: a choice of known values, or a typed one. */
 import { useEffect, useId, useState } from "preact/hooks";
+import { currencyCode } from "../query/filters.ts";
 
 interface ChoiceProps {
   label: string;
@@ -51,5 +52,23 @@ export function Entry({ label, type, inputMode = "decimal", value, onValue }: En
         onChange={(event) => event.currentTarget.value !== value && onValue(event.currentTarget.value)}
       />
     </span>
+  );
+}
+
+interface CurrencyEntryProps {
+  currency: string | null;
+  onCurrency: (currency: string | null) => void;
+}
+
+/** What has not the form of a currency's code is taken for none. */
+export function CurrencyEntry({ currency, onCurrency }: CurrencyEntryProps) {
+  return (
+    <Entry
+      label="Currency"
+      type="text"
+      inputMode="text"
+      value={currency ?? ""}
+      onValue={(text) => onCurrency(currencyCode(text.trim()))}
+    />
   );
 }

@@ -30,6 +30,7 @@ from ops.audit.verify.books import Books
 from ops.audit.verify.chained import AuditChains
 from ops.audit.verify.commands import commands_look
 from ops.audit.verify.counted import Counted, Counter, cell_of, differing, merged
+from ops.audit.verify.erasures import compare_erasures
 from ops.audit.verify.findings import DATABASE_CLOCK, KEPT_MAX, Check, Finding, Kind, Report
 from ops.audit.verify.sums import Numbers, Sums, add, empty
 from ops.audit.verify.sums import differing as differing_sums
@@ -202,7 +203,7 @@ class _Audit:
     async def run(self, slices: list[Which]) -> Report:
         self.report.kept_max = self.job.kept_max
         left = deque(slices)
-        parts = [self._there(left), self._here(left), self._in_the_database()]
+        parts = [self._there(left), self._here(left), self._in_the_database(), self._compare_erasures()]
         if self.anchoring is not None:
             parts.append(self._chain_the_table(self.anchoring))
         work = [asyncio.create_task(part) for part in parts]
@@ -330,6 +331,15 @@ class _Audit:
             self.report.add(chains.add(rows))
         self.report.add(chains.ended())
         self.report.compared(Check.AUDIT_LOG, chains.entries)
+
+    async def _compare_erasures(self) -> None:
+        """All of them, or none: what was erased long ago must stay erased."""
+        if not self.scope.whole:
+            self.report.tallies[Check.ERASURES].compared = None
+            return
+        count, findings = await compare_erasures(self.job.settings, self.settle_seconds)
+        self.report.compared(Check.ERASURES, count)
+        self.report.add(findings)
 
     async def _compare_books(self, beside: Beside) -> None:
         settings, grace = self.job.settings, timedelta(seconds=self.grace_seconds)

@@ -53,6 +53,7 @@ class Check(StrEnum):
     ROLLUPS = "rollups"
     ANCHOR = "anchor"
     AUDIT_LOG = "audit_log"
+    ERASURES = "erasures"
 
 
 SUMMARIES = {
@@ -68,6 +69,7 @@ SUMMARIES = {
     Check.WEBHOOKS: "each event and endpoint: delivered, waiting or dead",
     Check.ROLLUPS: "analytics = fold of the events",
     Check.AUDIT_LOG: "audit log: every chain whole, unchanged and sealed",
+    Check.ERASURES: "each erased order: no key, and nothing to be read of its payer",
     Check.ANCHOR: "history up to the anchor unchanged, topic and table",
 }
 
@@ -86,6 +88,7 @@ _USUAL = {
     Check.ROLLUPS: Kind.ROLLUPS,
     Check.ANCHOR: Kind.ANCHOR,
     Check.AUDIT_LOG: Kind.AUDIT_LOG,
+    Check.ERASURES: Kind.ERASURE,
 }
 
 

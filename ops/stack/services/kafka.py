@@ -9,6 +9,7 @@ the catalogue.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,7 +100,8 @@ class KafkaService:
             await self._format(supervisor)
 
     def command(self) -> Command:
-        return self._java(self.name, JVM_OPTIONS, ("kafka.Kafka", str(self._properties)))
+        options = (*JVM_OPTIONS, *shlex.split(self._plan.environment.get("KAFKA_JVM_OPTIONS", "")))
+        return self._java(self.name, options, ("kafka.Kafka", str(self._properties)))
 
     async def probe(self) -> None:
         """A metadata request to this node (to the given servers where they are not ours) that names a broker."""

@@ -8,13 +8,14 @@ import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
 import { Pager } from "../../list/pager.tsx";
 import { keysetPage, useList } from "../../list/use-list.ts";
 import { useLive } from "../../live/live-context.tsx";
+import { currencyCode } from "../../query/filters.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
 import { announce } from "../../ui/announcer.tsx";
 import { Confirm } from "../../ui/confirm.tsx";
 import { CopyButton } from "../../ui/copy.tsx";
-import { Choice, Entry } from "../../ui/filter.tsx";
+import { Choice, CurrencyEntry, Entry } from "../../ui/filter.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
 import { EmptyState, FormProblem } from "../../ui/states.tsx";
@@ -41,11 +42,12 @@ export function LinksPage() {
   const given = new URLSearchParams(usePlace().search);
   const status = ORDER_STATUSES.find((known) => known.toLowerCase() === given.get("status")) ?? null;
   const text = given.get("q") || null;
+  const currency = currencyCode(given.get("currency"));
   const cursor = given.get("cursor");
   const [making, setMaking] = useState(false);
   const [cancelling, setCancelling] = useState<PaymentLink | null>(null);
-  const list = useList<PaymentLink>(`${status} ${text} ${cursor}`, async (signal) => {
-    const query = { limit: ROWS, cursor, status, q: text };
+  const list = useList<PaymentLink>(`${status} ${text} ${currency} ${cursor}`, async (signal) => {
+    const query = { limit: ROWS, cursor, status, q: text, currency };
     return keysetPage(await api.get<Page<PaymentLink>>("/payment-links", query, signal));
   });
   const { state, dispatch, reload } = list;
@@ -54,8 +56,8 @@ export function LinksPage() {
     if (shown && order) dispatch({ type: "row_changed", row: { ...shown, status: order.status } });
   });
   useLive("gap", () => reload(true));
-  const address = (next: { status?: string | null; q?: string | null; cursor?: string | null }) =>
-    PATH + queryText({ status: status?.toLowerCase(), q: text, ...next });
+  const address = (next: { status?: string; q?: string; currency?: string | null; cursor?: string }) =>
+    PATH + queryText({ status: status?.toLowerCase(), q: text, currency, ...next });
 
   return (
     <div class="stack-wide">
@@ -81,6 +83,12 @@ export function LinksPage() {
           value={text ?? ""}
           onValue={(value) => navigate(address({ q: value.trim() }))}
         />
+        <CurrencyEntry currency={currency} onCurrency={(next) => navigate(address({ currency: next }))} />
+        {(status !== null || text !== null || currency !== null) && (
+          <button type="button" class="link-button" onClick={() => navigate(PATH)}>
+            Clear
+          </button>
+        )}
       </fieldset>
       <ListTable
         caption="Payment links, newest first"
@@ -88,7 +96,7 @@ export function LinksPage() {
         testId="links-table"
         columns={COLUMNS}
         state={state}
-        filtered={status !== null || text !== null}
+        filtered={status !== null || text !== null || currency !== null}
         clearPath={PATH}
         onRetry={() => reload()}
         empty={

@@ -10,7 +10,7 @@ import { keysetPage, type List, useList } from "../../list/use-list.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
-import { Choice, Entry } from "../../ui/filter.tsx";
+import { Choice, CurrencyEntry, Entry } from "../../ui/filter.tsx";
 import { DownloadIcon } from "../../ui/icons.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { EmptyState } from "../../ui/states.tsx";
@@ -119,6 +119,7 @@ function OrderFilterBar({ filters, onFilters }: FilterBarProps) {
           value={filters.text ?? ""}
           onValue={(text) => set({ text: text.trim() || null })}
         />
+        <CurrencyEntry currency={filters.currency} onCurrency={(currency) => set({ currency })} />
         <Entry
           label="From"
           type="date"

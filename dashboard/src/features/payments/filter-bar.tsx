@@ -2,8 +2,8 @@
 
 import { METHOD_NAMES, METHODS } from "web-shared/methods";
 import { minorToTyped, typedToMinor } from "../../query/amount.ts";
-import { currencyCode, type Filters, isFiltered, NO_FILTERS, STATUSES } from "../../query/filters.ts";
-import { Choice, Entry } from "../../ui/filter.tsx";
+import { type Filters, isFiltered, NO_FILTERS, STATUSES } from "../../query/filters.ts";
+import { Choice, CurrencyEntry, Entry } from "../../ui/filter.tsx";
 
 export interface FilterBarProps {
   filters: Filters;
@@ -44,13 +44,10 @@ export function FilterBar({ filters, onFilters }: FilterBarProps) {
         onValue={(from) => set({ from: from || null })}
       />
       <Entry label="To" type="date" value={filters.to?.slice(0, 10) ?? ""} onValue={(to) => set({ to: to || null })} />
-      <Entry
-        label="Currency"
-        type="text"
-        inputMode="text"
-        value={filters.currency ?? ""}
+      <CurrencyEntry
+        currency={filters.currency}
         // The same minor units are another amount in another currency.
-        onValue={(text) => set({ currency: currencyCode(text.trim()), amountMin: null, amountMax: null })}
+        onCurrency={(next) => set({ currency: next, amountMin: null, amountMax: null })}
       />
       <Amount
         label={`From ${currency}`}

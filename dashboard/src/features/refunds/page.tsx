@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { formatMoney } from "web-shared/format";
 import type { Refund } from "web-shared/wire";
+import { queryText } from "../../api/client.ts";
 import type { Change, Page } from "../../api/types.ts";
 import { ArrivedBar } from "../../list/arrived-bar.tsx";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
@@ -9,10 +10,12 @@ import { Pager } from "../../list/pager.tsx";
 import { useResource } from "../../list/resource.ts";
 import { keysetPage, useList } from "../../list/use-list.ts";
 import { useLive } from "../../live/live-context.tsx";
+import { currencyCode } from "../../query/filters.ts";
 import type { Parameters } from "../../router/match.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { usePermission } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
+import { CurrencyEntry } from "../../ui/filter.tsx";
 import { DownloadIcon } from "../../ui/icons.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
 import { Pill } from "../../ui/pill.tsx";
@@ -35,29 +38,42 @@ export function RefundsPage() {
   const { may: mayExport } = usePermission("exports");
   const given = new URLSearchParams(usePlace().search);
   const paymentId = given.get("payment_id");
+  const currency = currencyCode(given.get("currency"));
   const cursor = given.get("cursor");
-  const list = useList<Refund>(`${paymentId} ${cursor}`, async (signal) => {
-    const query = { limit: ROWS, cursor, payment_id: paymentId };
+  const list = useList<Refund>(`${paymentId} ${currency} ${cursor}`, async (signal) => {
+    const query = { limit: ROWS, cursor, payment_id: paymentId, currency };
     return keysetPage(await api.get<Page<Refund>>("/refunds", query, signal));
   });
   const { state, dispatch, reload } = list;
   useLive("change", ({ type, refund }: Change) => {
     if (!refund || (paymentId !== null && refund.payment_id !== paymentId)) return;
+    if (currency !== null && refund.currency !== currency) return;
     dispatch({ type: "row_changed", row: refund });
     if (type !== "refund.created" || cursor !== null) return;
     if (state.rows.length === 0) reload(true);
     else dispatch({ type: "row_arrived", row: refund });
   });
   useLive("gap", () => reload(true));
+  const address = (next: { currency?: string | null; cursor?: string }) =>
+    PATH + queryText({ payment_id: paymentId, currency, ...next });
   return (
     <div class="stack-wide">
       <PageHead title="Refunds">
         {mayExport && (
-          <a class="button quiet" href={api.url("/refunds/export.csv", { payment_id: paymentId })} download>
+          <a class="button quiet" href={api.url("/refunds/export.csv", { payment_id: paymentId, currency })} download>
             <DownloadIcon /> CSV
           </a>
         )}
       </PageHead>
+      <fieldset class="filters">
+        <legend class="visually-hidden">Filters</legend>
+        <CurrencyEntry currency={currency} onCurrency={(next) => navigate(address({ currency: next }))} />
+        {currency !== null && (
+          <button type="button" class="link-button" onClick={() => navigate(address({ currency: null }))}>
+            Clear
+          </button>
+        )}
+      </fieldset>
       <PaymentFilter paymentId={paymentId} />
       <ArrivedBar count={state.arrivedIds.length} onShow={() => reload(true)} />
       <ListTable
@@ -66,7 +82,7 @@ export function RefundsPage() {
         testId="refunds-table"
         columns={COLUMNS}
         state={state}
-        filtered={paymentId !== null}
+        filtered={paymentId !== null || currency !== null}
         clearPath={PATH}
         onRetry={() => reload()}
         empty={
@@ -84,20 +100,12 @@ export function RefundsPage() {
         row={(refund) => <RefundRow key={refund.id} refund={refund} />}
       />
       <Pager
-        olderPath={state.nextCursor === null ? null : pagePath(paymentId, state.nextCursor)}
-        newerPath={cursor === null ? null : pagePath(paymentId, null)}
+        olderPath={state.nextCursor === null ? null : address({ cursor: state.nextCursor })}
+        newerPath={cursor === null ? null : address({})}
         words={["Newest", "Older"]}
       />
     </div>
   );
-}
-
-function pagePath(paymentId: string | null, cursor: string | null): string {
-  const parameters = new URLSearchParams();
-  if (paymentId !== null) parameters.set("payment_id", paymentId);
-  if (cursor !== null) parameters.set("cursor", cursor);
-  const text = parameters.toString();
-  return text === "" ? PATH : `${PATH}?${text}`;
 }
 
 function PaymentFilter({ paymentId }: { paymentId: string | null }) {
