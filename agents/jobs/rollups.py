@@ -65,7 +65,7 @@ class Rollups:
         return STEP_EVENTS_MAX in steps
 
     async def _step(self, pool: Pool, merchant_id: str) -> int:
-        """A merchant whose numbers the database refuses holds up nobody else."""
+        """A merchant whose numbers the database refuses does not hold up the others."""
         try:
             folded = await advance(pool, merchant_id)
         except ValueRefusedError as error:
