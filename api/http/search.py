@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def search_text(q: str | None) -> str | None:
-    """Without the spaces around it; None where nothing is left."""
+    """Without surrounding spaces; None if nothing is left."""
     return (q.strip() or None) if q else None
