@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Webhook deliveries. `delivered` and `failed` of the period; what waits is waiting now, whenever it was made."""
+    """Webhook deliveries. `delivered` and `failed` of the period; `waiting` counts all that wait now."""
 
     delivered: int
     failed: int
@@ -87,8 +87,8 @@ def pieces_of(period: Period) -> list[Piece]:
     return [piece for piece in pieces if piece.from_at < piece.to_at]
 
 
-# rollups_pkey, once for each piece `p` and measure. PostgreSQL cannot know how short the pieces are: the OFFSET keeps
-# it from joining in another way, which would read every stretch of the merchant's.
+# rollups_pkey, once for each piece `p` and measure. PostgreSQL cannot estimate how short the pieces are: the OFFSET
+# keeps it from joining in another way, which would read every stretch of the merchant's.
 _STRETCHES = """
  CROSS JOIN unnest($2::text[]) AS m (measure)
  CROSS JOIN LATERAL (

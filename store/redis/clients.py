@@ -17,7 +17,7 @@ from runtime.tls import client_context
 
 
 def make_redis(settings: Settings) -> redis.Redis:
-    """Client whose commands end within 2 s or raise; it does not retry by itself, for its callers know better.
+    """Client whose commands end within 2 s or raise; it does not retry by itself; its callers decide.
 
     A burst above the pool's size waits for a connection, as long as a command may take.
     """
@@ -33,7 +33,7 @@ def make_redis(settings: Settings) -> redis.Redis:
 
 
 def make_subscriber(settings: Settings) -> redis.Redis:
-    """Client for subscriptions: no read time-out, a health check instead."""
+    """Client for subscriptions: no read timeout, a health check instead."""
     client = redis.Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=None,

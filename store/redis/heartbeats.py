@@ -1,4 +1,4 @@
-"""Who is alive: each worker writes `heartbeat:<role>:<worker>` every few seconds; the key expires by itself."""
+"""The live workers: each writes `heartbeat:<role>:<worker>` every few seconds; the key expires automatically."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def beat(client: redis.Redis, role: str, worker: str, facts: Callable[[], 
 
 
 async def clear(client: redis.Redis, role: str, worker: str) -> None:
-    """Say goodbye at an orderly stop, so that nobody waits for the key to expire."""
+    """Delete the heartbeat at an orderly stop, so that no one waits for the key to expire."""
     await client.delete(f"{PREFIX}{role}:{worker}")
 
 

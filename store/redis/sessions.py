@@ -1,14 +1,13 @@
-"""Sessions of the dashboard, in Redis: they end by themselves, idle after 30 minutes and at the latest after 12 hours.
+"""Sessions of the dashboard, in Redis: they expire when idle for 30 minutes, and at the latest after 12 hours.
 
     user-session:<keyed hash of the token>   facts of one session, expiring
     user-sessions:<merchant id>              session id -> that hash, to list and to revoke
 
-A session belongs to a user. Those of the release before (`session:…`) belonged to a merchant and had all its rights,
-so neither release takes the other's.
+A session belongs to a user. Those of the previous release (`session:…`) belonged to a merchant and had all its rights,
+so neither release accepts the other's.
 
-The token is known to the browser alone: whoever reads Redis cannot sign in with what is there. The hash is an HMAC
-under a key of the API's, so whoever writes into Redis cannot make a session. `keys`: one for each of the ring, newest
-first.
+Only the browser has the token: read access to Redis is not enough to sign in. The hash is an HMAC under a key of the
+API, so write access to Redis is not enough to make a session. `keys`: one for each of the ring, newest first.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ async def use_session(client: redis.Redis, token: str, *, keys: Sequence[bytes])
 
 
 async def peek_session(client: redis.Redis, token: str, *, keys: Sequence[bytes]) -> Session | None:
-    """As use_session, but looking is no use: for what goes on by itself, such as a live feed."""
+    """As use_session, but without counting as use: for automatic requests, such as a live feed's."""
     found = await _find(client, token, keys)
     return None if found is None else found[1]
 

@@ -1,4 +1,4 @@
-"""Connections of the webhook roles, and the one answer to a failed statement: try again, bounded."""
+"""Connections of the webhook roles, and their only reaction to a failed statement: a bounded retry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def make_webhook_pool(settings: Settings, *, size: int) -> Pool:
 
 
 async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
-    """Do `work`, and again while the database is away or a deadlock was broken.
+    """Do `work`, and retry while the database is unavailable or after a deadlock.
 
     Raises DatabaseAwayError after RETRY_SECONDS, StatementRefusedError at once.
 

@@ -1,4 +1,5 @@
-"""Webhooks out of order on purpose, for endpoints that want it: Razorpay promises none, and programs forget that.
+"""Webhooks deliberately out of order, for endpoints that request it: Razorpay guarantees no order, and programs forget
+that.
 
     success, capture (one decision)  ─►  the success is left out when its event is read
                                          and planned behind the capture, when that is read
