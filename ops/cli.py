@@ -157,7 +157,7 @@ def main() -> None:
 
 
 def _flush() -> None:
-    """The last lines, while a reader that has gone can still be passed over in silence."""
+    """Flush the last lines while a closed pipe can still be ignored."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,7 +1,7 @@
 """`gateway status [--watch]`: every process of the stack with its state, age, restarts, memory and health; below them
-what `gateway health` sees from outside: heartbeats, lag, rates.
+the report of `gateway health`: heartbeats, lag, rates.
 
-Exit code 0 when all is well, 1 when something is not, 3 when nothing is running.
+Exit code 0: healthy. 1: there are problems. 3: nothing is running.
 """
 
 from __future__ import annotations

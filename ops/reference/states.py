@@ -2,7 +2,7 @@
 
 nothing ─► decide ─► events ─► evolve ─► a state that was not seen yet ─► decide ─► …
 
-Two orders count as one state where what is drawn of them is equal: statuses, and what became of the money.
+Two orders count as one state if their drawn parts are equal: statuses, and what happened to the money.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def steps() -> dict[str, list[Step]]:
 
 
 def state_diagram(name: str) -> str:
-    """The SVG of `order`, `payment` or `refund`. What the bank takes back and gives again is in the table alone."""
+    """The SVG of `order`, `payment` or `refund`. Reversals by the bank are only in the table."""
     found = [step for step in steps()[name] if not {"reversed"} & {*step.before.split(", "), *step.after.split(", ")}]
     moves = [step for step in found if step.before != step.after]
     boxes = _boxes(moves, [step for step in found if step.before == step.after])
