@@ -1,6 +1,6 @@
 """Gathering: the broker holds records back for a listener that no request waits for, but only while many arrive.
 
-    few responses a second a record is sent at once; with nothing to send, the broker responds after IDLE_WAIT_MS
+    few responses a second   a record is sent at once; with nothing to send, the broker responds after IDLE_WAIT_MS
     many                     the broker responds once it has GATHERED_BYTES, or after `gather_ms`
     FLOOD records a second   after FLOOD_WAITS times `gather_ms`
 
@@ -51,9 +51,10 @@ class FetchTerms:
 
 
 class Gathering:
-    """For one consumer, made with `GATHERED_BYTES` and `gather_ms`: it gathers while many records arrive. Gathering
-    begins once responses arrive more often than gathering would allow, and ends at less than half that rate of records:
-    without the half, a listener near the rate would switch every second.
+    """For one consumer, made with `GATHERED_BYTES` and `gather_ms`: it gathers while many records arrive.
+
+    Gathering begins once responses arrive more often than gathering would allow, and ends at less than half that rate
+    of records: without the half, a listener near the rate would switch every second.
     """
 
     def __init__(self, client: AIOKafkaConsumer, *, gather_ms: int, clock: Clock = SYSTEM_CLOCK) -> None:

@@ -210,10 +210,11 @@ def _with_length(headers: list[Header], length: int) -> list[Header]:
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, str, bytes, bool]:
-    """(request id, origin of the calling page or nothing, caller, whether this is a CORS preflight). The caller's
-    request id is used if its form is safe for logs and records; otherwise a new one is made. The caller is its address
-    plus the key or session that it presents, for a fair turn and nothing else: a stranger who names somebody's key is
-    in another queue.
+    """(request id, origin of the calling page or nothing, caller, whether this is a CORS preflight).
+
+    The caller's request id is used if its form is safe for logs and records; otherwise a new one is made. The caller is
+    its address plus the key or session that it presents, for a fair turn and nothing else: a stranger who names
+    somebody's key is in another queue.
     """
     request_id, origin, caller, is_preflight = b"", "", b"", False
     for name, value in scope["headers"]:

@@ -1,4 +1,5 @@
 """The HTTP/1.1 protocol of the server (uvicorn's on httptools), with bounds on a request's head: its size and its time.
+
 What is refused here never becomes a request, so the response is written directly and the connection is closed.
 """
 

@@ -47,6 +47,7 @@ Subject = Order | Payment | Refund
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Events to record (none if the command repeats what is known) and the resource that the command is about.
+
     `outdated`: the command carries an older report of the bank that contradicts its last one; it has no effect.
     """
 

@@ -1,7 +1,7 @@
 """One webhook delivery: an event for one endpoint, carried by small steps with a type between each.
 
     Due ─prepare─► Prepared ─send─► Sent ─classify─► Delivered | RetryLater | Dead | SwitchedOff
-     ├──────────► (held) the endpoint is disabled
+     ├──────────► (held)      the endpoint is disabled
      └──────────► (parked)    the endpoint is slow and its share is full: no attempt is spent
 
 Nothing here does I/O; an undecided case cannot reach the next step.

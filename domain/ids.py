@@ -48,6 +48,7 @@ def new_id(prefix: str, *, now_ms: int, random: int) -> str:
 
 def keyed_id(prefix: str, *, now_ms: int, digest: bytes) -> str:
     """Identifier that a repeat within the same hour (62^3 ticks) derives again from the same keyed digest of 16 bytes.
+
     So a repeated request names the same resource as the first one. Later the same key yields another id, which matters
     once the record of the first is pruned.
     """

@@ -1,9 +1,10 @@
 """What a payer pays with: one closed type, a variant for each method.
 
 Instrument = Upi(vpa) | UpiScan() | Card(network, last4) | Netbanking(bank)
-public_form(instrument) ⇄ instrument_of(method, form) in the form of the API, the log and the table A variant holds
-what may be stored and shown. Beyond that the bank needs only its token. Code that treats methods differently uses a
-`match` closed by `assert_never`, so mypy lists every place that a new variant affects.
+public_form(instrument) ⇄ instrument_of(method, form)      in the form of the API, the log and the table
+
+A variant holds what may be stored and shown. Beyond that the bank needs only its token. Code that treats methods
+differently uses a `match` closed by `assert_never`, so mypy lists every place that a new variant affects.
 """
 
 from __future__ import annotations

@@ -49,8 +49,10 @@ __all__ = ["decide", "evolve"]
 
 
 def decide(order: Order | None, command: Command, at: datetime) -> Decision | Rejected:
-    """The result of `command`, received at `at`. A command that creates something under an existing id decides nothing:
-    its result is the existing resource. The event times of an order never decrease, whatever the clocks show.
+    """The result of `command`, received at `at`.
+
+    A command that creates something under an existing id decides nothing: its result is the existing resource. The
+    event times of an order never decrease, whatever the clocks show.
     """
     if order is not None and order.last_event_at > at:
         at = order.last_event_at

@@ -18,9 +18,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Word:
-    """One report of the bank about one attempt. They are ordered: the greater one is the later one. `turn` counts how
-    often the bank has reversed the outcome, 0 for the first. Two reports that contradict each other within one turn
-    come from a bank that does not count; then `moved` (the money moved) is the greater one.
+    """One report of the bank about one attempt. They are ordered: the greater one is the later one.
+
+    `turn` counts how often the bank has reversed the outcome, 0 for the first. Two reports that contradict each other
+    within one turn come from a bank that does not count; then `moved` (the money moved) is the greater one.
     """
 
     turn: int

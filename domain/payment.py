@@ -2,18 +2,18 @@
 
     CreatePayment  ─► payment.created, payment.processing
     RequireAction  ─► payment.action_required                the bank needs a step of the payer's first
-    CancelPayment ─► payment.cancel_requested the bank is requested to cancel the attempt: its outcome decides
-    RefuseCancel ─► payment.cancel_refused it refuses; otherwise it settles the payment
-    SettlePayment  ─► payment.success | payment.failed          the bank's first word
-                      (+ payment.captured)                      where the order captures by itself
+    CancelPayment  ─► payment.cancel_requested               the bank is requested to cancel the attempt, and decides
+    RefuseCancel   ─► payment.cancel_refused                 it refuses; otherwise it settles the payment
+    SettlePayment  ─► payment.success | payment.failed          the bank's first outcome
+                      (+ payment.captured)                      if the order captures automatically
                       payment.late_success (+ refund.created)   a later one: it charged the failed payment after all
-                      payment.reversed                          a later one: it has taken the money back
+                      payment.reversed                          a later one: it has returned the money
                       payment.reinstated                        a later one: it has the successful payment's money again
-    CapturePayment ─► payment.captured (+ refund.created)       what it does not take is released: it goes back
+    CapturePayment ─► payment.captured (+ refund.created)       the rest is released: it is refunded
     VoidPayment    ─► payment.voided, refund.created            all of it is released
     ExpirePayment  ─► payment.expired, refund.created           its capture came too late
 
-    CREATED ─► PROCESSING ─► SUCCESS | FAILED no other edge: a reversal by the bank changes `reversed`, not the status
+    CREATED ─► PROCESSING ─► SUCCESS | FAILED          no other edge: a reversal changes `reversed`, not the status
 
 A payment is one attempt at the bank: its id is the bank's idempotency key, so it can be charged at most once.
 """

@@ -1,7 +1,7 @@
 """A question to the bank about an attempt without an outcome after its deadline, and the time of the next one.
 
-deadline ─► sent at once ─ silent ─► after 2 s ─► 4 s ─► 8 s … every 5 min
-                 └─ answered ─► the actor is notified; if the attempt is still open after that, another question follows
+deadline ─► sent at once ─ silence ─► after 2 s ─► 4 s ─► 8 s … every 5 min
+                 └─ response ─► the actor is notified; if the attempt is still open after that, another question follows
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One attempt to query. `asked` counts the questions so far, `answered` the responses that closed nothing. `route`:
-    the acquirer's route that the attempt used.
+    """One attempt to query. `asked` counts the questions so far, `answered` the responses that closed nothing.
+
+    `route`: the acquirer's route that the attempt used.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Question:
     @property
     def again(self) -> str:
         """Distinguishes the command of this response from those of earlier responses, which the inbox already has.
+
         Empty for the first response: then it is the same command as the processor's, in case that is on its way. A
         return is distinguished by the payment's version: each refusal of the bank creates a new one.
         """

@@ -61,8 +61,9 @@ class SettleRefund:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """State of one refund. `automatic`: made by the gateway, for a late success or released money. `processed_at`: when
-    the bank last carried it out; kept if the refund bounces.
+    """State of one refund. `automatic`: made by the gateway, for a late success or released money.
+
+    `processed_at`: when the bank last carried it out; kept if the refund bounces.
     """
 
     id: str

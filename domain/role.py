@@ -9,7 +9,7 @@
     settings   the merchant, its audit log       ✓        ✓
     exports    CSV of orders and payments        ✓        ✓                  ✓
     users      users, roles, invitations         ✓
-    account the user's own password and sessions   ✓        ✓         ✓        ✓
+    account    own password and sessions         ✓        ✓         ✓        ✓
 
 Which right a request needs: api/access/rights.py.
 """

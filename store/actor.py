@@ -128,8 +128,9 @@ class EventRow:
 
 @dataclass(slots=True)
 class Batch:
-    """The result of one batch of commands; state rows by id, the last state of each. `kept`: ids of acceptances that
-    were used for a repeated request and must be remembered as long as that request.
+    """The result of one batch of commands; state rows by id, the last state of each.
+
+    `kept`: ids of acceptances that were used for a repeated request and must be remembered as long as that request.
     """
 
     commands: list[CommandRow] = field(default_factory=list)

@@ -44,9 +44,10 @@ async def leave_session(_connection: Connection) -> None:
 
 
 async def through_restart(read: Callable[[], Awaitable[Result]]) -> Result:
-    """The result of `read`, retried for RESTART_SECONDS while connections break or are refused. For reads that a
-    request depends on: a server that is merely restarting costs a moment, not an error. A server that hangs is not
-    retried.
+    """The result of `read`, retried for RESTART_SECONDS while connections break or are refused.
+
+    For reads that a request depends on: a server that is merely restarting costs a moment, not an error. A server that
+    hangs is not retried.
     """
     clock = asyncio.get_running_loop()
     ends_at = clock.time() + RESTART_SECONDS

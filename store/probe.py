@@ -1,6 +1,8 @@
 """Whether PostgreSQL responds: probed every second over a connection of its own, so that a busy pool is not reported as
-an outage. Nor is a restart: a server that is back within UNAVAILABLE_AFTER_SECONDS has only made the actors wait, and
-requests that were not refused have their responses by then.
+an outage.
+
+Nor is a restart: a server that is back within UNAVAILABLE_AFTER_SECONDS has only made the actors wait, and requests
+that were not refused have their responses by then.
 """
 
 from __future__ import annotations

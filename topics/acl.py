@@ -1,7 +1,7 @@
 """The broker's access control lists: reads those of our users, and makes them match the table.
 
     async with admin_client(settings) as client:
-        found = await read_acls(client, users) entries about these users, including ones that the table cannot express
+        found = await read_acls(client, users)       entries about these users, even ones that the table cannot express
         await create_acl(client, acl), await delete_acl(client, acl)
 
 aiokafka has the requests, but no methods for them. Reading and changing them needs a super user of the broker, or ALTER

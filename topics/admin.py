@@ -1,7 +1,7 @@
 """Creating and checking topics: one explicit step, never the broker's auto-creation.
 
     ensure_topics    creates what is missing and sets what differs from the catalogue
-    check_topics refuses what could cost money: run by the roles that decide commands or prune the inbox
+    check_topics     refuses what could cost money: run by the roles that decide commands or prune the inbox
     topic_problems   names every difference: `gateway health`
 
 Only `grow_topics` changes the partition count of an existing topic, while the log is closed: a key moves to

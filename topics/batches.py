@@ -2,7 +2,7 @@
 
     a header's name is not UTF-8          the record is read, with the name's bytes escaped
     the batch's structure is broken       UnreadableBatch in place of the records that were not read
-    the batch's checksum is wrong fetched again, TRIES in all, because the network may be the cause; then the same
+    the batch's checksum is wrong         fetched again, TRIES in all, in case the network is the cause; then the same
 
 aiokafka raises instead, at the same offset again and again, and the partition stops. An UnreadableBatch comes
 out of every consumer like a record, cannot be decoded, and so becomes a dead letter with its position and bytes.

@@ -125,8 +125,9 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def lineage(first: int, now: int) -> tuple[int, ...]:
-    """Every possible partition count of a log that began with `first` and has `now`, smallest first. It only grows to a
-    multiple, so a key that moves goes to a higher number, and never returns.
+    """Every possible partition count of a log that began with `first` and has `now`, smallest first.
+
+    It only grows to a multiple, so a key that moves goes to a higher number, and never returns.
     """
     return tuple(count for count in range(first, now + 1, first) if now % count == 0)
 

@@ -146,8 +146,9 @@ def is_newer(version: object) -> bool:
 
 
 def newer_version(value: bytes | None) -> int | None:
-    """The version of a record that is newer than this code; None for every other value. For readers of every record. A
-    record of ours is not decoded: the version is before the body, in this form.
+    """The version of a record that is newer than this code; None for every other value. For readers of every record.
+
+    A record of ours is not decoded: the version is before the body, in this form.
     """
     at = value.find(_VERSION_FIELD) if value else -1
     if value is None or value.startswith(_OUR_VERSIONS, at):

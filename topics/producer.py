@@ -1,8 +1,8 @@
 """Writing to the log: an idempotent producer with acks=all; every wait is bounded.
 
-    send(record) one record, for a caller that waits for the broker: returns the ack as a future. Records of many
-    callers are sent together, at most every PACE_SECONDS; those of few at once publish(records) many records in order,
-    returns once all are acked; repeats with a new producer on failure
+    send(record)      one record, for a caller that waits for the broker: returns the ack as a future. Records of
+                      many callers are sent together, at most every PACE_SECONDS; those of few at once
+    publish(records)  many records in order, returns once all are acked; repeats with a new producer on failure
 
 aiokafka's producer is unusable after OutOfOrderSequence (its issue 1017) and after a batch that expired on the client,
 so failures close it and make a new one. A failed wait means *unknown*: the record may still be on the log, which is
@@ -137,6 +137,7 @@ class LogProducer:
 
     def send(self, record: Record, *, timeout: float) -> asyncio.Future[object]:
         """Send one record within `timeout` seconds; the future ends with the broker's ack or LogUnavailableError.
+
         Raises LogUnavailableError if there is no connection, or WAITING_MAX records wait for one.
         """
         if self._producer is None:
@@ -199,6 +200,7 @@ class LogProducer:
 
     async def publish(self, records: Iterable[Record], *, timeout: float = PUBLISH_SECONDS) -> None:
         """Write all records; per partition they are on the log in the given order (their first copies, if repeated).
+
         Raises LogUnavailableError if not every ack arrives within `timeout` seconds.
         """
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)

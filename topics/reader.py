@@ -48,9 +48,10 @@ Spans = Mapping[TopicPartition, tuple[int, int]]
 
 @asynccontextmanager
 async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> AsyncIterator[LogReader]:
-    """A connected reader, closed at the end. Raises KafkaError or TimeoutError if the broker is unavailable. `hold_ms`:
-    how long the broker may hold a fetch that finds nothing. Until then it serves no other request of this connection,
-    so callers with several lookups pass LOOK_UP_HOLD_MS.
+    """A connected reader, closed at the end. Raises KafkaError or TimeoutError if the broker is unavailable.
+
+    `hold_ms`: how long the broker may hold a fetch that finds nothing. Until then it serves no other request of this
+    connection, so callers with several lookups pass LOOK_UP_HOLD_MS.
     """
     read_on()
     consumer = AIOKafkaConsumer(
@@ -217,8 +218,9 @@ class LogReader:
 
 
 async def oldest_at(settings: Settings, topic: str) -> datetime | None:
-    """When the log took the oldest record that the topic holds, by the log's clock; None if it holds none. Raises
-    KafkaError, or TimeoutError if a partition does not return its first record.
+    """When the log took the oldest record that the topic holds, by the log's clock; None if it holds none.
+
+    Raises KafkaError, or TimeoutError if a partition does not return its first record.
     """
     async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
         spans = await reader.spans(await reader.partitions([topic]), Start())

@@ -1,9 +1,9 @@
 """One attempt at the bank, carried to an outcome: charge, query if no response arrives, never charge twice.
 
-sent before? ── yes ─► query ─► answer
-     │ no                 │ never seen
-     ▼                    ▼
-   charge ── no answer ─► query … (backoff, at most `tries`) ─► answer | None: left to the sweeper
+sent before? ── yes ─► query ─► response
+     │ no                │ never seen
+     ▼                   ▼
+   charge ── no response ─► query … (backoff, at most `tries`) ─► response | None: left to the sweeper
 
 Cancelling needs no query first: it is idempotent. If the bank has not seen the attempt, another process may be about to
 make it: then the cancellation is repeated, or the attempt is made first.

@@ -166,10 +166,11 @@ class Bank(Protocol):
 
     def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
         """Every attempt that the bank ever booked, once each, in the byte order of attempt ids, in chunks.
+
         `attempt_ids`: only those of them that the bank has booked. Never holds more than one chunk in memory. Raises
         OSError if the books cannot be read.
         """
         ...
 
     async def confirm(self, report: Report) -> None:
-        """Confirm this report: the bank does not repeat it. A later one about the same attempt still is."""
+        """Confirm this report: the bank does not repeat it. A later one about the same attempt is still sent."""

@@ -235,8 +235,9 @@ class SimulatedBank:
         return notice.written(result, self.key)
 
     async def notifications(self) -> AsyncIterator[Report]:
-        """Reversed outcomes from the books (at least once each, even after a crash) and repeated reports. No timeout is
-        open while the listener works: it would end the listener instead of the wait.
+        """Reversed outcomes from the books (at least once each, even after a crash) and repeated reports.
+
+        No timeout is open while the listener works: it would end the listener instead of the wait.
         """
         self._listened_to = True
         look_at = time.monotonic()

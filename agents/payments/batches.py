@@ -2,8 +2,7 @@
 
     events ─► batch N: prepare (commit) ─► finish (publish) ─► ack, record by record
               batch N+1 is prepared while N is being published; never more than one ahead
-    a record newer than this version ─► it and all behind it in its partition are let go, unacked; their callers are
-    notified
+    a record newer than this version ─► it and all behind it in its partition are let go, unacked; callers get a reply
 
 The stream is Faust's (agents/payments/app.py) or a simulated one: an iterator of events whose `message` is the record,
 the queue they come from, and a function that acks one.

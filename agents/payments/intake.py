@@ -56,8 +56,9 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A command as it is on the log, its time within bounds, and the request that waits for the reply. `home`: the
-    partition that its order has now, and that holds its events. The command may be on a former one.
+    """A command as it is on the log, its time within bounds, and the request that waits for the reply.
+
+    `home`: the partition that its order has now, and that holds its events. The command may be on a former one.
     """
 
     envelope: Envelope

@@ -40,8 +40,9 @@ def witness_of(request: Request, merchant_id: str, actor: str, action: Action) -
 
 
 async def noted(request: Request, caller: Caller, action: Action, subject: str, *, after: Values | None = None) -> None:
-    """Record a command that is about to be written. Raises the database's errors: then no command is written. If the
-    connection breaks before the response, the entry may exist twice: two intentions, one effect.
+    """Record a command that is about to be written. Raises the database's errors: then no command is written.
+
+    If the connection breaks before the response, the entry may exist twice: two intentions, one effect.
     """
     seen, pool = witness(request, caller, action), services_of(request).pool
     await through_restart(lambda: seen.attest_alone(pool, subject, after=after))

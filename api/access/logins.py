@@ -1,11 +1,11 @@
 """How often a client may try to sign in, by three counters; each attempt is counted before its password is checked.
 
-    e-mail and network one client guesses one password network somebody guesses many passwords; wider, for an office
-    signs in from one address
-    e-mail                 somebody guesses one password from many networks
+    e-mail and network     one client guesses one password
+    network                one client guesses many passwords; wider, because an office signs in from one address
+    e-mail                 many networks guess one password
 
 The last could lock the owner out while a stranger keeps guessing. So it does not count attempts from a network that has
-signed in to this account before, for 90 days: the owner comes back in from there. A link of the operator's that sets a
+signed in to this account before, for 90 days: the owner can still sign in from there. An operator's link that sets a
 new password ends every lock (`gateway users reset`).
 """
 

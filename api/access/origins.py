@@ -1,8 +1,8 @@
 """Browsers: which pages may call us (CORS), and which pages may use a merchant's public routes.
 
     our own pages (checkout, dashboard)      every route, with credentials
-    any other page public routes, without credentials; the route then checks the merchant's allowed origins and returns
-    403 if the page is not among them
+    any other page                           public routes, without credentials; the route then checks the merchant's
+                                             allowed origins and returns 403 if the page is not among them
 
 A merchant that names no origin: any page in test mode, only ours otherwise.
 """

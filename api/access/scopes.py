@@ -48,8 +48,9 @@ def allows(scopes: Sequence[str], needed: Scope) -> bool:
 
 
 def scopes_within(role: Role) -> tuple[Scope, ...]:
-    """What a user in this role may grant to a key; empty: everything, as for a key. A scope counts if the role has
-    every right that it grants.
+    """What a user in this role may grant to a key; empty: everything, as for a key.
+
+    A scope counts if the role has every right that it grants.
     """
     missing = {SCOPES[right] for right in Right if not may(role, right)}
     return tuple(scope for scope in Scope if scope not in missing) if missing else ()

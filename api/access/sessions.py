@@ -55,8 +55,9 @@ async def session_caller(request: Request) -> Caller | None:
 
 
 def _caller_of(request: Request, found: SignedIn) -> Caller:
-    """Raises ApiError 403 if the user's role lacks the right that the request needs, or a second factor is missing. The
-    routes that set one up require a session (`signed_in`), not a caller.
+    """Raises ApiError 403 if the user's role lacks the right that the request needs, or a second factor is missing.
+
+    The routes that set one up require a session (`signed_in`), not a caller.
     """
     user, needed = found.user, right_of(request.method, request.scope["path"])
     if user.is_held_back:

@@ -111,8 +111,9 @@ async def _promise(
     resource_id: str,
     load: Callable[[], Awaitable[Order | None]],
 ) -> Promise:
-    """The resource as it will look once the actor accepts the command, as far as can be known now. Raises ApiError 503
-    if the command would be refused in the current state, or the state is unknown.
+    """The resource as it will look once the actor accepts the command, as far as can be known now.
+
+    Raises ApiError 503 if the command would be refused in the current state, or the state is unknown.
     """
     try:
         order = await load()

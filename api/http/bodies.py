@@ -70,8 +70,10 @@ async def read_body(request: Request) -> bytes:
 
 
 async def has_taken_long(request: Request) -> bool:
-    """Read the body; returns whether it took so long that the sender must be authenticated again. Otherwise somebody
-    could have a request admitted, lose every right, and only then send its content. Raises as read_body.
+    """Read the body; returns whether it took so long that the sender must be authenticated again.
+
+    Otherwise somebody could have a request admitted, lose every right, and only then send its content. Raises as
+    read_body.
     """
     if request.method in SAFE_METHODS:
         return False

@@ -2,7 +2,7 @@
 was sent more than once.
 
     Prefer: handling=strict      400, with the nearest name that is known (RFC 7240)
-    otherwise ignored, and named in the response's X-Ignored
+    otherwise                    ignored, and named in the response's X-Ignored
 
 A misspelt filter that is silently ignored returns every row; a refusal breaks integrators who send more than we read.
 So it is their choice, and never silent. Only names are kept, never values.

@@ -207,8 +207,9 @@ class CommandBus:
         return self._clock.monotonic() - self._undecided_at < TROUBLE_SECONDS
 
     async def promised(self, key: Key | None) -> PromisedIds | None:
-        """The ids that an earlier request with the same content uses or was promised with this key, while undecided. A
-        new order would go to another partition than the one it repeats, and could be decided before it. The promises
+        """The ids that an earlier request with the same content uses or was promised with this key, while undecided.
+
+        A new order would go to another partition than the one it repeats, and could be decided before it. The promises
         are read only while replies are missing.
         """
         if key is None:

@@ -1,6 +1,7 @@
-"""A merchant's capture setting, for orders that do not set their own, cached for a moment. A lookup costs one query in
-TTL_SECONDS for each merchant, not one for each order, and orders that arrive while it runs share it. A change takes up
-to TTL_SECONDS to reach every process. Bounded.
+"""A merchant's capture setting, for orders that do not set their own, cached for a moment.
+
+A lookup costs one query in TTL_SECONDS for each merchant, not one for each order, and orders that arrive while it runs
+share it. A change takes up to TTL_SECONDS to reach every process. Bounded.
 """
 
 from __future__ import annotations

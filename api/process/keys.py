@@ -1,5 +1,6 @@
-"""API keys in memory: a lookup costs one query in TTL_SECONDS for each key, not one for each request. Bounded, and
-dropped at once when a key is revoked or rotated: its name is published on KEYS_CHANGED.
+"""API keys in memory: a lookup costs one query in TTL_SECONDS for each key, not one for each request.
+
+Bounded, and dropped at once when a key is revoked or rotated: its name is published on KEYS_CHANGED.
 """
 
 from __future__ import annotations

@@ -30,8 +30,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read_fields(request: Request, *, bare: str | None = None) -> dict[str, Any]:
-    """The body as an object. `bare`: the field that a body of a bare number stands for. Old programs pass the Python
-    client an amount where it now takes an object, and it sends `5000`.
+    """The body as an object. `bare`: the field that a body of a bare number stands for.
+
+    Old programs pass the Python client an amount where it now takes an object, and it sends `5000`.
     """
     body = (await read_body(request)).strip()
     if not body:

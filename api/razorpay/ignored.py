@@ -1,5 +1,7 @@
-"""Names in a request that the double accepts without effect: the response lists them in a header. A header holds a
-limited amount of visible ASCII, and clients choose the names: what does not fit is encoded, or counted.
+"""Names in a request that the double accepts without effect: the response lists them in a header.
+
+A header holds a limited amount of visible ASCII, and clients choose the names: what does not fit is encoded, or
+counted.
 """
 
 from __future__ import annotations

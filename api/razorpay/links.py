@@ -88,7 +88,9 @@ async def create(request: Request, caller: Caller) -> Entity:
 
 async def callback(request: Request) -> Response:
     """The payer arrives here from the checkout and is redirected to the merchant, as the original does it: by GET,
-    signed. A payer whose link is not paid returns to the link: the original has no callback for a failure.
+    signed.
+
+    A payer whose link is not paid returns to the link: the original has no callback for a failure.
     """
     services, link = services_of(request), request.path_params["id"]
     await limit_address(request, "razorpay-checkout", services.settings.rate_limit_public_per_minute)

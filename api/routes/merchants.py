@@ -1,5 +1,6 @@
-"""Merchants: sign-up, settings, and their API keys. Every change of a key is published: each API process drops its
-cached copy at once.
+"""Merchants: sign-up, settings, and their API keys.
+
+Every change of a key is published: each API process drops its cached copy at once.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Passwords and the links that set one: a user's own password, an invitation, a reset by an operator's link. A link's
-token follows the # of its address: browsers do not send that part, so no log has it.
+"""Passwords and the links that set one: a user's own password, an invitation, a reset by an operator's link.
+
+A link's token follows the # of its address: browsers do not send that part, so no log has it.
 """
 
 from __future__ import annotations

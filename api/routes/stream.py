@@ -132,6 +132,7 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
 
 async def _rest(watch: Watch, pause: float) -> tuple[float, bool]:
     """Wait for a wake, `pause` seconds at most; returns the next pause, and whether to check for disabled endpoints.
+
     The event behind the wake may not be in the feed yet: the feeder numbers it once it is on the log. So after a wake
     the feed polls soon, then less and less often.
     """

@@ -323,8 +323,9 @@ class Means:
 async def check_instrument(
     payment: NewPayment | NewMerchantPayment, bank: Tokenizer, *, test_mode: bool
 ) -> Means | Rejected:
-    """The instrument without what must not be stored. Only the bank receives a card's number from this function. Raises
-    ApiError 503 if the bank cannot be reached.
+    """The instrument without what must not be stored. Only the bank receives a card's number from this function.
+
+    Raises ApiError 503 if the bank cannot be reached.
     """
     body: AnyPayment = payment.root
     match body:

@@ -117,6 +117,7 @@ def _waits_until(payment: Payment, at: datetime) -> datetime:
 
 def cancel_payment(order: Order | None, command: CancelPayment, at: datetime) -> Decision | Rejected:
     """The request goes to the bank once: a decided payment is unchanged, and so is one that the bank refuses to cancel.
+
     The payment is not over yet: until the bank reports an outcome, no other payment of the order can begin.
     """
     payment = order.payment(command.payment_id) if order is not None else None
@@ -232,8 +233,10 @@ def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) 
 
 def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
     """A report about a payment whose outcome is public: its status is unchanged, what the bank did with the money is
-    recorded. A later report is an event, an older one has no effect. Money charged for a failed payment is refunded at
-    once; if the bank refuses that refund, its next report that it has the money creates another one.
+    recorded.
+
+    A later report is an event, an older one has no effect. Money charged for a failed payment is refunded at once; if
+    the bank refuses that refund, its next report that it has the money creates another one.
     """
     reported = Word(command.turn, command.outcome is Outcome.SUCCESS)
     known = Word(payment.bank_turn, _is_charged(order, payment))

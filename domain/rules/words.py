@@ -7,6 +7,7 @@ from domain.outcome import Word
 
 def words_between(known: Word, reported: Word) -> tuple[Word, ...]:
     """The reports to record after `known`, up to `reported`, which is not older: each the opposite of the previous one.
+
     If both agree, the bank reversed twice or more, and the report before `reported` was missed. A bank that reports
     fewer has miscounted: it has made no movement that is not recorded.
     """

@@ -1,6 +1,7 @@
-"""Dead letters of the two dead-letter topics, each once, with the actions on it. A letter's id is the position of its
-origin, so a repeat after a crash is the same letter. The topics are kept permanently and are small: they are read
-whole.
+"""Dead letters of the two dead-letter topics, each once, with the actions on it.
+
+A letter's id is the position of its origin, so a repeat after a crash is the same letter. The topics are kept
+permanently and are small: they are read whole.
 """
 
 from __future__ import annotations

@@ -101,7 +101,9 @@ async def erase(settings: Settings, pool: Pool, order_ids: Sequence[str]) -> Asy
 
 async def erase_again(settings: Settings, pool: Pool, *, apply: bool = True) -> list[str]:
     """Orders that were erased by the log and that this database does not remember, or still has a key of; they are
-    erased again. Raises as `erase`. An order that was paid since, because an erasure was interrupted, is skipped.
+    erased again.
+
+    Raises as `erase`. An order that was paid since, because an erasure was interrupted, is skipped.
     """
     known = await erased_orders(settings)
     done = await erased_among(pool, known)

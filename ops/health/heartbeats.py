@@ -1,5 +1,6 @@
-"""Which roles should be alive and are not: those without a current heartbeat. `pages` writes none: it is probed over
-HTTP. A role that is not part of this stack is not reported.
+"""Which roles should be alive and are not: those without a current heartbeat.
+
+`pages` writes none: it is probed over HTTP. A role that is not part of this stack is not reported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`gateway stuck`: everything that has waited longer than it should, with what to do about it.
 
-payments, refunds   past their deadline without an outcome (the sweeper queries the bank)
+payments, refunds   past their deadline without an outcome        (the sweeper queries the bank)
 money               its automatic refund is refused by the bank   (the sweeper retries; then contact the bank)
 owed                the bank refunded what no payment covers      (collect it, then gateway owed settle)
 deliveries          their attempt is overdue, or held             (dispatcher, planner; the endpoint)

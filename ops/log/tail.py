@@ -1,7 +1,7 @@
 """`gateway topics tail`: several topics merged by time, filtered, decoded, masked.
 
-no position given, no filter the last records        --since, --from-offset     from there
-no position given, a filter the last that match --follow and further, until interrupted
+no position given, no filter  the last records        --since, --from-offset     from there
+no position given, a filter   the last that match     --follow                   and further, until interrupted
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     CONNECT api.razorpay.com:443      ─► 200 ─► TLS with our leaf ─► bytes to the API
     POST https://api.razorpay.com/…   ─► the same request without the host (old clients) ─► the API
     TLS to the second port            ─► leaf by server name ─► bytes to the API or the pages
-    any other host ─► 403 with an explanation
+    any other host                    ─► 403 with an explanation
 
 It listens on loopback, or, in a container, on that container's own address. It does not inspect the traffic: the API
 handles requests and responses.

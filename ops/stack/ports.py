@@ -1,6 +1,7 @@
 """Checks that the ports are free, before anything is started, so that a conflict is one sentence and not a service that
-fails halfway. The owner of a port is read from /proc (Linux); without the right to read it, the sentence omits the
-owner.
+fails halfway.
+
+The owner of a port is read from /proc (Linux); without the right to read it, the sentence omits the owner.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 events topic ─► the same body, signature and sender as the dispatcher's ─► --forward-to http://localhost:…
                                                                        └─► without it: printed
-typed while it runs: r send the last one again evt_… send that one again Reads outside of every consumer group,
-writes nothing: no delivery row, no retry. One attempt each; a failure is shown.
+    typed while it runs:   r   send the last one again        evt_…   send that one again
+
+Reads outside of every consumer group, writes nothing: no delivery row, no retry. One attempt each; a failure is shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`gateway replay`: replays every event of a period to a webhook endpoint, as a job that survives any crash.
 
-    gateway replay whe_… --since 2h only shows how many
+    gateway replay whe_… --since 2h              only shows how many
     gateway replay whe_… --since 2h --apply      opens the job and shows how far it is
-    gateway replay job_…                        shows how far that job is
+    gateway replay job_…                         shows how far that job is
 
 The forwarder does the work at its bounded rate, so this command may be interrupted at any moment. Event ids stay, so a
 receiver recognises what it has seen. Dead letters have their own command: `gateway dlq replay`.

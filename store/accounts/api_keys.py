@@ -180,9 +180,10 @@ def facts_of(key: ApiKey) -> Values:
 async def rotate_key(
     pool: Pool, merchant_id: str, key_id: str, *, new: NewKey, overlap_hours: int, witness: Witness
 ) -> tuple[str, ApiKey] | None:
-    """Add a new key beside one that expires after the overlap; returns the old one's public half and the new key. The
-    new one inherits the name, the scopes, the addresses, and an expiry after the overlap; the expiry in `new` applies
-    if it is earlier. None if the merchant has no such usable key. Raises TooManyKeysError.
+    """Add a new key beside one that expires after the overlap; returns the old one's public half and the new key.
+
+    The new one inherits the name, the scopes, the addresses, and an expiry after the overlap; the expiry in `new`
+    applies if it is earlier. None if the merchant has no such usable key. Raises TooManyKeysError.
     """
     async with pool.acquire() as connection, connection.transaction():
         await _lock_room(connection, merchant_id)

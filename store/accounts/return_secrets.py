@@ -58,8 +58,9 @@ async def keep_return_secret(pool: Pool, merchant_id: str, sealed: bytes) -> Ret
 async def rotate_return_secret(
     pool: Pool, merchant_id: str, sealed: bytes, *, expire_previous: bool, at: datetime, witness: Witness
 ) -> datetime | None:
-    """A new secret. The previous one signs beside it for ROTATION_OVERLAP, or expires now; returns until when. Raises
-    PreviousSignsError if an earlier one still signs, unless `expire_previous`.
+    """A new secret. The previous one signs beside it for ROTATION_OVERLAP, or expires now; returns until when.
+
+    Raises PreviousSignsError if an earlier one still signs, unless `expire_previous`.
     """
     async with pool.acquire() as connection, connection.transaction():
         signs_until = await connection.fetchval(FIND_PREVIOUS, merchant_id)

@@ -95,8 +95,9 @@ async def counted_merchants(pool: Pool) -> list[str]:
 
 
 async def forget(pool: Pool, merchant_id: str) -> bool:
-    """Rebuild: drop the counts and begin again. Until this has caught up, the merchant's numbers are too small. False
-    if nothing of the merchant was counted.
+    """Rebuild: drop the counts and begin again. Until this has caught up, the merchant's numbers are too small.
+
+    False if nothing of the merchant was counted.
     """
     async with pool.acquire() as connection, connection.transaction():
         found = await connection.execute(RESET, merchant_id) != "UPDATE 0"

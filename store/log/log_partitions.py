@@ -77,8 +77,10 @@ class PartitionCountError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """`counts`: partition counts of the log so far, the last in force; empty if it was never created. `closed_seconds`:
-    how long it accepts no new commands; 0 or less: it is open. `since_seconds`: how long ago it got the last number.
+    """`counts`: partition counts of the log so far, the last in force; empty if it was never created.
+
+    `closed_seconds`: how long it accepts no new commands; 0 or less: it is open. `since_seconds`: how long ago it got
+    the last number.
     """
 
     counts: tuple[int, ...]

@@ -1,6 +1,6 @@
 """State tables built a second time, in the schema `rebuild`, and compared with the live ones.
 
-    rebuild.history the topic's events, in order of arrival
+    rebuild.history            the topic's events, in order of arrival
     rebuild.orders … refunds   what follows from them, same columns as the live tables
     rebuild.commands           the acceptances that they prove
 
@@ -172,8 +172,9 @@ class Shadow:
         return int(events), int(await self._connection.fetchval(MISSING_COMMANDS, broken, inbox_days, timeout=3_600))
 
     async def swap(self, broken: list[str], inbox_days: int) -> None:
-        """The rebuilt rows replace the live ones, all or nothing; readers wait until then. The rows of broken orders
-        are unchanged: their records on the log are not a possible history.
+        """The rebuilt rows replace the live ones, all or nothing; readers wait until then.
+
+        The rows of broken orders are unchanged: their records on the log are not a possible history.
         """
         async with self._connection.transaction():
             await self._connection.execute(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")

@@ -1,5 +1,7 @@
-"""Sealed secrets of the API keys that have called the double: used for its signatures. A secret is stored here when its
-owner presents it, in test mode only; of a key that never calls the double only the keyed hash is stored.
+"""Sealed secrets of the API keys that have called the double: used for its signatures.
+
+A secret is stored here when its owner presents it, in test mode only; of a key that never calls the double only the
+keyed hash is stored.
 """
 
 from __future__ import annotations

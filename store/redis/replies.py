@@ -97,6 +97,7 @@ async def subscribe_replies(
     client: redis.Redis, worker: str, *, on_state: Callable[[bool], None] = lambda _connected: None
 ) -> AsyncIterator[list[Reply]]:
     """Replies for one API worker, without end; reconnects automatically. What is missed in between is in the inbox.
+
     `on_state` receives whether the subscription is up.
     """
     while True:

@@ -1,8 +1,8 @@
 """Migrations: `migrations/NNNN_name.sql`, forward only, in order, under an advisory lock. Two classes:
 
     in a transaction   all or nothing, at most TRANSACTION_SECONDS; a lock that is not free is tried again a few times
-    concurrent while everything runs, without a time limit, with its progress shown; interrupted, it continues with the
-    next run: an unfinished index is dropped and built again
+    concurrent         while everything runs, without a time limit, with its progress shown; interrupted, it continues
+                       with the next run: an unfinished index is dropped and built again
 
 Applied files are remembered with their checksum; one that was edited afterwards stops the start. A failure is reported
 with the statement, the reason, the blocking session, and what to do (docs/RUNBOOK.md, "A failed migration").

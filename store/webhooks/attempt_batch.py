@@ -128,8 +128,9 @@ RETURNING id
 
 
 class Loaded(NamedTuple):
-    """A current delivery row with its endpoint: LOAD's columns in LOAD's order. `deleted`: the merchant deleted the
-    endpoint. `razorpay`: it is in the format of the Razorpay double.
+    """A current delivery row with its endpoint: LOAD's columns in LOAD's order.
+
+    `deleted`: the merchant deleted the endpoint. `razorpay`: it is in the format of the Razorpay double.
     """
 
     id: uuid.UUID

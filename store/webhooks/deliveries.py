@@ -100,8 +100,9 @@ async def attempts_of(pool: Pool, log_id: uuid.UUID) -> list[Attempt]:
 
 
 async def reopen_log(pool: Pool, merchant_id: str, log_id: uuid.UUID, at: datetime) -> Due | None:
-    """Restart the schedule of one delivery now, whatever its result. None if the merchant has no such delivery. Raises
-    NotRetryableError if the endpoint is disabled or deleted, or an earlier event of the payment is undecided.
+    """Restart the schedule of one delivery now, whatever its result. None if the merchant has no such delivery.
+
+    Raises NotRetryableError if the endpoint is disabled or deleted, or an earlier event of the payment is undecided.
     """
     async with pool.acquire() as connection, connection.transaction():
         place = await connection.fetchrow(PLACE, merchant_id, log_id)

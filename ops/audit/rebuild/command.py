@@ -1,7 +1,8 @@
-"""`gateway rebuild`: the state tables from the topic, beside the live ones; `--swap` replaces those. A swap also adds
-events and acceptances that the live tables lack. An order with an impossible history on the log keeps its rows. Exit
-code 0: nothing differs (or the swap was made). 1: rows differ, or an order was skipped. Safe beside a running system; a
-swap is not, and is refused while a payment actor is connected.
+"""`gateway rebuild`: the state tables from the topic, beside the live ones; `--swap` replaces those.
+
+A swap also adds events and acceptances that the live tables lack. An order with an impossible history on the log keeps
+its rows. Exit code 0: nothing differs (or the swap was made). 1: rows differ, or an order was skipped. Safe beside a
+running system; a swap is not, and is refused while a payment actor is connected.
 """
 
 from __future__ import annotations

@@ -30,8 +30,9 @@ class ForeignRecord:
 async def disown_event(
     settings: Settings, recovery: Recovery, identity: tuple[str, int], note: str, *, apply: bool, force: bool = False
 ) -> list[ForeignRecord]:
-    """Every record of this event that differs from the table. `apply`: they count as foreign from now on. Raises
-    GatewayError if there is none, or, without `force`, if its command is on the log.
+    """Every record of this event that differs from the table. `apply`: they count as foreign from now on.
+
+    Raises GatewayError if there is none, or, without `force`, if its command is on the log.
     """
     await survey(settings, recovery)
     named = event_id(*identity)

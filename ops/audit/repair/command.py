@@ -1,5 +1,6 @@
 """`gateway repair [KIND]` and `gateway republish`: an audit, a plan for each difference, with --apply its execution.
-gateway repair what every kind of difference would need; changes nothing
+
+    gateway repair                      what every kind of difference would need; changes nothing
     gateway repair reply --apply        makes the repairs of one kind
     gateway repair promise --force      also what could carry out something that was refused
     gateway republish --apply           puts events on the topic that never reached it

@@ -8,7 +8,8 @@ undecided     its acceptance lost its nonce    the record's nonce
               it settles                       once more on the topic, to be decided now
               it cannot be read                its dead letter
               it was promised                  with --force once more on the topic
-              otherwise a refusal: the client may have received one, and a refusal has no effect, ever
+              otherwise                        a refusal: the client may have received one, and a refusal has
+                                               no effect, ever
 promise       its command is not read yet      once more on the topic
               the actors have passed it        with --force once more on the topic
               it is not on the topic           with --force a refusal: the request is not stored anywhere else

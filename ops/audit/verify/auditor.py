@@ -51,8 +51,9 @@ class Sliced:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every slice of one audit needs; crosses a process boundary. `places`: merchant -> the position up to which
-    its events are counted; None: the analytics are not compared.
+    """What every slice of one audit needs; crosses a process boundary.
+
+    `places`: merchant -> the position up to which its events are counted; None: the analytics are not compared.
     """
 
     settings: Settings

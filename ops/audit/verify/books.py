@@ -99,8 +99,10 @@ class Books:
                 self._found(attempt[0], f"is {attempt[6]}, but the bank never saw it")
 
     def _difference(self, booking: Booking, attempt: Attempt) -> str | None:
-        """A payer may take a step until it expires; then the attempt has failed. A reversal counts from its time on,
-        but payment or refund may show the earlier outcome until the bank's notification was processed.
+        """A payer may take a step until it expires; then the attempt has failed.
+
+        A reversal counts from its time on, but payment or refund may show the earlier outcome until the bank's
+        notification was processed.
         """
         _, kind, of_attempt, amount, currency, reference, outcome = attempt
         if (booking.kind, booking.of_attempt) != (kind, of_attempt):

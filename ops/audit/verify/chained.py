@@ -1,7 +1,6 @@
 """The audit log's chains: whole, unchanged, and sealed by the gateway.
 
-entry n place n, hash over entry n-1 and its body, columns equal to the body's fields, a seal that a key of the ring
-proves
+entry n    place n, hash over entry n-1 and its body, columns equal to the body's fields, a seal by a key of the ring
 last one   its seal must be by a key of the ring: it covers all before it
 """
 

@@ -1,7 +1,8 @@
 """The commands topic beside the inbox: each command that the actors have passed must have been decided.
 
     record below the group's committed offset    a row in the inbox (id and nonce, or the accepted id), or a dead letter
-    record beyond it waits; too long is a difference record older than the inbox not compared: its row may be pruned
+    record beyond it                             waits; too long is a difference
+    record older than the inbox                  not compared: its row may be pruned
 
 The inbox alone cannot show what it lost: a refusal whose row is gone would be decided again by a redelivery. Its
 fingerprints are compared with the records' too, as far back as the topic goes.

@@ -466,8 +466,10 @@ def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[
 
 def _with_omitted(book: Book, event: Json, was: Json, now: Json, names: tuple[str, ...]) -> Json:
     """Fields that never change after the first event with them: a payment's data about its payer and its order, and the
-    like. An earlier version that runs beside this one, or again, omits what it lacks: the resource keeps it. Personal
-    data: only the name of a changed field is reported.
+    like.
+
+    An earlier version that runs beside this one, or again, omits what it lacks: the resource keeps it. Personal data:
+    only the name of a changed field is reported.
     """
     omitted = {}
     for name in names:

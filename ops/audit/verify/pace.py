@@ -1,6 +1,7 @@
-"""How an audit's two processes run: on uvloop, and with a rare cycle collector. Decoding millions of small dictionaries
-triggers the collector constantly, and it finds nothing: the audit creates no cycles. It is not disabled, because the
-clients' garbage would grow with the history.
+"""How an audit's two processes run: on uvloop, and with a rare cycle collector.
+
+Decoding millions of small dictionaries triggers the collector constantly, and it finds nothing: the audit creates no
+cycles. It is not disabled, because the clients' garbage would grow with the history.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     the command led to events     the resource in the first of them that has it
     it led to none                the resource as an earlier event left it (a repeat of what was done already)
-    a report of the bank nothing: no request waits for its reply
+    a report of the bank          nothing: no request waits for its reply
 
 Compared as digests: the inbox's side is computed by PostgreSQL, so replies do not travel.
 """

@@ -1,4 +1,5 @@
 """The rows that must exist, given a book: columns listed a second time, on purpose (the actor's list may be wrong).
+
 Events of earlier versions lack later fields: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
 `next_action`, `cancellation` and an order's `expires_at` are null. `amount_captured` is null in the row as well.
 Nothing was released or voided, orders were captured manually, and a payment had neither its payer's data nor its

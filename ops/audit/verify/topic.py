@@ -1,8 +1,8 @@
 """The events topic beside the events table, in a process of its own (the second core).
 
-    first pass python: record ─► sum of its order's ending, place in its order's sequence. Nothing is kept but
+    first pass     python: record ─► sum of its order's ending, position in its order's sequence. Nothing is kept but
                    the last sequence of the orders that moved last (ORDERS_HELD); older ones go to a temporary table.
-    detailed pass only endings where something differs: record ─► order, sequence, place, digest ─► COPY into a
+    detailed pass  only endings with a difference: record ─► order, sequence, position, digest ─► COPY into a
                    temporary table ─► one sorted join in SQL, which names the different events
 
 Duplicates on the topic are allowed; what must hold is that the first sights of an order's events are in sequence,

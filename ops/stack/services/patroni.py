@@ -1,5 +1,6 @@
 """PostgreSQL as one of several nodes under Patroni: one accepts writes, one has each commit before it is confirmed.
-etcd: which node is the primary? ◄── each node's Patroni, every 2 s ──► its own PostgreSQL
+
+    etcd: which node is the primary?  ◄── each node's Patroni, every 2 s ──►  its own PostgreSQL
     primary dies ─► its lease ends (at most 20 s) ─► the synchronous standby is promoted ─► the other one follows it
 
 A node dies as a container does: when its Patroni is killed, its PostgreSQL is killed too (bound_postgres.py).
