@@ -1,4 +1,4 @@
-/** What follows an event comes a little later and is told by no event: look again a few times after each. */
+/** Consequences of an event appear a little later, without an event of their own: poll a few times after each. */
 import { useCallback, useEffect, useRef } from "preact/hooks";
 
 const FOLLOW_MS = [300, 1_500, 5_000] as const;
