@@ -3,7 +3,7 @@
     POST ─► api ─► commands ─► Faust actor: ONE insert a batch ─► events ─► bank echo ─► commands ─► actor
               ◄─────────────── Redis publish ◄──┘
 
-No validation, no authentication, no decision, no state rows, no inbox look-up, no schema: 16 bytes of id and a body
+No validation, no authentication, no decision, no state rows, no inbox lookup, no schema: 16 bytes of id and a body
 that is passed on. The product's result is given as a share of this one's in the same run.
 
     python -m bench.ceiling api|actor|bank       (started by bench.lifecycles, told where all is by the environment)
@@ -108,7 +108,7 @@ class Actor:
     async def _consume(self, stream: Any) -> None:
         connection = await asyncpg.connect(self._settings.database_url.get_secret_value())
         await self._producer.start()
-        # the product's fence does this, once the former owner of a partition cannot write any more
+        # the product's fence does this, once the former owner of a partition can no longer write
         self.app.consumer.open_partitions.update(range(self._settings.topic_partitions))  # type: ignore[attr-defined]
         stream = stream.noack()
         queue, batch = stream.channel.queue, []

@@ -63,7 +63,7 @@ class Client:
         return found
 
     async def order(self, amount: int = AMOUNT, capture: str = "automatic") -> str:
-        """Id of a new order, captured with its success where nothing else is said."""
+        """Id of a new order, captured with its success by default."""
         body = {"amount": amount, "currency": "INR", "capture": capture}
         return str((await self.answer(self.target.post("/api/v1/orders", body)))["id"])
 

@@ -25,7 +25,7 @@ BALLAST = "GATEWAY_CHAOS_BALLAST"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`environment` goes to the roles; the names above in it tell a fault where to write."""
+    """`environment` goes to the roles; the names above in it give a fault the paths to write."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -57,7 +57,7 @@ class Fleet:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     async def roll(self, role: str, tree: Path) -> None:
-        """End the role and start it from this tree; returns when it is at work."""
+        """End the role and start it from this tree; returns when it is running."""
         await self.end(role)
         self._running[role] = self._start(role, tree)
         await eventually(lambda: self._is_at_work(role), timeout=READY_SECONDS, interval=0.2, what=f"{role} at work")

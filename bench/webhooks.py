@@ -58,7 +58,7 @@ ENVIRONMENT = {"LOG_LEVEL": "warning", "WEBHOOK_RETRY_INTERVALS_TEST": "0,5,10"}
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The measurements of one run. Rates in deliveries a second, latencies in milliseconds, processor time in
-    microseconds a delivery: on a machine that others use as well, only the last says something by itself."""
+    microseconds a delivery: on a machine that others use as well, only the last is meaningful by itself."""
 
     deliveries: int
     endpoints: int

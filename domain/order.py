@@ -3,7 +3,7 @@ are made in one place.
 
     CreateOrder ─► order.created       CREATED
     CancelOrder ─► order.cancelled     CANCELLED      by its merchant, while no payment is undecided
-    ExpireOrder ─► order.expired       EXPIRED        from `expires_at` on, once no payment is awaited any more
+    ExpireOrder ─► order.expired       EXPIRED        from `expires_at` on, once no payment is awaited
                    order.paid          PAID           with the payment's success
 
 decide(order | None, command, at) -> Decision(events, subject) | Rejected      domain/machine.py

@@ -43,7 +43,7 @@ def file(found: File, headers: Mapping[str, str]) -> Endpoint:
 
 
 def file_routes(files: Mapping[str, File]) -> list[Route]:
-    """A route for each built file that is no document. Hashed names are kept for ever."""
+    """A route for each built file that is not a document. Hashed names are cached permanently."""
     return [
         Route(path, file(found, file_headers(IMMUTABLE if path.startswith("/assets/") else NO_STORE)))
         for path, found in files.items()

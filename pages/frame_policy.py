@@ -2,7 +2,7 @@
 
 test mode, merchant named none    anybody
 live mode, merchant named none    our own origin
-the API does not answer           test mode: anybody; live mode: nobody
+the API does not respond          test mode: anybody; live mode: nobody
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def orders_in(content: bytes) -> set[str]:
 def opened(content: bytes, keys: Keys) -> bytes:
     """The JSON text, or server-sent events with JSON, with every sealed field opened.
 
-    A field that cannot be opened any more is null (notes: empty), and the object around it has `"erased": true`.
+    A field that can no longer be opened is null (notes: empty), and the object around it has `"erased": true`.
     """
     parts: list[bytes] = []
     place, lost = 0, False

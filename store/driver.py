@@ -111,7 +111,7 @@ class Connection(asyncpg.Connection):
         await self.fetchval("SELECT 1", timeout=timeout)
 
     def transaction(self, **options: Any) -> _Transaction:  # type: ignore[override]  # as a context manager only
-        with translating():  # a connection that broke meanwhile
+        with translating():  # a connection that broke in between
             return _Transaction(super().transaction(**options))
 
 

@@ -213,7 +213,7 @@ class Ledger:
         await self._fetch(MARK_NOTIFIED, attempt_id, turn, outcome)
 
     def drop(self) -> None:
-        """After an error: the next call connects anew."""
+        """After an error: the next call reconnects."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

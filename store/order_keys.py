@@ -105,7 +105,7 @@ class OrderKeys:
         if found is not None or not is_id(ORDER, order_id) or self._is_too_old(order_id):
             return found
         await make_roots(self._pool, self._ring, day_of(order_id))
-        self._kept.pop(order_id, None)  # another process may have made them meanwhile
+        self._kept.pop(order_id, None)  # another process may have made them in between
         return (await self.keys_of([order_id]))[order_id]
 
     async def keys_of(self, order_ids: Iterable[str]) -> Keys:

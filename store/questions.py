@@ -171,7 +171,7 @@ class QuestionStore:
         await self._pool.execute(RECORD, *_keys(questions), [int(answered) for _, answered in results], waits)
 
     async def forget_closed(self) -> int:
-        """Remove the rows of attempts that need no question any more; returns how many."""
+        """Remove the rows of attempts that no longer need a question; returns how many."""
         status: str = await self._pool.execute(FORGET_CLOSED)
         return int(status.rpartition(" ")[2])
 

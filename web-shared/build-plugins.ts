@@ -76,7 +76,7 @@ export function finishBuild(folder: string, budgets: readonly Budget[], finish: 
       sequential: true,
       order: "post",
       handler(error?: Error) {
-        if (error) return; // the bundler tells it better
+        if (error) return; // the bundler reports it better
         finish(folder);
         for (const line of checkBudget(folder, budgets)) this.info(line);
         precompress(folder);

@@ -38,7 +38,7 @@ class ForgedError(Exception):
 
 
 class UnreadableError(Exception):
-    """The bank signed it, but it is not a notification that the adapter knows."""
+    """The bank signed it, but the adapter has no such notification."""
 
 
 @dataclass(frozen=True, slots=True)

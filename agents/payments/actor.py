@@ -1,6 +1,6 @@
 """The actor's loop: take, load, decide, commit, reply, publish; the caller acks when `finish` has returned.
 
-    prepare(messages)  decode, load, fold, ONE transaction, tell the callers     -> Prepared, or the process ends
+    prepare(messages)  decode, load, fold, ONE transaction, reply to the callers     -> Prepared, or the process ends
     finish(prepared)   publish the events (acked by the broker)
     rescue(message)    publish what a command that must not be decided has led to already
 
@@ -231,9 +231,10 @@ class PaymentActor:
         return [one for one in received if one.is_at_home], [one for one in received if not one.is_at_home]
 
     async def _send_home(self, strays: list[Received]) -> Folded:
-        """What was decided is answered from the inbox; anything else goes, as it is, to its order's partition.
+        """Decided commands get their reply from the inbox; all others go, unchanged, to their order's partition.
 
-        Only young commands come here: the log dates the copy anew, and the inbox must remember the original.
+        Only recent commands come here: the log gives the copy a new timestamp, and the inbox must remember the
+        original.
         """
         folded = Folded()
         if not strays:
@@ -285,7 +286,7 @@ class PaymentActor:
         return whole
 
     async def _fold(self, received: Sequence[Received]) -> Folded:
-        """The batch decided on what it needs to know. Each round reads an order more, so the rounds have an end."""
+        """The batch decided on the states that it needs. Each round reads an order more, so the rounds have an end."""
         known = await self._load(received)
         folded = fold(received, known)
         while folded.unread:
@@ -355,7 +356,7 @@ class PaymentActor:
             try:
                 received.append(received_of(incoming, self.partitions))
             except NewerRecordError:
-                raise  # whoever reads for this actor stops before it (agents/payments/batches.py)
+                raise  # this actor's reader stops before it (agents/payments/batches.py)
             except UndecodableError as error:
                 log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
                 dead.append(self._dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
@@ -381,7 +382,7 @@ class PaymentActor:
 def in_sequence(records: Sequence[Record]) -> list[Record]:
     """The records, with each order's events by their sequence.
 
-    A settlement can stand on the log before its payment's other commands: forged, or early and refused without being
+    A settlement can be on the log before its payment's other commands: forged, or early and refused without being
     remembered. Once the genuine one is decided, the early record is known by its id, and repeats events that come
     behind those of the commands in between.
     """

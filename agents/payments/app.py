@@ -146,7 +146,7 @@ class PaymentAgents:
         consumer: Any = self.app.consumer
         for partition in list(consumer.assignment()):
             read = consumer._read_offset.get(partition)
-            with contextlib.suppress(AssertionError):  # revoked meanwhile: health runs in another thread
+            with contextlib.suppress(AssertionError):  # revoked by now: health runs in another thread
                 yield consumer.highwater(partition), None if read is None else read + 1
 
     def _register(self) -> None:
@@ -154,7 +154,7 @@ class PaymentAgents:
             COMMANDS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
         self.app.agent(commands, concurrency=1, name="payment_actor")(self._consume)
-        signals: Any = self.app  # Faust's stubs want positional-only handlers
+        signals: Any = self.app  # Faust's stubs require positional-only handlers
         signals.on_partitions_assigned.connect(self._on_assigned)
         signals.on_partitions_revoked.connect(self._on_revoked)
         signals.on_before_shutdown.connect(self._on_shutdown)

@@ -9,8 +9,8 @@ assign ids twice. Nothing of a closed partition is read; `gateway recover` bring
 the partition opens automatically. A table that is ahead of the log is repaired by the redelivered command.
 
 Where the log has grown, an order's older events stand on another partition, and that one is checked too. A database
-from before the growth does not know it: partitions beyond those that it remembers close every other. A worker that
-counts other partitions than PostgreSQL decides nothing either: an order would have two owners until it starts again.
+from before the growth lacks it: partitions beyond those that it remembers close every other. A worker that counts other
+partitions than PostgreSQL decides nothing either: an order would have two owners until it starts again.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ class OtherCountError(BehindError):
 
 
 async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int, Gap]:
-    """Partition -> the first such event that an order of it can have; partitions without one are left out.
+    """Partition -> the first such event that an order of it can have; partitions without one are omitted.
 
-    `settings`: with the number of partitions that the caller works with. Raises OtherCountError where PostgreSQL
-    remembers another, RecoveringError; KafkaError, DatabaseError or OSError if a service does not respond.
+    `settings`: with the number of partitions that the caller works with. Raises OtherCountError if PostgreSQL has
+    another, RecoveringError; KafkaError, DatabaseError or OSError if a service does not respond.
     """
     dsn = settings.database_url.get_secret_value()
     connection = await connect(dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS)
@@ -144,7 +144,7 @@ class Fence:
         self._look_at_closed()
 
     def revoked(self) -> None:
-        """Nothing is held any more."""
+        """No partition is held any longer."""
         if self._watch is not None:
             self._watch.cancel()
         self._closed, self._gaps = set(), {}

@@ -216,7 +216,7 @@ def _stored_record(one: Received, payload: str) -> Record:
 
 
 def _event_record(one: Received, payload: bytes, event_type: str) -> Record:
-    """On the order's own partition, also where its command stands on the one that the order had before the log grew: on
+    """On the order's own partition, even if its command is on the one that the order had before the log grew: on
     that one, a repeated event would come before those that its order has on its own."""
     headers = [(HEADER_TYPE, event_type.encode())]
     return Record(EVENTS, one.home, one.envelope.key.encode(), payload, headers)

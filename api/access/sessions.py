@@ -43,8 +43,8 @@ class SignedIn:
 async def session_caller(request: Request) -> Caller | None:
     """The signed-in user; None without a live session. Raises ApiError 403 for a forged request and a missing right.
 
-    A page's script gets a plain 401 instead of None: the challenge of HTTP Basic would make the browser ask for a
-    password on top of the dashboard.
+    A page's script gets a plain 401 instead of None: the challenge of HTTP Basic would make the browser show a password
+    prompt over the dashboard.
     """
     found = await session_of(request)
     if found is not None:

@@ -31,7 +31,7 @@ async def check_return_url(
     """Raises ApiError 400, about `field`, for an address outside the merchant's allowed origins.
 
     A merchant that lists none may send its payers to any page over https, in test mode to this machine as well. A
-    browser's order may not: whoever creates it could send another payer anywhere after a real payment.
+    browser's order may not: its creator could send another payer anywhere after a real payment.
     """
     if url is None:
         return

@@ -1,4 +1,4 @@
-/** The start: say hello to the page that opened us, read where the API is and the language, then draw. */
+/** The start: greet the page that opened us, read the API's address and the language, then draw. */
 import { render } from "preact";
 import "web-shared/tokens.css";
 import "./checkout.css";

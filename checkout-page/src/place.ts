@@ -12,7 +12,7 @@ export interface Place {
   theme: "light" | "dark" | null;
   locale: Locale;
   embedded: boolean;
-  /** This installation is for trying things: what its document says, until the order is here. */
+  /** Test mode: by the document until the order is loaded. */
   testMode: boolean;
   /** The SDK's opening; null if the page was not opened by the SDK. */
   opener: { nonce: string; origin: string } | null;

@@ -23,7 +23,7 @@ LIBPQ_PARAMETERS = {
     "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
     "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
 }
-"""Of DATABASE_URL's query, what both asyncpg and libpq know."""
+"""The parameters of DATABASE_URL that both asyncpg and libpq have."""
 
 
 async def run_program(settings: Settings, name: str, *arguments: str) -> None:

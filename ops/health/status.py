@@ -31,7 +31,7 @@ def status(
     """Show processes, heartbeats, lag and rates."""
     plan = local_plan()
     if watch and not as_json:
-        collect(plan)  # nothing is running: said before the screen is taken
+        collect(plan)  # nothing is running: reported before the screen is cleared
         run(lambda settings: _watch(plan, settings))
     report = collect(plan)
     seen = run(look)

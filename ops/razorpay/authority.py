@@ -2,7 +2,7 @@
 
     authority.pem, authority.key     30 days; may sign only for the two host names (name constraints)
     leaf of each host                7 days, new at every start
-    truststore.p12                   the authority as Java wants it
+    truststore.p12                   the authority in Java's format
     sitecustomize.py                 the authority for Python programs, by PYTHONPATH
 
 A thief of the key can only impersonate these two hosts, to programs that are configured to trust it.

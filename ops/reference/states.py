@@ -136,7 +136,7 @@ def _explored() -> Iterator[tuple[Order | None, Event]]:
 
 
 def _commands() -> Iterator[tuple[Command, datetime]]:
-    """One command of each kind, with the variants that the rules tell apart."""
+    """One command of each kind, with the variants that the rules distinguish."""
     late = AT + timedelta(days=2)
     create = CreateOrder(ORDER, MERCHANT, 1_000, "INR", None, {}, expires_at=AT + timedelta(days=1))
     yield replace(create, capture_within_minutes=60), AT
@@ -189,7 +189,7 @@ def _find(among: Iterable[Payment | Refund], resource_id: str) -> str:
 
 
 def _drawn(one: Payment | Refund) -> str:
-    """The status, with what became of the money of a success."""
+    """The status, with what happened to the money of a success."""
     if isinstance(one, Refund):
         return one.status
     marks = [

@@ -171,7 +171,7 @@ def _node_major(program: str) -> int:
 
 
 def _apt_knows(package: str) -> bool:
-    """Whether apt has a candidate for it (asked of the lists that are here)."""
+    """Whether apt has a candidate for it (by the local package lists)."""
     try:
         output = subprocess.run(
             ["apt-cache", "policy", package], capture_output=True, text=True, timeout=60, check=False

@@ -1,6 +1,6 @@
 """The command lines of role workers, for the runner and for `gateway run` alike.
 
-Each worker knows its index and a name that stays the same across restarts (its static membership in the consumer
+Each worker has an index and a name that stays the same across restarts (its static membership in the consumer
 group). Listening sockets are opened here and inherited, so that a dead worker never refuses a connection: it waits in
 the socket's queue for the next worker.
 """

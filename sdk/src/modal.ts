@@ -48,7 +48,7 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
     event.preventDefault();
     onClose("escape");
   };
-  // Some browsers let a second Escape pass whatever the page says.
+  // Some browsers let a second Escape pass regardless of the page.
   dialog.onclose = () => {
     if (!onClose("escape")) dialog.showModal();
   };

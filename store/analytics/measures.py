@@ -63,7 +63,7 @@ class Sum:
 
 
 Moved = tuple[Measure, str, datetime, int, int]
-"""Measure, label, when the payment or refund was made, how many more there are, minor units more."""
+"""Measure, label, when the payment or refund was made, change of the count, change in minor units."""
 
 COUNTED = frozenset(
     {

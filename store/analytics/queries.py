@@ -150,7 +150,7 @@ SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCE
 
 
 async def points(pool: Pool, merchant_id: str, period: Period, starts: Sequence[datetime]) -> list[Point]:
-    """The measures of SERIES in the period's buckets, which begin at `starts`, in order; empty ones are left out."""
+    """The measures of SERIES in the period's buckets, which begin at `starts`, in order; empty ones are omitted."""
     in_utc_days = all(floor(start, DAY) == start for start in starts)
     pieces = pieces_of(period) if in_utc_days else [Piece(QUARTER, period.from_at, period.to_at)]
     rows = await pool.fetch(

@@ -64,7 +64,7 @@ SELECT e.order_id, e.sequence, f.place, convert_to(e.payload, 'UTF8') AS payload
  ORDER BY e.order_id, e.sequence
 """
 
-# What each of our attempts came to, for the bank's books, in the order of attempt ids: every charge's sorts before any
+# The result of each of our attempts, for the bank's books, in the order of attempt ids: every charge's sorts before any
 # refund's. payments_pkey, refunds_pkey, refunds_payment_id; of some orders: payments_order_id, refunds_order_id.
 CHARGES = """
 SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,

@@ -23,7 +23,7 @@ SELECT w.id, w.merchant_id, f.events, f.since,
 EVENTS = (DEFAULT_EVENTS, EVENTS_OFF_THE_LOG)
 """$6 and $7: what an endpoint without a filter gets, and what is no event of the log."""
 # Each event that an endpoint subscribed to when it happened must have its delivery row. Around a change, and before
-# now, $1 seconds are left out: the planner may have read the old filter or the new one, or nothing yet.
+# now, $1 seconds are excluded: the planner may have read the old filter or the new one, or nothing yet.
 _EXPECTED_DELIVERIES = f"""
 SELECT f.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence AS event_id, e.type
   FROM ({_FILTERS}) AS f

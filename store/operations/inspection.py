@@ -143,7 +143,7 @@ async def events_of(pool: Pool, order_id: str, *, after: int = 0) -> list[EventS
 
 
 async def bank_attempts(pool: Pool, attempt_ids: Sequence[str]) -> list[JsonObject]:
-    """What the bank's books say of these payments and refunds."""
+    """The bank's books about these payments and refunds."""
     return [dict(row) for row in await pool.fetch(ATTEMPTS_AT_BANK, attempt_ids)]
 
 

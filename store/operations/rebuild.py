@@ -148,7 +148,7 @@ class Shadow:
             )
 
     async def finish(self) -> None:
-        """Keys, and what the planner must know."""
+        """Keys, and statistics for the planner."""
         for table in TABLES:
             await self._connection.execute(f"ALTER TABLE rebuild.{table} ADD PRIMARY KEY (id)")
             await self._connection.execute(f"ANALYZE rebuild.{table}")

@@ -62,8 +62,8 @@ _AUTHORIZED = "EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.stat
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an order of the double says beyond our own. `authorizes_late`: its payments are shown as failed until the
-    bank has answered. `captures_within_minutes`: its payment is captured automatically if it succeeds by then
+    """The fields of the double's orders beyond our own. `authorizes_late`: its payments are shown as failed until the
+    bank has responded. `captures_within_minutes`: its payment is captured automatically if it succeeds by then
     (captures.py). `notes`: where they hold more than texts. `callback_url`: where the payer of a link goes, signed with
     the secret of the key `callback_key_id`.
     """

@@ -60,7 +60,7 @@ class SealedConnection(SSLConnection):
 
 
 def _sealed(client: redis.Redis) -> redis.Redis:
-    """Afterwards: what an address says of the connections' class takes precedence over what a caller says."""
+    """Afterwards: the connection class in an address takes precedence over a caller's."""
     pool = client.connection_pool
     if issubclass(pool.connection_class, SSLConnection):
         pool.connection_class = SealedConnection

@@ -39,7 +39,7 @@ redis.call('HSET', KEYS[2], ARGV[1], next_offset)
 return -1
 """
 APPLY_SHA = sha1(APPLY.encode(), usedforsecurity=False).hexdigest()
-"""The name by which Redis knows the script."""
+"""The script's name in Redis."""
 APPLIED = -1
 
 
@@ -92,7 +92,7 @@ class JobCounters:
 
 
 async def job_status(client: redis.Redis, settings: Settings) -> dict[str, Any]:
-    """The answer of GET /test/jobs/status. Raises RedisError or OSError where Redis is away."""
+    """The response of GET /test/jobs/status. Raises RedisError or OSError if Redis is unavailable."""
     stored = await _counters(client, COUNTERS)
     webhooks = await _counters(client, WEBHOOK_COUNTERS)
     workers = await alive(client)

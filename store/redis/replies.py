@@ -58,7 +58,7 @@ def _fits(reply: Reply) -> bool:
 
 
 def decode_replies(message: str) -> list[Reply]:
-    """Lines that are not of this form are left out: the waiting request falls back to the inbox."""
+    """Malformed lines are ignored: the waiting request falls back to the inbox."""
     replies = []
     for line in message.split("\n"):
         parts = line.split("\t", 3)

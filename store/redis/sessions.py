@@ -66,9 +66,9 @@ async def open_session(
     user_agent: str,
     sessions_from: datetime | None,
 ) -> tuple[str, Session]:
-    """A new session and the token that only its browser will know. Raises RedisError.
+    """A new session and the token that only its browser will have. Raises RedisError.
 
-    `sessions_from`: the user's, of the row from which the credentials were read, so that a password changed meanwhile
+    `sessions_from`: the user's, of the row from which the credentials were read, so that a password change in between
     ends the session whatever the clocks show.
     """
     token, instant = secrets.token_urlsafe(32), now()

@@ -12,7 +12,7 @@ interface Props {
   state: Checkout;
   amount: string;
   returning: boolean;
-  /** Where a payer who fills the window with this page goes on. */
+  /** Where a payer continues if this page fills the window. */
   shop: string | null;
   onDone?: () => void;
 }

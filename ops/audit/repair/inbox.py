@@ -1,6 +1,6 @@
 """Repairs of the inbox: replies from the events, everything else from the records of the commands topic.
 
-reply         the resource as the events say
+reply         the resource as in the events
 fingerprint   as the record has it
 clock         dated as its record
 undecided     its acceptance lost its nonce    the record's nonce

@@ -155,7 +155,7 @@ def refund_row(part: Part, order_id: str) -> Row:
 
 
 def differing(columns: tuple[str, ...], stored: Row, expected: Row) -> str:
-    """`status is 'FAILED', the events say 'SUCCESS'; …` Findings stand on log lines, so not what a payer is called."""
+    """`status is 'FAILED', the events say 'SUCCESS'; …` Findings appear in logs, so they omit a payer's name."""
     return "; ".join(
         f"{name} is another than the events say"
         if name in PERSONAL
