@@ -1,6 +1,6 @@
 """`python -m bench.greedy KIND`: a merchant at full speed, until SIGTERM; then its responses as JSON.
 
-    orders, look-ups   requests on CONNECTIONS connections, the next as soon as the last is answered, however that is
+    orders, lookups    requests on CONNECTIONS connections, the next as soon as the last is answered, however that is
     feeds              FEEDS live feeds at once, each again after a second where it is refused
 
 Who and where by GREEDY_URL, GREEDY_KEY and GREEDY_SECRET. A process of its own: in the measuring process, its work

@@ -1,7 +1,7 @@
 """`python -m bench.neighbours`: the cost of a merchant at full speed for the others, resource by resource.
 
     requests   the greedy merchant creates orders, as fast as answers come      the others' POST /orders
-    look-ups   it searches its payments                                         the others' GET /payments
+    lookups    it searches its payments                                         the others' GET /payments
     streams    it opens live feeds, a thousand of them                          the others' POST /orders, and their feed
     jobs       it opens as many bulk retries as it may                          the time until another's job is done
 

@@ -4,9 +4,9 @@
 
 Each lifecycle: an order, a payment, and for some of them a capture and a refund; every success goes as a webhook to a
 receiver of which one answer in ten is 500. The rate is half of a closed-loop warm-up unless given. Each minute is one
-line: latency, memory of the roles, sizes. At the end the outcome is judged and `gateway verify` runs. Exit code 1 where
-a request was answered 5xx, memory of a process grew by more than GROWTH_MB between the second and the last quarter, or
-anything differs.
+line: latency, memory of the roles, sizes. At the end the outcome is judged and `gateway verify` runs. Exit code 1 if a
+request got a 5xx, memory of a process grew by more than GROWTH_MB between the second and the last quarter, or anything
+differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Settings of every process, read from the environment once, at its start.
 
 One class for all roles: a value has one name, one type and one default wherever it is used. `.env.example` lists
-each field (a test compares the two). A bad value ends the start with a sentence that names it.
+each field (a test compares the two). A bad value ends the start with an error that names it.
 """
 
 from __future__ import annotations

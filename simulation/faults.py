@@ -4,7 +4,7 @@
     plan(...)                   kills, pauses, stalls, silences and the like at drawn moments
 
 Every fault that happens has a name such as `ack_lost@actor-0.3#2`. A world that is run again with only some names
-allowed draws all the same numbers, so shrinking removes single faults without affecting the others.
+allowed draws the same numbers, so shrinking removes single faults without affecting the others.
 """
 
 from __future__ import annotations

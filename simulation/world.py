@@ -56,7 +56,7 @@ Handler = Callable[[App], Awaitable[tuple[int, Any]]]
 
 
 class World:
-    """Processes and their surroundings."""
+    """Processes and their environment."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan

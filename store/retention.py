@@ -19,7 +19,7 @@ from topics.catalogue import INBOX_RESERVE_MS
 PRUNE_MAX = 20_000
 """Rows a statement: short enough not to hold the actor up."""
 # commands_decided_at (BRIN). The age once more outside: the actor may be renewing an acceptance (store/actor.py, KEEP),
-# and servers from before November 2025 delete the renewed row when only its place is asked for.
+# and servers from before November 2025 delete the renewed row when the statement selects it only by its place.
 COMMANDS = """
 DELETE FROM commands
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands

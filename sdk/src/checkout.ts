@@ -1,7 +1,7 @@
 /**
  * `createCheckout(origin)` makes the SDK for one checkout host; both entry files call it.
  *
- *   open → [order from amount] → frame → ready (or time-out) → init → events … → success | close | fatal error
+ *   open → [order from amount] → frame → ready (or timeout) → init → events … → success | close | fatal error
  *
  * One opening at a time. A decline keeps the modal open; `result` settles once.
  */

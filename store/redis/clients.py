@@ -47,7 +47,7 @@ def make_subscriber(settings: Settings) -> redis.Redis:
 class SealedConnection(SSLConnection):
     """TLS with the one context that a process has for these files, which checks certificate and host name.
 
-    redis-py makes a context for each connection, 30 ms in which the event loop stands still, and trusts the system's
+    redis-py makes a context for each connection, 30 ms that block the event loop, and trusts the system's
     authorities besides the file's.
     """
 

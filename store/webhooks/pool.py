@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.2
 
 
 async def make_webhook_pool(settings: Settings, *, size: int) -> Pool:
-    """A pool whose look-ups by key never turn into scans: a plan made while a table is small is kept for long."""
+    """A pool whose lookups by key never turn into scans: a plan made while a table is small is kept for long."""
     return await make_pool(settings, size=size, lazy=True, name="gateway-webhooks", enable_seqscan="off")
 
 

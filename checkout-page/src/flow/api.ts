@@ -2,7 +2,7 @@
  * The public calls of the checkout. Each returns a value or throws one `CallFailed`:
  *
  *   offline       no response, and the browser reports no network
- *   unreachable   no answer, a time-out, 5xx: the same call may be repeated
+ *   unreachable   no answer, a timeout, 5xx: the same call may be repeated
  *   busy          409, 429: repeat after `retryAfterMs`
  *   refused       everything else, with the API's own code and words
  */

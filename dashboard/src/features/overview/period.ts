@@ -1,4 +1,4 @@
-/** The period of time an overview covers, as it stands in the address: `?span=24h`. */
+/** The period of time an overview covers, as written in the address: `?span=24h`. */
 
 export type PeriodName = "24h" | "7d" | "30d" | "90d";
 
