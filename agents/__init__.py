@@ -1,1 +1,1 @@
-"""The roles that listen to the log, each a process of its own. The API and the agents meet on the log only."""
+"""The roles that consume the log, each in its own process. The API and the agents communicate only through the log."""

@@ -1,11 +1,11 @@
-"""Reading a topic in a plain aiokafka loop, with the one rule that loses nothing: an offset is committed only when
+"""Reads topics in a plain aiokafka loop, with the one rule that prevents loss: an offset is committed only when
 its record and every earlier one of its partition are done.
 
     Offsets      which records are under way, what may be committed, and what was
     LogConsumer  getmany, commits, lag, rebalances; static group membership
 
-An offset counts as committed when the broker has acknowledged it, not when it was sent: a commit that fails is made
-again, also when nothing new arrives.
+An offset counts as committed when the broker has acknowledged it, not when it was sent: a failed commit is retried,
+even when nothing new arrives.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ COMMIT_EVERY_SECONDS = 1.0
 COMMIT_TIMEOUT_SECONDS = 10
 START_TRIES = 60
 ALONE_SECONDS = 0.25
-"""How long a record is worked on alone after deaths: what kills a worker does so at once, a slow bank takes longer."""
+"""How long a record is processed alone after deaths: a record that kills a worker does so at once, a slow bank takes
+longer."""
 IDLE_AFTER = 4
-"""After so many looks that brought nothing, with nothing under way and everything committed, a listener is idle."""
+"""After this many empty polls, with nothing under way and everything committed, a listener is idle."""
 IDLE_MS = 2_500
-"""How long an idle listener waits for a record at a time: its heartbeat and watchdog need a turn now and then."""
+"""How long an idle listener waits for a record at a time: its heartbeat and watchdog must run now and then."""
 SHORT_WAIT_MS = 500
-"""How long the broker waits for a first record before it answers that there is none: short enough for who asks it for
-more than records."""
+"""How long the broker waits for a first record before it returns an empty response: short enough for other requests on
+the connection."""
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +75,7 @@ class Offsets:
     def begin(self, partition: TopicPartition, offset: int) -> Mark:
         """Remember a record; hand the returned mark to `done`.
 
-        A record that was read before its partition changed hands has no say in what is committed: it comes again.
+        A record that was read before its partition was reassigned does not affect what is committed: it is read again.
         """
         mark = Mark(partition, offset)
         waiting = self._open.get(partition)
@@ -92,7 +93,7 @@ class Offsets:
             self._reached[mark.partition] = waiting.popleft().offset + 1
 
     def committable(self) -> dict[TopicPartition, int]:
-        """What may be committed and is not known to be; the same again until `committed` confirms it."""
+        """Offsets that may be committed and are not confirmed yet; the same again until `committed` confirms them."""
         return {
             partition: offset
             for partition, offset in self._reached.items()
@@ -100,7 +101,7 @@ class Offsets:
         }
 
     def committed(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """The broker has acknowledged these. A partition that changed hands meanwhile is left out."""
+        """The broker has acknowledged these. A partition that was reassigned in between is ignored."""
         for partition, offset in offsets.items():
             if partition in self._reached:
                 self._committed[partition] = max(offset, self._committed.get(partition, -1))
@@ -109,7 +110,7 @@ class Offsets:
         return sum(len(waiting) for waiting in self._open.values())
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """These partitions changed hands: their records are somebody else's, or will be read again."""
+        """These partitions were reassigned: their records belong to another worker, or will be read again."""
         for partition in partitions:
             self._open.pop(partition, None)
             self._reached.pop(partition, None)
@@ -119,9 +120,9 @@ class Offsets:
 class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """One topic (or a few) read by one consumer group member. Bounded: `paused` while too much is under way.
 
-    `gather_ms`: for a listener that nobody waits for. While many records come, the broker holds them back so long, to
-    send more at a time (agents/gathering.py). `idle_wait_ms`: for one that does not gather; without a first record in
-    that time the broker answers that there is none.
+    `gather_ms`: for a listener that no request waits for. While many records arrive, the broker holds them back for
+    this long, to send more at a time (agents/gathering.py). `idle_wait_ms`: for one that does not gather; if no record
+    arrives in that time, the broker returns an empty response.
     """
 
     def __init__(
@@ -197,7 +198,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def take(
         self, *, wait_ms: int, records_max: int = 2_000, stopping: asyncio.Event | None = None
     ) -> dict[TopicPartition, list[Any]]:
-        """Next records by partition (possibly none after `wait_ms`). A broker away is waited for.
+        """Next records by partition (possibly none after `wait_ms`). While the broker is unavailable, this waits.
 
         `stopping`: an idle listener may wait for IDLE_MS, or until this is set.
         """
@@ -226,7 +227,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 unfinished.cancel()
 
     async def _take_alone(self, quarantine: Quarantine, *, wait_ms: int) -> dict[TopicPartition, list[Any]]:
-        """One record at a time, after workers have died: the next once this one is done, or has had its time."""
+        """One record at a time, after workers have died: the next starts once this one is done, or its time is up."""
         ends_at = self._clock.monotonic() + ALONE_SECONDS
         while self.offsets.open_count() and self._clock.monotonic() < ends_at:  # noqa: ASYNC110
             await asyncio.sleep(0.005)  # marks have no event, and this is rare and bounded
@@ -256,23 +257,24 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return {}
 
     def _known(self, messages: list[Any]) -> list[Any]:
-        """Those before the first that a newer version has written; with one, its partition is read no further."""
+        """The records before the first one that a newer version wrote; after such a record, its partition is read no
+        further."""
         for number, message in enumerate(messages):
             if self._newer.is_newer(message):
                 partition = TopicPartition(message.topic, message.partition)
-                with suppress(IllegalStateError):  # the partition is somebody else's by now
+                with suppress(IllegalStateError):  # another worker has the partition by now
                     self._consumer.pause(partition)
                     self._consumer.seek(partition, message.offset)
                 return messages[:number]
         return messages
 
     async def commit_if_due(self) -> None:
-        """Commit about once a second: a crash in between repeats work that changes nothing."""
+        """Commit about once a second: a crash in between repeats only idempotent work."""
         if self._clock.monotonic() - self._committed_at >= COMMIT_EVERY_SECONDS:
             await self.commit()
 
     async def commit(self) -> None:
-        """Commit what is done. A commit that fails is made again by a later call."""
+        """Commit what is done. A later call retries a failed commit."""
         self._committed_at = self._clock.monotonic()
         assigned = self._consumer.assignment()
         offsets = {
@@ -289,7 +291,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             log.warning("commit_failed", error=repr(error))
 
     def lag(self) -> int:
-        """Records of the assigned partitions that were not taken yet, as far as is known without asking."""
+        """Unread records of the assigned partitions, as far as is known without a request to the broker."""
         return unread(self._places())
 
     def _places(self) -> Iterator[tuple[int | None, int | None]]:
@@ -300,7 +302,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             yield self._consumer.highwater(partition), state.position if known else None
 
     def facts(self) -> dict[str, Any]:
-        """For the role's heartbeat and health: `lag`, for how long nothing was taken or done in spite of it, and a
+        """For the role's heartbeat and health: `lag`, how long no record was taken or finished in spite of it, and a
         record that is newer than this version."""
         lag = self.lag()
         stalled_seconds = self._progress.stalled_seconds(position=self._steps, lag=lag)
@@ -314,7 +316,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     @property
     def raw(self) -> AIOKafkaConsumer:
-        """For what is not wrapped here (seek, position)."""
+        """For operations that are not wrapped here (seek, position)."""
         return self._consumer
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -335,9 +337,9 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._rejoin_once()
 
     def _rejoin_once(self) -> None:
-        """After the log has grown. A static member that starts again gets its former partitions back without a
-        rebalance, the group's leader too, and then nobody assigns the new ones. A leader that joins once more makes the
-        broker begin one; a follower that does changes nothing."""
+        """After the log has grown. A static member that restarts gets its former partitions back without a rebalance.
+        So does the group's leader, and then the new partitions stay unassigned. If the leader joins once more, the
+        broker starts a rebalance; if a follower does, nothing changes."""
         if self._rejoins:
             self._rejoins = False
             self._consumer._coordinator.request_rejoin()

@@ -1,11 +1,12 @@
-"""Gathering: the broker holds records back for a listener that nobody waits for, but only while many come.
+"""Gathering: the broker holds records back for a listener that no request waits for, but only while many arrive.
 
-    few answers a second     a record is sent at once; with nothing to send, the broker answers after IDLE_WAIT_MS
-    many                     the broker answers once it has GATHERED_BYTES, or after `gather_ms`
+    few responses a second   a record is sent at once; with nothing to send, the broker responds after IDLE_WAIT_MS
+    many                     the broker responds once it has GATHERED_BYTES, or after `gather_ms`
     FLOOD records a second   after FLOOD_WAITS times `gather_ms`
 
-An answer of the broker costs as much as a hundred records. Where many come, they are made fewer and larger; where few
-come, there is nothing to gather, and a fetch every few milliseconds would wake broker and listener for nothing.
+One response of the broker costs as much as a hundred records. While many records arrive, gathering makes responses
+fewer and larger. While few arrive, there is nothing to gather, and a fetch every few milliseconds would wake broker and
+listener for nothing.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ GATHERED_BYTES = 524_288
 """What the broker sends without waiting for more: seven hundred events. Half of what one partition may send at a time,
 so that a single busy partition reaches it."""
 FLOOD = 500
-"""Records a second from which gathering lasts longer: an answer of 30 ms has no more than fifteen of them."""
+"""Records a second from which gathering lasts longer: at most fifteen of them arrive within 30 ms."""
 FLOOD_WAITS = 3
 IDLE_WAIT_MS = 2_000
-"""An answer without records costs the listener a millisecond, the broker as much. A broker answers the requests of a
-connection in turn, though: what a listener asks behind an idle fetch waits so long, and so does the first fetch after a
-seek or a rebalance."""
+"""An empty response costs the listener a millisecond, and the broker as much. A broker serves the requests of a
+connection in order, though: a request behind an idle fetch waits this long, and so does the first fetch after a seek or
+a rebalance."""
 LOOK_EVERY_MS = 5_000
 """How often aiokafka's fetcher looks for something to do though nothing has happened: records, a seek, a rebalance and
 the brokers' metadata wake it. Its own 200 ms are five wakes a second of each idle consumer."""
 WINDOW_SECONDS = 1.0
-"""Over which answers and records are counted."""
+"""The period over which responses and records are counted."""
 
 
 def look_seldom(client: AIOKafkaConsumer) -> None:
-    """For a consumer that somebody else has made, before it is started: `consumer_timeout_ms=LOOK_EVERY_MS`."""
+    """For a consumer made elsewhere, before it is started: `consumer_timeout_ms=LOOK_EVERY_MS`."""
     client._consumer_timeout = LOOK_EVERY_MS / 1_000
 
 
 class FetchTerms:
-    """How the broker answers a consumer's next fetches. aiokafka fixes that when a consumer is made and has no method
+    """How the broker serves a consumer's next fetches. aiokafka fixes that when a consumer is made and has no method
     to change it, so this class, and nothing else, writes to its fetcher (tests/unit/test_gathering.py)."""
 
     def __init__(self, client: AIOKafkaConsumer) -> None:
@@ -50,10 +51,10 @@ class FetchTerms:
 
 
 class Gathering:
-    """Of one consumer, which was made with `GATHERED_BYTES` and `gather_ms`: it gathers until little has come.
+    """For one consumer, made with `GATHERED_BYTES` and `gather_ms`: it gathers while many records arrive.
 
-    It begins once answers come more often than gathering would let them, and ends once not even half as many records
-    do: without the half, a listener at that rate would change its mind every second.
+    Gathering begins once responses arrive more often than gathering would allow, and ends at less than half that rate
+    of records: without the half, a listener near the rate would switch every second.
     """
 
     def __init__(self, client: AIOKafkaConsumer, *, gather_ms: int, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -66,7 +67,7 @@ class Gathering:
         self._wait_ms = gather_ms
 
     def took(self, records: int) -> None:
-        """Call after each look at what has come, with how many records it was."""
+        """Call after each poll, with the number of records it returned."""
         self._fetches += records > 0
         self._records += records
         seconds = self._clock.monotonic() - self._since

@@ -1,6 +1,6 @@
 """Kafka as a role uses it: where its producers and consumers come from.
 
-A role is handed one `Kafka` and makes what it needs: producer() writes, consumer(topics, group) reads and commits. The
+A role receives one `Kafka` and creates what it needs: producer() writes, consumer(topics, group) reads and commits. The
 clients underneath are aiokafka's, or those of a simulated broker.
 """
 

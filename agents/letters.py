@@ -1,4 +1,4 @@
-"""What every consumer does with a record: read what concerns it, and write a dead letter about what cannot be read.
+"""What every consumer does with a record: read it if it is relevant, and write a dead letter if it cannot be read.
 
     for message in messages:
         try:
@@ -6,7 +6,7 @@
         except Exception as error:                      whatever it is, the record caused it
             letters += letters_of(message, error, at=at)    published before the offset is committed
 
-A reader has no I/O, so an exception in it is the record's fault, and the partition goes on.
+A reader does no I/O, so the record causes any exception in it, and the partition continues.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ DEAD_LETTERS = Counter("gateway_dead_letters", "Records given up, by topic and r
 
 
 def has_type(message: Any, types: Container[bytes | None]) -> bool:
-    """True where one of the record's `type` headers is among `types`, or cannot be known. A null header is not."""
+    """True where one of the record's `type` headers is among `types`, or the type is unreadable. A null header is
+    not."""
     if isinstance(message, UnreadableBatch):
         return True
     return any(name == HEADER_TYPE and content in types for name, content in message.headers or ())
@@ -39,7 +40,7 @@ def has_type(message: Any, types: Container[bytes | None]) -> bool:
 def letters_of(message: Any, error: Exception, *, at: datetime, reason: str = REASON_UNDECODABLE) -> list[Record]:
     """The dead letter of a record, while its exception is handled; none for a record that is a letter itself.
 
-    Raises the error itself where a newer version has written the record: the worker rather ends than skips it.
+    Raises the error itself where a newer version has written the record: the worker ends rather than skip it.
     """
     if isinstance(error, NewerRecordError):
         raise error

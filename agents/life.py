@@ -1,4 +1,4 @@
-"""What every worker has around its work, whichever client reads its topic: heartbeat, counted lives, watchdog, an end.
+"""What surrounds every worker's loop, whichever client reads its topic: heartbeat, counted lives, watchdog, an end.
 
 begin() ─► it beats, and a life that lasts is calm (agents/quarantine.py) ─► end(): both stop, the heartbeat is gone
 watch(stuck, why) ─► a thread ends the process once `stuck()`: an event loop that hangs cannot end itself
@@ -44,7 +44,7 @@ class Life:
         self._tasks = [beside(beating, "heartbeat"), beside(self._quarantine.live_calmly(), "calm")]
 
     async def end(self) -> None:
-        """Call at an orderly end; nothing where it never began."""
+        """Call at an orderly end; no effect if it never began."""
         if not self._tasks:
             return
         for task in self._tasks:
@@ -55,7 +55,7 @@ class Life:
 
 
 def watch(is_stuck: Callable[[], bool], why: str) -> None:
-    """End the process for certain soon after `is_stuck()`, which is called from another thread."""
+    """Always end the process soon after `is_stuck()` returns true; it is called from another thread."""
 
     def look() -> None:
         while True:

@@ -1,10 +1,10 @@
-"""Records that a newer version of the gateway has written: their partition stands still until a newer reader has it.
+"""Records that a newer version of the gateway wrote: their partition waits until a newer reader has it.
 
     record newer than this version? ─► the partition ends before it: it is not skipped, committed or made a dead letter
-                                   └► log, health and heartbeat name it; other partitions go on
+                                   └► log, health and heartbeat name it; other partitions continue
 
-A version is raised only where a reader that does not know it would act wrongly. Readers are upgraded before writers
-(docs/decisions/0029), so this is met only where somebody went another way, and a rolling upgrade ends it by itself.
+A version is raised only if an older reader would misinterpret the record. Readers are upgraded before writers
+(docs/decisions/0029), so this happens only after an upgrade in another order, and completing the upgrade ends it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OUTDATED_PARTITIONS = Gauge("gateway_outdated_partitions", "Partitions that have
 
 
 class NewerRecords:
-    """Those that one reader has met."""
+    """The newer records that one reader has found."""
 
     def __init__(self) -> None:
         self._met: dict[TopicPartition, str] = {}
@@ -39,7 +39,7 @@ class NewerRecords:
         return stands or self.is_newer(message)
 
     def is_newer(self, message: Any) -> bool:
-        """True for a record that this version does not know. From then on its partition stands before it."""
+        """True for a record of a newer version. From then on its partition waits before it."""
         version = newer_version(message.value)
         if version is None:
             return False
@@ -51,7 +51,7 @@ class NewerRecords:
         return True
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """They changed hands: whoever has them meets the record again, or knows it."""
+        """They were reassigned: the new owner finds the record again, or can read it."""
         for partition in partitions:
             self._met.pop(partition, None)
         OUTDATED_PARTITIONS.set(len(self._met))
@@ -60,7 +60,7 @@ class NewerRecords:
         self.forget(list(self._met))
 
     def facts(self) -> dict[str, str]:
-        """For heartbeat and health page: the first record by its place, '' where there is none. Safe from another
+        """For heartbeat and health page: the position of the first such record, '' if there is none. Safe from another
         thread."""
         met = dict(self._met)
         return {OUTDATED: met[min(met)] if met else ""}

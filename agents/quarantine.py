@@ -1,14 +1,15 @@
-"""A record that kills its worker, whatever way, is given up after the third death, and the partition goes on.
+"""A record that kills its worker, in whatever way, becomes a dead letter after the third death, and the partition
+continues.
 
     first death          nothing was written down: a life that is calm costs one command of Redis in all
     begun again          careful for CAREFUL_SECONDS: one record at a time, marked before and unmarked after its work
     died with a mark     the mark stays; DEATHS_MAX of them on one record: rescue or dead letter, alert, next record
 
 A worker may have died after its work on the record was durable, and before what follows was published. So a reader that
-can tell looks first and publishes what stands (`rescue`); only what has led to nothing is buried.
+can check does so first, and publishes what is stored (`rescue`); only a record without effect becomes a dead letter.
 
-A failure of the surroundings (database, log, Redis away) takes the mark back: the record is not to blame. Without Redis
-nothing is marked and nothing is given up. docs/decisions/0015.
+A failure of the environment (database, log or Redis unavailable) removes the mark: the record is not at fault. Without
+Redis no record is marked, and none becomes a dead letter. docs/decisions/0015.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ log = get_logger("quarantine")
 
 DEATHS_MAX = 3
 RESCUES_MAX = 2
-"""Begun rescues of one record. One that kills its worker, too, must not hold up the partition for ever: the record is
-buried then, and `gateway verify` names events that were never published."""
+"""Begun rescues of one record. A rescue that kills its worker too must not block the partition: then the record becomes
+a dead letter, and `gateway verify` names events that were never published."""
 CAREFUL_SECONDS = 30.0
 SURROUNDINGS = (
     DatabaseError,
@@ -49,7 +50,8 @@ Rescue = Callable[[], Awaitable[bool]]
 
 
 class Quarantine:
-    """One worker's. `group` tells apart the readers of one topic: what kills one of them need not kill another."""
+    """The quarantine of one worker. `group` distinguishes the readers of one topic: what kills one of them need not
+    kill another."""
 
     def __init__(
         self, settings: Settings, client: redis.Redis, *, group: str, worker: str, clock: Clock = SYSTEM_CLOCK
@@ -64,7 +66,7 @@ class Quarantine:
 
     @property
     def careful(self) -> bool:
-        """True while records are worked on one by one."""
+        """True while records are processed one by one."""
         return self._clock.monotonic() < self._careful_until
 
     async def begin_life(self) -> None:
@@ -79,7 +81,7 @@ class Quarantine:
             log.warning("careful", worker=self._worker, lives=lives)
 
     async def live_calmly(self) -> None:
-        """Run beside the work: a life that lasts is no sign of a record that kills."""
+        """Run beside the work: after a long enough life, no record is suspected."""
         await asyncio.sleep(CAREFUL_SECONDS)
         await self.end_life()
 
@@ -112,7 +114,7 @@ class Quarantine:
         return False
 
     async def _rescued(self, place: str, rescue: Rescue) -> bool:
-        self._marked = place  # an outage meanwhile takes the deaths back
+        self._marked = place  # an outage in between cancels the deaths
         if not await rescue():
             self._marked = None
             return False
@@ -121,7 +123,7 @@ class Quarantine:
         return True
 
     async def absolve(self) -> None:
-        """The marked record's work is done, or it is not to blame for what happened."""
+        """The marked record's work is done, or the record did not cause the failure."""
         place, self._marked = self._marked, None
         if place is None:
             return
@@ -131,7 +133,7 @@ class Quarantine:
             log.warning("deaths_not_counted", place=place, error=repr(error))
 
     async def ended_by(self, error: BaseException) -> None:
-        """The worker is about to end. The mark stays unless the surroundings are to blame."""
+        """The worker is about to end. The mark stays unless the environment caused it."""
         if is_surroundings(error):
             await self.absolve()
 

@@ -45,7 +45,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Context:
-    """What a role's body is given. `alive()` says that the loop turns; `facts` go into heartbeat and health."""
+    """What a role's body receives. `alive()` reports that the loop turns; `facts` go into heartbeat and health."""
 
     settings: Settings
     worker: Worker
@@ -56,7 +56,7 @@ class Context:
     ids: Ids = SYSTEM_IDS
     quarantine: Quarantine | None = None
     log_is_closed: Callable[[], bool] = lambda: False
-    """While the log grows: nothing new is asked of it, what was asked is decided."""
+    """While the log grows: no new commands are written, existing ones are decided."""
     turned_at: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Context:
                 await self.stopping.wait()
 
     async def unless_stopping(self, work: Coroutine[Any, Any, Result]) -> Result | None:
-        """What comes of `work`; it is cancelled, and there is nothing, where the role is to stop meanwhile."""
+        """The result of `work`; None, and `work` is cancelled, if the role must stop first."""
         working, stop = asyncio.ensure_future(work), asyncio.ensure_future(self.stopping.wait())
         try:
             await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,7 +95,7 @@ Body = Callable[[Context], Awaitable[None]]
 
 
 async def dispensable(context: Context, work: Body, what: str) -> None:
-    """Work that the role can do without: where it fails, it begins again after a pause, and the role goes on."""
+    """Optional work of a role: after a failure it restarts with a pause, and the role continues."""
     while not context.stopping.is_set():
         try:
             await work(context)

@@ -1,1 +1,1 @@
-"""The REST API: it turns requests into commands on the log and answers with what the payment actor decided."""
+"""The REST API: it turns requests into commands on the log and returns what the payment actor decided."""

@@ -29,8 +29,8 @@ DRAIN_SECONDS = 6
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, with an end that is certain: streams are told to close, and a timer waits behind the drain. It wakes
-    once a second for the Date header, and at once for a signal, where uvicorn looks for one ten times a second."""
+    """uvicorn's server with a guaranteed end: streams are closed, and a timer bounds the drain. It wakes once a second
+    for the Date header, and at once for a signal; uvicorn polls for one ten times a second."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""The application: routes, error answers, and the services of the process around them.
+"""The application: routes, error responses, and the services of the process around them.
 
 create_app(settings)         what `python -m api` serves and the OpenAPI document is made from
 """
@@ -36,11 +36,11 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 """FastAPI's own. Spans are made from the log (docs/decisions/0010), and api/process/metrics.py measures; left on, it
 reads the environment for providers at every request, a tenth of a hot route's time."""
 RESPONSE_SECONDS_BEYOND_DECISION = 1.5
-"""With the default decision time-out: 503 within five seconds, whatever hangs."""
+"""Together with the default decision timeout: 503 within five seconds, whatever hangs."""
 
 
 class Application(FastAPI):
-    """FastAPI with our layer in place of Starlette's outermost, which would answer a defect with plain text."""
+    """FastAPI with our layer in place of Starlette's outermost, which would return plain text for a defect."""
 
     services: Services
     """From start to stop."""

@@ -1,4 +1,4 @@
-"""The outermost layer of every request: client, id, headers, measure, and the last net under a defect of ours.
+"""The outermost layer of every request: client, id, headers, metrics, and the last net under a defect of our own.
 
     request ─► client, id, CORS ─► its caller's turn ─► a hot route directly, or the application ─► headers ─► answer
                                                          └─ raises ─► 500 envelope, the trace in our log only
@@ -48,13 +48,13 @@ VARIES: Header = (b"vary", b"Origin")
 PUBLIC = "/public"
 """Routes for any merchant's page have this in their path."""
 PAYERS_APP = "/api/v1/test/payments/"
-"""The payer's app of test mode, which a checkout asks under whatever name it was opened: no credentials either."""
+"""The payer's app of test mode, which a checkout calls under whatever name it was opened: no credentials either."""
 PASSWORD_ROUTES = ("/api/v1/auth/", "/api/v1/merchants")
 PASSWORD_SECONDS = 15.0
-"""Hashing a password is meant to be slow, and is slower on a busy machine."""
+"""Password hashing is slow by design, and slower on a busy machine."""
 NOT_STORED: Header = (b"cache-control", b"no-store")
 OPENED = (b"application/json", b"text/event-stream")
-"""Content in which sealed fields are opened here; files of another form open theirs before they are written."""
+"""Content in which sealed fields are opened here; files of other formats open theirs before they are written."""
 CREDENTIALS = frozenset({b"x-api-key", b"authorization", b"cookie"})
 NO_PARAMETERS: frozenset[str] = frozenset()
 """Of the hot routes' queries."""
@@ -64,7 +64,7 @@ class Edge:
     """ASGI application around the FastAPI one.
 
     `hot`: (method, path) -> handler that skips the router. A response that has not begun after `response_seconds` is
-    503: a part that hangs is no different from one that is away. `error_response`: what an exception becomes.
+    503: a service that hangs is treated like one that is unavailable. `error_response`: what an exception becomes.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Edge:
 
 
 class _Response:
-    """One answer on its way out."""
+    """One response on its way out."""
 
     def __init__(self, scope: Scope, send: Send, own_origins: frozenset[str]) -> None:
         self._scope = scope
@@ -140,13 +140,13 @@ class _Response:
         self.status = 0
         self.bound: asyncio.Timeout | None = None
         self.not_opened: Exception | None = None
-        """Why the body could not be opened: then nothing of the answer was sent."""
+        """Why the body could not be opened: then nothing of the response was sent."""
         self._is_json = False
         self._held: Message | None = None
-        """The start of an answer of known length, until its body is there: opening it changes the length."""
+        """The start of a response of known length, until its body is complete: opening it changes the length."""
 
     async def send(self, message: Message) -> None:
-        """Pass the answer on, with the sealed fields of its body opened. Raises DatabaseError where that needs keys."""
+        """Pass the response on, with the sealed fields of its body opened. Raises DatabaseError if that needs keys."""
         if message["type"] == "http.response.start":
             headers = dict(message["headers"])
             self._is_json = headers.get(b"content-type", b"").startswith(OPENED)
@@ -169,14 +169,14 @@ class _Response:
         try:
             return await keys.opened(body)
         except Exception as error:
-            self.not_opened = error  # the layers between would raise another, because they have begun their answer
+            self.not_opened = error  # the layers between would raise another, because they have begun their response
             raise
 
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if self.bound is not None and not self.bound.expired():
-                self.bound.reschedule(None)  # what has begun may take its time: streams, exports
+                self.bound.reschedule(None)  # a response that has begun is not bounded: streams, exports
             headers: list[Header] = message["headers"]
             given = {name for name, _ in headers}
             headers.append((b"x-request-id", self._request_id))
@@ -210,11 +210,11 @@ def _with_length(headers: list[Header], length: int) -> list[Header]:
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, str, bytes, bool]:
-    """(request id, origin of the page that asks or nothing, caller, whether this is a CORS preflight).
+    """(request id, origin of the calling page or nothing, caller, whether this is a CORS preflight).
 
-    The caller's request id is taken where it is of a form that can go into logs and records; else a new one is made.
-    The caller is its address with what it says of itself, its key or its session, for a fair turn and nothing else: a
-    stranger who names somebody's key stands in another queue.
+    The caller's request id is used if its form is safe for logs and records; otherwise a new one is made. The caller is
+    its address plus the key or session that it presents, for a fair turn and nothing else: a stranger who names
+    somebody's key is in another queue.
     """
     request_id, origin, caller, is_preflight = b"", "", b"", False
     for name, value in scope["headers"]:

@@ -1,6 +1,6 @@
 """The HTTP/1.1 protocol of the server (uvicorn's on httptools), with bounds on a request's head: its size and its time.
 
-What is refused here never becomes a request, so it is answered by hand and the connection closed.
+What is refused here never becomes a request, so the response is written directly and the connection is closed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from api.http.errors import error_body
 from domain.rejection import ErrorCode
 
 HEAD_BYTES_MAX = 65_536
-"""Request line and headers together; no honest client of a payment API comes near. Above: 431."""
+"""Request line and headers together; no legitimate client of a payment API comes near. Above: 431."""
 HEAD_SECONDS_MAX = 20.0
 """For the head of a request: from the connection's beginning, or from the first byte that came while none was open."""
 
@@ -37,7 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(b"431 Request Header Fields Too Large", "The request's headers are too large")
                 return
         elif self.cycle is not None and not self.cycle.response_complete:
-            return  # a request is being answered
+            return  # a response is under way
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -56,7 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(b"400 Bad Request", "This is not a valid HTTP/1.1 request")
 
     def _expect_head(self) -> None:
-        """Bytes that begin no request (blank lines, the rest of a body that was answered already) buy no time."""
+        """Bytes that begin no request (blank lines, the rest of a body already responded to) do not extend the time."""
         if self._deadline is None and not self.transport.is_closing():
             self._deadline = self.loop.call_later(HEAD_SECONDS_MAX, self.transport.close)
 

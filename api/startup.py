@@ -1,4 +1,4 @@
-"""The start of an API process: opens what its routes work with, in order, and closes it in reverse."""
+"""The start of an API process: opens what its routes use, in order, and closes it in reverse."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ log = get_logger("api")
 
 POOL_CONNECTIONS_MAX = 12
 FEEDS_MAX = 2_000
-"""Dashboards' live feeds in one process; each looks into the database every two seconds."""
+"""Dashboards' live feeds in one process; each queries the database every two seconds."""
 PAYERS_MAX = 20_000
 """Payers' streams in one process; each costs a few kilobytes."""
 PAYERS_PER_MERCHANT_MAX = 15_000
-"""Of them; ten thousand payers of one sale fit in, and leave room for the others."""
+"""One merchant's share of them: the ten thousand payers of one sale fit, and leave room for the others."""
 WARM_SECONDS = 3.0
 NOTIFICATION_SECONDS = 2.0
 """For a bank's notification to be on the log; without it the bank sends it again."""
@@ -60,7 +60,7 @@ NOTIFICATION_SECONDS = 2.0
 
 @asynccontextmanager
 async def open_services(settings: Settings, worker: Worker) -> AsyncIterator[Services]:
-    """Open everything. Nothing has to be reachable yet: a process may start before its surroundings do.
+    """Open everything. Nothing has to be reachable yet: a process may start before its services do.
 
     Raises one of store.start.REFUSED.
     """
@@ -132,14 +132,14 @@ def _background_work(services: Services, grown: LogWatch) -> dict[str, Coroutine
 
 
 async def _notify(producer: LogProducer, grown: LogWatch, record: Record) -> None:
-    """Raises LogUnavailableError, also for the moment in which the log grows: the bank sends it again."""
+    """Raises LogUnavailableError, also while the log grows: the bank sends it again."""
     if grown.is_closed:
         raise LogUnavailableError("the log is growing")
     await producer.write(record, timeout=NOTIFICATION_SECONDS)
 
 
 def _start_again() -> None:
-    """As at a restart: open requests are answered, new ones wait in the socket's queue, the runner starts the next."""
+    """As at a restart: open requests complete, new ones wait in the socket's queue, the runner starts the next."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 

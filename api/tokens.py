@@ -1,4 +1,5 @@
-"""What the API needs of a bank: a token in place of a card, and a door for its notifications. The wiring has both."""
+"""What the API needs of a bank: a token in place of a card, and a route for its notifications. The wiring provides
+both."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from domain.card import CardDetails
 from domain.rejection import Rejected
 
 TOKENIZE_SECONDS = 3.0
-"""With the wait for the decision, below the five seconds in which a caller without an answer is refused."""
+"""Together with the wait for the decision, below the five seconds after which a request without a response is
+refused."""
 
 
 class Tokenizer(Protocol):
@@ -23,7 +25,7 @@ class Tokenizer(Protocol):
 
 
 class NotificationDoor(Protocol):
-    """Raises LogUnavailableError, or what a broken database raises: the notification was not received."""
+    """Raises LogUnavailableError, or the database's errors: the notification was not received."""
 
     async def receive(self, headers: Mapping[str, str], body: bytes, *, request_id: str) -> Rejected | None: ...
 
@@ -36,7 +38,7 @@ class BankPages(Protocol):
     async def press(self, attempt_id: str, signature: str, body: bytes, *, request_id: str) -> Response: ...
 
     async def scan(self, attempt_id: str, *, approved: bool, request_id: str) -> bool:
-        """What a payer decides in their UPI app. Raises OSError where the bank cannot be reached."""
+        """What a payer decides in their UPI app. Raises OSError if the bank cannot be reached."""
         ...
 
 

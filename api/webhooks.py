@@ -1,7 +1,7 @@
 """What the webhook routes share: new secrets, checked targets, and deliveries handed to the dispatcher.
 
 A delivery's row is written first. Should its record not reach the topic, the forwarder's upkeep finds the row within
-half a minute, so the answer to the merchant holds either way.
+half a minute, so the response to the merchant holds either way.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PUBLISH_SECONDS = 2.0
 async def opened_job(
     services: Services, merchant_id: str, *, kind: str, filters: Period | LogFilter, total: int
 ) -> Job:
-    """A new job. Raises ApiError 429 where the merchant has too many that are not done."""
+    """A new job. Raises ApiError 429 if the merchant has too many unfinished ones."""
     job = await open_job(
         services.pool,
         job_id=make_id(JOB),
@@ -60,7 +60,7 @@ def endpoint_not_found() -> ApiError:
 
 
 def checked_url(url: str, settings: Settings, *, field: str = "url") -> str:
-    """The URL, where webhooks may go there. Raises ApiError 400."""
+    """The URL, if webhooks may go there. Raises ApiError 400."""
     bad = check_url(url, private_allowed=settings.private_targets_allowed)
     if bad is not None:
         raise bad_request(bad.description, field)
@@ -75,20 +75,20 @@ def sealed_secret(settings: Settings, endpoint_id: str, own: str | None) -> tupl
 
 
 def sealed_headers(settings: Settings, endpoint_id: str, headers: Mapping[str, str]) -> bytes | None:
-    """The endpoint's own headers for its row; None where it has none."""
+    """The endpoint's own headers for its row; None if it has none."""
     if not headers:
         return None
     return seal(orjson.dumps(headers).decode(), settings.keys, Sealed.WEBHOOK_HEADERS, endpoint_id)
 
 
 async def publish_switches(services: Services, switches: Sequence[Switch]) -> None:
-    """Let the merchant's other endpoints and live feeds know of endpoints that were switched off or on."""
+    """Notify the merchant's other endpoints and live feeds that endpoints were disabled or enabled."""
     await announce(services.redis, switches)
     await hand_over(services, [due for switch in switches for due in switch.dues])
 
 
 async def hand_over(services: Services, dues: Sequence[Due]) -> None:
-    """Put attempts on the deliveries topic; what does not get there is found by the upkeep."""
+    """Put attempts on the deliveries topic; the upkeep finds those that do not get there."""
     at, partitions = now(), services.settings.topic_partitions
     try:
         async with asyncio.timeout(PUBLISH_SECONDS):
@@ -99,7 +99,7 @@ async def hand_over(services: Services, dues: Sequence[Due]) -> None:
 
 
 async def send_test(services: Services, merchant_id: str, endpoint: Endpoint, request_id: str | None) -> str:
-    """Plan a `webhook.test` for the endpoint; its log id. Raises ApiError 400 where the endpoint is off."""
+    """Plan a `webhook.test` for the endpoint; its log id. Raises ApiError 400 if the endpoint is disabled."""
     if not endpoint.active:
         raise bad_request("The webhook endpoint is disabled")
     at = now()

@@ -1,4 +1,4 @@
-"""`python -m api.write_openapi`: write docs/openapi.json anew."""
+"""`python -m api.write_openapi`: write docs/openapi.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured. `bench.previous` copies this package into an earlier tree, whose modules may stand elsewhere."""
+"""The measurements. `bench.previous` copies this package into an earlier tree, whose modules may have other paths."""
 
 from __future__ import annotations
 

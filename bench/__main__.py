@@ -1,11 +1,11 @@
-"""`make bench`: throughput and latency of the whole gateway on this machine, measured in one run on a stack of its own.
+"""`make bench`: throughput and latency of the whole gateway on this machine, measured in one run on a separate stack.
 
     python -m bench                      everything but the million rows, about three minutes
     python -m bench --million            the same again with 1,000,000 payments in the tables
     python -m bench --quick              a first look, half a minute
 
 After each part `gateway verify` checks that nothing was lost; a difference ends the run with exit code 1. Figures of
-one machine are for ratios between its own lines; docs/PERFORMANCE.md says which were met and how.
+one machine are for ratios between its own lines; docs/PERFORMANCE.md lists which were met and how.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ async def _with_a_million(stack: Stack, chosen: argparse.Namespace, empty: Throu
     _print_throughput("the same with 1,000,000 payments in the tables", full)
     print(f"share of the empty tables' rate  {full.lifecycles_per_second / empty.lifecycles_per_second:8.2f}")
     good = verify(stack, "--since", since.isoformat())
-    # The log goes on from before the TRUNCATE, and `verify` begins to read it so much earlier than told.
+    # The log continues from before the TRUNCATE, and `verify` starts to read it this much earlier than requested.
     await asyncio.sleep(EARLIER.total_seconds())
     await connection.execute("TRUNCATE orders, payments, refunds, commands, events, bank.ledger")
     since = await connection.fetchval("SELECT now()")

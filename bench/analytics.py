@@ -1,7 +1,8 @@
 """`python -m bench.analytics`: reading with a million payments of one merchant in the tables, on a stack of its own.
 
 The payments and their events are written by SQL, the rollups by the very fold of the jobs role. Then the analytics
-and every filter of the payment list are read, one at a time, by what the routes call. HTTP is not in the figures.
+and every filter of the payment list are read, one at a time, by the functions that the routes call. The figures exclude
+HTTP.
 """
 
 from __future__ import annotations

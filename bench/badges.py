@@ -1,4 +1,4 @@
-"""The README's badges: what pyproject.toml declares, how many tests there are, what verify found."""
+"""The README's badges: the declarations of pyproject.toml, the number of tests, the result of verify."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLLECTED = re.compile(r"(\d+)(?:/\d+)? tests collected")
 
 
 def badges(tests: int) -> dict[str, str]:
-    """Name -> SVG. That of verify is only true after a verify that found nothing."""
+    """Name -> SVG. The badge of verify is true only after a verify without differences."""
     project = tomllib.loads((Path(REPOSITORY) / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {
         "licence": badge("licence", project["license"]["text"]),
@@ -28,7 +28,7 @@ def badges(tests: int) -> dict[str, str]:
 
 
 def count_tests() -> int:
-    """How many tests pytest collects, slow ones included."""
+    """The number of tests that pytest collects, including slow ones."""
     collected = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "tests"],
         cwd=REPOSITORY, capture_output=True, text=True, timeout=COLLECT_SECONDS_MAX, check=True,
@@ -39,7 +39,7 @@ def count_tests() -> int:
 
 
 def rounded_down(count: int) -> str:
-    """To whole hundreds, so that the badge does not change with each test."""
+    """Rounded down to hundreds, so that the badge does not change with each test."""
     return f"{count // 100 * 100:,}+"
 
 

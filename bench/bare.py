@@ -60,7 +60,7 @@ async def _prepare(stack: Stack) -> None:
 
 @contextlib.contextmanager
 def _processes(stack: Stack, workers: int) -> Iterator[int]:
-    """The port that the bare API answers on, for as long as its processes run."""
+    """The port of the bare API, for as long as its processes run."""
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
         fd = listening.fileno()
         commands = [["api", "--fd", str(fd)]] * workers + [["actor"], ["bank"]]

@@ -4,9 +4,9 @@
     --spy    a second run, for where a role's Python spends it: py-spy's samples of who holds the interpreter, each in
              the account of the innermost frame that belongs to one, times the role's time in the first run
 
-A lifecycle is order, payment, settlement: two requests, or one with --one-request. Wakes are what is dear on a virtual
-machine, so they are counted beside the time. py-spy is not a dependency: `--spy` takes its path. It slows down whom it
-samples, hence the run of its own.
+A lifecycle is order, payment, settlement: two requests, or one with --one-request. Wakes are expensive on a virtual
+machine, so they are counted beside the time. py-spy is not a dependency: `--spy` takes its path. It slows down the
+sampled process, hence the separate run.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ ACCOUNTS: tuple[tuple[str, str], ...] = (
     ("agents/", "our roles"),
     ("runtime/", "our runtime"),
 )
-"""Part of a file's path -> the account that its frames are charged to; the first that fits. Frames that fit none
-(asyncio, json, hmac) are charged to whoever called them."""
+"""Part of a file's path -> the account that its frames are charged to; the first that fits. Frames without an account
+(asyncio, json, hmac) are charged to their caller."""
 ELSEWHERE = "event loop and the rest"
 
 
@@ -92,7 +92,7 @@ class Budget:
 def shares_of(
     before: Mapping[str, Usage], after: Mapping[str, Usage], system_calls: Mapping[str, int], *, count: int
 ) -> dict[str, Share]:
-    """What `count` lifecycles took between two looks, by role; the dearest first."""
+    """The cost of `count` lifecycles between two readings, by role; the most expensive first."""
     found = {
         role: Share(
             (after[role].cpu_seconds - before[role].cpu_seconds) * 1_000 / count,
@@ -105,7 +105,7 @@ def shares_of(
 
 
 def account_of(stack: str) -> str:
-    """Whose time a sample is: py-spy's `outermost;…;innermost`, each frame as `function (file:line)`."""
+    """The account of a sample: py-spy's `outermost;…;innermost`, each frame as `function (file:line)`."""
     for frame in reversed(stack.split(";")):
         found = _FRAME.match(frame.strip())
         file = found["file"] if found is not None else frame
@@ -196,7 +196,7 @@ def _sampled(stack: Stack, roles: Sequence[str], spy: str, folder: Path) -> Iter
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C does: perf and py-spy then write what they have."""
+    """As Ctrl-C does: perf and py-spy then write their results."""
     process.send_signal(signal.SIGINT)
     process.wait(ENDING_SECONDS_MAX)
 

@@ -1,10 +1,10 @@
-"""The bare ceiling: the same hops as a payment's lifecycle, on the same parts, with no product in them.
+"""The bare ceiling: the same hops as a payment's lifecycle, on the same services, without the product.
 
     POST ─► api ─► commands ─► Faust actor: ONE insert a batch ─► events ─► bank echo ─► commands ─► actor
               ◄─────────────── Redis publish ◄──┘
 
-No validation, no authentication, no decision, no state rows, no inbox look-up, no schema: 16 bytes of id and a body
-that is passed on. What the product reaches is given as a share of what this reaches in the same run.
+No validation, no authentication, no decision, no state rows, no inbox lookup, no schema: 16 bytes of id and a body
+that is passed on. The product's result is given as a share of this one's in the same run.
 
     python -m bench.ceiling api|actor|bank       (started by bench.lifecycles, told where all is by the environment)
 """
@@ -47,7 +47,7 @@ def record(topic: str, key: bytes, kind: bytes, value: bytes, worker: bytes, par
 
 
 class Api:
-    """ASGI application: a body becomes a record, the reply an answer."""
+    """ASGI application: a body becomes a record, the reply a response."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
@@ -95,7 +95,7 @@ class Api:
 
 
 class Actor:
-    """A Faust agent with the settings and the batch of the payment actor; it only passes on."""
+    """A Faust agent with the settings and the batch of the payment actor; it only forwards."""
 
     def __init__(self, settings: Settings, datadir: str) -> None:
         self._settings = settings
@@ -108,7 +108,7 @@ class Actor:
     async def _consume(self, stream: Any) -> None:
         connection = await asyncpg.connect(self._settings.database_url.get_secret_value())
         await self._producer.start()
-        # the product's fence does this, once the former owner of a partition cannot write any more
+        # the product's fence does this, once the former owner of a partition can no longer write
         self.app.consumer.open_partitions.update(range(self._settings.topic_partitions))  # type: ignore[attr-defined]
         stream = stream.noack()
         queue, batch = stream.channel.queue, []

@@ -1,13 +1,13 @@
-"""Faults under load, and afterwards: was anything promised and lost, did anything happen twice, does anything differ?
+"""Faults under load, then a check that nothing promised was lost, doubled or different.
 
     python -m bench.chaos --minutes 3              faults in random order for three minutes: `make chaos`
     python -m bench.chaos                          every fault by itself, about fifteen minutes: `make faults`
     python -m bench.chaos --seed 7 --only zombie   those whose name holds the word, at this seed's moments
     python -m bench.chaos --write                  and the table into docs/RELIABILITY.md
 
-The bank misbehaves all the while (lost, late and repeated answers, words that it takes back). A seed gives the same
-faults in the same order at the same moments. Exit code 1 where anything was lost, doubled or different, or answered
-wrongly.
+The bank fails throughout (lost, late and repeated responses, reversed outcomes). A seed gives the same
+faults in the same order at the same moments. Exit code 1 if anything was lost, doubled or different, or a response was
+wrong.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HEAD = "| fault | answered | lost | doubled | differences | wrong answers | long
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one fault came to."""
+    """The result of one fault."""
 
     fault: str
     responded: int
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _at(site: Site, faults: list[Fault], run: Run) -> list[Line]:
-    """What can be done of the faults at this site, on a stack of its own. What the machine cannot do is told."""
+    """The faults that are possible at this site, on a separate stack. Impossible ones are reported."""
     for fault in faults:
         if reason := fault.missing():
             print(f"    {fault.name} skipped: {reason}", flush=True)
@@ -126,7 +126,7 @@ async def _one(stack: Stack, second: Executor, fault: Fault, seed: int) -> Line:
 
 
 async def _mixed(stack: Stack, second: Executor, faults: list[Fault], chosen: argparse.Namespace) -> list[Line]:
-    """Whatever the seed picks, until the time is up, under one load; then one audit of all of it."""
+    """Random faults of the seed, until the time is up, under one load; then one audit of everything."""
     choice, done = random.Random(chosen.seed), Counter[str]()
 
     async def script() -> None:

@@ -1,4 +1,4 @@
-"""How long payers wait: `open()` until the checkout can be used, and a click on Pay until the result is on screen.
+"""The payer's waits: from `open()` until the checkout can be used, and a click on Pay until the result is on screen.
 
     python -m bench.checkout [--count 30]     in a real Chromium, on a stack of its own
 

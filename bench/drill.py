@@ -2,7 +2,7 @@
 
     load ── backup ── load ── stop ── destroy ── restore ── recover ── start ── verify ── every 2xx looked up
 
-RPO: orders, payments and refunds that were answered with a 2xx and are gone afterwards. RTO: from the decision to
+RPO: orders, payments and refunds that were returned with a 2xx and are missing afterwards. RTO: from the decision to
 restore until a payment is made again.
 """
 
@@ -32,7 +32,7 @@ STEPS = ("gateway restore $BACKUP --replace", "gateway recover --apply")
 
 @dataclass(frozen=True, slots=True)
 class Drilled:
-    """What came of it. Times in seconds."""
+    """The result. Times in seconds."""
 
     promises: int
     broken: list[str]
@@ -45,7 +45,7 @@ class Drilled:
 
 
 async def drill(stack: Stack, folder: Path, *, seconds: float, seed: int, steps: Sequence[str] = STEPS) -> Drilled:
-    """`steps`: the two commands between the loss and the start. Raises AssertionError where one does not end well."""
+    """`steps`: the two commands between the loss and the start. Raises AssertionError if one fails."""
     restoring, recovering = (step.removeprefix("gateway ").split() for step in steps)
     load = Load(stack, seed=seed)
     async with load.running():
@@ -79,7 +79,7 @@ async def drill(stack: Stack, folder: Path, *, seconds: float, seed: int, steps:
 
 
 def destroy(stack: Stack) -> None:
-    """The roles stop; PostgreSQL and its files are gone; an empty one stands in its place."""
+    """The roles stop; PostgreSQL and its files are deleted; an empty one replaces it."""
     for role in running_roles(stack):
         stack.hold(role)
     stack.hold("postgres")
@@ -133,7 +133,7 @@ async def value(stack: Stack, query: str) -> int:
 
 
 async def command(stack: Stack, *arguments: str) -> str:
-    """Standard output of a `gateway` command that must end well."""
+    """Standard output of a `gateway` command that must succeed."""
     ended = await gateway(stack, *arguments)
     assert ended.code == 0, f"gateway {' '.join(arguments)} ended with {ended.code}:\n{ended.out}\n{ended.err}"
     return ended.out

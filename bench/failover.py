@@ -1,10 +1,10 @@
-"""`make failover-test`: every part that there is twice dies under load, one after another, and then a whole machine.
+"""`make failover-test`: every redundant process dies under load, one after another, and then a whole machine.
 
     2 PostgreSQL under Patroni, 3 etcd, 3 brokers, 2 actors, 2 APIs ── load ────────────────────► every 2xx looked up
             standby ─ etcd's leader ─ broker ─ primary ─ machine      each: SIGKILL, down, back        ─ settle ─ verify
 
-A machine is a primary, a member of etcd, a broker, an actor and an API worker; the roles that there are once are killed
-with it and start again at once, as on another machine. Each fault begins when everything is whole again.
+A machine is a primary, a member of etcd, a broker, an actor and an API worker; single roles are killed with it and
+restart at once, as on another machine. Each fault begins when everything is whole again.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ SELECT at
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is killed. `down` stays so until the gateway has recovered; `restarted` starts again by itself."""
+    """What is killed. `down` stays so until the gateway has recovered; `restarted` restarts automatically."""
 
     name: str
     down: Callable[[Stack], list[str]]
@@ -67,7 +67,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """One fault. Seconds without a decision, and without a good answer to any client."""
+    """One fault. Seconds without a decision, and without a successful response to any client."""
 
     name: str
     killed: str
@@ -77,7 +77,7 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Survived:
-    """What came of all of them."""
+    """The results of all of them."""
 
     struck: list[Struck]
     promises: int
@@ -118,7 +118,8 @@ FAULTS = (
 
 
 async def failover(stack: Stack, *, seed: int, faults: Sequence[Fault] = FAULTS) -> Survived:
-    """Raises AssertionError where the gateway does not recover, answers wrongly, or `gateway verify` finds anything."""
+    """Raises AssertionError if the gateway does not recover, a response is wrong, or `gateway verify` finds
+    anything."""
     load, struck = Load(stack, seed=seed), []
     async with load.running():
         for fault in faults:
@@ -182,7 +183,7 @@ async def _goes_on(load: Load) -> None:
 
 
 async def _whole(stack: Stack) -> None:
-    """Nothing that one more death could cost: each part is there as often as it should be, and has everything."""
+    """Fully redundant again: each process runs as often as it should, and has all data."""
 
     async def is_whole() -> bool:
         try:
@@ -213,7 +214,7 @@ def _of_role(stack: Stack, role: str) -> str:
 
 
 def members(stack: Stack) -> list[dict[str, Any]]:
-    """Of the cluster of PostgreSQL, as a Patroni that answers knows it."""
+    """The cluster of PostgreSQL, as a responding Patroni reports it."""
     for number in range(1, NODES + 1):
         try:
             response = call("GET", f"{node_url(stack.plan, number)}/cluster")

@@ -1,4 +1,4 @@
-"""The faults that `make chaos` knows: each is done to a running stack and undone before it returns.
+"""The faults of `make chaos`: each is applied to a running stack and undone before it returns.
 
 kill-<role>        SIGKILL of one worker; the runner starts it again
 zombie-<role>      SIGSTOP longer than the consumer group's session, then SIGCONT: a worker that believes it owns
@@ -29,7 +29,7 @@ from tests.support.stack import ALL_ROLES, Stack
 ZOMBIE_SECONDS = {"payments-0": 20.0} | dict.fromkeys(
     ("processor-0", "jobs-0", "planner-0", "dispatcher-0", "forwarder-0"), 14.0
 )
-"""Longer than the session time-outs: 15 s of the Faust worker, 10 s of the aiokafka roles."""
+"""Longer than the session timeouts: 15 s of the Faust worker, 10 s of the aiokafka roles."""
 HANG_SECONDS = {"kafka": 5.0, "redis": 4.0, "postgres": 5.0}
 FULL_SECONDS = 4.0
 CONNECTIONS_MAX = 250
@@ -38,7 +38,7 @@ PARTITIONS = (("kafka", "KAFKA_PORT", 12.0), ("redis", "REDIS_PORT", 8.0), ("pos
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `seconds`: how long the load goes on around it."""
+    """One fault. `seconds`: how long the load runs around it."""
 
     name: str
     seconds: float
@@ -47,7 +47,7 @@ class Fault:
     tool: str | None = None
 
     def missing(self) -> str | None:
-        """Why it cannot be done on this machine, or None."""
+        """Why it is not possible on this machine, or None."""
         return self.site.missing() or (tool_missing(self.tool) if self.tool else None)
 
 

@@ -1,9 +1,9 @@
-"""`python -m bench.greedy KIND`: a merchant that takes all it can get, until SIGTERM; then its answers as JSON.
+"""`python -m bench.greedy KIND`: a merchant at full speed, until SIGTERM; then its responses as JSON.
 
-    orders, look-ups   requests on CONNECTIONS connections, the next as soon as the last is answered, however that is
+    orders, lookups    requests on CONNECTIONS connections, the next as soon as the last is answered, however that is
     feeds              FEEDS live feeds at once, each again after a second where it is refused
 
-Who and where by GREEDY_URL, GREEDY_KEY and GREEDY_SECRET. A process of its own: in that of the measurement, its work
+Who and where by GREEDY_URL, GREEDY_KEY and GREEDY_SECRET. A process of its own: in the measuring process, its work
 would delay the clock of the others.
 """
 
@@ -42,7 +42,7 @@ def target_of(api: Api) -> Target:
 
 @asynccontextmanager
 async def greedy(kind: Kind, api: Api) -> AsyncIterator[Counter[int]]:
-    """This merchant, greedy for as long as the block runs; its answers by status afterwards."""
+    """This merchant at full speed for as long as the block runs; its responses by status afterwards."""
     statuses: Counter[int] = Counter()
     who = {"GREEDY_URL": api.url, "GREEDY_KEY": api.key, "GREEDY_SECRET": api.secret}
     process = await asyncio.create_subprocess_exec(
@@ -92,7 +92,7 @@ async def _request(target: Target, request: bytes, statuses: Counter[int]) -> No
 async def _follow(target: Target, statuses: Counter[int]) -> None:
     while True:
         connection = await connect(target)
-        status, _ = await connection.request(target.get(FEED))  # a stream has no length: its head is all
+        status, _ = await connection.request(target.get(FEED))  # a stream has no length: only its head is read
         statuses[status] += 1
         if status == 200:
             await asyncio.Event().wait()

@@ -1,9 +1,9 @@
-"""What a stack costs while nothing happens: processor time and wakes by role, questions to PostgreSQL and Redis.
+"""What a stack costs while nothing happens: processor time and wakes by role, queries of PostgreSQL and Redis.
 
     .venv/bin/python -m bench.idle [--seconds 30] [--json]
 
 Starts a stack of its own with every role but the pages, makes one payment, lets it rest and counts from /proc. A wake
-is the end of a voluntary context switch. The counting itself asks PostgreSQL and Redis twice in all.
+is the end of a voluntary context switch. The counting itself queries PostgreSQL and Redis twice in all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ops.stack.smoke import pay_once
 from tests.support.stack import ALL_ROLES, Stack, running_stack
 
 REST_SECONDS = 15.0
-"""Between the payment and the count. The broker's just-in-time compiler and the roles' start-up work end meanwhile."""
+"""Between the payment and the count. The broker's just-in-time compiler and the roles' start-up work finish in that
+time."""
 NOT_OURS = frozenset({"load"})
 
 
@@ -76,7 +77,7 @@ async def count(stack: Stack) -> Count:
 
 
 def between(before: Count, after: Count) -> Idle:
-    """What a second between two counts took. A role that was not there before is left out."""
+    """The cost of a second between two counts. A role that was not running before is omitted."""
     seconds = after.at - before.at
     roles = sorted((before.usage.keys() & after.usage.keys()) - NOT_OURS)
     return Idle(

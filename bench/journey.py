@@ -1,4 +1,4 @@
-"""`python -m bench.journey`: looking one payment up on a log of a million events, on a stack of its own.
+"""`python -m bench.journey`: the lookup of one payment on a log of a million events, on a separate stack.
 
 250,000 payments are written into the tables by SQL and their events onto the log, half of them before and half after
 one real payment. Then it is looked up as people do: `gateway journey`, `gateway topics tail` (the start of
@@ -65,7 +65,7 @@ async def _measure(stack: Stack, events: int) -> None:
 async def _publish(
     connection: asyncpg.Connection, producer: LogProducer, stack: Stack, *, offset: int, limit: int
 ) -> int:
-    """Put rows of `events` on the log as the actor would have: how many."""
+    """Write rows of `events` to the log as the actor would; returns how many."""
     published = 0
     partitions = stack.settings.topic_partitions
     async with connection.transaction():

@@ -1,4 +1,4 @@
-"""What Lighthouse says of the hosted checkout, by default as a phone on a slow network.
+"""Lighthouse's scores of the hosted checkout, by default as a phone on a slow network.
 
     python -m bench.lighthouse [--runs 3] [--lighthouse PROGRAM]      a stack of its own, the best run counts
 

@@ -1,7 +1,7 @@
 """Two kinds of load: closed loop (as many lifecycles as go, N in flight) and open loop (a fixed rate, honest waits).
 
-In the open loop a request's time begins when it was due, not when a connection was free: a stall is counted against
-every request that it held up.
+In the open loop a request's time begins when it was due, not when a connection was free: a stall counts for every
+request that it delayed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ORDER = {"amount": 50_000, "currency": "INR", "receipt": "bench-0001", "notes": 
 
 @dataclass(slots=True)
 class Taken:
-    """What one run of load saw. Times in seconds."""
+    """The measurements of one run of load. Times in seconds."""
 
     order_seconds: list[float] = field(default_factory=list)
     payment_seconds: list[float] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Taken:
 
 
 def percentile(seconds: list[float], share: float) -> float:
-    """Milliseconds; 0 where nothing was measured."""
+    """Milliseconds; 0 if nothing was measured."""
     if not seconds:
         return 0.0
     ordered = sorted(seconds)

@@ -1,9 +1,9 @@
-"""What TLS and users cost: processor time of a lifecycle with and without them, measured alternately.
+"""The cost of TLS and users: processor time of a lifecycle with and without them, measured alternately.
 
     python -m bench.locks [--rounds 4] [--count 2000] [--in-flight 50] [--quick-broker]
 
 Two gateways run at once, and one of them works at a time. Only processor time is compared, of each stack's own
-processes: elapsed time would show what else the machine does. Both brokers have Java's optimizing compiler, as any
+processes: elapsed time would include the machine's other work. Both brokers have Java's optimizing compiler, as any
 broker outside a local stack: without it Java does not use the processor's instructions for AES.
 """
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 async def measure(*stacks: tuple[Stack, Mapping[str, int]], rounds: int, count: int, in_flight: int) -> None:
-    """Print what a lifecycle costs the first stack and the second, each with the process ids of its services."""
+    """Print the cost of a lifecycle on the first stack and the second, each with the process ids of its services."""
     for stack, services in stacks:
         await _round(stack, services, count, in_flight)  # connections, caches, plans
     rows: tuple[list[Spent], list[Spent]] = ([], [])

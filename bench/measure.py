@@ -1,4 +1,4 @@
-"""What is measured on a running stack: lifecycles a second, latency at a fixed rate, time to the outcome."""
+"""Measurements on a running stack: lifecycles a second, latency at a fixed rate, time to the outcome."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def throughput(stack: Stack, *, in_flight: int, count: int, one_request: b
 
 
 async def latency(stack: Stack, *, per_second: float, seconds: float) -> Latency:
-    """An open loop: every request sent when it is due, whatever became of the one before."""
+    """An open loop: every request is sent when it is due, whatever the result of the previous one."""
     async with Watcher(stack) as watcher:
         taken = await open_loop(target_of(stack), per_second=per_second, seconds=seconds)
         outcomes = await watcher.seconds_to_outcome(taken.payment_sent_at)
@@ -115,7 +115,7 @@ def _latency(taken: Taken, outcomes: list[float]) -> Latency:
 
 
 class Watcher:
-    """Sees payments succeed on the channels that feed the checkout."""
+    """Observes successes on the channels that feed the checkout."""
 
     def __init__(self, stack: Stack) -> None:
         self._client = make_subscriber(stack.settings)

@@ -1,6 +1,6 @@
-"""A million payments in the tables, as if they had been made over the last months: rows, events and inbox alike.
+"""Inserts a million payments, as if they had been made over the last months: rows, events and inbox alike.
 
-They are written by SQL, so the log does not hold them: `gateway verify` is told to look only at what came after.
+They are written by SQL, so the log does not hold them: `gateway verify` is limited to what came after.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""`python -m bench.neighbours`: what a merchant at full speed costs the others, resource by resource.
+"""`python -m bench.neighbours`: the cost of a merchant at full speed for the others, resource by resource.
 
     requests   the greedy merchant creates orders, as fast as answers come      the others' POST /orders
-    look-ups   it searches its payments                                         the others' GET /payments
+    lookups    it searches its payments                                         the others' GET /payments
     streams    it opens live feeds, a thousand of them                          the others' POST /orders, and their feed
     jobs       it opens as many bulk retries as it may                          the time until another's job is done
 
 Each figure is taken twice in turn, without and with the greedy merchant, ROUNDS times; the table shows the medians. The
-quotas are set to what this machine can bear (--per-minute): a quota above the machine's capacity protects nobody. The
-load generator, all roles and all services share the machine; the greedy merchant is a process (bench/greedy.py).
+quotas match this machine's capacity (--per-minute): a quota above it protects nobody. The load generator, all roles and
+all services share the machine; the greedy merchant is a process (bench/greedy.py).
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ BEGUN_SECONDS = 3.0
 OTHERS_PER_SECOND = 10.0
 JOBS_OPENED = 50
 DELIVERIES = 300
-"""Of each merchant: what a job sends again, three rounds of a forwarder's chunk."""
+"""For each merchant: the deliveries that a job resends, three rounds of a forwarder's chunk."""
 
 
 @dataclass(slots=True)
 class Compared:
-    """One resource: what the others saw, in milliseconds, alone and beside the greedy merchant; and its answers."""
+    """One resource: the others' figures, in milliseconds, alone and beside the greedy merchant; and its responses."""
 
     name: str
     before: list[float] = field(default_factory=list)

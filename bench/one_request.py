@@ -1,8 +1,8 @@
 """`python -m bench.one_request`: an order and its payment by one request beside two, on a stack of its own.
 
-Both ways in turn, at each number in flight, so that whatever the machine does to one it does to the other; printed are
-the medians of the rounds and their ratio. Processor time is that of all processes of the stack, PostgreSQL, Redis and
-Kafka among them, without the load generator. `gateway verify` afterwards.
+Both ways in turn, at each number in flight, so that disturbances affect both alike; the output is the medians of the
+rounds and their ratio. Processor time is that of all processes of the stack, PostgreSQL, Redis and Kafka among them,
+without the load generator. `gateway verify` afterwards.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def partition(port_name: str, seconds: float) -> Inject:
 
 
 def hang(service: str, seconds: float) -> Inject:
-    """All processes of the service stand still, as when its machine stalls; then they go on."""
+    """All processes of the service freeze, as when its machine stalls; then they continue."""
 
     async def inject(stack: Stack) -> None:
         stopped = _processes_of(stack, service)
@@ -85,7 +85,7 @@ def slow_disk(service: str, seconds: float) -> Inject:
 
 
 def full_disk(seconds: float) -> Inject:
-    """Not a byte is left on the disk of PostgreSQL, Kafka, Redis and the logs; then there is room again."""
+    """The disk of PostgreSQL, Kafka, Redis and the logs is full; then there is space again."""
 
     async def inject(stack: Stack) -> None:
         ballast = Path(stack.env[BALLAST])
@@ -102,7 +102,7 @@ def full_disk(seconds: float) -> Inject:
 
 
 def step_clock(offset_seconds: int, seconds: float) -> Inject:
-    """The roles' clock jumps, and after a while it jumps back. Raises where the API's own clock did not follow."""
+    """The roles' clock jumps, and after a while it jumps back. Raises if the API's own clock did not follow."""
 
     async def inject(stack: Stack) -> None:
         clock = Path(stack.env[CLOCK_FILE])
@@ -119,7 +119,7 @@ def step_clock(offset_seconds: int, seconds: float) -> Inject:
 
 
 async def _seconds_ahead(stack: Stack) -> float:
-    """How far the API's clock is before this process's."""
+    """How far the API's clock is ahead of this process's."""
     limit = aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(timeout=limit) as http, http.get(f"{stack.api_url}/health") as response:
         shown = datetime.fromisoformat((await response.json())["timestamp"])
@@ -127,7 +127,7 @@ async def _seconds_ahead(stack: Stack) -> float:
 
 
 async def _until_it_serves(stack: Stack) -> None:
-    """Everything that died on the way is started again by the runner; how long that may take is bounded here."""
+    """The runner restarts everything that died; the wait for it is bounded here."""
     async with asyncio.timeout(RECOVERY_SECONDS_MAX):
         while True:
             try:

@@ -1,8 +1,8 @@
-"""What sealing personal fields costs: processor time of a lifecycle with and without it, measured alternately.
+"""The cost of sealing personal fields: processor time of a lifecycle with and without it, measured alternately.
 
     python -m bench.personal [--rounds 4] [--count 400] [--in-flight 50]
 
-Each payment has a UPI address and nothing else that is personal, as most have.
+Each payment's only personal field is a UPI address, as is usual.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     docs/images/claim.svg                                    payments, kill -9, verify: the terminal as it was
     docs/images/badge-*.svg                                  licence, versions of Python, tests, what verify found
 
-The stack is one of its own. What `claim.svg` shows was run and printed; only waits longer than PAUSE_SECONDS_MAX are
-cut.
+The stack is one of its own. `claim.svg` shows commands that were run and their output; only waits longer than
+PAUSE_SECONDS_MAX are cut.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CLAIM = (
     "gateway verify",
 )
 SHELL = 'set -u; while IFS= read -r line; do printf "\\036%s\\n" "$line"; eval "$line"; echo; done; printf "\\036\\n"'
-"""Each command after a record separator, so that it can be told from what is printed."""
+"""Each command follows a record separator, which distinguishes it from output."""
 
 
 def main() -> None:
@@ -118,7 +118,7 @@ def _claim(stack: Stack, folder: str) -> Iterator[Line]:
 
 
 def _write_badges(folder: Path, session: list[Line]) -> None:
-    """Raises ValueError where verify found a difference."""
+    """Raises ValueError if verify found a difference."""
     if not any(re.search(FOUND_NOTHING, line.text) for line in session):
         raise ValueError("verify did not end with 0 differences:\n" + "\n".join(line.text for line in session[-30:]))
     for name, drawing in badges(count_tests()).items():
@@ -147,7 +147,7 @@ async def _order(stack: Stack, amount: int, receipt: str) -> str:
 
 
 async def _trade(stack: Stack) -> None:
-    """A shop's busy hour: most payments succeed, and of some a part is given back."""
+    """A shop's busy hour: most payments succeed, and some are partly refunded."""
     chance = random.Random(7)
     addresses = [address for address, often in SHOP for _ in range(often)]
     async with _merchant(stack) as merchant:

@@ -33,7 +33,7 @@ def previous_release() -> str:
 
 @contextlib.contextmanager
 def previous_tree() -> Iterator[Path]:
-    """A folder with that tree, removed at the end. Raises GatewayError where the history is not here."""
+    """A folder with that tree, removed at the end. Raises GatewayError if the history is missing."""
     name = previous_release()
     if _git("cat-file", "-e", f"{name}^{{commit}}").returncode:
         raise GatewayError(

@@ -91,7 +91,7 @@ def _usage(pid: int) -> Usage:
     fields = _stat(pid)
     if not fields:
         return Usage(0.0, 0)
-    # with the children that it has waited for: PostgreSQL's sessions and autovacuum come and go
+    # including its ended children: PostgreSQL's sessions and autovacuum are short-lived
     cpu_seconds = sum(map(int, fields[11:15])) / TICKS_PER_SECOND
     return Usage(cpu_seconds, int(fields[21]) * PAGE_BYTES, _sleeps(pid))
 
@@ -110,7 +110,7 @@ def _sleeps_of(status: Path) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """Fields of /proc/<pid>/stat from the state on; empty where the process is gone."""
+    """Fields of /proc/<pid>/stat from the state on; empty if the process is gone."""
     try:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,9 +1,9 @@
-"""What the Razorpay double costs: each call through `/api/v1` and through `/v1`, alternately, on a stack of its own.
+"""The cost of the Razorpay double: each call through `/api/v1` and through `/v1`, alternately, on a stack of its own.
 
     python -m bench.razorpay [--count 300]
 
-One connection, one request at a time, so that the difference is the translation and what the double keeps beside. Ends
-with 1 where a call exceeds the bound.
+One connection, one request at a time, so that the difference is the translation and the double's own rows. Exit code 1
+if a call exceeds the bound.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ AMOUNT, REFUND = 50_000, 100
 SETTLED_SECONDS = 60.0
 
 BOUND = 1.3
-"""What a call through the double may cost at most, as a multiple of the same call of the main API."""
+"""The most that a call through the double may cost, as a multiple of the same call of the main API."""
 Request = Callable[[int], bytes]
 """Number of the repetition -> the bytes to send."""
 
@@ -51,7 +51,7 @@ class Client:
         self._connection = connection
 
     async def timed(self, request: bytes) -> float:
-        """Seconds. An answer that is no success ends the measurement."""
+        """Seconds. An unsuccessful response ends the measurement."""
         began = time.perf_counter()
         await self.answer(request)
         return time.perf_counter() - began
@@ -63,7 +63,7 @@ class Client:
         return found
 
     async def order(self, amount: int = AMOUNT, capture: str = "automatic") -> str:
-        """Id of a new order, captured with its success where nothing else is said."""
+        """Id of a new order, captured with its success by default."""
         body = {"amount": amount, "currency": "INR", "capture": capture}
         return str((await self.answer(self.target.post("/api/v1/orders", body)))["id"])
 

@@ -1,4 +1,4 @@
-"""Where a fault's stack stands: on this machine as it is, on a small disk of its own, or with a clock that can be set.
+"""The site of a fault's stack: this machine as it is, a small separate disk, or a clock that can be set.
 
 with Site.SMALL_DISK.opened() as place: ...     root only: mounts a tmpfs and takes it away again
 """
@@ -25,13 +25,13 @@ BALLAST = "GATEWAY_CHAOS_BALLAST"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`environment` goes to the roles; the names above in it tell a fault where to write."""
+    """`environment` goes to the roles; the names above in it give a fault the paths to write."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Site(Enum):
-    """What a fault's stack needs around it."""
+    """The environment that a fault's stack needs."""
 
     PLAIN = "plain"
     SMALL_DISK = "small disk"
@@ -83,7 +83,7 @@ def _small_disk() -> Iterator[Place]:
 
 @contextlib.contextmanager
 def _settable_clock() -> Iterator[Place]:
-    """The roles' wall clock follows a file, looked at once a second; their monotonic clock stays."""
+    """The roles' wall clock follows a file, read once a second; their monotonic clock is unchanged."""
     with tempfile.TemporaryDirectory(prefix="gateway-clock-") as folder:
         clock = Path(folder) / "clock"
         clock.write_text("+0", encoding="ascii")

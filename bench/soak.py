@@ -1,12 +1,12 @@
-"""`make soak`: the whole mix at half of what this machine can do, for a while; what grows, what drifts, what fails?
+"""`make soak`: the whole mix at half of this machine's capacity, for a while: finds growth, drift and failures.
 
     python -m bench.soak [--minutes 20] [--rate LIFECYCLES_PER_SECOND] [--json]
 
 Each lifecycle: an order, a payment, and for some of them a capture and a refund; every success goes as a webhook to a
 receiver of which one answer in ten is 500. The rate is half of a closed-loop warm-up unless given. Each minute is one
-line: latency, memory of the roles, sizes. At the end the outcome is judged and `gateway verify` runs. Exit code 1 where
-a request was answered 5xx, memory of a process grew by more than GROWTH_MB between the second and the last quarter, or
-anything differs.
+line: latency, memory of the roles, sizes. At the end the outcome is judged and `gateway verify` runs. Exit code 1 if a
+request got a 5xx, memory of a process grew by more than GROWTH_MB between the second and the last quarter, or anything
+differs.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TABLES = ("orders", "payments", "refunds", "events", "commands", "webhook_logs",
 
 @dataclass(slots=True)
 class Minute:
-    """What one minute came to. Latencies of POST /payments in milliseconds, sizes in megabytes."""
+    """The result of one minute. Latencies of POST /payments in milliseconds, sizes in megabytes."""
 
     number: int
     lifecycles: int
@@ -78,7 +78,7 @@ class Seen:
 
 
 async def soak(stack: Stack, *, minutes: int, rate: float, report: bool) -> tuple[list[Minute], Seen]:
-    """The load, and one look a minute."""
+    """The load, and one reading each minute."""
     seen, under_way, lines = Seen(), set[asyncio.Task[None]](), []
     database = await asyncpg.connect(stack.database_url)
     async with _client(stack) as http:
@@ -170,7 +170,7 @@ def _resident_mb(pid: int) -> int:
 
 
 def _folder_mb(folder: Path) -> int:
-    """What it takes on disk: Kafka's indexes are larger than they are full."""
+    """Its size on disk: Kafka's indexes are sparse files."""
     return sum(path.stat().st_blocks for path in folder.rglob("*.log") if path.is_file()) * 512 // 2**20
 
 
@@ -205,7 +205,7 @@ async def _receiver() -> tuple[web.ServerRunner, str]:
 
 
 async def _warm_up(stack: Stack) -> float:
-    """The most lifecycles a second, counted until every webhook was sent once."""
+    """The maximum of lifecycles a second, counted until every webhook was sent once."""
     database, began_at = await asyncpg.connect(stack.database_url), time.monotonic()
     await throughput(stack, in_flight=64, count=WARM_UP_LIFECYCLES)
     await eventually(lambda: _all_sent(database), timeout=DELIVERED_SECONDS_MAX, what="every webhook to be sent once")

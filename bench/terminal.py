@@ -1,6 +1,6 @@
 """A terminal session as an SVG that plays itself: each line appears when it was printed.
 
-Readers who prefer less motion, and programs without CSS, see the whole session at once.
+Readers who prefer less motion, and programs without CSS, get the whole session at once.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ STOP_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Upgraded:
-    """What came of it."""
+    """The result."""
 
     promises: int
     broken: list[str]
@@ -57,7 +57,7 @@ class Fleet:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     async def roll(self, role: str, tree: Path) -> None:
-        """End the role and start it from this tree; returns when it is at work."""
+        """End the role and start it from this tree; returns when it is running."""
         await self.end(role)
         self._running[role] = self._start(role, tree)
         await eventually(lambda: self._is_at_work(role), timeout=READY_SECONDS, interval=0.2, what=f"{role} at work")
@@ -153,14 +153,14 @@ async def fleet(stack: Stack) -> AsyncIterator[Fleet]:
 
 
 async def upgrade(stack: Stack, before: Path, *, seed: int, order: Sequence[str] = ORDER, rolls: int = 3) -> Upgraded:
-    """`rolls`: 1 here, 2 and back, 3 and here again. Raises AssertionError where a step does not go on."""
+    """`rolls`: 1 here, 2 and back, 3 and here again. Raises AssertionError if a step does not continue."""
     load, steps, retired = Load(stack, seed=seed), 0, retired_roles(stack, before)
     async with fleet(stack) as roles:
         for role in (*retired, *order):
             await roles.roll(role, before)
         async with load.running():
             await _goes_on(load)
-            # Before any role: migrations only add, so the previous release goes on beside them.
+            # Before any role: migrations only add, so the previous release keeps running beside them.
             await command(stack, "migrate")
             await command(stack, "topics", "create")
             await _goes_on(load)

@@ -1,4 +1,4 @@
-"""Webhooks while endpoints are down: what the healthy ones notice, and what waiting retries cost in memory.
+"""Webhooks while endpoints are down: the effect on healthy ones, and the memory of waiting retries.
 
     .venv/bin/python -m bench.webhook_faults [--seconds 30] [--waiting 100000]
 

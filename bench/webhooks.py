@@ -57,8 +57,8 @@ ENVIRONMENT = {"LOG_LEVEL": "warning", "WEBHOOK_RETRY_INTERVALS_TEST": "0,5,10"}
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one run measured. Rates in deliveries a second, latencies in milliseconds, processor time in microseconds a
-    delivery: on a machine that others use as well, only the last says something by itself."""
+    """The measurements of one run. Rates in deliveries a second, latencies in milliseconds, processor time in
+    microseconds a delivery: on a machine that others use as well, only the last is meaningful by itself."""
 
     deliveries: int
     endpoints: int
@@ -144,7 +144,7 @@ async def _plan(shop: Shop, deliveries: int, endpoints: int) -> float:
 
 
 async def _plan_and_deliver(shop: Shop, stack: Stack, deliveries: int, endpoints: int) -> tuple[float, float]:
-    """Seconds from the first event's record to the last attempt, and the stack's processor time meanwhile."""
+    """Seconds from the first event's record to the last attempt, and the stack's processor time in that period."""
     events = [payment_event(shop) for _ in range(deliveries // endpoints)]
     before, began_at = _stack_seconds(stack), now()
     await shop.producer.publish(events, timeout=60)

@@ -53,7 +53,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         entryFileNames: "assets/first-[hash].js",
-        // What several pages need travels as one file, not as twenty of half a kilobyte.
+        // Code that several pages share is one file, not twenty of half a kilobyte.
         codeSplitting: { groups: [{ name: "base", test: /src\/(api|list|live|query|router|session|ui)\// }] },
         chunkFileNames: (chunk) =>
           chunk.isDynamicEntry

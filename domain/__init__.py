@@ -3,5 +3,5 @@
     decide(order, command) -> Decision | Rejected      what a command leads to
     evolve(order, event)   -> order                    what an event leaves behind
 
-Everything that varies (time, ids, draws) comes inside the command. Standard library only.
+Everything that varies (time, ids, draws) is part of the command. Standard library only.
 """

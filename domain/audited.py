@@ -1,7 +1,7 @@
-"""What the audit log knows: the actions of people and keys that somebody may have to answer for.
+"""The actions that the audit log records: those of users and keys that may need to be accounted for.
 
-Payments and orders are not here: they are asked for by payers and shops, and the events say everything about them. What
-moves money back, ends something or changes what others may do is.
+Payments and orders are not here: payers and shops request them, and the events record everything about them. Actions
+that return money, end something or change rights are here.
 """
 
 from __future__ import annotations
@@ -45,4 +45,4 @@ class Action(StrEnum):
     SESSION_STARTED = "session.started"
     SESSION_ENDED = "session.ended"
     COMMAND_RUN = "command.run"
-    """An operator's, on the command line."""
+    """By an operator, on the command line."""

@@ -1,7 +1,7 @@
 """Card rules: network by prefix (ISO/IEC 7812), length by network, Luhn check, CVV, expiry.
 
-A number lives only in the memory of the request that checks it, until the bank has made a token of it
-(`CardDetails`). What may be kept is `CheckedCard`: network and last four digits; never the number, never the CVV.
+A number lives only in the memory of the request that checks it, until the bank has exchanged it for a token
+(`CardDetails`). Only `CheckedCard` may be stored: network and last four digits; never the number, never the CVV.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SEPARATORS = str.maketrans("", "", " -")
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Who issues the numbers of some prefixes. `prefixes`: (first, last) with as many digits each."""
+    """The network that issues the numbers of some prefixes. `prefixes`: (first, last) with as many digits each."""
 
     name: str
     prefixes: tuple[tuple[str, str], ...]
@@ -41,13 +41,13 @@ NETWORKS = (
     Network("diners", (("300", "305"), ("309", "309"), ("36", "36"), ("38", "39")), (14, 15, 16, 17, 18, 19)),
     Network("maestro", (("50", "50"), ("56", "58"), ("63", "63"), ("67", "67")), tuple(range(13, 20))),
 )
-"""The first that fits counts. The checkout has the same table (checkout-page/src/state/instrument.ts)."""
+"""The first match counts. The checkout has the same table (checkout-page/src/state/instrument.ts)."""
 UNKNOWN = Network("unknown", (), tuple(range(13, 20)))
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedCard:
-    """What may be kept of a card."""
+    """The parts of a card that may be stored."""
 
     network: str
     last4: str
@@ -55,7 +55,7 @@ class CheckedCard:
 
 @dataclass(frozen=True, slots=True)
 class CardDetails:
-    """What a bank needs to make a token: the number without separators, the expiry as it was typed. Never kept."""
+    """What a bank needs to make a token: the number without separators, the expiry as typed. Never stored."""
 
     number: str = field(repr=False)
     expiry_month: str
@@ -63,7 +63,7 @@ class CardDetails:
 
 
 def normalized(number: str) -> str:
-    """The number without the spaces and dashes people type."""
+    """The number without the spaces and dashes that people type."""
     return number.translate(_SEPARATORS)
 
 
@@ -79,7 +79,7 @@ def passes_luhn(number: str) -> bool:
 
 
 def network_of(number: str) -> Network:
-    """The network of a normalized number, by its prefix; UNKNOWN where none has it."""
+    """The network of a normalized number, by its prefix; UNKNOWN if no network has it."""
     for network in NETWORKS:
         if any(first <= number[: len(first)] <= last for first, last in network.prefixes):
             return network
@@ -87,7 +87,7 @@ def network_of(number: str) -> Network:
 
 
 def check_card(details: CardDetails, *, cvv: str, today: date) -> CheckedCard | Rejected:
-    """Check everything a payer can mistype. `today`: the date where it is earliest (see `has_good_expiry`)."""
+    """Check everything that a payer can mistype. `today`: the date where it is earliest (see `has_good_expiry`)."""
     digits = details.number
     if not _is_card_number(digits):
         return CARD_INVALID
@@ -100,7 +100,7 @@ def check_card(details: CardDetails, *, cvv: str, today: date) -> CheckedCard | 
 
 
 def _is_card_number(digits: str) -> bool:
-    """True for a length its network issues and a right check digit. Zeros alone pass Luhn; no card has them."""
+    """True for a length that its network issues and a correct check digit. Zeros alone pass Luhn; no card has them."""
     if not (digits.isascii() and digits.isdigit()) or len(digits) not in network_of(digits).lengths:
         return False
     return passes_luhn(digits) and digits.strip("0") != ""
@@ -109,7 +109,7 @@ def _is_card_number(digits: str) -> bool:
 def has_good_expiry(*, expiry_month: str, expiry_year: str, today: date) -> bool:
     """True if month 1–12 of a 2- or 4-digit year is the month of `today`, or at most EXPIRY_YEARS_MAX years later.
 
-    A card is good to the end of its month where the payer is: pass the date where it is earliest on earth.
+    A card is valid to the end of its month at the payer's place: pass the earliest date on earth.
     """
     for text in (expiry_month, expiry_year):
         if not (text.isascii() and text.isdigit()):

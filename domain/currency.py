@@ -1,4 +1,4 @@
-"""ISO 4217: the currencies that can be paid in, and the digits of their minor units. The only table of them.
+"""ISO 4217: the currencies of payments, and the digits of their minor units. The only such table.
 
     domain/currency.py ─► orders, filters, CSV, bank page, terminal        decimal_text
                        ─► web-shared/currencies.gen.ts ─► pages            `gateway pages types`
@@ -24,12 +24,12 @@ MINOR_DIGITS = {code: digits for digits, codes in _CODES_BY_MINOR_DIGITS.items()
 
 
 def minor_digits(currency: str) -> int:
-    """Of a code that is not in the table, as of most: 2."""
+    """For a code that is not in the table: 2, as for most."""
     return MINOR_DIGITS.get(currency, USUAL_MINOR_DIGITS)
 
 
 def minor_units(currency: str) -> int:
-    """How many minor units make one unit."""
+    """The number of minor units in one unit."""
     return int(10 ** minor_digits(currency))
 
 

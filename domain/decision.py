@@ -1,4 +1,4 @@
-"""What is decided: a command about an order and what is below it, and what it leads to.
+"""The types of a decision: a command about an order and everything below it, and its result.
 
 Command ─► domain.machine.decide ─► Decision(events, subject) | Rejected
 """
@@ -25,7 +25,7 @@ from domain.purchase import PayNewOrder
 from domain.refund import CreateRefund, Refund, SettleRefund
 
 BankWord = RequireAction | RefuseCancel | SettlePayment | SettleRefund
-"""Commands that carry what the bank said about an attempt."""
+"""Commands that carry the bank's report about an attempt."""
 MerchantWord = (
     CreateOrder
     | CancelOrder
@@ -37,18 +37,18 @@ MerchantWord = (
     | VoidPayment
     | CreateRefund
 )
-"""What merchants and payers ask for."""
+"""Commands of merchants and payers."""
 TimeWord = ExpireOrder | ExpirePayment
-"""That a time may be over."""
+"""Commands that report that a time may be over."""
 Command = MerchantWord | TimeWord | BankWord
 Subject = Order | Payment | Refund
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Events to record (none where the command repeats what is known) and the resource the command is about.
+    """Events to record (none if the command repeats what is known) and the resource that the command is about.
 
-    `outdated`: the command is an older word of the bank that contradicts its last one; nothing follows from it.
+    `outdated`: the command carries an older report of the bank that contradicts its last one; it has no effect.
     """
 
     events: tuple[Event, ...]

@@ -1,10 +1,10 @@
 """One webhook delivery: an event for one endpoint, carried by small steps with a type between each.
 
     Due ─prepare─► Prepared ─send─► Sent ─classify─► Delivered | RetryLater | Dead | SwitchedOff
-     ├──────────► (held)      the endpoint is off
+     ├──────────► (held)      the endpoint is disabled
      └──────────► (parked)    the endpoint is slow and its share is full: no attempt is spent
 
-Nothing here does I/O; what a step could not decide cannot reach the next one.
+Nothing here does I/O; an undecided case cannot reach the next step.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ RESPONSE_CHARACTERS_MAX = 1_000
 RESPONSE_BYTES_MAX = 65_536
 RESPONSE_HEADERS_MAX = 50
 RESPONSE_HEADERS_CHARACTERS_MAX = 4_096
-"""Kept of a response's headers, names and values together."""
+"""Stored characters of a response's headers, names and values together."""
 ROTATION_OVERLAP = timedelta(hours=24)
 PREVIOUS_SECRETS_MAX = 4
 """Each adds two signatures to every request; five secrets in 24 hours are not a rotation."""
 
 BREAK_AFTER_FAILURES = 20
 BREAK_AFTER = timedelta(hours=24)
-"""An endpoint is switched off after this many failures in a row that span at least this time."""
+"""An endpoint is disabled after this many failures in a row that span at least this time."""
 
 REASON_EXHAUSTED = "attempts_exhausted"
 REASON_ENDPOINT_DELETED = "endpoint_deleted"
@@ -55,7 +55,7 @@ class Ordering(StrEnum):
 
 
 class OffReason(StrEnum):
-    """Why an endpoint is off."""
+    """Why an endpoint is disabled."""
 
     MERCHANT = "merchant"
     GONE = "gone"
@@ -64,7 +64,7 @@ class OffReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a record of the deliveries topic asks for: attempt number `attempt` of this delivery, now."""
+    """A record of the deliveries topic requests: attempt number `attempt` of this delivery, now."""
 
     log_id: uuid.UUID
     endpoint_id: str
@@ -74,9 +74,9 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything an attempt needs. `schedule_from`: attempts that were made before the schedule began anew.
+    """Everything that an attempt needs. `schedule_from`: attempts made before the schedule restarted.
 
-    `merchant_id`: whose share of look-ups and requests it takes. `headers`: the endpoint's own, checked when saved.
+    `merchant_id`: whose share of lookups and requests it uses. `headers`: the endpoint's own, checked when saved.
     """
 
     due: Due
@@ -105,7 +105,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One attempt as it went. `error` where no response came, or where it broke off after its status line."""
+    """The result of one attempt. `error`: no response arrived, or it broke off after its status line."""
 
     prepared: Prepared
     at: datetime
@@ -140,7 +140,7 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class SwitchedOff:
-    """The receiver said 410 Gone: its endpoint is switched off, and this delivery is held, not lost."""
+    """The receiver returned 410 Gone: its endpoint is disabled, and this delivery is held, not lost."""
 
 
 Verdict = Delivered | RetryLater | Dead | SwitchedOff
@@ -164,7 +164,7 @@ def classify(sent: Sent, delays_seconds: Sequence[int], *, draw: float) -> Verdi
 
 
 def is_subscribed(endpoint_events: Collection[str], event: str) -> bool:
-    """True where an endpoint with this filter gets this event; an empty filter means DEFAULT_EVENTS."""
+    """True if an endpoint with this filter gets this event; an empty filter means DEFAULT_EVENTS."""
     return event in (endpoint_events or DEFAULT_EVENTS)
 
 
@@ -181,5 +181,5 @@ def log_id(event_id: str, endpoint_id: str, at: datetime) -> uuid.UUID:
 
 
 def is_ordered(*, ordering: str, payment_id: str | None) -> bool:
-    """True where this delivery waits for earlier ones of its payment."""
+    """True if this delivery waits for earlier ones of its payment."""
     return ordering == Ordering.PER_PAYMENT and payment_id is not None

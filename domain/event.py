@@ -1,7 +1,7 @@
-"""What happened: the facts that are kept for ever, one sequence for each order.
+"""The events: facts that are kept permanently, one sequence for each order.
 
-An event carries the whole order, payment or refund as the event left it, so every listener can work from one record
-(docs/decisions/0006). A refund's event carries its payment too, whose `amount_refunded` it moved.
+An event carries the whole order, payment or refund as the event left it, so every consumer can work from one record
+(docs/decisions/0006). A refund's event carries its payment too, whose `amount_refunded` it changed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class EventType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """The order came into being, or changed to what is carried here."""
+    """The order was created, or changed to the state carried here."""
 
     type: EventType
     sequence: int
@@ -53,7 +53,7 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class PaymentEvent:
-    """The payment changed to what is carried here."""
+    """The payment changed to the state carried here."""
 
     type: EventType
     sequence: int
@@ -63,7 +63,7 @@ class PaymentEvent:
 
 @dataclass(frozen=True, slots=True)
 class RefundEvent:
-    """The refund changed to what is carried here, and its payment with it."""
+    """The refund changed to the state carried here, and its payment with it."""
 
     type: EventType
     sequence: int

@@ -1,6 +1,6 @@
-"""The catalogue of events: one row for each, with everything that pages, webhooks and queries need to know about it.
+"""The catalogue of events: one row for each, with everything that pages, webhooks and queries need.
 
-EVENT_KINDS ─► domain/delivery.py       what merchants can subscribe to, what they get without a choice
+EVENT_KINDS ─► domain/delivery.py       what merchants can subscribe to, what they get by default
             ─► store/                   as parameters of queries
             ─► web-shared/events.gen.ts title and tone in the dashboard (`gateway pages types`)
 """
@@ -18,7 +18,7 @@ ENDPOINT_RECOVERED = "endpoint.recovered"
 
 
 class Tone(StrEnum):
-    """How a page colours it."""
+    """Its colour on a page."""
 
     CALM = "calm"
     WAIT = "wait"
@@ -28,7 +28,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventKind:
-    """`for_merchants`: an endpoint may subscribe to it; `default`: it gets it without a choice."""
+    """`for_merchants`: an endpoint may subscribe to it; `default`: it is included without a filter."""
 
     type: str
     title: str
@@ -66,16 +66,16 @@ EVENT_KINDS = (
 )
 """In the order in which a list offers them."""
 ENDPOINT_EVENTS = (ENDPOINT_DISABLED, ENDPOINT_RECOVERED)
-"""An endpoint was switched off, or is on again. Sent to the merchant's other endpoints that list them."""
+"""An endpoint was disabled, or enabled again. Sent to the merchant's other endpoints that list them."""
 EVENTS_OFF_THE_LOG = (TEST_EVENT, *ENDPOINT_EVENTS)
-"""Deliveries that no record of the events topic stands behind."""
+"""Deliveries without a record of the events topic."""
 LINK_EVENTS = (EventType.PAYMENT_LINK_RESENT, EventType.PAYMENT_LINK_PAID)
-"""What happens to an order that is a payment link."""
+"""Events of an order that is a payment link."""
 ORDER_EVENTS = (EventType.ORDER_PAID, EventType.ORDER_CANCELLED, EventType.ORDER_EXPIRED, *LINK_EVENTS)
-"""What happens to an order, and so to no payment."""
+"""Events of an order, which belong to no payment."""
 SUBSCRIBABLE_EVENTS = tuple(kind.type for kind in EVENT_KINDS if kind.for_merchants)
-"""What an endpoint's filter may list."""
+"""The types that an endpoint's filter may list."""
 MERCHANT_EVENTS = tuple(event for event in SUBSCRIBABLE_EVENTS if event not in ENDPOINT_EVENTS)
 """Of the events topic."""
 DEFAULT_EVENTS = tuple(kind.type for kind in EVENT_KINDS if kind.default)
-"""What an endpoint without a filter gets."""
+"""The types that an endpoint without a filter receives."""

@@ -2,7 +2,7 @@
 
 A command with a key has an id derived from scope, route and key; the actor's inbox row under that id *is* the
 idempotency record. The fingerprint holds one keyed hash for each field of the request, so that a mismatch can name
-the fields that differ without anything of the request (a card number, say) being kept.
+the fields that differ without storing any of the request's content (a card number, say).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def by_oldest(sent: Mapping[str, str]) -> dict[str, str]:
 
 
 def compare(stored: Mapping[str, str], sent: Mapping[str, str]) -> Rejected | None:
-    """None where both say the same; else the refusal that names the fields that differ."""
+    """None if both match; otherwise the refusal that names the fields that differ."""
     names = stored.keys() | sent.keys()
     differing = sorted(name for name in names if not _agree(stored.get(name), sent.get(name)))
     if not differing:

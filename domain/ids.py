@@ -47,16 +47,16 @@ def new_id(prefix: str, *, now_ms: int, random: int) -> str:
 
 
 def keyed_id(prefix: str, *, now_ms: int, digest: bytes) -> str:
-    """Identifier that a repeat within the same hour (62^3 ticks) makes again from the same keyed digest of 16 bytes.
+    """Identifier that a repeat within the same hour (62^3 ticks) derives again from the same keyed digest of 16 bytes.
 
-    So a repeated request asks for the very resource that the first one asked for. Later the same key means another
-    one, which matters once the record of the first is pruned.
+    So a repeated request names the same resource as the first one. Later the same key yields another id, which matters
+    once the record of the first is pruned.
     """
     return prefix + keyed_hour(now_ms) + _base62(int.from_bytes(digest) % 62**13, 13)
 
 
 def keyed_hour(now_ms: int) -> str:
-    """How every keyed id of this hour begins, after its prefix."""
+    """The beginning of every keyed id of this hour, after its prefix."""
     return _base62((now_ms - EPOCH_MS) // TICK_MS, TIME_CHARACTERS)[:3]
 
 
@@ -79,7 +79,7 @@ def event_id(order_id: str, sequence: int) -> str:
 
 
 def parse_event_id(value: str) -> tuple[str, int] | None:
-    """(order id, sequence) of an event id, or None where it has not that form."""
+    """(order id, sequence) of an event id, or None if it does not have that form."""
     prefix, _, rest = value.partition("_")
     body, _, sequence = rest.partition("_")
     if (
@@ -92,7 +92,8 @@ def parse_event_id(value: str) -> tuple[str, int] | None:
 
 
 def late_refund_id(payment_id: str, number: int = 1) -> str:
-    """Identity of a payment's automatic refund (a success that came too late); a next `number` after a refused one."""
+    """Identity of a payment's automatic refund (a success that came too late); the next `number` after a refused
+    one."""
     body = payment_id[-16:]
     if number == 1:
         return REFUND + body

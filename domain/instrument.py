@@ -1,10 +1,10 @@
 """What a payer pays with: one closed type, a variant for each method.
 
-    Instrument = Upi(vpa) | UpiScan() | Card(network, last4) | Netbanking(bank)
-    public_form(instrument) ⇄ instrument_of(method, form)      as the API, the log and the table spell it
+Instrument = Upi(vpa) | UpiScan() | Card(network, last4) | Netbanking(bank)
+public_form(instrument) ⇄ instrument_of(method, form)      in the form of the API, the log and the table
 
-A variant holds what may be kept and shown. What the bank needs beyond that is its token. Whoever treats methods
-differently uses a `match` closed by `assert_never`, so mypy lists every place that a new variant concerns.
+A variant holds what may be stored and shown. Beyond that the bank needs only its token. Code that treats methods
+differently uses a `match` closed by `assert_never`, so mypy lists every place that a new variant affects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Method(StrEnum):
 
 
 RUPEES_ONLY = frozenset({Method.UPI, Method.NETBANKING})
-"""India's own schemes move rupees and nothing else."""
+"""India's own schemes move only rupees."""
 
 
 def methods_for(currency: str) -> tuple[Method, ...]:
@@ -43,7 +43,7 @@ class Upi:
 
 @dataclass(frozen=True, slots=True)
 class UpiScan:
-    """Whoever scans the payment's QR code, or opens its link: no address is known before."""
+    """A payer who scans the payment's QR code or opens its link: no address is known in advance."""
 
     @property
     def method(self) -> Method:
@@ -52,7 +52,7 @@ class UpiScan:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What may be kept of a card (see domain/card.py)."""
+    """The parts of a card that may be stored (see domain/card.py)."""
 
     network: str
     last4: str
@@ -86,7 +86,7 @@ FORM_FIELDS: dict[Method, tuple[str, ...]] = {
 
 
 def public_form(instrument: Instrument) -> dict[str, str]:
-    """The instrument's fields of a payment. Their names are the wire's, and the keys of the stored JSON."""
+    """The instrument's fields of a payment. Their names are those of the API, and the keys of the stored JSON."""
     match instrument:
         case Upi():
             return {"vpa": instrument.vpa}

@@ -1,10 +1,10 @@
-"""A payment link: the face of an order that is sent to somebody. What becomes of it is what becomes of the order.
+"""A payment link: the part of an order that is sent to a customer. Its state is the state of the order.
 
-CreateOrder(link) ─► order.created             the link is there with its order
-ResendLink        ─► payment_link.resent       its merchant sends it again; nothing is mailed here
+CreateOrder(link) ─► order.created             the link exists with its order
+ResendLink        ─► payment_link.resent       its merchant sends it again; the gateway sends no mail
                      payment_link.paid         with its order's order.paid
 
-order_0Ab3xZQwErTyUiOp ⇄ plink_0Ab3xZQwErTyUiOp       one identity, so no table leads from one to the other
+order_0Ab3xZQwErTyUiOp ⇄ plink_0Ab3xZQwErTyUiOp       one identity, so no table maps one to the other
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from domain.ids import LINK, ORDER
 
 RESENT_MAX = 100
-"""Nobody wants a bill more often; and each is an event that is kept for ever."""
+"""More reminders are of no use, and each is an event that is kept permanently."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentLink:
-    """`url`: where it is paid, as it was sent. `name`, `email`, `contact`: the customer; a payment has them where it
-    brings none of its own. `resent`: how often its merchant sent it again."""
+    """`url`: the payment page, as it was sent. `name`, `email`, `contact`: the customer; a payment without its own
+    copies them. `resent`: how often its merchant sent it again."""
 
     url: str
     description: str | None = None

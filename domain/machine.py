@@ -4,9 +4,9 @@
     evolve(order | None, event) -> Order
 
 Rules that need no lock because of it: one successful payment an order; no payment beside an undecided one; no money
-kept for an order that was cancelled or has expired; pending + processed refunds never above the payment, but for what
-the bank carried out against its own word: that is owed. What follows from the bank's words depends on the last of them
-alone, whatever order they arrive in.
+kept for an order that was cancelled or has expired; pending + processed refunds never above the payment, except for
+what the bank carried out against its own report: that is owed. The result of the bank's reports depends only on the
+last of them, whatever order they arrive in.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ __all__ = ["decide", "evolve"]
 
 
 def decide(order: Order | None, command: Command, at: datetime) -> Decision | Rejected:
-    """What `command`, asked at `at`, leads to.
+    """The result of `command`, received at `at`.
 
-    A command that makes something of an id that exists already decides nothing: it is answered with what is there. The
-    event times of an order never go back, whatever the clocks say.
+    A command that creates something under an existing id decides nothing: its result is the existing resource. The
+    event times of an order never decrease, whatever the clocks show.
     """
     if order is not None and order.last_event_at > at:
         at = order.last_event_at

@@ -11,10 +11,10 @@ DEFAULT_CURRENCY = "INR"
 
 
 def is_minor_amount(value: object) -> TypeGuard[int]:
-    """Whole number, not a bool, within 64 bits. Says nothing about the minimum."""
+    """Whole number, not a bool, within 64 bits. Does not check the minimum."""
     return type(value) is int and abs(value) <= AMOUNT_MAX_MINOR
 
 
 def is_payable(value: object) -> TypeGuard[int]:
-    """True for an amount an order may have: AMOUNT_MIN_MINOR..AMOUNT_MAX_MINOR."""
+    """True for an amount that an order may have: AMOUNT_MIN_MINOR..AMOUNT_MAX_MINOR."""
     return is_minor_amount(value) and value >= AMOUNT_MIN_MINOR

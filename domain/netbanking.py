@@ -1,6 +1,6 @@
 """The banks that a payer can choose for netbanking, by the four letters with which India's bank codes (IFSC) begin.
 
-Test mode knows three more, whose outcome is certain.
+Test mode has three more, with fixed outcomes.
 """
 
 from __future__ import annotations

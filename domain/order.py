@@ -1,8 +1,9 @@
-"""The order: the consistency boundary. An order with its payments and refunds is one state, decided on in one place.
+"""The order: the consistency boundary. An order with its payments and refunds is one state, and all decisions about it
+are made in one place.
 
     CreateOrder ─► order.created       CREATED
     CancelOrder ─► order.cancelled     CANCELLED      by its merchant, while no payment is undecided
-    ExpireOrder ─► order.expired       EXPIRED        from `expires_at` on, once no payment is awaited any more
+    ExpireOrder ─► order.expired       EXPIRED        from `expires_at` on, once no payment is awaited
                    order.paid          PAID           with the payment's success
 
 decide(order | None, command, at) -> Decision(events, subject) | Rejected      domain/machine.py
@@ -41,12 +42,14 @@ EXPIRES_AFTER_MIN, EXPIRES_AFTER_MAX = timedelta(minutes=5), timedelta(days=180)
 CAPTURE_WITHIN_MINUTES_MAX = 180 * 24 * 60
 SETTLING_TIME = timedelta(minutes=1)
 """How long past its payment's deadline an order whose time is over still waits for the outcome: by then the sweeper has
-asked the bank six times. Whoever began to pay in time has paid, but no bank holds an order open for hours."""
+queried the bank six times. A payer who began in time can complete the payment, but a slow bank cannot hold an order
+open for hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateOrder:
-    """Ask for `amount` minor units. `notes`: up to 15 short texts of the merchant's. `link`: it is sent to somebody."""
+    """Request a payment of `amount` minor units. `notes`: up to 15 short texts of the merchant's. `link`: it is sent to
+    somebody."""
 
     order_id: str
     merchant_id: str
@@ -59,12 +62,12 @@ class CreateOrder:
     capture_within_minutes: int | None = None
     link: PaymentLink | None = None
     return_url: str | None = None
-    """Where its payer goes afterwards (domain/way_back.py)."""
+    """The page that its payer returns to (domain/way_back.py)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Its merchant wants no payment of it any more."""
+    """Its merchant no longer accepts a payment of it."""
 
     order_id: str
     merchant_id: str
@@ -72,7 +75,7 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class ExpireOrder:
-    """Its time may be over: whether it is, is decided on the order's own state."""
+    """Its time may be over: the decision is made on the order's own state."""
 
     order_id: str
 
@@ -98,13 +101,13 @@ class Order:
     expires_at: datetime | None = None
     capture: CaptureMode = CaptureMode.MANUAL
     capture_within_minutes: int | None = None
-    """How long after its success a payment waits for its capture; then its money goes back. None: for ever."""
+    """How long after its success a payment waits for its capture; then its money is refunded. None: no limit."""
     link: PaymentLink | None = None
     return_url: str | None = None
 
     @property
     def amount_paid(self) -> int:
-        """Minor units that a payment brought, whatever was refunded later."""
+        """Minor units that a payment captured, whatever was refunded later."""
         return self.amount if self.status is OrderStatus.PAID else 0
 
     @property
@@ -112,7 +115,7 @@ class Order:
         return any(payment.status in UNDECIDED for payment in self.payments)
 
     def is_payable(self, at: datetime) -> bool:
-        """Whether a payment may begin: it has neither ended, nor is its time over."""
+        """Whether a payment may begin: the order has not ended, and its time is not over."""
         return self.status not in ENDED and not self.is_over(at)
 
     def is_over(self, at: datetime) -> bool:

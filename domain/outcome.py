@@ -1,6 +1,6 @@
-"""The bank's words about an attempt, and their texts for people.
+"""The bank's outcomes of an attempt, and their texts for people.
 
-Word(turn, moved) ──► the later of two words wins, in whatever order they arrive
+Word(turn, moved) ──► the later of two reports wins, in whatever order they arrive
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Word:
-    """One word of the bank about one attempt. Words are ordered: the greater one is the later one.
+    """One report of the bank about one attempt. They are ordered: the greater one is the later one.
 
-    `turn` counts how often the bank has changed its word, 0 for the first. Two words that contradict each other within
-    one turn come from a bank that does not count; there `moved` (the money moved) is the greater one.
+    `turn` counts how often the bank has reversed the outcome, 0 for the first. Two reports that contradict each other
+    within one turn come from a bank that does not count; then `moved` (the money moved) is the greater one.
     """
 
     turn: int
@@ -29,7 +29,7 @@ class Word:
 
 
 ORDER_EXPIRED = "ORDER_EXPIRED"
-"""error_code of a payment that the bank made after its order had expired; its money goes back."""
+"""error_code of a payment that the bank made after its order had expired; its money is refunded."""
 PAYMENT_CANCELLED = "PAYMENT_CANCELLED"
 """error_code of a payment that its payer left before it was decided."""
 DECLINES = {

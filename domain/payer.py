@@ -1,9 +1,8 @@
-"""Who pays and for what, in the words of a request: checked in form, bounded, kept on the payment. No decision depends
-on it.
+"""Who pays and for what, from a request: format checked, bounded, stored with the payment. No decision depends on it.
 
     "  Asha Rao " ─► "Asha Rao"        "" ─► None        "+91 98765-43210" ─► "+919876543210"
 
-Personal data: they stand in events, rows and webhooks, and never on a log line.
+Personal data: it is in events, rows and webhooks, and never on a log line.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ _CONTACT_SEPARATORS = str.maketrans("", "", " -.()\u00a0")
 _CONTACT = re.compile(r"\+?[0-9]{6,15}\Z")
 """At most 15 digits (ITU-T E.164); six is the shortest national number in use."""
 _BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""What breaks a line or steers a terminal: Unicode's categories Cc, Zl and Zp."""
+"""Characters that break a line or control a terminal: Unicode's categories Cc, Zl and Zp."""
 
 
 def is_one_line(text: str) -> bool:
-    """True where no control character and no line end is in the text."""
+    """True if the text contains no control character and no line end."""
     return _BREAKS.search(text) is None
 
 
@@ -33,6 +32,6 @@ def is_email(text: str) -> bool:
 
 
 def normalized_contact(text: str) -> str | None:
-    """The number without the separators that people type; None where it is not a telephone number."""
+    """The number without the separators that people type; None if it is not a telephone number."""
     number = text.translate(_CONTACT_SEPARATORS)
     return number if _CONTACT.match(number) else None

@@ -2,18 +2,18 @@
 
     CreatePayment  ─► payment.created, payment.processing
     RequireAction  ─► payment.action_required                the bank needs a step of the payer's first
-    CancelPayment  ─► payment.cancel_requested               the bank is asked to give the attempt up: its word decides
-    RefuseCancel   ─► payment.cancel_refused                 it does not; otherwise it settles the payment
-    SettlePayment  ─► payment.success | payment.failed          the bank's first word
-                      (+ payment.captured)                      where the order captures by itself
+    CancelPayment  ─► payment.cancel_requested               the bank is requested to cancel the attempt, and decides
+    RefuseCancel   ─► payment.cancel_refused                 it refuses; otherwise it settles the payment
+    SettlePayment  ─► payment.success | payment.failed          the bank's first outcome
+                      (+ payment.captured)                      if the order captures automatically
                       payment.late_success (+ refund.created)   a later one: it charged the failed payment after all
-                      payment.reversed                          a later one: it has taken the money back
+                      payment.reversed                          a later one: it has returned the money
                       payment.reinstated                        a later one: it has the successful payment's money again
-    CapturePayment ─► payment.captured (+ refund.created)       what it does not take is released: it goes back
+    CapturePayment ─► payment.captured (+ refund.created)       the rest is released: it is refunded
     VoidPayment    ─► payment.voided, refund.created            all of it is released
     ExpirePayment  ─► payment.expired, refund.created           its capture came too late
 
-    CREATED ─► PROCESSING ─► SUCCESS | FAILED          no other edge: a bank that turns moves `reversed`, not the status
+    CREATED ─► PROCESSING ─► SUCCESS | FAILED          no other edge: a reversal changes `reversed`, not the status
 
 A payment is one attempt at the bank: its id is the bank's idempotency key, so it can be charged at most once.
 """
@@ -51,15 +51,16 @@ class Cancellation(StrEnum):
 
 
 RETURN_TIME = timedelta(minutes=1)
-"""Until the sweeper asks the bank about the refund of released money."""
+"""Until the sweeper queries the bank about the refund of released money."""
 CANCEL_TIME = timedelta(seconds=30)
-"""Until the sweeper asks the bank to cancel what the processor could not: longer than the processor tries."""
+"""Until the sweeper sends the bank a cancellation that the processor could not complete: longer than the processor
+tries."""
 UNDECIDED = frozenset({PaymentStatus.CREATED, PaymentStatus.PROCESSING})
 
 
 @dataclass(frozen=True, slots=True)
 class CreatePayment:
-    """Pay an order. `merchant_id` None: a payer on a public route. `amount`, `currency`: None, or as the order's.
+    """Pay an order. `merchant_id` None: a payer on a public route. `amount`, `currency`: None, or equal to the order's.
 
     `name`, `email`, `contact`, `description`: who pays and for what (domain/payer.py). `notes` None: the order's.
     """
@@ -72,7 +73,7 @@ class CreatePayment:
     amount: int | None
     currency: str | None
     deadline_at: datetime
-    """When the sweeper asks the bank if no outcome is known by then."""
+    """When the sweeper queries the bank if no outcome is known by then."""
     name: str | None = None
     email: str | None = None
     contact: str | None = None
@@ -100,7 +101,7 @@ class CancelPayment:
 
 @dataclass(frozen=True, slots=True)
 class RefuseCancel:
-    """The bank does not give the payment's attempt up: its payer can still approve it."""
+    """The bank refuses to cancel the payment's attempt: its payer can still approve it."""
 
     order_id: str
     payment_id: str
@@ -108,7 +109,7 @@ class RefuseCancel:
 
 @dataclass(frozen=True, slots=True)
 class SettlePayment:
-    """What the bank says about the payment's attempt. `late_deadline_at` is the deadline of an automatic refund."""
+    """The bank's report about the payment's attempt. `late_deadline_at` is the deadline of an automatic refund."""
 
     order_id: str
     payment_id: str
@@ -118,12 +119,12 @@ class SettlePayment:
     bank_reference: str | None
     late_deadline_at: datetime
     turn: int = 0
-    """How often the bank had changed its word about the attempt when it gave this one."""
+    """How often the bank had reversed the outcome of the attempt by this report."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapturePayment:
-    """Take `amount` of what refunds have left of a successful payment; None: all of it. The rest is released."""
+    """Capture `amount` of what refunds have left of a successful payment; None: all of it. The rest is released."""
 
     order_id: str
     payment_id: str
@@ -142,7 +143,7 @@ class VoidPayment:
 
 @dataclass(frozen=True, slots=True)
 class ExpirePayment:
-    """The time for its capture may be over: whether it is, is decided on the payment's own state."""
+    """The time for its capture may be over: the decision is made on the payment's own state."""
 
     order_id: str
     payment_id: str
@@ -152,9 +153,9 @@ class ExpirePayment:
 class Payment:
     """State of one payment. Amounts in minor units.
 
-    Its pending and processed refunds add up to a sum that the bank's turns can raise above the money there is.
-    `amount_refunded` is what of that sum returns no released money, as far as `amount` goes; `amount_owed` is what of
-    the sum no money of this payment covers.
+    Reversals by the bank can raise the sum of its pending and processed refunds above the money that it has.
+    `amount_refunded` is the part of that sum that is not released money, at most `amount`; `amount_owed` is the part
+    that no money of this payment covers.
     """
 
     id: str
@@ -177,21 +178,21 @@ class Payment:
     updated_at: datetime | None
     amount_owed: int = 0
     reversed: bool = False
-    """The bank has taken back money that it had charged."""
+    """The bank has returned money that it had charged."""
     bank_turn: int = 0
-    """`Word.turn` of the bank's last word."""
+    """`Word.turn` of the bank's last report."""
     next_action: NextAction | None = None
-    """What the payer has to do before the bank decides; only while the payment is PROCESSING."""
+    """The payer's step before the bank decides; only while the payment is PROCESSING."""
     cancellation: Cancellation | None = None
-    """Only while the payment is PROCESSING: the bank's word ends it."""
+    """Only while the payment is PROCESSING: the bank's outcome ends it."""
     amount_captured: int = 0
-    """What the capture took. Refunds that come later do not change it."""
+    """The captured amount. Later refunds do not change it."""
     amount_released: int = 0
-    """What was authorized and will never be captured: it goes back by a refund of the gateway's own."""
+    """The amount that was authorized and will never be captured: the gateway refunds it."""
     voided: bool = False
     void_reason: VoidReason | None = None
     capture_before: datetime | None = None
-    """From then on it cannot be captured any more. None: no such time, or captured or voided by now."""
+    """When it can no longer be captured. None: no such time, or captured or voided by now."""
     name: str | None = None
     email: str | None = None
     contact: str | None = None
@@ -208,6 +209,6 @@ class Payment:
     def refundable(self) -> int:
         """Minor units that are neither released nor taken by a pending or processed refund.
 
-        0 once the bank has taken the money back.
+        0 once the bank has returned the money.
         """
         return 0 if self.reversed else self.amount - self.amount_released - self.amount_refunded

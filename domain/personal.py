@@ -1,13 +1,13 @@
-"""Personal fields: what the gateway learns about a payer, in one table. They are sealed before they reach the log.
+"""Personal fields: a payer's data in the gateway, in one table. They are sealed before they reach the log.
 
     CreateOrder    receipt · notes · link (description, name, email, contact)
-    CreatePayment  name · email · contact · description · notes · vpa, and the bank's token where it is the vpa
+    CreatePayment  name · email · contact · description · notes · vpa, and the bank's token if it is the vpa
     CreateRefund   receipt · reason · notes                        and of Order, Payment, Refund the same
 
 changed(value, text=…, notes=…) ─► the value with each of them changed     is_personal(value) ─► whether it has any
 
-No rule reads any of them, so a decision is the same whether they are sealed, open or erased. A card's token is the
-bank's own name for it, and says nothing to anybody else.
+No rule reads any of them, so a decision is the same whether they are sealed, open or erased. A card's token is
+meaningful only to the bank.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEXTS: Mapping[type, tuple[str, ...]] = {
 }
 """Fields that are text or None."""
 NOTES: frozenset[type] = frozenset({CreateOrder, Order, CreatePayment, Payment, CreateRefund, Refund})
-"""Those with `notes`: names and values are the merchant's, so both are personal."""
+"""Those with `notes`: the merchant chooses names and values, so both are personal."""
 PARTS: Mapping[type, tuple[str, ...]] = {
     CreateOrder: ("link",),
     Order: ("link",),
@@ -50,7 +50,7 @@ PAID_BY_ADDRESS = frozenset({CreatePayment, Payment})
 
 
 def changed(value: Value, *, text: Change, notes: ChangeNotes) -> Value:
-    """The value with each personal field that holds something changed; the value itself where none does."""
+    """The value with each non-empty personal field changed; the same value if there is none."""
     kind = type(value)
     new: dict[str, Any] = {}
     for name in TEXTS.get(kind, ()):
@@ -69,7 +69,7 @@ def changed(value: Value, *, text: Change, notes: ChangeNotes) -> Value:
 
 
 def is_personal(value: object) -> bool:
-    """Whether the value holds anything personal."""
+    """Whether the value holds any personal data."""
     kind = type(value)
     return (
         any(getattr(value, name) for name in TEXTS.get(kind, ()))

@@ -1,6 +1,6 @@
-"""An order and its first payment as one command, for whoever knows how it will be paid when it is made.
+"""An order and its first payment as one command, for clients that know the instrument when they create the order.
 
-PayNewOrder ─► order.created, payment.created, payment.processing          all of it, or a refusal and nothing
+PayNewOrder ─► order.created, payment.created, payment.processing          all of it, or a refusal and none of it
 """
 
 from __future__ import annotations

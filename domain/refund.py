@@ -1,4 +1,4 @@
-"""One refund of a payment: several partial ones may exist, together never more than the payment when they are made.
+"""One refund of a payment: several partial ones may exist; when made, they never exceed the payment together.
 
 CreateRefund ─► refund.created                 PENDING, its amount taken from what is refundable
 SettleRefund ─► refund.processed               PROCESSED
@@ -18,7 +18,7 @@ from domain.outcome import Outcome
 LATE_SUCCESS_REASON = "late_success"
 RELEASED_REASON = "released"
 LATE_REFUNDS_MAX = 5
-"""How often money is given back by itself where the bank refuses; then it is for people."""
+"""How often a refund that the bank refused is retried automatically; then an operator must act."""
 
 
 class RefundStatus(StrEnum):
@@ -29,7 +29,7 @@ class RefundStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreateRefund:
-    """Give back `amount` minor units of a successful payment; None: all that is left of it.
+    """Give back `amount` minor units of a successful payment; None: the whole remainder.
 
     `receipt`, `notes`: the merchant's own reference and texts.
     """
@@ -47,7 +47,7 @@ class CreateRefund:
 
 @dataclass(frozen=True, slots=True)
 class SettleRefund:
-    """What the bank says about the refund."""
+    """The bank's report about the refund."""
 
     order_id: str
     refund_id: str
@@ -56,14 +56,14 @@ class SettleRefund:
     error_description: str | None
     bank_reference: str | None
     turn: int = 0
-    """How often the bank had changed its word about the attempt when it gave this one."""
+    """How often the bank had reversed the outcome of the attempt by this report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """State of one refund. `automatic`: made by the gateway itself, of a late success or of released money.
+    """State of one refund. `automatic`: made by the gateway, for a late success or released money.
 
-    `processed_at`: when the bank last carried it out; kept where the refund bounces.
+    `processed_at`: when the bank last carried it out; kept if the refund bounces.
     """
 
     id: str
@@ -84,6 +84,6 @@ class Refund:
     processed_at: datetime | None
     updated_at: datetime | None
     bank_turn: int = 0
-    """`Word.turn` of the bank's last word."""
+    """`Word.turn` of the bank's last report."""
     receipt: str | None = None
     notes: dict[str, str] = field(default_factory=dict)

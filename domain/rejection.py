@@ -1,4 +1,4 @@
-"""Expected refusals, as values. Each text that outside scripts match literally is spelt here and nowhere else.
+"""Expected refusals, as values. Texts that external scripts match literally are defined only here.
 
 command -> decide -> Decision | Rejected(code, description, field)
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """The `code` of an error response; HTTP statuses are the API's business."""
+    """The `code` of an error response; the API maps it to an HTTP status."""
 
     AUTHENTICATION = "AUTHENTICATION_ERROR"
     BAD_REQUEST = "BAD_REQUEST_ERROR"
@@ -24,7 +24,7 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A command that changes nothing. `field` names the offending input where there is one."""
+    """A command that changes nothing. `field` names the offending input, if any."""
 
     code: ErrorCode
     description: str

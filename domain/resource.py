@@ -1,7 +1,7 @@
 """The public shape of each resource: what the API returns, what events carry, what webhooks send. One spelling.
 
-Keys stand in the order the contract lists them. Instants stay `datetime`; the JSON encoder writes RFC 3339.
-Nothing that is ours alone (bank token, deadline, version) is in here.
+Keys are in the order in which the contract lists them. Instants stay `datetime`; the JSON encoder writes RFC 3339.
+Internal fields (bank token, deadline, version) are not part of it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def resource_of(subject: Subject) -> Resource:
 
 
 def order_resource(order: Order) -> Resource:
-    """`payment_link` is there where the order is one."""
+    """`payment_link` is present if the order is one."""
     shape: Resource = {
         "id": order.id,
         "merchant_id": order.merchant_id,
@@ -94,12 +94,12 @@ def link_resource(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_the_microsecond(instant: datetime) -> str:
-    """As the encoder writes the instants that we make, which are never whole seconds; this one is a merchant's."""
+    """In the encoder's form of our own instants, which are never whole seconds; this one is a merchant's."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def payment_resource(payment: Payment) -> Resource:
-    """The fields of its instrument stand where the contract lists them: `vpa`, or `card_network` and `card_last4`."""
+    """The fields of its instrument are where the contract lists them: `vpa`, or `card_network` and `card_last4`."""
     shape: Resource = {
         "id": payment.id,
         "order_id": payment.order_id,

@@ -1,8 +1,8 @@
-"""When a webhook is tried again: pure arithmetic over a schedule that is data.
+"""When a webhook is retried: pure arithmetic over a schedule that is data.
 
     delays = (0, 5, 30, 120, …)     delays[n] = seconds between the end of attempt n and attempt n + 1
 
-The tier is the undisturbed step: it names the retry topic, so records in one topic fall due nearly in their order.
+The tier is the step without jitter: it names the retry topic, so records in one topic fall due nearly in order.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from datetime import MAXYEAR, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 
 JITTER = 0.2
-"""±20 %: endpoints that failed together do not come back together."""
+"""±20 %: endpoints that failed together are not retried together."""
 RETRY_AFTER_STEPS_MAX = 2.0
-"""A receiver may ask for more time, up to twice the step."""
+"""A receiver may request more time, up to twice the step."""
 RETRY_AFTER_SECONDS_MAX = 366 * 86_400.0
-"""A year: more than twice any step, and far from where floats and dates overflow."""
+"""A year: more than twice any step, and far below the overflow of floats and dates."""
 _HTTP_DATE_CHARACTERS_MAX = 64
 """The longest form, RFC 850, has 33 characters; anything longer is not parsed as a date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The next attempt: in which tier it waits and when it is due."""
+    """The next attempt: its tier and when it is due."""
 
     tier_seconds: int
     due_at: datetime
@@ -38,9 +38,9 @@ def next_retry(
     draw: float,
     retry_after_seconds: float | None = None,
 ) -> Retry | None:
-    """What follows the failed attempt number `attempts_made`; None when the schedule is at its end.
+    """The attempt after the failed number `attempts_made`; None at the end of the schedule.
 
-    `draw` lies in [0, 1): 0.5 is the step exactly. A Retry-After only ever makes the wait longer.
+    `draw` lies in [0, 1): 0.5 is the step exactly. A Retry-After can only lengthen the wait.
     """
     if attempts_made >= len(delays_seconds):
         return None
@@ -52,7 +52,7 @@ def next_retry(
 
 
 def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
-    """Seconds that a Retry-After header asks for, 0 to RETRY_AFTER_SECONDS_MAX; None where it asks for nothing.
+    """Seconds in a Retry-After header, 0 to RETRY_AFTER_SECONDS_MAX; None if it is absent or not valid.
 
     RFC 9110 §10.2.3: a number of seconds, or a date in one of the three forms of §5.6.7. Never raises.
     """
@@ -71,7 +71,7 @@ def retry_after_seconds(value: str | None, *, now: datetime) -> float | None:
 
 
 def _seconds_until(date: str, now: datetime) -> float | None:
-    """`asctime` dates name no zone: they are UTC, as every HTTP date."""
+    """`asctime` dates have no zone: they are UTC, as every HTTP date."""
     parsed = parsedate_tz(date)
     if parsed is None:
         return None

@@ -9,7 +9,7 @@
     settings   the merchant, its audit log       ✓        ✓
     exports    CSV of orders and payments        ✓        ✓                  ✓
     users      users, roles, invitations         ✓
-    account    one's own password and sessions   ✓        ✓         ✓        ✓
+    account    own password and sessions         ✓        ✓         ✓        ✓
 
 Which right a request needs: api/access/rights.py.
 """
@@ -49,7 +49,7 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.FINANCE: frozenset({Right.READ, Right.EXPORTS, Right.ACCOUNT}),
 }
 REFUNDS_ARE_LIMITED = frozenset({Role.SUPPORT})
-"""Their refunds stay within the merchant's limit for each payment; without a limit they refund nothing."""
+"""Their refunds stay within the merchant's limit for each payment; without a limit they cannot refund."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,11 @@ def may(role: Role, right: Right) -> bool:
 
 
 def roles_with(right: Right) -> list[Role]:
-    """Who may, in the order of the roles."""
+    """The roles with the right, in order."""
     return [role for role in Role if may(role, right)]
 
 
 def denial(role: Role, right: Right) -> str:
-    """The sentence for a user whose role lacks the right."""
+    """The message for a user whose role lacks the right."""
     others = [f"'{one}'" for one in roles_with(right)]
     return f"Your role '{role}' lacks the right '{right}'; the role {' or '.join(others)} has it"

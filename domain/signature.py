@@ -1,10 +1,10 @@
-"""Signing what is sent to merchants: pure, no clock, vectors in tests/vectors/webhook_signatures.json.
+"""Signs what is sent to merchants: pure, no clock, vectors in tests/vectors/webhook_signatures.json.
 
     X-Signature, X-Webhook-Signature   lower-case hex HMAC-SHA256 of the body; key: the whole secret string
     webhook-signature                  Standard Webhooks: `v1,` + base64 HMAC-SHA256 of `id.timestamp.body`;
                                        key: the base64 after `whsec_`
 
-During a rotation each earlier secret signs beside the new one until its own end: a further `v1,` in webhook-signature
+During a rotation each earlier secret signs beside the new one until it expires: another `v1,` in webhook-signature
 (the standard's own way), and X-Webhook-Signature-Previous for receivers that verify the hex form (newest first, joined
 by ", ").
 """
@@ -24,7 +24,8 @@ SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What an endpoint signs with: the current secret, and during rotations the earlier ones, newest first."""
+    """The secrets that an endpoint signs with: the current secret, and during rotations the earlier ones, newest
+    first."""
 
     current: str
     previous: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ def is_secret(text: str) -> bool:
 
 
 def hex_signature(secret: str, body: bytes) -> str:
-    """Lower-case hexadecimal HMAC-SHA256 of the body under the secret string as it stands."""
+    """Lower-case hexadecimal HMAC-SHA256 of the body under the secret string, byte for byte."""
     return hmac.digest(secret.encode(), body, "sha256").hex()
 
 
@@ -61,13 +62,13 @@ def standard_signature(secret: str, *, message_id: str, timestamp: int, body: by
 
 
 def razorpay_headers(secrets: Secrets, *, message_id: str, body: bytes) -> dict[str, str]:
-    """How the Razorpay double signs: the hex form under its own name; none where the merchant set no secret."""
+    """How the Razorpay double signs: the hex form under its own name; none if the merchant set no secret."""
     named = {"X-Razorpay-Event-Id": message_id}
     return named | {"X-Razorpay-Signature": hex_signature(secrets.current, body)} if secrets.current else named
 
 
 def signature_headers(secrets: Secrets, *, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """All headers that prove where a webhook comes from."""
+    """All headers that prove the origin of a webhook."""
     current = hex_signature(secrets.current, body)
     known = (secrets.current, *secrets.previous)
     headers = {

@@ -1,7 +1,7 @@
 """Where webhooks may go: the rules for a URL, and for the address it resolves to.
 
-The URL is checked when an endpoint is saved, to tell the merchant early. The address is checked when the connection is
-made, after DNS, because a name can change its mind; that check alone is the guard.
+The URL is checked when an endpoint is saved, so that the merchant gets an early error. The address is checked when the
+connection is made, after DNS, because a name can resolve differently later; only that check is the guard.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 URL_CHARACTERS_MAX = 2_048
 ALLOWED_PORTS_PUBLIC = frozenset({80, 443, *range(1_024, 65_536)})
-"""Ports below 1024 belong to other protocols; a webhook sent there is somebody's attack."""
+"""Ports below 1024 belong to other protocols; a webhook sent there is an attack."""
 _REFUSED_V4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -55,7 +55,7 @@ class BadTarget:
 
 
 def check_url(url: str, *, private_allowed: bool) -> BadTarget | None:
-    """None where webhooks may be sent to this URL as far as its text tells."""
+    """None if the text of the URL does not forbid webhooks to it."""
     if len(url) > URL_CHARACTERS_MAX:
         return BadTarget(f"url must not be longer than {URL_CHARACTERS_MAX} characters")
     if not _VISIBLE.match(url) or "\\" in url:
@@ -97,13 +97,13 @@ def _check_public(host: str, port: int | None) -> BadTarget | None:
     try:
         return None if address_is_public(name) else private
     except ValueError:
-        # Not an address in its usual form: `127.1`, `2130706433`, `0x7f.0.0.1` and `0177.0.0.1` are addresses to
-        # the resolver all the same.
+        # Not an address in its usual form: `127.1`, `2130706433`, `0x7f.0.0.1` and `0177.0.0.1` are addresses to the
+        # resolver too.
         return private if _NUMERIC_HOST.match(name) else None
 
 
 def address_is_public(address: str) -> bool:
-    """True where the address is reachable on the public internet. Raises ValueError where it is not an address."""
+    """True if the address is reachable on the public internet. Raises ValueError if it is not an address."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv4Address):
         return not any(parsed in network for network in _REFUSED_V4)

@@ -1,4 +1,4 @@
-"""Round robin: several owners' work in one line, so that none waits for all the work of another."""
+"""Round robin: several owners' work in one queue, so that none waits for all the work of another."""
 
 from __future__ import annotations
 

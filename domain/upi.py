@@ -17,15 +17,15 @@ _VPA = re.compile(VPA_PATTERN)
 
 
 def is_vpa(value: str) -> bool:
-    """True for a well-formed address; nobody is asked whether it exists."""
+    """True for a well-formed address; whether it exists is not checked."""
     return len(value) <= VPA_LENGTH_MAX and _VPA.fullmatch(value) is not None
 
 
 def payee_part(vpa: str, name: str) -> str:
-    """Whom a link pays, as a query. Spaces as %20, because some apps read + literally."""
+    """The payee of a link, as a query. Spaces as %20, because some apps read + literally."""
     return f"pa={quote(vpa, safe='')}&pn={quote(name[:PAYEE_NAME_MAX], safe='')}"
 
 
 def app_link(payee: str, reference: str, amount: str, currency: str) -> str:
-    """NPCI's link to pay exactly this once. `payee`: a `payee_part`; `amount`: `500.00`."""
+    """NPCI's link for exactly one payment. `payee`: a `payee_part`; `amount`: `500.00`."""
     return f"upi://pay?{payee}&tr={quote(reference, safe='')}&am={amount}&cu={currency}"

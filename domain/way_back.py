@@ -1,4 +1,4 @@
-"""Back to the shop: the address that a payer returns to, with what became of the payment and a proof of it.
+"""Back to the shop: the address that a payer returns to, with the payment's result and a proof of it.
 
 https://shop.example/thanks?cart=7
   ─► https://shop.example/thanks?cart=7&order_id=…&payment_id=…&status=SUCCESS&signature=…
@@ -14,18 +14,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from domain.signature import Secrets, hex_signature
 
 RETURN_URL_CHARACTERS_MAX = 2_000
-"""With what is added, below what every browser and proxy takes (8,000)."""
+"""Including what is added, below the limit of every browser and proxy (8,000)."""
 SIGNATURE, SIGNATURE_PREVIOUS = "signature", "signature_previous"
 ADDED = frozenset({"order_id", "payment_id", "status", SIGNATURE, SIGNATURE_PREVIOUS})
-"""Query parameters that are the gateway's."""
+"""Query parameters reserved for the gateway."""
 _FORBIDDEN = frozenset(' \\"<>^`{|}')
-"""Characters that no URL has (RFC 3986), and that browsers read in ways of their own."""
+"""Characters that no URL has (RFC 3986), and that browsers interpret in different ways."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a payer comes back with. `payment_id` empty: the order ended, and nothing was tried or is under way."""
+    """The parameters that a payer returns with. `payment_id` empty: the order ended without a payment."""
 
     order_id: str
     payment_id: str
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def origin_of(url: str) -> str | None:
-    """scheme://host[:port], as browsers write an origin; None for an address that no payer can be sent to."""
+    """scheme://host[:port], as browsers write an origin; None for an address to which no payer can be sent."""
     if len(url) > RETURN_URL_CHARACTERS_MAX or not (url.isascii() and url.isprintable()) or _FORBIDDEN & set(url):
         return None
     try:
@@ -58,7 +58,7 @@ def signature_of(secret: str, outcome: Outcome) -> str:
 
 
 def address_of(url: str, outcome: Outcome, secrets: Secrets) -> str:
-    """Where the payer goes. During a rotation the secret of before proves it too, under a name of its own."""
+    """The payer's address. During a rotation the previous secret signs it too, under a separate name."""
     added = {
         "order_id": outcome.order_id,
         "payment_id": outcome.payment_id,

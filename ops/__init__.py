@@ -1,1 +1,1 @@
-"""Operations: the `gateway` command, the local stack and its runner, and the checks that look at a running system."""
+"""Operations: the `gateway` command, the local stack and its runner, and the checks of a running system."""

@@ -2,6 +2,7 @@
 
 A new sub-command is one entry in COMMANDS: the function with Typer annotations (or a `typer.Typer` with commands of
 its own) as `module:attribute`, and one sentence for the overview, so that `gateway --help` imports none of them.
+`gateway COMMAND --help` imports none either: ops/console/command_help.py.
 Expected failures are a `GatewayError`: one sentence, no traceback, its exit code.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ops.console.command_help import described
 from ops.console.errors import GatewayError
 
 
@@ -80,6 +82,8 @@ COMMANDS: dict[str, Entry] = {
 }
 OVERVIEW_ONLY = "gateway.overview_only"
 """In a context's `meta`: the sub-commands are only listed, so none of them is imported."""
+ARGUMENTS = "gateway.arguments"
+"""In a context's `meta`: the arguments after the name of the sub-command."""
 
 
 class LazyGroup(TyperGroup):
@@ -88,12 +92,18 @@ class LazyGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        ctx.meta[ARGUMENTS] = args[1:]
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         if ctx.meta.get(OVERVIEW_ONLY):
             return TyperCommand(cmd_name, help=entry.summary, rich_help_panel=entry.panel)
+        if found := described(cmd_name, ctx.meta.get(ARGUMENTS, [])):
+            return _as_command(found, cmd_name)
         module, _, attribute = entry.target.partition(":")
         return _as_command(getattr(importlib.import_module(module), attribute), cmd_name)
 
@@ -147,7 +157,7 @@ def main() -> None:
 
 
 def _flush() -> None:
-    """The last lines, while a reader that has gone can still be passed over in silence."""
+    """Flush the last lines while a closed pipe can still be ignored."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

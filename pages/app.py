@@ -1,4 +1,4 @@
-"""Both sites in one application: the port that a request came in on says which one it is for."""
+"""Both sites in one application: the port of a request determines which one it is for."""
 
 from __future__ import annotations
 

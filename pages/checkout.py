@@ -4,7 +4,7 @@
 /l/0Xk3bQ9sLmT2vRcY                      a payment link: leads to the page of its order
 /gateway.js /checkout.js /v1/gateway.js  the SDK, evergreen; /gateway.mjs as a module, /gateway.d.mts its types
 /v1/checkout.js                          for pages written for Razorpay (docs/RAZORPAY.md)
-/v1/0.2.0/gateway.js                     the same bytes for ever; integrity values in /sri.json
+/v1/0.2.0/gateway.js                     the same bytes permanently; integrity values in /sri.json
 /demo                                    a shop of one page (test mode only)
 """
 
@@ -55,7 +55,7 @@ SDK_NAMES = {
 LANGUAGES = ("en", "hi", "ta")
 THEMES = ("light", "dark")
 BANNER = re.compile(r"\s*<header class=\"banner\">.*?</header>", re.DOTALL)
-"""What only test mode shows."""
+"""Routes of test mode only."""
 
 
 def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
@@ -82,7 +82,7 @@ def create_checkout(settings: Settings, own: PagesSettings) -> Starlette:
 
 
 async def _link(request: Request) -> Response:
-    """The link's own id is the order's: nothing is looked up. Whether it is paid or has ended, the page says."""
+    """The link's own id is the order's: nothing is looked up. The page shows whether it is paid or has ended."""
     order_id = ORDER + request.path_params["order"]
     if not is_id(ORDER, order_id):
         raise HTTPException(404)
@@ -108,7 +108,7 @@ def _page(settings: Settings, framing: Framing, built: Mapping[str, File]) -> En
 
 
 def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, str, bool], File | None]:
-    """(language, theme, embedded) -> the document that looks from the first paint as the script will draw it."""
+    """(language, theme, embedded) -> the document whose first paint matches what the script will draw."""
     api_url = html.escape(settings.api_url.rstrip("/"))
 
     @functools.lru_cache(maxsize=len(LANGUAGES) * 3 * 2)
@@ -125,7 +125,7 @@ def _documents(settings: Settings, built: Mapping[str, File]) -> Callable[[str, 
 
 
 def _language(request: Request) -> str:
-    """As the script reads it: what the address says, else the browser's first language."""
+    """As the script determines it: the address's language, else the browser's first."""
     query = request.query_params.get("locale") or request.headers.get("accept-language", "")
     return query[:2] if query[:2] in LANGUAGES else "en"
 

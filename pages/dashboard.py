@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def create_dashboard(settings: Settings) -> Starlette:
-    """The application of the dashboard's port. Nobody may frame it."""
+    """The application of the dashboard's port. It must not be framed."""
     built = read_folder(ROOT / "dashboard/dist")
     document = built.get("/index.html")
     headers = {

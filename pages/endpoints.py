@@ -1,4 +1,4 @@
-"""Endpoints that both sites have: built files, the public configuration, and a short answer where there is nothing."""
+"""Endpoints that both sites have: built files, the public configuration, and a short response for unknown paths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_BUILT = "The pages are not built yet: `make up` builds them."
 
 
 def configuration(settings: Settings) -> Endpoint:
-    """What a page must know about this installation. Public, so that the SDK can read it from a merchant's page."""
+    """What a page needs about this installation. Public, so that the SDK can read it from a merchant's page."""
     shown = {
         "api_url": settings.api_url.rstrip("/"),
         "checkout_url": settings.checkout_url.rstrip("/"),
@@ -43,7 +43,7 @@ def file(found: File, headers: Mapping[str, str]) -> Endpoint:
 
 
 def file_routes(files: Mapping[str, File]) -> list[Route]:
-    """A route for each built file that is no document. Hashed names are kept for ever."""
+    """A route for each built file that is not a document. Hashed names are cached permanently."""
     return [
         Route(path, file(found, file_headers(IMMUTABLE if path.startswith("/assets/") else NO_STORE)))
         for path, found in files.items()
@@ -56,7 +56,7 @@ def not_built() -> Response:
 
 
 async def nothing_here(_: Request, error: Exception) -> Response:
-    """404 and 405 in plain words."""
+    """404 and 405 in plain text."""
     status = getattr(error, "status_code", 404)
     text = "Not found" if status == 404 else "Method not allowed"
     return PlainTextResponse(text, status, headers={**EVERY_RESPONSE, "Cache-Control": NO_STORE})

@@ -1,8 +1,8 @@
-"""Who may frame the checkout of an order: its merchant's allowed origins, asked from the API and kept for a moment.
+"""Who may frame the checkout of an order: its merchant's allowed origins, read from the API and cached for a moment.
 
 test mode, merchant named none    anybody
 live mode, merchant named none    our own origin
-the API does not answer           test mode: anybody; live mode: nobody
+the API does not respond          test mode: anybody; live mode: nobody
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Framers = Sequence[str] | None
 
 
 class Framing:
-    """Asks the API who may frame an order's checkout. Close it at the end."""
+    """Queries the API who may frame an order's checkout. Close it at the end."""
 
     def __init__(self, api_url: str, *, test_mode: bool) -> None:
         self._api_url = api_url.rstrip("/")
@@ -35,7 +35,7 @@ class Framing:
         self._session: aiohttp.ClientSession | None = None
 
     async def framers(self, order_id: str) -> Framers:
-        """Who may frame this order's checkout. An id that cannot exist is not asked about."""
+        """Who may frame this order's checkout. An id that cannot exist is not queried."""
         if not is_id(ORDER, order_id):
             return self._of([])
         kept = self._kept.get(order_id)
@@ -58,7 +58,7 @@ class Framing:
         return None if self._test_mode and not named else ("'self'", *named)
 
     async def _fetch(self, order_id: str) -> list[str]:
-        """The allowed origins. An unknown order has none. Raises where the API has no clear answer."""
+        """The allowed origins. An unknown order has none. Raises if the API has no clear response."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT)
         async with self._session.get(f"{self._api_url}/api/v1/orders/public/{order_id}") as response:

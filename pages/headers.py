@@ -18,7 +18,7 @@ REVALIDATED = "no-cache"
 FEATURES_OFF = ("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "microphone", "midi", "usb")
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9.-]+|\[[0-9a-f:.]+\]")
-"""Nothing that could end a directive of the policy and begin another."""
+"""A value that cannot end a directive of the policy and begin another."""
 
 EVERY_RESPONSE = {
     "X-Content-Type-Options": "nosniff",
@@ -58,12 +58,13 @@ def page_headers(policy: str, *, embedded: bool = False) -> dict[str, str]:
 
 
 def file_headers(cache: str, *, public: bool = False) -> dict[str, str]:
-    """Headers of everything that is no document."""
+    """Headers of everything that is not a document."""
     return {**EVERY_RESPONSE, "Cache-Control": cache, **(FOR_EVERYONE if public else {})}
 
 
 def origin_of(url: str) -> str:
-    """`https://pay.example/x` -> `https://pay.example`. Raises ValueError for what is no http(s) address."""
+    """`https://pay.example/x` -> `https://pay.example`. Raises ValueError for anything that is not an http(s)
+    address."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):

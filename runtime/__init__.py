@@ -1,1 +1,1 @@
-"""What every process needs around its work: settings, logs, metrics, clock, secrets. Knows no business rule."""
+"""What every process needs around its work: settings, logs, metrics, clock, secrets. No business rules."""

@@ -1,10 +1,10 @@
-"""The form of API keys and their secrets, such that a scanner of leaked text recognises one without asking anybody.
+"""The format of API keys and their secrets: a scanner of leaked text recognises one without a lookup.
 
     key_live_, key_test_            18 random characters ─ 6 of the checksum
     secret_live_, secret_test_      36 random characters ─ 6 of the checksum
 
 Characters are those of base 62; the checksum is the CRC-32 of everything before it. Keys of the first release have
-hexadecimal digits and no checksum: they go on working, and have other lengths or characters.
+hexadecimal digits and no checksum: they still work, and have other lengths or characters.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def token(prefix: str, random: int, *, characters: int) -> str:
 
 
 def is_mistyped(secret: str) -> bool:
-    """Whether a text has the form of a secret, and cannot be one: its checksum is wrong."""
+    """Whether a text has the format of a secret, but cannot be one: its checksum is wrong."""
     if SECRET.fullmatch(secret) is None:
         return False
     text, checksum = secret[:-CHECKSUM_CHARACTERS], secret[-CHECKSUM_CHARACTERS:]

@@ -41,7 +41,7 @@ class File:
         return Response(self.encodings[encoding], headers=sent, media_type=self.content_type)
 
     def with_text(self, replaced: Mapping[str, str], *, without: re.Pattern[str] | None = None) -> File:
-        """The same document with these texts in the place of others, compressed anew. `without`: what is cut out."""
+        """The same document with these texts replaced, compressed again. `without`: texts that are removed."""
         text = without.sub("", self.text) if without else self.text
         for before, after in replaced.items():
             text = text.replace(before, after)
@@ -55,7 +55,7 @@ class File:
 
 
 def read_folder(folder: Path) -> dict[str, File]:
-    """Path as in a URL -> file. A folder that is not built yet has none."""
+    """Path as in a URL -> file. A folder that is not built yet has no files."""
     endings = tuple(PRECOMPRESSED.values())
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.endswith(endings))
     return {f"/{path.relative_to(folder).as_posix()}": _read(path) for path in found}
@@ -77,7 +77,7 @@ def _etag(content: bytes) -> str:
 
 
 def _chosen(encodings: Mapping[str, bytes], accepted: str) -> str:
-    """RFC 9110 §12.5.3, as far as two encodings need it: what is named and not refused by `q=0`."""
+    """RFC 9110 §12.5.3, as far as two encodings need it: those listed and not refused by `q=0`."""
     acceptable = {}
     for part in accepted.lower().split(","):
         name, _, parameter = part.strip().partition(";")

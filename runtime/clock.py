@@ -1,4 +1,4 @@
-"""The clock and the source of identifiers of one process: two objects that are handed to whoever needs them.
+"""The clock and the source of identifiers of one process: two objects that are passed to their users.
 
     Clock   now(), epoch_ms(), monotonic()        Ids   make_id(prefix), token(), fraction()
 
@@ -21,12 +21,12 @@ FRACTION_BITS = 53
 
 
 class Clock:
-    """What time it is on this host."""
+    """The time on this host."""
 
     __slots__ = ()
 
     def now(self) -> datetime:
-        """Aware UTC instant, microseconds never zero, so that every rendering has six digits after the second."""
+        """Aware UTC instant, microseconds never zero, so that every rendered instant has six fractional digits."""
         instant = datetime.now(UTC)
         return instant if instant.microsecond else instant.replace(microsecond=1)
 
@@ -42,7 +42,7 @@ class Clock:
 class Ids:
     """Identifiers and tokens. `randomness(count)` returns that many bytes, never the same twice.
 
-    The system's randomness is asked each time: a pool of it needs a lock and a hook for forks, and was slower.
+    Each call reads the system's randomness: a pool needs a lock and a hook for forks, and was slower.
     """
 
     __slots__ = ("_clock", "_randomness")

@@ -2,7 +2,7 @@
 
     audit (ops/audit/verify) ──kinds──▶ table `audits` ──▶ metrics, `gateway health`, GET /operations/audit
 
-They stand here because the API names them too, and the API never imports ops.
+They are here because the API uses them too, and the API never imports ops.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What can be wrong. The value names the kind in `--json`, in metrics and in `gateway repair`."""
+    """A kind of difference. The value names the kind in `--json`, in metrics and in `gateway repair`."""
 
     RECORD_UNKNOWN = "record_unknown"
     RECORD_MISPLACED = "record_misplaced"

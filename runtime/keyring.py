@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 KEYS_MAX = 8
-"""In a ring: whatever may have been sealed by any of them is tried with each."""
+"""In a ring: a value that any of them may have sealed is tried with each."""
 SECRET_CHARACTERS_MIN = 32
 ENTROPY_BITS_MIN = 80
 """By the characters that occur and by the steps between them: 32 random hexadecimal digits have 100 to 125, words of a
@@ -49,7 +49,7 @@ class KeyRing:
 
     keys: tuple[GatewayKey, ...]
     _by_tag: dict[str, Mapping[bytes, bytes]] = field(default_factory=dict, compare=False, repr=False)
-    """What `derived` has found: looking it up costs a tenth of a microsecond, a key's hash several."""
+    """Cache of `derived`: a lookup costs a tenth of a microsecond, a key's hash several."""
 
     @property
     def newest(self) -> SecretStr:
@@ -72,7 +72,7 @@ class KeyRing:
         return found
 
     def by_tag(self, tag: bytes) -> SecretStr | None:
-        """The key that has this tag; None where the ring lacks it."""
+        """The key that has this tag; None if the ring lacks it."""
         return next((secret for secret in self.secrets if tag_of(secret) == tag), None)
 
 
@@ -95,7 +95,8 @@ def _parse_key(part: str) -> GatewayKey:
 
 
 def weakness_of(secret: str) -> str | None:
-    """Why a secret is too weak to seal with; None where it is not. A guard against typing errors, not a proof."""
+    """Why a secret is too weak to seal with; None if it is strong enough. A guard against typing errors, not a
+    proof."""
     if len(secret) < SECRET_CHARACTERS_MIN:
         return f"has {len(secret)} characters; at least {SECRET_CHARACTERS_MIN} are needed"
     if secret in (secret + secret)[1:-1]:
@@ -123,7 +124,7 @@ def derived_key(secret: SecretStr, purpose: str) -> bytes:
 def first_key(secret: SecretStr, purpose: str) -> bytes:
     """32 bytes for one purpose, as the first release derived them: HMAC-SHA256(secret, purpose).
 
-    For API secrets and fingerprints: what is stored of them cannot be computed anew, and an HMAC separates purposes as
+    For API secrets and fingerprints: their stored hashes cannot be computed again, and an HMAC separates purposes as
     well as HKDF does (docs/decisions/0040).
     """
     return hmac.new(secret.get_secret_value().encode(), purpose.encode(), hashlib.sha256).digest()

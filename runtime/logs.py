@@ -1,4 +1,4 @@
-"""Structured logs on standard error: JSON outside a terminal, one line a fact, nothing named like card data or a payer.
+"""Structured logs on standard error: JSON outside a terminal, one line for each fact, no fields of cards or payers.
 
 log = get_logger("processor"); log.info("payment_settled", payment_id=…, outcome=…)
 """
@@ -28,7 +28,7 @@ Fields = MutableMapping[str, Any]
 
 
 class _Lines(io.TextIOBase):
-    """Standard error, where a full disk or a reader that is gone costs lines, and never an answer."""
+    """Standard error; a full disk or a closed pipe costs lines, never a response."""
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError, ValueError):
@@ -56,7 +56,7 @@ def _redacted(name: str, value: object) -> object:
 
 
 def configure_logs(settings: Settings, *, role: str, worker: str) -> None:
-    """Set up structlog for this process; `role` and `worker` stand on every line."""
+    """Set up structlog for this process; every line has `role` and `worker`."""
     as_json = settings.log_json if settings.log_json is not None else not sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
@@ -85,5 +85,5 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-# A process that never configures its logs, the command line, keeps them off its standard output: that is for results.
+# A process that never configures its logs, the command line, keeps them off standard output, which is for results.
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Lines())))

@@ -1,6 +1,6 @@
 """Each worker's internal port: `/metrics` for Prometheus and `/health` for the runner and containers.
 
-Runs in a daemon thread of its own, so that a busy or stuck event loop can still be seen from outside.
+Runs in a daemon thread of its own, so that a busy or stuck event loop is still visible from outside.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Health = Callable[[], tuple[bool, dict[str, Any]]]
 
 
 SHUTDOWN_LOOK_SECONDS = 3_600.0
-"""How often the server looks whether it is to shut down, which it never is: it ends with the process. The library's
-half second wakes each idle worker twice a second. A request is served at once."""
+"""How often the server checks for a shutdown, which never happens: it ends with the process. The library's default of
+half a second would wake each idle worker twice a second. A request is served at once."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -30,11 +30,11 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_args: object) -> None:
-        """Say nothing: scrapes are not events."""
+        """Log nothing: scrapes are not events."""
 
 
 def start_metrics_server(*, host: str, port: int, health: Health) -> _Server | None:
-    """Serve until the process ends. Port 0: no server. Raises OSError where the port is taken."""
+    """Serve until the process ends. Port 0: no server. Raises OSError if the port is in use."""
     if port == 0:
         return None
     metrics = make_wsgi_app()

@@ -2,7 +2,7 @@
 
     seed ─ setup_uri ─► QR code ─► app ─► code ─ step_of ─► the 30-second step it belongs to, or None
 
-A recovery code has 80 random bits, so a plain hash with the user's id is enough: nobody can try that many.
+A recovery code has 80 random bits, so a plain hash with the user's id is enough: that many cannot be tried.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def make_seed() -> str:
 
 
 def setup_uri(seed: str, *, account: str, issuer: str) -> str:
-    """What the QR code holds, in the form that authenticator apps read: `otpauth://totp/…`."""
+    """The content of the QR code, in the form that authenticator apps read: `otpauth://totp/…`."""
     return pyotp.TOTP(seed).provisioning_uri(name=account, issuer_name=issuer)
 
 
 def plain_code(typed: str) -> str:
-    """As it is compared: without spaces and hyphens, in small letters."""
+    """The form that is compared: lower case, without spaces and hyphens."""
     return _SEPARATORS.sub("", typed).lower()
 
 
@@ -46,7 +46,7 @@ def is_app_code(code: str) -> bool:
 
 
 def step_of(seed: str, code: str, at: datetime) -> int | None:
-    """The step (Unix time in units of 30 s) that an app's code belongs to; None where it is not valid now."""
+    """The step (Unix time in units of 30 s) that an app's code belongs to; None if it is not valid now."""
     try:
         return pyotp.TOTP(seed).verify_and_get_timecode(code, for_time=at, valid_window=STEPS_AROUND)
     except OTPVerificationError:
@@ -64,5 +64,5 @@ def _grouped(random: bytes) -> str:
 
 
 def hash_of_recovery_code(user_id: str, code: str) -> bytes:
-    """What is stored of one. `code` in any spelling."""
+    """The stored hash of a recovery code. `code` in any spelling."""
     return hashlib.sha256(f"{user_id}\0{plain_code(code)}".encode()).digest()

@@ -3,11 +3,11 @@
     root (32 random bytes) ─► 16 children ─► … ─► leaf at the end of the order's path of LEVELS steps
     child = BLAKE2b(step, key = parent)           path = hexadecimal digits of SHA-256(order id)
 
-Whoever has a node has every leaf below it, and nothing above or beside it. To forget one order, the node above it is
+A node yields every leaf below it, and nothing above or beside it. To forget one order, the node above it is
 replaced by the nodes beside its path (`without`): every other order keeps its key. (A puncturable PRF, as
 Goldreich, Goldwasser and Micali's tree gives one.)
 
-A sealed text stands in JSON, rows and records as one string:  sealed:1:<order id>:<base64url of nonce ─ AES-256-GCM>.
+A sealed text is one string in JSON, rows and records:  sealed:1:<order id>:<base64url of nonce ─ AES-256-GCM>.
 The nonce is a keyed hash of the text: the same text of the same order is sealed to the same string, and no counter can
 repeat a nonce. The order id is associated data. Notes are sealed whole, as {"sealed": "sealed:1:…"}.
 """
@@ -27,7 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 LEVELS = 12
-"""48 bits of an order's hash: among a million orders of a day, an erasure meets another order once in 10^8."""
+"""48 bits of an order's hash: among a million orders of a day, an erasure hits another order once in 10^8."""
 STEPS = "0123456789abcdef"
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -35,11 +35,11 @@ PREFIX = "sealed:1:"
 NOTES = "sealed"
 """The only name in sealed notes."""
 MARK = b'"' + PREFIX.encode()
-"""Whatever holds a sealed text holds these bytes."""
+"""Every text with a sealed text contains these bytes."""
 SEALED_TEXT_MAX = 1_600
 """Of 255 characters of four bytes each; an index entry of PostgreSQL holds 2,704."""
 SEALED_NOTES_MAX = 100_000
-"""Of notes as large as a request may be."""
+"""Size of the largest notes that a request may have."""
 ERASED = "erased"
 """Name of the mark, `true`, beside fields that can no longer be opened."""
 _SEALED = re.compile(rb'"sealed:1:([0-9A-Za-z_]{1,64}):([0-9A-Za-z_-]{1,100000})"')
@@ -59,14 +59,14 @@ class OrderKey:
         self._nonces = _child(leaf, b"nonce")
 
     def seal(self, text: str) -> str:
-        """A text that is sealed already stays as it is."""
+        """A text that is already sealed is unchanged."""
         return text if text.startswith(PREFIX) else self._sealed(text.encode())
 
     def seal_notes(self, notes: dict[str, str]) -> dict[str, str]:
         return notes if is_sealed_notes(notes) else {NOTES: self._sealed(orjson.dumps(notes))}
 
     def open(self, sealed: bytes) -> bytes | None:
-        """What the base64 of a sealed text holds; None where another key has sealed it."""
+        """The content of a sealed text's base64; None if another key sealed it."""
         try:
             whole = base64.urlsafe_b64decode(sealed + b"=" * (-len(sealed) % 4))
             return self._cipher.decrypt(whole[:NONCE_BYTES], whole[NONCE_BYTES:], self._order_id.encode())
@@ -80,12 +80,12 @@ class OrderKey:
 
 
 Keys = Mapping[str, OrderKey | None]
-"""Order id -> its key; None where the key is gone."""
+"""Order id -> its key; None if the key was erased."""
 
 
 @lru_cache(maxsize=8_192)
 def path_of(order_id: str) -> str:
-    """The order's way from the root, a step a digit."""
+    """The order's path from the root, one step for each digit."""
     return hashlib.sha256(order_id.encode()).hexdigest()[:LEVELS]
 
 
@@ -113,7 +113,7 @@ def is_sealed(text: object) -> bool:
 
 
 def order_of(sealed: str) -> str:
-    """Whose key opens a sealed text."""
+    """The order whose key opens a sealed text."""
     return sealed[len(PREFIX) :].partition(":")[0]
 
 
@@ -129,7 +129,7 @@ def orders_in(content: bytes) -> set[str]:
 def opened(content: bytes, keys: Keys) -> bytes:
     """The JSON text, or server-sent events with JSON, with every sealed field opened.
 
-    A field that cannot be opened any more is null (notes: empty), and the object around it has `"erased": true`.
+    A field that can no longer be opened is null (notes: empty), and the object around it has `"erased": true`.
     """
     parts: list[bytes] = []
     place, lost = 0, False
@@ -166,7 +166,7 @@ def _is_notes(content: bytes, begin: int, end: int) -> bool:
 
 
 def opened_text(text: str, keys: Keys) -> str:
-    """One field; ERASED where it cannot be opened any more. For what has no place for a mark: a cell, a line."""
+    """One field; ERASED if it can no longer be opened. For formats without room for a mark: a cell, a line."""
     found = _SEALED.fullmatch(b'"' + text.encode() + b'"')
     if found is None:
         return text
@@ -199,7 +199,7 @@ def _marked_line(line: bytes) -> bytes:
 
 
 def _marked(value: Any) -> Any:
-    """The value without what is still sealed in it."""
+    """The value without the parts that are still sealed."""
     if isinstance(value, list):
         return [None if is_sealed(one) else _marked(one) for one in value]
     if not isinstance(value, dict):

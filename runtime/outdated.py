@@ -1,4 +1,4 @@
-"""Whether a worker stands still before a record that a newer version of the gateway has written (agents/newer.py).
+"""Whether a worker waits before a record that a newer version of the gateway wrote (agents/newer.py).
 
 facts[OUTDATED] = "commands/3/1200 has version 2, newer than this version (1)"    in heartbeat and on health page
 """

@@ -1,4 +1,5 @@
-"""Whether a reader gets on: one that has records to read and takes none is not well, however regular its heartbeat.
+"""Whether a reader makes progress: one that has records to read and takes none is unhealthy, however regular its
+heartbeat.
 
 progress = Progress(clock)
 facts["stalled_seconds"] = progress.stalled_seconds(position=taken, lag=unread)     at every turn
@@ -12,12 +13,12 @@ from typing import Any
 from runtime.clock import SYSTEM_CLOCK, Clock
 
 STALLED_SECONDS = 30.0
-"""Longer than a restart of the broker or a rebalance, shorter than anybody's patience with a payment."""
+"""Longer than a restart of the broker or a rebalance, shorter than payers wait for a payment."""
 FACT = "stalled_seconds"
 
 
 class Progress:
-    """Of one reader. `position` is any number that grows with its work."""
+    """The progress of one reader. `position` is any number that grows with its work."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
@@ -25,7 +26,7 @@ class Progress:
         self._moved_at = clock.monotonic()
 
     def stalled_seconds(self, *, position: int, lag: int) -> float:
-        """For how long there has been something to read and nothing was done; 0.0 while it moves or has read all."""
+        """How long there have been records to read without progress; 0.0 while it progresses or has read everything."""
         at = self._clock.monotonic()
         if lag == 0 or position != self._position:
             self._position, self._moved_at = position, at

@@ -1,11 +1,11 @@
-"""Secrets at rest: API secrets as keyed hashes, passwords by argon2, what must be read again sealed with AES-256-GCM.
+"""Secrets at rest: API secrets as keyed hashes, passwords by argon2, recoverable secrets sealed with AES-256-GCM.
 
     sealed = magic (4) ─ tag of the key (4) ─ nonce (12) ─ ciphertext and tag of AES-256-GCM
-             authenticated beside it: the first eight bytes, the column, and the id of the row that it stands in
+             authenticated beside it: the first eight bytes, the column, and the id of its row
 
 A sealed value opens in its own row and column only. Values of the first release (nonce and ciphertext, bound to
 nothing) still open; `gateway keys rotate` seals them again. An API secret has 160 random bits, so a keyed hash (3 µs)
-is enough; argon2 (130 ms) is for what people choose.
+is enough; argon2 (130 ms) is for passwords that people choose.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runtime.keyring import TAG_BYTES, KeyRing, derived_key, first_key, tag_of
 
 _PASSWORDS = PasswordHasher()
 _MAGIC = b"\xf5gs2"
-"""Of this form. A value of the first release begins with it once in four billion, and is tried as one all the same."""
+"""Of this form. A value of the first release begins with it once in four billion, and is still tried as one."""
 HEADER_BYTES = len(_MAGIC) + TAG_BYTES
 _NONCE_BYTES = 12
 
@@ -45,7 +45,7 @@ class Sealed(StrEnum):
 
 
 def hash_api_secret(secret: SecretStr, key: SecretStr) -> bytes:
-    """What is stored of an API secret: HMAC-SHA256 under a key that is not in the database."""
+    """The stored form of an API secret: HMAC-SHA256 under a key that is not in the database."""
     return hmac.digest(first_key(key, "api-secret"), secret.get_secret_value().encode(), "sha256")
 
 
@@ -116,7 +116,7 @@ def _bound_to(header: bytes, kind: Sealed, row_id: str) -> bytes:
 
 
 def _decrypted(cipher: AESGCM, nonce: bytes, text: bytes, bound_to: bytes | None) -> bytes | None:
-    """None for whatever is not ours, a value too short to be one among it."""
+    """None for anything else, including a value that is too short."""
     try:
         return cipher.decrypt(nonce, text, bound_to)
     except (InvalidTag, ValueError):

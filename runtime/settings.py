@@ -1,7 +1,7 @@
 """Settings of every process, read from the environment once, at its start.
 
 One class for all roles: a value has one name, one type and one default wherever it is used. `.env.example` lists
-each field (a test compares the two). A bad value ends the start with a sentence that names it.
+each field (a test compares the two). A bad value ends the start with an error that names it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     kafka_ca_file: str = ""
     """PEM file of the authorities that may have signed the brokers' certificates; empty: the system's."""
     kafka_certificate_file: str = ""
-    """PEM file of our own certificate, for brokers that ask for one; empty: none."""
+    """PEM file of our own certificate, for brokers that require one; empty: none."""
     kafka_key_file: str = ""
     """PEM file of that certificate's private key."""
     port: int = Field(8000, ge=1, le=65535)
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     webhook_extra_ca_file: str = ""
     """PEM file of certificate authorities to trust besides the system's; empty: none."""
     webhook_attempt_retention_days: int = Field(90, ge=7, le=3_650)
-    """How long the request and response of each attempt are kept; the delivery itself is kept for ever."""
+    """How long the request and response of each attempt are kept; the delivery itself is kept permanently."""
 
     # Security
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     personal_fields: Literal["plain", "sealed"] = "plain"
     """How payers' addresses, names and notes are kept. `sealed`: `gateway erase` can make an order's unreadable."""
     personal_fields_days: int = Field(0, ge=0, le=3_650)
-    """How long after its creation an order's sealed fields can be read: 0 for ever, or 200 and more."""
+    """How long after its creation an order's sealed fields can be read: 0 without limit, or 200 and more."""
     operator_token: SecretStr = SecretStr("")
     """Bearer token of the operator's routes; empty: those routes refuse everyone."""
     session_idle_minutes: int = Field(30, ge=5, le=1_440)

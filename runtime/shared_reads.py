@@ -1,9 +1,9 @@
-"""Reads that many callers need at once, made once.
+"""One read for many concurrent callers.
 
-    get(key, read) ─► is this key being read? ─ yes ─► the answer of that read, for all who wait
+    get(key, read) ─► is this key being read? ─ yes ─► the result of that read, for all callers
                                               └ no ──► read()
 
-For caches whose entries end: without it every request in flight reads the entry anew in that moment.
+For caches whose entries expire: without it every request in flight would read the entry again at that moment.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Value = TypeVar("Value")
 
 
 class SharedReads(Generic[Key, Value]):
-    """Keeps nothing: a read that has ended is forgotten."""
+    """Stores nothing: a finished read is forgotten."""
 
     def __init__(self) -> None:
         self._reading: dict[Key, asyncio.Task[Value]] = {}
 
     async def get(self, key: Key, read: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
-        """What `read` returns, or raises, for everybody who asks for this key meanwhile.
+        """The result or exception of `read`, for all concurrent callers of this key.
 
         A caller that is cancelled leaves the read to the others.
         """
@@ -36,4 +36,4 @@ class SharedReads(Generic[Key, Value]):
     def _ended(self, key: Key, reading: asyncio.Task[Value]) -> None:
         del self._reading[key]
         if not reading.cancelled():
-            reading.exception()  # seen, also where every caller has gone
+            reading.exception()  # retrieved, even if every caller has left

@@ -1,4 +1,4 @@
-"""The TLS context of a client of ours: who may have signed the server's certificate, and our own certificate."""
+"""The TLS context of our clients: the authorities for the server's certificate, and our own certificate."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ log = get_logger("worker")
 EXIT_CONFIGURATION = 78
 """Exit code of a process that must not run with this configuration, as in runtime/settings.py."""
 EXIT_STUCK = 70
-"""Exit code of a worker that ended itself because it could not go on; the runner starts it again."""
+"""Exit code of a worker that ended itself because it could not continue; the runner starts it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,19 @@ def this_worker(role: str, settings: Settings) -> Worker:
 
 
 ExitAfter = Callable[[float, str], object]
-"""Ends the process after so many seconds, for this reason: `exit_after`, or what a simulation does instead."""
+"""Ends the process after this many seconds, for this reason: `exit_after`, or a simulation's substitute."""
 
 
 def collect_garbage_rarely() -> None:
-    """Call when everything is imported. What a batch makes dies by reference count; passes of the cycle collector over
-    it cost a fifth of the actor's time with Python's thresholds (700, 10, 10), and find next to nothing."""
+    """Call when everything is imported. A batch's objects are freed by reference count; passes of the cycle collector
+    over it cost a fifth of the actor's time with Python's thresholds (700, 10, 10), and free almost nothing."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
 
 
 def exit_after(seconds: float, why: str) -> threading.Timer:
-    """End the process for certain after a grace period, whatever hangs by then. Cancel it when all went well."""
+    """End the process after a grace period, even if something hangs. Cancel it after success."""
 
     def end() -> None:
         sys.stderr.write(f'{{"event": "hard_exit", "why": "{why}"}}\n')
@@ -70,8 +70,8 @@ def exit_after(seconds: float, why: str) -> threading.Timer:
 
 
 def beside(work: Coroutine[Any, Any, None], what: str, end: ExitAfter = exit_after) -> asyncio.Task[None]:
-    """`work` as a task of its own, until it is cancelled. Where it dies it ends the process: a worker without it would
-    look well and do half of its work."""
+    """`work` as a task of its own, until it is cancelled. If it dies, it ends the process: a worker without it would
+    look healthy and do half of its work."""
     task = asyncio.create_task(work, name=what)
     task.add_done_callback(partial(_end_with, end))
     return task

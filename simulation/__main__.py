@@ -3,7 +3,7 @@
 --seed 7                 one world; --history prints what happened, in order
 --seeds 0:2000           many worlds, on all cores
 --minutes 60             worlds from --seeds on, for this long
---real --seed 7          no world: the seed's clients against a running gateway
+--real --seed 7          instead of a world: the seed's clients against a running gateway
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from simulation.shrink import Shrinking
 
 REPORT_EVERY_SECONDS = 300.0
 BROKEN_MAX = 20
-"""Worlds that break a promise before a run ends: enough to see what is wrong."""
+"""Worlds that break a promise before a run ends: enough to find the defect."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 1 where a promise was broken."""
+    """Exit code 1 if a promise was broken."""
     options = _parser().parse_args(arguments)
     plan = _plan_of(options)
     if options.seed is not None and options.history:

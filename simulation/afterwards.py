@@ -1,4 +1,4 @@
-"""What must hold of webhooks and counters when all is quiet: the rest of the oracle.
+"""Conditions on webhooks and counters at rest: the rest of the oracle.
 
 At least once or a dead letter; the bytes of the row on every attempt; per-payment order; counters that fit the events.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def judge_deliveries(world: World) -> list[Violation]:
-    """Broken promises about what follows from the events."""
+    """Broken promises about data derived from the events."""
     found = Findings()
     if world.plan.webhooks:
         _planned(world, found)
@@ -39,7 +39,7 @@ def judge_deliveries(world: World) -> list[Violation]:
 
 
 def _planned(world: World, found: Findings) -> None:
-    """Each event has one delivery for each endpoint that wants it, and no other."""
+    """Each event has one delivery for each endpoint that subscribes to it, and no other."""
     tables = world.database.tables
     expected = set()
     for row in tables["events"].values():
@@ -55,7 +55,7 @@ def _planned(world: World, found: Findings) -> None:
 
 
 def _ended(world: World, found: Findings) -> None:
-    """Every delivery is delivered, dead with a letter, or held because its endpoint is off."""
+    """Every delivery is delivered, dead with a letter, or held because its endpoint is disabled."""
     dead = {
         str(orjson.loads(body["value"])["body"]["log_id"])
         for (topic, partition, offset), body in letters(world, WEBHOOKS_DLQ).items()
@@ -73,7 +73,7 @@ def _ended(world: World, found: Findings) -> None:
 
 
 def _received(world: World, found: Findings) -> None:
-    """What arrived is what stands in the row, opened, on every attempt."""
+    """Every attempt sent the bytes of the row, opened."""
     bodies = {
         (row["event_id"], row["endpoint_id"]): opened(row["body"], order_keys(row["body"]))
         for row in world.database.tables["webhook_logs"].values()
@@ -84,7 +84,7 @@ def _received(world: World, found: Findings) -> None:
 
 
 def _ordered(world: World, found: Findings) -> None:
-    """To an endpoint with an order: no event of a payment before the earlier ones were accepted, or were given up."""
+    """To an endpoint with an order: no event of a payment before the earlier ones were accepted, or failed for good."""
     by_payment: dict[tuple[str, str], list[Received]] = defaultdict(list)
     for one in world.receivers.received:
         by_payment[one.endpoint_id, one.payment_id].append(one)

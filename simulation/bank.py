@@ -1,11 +1,11 @@
-"""The bank in a world: books that outlive everybody, and answers that are lost, late, repeated, or turn.
+"""The bank in a world: books that outlive every process, and responses that are lost, late, repeated or reversed.
 
-    charge ─► booked at once under the attempt's id ─► answered after a while, or never; queries read the books
-              charge_turns, refund_turns    the bank changes its word later, and notifies; now and then twice
+    charge ─► booked at once under the attempt's id ─► a response after a while, or none; queries read the books
+              charge_turns, refund_turns    the bank reverses the outcome later, and notifies; sometimes twice
               payer_steps, and any scan     the payer has a step to take first: in time, or never; until then the bank
-                                            cancels the attempt, or refuses to, and may charge it later all the same
+                                            cancels the attempt, or refuses to, and may still charge it later
 
-Money has moved while the last word about an attempt is success.
+Money has moved while the last outcome of an attempt is success.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SILENCE_SECONDS = 3.0
 Requester = tuple[str, int, str]
 """Process, task, attempt id."""
 HANGS_SECONDS = 25.0
-"""How long a request hangs at a silent bank; below what the sweeper grants a question."""
+"""How long a request hangs at a silent bank; below the sweeper's timeout of a question."""
 UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
@@ -53,7 +53,8 @@ STEP_SECONDS_MAX = 12.0
 ABANDONED_SHARE = 0.3
 CANCEL_REFUSED_SHARE = 0.25
 FORGOTTEN_AFTER_SECONDS = 86_400.0
-"""How long a bank knows an attempt by its id when it is asked to carry it out; its books can be queried for ever."""
+"""How long a bank recognises an attempt by its id when it is requested again; its books can be queried without
+limit."""
 
 
 @dataclass(slots=True)
@@ -66,23 +67,23 @@ class Entry:
     outcome: Outcome
     booked_at: float = 0.0
     times: int = 1
-    """How often it was carried out: once, unless somebody asks again after the bank has forgotten its id."""
+    """How often it was carried out: once, unless a process requests it again after the bank has forgotten its id."""
     turn: int = 0
-    """How often the bank has changed its word."""
+    """How often the bank has reversed the outcome."""
     step: NextAction | None = None
-    """What the payer has to do before there is an outcome."""
+    """The payer's step before there is an outcome."""
     cancelled: bool = False
 
     @property
     def moved(self) -> int:
-        """Minor units that the attempt has moved, by the last word."""
+        """Minor units that the attempt has moved, by the last outcome."""
         return self.amount * self.times if self.outcome is Outcome.SUCCESS and self.step is None else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A time in which nobody gets an answer, or nobody gets one about a merchant's attempts. `hangs`: requests hang;
-    otherwise they are turned away at once."""
+    """A period without responses, to any process or about one merchant's attempts. `hangs`: requests hang; otherwise
+    they are refused at once."""
 
     merchant_id: str | None
     hangs: bool
@@ -95,28 +96,28 @@ class Silence:
 
 @dataclass(slots=True)
 class Bank:
-    """The books. `pending`: answers that have to be notified until somebody confirms them."""
+    """The books. `pending`: reports to notify until a process confirms them."""
 
     world: World
     books: dict[str, Entry] = field(default_factory=dict)
     pending: dict[str, Report] = field(default_factory=dict)
     queried: set[Requester] = field(default_factory=set)
-    """Who has queried what."""
+    """Which process queried what."""
     unresolved: set[Requester] = field(default_factory=set)
-    """Who has asked for what, got no answer, and has not queried it since."""
+    """Which process requested what, got no response, and has not queried it since."""
     beside: list[tuple[str, str]] = field(default_factory=list)
     """Charges that began while another of their order was open or had succeeded, and that other."""
     repeated_blindly: list[str] = field(default_factory=list)
-    """Attempts that a process asked for although it had to query them first."""
+    """Attempts that a process requested although it had to query them first."""
     turning: int = 0
-    """Attempts that will turn and have not yet."""
+    """Attempts that will be reversed and are not yet."""
     silences: list[Silence] = field(default_factory=list)
     swept_at: dict[str, float] = field(default_factory=dict)
-    """When a sweeper first asked about an attempt that was undecided."""
+    """When a sweeper first queried an undecided attempt."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def book(self, attempt_id: str, amount: int, of_attempt: str | None, code: str | None = None) -> Entry:
-        """The entry of this attempt; made by whoever asks first. `code`: the link that the payer has to scan."""
+        """The entry of this attempt; made by the first request. `code`: the link that the payer has to scan."""
         entry = self.books.get(attempt_id)
         if entry is not None:
             if self.world.scheduler.now - entry.booked_at > FORGOTTEN_AFTER_SECONDS:
@@ -142,7 +143,7 @@ class Bank:
         return entry
 
     def _look_beside(self, attempt_id: str) -> None:
-        """Two charges of one order may meet only where the bank had called the first one failed."""
+        """Two charges of one order may coincide only if the bank had reported the first one as failed."""
         rows = self.world.database.tables["payments"]
         order_id = rows[attempt_id]["order_id"]
         for other in self.books.values():
@@ -151,7 +152,7 @@ class Bank:
                 self.beside.append((attempt_id, other.attempt_id))
 
     def cancel(self, entry: Entry) -> Report:
-        """What then holds."""
+        """The state after it."""
         if entry.step is None:
             return report_on(entry)
         if between(0.0, 1.0) < CANCEL_REFUSED_SHARE:
@@ -194,7 +195,7 @@ class Bank:
             self.turning -= 1
 
     def fall_silent(self, chance: float, seconds: float) -> None:
-        """To one of the merchants or to all; hanging or not, as `chance` has it."""
+        """For one merchant or for all; hanging or not, depending on `chance`."""
         whom = (*(merchant.id for merchant in MERCHANTS), None)
         place = chance * len(whom)
         silence = Silence(
@@ -206,7 +207,7 @@ class Bank:
         self.world.trace.note("bank", f"is silent about {about} for {seconds:.1f} s; {manner}")
 
     def silence_about(self, attempt_id: str) -> Silence | None:
-        """The silence that lies over this attempt now; one that has begun outlasts the other faults."""
+        """The silence that affects this attempt now; one that has begun outlasts the other faults."""
         now, tables = self.world.scheduler.now, self.world.database.tables
         if not self.silences:
             return None
@@ -220,7 +221,7 @@ class Bank:
         return any(one.since <= until and one.until + HANGS_SECONDS >= since for one in silences)
 
     def note_question(self, attempt_id: str) -> None:
-        """A sweeper asks about an attempt; money that is to go back a second time is another matter."""
+        """A sweeper queries an attempt; a repeated refund is a different case."""
         tables = self.world.database.tables
         row = tables["payments"].get(attempt_id) or tables["refunds"].get(attempt_id)
         if row is not None and row["status"] in UNDECIDED:
@@ -264,9 +265,10 @@ class BankClient:
             raise
 
     def _check_queried(self, attempt_id: str) -> None:
-        """A sweeper queries before it asks; whoever got no answer queries before the next try.
+        """A sweeper queries before it requests; a process without a response queries before its next try.
 
-        What a processor met twice on the log is not checked: it cannot know that another process has asked.
+        A record that a processor reads twice is not checked: it cannot detect that another process has sent the
+        request.
         """
         requester = _requester(attempt_id)
         swept = requester[0].startswith("sweeper") and requester not in self._bank.queried
@@ -298,7 +300,7 @@ class BankClient:
         return None if entry is None else report_on(entry)
 
     async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
-        """Its answer tells as much as a query's."""
+        """Its response is as informative as a query's."""
         await self._question(attempt_id)
         entry = self._bank.books.get(attempt_id)
         report = None if entry is None else self._bank.cancel(entry)
@@ -307,7 +309,7 @@ class BankClient:
         return report
 
     async def _question(self, attempt_id: str) -> None:
-        """A question about an attempt arrives. Raises NoResponseError where the bank is silent about it."""
+        """A query of an attempt arrives. Raises NoResponseError if the bank is silent about it."""
         self._bank.queried.add(_requester(attempt_id))
         self._bank.unresolved.discard(_requester(attempt_id))
         if PROCESS.get().name.startswith("sweeper"):
@@ -321,16 +323,16 @@ class BankClient:
             raise NoResponseError("the answer was lost")
 
     async def _be_silent(self, attempt_id: str) -> None:
-        """Raises NoResponseError where the bank is silent about this attempt."""
+        """Raises NoResponseError if the bank is silent about this attempt."""
         silence = self._bank.silence_about(attempt_id)
         if silence is not None:
             await asyncio.sleep(HANGS_SECONDS if silence.hangs else between(0.001, 0.01))
             raise NoResponseError("the bank is silent")
 
     async def notifications(self) -> AsyncIterator[Report]:
-        """What nobody asked for, again and again until it is confirmed.
+        """Unsolicited reports, repeated until confirmed.
 
-        That includes what was pending before this listener came: another may have died over it.
+        They include those that were pending before this listener started: another may have died while handling them.
         """
         while True:
             for report in list(self._bank.pending.values()):
@@ -360,7 +362,7 @@ def _code(charge: Charge) -> str | None:
 
 
 def report_on(entry: Entry) -> Report:
-    """What the bank has to report about this attempt as its books stand now."""
+    """The bank's report about this attempt, from its current books."""
     if entry.step is not None:
         return ActionRequired(entry.attempt_id, entry.step)
     failed = entry.outcome is Outcome.FAILED

@@ -1,4 +1,4 @@
-"""The clock of a simulated host: the world's time, wrong by so much."""
+"""The clock of a simulated host: the world's time with an error."""
 
 from __future__ import annotations
 

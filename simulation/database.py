@@ -6,7 +6,7 @@ takes effect at one instant. A transaction works on copies of the tables of its 
 domain touches until it ends. Rows are never changed in place, so what was read stays as it was read.
 
 On the way: a connection breaks before the statement arrives, or its answer is lost although it took effect; the server
-stands still; a statement is never answered; a deadlock is broken at somebody's cost.
+stalls; a statement gets no result; a deadlock is broken at somebody's cost.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def count(view: View) -> Rows:
 
 @reads(webhook_jobs.OPEN)
 def open_jobs(_view: View) -> Rows:
-    """Nobody asks for replays."""
+    """No client requests replays."""
     return []
 
 

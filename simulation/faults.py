@@ -1,10 +1,10 @@
-"""What goes wrong in a world. Families of faults, about half of them drawn for each seed (swarm testing).
+"""The faults of a world, in families, about half of them drawn for each seed (swarm testing).
 
-    happens("ack_lost")         one occasion: drawn from the process's own randomness, under a name of its own
+    happens("ack_lost")         one occasion: drawn from the process's own randomness, under its own name
     plan(...)                   kills, pauses, stalls, silences and the like at drawn moments
 
 Every fault that happens has a name such as `ack_lost@actor-0.3#2`. A world that is run again with only some names
-allowed draws all the same numbers, so shrinking takes single faults away without disturbing the others.
+allowed draws the same numbers, so shrinking removes single faults without affecting the others.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ FAMILIES: dict[str, dict[str, float]] = {
 }
 """Family -> fault -> chance on each occasion; of those in PLANNED: times a second.
 
-`moments`: a process dies within milliseconds of what it sent or wrote. `absences`: it stays away for a while.
-`evictions`: a group puts a member out that is alive. `silence`: the bank does not answer, to all or about one merchant.
-`outages`: a receiver refuses everything for a while. `strangers`: records on a topic that nobody here wrote.
-`clocks`: hosts whose clocks are wrong. `holiday`: once all is quiet, days pass and the offsets are lost.
-`steps`: the bank needs a step of the payer's before it decides, who may rather leave.
+`moments`: a process dies within milliseconds of what it sent or wrote. `absences`: it stays down for a while.
+`evictions`: a group evicts a live member. `silence`: the bank does not respond, to all or about one merchant.
+`outages`: a receiver refuses everything for a while. `strangers`: foreign records on a topic. `clocks`:
+hosts whose clocks are wrong. `holiday`: once all is quiet, days pass and the offsets are lost. `steps`: the bank needs
+a step of the payer's before it decides, who may cancel instead.
 """
 PLANNED = ("kill", "absence", "eviction", "pause", "stall", "flush", "silence", "outage", "stranger")
 MOMENT_SECONDS = 0.005
 """Within this time a process dies of what it has sent or written: before it arrives, before its answer, or after."""
 DEFAULT_FAMILIES = frozenset(FAMILIES)
-"""What a seed draws from where nothing else is given."""
+"""The default families that a seed draws from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Something that is done to the world at `at`. `chance` picks whom; `seconds`: for how long."""
+    """A disturbance of the world at `at`. `chance` picks the target; `seconds`: for how long."""
 
     name: str
     kind: str
@@ -111,7 +111,7 @@ class Faults:
         return True
 
     def plan(self, seconds: float) -> list[Planned]:
-        """What is done to the world in so many seconds, in order."""
+        """The disturbances within this many seconds, in order."""
         planned = []
         for kind in PLANNED:
             rate, at, number = self._rates.get(kind, 0.0), 0.0, 0

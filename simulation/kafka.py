@@ -1,7 +1,7 @@
 """aiokafka's clients on the simulated log, as far as the product uses them.
 
 ProducerClient   idempotent, in order for each partition, unusable after its first failure. A record may be lost, its
-                 ack may be, it may arrive late. What a dead process had on its way arrives, or a tail of it does not.
+                 ack may be, it may arrive late. A dead process's records in transit arrive, or the last of them do not.
 ConsumerClient   at least once since the last commit; commits may fail; static members; eager rebalances.
 FaustStream      what Faust gives the actor's agent: records of its partitions in order, acks by hand, commits about
                  once a second; on revoke it waits for what is being worked on, commits, and drops its buffer
@@ -33,7 +33,7 @@ Sent = tuple[bytes | None, bytes | None, Headers]
 
 
 class Batch:
-    """What `create_batch` returns: never full."""
+    """The result of `create_batch`: never full."""
 
     def __init__(self) -> None:
         self.records: list[Sent] = []
@@ -163,7 +163,7 @@ class ConsumerClient:
         self.process.on_silence.append(self._missed)
 
     async def stop(self) -> None:
-        """A static member leaves in silence: what it owned is nobody's until its session has passed, or it is back."""
+        """A static member leaves silently: its partitions are unassigned until its session expires, or it returns."""
         self.stopped = True
         self.positions.clear()
         self._missed()
@@ -183,7 +183,7 @@ class ConsumerClient:
         return found
 
     def _gathering_seconds(self) -> float:
-        """How long the broker waits for more than has come. What comes in a world never fills an answer."""
+        """How long the broker waits for more records. Records of a world never fill a response."""
         terms = self._fetcher
         return terms._fetch_max_wait_ms / 1_000 if terms._fetch_min_bytes > 1 else 0.0
 
@@ -313,7 +313,7 @@ class FaustStream:
         self.queue: asyncio.Queue[StreamEvent] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Fetch and commit, for ever."""
+        """Fetch and commit, without end."""
         await self._client.start()
         committed_at = self._world.scheduler.now
         while True:
@@ -375,6 +375,6 @@ class FaustStream:
 
 
 def _look_at(ack: asyncio.Future[object]) -> None:
-    """An ack that failed and that nobody waits for any more is no defect of the product."""
+    """A failed ack without a waiter is not a defect of the product."""
     if not ack.cancelled():
         ack.exception()

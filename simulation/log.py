@@ -1,10 +1,10 @@
 """The log of a world: partitions, offsets, groups. What a broker does, without a network.
 
     Broker   append, read, retain (by segment: a record leaves when the youngest of its segment is too old)
-    Group    who owns which partition and what is committed; static members, eager rebalances: everybody lets go of
-             what it has before anybody gets something new; who is silent for its session is put out
+    Group    who owns which partition and what is committed; static members, eager rebalances: every member releases
+             its partitions before any gets new ones; a member that is silent for its session is evicted
 
-The clients that stand on it are in simulation/kafka.py.
+Its clients are in simulation/kafka.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Message(NamedTuple):
 
 
 class Broker:
-    """Topics and groups. Knows nothing of faults: they happen on the way to it."""
+    """Topics and groups, without faults: those happen on the way to it."""
 
     def __init__(self, world: World, topics: Iterable[Topic]) -> None:
         self._world = world
@@ -50,19 +50,19 @@ class Broker:
         self.records: dict[TopicPartition, list[Message]] = {
             place: [] for name in self.topics for place in self.places(name)
         }
-        """Also those that are not kept any more: `first` is where a reader may begin."""
+        """Includes expired ones: `first` is where a reader may begin."""
         self.first: dict[TopicPartition, int] = defaultdict(int)
         self.groups: dict[str, Group] = {}
         self.strangers: set[tuple[TopicPartition, int]] = set()
-        """Where records stand that nobody here wrote."""
+        """Positions of foreign records."""
         self.forged: set[tuple[TopicPartition, int]] = set()
-        """Those of them that pass for a word of the bank."""
+        """Those of them that imitate a report of the bank."""
         self.on_its_way = 0
         """Batches that were sent and have not arrived."""
         self._arrivals: dict[str, list[asyncio.Future[None]]] = defaultdict(list)
 
     def add(self, topic: Topic) -> None:
-        """A topic that is not the gateway's."""
+        """A topic that does not belong to the gateway."""
         self.topics[topic.name] = topic
         self.records |= {place: [] for place in self.places(topic.name)}
 
@@ -71,7 +71,7 @@ class Broker:
         return [TopicPartition(topic, number) for number in range(count)]
 
     def append(self, topic: str, partition: int, records: Iterable[tuple[bytes | None, bytes | None, Headers]]) -> None:
-        """Records (key, value, headers) at the end of a partition; wakes who waits for them."""
+        """Records (key, value, headers) at the end of a partition; wakes their waiters."""
         kept = self.records[TopicPartition(topic, partition)]
         at = EPOCH_MS + int(self._world.scheduler.now * 1_000)
         for key, value, headers in records:
@@ -86,7 +86,7 @@ class Broker:
     def append_strange(
         self, place: TopicPartition, record: tuple[bytes | None, bytes | None, Headers], *, forged: bool = False
     ) -> None:
-        """A record that nobody here wrote."""
+        """A foreign record."""
         self.strangers.add((place, self.end(place)))
         if forged:
             self.forged.add((place, self.end(place)))
@@ -105,11 +105,11 @@ class Broker:
         ]
 
     def kept(self, topic: str) -> list[Message]:
-        """What retention has left of a topic."""
+        """The records of a topic after retention."""
         return [message for place in self.places(topic) for message in self.records[place][self.first[place] :]]
 
     def retain(self) -> None:
-        """Remove what is too old. Small traffic: a segment ends with its time, and its youngest record counts."""
+        """Remove expired records. Small traffic: a segment ends with its time, and its youngest record counts."""
         now = EPOCH_MS + int(self._world.scheduler.now * 1_000)
         for place, records in self.records.items():
             topic = self.topics[place.topic]
@@ -168,10 +168,10 @@ class Group:
         self.plan: dict[str, list[TopicPartition]] = {}
         self.generation = 0
         self.barrier: asyncio.Future[None] | None = None
-        """Done once everybody has let go; None: no rebalance is under way."""
+        """Done once every member has released its partitions; None: no rebalance is under way."""
 
     def join(self, member: Member) -> bool:
-        """True where the member takes over from one of its name that is gone: no rebalance is needed."""
+        """True if the member replaces a gone one of its name: no rebalance is needed."""
         known = member.name in self.members
         self.members[member.name] = member
         if known:
@@ -203,7 +203,7 @@ class Group:
         return sum(broker.end(place) - read.get(place, broker.first[place]) for place in self.places)
 
     def evict(self, chance: float) -> None:
-        """Put out a member that is alive: its heartbeats were late. It joins again once it notices."""
+        """Evict a live member: its heartbeats were late. It joins again once it notices."""
         members = sorted(self.members)
         if members:
             self.leave(self.members[members[int(chance * len(members))]])
@@ -222,6 +222,6 @@ class Group:
         self.plan = {name: self.places[number :: len(names)] for number, name in enumerate(names)}
         self._world.trace.note("group", f"{self.name}: {why}; members {names}")
         if self.barrier is not None:
-            self.barrier.set_result(None)  # who waits there lets go once more, for the new generation
+            self.barrier.set_result(None)  # waiting members release again, for the new generation
         self.barrier = self._world.scheduler.create_future()
         self.passed()

@@ -1,4 +1,4 @@
-"""The merchants of a world: their API keys and their webhook endpoints, as rows that stand there from the beginning."""
+"""The merchants of a world: their API keys and their webhook endpoints, as rows that exist from the beginning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY_DAYS = 3
 
 
 class Endpoint(NamedTuple):
-    """`events`: those it wants; none named: all."""
+    """`events`: its filter; empty: all."""
 
     id: str
     ordering: str
@@ -31,7 +31,7 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """Who sends requests, and who is notified."""
+    """The sender of requests and the receiver of webhooks."""
 
     id: str
     key: str

@@ -1,9 +1,9 @@
-"""Does the simulation find a defect that is put into the code? Worlds of a changed source, in processes of their own.
+"""Checks that the simulation finds a defect put into the code: worlds of a changed source, in separate processes.
 
     hunt((Mutation("store/actor.py", "old text", "new text"),), range(2_000), Plan(0)) -> the first world that breaks
 
-The files on disk stay as they are: a process that runs worlds gets the changed source before its first import of the
-product. Nothing of the product may be imported here for that reason.
+The files on disk are unchanged: a process that runs worlds gets the changed source before its first import of the
+product. So this module must not import the product.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 AT_ONCE = 8
-"""Worlds that wait for each process: of those that nobody needs any more, few are run to their end."""
+"""Worlds queued for each process: few of those that are no longer needed run to their end."""
 
 
 class MutationError(ValueError):
-    """The text to be replaced does not stand in the file exactly once."""
+    """The text to be replaced does not occur exactly once in the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A change of one source file: `old` stands in it exactly once."""
+    """A change of one source file: `old` occurs in it exactly once."""
 
     file: str
     old: str
@@ -71,7 +71,7 @@ def hunt(
     promises: Collection[str] = (),
     processes: int | None = None,
 ) -> Outcome | None:
-    """The first world of the mutated code that breaks one of these promises (none named: any); None where none does."""
+    """The first world of the mutated code that breaks one of these promises (none named: any); None if none does."""
     sources = mutated(mutations)
     count = processes or os.cpu_count() or 1
     plans = (replace(plan, seed=seed) for seed in seeds)

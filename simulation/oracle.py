@@ -1,5 +1,5 @@
-"""What must hold when all is quiet, whatever went wrong. Judged from outside: what clients were told, the tables, the
-log, the bank's books, and what the receivers got.
+"""The conditions at rest, whatever went wrong. Judged from outside: the clients' responses, the tables, the log, the
+bank's books, and the received webhooks.
 
     judge(world, shop, settled) -> violations, each with the promise that was broken
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 KEPT = (COMMANDS, EVENTS, PAYMENTS_DLQ, DELIVERIES, WEBHOOKS_DLQ)
 """Topics that contain something of a payer."""
 SWEPT_SECONDS_MAX = 12.0
-"""Between an attempt's deadline and the sweeper's first question about it. A silent bank holds a question for twice as
+"""Between an attempt's deadline and the sweeper's first question. A silent bank holds a question for twice as
 long."""
 
 
@@ -134,7 +134,7 @@ def _topic(world: World, found: Findings) -> None:
 
 
 def _commands(world: World, found: Findings) -> None:
-    """Whatever stands on the log is decided, or is a dead letter."""
+    """Every command on the log is decided, or is a dead letter."""
     decided = {command_id for command_id, _ in world.database.decisions}
     dead = letters(world, PAYMENTS_DLQ)
     for message in world.broker.of_topic(COMMANDS):
@@ -145,7 +145,7 @@ def _commands(world: World, found: Findings) -> None:
 
 
 def letters(world: World, topic: str) -> dict[tuple[str, int, int], Any]:
-    """Where the original of a dead letter stood -> what the letter says."""
+    """Position of a dead letter's original -> the letter's reason."""
     found = {}
     for message in world.broker.of_topic(topic):
         body = orjson.loads(message.value or b"{}")["body"]
@@ -154,7 +154,7 @@ def letters(world: World, topic: str) -> dict[tuple[str, int, int], Any]:
 
 
 def _strangers(world: World, found: Findings) -> None:
-    """What cannot be read is a dead letter, and what comes after it is read all the same."""
+    """Every unreadable record is a dead letter, and the records after it are still read."""
     dead = letters(world, PAYMENTS_DLQ) | letters(world, WEBHOOKS_DLQ)
     for place, offset in sorted(world.broker.strangers - world.broker.forged):
         if home_of(place.topic) is not None and (place.topic, place.partition, offset) not in dead:
@@ -162,8 +162,8 @@ def _strangers(world: World, found: Findings) -> None:
 
 
 def _forgeries(world: World, found: Findings) -> None:
-    """A forged word of the bank is a dead letter, unless it bears the id of a genuine one that was decided before; and
-    nothing of it is ever believed."""
+    """A forged report of the bank is a dead letter, unless it has the id of a genuine one that was decided before; and
+    it never has an effect."""
     dead = letters(world, PAYMENTS_DLQ)
     genuine = {orjson.loads(message.value or b"{}")["id"] for message in world.broker.of_topic(COMMANDS)}
     for place, offset in sorted(world.broker.forged):
@@ -179,7 +179,7 @@ def _forgeries(world: World, found: Findings) -> None:
 
 
 def _audit_log(world: World, found: Findings) -> None:
-    """Every chain is whole, and no money went back that nobody is on record for."""
+    """Every chain is whole, and every refund has a recorded actor."""
     rows = [row for _, row in sorted(world.database.tables["audit_log"].items())]
     chains = AuditChains(world.settings.keys)
     for finding in [*chains.add(rows), *chains.ended()]:
@@ -191,13 +191,13 @@ def _audit_log(world: World, found: Findings) -> None:
 
 
 def _offsets(world: World, found: Findings) -> None:
-    """What a group has done it does not read again."""
+    """A group does not read its finished records again."""
     for message in uncommitted(world):
         found.add("what was done is committed", message)
 
 
 def _facts(world: World) -> Facts:
-    """What clients' promises are judged by."""
+    """The data by which clients' promises are judged."""
     tables = world.database.tables
     effects: dict[str, list[str]] = defaultdict(list)
     for row in tables["events"].values():
@@ -220,7 +220,7 @@ def _facts(world: World) -> Facts:
 
 
 def _bank(world: World, found: Findings) -> None:
-    """Money moved only for what was accepted; what the bank has and what the rows say is the same."""
+    """Money moved only for what was accepted; the bank's books and the rows agree."""
     tables = world.database.tables
     returned: dict[str, int] = defaultdict(int)
     kept: dict[str, list[str]] = defaultdict(list)
@@ -229,7 +229,7 @@ def _bank(world: World, found: Findings) -> None:
     for attempt_id, other in world.bank.beside:
         found.add("no charge beside another", f"{attempt_id} beside {other}", attempt_id)
     for entry in world.bank.books.values():
-        # A cancellation that was lost on its way, and then turned, is a success like any other: it was its first word.
+        # A cancellation that was lost on its way and then reversed is an ordinary success: it was the first outcome.
         if entry.cancelled and not entry.turn and tables["payments"][entry.attempt_id]["status"] == "SUCCESS":
             found.add("bank = books", f"{entry.attempt_id} is SUCCESS, the bank had cancelled it", entry.attempt_id)
         if entry.times > 1:
@@ -309,9 +309,10 @@ def _text(value: object) -> str:
 
 
 def _fairness(world: World, found: Findings) -> None:
-    """An attempt past its deadline is asked about soon, however many of another merchant's the bank is silent about.
+    """An attempt past its deadline is queried soon, however many of another merchant's attempts the bank is silent
+    about.
 
-    Judged where nothing else holds the sweeper up.
+    Judged only if nothing else delays the sweeper.
     """
     disturbed = {"stalls", "database", "hanging", "log", "bank", "moments", "clocks"} & set(world.faults.families)
     if disturbed or world.was_disturbed("sweeper-0"):
@@ -331,7 +332,7 @@ def _refunds_are_over(world: World, payment_id: str) -> bool:
 
 
 def _tries_left(world: World, payment_id: str) -> bool:
-    """Whether money that came too late could still be given back."""
+    """Whether money that arrived too late could still be returned."""
     rows = world.database.tables["refunds"].values()
     return len([row for row in rows if row["automatic"] and row["payment_id"] == payment_id]) < LATE_REFUNDS_MAX
 

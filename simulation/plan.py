@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from simulation.faults import DEFAULT_FAMILIES
 
 Place = tuple[int, int, int]
-"""Client, turn, and which of the requests that it sends at once."""
+"""Client, turn, and the index among the requests that it sends at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that fixes a world. `faults`: names of those that may happen; `requests`: places (client, turn, place)
-    of those that are sent. None: all that the seed draws; shrinking leaves a few."""
+    """Everything that fixes a world. `faults`: names of those that may happen; `requests`: (client, turn, index) of
+    those that are sent. None: all that the seed draws; shrinking leaves a few."""
 
     seed: int
     families: frozenset[str] = DEFAULT_FAMILIES

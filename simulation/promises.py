@@ -1,11 +1,10 @@
-"""What clients were promised, judged by what they were told and what is true in the end. Nothing here knows whether the
-gateway was simulated.
+"""The promises to clients, judged by their responses and the final state. Independent of whether the gateway was
+simulated.
 
-    what was answered 2xx exists, stays, and is found by a later GET
-    what was refused had no effect
-    one Idempotency-Key is one resource; an answer is about the request that got it
-    an order is paid once, and never more goes back than was paid
-    an order and a payment that one request asks for come to be together, or not at all
+    a resource returned with 2xx exists, stays, and is found by a later GET a refused request had no effect
+    one Idempotency-Key is one resource; a response belongs to its own request
+    an order is paid once, and never more is refunded than was paid
+    an order and a payment that one request creates come into being together, or not at all
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ LEVEL = {
     "PROCESSED": 2,
     **dict.fromkeys(ENDED, 2),
 }
-"""A resource never goes back to a lower level than somebody was told."""
+"""A resource never returns to a lower level than a client was shown."""
 PAYER_FIELDS = {"flow", "name", "email", "contact", "description", "receipt", "reference", "notes"}
-"""What a request says and its resource must show."""
+"""The fields of a request that its resource must show."""
 BOTH = ("order.created", "payment.created", "payment.processing")
 LATE_SECONDS = 1.0
 Request = tuple[str, str]
@@ -47,7 +46,7 @@ class Violation(NamedTuple):
 
 @dataclass(slots=True)
 class Findings:
-    """What is wrong."""
+    """The violation."""
 
     violations: list[Violation] = field(default_factory=list)
 
@@ -64,11 +63,11 @@ class Decided(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is true in the end.
+    """The final state.
 
     `rows`: orders, payments and refunds by id. `effects`: request id -> types of the events that it caused. `sent` and
-    `decisions`: request id -> its place in the inbox, and what was decided there, as far as that is known.
-    `prompt`: nothing kept the API from knowing at once what was decided.
+    `decisions`: request id -> its key in the inbox, and the decision, as far as known. `prompt`: nothing kept the API
+    from reading a decision at once.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
@@ -99,7 +98,7 @@ def judge_clients(facts: Facts, shop: Shop, found: Findings) -> None:
 
 
 def judge_money(facts: Facts, found: Findings) -> None:
-    """By the rows alone: for a gateway whose bank's books cannot be seen."""
+    """By the rows alone: for a gateway whose bank's books are not accessible."""
     paid: dict[str, list[str]] = defaultdict(list)
     returned: dict[str, int] = defaultdict(int)
     for resource_id, row in facts.rows.items():
@@ -137,13 +136,13 @@ def _both_or_neither(facts: Facts, one: Try, about: str, found: Findings) -> Non
 
 
 def _promise(facts: Facts, shop: Shop, intent: Intent, one: Try, about: str, found: Findings) -> None:
-    """What was answered 200 or 201 exists, and stays as far as it was."""
+    """A resource returned with 200 or 201 exists, and keeps its level."""
     resource_id = str(one.body["id"])
     row = facts.rows.get(resource_id)
     if one.status == 202 and intent.kind not in ("capture", "cancel", "void", "leave", "resend"):
         return  # reading back finds it, decided or refused
     if one.status == 202 and row is None and not _known_before(facts, shop, resource_id, one.ended_at):
-        return  # about something that was itself only promised, and came to nothing
+        return  # about something that was itself only promised, and was refused
     if intent.kind != "capture" and intent.fields.get("amount", one.body["amount"]) != one.body["amount"]:
         message = f"{one.request_id} wanted {intent.fields['amount']}, was told {one.shown} of {one.body['amount']}"
         found.add("the answer is about the request", message, about)
@@ -177,7 +176,7 @@ def _stays(response: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 
 
 def _not_found(facts: Facts, shop: Shop, intent: Intent, about: str, found: Findings) -> None:
-    """No 404 about what somebody was told to exist before this was sent."""
+    """No 404 about a resource that a client had seen before this request was sent."""
     subject = str(intent.body.get("payment_id") or intent.about)
     for one in intent.tries:
         if one.status == 404 and _known_before(facts, shop, subject, one.sent_at):
@@ -185,7 +184,7 @@ def _not_found(facts: Facts, shop: Shop, intent: Intent, about: str, found: Find
 
 
 def _known_before(facts: Facts, shop: Shop, resource_id: str, at: float) -> bool:
-    """Told 200 or 201; or 202, and that very request was not refused in the end."""
+    """Answered with 200 or 201; or with 202, and that request was not refused in the end."""
     for intent in shop.intents:
         for one in intent.accepted_tries:
             if resource_id not in intent.names(one) or one.ended_at > at:
@@ -197,7 +196,7 @@ def _known_before(facts: Facts, shop: Shop, resource_id: str, at: float) -> bool
 
 
 def _reads(shop: Shop, found: Findings) -> None:
-    """A later GET of what was promised never answers 404."""
+    """A later GET of a promised resource never returns 404."""
     for resource_id, one in shop.reads:
         if one.status == 500:
             found.add("no request meets a defect", f"{one.request_id} was told {one.shown}", resource_id)

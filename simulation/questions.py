@@ -70,13 +70,13 @@ def returns_due(view: View, limit: int, rest_seconds: float, tries_max: int) -> 
 
 
 def _is_back(view: View, payment: Row) -> bool:
-    """All of it went back by other refunds."""
+    """All of it was returned by other refunds."""
     refunds = [row for row in view["refunds"].values() if row["payment_id"] == payment["id"]]
     return bool(sum(row["amount"] for row in refunds if row["status"] != "FAILED") >= payment["amount"])
 
 
 def _automatic(view: View) -> dict[str, Rows]:
-    """Payment id -> the refunds that the gateway made by itself."""
+    """Payment id -> the automatic refunds."""
     found: dict[str, Rows] = defaultdict(list)
     for row in view["refunds"].values():
         if row["automatic"]:

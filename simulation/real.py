@@ -1,8 +1,8 @@
 """A seed's clients against a gateway that runs, judged by the same promises: `python -m simulation --real --seed 7`.
 
-    clients ─► wait until nothing of theirs is undecided ─► read everything back ─► judge by rows and events
+    clients ─► wait until none of their requests is undecided ─► read everything back ─► judge by rows and events
 
-The gateway is the one of the settings (`gateway up`), whatever happens to it meanwhile; its test merchant is used.
+The gateway is the one of the settings (`gateway up`), whatever happens to it during the run; its test merchant is used.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How a run went."""
+    """The result of a run."""
 
     requests: int
     accepted: int
@@ -67,7 +67,7 @@ class HttpFront:
         return time.monotonic()
 
     def note(self, kind: str, text: str, about: str) -> None:
-        """No history is told."""
+        """No history is recorded."""
 
     async def call(self, call: Call, worker: int) -> tuple[int, Any]:
         """The kernel chooses the worker. Raises OSError: unknown, or not taken."""
@@ -86,7 +86,7 @@ class HttpFront:
 
 
 async def run_real(settings: Settings, plan: Plan) -> Judged:
-    """The plan's clients against the gateway of these settings. Raises TimeoutError where it does not come to rest."""
+    """The plan's clients against the gateway of these settings. Raises TimeoutError if it does not come to rest."""
     secret = settings.test_api_secret.get_secret_value()
     merchant = Merchant("test_merchant", settings.test_api_key, secret, ())
     shop = Shop(plan, [merchant], keys=f"real-{random_token()[:12]}", codes=False)
@@ -109,7 +109,7 @@ async def run_real(settings: Settings, plan: Plan) -> Judged:
 
 
 def _name_by_server(shop: Shop) -> None:
-    """A refusal names the request as the gateway knows it: by that name its effects would be found."""
+    """A refusal contains the gateway's id of the request, which finds its effects."""
     for intent in shop.intents:
         for one in intent.tries:
             if one.refused:

@@ -1,4 +1,4 @@
-"""The merchants' servers: what each received, and how it answered. Stands in for agents.webhooks.sender.Sender."""
+"""The merchants' servers: what each received, and its response. Stands in for agents.webhooks.sender.Sender."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One webhook as it came in. `accepted`: the receiver said 2xx, whether or not that arrived."""
+    """One webhook as it came in. `accepted`: the receiver returned 2xx, whether or not that arrived."""
 
     at: float
     endpoint_id: str
@@ -40,10 +40,10 @@ class Receivers:
     world: World
     received: list[Received] = field(default_factory=list)
     out_until: dict[str, float] = field(default_factory=dict)
-    """Endpoint -> when it takes something again."""
+    """Endpoint -> when it accepts requests again."""
 
     def go_out(self, chance: float, seconds: float) -> None:
-        """One of the receivers refuses everything for so long."""
+        """One of the receivers refuses everything for this long."""
         endpoints = sorted(self.world.database.tables["webhooks"])
         if endpoints:
             endpoint_id = endpoints[int(chance * len(endpoints))]
@@ -51,7 +51,7 @@ class Receivers:
             self.world.trace.note("webhook", f"{endpoint_id} refuses everything for {seconds:.1f} s")
 
     def is_out(self, endpoint_id: str) -> bool:
-        """Also after the other faults have ended: a delivery is given up only after some time."""
+        """Also after the other faults have ended: a delivery fails for good only after some time."""
         return self.out_until.get(endpoint_id, 0.0) > self.world.scheduler.now
 
     def take(self, prepared: Prepared, *, accepted: bool) -> None:

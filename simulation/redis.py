@@ -1,4 +1,4 @@
-"""Redis in a world: channels and keys, none of them to be relied on. Messages are lost or late; all is flushed."""
+"""Redis in a world: channels and keys, none of them reliable. Messages are lost or late; all is flushed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a run of the simulation says: a line for each world that broke a promise, its history, and how to repeat it."""
+"""The output of a run of the simulation: a line for each world that broke a promise, its history, and the command to
+repeat it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from simulation.search import Outcome, run
 from simulation.trace import Note
 
 NOTES_MAX = 220
-"""A history that is longer is told for the order that was wronged alone."""
+"""A longer history is printed only for the affected order."""
 ALWAYS = frozenset({"process", "fault", "world", "redis", "database"})
 DEFAULTS = Plan(0)
 IDENTITY = re.compile(r"(?:order|pay|rfnd)_[0-9A-Za-z]{16}|evt_[0-9A-Za-z]{16}")
@@ -21,7 +22,7 @@ IDENTITY = re.compile(r"(?:order|pay|rfnd)_[0-9A-Za-z]{16}|evt_[0-9A-Za-z]{16}")
 
 @dataclass(slots=True)
 class Tally:
-    """What many worlds came to."""
+    """The results of many worlds."""
 
     worlds: int = 0
     requests: int = 0
@@ -42,7 +43,7 @@ class Tally:
             self.broken.append(replace(outcome, notes=()))
 
     def lines(self, seconds: float) -> Iterator[str]:
-        """The summary of a run that took so many seconds."""
+        """The summary of a run that took this many seconds."""
         a_minute = 60 * self.requests / max(seconds, 0.001)
         yield (
             f"{self.worlds:,} worlds, {self.requests:,} requests ({self.accepted:,} accepted), {self.faults:,} faults, "
@@ -77,7 +78,7 @@ def command_of(plan: Plan) -> str:
 
 
 def history(plan: Plan) -> Iterator[str]:
-    """The world told in order, and what it broke."""
+    """The world's history in order, and its broken promises."""
     outcome = run(replace(plan, history=True))
     for note in notes_of(outcome):
         yield str(note)
@@ -93,7 +94,7 @@ def history(plan: Plan) -> Iterator[str]:
 
 
 def notes_of(outcome: Outcome) -> list[Note]:
-    """All notes, or, of a long history, those about the order that was wronged first."""
+    """All notes, or, of a long history, those about the first affected order."""
     if len(outcome.notes) <= NOTES_MAX or not outcome.violations:
         return list(outcome.notes)
     subject = outcome.violations[0]

@@ -1,4 +1,4 @@
-"""What is still open in a world: it has come to rest when there is nothing."""
+"""The open work in a world: without any, it has come to rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def still_open(world: World) -> Iterator[str]:
-    """Each thing that somebody has to do yet; cheap ones first."""
+    """Each piece of open work; cheap checks first."""
     yield from _attempts(world)
     yield from _deliveries(world)
     if world.broker.on_its_way:
@@ -33,7 +33,7 @@ def still_open(world: World) -> Iterator[str]:
 
 
 def uncommitted(world: World) -> Iterator[str]:
-    """Where a group would read again what it has done. Job counters keep their place in Redis."""
+    """Positions from which a group would read finished records again. Job counters keep their position in Redis."""
     for name, group in world.broker.groups.items():
         if name != JOBS:
             for place, offset in group.uncommitted(world.broker).items():
@@ -63,7 +63,7 @@ def _attempts(world: World) -> Iterator[str]:
 
 
 def _is_back(world: World, payment_id: str) -> bool:
-    """All of it went back by other refunds."""
+    """All of it was returned by other refunds."""
     tables = world.database.tables
     good = [row for row in tables["refunds"].values() if row["payment_id"] == payment_id and row["status"] != "FAILED"]
     return bool(sum(row["amount"] for row in good) >= tables["payments"][payment_id]["amount"])
@@ -76,7 +76,7 @@ def _deliveries(world: World) -> Iterator[str]:
 
 
 def is_open(world: World, delivery: Row) -> bool:
-    """Neither delivered nor given up, nor held because its endpoint is off."""
+    """Neither delivered, failed for good, nor held because its endpoint is disabled."""
     hook = world.database.tables["webhooks"][delivery["endpoint_id"]]
     return bool(delivery["status"] == "pending" or (delivery["status"] == "held" and hook["active"]))
 

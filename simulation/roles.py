@@ -1,4 +1,4 @@
-"""How each role is put together from the product's own classes, as its __main__ does, on simulated surroundings."""
+"""How each role is put together from the product's own classes, as its __main__ does, in a simulated environment."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ SLOTS_ROUTE, SLOTS_MERCHANT = 2, 1
 
 @dataclass(slots=True)
 class App:
-    """One incarnation of a process: its clock and ids, and what it is made of."""
+    """One incarnation of a process: its clock, ids and parts."""
 
     world: World
     process: Process
@@ -79,7 +79,7 @@ class App:
     """Of the API; where the routes find it."""
     serving: bool = False
     pending: list[asyncio.Future[tuple[int, Any]]] = field(default_factory=list)
-    """Requests that have no answer yet."""
+    """Requests without a response yet."""
 
     def __post_init__(self) -> None:
         self.ids = Ids(self.clock, self.process.random.randbytes)

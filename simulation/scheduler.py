@@ -31,7 +31,8 @@ class EndlessError(RuntimeError):
 
 
 class Process:
-    """One incarnation of a simulated process: its randomness, whether it lives, and what waits while it is paused."""
+    """One incarnation of a simulated process: its randomness, whether it is alive, and its callbacks while it is
+    paused."""
 
     def __init__(self, name: str, number: int, seed: str) -> None:
         self.name = name
@@ -40,7 +41,7 @@ class Process:
         self.alive = True
         self.paused = False
         self.cut = False
-        """Dead, and what it sends arrives no more."""
+        """Dead; what it sends no longer arrives."""
         self.frozen: list[Handle] = []
         self.on_silence: list[Callable[[], None]] = []
         """Called once it is killed, and each time it is paused."""
@@ -144,7 +145,7 @@ class Scheduler(asyncio.AbstractEventLoop):
     # What the world calls
 
     def outside(self, seconds: float, call: Callback, *arguments: Any) -> Handle:
-        """Happens whoever dies meanwhile: what is on its way over a network, or in a server."""
+        """Runs whichever process dies: data on its way over a network, or in a server."""
         return self.call_at(self.now + seconds, call, *arguments, context=self.outer.context)
 
     def spawn(self, process: Process, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
@@ -156,7 +157,7 @@ class Scheduler(asyncio.AbstractEventLoop):
         process.frozen.clear()
 
     def run(self, main: Coroutine[Any, Any, Result], *, steps_max: int) -> Result:
-        """Until `main` is done, then drop everything else. Raises EndlessError after so many steps."""
+        """Until `main` is done, then drop everything else. Raises EndlessError after this many steps."""
         collecting = gc.isenabled()
         gc.disable()
         before = asyncio._get_running_loop()
@@ -193,7 +194,7 @@ class Scheduler(asyncio.AbstractEventLoop):
                 raise EndlessError(f"not done after {steps_max} steps")
 
     def _advance(self) -> None:
-        """To the next timer that is still wanted."""
+        """To the next timer that is not cancelled."""
         while self._timers:
             when, _, handle = heapq.heappop(self._timers)
             if not handle.dropped and handle.process.alive:
@@ -203,7 +204,7 @@ class Scheduler(asyncio.AbstractEventLoop):
         raise EndlessError("nothing is ready and no timer is set")
 
     def _dispose(self) -> None:
-        """End all that is left. Their `finally` blocks run now, where nobody sees it."""
+        """End all remaining tasks. Their `finally` blocks run now, without effect on the world."""
         for process in self.processes:
             process.alive = False
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None

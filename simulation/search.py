@@ -1,7 +1,7 @@
 """Running worlds: one, or many on all cores.
 
 run(plan) -> Outcome                       one world, judged
-search(seeds, ...) -> iterator of Outcome  as they come; the worlds that broke a promise have violations
+search(seeds, ...) -> iterator of Outcome  in order; the worlds that broke a promise have violations
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ CHUNKS_AHEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a world went. `accepted`: requests that were answered 2xx. `faults`: names of those that happened. `sent`:
-    places of the requests that were sent."""
+    """The result of a world. `accepted`: requests with a 2xx response. `faults`: names of those that happened. `sent`:
+    (client, turn, index) of the requests that were sent."""
 
     plan: Plan
     hash: str
@@ -87,7 +87,8 @@ def run(plan: Plan) -> Outcome:
 
 
 def search(seeds: Iterable[int], plan: Plan, *, processes: int | None = None) -> Iterator[Outcome]:
-    """Worlds like `plan` for each of the seeds, on so many processes (None: one a core), in the order of the seeds."""
+    """Worlds like `plan` for each of the seeds, on this many processes (None: one for each core), in the order of the
+    seeds."""
     plans = (replace(plan, seed=seed) for seed in seeds)
     count = processes or os.cpu_count() or 1
     if count == 1:
@@ -112,7 +113,7 @@ def _run_all(plans: list[Plan]) -> list[Outcome]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What the product logs is no part of a world; warnings about coroutines of the dead neither."""
+    """The product's logs are not part of a world; nor are warnings about coroutines of dead processes."""
     config, level = structlog.get_config(), logging.root.manager.disable
     structlog.configure(processors=[_drop])
     logging.disable(logging.CRITICAL)

@@ -1,8 +1,8 @@
 """From a world that broke a promise to the smallest one found that still breaks it.
 
-    webhooks ─► requests ─► faults ─► requests ─► … until nothing more can be left out, or the tries are used up
+webhooks ─► requests ─► faults ─► requests ─► … until nothing more can be removed, or the tries are used up
 
-Delta debugging: leave out halves, then quarters, and so on down to single faults and single requests.
+Delta debugging: remove halves, then quarters, and so on down to single faults and single requests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simulation.search import Outcome, run
 TRIES_MAX = 1_000
 """Worlds that one shrinking may run: a minute; most are small."""
 SALTS = 6
-"""With a request less, all delays after it are others: a smaller world is tried with so many sets of delays."""
+"""With one request less, all delays after it differ: a smaller world is tried with this many sets of delays."""
 Part = TypeVar("Part", bound=str | tuple[int, int, int])
 
 
@@ -39,13 +39,13 @@ class Shrinking:
         return self.smallest
 
     def _leave_out_clients(self) -> None:
-        """Whole clients first: others that do not meet them are then left out at one stroke."""
+        """Whole clients first: unrelated ones are then removed at once."""
         for client in sorted({place[0] for place in self.smallest.sent}):
             kept = frozenset(place for place in self.smallest.sent if place[0] != client)
             self.smallest = self._try(replace(self.smallest.plan, requests=kept)) or self.smallest
 
     def _try(self, plan: Plan) -> Outcome | None:
-        """The outcome, where the promise is broken still."""
+        """The outcome, if the promise is still broken."""
         for salt in range(plan.salt, plan.salt + SALTS):
             self._left -= 1
             outcome = run(replace(plan, salt=salt))

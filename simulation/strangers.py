@@ -1,5 +1,5 @@
-"""Records on the gateway's topics that no part of it wrote: null values and headers, bytes that are no text, JSON of
-another shape, a command that no database can hold, words of the bank about attempts that exist. None of them may stop
+"""Records on the gateway's topics that no role wrote: null values and headers, bytes that are not text, JSON of
+another shape, a command that no database can hold, reports of the bank about existing attempts. None of them may stop
 a partition or move money, and each ends as a dead letter.
 """
 
@@ -52,13 +52,13 @@ def _envelope(kind: str, body: object) -> bytes:
 
 
 def _order(receipt: str | None) -> bytes:
-    """The creation of an order, by no merchant that there is."""
+    """The creation of an order by an unknown merchant."""
     command = CreateOrder(ORDER_ID, "nobody", 500, "INR", receipt, {})
     return encode(command_envelope(command, command_id="stranger", at=AT, request_id=None))
 
 
 def _strange(kind: str) -> tuple[Strange, ...]:
-    """What may come to a topic whose records are of this kind."""
+    """What may appear on a topic whose records are of this kind."""
     named = ((HEADER_TYPE, kind.encode()),)
     return (
         Strange(None, None, named),
@@ -92,8 +92,8 @@ def strike(world: World, chance: float, which: float) -> None:
 
 
 def _forged(world: World, chance: float, which: float) -> tuple[TopicPartition, Strange] | None:
-    """A word of the bank that the bank never said; None while there is no attempt. `chance` picks the attempt, `which`
-    the forgery."""
+    """A report of the bank that the bank never sent; None while there is no attempt. `chance` picks the attempt,
+    `which` the forgery."""
     attempts = _attempts(world)
     if not attempts:
         return None
@@ -111,7 +111,7 @@ def _attempts(world: World) -> list[Any]:
 
 
 def _word_about(attempt: Any, which: float) -> BankWord:
-    """A success, a failure or a step to take, as the latest turn of the bank's word."""
+    """A success, a failure or a step to take, as the latest turn of the bank's report."""
     order_id, attempt_id = attempt["order_id"], attempt["id"]
     outcome, turn = (Outcome.SUCCESS, 0) if int(which * 1_000) % 2 else (Outcome.FAILED, TURN_MAX)
     code = None if outcome is Outcome.SUCCESS else "BANK_TIMEOUT"
@@ -124,7 +124,7 @@ def _word_about(attempt: Any, which: float) -> BankWord:
 
 
 def _unsigned(world: World, word: BankWord) -> Record:
-    """Under the very id that the gateway would give it."""
+    """Under the id that the gateway would give it."""
     attempt_id = word.refund_id if isinstance(word, SettleRefund) else word.payment_id
     outcome = word.outcome if isinstance(word, SettlePayment | SettleRefund) else "step"
     return command_record(
@@ -141,7 +141,7 @@ def _signed_by_a_stranger(world: World, word: BankWord) -> Record:
 
 
 def _with_a_stolen_signature(world: World, word: BankWord) -> Record:
-    """The signature of whatever genuine word the log has last."""
+    """The signature of the log's latest genuine report."""
     stolen = [
         header
         for message in world.broker.of_topic(COMMANDS)
@@ -154,7 +154,7 @@ def _with_a_stolen_signature(world: World, word: BankWord) -> Record:
 
 STRANGERS = KeyRing((GatewayKey("stranger", SecretStr("a key that only a stranger knows")),))
 FORGED = "forged"
-"""In everything that a forged word says: wherever this shows, it was believed."""
+"""In every text of a forged report: wherever it appears, the report was believed."""
 FORGED_SHARE = 0.35
 UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
 FORGERIES: dict[str, Callable[[World, BankWord], Record]] = {

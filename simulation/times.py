@@ -1,4 +1,4 @@
-"""Minutes are most of a world's life: in worlds an order may expire after moments, and is awaited for seconds."""
+"""Shorter periods for worlds, whose life is minutes: an order may expire after moments, and is awaited for seconds."""
 
 from __future__ import annotations
 

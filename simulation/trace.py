@@ -1,4 +1,4 @@
-"""What happened in a world, one note after the other, and the hash that tells whether two runs were the same."""
+"""The history of a world, one note after the other, and the hash that shows whether two runs were the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Note:
 
 @dataclass(slots=True)
 class Trace:
-    """Notes are texts only while they are wanted (`kept`); the hash covers every one and the number of steps."""
+    """Notes are rendered only if `kept`; the hash covers every one and the number of steps."""
 
     scheduler: Scheduler
     kept: bool
@@ -44,7 +44,7 @@ class Trace:
             self.notes.append(Note(now, PROCESS.get().name, kind, text, about))
 
     def record(self, message: Message) -> None:
-        """A record came onto the log."""
+        """A record was appended to the log."""
         value = message.value or b""
         self._digest.update(b"%f%d%d" % (self.scheduler.now, message.partition, message.offset))
         self._digest.update(value)

@@ -1,5 +1,5 @@
 """What merchants do: a few clients on a few orders, keys and repeats, several requests at once. Each client remembers
-exactly what it was told. They do not know what they talk to: a world, or a running gateway.
+exactly its responses. They cannot distinguish what they talk to: a world, or a running gateway.
 
 Two clients share a desk, that is, a few orders of one merchant, so they get in each other's way. What a client does in
 a turn is drawn from the seed, the client and the turn alone: a request that is left out disturbs no other.
@@ -118,13 +118,13 @@ class Intent:
 
     @property
     def resource_id(self) -> str | None:
-        """Of what was asked for."""
+        """Of the requested resource."""
         accepted_tries = self.accepted_tries
         return None if not accepted_tries else str(accepted_tries[-1].body["id"])
 
     @property
     def order_id(self) -> str | None:
-        """Of the order that was asked for."""
+        """Of the requested order."""
         accepted_tries = self.accepted_tries
         return None if not accepted_tries else str(accepted_tries[-1].body["order_id" if self.kind == "both" else "id"])
 
@@ -326,7 +326,7 @@ class Shop:
         return one
 
     async def read_back(self, front: Front) -> None:
-        """When all is quiet: read everything that anybody was told to exist."""
+        """When all is quiet: read everything that a client was shown to exist."""
         draw = random.Random(f"{self.plan.seed}/read")
         known = {
             name: desk

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import simulation.deliveries
 import simulation.questions
-import simulation.statements  # registers what the database can be asked
+import simulation.statements  # registers the database's statements
 import simulation.strangers
 from agents.payments.app import GROUP as ACTORS
 from runtime.settings import Settings
@@ -39,11 +39,11 @@ from topics.catalogue import topics
 assert simulation.deliveries and simulation.questions and simulation.statements
 DAY_SECONDS = 86_400.0
 STEPS_MAX = 300_000
-"""Several times what the longest worlds take."""
+"""Several times the duration of the longest worlds."""
 
 
 class Workload(Protocol):
-    """Who sends requests to a world."""
+    """The clients of a world."""
 
     async def run(self, front: Front) -> None:
         """While things go wrong."""
@@ -56,7 +56,7 @@ Handler = Callable[[App], Awaitable[tuple[int, Any]]]
 
 
 class World:
-    """Processes and their surroundings."""
+    """Processes and their environment."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -69,7 +69,7 @@ class World:
         self.fetch_wait_ms = self.draw.choice((250, 1_000, 2_000))
         """How long consumers wait at least where nothing is there."""
         self.session_seconds = self.draw.choice((3.0, 10.0))
-        """After this silence a member's group goes on without it."""
+        """After this silence a member's group continues without it."""
         self.broker = Broker(self, topics(self.settings.retry_delays_seconds))
         self.database = Database(self)
         self.redis = Redis(self)
@@ -81,15 +81,15 @@ class World:
         self.closed: set[str] = set()
         self.deaths = 0
         self.paused: set[str] = set()
-        """Names of those that ever were."""
+        """Names of all processes so far."""
         self.unsettled: list[str] = []
-        """What was open when the wait for the end was over."""
+        """What was open when the wait for the end timed out."""
         self._numbers = 0
         furnish(self.database.tables, self.settings, webhooks=plan.webhooks)
         furnish_keys(self.database.tables, self.settings)
 
     def run(self, workload: Workload) -> bool:
-        """Let the world take its course. True where it came to rest in the end."""
+        """Run the world. True if it came to rest in the end."""
         return self.scheduler.run(self._course(workload), steps_max=STEPS_MAX)
 
     async def _course(self, workload: Workload) -> bool:
@@ -133,7 +133,7 @@ class World:
         return HostClock(self.scheduler, draw.choice(errors))
 
     def _ended(self, process: Process, task: asyncio.Task[None]) -> None:
-        """A role ends where its surroundings stay away; for any other reason that is a defect."""
+        """A role ends if its services stay unavailable; any other reason is a defect."""
         if task.cancelled():
             return
         error = task.exception()
@@ -142,7 +142,7 @@ class World:
         self.kill(process, f"ends: {error!r}")
 
     def kill(self, process: Process, why: str, *, away_seconds: float | None = None) -> None:
-        """As SIGKILL; whoever watches over it starts it again, in a moment or after `away_seconds`."""
+        """As SIGKILL; its supervisor restarts it, in a moment or after `away_seconds`."""
         if not process.alive:
             return
         process.alive = False
@@ -157,7 +157,7 @@ class World:
         self.scheduler.outside(moment if away_seconds is None else away_seconds, self.start, process.name)
 
     def pause(self, process: Process, seconds: float) -> None:
-        """As SIGSTOP: it keeps what it has, and goes on later, not knowing."""
+        """As SIGSTOP: it keeps what it has, and continues later without noticing."""
         self.trace.note("process", f"{process.name} is paused for {seconds:.1f} s")
         process.paused = True
         self.paused.add(process.name)
@@ -198,7 +198,7 @@ class World:
         else:
             self.scheduler.outside(delay_seconds(), resolve, pending, response)
 
-    # What goes wrong from outside
+    # Faults from outside
 
     def _strike(self, planned: Planned) -> None:
         if not self.faults.on or not self.faults.strikes(planned.name):
@@ -228,7 +228,7 @@ class World:
                 simulation.strangers.strike(self, planned.chance, planned.seconds)
 
     def _absent(self, chance: float) -> Process:
-        """The processor every third time: then the sweeper must ask about everything."""
+        """The processor every third time: then the sweeper must query everything."""
         return self.processes["processor-0"] if chance < 1 / 3 else self._victim((3 * chance - 1) / 2)
 
     def _evict(self, planned: Planned) -> None:
@@ -240,7 +240,7 @@ class World:
             self.broker.groups[name].evict(planned.chance)
 
     def _victim(self, chance: float) -> Process:
-        """Somebody who lives; an actor three times as often as anybody else."""
+        """A live process; an actor three times as often as any other."""
         living = [one for one in self.processes.values() if one.alive and not one.paused]
         weighted = [one for one in living if one.name.startswith("actor")] * 2 + living
         return weighted[int(chance * len(weighted))] if weighted else next(iter(self.processes.values()))
@@ -248,14 +248,14 @@ class World:
     # The end
 
     async def _settle(self) -> bool:
-        """Everybody up, no faults: wait until nothing is open. False where that does not come."""
+        """Everything up, no faults: wait until nothing is open. False if that does not happen."""
         for process in list(self.processes.values()):
             if process.paused:
                 self.scheduler.resume(process)
         for name in self.crew:
             self.start(name)
         for name in [name for name in self.processes if name.startswith("api")]:
-            self.closed.add(name)  # nobody sends requests any more; its polling would only cost steps
+            self.closed.add(name)  # no client sends requests; its polling would only cost steps
             self.kill(self.processes[name], "is stopped")
         ends_at, quiet = self.scheduler.now + SETTLE_SECONDS_MAX, 0
         while quiet < 2:
@@ -284,10 +284,11 @@ class World:
         for name in names:
             self.closed.add(name)
             self.kill(self.processes[name], "is stopped")
-        await self._wait_for_commits()  # a process may have repeated its answer meanwhile
+        await self._wait_for_commits()  # a process may have repeated its response in between
 
     async def _holiday(self) -> bool:
-        """Everybody is away for days, the group's offsets are forgotten, and all of the log that is kept is read again.
+        """Every process is down for days, the group's offsets are forgotten, and all of the log that is kept is read
+        again.
 
         The days are drawn so that records and inbox rows of the same hours may be pruned on one side only.
         """
@@ -311,7 +312,7 @@ DEFECTS = (TypeError, AttributeError, LookupError, ValueError, AssertionError, N
 
 
 def defects_in(error: BaseException | None) -> list[BaseException]:
-    """What in an error no surroundings can cause."""
+    """The part of an error that no environment can cause."""
     if isinstance(error, BaseExceptionGroup):
         return [one for part in error.exceptions for one in defects_in(part)]
     return [error] if isinstance(error, DEFECTS) else []

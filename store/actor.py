@@ -1,9 +1,9 @@
 """The payment actor's reads and its one write: inbox rows, events and state of a whole batch in one statement.
 
     load_orders(ids)       state of the orders, their payments and refunds
-    load_inbox(requests)   what was decided about them before, with the events it led to
+    load_inbox(requests)   earlier decisions about them, with their events
     load_events(last)      the events of orders up to a sequence, as they were (or should have been) published
-    write(batch)           everything or nothing; ConflictError where the inbox or a sequence is taken already
+    write(batch)           everything or nothing; ConflictError if the inbox or a sequence is already taken
 
 One dedicated connection, not a pool: a batch never waits for one. New and changed rows alike are written by
 INSERT … ON CONFLICT DO UPDATE from unnest(), sorted by key: an UPDATE … FROM unnest() can get a cached plan that scans
@@ -52,7 +52,7 @@ Connect = Callable[..., Awaitable[Connection]]
 """That of store/driver.py, or that of a simulated database."""
 
 UNAVAILABLE_SECONDS = 45
-"""How long the database may be away before the actor gives up and exits; nothing is acked meanwhile."""
+"""How long the database may be unavailable before the actor exits; nothing is acked until then."""
 STATEMENT_TIMEOUT_SECONDS = 20
 IDENTITY_CONSTRAINTS = frozenset({"commands_pkey", "commands_accepted", "events_pkey"})
 
@@ -62,11 +62,11 @@ class ConflictError(Exception):
 
 
 class BehindError(DatabaseError):
-    """The database no longer has what it had confirmed: another one, that had not received it, took its place."""
+    """The database no longer has what it confirmed: another one, which did not receive it, has replaced it."""
 
 
 class UnwritableError(Exception):
-    """The database refuses a value or a rule of the schema is broken: a defect of one command, not of the times."""
+    """The database refuses a value or a rule of the schema is broken: a defect of one command, not an outage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class StoredCommand:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """What was decided before: acceptances by command id, refusals by (command id, nonce)."""
+    """Earlier decisions: acceptances by command id, refusals by (command id, nonce)."""
 
     accepted: dict[str, StoredCommand] = field(default_factory=dict)
     refused: dict[tuple[str, str], StoredCommand] = field(default_factory=dict)
@@ -132,9 +132,9 @@ class EventRow:
 
 @dataclass(slots=True)
 class Batch:
-    """What one batch of commands leaves behind; state rows by id, the last state of each.
+    """The result of one batch of commands; state rows by id, the last state of each.
 
-    `kept`: ids of acceptances that answered a request again and must be remembered as long as that request.
+    `kept`: ids of acceptances that were used for a repeated request and must be remembered as long as that request.
     """
 
     commands: list[CommandRow] = field(default_factory=list)
@@ -172,7 +172,7 @@ _STATE = frozenset({"orders", "payments", "refunds"})
 
 @cache
 def write_statement(tables: tuple[str, ...]) -> str:
-    """One statement that writes rows of all these tables, given as one array a column, table after table."""
+    """One statement that writes rows of all these tables, given as one array for each column, table after table."""
     parts, first = [], 1
     for table in tables:
         names = _COLUMNS[table]
@@ -231,7 +231,7 @@ SELECT e.order_id, e.payload
 
 
 class ActorStore:
-    """The actor's connection. Every call retries while the database is away, up to UNAVAILABLE_SECONDS."""
+    """The actor's connection. Every call retries while the database is unavailable, up to UNAVAILABLE_SECONDS."""
 
     def __init__(
         self,
@@ -241,7 +241,7 @@ class ActorStore:
         guard: Callable[[], Awaitable[None]] | None = None,
         on_lost: Callable[[], None] | None = None,
     ) -> None:
-        """`guard` is awaited before a new connection is used, and raises BehindError where it must not be. `on_lost` is
+        """`guard` is awaited before a new connection is used, and raises BehindError if it must not be. `on_lost` is
         called whenever a connection has ended."""
         self._dsn = settings.database_url.get_secret_value()
         self._connect = connect
@@ -260,7 +260,7 @@ class ActorStore:
             self._connection = None
 
     async def load_orders(self, order_ids: Sequence[str]) -> dict[str, Order]:
-        """Orders with everything below them; unknown ids are left out."""
+        """Orders with everything below them; unknown ids are omitted."""
 
         async def load(connection: Connection) -> tuple[list[Any], list[Any], list[Any]]:
             orders = await connection.fetch(LOAD_ORDERS, order_ids)
@@ -283,7 +283,7 @@ class ActorStore:
         }
 
     async def load_inbox(self, requests: Iterable[tuple[str, str]]) -> Inbox:
-        """What was decided about these requests, given as (command id, nonce)."""
+        """Earlier decisions about these requests, given as (command id, nonce)."""
         inbox = Inbox()
         requested = sorted(set(requests))
         if not requested:
@@ -369,7 +369,7 @@ class ActorStore:
         return self._connection
 
     async def _check_confirmed(self, connection: Connection) -> None:
-        """A promoted replica may lack the last commits, and the log, with which the guard compares, may as well."""
+        """A promoted replica may lack the last commits, and so may the log that the guard compares it with."""
         if self._confirmed is not None and not await connection.fetchval(STILL_THERE, *self._confirmed):
             raise BehindError(f"command {self._confirmed[0]} was committed, and is not there any more")
 

@@ -54,7 +54,7 @@ class AttemptStore:
 
 
 async def order_of_attempt(pool: Pool, attempt_id: str) -> str | None:
-    """Order of a payment's or refund's attempt; None where it is not ours."""
+    """Order of a payment's or refund's attempt; None if it is not ours."""
     if attempt_id.startswith(PAYMENT):
         order_id: str | None = await pool.fetchval(PAYMENT_ORDER, attempt_id)
         return order_id

@@ -1,4 +1,4 @@
-"""The inbox as the API reads it: what became of requests whose answer did not come over Redis."""
+"""The inbox as the API reads it: the results of requests whose reply did not arrive over Redis."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Request = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class DecidedCommand:
-    """`reply`: the resource as answered, or the refusal where `rejected`; `fingerprint`: JSON, as it was sent."""
+    """`reply`: the resource as returned, or the refusal if `rejected`; `fingerprint`: JSON, as it was sent."""
 
     id: str
     nonce: str
@@ -42,7 +42,7 @@ class DecidedCommand:
 
 
 async def find_decided(pool: Pool, requests: Sequence[Request], *, timeout: float) -> dict[Request, DecidedCommand]:
-    """Request -> its own refusal, else the acceptance of its command. Those without either are left out."""
+    """Request -> its own refusal, else the acceptance of its command. Requests without either are omitted."""
     ids, nonces = [command_id for command_id, _ in requests], [nonce for _, nonce in requests]
     rows = [DecidedCommand(**row) for row in await pool.fetch(FIND, ids, nonces, timeout=timeout)]
     refused = {(row.id, row.nonce): row for row in rows if row.rejected}
@@ -52,6 +52,6 @@ async def find_decided(pool: Pool, requests: Sequence[Request], *, timeout: floa
 
 
 async def find_accepted(pool: Pool, command_id: str, *, timeout: float) -> DecidedCommand | None:
-    """The acceptance under an Idempotency-Key, whichever request it was."""
+    """The acceptance under an Idempotency-Key, of any request."""
     row = await pool.fetchrow(FIND_ACCEPTED, command_id, timeout=timeout)
     return None if row is None else DecidedCommand(**row)

@@ -35,19 +35,19 @@ async def make_pool(
 
 
 async def leave_session(_connection: Connection) -> None:
-    """What a pool does with a connection that comes back; asyncpg itself has rolled back an open transaction.
+    """What a pool does with a returned connection; asyncpg itself has rolled back an open transaction.
 
-    asyncpg's default asks the server to undo settings, cursors, listeners and locks: one more round trip for every
+    asyncpg's default makes the server reset settings, cursors, listeners and locks: one more round trip for every
     query. Nothing here leaves any of them in a pool's session (`SET LOCAL`; locks that outlive a transaction are
     taken on connections of their own).
     """
 
 
 async def through_restart(read: Callable[[], Awaitable[Result]]) -> Result:
-    """What `read` finds; made again for RESTART_SECONDS while connections break or are refused.
+    """The result of `read`, retried for RESTART_SECONDS while connections break or are refused.
 
-    For reads on which a request depends: a server that is merely restarting costs it a moment, not an error. A server
-    that hangs is not waited for again.
+    For reads that a request depends on: a server that is merely restarting costs a moment, not an error. A server that
+    hangs is not retried.
     """
     clock = asyncio.get_running_loop()
     ends_at = clock.time() + RESTART_SECONDS

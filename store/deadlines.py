@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from domain.order import SETTLING_TIME
 from store.driver import Pool
 
-# orders_expiring, payments_order_id. An order waits for a payment that began in time, but not for ever.
+# orders_expiring, payments_order_id. An order waits for a payment that began in time, but not indefinitely.
 DUE_ORDERS = """
 SELECT o.id
   FROM orders o

@@ -1,7 +1,7 @@
-"""How often workers died, and over which record: the counts that must outlive the process, in Redis.
+"""How often workers died, and on which record: the counts that must outlive the process, in Redis.
 
     lives:<worker>          lives begun since the last one that was calm or ended in order
-    deaths:<place>          times that a worker began on this record alone and did not come back
+    deaths:<place>          times that a worker began on this record alone and did not finish
 
 Redis may lose them: then the counting begins again, and a record that kills costs three more deaths.
 """
@@ -15,7 +15,7 @@ KEPT_SECONDS = 86_400
 
 
 async def begin_life(client: redis.Redis, worker: str) -> int:
-    """Number of this life; 1 where the one before was calm or ended in order."""
+    """Number of this life; 1 if the previous one was calm or ended in order."""
     return await _counted(client, f"{LIVES}{worker}")
 
 
@@ -24,7 +24,7 @@ async def end_life(client: redis.Redis, worker: str) -> None:
 
 
 async def begin_record(client: redis.Redis, place: str) -> int:
-    """Write down that work on this record begins; how often it has begun by now without an end."""
+    """Record that work on this record begins; returns how often it has begun without an end."""
     return await _counted(client, f"{DEATHS}{place}")
 
 

@@ -1,10 +1,10 @@
-"""asyncpg, the PostgreSQL driver: the one module that imports it and knows what it raises.
+"""asyncpg, the PostgreSQL driver: the only module that imports it and handles its exceptions.
 
     Pool, Connection, Cursor     asyncpg's own, which raise the errors of store/errors.py
     translated(error)            what one of asyncpg's errors means here
 
-Everything that is not plainly the statement's fault means that the database is away: an unknown error is retried within
-the caller's bound, and is not taken for a defect of somebody's command.
+Everything that is not plainly the statement's fault means that the database is unavailable: an unknown error is retried
+within the caller's bound, and does not count as a defect of a command.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LOST = (
     asyncpg.InternalClientError,
     ConnectionError,
 )
-"""What asyncpg raises while a server stops and starts; InternalClientError where it was just about to send."""
+"""What asyncpg raises while a server stops and starts; InternalClientError if it was about to send."""
 MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[DatabaseError]], ...] = (
     (LOST, ConnectionLostError),
     ((asyncpg.LockNotAvailableError,), LockTimeoutError),
@@ -111,7 +111,7 @@ class Connection(asyncpg.Connection):
         await self.fetchval("SELECT 1", timeout=timeout)
 
     def transaction(self, **options: Any) -> _Transaction:  # type: ignore[override]  # as a context manager only
-        with translating():  # a connection that broke meanwhile
+        with translating():  # a connection that broke in between
             return _Transaction(super().transaction(**options))
 
 
@@ -122,7 +122,8 @@ async def connect(dsn: str, **options: Any) -> Connection:
 
 
 class _Transaction:
-    """A transaction for an `async with`. What ended the block is raised, also where the rollback fails after it."""
+    """A transaction for an `async with`. The exception that ended the block is raised, even if the rollback then
+    fails."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -143,7 +144,7 @@ class _Transaction:
 
 
 class Cursor:
-    """Rows of a long answer, some at a time; inside a transaction."""
+    """Rows of a long result, in chunks; inside a transaction."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -161,7 +162,7 @@ class Cursor:
 
 
 class Pool:
-    """asyncpg.Pool, as much of it as is used. Every method raises DatabaseError."""
+    """asyncpg.Pool, the parts that are used. Every method raises DatabaseError."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -202,7 +203,7 @@ class Pool:
 
     @_translating
     async def close(self) -> None:
-        """Wait until every connection is given back, then close them."""
+        """Wait until every connection is returned, then close them."""
         await self._pool.close()
 
     def terminate(self) -> None:

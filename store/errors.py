@@ -1,4 +1,4 @@
-"""What can go wrong with the database, without the driver's own classes: store/driver.py translates them.
+"""The errors of the database, independent of the driver's own classes: store/driver.py translates them.
 
 DatabaseError
 ├── DatabaseAwayError        it cannot be reached, is overloaded or too slow; another attempt may succeed
@@ -32,7 +32,7 @@ class LockTimeoutError(DatabaseAwayError):
 
 
 class RolledBackError(DatabaseAwayError):
-    """The transaction ended so that another one could go on."""
+    """The transaction was rolled back so that another one could continue."""
 
 
 class StatementRefusedError(DatabaseError):

@@ -14,7 +14,7 @@ ORDER_OF_PAYMENT = "SELECT order_id FROM payments WHERE id = $1 AND merchant_id 
 
 
 async def find_event(pool: Pool, merchant_id: str, event_id: str) -> str | None:
-    """The event's record as it stands on the log."""
+    """The event's record as it is on the log."""
     place = parse_event_id(event_id)
     payload: str | None = None if place is None else await pool.fetchval(FIND, *place, merchant_id)
     return payload
@@ -30,7 +30,7 @@ async def list_events(
     payment_id: str | None,
     limit: int,
 ) -> list[FeedEvent]:
-    """The events behind `after` that pass the filter, in this direction (feed_pkey; with a payment: feed_event)."""
+    """The events after `after` that pass the filter, in this direction (feed_pkey; with a payment: feed_event)."""
     comparison, direction = ("<", " DESC") if newest_first else (">", "")
     conditions = Conditions()
     conditions.add("f.merchant_id = {}", merchant_id)

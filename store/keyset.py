@@ -1,4 +1,4 @@
-"""Keyset paging: the place after which a list goes on, newest first by (created_at, id)."""
+"""Keyset paging: the position after which a list continues, newest first by (created_at, id)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Conditions:
         self.parameters.extend(values)
 
     def add_given(self, clause: str, value: Any) -> None:
-        """As `add`, where there is a value to compare with."""
+        """As `add`, if there is a value to compare with."""
         if value is not None:
             self.add(clause, value)
 
@@ -58,10 +58,10 @@ def escaped(text: str) -> str:
 
 @asynccontextmanager
 async def planned(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection whose queries are planned for their very values, in one transaction.
+    """A connection whose queries are planned for their actual values, in one transaction.
 
     A prepared statement's general plan takes no partial index, and reads a million rows for a status that none has;
-    PostgreSQL falls for it, because such a plan looks cheap to it.
+    PostgreSQL chooses it, because it estimates such a plan as cheap.
     """
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(PLAN_WITH_VALUES)

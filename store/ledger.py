@@ -1,11 +1,11 @@
-"""The simulated bank's books (`bank.ledger`): one row for each attempt, however often it is asked for.
+"""The simulated bank's books (`bank.ledger`): one row for each attempt, however often it is repeated.
 
     booked ── late_at has come ─► turned: the other outcome, `turn` 1, the money moved once more (there, or back)
     waiting ─┬ the payer decides ─► success, or failed
              └ late_at has come ──► failed: the payer has abandoned it
 
-Only the bank adapter works here, over connections of its own: these are somebody else's books, and `gateway verify`
-compares what the bank's port gives of them with ours.
+Only the bank adapter works here, over connections of its own: these are another party's books, and `gateway verify`
+compares what the bank's port returns of them with ours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from store.stream import Stream
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One attempt as the bank booked it. `late_at`: when the bank changes its word; `turn`: how often it has.
+    """One attempt as the bank booked it. `late_at`: when the bank reverses the outcome; `turn`: how often it has.
 
     `step`: what the payer had to do, or SILENCE; then `late_at` is the end of the wait.
     """
@@ -39,7 +39,7 @@ class Entry:
     turn: int = 0
     step: str | None = None
     app_link: str | None = None
-    """What the payer's UPI app opens, where the step is there."""
+    """What the payer's UPI app opens, if the step is in the app."""
     refuses_cancel: bool = False
 
     @property
@@ -56,7 +56,7 @@ COLUMNS = (
     "attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, late_at, turn, step, "
     "app_link, refuses_cancel"
 )
-# ledger_pkey. A repeated attempt moves nothing: it is only counted, and the first booking is answered. A failed attempt
+# ledger_pkey. A repeated attempt moves nothing: it is only counted, and the first booking is returned. A failed attempt
 # moves nothing either.
 BOOK = f"""
 INSERT INTO bank.ledger AS book ({COLUMNS}, times_moved)
@@ -85,8 +85,8 @@ TURN_THESE = f"{_TURN} AND attempt_id = ANY($1::text[])"
 READ = f"SELECT {COLUMNS} FROM bank.ledger WHERE attempt_id = ANY($1::text[])"
 # ledger_late
 TURN_DUE = f"{_TURN} AND NOT notified"
-# A changed word, or what the payer decided. Taken and marked by one condition: what is taken and never marked comes
-# again for ever.
+# A reversed outcome, or the payer's decision. Read and marked by one condition: a row that is read and never marked
+# would be notified again without end.
 _REPEATED = "(turn > 0 OR step IN ('redirect', 'otp', 'app'))"
 # The soonest instant at which there is something to turn or to take.
 SECONDS_TO_WORD = f"""
@@ -103,7 +103,7 @@ SELECT {COLUMNS}
    AND NOT notified
    AND {_REPEATED}
 """
-# ledger_pkey. The payer's word counts once, and only in time.
+# ledger_pkey. The payer's decision counts once, and only in time.
 DECIDE = f"""
   WITH decided AS (
 UPDATE bank.ledger
@@ -120,8 +120,8 @@ SELECT decided.*
  CROSS JOIN LATERAL pg_notify('{WORD}', '')
 """
 # ledger_pkey
-# Only the word that was received: neither a first answer, which was late or came twice, nor the payer's step may hide
-# what the bank says after it.
+# Only the report that was received: neither a first response, which was late or repeated, nor the payer's step may hide
+# the bank's later reports.
 MARK_NOTIFIED = f"""
 UPDATE bank.ledger
    SET notified = true
@@ -131,7 +131,7 @@ UPDATE bank.ledger
    AND {_REPEATED}
 """
 
-# ledger_pkey. What is still to change, and into what: a first word that turns, a payer who may yet decide.
+# ledger_pkey. Pending changes and their results: a first outcome that will be reversed, a payer who may still decide.
 BOOKS = """
 SELECT attempt_id, kind, of_attempt, amount, currency, reference, outcome, turn, times_moved, late_at,
        CASE WHEN turn > 0 OR late_at IS NULL THEN NULL
@@ -182,21 +182,21 @@ class Ledger:
         self._turn = asyncio.Lock()
 
     async def book(self, entries: Sequence[Entry]) -> dict[str, Entry]:
-        """Book attempts (ids distinct); returns what stands in the books for each."""
+        """Book attempts (ids distinct); returns the booking of each."""
         ordered = sorted(entries, key=lambda entry: entry.attempt_id)
         columns = zip(*(tuple(getattr(entry, name) for name in Entry.__slots__) for entry in ordered), strict=True)
         rows = await self._fetch(BOOK, *[list(column) for column in columns])
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
     async def read(self, attempt_ids: Sequence[str]) -> dict[str, Entry]:
-        """What stands in the books now; attempts that were never booked are left out."""
+        """The current bookings; attempts that were never booked are omitted."""
         await self._fetch(TURN_THESE, attempt_ids)
         rows = await self._fetch(READ, attempt_ids)
         return {row["attempt_id"]: Entry(**row) for row in rows}
 
     async def take_turned(self) -> tuple[list[Entry], float | None]:
-        """Attempts about which the bank has changed its word without a confirmed notification, and the seconds until
-        the next is due as far as the books know; None: there is none."""
+        """Attempts whose outcome the bank reversed without a confirmed notification, and the seconds until
+        the next is due as far as the books show; None: there is none."""
         ((seconds,),) = await self._fetch(SECONDS_TO_WORD)
         if seconds is None or seconds > 0:
             return [], seconds
@@ -204,7 +204,7 @@ class Ledger:
         return [Entry(**row) for row in await self._fetch(TAKE_TURNED)], 0.0
 
     async def decide(self, attempt_id: str, outcome: str, error_code: str | None) -> Entry | None:
-        """The payer's decision; None where the attempt does not wait for one, or not any more."""
+        """The payer's decision; None if the attempt does not wait for one, or no longer does."""
         rows = await self._fetch(DECIDE, attempt_id, outcome, error_code)
         return Entry(**rows[0]) if rows else None
 
@@ -213,7 +213,7 @@ class Ledger:
         await self._fetch(MARK_NOTIFIED, attempt_id, turn, outcome)
 
     def drop(self) -> None:
-        """After an error: the next call connects anew."""
+        """After an error: the next call reconnects."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -1,10 +1,11 @@
-"""The rows of order_keys: nodes of each day's tree (runtime/order_keys.py), from which every order's key follows.
+"""The rows of order_keys: nodes of each day's tree (runtime/order_keys.py), from which every order's key is derived.
 
     order id ─► its day ─► the one node above the order ─► its key          no node: the order is erased, or too old
 
-A process keeps what it has read for FRESH_SECONDS, so that sealing and opening cost no query under load, and an erased
-order's key is known nowhere FRESH_SECONDS after its erasure. The roots of the next AHEAD_DAYS are made in advance: a
-database that is restored from a backup, or a standby that lacks the last second, still has the keys of today's orders.
+A process caches what it has read for FRESH_SECONDS, so that sealing and opening cost no query under load, and no
+process has an erased order's key FRESH_SECONDS after its erasure. The roots of the next AHEAD_DAYS are made in advance:
+a database that is restored from a backup, or a standby that lacks the last second, still has the keys of today's
+orders.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ SELECT root.id, root.day, root.key
     ON CONFLICT (id) DO NOTHING
 """
 # order_keys_pkey
-# Of a day one at a time: who waits for a row that is replaced meanwhile does not see what it is replaced by.
+# Of a day one at a time: a session that waits for a row that is replaced does not see the replacement.
 ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('order_keys', $1::date - DATE '2000-01-01'))"
 LOCK = "SELECT id, key_sealed FROM order_keys WHERE id = ANY($1::text[]) FOR UPDATE"
 REMOVE = "DELETE FROM order_keys WHERE id = $1"
@@ -80,10 +81,10 @@ class _Kept:
 
 
 class OrderKeys:
-    """One process's way to the keys."""
+    """One process's access to the keys."""
 
     def __init__(self, pool: Pool, ring: KeyRing, *, days: int = 0, clock: Clock = SYSTEM_CLOCK) -> None:
-        """`days`: how long after its creation an order's key can be used; 0: for ever."""
+        """`days`: how long after its creation an order's key can be used; 0: no limit."""
         self._pool = pool
         self._ring = ring
         self._days = days
@@ -97,7 +98,7 @@ class OrderKeys:
         return cls(pool, settings.keys, days=settings.personal_fields_days, clock=clock)
 
     async def key_to_seal(self, order_id: str) -> OrderKey | None:
-        """The order's key; its day's tree is made where there is none. None: the order is erased, or too old.
+        """The order's key; its day's tree is made if there is none. None: the order is erased, or too old.
 
         Raises DatabaseError.
         """
@@ -105,7 +106,7 @@ class OrderKeys:
         if found is not None or not is_id(ORDER, order_id) or self._is_too_old(order_id):
             return found
         await make_roots(self._pool, self._ring, day_of(order_id))
-        self._kept.pop(order_id, None)  # another process may have made them meanwhile
+        self._kept.pop(order_id, None)  # another process may have made them in between
         return (await self.keys_of([order_id]))[order_id]
 
     async def keys_of(self, order_ids: Iterable[str]) -> Keys:
@@ -162,7 +163,7 @@ class OrderKeys:
 
 
 async def make_roots(pool: Pool, ring: KeyRing, first: date) -> None:
-    """Make the trees of this day and the AHEAD_DAYS after it where there are none."""
+    """Make the missing trees of this day and the AHEAD_DAYS after it."""
     days = [first + timedelta(days=ahead) for ahead in range(AHEAD_DAYS + 1)]
     ids = [_root_id(day) for day in days]
     sealed = [_sealed(os.urandom(KEY_BYTES), ring, row_id) for row_id in ids]
@@ -170,7 +171,7 @@ async def make_roots(pool: Pool, ring: KeyRing, first: date) -> None:
 
 
 async def forget(connection: Connection, ring: KeyRing, order_id: str) -> bool:
-    """Inside a transaction: remove every trace of the order's key. False where there is none."""
+    """Inside a transaction: remove every trace of the order's key. False if there is none."""
     await connection.execute(ALONE, day_of(order_id))
     row = await connection.fetchrow(LOCK, row_ids(order_id))
     if row is None:
@@ -186,7 +187,7 @@ async def forget(connection: Connection, ring: KeyRing, order_id: str) -> bool:
 
 
 def day_of(order_id: str) -> date:
-    """The day of an order's tree: that of its id. One id of another form is as old as can be."""
+    """The day of an order's tree: that of its id. An id of another form counts as the oldest."""
     if not is_id(ORDER, order_id):
         return date.min
     return datetime.fromtimestamp(made_at_ms(order_id) / 1_000, UTC).date()

@@ -1,4 +1,4 @@
-"""Orders, read for the API. Written by the payment actor alone (store/actor.py)."""
+"""Orders, read for the API. Only the payment actor writes them (store/actor.py)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class OrderFilter:
 
 
 async def find_order(pool: Pool, order_id: str) -> Order | None:
-    """The order alone, whoever's it is."""
+    """The order alone, of any merchant."""
     row = await pool.fetchrow(FIND, order_id)
     return None if row is None else order_of(row)
 

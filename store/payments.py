@@ -1,4 +1,4 @@
-"""Payments, read for the API and the export. Written by the payment actor alone (store/actor.py)."""
+"""Payments, read for the API and the export. Only the payment actor writes them (store/actor.py)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ FOUND_BY = (
     "lower(name) LIKE {1}", "receipt LIKE {2}",
 )  # fmt: skip
 COUNTRY = "+91"
-"""Who types a number from a call list leaves out what every number begins with."""
+"""Prefixes that users omit when they type a number from a call list."""
 CODE_PART = re.compile(r"[A-Za-z_]+")
-"""What may be a part of an error code."""
+"""A text that may be part of an error code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def payment_conditions(merchant_id: str, filters: PaymentFilter) -> Conditions:
 
 
 async def find_payment(pool: Pool, payment_id: str) -> Payment | None:
-    """The payment, whoever's it is."""
+    """The payment, of any merchant."""
     row = await pool.fetchrow(FIND, payment_id)
     return None if row is None else payment_of(row)
 
@@ -92,7 +92,7 @@ async def list_payments(
 
 
 def _add_text(conditions: Conditions, text: str) -> None:
-    """Each way to match has an index of its own, so that a text that nothing has is found missing at once."""
+    """Each way to match has its own index, so that a text without a match ends the search at once."""
     values = [text, f"{escaped(text.lower())}%", f"{escaped(text)}%"]
     ways = [*FOUND_BY]
     if CODE_PART.fullmatch(text):

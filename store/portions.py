@@ -1,4 +1,4 @@
-"""All rows that pass a filter, newest first, a portion at a time: memory stays the same however many there are.
+"""All rows that pass a filter, newest first, in chunks: memory stays the same however many there are.
 
 Each portion is a short query of its own (keyset), not a cursor in one long transaction: that would hold back the
 event feed, which shows nothing younger than the oldest transaction.
@@ -23,7 +23,7 @@ async def portions(
 ) -> AsyncIterator[list[Resource]]:
     """Lists of at most PORTION. `page`: the rows after a place, at most so many.
 
-    What is made meanwhile is not in them, what changes is there once.
+    Rows created in between are not included, changed ones occur once.
     """
     after: Place | None = None
     while True:

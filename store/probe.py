@@ -1,7 +1,8 @@
-"""Whether PostgreSQL responds: probed every second over a connection of its own, so that a busy pool is no outage.
+"""Whether PostgreSQL responds: probed every second over a connection of its own, so that a busy pool is not reported as
+an outage.
 
-A restart is none either: a server that is back within UNAVAILABLE_AFTER_SECONDS has only made the actors wait, and
-requests that were not refused have their responses by then.
+Nor is a restart: a server that is back within UNAVAILABLE_AFTER_SECONDS has only made the actors wait, and requests
+that were not refused have their responses by then.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ log = get_logger("database-probe")
 
 EVERY_SECONDS = 1.0
 AGAIN_SECONDS = 0.1
-"""After a question that was not answered."""
+"""Pause after a failed probe."""
 UNAVAILABLE_AFTER_SECONDS = 1.0
 TIMEOUT_SECONDS = 1.0
 
@@ -33,7 +34,7 @@ class DatabaseProbe:
         self.up = True
 
     async def run(self) -> None:
-        """Ask for ever; cancel to stop."""
+        """Probe until cancelled."""
         try:
             silent_since: float | None = None
             while True:

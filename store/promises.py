@@ -1,4 +1,4 @@
-"""What was answered 202: on the log, not decided in time. Kept here, so that no later read of it answers 404.
+"""Resources promised with a 202: on the log, not decided in time. Stored here, so that no later read returns 404.
 
 One row for each promised request, under the identity of its row in the inbox (command id, nonce). Of the requests with
 one Idempotency-Key only one has an open promise: another gets one once the earlier was refused. A payment that was
@@ -50,8 +50,8 @@ SELECT resource_id, order_id
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """`resource`: JSON in the public shape, as it was answered; `fingerprint`: of what was sent, names sorted,
-    None without an Idempotency-Key. `order_resource`: the order, where the same request asks for it."""
+    """`resource`: JSON in the public shape, as it was returned; `fingerprint`: of what was sent, names sorted,
+    None without an Idempotency-Key. `order_resource`: the order, if the same request creates it."""
 
     command_id: str
     nonce: str
@@ -72,7 +72,7 @@ class PromisedIds:
 
 
 async def make_promise(pool: Pool, promise: Promise, *, timeout: float) -> bool:
-    """Record it; False where another request with the same key has an open promise. Can be repeated.
+    """Record it; False if another request with the same key has an open promise. Can be repeated.
 
     Raises the database's errors: whether it was recorded is unknown then.
     """

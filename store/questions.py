@@ -1,9 +1,9 @@
-"""The sweeper's schedule: which attempts the bank is asked about now, in an order that is fair to every merchant.
+"""The sweeper's schedule: which attempts to query at the bank now, in an order that is fair to every merchant.
 
-    due ─► claim (counts the question, sets the next) ─► ask ─► record (answered or silent: when to ask again)
+    due ─► claim (counts the question, sets the next) ─► query ─► record (response or silence: when to query again)
 
 Attempts past their deadline are found in payments and refunds, which the actor alone writes; `bank_questions` holds
-only what the sweeper knows about them. Several sweepers may run: one of them claims a question.
+only the sweeper's own data about them. Several sweepers may run: one of them claims a question.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SELECT r.*,
    AND coalesce(q.next_at, r.deadline_at) <= now()
 """
 # refunds_automatic_failed, refunds_payment_id, payments_pkey, bank_questions_pkey.
-# The bank rests after each refusal, twice as long as before. What it has taken back itself need not go back, nor what
+# The bank rests after each refusal, twice as long as before. What it has reversed itself need not be returned, nor what
 # other refunds have returned.
 RETURNS = """
 SELECT p.*,
@@ -80,8 +80,8 @@ SELECT p.*,
    AND (SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id = p.id AND r.status <> 'FAILED') < p.amount
 """
 # Round robin: the first of every merchant, then the second of every merchant, and so on. Of one merchant's attempts,
-# and of those with the same turn, the ones that were asked about least come first: what is new waits behind nothing
-# that has been silent before.
+# and of those with the same turn, those with the fewest questions come first: a new one never waits behind one that has
+# been silent before.
 IN_TURN = """
 SELECT *
   FROM (SELECT *, row_number() OVER (PARTITION BY route ORDER BY turn, asked, due_at) AS place
@@ -89,7 +89,7 @@ SELECT *
                   FROM ({due}) AS due) AS in_turn) AS placed
  WHERE place <= $1
 """
-# bank_questions_pkey. One that another sweeper has claimed meanwhile is not due any more and is left out.
+# bank_questions_pkey. One that another sweeper has claimed in between is no longer due and is omitted.
 CLAIM = """
 INSERT INTO bank_questions AS known (attempt_id, kind, asked, next_at)
 SELECT attempt_id, kind, 1, now() + wait * interval '1 second'
@@ -151,7 +151,7 @@ class QuestionStore:
         return [question for _, question in sorted(found, key=lambda one: one[0])]
 
     async def claim(self, questions: Sequence[Question]) -> list[Question]:
-        """Count these questions as asked; returns the claimed ones, as they are now."""
+        """Count these questions as sent; returns the claimed ones, as they are now."""
         if not questions:
             return []
         waits = [wait_seconds(one.asked + 1, answered=False) for one in questions]
@@ -164,13 +164,14 @@ class QuestionStore:
         ]
 
     async def record(self, results: Sequence[tuple[Question, bool]]) -> None:
-        """Set when each is asked again, should it be open by then. True: the bank answered and the actor was told."""
+        """Set when each is sent again, if it is still open by then. True: the bank responded and the actor was
+        notified."""
         waits = [wait_seconds(question.asked, answered=answered) for question, answered in results]
         questions = [question for question, _ in results]
         await self._pool.execute(RECORD, *_keys(questions), [int(answered) for _, answered in results], waits)
 
     async def forget_closed(self) -> int:
-        """Remove the rows of attempts that need no question any more; returns how many."""
+        """Remove the rows of attempts that no longer need a question; returns how many."""
         status: str = await self._pool.execute(FORGET_CLOSED)
         return int(status.rpartition(" ")[2])
 

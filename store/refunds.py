@@ -1,4 +1,4 @@
-"""Refunds, read for the API. Written by the payment actor alone (store/actor.py)."""
+"""Refunds, read for the API. Only the payment actor writes them (store/actor.py)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RefundFilter:
 
 
 async def find_refund(pool: Pool, refund_id: str) -> Refund | None:
-    """The refund, whoever's it is."""
+    """The refund, of any merchant."""
     row = await pool.fetchrow(FIND, refund_id)
     return None if row is None else refund_of(row)
 

@@ -1,5 +1,5 @@
 """Rows past their use: the inbox, details of webhook attempts, keys of personal fields. Events and deliveries are kept
-for ever.
+permanently.
 
 The inbox remembers for longer than a command can stay on the log, else an old redelivery could act twice: retention and
 segment of the commands topic and a reserve, added up in topics/catalogue.py. The database's clock alone does not
@@ -19,7 +19,7 @@ from topics.catalogue import INBOX_RESERVE_MS
 PRUNE_MAX = 20_000
 """Rows a statement: short enough not to hold the actor up."""
 # commands_decided_at (BRIN). The age once more outside: the actor may be renewing an acceptance (store/actor.py, KEEP),
-# and servers from before November 2025 delete the renewed row when only its place is asked for.
+# and servers from before November 2025 delete the renewed row when the statement selects it only by its place.
 COMMANDS = """
 DELETE FROM commands
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands
@@ -40,7 +40,7 @@ DELETE FROM webhook_attempts
  WHERE ctid = ANY(ARRAY(SELECT ctid FROM webhook_attempts WHERE at < now() - make_interval(days => $1) LIMIT $2))
 """
 
-# order_keys_day. Two clocks must agree that a day is over: a tree that is gone does not come back.
+# order_keys_day. Two clocks must agree that a day is over: a deleted tree cannot be restored.
 ORDER_KEYS = """
 DELETE FROM order_keys
  WHERE id = ANY(ARRAY(SELECT id FROM order_keys

@@ -1,4 +1,4 @@
-"""Between rows and the domain's values. The columns of a table are the fields of its dataclass, named nowhere else."""
+"""Between rows and the domain's values. The columns of a table are the fields of its dataclass, defined only there."""
 
 from __future__ import annotations
 

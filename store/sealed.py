@@ -1,8 +1,8 @@
-"""Every sealed value of the database, table by table, for whoever seals them again under a newer key.
+"""Every sealed value of the database, table by table, for sealing again under a newer key.
 
     outdated = does not begin with the header of the newest key (runtime/secrets.py)
 
-A row is replaced only where it still holds what was read, so a merchant who rotates a secret meanwhile wins.
+A row is replaced only if it still holds what was read, so a merchant's concurrent rotation wins.
 """
 
 from __future__ import annotations

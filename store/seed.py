@@ -1,4 +1,4 @@
-"""The test merchant and its key pair, seeded idempotently where TEST_MODE is on, refused otherwise."""
+"""The test merchant and its key pair, seeded idempotently in test mode, refused otherwise."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the database says to a process that starts: whether it may, and with how many partitions.
+"""What a starting process reads from the database: whether it may start, and with how many partitions.
 
-    may_start(settings)            raises UnmigratedError, PartitionCountError; DatabaseError where nobody answers
-    may_start_blindly(settings)    the same, but a database that is away says nothing: the process waits for it later
+    may_start(settings)            raises UnmigratedError, PartitionCountError; DatabaseError if there is no response
+    may_start_blindly(settings)    the same, but an unavailable database is ignored: the process waits for it later
 
 Migrations come before the processes that need them (docs/RUNBOOK.md, "Upgrade").
 """
@@ -37,7 +37,7 @@ async def may_start(settings: Settings) -> Settings:
 
 
 async def may_start_blindly(settings: Settings) -> Settings:
-    """As they are where the database does not answer. Raises one of REFUSED."""
+    """Unchanged if the database does not respond. Raises one of REFUSED."""
     try:
         return await may_start(settings)
     except (DatabaseError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Rows of a long answer, a window at a time, in constant memory."""
+"""Rows of a long result, a window at a time, in constant memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FETCH_ROWS = 5_000
 
 
 class Stream:
-    """Rows of one query, a window at a time, as records. `ahead`: ask for the next window while one is worked on."""
+    """Rows of one query, a window at a time, as records. `ahead`: request the next window while one is processed."""
 
     def __init__(self, cursor: Cursor, *, ahead: bool) -> None:
         self._cursor = cursor
@@ -33,7 +33,7 @@ class Stream:
         return rows
 
     async def close(self) -> None:
-        """Give up the window that is under way."""
+        """Abandon the window that is under way."""
         if self._coming is not None:
             self._coming.cancel()
             with suppress(asyncio.CancelledError, DatabaseError):

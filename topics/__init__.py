@@ -1,1 +1,1 @@
-"""The log: names of topics, form of records, writing and reading them. Knows nothing of the database or of HTTP."""
+"""The log: names of topics, form of records, writing and reading them. Independent of the database and of HTTP."""

@@ -1,9 +1,9 @@
-"""Which role may do what on the log: one row for each, and what the broker is told about it.
+"""The rights of each role on the log: one row for each, and the broker's access control lists for it.
 
     ACCESS["dispatcher"] ─► permissions("gateway-") ─► `gateway topics acl --apply` ─► the broker's access control lists
 
-A role has a user of its own at the broker. What its row lacks is refused there, whoever has taken the role over: a
-stolen dispatcher cannot ask for a refund. The table is shown in docs/TOPICS.md, and an end-to-end test lives by it.
+Each role has its own user at the broker. The broker refuses what its row lacks, even if an attacker controls the role:
+a stolen dispatcher cannot request a refund. docs/TOPICS.md shows the table, and an end-to-end test runs with it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from enum import IntEnum
 from topics.catalogue import COMMANDS, DELIVERIES, ERASURES, EVENTS, PAYMENTS_DLQ, RETRY_PREFIX, WEBHOOKS_DLQ
 
 ANY_SUFFIX = "*"
-"""At the end of a name: whatever begins with the rest."""
+"""At the end of a name: every name with this beginning."""
 RETRIES = f"{RETRY_PREFIX}{ANY_SUFFIX}"
 """One grant for all tiers: the retry schedule is a setting."""
 OUR_TOPICS = (f"payments.{ANY_SUFFIX}", f"webhooks.{ANY_SUFFIX}")
 OPERATOR, EXPORTER = "operator", "exporter"
-"""Users of no role: whoever runs `gateway` commands, and `gateway exporter`."""
+"""Users without a role: the operator of `gateway` commands, and `gateway exporter`."""
 USER_PREFIX = "gateway-"
 
 
 class Kind(IntEnum):
-    """What a permission is about. The values are Kafka's."""
+    """The resource of a permission. The values are Kafka's."""
 
     TOPIC = 2
     GROUP = 3
 
 
 class Operation(IntEnum):
-    """What is permitted. The values are Kafka's; READ and WRITE include DESCRIBE."""
+    """The permitted operation. The values are Kafka's; READ and WRITE include DESCRIBE."""
 
     READ = 3
     WRITE = 4
@@ -50,11 +50,11 @@ class Access:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    """Consumer groups that it is a member of."""
+    """Its consumer groups."""
     looks_at: tuple[str, ...] = ()
     """Topics whose settings and groups whose positions it may see, beyond those above."""
     administers: tuple[str, ...] = ()
-    """Topics that it may create and alter. Nobody may delete any."""
+    """Topics that it may create and alter. No user may delete any."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -70,8 +70,8 @@ class Permission:
 ACCESS: dict[str, Access] = {
     "api": Access(reads=(EVENTS,), writes=(COMMANDS,)),
     "payments": Access(
-        # events: to see that the database has what the log has; commands: to pass on what an older partition count led
-        # to the wrong actor
+        # events: to check that the database has what the log has; commands: to forward what an older partition count
+        # sent to the wrong actor
         reads=(COMMANDS, EVENTS),
         writes=(EVENTS, COMMANDS, PAYMENTS_DLQ),
         groups=("payment-actors",),
@@ -79,7 +79,7 @@ ACCESS: dict[str, Access] = {
     ),
     "processor": Access(reads=(EVENTS,), writes=(COMMANDS, PAYMENTS_DLQ), groups=("processor",)),
     "jobs": Access(reads=(EVENTS, PAYMENTS_DLQ), writes=(PAYMENTS_DLQ,), groups=("jobs",)),
-    # it reads for the traces alone
+    # it reads only for traces
     "sweeper": Access(reads=(COMMANDS, EVENTS), writes=(COMMANDS,), groups=("tracer",), looks_at=(COMMANDS,)),
     "planner": Access(reads=(EVENTS,), writes=(DELIVERIES, PAYMENTS_DLQ), groups=("planner",)),
     "dispatcher": Access(reads=(DELIVERIES,), writes=(DELIVERIES, RETRIES, WEBHOOKS_DLQ), groups=("dispatcher",)),
@@ -92,12 +92,12 @@ ACCESS: dict[str, Access] = {
 
 
 def permissions(prefix: str = USER_PREFIX) -> list[Permission]:
-    """Everything that anybody may do, in order. `prefix`: of the users' names, before the role's."""
+    """All permissions, in order. `prefix`: of the users' names, before the role's."""
     return sorted({one for role, access in ACCESS.items() for one in _of(f"{prefix}{role}", access)})
 
 
 def users(prefix: str = USER_PREFIX) -> list[str]:
-    """Those who need a user at the broker."""
+    """The users at the broker."""
     return [f"{prefix}{role}" for role, access in ACCESS.items() if access != Access()]
 
 

@@ -1,10 +1,10 @@
-"""The broker's access control lists: what it has about our users, and making it what the table says.
+"""The broker's access control lists: reads those of our users, and makes them match the table.
 
     async with admin_client(settings) as client:
-        found = await read_acls(client, users)       entries about these users, also ones that the table cannot say
+        found = await read_acls(client, users)       entries about these users, even ones that the table cannot express
         await create_acl(client, acl), await delete_acl(client, acl)
 
-aiokafka has the requests but no methods for them. Reading and changing them needs a super user of the broker, or ALTER
+aiokafka has the requests, but no methods for them. Reading and changing them needs a super user of the broker, or ALTER
 on the cluster.
 """
 
@@ -80,7 +80,7 @@ async def create_acl(client: AIOKafkaAdminClient, acl: Acl) -> None:
 
 
 async def delete_acl(client: AIOKafkaAdminClient, acl: Acl) -> None:
-    """Exactly this one. Raises AclError."""
+    """Delete exactly this entry. Raises AclError."""
     response = await client._send_to_controller(DeleteAclsRequest(*_fields(acl)))
     for code, message, _matching in response.filter_responses:
         _raise_for(code, message)

@@ -1,10 +1,10 @@
 """Creating and checking topics: one explicit step, never the broker's auto-creation.
 
     ensure_topics    creates what is missing and sets what differs from the catalogue
-    check_topics     refuses what would cost money: run by the roles that decide commands or prune the inbox
+    check_topics     refuses what could cost money: run by the roles that decide commands or prune the inbox
     topic_problems   names every difference: `gateway health`
 
-The partition count of a topic that exists is changed by `grow_topics` alone, while the log is closed: a key moves to
+Only `grow_topics` changes the partition count of an existing topic, while the log is closed: a key moves to
 another partition (docs/decisions/0034). A topic may have more partitions than are in use: nothing writes to those.
 """
 
@@ -27,11 +27,11 @@ TOPIC_CONFIG_SOURCE = 1
 
 
 SERVED_SECONDS = 15.0
-"""From the broker's word that there are more partitions until each of them has a leader."""
+"""From the broker's confirmation of new partitions until each of them has a leader."""
 
 
 class TopicMismatchError(RuntimeError):
-    """The broker's topics are not what the catalogue and the settings say."""
+    """The broker's topics do not match the catalogue and the settings."""
 
 
 @asynccontextmanager
@@ -60,7 +60,7 @@ def partitions_of(topic: Topic, settings: Settings) -> int:
 async def ensure_topics(settings: Settings) -> list[str]:
     """Create missing topics and alter differing settings; returns the names of both.
 
-    Raises TopicMismatchError where an existing topic has too few partitions, or the broker refuses a change.
+    Raises TopicMismatchError if an existing topic has too few partitions, or the broker refuses a change.
     """
     expected = catalogue_of(settings)
     async with admin_client(settings) as client:
@@ -92,7 +92,7 @@ async def check_topics(settings: Settings, *names: str) -> None:
 
 
 async def topic_problems(settings: Settings) -> list[str]:
-    """A sentence for each topic that is missing or differs from the catalogue; empty where all is well."""
+    """A message for each topic that is missing or differs from the catalogue; empty if there are none."""
     expected = catalogue_of(settings)
     async with admin_client(settings) as client:
         existing = set(await client.list_topics())
@@ -110,7 +110,7 @@ async def topic_problems(settings: Settings) -> list[str]:
 
 
 def inbox_problem(config: Mapping[str, str | None], inbox_days: int) -> str | None:
-    """Why a command on this topic could outlive the memory of the inbox; None where it cannot.
+    """Why a command on this topic could outlive the memory of the inbox; None if it cannot.
 
     `config`: the commands topic's settings as the broker has them.
     """
@@ -141,7 +141,7 @@ def _milliseconds(config: Mapping[str, str | None], name: str) -> int | None:
 async def partition_counts(
     client: AIOKafkaAdminClient, names: Sequence[str], *, served: bool = False
 ) -> dict[str, int]:
-    """Topic name -> its partitions, `served`: those that have a leader. Of topics that exist."""
+    """Topic name -> its partitions, `served`: those that have a leader. Existing topics only."""
     if not names:
         return {}
     return {
@@ -153,7 +153,7 @@ async def partition_counts(
 async def grow_topics(client: AIOKafkaAdminClient, settings: Settings, partitions: int) -> None:
     """Add partitions to the topics that have TOPIC_PARTITIONS, and wait until the broker serves them.
 
-    Can be repeated. Raises KafkaError where the broker refuses, TimeoutError where it does not serve them.
+    Can be repeated. Raises KafkaError if the broker refuses, TimeoutError if it does not serve them.
     """
     keyed = keyed_topics(settings)
     found = await partition_counts(client, keyed)
@@ -184,7 +184,7 @@ async def _refuse_missing_partitions(client: AIOKafkaAdminClient, known: list[To
 async def _alter(client: AIOKafkaAdminClient, known: list[Topic]) -> list[str]:
     """Set what differs from the catalogue; returns the names of the altered topics.
 
-    Kafka's request replaces all settings of a topic, so those that somebody else made are sent along.
+    Kafka's request replaces all settings of a topic, so settings from other sources are sent along.
     """
     found, own = await _configs(client, known), await _configs(client, known, overridden_only=True)
     changed = [topic for topic in known if _differing(topic, found[topic.name])]

@@ -1,11 +1,11 @@
-"""Reading on where aiokafka gives up: what cannot be read of a batch is one record that nobody can decode.
+"""Continues where aiokafka gives up: the unreadable part of a batch becomes one undecodable record.
 
     a header's name is not UTF-8          the record is read, with the name's bytes escaped
     the batch's structure is broken       UnreadableBatch in place of the records that were not read
-    the batch's checksum is wrong         fetched again, TRIES in all, for the network may be to blame; then the same
+    the batch's checksum is wrong         fetched again, TRIES in all, in case the network is the cause; then the same
 
-aiokafka raises instead, at the same offset again and again, and the partition stands still. An UnreadableBatch comes
-out of every consumer like a record, cannot be decoded, and so becomes a dead letter with its place and its bytes.
+aiokafka raises instead, at the same offset again and again, and the partition stops. An UnreadableBatch comes
+out of every consumer like a record, cannot be decoded, and so becomes a dead letter with its position and bytes.
 Batches of the formats before Kafka 0.11 are left to aiokafka: no current broker sends them.
 """
 
@@ -34,11 +34,11 @@ MAGIC = 2
 
 
 class UnreadableBatch(ConsumerRecord):  # type: ignore[misc]  # aiokafka is untyped
-    """Records that cannot be read, as one: the batch's last offset, and its bytes as the value."""
+    """Unreadable records, as one: the batch's last offset, and its bytes as the value."""
 
 
 class Batches:
-    """aiokafka's MemoryRecords, which also knows the bytes of the batch that it returned last."""
+    """aiokafka's MemoryRecords, which also keeps the bytes of the batch that it returned last."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -86,7 +86,7 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aioka
                 yield from self._rest(raw, error)
 
     def _is_worth_reading(self, raw: bytes) -> bool:
-        """False: fetch the batch again. A checksum that stays wrong is the log's, not the network's."""
+        """False: fetch the batch again. A checksum that stays wrong is wrong on the log, not on the network."""
         batch = DefaultRecordBatch(raw)
         if batch.validate_crc():
             return True
@@ -98,7 +98,7 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aioka
         return True
 
     def _rest(self, raw: bytes, error: Exception) -> Iterator[ConsumerRecord]:
-        """What is left of a batch after an error in it."""
+        """The rest of a batch after an error in it."""
         batch = _DefaultRecordBatchPy(raw)
         last = batch.next_offset - 1
         try:
@@ -132,13 +132,13 @@ def _leniently(batch: _DefaultRecordBatchPy) -> Iterator[Any]:
     batch._maybe_uncompress()
     batch._buffer = _Lenient(batch._buffer)
     for _ in range(batch._num_records):
-        yield batch._read_msg(decode_varint_py)  # the library's own in C reads past the end of what it is given
+        yield batch._read_msg(decode_varint_py)  # the library's C implementation reads past the end of its input
     if batch._pos != len(batch._buffer):
         raise ValueError("the batch does not end with its last record")
 
 
 class _Lenient(bytearray):
-    """Bytes whose text can always be read: aiokafka decodes the names of headers, and nothing else, out of it."""
+    """Bytes whose text can always be read: aiokafka decodes only the names of headers from it."""
 
     def __getitem__(self, at: Any) -> Any:
         found = super().__getitem__(at)
@@ -149,5 +149,5 @@ class _Lenient(bytearray):
 
 
 def read_on() -> None:
-    """Let every consumer of this process read on, Faust's too; whoever makes one calls this first."""
+    """Let every consumer of this process continue, Faust's too; call this before making one."""
     fetcher.MemoryRecords, fetcher.PartitionRecords = Batches, PartitionRecords

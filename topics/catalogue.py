@@ -1,9 +1,9 @@
-"""Every topic, spelt once: name, key, partitions, retention. Nothing else in the tree writes a topic's name.
+"""Every topic, spelt once: name, key, partitions, retention. No other file contains a topic's name.
 
 payments.commands.v1 ─► payments.events.v1 ─► webhooks.deliveries.v1 ⇄ webhooks.retry.<delay>.v1
                   └► payments.dlq.v1                            └► webhooks.dlq.v1
 
-How old a command on the log can be, and so how long the inbox must remember, follows from here as well:
+The maximum age of a command on the log, and so the shortest memory of the inbox, follows from here as well:
 
     0 ────────── retention ────────── + segment ──── + reserve
                                       oldest record   shortest inbox (INBOX_DAYS_MIN)
@@ -28,8 +28,9 @@ DAY_MS = 86_400_000
 FOR_EVER = -1
 LOG_TIME = "LogAppendTime"
 SEGMENT_MS = DAY_MS
-"""Of every topic with a retention. The broker deletes whole segments, by their youngest record, so the oldest record of
-a segment outlives the retention by this much. At the broker's default of seven days it could live for fourteen."""
+"""Segment length of every topic with a retention. The broker deletes whole segments, by their youngest record, so the
+oldest record of a segment outlives the retention by this much. At the broker's default of seven days it could live for
+fourteen."""
 INBOX_RESERVE_MS = DAY_MS
 """Between the oldest command on the log and the oldest row of the inbox: the clocks of broker, PostgreSQL and actor may
 differ, and the broker looks for old segments only every five minutes."""
@@ -43,10 +44,10 @@ RETRY_RETENTION_MS = 14 * DAY_MS
 """A retry that is due later than this would be gone before it is due."""
 DELIVERIES_RETENTION_MS = 7 * DAY_MS
 OFFSETS_RETENTION_DAYS = 90
-"""The broker keeps the offsets of a group without members for so long: longer than any topic keeps its records. At the
-default of seven days a group that was away for eight would read its topic from the beginning."""
+"""The broker keeps the offsets of a group without members for this long: longer than any topic keeps its records. At
+the default of seven days a group that was stopped for eight would read its topic from the beginning."""
 SMALL_PARTITIONS = 3
-"""Retry tiers and dead-letter topics: little traffic, order within a key is all that matters."""
+"""Retry tiers and dead-letter topics: little traffic, only the order within a key matters."""
 
 
 def inbox_days_min(commands_days: int) -> int:
@@ -73,13 +74,13 @@ class Topic:
 
     @property
     def segment_ms(self) -> int | None:
-        """Longest time that one segment covers; None: nothing is deleted, so the broker's default will do."""
+        """Longest time that one segment covers; None: nothing is deleted, so the broker's default is enough."""
         return None if self.retention_ms == FOR_EVER else SEGMENT_MS
 
     @property
     def config(self) -> dict[str, str]:
         """Kafka's topic settings. The log's own clock stamps every record: retention, and the age of a command, must
-        not depend on the clock of whoever wrote it."""
+        not depend on the writer's clock."""
         segment = {} if self.segment_ms is None else {"segment.ms": str(self.segment_ms)}
         return {
             "cleanup.policy": "delete",
@@ -101,7 +102,7 @@ RETRY_PREFIX = "webhooks.retry."
 
 
 def decidable_age_ms(inbox_days: int) -> int:
-    """Age of a command, by the log's own timestamp, up to which an inbox of so many days certainly remembers it.
+    """Age of a command, by the log's own timestamp, up to which an inbox of this many days certainly remembers it.
 
     An older command must not be decided: whether it was decided before is unknown.
     """
@@ -136,25 +137,25 @@ def topics(retry_delays_seconds: Iterable[int], *, commands_days: int = COMMANDS
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Partition of a key: CRC-32 modulo the count, as librdkafka's `consistent` partitioner has it (so kcat and every
+    """Partition of a key: CRC-32 modulo the count, as in librdkafka's `consistent` partitioner (so kcat and every
     librdkafka client agree), and several times cheaper in Python than Java's murmur2."""
     return zlib.crc32(key) % partitions
 
 
 def lineage(first: int, now: int) -> tuple[int, ...]:
-    """Every partition count that a log may have had which began with `first` and has `now`, smallest first.
+    """Every possible partition count of a log that began with `first` and has `now`, smallest first.
 
-    It only ever grows to a multiple, so a key that moves goes to a higher number, and never comes back.
+    It only grows to a multiple, so a key that moves goes to a higher number, and never returns.
     """
     return tuple(count for count in range(first, now + 1, first) if now % count == 0)
 
 
 def homes(key: bytes, counts: Iterable[int]) -> tuple[int, ...]:
-    """Where a key's records may stand, oldest first. `counts`: a lineage."""
+    """The partitions that may hold a key's records, oldest first. `counts`: a lineage."""
     return tuple(dict.fromkeys(partition_of(key, count) for count in counts))
 
 
 def bands(counts: Sequence[int]) -> tuple[range, ...]:
-    """Partitions that were added together, oldest first. Of any key, what stands in one band is older than what stands
-    in the next: whoever reads band by band meets each key's records in their order."""
+    """Partitions that were added together, oldest first. The records of a key in one band are older than those in the
+    next: reading band by band yields each key's records in order."""
     return tuple(range(begin, end) for begin, end in pairwise((0, *counts)))

@@ -1,14 +1,13 @@
-"""Between the domain's values and the bodies of records. The only place where `Any` is let in and checked.
+"""Converts between the domain's values and the bodies of records. The only place where `Any` enters and is checked.
 
     CreatePayment ⇄ {"type": "payment.create", "body": {...}}        commands, both ways
     PaymentEvent  → {"type": "payment.success", "body": {...}}       events, out (listeners read the body's resources)
 
-A command's body has the fields of its dataclass; how each is read follows from its type. A field with a default is left
-out where it has its default: records of earlier versions lack it too. A command that is made of two others has both of
-their bodies.
+A command's body has the fields of its dataclass; its type determines how each is read. A field with its default value
+is omitted: records of earlier versions lack it too. A command made of two others contains both of their bodies.
 
 An event's body: `order_id, merchant_id, sequence`, the public resource(s) as the event left them, and `bank`
-(token, reference, deadline, turn): what only our own roles need.
+(token, reference, deadline, turn): only our own roles need it.
 """
 
 from __future__ import annotations
@@ -74,20 +73,20 @@ REFUND_CREATE = "refund.create"
 REFUND_SETTLE = "refund.settle"
 
 NO_INSTRUMENT: Body = {"vpa": None, "card_network": None, "card_last4": None}
-"""Fields that a payment.create of this version always has, null where they are another method's. Those of a method that
-came later are there for that method alone."""
+"""Fields that a payment.create of this version always has, null if they belong to another method. Fields of later
+methods are present only for that method."""
 _FORM_FIELDS = tuple(name for names in FORM_FIELDS.values() for name in names)
 
 ALL_THAT_IS_LEFT: Body = {"amount": 0, "rest": True}
-"""Of a refund.create without an amount. Its amount has always been an integer, and an actor of an earlier version
+"""Amount of a refund.create without one. Its amount has always been an integer, and an actor of an earlier version
 refuses 0."""
 ALWAYS_WRITTEN = frozenset({"turn"})
 """Fields with a default that every record of this version has."""
 
 URL_CHARACTERS_MAX = 2_000
-"""What every browser opens."""
+"""The schemes that every browser opens."""
 TURN_MAX = 1_000_000
-"""Far above what a bank can do, far below what the column holds."""
+"""Far above what a bank can do, far below the column's limit."""
 
 COMMAND_TYPES: dict[type[Command], str] = {
     CreateOrder: ORDER_CREATE,
@@ -107,9 +106,9 @@ COMMAND_TYPES: dict[type[Command], str] = {
     SettleRefund: REFUND_SETTLE,
 }
 ORDER_MAKING = frozenset({ORDER_CREATE, PAYMENT_CREATE_WITH_ORDER})
-"""Commands of an order that does not exist before."""
+"""Commands that create their order."""
 _VERSIONS = {PAYMENT_CREATE_WITH_ORDER: 2}
-"""Commands that the first version does not know: it would set them aside instead of deciding them."""
+"""Commands that the first version lacks: it would set them aside instead of deciding them."""
 
 
 def command_envelope(
@@ -167,7 +166,7 @@ _DEFAULTS: dict[type[Command], tuple[tuple[str, object], ...]] = {
     kind: tuple((field.name, _default(field)) for field in fields(kind) if field.name != "order_id")
     for kind in COMMAND_TYPES
 }
-"""Name and default of each field of a command's body; MISSING, which no value equals, where it has none."""
+"""Name and default of each field of a command's body; MISSING, which no value equals, if it has none."""
 
 
 def command_of(envelope: Envelope) -> Command:
@@ -309,18 +308,18 @@ _READ: dict[object, Callable[[Body, str], Any]] = {
     dict[str, str]: _notes,
     dict[str, str] | None: _notes_or_none,
 }
-"""How a field of this type is read."""
+"""The reader of a field of this type."""
 _READ_OF: dict[tuple[type[object], str], Callable[[Body, str], Any]] = {
     (CreateOrder, "return_url"): _url_or_none,
     (CreateRefund, "amount"): _amount_or_rest,
     (SettlePayment, "turn"): _turn,
     (SettleRefund, "turn"): _turn,
 }
-"""Fields with a form of their own."""
+"""Fields with a special form."""
 
 
 def _reader(kind: type[AnyCommand]) -> Callable[[str, Body], AnyCommand]:
-    """A reader of this command's body, made from its fields, in forms that their types allow. Those without a default
+    """A reader of this command's body, made from the types of its fields. Those without a default
     are required."""
     types = get_type_hints(kind)
     required: list[tuple[str, Callable[[Body, str], Any]]] = []

@@ -1,4 +1,4 @@
-"""A command as a record: how the API, the bank's answers and the tests ask an order's actor for a decision."""
+"""A command as a record: how the API, the bank's reports and the tests submit a command to an order's actor."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     Settings ─► client_options ─► **options of aiokafka's producers, consumers and admin clients
                               └► agents/payments/credentials.py: the same for Faust
 
-Nothing else in the tree names a broker's address to a client; a test reads every call and fails where one does.
+No other code passes a broker's address to a client; a test reads every call and fails if one does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runtime.tls import client_context
 
 
 def client_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of any aiokafka client. Without TLS and users: the addresses alone, and nothing is read."""
+    """Keyword arguments of any aiokafka client. Without TLS and users: only the addresses, and no file is read."""
     protocol = settings.kafka_security_protocol
     options: dict[str, Any] = {"bootstrap_servers": settings.kafka_bootstrap_servers, "security_protocol": protocol}
     if protocol.endswith("SSL"):

@@ -1,11 +1,11 @@
-"""Records that were given up, with why and where from, so that they can be looked into and sent again.
+"""Dead letters: records that failed for good, with reason and origin, so that they can be inspected and replayed.
 
     {"id": "dlq_<topic>-<partition>-<offset>", "type": "dead.command", …, "body": {reason, error, trace, origin,
      headers, header_list, null_key, null_value, value | value_base64, value_bytes, record_sha256, cut}}
 
-The id is the origin's place, so a repeat after a crash is seen as one. `headers` is for people; `header_list`, the key
-and the value are the record byte for byte. A record whose letter would not fit into a record is cut: the letter keeps
-its hash, its origin and its first KEPT_BYTES. Card data cannot be in here: it never reaches the log.
+The id is the position of the origin, so a repeat after a crash is recognised. `headers` is for readers; `header_list`,
+the key and the value are the record byte for byte. A record whose letter would not fit into a record is cut: the letter
+keeps its hash, its origin and its first KEPT_BYTES. Card data cannot be in here: it never reaches the log.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ REASON_UNDECODABLE = "undecodable"
 REASON_INVARIANT = "invariant_broken"
 REASON_UNWRITABLE = "unwritable"
 REASON_QUARANTINED = "quarantined"
-"""Three workers died over it (agents/quarantine.py)."""
+"""Three workers died while processing it (agents/quarantine.py)."""
 REASON_UNKNOWN_ATTEMPT = "unknown_attempt"
-"""A bank's word about a payment or refund that does not exist: money may have moved for nothing we know of."""
+"""A bank's report about a payment or refund that does not exist: money may have moved for something unknown to us."""
 REASON_FORGED = "forged"
-"""A bank's word that no part of this gateway has signed (topics/proof.py)."""
+"""A bank's report that no role of this gateway has signed (topics/proof.py)."""
 REASON_EXPIRED = "expired"
 """A command older than the inbox can remember: whether it was decided before is unknown."""
 HEADER_REASON = "reason"
@@ -52,7 +52,7 @@ KEPT_HEADERS, KEPT_HEADER_BYTES, KEPT_KEY_BYTES = 32, 1_024, 1_024
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record stood."""
+    """The position of a record."""
 
     topic: str
     partition: int
@@ -135,7 +135,7 @@ def dead_letter(
 
 
 def hash_of(key: bytes | None, value: bytes | None, headers: Headers) -> str:
-    """SHA-256 of a whole record: what a cut letter recognises its original by."""
+    """SHA-256 of a whole record: identifies the original of a cut letter."""
     digest = hashlib.sha256()
     for part in (key, value, *(part for name, content in headers for part in (name.encode(), content))):
         digest.update(b"-" if part is None else b"%d:" % len(part) + part)
@@ -157,7 +157,7 @@ def _whole(key: bytes | None, value: bytes | None, headers: Headers) -> dict[str
 
 
 def _cut(key: bytes | None, value: bytes | None, headers: Headers) -> dict[str, Any]:
-    """The beginning of everything: less than 300 KB whatever the record is made of."""
+    """The beginning of everything: less than 300 KB whatever the record contains."""
     kept = [
         (name[:KEPT_HEADER_BYTES], None if content is None else content[:KEPT_HEADER_BYTES])
         for name, content in headers[:KEPT_HEADERS]

@@ -1,9 +1,9 @@
-"""What webhooks put on the log, and the body that merchants receive.
+"""The records of webhooks on the log, and the body that merchants receive.
 
-    event envelope ─► webhook_body        the exact bytes, built once, stored, signed and sent as they are
+    event envelope ─► webhook_body        the exact bytes, built once, stored, signed and sent unchanged
     Due ⇄ delivery record                 {"id": "dlv_<log id>_<attempt>", "type": "delivery.attempt", "body": {…}}
 
-A delivery record names its row; it carries neither the body nor a secret.
+A delivery record names its row; it contains neither the body nor a secret.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def trial_webhook_body(*, event_id: str, endpoint_id: str, at: datetime) -> byte
 
 
 def delivery_key(endpoint_id: str, order_id: str) -> bytes:
-    """One endpoint's deliveries of one order stay in one partition."""
+    """Key that keeps one endpoint's deliveries of one order in one partition."""
     return f"{endpoint_id}:{order_id}".encode()
 
 
@@ -102,10 +102,10 @@ def read_delivery(value: bytes | None) -> Due:
 
 
 def due_at_ms(headers: Headers, *, latest_ms: int) -> int:
-    """When a record of a retry tier is due; 0, at once, where it has no such header.
+    """When a record of a retry tier is due; 0, at once, without such a header.
 
     Raises UndecodableError for a header that is not a number, or is later than `latest_ms`: such a record would wait
-    until the topic no longer keeps it, and hold its partition's offset all that time.
+    beyond the topic's retention, and block its partition's offset all that time.
     """
     for name, content in headers:
         if name != HEADER_DUE_AT:

@@ -2,8 +2,8 @@
 
     {"id", "type", "v", "key", "at", "request_id", "caused_by", "body"}     commands may add "nonce", "fingerprint"
 
-`id` is the record's identity for deduplication; `caused_by` the id of what led to it; `v` the version, 1 where
-it is absent. No card data, no secrets.
+`id` is the record's identity for deduplication; `caused_by` the id of its cause; `v` the version, 1 if absent. No card
+data, no secrets.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ import orjson
 from runtime.order_keys import MARK, is_sealed
 
 VERSION = 3
-"""The newest that this code reads. Raised only by a change that a reader of the version before would misunderstand;
-docs/decisions/0029 has the order of such an upgrade."""
+"""The newest version that this code reads. Raised only for a change that a reader of the previous version would
+misunderstand; docs/decisions/0029 has the order of such an upgrade."""
 FIRST_VERSION = 1
-"""Of every record that a reader of the first version understands, and of one that names none. A record has the lowest
-version whose readers understand it, so that older readers stop only where they must."""
+"""The version of every record that a reader of the first version understands, and of one without a version. A record
+has the lowest version whose readers understand it, so that older readers stop only where they must."""
 SEALED_VERSION = 3
-"""Of every record that holds a sealed field (runtime/order_keys.py): an earlier reader would pass it on as it is."""
+"""The version of every record with a sealed field (runtime/order_keys.py): an earlier reader would pass it on
+unopened."""
 VERSION_MAX = 1_000
-"""A record with a greater one was damaged, not written by a later release."""
+"""A record with a greater version is damaged, not written by a later release."""
 ID_CHARACTERS_MAX = 255
-"""Of every id, type and key. An index entry of PostgreSQL holds 2,704 bytes; four bytes a character still fit."""
+"""Limit of every id, type and key. An index entry of PostgreSQL holds 2,704 bytes; four bytes a character still fit."""
 FINGERPRINT_FIELDS_MAX = 64
 NESTED_MAX = 64
 """Levels of a value; ours need six."""
@@ -37,7 +38,7 @@ WRITTEN_MAX = 254
 """Levels that orjson writes."""
 HEADER_TYPE, HEADER_REPLY_TO, HEADER_ORIGIN = "type", "reply_to", "origin"
 HEADER_FORWARDED = "forwarded_from"
-"""On a command that an actor sent on to its order's partition: where it stood before. Once for each time."""
+"""On a command that an actor forwarded to its order's partition: its earlier position. Once for each time."""
 ERROR_CHARACTERS_MAX = 2_000
 """A parser's message can quote its whole input."""
 _ENCODE = orjson.OPT_UTC_Z
@@ -48,16 +49,16 @@ _OUR_VERSIONS = tuple(_VERSION_FIELD + b"%d," % version for version in range(FIR
 
 
 class UndecodableError(ValueError):
-    """The record is not an envelope, or its body not what its type promises. It belongs into a dead-letter topic."""
+    """The record is not an envelope, or its body does not match its type. It belongs in a dead-letter topic."""
 
 
 class NewerRecordError(UndecodableError):
-    """A newer version of the gateway has written the record. Its reader stops there; it is never a dead letter."""
+    """A newer version of the gateway wrote the record. Its reader stops there; it never becomes a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One decoded record. `nonce` tells a repeated request (same id, other nonce) from a redelivered record."""
+    """One decoded record. `nonce` distinguishes a repeated request (same id, other nonce) from a redelivered record."""
 
     id: str
     type: str
@@ -96,7 +97,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def with_version(value: bytes) -> bytes:
-    """The record's value with the version that its content needs; without sealed fields that costs a search."""
+    """The record's value with the version that its content needs; without sealed fields this costs a search."""
     if MARK not in value:
         return value
     return _BELOW_SEALED.sub(_SEALED_FIELD, value, count=1)
@@ -109,12 +110,12 @@ def decode(value: bytes | None) -> Envelope:
     except UndecodableError:
         raise
     except Exception as error:
-        # Whatever bytes a stranger finds that break this, the record is at fault, not its reader.
+        # Whatever bytes break this, the record causes the error, not its reader.
         raise UndecodableError(f"not an envelope: {error!r}"[:ERROR_CHARACTERS_MAX]) from error
 
 
 def _envelope(record: Mapping[str, Any]) -> Envelope:
-    """Raises UndecodableError for a field of another type or size, or whatever a missing one causes."""
+    """Raises UndecodableError for a field of another type or size, or the error of a missing one."""
     version = record.get("v", FIRST_VERSION)
     if is_newer(version):
         raise NewerRecordError(f"a record of version {version}, newer than this version ({VERSION})")
@@ -147,7 +148,7 @@ def is_newer(version: object) -> bool:
 def newer_version(value: bytes | None) -> int | None:
     """The version of a record that is newer than this code; None for every other value. For readers of every record.
 
-    Of a record of ours nothing is decoded: the version stands before the body, in this form.
+    A record of ours is not decoded: the version is before the body, in this form.
     """
     at = value.find(_VERSION_FIELD) if value else -1
     if value is None or value.startswith(_OUR_VERSIONS, at):
@@ -162,9 +163,9 @@ def newer_version(value: bytes | None) -> int | None:
 def read_json(value: bytes) -> Any:
     """The value of a JSON text that is nested at most NESTED_MAX levels. Raises ValueError (TypeError for the nesting).
 
-    orjson itself reads 1,024 levels but writes only WRITTEN_MAX, and Python's stack ends in between; what cannot be
-    written again must not be read. So a value with enough brackets is written once, inside as many lists as the two
-    limits differ: a millisecond for the largest record, nothing for an ordinary one.
+    orjson itself reads 1,024 levels but writes only WRITTEN_MAX, and Python's stack ends in between; a value that
+    cannot be written again must not be read. So a value with enough brackets is written once, inside as many lists as
+    the two limits differ: a millisecond for the largest record, nothing for an ordinary one.
     """
     found = orjson.loads(value)
     if value.count(b"{") + value.count(b"[") > NESTED_MAX:
@@ -180,7 +181,7 @@ def checked_text(
 ) -> str:
     """The value, if it is a string that a key of the database can hold. Raises UndecodableError.
 
-    `nul`: NUL may pass, for texts that are only written: the database refuses them, and the caller is answered.
+    `nul`: NUL may pass, for texts that are only written: the database refuses them, and the caller gets an error.
     `sealed_max`: characters of a sealed text, which is longer than what it holds.
     """
     if not isinstance(value, str):

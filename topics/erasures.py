@@ -1,8 +1,8 @@
-"""Which orders were erased, on a topic of its own: whoever restores an older database erases them again.
+"""Which orders were erased, on a separate topic: after the restore of an older database they are erased again.
 
     erasure_record(order id) ─► payments.erasures.v1 ─► erased_orders(settings)
 
-A record names the order and nothing else.
+A record contains only the order's id.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""An event as its readers take it: whom it concerns and what it left, checked at the door.
+"""An event as its readers use it: the merchant and the resources it left, checked when read.
 
-    value ─► read_event     ─► PaymentRecord | RefundRecord, which is about a payment, too
+    value ─► read_event     ─► PaymentRecord | RefundRecord, which is also about a payment
           ─► read_any_event ─► OrderRecord, LinkRecord as well
-                 └► UndecodableError: the record belongs into a dead-letter topic
+                 └► UndecodableError: the record belongs in a dead-letter topic
 
-A resource stays the JSON that it was, for webhooks pass it on as it is; a field of it is checked when it is taken. The
-records are not frozen, which is a microsecond an event; nobody changes them.
+A resource stays the original JSON, because webhooks pass it on unchanged; a field is checked when it is read. The
+records are not frozen, which saves a microsecond per event; no code changes them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Resource:
         return checked_text(self.field(name), name)
 
     def words(self, name: str) -> str:
-        """A text of the merchant's or the payer's, which may be sealed. Raises UndecodableError."""
+        """A merchant's or payer's text, which may be sealed. Raises UndecodableError."""
         return checked_text(self.field(name), name, sealed_max=SEALED_TEXT_MAX)
 
     def field(self, name: str) -> Any:
-        """Whatever stands there. Raises UndecodableError where nothing does."""
+        """Any value. Raises UndecodableError if the field is absent."""
         try:
             return self.json[name]
         except KeyError:
@@ -48,7 +48,7 @@ class Resource:
 
 @dataclass(slots=True)
 class EventRecord:
-    """Something happened."""
+    """An event."""
 
     envelope: Envelope
     order_id: str
@@ -72,13 +72,13 @@ class EventRecord:
         return self.envelope.request_id
 
     def subject(self) -> Mapping[str, Any]:
-        """What it happened to, by its name, as webhooks carry it."""
+        """The resources of the event by name, as webhooks carry them."""
         raise NotImplementedError
 
 
 @dataclass(slots=True)
 class OrderRecord(EventRecord):
-    """Something happened to an order itself."""
+    """An event of an order itself."""
 
     order: Resource
 
@@ -88,7 +88,7 @@ class OrderRecord(EventRecord):
 
 @dataclass(slots=True)
 class LinkRecord(OrderRecord):
-    """Something happened to an order that is a payment link."""
+    """An event of an order that is a payment link."""
 
     link: Resource
 
@@ -98,7 +98,7 @@ class LinkRecord(OrderRecord):
 
 @dataclass(slots=True)
 class PaymentRecord(EventRecord):
-    """Something happened to a payment."""
+    """An event of a payment."""
 
     payment: Resource
 
@@ -106,7 +106,7 @@ class PaymentRecord(EventRecord):
         return {"payment": self.payment.json}
 
     def token(self) -> str:
-        """What the bank charges. Raises UndecodableError."""
+        """The amount that the bank charges. Raises UndecodableError."""
         bank = self.envelope.body.get("bank")
         token = bank.get("token") if isinstance(bank, dict) else None
         return checked_text(token, "bank.token", sealed_max=SEALED_TEXT_MAX)
@@ -114,7 +114,7 @@ class PaymentRecord(EventRecord):
 
 @dataclass(slots=True)
 class RefundRecord(PaymentRecord):
-    """Something happened to a refund. `payment`: the one it gives back, as the refund left it."""
+    """An event of a refund. `payment`: the refunded one, as the refund left it."""
 
     refund: Resource
 
@@ -133,12 +133,12 @@ PARTS: dict[type[EventRecord], tuple[str, ...]] = {
 
 
 def read_any_event(value: bytes | None) -> EventRecord:
-    """The event in a record's value, be it about an order. Raises UndecodableError, never anything else."""
+    """The event in a record's value, including one about an order. Raises UndecodableError, never anything else."""
     return any_event_of(decode(value))
 
 
 def any_event_of(envelope: Envelope) -> EventRecord:
-    """The event in an envelope, be it about an order. Raises UndecodableError, never anything else."""
+    """The event in an envelope, including one about an order. Raises UndecodableError, never anything else."""
     if envelope.type in LINK_EVENTS:
         return _read(envelope, LinkRecord)
     return _read(envelope, OrderRecord) if envelope.type in ORDER_EVENTS else event_of(envelope)

@@ -1,9 +1,9 @@
-"""Which event a record of the events topic is, and whose, from its bytes: no decoding, for readers of every record.
+"""The identity and merchant of an event, from the record's bytes: no decoding, for readers of every record.
 
     b'{"id":"evt_5HqK…_3",…'                                            ─► ("order_5HqK…", 3)
     b'…,"body":{"order_id":"order_5HqK…","merchant_id":"mrc_1",…'       ─► "mrc_1"
 
-A quotation mark inside a text is written with a backslash before it, so no text can look like the second form.
+A quotation mark inside a text is written with a backslash before it, so no text can resemble the second form.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ _MERCHANT = re.compile(rb',"body":\{"order_id":"[0-9A-Za-z_]+","merchant_id":"([
 
 
 def event_identity(value: bytes | None) -> tuple[str, int] | None:
-    """(order id, sequence); None where the record is not an event."""
+    """(order id, sequence); None if the record is not an event."""
     found = _IDENTITY.match(value or b"")
     return None if found is None else (ORDER + found[1].decode(), int(found[2]))
 
 
 def event_merchant(value: bytes | None) -> str | None:
-    """Whose event it is; None where that takes decoding: the record has not the form in which events are written."""
+    """The event's merchant; None if that requires decoding: the record does not have the form in which events are
+    written."""
     found = _MERCHANT.search(value or b"")
     return None if found is None else found[1].decode()
 
 
 def event_digest(value: bytes) -> str:
-    """What two copies of one event are compared by: md5 in hex, as PostgreSQL computes it too."""
+    """Hash to compare two copies of one event: md5 in hex, as PostgreSQL computes it too."""
     return hashlib.md5(value, usedforsecurity=False).hexdigest()

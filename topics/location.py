@@ -1,9 +1,9 @@
-"""Where an order's records stand on the log, without reading the log: its partitions, and the timestamp index.
+"""Finds an order's records without reading the whole log: by its partitions and the timestamp index.
 
-    instants of the order's events ─► windows (what lies close together is read in one go)
-    offsets_for_times(partition, window's beginning) ─► read until all that is due there is found
+    instants of the order's events ─► windows (neighbouring instants are read together)
+    offsets_for_times(partition, window's beginning) ─► read until every expected record is found
 
-Records of the same order met on the way (a refused command, a repeated event) are part of the answer.
+Other records of the same order in between (a refused command, a repeated event) are part of the result.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from topics.records import LogRecord
 
 APART = timedelta(seconds=5)
 SLACK = timedelta(seconds=2)
-"""Read so much before a window for the sake of clocks, and after it for what led to no event (a refused command)."""
+"""Margin before a window because of clocks, and after it for records without an event (a refused command)."""
 LATE_MAX = timedelta(seconds=60)
-"""A record can be written this much later than its event's time says before it is called missing."""
+"""A record may be written this much later than its event's time before it counts as missing."""
 RECORDS_MAX = 20_000
 """Records read for one window: about a second."""
 
 
 @dataclass(slots=True)
 class Window:
-    """A stretch of time and the record ids that are due in it."""
+    """A period and the ids of the records expected in it."""
 
     begins_at: datetime
     ends_at: datetime

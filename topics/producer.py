@@ -1,12 +1,12 @@
-"""Writing to the log: an idempotent producer with acks=all, whose every wait has an end.
+"""Writing to the log: an idempotent producer with acks=all; every wait is bounded.
 
-    send(record)      one record, for a caller who waits for the broker's word: returns the ack as a future. Records of
-                      many callers are handed over together, at most every PACE_SECONDS; those of few at once
+    send(record)      one record, for a caller that waits for the broker: returns the ack as a future. Records of
+                      many callers are sent together, at most every PACE_SECONDS; those of few at once
     publish(records)  many records in order, returns once all are acked; repeats with a new producer on failure
 
 aiokafka's producer is unusable after OutOfOrderSequence (its issue 1017) and after a batch that expired on the client,
-so failures close it and make a new one. A failed wait means *unknown*: the record may be on the log all the same,
-which is harmless, for every record has an identity.
+so failures close it and make a new one. A failed wait means *unknown*: the record may still be on the log, which is
+harmless, because every record has an identity.
 """
 
 from __future__ import annotations
@@ -30,31 +30,32 @@ from topics.connection import client_options
 log = get_logger("producer")
 
 REQUEST_TIMEOUT_MS = 120_000
-"""Long on purpose: a batch that expires while the leader is unknown leaves a hole in the idempotent sequence."""
+"""Deliberately long: a batch that expires while the leader is unknown leaves a hole in the idempotent sequence."""
 START_TIMEOUT_SECONDS = 10
 STOP_TIMEOUT_SECONDS = 2
 BATCH_BYTES = 262_144
 PACE_SECONDS = 0.01
-"""Between two requests for records that callers send one by one, while that gathers any: after a request for one record
-alone the next is not held back. Each request costs the broker as much as thirty records."""
+"""Between two requests for records that callers send one by one, while this gathers any: after a request with a single
+record the next is not held back. Each request costs the broker as much as thirty records."""
 WAITING_MAX = 20_000
-"""Records that are not handed over yet. An API on two cores takes a thousand in the two seconds of a portion."""
+"""Records that are not sent yet. An API on two cores accepts a thousand in the two seconds of a portion."""
 PUBLISH_ROUND_SECONDS = 20
 PUBLISH_SECONDS = 45.0
-"""Of a role: two rounds and a bit, longer than a broker's restart; the watchdog ends what hangs for much longer."""
+"""For a role: a little more than two rounds, longer than a broker's restart; the watchdog ends what hangs for much
+longer."""
 Headers = Sequence[tuple[str, bytes | None]]
-"""In order; a name may stand twice, and Kafka allows a null value."""
+"""In order; a name may occur twice, and Kafka allows a null value."""
 
 
 class LogUnavailableError(RuntimeError):
-    """The log did not take a record in time. Whether it did after all is unknown."""
+    """The log did not accept a record in time. Whether it did later is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record to write, its partition chosen by the caller (topics.catalogue.partition_of).
 
-    Ours have a key and a value; only a dead letter that is sent again can have neither.
+    Ours have a key and a value; only a replayed dead letter can lack either.
     """
 
     topic: str
@@ -66,13 +67,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A record that somebody sends, and the ack that they wait for."""
+    """A record of a caller, and the ack that the caller waits for."""
 
     record: Record
     ack: asyncio.Future[object]
 
     def end_as(self, ended: asyncio.Future[object]) -> None:
-        """As the ack of its batch did."""
+        """Resolve it like the ack of its batch."""
         if self.ack.done():
             return
         if ended.cancelled():
@@ -107,12 +108,12 @@ class LogProducer:
         self._waiting: list[_Sent] = []
         self._sending: asyncio.Task[None] | None = None
         self._on_way: dict[tuple[str, int], asyncio.Task[None]] = {}
-        """Of each partition one portion at a time: one without a leader holds up no other."""
+        """One portion at a time for each partition: a partition without a leader does not hold up the others."""
         self._sent_at = -math.inf
-        """When the last portion was handed over, if it was of more than one record."""
+        """When the last portion was sent, if it had more than one record."""
 
     async def start(self) -> None:
-        """Connect. Raises LogUnavailableError where the broker is not there within START_TIMEOUT_SECONDS."""
+        """Connect. Raises LogUnavailableError if the broker does not respond within START_TIMEOUT_SECONDS."""
         self._producer = await self._connect()
 
     async def __aenter__(self) -> Self:
@@ -135,9 +136,9 @@ class LogProducer:
             self._producer = None
 
     def send(self, record: Record, *, timeout: float) -> asyncio.Future[object]:
-        """Hand over one record within `timeout` seconds; the future ends with the broker's ack or LogUnavailableError.
+        """Send one record within `timeout` seconds; the future ends with the broker's ack or LogUnavailableError.
 
-        Raises LogUnavailableError where there is no connection, or WAITING_MAX records wait for one that works.
+        Raises LogUnavailableError if there is no connection, or WAITING_MAX records wait for one.
         """
         if self._producer is None:
             self.renew()
@@ -151,8 +152,8 @@ class LogProducer:
         return ack
 
     async def _send_waiting(self, timeout: float) -> None:
-        """Until nobody waits. Of a partition one portion is on its way at a time, as long as the broker answers within
-        `timeout`."""
+        """Run until no caller waits. One portion of a partition is on its way at a time, as long as the broker responds
+        within `timeout`."""
         while self._waiting:
             if (early := self._sent_at + PACE_SECONDS - self._clock.monotonic()) > 0:
                 await asyncio.sleep(early)
@@ -169,7 +170,7 @@ class LogProducer:
                 await asyncio.wait(self._on_way.values(), timeout=PACE_SECONDS)
 
     async def _hand_over_portion(self, place: tuple[str, int], portion: list[_Sent], timeout: float) -> None:
-        """Records of one partition, to their acks. Where they were not handed over, their callers are told."""
+        """Records of one partition, up to their acks. If they could not be sent, their callers get an error."""
         acks: list[asyncio.Future[object]] = []
         try:
             if self._producer is None:
@@ -177,7 +178,7 @@ class LogProducer:
             async with asyncio.timeout(timeout):
                 acks = await _hand_over_sent(self._producer, place, portion)
         except (KafkaError, TimeoutError, LogUnavailableError, AssertionError) as error:
-            if not isinstance(error, TimeoutError):  # a partition without a leader is no reason to drop the others
+            if not isinstance(error, TimeoutError):  # a partition without a leader must not drop the others
                 self.renew()
             for one in portion:
                 one.fail(error)
@@ -198,9 +199,9 @@ class LogProducer:
             raise LogUnavailableError(repr(error)) from error
 
     async def publish(self, records: Iterable[Record], *, timeout: float = PUBLISH_SECONDS) -> None:
-        """Write all records; per partition they stand on the log in the given order (first sights, when repeated).
+        """Write all records; per partition they are on the log in the given order (their first copies, if repeated).
 
-        Raises LogUnavailableError when `timeout` seconds have passed without every ack.
+        Raises LogUnavailableError if not every ack arrives within `timeout` seconds.
         """
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
@@ -223,7 +224,7 @@ class LogProducer:
                 await asyncio.sleep(0.2)
 
     async def check(self) -> None:
-        """Ask the broker for something. Raises LogUnavailableError where it does not answer; the caller bounds it."""
+        """Send a request to the broker. Raises LogUnavailableError if it does not respond; the caller bounds it."""
         producer = self._producer
         if producer is None:
             self.renew()
@@ -280,7 +281,7 @@ async def _publish_once(producer: AIOKafkaProducer, by_partition: dict[tuple[str
 async def _hand_over(
     producer: AIOKafkaProducer, by_partition: dict[tuple[str, int], list[Record]]
 ) -> list[tuple[asyncio.Future[object], int]]:
-    """The broker's acks to come, each with the number of records, in their order, that it is for."""
+    """The broker's pending acks, each with the number of records, in order, that it covers."""
     acks: list[tuple[asyncio.Future[object], int]] = []
     for (topic, partition), records in by_partition.items():
         waiting = list(reversed(records))
@@ -302,7 +303,7 @@ async def _hand_over(
 async def _hand_over_sent(
     producer: AIOKafkaProducer, place: tuple[str, int], portion: list[_Sent]
 ) -> list[asyncio.Future[object]]:
-    """The acks of the batches to come; each record's own ack ends with that of its batch."""
+    """The pending acks of the batches; each record's own ack ends with that of its batch."""
     acks, handed = [], iter(portion)
     for ack, count in await _hand_over(producer, {place: [one.record for one in portion]}):
         for one in islice(handed, count):

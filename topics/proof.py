@@ -1,8 +1,8 @@
-"""The signature of the bank's words: what tells them from a record that somebody else with access to the broker wrote.
+"""The signature of the bank's reports: distinguishes them from records by others with access to the broker.
 
     header `signature` = "v1:" ─ tag of the key, hex ─ ":" ─ HMAC-SHA256(settlements' key, text, key and value), hex
 
-Only the gateway's own roles know the key. A record that is sent again byte for byte keeps its proof, and changes
+Only the gateway's own roles have the key. A record that is replayed byte for byte keeps its signature, and changes
 nothing: its command's id is in the inbox. docs/decisions/0041.
 """
 
@@ -19,13 +19,13 @@ from topics.producer import Headers, Record
 HEADER_SIGNATURE = "signature"
 _PURPOSE = "settlements"
 _TEXT = b"gateway settlement v1\0"
-"""Before what is signed: nothing that is signed elsewhere with this key can stand for a settlement."""
+"""Prefix of the signed text: no other signature with this key can pass for a settlement's."""
 _FORM = b"v1:"
 _SIGNATURE_BYTES = len(_FORM) + 2 * TAG_BYTES + 1 + 64
 
 
 class SignatureRule(StrEnum):
-    """What becomes of a bank's word without a signature. A wrong signature is refused by both."""
+    """How to treat a bank's report without a signature. Both refuse a wrong signature."""
 
     REQUIRED = "required"
     ACCEPTED = "accepted"
@@ -33,13 +33,13 @@ class SignatureRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """Who checks: the keys that it knows, and its rule."""
+    """The verifier: its keys and its rule."""
 
     ring: KeyRing
     rule: SignatureRule
 
     def fault_of(self, key: bytes | None, value: bytes | None, headers: Headers) -> str | None:
-        """Why a record is not proved to be the gateway's own; None where it is, or where it may be unsigned."""
+        """Why a record is not accepted as the gateway's own; None if it is, or if it may be unsigned."""
         given = [content or b"" for name, content in headers if name == HEADER_SIGNATURE]
         if not given:
             return None if self.rule is SignatureRule.ACCEPTED else "it has no signature"
@@ -66,7 +66,7 @@ def signed(record: Record, ring: KeyRing) -> Record:
 
 
 def _tag_in(signature: bytes) -> bytes:
-    """The tag that a signature names; b"" where it cannot be read."""
+    """The key's tag in a signature; b"" if it cannot be read."""
     try:
         return bytes.fromhex(signature[len(_FORM) :][: 2 * TAG_BYTES].decode())
     except ValueError:
@@ -74,6 +74,6 @@ def _tag_in(signature: bytes) -> bytes:
 
 
 def _signature(key: bytes, value: bytes, tag: bytes, secret: bytes) -> bytes:
-    """The length of the key stands before it, so that nothing can move between key and value."""
+    """The length of the key precedes it, so that no byte can move between key and value."""
     text = b"%b%d:%b%b" % (_TEXT, len(key), key, value)
     return f"v1:{tag.hex()}:{hmac.digest(secret, text, 'sha256').hex()}".encode()

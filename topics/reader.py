@@ -1,9 +1,9 @@
-"""Reading topics from outside every consumer group: from a place to the end, or on and on, merged by time.
+"""Reads topics outside of consumer groups: from a position to the end, or continuously, merged by time.
 
     async with log_reader(settings) as reader:
         spans = await reader.spans(partitions, start)      [first, end) of each partition
         async for record in reader.merged(spans): …        oldest first; ends where the topics ended at the start
-        async for record in reader.followed(spans): …      goes on; at most HOLD_SECONDS late for the sake of order
+        async for record in reader.followed(spans): …      continues; at most HOLD_SECONDS late, to keep the order
 
 Bounded: a partition whose buffer is full is paused until the others have caught up.
 """
@@ -32,12 +32,12 @@ TIMEOUT_SECONDS = 20.0
 BUFFER_MAX = 4_000
 HOLD_SECONDS = 0.25
 IDLE_SECONDS_MAX = 15.0
-"""Without a record for so long while some are still due, the broker counts as gone."""
+"""Without a record for this long while some are still due, the broker counts as unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where to begin: at an instant, at an offset (negative: so many before the end), or at the beginning."""
+    """Where to begin: at an instant, at an offset (negative: that many before the end), or at the beginning."""
 
     since: datetime | None = None
     offset: int | None = None
@@ -48,10 +48,10 @@ Spans = Mapping[TopicPartition, tuple[int, int]]
 
 @asynccontextmanager
 async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> AsyncIterator[LogReader]:
-    """A connected reader, closed at the end. Raises KafkaError or TimeoutError where the broker is away.
+    """A connected reader, closed at the end. Raises KafkaError or TimeoutError if the broker is unavailable.
 
-    `hold_ms`: how long the broker may sit on a fetch that finds nothing. Meanwhile it answers no other question of this
-    connection, so whoever asks several in turn says LOOK_UP_HOLD_MS.
+    `hold_ms`: how long the broker may hold a fetch that finds nothing. Until then it serves no other request of this
+    connection, so callers with several lookups pass LOOK_UP_HOLD_MS.
     """
     read_on()
     consumer = AIOKafkaConsumer(
@@ -66,7 +66,7 @@ async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> As
         async with asyncio.timeout(CONNECT_SECONDS):
             await consumer.start()
         # aiokafka begins a task at its start and awaits it when it stops. Cancelled before its first step, that task
-        # raises CancelledError, which would end whoever opened the reader and read nothing.
+        # raises CancelledError, which would end a caller that opened the reader and read nothing.
         await asyncio.sleep(0)
         yield LogReader(consumer)
     finally:
@@ -80,7 +80,7 @@ class LogReader:
         self._consumer = consumer
 
     async def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Every partition of these topics that the broker knows."""
+        """Every partition of these topics on the broker."""
         client = self._consumer._client
         async with asyncio.timeout(TIMEOUT_SECONDS):
             cluster = await client.fetch_all_metadata()
@@ -91,7 +91,7 @@ class LogReader:
         ]
 
     async def spans(self, partitions: Sequence[TopicPartition], start: Start) -> dict[TopicPartition, tuple[int, int]]:
-        """[first, end) of each partition as it is now."""
+        """The current [first, end) of each partition."""
         if not partitions:
             return {}
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -181,7 +181,7 @@ class LogReader:
         self._consumer.pause(*done, *full)
 
     async def followed(self, spans: Spans) -> AsyncIterator[LogRecord]:
-        """Records from the spans' beginnings on, for ever; those that arrive together are put in order of time."""
+        """Records from the spans' beginnings on, without end; those that arrive together are ordered by time."""
         self._assign(spans, spans)
         held: list[tuple[int, str, int, int, float, LogRecord]] = []
         while True:
@@ -203,7 +203,7 @@ class LogReader:
             self._consumer.seek(partition, spans[partition][0])
 
     async def first_at(self, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, LogRecord]:
-        """The record at (or next after) each place; a partition that has none within the wait is left out."""
+        """The record at (or next after) each position; a partition without one within the wait is omitted."""
         found: dict[TopicPartition, LogRecord] = {}
         if not places:
             return found
@@ -218,9 +218,9 @@ class LogReader:
 
 
 async def oldest_at(settings: Settings, topic: str) -> datetime | None:
-    """When the log took the oldest record that the topic holds, by the log's clock; None where it holds none.
+    """When the log took the oldest record that the topic holds, by the log's clock; None if it holds none.
 
-    Raises KafkaError, or TimeoutError where a partition does not give its first record.
+    Raises KafkaError, or TimeoutError if a partition does not return its first record.
     """
     async with log_reader(settings, hold_ms=LOOK_UP_HOLD_MS) as reader:
         spans = await reader.spans(await reader.partitions([topic]), Start())

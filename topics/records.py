@@ -1,4 +1,4 @@
-"""One record of the log as a reader meets it: where it stood, and what it says, if it can be decoded."""
+"""One record of the log as a reader gets it: its position, and its content if it can be decoded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LogRecord:
     headers: tuple[tuple[str, bytes | None], ...]
     null_key: bool = False
     tombstone: bool = False
-    """The value is null, which is not the same as an empty one."""
+    """The value is null, which differs from an empty one."""
 
     @classmethod
     def of(cls, message: Any) -> LogRecord:
@@ -56,7 +56,7 @@ class LogRecord:
 
     @cached_property
     def envelope(self) -> Envelope | None:
-        """None: the value is no envelope."""
+        """None: the value is not an envelope."""
         try:
             return decode(self.value)
         except UndecodableError:
@@ -72,7 +72,7 @@ class LogRecord:
         return found if isinstance(found, dict) else None
 
     def header(self, name: str) -> str | None:
-        """The first of this name; None where there is none, or where it is null."""
+        """The first of this name; None if there is none, or if it is null."""
         for found, content in self.headers:
             if found == name:
                 return None if content is None else content.decode("utf-8", "replace")
@@ -92,7 +92,7 @@ def instant_of(at_ms: float) -> datetime:
 
 
 def every_value(value: object, name: str) -> Iterator[object]:
-    """All values that stand under the key `name`, at any depth."""
+    """All values under the key `name`, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == name:

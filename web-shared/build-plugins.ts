@@ -1,6 +1,6 @@
 /**
  * Vite plugins that run over finished files: precompress them, list the scripts with their hashes, and end the build
- * where a file group is larger than its budget says.
+ * if a file group exceeds its budget.
  *
  *   budget.json  [{"name": "checkout JavaScript", "files": "^assets/.*\\.js$", "maxGzipBytes": 21504}, …]
  */
@@ -51,12 +51,12 @@ export function checkBudget(folder: string, budgets: readonly Budget[]): string[
   return lines;
 }
 
-/** `sha384-…` as the `integrity` attribute wants it. */
+/** `sha384-…` in the form of the `integrity` attribute. */
 export function integrity(content: string | Uint8Array): string {
   return `sha384-${createHash("sha384").update(content).digest("base64")}`;
 }
 
-/** Each script of the folder with its hash: what may run on a page where cards are typed, and nothing else. */
+/** Each script of the folder with its hash: the only ones that may run on a page where cards are typed. */
 export function scriptInventory(folder: string): { path: string; integrity: string; bytes: number }[] {
   return filesUnder(folder)
     .filter((file) => /\.m?js$/.test(file))
@@ -66,7 +66,7 @@ export function scriptInventory(folder: string): { path: string; integrity: stri
     });
 }
 
-/** The last step of a build: `finish` makes what it wants, then sizes are checked and files compressed. */
+/** The last step of a build: `finish` runs first, then sizes are checked and files compressed. */
 export function finishBuild(folder: string, budgets: readonly Budget[], finish: (folder: string) => void): Plugin {
   return {
     name: "finish-build",
@@ -76,7 +76,7 @@ export function finishBuild(folder: string, budgets: readonly Budget[], finish: 
       sequential: true,
       order: "post",
       handler(error?: Error) {
-        if (error) return; // the bundler tells it better
+        if (error) return; // the bundler reports it better
         finish(folder);
         for (const line of checkBudget(folder, budgets)) this.info(line);
         precompress(folder);

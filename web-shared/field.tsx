@@ -42,7 +42,7 @@ export function Field({ label, id, testId, hint, problem, badge, inputRef, onVal
   );
 }
 
-/** The alert is there before it has a text: a screen reader announces what changes in it, not what it was born with. */
+/** The alert is there before it has a text: a screen reader announces only changes in it. */
 export function FieldNote({ id, hint, problem }: { id: string; hint?: ComponentChildren; problem?: string | null }) {
   return (
     <div id={`${id}-note`} class="field-note">

@@ -31,7 +31,7 @@ describe("money", () => {
 
   it.each(amounts)("$amount minor units of $currency are $decimal", ({ amount, currency, decimal }) => {
     expect(minorToInput(amount, currency)).toBe(decimal);
-    // Whatever the browser's own table says.
+    // Regardless of the browser's own table.
     expect(formatMoney(amount, currency).replace(/[^\d.-]/g, "")).toBe(decimal);
     if (amount >= 0) expect(inputToMinor(decimal, currency)).toBe(amount);
   });

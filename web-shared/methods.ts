@@ -1,7 +1,7 @@
 /**
- * The payment methods, one row each. Every page reads label, icon and description here; what a method needs beside
- * this is its form (checkout-page/src/methods.ts) and its words (checkout-page/src/texts). The compiler names all
- * three when the API gets another method.
+ * The payment methods, one row each. Every page reads label, icon and description here; a method also needs its form
+ * (checkout-page/src/methods.ts) and its texts (checkout-page/src/texts). The compiler names all three when the API gets
+ * another method.
  */
 import type { Method, PublicPayment } from "./wire.ts";
 

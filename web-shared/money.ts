@@ -1,6 +1,6 @@
 /**
  * What is known about a payment's money. Every sentence about money, to payers and to merchants, is chosen by this
- * one state and says no more than it does.
+ * one state and claims no more than it does.
  *
  *   status      reversed  what goes back                 state
  *   undecided   –         –                              undecided
@@ -39,21 +39,21 @@ export type MoneyState =
 
 export interface Money {
   state: MoneyState;
-  /** Minor units that went back to the payer. */
+  /** Minor units that were returned to the payer. */
   returned: number;
   /** Minor units on their way back. */
   returning: number;
-  /** Minor units that were to go back, and have not: the bank refused. */
+  /** Minor units that should be returned, and were not: the bank refused. */
   kept: number;
 }
 
-/** The fields of a payment that say something about its money. */
+/** The fields of a payment about its money. */
 export type MoneyFacts = Pick<
   PublicPayment,
   "status" | "amount" | "amount_refunded" | "amount_released" | "voided" | "reversed" | "error_code"
 >;
 
-/** With these the bank, or the payer there, said no before any money moved. All other failures leave it open. */
+/** With these the bank, or the payer there, declined before any money moved. All other failures leave it open. */
 const NOTHING_WAS_TAKEN: readonly (string | null)[] = [
   "CARD_DECLINED",
   "INSUFFICIENT_FUNDS",
@@ -82,7 +82,7 @@ export function moneyOf(payment: MoneyFacts, refunds: readonly PublicRefund[] = 
     const kept = automatic && refunded === 0 ? amount : 0;
     return { state: failedState(payment, returning, kept), returned: refunded - returning, returning, kept };
   }
-  // Of a success, automatic refunds give back what was released, all others are the merchant's.
+  // Of a success, automatic refunds return what was released, all others are the merchant's.
   const known = released === 0 || automatic;
   const underWay = sum((refund) => refund.automatic && refund.status !== "FAILED");
   const kept = known ? Math.max(released - underWay, 0) : 0;
@@ -100,7 +100,7 @@ function failedState({ amount_refunded: refunded, error_code: code }: MoneyFacts
 interface Back {
   returning: number;
   kept: number;
-  /** Whether it is known what became of the released money. */
+  /** Whether it is known what happened to the released money. */
   known: boolean;
 }
 

@@ -47,7 +47,7 @@ export type Role = Schemas["Role"];
 export type Right = Schemas["Right"];
 /** The new merchant, its first key pair (the secret is never shown again) and the session it is in. */
 export type SignedUp = Schemas["SignedUpShape"];
-/** The secret comes in this answer alone. */
+/** Only this response contains the secret. */
 export type ReturnSecret = Schemas["ReturnSecretShape"];
 export type AuditEntry = Schemas["EntryShape"];
 export type LoginSession = Schemas["ListedSessionShape"];

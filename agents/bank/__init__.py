@@ -1,4 +1,4 @@
-"""The bank: a port, and the adapters behind it. Nothing else in the gateway knows which bank it is."""
+"""The bank: a port and its adapters. No other part of the gateway depends on which bank it is."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["Bank", "Door", "make_bank", "make_opened_bank", "make_pages"]
 
 
 def make_bank(settings: Settings) -> Bank:
-    """The bank of this deployment. The only place that names an adapter. It connects when it is first used."""
+    """The bank of this deployment. The only place that names an adapter. It connects on first use."""
     return SimulatedBank(settings)
 
 
 def make_opened_bank(settings: Settings, pool: Pool) -> Bank:
-    """The same, for whoever asks it about what stands on the log or in the tables, where it may be sealed."""
+    """The same bank, for data from the log or the tables, which may be sealed."""
     return OpenedBank(make_bank(settings), OrderKeys.of(pool, settings))
 
 
 def make_pages(
     bank: Bank, settings: Settings, door: Door, order_of: Callable[[str], Awaitable[str | None]]
 ) -> BankPage | None:
-    """Pages that this bank has in our processes; None: it has its own, as a real one does."""
+    """The pages that this bank serves from our processes; None: it serves its own, as a real bank does."""
     if not isinstance(bank, SimulatedBank) or not settings.test_mode:
         return None
     return BankPage(bank, settings, door, order_of=order_of)

@@ -1,14 +1,14 @@
-"""One attempt at the bank, carried to an outcome: ask, and when no answer comes, query; never charge twice.
+"""One attempt at the bank, carried to an outcome: charge, query if no response arrives, never charge twice.
 
-asked before? ── yes ─► query ─► answer
-     │ no                 │ never seen
-     ▼                    ▼
-   charge ── no answer ─► query … (backoff, at most `tries`) ─► answer | None: left to the sweeper
+sent before? ── yes ─► query ─► response
+     │ no                │ never seen
+     ▼                   ▼
+   charge ── no response ─► query … (backoff, at most `tries`) ─► response | None: left to the sweeper
 
-Cancelling needs no query first: it is done once, however often it is asked. Where the bank has not seen the attempt,
-somebody else may be about to make it: then it is asked again, or given the attempt first.
+Cancelling needs no query first: it is idempotent. If the bank has not seen the attempt, another process may be about to
+make it: then the cancellation is repeated, or the attempt is made first.
 
-A bank's adapter that breaks gives no answer either: money may have moved before it broke.
+An adapter that fails counts as no response: money may have moved before it failed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BACKOFF_MAX_SECONDS = 2.0
 async def attempt(
     bank: Bank, request: Request, *, maybe_requested_before: bool, tries: int = RESOLVE_TRIES
 ) -> Report | None:
-    """What the bank reports about the attempt; None where the bank does not answer in so many tries."""
+    """What the bank reports about the attempt; None if it does not respond within `tries`."""
     requested = maybe_requested_before
     pause = BACKOFF_FIRST_SECONDS
     for number in range(tries):

@@ -2,7 +2,7 @@
 
     token ──► behaviour(token) ──► Behaviour(answer, error_code, delay_factor, turns)
 
-The token of a card says nothing about its number but how it behaves in test mode. A UPI address is its own token.
+A card's token reveals nothing about the number except its test behaviour. A UPI address is its own token.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class FirstResponse(StrEnum):
     LOST = "lost"
     NEVER = "never"
     SILENT = "silent"
-    """Nor the response to a query, for a while."""
+    """For a while, the response to a query does not reach us either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +33,20 @@ class Behaviour:
     delay_factor: int = 1
     forced_success: bool = False
     step: ActionType | None = None
-    """What the payer has to do at the bank, who decides the outcome there."""
+    """The step that the payer takes at the bank; it decides the outcome."""
     refuses_cancel: bool = False
-    """The bank does not give up an attempt that waits for its payer."""
+    """The bank refuses to cancel an attempt that waits for its payer."""
     turns: bool = False
-    """The bank changes its word later: what it called failed it carries out, what succeeded it takes back."""
+    """The bank reverses the outcome later: a failed attempt succeeds, a successful one is returned."""
 
 
 ORDINARY = Behaviour()
 AT_THE_BANK = Behaviour(step=ActionType.REDIRECT)
 IN_THE_APP = Behaviour(step=ActionType.APP)
 SCAN = "scan:"
-"""With whom to pay behind it, as a UPI link spells it (domain/upi.py): the token of whoever scans that link."""
+"""Prefix of the token of a payer who scans a UPI link; the link's payee follows it (domain/upi.py)."""
 NETBANKING = "netbanking:"
-"""With a bank's code behind it: the token of a payer who chose that bank."""
+"""Prefix of the token of a payer who chose a bank; the bank's code follows it."""
 TEST_BEHAVIOURS = {
     "success@upi": ORDINARY,
     "failure@upi": Behaviour(error_code="UPI_DECLINED"),
@@ -109,12 +109,12 @@ TEST_REFUND_BEHAVIOURS = {
 
 
 def card_token(number: str, *, test_mode: bool) -> str:
-    """The bank's token for a normalized card number; says nothing about the number but its test behaviour."""
+    """The bank's token for a normalized card number; reveals nothing about the number except its test behaviour."""
     return _TEST_CARDS.get(number, ORDINARY_CARD_TOKEN) if test_mode else ORDINARY_CARD_TOKEN
 
 
 def behaviour(token: str) -> Behaviour:
-    """Test-mode behaviour of an instrument; unknown tokens are ordinary."""
+    """Test-mode behaviour of an instrument; unknown tokens behave normally."""
     if token.startswith(SCAN):
         return IN_THE_APP
     otherwise = AT_THE_BANK if token.startswith(NETBANKING) else ORDINARY
@@ -122,11 +122,11 @@ def behaviour(token: str) -> Behaviour:
 
 
 def refund_behaviour(reason: str | None) -> Behaviour:
-    """Test-mode behaviour of a refund; reasons that are not in the table are ordinary."""
+    """Test-mode behaviour of a refund; reasons that are not in the table behave normally."""
     return TEST_REFUND_BEHAVIOURS.get(reason or "", ORDINARY)
 
 
 def draw(attempt_id: str, salt: str) -> float:
-    """Uniform in [0, 1), always the same for an attempt and salt, so that a replay decides the same."""
+    """Uniform in [0, 1), a function of attempt and salt, so that a replay gives the same result."""
     digest = hashlib.blake2b(attempt_id.encode(), digest_size=7, person=salt.encode()[:16]).digest()
     return int.from_bytes(digest) / float(1 << 56)

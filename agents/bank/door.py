@@ -1,11 +1,12 @@
-"""An acquirer's notification over HTTP: checked and read by the adapter, then on to the actor as a query's answer goes.
+"""An acquirer's notification over HTTP: the adapter verifies and reads it, then it goes to the actor like the response
+to a query.
 
     request ─► read_notification ─► order of the attempt ─► command on the log ─► None: received
                  ├ forged             └ not one of ours        └ LogUnavailableError: the bank sends it again
                  └ unreadable
 
-The command's id is that of the same report by any other way, so a repeated notification changes nothing; which of two
-words holds is the actor's decision, so neither does a late one.
+The command's id is the same by whichever route a report arrives, so a repeated notification changes nothing. The actor
+decides which of two outcomes holds, so a late notification changes nothing either.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ log = get_logger("bank-door")
 
 
 class Door:
-    """Where notifications arrive. `order_of`: order of an attempt; `write`: one record to the log, acked."""
+    """Receives notifications. `order_of`: order of an attempt; `write`: one record to the log, acked."""
 
     def __init__(
         self,
@@ -42,7 +43,8 @@ class Door:
         self._clock = clock
 
     async def receive(self, headers: Mapping[str, str], body: bytes, *, request_id: str) -> Rejected | None:
-        """None: the actor will act on it. Raises what `order_of` and `write` raise; then nothing was received."""
+        """None: the actor will act on it. Raises what `order_of` and `write` raise; the notification was not received
+        then."""
         try:
             report = self._bank.read_notification(headers, body)
         except ForgedError as error:

@@ -1,7 +1,7 @@
-"""Listening to a bank for as long as a role lives, whatever happens to the bank's adapter meanwhile.
+"""Listens to a bank for as long as a role lives, even if the bank's adapter fails.
 
-A word that was not confirmed comes again, so an adapter that breaks costs a pause. What the listener itself does with a
-word is not caught here.
+The bank repeats a notification that was not confirmed, so a failing adapter costs only a pause. Errors of the code that
+handles a notification are not caught here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAUSE_SECONDS = 1.0
 
 
 async def words_of(bank: Bank) -> AsyncIterator[Report]:
-    """The bank's notifications, for ever."""
+    """The bank's notifications, without end."""
     while True:
         words = bank.notifications()
         while (word := await _next(words)) is not None:
@@ -27,7 +27,7 @@ async def words_of(bank: Bank) -> AsyncIterator[Report]:
 
 
 async def confirm(bank: Bank, word: Report) -> None:
-    """Tell the bank that its word was received; where that fails, the bank repeats it."""
+    """Confirm a notification to the bank; if that fails, the bank repeats it."""
     try:
         await bank.confirm(word)
     except Exception:
@@ -35,7 +35,7 @@ async def confirm(bank: Bank, word: Report) -> None:
 
 
 async def _next(words: AsyncIterator[Report]) -> Report | None:
-    """None where the notifications ended or broke off."""
+    """None if the notifications ended or the connection broke."""
     try:
         return await anext(words, None)
     except Exception:

@@ -2,8 +2,7 @@
 
     written(report, key) -> (headers, body)          read(headers, body, key) -> the report
 
-X-Bank-Signature: hex HMAC-SHA256 of the body. A notification that somebody sends again is harmless, so it carries no
-time of its own.
+X-Bank-Signature: hex HMAC-SHA256 of the body. A replayed notification is harmless, so it carries no timestamp.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SIGNATURE = "x-bank-signature"
 
 
 def written(result: BankResult, key: bytes) -> tuple[dict[str, str], bytes]:
-    """Headers and body of the notification about this answer."""
+    """Headers and body of the notification about this report."""
     body = orjson.dumps(
         {
             "attempt_id": result.attempt_id,
@@ -37,7 +36,7 @@ def written(result: BankResult, key: bytes) -> tuple[dict[str, str], bytes]:
 
 
 def read(headers: Mapping[str, str], body: bytes, key: bytes) -> BankResult:
-    """Raises ForgedError, or UnreadableError for a body that is signed and yet not a notification."""
+    """Raises ForgedError, or UnreadableError for a signed body that is not a notification."""
     given = headers.get(SIGNATURE, "")
     if not (given.isascii() and hmac.compare_digest(given, signature(body, key))):
         raise ForgedError("the signature is missing" if not given else "the signature is wrong")
@@ -59,7 +58,7 @@ def read(headers: Mapping[str, str], body: bytes, key: bytes) -> BankResult:
 
 
 def signature(body: bytes, key: bytes) -> str:
-    """What stands in the header SIGNATURE."""
+    """The value of the header SIGNATURE."""
     return hmac.new(key, body, hashlib.sha256).hexdigest()
 
 

@@ -1,9 +1,9 @@
-"""A bank that is asked in open words: what stands sealed on the log and in the tables is opened on the way to it.
+"""A bank that receives plaintext: fields that are sealed on the log and in the tables are opened on the way to it.
 
     Charge(token="sealed:1:…") ─► Charge(token="asha@upi") ─► the adapter
 
-The key of an attempt that is still open is never erased (`gateway erase` refuses); should it be missing all the same,
-the bank is not asked to charge, and the attempt stays open until somebody looks at it.
+The key of an attempt that is still open is never erased (`gateway erase` refuses); if it is missing anyway, no charge
+is sent, and the attempt stays open until an operator resolves it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from store.order_keys import OrderKeys
 
 
 class OpenedBank:
-    """`bank` behind the keys of the orders. Raises DatabaseError where they cannot be read: nothing was asked then."""
+    """Wraps `bank` with the keys of the orders. Raises DatabaseError if they cannot be read: nothing was sent then."""
 
     def __init__(self, bank: Bank, keys: OrderKeys) -> None:
         self._bank = bank

@@ -1,11 +1,11 @@
-"""The simulated bank's own page, where a payer decides a payment that waits for them. Test mode only.
+"""The simulated bank's own page, where a payer completes a payment that waits for them. Test mode only.
 
     GET  ─► the page: an OTP, or Success and Failure; Cancel
     POST ─► decided in the bank's books ─► notification to our door ─► 303, back to the checkout
                 └ already decided, given up: nothing changes ─────────┘
 
-The URL holds a signature, so only whoever was given it finds the page. A notification that the door does not take is
-repeated by the processor's line to the bank.
+The URL holds a signature, so only its recipient can open the page. If the gateway does not accept a notification, the
+processor receives it over its own connection to the bank.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
 class BankPage:
-    """`order_of`: order of an attempt, to lead the payer back to its checkout."""
+    """`order_of`: order of an attempt, to return the payer to its checkout."""
 
     def __init__(
         self, bank: SimulatedBank, settings: Settings, door: Door, *, order_of: Callable[[str], Awaitable[str | None]]
@@ -73,7 +73,7 @@ class BankPage:
         )
 
     async def show(self, attempt_id: str, signature: str) -> Response:
-        """The page; back to the checkout where there is nothing to decide any more."""
+        """The page; a redirect to the checkout if nothing is left to decide."""
         try:
             entry = await self._known(attempt_id, signature)
         except NoResponseError:
@@ -100,7 +100,7 @@ class BankPage:
         return await self._back(attempt_id)
 
     async def scan(self, attempt_id: str, *, approved: bool, request_id: str) -> bool:
-        """What the payer decides in their UPI app; False where no attempt waits for that. Raises OSError."""
+        """What the payer decides in their UPI app; False if no attempt waits for it. Raises OSError."""
         decided = (Outcome.SUCCESS, None) if approved else (Outcome.FAILED, UPI_DECLINED)
         try:
             entry = await self._bank.entry(attempt_id)
@@ -147,7 +147,7 @@ class BankPage:
 
 
 def _decision(body: bytes, entry: Entry) -> tuple[Outcome, str | None] | None:
-    """What the bank decides; None: what was pressed or entered means nothing."""
+    """What the bank decides; None: the input is not valid."""
     try:
         form = parse_qs(body.decode("ascii"), max_num_fields=10)
     except ValueError:

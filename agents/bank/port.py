@@ -1,16 +1,16 @@
 """What the gateway needs of a bank. The attempt id (payment or refund id) is the bank's idempotency key.
 
-    tokenize(CardDetails) ─► token: all that is kept of a card
+    tokenize(CardDetails) ─► token: the only part of a card that is stored
 
     charge(Charge) ┐                            query(attempt_id) ─► Report | None (never seen)
                    │                            cancel(attempt_id) ─► what then holds | None (never seen)
     refund(Return) ┴► Report | NoResponseError  notifications()   ─► unsolicited reports: late, repeated, contradicting
                                                 an earlier one; each is repeated until confirm(report)
 
-    read_notification(headers, body) ─► the report that the bank sent to our door (see door.py)
+    read_notification(headers, body) ─► the report that the bank sent over HTTP (see door.py)
     books()                          ─► every attempt as the bank booked it, for `gateway verify`
 
-A report is a BankResult; ActionRequired: the payer has to do something first, and the result follows; or CancelRefused.
+A report is a BankResult; ActionRequired: the payer must take a step first, and the result follows; or CancelRefused.
 
 NoResponseError means *unknown*: the bank may have moved the money. It is resolved by `query`, never by requesting the
 charge again without having queried.
@@ -30,7 +30,7 @@ from domain.outcome import Outcome
 
 
 class NoResponseError(Exception):
-    """No answer in time, or the bank cannot be reached. Whether money moved is unknown."""
+    """No response in time, or the bank cannot be reached. Whether money moved is unknown."""
 
 
 class ForgedError(Exception):
@@ -38,7 +38,7 @@ class ForgedError(Exception):
 
 
 class UnreadableError(Exception):
-    """The bank signed it, but it is not a notification that the adapter knows."""
+    """The bank signed it, but the adapter has no such notification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +65,20 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Give up the attempt, which waits for its payer. `unseen`: what to ask of a bank that does not know it; None: only
-    whether it knows it by then."""
+    """Cancel the attempt, which waits for its payer. `unseen`: what to send to a bank that has not seen it; None: only
+    query whether the bank has seen it by then."""
 
     attempt_id: str
     unseen: Charge | None = None
 
 
 Request = Charge | Return | Cancel
-"""What a bank can be asked to do."""
+"""The requests that a bank accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class BankResult:
-    """The bank's word on one attempt."""
+    """The outcome of one attempt, as the bank reports it."""
 
     attempt_id: str
     outcome: Outcome
@@ -86,13 +86,13 @@ class BankResult:
     error_description: str | None
     reference: str
     turn: int = 0
-    """How often the bank has changed its word about the attempt: the word of the highest turn is the one that holds.
-    An adapter takes it from what its bank offers to order words by (a version, a sequence, a list of changes)."""
+    """How often the bank has reversed the outcome of the attempt: the report with the highest turn holds. An adapter
+    derives it from whatever its bank offers to order reports by (a version, a sequence, a list of changes)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionRequired:
-    """The bank knows the attempt and decides it once the payer has taken this step. No money has moved."""
+    """The bank has the attempt and decides it once the payer has taken this step. No money has moved."""
 
     attempt_id: str
     action: NextAction
@@ -100,20 +100,20 @@ class ActionRequired:
 
 @dataclass(frozen=True, slots=True)
 class CancelRefused:
-    """The bank does not cancel the attempt: its payer can still take the step."""
+    """The bank refuses to cancel the attempt: its payer can still take the step."""
 
     attempt_id: str
 
 
 Report = BankResult | ActionRequired | CancelRefused
-"""What the bank has to report about an attempt."""
+"""A report of the bank about an attempt."""
 
 WAITING = "waiting"
 """Outcome of a booking whose payer has a step to take."""
 
 
 class Booking(NamedTuple):
-    """One attempt in the bank's books. A plain tuple, for an audit reads a million of them."""
+    """One attempt in the bank's books. A plain tuple, because an audit reads a million of them."""
 
     attempt_id: str
     kind: str
@@ -126,20 +126,20 @@ class Booking(NamedTuple):
     outcome: str
     """`success`, `failed` or WAITING."""
     turn: int
-    """How often the bank has changed its word."""
+    """How often the bank has reversed the outcome."""
     moves: int
     """How often the money moved, there or back."""
     changes_at: datetime | None
-    """When the outcome changes, or has changed last. None: it never has, and will not as far as the bank knows."""
+    """When the outcome will change, or last changed. None: it has not changed, and no change is scheduled."""
     becomes: str | None
-    """Which outcome it then has; None where there is no change to come."""
+    """The outcome after that change; None if none is scheduled."""
 
 
 class Bank(Protocol):
     """A bank. Implementations bound every wait."""
 
     async def tokenize(self, card: CardDetails) -> str:
-        """The bank's name for the card. Raises OSError where the bank cannot be reached; nothing was charged then."""
+        """The bank's token for the card. Raises OSError if the bank cannot be reached; nothing was charged then."""
         ...
 
     async def charge(self, charge: Charge) -> Report: ...
@@ -149,27 +149,28 @@ class Bank(Protocol):
     async def query(self, attempt_id: str) -> Report | None: ...
 
     async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
-        """Ask the bank to give up an attempt that waits for its payer. What then holds: a failure where it agreed, or
-        what was decided before. None: the bank has never seen the attempt, and may still be asked for it.
+        """Request that the bank cancel an attempt that waits for its payer. Returns what holds then: a failure if it
+        agreed, or the earlier outcome. None: the bank has never seen the attempt, and may still receive it.
 
-        An attempt that was cancelled is over: charging it once more, or the payer's step, has the same answer.
-        Raises NoResponseError: whether it was cancelled is unknown; asking again does no harm.
+        An attempt that was cancelled is over: another charge, or the payer's step, returns the same result.
+        Raises NoResponseError: whether it was cancelled is unknown; repeating the request is safe.
         """
         ...
 
     def read_notification(self, headers: Mapping[str, str], body: bytes) -> Report:
-        """A request to our door. `headers`: names without regard to case. Raises ForgedError, UnreadableError."""
+        """Read a notification from an HTTP request. `headers`: names are case-insensitive. Raises ForgedError,
+        UnreadableError."""
         ...
 
     def notifications(self) -> AsyncIterator[Report]: ...
 
     def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
-        """Every attempt that the bank ever booked, once each, in the byte order of attempt ids, some at a time.
+        """Every attempt that the bank ever booked, once each, in the byte order of attempt ids, in chunks.
 
-        `attempt_ids`: only these, and of them those that the bank knows. Never holds more than a window in memory.
-        Raises OSError where the books cannot be read.
+        `attempt_ids`: only those of them that the bank has booked. Never holds more than one chunk in memory. Raises
+        OSError if the books cannot be read.
         """
         ...
 
     async def confirm(self, report: Report) -> None:
-        """This report was received and is not repeated. A later one about the same attempt still is."""
+        """Confirm this report: the bank does not repeat it. A later one about the same attempt is still sent."""

@@ -1,13 +1,13 @@
-"""From the bank's report to the command that informs the actor, for whoever received the report.
+"""Turns a bank's report into the command that informs the actor, whichever process received the report.
 
     BankResult     ─► payment.settle, refund.settle
     ActionRequired ─► payment.require_action
     CancelRefused  ─► payment.refuse_cancel
 
-The command's id is derived from the attempt, its outcome and the turn of the bank's word: the same answer twice is
-one command, an answer that contradicts an earlier one is another, and so is a word that turns back. `again` sets apart
-what is repeated on purpose, because an earlier command had no effect or money did not go back. The same step of the
-payer's is one command, however often the bank reports it.
+The command's id is derived from the attempt, its outcome and its turn: the same report twice is one command; a report
+that contradicts an earlier one is another command, and so is one that restores the earlier outcome. `again`
+distinguishes a deliberate repetition, sent because an earlier command had no effect or money was not returned. The same
+payer step is one command, however often the bank reports it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def settle_record(
 
 
 def name_of(report: Report) -> str:
-    """What the report says, in a word: for figures and logs."""
+    """The kind of report, in one word: for metrics and logs."""
     match report:
         case ActionRequired():
             return "action_required"
@@ -81,7 +81,7 @@ def _command_id(report: Report, again: str) -> str:
 def _command(report: Report, order_id: str, late_deadline_at: datetime) -> Command:
     match report:
         case ActionRequired(attempt_id, action):
-            # Never a whole second: every rendering of an instant has six digits after it.
+            # Never a whole second: every rendered instant has six fractional digits.
             expires_at = action.expires_at
             shown = replace(action, expires_at=expires_at.replace(microsecond=expires_at.microsecond or 1))
             return RequireAction(order_id=order_id, payment_id=attempt_id, action=shown)

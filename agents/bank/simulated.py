@@ -1,8 +1,8 @@
-"""The simulated bank: books every attempt in a ledger of its own, waits as banks do, and answers, or does not.
+"""The simulated bank: books every attempt in a ledger of its own, waits as banks do, and responds or does not.
 
-What it decides is `behaviour.py`: a table in test mode, a draw from the attempt id in live mode. It misbehaves on
-order: the test instruments and refund reasons, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1,turn=0.1`), each drawn
-from the attempt id too.
+What it decides is `behaviour.py`: a table in test mode, a draw from the attempt id in live mode. It fails on demand:
+the test instruments and refund reasons, and BANK_FAULTS (`lose=0.1,late=0.1,twice=0.1,turn=0.1`), each drawn from the
+attempt id too.
 
     charge ─► book (batched, one statement for all that wait) ─► wait the delay ─► answer
                                                                       lose: NoResponseError   twice: notified again
@@ -63,25 +63,26 @@ log = get_logger("bank")
 
 BOOK_MAX = 1_000
 POLL_SECONDS = 0.5
-"""Between two looks into the books while a word is due."""
+"""Between two polls of the books while a report is due."""
 IDLE_SECONDS = 5.0
-"""Between two looks while none is. A payer's decision is notified; words that other processes have booked may turn."""
+"""Between two polls while none is due. A payer's decision is notified at once; outcomes that other processes booked may
+be reversed."""
 LATE_FACTOR = 6
-"""A late answer, or a changed word, comes after this many processing delays."""
+"""A late response or a reversed outcome arrives after this many processing delays."""
 NOTIFICATIONS_MAX = 10_000
 NETBANKING_SUCCESS_RATE = 0.9
-"""In live mode, where nobody visits a bank's page."""
+"""For live mode, where no payer visits a bank's page."""
 COLLECTING = payee_part("collect@gateway", "Gateway")
-"""Whom the link of a request names that waits in the payer's app."""
+"""The payee named by the link of a request that waits in the payer's app."""
 STEP_SECONDS = 600.0
-"""As long as banks give a payer."""
+"""The time that banks give a payer."""
 SILENCE_SECONDS = 15.0
 """Longer than the processor queries, so that the sweeper finds the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Shares of attempts, 0..1, that meet each fault."""
+    """Share of attempts, 0..1, that each fault affects."""
 
     lose: float = 0.0
     late: float = 0.0
@@ -110,7 +111,7 @@ def parse_faults(text: str) -> Faults:
 
 
 class SimulatedBank:
-    """One adapter of the port. Several processes may stand on the same ledger."""
+    """An adapter of the port. Several processes may share one ledger."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -122,11 +123,11 @@ class SimulatedBank:
         self._booking: asyncio.Task[None] | None = None
         self._scanning: set[asyncio.Task[None]] = set()
         self._notifications: asyncio.Queue[Report | None] = asyncio.Queue(NOTIFICATIONS_MAX)
-        """None: look into the books."""
+        """None: read the books."""
         self._listened_to = False
 
     async def tokenize(self, card: CardDetails) -> str:
-        """The token keeps nothing of the card but its test behaviour."""
+        """The token holds nothing of the card except its test behaviour."""
         return card_token(card.number, test_mode=self._settings.test_mode)
 
     async def charge(self, charge: Charge) -> Report:
@@ -162,7 +163,7 @@ class SimulatedBank:
         return result
 
     async def query(self, attempt_id: str) -> Report | None:
-        """What the books say. None: the bank never saw the attempt. Raises NoResponseError."""
+        """The report in the books. None: the bank never saw the attempt. Raises NoResponseError."""
         entry = await self.entry(attempt_id)
         if entry is None:
             return None
@@ -180,7 +181,7 @@ class SimulatedBank:
         if entry.waits and entry.refuses_cancel:
             return CancelRefused(attempt_id)
         decided = await self.decide(attempt_id, Outcome.FAILED, PAYMENT_CANCELLED)
-        # Somebody was faster, or its time was over: then the books have a word that is no step any more.
+        # Another request was faster, or the time was up: the books hold an outcome, not a step.
         return decided or await self.cancel(attempt_id)
 
     async def entry(self, attempt_id: str) -> Entry | None:
@@ -192,7 +193,7 @@ class SimulatedBank:
             raise NoResponseError(repr(error)) from error
 
     async def books(self, attempt_ids: Sequence[str] | None = None) -> AsyncGenerator[Sequence[Booking], None]:
-        """A word whose time has come is given as it is booked, with what it becomes: reading changes nothing."""
+        """A report that is due is returned as booked, with the outcome it changes to: reading changes nothing."""
         try:
             async with aclosing(read_books(self._settings, attempt_ids)) as windows:
                 async for rows in windows:
@@ -201,7 +202,7 @@ class SimulatedBank:
             raise ConnectionError(f"the bank's books cannot be read: {error}") from error
 
     async def decide(self, attempt_id: str, outcome: Outcome, error_code: str | None) -> BankResult | None:
-        """The payer's word on the bank's page; None where there is nothing to decide. Raises NoResponseError."""
+        """The payer's decision on the bank's page; None if there is nothing to decide. Raises NoResponseError."""
         try:
             entry = await self._polling.decide(attempt_id, outcome, error_code)
         except DatabaseError as error:
@@ -230,13 +231,13 @@ class SimulatedBank:
         return notice.read(headers, body, self.key)
 
     def notification(self, result: BankResult) -> tuple[dict[str, str], bytes]:
-        """Headers and body of what this bank sends to the gateway's door."""
+        """Headers and body of what this bank sends to the gateway's notification route."""
         return notice.written(result, self.key)
 
     async def notifications(self) -> AsyncIterator[Report]:
-        """Changed words out of the books (at least once each, also after a crash), and repeated answers.
+        """Reversed outcomes from the books (at least once each, even after a crash) and repeated reports.
 
-        No time-out is open while the listener works: it would end the listener instead of the wait.
+        No timeout is open while the listener works: it would end the listener instead of the wait.
         """
         self._listened_to = True
         look_at = time.monotonic()
@@ -267,7 +268,7 @@ class SimulatedBank:
             log.warning("notification_repeated", attempt_id=report.attempt_id, error=repr(error))
 
     async def _turned_entries(self) -> tuple[list[Entry], float]:
-        """Words that are due, and for how long nobody has to look again."""
+        """Reports that are due, and the time until the next poll."""
         try:
             entries, seconds = await self._polling.take_turned()
         except DatabaseError as error:
@@ -334,7 +335,7 @@ class SimulatedBank:
         return IN_THE_APP if token.startswith(SCAN) else ORDINARY
 
     def _scan_after(self, delay: float, charge: Charge, error_code: str | None) -> None:
-        """In live mode, where nobody scans the code, the drawn outcome comes by itself. A process that ends before that
+        """In live mode no payer scans the code: the drawn outcome arrives on its own. A process that ends before that
         leaves the code unscanned."""
         outcome = Outcome.SUCCESS if error_code is None else Outcome.FAILED
         scanning = self.decide(charge.attempt_id, outcome, error_code)
@@ -343,7 +344,7 @@ class SimulatedBank:
         task.add_done_callback(self._scanning.discard)
 
     def _turns_at(self, attempt_id: str, acting: Behaviour, delay: float) -> datetime | None:
-        """When the bank changes its word about the attempt, if ever."""
+        """When the bank reverses the outcome of the attempt, if ever."""
         if not acting.turns and not self._meets(attempt_id, "turn"):
             return None
         return now() + timedelta(seconds=delay * LATE_FACTOR)
@@ -360,7 +361,7 @@ class SimulatedBank:
         return (settings.processing_delay_min + span * draw(attempt_id, "delay")) / 1000
 
     def _charge_error(self, charge: Charge, acting: Behaviour) -> str | None:
-        """error_code of a charge that fails, None for one that succeeds."""
+        """error_code of a charge that fails, None if it succeeds."""
         if acting.error_code is not None or acting.forced_success:
             return acting.error_code
         if self._settings.test_mode:

@@ -1,1 +1,1 @@
-"""The jobs role: counts what happened into Redis, and passes it on to whoever watches live."""
+"""The jobs role: counts events into Redis, and passes them on to live subscribers."""

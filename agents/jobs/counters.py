@@ -34,7 +34,7 @@ log = get_logger("jobs")
 
 GROUP = "jobs"
 GATHER_MS = 100
-"""How old a counter may be while much comes; records that come in that time are counted together."""
+"""How stale a counter may be under load; records that arrive within that time are counted together."""
 WINDOW_RECORDS = 20_000
 """How far before the stored offset a partition is read again after a start, to know what was counted."""
 

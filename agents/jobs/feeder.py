@@ -1,4 +1,4 @@
-"""Gives each event of the log its place in its merchant's feed: one feeder at work, in one transaction a portion.
+"""Gives each event of the log its place in its merchant's feed: one active feeder, one transaction for each portion.
 
     events topic from the stored positions ─► in `events`? ─► feed: the next places; positions move     one transaction
 
@@ -60,7 +60,7 @@ SESSION_SETTINGS = {"application_name": "feeder", "enable_seqscan": "off"}
 """The statement that numbers looks up single events by key. A plan made while the tables are small would scan them:
 260 µs of the database a lifecycle instead of 130, measured on a table of 40,000 events."""
 AGAIN_SECONDS = 1.0
-"""After a failure, and while another feeder is at work."""
+"""After a failure, and while another feeder is active."""
 CONNECT_SECONDS = 5.0
 QUERY_SECONDS = 20.0
 NUMBERED = Counter("gateway_feed_events", "Events that got their position in the feed")
@@ -68,7 +68,7 @@ UNKNOWN = Counter("gateway_feed_unknown_events", "Events on the log that are mis
 
 
 class Feeder:
-    """One worker. Several may run: one of them is at work."""
+    """One worker. Several may run: one of them is active."""
 
     def __init__(self, context: Context, numbered: asyncio.Event) -> None:
         """`numbered` is set whenever events have got their places."""
@@ -91,7 +91,7 @@ class Feeder:
 
 @contextlib.asynccontextmanager
 async def feeding(settings: Settings) -> Any:
-    """A Session that has begun; None where another feeder is at work. Raises KafkaError, DatabaseError, OSError."""
+    """A Session that has begun; None if another feeder is active. Raises KafkaError, DatabaseError, OSError."""
     dsn = settings.database_url.get_secret_value()
     connection = await connect(
         dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS, server_settings=SESSION_SETTINGS

@@ -1,6 +1,6 @@
 """Keeps every merchant's analytics up to date: folds new events into rollups, from the database alone.
 
-Beside the counting of jobs and independent of it: neither waits for the other's surroundings.
+Beside the counting of jobs and independent of it: neither waits for the other's services.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = get_logger("rollups")
 EVERY_SECONDS = 1.0
 """Between two turns, however much is numbered."""
 IDLE_SECONDS = 5.0
-"""Without a word from the feeder. It may be at work in another process, whose rollups it wakes; a merchant whose events
+"""Without a wake from the feeder. It may be active in another process, whose rollups it wakes; a merchant whose events
 that process did not get to fold is found here."""
 FOLDED = Counter("gateway_rollup_events", "Events folded into the analytics")
 
@@ -65,7 +65,7 @@ class Rollups:
         return STEP_EVENTS_MAX in steps
 
     async def _step(self, pool: Pool, merchant_id: str) -> int:
-        """A merchant whose numbers the database refuses holds up nobody else."""
+        """A merchant whose numbers the database refuses does not hold up the others."""
         try:
             folded = await advance(pool, merchant_id)
         except ValueRefusedError as error:

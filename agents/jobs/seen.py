@@ -1,6 +1,6 @@
 """Which events of a partition were counted already, in bounded memory.
 
-An event can stand on the log twice (the actor crashed between commit and ack), or a thousand times (somebody rewound
+An event can be on the log twice (the actor crashed between commit and ack), or a thousand times (somebody rewound
 a consumer group). Within an order, sequences tell. For an order that was dropped from memory, time tells: its events
 are no younger than the youngest event ever dropped, and nothing new is that old.
 """

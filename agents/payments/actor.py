@@ -1,15 +1,15 @@
 """The actor's loop: take, load, decide, commit, reply, publish; the caller acks when `finish` has returned.
 
-    prepare(messages)  decode, load, fold, ONE transaction, tell the callers     -> Prepared, or the process ends
+    prepare(messages)  decode, load, fold, ONE transaction, reply to the callers     -> Prepared, or the process ends
     finish(prepared)   publish the events (acked by the broker)
     rescue(message)    publish what a command that must not be decided has led to already
 
 A reply may leave once the commit stands: should the process die before the events are out, the command is read again,
 found decided, and its events are published then.
 
-Optimistic in the normal case: states come from the cache, the inbox is read only for commands with an Idempotency-Key,
+Normally optimistic: states come from the cache, the inbox is read only for commands with an Idempotency-Key,
 and a redelivered command shows as a conflict. Cautious (inbox first, no cache) after start, after a rebalance, and
-while redeliveries keep coming. A command that the inbox may have forgotten, or a bank's word that the gateway has not
+while redeliveries keep coming. A command that the inbox may have forgotten, or a bank's report that the gateway has not
 signed, is not decided at all; where the inbox does know it, its events are published like those of any redelivery.
 """
 
@@ -73,7 +73,8 @@ CACHED_ORDERS = Gauge("gateway_actor_cached_orders", "Orders held in the cache")
 
 
 class OtherOwnerError(RuntimeError):
-    """The log and the database keep disagreeing: somebody else writes these orders. Only a restart can tell."""
+    """The log and the database keep disagreeing: another process writes these orders. Only a restart can resolve
+    this."""
 
 
 @dataclass(slots=True)
@@ -114,17 +115,18 @@ class PaymentActor:
         """Of the log, so that a command on another partition than its order's is noticed; None: none is."""
 
     def stuck(self, seconds: float) -> bool:
-        """True if a batch is under way and nothing has moved for so long. Safe from another thread."""
+        """True if a batch is under way and has made no progress for that long. Safe from another thread."""
         return self._unfinished > 0 and self._clock.monotonic() - self._progress_at > seconds
 
     def forget(self) -> None:
-        """Partitions changed hands: what is cached may be old."""
+        """Partitions were reassigned: cached states may be stale."""
         self._cache.clear()
         self._cautious = True
         self._assignments += 1
 
     async def prepare(self, messages: Sequence[Incoming]) -> Prepared:
-        """Decide and commit. Raises when the database stays away or another owner is alive; nothing is acked then."""
+        """Decide and commit. Raises if the database stays unavailable or another owner is alive; nothing is acked
+        then."""
         started = self._progress_at = self._clock.monotonic()
         self._unfinished += 1
         received, dead, callers = self._decoded(messages)
@@ -144,7 +146,7 @@ class PaymentActor:
         return Prepared(await self._in_sequence(folded) + dead, folded.replies, replying)
 
     async def finish(self, prepared: Prepared) -> None:
-        """Publish. Raises LogUnavailableError when the broker stays away."""
+        """Publish. Raises LogUnavailableError if the broker stays unavailable."""
         started = self._clock.monotonic()
         await self._producer.publish(prepared.records)
         await prepared.replying
@@ -166,7 +168,7 @@ class PaymentActor:
         return not folded.broken
 
     async def put_off(self, messages: Sequence[Incoming]) -> None:
-        """Answer whoever waits for commands that nobody decides before this actor was upgraded."""
+        """Reply to the callers of commands that can be decided only after an upgrade of this actor."""
         replies: dict[str, list[Reply]] = {}
         for caller in filter(None, map(caller_of, messages)):
             reply = Reply(caller.command_id, caller.nonce, Flag.LATER, "")
@@ -179,11 +181,12 @@ class PaymentActor:
         try:
             await publish_replies(self._replies, replies, wakes, timeout=REPLY_TIMEOUT_SECONDS)
         except (RedisError, OSError) as error:
-            # Hints only: whoever waits finds the answer in the inbox, whoever watches looks every other second.
+            # Hints only: a waiting request finds the reply in the inbox, a live page polls every two seconds.
             log.warning("replies_not_sent", error=repr(error), workers=len(replies))
 
     def _split_barred(self, received: list[Received]) -> tuple[list[Received], list[Broken]]:
-        """Commands to decide; bank's words that are not proved, and commands that the inbox may have forgotten."""
+        """Commands to decide; bank's reports without a valid signature, and commands that the inbox may have
+        forgotten."""
         oldest = self._clock.now() - self._decidable_age
         decidable, barred = [], []
         for one in received:
@@ -228,14 +231,15 @@ class PaymentActor:
         ]
 
     async def _remembered(self, barred: Sequence[Broken]) -> Folded:
-        """What commands that must not be decided have led to, as the inbox knows it; the others are broken."""
+        """What commands that must not be decided have led to, as the inbox has it; the others are broken."""
         folded = Folded()
         known = await self._repeat_known(folded, [one.received for one in barred])
         folded.broken.extend(one for one, is_known in zip(barred, known, strict=True) if not is_known)
         return folded
 
     async def _repeat_known(self, folded: Folded, received: Sequence[Received]) -> list[bool]:
-        """Answer from the inbox what was decided before, as any repetition; for each command whether it was."""
+        """Reply from the inbox to commands that were decided before, as to any repetition; returns for each whether it
+        was."""
         requests = [(one.envelope.id, one.envelope.nonce) for one in received]
         inbox = await self._store.load_inbox(requests)
         stored = [inbox.stored_for(*request) for request in requests]
@@ -250,9 +254,10 @@ class PaymentActor:
         return [one for one in received if one.is_at_home], [one for one in received if not one.is_at_home]
 
     async def _send_home(self, strays: list[Received]) -> Folded:
-        """What was decided is answered from the inbox; anything else goes, as it is, to its order's partition.
+        """Decided commands get their reply from the inbox; all others go, unchanged, to their order's partition.
 
-        Only young commands come here: the log dates the copy anew, and the inbox must remember the original.
+        Only recent commands come here: the log gives the copy a new timestamp, and the inbox must remember the
+        original.
         """
         folded = Folded()
         if not strays:
@@ -282,7 +287,7 @@ class PaymentActor:
             except (DatabaseError, OSError):  # no command's fault
                 raise
             except Exception as error:
-                # Nobody foresaw it, so one of the commands causes it: the others must not wait for a fix.
+                # An unforeseen error, so one of the commands causes it: the others must not wait for a fix.
                 log.critical("batch_undecidable", commands=len(received), error=repr(error), exc_info=True)
                 return await self._one_by_one(received, REASON_INVARIANT, error)
             _count(folded)
@@ -304,7 +309,7 @@ class PaymentActor:
         return whole
 
     async def _fold(self, received: Sequence[Received]) -> Folded:
-        """The batch decided on what it needs to know. Each round reads an order more, so the rounds have an end."""
+        """The batch decided on the states that it needs. Each round reads an order more, so the rounds have an end."""
         known = await self._load(received)
         folded = fold(received, known)
         while folded.unread:
@@ -368,13 +373,13 @@ class PaymentActor:
         CACHED_ORDERS.set(len(self._cache))
 
     def _decoded(self, messages: Sequence[Incoming]) -> tuple[list[Received], list[Record], list[Caller]]:
-        """Commands; the dead letters of what cannot be decoded, and who waits for it all the same."""
+        """Commands; the dead letters of what cannot be decoded, and the caller that waits anyway."""
         received, dead, callers = [], [], []
         for incoming in messages:
             try:
                 received.append(received_of(incoming, self.partitions))
             except NewerRecordError:
-                raise  # whoever reads for this actor stops before it (agents/payments/batches.py)
+                raise  # this actor's reader stops before it (agents/payments/batches.py)
             except UndecodableError as error:
                 log.error("command_undecodable", origin=str(incoming.origin), error=str(error))
                 dead.append(self._dead(incoming, REASON_UNDECODABLE, str(error), traceback.format_exc()))
@@ -405,6 +410,6 @@ def _count(folded: Folded) -> None:
     COMMANDS_DECIDED.labels("repeated").inc(folded.repeated)
     COMMANDS_DECIDED.labels("outdated").inc(len(folded.outdated))
     for one in folded.outdated:
-        # Nothing follows from it, but a bank that contradicts itself is worth a look: `gateway journey` shows it.
+        # It has no effect, but a bank that contradicts itself needs attention: `gateway journey` shows it.
         log.warning("outdated_word_of_the_bank", command_id=one.envelope.id, order_id=one.envelope.key)
     EVENTS_RECORDED.inc(len(folded.batch.events))

@@ -1,7 +1,7 @@
 """The Faust side of the payment actor: one app, one topic, one agent.
 
-Each setting that differs from Faust's default is there because the default loses or delays something; the reasons
-stand in docs/decisions/0003. Acks are by hand, in offset order, after the work is durable: `stream.noack()`.
+Each setting differs from Faust's default because the default loses or delays something; docs/decisions/0003 has the
+reasons. Acks are by hand, in offset order, after the work is durable: `stream.noack()`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ STOP_GRACE_SECONDS = 15.0
 
 
 class QuietApp(faust.App):
-    """Faust's, without the sensor that follows every message and event and samples them once a second: nobody reads it.
-    What we measure, each role counts itself (runtime/metrics.py)."""
+    """Faust's app without the sensor that follows every message and event and samples them once a second: its data is
+    unused. Each role counts its own metrics (runtime/metrics.py)."""
 
     def on_init_dependencies(self) -> Iterable[ServiceT]:
         services = super().on_init_dependencies()
@@ -121,7 +121,7 @@ class PaymentAgents:
         self._register()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """For the internal port. Without partitions that are open, nothing would be decided: that is not ready."""
+        """For the internal port. Without an open partition nothing would be decided, so the role is not ready."""
         facts = self._facts()
         well = not (self._stuck() or is_stalled(facts) or is_fenced(facts) or is_outdated(facts))
         return self._ready and self._assigned and self._fence.is_checked and well, facts
@@ -135,9 +135,9 @@ class PaymentAgents:
         }  # fmt: skip
 
     def _lag(self) -> int:
-        """Records of the assigned partitions that were not read yet, as far as is known without asking."""
+        """Unread records of the assigned partitions, as far as is known without a request to the broker."""
         if not self._ready:
-            # Faust makes its consumer when it is first asked for, bound to the asker's loop: not from this thread.
+            # Faust creates its consumer on first access, bound to the caller's loop: not from this thread.
             return 0
         return unread(self._places())
 
@@ -146,7 +146,7 @@ class PaymentAgents:
         consumer: Any = self.app.consumer
         for partition in list(consumer.assignment()):
             read = consumer._read_offset.get(partition)
-            with contextlib.suppress(AssertionError):  # let go of since the line before: health is asked by a thread
+            with contextlib.suppress(AssertionError):  # revoked by now: health runs in another thread
                 yield consumer.highwater(partition), None if read is None else read + 1
 
     def _register(self) -> None:
@@ -154,7 +154,7 @@ class PaymentAgents:
             COMMANDS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
         self.app.agent(commands, concurrency=1, name="payment_actor")(self._consume)
-        signals: Any = self.app  # Faust's stubs want positional-only handlers
+        signals: Any = self.app  # Faust's stubs require positional-only handlers
         signals.on_partitions_assigned.connect(self._on_assigned)
         signals.on_partitions_revoked.connect(self._on_revoked)
         signals.on_before_shutdown.connect(self._on_shutdown)
@@ -175,7 +175,7 @@ class PaymentAgents:
         if self._ready:
             return
         await self._store.start()
-        # Not as the environment says: this number must be right, for it says which commands belong here.
+        # Not from the environment: this number must be right, because it determines which commands belong here.
         settings = await may_start(self._settings)
         await check_topics(settings, COMMANDS)
         self._partitions = self.actor.partitions = settings.topic_partitions
@@ -210,11 +210,11 @@ class PaymentAgents:
         self._rejoin_once()
 
     async def _guard(self) -> None:
-        """A batch goes on over a new connection only if that leads to a database with everything on the log."""
+        """A batch continues on a new connection only if its database has everything that is on the log."""
         await self._fence.check(self._opened())
 
     def _database_lost(self) -> None:
-        """Without a batch nobody would connect again, and nobody would see what the database is now."""
+        """Without a batch no one would reconnect, and a change of the database would go unnoticed."""
         self._fence.look_again(self._opened(), lambda: exit_after(0.0, "PostgreSQL is behind the log"))
 
     def _opened(self) -> frozenset[int]:

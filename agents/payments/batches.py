@@ -2,7 +2,7 @@
 
     events ─► batch N: prepare (commit) ─► finish (publish) ─► ack, record by record
               batch N+1 is prepared while N is being published; never more than one ahead
-    a record newer than this version ─► it and all behind it in its partition are let go, unacked; callers hear of it
+    a record newer than this version ─► it and all behind it in its partition are let go, unacked; callers get a reply
 
 The stream is Faust's (agents/payments/app.py) or a simulated one: an iterator of events whose `message` is the record,
 the queue they come from, and a function that acks one.
@@ -44,7 +44,8 @@ class Batches:
         quarantine: Quarantine | None = None,
         let_go: Callable[[Any], None] = lambda _message: None,
     ) -> None:
-        """`let_go`: called with each message that will not be acked, so that nobody reads on, or waits for it."""
+        """`let_go`: called with each message that will not be acked, so that its partition is read no further and no
+        drain waits for it."""
         self._actor = actor
         self._exit_after = exit_after
         self._quarantine = quarantine
@@ -84,7 +85,7 @@ class Batches:
             log.critical("actor_crashed", error=repr(error), exc_info=True)
             self._exit_after(CRASH_GRACE_SECONDS, "the actor crashed")
             if self._quarantine is not None:
-                # Another owner is no record's fault either.
+                # No record causes another owner either.
                 await self._quarantine.ended_by(OSError() if isinstance(error, OtherOwnerError) else error)
             raise
 

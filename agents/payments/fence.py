@@ -1,16 +1,16 @@
 """The fence: a partition is decided only while PostgreSQL has every event that the log has of it.
 
     assigned ─► end of the events topic ─► each event in `events`, with the same bytes?  ─► yes: open
-                                                                                        └► no:  closed, looked at again
+                                                                                        └► no:  closed, checked again
 
-An event is committed before it is published, so a log that is ahead of the table means that the database is another
-one: a restored backup, or a promoted replica that had not received the last commits. To decide on it would charge
-twice and give ids away a second time. Nothing of a closed partition is read; `gateway recover` brings the table up to
-the log, and the partition opens by itself. A table that is ahead of the log is repaired by the redelivered command.
+An event is committed before it is published, so a log that is ahead of the table means that the database was replaced:
+a restored backup, or a promoted replica that had not received the last commits. Deciding on it would charge twice and
+assign ids twice. Nothing of a closed partition is read; `gateway recover` brings the table up to date with the log, and
+the partition opens automatically. A table that is ahead of the log is repaired by the redelivered command.
 
-Where the log has grown, an order's older events stand on another partition, and that one is looked at, too. A database
-from before the growth does not know it: partitions beyond those that it remembers close every other. A worker that
-counts other partitions than PostgreSQL decides nothing either: an order would have two owners until it starts again.
+Where the log has grown, an order's older events stand on another partition, and that one is checked too. A database
+from before the growth lacks it: partitions beyond those that it remembers close every other. A worker that counts other
+partitions than PostgreSQL decides nothing either: an order would have two owners until it starts again.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader
 log = get_logger("fence")
 
 TAIL_RECORDS = 5_000
-"""Of each partition, at most: what the feeder has passed was in the table, and it is a moment behind the log.
-Where it was away, this covers the repeats that a crash leaves there: those of the commands of the last second."""
+"""Upper bound for each partition: what the feeder has passed was in the table, and the feeder is a moment behind the
+log. If it was not running, this covers the repeats that a crash leaves on the log: those of the commands of the last
+second."""
 AGAIN_SECONDS = 2.0
 CONNECT_SECONDS = 5.0
 QUERY_SECONDS = 20.0
@@ -50,14 +51,14 @@ FENCED_PARTITIONS = Gauge("gateway_fenced_partitions", "Partitions without decis
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """An event that the log has and the table has not, or has with other bytes. `partition`: where it stands."""
+    """An event that the log has and the table has not, or has with other bytes. `partition`: where it is."""
 
     partition: int
     event_id: str
 
 
 class RecoveringError(DatabaseAwayError):
-    """A `gateway recover --apply` is at work: what the table has is about to change."""
+    """A `gateway recover --apply` is running: the table is about to change."""
 
 
 class OtherCountError(BehindError):
@@ -65,10 +66,10 @@ class OtherCountError(BehindError):
 
 
 async def find_gaps(settings: Settings, partitions: Collection[int]) -> dict[int, Gap]:
-    """Partition -> the first such event that an order of it can have; partitions without one are left out.
+    """Partition -> the first such event that an order of it can have; partitions without one are omitted.
 
-    `settings`: with the number of partitions that the caller works with. Raises OtherCountError where PostgreSQL
-    remembers another, RecoveringError; KafkaError, DatabaseError or OSError where a part does not answer.
+    `settings`: with the number of partitions that the caller works with. Raises OtherCountError if PostgreSQL has
+    another, RecoveringError; KafkaError, DatabaseError or OSError if a service does not respond.
     """
     dsn = settings.database_url.get_secret_value()
     connection = await connect(dsn, timeout=CONNECT_SECONDS, command_timeout=QUERY_SECONDS)
@@ -94,7 +95,7 @@ async def _gaps(settings: Settings, connection: Connection, partitions: list[int
 
 
 def sources_of(partition: int, counts: Sequence[int]) -> set[int]:
-    """Where events of this partition's orders may stand. `counts`: partition counts of the log, the last in force."""
+    """Where events of this partition's orders may be. `counts`: partition counts of the log, the last in force."""
     return {partition % count for count in lineage(counts[0], counts[-1])}
 
 
@@ -132,18 +133,18 @@ class Fence:
         self._look: asyncio.Task[None] | None = None
 
     def begin(self, settings: Settings) -> None:
-        """Look at what is assigned, now or later."""
+        """Check what is assigned, now or later."""
         self._settings = settings
         self._look_at_closed()
 
     def assigned(self, partitions: Collection[int]) -> None:
-        """A new assignment: whatever was open before counts no longer."""
+        """A new assignment: earlier openings no longer count."""
         self.revoked()
         self._closed = set(partitions)
         self._look_at_closed()
 
     def revoked(self) -> None:
-        """Nothing is held any more."""
+        """No partition is held any longer."""
         if self._watch is not None:
             self._watch.cancel()
         self._closed, self._gaps = set(), {}
@@ -151,7 +152,7 @@ class Fence:
 
     @property
     def is_checked(self) -> bool:
-        """False while partitions wait for their first look."""
+        """False while partitions wait for their first check."""
         return self._closed == self._gaps.keys()
 
     async def check(self, partitions: Collection[int]) -> None:
@@ -167,7 +168,8 @@ class Fence:
             raise BehindError(f"PostgreSQL lacks {gaps[min(gaps)].event_id}, which is on the log")
 
     def look_again(self, partitions: Collection[int], close: Callable[[], object]) -> None:
-        """The connection to the database was lost: another one may answer next. `close` is called if that is behind."""
+        """The connection to the database was lost: another database may respond next. `close` is called if that is
+        behind."""
         if self._settings is not None and not self._closed and (self._look is None or self._look.done()):
             self._look = asyncio.create_task(self._compare_again(self._settings, partitions, close))
 

@@ -4,7 +4,7 @@
 
     its request was refused before ─► the same refusal: a refusal has no effect, ever
     its command was accepted before ─► the stored reply again, and the stored events if they may not be on the topic
-    otherwise ─► domain.decide; the bank's word about an unknown attempt is an alarm, and never a refusal
+    otherwise ─► domain.decide; the bank's report about an unknown attempt raises an alarm, and is never refused
 
 Only the creation of an order is decided on an order that was not read: should the order exist, its identity is taken
 and the batch is not written. Any other command of such an order is left, and the order named in `unread`.
@@ -43,7 +43,7 @@ UNREADABLE = Rejected(ErrorCode.INTERNAL, "The command could not be read; it was
 
 KEEP_AFTER = timedelta(hours=1)
 """Age of an acceptance from which a request that it answers renews it. Well below the inbox's reserve of a day, so that
-the acceptance outlives the request on the log; and so long that repeats within the hour write nothing."""
+the acceptance outlives the request on the log; long enough that repeats within the hour write nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Folded:
     orders: dict[str, Order] = field(default_factory=dict)
     """State after the batch of every order that it touched."""
     outdated: list[Received] = field(default_factory=list)
-    """Older words of the bank that contradict its last one."""
+    """Older reports of the bank that contradict its last one."""
     repeated: int = 0
     overtaking: dict[str, Received] = field(default_factory=dict)
     """Order -> one of its commands, where its records may overtake earlier events that are not on the topic yet."""
@@ -92,7 +92,7 @@ class Folded:
     """Orders that must be read before this batch can be decided."""
 
     def add(self, other: Folded) -> None:
-        """Take over what another batch, already written, leads to outside the database."""
+        """Take over the effects that another batch, already written, has outside the database."""
         self.records.extend(other.records)
         self.repeated += other.repeated
         self.broken.extend(other.broken)
@@ -103,7 +103,7 @@ class Folded:
 
 
 def fold(received: Sequence[Received], known: Known) -> Folded:
-    """Decide every command in turn. What is known is not changed."""
+    """Decide every command in turn. `known` is not changed."""
     folded = Folded()
     states: dict[str, Order] = {}
     inbox = Inbox(dict(known.inbox.accepted), dict(known.inbox.refused))
@@ -159,12 +159,12 @@ def reply_broken(folded: Folded, broken: Broken) -> None:
 
 
 def reply_undecodable(folded: Folded, caller: Caller) -> None:
-    """The same for a command that nobody could read."""
+    """The same for a command that could not be read."""
     folded.replies[caller.reply_to].append(Reply(caller.command_id, caller.nonce, Flag.REJECTED, _refusal(UNREADABLE)))
 
 
 def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
-    """Answer from the inbox."""
+    """Reply from the inbox."""
     folded.repeated += 1
     if stored.rejected:
         _reply(folded, one, Flag.REJECTED, stored.reply)
@@ -250,14 +250,14 @@ def stored_record(one: Received, payload: str) -> Record:
 
 
 def _event_record(one: Received, payload: bytes, event_type: str) -> Record:
-    """On the order's own partition, also where its command stands on the one that the order had before the log grew: on
+    """On the order's own partition, even if its command is on the one that the order had before the log grew: on
     that one, a repeated event would come before those that its order has on its own."""
     headers = [(HEADER_TYPE, event_type.encode())]
     return Record(EVENTS, one.home, one.envelope.key.encode(), payload, headers)
 
 
 def _reply_body(one: Received, decided: Decision) -> str:
-    """The resource as JSON; nobody reads the answer to a word of the bank's."""
+    """The resource as JSON; no caller reads the reply to a bank's report."""
     if isinstance(one.command, BankWord):
         return ""
     return encode_json(resource_of(decided.subject)).decode()
@@ -279,7 +279,7 @@ def _event_row(event: Event, payload: bytes) -> EventRow:
 
 
 def _apply(folded: Folded, order: Order | None, events: Sequence[Event]) -> Order:
-    """The order after its events; the rows they changed go into the batch, who watches them is woken."""
+    """The order after its events; the rows that they changed go into the batch, and subscribers to them are woken."""
     for event in events:
         before, order = order, evolve(order, event)
         if not isinstance(event, OrderEvent):

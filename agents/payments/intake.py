@@ -1,11 +1,11 @@
-"""From a raw record to a command: what can be decoded goes on, what cannot is set aside with its reason.
+"""From a raw record to a command: a decodable record continues, any other is set aside with the reason.
 
 record ─► envelope ─► its time within bounds of the log's own timestamp ─► Asked
-       └► cannot be decoded: whoever waits for it, as far as the record says (Caller)
+       └► cannot be decoded: the waiting request, if the record names it (Caller)
 
 The time of a command is the clock of the host that wrote it. The log's timestamp is the broker's: one clock for all
 hosts, and the same for a record however often it is read, so that deciding it again makes the same bytes. The actor's
-own clock would make other ones.
+own clock would make different ones.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from topics.producer import REQUEST_TIMEOUT_MS, Headers, Record
 from topics.records import instant_of
 
 AHEAD_MAX = timedelta(seconds=5)
-"""How far a host's clock may be ahead of the broker's. Hosts that keep time differ by milliseconds."""
+"""How far a host's clock may be ahead of the broker's. Synchronized hosts differ by milliseconds."""
 BEHIND_MAX = timedelta(milliseconds=REQUEST_TIMEOUT_MS) + AHEAD_MAX
-"""The longest that a producer holds a record before the log has it, and a clock that is as far behind."""
+"""The longest that a producer holds a record before the log has it, or by which a clock may be behind."""
 
 
 HOPS_MAX = 3
-"""How often a command is sent on. Twice happens while actors notice that the log has grown, one after another."""
+"""How often a command is forwarded. Twice happens while actors notice that the log has grown, one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A command as it stands on the log, its time within bounds, and who waits for its answer.
+    """A command as it is on the log, its time within bounds, and the request that waits for the reply.
 
-    `home`: the partition that its order has now, and its events stand on. The command may be on a former one.
+    `home`: the partition that its order has now, and that holds its events. The command may be on a former one.
     """
 
     envelope: Envelope
@@ -112,31 +112,31 @@ def received_of(incoming: Incoming, partitions: int | None = None) -> Received:
 
 
 def caller_of(incoming: Incoming) -> Caller | None:
-    """Who waits for a command that cannot be decoded, where its record still says so."""
+    """The request that waits for a command that cannot be decoded, if the record still names it."""
     try:
         reply_to = _reply_to(incoming.headers)
         record = read_json(incoming.value or b"")
         command_id, nonce = checked_text(record["id"], "id"), checked_text(record.get("nonce", ""), "nonce")
     except Exception:
-        # As in `decode`: whatever the bytes are, the record is at fault.
+        # As in `decode`: whatever the bytes are, the record causes the error.
         return None
     return None if reply_to is None else Caller(reply_to, command_id, nonce)
 
 
 def sent_home(one: Received) -> Record:
-    """The same command for the partition that its order has now, with where it stood."""
+    """The same command for the partition that its order has now, with its former position."""
     incoming = one.incoming
     headers = [*incoming.headers, (HEADER_FORWARDED, str(incoming.origin).encode())]
     return Record(COMMANDS, one.home, incoming.key, incoming.value, headers)
 
 
 def hops_of(incoming: Incoming) -> int:
-    """How often it was sent on."""
+    """How often it was forwarded."""
     return sum(name == HEADER_FORWARDED for name, _ in incoming.headers)
 
 
 def _reply_to(headers: Headers) -> str | None:
-    """The first such header; None where nobody waits."""
+    """The first such header; None if no request waits."""
     for name, content in headers:
         if name != HEADER_REPLY_TO:
             continue
@@ -170,5 +170,5 @@ def _moved(envelope: Envelope, command: Command, by: timedelta) -> tuple[Envelop
     except OverflowError as error:
         raise UndecodableError(f"an instant of the command is out of range: {error}") from error
     at = envelope.at + by
-    # Never a whole second: every rendering of an event's time has six digits after it.
+    # Never a whole second: every rendered event time has six fractional digits.
     return replace(envelope, at=at if at.microsecond else at.replace(microsecond=1)), command

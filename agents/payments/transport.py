@@ -4,8 +4,8 @@ closed partitions.
     Faust's      broker ─► consumer's thread and loop ─► queue, lock, wake ─► the agent's loop
     here         broker ─► the agent's loop
 
-A partition is read only once it is opened (agents/payments/fence.py). Faust's own pause would not do: at the end of
-each rebalance Faust resumes every partition.
+A partition is read only once it is opened (agents/payments/fence.py). Faust's own pause is not enough: Faust resumes
+every partition at the end of each rebalance.
 
 For every record Faust races the hand-over against suspension, stop and crash: four tasks and a wait, about half of what
 Faust costs a record. The hand-over nearly always ends without waiting for anything (the channel has room), so it is
@@ -28,16 +28,16 @@ from mode.utils.futures import maybe_async
 from agents.gathering import look_seldom
 
 CLOSED_SECONDS = 0.05
-"""Between two looks at what is open, while nothing is."""
+"""Between two checks for open partitions, while none is open."""
 HANDED_OVER = WaitResults([], [], False)
 
 
 class InLoop(AIOKafkaConsumerThread):
-    """What Faust calls the consumer's thread, as a service of the loop that starts it.
+    """Faust's consumer thread, replaced by a service of the loop that starts it.
 
     Faust gives aiokafka a thread so that heartbeats go out while an agent blocks its loop. Ours never does for longer
-    than a batch takes, and two threads cost: each record's way leads through both, they wake each other and pass the
-    interpreter's lock to and fro (docs/decisions/0050). It looks for work as seldom as every other consumer here.
+    than a batch takes, and two threads are expensive: each record passes through both, and they wake each other and
+    contend for the interpreter's lock (docs/decisions/0050). It polls for work as rarely as every other consumer here.
     """
 
     def __init__(self, consumer: Consumer, *, loop: asyncio.AbstractEventLoop, **more: Any) -> None:
@@ -53,14 +53,15 @@ class InLoop(AIOKafkaConsumerThread):
         await self._default_start()
 
     def _get_tasks(self) -> Iterable[Any]:
-        """None: Faust's wake the thread once a second, in case it has missed a call."""
+        """None: Faust wakes the thread once a second, in case it has missed a call."""
         return ()
 
     async def call_thread(self, fun: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         return await maybe_async(fun(*arguments, **more))
 
     def verify_event_path(self, now: float, tp: Any) -> None:
-        """Faust's looks at its Monitor, which nobody feeds (QuietApp), and would call each backlog a dead stream."""
+        """Faust's check reads its Monitor, which has no data here (QuietApp), and would report each backlog as a dead
+        stream."""
 
     async def on_stop(self) -> None:
         await self._shutdown_thread()
@@ -72,7 +73,7 @@ class EagerConsumer(Consumer):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.open_partitions: set[int] = set()
-        """Numbers of the partitions that may be read; nobody but the fence adds any."""
+        """Numbers of the partitions that may be read; only the fence adds any."""
 
     def _new_consumer_thread(self) -> InLoop:
         return InLoop(self, loop=self.loop, beacon=self.beacon)
@@ -85,7 +86,7 @@ class EagerConsumer(Consumer):
         return await super()._getmany(opened, timeout)
 
     def let_go(self, message: Any) -> None:
-        """Nobody will ack the message in this life, so that it is read again in the next: a drain must not wait."""
+        """This process will not ack the message, so the next one reads it again: a drain must not wait."""
         self._unacked_messages.discard(message)
 
     async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
@@ -108,7 +109,7 @@ class EagerTransport(Transport):
 
 @coroutine
 def _rest(begun: Coroutine[Any, Any, Any], waits_for: Any) -> Generator[Any, Any, Any]:
-    """What is left of a coroutine that has begun and waits for something."""
+    """The rest of a coroutine that has begun and is waiting."""
     while True:
         try:
             try:

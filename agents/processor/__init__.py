@@ -1,1 +1,1 @@
-"""The processor: asks the bank about every payment and refund that needs it, and tells the actor."""
+"""The processor: sends each payment and refund that needs it to the bank, and reports the outcome to the actor."""

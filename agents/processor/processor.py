@@ -1,8 +1,8 @@
 """events (payment.processing, payment.cancel_requested, refund.created) ─► bank ─► settle commands.
 
 Waiting at the bank never blocks a partition: each attempt is a task of its own, at most UNDER_WAY_MAX of them, and an
-offset is committed once the settle commands of everything before it are on the log. A record that was on the topic
-already when this worker got the partition may have been asked about before a crash: its attempt begins with `query`.
+offset is committed once the settle commands of everything before it are on the log. A record that was already on the
+topic when this worker got the partition may have been sent to the bank before a crash: its attempt begins with `query`.
 So does one whose event was published again.
 """
 
@@ -62,7 +62,7 @@ UNDER_WAY = Gauge("gateway_bank_attempts_under_way", "Attempts that wait for the
 
 
 class Processor:
-    """One worker. `run` returns after a drain, raises when the log stays away."""
+    """One worker. `run` returns after a drain, raises if the log stays unavailable."""
 
     def __init__(self, context: Context, bank: Bank, kafka: Kafka, store: AttemptStore) -> None:
         self._context = context
@@ -76,7 +76,7 @@ class Processor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled: asyncio.Queue[tuple[Record, Mark | None]] = asyncio.Queue()
         self._recent: OrderedDict[str, None] = OrderedDict()
-        """The attempts that this worker took on last."""
+        """The attempts that this worker took on most recently."""
         self._published_count = 0
 
     async def run(self) -> None:
@@ -116,14 +116,15 @@ class Processor:
                 await self._producer.publish(letters_of(message, error, at=self._context.clock.now()))
                 self._consumer.offsets.done(mark)
                 continue
-            # Part of the group: one that dies of a defect ends the process, or its offset would stand still unnoticed.
+            # Part of the group: a task that dies of a defect ends the process; otherwise its offset would stop
+            # unnoticed.
             requested_before = message.offset < known_until or self._is_repeat(message, event, request.attempt_id)
             task = self._group.create_task(self._attempt(event, request, mark, requested_before))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _is_repeat(self, message: Any, event: PaymentRecord, attempt_id: str) -> bool:
-        """Whether the event may have stood on the log before. An actor that reads old commands again publishes their
+        """Whether the event may have been on the log before. An actor that reads old commands again publishes their
         events again, days later perhaps: by then a bank may have forgotten the attempt's id, and would charge twice."""
         known = attempt_id in self._recent
         self._recent[attempt_id] = None
@@ -132,8 +133,8 @@ class Processor:
         return known or instant_of(message.timestamp) - event.at > FIRST_SIGHT_MAX
 
     async def _known_until(self, partition: TopicPartition) -> int:
-        """End of the partition when this worker got it; what is before may have been asked about already. Where the
-        broker does not say, that is everything."""
+        """End of the partition when this worker got it; records before it may have been sent to the bank already. If
+        the broker does not return it, that is every record."""
         if partition not in self._seen_before:
             try:
                 ends = await self._consumer.raw.end_offsets([partition])
@@ -175,7 +176,7 @@ class Processor:
                     self._consumer.offsets.done(mark)
 
     async def _listen(self) -> None:
-        """What the bank says unasked: late charges and repeated answers."""
+        """The bank's unsolicited reports: late charges and repeated responses."""
         async for report in words_of(self._bank):
             order_id = await self._order_of(report)
             if order_id is None:
@@ -186,7 +187,8 @@ class Processor:
             await confirm(self._bank, report)
 
     async def _order_of(self, report: Report) -> str | None:
-        """None where the attempt is not ours. A database that is away is waited for: attempts go on without it."""
+        """None if the attempt is not ours. This waits while the database is unavailable: attempts continue without
+        it."""
         while True:
             try:
                 return await self._store.order_of_attempt(report.attempt_id)
@@ -209,7 +211,7 @@ class Processor:
 
 
 def read_request(message: Any) -> tuple[PaymentRecord, Request]:
-    """The event of a record, and what the bank is to do about it. Raises whatever the record causes."""
+    """The event of a record, and the request that the bank gets for it. Raises whatever the record causes."""
     event = read_event(message.value)
     if event.type == EventType.REFUND_CREATED:
         if not isinstance(event, RefundRecord):

@@ -1,1 +1,1 @@
-"""The sweeper: asks the bank about whatever has no outcome past its deadline, and prunes what is past its use."""
+"""The sweeper: queries the bank about attempts without an outcome after their deadline, and prunes expired data."""

@@ -1,4 +1,4 @@
-"""`python -m agents.sweeper`: one sweeper, until SIGTERM. Several do no harm: settling twice changes nothing."""
+"""`python -m agents.sweeper`: one sweeper, until SIGTERM. Several may run: settling twice changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from topics.reader import oldest_at
 
 async def _body(context: Context) -> None:
     settings = context.settings
-    # It prunes the inbox: what a command on the log still needs must not go.
+    # It prunes the inbox: what a command on the log still needs must stay.
     await check_topics(settings, COMMANDS)
     pool = await make_pool(settings, size=2, lazy=True)
     bank, store = make_opened_bank(settings, pool), QuestionStore(pool)
@@ -35,7 +35,7 @@ async def _body(context: Context) -> None:
 
 
 async def _trace(endpoint: str, context: Context) -> None:
-    """The sweeper is the idlest role; that it also traces costs nobody anything."""
+    """The sweeper is the least busy role, so tracing here slows nothing down."""
     from agents.tracing.tracer import Tracer  # noqa: PLC0415  # OpenTelemetry takes memory
 
     await Tracer(context, endpoint).run()

@@ -1,11 +1,11 @@
-"""Payments of the Razorpay double whose capture is automatic for a time only: the sweeper sends the capture.
+"""Payments of the Razorpay double whose capture is automatic only for a period: the sweeper sends the capture.
 
     orders with automatic_expiry_period ─► a success in time ─► payment.capture ─► the actor
 
 All other automatic captures are part of the actor's decision about the success. These orders are rows of a partial
-index, which is empty as long as nobody uses the option. However often the command is sent, by however many loops, the
+index, which is empty as long as the option is unused. However often the command is sent, by however many loops, the
 payment is captured once. One that is refused, because the bank has taken the money back or a refund holds all of it, is
-sent again once that has ended; a row is forgotten when its payment is captured or voided, or its time over.
+sent again once that has ended; a row is forgotten when its payment is captured or voided, or its period is over.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Orders whose time may be over, and payments whose capture may be late: each becomes a command to its order's actor.
+"""Orders that may have expired, and payments whose capture may be late: each becomes a command to its order's actor.
 
     orders past expires_at          ─► order.expire   ─► the actor: order.expired, or nothing
     payments past capture_before    ─► payment.expire ─► the actor: payment.expired and a refund, or nothing
 
-Nothing is written beside the actor, so an order cannot expire while a payment of it succeeds, nor a payment while it is
+Only the actor writes the outcome, so an order cannot expire while a payment of it succeeds, nor a payment while it is
 captured. A command that changed nothing (the clocks differ) is followed by another a minute later; several of these
-loops do no harm.
+loops may run.
 """
 
 from __future__ import annotations

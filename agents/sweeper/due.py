@@ -2,8 +2,8 @@
 
     due(without what was named) ─► commands on the log ─► named for AGAIN_AFTER_SECONDS
 
-Nothing is sent while the log grows. Several of these loops do no harm: the commands' ids are the same. Each minute's
-is another one: a refusal is final for its request, and what was refused may be possible later.
+Nothing is sent while the log grows. Several of these loops may run: the commands' ids are the same. The id changes each
+minute: a refusal is final for its request, and what was refused may be possible later.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from topics.producer import Record
 log = get_logger("due")
 
 EVERY_SECONDS = 2.0
-"""Between two looks: how late a command comes."""
+"""Between two polls: how late a command may be."""
 AGAIN_AFTER_SECONDS = 60
 """Until something that is still due is named again. The actor needs milliseconds, or it is down."""
 DUE_MAX = 500
-"""Of a kind, that one look names; 15,000 a minute are known to have been named."""
+"""Maximum of one kind in one poll; 15,000 a minute have been measured."""
 
 
 def command_id(prefix: str, name: str, at: datetime) -> str:
@@ -45,7 +45,7 @@ class DueLoop(ABC):
         """Id -> until when it is not named again, by the monotonic clock."""
 
     async def run(self) -> None:
-        """Returns after a drain; raises when the log stays away."""
+        """Returns after a drain; raises if the log stays unavailable."""
         async with self._producer:
             while not self._context.stopping.is_set():
                 try:

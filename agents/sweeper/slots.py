@@ -1,4 +1,4 @@
-"""How many questions may be under way at once: bounded for each route, and for each merchant on a route.
+"""The number of questions that may be under way at once: bounded for each route, and for each merchant on a route.
 
 A silent acquirer fills its own route and no other; a merchant with hundreds of silent attempts leaves room on the
 route for everybody else.
@@ -28,7 +28,8 @@ class Slots:
         self._merchants: Counter[tuple[str, str]] = Counter()
 
     def take(self, waiting: Sequence[Question]) -> tuple[list[Question], list[Question]]:
-        """(what may be asked now, what has to wait), both in the given order. What is under way is in neither."""
+        """(questions that may be sent now, questions that must wait), both in the given order. Questions under way are
+        in neither."""
         taken: list[Question] = []
         left: list[Question] = []
         for question in waiting:
@@ -42,7 +43,7 @@ class Slots:
         return taken, left
 
     def free(self, question: Question) -> None:
-        """The question has ended, whatever came of it."""
+        """The question has ended, whatever its result."""
         self._under_way.remove(question.key)
         self._routes[question.route] -= 1
         self._merchants[_merchant(question)] -= 1

@@ -1,13 +1,14 @@
-"""Every non-terminal state has a deadline; past it, the bank is asked, and its answer settles the payment or refund.
+"""Every non-terminal state has a deadline; after it, the sweeper queries the bank, and the report settles the payment
+or refund.
 
     due (fair over merchants) ─► slots (bounded for each route) ─► claim ─► ask ─┬─ answer ─► commands topic ─┐
       ▲                                                                          └─ silent ───────────────────┤
       └────────────── still open when its next time comes ◄── record: when to ask again ◄─────────────────────┘
 
-An attempt that the bank never saw is made now (the processor died before it could ask); one that its payer wants to
+An attempt that the bank never saw is made now (the processor died before it could send it); one that its payer wants to
 leave is cancelled first. Money of a success that came too late and whose refund the bank refused is given back again,
-after 1, 2, 4 and 8 minutes. An answer that closed nothing is published again under another command id. No
-answer waits for another question.
+after 1, 2, 4 and 8 minutes. A report that closed nothing is published again under another command id. No report waits
+for another question.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ from store.questions import QuestionStore
 log = get_logger("sweeper")
 
 EVERY_SECONDS = 2.0
-"""Between two looks for what has become due."""
+"""Between two polls for what has become due."""
 DUE_MAX = 500
-"""Questions of one kind and route that a look brings: more than can be asked until the next."""
+"""Questions of one kind and route in one poll: more than can be sent before the next."""
 QUERY_SECONDS_MAX = 30.0
 """Longer than a bank takes for a charge. An adapter that hangs must not keep its slot."""
 PUBLISHED_MAX = 500
@@ -59,14 +60,14 @@ OldestCommand = Callable[[], Awaitable[datetime | None]]
 
 @dataclass(frozen=True, slots=True)
 class Queried:
-    """A question that was asked. `report` None: the bank is silent."""
+    """A question that was sent. `report` None: the bank did not respond."""
 
     question: Question
     report: Report | None
 
 
 class Sweeper:
-    """One worker. Several do no harm: a question is claimed by one, and settling twice changes nothing."""
+    """One worker. Several may run: one of them claims a question, and settling twice changes nothing."""
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class Sweeper:
         self._look_at = self._clock.monotonic()
 
     async def run(self) -> None:
-        """Returns after a drain; raises when the log stays away, or for a defect of ours."""
+        """Returns after a drain; raises if the log stays unavailable, or for a defect of our own."""
         async with self._producer, asyncio.TaskGroup() as group:
             beside = [group.create_task(self._settle()), group.create_task(self._prune())]
             while not self._context.stopping.is_set():
@@ -107,7 +108,7 @@ class Sweeper:
                 task.cancel()
 
     async def _turn(self, group: asyncio.TaskGroup) -> None:
-        """Look where it is time to, ask what there is room for, wait for either."""
+        """Poll when it is time, send the questions that there are slots for, wait for either."""
         self._room.clear()
         try:
             if self._clock.monotonic() >= self._look_at:
@@ -159,7 +160,7 @@ class Sweeper:
             task.add_done_callback(self._querying.discard)
 
     async def _pause(self) -> None:
-        """Until there is room for what waits, a look is due, or the role stops."""
+        """Wait until a slot is free, a poll is due, or the role stops."""
         seconds = max(0.0, self._look_at - self._clock.monotonic())
         waits = [asyncio.ensure_future(self._context.stopping.wait())]
         if self._waiting:
@@ -169,7 +170,7 @@ class Sweeper:
             wait.cancel()
 
     async def _query(self, question: Question) -> None:
-        """One question, without repeats: the next one has a time of its own."""
+        """One question, without retries: the next one is scheduled separately."""
         report = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(QUERY_SECONDS_MAX):
@@ -180,7 +181,7 @@ class Sweeper:
         self._queried.put_nowait(Queried(question, report))
 
     async def _settle(self) -> None:
-        """Answers on to the actor as they come, in bulk where many come at once."""
+        """Pass reports to the actor as they arrive, in bulk if many arrive at once."""
         while True:
             batch = [await self._queried.get()]
             while len(batch) < PUBLISHED_MAX and not self._queried.empty():
@@ -212,14 +213,14 @@ class Sweeper:
             log.info("swept", attempt_id=report.attempt_id, outcome=name_of(report), again=question.again)
 
     async def _record(self, batch: list[Queried]) -> None:
-        """Where the database is away, the time that the claim set stands, and the answer keeps its number."""
+        """If the database is unavailable, the time that the claim set remains, and the report keeps its number."""
         try:
             await self._store.record([(one.question, one.report is not None) for one in batch])
         except DatabaseError as error:
             log.warning("questions_not_recorded", questions=len(batch), error=repr(error))
 
     async def _drain(self) -> None:
-        """Publish what was answered. A question under way is dropped: whether the bank heard it, the next one asks."""
+        """Publish the reports. A question under way is dropped: the next one finds out whether the bank received it."""
         for task in self._querying:
             task.cancel()
         with contextlib.suppress(TimeoutError):

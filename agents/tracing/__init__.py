@@ -1,1 +1,1 @@
-"""Traces, made from the log afterwards: nothing is added to a record, and no role that handles money knows of them."""
+"""Traces, made from the log afterwards: nothing is added to a record, and no role that handles money takes part."""

@@ -30,7 +30,7 @@ class Exporter:
         self._exporter = OTLPSpanExporter(endpoint=self.endpoint, timeout=TIMEOUT_SECONDS)
 
     def send(self, spans: Sequence[Span]) -> bool:
-        """Blocks for TIMEOUT_SECONDS at most; False where the collector did not take them."""
+        """Blocks for TIMEOUT_SECONDS at most; False if the collector did not accept them."""
         return self._exporter.export([_readable(span) for span in spans]) is SpanExportResult.SUCCESS
 
 

@@ -1,10 +1,10 @@
-"""Spans from records: who caused what is on the log already (`request_id`, `caused_by`), and so are the instants.
+"""Spans from records: causes are on the log already (`request_id`, `caused_by`), and so are the instants.
 
     request ─► command ─► actor ─► event ─► webhook (each attempt)
                                      └────► bank ─► command (settle) ─► actor ─► event …
 
-Identifiers follow from the records' own: a record that is read again makes the same span again. No amounts, addresses
-or names of payers become attributes.
+Identifiers are derived from the records' own: a record that is read again makes the same span again. No amounts,
+addresses or names of payers become attributes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One webhook attempt as the dispatcher recorded it. `code` None: no answer came."""
+    """One webhook attempt as the dispatcher recorded it. `code` None: no response."""
 
     event_id: str
     event: str
@@ -61,14 +61,14 @@ class _Command:
 
 
 class Story:
-    """Turns records, met in any order between topics, into spans. Bounded: what was met longest ago is forgotten."""
+    """Turns records, read in any order between topics, into spans. Bounded: the oldest are forgotten."""
 
     def __init__(self) -> None:
         self._commands: OrderedDict[str, _Command] = OrderedDict()
         self._events: OrderedDict[str, int] = OrderedDict()
 
     def command(self, envelope: Envelope, appended_ms: int) -> list[Span]:
-        """A command that stands on the log since `appended_ms`."""
+        """A command that has been on the log since `appended_ms`."""
         if envelope.request_id is None:
             return []
         at_ns, appended_ns = nanoseconds(envelope.at), max(nanoseconds(envelope.at), appended_ms * 1_000_000)

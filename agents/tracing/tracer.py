@@ -1,7 +1,7 @@
-"""Reads commands, events and webhook attempts behind the system, and sends their spans to an OpenTelemetry collector.
+"""Reads commands, events and webhook attempts after the fact, and sends their spans to an OpenTelemetry collector.
 
-Runs in the sweeper where OTEL_EXPORTER_OTLP_ENDPOINT is set, and nowhere else. Best effort: a collector that is away
-costs spans, never a payment; what is under way is bounded, and nobody waits for it.
+Runs in the sweeper where OTEL_EXPORTER_OTLP_ENDPOINT is set, and nowhere else. Best effort: an unavailable collector
+costs spans, never a payment. Work under way is bounded, and no role waits for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ QUEUED_MAX = 20_000
 EXPORTED_MAX = 500
 FOLLOWED_MAX = 10_000
 FOLLOWED_SECONDS = 60.0
-"""For so long after an event its webhook attempts are looked for; later retries are in the delivery log only."""
+"""For this long after an event its webhook attempts are collected; later retries are in the delivery log only."""
 ATTEMPTS_EVERY_SECONDS = 1.0
 SPANS = Counter("gateway_trace_spans", "Spans made from the log", ["fate"])
 
@@ -73,7 +73,7 @@ class Tracer:
             await self._consumer.commit_if_due()
 
     def _take_if_readable(self, message: Any) -> None:
-        """A record that cannot be read costs its span; whoever works with it writes its dead letter."""
+        """A record that cannot be read costs its span; its consumer writes the dead letter."""
         try:
             self._take(message)
         except Exception as error:

@@ -19,7 +19,7 @@ CHUNK = 100
 CHUNK_SECONDS = 0.5
 """One chunk for each merchant with open jobs in this time: 200 deliveries a second for each merchant."""
 IDLE_SECONDS = 2.0
-"""Between two looks for jobs while there are none: how late a job begins."""
+"""Between two polls for jobs while there are none: how late a job may begin."""
 REOPENED = Counter("gateway_webhooks_reopened", "Deliveries opened again by jobs", ["kind"])
 
 

@@ -1,9 +1,9 @@
-"""`python -m agents.webhooks.dispatcher`: makes the attempts that the deliveries topic asks for.
+"""`python -m agents.webhooks.dispatcher`: makes the attempts requested on the deliveries topic.
 
     record ─prepare─► lane ─send─► classify ─► record (batched, one transaction) ─route─► retry tier | DLQ | next one
 
-An offset is committed when the attempt stands in the database and what follows from it stands on the log. A record
-that comes again finds its attempt recorded and only repeats the routing.
+An offset is committed once the attempt is in the database and its consequences are on the log. A record that is read
+again finds its attempt recorded and only repeats the routing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ UNDER_WAY_MAX = 2_000
 RECORDED_MAX = 500
 BUSY_REQUESTS = 32
 GATHER_SECONDS = 0.02
-"""With so many requests under way, outcomes are gathered for a moment: in one transaction each costs far less."""
+"""With this many requests under way, outcomes are gathered for a moment: in one transaction each costs far less."""
 TICK_SECONDS = 0.25
 
 ATTEMPTS = Counter("gateway_webhook_attempts", "Webhook attempts", ["outcome"])
@@ -78,7 +78,7 @@ DRAIN_SECONDS = 6.0
 
 
 class Dispatcher:
-    """One worker. `run` returns after a drain, raises when the log or the database stay away."""
+    """One worker. `run` returns after a drain, raises if the log or the database stays unavailable."""
 
     def __init__(self, context: Context, kafka: Kafka, pool: Pool, sender: Sender) -> None:
         self._context = context
@@ -113,7 +113,7 @@ class Dispatcher:
                     unfinished.cancel()
 
     async def _open(self, opened: contextlib.AsyncExitStack) -> None:
-        """What is opened first is closed last: offsets are committed while the rest still stands."""
+        """What is opened first is closed last: offsets are committed while everything else is still open."""
         opened.callback(self._pool.terminate)
         await opened.enter_async_context(self._producer)
         await self._sender.open()
@@ -203,7 +203,7 @@ class Dispatcher:
         request.add_done_callback(self._requests.discard)
 
     async def _attempt(self, task: Task, prepared: Prepared, ticket: Ticket) -> None:
-        """The sender raises nothing; a defect of ours ends the role, and whoever starts next reads the record again."""
+        """The sender raises nothing; a defect of our own ends the role, and the next process reads the record again."""
         try:
             sent = await self._sender.send(await self._opened(prepared))
         finally:
@@ -281,7 +281,7 @@ class Dispatcher:
         return released
 
     def _forget(self, task: Task) -> None:
-        """The row tells from here on; a later attempt's record may have taken the place already."""
+        """From here on the row decides; a later attempt's record may have replaced this one already."""
         if self._under_way.get(task.due.log_id) is task:
             del self._under_way[task.due.log_id]
 
@@ -290,7 +290,7 @@ class Dispatcher:
             self._consumer.offsets.done(mark)
 
     async def _drain(self) -> None:
-        """Let requests under way end and be recorded; what waits is read again by whoever comes next."""
+        """Let requests under way end and be recorded; waiting records are read again by the next owner."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 self._lanes.close()

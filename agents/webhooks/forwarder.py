@@ -1,4 +1,5 @@
-"""`python -m agents.webhooks.forwarder`: waits at the retry tiers and puts what is due on the deliveries topic.
+"""`python -m agents.webhooks.forwarder`: holds records of the retry tiers and puts those that are due on the deliveries
+topic.
 
 The first worker also does the upkeep (agents/webhooks/upkeep.py) and the bulk jobs (agents/webhooks/bulk.py).
 """
@@ -98,7 +99,7 @@ class Forwarder:
                 self._context.alive(**facts, waiting=len(self._tiers))
 
     def _wait_ms(self) -> int:
-        """Until the next is due, bounded so that a stop is noticed."""
+        """Time until the next is due, bounded so that a stop is noticed."""
         due_ms = self._tiers.next_due_ms()
         return TURN_MS if due_ms is None else max(1, min(TURN_MS, due_ms - self._clock.epoch_ms()))
 
@@ -123,7 +124,7 @@ class Forwarder:
 
 
 def read_waiting(message: Any, *, now_ms: int) -> tuple[Due, int]:
-    """The attempt that a record of a retry tier asks for, and when it is due. Raises UndecodableError."""
+    """The attempt that a record of a retry tier requests, and when it is due. Raises UndecodableError."""
     due = read_delivery(message.value)
     return due, due_at_ms(message.headers or (), latest_ms=now_ms + RETRY_RETENTION_MS)
 

@@ -1,11 +1,11 @@
 """Fair shares: an endpoint has room for SHARE requests at a time, a merchant for MERCHANT_SHARE, so that a slow
-receiver fills only its own, and a merchant with many slow receivers only its own too.
+receiver fills only its own share, and a merchant with many slow receivers only the merchant's.
 
     offer ─► starts | waits its turn | is parked      parked: the share is full and more than a quarter of its
-                                                      requests are slow, or the line does not move
+                                                      requests are slow, or the queue does not move
 
-A busy endpoint that answers quickly keeps its waiting line, also while a few of its requests straggle; one that hangs,
-or answers just slowly enough, sends the line away to the retry tier.
+A busy endpoint that responds quickly keeps its queue, even while a few requests are slow. One that hangs, or responds
+just slowly enough, has its queue moved to the retry tier.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MERCHANT_SHARE = 256
 SLOW_AFTER_SECONDS = 2.0
 LINE_SECONDS = 5.0
 """Work that waits longer than this is parked: receivers that are slow, yet never as slow as SLOW_AFTER_SECONDS, would
-otherwise fill the dispatcher with their lines."""
+otherwise fill the dispatcher with their queues."""
 
 Work = TypeVar("Work")
 
@@ -41,7 +41,7 @@ class _Share:
         return len(self.started) >= self.size
 
     def is_slow(self, at: float) -> bool:
-        """A full share of which more than a quarter are slow. A first burst, with connections to be made, has some."""
+        """A full share of which more than a quarter are slow. A first burst, which must open connections, has some."""
         if not self.is_full():
             return False
         began_at = next(islice(self.started.values(), self.size // 4, None))
@@ -50,7 +50,7 @@ class _Share:
 
 @dataclass(slots=True)
 class _Lane(Generic[Work]):
-    """An endpoint's share, and its line: work with the instant at which it came."""
+    """An endpoint's share, and its queue: work with the instant at which it arrived."""
 
     share: _Share = field(default_factory=lambda: _Share(SHARE))
     waiting: deque[tuple[Work, float]] = field(default_factory=deque)
@@ -105,7 +105,7 @@ class Lanes(Generic[Work]):
             lane.waiting.append((work, at))
 
     def ended(self, ticket: Ticket) -> None:
-        """A request is over: its room goes to the next in line, of its endpoint first, then of its merchant."""
+        """A request is over: its slot goes to the next in the queue, of its endpoint first, then of its merchant."""
         merchant = self._merchants[ticket.merchant_id]
         lane = merchant.lanes[ticket.endpoint_id]
         del merchant.share.started[ticket.number]
@@ -127,7 +127,7 @@ class Lanes(Generic[Work]):
                 lane.waiting.clear()
 
     def park_slow(self) -> None:
-        """Send away what waits behind slow requests. Called a few times a second."""
+        """Park what waits behind slow requests. Called a few times a second."""
         if not self._may_park:
             return
         at = self._clock.monotonic()
@@ -138,7 +138,8 @@ class Lanes(Generic[Work]):
                         self._park(lane.waiting.popleft()[0])
 
     def _next_in_line(self, merchant: _Merchant[Work]) -> str | None:
-        """Only a full merchant makes a lane with room wait; the endpoint served longest ago comes first."""
+        """A lane with free slots waits only if its merchant's share is full; the endpoint served longest ago comes
+        first."""
         return next((name for name, lane in merchant.lanes.items() if lane.waiting and not lane.share.is_full()), None)
 
     def _begin(self, merchant_id: str, endpoint_id: str, work: Work) -> None:

@@ -1,10 +1,10 @@
-"""Names to addresses, so that one merchant's names never hold up another's webhooks.
+"""Resolves names to addresses, so that one merchant's names never hold up another's webhooks.
 
     host ─► cached? ─► this merchant's turn ─► c-ares (/etc/hosts, then DNS) ─► addresses | failure, kept for a moment
 
-c-ares needs no threads: thousands of look-ups wait at a time, where `getaddrinfo` has a pool of four. What a merchant
-waits for is its own: a name is looked up once at a time for each merchant, and a merchant has LOOKUPS_MAX of them.
-Whether an address may be reached is not decided here but where the socket is made (sender.py).
+c-ares needs no threads: thousands of lookups may wait at a time, whereas `getaddrinfo` has a pool of four. A merchant
+waits only for its own lookups: a name is looked up once at a time for each merchant, and a merchant has LOOKUPS_MAX of
+them. The check whether an address may be reached is made where the socket is made (sender.py), not here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LOOKUPS_MAX = 8
 """Under way for one merchant; a merchant has at most 50 endpoints, and most names answer within 50 ms."""
 FOUND_SECONDS = 10.0
 FAILURE_SECONDS = 5.0
-"""Long enough that a burst to a dead name costs one look-up, shorter than the first retry."""
+"""Long enough that a burst to a dead name costs one lookup, shorter than the first retry."""
 KEPT_MAX = 10_000
 
 resolving_for: ContextVar[str] = ContextVar("resolving_for", default="")
@@ -42,7 +42,7 @@ class UnresolvedError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the last look-up found, until `ends_at` (monotonic)."""
+    """The result of the last lookup, until `ends_at` (monotonic)."""
 
     found: tuple[ResolveResult, ...] | str
     ends_at: float
@@ -60,7 +60,8 @@ class Names(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Addresses of `host`. Raises OSError with a sentence, and for a failed name again until it is forgotten."""
+        """Addresses of `host`. Raises OSError with an explanation; a failed name keeps raising until it is
+        forgotten."""
         numeric = _numeric(host, port)
         if numeric is not None:
             return [numeric]

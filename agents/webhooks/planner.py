@@ -2,7 +2,7 @@
 
 An event of a merchant without endpoints is not decoded. The body is built here, once, and stored as the exact bytes
 that every attempt signs and sends. An event that is read again makes no second row; only first attempts that may not
-have reached the topic are put there again.
+have reached the topic are written again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = get_logger("planner")
 GROUP = "planner"
 EVENTS_MAX = 500
 GATHER_MS = 30
-"""How long an event may wait for others while many come, to be planned with them in one transaction."""
+"""How long an event may wait for others while many arrive, to be planned with them in one transaction."""
 TYPES = frozenset(event.encode() for event in MERCHANT_EVENTS)
 PLANNED = Counter("gateway_webhooks_planned", "Deliveries put on the deliveries topic for the first time")
 
@@ -90,7 +90,7 @@ class Planner:
         await self._consumer.commit_if_due()
 
     async def _dues_of(self, messages: list[Any]) -> tuple[list[Due], list[Record]]:
-        """What is due at once, and the letters of what cannot be read or planned."""
+        """Deliveries that are due at once, and the dead letters of events that cannot be read or planned."""
         candidates = [(event_merchant(message.value), message) for message in messages if has_type(message, TYPES)]
         known = {merchant for merchant, _ in candidates if merchant is not None}
         targets = await self._targets(known)
@@ -136,13 +136,14 @@ class Planner:
 
 
 def concerning(candidates: Iterable[tuple[str | None, Any]], targets: Container[str]) -> list[Any]:
-    """The records, given behind their merchants, of those who have an endpoint, and of those whom only decoding
-    tells."""
+    """The records of merchants with an endpoint, and those whose merchant only decoding reveals; given as (merchant,
+    record)."""
     return [message for merchant, message in candidates if merchant is None or merchant in targets]
 
 
 def drafts_in_turn(events: Iterable[Read], targets: Mapping[str, Sequence[Target]]) -> list[Draft]:
-    """The deliveries to plan, merchants in turn: many events or endpoints of one hold up no other's first attempt."""
+    """The deliveries to plan, merchants in turn: many events or endpoints of one merchant do not hold up another's
+    first attempt."""
     drafts = [
         draft for one in events for draft in drafts_of(one.event, targets.get(one.event.merchant_id, ()), body=one.body)
     ]

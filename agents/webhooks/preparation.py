@@ -1,9 +1,9 @@
-"""The dispatcher's first step: what a delivery record means, given its row and its endpoint as they stand.
+"""The dispatcher's first step: what a delivery record means, given the current row and endpoint.
 
 Prepared   make the attempt
-Aside      no attempt: the endpoint is off (held) or deleted (dead)
+Aside      no attempt: the endpoint is disabled (held) or deleted (dead)
 Repeat     the attempt was made before; only its consequences may be missing
-None       nothing to do: the row waits elsewhere
+None       nothing to do: another record stands for the row
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A record that was acted upon before: the row is further than what it asks for."""
+    """A record that was acted upon before: the row is ahead of it."""
 
     row: Loaded
 
 
 @dataclass(frozen=True, slots=True)
 class Unsealable:
-    """The endpoint's secret or headers cannot be opened: the key is not in the ring, or the row is another."""
+    """The endpoint's secret or headers cannot be opened: the key is not in the ring, or the ciphertext belongs to
+    another row."""
 
     prepared: Prepared
 

@@ -1,6 +1,6 @@
-"""aiohttp's client, made to let the status line decide: what breaks off after it is noted and changes nothing.
+"""aiohttp's client, adapted so that the status line decides: an error after it is recorded and changes nothing.
 
-HTTP/1.1 200 OK ─► the receiver has taken the event, also where a header is too long, a chunk is malformed, or the
+HTTP/1.1 200 OK ─► the receiver has accepted the event, even if a header is too long, a chunk is malformed, or the
                    connection is reset before the headers end
 """
 
@@ -14,16 +14,16 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientResponse
 
 FIELD_BYTES_MAX = 32_768
-"""One header of the answer. Cookies and policies of 9 KB are met; common proxies refuse more than this."""
+"""One header of the response. Cookies and policies of 9 KB occur; common proxies refuse more than this."""
 HEAD_BYTES_MAX = 65_536
-"""All headers of an answer: its share of our memory before anything of it is understood."""
+"""All headers of a response: the memory that it may take before it is parsed."""
 _LINE_BYTES_MAX = 1_024
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class BrokenResponseError(aiohttp.ClientError):
-    """The answer broke off after its status line, which said `status`."""
+    """The response broke off after its status line, which had `status`."""
 
     def __init__(self, status: int, reason: BaseException) -> None:
         super().__init__(f"the answer broke off after its status line: {type(reason).__name__}: {reason}")
@@ -31,7 +31,7 @@ class BrokenResponseError(aiohttp.ClientError):
 
 
 class StatusLineHandler(ResponseHandler):
-    """The connection's protocol: remembers how each answer begins, and bounds its head."""
+    """The connection's protocol: remembers how each response begins, and bounds its head."""
 
     _begun = b""
     _head_bytes = 0
@@ -53,12 +53,12 @@ class StatusLineHandler(ResponseHandler):
                 self.transport.abort()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """aiohttp hands over a parsed head."""
+        """aiohttp passes a parsed head."""
         self._head_open = data[0].code < 200
         super().feed_data(data, size)
 
     def status(self) -> int | None:
-        """The status of the answer under way, as soon as its line is complete; None for interim answers (1xx)."""
+        """The status of the response under way, once its line is complete; None for interim responses (1xx)."""
         begun = self._begun
         while (line := _STATUS_LINE.match(begun)) is not None:
             code = int(line[1])
@@ -72,7 +72,7 @@ class StatusLineHandler(ResponseHandler):
 
 
 class LenientResponse(ClientResponse):
-    """An answer of which at least the status line was read."""
+    """A response of which at least the status line was read."""
 
     async def start(self, connection: Any) -> ClientResponse:
         protocol = connection.protocol
@@ -90,5 +90,5 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
-        # aiohttp has no public way to choose the protocol; test_webhook_sending.py notices if this one goes.
+        # aiohttp has no public way to choose the protocol; test_webhook_sending.py notices if this one disappears.
         self._factory: Any = lambda: StatusLineHandler(loop=self._loop)

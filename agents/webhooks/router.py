@@ -1,9 +1,10 @@
-"""The dispatcher's last step: what has to stand on the log before a delivery record counts as done.
+"""The dispatcher's last step: what must be on the log before a delivery record counts as done.
 
     Attempted ─► retry tier | DLQ | nothing          NotSent   ─► retry tier (parked) | DLQ (endpoint deleted) | nothing
-    Repeated  ─► what its attempt had led to, again: whoever made it may have died in between
+    Repeated  ─► what its attempt had led to, again: the process that made it may have died in between
 
-Repeating any of it is harmless: an attempt number is made and recorded once, a dead letter's id is its origin's place.
+Repeating any of it is harmless: an attempt number is made and recorded once, a dead letter's id is the position of its
+origin.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from topics.producer import Record
 
 @dataclass(slots=True)
 class Task:
-    """A delivery record under way. `marks`: its offset, and those of the same record met again meanwhile."""
+    """A delivery record under way. `marks`: its offset, and those of later copies of the same record."""
 
     due: Due
     message: Any
@@ -85,7 +86,7 @@ class Router:
         self._delays = settings.retry_delays_seconds
         self._partitions = settings.topic_partitions
         self.parking_seconds = min((delay for delay in self._delays if delay > 0), default=0)
-        """The shortest retry tier; 0: there is none, nothing can be parked."""
+        """The shortest retry tier; 0: there is none, and nothing can be parked."""
 
     def records(self, outcomes: Sequence[Outcome], at: datetime) -> list[Record]:
         """All that has to be published for these outcomes."""

@@ -1,9 +1,9 @@
-"""One attempt over HTTP: signed, guarded, and with an end to everything it waits for or reads.
+"""One attempt over HTTP: signed, guarded, and with a limit on every wait and read.
 
-    Prepared ─► connection (names.py, guard) ─► request, byte for byte as saved ─► status line (answers.py) ─► Sent
+    Prepared ─► connection (names.py, guard) ─► request, byte for byte as saved ─► status line (responses.py) ─► Sent
 
-The guard sits where a socket is made for a resolved address: whatever the URL says and whatever DNS answers this
-time, a private address gets no connection. Redirects are not followed, so no answer can lead us elsewhere. Behind an
+The guard checks the resolved address when the socket is made: whatever the URL contains and DNS returns this time, no
+connection is made to a private address. Redirects are not followed, so no response can lead us elsewhere. Behind an
 egress proxy names are resolved by the proxy: there the URL's text is checked, and the proxy guards the addresses.
 """
 
@@ -52,7 +52,7 @@ HEADERS = {
 
 
 SEALED = "••••"
-"""In the delivery log in place of what the merchant's own headers hold: it may be a password."""
+"""In the delivery log, replaces the values of the merchant's own headers: one may be a password."""
 
 
 class TargetRefusedError(OSError):
@@ -101,7 +101,7 @@ class Sender:
             await self._names.close()
 
     async def send(self, prepared: Prepared) -> Sent:
-        """Make the attempt. Whatever it raises is its outcome: nothing but a cancellation leaves this."""
+        """Make the attempt. Any exception becomes the outcome: only a cancellation is raised."""
         at = now()
         headers: dict[str, str] = {}
         started = time.perf_counter()
@@ -169,7 +169,8 @@ def _kept_headers(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ..
 
 
 async def _read(response: aiohttp.ClientResponse) -> tuple[str, str | None]:
-    """The body's beginning, and what broke it off. The status line has decided already: that changes nothing."""
+    """The beginning of the body, and the error that ended it. The status line has decided already: an error changes
+    nothing."""
     parts: list[bytes] = []
     size = 0
     broken = None

@@ -1,4 +1,4 @@
-"""Retries that wait: for each tier a heap by due time, bounded, so that one late record never holds up the rest."""
+"""Waiting retries: a heap by due time for each tier, bounded, so that one late record never holds up the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.consumer import Mark
 from domain.delivery import Due
 
 WAITING_MAX = 5_000
-"""For each partition of a tier. What comes later on the topic is due later but for the jitter."""
+"""For each partition of a tier. Later records on the topic are due later, apart from jitter."""
 
 
 @dataclass(order=True, slots=True)

@@ -1,4 +1,5 @@
-"""The forwarder's upkeep: releases what nothing holds any more, finds what the log lost, and keeps the counters.
+"""The forwarder's upkeep: releases deliveries whose endpoint is enabled again, finds those that the log lost, and
+maintains the counters.
 
 Each round waits in proportion to what it cost (at most COST_SHARE of one connection), so it stays cheap at any size.
 """
@@ -27,17 +28,17 @@ log = get_logger("upkeep")
 
 EVERY_SECONDS = 0.5
 IDLE_SECONDS = 2.0
-"""Between two rounds of a work that finds nothing to do: how late it begins what comes then."""
+"""Between two rounds that find nothing to do: how late the next work may begin."""
 COST_SHARE = 0.05
 PAUSE_SECONDS_MAX = 60.0
-"""What a round cost is waited for at most so long: deliveries that the log lost wait with it."""
+"""Upper bound of the wait after an expensive round: deliveries that the log lost wait too."""
 RELEASED_MAX = 1_000
 LOST_AFTER_SECONDS = 30.0
 DELIVERIES_NOW = Gauge("gateway_webhook_deliveries", "Delivery rows by state", ["state"])
 
 
 class Upkeep:
-    """Three loops that never stop for a failure: each round tries again."""
+    """Three loops that no failure stops: each round tries again."""
 
     def __init__(self, context: Context, pool: Pool, producer: LogProducer) -> None:
         self._context = context
@@ -60,7 +61,7 @@ class Upkeep:
                 pause_seconds = EVERY_SECONDS if found else min(pause_seconds * 2, IDLE_SECONDS)
                 cost_seconds = self._context.clock.monotonic() - began_at
             except (DatabaseError, RedisError, OSError) as error:
-                # A statement that hung has cost nothing but time: it is no reason to stay away for minutes.
+                # A statement that hung has cost only time: it is not a reason to pause for minutes.
                 log.warning("upkeep_failed", work=work.__name__, error=repr(error))
                 cost_seconds = 0.0
             self._context.alive()
@@ -71,7 +72,7 @@ class Upkeep:
         return await self._publish(released, "released")
 
     async def _find_lost(self) -> bool:
-        """Only where the dispatchers have read everything: what stands on the topic is not lost."""
+        """Only if the dispatchers have read everything: a delivery on the topic is not lost."""
         dispatchers = (await alive(self._context.redis)).get("dispatcher", {})
         if not dispatchers or not all(_has_read_all(facts) for facts in dispatchers.values()):
             return False
@@ -99,5 +100,5 @@ class Upkeep:
 
 
 def _has_read_all(facts: Mapping[str, Any]) -> bool:
-    """A worker that has just begun does not know yet how much there is to read."""
+    """A worker that has just begun cannot report yet how much there is to read."""
     return facts.get("lag") == 0 and facts.get("up_seconds", 0) >= LOST_AFTER_SECONDS

@@ -1,4 +1,4 @@
-/** The API's reference: Swagger UI over /openapi.json, whose calls go to the very gateway that serves the page. */
+/** The API's reference: Swagger UI over /openapi.json, whose calls go to the gateway that serves the page. */
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
 
@@ -12,7 +12,7 @@ async function start(root: Element): Promise<void> {
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     tryItOutEnabled: true,
-    validatorUrl: null, // the usual one sends the document to another host
+    validatorUrl: null, // the default validator sends the document to another host
   });
 }
 

@@ -1,1 +1,1 @@
-"""Who asks, and may they: credentials, sessions, passwords, origins, rate limits."""
+"""Authentication and authorization: credentials, sessions, passwords, origins, rate limits."""

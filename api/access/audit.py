@@ -1,7 +1,7 @@
-"""A request's entries in the audit log: who asks, from where, under which request id.
+"""A request's entries in the audit log: who makes it, from where, under which request id.
 
-witness(request, caller, Action.KEY_CREATED)    for a change, written down in its transaction
-await noted(request, caller, Action.REFUND_REQUESTED, payment_id, after={…})    before an actor is asked
+witness(request, caller, Action.KEY_CREATED)    for a change, recorded in its transaction
+await noted(request, caller, Action.REFUND_REQUESTED, payment_id, after={…})    before its command is written
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ BY_OPERATOR = f"{OPERATOR} over the API"
 
 
 def witness(request: Request, caller: Caller, action: Action) -> Witness:
-    """What the caller does, for its merchant's chain."""
+    """The caller's action, for its merchant's chain."""
     actor = f"{KEY} {caller.key_id}" if caller.via == KEY else f"{USER} {caller.user_id}"
     return witness_of(request, caller.merchant_id, actor, action)
 
 
 def witness_of(request: Request, merchant_id: str, actor: str, action: Action) -> Witness:
-    """What somebody does who is not a caller yet: who signs up or in."""
+    """The action of somebody who is not a caller yet: a sign-up or a sign-in."""
     services = services_of(request)
     doing = Doing(
         chain=merchant_id,
@@ -40,9 +40,9 @@ def witness_of(request: Request, merchant_id: str, actor: str, action: Action) -
 
 
 async def noted(request: Request, caller: Caller, action: Action, subject: str, *, after: Values | None = None) -> None:
-    """Write down what is about to be asked of an actor. Raises the database's errors: then nothing is asked.
+    """Record a command that is about to be written. Raises the database's errors: then no command is written.
 
-    Where a connection breaks over the answer, the entry may stand there twice: two intentions, one effect.
+    If the connection breaks before the response, the entry may exist twice: two intentions, one effect.
     """
     seen, pool = witness(request, caller, action), services_of(request).pool
     await through_restart(lambda: seen.attest_alone(pool, subject, after=after))

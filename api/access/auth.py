@@ -1,12 +1,12 @@
-"""Who is asking: an API key pair, or a user signed in to the dashboard.
+"""Identifies the caller: an API key pair, or a user signed in to the dashboard.
 
     X-Api-Key + X-Api-Secret     both given
     Authorization: Basic         base64(key:secret)
     cookie gateway_session       the dashboard (api/access/sessions.py); unsafe methods need X-CSRF-Token as well
 
-One answer for every way to be wrong: 401 `Invalid API credentials`. Every request counts against its merchant's quota.
-Who has a key's secret learns why it may not be used: 403 names the scope that it lacks, or the address (scopes.py). A
-user learns which right the role lacks, and which role has it (sessions.py).
+One response for every invalid credential: 401 `Invalid API credentials`. Every request counts against its merchant's
+quota. A caller with a valid secret gets the reason why the key may not be used: 403 names the missing scope, or the
+address (scopes.py). A user gets the right that the role lacks, and which role has it (sessions.py).
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ async def looking_up(request: Request) -> Caller:
 
 
 async def identified(request: Request) -> Caller:
-    """The caller, counted nowhere. Raises ApiError 401 or 403; 400 or 413 for a body that cannot be read."""
+    """The caller, not counted against any quota. Raises ApiError 401 or 403; 400 or 413 for a body that cannot be
+    read."""
     caller = await _presented(request)
     return await _presented(request) if await has_taken_long(request) else caller
 
@@ -87,14 +88,14 @@ async def _presented(request: Request) -> Caller:
 
 
 def is_operator(request: Request) -> bool:
-    """Whether the request carries OPERATOR_TOKEN as its bearer token. Always false where none is set."""
+    """Whether the request carries OPERATOR_TOKEN as its bearer token. Always false if none is set."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     expected = services_of(request).settings.operator_token.get_secret_value()
     return scheme.lower() == "bearer" and expected != "" and hmac.compare_digest(token.encode(), expected.encode())
 
 
 async def by_key(request: Request, key: str, secret: str) -> Caller:
-    """The caller with this API key pair. Raises ApiError 401, or 403 where the key may not be used for this request."""
+    """The caller with this API key pair. Raises ApiError 401, or 403 if the key may not be used for this request."""
     services = services_of(request)
     if not secret or len(secret) > SECRET_LENGTH_MAX or is_mistyped(secret):
         raise unauthenticated()
@@ -117,7 +118,7 @@ async def by_key(request: Request, key: str, secret: str) -> Caller:
 
 
 def _check_limits(request: Request, key: ApiKey) -> None:
-    """Raises ApiError 403 where the key may not be used from here, or not for this."""
+    """Raises ApiError 403 if the key may not be used from this address, or not for this request."""
     address = address_of(request)
     if key.addresses and not is_within(address, key.addresses):
         raise ApiError(FORBIDDEN, f"This API key may not be used from {address}")
@@ -129,7 +130,7 @@ def _check_limits(request: Request, key: ApiKey) -> None:
 
 
 def presented_pair(request: Request) -> tuple[str, str] | None:
-    """(key, secret) as the request presents them; None where it presents neither."""
+    """(key, secret) as the request presents them; None if it presents neither."""
     key, secret = request.headers.get(KEY_HEADER), request.headers.get(SECRET_HEADER)
     if key is not None or secret is not None:
         return key or "", secret or ""

@@ -1,4 +1,4 @@
-"""Who is behind a request: a merchant, by one of its API keys or by one of its users."""
+"""The caller of a request: a merchant, through one of its API keys or one of its users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.role import Role
 class Caller:
     """`via`: by a key (then `key_id`) or by a session (then `session_id`, `user_id`, `role`).
 
-    `scopes`: what it may do, and give to a new key; empty: everything.
+    `scopes`: what it may do, and grant to a new key; empty: everything.
     """
 
     merchant_id: str
@@ -21,9 +21,9 @@ class Caller:
     key_id: str | None = None
     scopes: tuple[str, ...] = ()
     is_bounded: bool = False
-    """By addresses."""
+    """Whether the key is limited to addresses."""
     expires_at: datetime | None = None
-    """When its key does."""
+    """When its key expires."""
     session_id: str | None = None
     user_id: str | None = None
     role: Role | None = None

@@ -1,10 +1,10 @@
-"""Whose request it is, by network address: the peer's, or what a trusted proxy in front of us wrote down.
+"""The client's network address: the peer's, or the one that a trusted proxy in front of us recorded.
 
     client ─► proxy (trusted) ─► proxy (trusted) ─► API
               X-Forwarded-For: client, proxy            read from the right, up to the first that is not trusted
 
-Only the peer's address is certain. Whatever stands left of an untrusted address in the header, the client may have made
-up. `Forwarded` is not read: a proxy that writes one header passes the other on as the client sent it.
+Only the peer's address is certain. The client may have forged anything to the left of an untrusted address in the
+header. `Forwarded` is not read: a proxy that writes one header passes the other on as the client sent it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from starlette.requests import Request
 
 Network = IPv4Network | IPv6Network
 HOPS_MAX = 16
-"""Of X-Forwarded-For, from the right; no chain of trusted proxies is longer."""
+"""Entries of X-Forwarded-For that are read, from the right; no chain of trusted proxies is longer."""
 IPV6_CLIENT_BITS = 64
-"""What a provider gives to one customer; its 2^64 addresses are one client."""
+"""The prefix that a provider assigns to one customer; its 2^64 addresses are one client."""
 
 
 class TrustedProxies:
-    """The proxies whose X-Forwarded-For is believed. False where there are none."""
+    """The proxies whose X-Forwarded-For is trusted. False if there are none."""
 
     def __init__(self, networks: Sequence[Network] = ()) -> None:
         self._networks = tuple(networks)
@@ -40,7 +40,7 @@ class TrustedProxies:
         for hop in reversed(forwarded.split(",")[-HOPS_MAX:]):
             address = _address(hop.strip())
             if address is None:
-                return client  # what stands left of something unreadable is not to be believed either
+                return client  # entries to the left of an unreadable one cannot be trusted either
             client = str(address)
             if not self._trusts(client):
                 return client
@@ -57,12 +57,12 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 
 
 def address_of(request: Request) -> str:
-    """The client's address, as the edge found it; "" where the server does not know."""
+    """The client's address, as the edge found it; "" if the server does not have it."""
     return request.client.host if request.client else ""
 
 
 def is_within(address: str, allowed: Sequence[str]) -> bool:
-    """Whether an address is in one of these networks, `10.0.0.0/8` or `192.0.2.7`. What is no address is in none."""
+    """Whether an address is in one of these networks, `10.0.0.0/8` or `192.0.2.7`. Anything else is in none."""
     found = _address(address)
     return found is not None and any(found in network for network in _networks(tuple(allowed)))
 

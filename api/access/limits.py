@@ -4,9 +4,9 @@
     a payer's requests, sign-ups     by client address
     attempts to sign in              api/access/logins.py
 
-A caller that goes on above its limit waits for each refusal (api/process/slowdown.py). Without Redis there is no limit:
-a payment must not fail because a counter cannot be kept. The standing goes out as RateLimit-Limit, RateLimit-Remaining
-and RateLimit-Reset with every counted answer (api/edge.py).
+A caller that continues above its limit waits for each refusal (api/process/slowdown.py). Without Redis there is no
+limit: a payment must not fail because a counter cannot be kept. The state is returned as RateLimit-Limit,
+RateLimit-Remaining and RateLimit-Reset with every counted response (api/edge.py).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from api.process.services import Services, services_of
 from store.redis.rate_limits import Bucket, Rate, Standing
 
 MERCHANT_BURST_DIVISOR = 60
-"""A merchant may spend a second's worth at once: ten seconds' worth kept the others waiting for as long as the machine
-takes to work it off."""
+"""A merchant may use one second's worth at once: ten seconds' worth kept the others waiting until the machine had
+processed it."""
 MERCHANT_BURST_MIN = 20
 """What a page of the dashboard or a small batch sends at once, whatever the quota; never more than the quota itself."""
 STANDING = "rate_limit"
@@ -31,7 +31,7 @@ STANDING = "rate_limit"
 
 
 async def limit(request: Request, *buckets: Bucket, description: str = "") -> None:
-    """Count this request. Raises ApiError 429 with Retry-After where a bucket is empty, and then counts nothing."""
+    """Count this request. Raises ApiError 429 with Retry-After if a bucket is empty, and then counts nothing."""
     standing = await services_of(request).limiter.take(*buckets)
     if standing is None:
         return
@@ -43,7 +43,7 @@ async def limit(request: Request, *buckets: Bucket, description: str = "") -> No
 
 
 async def refuse(services: Services, caller: str, description: str, *, retry_after: int) -> NoReturn:
-    """Raise ApiError 429 with Retry-After (seconds): at once, or a little later for a `caller` that goes on."""
+    """Raise ApiError 429 with Retry-After (seconds): at once, or a little later for a `caller` that continues."""
     await services.slowdown.hold(caller, retry_after)
     raise ApiError(RATE_LIMITED, description, headers={"Retry-After": str(retry_after)})
 
@@ -55,7 +55,7 @@ async def limit_address(request: Request, name: str, per_minute: int) -> None:
 
 
 async def limit_merchant(request: Request, merchant_id: str, *, look_up: bool = False) -> None:
-    """Count a merchant's request, and its look-up where it is one."""
+    """Count a merchant's request, and also as a lookup if it is one."""
     settings = services_of(request).settings
     quotas = {"merchant": settings.rate_limit_merchant_per_minute}
     if look_up:
@@ -69,7 +69,7 @@ def client_network(request: Request) -> str:
 
 
 def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
-    """For an answer whose request was counted. Reset: seconds until the whole limit is there again."""
+    """Headers for the response to a counted request. Reset: seconds until the whole limit is there again."""
     return [
         (b"ratelimit-limit", b"%d" % standing.bucket.rate.burst),
         (b"ratelimit-remaining", b"%d" % standing.remaining),

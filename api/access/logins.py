@@ -1,11 +1,11 @@
-"""How often somebody may try to sign in, by three counters; each attempt is counted before its password is looked at.
+"""How often a client may try to sign in, by three counters; each attempt is counted before its password is checked.
 
-    e-mail and network     somebody guesses one password
-    network                somebody guesses many passwords; wider, for an office signs in from one address
-    e-mail                 somebody guesses one password from many networks
+    e-mail and network     one client guesses one password
+    network                one client guesses many passwords; wider, because an office signs in from one address
+    e-mail                 many networks guess one password
 
 The last could lock the owner out while a stranger keeps guessing. So it does not count attempts from a network that has
-signed in to this account before, for 90 days: the owner comes back in from there. A link of the operator's that sets a
+signed in to this account before, for 90 days: the owner can still sign in from there. An operator's link that sets a
 new password ends every lock (`gateway users reset`).
 """
 
@@ -31,7 +31,7 @@ log = get_logger("logins")
 NETWORK_FACTOR = 10
 """One network may try this many times as often in all."""
 ACCOUNT_FACTOR = 3
-"""All networks that are new to an account together: at 10 a minute, 30."""
+"""The limit of all networks together that are new to an account: at 10 a minute, 30."""
 KNOWN_SECONDS = 90 * 86_400
 TOO_MANY = "Too many attempts to sign in"
 
@@ -69,7 +69,7 @@ async def admit(request: Request, email: str) -> Attempt:
 
 
 async def succeeded(request: Request, attempt: Attempt) -> None:
-    """The password was right: this network's attempts are forgiven, and it is known to the account from now on."""
+    """The password was right: this network's attempts are cleared, and the account remembers the network."""
     services = services_of(request)
     per_minute = services.settings.rate_limit_login_per_minute
     if per_minute == 0:
@@ -79,7 +79,7 @@ async def succeeded(request: Request, attempt: Attempt) -> None:
 
 
 async def prove_password(request: Request, user: User, password: SecretStr) -> str:
-    """The stored hash of one's own password, which was given once more; counts as an attempt to sign in.
+    """The stored hash of the user's own password, which the request repeats; counts as an attempt to sign in.
 
     Raises ApiError 400, 429.
     """
@@ -91,7 +91,7 @@ async def prove_password(request: Request, user: User, password: SecretStr) -> s
 
 
 async def forgive(request: Request, email: str) -> None:
-    """End every lock on this account, and know this network from now on: its user came by a link of the operator's."""
+    """End every lock on this account and remember this network: its user came with an operator's link."""
     services = services_of(request)
     attempt, per_minute = Attempt(email, client_network(request)), services.settings.rate_limit_login_per_minute
     if per_minute == 0:
@@ -100,7 +100,7 @@ async def forgive(request: Request, email: str) -> None:
         for bucket in attempt.buckets(per_minute, known=False):
             await services.limiter.refill(bucket)
         await services.redis.set(attempt.known_key, b"1", ex=KNOWN_SECONDS)
-    except (RedisError, OSError) as error:  # the password is set: the answer is not that it failed
+    except (RedisError, OSError) as error:  # the password is set: the response must not report a failure
         log.warning("attempts_not_forgiven", error=repr(error))
 
 

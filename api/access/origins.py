@@ -1,8 +1,8 @@
 """Browsers: which pages may call us (CORS), and which pages may use a merchant's public routes.
 
     our own pages (checkout, dashboard)      every route, with credentials
-    any other page                           public routes, without credentials; the route itself then asks the
-                                             merchant's allowed origins and answers 403 where the page is not among them
+    any other page                           public routes, without credentials; the route then checks the merchant's
+                                             allowed origins and returns 403 if the page is not among them
 
 A merchant that names no origin: any page in test mode, only ours otherwise.
 """
@@ -30,7 +30,7 @@ Header = tuple[bytes, bytes]
 
 
 def cors_headers(origin: str, *, own: bool, preflight: bool) -> list[Header]:
-    """For an answer to a page of this origin."""
+    """Headers of a response to a page of this origin."""
     headers = [
         (b"access-control-allow-origin", origin.encode("latin-1")),
         (b"access-control-expose-headers", EXPOSED.encode()),
@@ -47,7 +47,7 @@ def cors_headers(origin: str, *, own: bool, preflight: bool) -> list[Header]:
 
 
 async def check_origin(request: Request, merchant_id: str) -> None:
-    """Raises ApiError 403 where the request comes from a page that this merchant does not allow."""
+    """Raises ApiError 403 if the request comes from a page that this merchant does not allow."""
     origin = request.headers.get("origin")
     services = services_of(request)
     if origin is None or origin in services.own_origins:

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from runtime.secrets import hash_password, password_matches
 
 AT_ONCE_MAX = 2
-"""Each takes 64 MiB and a core for about 100 ms. More of them wait."""
+"""Each takes 64 MiB and a core for about 100 ms. Further ones wait."""
 _turn = asyncio.Semaphore(AT_ONCE_MAX)
 
 

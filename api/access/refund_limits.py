@@ -26,7 +26,7 @@ async def note_refund(
     currency: str,
     requested: Values,
 ) -> None:
-    """Write down what is about to be asked of the actor. Raises ApiError 400 or 403 for a limited role."""
+    """Record the refund that is about to be requested. Raises ApiError 400 or 403 for a limited role."""
     if caller.role not in REFUNDS_ARE_LIMITED:
         await noted(request, caller, Action.REFUND_REQUESTED, payment_id, after=requested)
         return

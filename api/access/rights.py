@@ -1,4 +1,4 @@
-"""What a request needs, by method and path: the one table of it, for API keys and for users.
+"""The right that a request needs, by method and path: the only such table, for API keys and for users.
 
     request ─► right ─► a user's role has it (domain/role.py), or 403
                     └─► scope: an API key has it (api/access/scopes.py), or 403
@@ -20,7 +20,7 @@ Row = tuple[str, Right]
 USERS: Row = (r"/merchants/me/(?:users|invitations|access)\b", Right.USERS)
 KEYS: Row = (r"/merchants/me/keys\b", Right.KEYS)
 ACCOUNT: Row = (r"/auth\b", Right.ACCOUNT)
-"""Needed whether one reads or writes there."""
+"""Rights needed for reads and writes alike."""
 READS: Sequence[Row] = (
     USERS,
     KEYS,
@@ -28,7 +28,7 @@ READS: Sequence[Row] = (
     ACCOUNT,
     (r"/[a-z-]+/export\.csv\b", Right.EXPORTS),
 )
-"""What not everybody may read: other users, credentials, the audit log, and whole lists as files."""
+"""Restricted reads: other users, credentials, the audit log, and whole lists as files."""
 WRITES: Sequence[Row] = (
     (r"/(?:refunds|payments/[^/]+/refunds?)\b", Right.REFUNDS),
     (r"/(?:orders|payments|payment-links|payment_links|customers)\b", Right.PAYMENTS),

@@ -1,6 +1,6 @@
-"""What an API key may be used for: its scopes, and which of them stands for which right.
+"""What an API key may be used for: its scopes, and the right that each of them grants.
 
-    a key without scopes ─► everything but users     a key with scopes ─► what they name
+    a key without scopes ─► everything but users     a key with scopes ─► what they grant
 
 A user's role gives no scopes, but bounds those of the keys that the user creates.
 """
@@ -35,11 +35,11 @@ SCOPES: Mapping[Right, Scope | None] = {
     Right.ACCOUNT: Scope.SETTINGS,
     Right.USERS: None,
 }
-"""None: not with any key. Whoever steals one must not add users, who stay when the key is revoked."""
+"""None: not available to any key. A stolen key must not add users, who stay when the key is revoked."""
 
 
 def scope_of(method: str, path: str) -> Scope | None:
-    """The scope that a key needs for a request; None: no key will do."""
+    """The scope that a key needs for a request; None: not possible with a key."""
     return SCOPES[right_of(method, path)]
 
 
@@ -48,16 +48,16 @@ def allows(scopes: Sequence[str], needed: Scope) -> bool:
 
 
 def scopes_within(role: Role) -> tuple[Scope, ...]:
-    """What a user in this role may give to a key; empty: everything, as for a key.
+    """What a user in this role may grant to a key; empty: everything, as for a key.
 
-    A scope counts where the role has every right that it stands for.
+    A scope counts if the role has every right that it grants.
     """
     missing = {SCOPES[right] for right in Right if not may(role, right)}
     return tuple(scope for scope in Scope if scope not in missing) if missing else ()
 
 
 def missing_from(scopes: Sequence[str], required: Sequence[str]) -> list[str]:
-    """What a caller with these scopes must not give to another key; none wanted means all."""
+    """The requested scopes that a caller with these scopes must not grant to another key; requesting none means all."""
     if not scopes:
         return []
     return [one for one in required or [*Scope] if one not in scopes]

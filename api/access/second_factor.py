@@ -4,8 +4,8 @@
                                ├─► wrong:    counted, and in the audit log
                                └─► locked:   WRONG_MAX wrong codes, less WRONG_FORGIVEN for each right one
 
-Whoever gets here knows the password, so the count is no way to lock strangers out. It is in the database: it holds from
-every address, and while Redis, which has the limits of api/access/logins.py, is unavailable.
+Only someone with the password gets here, so strangers cannot use the count to lock a user out. It is in the database:
+it holds from every address, and while Redis, which has the limits of api/access/logins.py, is unavailable.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from store.driver import Connection
 WRONG_MAX = 10
 """A guess is right once in 333,333 (three of a million codes count), so ten are once in 33,000."""
 WRONG_FORGIVEN = 3
-"""By a right code of the app. Not all of them: whoever knows the password could guess anew after each of the user's own
-logins. A recovery code, or a new password by a link, takes all back."""
+"""By a right code of the app. Not all of them: somebody who has the password could guess again after each of the user's
+own logins. A recovery code, or a new password by a link, clears all of them."""
 
 
 class Verdict(StrEnum):
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 
 
 async def prove_second_factor(request: Request, user: User, otp: SecretStr | None) -> None:
-    """For whoever signs in. Raises ApiError 401 SECOND_FACTOR_REQUIRED without a right code."""
+    """At sign-in. Raises ApiError 401 SECOND_FACTOR_REQUIRED without a right code."""
     if otp is None:
         raise ApiError(SECOND_FACTOR, "Enter the code of your authenticator app, or a recovery code", field="otp")
     verdict = await use_code(request, user, otp)
@@ -49,14 +49,14 @@ async def prove_second_factor(request: Request, user: User, otp: SecretStr | Non
 
 
 async def prove_again(request: Request, user: User, otp: SecretStr) -> None:
-    """For whoever is signed in. Raises ApiError 400 without a right code."""
+    """For a signed-in user. Raises ApiError 400 without a right code."""
     verdict = await use_code(request, user, otp)
     if verdict is not Verdict.ACCEPTED:
         raise bad_request(verdict, "otp")
 
 
 async def use_code(request: Request, user: User, otp: SecretStr) -> Verdict:
-    """Use an app's code or a recovery code up. The verdict is kept, whatever becomes of the request."""
+    """Use up an app's code or a recovery code. The verdict is kept, whatever the result of the request."""
     code = plain_code(otp.get_secret_value())
     async with services_of(request).pool.acquire() as connection, connection.transaction():
         factor = await lock_factor(connection, user.id)
@@ -71,7 +71,7 @@ async def use_code(request: Request, user: User, otp: SecretStr) -> Verdict:
 
 
 async def _is_used_up(request: Request, connection: Connection, user: User, factor: Factor, code: str) -> bool:
-    """Whether the code was right, and works no more."""
+    """Whether the code was right; it no longer works then."""
     if not is_app_code(code):
         return await _use_recovery_code(request, connection, user, code)
     step = step_of_app(request, user, factor, code)
@@ -82,7 +82,7 @@ async def _is_used_up(request: Request, connection: Connection, user: User, fact
 
 
 def step_of_app(request: Request, user: User, factor: Factor, code: str) -> int | None:
-    """The step of an app's code; None where it is wrong."""
+    """The step of an app's code; None if it is wrong."""
     services = services_of(request)
     seed = unseal(factor.sealed, services.settings.keys, Sealed.SECOND_FACTOR, user.id)
     return step_of(seed, code, services.clock.now())
@@ -98,7 +98,7 @@ async def _use_recovery_code(request: Request, connection: Connection, user: Use
 
 
 async def _count(request: Request, connection: Connection, user: User, factor: Factor) -> None:
-    """Once it is locked nothing is added: who knows the password could fill the audit log."""
+    """Once it is locked nothing is added: somebody who has the password could fill the audit log."""
     if factor.wrong >= WRONG_MAX:
         return
     await count_wrong(connection, user.id)

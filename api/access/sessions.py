@@ -4,7 +4,7 @@
     GET   ─► the cookie
     POST, PUT, PATCH, DELETE ─► the cookie and X-CSRF-Token; a browser's Origin must be one of our own pages'
 
-Two fences on purpose: SameSite keeps the cookie at home, the token proves that the page could read our answer.
+Two independent defences: SameSite keeps the cookie on our site, the token proves that the page could read our response.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ HELD_BACK = "Set up a second factor first: the merchant requires one (POST /api/
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A live session and the user it belongs to, in the role of this moment."""
+    """A live session and its user, with the current role."""
 
     session: Session
     user: User
 
 
 async def session_caller(request: Request) -> Caller | None:
-    """Who is signed in; None without a live session. Raises ApiError 403 for a forged request and a missing right.
+    """The signed-in user; None without a live session. Raises ApiError 403 for a forged request and a missing right.
 
-    A page's script gets a plain 401 instead of None: the challenge of HTTP Basic would make the browser ask for a
-    password on top of the dashboard.
+    A page's script gets a plain 401 instead of None: the challenge of HTTP Basic would make the browser show a password
+    prompt over the dashboard.
     """
     found = await session_of(request)
     if found is not None:
@@ -55,9 +55,9 @@ async def session_caller(request: Request) -> Caller | None:
 
 
 def _caller_of(request: Request, found: SignedIn) -> Caller:
-    """Raises ApiError 403 where the user's role lacks the right that the request needs, or a second factor is missing.
+    """Raises ApiError 403 if the user's role lacks the right that the request needs, or a second factor is missing.
 
-    The routes that set one up ask for a session (`signed_in`), not for a caller.
+    The routes that set one up require a session (`signed_in`), not a caller.
     """
     user, needed = found.user, right_of(request.method, request.scope["path"])
     if user.is_held_back:
@@ -89,7 +89,7 @@ async def session_of(request: Request) -> SignedIn | None:
 
 
 async def still_signed_in(request: Request) -> bool:
-    """As session_of, but looking is no use: for what goes on by itself, such as a live feed."""
+    """As session_of, but without counting as use: for automatic requests, such as a live feed's."""
     found = await _user_of(request, await peek(request))
     return found is not None and not found.user.is_held_back
 
@@ -104,7 +104,7 @@ async def peek(request: Request) -> Session | None:
 
 
 async def _user_of(request: Request, session: Session | None) -> SignedIn | None:
-    """Read at each request, so that a role that was changed or a user who was removed counts at once."""
+    """Read at each request, so that a changed role or a removed user takes effect at once."""
     user = None if session is None else await find_user(services_of(request).pool, session.user_id)
     if session is None or user is None:
         return None
@@ -126,14 +126,14 @@ def signed_out() -> ApiError:
 
 
 def check_origin(request: Request) -> None:
-    """Raises ApiError 403 where a browser says that another site's page sends this. Other clients send no Origin."""
+    """Raises ApiError 403 if a browser reports that another site's page sends this. Other clients send no Origin."""
     origin = request.headers.get("origin")
     if origin is not None and origin not in services_of(request).own_origins:
         raise ApiError(FORBIDDEN, "This origin may not use the dashboard's session")
 
 
 def token_of(request: Request) -> str | None:
-    """What the session's cookie holds, where it can be a token at all."""
+    """The content of the session's cookie, if it can be a token at all."""
     token = request.cookies.get(cookie_name(services_of(request).settings))
     return token if token and len(token) <= TOKEN_LENGTH_MAX else None
 

@@ -1,11 +1,11 @@
-"""Whose request is begun next: in each turn of the event loop so many of one caller, and then those of the others.
+"""Which request is begun next: in each turn of the event loop a limited number of one caller's, and then the others'.
 
     arrives ─► fewer than BEGUN_PER_TURN of this caller begun in this turn ─► at once
                otherwise ─► its caller's queue ─► a later turn, all callers alike
 
-A caller that opens a thousand connections at one moment would else be worked off before anybody who comes a
-millisecond later. Nothing waits while the loop is idle, and how many requests are in the works is not limited. It is a
-protection from greed, not from malice: who names another key in each request has as many queues as names.
+Otherwise a caller that opens a thousand connections at one moment would be served before anybody who arrives a
+millisecond later. Nothing waits while the loop is idle, and the number of requests under way is not limited. It
+protects from greed, not from malice: a caller that names another key in each request has as many queues as names.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections import Counter, deque
 BEGUN_PER_TURN = 4
 """A request takes a fraction of a millisecond until it waits for the first time."""
 WAIT_SECONDS_MAX = 0.5
-"""Where a turn takes long, as with ten thousand streams open, so many turns would cost a request its answer."""
+"""If a turn takes long, as with ten thousand streams open, this many turns would make a request time out."""
 WAITING_MAX = 10_000
-"""In all queues together; above, requests are begun as they come."""
+"""In all queues together; above this, requests are begun as they arrive."""
 
 
 class Turns:

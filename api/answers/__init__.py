@@ -1,1 +1,1 @@
-"""From a checked request to its answer: asking the actor, idempotency, resources as they are read."""
+"""From a checked request to its response: submitting the command, idempotency, resources as they are read."""

@@ -3,10 +3,10 @@
 Decided           the resource, byte for byte as it was decided; Idempotent-Replayed where it was decided before
 Undecided         202 with the resource as accepted and Location; the promise is recorded: no later read returns 404
                   409 where an earlier request with the same key is the one that was promised
-                  503 where a promise cannot be recorded, or what the actor will make of the command cannot be foreseen
+                  503 where a promise cannot be recorded, or the actor's decision cannot be predicted
 
-What the API foresees is a guess. It may become a 202, which promises only that the command will be decided; never a
-refusal, for the command stands on the log and the actor may know better.
+The API's prediction is a guess. It may become a 202, which promises only that the command will be decided; it never
+becomes a refusal, because the command is on the log and the actor may decide otherwise.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ log = get_logger("commands")
 
 REPLAYED = {"Idempotent-Replayed": "true"}
 PROMISE_SECONDS = 2.0
-"""With the wait for the decision, below the five seconds in which a caller without an answer is refused."""
+"""Together with the wait for the decision, below the five seconds after which a request without a response is
+refused."""
 Shape = Callable[[str], bytes | str]
 
 
@@ -52,7 +53,8 @@ def as_decided(body: str) -> str:
 async def submit(
     request: Request, command: Command, *, key: Key | None, resource_id: str | None
 ) -> Decided | Undecided:
-    """Have the actor decide. `resource_id`: of what the command makes. Raises ApiError; a refusal is one."""
+    """Have the actor decide. `resource_id`: of the resource that the command creates. Raises ApiError, also for a
+    refusal."""
     return await _submit(request, await sealed(services_of(request), command, key), key=key, resource_id=resource_id)
 
 
@@ -81,7 +83,7 @@ async def respond(
 ) -> Response:
     """Have the command decided, and respond.
 
-    `new`: the command makes `resource_id`; `load`: the order as far as it is known, for a 202.
+    `new`: the command creates `resource_id`; `load`: the order as far as it is known, for a 202.
     """
     services = services_of(request)
     command = await sealed(services, command, key)
@@ -92,7 +94,7 @@ async def respond(
     promise = await _promise(
         services, command, outcome, key=key, merchant_id=merchant_id, resource_id=resource_id, load=load
     )
-    # A repeat just after the hour of keyed ids has changed may ask for another id than the request that it repeats.
+    # A repeat just after the hour of keyed ids has changed may use another id than the request that it repeats.
     same = key is None or not new or is_same_for_repeats(services.clock.epoch_ms())
     if not (outcome.first and same and await _recorded(services, promise)):
         raise still_running()
@@ -109,9 +111,9 @@ async def _promise(
     resource_id: str,
     load: Callable[[], Awaitable[Order | None]],
 ) -> Promise:
-    """The resource as it will look once the actor accepts the command, as far as anybody can know now.
+    """The resource as it will look once the actor accepts the command, as far as can be known now.
 
-    Raises ApiError 503 where the command would be refused as things stand, or nobody knows how they stand.
+    Raises ApiError 503 if the command would be refused in the current state, or the state is unknown.
     """
     try:
         order = await load()
@@ -141,7 +143,7 @@ async def _promise(
 
 
 def _new_order(foreseen: Decision) -> str:
-    """The order that a payment brings, in its public shape."""
+    """The order that is created with a payment, in its public shape."""
     order: Order | None = None
     for event in foreseen.events:
         order = evolve(order, event)
@@ -150,7 +152,7 @@ def _new_order(foreseen: Decision) -> str:
 
 
 async def _recorded(services: Services, promise: Promise) -> bool:
-    """Whether this request's promise stands. Raises ApiError 503 where that is unknown: then nothing is promised."""
+    """Whether this request's promise is recorded. Raises ApiError 503 if that is unknown: then nothing is promised."""
     try:
         return await through_restart(lambda: make_promise(services.pool, promise, timeout=PROMISE_SECONDS))
     except DatabaseError as error:

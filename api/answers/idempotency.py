@@ -15,12 +15,12 @@ from domain.ids import keyed_hour, keyed_id
 
 ID_BYTES = 16
 REPEATED_WITHIN_MS = 60_000
-"""How long after a request that got no answer its repeat may come and find it undecided still."""
+"""How long after a request without a response its repeat may arrive and find it still undecided."""
 HEADER = "idempotency-key"
 
 
 def key_of(request: Request, *, scope: str, route: str, fields: Mapping[str, object]) -> Key | None:
-    """None without a key. `scope`: whose keys these are; `fields`: what the request says (no CVV among it).
+    """None without a key. `scope`: whose keys these are; `fields`: the request's content (without a CVV).
 
     Raises ApiError 400 for a key of another form, an empty one among them, and for two different ones.
     """
@@ -45,9 +45,9 @@ def key_named(request: Request, sent: str, *, scope: str, route: str, fields: Ma
 
 
 def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
-    """Id of the resource that a request asks for: with a key, the same for its repeats, so that no answer to one of
-    them can name a resource that never comes to be. Another request under the same key asks for another id: what it
-    was promised must not be read as what the first one was given."""
+    """Id of the resource that a request creates: with a key, the same for its repeats, so that no response to one of
+    them can name a resource that never comes into being. Another request under the same key gets another id: its
+    promise must not be read as the first one's result."""
     if key is None:
         return services_of(request).ids.make_id(prefix)
     secret, oldest = services_of(request).fingerprint_secrets[-1], Key(key.command_id, by_oldest(key.fingerprint))
@@ -56,6 +56,6 @@ def new_id_for(request: Request, prefix: str, key: Key | None) -> str:
 
 
 def is_same_for_repeats(now_ms: int) -> bool:
-    """False just after the hour of keyed ids has changed: an earlier request with the same key, whose answer was lost,
-    may have asked for another id, so none may be promised."""
+    """False just after the hour of keyed ids has changed: an earlier request with the same key, whose response was
+    lost, may have used another id, so none may be promised."""
     return keyed_hour(now_ms) == keyed_hour(now_ms - REPEATED_WITHIN_MS)

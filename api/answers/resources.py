@@ -1,8 +1,8 @@
-"""Reading one resource: its row, or, where it was accepted and is not decided yet, what was promised with the 202.
+"""Reading one resource: its row, or, if it was accepted and is not decided yet, what was promised with the 202.
 
 row ─► as it is
 no row, a promise ─► undecided: as accepted · accepted under an earlier request's id: that one · refused: FAILED,
-                     also where the Idempotency-Key was accepted for a request that said something else
+                     also if the Idempotency-Key was accepted for a different request
 no row, no promise ─► None
 """
 
@@ -43,12 +43,12 @@ PROMISED_BEFORE = {
     "capture_within_minutes": None,
     "return_url": None,
 }
-"""What an order says that an earlier version promised."""
+"""Defaults for an order that an earlier version promised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A resource in its public shape, and whose it is. `row` None: accepted, not decided."""
+    """A resource in its public shape, and its merchant. `row` None: accepted, not decided."""
 
     merchant_id: str
     order_id: str
@@ -57,7 +57,7 @@ class Found:
 
 
 async def find(services: Services, resource_id: str, load: Load) -> Found | None:
-    """Raises the database's errors: without it nobody knows that something does not exist."""
+    """Raises the database's errors: without it, absence cannot be proved."""
     row = await through_restart(lambda: load(services.pool, resource_id))
     if row is not None:
         return _found(row)
@@ -66,7 +66,7 @@ async def find(services: Services, resource_id: str, load: Load) -> Found | None
         return None
     request = (promise.command_id, promise.nonce)
     decided = (await find_decided(services.pool, [request], timeout=READ_SECONDS)).get(request)
-    # An order's promise may be that of the payment that it was to come to be with.
+    # An order's promise may be that of the payment that was to create it.
     of_payment = resource_id != promise.resource_id
     resource = orjson.loads(promise.order_resource or "" if of_payment else promise.resource)
     if decided is None:
@@ -80,7 +80,8 @@ async def find(services: Services, resource_id: str, load: Load) -> Found | None
 
 
 def _refusal(promise: Promise, decided: DecidedCommand) -> Rejected | None:
-    """Why the promised request was refused: by itself, or because its key was accepted for another one."""
+    """Why the promised request was refused: for its own content, or because its key was accepted for another
+    request."""
     if decided.rejected:
         error = orjson.loads(decided.reply)
         return Rejected(error["code"], error["description"], error["field"])
@@ -90,7 +91,7 @@ def _refusal(promise: Promise, decided: DecidedCommand) -> Rejected | None:
 
 
 async def known_order(services: Services, order_id: str) -> Order | None:
-    """The order with all that is below it; where it is only promised, as it will be once that is decided."""
+    """The order with everything below it; if it is only promised, as it will be once decided."""
     order = await through_restart(lambda: find_whole_order(services.pool, order_id))
     if order is not None:
         return order

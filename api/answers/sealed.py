@@ -1,9 +1,9 @@
-"""Sealing what a request says about a payer, before its command is on the log or promised.
+"""Seals a request's personal data before its command is on the log or promised.
 
     CreatePayment(name="Asha") ─► CreatePayment(name="sealed:1:order_…:…")         where PERSONAL_FIELDS is sealed
 
-Everything behind this door works on the sealed texts. Three doors open them again: the API's answers (api/edge.py), the
-dispatcher's requests, and the bank's port.
+Everything after this step works on the sealed texts. They are opened again in three places: the API's responses
+(api/edge.py), the dispatcher's requests, and the bank's port.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ Resource = TypeVar("Resource", Order, Payment, Refund)
 async def sealed(services: Services, command: Command, key: Key | None = None) -> Command:
     """The command as it may be kept. `key`: its Idempotency-Key.
 
-    Where the order's key is gone, a refund goes on without its words. A repeated request goes on sealed so that nobody
-    can open it: the actor answers it from the inbox. Any other is refused by ApiError 400. Raises DatabaseError.
+    If the order's key was erased, a refund continues without its texts. A repeated request continues, sealed so that it
+    can never be opened: the actor replies to it from the inbox. Any other is refused with ApiError 400. Raises
+    DatabaseError.
     """
     if services.settings.personal_fields != "sealed" or not is_personal(command):
         return command
@@ -63,7 +64,7 @@ async def _was_accepted(services: Services, key: Key | None) -> bool:
 
 
 async def opened_all(resources: Sequence[Resource], keys: OrderKeys) -> list[Resource]:
-    """The resources with their sealed fields opened, or `erased`: for a file, whose cells are no JSON.
+    """The resources with their sealed fields opened, or `erased`: for a file, whose cells are not JSON.
 
     Raises DatabaseError.
     """

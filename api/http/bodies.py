@@ -42,14 +42,14 @@ async def read_json(request: Request, model: type[Model]) -> Model:
 
 
 async def read_optional_json(request: Request, model: type[Model]) -> Model:
-    """As read_json, where no body at all says the same as `{}`."""
+    """As read_json, but an absent body means `{}`."""
     if not (await read_body(request)).strip():
         return model()
     return await read_json(request, model)
 
 
 async def read_body(request: Request) -> bytes:
-    """All bytes, at most BODY_BYTES_MAX: the whole is never held where it is larger."""
+    """All bytes, at most BODY_BYTES_MAX: a larger body is never held as a whole."""
     kept: bytes | None = getattr(request.state, "body", None)
     if kept is not None:
         return kept
@@ -71,9 +71,9 @@ async def read_body(request: Request) -> bytes:
 
 
 async def has_taken_long(request: Request) -> bool:
-    """Read the body; whether it was on its way for so long that its sender has to be identified once more.
+    """Read the body; returns whether it took so long that the sender must be authenticated again.
 
-    Else somebody could have a request admitted, lose every right, and only then send what it is to do. Raises as
+    Otherwise somebody could have a request admitted, lose every right, and only then send its content. Raises as
     read_body.
     """
     if request.method in SAFE_METHODS:
@@ -84,7 +84,7 @@ async def has_taken_long(request: Request) -> bool:
 
 
 def _imitates_sealed(body: bytes) -> bool:
-    """Whether a text in the body would be taken for one that we have sealed, and opened to whoever sent it."""
+    """Whether a text in the body would pass for one that we have sealed, and be opened for its sender."""
     text = unquote_plus(body.decode(errors="replace"))
     return PREFIX in _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)  # without a parser: two can disagree
 

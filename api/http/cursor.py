@@ -1,4 +1,4 @@
-"""Pages of a list: `limit` and an opaque `cursor`; the answer says whether there is more and where it goes on."""
+"""Pages of a list: `limit` and an opaque `cursor`; the response shows whether there is more and where it continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` 
 
 
 def place_of(cursor: str | None) -> Place | None:
-    """Raises ApiError 400 for a cursor that is not one of ours."""
+    """Raises ApiError 400 for a cursor that we did not issue."""
     if not cursor:
         return None
     try:
@@ -46,7 +46,7 @@ def cursor_of(created_at: datetime, last_id: str) -> str:
 def page_of(
     found: Sequence[Listed], limit: int, shape: Callable[[Listed], Mapping[str, Any]] = resource_of
 ) -> dict[str, Any]:
-    """The page of at most `limit`, from a query that asked for one more. `shape`: as each of them is shown."""
+    """The page of at most `limit`, from a query for one more than that. `shape`: as each of them is shown."""
     shown = found[:limit]
     more = len(found) > limit
     return {

@@ -2,7 +2,7 @@
 
 {"error": {"code", "description", "field", "request_id"}}
 
-ApiError ── raised by routes and what they call; becomes that envelope, whoever raised it
+ApiError ── raised by routes and what they call; becomes that envelope, wherever it was raised
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RATE_LIMITED = "RATE_LIMITED"
 UNAVAILABLE = "SERVICE_UNAVAILABLE"
 
 FIELD_CHARACTERS_MAX = 64
-"""Of an unknown field's name, in the answer."""
+"""Characters of an unknown field's name in the response."""
 
 STATUS: dict[str, int] = {
     AUTHENTICATION: 401,
@@ -58,7 +58,7 @@ JSON = "application/json"
 
 
 class ApiError(Exception):
-    """An answer that is an error. `status` only where it is not the code's own (409, 413)."""
+    """An error response. `status` only if it differs from the code's own (409, 413)."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ def bad_request(description: str, field: str | None = None) -> ApiError:
 
 
 def refused(rejected: Rejected) -> ApiError:
-    """A refusal of the domain, as an answer."""
+    """A refusal of the domain, as a response."""
     return ApiError(rejected.code, rejected.description, field=rejected.field)
 
 
@@ -98,7 +98,7 @@ def refused_body(body: str) -> ApiError:
 
 
 def unauthenticated() -> ApiError:
-    """One text for every reason, so that nobody learns which part was wrong."""
+    """One text for every reason, so that it does not reveal which part was wrong."""
     return ApiError(AUTHENTICATION, INVALID_CREDENTIALS, headers={"WWW-Authenticate": 'Basic realm="payment gateway"'})
 
 
@@ -120,7 +120,7 @@ METHODS = frozenset(Method)
 
 
 def unknown_name(name: str, known: Collection[str], what: str = "field") -> str:
-    """The sentence for a name that is not known, with the nearest that is."""
+    """The message for an unknown name, with the nearest known one."""
     close = get_close_matches(name[:FIELD_CHARACTERS_MAX], known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"{name[:FIELD_CHARACTERS_MAX]!r} is not a known {what}{hint}"
@@ -133,7 +133,7 @@ def of_validation(errors: list[Any], known: Collection[str] = ()) -> ApiError:
     if first["type"] in TAGGED:
         place.append(first["ctx"]["discriminator"].strip("'"))
     elif place and place[0] in METHODS:
-        del place[0]  # which body was read, and no part of it
+        del place[0]  # the place ("body") of the error, not a field of it
     field = ".".join(place) or None
     return bad_request(_sentence(first, field, known), field)
 
@@ -164,12 +164,13 @@ def _sentence(problem: ErrorDetails, field: str | None, known: Collection[str]) 
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """For every exception that the application is told about."""
+    """The handlers of every exception that the application registers."""
     return response_of(request, error)
 
 
 def response_of(request: Request, error: Exception) -> Response:
-    """The answer that an exception becomes. What is not expected is logged with its trace, and says nothing outside."""
+    """The response that an exception becomes. An unexpected one is logged with its trace, and reveals nothing
+    outside."""
     request_id = request_id_of(request)
     match error:
         case ApiError():

@@ -1,11 +1,11 @@
-"""What a request contains and no route reads: unknown query parameters and body fields, and values of a parameter that
+"""The parts of a request that no route reads: unknown query parameters and body fields, and values of a parameter that
 was sent more than once.
 
     Prefer: handling=strict      400, with the nearest name that is known (RFC 7240)
-    otherwise                    ignored, and named in the answer's X-Ignored
+    otherwise                    ignored, and named in the response's X-Ignored
 
-A misspelt filter that is ignored in silence returns every row; one that is refused breaks integrators who send more
-than we read. So it is their choice, and never silent. Only names are kept, never values.
+A misspelt filter that is silently ignored returns every row; a refusal breaks integrators who send more than we read.
+So it is their choice, and never silent. Only names are kept, never values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from api.http.errors import FIELD_CHARACTERS_MAX, bad_request, unknown_name
 IGNORED = "ignored"
 """Name in the request's scope."""
 NAMES_MAX = 16
-"""Of the names in X-Ignored; a request may contain thousands."""
+"""Bound of the names in X-Ignored; a request may contain thousands."""
 HEADER_SAFE = "!#$&'*+-.^_`|~[]"
 """Beside letters and digits; everything else is percent-encoded."""
 Header = tuple[bytes, bytes]
@@ -72,7 +72,7 @@ def note_unused(request: Request, name: str) -> None:
 
 
 def ignored_header(scope: Scope) -> Header:
-    """For the answer to a request with IGNORED in its scope."""
+    """Headers of the response to a request with IGNORED in its scope."""
     names = [quote(name[:FIELD_CHARACTERS_MAX], safe=HEADER_SAFE) for name in scope[IGNORED]]
     return b"x-ignored", ", ".join(names).encode()
 

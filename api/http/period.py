@@ -54,7 +54,7 @@ class Period:
 
 
 def period(from_: FromParameter = None, to: ToParameter = None) -> Period:
-    """Dependency: the period asked for, its days in UTC. Raises ApiError 400 where it ends before it begins."""
+    """Dependency: the requested period, its days in UTC. Raises ApiError 400 if it ends before it begins."""
     return period_of(from_, to, UTC)
 
 

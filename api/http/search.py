@@ -10,5 +10,5 @@ CurrencyFilter = Annotated[str | None, Query(pattern="^[A-Z]{3}$", description="
 
 
 def search_text(q: str | None) -> str | None:
-    """Without the spaces around it; None where nothing is left."""
+    """Without surrounding spaces; None if nothing is left."""
     return (q.strip() or None) if q else None

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about routes that read their own bodies, and about errors.
+"""What the OpenAPI document contains about routes that read their own bodies, and about errors.
 
     @router.post("/orders", openapi_extra=json_body(NewOrder, {...}), responses=errors(400, 401))
 
@@ -76,8 +76,8 @@ class ErrorEnvelope(BaseModel):
 
 
 def errors(*statuses: int, by_key: bool = True) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route: these error answers, each with an example. `by_key`: a 401 is about an API key, and who
-    has one may also lack a scope, which is 403."""
+    """`responses` of a route: these error responses, each with an example. `by_key`: a 401 is about an API key, which
+    may also lack a scope: 403."""
     all_of_them = {*statuses, 403} if by_key and 401 in statuses else set(statuses)
     return {status: _response(status) for status in sorted(all_of_them)}
 

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the routes.
 
-`python -m api.write_openapi` writes docs/openapi.json; a unit test says when it is stale.
+`python -m api.write_openapi` writes docs/openapi.json; a unit test fails when it is stale.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ ANY_ERROR = {
 
 
 def openapi_of(app: FastAPI) -> dict[str, Any]:
-    """The document. A route is one of a merchant's where it documents 401."""
+    """The document. A route that documents 401 is a merchant's."""
     document = get_openapi(
         title="Payment gateway",
         version=VERSION,
@@ -119,5 +119,5 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def rendered(app: FastAPI) -> str:
-    """As it stands in the file."""
+    """The text of the file."""
     return json.dumps(openapi_of(app), indent=1, ensure_ascii=False) + "\n"

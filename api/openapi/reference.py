@@ -1,7 +1,7 @@
 """GET /docs and /openapi.json: the API's reference, made from one document.
 
 /openapi.json        the document itself
-/docs                Swagger UI, built by npm from api-reference/; nothing of it comes from another host
+/docs                Swagger UI, built by npm from api-reference/; nothing is loaded from another host
 /docs/assets/…       its script and style sheet, under hashed names
 """
 
@@ -65,7 +65,7 @@ def _document(app: FastAPI) -> str:
 
 
 def _built(app: FastAPI) -> dict[str, File]:
-    """Read at the first request, and again as long as nothing is built."""
+    """Read at the first request, and again until it is built."""
     if not getattr(app.state, "reference_files", None):
         app.state.reference_files = read_folder(BUILT)
     files: dict[str, File] = app.state.reference_files

@@ -1,1 +1,1 @@
-"""What one API process keeps while it runs: the command bus, keys, live updates, health, metrics."""
+"""The state of one API process while it runs: the command bus, keys, live updates, health, metrics."""

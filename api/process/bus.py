@@ -1,4 +1,4 @@
-"""Commands to the payment actors: one goes onto the log, its reply comes back, every wait has an end.
+"""Commands to the payment actors: a command is written to the log, its reply comes back, every wait is bounded.
 
     register ─► produce ─► reply over Redis ─────────────► Decided
                   │          └ none after 250 ms: the inbox row, looked up for all that wait, every 100 ms
@@ -7,8 +7,8 @@
                      (or at once, where the actor must be upgraded before it can decide)
 
 Requests with one Idempotency-Key share one command id, so a reply and a row of the inbox name the request, too, by its
-nonce. Each request gets its own refusal or the acceptance of its command, never another request's refusal. Redis only
-carries what the inbox has already: a lost reply costs a look-up.
+nonce. Each request gets its own refusal or the acceptance of its command, never another request's refusal. Redis
+carries only what the inbox already has: a lost reply costs a lookup.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ TROUBLE_SECONDS = 900.0
 CLOSED = "The gateway is closed for a moment. The request was not accepted; please retry"
 UNKNOWN = "It is unknown whether the request was accepted; it is safe to retry with the same Idempotency-Key"
 INBOX_SECONDS = 1.0
-"""For one look into the inbox or at the promises."""
+"""Timeout of one query of the inbox or the promises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An Idempotency-Key as the actor sees it: the command's identity and what the request said, field by field."""
+    """An Idempotency-Key as the actor sees it: the command's identity and the request's content, field by field."""
 
     command_id: str
     fingerprint: Mapping[str, str]
@@ -69,7 +69,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What was decided. `body`: the resource's JSON as the inbox keeps it; `repeated`: for an earlier request."""
+    """A decision. `body`: the resource's JSON as the inbox keeps it; `repeated`: for an earlier request."""
 
     body: str
     repeated: bool
@@ -151,7 +151,7 @@ class CommandBus:
         self._undecided_at = -TROUBLE_SECONDS
 
     async def run(self) -> None:
-        """Take the replies and look up what is missed, until cancelled."""
+        """Receive the replies and look up missed ones, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen())
             group.create_task(self._look_up())
@@ -161,7 +161,7 @@ class CommandBus:
     ) -> Decided | Undecided:
         """Have `command` decided. `resource_id`: the new resource's id, None where it changes an existing one.
 
-        Raises ApiError: the actor's refusal, or 503 where the log did not take the command, or is growing.
+        Raises ApiError: the actor's refusal, or 503 if the log did not accept the command, or is growing.
         """
         if self._log_is_closed():
             raise unavailable(CLOSED)
@@ -207,10 +207,10 @@ class CommandBus:
         return self._clock.monotonic() - self._undecided_at < TROUBLE_SECONDS
 
     async def promised(self, key: Key | None) -> PromisedIds | None:
-        """The ids that an earlier request of the same text asks for or was promised with this key, while undecided.
+        """The ids that an earlier request with the same content uses or was promised with this key, while undecided.
 
         A new order would go to another partition than the one it repeats, and could be decided before it. The promises
-        are read only while answers are missing.
+        are read only while replies are missing.
         """
         if key is None:
             return None
@@ -226,7 +226,7 @@ class CommandBus:
             return None
 
     async def refuse_mismatch(self, key: Key | None) -> None:
-        """Raise ApiError 422 where this key was used for another request. For requests that need no decision."""
+        """Raise ApiError 422 if this key was used for another request. For requests that need no decision."""
         if key is None:
             return
         accepted = await find_accepted(self._pool, key.command_id, timeout=INBOX_SECONDS)
@@ -280,7 +280,7 @@ class CommandBus:
                 self._requested.clear()
 
     def _overdue(self) -> list[_Waiter]:
-        """Requests to look for in the inbox; without replies, all that wait."""
+        """Requests to look up in the inbox; while no replies arrive, all that wait."""
         wait_seconds = LOOK_UP_AFTER_SECONDS if self._replies_connected else 0.0
         limit = self._clock.monotonic() - wait_seconds
         waiting = (waiter for waiters in self._waiting.values() for waiter in waiters)
@@ -300,7 +300,7 @@ class CommandBus:
 
 
 def _is_acked(ack: asyncio.Future[object]) -> bool:
-    """True where the broker has the command: an ack that failed or was cancelled is done, too."""
+    """True if the broker has the command: a failed or cancelled ack is also done."""
     return ack.done() and not ack.cancelled() and ack.exception() is None
 
 
@@ -317,7 +317,7 @@ def _deliver(waiter: _Waiter, reply: Reply) -> None:
 
 
 def _settle(waiter: _Waiter, decided: DecidedCommand) -> None:
-    """Answer a request from the inbox: with its own refusal, or with the acceptance of its command."""
+    """Respond to a request from the inbox: with its own refusal, or with the acceptance of its command."""
     if decided.rejected:
         waiter.refuse(refused_body(decided.reply))
         return

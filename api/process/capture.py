@@ -1,7 +1,7 @@
-"""What a merchant's orders are captured by where they say nothing: its setting, in memory for a moment.
+"""A merchant's capture setting, for orders that do not set their own, cached for a moment.
 
-A look-up costs one query in TTL_SECONDS for each merchant, not one an order, and orders that come while it runs share
-it. A change takes up to TTL_SECONDS to reach every process. Bounded.
+A lookup costs one query in TTL_SECONDS for each merchant, not one for each order, and orders that arrive while it runs
+share it. A change takes up to TTL_SECONDS to reach every process. Bounded.
 """
 
 from __future__ import annotations

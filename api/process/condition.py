@@ -36,7 +36,7 @@ Response = TypeVar("Response")
 
 
 class Condition:
-    """The condition of the process's surroundings."""
+    """The condition of the process's environment."""
 
     def __init__(self, pool: Pool, client: redis.Redis, producer: LogProducer) -> None:
         self._pool, self._redis, self._producer = pool, client, producer
@@ -64,9 +64,8 @@ class Condition:
         }
 
     async def _worker(self) -> str:
-        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `outdated` where one
-        stands before a record newer than itself, `stalled` where one does nothing, `stopped` without; else
-        `unknown`."""
+        """`running` with a payment actor, `fenced` where PostgreSQL is behind the log, `outdated` where one waits
+        before a record newer than itself, `stalled` where one does nothing, `stopped` without; else `unknown`."""
         try:
             workers = await _response(lambda: alive(self._redis))
         except (RedisError, OSError):

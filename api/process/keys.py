@@ -1,6 +1,6 @@
-"""API keys in memory: a look-up costs a query once in TTL_SECONDS for each key, not once a request.
+"""API keys in memory: a lookup costs one query in TTL_SECONDS for each key, not one for each request.
 
-Bounded, and dropped at once when somebody revokes or rotates a key: its name is published on KEYS_CHANGED.
+Bounded, and dropped at once when a key is revoked or rotated: its name is published on KEYS_CHANGED.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ KEY_LENGTH_MAX = 128
 KEYS_MAX = 10_000
 TTL_SECONDS = 30.0
 RECORD_SECONDS = 2.0
-"""Between two looks at which keys were used."""
+"""Interval between two writes of key uses."""
 TTL_UNKNOWN_SECONDS = 2.0
 """Short for keys that do not exist: one that was just created works almost at once."""
 
 
 @dataclass(slots=True)
 class Cached:
-    """`found` None: there is no such key."""
+    """`found` None: the key does not exist."""
 
     found: ApiKey | None
     until: float
@@ -48,10 +48,10 @@ class KeyCache:
         self._used: dict[str, tuple[ApiKey, Rehashed | None]] = {}
         """By id; bounded by the keys that are in memory."""
         self._changes = 0
-        """How often something was forgotten."""
+        """How often an entry was dropped."""
 
     async def find(self, key: str) -> ApiKey | None:
-        """The key, or None where it is unknown, revoked or expired. Raises the database's errors."""
+        """The key, or None if it is unknown, revoked or expired. Raises the database's errors."""
         if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isascii() or not key.isprintable():
             return None
         cached = self._kept.get(key)
@@ -65,7 +65,7 @@ class KeyCache:
     def used(self, key: str, rehashed: Rehashed | None = None) -> None:
         """Note the use of a key whose secret was right, at most once for each time it was loaded; `run` writes it down.
 
-        `rehashed`: its secret under the newest key of the ring, where an older one matched.
+        `rehashed`: its secret under the newest key of the ring, if an older one matched.
         """
         cached = self._kept.get(key)
         if cached is None or cached.touched or cached.found is None:
@@ -74,7 +74,7 @@ class KeyCache:
         self._used[cached.found.id] = cached.found, rehashed
 
     async def run(self) -> None:
-        """Write uses down beside the requests, until cancelled. What the database does not take is dropped."""
+        """Record uses in the background, until cancelled. Uses that the database does not accept are dropped."""
         while True:
             await asyncio.sleep(RECORD_SECONDS)
             used, self._used = self._used, {}
@@ -93,12 +93,12 @@ class KeyCache:
         self._kept.pop(key, None)
 
     def forget_all(self) -> None:
-        """After a gap in the subscription: what changed meanwhile is not known."""
+        """After a gap in the subscription, changes may have been missed."""
         self._changes += 1
         self._kept.clear()
 
     async def _load(self, key: str) -> Cached:
-        """A key that is forgotten while it is read may be read as it was before: that is good for this request only."""
+        """A key that is dropped while it is being read may have its earlier state: it serves this request only."""
         changes = self._changes
         found = await through_restart(lambda: find_api_key(self._pool, key))
         cached = Cached(found, self._clock.monotonic() + (TTL_UNKNOWN_SECONDS if found is None else TTL_SECONDS))

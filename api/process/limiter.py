@@ -1,8 +1,9 @@
-"""Counting requests for one process, in Redis with all the others. Without Redis nothing is counted, and all pass.
+"""Counts the requests of one process, in Redis together with all the others. Without Redis nothing is counted, and all
+pass.
 
-    take ─► waiting ─► one call of Redis at a time, for all that wait ─► the standing of each
+    take ─► waiting ─► one call of Redis at a time, for all that wait ─► the state of each
 
-A bucket that Redis called empty stays so until it has refilled, which needs no call: others can only take more.
+A bucket that Redis reported empty stays so until it has refilled, which needs no call: others can only take more.
 
 A request alone is counted at once. Those that arrive while Redis counts are counted together afterwards: a call for
 each request was a quarter of the API's processor time.
@@ -27,9 +28,9 @@ log = get_logger("limits")
 TIMEOUT_SECONDS = 0.5
 """For one call. A request waits for two at most."""
 UNAVAILABLE_SECONDS = 1.0
-"""After a failure nothing is counted for so long: a Redis that hangs must not cost every request its patience."""
+"""After a failure nothing is counted for this long: a Redis that hangs must not delay every request by the timeout."""
 EMPTY_SECONDS = 1.0
-"""The longest that a bucket is taken for empty without a call: a success may refill it (api/access/logins.py)."""
+"""The longest that a bucket counts as empty without a call: a success may refill it (api/access/logins.py)."""
 EMPTY_BUCKETS = 10_000
 """Remembered at most."""
 AT_ONCE = 500
@@ -47,7 +48,7 @@ class Limiter:
         self._empty: dict[Bucket, tuple[float, Standing]] = {}
 
     async def take(self, *buckets: Bucket) -> Standing | None:
-        """Count one request; None where Redis cannot count it, which lets it pass."""
+        """Count one request; None if Redis cannot count it, which lets it pass."""
         if not buckets or time.monotonic() < self._unavailable_until:
             return None
         if self._empty and (empty := self._known_empty(buckets)):
@@ -64,7 +65,7 @@ class Limiter:
         self._empty.pop(bucket, None)
 
     async def _count(self) -> None:
-        """Until nobody waits any more."""
+        """Run until no request waits."""
         try:
             while self._waiting:
                 together = [buckets for buckets, _ in islice(self._waiting, AT_ONCE)]
@@ -96,7 +97,7 @@ class Limiter:
         self._empty[standing.bucket] = (time.monotonic(), standing)
 
     def _resolve(self, standing: Standing | None) -> None:
-        """For the one that has waited longest."""
+        """Seconds left of the longest waiting request."""
         _, pending = self._waiting.popleft()
         if not pending.done():
             pending.set_result(standing)

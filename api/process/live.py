@@ -1,10 +1,10 @@
 """Live updates inside one process: one Redis subscription, however many streams listen.
 
     async with live.watch("payment:pay_…") as watch:
-        message = await watch.next(timeout=2)        bytes · None: nothing came
+        message = await watch.next(timeout=2)        bytes · None: no message
 
-A message is a hint: it can be missed while Redis is away or when a listener is slow. `watch.gap` says that it may
-have been, and whoever must not miss anything reads the database then.
+A message is a hint: it can be missed while Redis is unavailable or when a listener is slow. `watch.gap` reports that it
+may have been; a listener that must not miss anything reads the database then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MESSAGES_MAX = 64
 """Kept for one slow listener; more are dropped and leave a gap."""
 RECONNECT_SECONDS = 0.2
 FIRST_CHANNEL = "live"
-"""Always subscribed, so that the connection is there before the first listener is."""
+"""Always subscribed, so that the connection exists before the first listener."""
 
 
 class Watch:
@@ -38,7 +38,7 @@ class Watch:
         self.closing = False
 
     async def next(self, timeout: float) -> bytes | None:
-        """The next message; None when none came in time, or at once when the process is stopping."""
+        """The next message; None if none arrived in time, or at once when the process is stopping."""
         if self.closing:
             return None
         try:
@@ -72,7 +72,7 @@ class LiveUpdates:
 
     @property
     def channels(self) -> list[str]:
-        """Channels that somebody watches."""
+        """Channels with a listener."""
         return list(self._watches)
 
     @asynccontextmanager
@@ -95,7 +95,7 @@ class LiveUpdates:
                 await self._set_subscription(channel, listen=False)
 
     def hand_out(self, channel: str, message: bytes) -> None:
-        """Give a message to everybody who watches the channel."""
+        """Pass a message to every listener of the channel."""
         for one in self._watches.get(channel, ()):
             one.put(message)
 
@@ -108,7 +108,7 @@ class LiveUpdates:
                 one.put(None)
 
     async def run(self) -> None:
-        """Hear Redis until cancelled; reconnects by itself."""
+        """Receive from Redis until cancelled; reconnects automatically."""
         while True:
             try:
                 async with self._subscriber.pubsub() as channel:

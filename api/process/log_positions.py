@@ -1,4 +1,5 @@
-"""Where events stand on the log, for whoever looks at one payment: asked of the log, a few at a time, briefly."""
+"""The positions of events on the log, for the page of one payment: read from the log, a few at a time, with a short
+timeout."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ log = get_logger("log_places")
 
 READERS_MAX = 2
 LOOK_SECONDS = 2.0
-"""A page that waits for it is better off without."""
+"""A page is more useful without positions than late."""
 
 
 class LogPlaces:
-    """One process's questions, each with a connection of its own: they are rare, and a standing one would prefetch."""
+    """One process's queries, each with its own connection: they are rare, and a permanent one would prefetch."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -31,7 +32,7 @@ class LogPlaces:
     async def places(self, order_id: str, written: Iterable[tuple[datetime, str]]) -> dict[str, tuple[int, int]]:
         """Event id -> (partition, offset), of (about when it was written, event id).
 
-        Without what is not on the log yet, or no more; without anything where the log does not answer in time.
+        Omits events that are not on the log yet, or no longer; empty if the log does not respond in time.
         """
         due, settings = list(written), self._settings
         try:

@@ -1,4 +1,4 @@
-"""Whom a QR code pays: the merchant's own UPI address, or in test mode one that no bank knows."""
+"""The payee of a QR code: the merchant's own UPI address, or in test mode one that does not exist at any bank."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def payee_of(merchant: Merchant, *, test_mode: bool) -> str | None:
 
 
 async def payee_to_scan(services: Services, merchant_id: str) -> str:
-    """The payee as a UPI link spells it. Raises ApiError 400 where the merchant has none."""
+    """The payee as a UPI link spells it. Raises ApiError 400 if the merchant has none."""
     merchant = await find_merchant(services.pool, merchant_id)
     payee = None if merchant is None else payee_of(merchant, test_mode=services.settings.test_mode)
     if merchant is None or payee is None:

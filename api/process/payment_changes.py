@@ -1,4 +1,4 @@
-"""The net under the live updates: watched payments that changed in the database are looked at, Redis or not.
+"""The safety net under the live updates: finds watched payments that changed in the database, with or without Redis.
 
 One query every EVERY_SECONDS for all that is watched in the process, however many streams there are.
 """
@@ -17,13 +17,13 @@ from store.redis.replies import payment_channel
 log = get_logger("payment-changes")
 EVERY_SECONDS = 2.0
 IDS_MAX = 1_000
-"""In one query."""
+"""Payments in one query."""
 PREFIX = payment_channel("")
 LOOK = b"look"
 
 
 class PaymentChanges:
-    """Tells the watchers of a payment to look when its version is another than at the round before."""
+    """Wakes the watchers of a payment when its version differs from the previous round's."""
 
     def __init__(self, pool: Pool, live: LiveUpdates) -> None:
         self._pool = pool

@@ -1,4 +1,4 @@
-"""A value that costs something to find out: found out once for everybody who wants it within a moment."""
+"""A value that is expensive to compute: computed once for all callers within a moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Value = TypeVar("Value")
 
 
 class Recent(Generic[Value]):
-    """The result of `find`, at most `seconds` old. Callers who come while it is being found wait for it."""
+    """The result of `find`, at most `seconds` old. Callers that arrive while it is being computed wait for it."""
 
     def __init__(
         self, find: Callable[[], Awaitable[Value]], *, seconds: float, monotonic: Callable[[], float] = time.monotonic

@@ -1,4 +1,5 @@
-"""What the routes work with: made once in each process, when it starts (api/startup.py), and closed when it ends.
+"""The services that the routes use: made once in each process, when it starts (api/startup.py), and closed when it
+ends.
 
 services_of(request).pool · .redis · .settings · .keys
 """
@@ -65,7 +66,7 @@ class Services:
     clock: Clock = SYSTEM_CLOCK
     ids: Ids = SYSTEM_IDS
     turned_at: float = field(default_factory=time.monotonic)
-    """When the event loop last turned, by the heartbeat: what the internal /health goes by."""
+    """When the event loop last turned, by the heartbeat: used by the internal /health."""
 
     def facts(self) -> dict[str, Any]:
         """For the heartbeat."""
@@ -79,6 +80,6 @@ class Services:
 
 
 def services_of(connection: HTTPConnection) -> Services:
-    """Those of the process that answers this request."""
+    """The services of the process that handles this request."""
     services: Services = connection.scope["app"].services
     return services

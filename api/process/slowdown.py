@@ -1,9 +1,9 @@
-"""Refusals that are held back: a caller that goes on above its limit waits for each answer.
+"""Refusals that are held back: a caller that continues above its limit waits for each response.
 
     first refusal ─► at once      the next within its Retry-After ─► after HOLD_SECONDS      too many held ─► at once
 
-A client that sends the next request as soon as it has an answer makes thousands of them a second when a refusal comes
-at once, and their reading alone takes the processor from everybody else. A held refusal costs a timer. A client that
+A client that sends the next request as soon as it has a response makes thousands of them a second if refusals are
+immediate, and reading them alone takes processor time from everybody else. A held refusal costs a timer. A client that
 keeps to Retry-After never notices.
 """
 
@@ -19,13 +19,13 @@ from runtime.clock import SYSTEM_IDS
 HOLD_SECONDS = 1.0
 """On average: sixteen connections in a closed loop make sixteen requests a second then."""
 SPREAD = 0.4
-"""A refusal is held for up to so much less or more: those that were refused together do not come back together. The
-longest hold stays below ANSWER_SECONDS_BEYOND_DECISION (api/app.py), at which an answer becomes 503."""
+"""A refusal is held for up to this much less or more: requests that were refused together do not return together. The
+longest hold stays below ANSWER_SECONDS_BEYOND_DECISION (api/app.py), after which a response becomes 503."""
 HELD_PER_CALLER = 1_000
 """Of one caller's refusals at once; each holds a connection of some 30 KB."""
 HELD_IN_ALL = 2_000
 REMEMBERED = 10_000
-"""Callers whose last refusal is known; above it, those whose time to wait is over are forgotten."""
+"""Callers whose last refusal is known; above it, those whose wait is over are forgotten."""
 
 
 class Slowdown:
@@ -45,7 +45,7 @@ class Slowdown:
         self._waits_until: dict[str, float] = {}
 
     async def hold(self, caller: str, retry_after: int) -> None:
-        """Return when this refusal may be answered. `retry_after`: the seconds that the answer names."""
+        """Return when this refusal may be answered. `retry_after`: the seconds in the response."""
         now = time.monotonic()
         goes_on = now < self._waits_until.get(caller, 0.0)
         self._remember(caller, now, retry_after)

@@ -1,6 +1,6 @@
 """Seats for event streams in one process: bounded for each merchant and in all, payers apart from dashboards.
 
-A seat is taken before the answer begins and given back when it ends, so that a crowd at one moment is counted too.
+A seat is taken before the response begins and returned when it ends, so that a crowd at one moment is counted too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Seats:
         self._taken: Counter[str] = Counter()
 
     def take(self, merchant_id: str) -> bool:
-        """Whether there was a seat; it has to be given back."""
+        """Whether there was a seat; it must be returned."""
         if self._taken.total() >= self._in_all or self._taken[merchant_id] >= self._per_merchant:
             return False
         self._taken[merchant_id] += 1
@@ -33,7 +33,7 @@ class Seats:
 
 
 class SeatedResponse(EventSourceResponse):
-    """A stream on a taken seat, which is given back however the stream ends."""
+    """A stream on a taken seat, which is returned however the stream ends."""
 
     def __init__(self, frames: AsyncIterator[bytes], seats: Seats, merchant_id: str) -> None:
         super().__init__(frames, headers={"X-Accel-Buffering": "no"})

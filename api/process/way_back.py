@@ -1,4 +1,4 @@
-"""A payer's way back to the shop: may an order have this address, and where does its payer go now?"""
+"""A payer's way back to the shop: which addresses an order may have, and where its payer goes now."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ async def check_return_url(
 ) -> None:
     """Raises ApiError 400, about `field`, for an address outside the merchant's allowed origins.
 
-    A merchant that names none may send its payers to any page over https, in test mode to this machine as well. A
-    browser's order may not: whoever prices it would send another payer anywhere after a payment that is real.
+    A merchant that lists none may send its payers to any page over https, in test mode to this machine as well. A
+    browser's order may not: its creator could send another payer anywhere after a real payment.
     """
     if url is None:
         return
@@ -54,8 +54,8 @@ def new_return_secret() -> str:
 
 
 async def way_back(services: Services, order: Mapping[str, Any], payment: Payment | None) -> dict[str, str] | None:
-    """What the checkout sends the payer back with; None while nothing was tried, a payment is under way, or the secret
-    cannot be opened with the keys that are here: a page that only lacks its way back is better than none."""
+    """What the checkout sends the payer back with; None while there is no payment, a payment is under way, or the
+    secret cannot be opened with the keys that are here: a page without a way back is better than no page."""
     url, outcome = order.get("return_url"), _outcome(order, payment)
     if url is None or outcome is None:
         return None
@@ -74,7 +74,7 @@ async def way_back(services: Services, order: Mapping[str, Any], payment: Paymen
 
 
 def _outcome(order: Mapping[str, Any], payment: Payment | None) -> Outcome | None:
-    """The latest payment's, or, where none was ever tried, that the order has ended."""
+    """The latest payment's status, or, without any payment, that of the ended order."""
     if payment is not None:
         return None if payment.status in UNDECIDED else Outcome(order["id"], payment.id, payment.status)
     return Outcome(order["id"], "", order["status"]) if OrderStatus(order["status"]) in ENDED else None

@@ -2,5 +2,5 @@
 
     /v1/… ─► app.py (one route a line) ─► bodies, schemas ─► the same commands and rows as /api/v1 ─► entities
 
-It translates and stores what is its own; it decides nothing. What it cannot do it refuses with a sentence.
+It translates, and stores what only it needs; it decides nothing. It refuses what it cannot do, with an explanation.
 """

@@ -1,7 +1,7 @@
-"""Who calls the double: HTTP Basic with an API key's id and secret, as everywhere else.
+"""Authenticates the double's callers: HTTP Basic with an API key's id and secret, as everywhere else.
 
-The secret is sealed when it is presented first, for the double signs with it (`razorpay_signature`). That is a weaker
-property than a hash, so it happens here alone: in test mode, and to keys that call the double.
+The secret is sealed when it is first presented, because the double signs with it (`razorpay_signature`). That is weaker
+than a hash, so it happens only here: in test mode, and to keys that call the double.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from store.razorpay.keys import KeptSecret, find_secret, keep_secret
 LIVE_PREFIX = "rzp_live_"
 ACCOUNT_HEADER = "X-Razorpay-Account"
 SEALED_MAX = 10_000
-"""Of the keys whose secret this process knows to be sealed; beyond that it starts to remember anew."""
+"""Bound of the keys that this process remembers as sealed; beyond it, it starts over."""
 
 
 class SealedKeys:
-    """Keys whose secret is sealed as it was presented, so that a call costs no write."""
+    """Keys whose presented secret is already sealed, so that a call costs no write."""
 
     def __init__(self) -> None:
         self._known: dict[str, bytes] = {}
@@ -62,7 +62,7 @@ async def caller_of(request: Request, sealed: SealedKeys) -> Caller:
 
 
 async def merchant_of(services: Services, key: str) -> str:
-    """The merchant that a page names by its key alone. Raises DoubleError for one that never called the double."""
+    """The merchant of a page that presents only its key. Raises DoubleError for one that never called the double."""
     return (await _owner(services, key)).merchant_id
 
 

@@ -1,9 +1,9 @@
-"""The double's routes, and the layer that takes its paths before our own application sees them.
+"""The double's routes, and the layer that handles its paths ahead of our own application.
 
     Edge ─► Double ── /v1/…, /v2/… ─► its routes ─► answer with X-Test-Double
               └────── any other path ─► the application
 
-Slashes at either end are the same path: the PHP client sends them behind it, a base URL may bring one before it.
+Leading and trailing slashes are ignored: the PHP client appends them, a base URL may add one in front.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from api.razorpay.ignored import header_of
 
 PREFIXES = ("/v1/", "/v2/")
 ORIGINAL = b"api.razorpay.com"
-"""The host that requests through the front name: there is no main API behind it."""
+"""The host name under which only the double is served, not the main API."""
 Answer = dict[str, Any] | list[Any]
 ByMerchant = Callable[[Request, Caller], Awaitable[Answer]]
 ByPage = Callable[[Request], Awaitable[Answer]]
@@ -83,7 +83,7 @@ PAGES: Mapping[tuple[str, str], ByPage] = {
 
 
 class Double:
-    """ASGI layer: the double's paths are its own, all others go on to `app`."""
+    """ASGI layer: handles the double's paths, and passes all others to `app`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -124,7 +124,7 @@ async def _unknown(scope: Scope, _receive: Receive, _send: Send) -> None:
 
 
 def is_doubled(scope: Scope) -> bool:
-    """Whether the request is the double's: by its path, or whatever is asked of the original's own name."""
+    """Whether the request is for the double: by its path, or by the original's host name."""
     path = scope["path"]
     if f"{path}/".startswith(PREFIXES) or (path.startswith("//") and f"/{path.strip('/')}/".startswith(PREFIXES)):
         return True
@@ -132,7 +132,7 @@ def is_doubled(scope: Scope) -> bool:
 
 
 def error_response(request: Request, error: Exception) -> Response:
-    """The answer that an exception becomes, in the shape of the API whose path was called."""
+    """The response that an exception becomes, in the shape of the API whose path was called."""
     if is_doubled(request.scope):
         return answer_of(request, error)
     return own_errors.response_of(request, error)

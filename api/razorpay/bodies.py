@@ -1,10 +1,10 @@
-"""Reading a request of the double's clients: JSON, or a form whose names have brackets.
+"""Reading a request of the double's clients: JSON, or a form with bracketed names.
 
     notes[a]=b&payment[capture]=manual&events[]=x   ─►   {"notes": {"a": "b"}, "payment": {"capture": "manual"}, …}
     {"notes": []}  5000  nothing at all             ─►   as they are
     amount=5&amount=6  {"amount": 5, "amount": 6}   ─►   400: a name has one value
 
-Models take digits as text for numbers, 0, 1, "1" and true for booleans. Fields that are not theirs are refused.
+Models accept digits as text for numbers, and 0, 1, "1" and true for booleans. They refuse unknown fields.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read_fields(request: Request, *, bare: str | None = None) -> dict[str, Any]:
-    """The body as an object. `bare`: the field that a body of nothing but a number is meant as.
+    """The body as an object. `bare`: the field that a body of a bare number stands for.
 
-    Old programs hand the Python client an amount where it now takes an object, and it sends `5000`.
+    Old programs pass the Python client an amount where it now takes an object, and it sends `5000`.
     """
     body = (await read_body(request)).strip()
     if not body:
@@ -109,8 +109,8 @@ def _listed(value: Any) -> Any:
 
 
 def checked(model: type[Model], fields: Mapping[str, Any], *, beyond: Iterable[str] = ()) -> Model:
-    """The fields as `model`. `beyond`: names that the original knows and the double does not do; empty, they may be
-    sent. Raises DoubleError, or pydantic's ValidationError."""
+    """The fields as `model`. `beyond`: names that the original supports and the double does not; they may be sent
+    empty. Raises DoubleError, or pydantic's ValidationError."""
     kept = dict(fields)
     for name in beyond:
         if kept.pop(name, None) not in (None, False, 0, "", "0", "false", [], {}):

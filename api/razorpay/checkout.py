@@ -28,7 +28,7 @@ PENDING = "The payment is not decided yet"
 
 
 async def script(request: Request) -> Response:
-    """The page's script tag may name this address in place of the original's."""
+    """The page's script tag may use this address in place of the original's."""
     url = f"{services_of(request).settings.checkout_url}/v1/checkout.js"
     return RedirectResponse(url, 302, headers=HEADERS)
 

@@ -1,6 +1,6 @@
-"""A command of the double: asked of the same actors over the same bus, and always answered with what was decided.
+"""A command of the double: sent to the same actors over the same bus; the response is always the decision.
 
-The original has no 202, so a decision that takes too long is a 503 with a sentence; the command stands all the same.
+The original has no 202, so a decision that takes too long is a 503 with an explanation; the command remains valid.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Customers of the double. Nothing is decided by them: orders and payments may name one, and that is all."""
+"""Customers of the double. They have no effect: orders and payments may refer to one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def change(request: Request, caller: Caller) -> Entity:
 
 
 async def check_named(services: Services, customer_id: str | None, merchant_id: str) -> None:
-    """Raises DoubleError 400 where an order or a payment names a customer that the merchant does not have."""
+    """Raises DoubleError 400 if an order or a payment refers to a customer that the merchant does not have."""
     if customer_id is not None and await find_customer(services.pool, customer_id, merchant_id) is None:
         raise unknown_id()
 

@@ -2,7 +2,7 @@
 
     {"error": {"code", "description", "source", "step", "reason", "metadata", "field"?}}
 
-Never a key `internal_error_code`: the Go client takes an answer that has it for a success.
+Never a key `internal_error_code`: the Go client treats a response with it as a success.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from topics.razorpay.failures import BAD_REQUEST, GATEWAY, SERVER
 log = get_logger("razorpay")
 
 HEADERS = {"X-Test-Double": "payment-gateway"}
-"""On every answer: nobody takes this for the original."""
+"""On every response, so that it cannot be mistaken for the original."""
 UNKNOWN_ID = "The id provided does not exist"
 ALREADY_CAPTURED = "This payment has already been captured"
 NOT_AUTHORIZED = "Only payments which have been authorized and not yet captured can be captured"
@@ -58,11 +58,11 @@ _TEXTS = {
     rejection.CARD_INVALID.description: "The card number or CVV is not valid",
     rejection.CARD_EXPIRED.description: "The card has expired or its expiry date is not valid",
 }
-"""Our refusals in the double's words."""
+"""Our refusals with the double's texts."""
 
 
 class DoubleError(Exception):
-    """An answer of the double that is an error. `source`, `step` and `reason` as the clients document them."""
+    """An error response of the double. `source`, `step` and `reason` as the clients document them."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ def unknown_id() -> DoubleError:
 
 
 def not_part(what: str, field: str | None = None) -> DoubleError:
-    """For everything that the original can do and the double cannot."""
+    """For everything that the original supports and the double does not."""
     return DoubleError(f"{what} is not part of this test double (docs/RAZORPAY.md lists what is)", field=field)
 
 
@@ -109,7 +109,7 @@ def unauthenticated(description: str = "Authentication failed") -> DoubleError:
 
 
 def answer_of(request: Request, error: Exception) -> Response:
-    """The answer that an exception becomes; what was not expected is logged and not described."""
+    """The response that an exception becomes; an unexpected one is logged and not described."""
     found = _translated(request, error)
     headers = {**HEADERS, **found.headers}
     return Response(orjson.dumps({"error": found.body}), found.status, headers=headers, media_type=JSON)

@@ -1,6 +1,7 @@
-"""Names in a request that the double takes and does nothing with: the answer lists them in a header.
+"""Names in a request that the double accepts without effect: the response lists them in a header.
 
-A header holds visible ASCII and not much of it, and names are the client's: what does not fit is encoded, or counted.
+A header holds a limited amount of visible ASCII, and clients choose the names: what does not fit is encoded, or
+counted.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ EXPAND = "expand"
 
 
 def without_effect(request: Request, names: Iterable[str]) -> None:
-    """Add names to the answer's header."""
+    """Add names to the response's header."""
     _kept(request, "ignored").update(dict.fromkeys(names))
 
 
 def with_query(request: Request) -> None:
-    """The route reads the query itself: what it does not know, it refuses."""
+    """The route reads the query itself and refuses unknown parameters."""
     request.state.reads_query = True
 
 
@@ -34,7 +35,7 @@ def with_expansion(request: Request, what: str) -> None:
 
 
 def header_of(request: Request) -> Mapping[str, str]:
-    """Empty where everything in the request had its effect."""
+    """Empty if everything in the request had its effect."""
     names = [*_kept(request, "ignored"), *_of_query(request)]
     if not names:
         return {}
@@ -44,7 +45,7 @@ def header_of(request: Request) -> Mapping[str, str]:
 
 
 def _of_query(request: Request) -> list[str]:
-    """Parameters of a route without any, and expansions that nobody asked about."""
+    """Parameters of a route without any, and expansions that the route did not read."""
     known = _kept(request, "expansions")
     names: dict[str, None] = {}
     for name, value in request.query_params.multi_items():

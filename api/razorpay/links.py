@@ -1,4 +1,5 @@
-"""Payment links of the double: orders with a face, as everywhere (domain/link.py). Nothing is mailed or texted."""
+"""Payment links of the double: orders with a description and a customer, as everywhere (domain/link.py). No e-mail or
+text message is sent."""
 
 from __future__ import annotations
 
@@ -39,13 +40,13 @@ from topics.razorpay.entities import Entity, Totals, link_entity
 
 MEDIA = ("sms", "email")
 CALLBACK = "/v1/checkout/public/links/{id}"
-"""Where a link's payer is led on to the merchant's `callback_url`."""
+"""The route that redirects a link's payer to the merchant's `callback_url`."""
 PAID = "Payment Link is already paid"
 ENDED = "Payment Link is cancelled or has expired"
 
 
 async def create(request: Request, caller: Caller) -> Entity:
-    """Captured by itself, as the original's links are."""
+    """Captured automatically, as the original's links are."""
     body = checked(NewLink, await read_fields(request), beyond=LINKS_BEYOND)
     services = services_of(request)
     order_id = services.ids.make_id(ORDER)
@@ -86,9 +87,10 @@ async def create(request: Request, caller: Caller) -> Entity:
 
 
 async def callback(request: Request) -> Response:
-    """The payer comes here from the checkout and goes on to the merchant, as the original leads it: by GET, signed.
+    """The payer arrives here from the checkout and is redirected to the merchant, as the original does it: by GET,
+    signed.
 
-    A payer whose link is not paid goes back to the link: the original calls nobody back for a failure.
+    A payer whose link is not paid returns to the link: the original has no callback for a failure.
     """
     services, link = services_of(request), request.path_params["id"]
     await limit_address(request, "razorpay-checkout", services.settings.rate_limit_public_per_minute)
@@ -102,7 +104,7 @@ async def callback(request: Request) -> Response:
 
 
 def _signed(services: Services, link: str, found: Callback, payment_id: str, reference: str) -> str:
-    """Raises DoubleError where no key of the ring opens the secret."""
+    """Raises DoubleError if no key of the ring opens the secret."""
     status = "paid"
     try:
         secret = unseal(found.secret_sealed, services.settings.keys, Sealed.API_SECRET, found.key_id)
@@ -121,12 +123,12 @@ def _signed(services: Services, link: str, found: Callback, payment_id: str, ref
 
 
 def _callback_address(services: Services, order_id: str) -> str:
-    """Where the checkout leads the payer of this link: here, and from here to the merchant."""
+    """Where the checkout sends the payer of this link: here, and from here to the merchant."""
     return f"{services.settings.api_url}{CALLBACK.replace('{id}', link_id(order_id))}"
 
 
 async def _check_callback(services: Services, merchant_id: str, url: str | None) -> None:
-    """As every way back to a shop: raises DoubleError for an address outside the merchant's allowed origins."""
+    """As for every way back to a shop: raises DoubleError for an address outside the merchant's allowed origins."""
     try:
         await check_return_url(services, merchant_id, url, by_browser=False)
     except ApiError as error:
@@ -166,7 +168,7 @@ async def notify(request: Request, caller: Caller) -> Entity:
 
 
 async def _decided(request: Request, command: CancelOrder | ResendLink) -> None:
-    """Raises DoubleError in the double's words."""
+    """Raises DoubleError with the double's text."""
     try:
         await decided(request, command)
     except ApiError as error:
@@ -196,7 +198,7 @@ async def _shown_all(services: Services, found: Sequence[ShownOrder]) -> list[En
 
 
 async def _owned(services: Services, plink: str, merchant_id: str) -> ShownOrder:
-    """Raises DoubleError 400 where the merchant has no such link."""
+    """Raises DoubleError 400 if the merchant has no such link."""
     if not is_id(LINK, plink):
         raise unknown_id()
     found = await through_restart(lambda: find_shown_order(services.pool, order_of_link(plink), merchant_id))

@@ -33,7 +33,7 @@ from topics.razorpay.entities import Entity, Totals, order_entity
 
 
 async def create(request: Request, caller: Caller) -> Entity:
-    """What ours have no field for is written first: nobody can pay an order whose id was not answered yet."""
+    """What our orders have no field for is written first: an order cannot be paid before its id was returned."""
     body = checked(NewOrder, await read_fields(request), beyond=ORDERS_BEYOND)
     services = services_of(request)
     await check_named(services, body.customer_id, caller.merchant_id)
@@ -65,7 +65,7 @@ def _terms(body: NewOrder) -> Terms:
 
 def _without_effect(body: NewOrder) -> list[str]:
     """A checkout offers every method and shows no cart, a refund is never instant, and each period belongs to one kind
-    of capture. The old spelling gives way to the new one."""
+    of capture. The new spelling takes precedence over the old one."""
     options = body.options
     names = {
         "payment_capture": None if body.payment is None else body.payment_capture,
@@ -96,7 +96,7 @@ async def read(request: Request, caller: Caller) -> Entity:
 
 
 async def _with_payments(request: Request, entities: list[Entity]) -> list[Entity]:
-    """The orders, each with its payments where the caller wants them expanded."""
+    """The orders, each with its payments if the caller expands them."""
     with_card = expanded(request, "card")
     if expanded(request, "payments"):
         payments = await payments_of_orders(services_of(request).pool, [entity["id"] for entity in entities])
@@ -121,7 +121,7 @@ async def payments(request: Request, caller: Caller) -> Entity:
 
 
 async def owned(services: Services, order_id: str, merchant_id: str) -> ShownOrder:
-    """Raises DoubleError 400 where the merchant has no such order."""
+    """Raises DoubleError 400 if the merchant has no such order."""
     if not is_id(ORDER, order_id):
         raise unknown_id()
     found = await through_restart(lambda: find_shown_order(services.pool, order_id, merchant_id))

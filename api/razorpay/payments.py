@@ -63,7 +63,7 @@ async def list_(request: Request, caller: Caller) -> Entity:
 
 
 async def not_payments(request: Request, _caller: Caller) -> Entity:
-    """Names of the original that would be taken for a payment's id."""
+    """Names of the original that would match as a payment's id."""
     raise not_part(f"GET {request.url.path}")
 
 
@@ -88,7 +88,7 @@ async def change(request: Request, caller: Caller) -> Entity:
 
 
 async def capture(request: Request, caller: Caller) -> Entity:
-    """All of an authorized payment, once. What the actor refuses is put in words by how the payment stands then."""
+    """All of an authorized payment, once. The text of a refusal depends on the payment's state then."""
     body = checked(NewCapture, await read_fields(request))
     services, payment_id = services_of(request), request.path_params["id"]
     found = await owned(services, payment_id, caller.merchant_id)
@@ -120,7 +120,7 @@ def _check_capturable(payment: Payment) -> None:
 
 
 async def create(request: Request, caller: Caller) -> Entity:
-    """Pay an order as its payer would, from a test. The payer's words are written first: events may follow at once."""
+    """Pay an order as its payer would, from a test. The payer's texts are written first: events may follow at once."""
     body = checked(NewPayment, await read_fields(request), beyond=PAYMENTS_BEYOND)
     services = services_of(request)
     means = await check_instrument(_instrument(body), services.bank, test_mode=True)
@@ -159,7 +159,7 @@ async def validate_vpa(request: Request, _caller: Caller) -> Entity:
 
 
 def _instrument(body: NewPayment) -> Instrument:
-    """The payment's means in the form that our own API takes them. Raises DoubleError where they are missing."""
+    """The payment's instrument in the form that our own API accepts. Raises DoubleError if it is missing."""
     match body.method:
         case "card":
             if body.card is None:
@@ -191,7 +191,7 @@ def _payer(body: NewPayment) -> Payer:
 
 
 def _keeps_notes(body: NewPayment) -> bool:
-    """Our payments keep notes that are texts; where they are empty, ours take the order's over."""
+    """Our payments store notes that are texts; if there are none, ours copy the order's."""
     return body.notes is not None and (not body.notes or as_texts(body.notes) != body.notes)
 
 
@@ -213,7 +213,7 @@ def _command(body: NewPayment, means: Means, payment_id: str, caller: Caller, se
 
 
 async def owned(services: Services, payment_id: str, merchant_id: str) -> ShownPayment:
-    """Raises DoubleError 400 where the merchant has no such payment."""
+    """Raises DoubleError 400 if the merchant has no such payment."""
     if not is_id(PAYMENT, payment_id):
         raise unknown_id()
     found = await through_restart(lambda: find_shown_payment(services.pool, payment_id, merchant_id))

@@ -1,4 +1,4 @@
-"""What plugins read before they offer a payment: the merchant's name and the methods there are."""
+"""What plugins read before they offer a payment: the merchant's name and the available methods."""
 
 from __future__ import annotations
 

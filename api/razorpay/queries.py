@@ -1,4 +1,4 @@
-"""Query parameters of the double's reads and lists, and the list's answer."""
+"""Query parameters of the double's reads and lists, and the list's response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_query(request: Request, model: type[Query]) -> Query:
 
 
 def expanded(request: Request, what: str) -> bool:
-    """Whether the caller wants `what` shown in full. Clients spell it expand[], expand[0] or expand[expand]."""
+    """Whether the caller requests `what` in full. Clients spell it expand[], expand[0] or expand[expand]."""
     with_expansion(request, what)
     return any(
         name.startswith(EXPAND) and what in value.split(".") for name, value in request.query_params.multi_items()

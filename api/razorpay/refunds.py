@@ -68,7 +68,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
 async def _refunded(
     request: Request, caller: Caller, payment: Payment, body: NewRefund, refund_id: str, key: Key | None
 ) -> Decided:
-    """Without an amount: what is left when it is decided. A refusal gets its words by how the payment stands then."""
+    """Without an amount: what is left when it is decided. The text of a refusal depends on the payment's state then."""
     services = services_of(request)
     asked = {"refund_id": refund_id, "amount": body.amount}
     await noted(request, caller, Action.REFUND_REQUESTED, payment.id, after=asked)
@@ -131,7 +131,7 @@ async def change(request: Request, caller: Caller) -> Entity:
 
 
 async def owned(services: Services, refund_id: str, merchant_id: str) -> ShownRefund:
-    """Raises DoubleError 400 where the merchant has no such refund."""
+    """Raises DoubleError 400 if the merchant has no such refund."""
     if not is_id(REFUND, refund_id):
         raise unknown_id()
     found = await through_restart(lambda: find_shown_refund(services.pool, refund_id, merchant_id))

@@ -1,4 +1,4 @@
-"""What the double's requests may say. Types are lax, as its clients are: "500" is 500, "1" is true. Fields are not."""
+"""The shapes of the double's requests. Types are lax, as its clients are: "500" is 500, "1" is true. Fields are not."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COUNT_DEFAULT, COUNT_MAX = 10, 100
 SKIP_MAX = 10_000
 """PostgreSQL reads what it skips."""
 PERIOD_MINUTES_MIN = 1
-"""The original takes no less than twelve minutes; a test does not want to wait for so long."""
+"""The original accepts no less than twelve minutes; too long for a test."""
 SECONDS_MIN, SECONDS_MAX = 946_684_800, 4_765_046_400
 """The years 2000 to 2120."""
 
@@ -44,7 +44,7 @@ _SWITCH = TypeAdapter(bool)
 
 
 def _whole(value: Any) -> Any:
-    """Digits as text are a number. A boolean, "100.0" or "5_00" is none, though pydantic takes them."""
+    """Digits as text are a number. A boolean, "100.0" or "5_00" is not, though pydantic accepts them."""
     if isinstance(value, bool) or (isinstance(value, str) and not _DIGITS.fullmatch(value.strip())):
         raise PydanticCustomError("int_type", "Input should be a whole number")
     return value
@@ -92,7 +92,7 @@ def _no_nul(value: Any) -> Any:
 
 
 def as_texts(notes: Mapping[str, Any]) -> dict[str, str]:
-    """Our resources keep texts; the double keeps what is something else beside them."""
+    """Our resources store texts; the double stores other values beside them."""
     return {name: note if isinstance(note, str) else orjson.dumps(note).decode() for name, note in notes.items()}
 
 
@@ -143,8 +143,8 @@ class Body(BaseModel):
 
 
 class CaptureOptions(Body):
-    """`automatic_expiry_period`: minutes from the order on, after which a success is no longer captured by itself.
-    `manual_expiry_period`: minutes from the success on, after which the money goes back.
+    """`automatic_expiry_period`: minutes after the order until which a success is captured automatically.
+    `manual_expiry_period`: minutes after the success, then the money is refunded.
     """
 
     automatic_expiry_period: Minutes | None = None
@@ -174,7 +174,7 @@ class NewOrder(Body):
 
     @property
     def captures(self) -> bool:
-        """Automatic where nothing else is asked for."""
+        """Automatic unless the request differs."""
         if self.payment is not None:
             return self.payment.capture == "automatic"
         return self.payment_capture is not False
@@ -185,7 +185,7 @@ class NewOrder(Body):
 
     @property
     def captures_within_minutes(self) -> int | None:
-        """How long after the order's creation a success is captured by itself; None: always, or never."""
+        """How long after the order's creation a success is captured automatically; None: always, or never."""
         return self.options.automatic_expiry_period if self.captures else None
 
     @property
@@ -231,7 +231,7 @@ LINKS_WITHOUT_EFFECT = ("notify", "reminder_enable")
 
 
 class Changed(Body):
-    """Notes are all that can be changed."""
+    """Only notes can be changed."""
 
     notes: Notes
 
@@ -258,7 +258,7 @@ REFUNDS_BEYOND = ("reverse_all", "reversals", "currency")
 
 
 class NewCustomer(Body):
-    """`fail_existing` false: the customer that has this address and number already is the answer."""
+    """`fail_existing` false: returns the existing customer with this address and number."""
 
     name: Text | None = None
     email: Text | None = None
@@ -344,7 +344,7 @@ class ChangedWebhook(Body):
 
 
 class Opening(Body):
-    """What checkout.js knows when it opens. `notes` None: the page gave none."""
+    """What checkout.js sends when it opens. `notes` None: the page set none."""
 
     key: Text
     order_id: Id

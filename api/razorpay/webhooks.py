@@ -76,7 +76,7 @@ async def read(request: Request, caller: Caller) -> Entity:
 
 
 async def change(request: Request, caller: Caller) -> Entity:
-    """PUT as well as PATCH: what is left out stays."""
+    """PUT as well as PATCH: omitted fields are unchanged."""
     body = checked(ChangedWebhook, await read_fields(request))
     services, endpoint_id = services_of(request), request.path_params["id"]
     found = await _owned(services, endpoint_id, caller.merchant_id)
@@ -113,7 +113,7 @@ async def delete(request: Request, caller: Caller) -> list[Entity]:
 
 
 def _names(request: Request, events: list[str]) -> list[str]:
-    """The events, each once. Those that never happen here are kept, and named in a header of the answer."""
+    """The events, each once. Those that never happen here are stored, and named in a header of the response."""
     names = list(dict.fromkeys(events))
     if len(names) > EVENTS_MAX or any(len(name) > 64 or "\0" in name for name in names):
         raise DoubleError(f"The events must be at most {EVENTS_MAX} names of events", field="events")
@@ -124,12 +124,12 @@ def _names(request: Request, events: list[str]) -> list[str]:
 
 
 def _hint(secret: str) -> str:
-    """Too little of a secret that a person may have made up to be of use to anybody else."""
+    """Too short a part of a secret, which a person may have made up, to be useful to anybody else."""
     return SECRET_HINT + (secret[-2:] if len(secret) >= 12 else "") if secret else ""
 
 
 async def _owned(services: Services, endpoint_id: str, merchant_id: str) -> Endpoint:
-    """Raises DoubleError 400 where the merchant has no such webhook of this format."""
+    """Raises DoubleError 400 if the merchant has no such webhook of this format."""
     found = await find_endpoint(services.pool, merchant_id, endpoint_id) if is_id(ENDPOINT, endpoint_id) else None
     if found is None or found.razorpay_events is None:
         raise unknown_id()

@@ -1,7 +1,7 @@
 """One module a resource; ROUTERS names them all, in the order of the documentation. Each is mounted under /api/v1.
 
 HOT: (method, path below /api/v1) -> handler that is called without the router and FastAPI's dependencies, which would
-cost more than the rest of the request. The same function stands in its router too, for the documentation.
+cost more than the rest of the request. The same function is in its router too, for the documentation.
 """
 
 from __future__ import annotations

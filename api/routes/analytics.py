@@ -100,7 +100,8 @@ async def timeseries(
 
 
 def _period(from_: datetime | date | None, to: datetime | date | None, zone: ZoneInfo | None) -> Period:
-    """The requested period, on quarters of an hour. Nothing is later than tomorrow, so it is no longer than history."""
+    """The requested period, on quarters of an hour. It ends no later than tomorrow, so it cannot be longer than the
+    history."""
     requested = period_of(from_, to, zone or UTC)
     ends_at = min(requested.to_at or now(), now() + timedelta(days=1))
     begins_at = requested.from_at or ends_at - DEFAULT_PERIOD

@@ -62,7 +62,7 @@ async def list_(
 
 
 def _place_of(cursor: str | None) -> int | None:
-    """Raises ApiError 400 for a cursor that is not one of ours."""
+    """Raises ApiError 400 for a cursor that we did not issue."""
     if not cursor:
         return None
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= CURSOR_DIGITS_MAX):
@@ -78,7 +78,7 @@ def _place_of(cursor: str | None) -> int | None:
 )
 async def export(request: Request, caller: ByMerchant, filters: Filters) -> StreamingResponse:
     lines = _lines(services_of(request), caller.merchant_id, filters)
-    # The first portion is read before the status is sent: a database that is away still gets its 503.
+    # The first portion is read before the status is sent: an unavailable database still becomes a 503.
     first = await anext(lines)
     return StreamingResponse(
         _after(first, lines),
@@ -88,7 +88,7 @@ async def export(request: Request, caller: ByMerchant, filters: Filters) -> Stre
 
 
 async def _lines(services: Services, chain: str, filters: EntryFilter) -> AsyncIterator[bytes]:
-    """The head with the first portion, then one portion after another."""
+    """The header row with the first chunk, then chunk by chunk."""
     head, before = [COLUMNS], None
     while True:
         found = await list_entries(services.pool, chain, filters, before_place=before, limit=PORTION)

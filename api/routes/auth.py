@@ -1,10 +1,10 @@
-"""Signing in to the dashboard: login, the current session, one's sessions (an owner's: everybody's), logout.
+"""Signing in to the dashboard: login, the current session, a user's sessions (for an owner: all users'), logout.
 
     password ─┬─ no second factor ───────────────────────────────────────────────► a session
               └─ second factor: 401 SECOND_FACTOR_REQUIRED ─► the same with `otp` ─► a session
 
-Nothing tells a wrong password from an unknown e-mail: one text, one duration. Attempts are counted before the
-password is looked at.
+A wrong password and an unknown e-mail get the same text after the same time. Attempts are counted before the password
+is checked.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def login(request: Request, response: Response) -> SessionShape:
         await prove_second_factor(request, user, body.otp)
     await succeeded(request, attempt)
     if password_is_outdated(stored):
-        # Only a login has the password at hand, so a hash with old parameters is renewed here.
+        # Only a login has the password, so a hash with old parameters is renewed here.
         renewed = await passwords.hashed(body.password)
         await replace_password_hash(services_of(request).pool, user.id, old=stored, new=renewed)
     return await start_session(request, response, user)
@@ -81,8 +81,8 @@ async def login(request: Request, response: Response) -> SessionShape:
 async def start_session(request: Request, response: Response, user: User) -> SessionShape:
     """A new session; the one that the request came with ends, so that a planted cookie is worth nothing.
 
-    `user`: as read with the password, or as changed by this request. Where the password was changed since, the session
-    is over before it is used.
+    `user`: as read with the password, or as changed by this request. If the password was changed since, the session
+    ends before it is used.
     """
     services = services_of(request)
     merchant = await find_merchant(services.pool, user.merchant_id)

@@ -1,4 +1,4 @@
-"""Where an acquirer's notifications arrive. No API key: the bank's adapter checks the bank's own signature.
+"""Receives an acquirer's notifications. No API key: the bank's adapter checks the bank's own signature.
 
 No rate limit either: all of a bank's notifications come from one address, and a forged one costs a hash of 64 KiB.
 """

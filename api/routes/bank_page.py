@@ -1,5 +1,5 @@
-"""Pages of the bank that this process serves for it: the simulated bank's. A real acquirer has its own, and then these
-routes know nothing. Mounted at /bank, outside the API."""
+"""Pages of the bank that this process serves for it: the simulated bank's. A real acquirer has its own; then these
+routes return 404. Mounted at /bank, outside the API."""
 
 from __future__ import annotations
 

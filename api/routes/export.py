@@ -89,7 +89,7 @@ async def _file(
         return await listed(services.pool, merchant_id, filters, after=after, limit=limit)
 
     lines = _lines(sheet, portions(page), services.order_keys)
-    # The first portion is read before the status is sent: a database that is away still gets its 503.
+    # The first portion is read before the status is sent: an unavailable database still becomes a 503.
     first = await anext(lines)
     return StreamingResponse(
         _after(first, lines),

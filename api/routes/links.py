@@ -1,4 +1,5 @@
-"""Payment links of a merchant: create, read, list, cancel, send again. Each is an order with a face: domain/link.py."""
+"""Payment links of a merchant: create, read, list, cancel, resend. Each is an order with a description and a customer:
+domain/link.py."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ async def create(request: Request) -> Response:
 
 
 def link_url(settings: Settings, order_id: str) -> str:
-    """Where the link of this order is paid: as short as an id that nobody guesses can be."""
+    """The page on which the link of this order is paid: as short as an unguessable id can be."""
     return f"{settings.checkout_url.rstrip('/')}/l/{order_id.removeprefix(ORDER)}"
 
 
@@ -166,7 +167,7 @@ async def _change(
 
 
 async def owned_link(services: Services, link_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
-    """The link's order. Raises ApiError 404 `Payment link not found`, or first 422 where the key was used for another
+    """The link's order. Raises ApiError 404 `Payment link not found`, or first 422 if the key was used for another
     request."""
     found = await find(services, order_of_link(link_id), find_order) if is_id(LINK, link_id) else None
     if found is None or found.merchant_id != merchant_id or "payment_link" not in found.resource:

@@ -1,6 +1,6 @@
-"""Merchants: signing up, what they show and allow, and their API keys.
+"""Merchants: sign-up, settings, and their API keys.
 
-Every change of a key is published: each API process forgets at once what it had cached about it.
+Every change of a key is published: each API process drops its cached copy at once.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ async def keys(request: Request, caller: ByMerchant) -> KeysShape:
 
 
 def _is_seeded(services: Services, caller: Caller, key: ApiKey) -> bool:
-    """The pair that test mode publishes anyway."""
+    """The pair that test mode publishes."""
     settings = services.settings
     return settings.test_mode and caller.merchant_id == SEEDED_MERCHANT_ID and key.key == settings.test_api_key
 
@@ -268,7 +268,7 @@ def _limits(services: Services, caller: Caller, body: NewKeyBody) -> Limits:
 
 
 def _check_giving(caller: Caller, scopes: Sequence[str], expires_at: datetime | None) -> None:
-    """Nobody gives a key more than they may do themselves, nor a longer life. Raises ApiError 403."""
+    """A new key cannot have more rights than its creator, nor a longer life. Raises ApiError 403."""
     if caller.is_bounded:
         raise ApiError(FORBIDDEN, "An API key with an address list cannot create keys; sign in instead")
     missing = missing_from(caller.scopes, scopes)
@@ -333,7 +333,7 @@ def _no_such_key() -> ApiError:
 
 
 async def _announce(services: Services, *changed: str) -> None:
-    """The change stands already: without Redis the caches notice it when their entries run out."""
+    """The change is committed: without Redis the caches notice it when their entries expire."""
     try:
         for key in changed:
             await services.redis.publish(KEYS_CHANGED, key)

@@ -1,4 +1,4 @@
-"""What the operator of the deployment reads. To everybody else these routes are not there.
+"""What the operator of the deployment reads. For everybody else these routes return 404.
 
 operator's token            always
 merchant, TEST_MODE=true    there operator and merchant are the same person
@@ -20,7 +20,7 @@ from store.operations.audits import AuditStore
 
 
 async def only_for_operators(request: Request) -> None:
-    """Raises 404, with or without credentials: the answer does not reveal that there is something to read."""
+    """Raises 404, with or without credentials: the response does not reveal that the route exists."""
     if is_operator(request):
         return
     if not services_of(request).settings.test_mode:

@@ -38,7 +38,7 @@ from topics.envelope import encode_json
 
 router = APIRouter(tags=["Orders"])
 Face = Callable[[str], PaymentLink]
-"""From the order's id to the payment link that it is."""
+"""Order id -> the payment link that the order is."""
 EXAMPLE = {"amount": 50000, "currency": "INR", "receipt": "invoice-42", "notes": {"colour": "green"}}
 
 
@@ -69,7 +69,7 @@ async def submit_order(
     face: Face | None = None,
     shape: Shape | None = None,
 ) -> Response:
-    """The response to a new order, whoever makes it. `face`: it is a payment link."""
+    """The response to a new order, from a merchant or a payer. `face`: it is a payment link."""
     key = key_of(request, scope=merchant_id, route=route, fields=body.fields())
     services = services_of(request)
     await check_return_url(services, merchant_id, body.return_url, by_browser=isinstance(body, NewPublicOrder))
@@ -121,7 +121,7 @@ def order_command(
 
 
 async def nothing_yet() -> Order | None:
-    """How an order that is only asked for is known."""
+    """The state of an order that was only requested."""
     return None
 
 
@@ -214,7 +214,7 @@ async def read(request: Request, order_id: str, caller: Annotated[Caller, Depend
 async def owned_order(services: Services, order_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
     """The order alone.
 
-    Raises ApiError 404 `Order not found`, or first 422 where the key was used for another request.
+    Raises ApiError 404 `Order not found`, or first 422 if the key was used for another request.
     """
     found = await find(services, order_id, find_order) if is_id(ORDER, order_id) else None
     if found is None or found.merchant_id != merchant_id:

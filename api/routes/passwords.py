@@ -1,6 +1,6 @@
-"""Passwords and the links that set one: one's own password, an invitation, a reset by an operator's link.
+"""Passwords and the links that set one: a user's own password, an invitation, a reset by an operator's link.
 
-A link's token stands behind the # of its address: browsers keep that part to themselves, so no log has it.
+A link's token follows the # of its address: browsers do not send that part, so no log has it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ async def reset(request: Request) -> None:
 
 
 async def _admit_link(request: Request) -> None:
-    """Raises ApiError 403 for another site's page, 429 for one address that tries many links."""
+    """Raises ApiError 403 for another site's page, 429 for an address that tries many links."""
     check_origin(request)
     await limit_address(request, "links", services_of(request).settings.rate_limit_login_per_minute * NETWORK_FACTOR)
 

@@ -1,10 +1,10 @@
-"""A payment's status as it changes, for the page that waits for it (Server-Sent Events).
+"""A payment's status as it changes, for the checkout page (Server-Sent Events).
 
     event: status · id: the payment's version · data: the public payment and `webhook_delivered`
 
-Redis only wakes; PostgreSQL says what there is, so nothing is shown twice and nothing missed. The stream closes once
-the payment is decided, or up to DELIVERY_SECONDS later when its merchant has been told; a browser that comes back with
-the last id then gets 204, which ends its EventSource for good.
+Redis only wakes the stream; the content comes from PostgreSQL, so nothing is shown twice or missed. The stream closes
+once the payment is decided, or up to DELIVERY_SECONDS later when its webhook was delivered; a browser that reconnects
+with the last id then gets 204, which ends its EventSource.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def stream(request: Request, payment_id: str) -> Response:
 
 
 def _last_seen(request: Request) -> int:
-    """Version in Last-Event-ID; -1: nothing was seen. What is not a version is as good as nothing."""
+    """Version in Last-Event-ID; -1: nothing was seen. Anything else counts as nothing."""
     sent = request.headers.get("last-event-id", "")
     return int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 10 else -1
 
@@ -81,7 +81,7 @@ async def _frames(services: Services, payment_id: str, seen: int) -> AsyncIterat
             async for frame in _changes(services, payment_id, seen, watch):
                 yield frame
     except (DatabaseError, RedisError, OSError) as error:
-        # The browser comes back by itself and resumes where it was.
+        # The browser reconnects automatically and resumes.
         log.warning("stream_broken_off", payment_id=payment_id, error=repr(error))
 
 
@@ -104,7 +104,7 @@ async def _changes(services: Services, payment_id: str, seen: int, watch: Watch)
 
 
 async def _delivery(services: Services, found: Found, watch: Watch, delivered: bool | None) -> AsyncIterator[bytes]:
-    """One more frame when the merchant has been told, if that happens soon."""
+    """One more frame when the webhook was delivered, if that happens soon."""
     ends_at = time.monotonic() + DELIVERY_SECONDS
     while delivered is False and time.monotonic() < ends_at and not watch.closing:
         await watch.next(DELIVERY_LOOK_SECONDS)

@@ -94,7 +94,7 @@ async def submit_payment(
     public: bool = False,
     shape: Shape = as_decided,
 ) -> Response:
-    """The answer to a new payment. `public`: a payer asks, `merchant_id` is the order's."""
+    """The response to a new payment. `public`: a payer's request, `merchant_id` is the order's."""
     services = services_of(request)
     if not is_id(ORDER, body.order_id):
         await services.commands.refuse_mismatch(key)
@@ -125,7 +125,7 @@ async def submit_payment(
 async def _submit_both(
     request: Request, body: NewMerchantPayment, order: NewOrder, means: Means, *, key: Key | None, merchant_id: str
 ) -> Response:
-    """The answer to a new payment of a new order: one command, keyed by the order."""
+    """The response to a new payment of a new order: one command, keyed by the order."""
     services = services_of(request)
     await check_return_url(services, merchant_id, order.return_url, by_browser=False, field="order.return_url")
     terms, token = await capture_terms(services, merchant_id, order), await _token(services, means, merchant_id)
@@ -155,7 +155,7 @@ async def _submit_both(
 
 
 async def _token(services: Services, means: Means, merchant_id: str) -> str:
-    """What the bank knows the payer's means by; of a scan, also whom it pays."""
+    """The bank's token for the instrument; of a scan, it also names the payee."""
     if isinstance(means.instrument, UpiScan):
         return means.token + await payee_to_scan(services, merchant_id)
     return means.token
@@ -212,7 +212,7 @@ def payment_filter(
 ) -> PaymentFilter:
     """Dependency: the filters of every list of payments, the export's too.
 
-    Raises ApiError 400 where the amounts end before they begin.
+    Raises ApiError 400 if the range of amounts ends before it begins.
     """
     if amount_min is not None and amount_max is not None and amount_min > amount_max:
         raise bad_request("amount_min must not be above amount_max", "amount_min")
@@ -330,7 +330,7 @@ async def void(request: Request, payment_id: str) -> Response:
 
 
 async def owned_payment(services: Services, payment_id: str, merchant_id: str, *, key: Key | None = None) -> Found:
-    """Raises ApiError 404 `Payment not found`, or first 422 where the key was used for another request."""
+    """Raises ApiError 404 `Payment not found`, or first 422 if the key was used for another request."""
     found = await find(services, payment_id, find_payment) if is_id(PAYMENT, payment_id) else None
     if found is None or found.merchant_id != merchant_id:
         await services.commands.refuse_mismatch(key)

@@ -49,7 +49,7 @@ from topics.envelope import encode_json
 
 router = APIRouter(tags=["Checkout"])
 REFUNDS_MAX = 100
-"""Nobody reads more on a receipt."""
+"""Refunds shown on a receipt."""
 
 
 @router.post(
@@ -79,7 +79,7 @@ async def create_order(request: Request) -> Response:
 
 
 def _maximum(merchant: Merchant, currency: str) -> int | None:
-    """The merchant's maximum in minor units of this currency: as many units as it is in rupees."""
+    """The merchant's maximum in minor units of this currency: the same number of units as it is in rupees."""
     maximum = merchant.browser_orders_max_amount
     if maximum is None:
         return None
@@ -125,7 +125,7 @@ async def create_payment(request: Request) -> Response:
 
 
 def _without_notes(request: Request, body: NewPayment) -> None:
-    """Notes are the merchant's: its server goes by what stands in them."""
+    """Notes belong to the merchant: its server relies on their content."""
     if body.root.notes is not None:
         note_unused(request, "notes")
         body.root.notes = None
@@ -249,16 +249,16 @@ async def _order(request: Request, order_id: str) -> Found:
 
 
 async def limit_reads(request: Request) -> None:
-    """Reads are cheaper than writes and come more often: a checkout polls."""
+    """Reads are cheaper than writes and more frequent: a checkout polls."""
     await limit_address(request, "reads-public", services_of(request).settings.rate_limit_public_per_minute * 4)
 
 
 MERCHANTS_ALONE = frozenset({"merchant_id", "amount_owed", "name", "email", "contact", "notes"})
-"""What tells of the payer is among them: a payment's id stands on printed receipts, and is enough to read this."""
+"""The payer's data is among them: a payment's id is printed on receipts, and is enough to read this."""
 
 
 def public_shape(payment: dict[str, Any]) -> dict[str, Any]:
-    """A payment without what is the merchant's alone."""
+    """A payment without the fields that only the merchant may read."""
     return {name: value for name, value in payment.items() if name not in MERCHANTS_ALONE}
 
 

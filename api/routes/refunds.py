@@ -80,7 +80,7 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
         receipt=body.receipt,
         notes=body.notes or {},
     )
-    command = await sealed(services, requested, key)  # the audit log keeps its words for ever
+    command = await sealed(services, requested, key)  # the audit log keeps its text permanently
     assert isinstance(command, CreateRefund), "sealing changes no kind"
     await note_refund(
         request,

@@ -1,9 +1,9 @@
-"""One's own second factor: an authenticator app, and recovery codes for whoever has lost it.
+"""A user's own second factor: an authenticator app, and recovery codes in case it is lost.
 
     begin ─► seed, once ─► confirm with a first code ─► recovery codes, once; other sessions end
                                                     └─► new recovery codes, remove: with password and code
 
-Each needs the password once more, so that a stolen session can neither set a second factor up nor remove one.
+Each requires the password again, so that a stolen session can neither set up a second factor nor remove one.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ async def remove(request: Request, found: Own) -> None:
 
 
 async def _proved(request: Request, found: SignedIn) -> User:
-    """The user, who gave password and code once more. Raises ApiError 400."""
+    """The user, whose password and code the request repeats. Raises ApiError 400."""
     body = await read_json(request, ProofBody)
     await prove_password(request, found.user, body.current_password)
     await prove_again(request, found.user, body.otp)

@@ -2,11 +2,11 @@
 
     Redis merchant:<id> ──"look"──► next events after the last one sent, from PostgreSQL ──► event: change
 
-Redis only wakes; PostgreSQL says what there is. So nothing is sent twice, nothing is missed, and without Redis the
+Redis only wakes the feed; the content comes from PostgreSQL. So nothing is sent twice or missed, and without Redis the
 feed is merely two seconds slower. `id` is the cursor of GET /events.
 
-Endpoints that were switched off or on are frames without an id: they belong to no order, so no cursor names them. Each
-connection begins with those of the last minute; a listener ignores ids it knows.
+Disabled and enabled endpoints are frames without an id: they belong to no order, so no cursor covers them. Each
+connection begins with those of the last minute; a listener ignores ids it has seen.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ EVENTS_AT_ONCE = 200
 LOOK_EVERY_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 0.1
 GATHER_SECONDS = 0.05
-"""After a wake, for what comes with it: a payment's events come in twos and threes."""
+"""Wait after a wake for related events: a payment's events arrive in twos and threes."""
 HEARTBEAT_SECONDS = 15.0
 CHECK_EVERY_SECONDS = 15.0
-"""How long a feed outlives its session or its key. A look costs a call of Redis, or a key from memory."""
+"""How long a feed outlives its session or its key. A check costs a call of Redis, or a key from memory."""
 RECONNECT_MS = 1_000
 SWITCHES_SINCE = timedelta(minutes=1)
 """Far longer than a reconnection takes."""
@@ -98,12 +98,12 @@ async def _frames(request: Request, caller: Caller, place: FeedPlace) -> AsyncIt
             async for frame in _changes(request, caller, place, watch):
                 yield frame
     except (DatabaseError, RedisError, OSError) as error:
-        # The browser comes back by itself and resumes where it was.
+        # The browser reconnects automatically and resumes.
         log.warning("feed_broken_off", merchant_id=caller.merchant_id, error=repr(error))
 
 
 async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Watch) -> AsyncIterator[bytes]:
-    """Frames until the process stops or the caller may not look any more, which a busy feed must notice as well."""
+    """Frames until the process stops or the caller loses access, which a busy feed must notice as well."""
     pool, pause = services_of(request).pool, LOOK_EVERY_SECONDS
     sent_at = checked_at = time.monotonic()
     switched, sent = True, list[str]()
@@ -131,24 +131,24 @@ async def _changes(request: Request, caller: Caller, place: FeedPlace, watch: Wa
 
 
 async def _rest(watch: Watch, pause: float) -> tuple[float, bool]:
-    """Wait for a wake, `pause` seconds at most; returns the next patience, and whether to look for switches.
+    """Wait for a wake, `pause` seconds at most; returns the next pause, and whether to check for disabled endpoints.
 
-    An event that woke us may not be in the feed yet: the feeder numbers it once it is on the log. So after a wake we
-    look again soon, then less and less often.
+    The event behind the wake may not be in the feed yet: the feeder numbers it once it is on the log. So after a wake
+    the feed polls soon, then less and less often.
     """
     message = await watch.next(pause)
     switched, watch.gap = watch.gap, False
     if message is None:
         return min(LOOK_EVERY_SECONDS, pause * 2), switched
     await asyncio.sleep(GATHER_SECONDS)
-    while message is not None:  # one look answers all of them
+    while message is not None:  # one poll covers all of them
         switched = switched or message.startswith(b"endpoint.")
         message = await watch.next(0)
     return LOOK_AGAIN_SECONDS, switched
 
 
 async def _may_look(request: Request, caller: Caller) -> bool:
-    """A feed ends with its session or its key, and keeps neither alive: an open tab is not somebody at work."""
+    """A feed ends with its session or its key, and keeps neither alive: an open tab is not activity."""
     if caller.via == "session":
         return await still_signed_in(request)
     try:

@@ -1,4 +1,4 @@
-"""Routes that exist only where TEST_MODE=true: who the test merchant is, a job to watch, and the job status."""
+"""Routes that exist only with TEST_MODE=true: the test merchant, a job to watch, and the job status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOT_SEEDED = Rejected(ErrorCode.NOT_FOUND, "The test merchant is not seeded")
 
 
 async def only_in_test_mode(request: Request) -> None:
-    """Outside of test mode these routes are not there."""
+    """Outside of test mode these routes return 404."""
     if not services_of(request).settings.test_mode:
         raise HTTPException(404)
 

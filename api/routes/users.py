@@ -1,4 +1,4 @@
-"""The users of a merchant: their roles and what they may do. For owners who are signed in; no API key will do."""
+"""The users of a merchant: their roles and what they may do. For signed-in owners; not available to API keys."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def remove(request: Request, user_id: str, caller: ByOwner) -> None:
     try:
         await revoke_sessions_of(services.redis, caller.merchant_id, user_id)
     except (RedisError, OSError) as error:
-        # They are worth nothing any more: each request looks for its user.
+        # They are useless without their user, whom each request reads.
         log.warning("sessions_not_ended", user_id=user_id, error=repr(error))
 
 

@@ -62,7 +62,7 @@ ByMerchant = Annotated[Caller, Depends(authenticated)]
 
 
 def _well_formed(endpoint_id: str) -> str:
-    """A malformed id is an unknown one: 404."""
+    """A malformed id is treated as unknown: 404."""
     if not is_id(ENDPOINT, endpoint_id):
         raise endpoint_not_found()
     return endpoint_id
@@ -151,7 +151,7 @@ async def change(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
 
 
 async def apply_changes(request: Request, caller: Caller, endpoint_id: str, changes: dict[str, Any]) -> Endpoint:
-    """The endpoint as it is now; others learn of it where it was switched off or on. Raises ApiError 404."""
+    """The endpoint as it is now; listeners are notified if it was disabled or enabled. Raises ApiError 404."""
     services, seen = services_of(request), witness(request, caller, Action.ENDPOINT_CHANGED)
     changed = await change_endpoint(services.pool, caller.merchant_id, endpoint_id, changes, now(), seen)
     if changed is None:
@@ -161,7 +161,7 @@ async def apply_changes(request: Request, caller: Caller, endpoint_id: str, chan
 
 
 def _changes(body: ChangeEndpointBody, settings: Settings, endpoint_id: str) -> dict[str, Any]:
-    """`null` removes a description or the headers; for all else it means the same as leaving the field out."""
+    """`null` removes a description or the headers; for all other fields it means the same as omitting them."""
     given = body.model_dump(exclude_unset=True)
     changes = {name: value for name, value in given.items() if value is not None or name in ("description", "headers")}
     if "headers" in changes:
@@ -191,7 +191,7 @@ async def rotate(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
 
 
 async def new_secret_of(request: Request, caller: Caller, endpoint_id: str, body: RotateBody) -> tuple[Endpoint, str]:
-    """Rotate; the endpoint and its new secret. Raises ApiError 404, or 400 where too many secrets sign already."""
+    """Rotate; the endpoint and its new secret. Raises ApiError 404, or 400 if too many secrets sign already."""
     services = services_of(request)
     secret, sealed, hint = sealed_secret(services.settings, endpoint_id, body.secret)
     try:

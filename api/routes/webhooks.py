@@ -1,4 +1,4 @@
-"""The delivery log: list, look into, send again one or many; its bulk jobs; and the one-endpoint form of the settings.
+"""The delivery log: list, read, retry one or many; its bulk jobs; and the one-endpoint form of the settings.
 
 `/webhook-logs` is another name for the log's routes.
 """
@@ -191,7 +191,7 @@ async def retry(request: Request, log_id: str, caller: ByMerchant) -> ScheduledS
 
 
 def _log_id(value: str) -> uuid.UUID:
-    """Raises ApiError 404: a malformed id is an unknown one."""
+    """Raises ApiError 404, also for a malformed id."""
     try:
         return uuid.UUID(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The analytics answers, made from the rollups' sums."""
+"""The analytics responses, made from the rollups' sums."""
 
 from __future__ import annotations
 
@@ -145,13 +145,13 @@ def numbers_shape(period: Period, totals: list[Total], *, currency: str) -> Numb
 
 
 def main_currency(totals: list[Total]) -> str:
-    """The default currency where it was paid in, else the one of most payments."""
+    """The default currency if any payment used it, else the one with most payments."""
     used = [shape.currency for shape in _by_currency(totals)]
     return DEFAULT_CURRENCY if DEFAULT_CURRENCY in used or not used else used[0]
 
 
 def _of_currency(totals: list[Total], currency: str | None) -> list[Total]:
-    """Those of one currency, and those that are counted without one."""
+    """The measures of one currency, and those without a currency."""
     if currency is None:
         return totals
     label = label_of(currency, "")
@@ -222,7 +222,7 @@ def _latency(totals: Iterable[Total]) -> LatencyShape:
 def timeseries_shape(
     starts: Sequence[datetime], points: list[Point], *, bucket: Bucket, currency: str | None, tz: str | None
 ) -> TimeseriesShape:
-    """Every bucket, the empty ones too."""
+    """Every bucket, including empty ones."""
     found: dict[datetime, list[Total]] = {}
     for point in points:
         found.setdefault(point.at, []).append(point.total)

@@ -1,4 +1,4 @@
-"""What all bodies of requests have in common."""
+"""The base of all request bodies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _without_additional(schema: dict[str, Any]) -> None:
 
 
 class Body(BaseModel):
-    """A request's body: types are never converted, unknown fields are named in the answer (api/http/ignored.py)."""
+    """A request's body: types are never converted, unknown fields are named in the response (api/http/ignored.py)."""
 
     model_config = ConfigDict(
         strict=True, extra="allow", hide_input_in_errors=True, json_schema_extra=_without_additional

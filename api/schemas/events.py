@@ -16,7 +16,7 @@ from api.schemas.webhooks import StatusWord
 from domain.event import EventType
 
 PRIVATE = frozenset({"bank", "merchant_id", "order_id", "sequence"})
-"""Of an event's body: what only our own roles need, and what stands beside the data already."""
+"""Fields of an event's body that only our own roles need, or that are already beside the data."""
 
 
 class EventData(BaseModel):

@@ -3,7 +3,7 @@
 A cell that begins like a formula gets an apostrophe in front: a payer chooses the VPA, and `=HYPERLINK(…)` in a
 merchant's spreadsheet would run with the merchant's rights. So do digits that are not a number (a card's last four, a
 telephone number, a reference such as 0042, 12E5 or 3-4), or 0042 would become 42. Amounts are there twice: in minor
-units, as everywhere, and as the decimal numbers that people add up. New columns stand at the end.
+units, as everywhere, and as the decimal numbers that people add up. New columns are added at the end.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def csv_rows(sheet: Sheet, resources: Iterable[Resource]) -> bytes:
 
 
 def _value(resource: Resource, name: str) -> object:
-    """A field of the resource or of its instrument; None where its method has no such field."""
+    """A field of the resource or of its instrument; None if its method has no such field."""
     if name in INSTRUMENT_COLUMNS and isinstance(resource, Payment):
         return public_form(resource.instrument).get(name)
     if name.endswith(DECIMAL):

@@ -16,7 +16,7 @@ def rfc3339(instant: datetime) -> str:
 
 
 def _read(value: object) -> object:
-    """A body that a validator looks at as a whole is no longer JSON to pydantic, and a text in it no instant."""
+    """For pydantic, a body that a validator sees as a whole is no longer JSON, and a text in it is not an instant."""
     return _INSTANT.validate_python(value) if isinstance(value, str) else value
 
 

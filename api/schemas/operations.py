@@ -13,7 +13,7 @@ from store.operations.audits import PastAudit, differences_now
 
 AuditStatus = Literal["ok", "differences", "late", "never"]
 LATE_AFTER_PERIODS = 2
-"""One full audit may take hours, or be interrupted by a restart; two missed in a row mean that nobody audits."""
+"""One full audit may take hours, or be interrupted by a restart; two missed in a row mean that no auditor runs."""
 
 
 class AuditShape(BaseModel):

@@ -44,7 +44,7 @@ CURRENCY_UNKNOWN = "currency must be a code of ISO 4217, such as INR"
 
 
 class OrderBody(Body):
-    """What every new order may say, whoever asks for it."""
+    """The fields of every new order, a merchant's or a payer's."""
 
     amount: int = Field(
         ge=AMOUNT_MIN_MINOR, le=AMOUNT_MAX_MINOR, description="Minor units: 500 is ₹5.00, ¥500, KD 0.500"
@@ -87,7 +87,7 @@ class OrderBody(Body):
         return self.currency or DEFAULT_CURRENCY
 
     def fields(self) -> dict[str, object]:
-        """What the request says, for the fingerprint of an Idempotency-Key."""
+        """The request's content, for the fingerprint of an Idempotency-Key."""
         return {
             "amount": self.amount,
             "currency": self.currency_or_default,
@@ -99,7 +99,7 @@ class OrderBody(Body):
 
 
 def _notes_as_text(value: object) -> object:
-    """What clients send for notes: PHP's empty array is a list, and a value may be a number or a boolean."""
+    """Notes as clients send them: PHP's empty array is a list, and a value may be a number or a boolean."""
     if value == []:
         return {}
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Who pays and for what, as a request says it: trimmed, blank as not given, checked in form (domain/payer.py)."""
+"""Who pays and for what, from a request: trimmed, blank counts as absent, format checked (domain/payer.py)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payments over HTTP: the body in all its accepted spellings, and what is answered.
+"""Payments over HTTP: the body in all its accepted spellings, and the response.
 
 {"order_id", "method": "upi", "vpa"}
 {"order_id", "method": "upi", "flow": "qr"}                                  whoever scans the code of next_action
@@ -46,7 +46,7 @@ from runtime.clock import now
 
 TextOrNumber = str | int
 SCAN = "scan:"
-"""Token of a scan, which names whom it pays behind this (api/process/payee.py)."""
+"""Prefix of the token of a scan; the payee follows it (api/process/payee.py)."""
 LAST_TIME_ZONE = timedelta(hours=12)
 """UTC-12, where each month ends last."""
 
@@ -101,12 +101,12 @@ EITHER = "Send either order_id or order"
 
 
 class _NewPayment(PayerBody):
-    """What every method's body has."""
+    """The fields of every method's body."""
 
     amount: int | None = Field(
         None, ge=-AMOUNT_MAX_MINOR, le=AMOUNT_MAX_MINOR, description="Must equal the order's value"
     )
-    # No longer than a code: what passes here goes to the actor through the log, refused or not.
+    # No longer than a code: accepted text goes to the actor through the log, even if it is refused there.
     currency: str | None = Field(None, max_length=3, description="Must equal the order's value")
     description: Annotated[Line | None, Trimmed] = Field(None, description="What the payment is for, on one line")
     notes: Notes | None = Field(
@@ -150,7 +150,7 @@ class _ByUpi(_NewPayment):
     )
 
     def instrument_fields(self) -> dict[str, object]:
-        # One that asks for what is done anyway says what a request without `flow` says.
+        # A request for the default flow equals a request without `flow`.
         return {"vpa": self.vpa} | ({"flow": self.flow} if self.flow == "qr" else {})
 
 
@@ -234,7 +234,7 @@ class NewPayment(RootModel[Annotated[NewUpiPayment | NewCardPayment | NewNetbank
     @model_validator(mode="wrap")
     @classmethod
     def _report_common_fields_first(cls, value: Any, handler: ModelWrapValidatorHandler[NewPayment]) -> NewPayment:
-        """Without a known method no variant is validated; what every body must have is reported all the same."""
+        """Without a known method no variant is validated; missing common fields are reported anyway."""
         try:
             return handler(value)
         except ValidationError as error:
@@ -280,7 +280,7 @@ class NewMerchantPayment(
 
     @property
     def order_id(self) -> str:
-        """Of a payment that brings no order of its own."""
+        """For a payment without an order of its own."""
         assert self.root.order_id is not None, "one of the two is given"
         return self.root.order_id
 
@@ -296,7 +296,7 @@ def _names_no_method(error: ValidationError) -> bool:
 
 
 def _check_either(value: Any) -> None:
-    """Raises ValidationError about `order_id` where the body has both ways to name an order, or neither."""
+    """Raises ValidationError about `order_id` if the body has both `order_id` and `order`, or neither."""
     if not isinstance(value, dict) or (value.get("order_id") is None) is not (value.get("order") is None):
         return
     problem = InitErrorDetails(type="value_error", ctx={"error": ValueError(EITHER)}, loc=("order_id",), input=None)
@@ -314,7 +314,7 @@ AnyPayment = _ByUpi | _ByCard | _ByNetbanking
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What may be kept of the payer's means: the instrument, and the name the bank knows it by."""
+    """What may be stored of the payer's means: the instrument, and the bank's token for it."""
 
     instrument: Instrument
     token: str
@@ -323,9 +323,9 @@ class Means:
 async def check_instrument(
     payment: NewPayment | NewMerchantPayment, bank: Tokenizer, *, test_mode: bool
 ) -> Means | Rejected:
-    """The instrument without what must not be kept. A card's number leaves this function for the bank alone.
+    """The instrument without what must not be stored. Only the bank receives a card's number from this function.
 
-    Raises ApiError 503 where the bank cannot be reached.
+    Raises ApiError 503 if the bank cannot be reached.
     """
     body: AnyPayment = payment.root
     match body:
@@ -369,7 +369,7 @@ def _text(value: TextOrNumber | None) -> str:
 
 
 def _meant_month(month: str) -> str:
-    """`1`, `01` → `1`: for comparing requests, so what is not a month stays as it is."""
+    """`1`, `01` → `1`: for comparing requests, so anything else is unchanged."""
     return str(int(month)) if month.isascii() and month.isdigit() and len(month) <= 2 else month
 
 

@@ -1,4 +1,4 @@
-"""What a payer's browser sees: orders and payments without what is the merchant's alone."""
+"""What a payer's browser sees: orders and payments without the fields that only the merchant may read."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class NewRefund(Body):
     notes: Notes | None = Field(None, description=NOTES_DESCRIPTION)
 
     def fields(self, payment_id: str) -> dict[str, object]:
-        """What the request says, for the fingerprint of an Idempotency-Key."""
+        """The request's content, for the fingerprint of an Idempotency-Key."""
         return {
             "payment_id": payment_id,
             "amount": self.amount,

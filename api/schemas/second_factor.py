@@ -1,4 +1,4 @@
-"""Bodies of the routes about one's own second factor."""
+"""Bodies of the routes about a user's own second factor."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class InvitationBody(Body):
 
 
 class InvitationShape(BaseModel):
-    """One that waits to be accepted."""
+    """An invitation that waits to be accepted."""
 
     id: str
     email: str

@@ -49,7 +49,7 @@ OrderingWord = Literal["per_payment", "none"]
 
 
 class Body(BaseModel):
-    """A request. Unknown fields are refused, so that nothing is ignored in silence; types are never converted."""
+    """A request. Unknown fields are refused, so that nothing is ignored silently; types are never converted."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 

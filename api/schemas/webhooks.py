@@ -94,7 +94,7 @@ def delivery_shape(row: Row) -> DeliveryShape:
 
 
 def detail_shape(row: Row, body: bytes, attempts: list[Attempt]) -> DeliveryDetailShape:
-    """`body`: the row's, as it is sent: with its sealed fields opened."""
+    """`body`: the row's body with its sealed fields opened, as it is sent."""
     return DeliveryDetailShape.model_validate(
         {
             **_summary(row),
@@ -123,7 +123,7 @@ def attempt_shape(attempt: Attempt) -> AttemptShape:
 
 
 def filter_of(body: FilterBody) -> LogFilter:
-    """Raises ApiError 400 where the period ends before it begins."""
+    """Raises ApiError 400 if the period ends before it begins."""
     created = period_of(body.begins_at, body.ends_at, UTC)
     return LogFilter(
         status=body.status,

@@ -3,11 +3,11 @@
     two requests   an order, then its payment                 one request   both by one `POST /payments`
     Kill Bill      a purchase through its built-in payment method that accepts at once (bench/peers/kill_bill.py)
 
-At each number in flight every side runs once a round, one after the other, so that whatever the machine does to one
-it does to all. A payment of ours is accepted first and settled by the bank a little later: the next one is sent when
-this one is accepted, and a run ends when all are settled. Kill Bill responds when the payment is done. Processor time
-is that of all processes of a side, its PostgreSQL included, without the load generator. Both sides stay up while the
-other runs; `gateway verify` and a count of Kill Bill's payments end it.
+At each number in flight every side runs once a round, one after the other, so that disturbances affect all alike. A
+payment of ours is accepted first and settled by the bank a little later: the next one is sent when this one is
+accepted, and a run ends when all are settled. Kill Bill responds when the payment is done. Processor time is that of
+all processes of a side, its PostgreSQL included, without the load generator. Both sides stay up while the other runs;
+`gateway verify` and a count of Kill Bill's payments end it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _chosen() -> argparse.Namespace:
 
 
 def _race(chosen: argparse.Namespace) -> bool:
-    """False where a payment was lost on either side."""
+    """False if a payment was lost on either side."""
     in_flight = max(WARM_UP_IN_FLIGHT, *chosen.in_flight)
     with running_kill_bill(in_flight=in_flight) as server, running_stack(roles=ALL_ROLES, env=QUIET) as stack:
         heats, paid = uvloop.run(_run(stack, server, chosen))
@@ -120,7 +120,7 @@ async def _heat(sides: dict[str, Side], in_flight: int, chosen: argparse.Namespa
 
 
 async def run_ours(stack: Stack, in_flight: int, count: int, *, one_request: bool) -> Run:
-    """`count` lifecycles. Raises AssertionError where one was not accepted."""
+    """`count` lifecycles. Raises AssertionError if one was not accepted."""
     connection = await asyncpg.connect(stack.database_url)
     async with Watcher(stack) as watcher:
         before, began = _processor_seconds(stack), time.perf_counter()
@@ -139,7 +139,7 @@ def _processor_seconds(stack: Stack) -> float:
 
 
 async def run_kill_bill(server: KillBill, in_flight: int, count: int) -> Run:
-    """`count` purchases, each request in flight on an account of its own. Raises AssertionError where one failed."""
+    """`count` purchases, each request in flight on an account of its own. Raises AssertionError if one failed."""
     left, seconds = iter(range(count)), []
 
     async def worker(account: str) -> None:
@@ -163,7 +163,7 @@ async def run_kill_bill(server: KillBill, in_flight: int, count: int) -> Run:
 
 
 async def _until_drained(server: KillBill) -> None:
-    """Until its bus has nothing left: the work that a payment causes after its response is part of its cost."""
+    """Wait until its bus is empty: the work that a payment causes after its response is part of its cost."""
     connection = await asyncpg.connect(server.database_url)
     ends_at = time.monotonic() + DRAIN_SECONDS_MAX
     while await connection.fetchval("SELECT count(*) FROM bus_events"):

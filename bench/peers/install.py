@@ -1,6 +1,6 @@
 """Kill Bill's server and a servlet container for it, fetched by Maven into the clone's cache, as Kafka's jars are.
 
-Nothing is compiled or built, and nothing but the benches uses them. An artifact is fetched once for each version.
+Nothing is compiled or built, and only the benches use them. An artifact is fetched once for each version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FETCH_SECONDS_MAX = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One file of a Maven registry. It is copied by itself, so its POM and parents need not be there."""
+    """One file of a Maven registry. It is copied alone, so its POM and parents are not needed."""
 
     group: str
     name: str
@@ -52,7 +52,7 @@ def fetch_kill_bill() -> None:
 
 
 def fetch(artifact: Artifact, *, seconds_max: float = FETCH_SECONDS_MAX) -> None:
-    """Copy one artifact unless it is there. A copy that was interrupted leaves nothing behind that counts as one."""
+    """Copy one artifact unless it is there. An interrupted copy leaves no partial artifact."""
     if artifact.path.exists():
         return
     if not shutil.which(MAVEN_COPY[0]):

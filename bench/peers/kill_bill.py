@@ -2,9 +2,9 @@
 
     with running_kill_bill(accounts=64) as server:   ready, one account with a payment method for each request in flight
 
-What is set, all of it in its favour: one round of hashing for its secrets instead of 200,000, logs from WARN on, a
+The changed settings, all in its favour: one round of hashing for its secrets instead of 200,000, logs from WARN on, a
 thread and a database connection for each request in flight, a heap that it never fills, and no test mode. Everything
-else is as it is released. Payments go through its built-in `__EXTERNAL_PAYMENT__`, which accepts at once.
+else is the released configuration. Payments go through its built-in `__EXTERNAL_PAYMENT__`, which accepts at once.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def for_postgres(script: str) -> str:
 
 @contextlib.contextmanager
 def running_kill_bill(*, in_flight: int) -> Iterator[KillBill]:
-    """Fetch it, start it and wait until it serves; end all of it afterwards. Raises GatewayError where that fails."""
+    """Fetch it, start it and wait until it serves; end all of it afterwards. Raises GatewayError if that fails."""
     fetch_kill_bill()
     with _own_postgres() as (plan, postgres_pid):
         database_url = asyncio.run(_create_database(plan))
@@ -233,7 +233,7 @@ def _wait_until_it_serves(process: subprocess.Popen[bytes], command: Command, ur
 
 
 async def _status(url: str) -> int:
-    """0 where nothing responds."""
+    """0 if nothing responds."""
     try:
         limit = aiohttp.ClientTimeout(total=10)
         async with aiohttp.ClientSession(timeout=limit) as http, http.get(url) as response:
@@ -277,7 +277,7 @@ async def _account(http: aiohttp.ClientSession, number: int) -> str:
 
 
 async def _create(http: aiohttp.ClientSession, path: str, body: Mapping[str, object]) -> str:
-    """Where the new resource is."""
+    """The address of the new resource."""
     async with http.post(path, json=body) as response:
         if response.status != 201:
             raise GatewayError(f"Kill Bill refused POST {path} with {response.status}: {await response.text()}")

@@ -1,4 +1,4 @@
-"""Rounds of a race: what one side's run was, the medians of its rounds, and their ratios to the peer's."""
+"""Rounds of a race: the runs of each side, the medians of its rounds, and their ratios to the peer's."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _ratio(one: float, other: float) -> float:
 
 
 def turns(sides: Sequence[str], *, rounds: int) -> Iterator[list[str]]:
-    """The sides in the order of each round: whoever began is last in the next, so that none always follows another."""
+    """The sides in the order of each round: the first side is last in the next, so that none always follows another."""
     for number in range(rounds):
         first = number % len(sides)
         yield [*sides[first:], *sides[:first]]

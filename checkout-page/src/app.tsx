@@ -66,7 +66,7 @@ export function App({ api, place, line, locale, onLanguage }: Props) {
     });
   }, [line]);
   useEffect(() => {
-    // The shop's choice may come before the order or after it. One method alone needs no choosing.
+    // The shop's choice may come before the order or after it. A single method needs no choice.
     const first = offered.find((name) => name === preferred || offered.length === 1);
     if (screen === "ready" && !method && first) choose(first);
   }, [screen, method, preferred, offered, choose]);
@@ -173,7 +173,7 @@ function MethodSection<Name extends Method>({ name, ...props }: { name: Name } &
   return <Form {...props} />;
 }
 
-/** What a screen reader is told when the screen changes. */
+/** What a screen reader announces when the screen changes. */
 function announced(state: Checkout, texts: Texts): string {
   const trouble = troubleOf(state, texts);
   if (trouble) return [`${trouble.title}.`, trouble.text, trouble.hint].join(" ").trim();

@@ -1,4 +1,4 @@
-/** The start: say hello to the page that opened us, read where the API is and the language, then draw. */
+/** The start: greet the page that opened us, read the API's address and the language, then draw. */
 import { render } from "preact";
 import "web-shared/tokens.css";
 import "./checkout.css";
@@ -15,7 +15,7 @@ const root = document.getElementById("app") as HTMLElement;
 if (place.theme) document.documentElement.dataset.theme = place.theme;
 line.send({ type: "ready", data: undefined });
 
-/** The API's address comes from our own host; every call waits for it and asks again while it cannot be had. */
+/** The API's address comes from our own host; every call waits for it and retries while it is unavailable. */
 function lateApi(): Api {
   let known: Promise<Api> | undefined;
   let url = "";

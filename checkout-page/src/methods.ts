@@ -1,4 +1,4 @@
-/** The form of each method. Its label and icon are in web-shared/methods.ts, its words in texts/. */
+/** The form of each method. Its label and icon are in web-shared/methods.ts, its texts in texts/. */
 import type { Method } from "sdk/types";
 import { CardForm } from "./sections/card-form.tsx";
 import type { MethodForm } from "./sections/method-form.ts";

@@ -1,9 +1,9 @@
 /**
- * What the address says about this opening.
+ * What the address contains about this opening.
  *
  *   /checkout?order_id=order_…&embedded=true&theme=dark&locale=hi#<nonce>~<origin of the page that opened it>
  *
- * Nothing personal is ever in it. The part behind # never leaves the browser.
+ * It never contains personal data. The part behind # never leaves the browser.
  */
 import { type Locale, localeOf } from "./texts/language.ts";
 
@@ -12,9 +12,9 @@ export interface Place {
   theme: "light" | "dark" | null;
   locale: Locale;
   embedded: boolean;
-  /** This installation is for trying things: what its document says, until the order is here. */
+  /** Test mode: by the document until the order is loaded. */
   testMode: boolean;
-  /** The SDK's opening; null where the page stands alone. */
+  /** The SDK's opening; null if the page was not opened by the SDK. */
   opener: { nonce: string; origin: string } | null;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which page stands before the reader: the address and the session decide.
+ * Which page is shown: the address and the session decide.
  * Open pages without a session; all others inside the shell, or the login that leads back to them.
  */
 import { useEffect } from "preact/hooks";
@@ -55,7 +55,7 @@ function Screen() {
   );
 }
 
-/** Where the reader must be instead, or null. */
+/** The address to redirect to, or null. */
 function redirectOf(session: Session, place: Place, open: boolean): string | null {
   if (session.state === "signed_in") {
     if (open) return safeReturnPath(new URLSearchParams(place.search).get("next"));

@@ -1,4 +1,4 @@
-/** The start: read where the API is, then draw. The page's code is fetched meanwhile. */
+/** The start: read the API's address, then draw. The page's code is fetched in parallel. */
 import { render } from "preact";
 import "web-shared/tokens.css";
 import "./styles/base.css";

@@ -19,7 +19,7 @@ const reset: Target = {
   open: true,
   loader: () => import("./features/links-in/reset.tsx").then((page) => page.ResetPage),
 };
-/** In place of every page behind the login, while the merchant requires what the user has not set up. */
+/** In place of every page behind the login, while the user lacks the second factor that the merchant requires. */
 export const SECOND_FACTOR: Target = {
   loader: () => import("./features/second-factor/page.tsx").then((page) => page.SecondFactorPage),
 };
@@ -82,7 +82,7 @@ export function routeOf(path: string) {
   return findRoute(ROUTES, path) ?? { target: notFound, parameters: {} };
 }
 
-/** Fetch the code of a path's page while the session is still being asked for. A failure shows when it is drawn. */
+/** Fetch the code of a path's page while the session is still being fetched. A failure shows when it is drawn. */
 export function preloadPage(path: string): void {
   routeOf(path)
     .target.loader()

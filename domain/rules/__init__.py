@@ -1,1 +1,1 @@
-"""One file for each thing that is decided on. Each rule: (order, command, at) -> Decision | Rejected."""
+"""One file for each resource. Each rule: (order, command, at) -> Decision | Rejected."""

@@ -1,4 +1,4 @@
-"""May this order be created, cancelled, sent again, or has it expired?"""
+"""Whether an order may be created, cancelled or resent, and whether it has expired."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _is_in_range(expires_at: datetime, at: datetime) -> bool:
 
 
 def cancel_order(order: Order | None, command: CancelOrder, at: datetime) -> Decision | Rejected:
-    """An order that has ended stays as it ended: nobody can pay it, which is what the merchant wants."""
+    """An ended order is unchanged: it cannot be paid, which is the purpose of cancelling."""
     if order is None or order.merchant_id != command.merchant_id:
         return rejection.ORDER_NOT_FOUND
     if order.status in ENDED:
@@ -68,7 +68,7 @@ def cancel_order(order: Order | None, command: CancelOrder, at: datetime) -> Dec
 
 
 def expire_order(order: Order | None, at: datetime) -> Decision | Rejected:
-    """Nothing comes of it where the order is paid or has ended, its time is not over, or a payment is awaited."""
+    """No effect if the order is paid or has ended, its time is not over, or a payment is awaited."""
     if order is None:
         return rejection.ORDER_NOT_FOUND
     if order.status is not OrderStatus.CREATED or not order.is_over(at) or order.is_awaited(at):
@@ -77,7 +77,7 @@ def expire_order(order: Order | None, at: datetime) -> Decision | Rejected:
 
 
 def resend_link(order: Order | None, command: ResendLink, at: datetime) -> Decision | Rejected:
-    """Only while it can be paid: nobody is to follow a link to an order that is paid or has ended."""
+    """Only while it can be paid: a link must not lead to an order that is paid or has ended."""
     if order is None or order.link is None or order.merchant_id != command.merchant_id:
         return rejection.LINK_NOT_FOUND
     if order.status is not OrderStatus.CREATED or order.is_over(at):

@@ -1,4 +1,4 @@
-"""May this payment start, be captured or voided, and what follows from the bank's words and from time?"""
+"""Whether a payment may start, be captured or voided, and the effects of the bank's reports and of time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from domain.rules.refunds import pending_refund, weighed
 from domain.rules.words import words_between
 
 _NOBODY = PaymentLink(url="")
-"""The customer of an order that is no link."""
+"""The customer of an order that is not a link."""
 
 
 def create_payment(order: Order | None, command: CreatePayment, at: datetime) -> Decision | Rejected:
@@ -87,7 +87,7 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
         receipt=order.receipt,
         notes=order.notes if command.notes is None else command.notes,
     )
-    # The intent is on record before the bank is asked; the second event spares a second command.
+    # The intent is recorded before the bank is called; the second event saves a second command.
     processing = replace(created, status=PaymentStatus.PROCESSING, version=sequence + 1, updated_at=at)
     events = (
         PaymentEvent(EventType.PAYMENT_CREATED, sequence, at, created),
@@ -97,7 +97,7 @@ def create_payment(order: Order | None, command: CreatePayment, at: datetime) ->
 
 
 def require_action(order: Order | None, command: RequireAction, at: datetime) -> Decision | Rejected:
-    """A step of the payer's matters only until the bank decides. The sweeper does not ask before the step expires."""
+    """A payer's step matters only until the bank decides. The sweeper does not query before the step expires."""
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None:
         return rejection.PAYMENT_NOT_FOUND
@@ -116,9 +116,9 @@ def _waits_until(payment: Payment, at: datetime) -> datetime:
 
 
 def cancel_payment(order: Order | None, command: CancelPayment, at: datetime) -> Decision | Rejected:
-    """The bank is asked once: a payment that is decided stays as it is, and so does one that the bank will not cancel.
+    """The request goes to the bank once: a decided payment is unchanged, and so is one that the bank refuses to cancel.
 
-    Nothing is over yet: until the bank has given its word, no other payment of the order can begin.
+    The payment is not over yet: until the bank reports an outcome, no other payment of the order can begin.
     """
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None or command.merchant_id not in (None, payment.merchant_id):
@@ -164,7 +164,7 @@ def settle_payment(order: Order | None, command: SettlePayment, at: datetime) ->
 
 def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
     # No payment starts beside an undecided or a successful one, so nothing else can have paid this order; and it cannot
-    # be cancelled meanwhile.
+    # have been cancelled.
     assert order.status is OrderStatus.CREATED, f"{order.id} is {order.status} although {payment.id} is undecided"
     sequence = order.version + 1
     success = replace(
@@ -191,7 +191,7 @@ def _succeed(order: Order, payment: Payment, command: SettlePayment, at: datetim
 
 
 def _announced(order: Order) -> tuple[EventType, ...]:
-    """What is told of a paid order itself."""
+    """The event of the paid order itself."""
     return (EventType.ORDER_PAID,) if order.link is None else (EventType.ORDER_PAID, EventType.PAYMENT_LINK_PAID)
 
 
@@ -202,8 +202,8 @@ def _capture_before(order: Order, at: datetime) -> datetime | None:
 
 
 def _succeed_after_the_end(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
-    """The order did not wait for this word any longer. Nobody may ship for it, so the payment fails, and its money goes
-    back as that of every late success."""
+    """The order no longer waited for this outcome. Its goods must not be shipped, so the payment fails, and its money
+    is refunded like that of every late success."""
     too_late = replace(command, error_code=ORDER_EXPIRED, error_description=DECLINES[ORDER_EXPIRED])
     failed = _fail(order, payment, too_late, at)
     (event,) = failed.events
@@ -232,10 +232,11 @@ def _fail(order: Order, payment: Payment, command: SettlePayment, at: datetime) 
 
 
 def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: datetime) -> Decision:
-    """A word about a payment whose outcome is public: its status stays, what the bank did with the money is recorded.
+    """A report about a payment whose outcome is public: its status is unchanged, what the bank did with the money is
+    recorded.
 
-    A later word is an event, an older one nothing. Money charged for a failed payment goes back at once; where the
-    bank refuses that refund, its next word that it has the money makes another one.
+    A later report is an event, an older one has no effect. Money charged for a failed payment is refunded at once; if
+    the bank refuses that refund, its next report that it has the money creates another one.
     """
     reported = Word(command.turn, command.outcome is Outcome.SUCCESS)
     known = Word(payment.bank_turn, _is_charged(order, payment))
@@ -252,7 +253,7 @@ def _turn_payment(order: Order, payment: Payment, command: SettlePayment, at: da
 
 
 def _is_charged(order: Order, payment: Payment) -> bool:
-    """True where the bank's last known word on a decided payment is that it has the payer's money."""
+    """True if the bank's last known report on a decided payment is that it has the payer's money."""
     if payment.reversed:
         return False
     return payment.status is PaymentStatus.SUCCESS or bool(_late_refunds(order, payment.id))
@@ -283,7 +284,7 @@ def _turn_of(payment: Payment, word: Word) -> EventType:
 
 def _automatic_refund(order: Order, payment_id: str, deadline_at: datetime, at: datetime) -> list[RefundEvent]:
     """The refund of money that the bank charged for a failed payment, or that was released of a success; none while
-    another one is good, nor of money that went back already."""
+    another one is valid, nor for money that was already returned."""
     tried = _late_refunds(order, payment_id)
     if any(refund.status is not RefundStatus.FAILED for refund in tried):
         return []
@@ -320,7 +321,7 @@ def _taken(order: Order, payment_id: str) -> int:
 
 
 def _late_refunds(order: Order, payment_id: str) -> list[Refund]:
-    """The payment's automatic refunds, in the order of their making."""
+    """The payment's automatic refunds, in order of creation."""
     numbered = (order.refund(late_refund_id(payment_id, number)) for number in range(1, LATE_REFUNDS_MAX + 1))
     return [refund for refund in numbered if refund is not None]
 
@@ -361,7 +362,7 @@ def _released(order: Order, event: PaymentEvent, at: datetime) -> list[RefundEve
 
 
 def void_payment(order: Order | None, command: VoidPayment, at: datetime) -> Decision | Rejected:
-    """Only as a whole: what refunds have left is captured, or refunded as well."""
+    """Only as a whole: the remainder after refunds is captured, or refunded as well."""
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None or payment.merchant_id != command.merchant_id:
         return rejection.PAYMENT_NOT_FOUND
@@ -371,8 +372,8 @@ def void_payment(order: Order | None, command: VoidPayment, at: datetime) -> Dec
 
 
 def expire_payment(order: Order | None, command: ExpirePayment, at: datetime) -> Decision | Rejected:
-    """Nothing comes of it where the payment was captured, voided or taken back, where its time is not over, where
-    nothing is left of it, or while a refund is pending, whose failure would leave more to release."""
+    """No effect if the payment was captured, voided or reversed, if its time is not over, if nothing is left of it, or
+    while a refund is pending, whose failure would leave more to release."""
     payment = order.payment(command.payment_id) if order is not None else None
     if order is None or payment is None:
         return rejection.PAYMENT_NOT_FOUND
@@ -382,7 +383,7 @@ def expire_payment(order: Order | None, command: ExpirePayment, at: datetime) ->
 
 
 def _is_too_late(payment: Payment, at: datetime) -> bool:
-    """A captured or voided payment has no such time any more."""
+    """A captured or voided payment no longer has such a time."""
     return payment.capture_before is not None and at >= payment.capture_before
 
 

@@ -1,4 +1,5 @@
-"""May this order be created and paid at once? By the rules of either, one after the other; a refusal leaves neither."""
+"""Whether an order may be created and paid at once: by the rules of both, one after the other; a refusal creates
+neither."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from domain.rules.payments import create_payment
 
 
 def pay_new_order(order: Order | None, command: PayNewOrder, at: datetime) -> Decision | Rejected:
-    """An order that is there without this payment was made by another request, which nobody here asked to pay."""
+    """An existing order without this payment was created by another request, without a payment."""
     if order is not None:
         made = order.payment(command.payment.payment_id)
         if made is None or order.merchant_id != command.order.merchant_id:

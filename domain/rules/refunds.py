@@ -1,4 +1,4 @@
-"""May this refund happen, and what follows from the bank's words about it?"""
+"""Whether a refund may happen, and the effects of the bank's reports about it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def settle_refund(order: Order | None, command: SettleRefund, at: datetime) -> D
 
 
 def _refund_settled(order: Order, refund: Refund, word: Word, command: SettleRefund, at: datetime) -> RefundEvent:
-    """The refund as the bank's word leaves it, and its payment with the amount taken, kept or given back."""
+    """The refund after the bank's report, and its payment with the amount taken, kept or given back."""
     payment = order.payment(refund.payment_id)
     assert payment is not None, f"{refund.id} has no payment"
     sequence = order.version + 1
@@ -140,7 +140,7 @@ def pending_refund(
 def weighed(payment: Payment, refunds: tuple[Refund, ...]) -> Payment:
     """The payment with its pending and processed refunds set against the money that it has.
 
-    What goes back of released money is no refund of the merchant's; where more than that went back, the excess is.
+    The return of released money is not a merchant's refund; anything beyond it is.
     """
     holding = [
         refund for refund in refunds if refund.payment_id == payment.id and refund.status is not RefundStatus.FAILED

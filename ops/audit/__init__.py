@@ -1,1 +1,1 @@
-"""Checks of the whole gateway, and what puts it right: verify, repair, rebuild, recount, the continuous audit."""
+"""Checks of the whole gateway, and the repairs: verify, repair, rebuild, recount, the continuous audit."""

@@ -32,7 +32,7 @@ from topics.reader import Start, log_reader
 JOBS = 2
 """Tables dumped at a time, each over a session of its own."""
 WORKING_SCHEMAS = ("rebuild", "recover")
-"""What a command that is at work keeps beside the tables."""
+"""Working schemas of running commands."""
 
 
 def backup(
@@ -50,7 +50,7 @@ def backup(
 
 
 async def take(settings: Settings, folder: Path) -> tuple[Path, Manifest]:
-    """(the backup's folder, what is known of it). Raises GatewayError."""
+    """(the backup's folder, its manifest). Raises GatewayError."""
     made = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     try:
         made.mkdir(parents=True)

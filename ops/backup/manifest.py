@@ -1,4 +1,4 @@
-"""What is known of a backup: of which deployment and schema it is, and how far the log reached when it was taken."""
+"""The manifest of a backup: its deployment and schema, and how far the log reached when it was taken."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises GatewayError where the folder holds no complete backup, or a file is not what it was."""
+    """Raises GatewayError if the folder has no complete backup, or a file has changed."""
     try:
         found: dict[str, Any] = orjson.loads((folder / MANIFEST).read_bytes())
         if (found["format"], found["version"]) != (FORMAT, VERSION):

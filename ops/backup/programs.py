@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore, run to their end. The password goes by the environment, never by the command line."""
+"""pg_dump and pg_restore, run to their end. The password is passed in the environment, never on the command line."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LIBPQ_PARAMETERS = {
     "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
     "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
 }
-"""Of DATABASE_URL's query, what both asyncpg and libpq know."""
+"""The parameters of DATABASE_URL that both asyncpg and libpq have."""
 
 
 async def run_program(settings: Settings, name: str, *arguments: str) -> None:
-    """Raises GatewayError with the program's last words."""
+    """Raises GatewayError with the program's last output."""
     environment = {**os.environ, **libpq_variables(settings), "PGAPPNAME": name}
     process = await asyncio.create_subprocess_exec(
         _path(name), *arguments, env=environment, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE

@@ -1,8 +1,8 @@
 """`gateway restore BACKUP`: the database as it was, while nothing is connected to it.
 
-    manifest, digests ─► the log's own? nobody connected? empty, or --replace? ─► pg_restore ─► `gateway recover`
+    manifest, digests ─► of this log? no connections? empty, or --replace? ─► pg_restore ─► `gateway recover`
 
-It can be begun again after a failure: it starts by removing what is there. What was decided after the backup is on the
+It can be repeated after a failure: it starts by removing what is there. What was decided after the backup is on the
 log; until `gateway recover --apply` has fetched it, the payment actors keep their partitions closed.
 """
 
@@ -44,7 +44,7 @@ def restore(
 
 
 async def put_back(settings: Settings, folder: Path, manifest: Manifest, *, replace: bool) -> None:
-    """Raises GatewayError, before anything is changed, where this must not be done."""
+    """Raises GatewayError, before anything is changed, if this must not be done."""
     _refuse_newer(manifest)
     await _refuse_other_log(settings, manifest)
     connection = await connect(settings.database_url.get_secret_value())
@@ -78,7 +78,8 @@ def _refuse_newer(manifest: Manifest) -> None:
 
 
 async def _refuse_other_log(settings: Settings, manifest: Manifest) -> None:
-    """A log that is shorter than it was then is another one, or has lost its end: the backup would be ahead of it."""
+    """A log that is shorter than at the time of the backup is a different log, or has lost its end: the backup would be
+    ahead of it."""
     async with log_reader(settings) as reader:
         spans = await reader.spans(await reader.partitions([EVENTS]), Start())
     ends = {place.partition: end for place, (_, end) in spans.items()}

@@ -1,4 +1,4 @@
-"""What one local stack consists of, derived from the environment and nothing else.
+"""The parts of one local stack, derived only from the environment.
 
     process environment  >  `.env` in the repository root  >  defaults (test mode on, URLs follow the ports)
 
@@ -57,20 +57,20 @@ SERVICE_URLS: dict[str, str] = {
     "kafka": "KAFKA_BOOTSTRAP_SERVERS",
 }
 OWN_SERVICES = "GATEWAY_OWN_SERVICES"
-"""Written into a plan's environment: whose addresses in it were derived, not given."""
+"""Written into a plan's environment: the variables whose addresses were derived, not given."""
 SERVICE_PORTS: dict[str, tuple[str, ...]] = {
     "postgres": ("POSTGRES_PORT", "PATRONI_PORT", "ETCD_PORT"),
     "redis": ("REDIS_PORT",),
     "kafka": ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"),
 }
 OF_ROLE = "__"
-"""Between a role's name and the variable that it alone gets: `DISPATCHER__KAFKA_SASL_PASSWORD`."""
+"""Between a role's name and a variable for that role only: `DISPATCHER__KAFKA_SASL_PASSWORD`."""
 BROKER_PORT_STEP = 2
 """Broker n listens this much × (n − 1) above KAFKA_PORT and KAFKA_CONTROLLER_PORT."""
 BROKERS_MAX = 5
 NODES_MAX = 3
 ETCD_MEMBERS = 3
-"""Of a stack with more than one PostgreSQL: one may die, and the two others still are the majority."""
+"""etcd members of a stack with more than one PostgreSQL: one may die, and the two others are still the majority."""
 DATABASE_USER = "gateway_user"
 DATABASE_PASSWORD = "gateway_pass"
 DATABASE_NAME = "payment_gateway"
@@ -78,13 +78,13 @@ DATABASE_NAME = "payment_gateway"
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """One stack: where it keeps its data, which ports it takes, what it starts itself, what its roles are told."""
+    """One stack: where it keeps its data, which ports it takes, what it starts itself, its roles' environment."""
 
     run_dir: Path
     host: str
     ports: Mapping[str, int]
     given: Mapping[str, str]
-    """The environment as it was found: handed to the runner, which derives the same plan from it."""
+    """The original environment: passed to the runner, which derives the same plan from it."""
     environment: Mapping[str, str]
     """`given` and everything derived: the environment of every role."""
     external: frozenset[str]
@@ -127,7 +127,7 @@ class StackPlan:
         return [self.ports[name] + step * number for number in range(count)]
 
     def environment_of(self, role: str) -> Mapping[str, str]:
-        """`environment` for one role: `DISPATCHER__NAME=value` is its own NAME, and no other role has it."""
+        """`environment` for one role: `DISPATCHER__NAME=value` sets NAME for this role only."""
         own = f"{role.upper()}{OF_ROLE}"
         shared = {name: value for name, value in self.environment.items() if not _is_of_a_role(name)}
         return shared | {
@@ -238,12 +238,13 @@ def _as_given(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def local_plan() -> StackPlan:
-    """The plan of `make up`: the process environment and the `.env` file of this clone, test mode unless said."""
+    """The plan of `make up`: the process environment and the `.env` file of this clone, test mode unless set
+    otherwise."""
     return plan_stack(_environ())
 
 
 def single_plan() -> StackPlan:
-    """The plan of a command that may run far from the local stack: there, test mode only where it was asked for."""
+    """The plan of a command that may run far from the local stack: there, test mode only if it is set."""
     environ = _environ()
     return plan_stack(environ, test_mode_default="DATABASE_URL" not in environ)
 
@@ -268,7 +269,7 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _database_url(port: int, nodes: int) -> str:
-    """Of several nodes the one that takes writes, whichever it is at the time."""
+    """The node that currently accepts writes, if there are several."""
     hosts = ",".join(f"127.0.0.1:{port + more}" for more in range(nodes))
     which = "?target_session_attrs=read-write" if nodes > 1 else ""
     return f"postgresql://{DATABASE_USER}:{DATABASE_PASSWORD}@{hosts}/{DATABASE_NAME}{which}"

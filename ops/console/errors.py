@@ -1,6 +1,6 @@
 """The one error of the command line.
 
-Whatever stops a command on purpose is a `GatewayError` whose text is a sentence for the person at the terminal; the
+An expected failure of a command is a `GatewayError` whose text is a sentence for the person at the terminal; the
 command prints it without a traceback and ends with its exit code.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class GatewayError(Exception):
-    """A sentence that says what is wrong and, where it can, what to do about it."""
+    """A sentence about what is wrong, and the next step."""
 
     def __init__(self, sentence: str, *, exit_code: int = 1) -> None:
         super().__init__(sentence)

@@ -45,7 +45,7 @@ class UsageError(GatewayError):
 def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     """Run one command's work with the settings of this environment. Ends in a value or in a GatewayError.
 
-    Redis is the work's own matter: few commands need it, and its client takes long to import.
+    The work opens Redis itself: few commands need it, and its client takes long to import.
     """
     settings = enter(single_plan())
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

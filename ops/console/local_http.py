@@ -19,7 +19,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class HttpResponse:
     status: int
     body: Any
-    """The decoded JSON, or the text when it is none."""
+    """The decoded JSON, or the text if it is not JSON."""
 
 
 def call(
@@ -30,7 +30,7 @@ def call(
     headers: Mapping[str, str] | None = None,
     timeout: float = 5.0,
 ) -> HttpResponse:
-    """One request. An HTTP error is an answer; a connection that fails raises GatewayError."""
+    """One request. An HTTP error is a response; a connection that fails raises GatewayError."""
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **(headers or {})}
     request = urllib.request.Request(url, data=data, headers=sent, method=method)

@@ -1,8 +1,8 @@
-"""Personal data out of what is shown: addresses (`name@bank`), payers' names and numbers, bank tokens, notes.
+"""Masks personal data in output: addresses (`name@bank`), payers' names and numbers, bank tokens, notes.
 `--unmask` leaves it in.
 
 Works on every string at any depth, also on JSON inside strings (a dead letter carries its record as text) and on bytes
-that are no JSON, so a new field with an address in it is masked the day it appears. Card data is never on the log.
+that are not JSON, so a new field with an address in it is masked from the first day. Card data is never on the log.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ADDRESS = re.compile(r"(?<![A-Za-z0-9._%+-])([._%+-]*+[A-Za-z0-9])[A-Za-z0-9._%+
 """From the beginning of a run of its characters only, without backtracking: 900 KB of them take a moment, not hours."""
 _ADDRESS_BYTES = re.compile(rb"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@(?=[A-Za-z0-9])")
 HIDDEN_NAMES = frozenset({"token", "notes", "name", "contact", "value_base64"})
-"""`value_base64`: what an undecodable record held, nobody knows."""
+"""`value_base64`: the content of an undecodable record is unknown."""
 _NOTES_IN_TEXT = re.compile(r'("notes":)\{[^{}]*\}')
 _HIDDEN_IN_TEXT = re.compile(r'("(?:token|name|contact)":)"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 

@@ -1,4 +1,4 @@
-"""Topics as people write them (`events`, `payments.events`) and times as they say them (`10m`)."""
+"""Short names of topics (`events`, `payments.events`) and times (`10m`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)\Z")
 
 
 def named_topics(names: Sequence[str], settings: Settings) -> list[Topic]:
-    """Topics of the catalogue, all where none is named. Raises UsageError for an unknown one."""
+    """Topics of the catalogue, all if none is named. Raises UsageError for an unknown one."""
     known = catalogue_of(settings)
     if not names:
         return list(known.values())
@@ -58,7 +58,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_instant(text: str) -> datetime:
-    """A duration ago, or an RFC 3339 instant (UTC where no zone is given). Raises UsageError."""
+    """A duration ago, or an RFC 3339 instant (UTC if no zone is given). Raises UsageError."""
     try:
         if _DURATION.match(text.strip()):
             return now() - parse_duration(text)

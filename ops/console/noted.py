@@ -1,4 +1,4 @@
-"""Commands that change something, written into the operator's chain of the audit log before they do it."""
+"""Records commands that change something in the operator's chain of the audit log, before they run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from store.driver import Pool
 
 
 def operator() -> str:
-    """Who types here: `name@host`."""
+    """The operator: `name@host`."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 async def note_command(settings: Settings, command: str, details: Values, pool: Pool | None = None) -> None:
-    """`command`: as it is typed, `dlq replay`. Raises the database's errors: then it must not go on."""
+    """`command`: as it is typed, `dlq replay`. Raises the database's errors: then the command must not continue."""
     doing = Doing(OPERATOR, f"{OPERATOR} {operator()}", Action.COMMAND_RUN, "", None, now())
     witness = Witness(doing, settings.keys)
     if pool is not None:

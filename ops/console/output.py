@@ -1,4 +1,4 @@
-"""Printing for people and for programs. Into a pipe, tables are as wide as they need to be: nothing is cut off."""
+"""Output for people and for programs. In a pipe, tables are as wide as necessary: nothing is cut off."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PIPE_WIDTH = 400
 
 
 class QuietConsole(Console):
-    """Ends the command quietly when whoever read its output has gone (`| head`); rich's own exits with code 1."""
+    """Ends the command quietly when the pipe is closed (`| head`); rich's own exits with code 1."""
 
     def on_broken_pipe(self) -> None:
         end_quietly()
 
 
 def end_quietly() -> NoReturn:
-    """Exit code 0. What is still buffered goes nowhere, else the interpreter would complain about it at its end."""
+    """Exit code 0. Buffered output is dropped, or the interpreter would report an error at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(0)
 

@@ -20,7 +20,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 @dataclass(slots=True)
 class Step:
-    """A running step: what is noted here is printed behind its time."""
+    """A running step: its note is printed after its time."""
 
     title: str
     notes: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Step:
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[Step]:
-    """Time a step and print its line; a step that raises is printed as failed and the error goes on."""
+    """Time a step and print its line; a step that raises is printed as failed and the error is raised again."""
     began = time.monotonic()
     current = Step(title)
     try:

@@ -1,4 +1,4 @@
-"""`gateway dlq`: look at dead letters, send them again, or write down that they need nothing more.
+"""`gateway dlq`: inspect dead letters, replay them, or record that they need no further action.
 
 Without --apply, `replay` only prints what it would do. Every replay, discard and reopening is an audit row with who and
 why.
@@ -260,7 +260,7 @@ async def _resumed(settings: Settings, pool: Pool, replay_id: str) -> tuple[list
 
 
 def _print_plan(chosen: Sequence[Letter], *, force: bool, since: datetime, as_json: bool) -> bool:
-    """The dry run. True where some would be refused."""
+    """The dry run. True if some would be refused."""
     refused = False
     for letter in chosen:
         refusal = refusal_of(letter, force=force, since=since)
@@ -285,7 +285,7 @@ async def _send(
     force: bool,
     as_json: bool,
 ) -> bool:
-    """True where some were refused."""
+    """True if some were refused."""
     if not chosen:
         console.print("no open dead letters")
         return False

@@ -1,7 +1,7 @@
-"""Dead letters as they stand on the two dead-letter topics, each once, with what was done about it since.
+"""Dead letters of the two dead-letter topics, each once, with the actions on it.
 
-A letter's id is its origin's place, so a repeat after a crash is the same letter. The topics are kept for ever and are
-small: they are read whole.
+A letter's id is the position of its origin, so a repeat after a crash is the same letter. The topics are kept
+permanently and are small: they are read whole.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from topics.records import JsonObject, LogRecord
 LETTERS_MAX = 200_000
 COUNT_DIGITS_MAX = 6
 HEADER_REPLAYED = "replayed"
-"""How many times a record was sent again; a letter keeps its record's headers, so a second death shows."""
+"""How often a record was replayed; a letter keeps its record's headers, so a second death is visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter. `action`: the last that was done about it, None where it is open.
+    """One dead letter. `action`: the last action on it, None if it is open.
 
     `key`, `value` and `headers` are the record's own, byte for byte; of a `cut` letter they are its beginning.
     """
@@ -52,7 +52,7 @@ class Letter:
     cut: bool
     record_sha256: str | None
     subject: str | None
-    """Id of the command or delivery that the record is about; None where it cannot be read."""
+    """Id of the command or delivery that the record is about; None if it cannot be read."""
     replays: int
     """Of this subject's letters, by the audit."""
     action: str | None
@@ -110,14 +110,14 @@ async def letters(settings: Settings, pool: Pool, selection: Selection) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database holds about letters: letter id -> last action, subject -> number of replays."""
+    """The database's data about letters: letter id -> last action, subject -> number of replays."""
 
     actions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replays: Mapping[str, int] = field(default_factory=dict)
 
 
 def letter_of(record: LogRecord, known: Known) -> Letter | None:
-    """None where the record is not a dead letter of ours."""
+    """None if the record is not a dead letter of ours."""
     envelope = record.envelope
     if envelope is None:
         return None
@@ -183,7 +183,7 @@ def _subject_of(value: bytes | None) -> str | None:
 
 
 def _count(content: bytes | None) -> int:
-    """A header's number; 0 for whatever else a stranger may have written there."""
+    """A header's number; 0 for anything else."""
     return int(content) if content is not None and content.isdigit() and len(content) <= COUNT_DIGITS_MAX else 0
 
 

@@ -1,10 +1,11 @@
-"""Sending dead letters again, at a bounded rate, resumable after any crash without sending one twice.
+"""Replays dead letters at a bounded rate, resumable after any crash without sending one twice.
 
     for each letter:  mark `sending` (database) ─► the log (acked) ─► mark `sent` + audit (one transaction)
 
-A letter found `sending` at a resumption is looked for on the log: its record carries `replay: <replay>/<letter>`. Only
-where it is not there is it sent. What reaches the actor twice all the same changes nothing: command ids and delivery
-attempts are identities. A letter that came back from a replay is not sent again unless forced, and never for ever.
+A letter found `sending` at a resumption is searched on the log: its record carries `replay: <replay>/<letter>`. It is
+sent only if it is not there. A record that still reaches the actor twice changes nothing: command ids and delivery
+attempts are identities. A letter that returned from a replay is not sent again unless forced, and only a limited number
+of times.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from topics.reader import Start, log_reader
 
 HEADER_REPLAY = "replay"
 REPLAYED_MAX = 5
-"""Not even by force: whatever is wrong, sending it again does not fix it."""
+"""Even with --force: sending it again does not fix the cause."""
 PUBLISH_SECONDS = 30.0
 SEARCH_MAX = 200_000
 
@@ -60,7 +61,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A letter that stands on its topic again. `found`: an interrupted run had sent it already."""
+    """A letter that is on its topic again. `found`: an interrupted run had already sent it."""
 
     letter: Letter
     place: str
@@ -68,14 +69,14 @@ class Sent:
 
 
 def remembered_since(settings: Settings) -> datetime:
-    """From when on the inbox certainly knows what was decided."""
+    """Since when the inbox certainly has every decision."""
     return now() - timedelta(milliseconds=decidable_age_ms(settings.idempotency_retention_days))
 
 
 def refusal_of(letter: Letter, *, force: bool, since: datetime) -> Refusal | None:
-    """The guard: what must not be sent, or only by force. `since`: see `remembered_since`.
+    """The guard: letters that must not be sent, or only with --force. `since`: see `remembered_since`.
 
-    The log dates a record that is sent again anew, so the actor cannot see that the inbox may have forgotten its
+    The log gives a replayed record a new timestamp, so the actor cannot see that the inbox may have forgotten its
     command, or another request that was made under the same Idempotency-Key after it had died.
     """
     if letter.times_replayed >= REPLAYED_MAX:
@@ -106,7 +107,7 @@ class Replayer:
         self._producer = LogProducer(settings)
 
     async def run(self, found: Sequence[Letter], *, force: bool) -> AsyncIterator[Sent | Refusal]:
-        """Each letter's fate, in order; those sent by an earlier run are passed over."""
+        """Each letter's result, in order; those sent by an earlier run are skipped."""
         lock = await connect(self._settings.database_url.get_secret_value(), timeout=10)
         try:
             if not await lock_replay(lock, self._replay_id):
@@ -164,7 +165,7 @@ class Replayer:
         )
 
     async def _offset_on_log(self, letter: Letter, known: ReplayRecord) -> int | None:
-        """Where an interrupted run put this letter, None where it did not come to that."""
+        """Where an interrupted run wrote this letter, None if it did not."""
         mark = self._mark(letter)
         partition = TopicPartition(known.to_topic, known.partition)
         async with log_reader(self._settings) as reader:
@@ -180,7 +181,7 @@ class Replayer:
         return None
 
     async def _record(self, letter: Letter) -> Record:
-        """A delivery begins its schedule again; anything else goes byte for byte. Raises NotRetryableError."""
+        """A delivery restarts its schedule; any other record is sent byte for byte. Raises NotRetryableError."""
         if letter.topic == WEBHOOKS_DLQ:
             record = await self._delivery(letter)
             if record is not None:
@@ -208,7 +209,7 @@ class Replayer:
         raise NotRetryableError("it was too large to keep whole, and its original is no longer on the log")
 
     async def _delivery(self, letter: Letter) -> Record | None:
-        """None where the letter's record names no delivery. Raises NotRetryableError."""
+        """None if the letter's record has no delivery. Raises NotRetryableError."""
         try:
             due = read_delivery(letter.value)
         except UndecodableError:
@@ -226,7 +227,7 @@ class Replayer:
         return delivery_record(again, at=now(), partitions=self._settings.topic_partitions)
 
     def _marked(self, letter: Letter, record: Record) -> Record:
-        """With who sent it, and without `reply_to`, for nobody waits for an answer any more."""
+        """With the sender, and without `reply_to`, because no request waits for a reply."""
         ours = {HEADER_REPLAY, HEADER_REPLAYED, "reply_to"}
         headers = [(name, content) for name, content in record.headers if name not in ours]
         headers.append((HEADER_REPLAY, self._mark(letter).encode()))
@@ -238,7 +239,7 @@ class Replayer:
 
 
 async def since_then(pool: Pool, letter: Letter) -> str:
-    """What happened to a letter's record by another way, for people."""
+    """What happened to a letter's record otherwise, as text."""
     try:
         envelope = decode(letter.value)
     except UndecodableError:

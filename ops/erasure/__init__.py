@@ -1,1 +1,1 @@
-"""Erasing what the gateway knows about a payer."""
+"""Erases a payer's personal data."""

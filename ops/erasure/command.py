@@ -63,7 +63,7 @@ def command(
 async def _erased(
     settings: Settings, pool: Pool, order_ids: list[str], contact: str, *, yes: bool, as_json: bool
 ) -> tuple[list[Planned], list[str]]:
-    """(every order that was meant, those that were erased just now)."""
+    """(every selected order, those that were erased just now)."""
     chosen = await _reached(settings, pool, contact, as_json=as_json) if contact else order_ids
     planned = []
     for order_id in chosen:
@@ -80,7 +80,7 @@ async def _erased(
         done.append(order_id)
         if not as_json:
             console.print(f"{order_id} erased ({len(done):,} of {len(ready):,})", highlight=False)
-    await asyncio.sleep(FRESH_SECONDS)  # until no process remembers a key any more
+    await asyncio.sleep(FRESH_SECONDS)  # until no process has a key cached
     for order_id in done:
         await empty_responses(pool, order_id)
     return planned, done

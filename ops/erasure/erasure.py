@@ -1,8 +1,8 @@
-"""Erasing orders: what each holds, whether it may be erased now, and doing it.
+"""Erasing orders: what each holds, whether it may be erased now, and the erasure.
 
-    order ─► Planned(state) ─► record on payments.erasures.v1 (acked) ─► key forgotten ─► no process has it
+    order ─► Planned(state) ─► record on payments.erasures.v1 (acked) ─► key deleted ─► no process has it
 
-The record comes first: whatever happens to the database later, `gateway recover` and `gateway erase --again` know.
+The record comes first: whatever happens to the database later, `gateway recover` and `gateway erase --again` read it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class State(StrEnum):
 
     READY = "ready"
     ERASED = "erased"
-    """Nothing of it can be opened: it was erased, or holds nothing personal."""
+    """Nothing of it can be opened: it was erased, or holds no personal data."""
     OPEN = "open"
-    """Money still moves: the bank may have to be asked for the payer's address."""
+    """Money still moves: a query of the bank may need the payer's address."""
     PAYABLE = "payable"
-    """It can still be paid: a payment that began meanwhile would be left without the address that its bank needs."""
+    """It can still be paid: a payment that begins in between would lack the address that its bank needs."""
     PLAIN = "plain"
-    """Some of it was written before PERSONAL_FIELDS was sealed, and stands on the log as it is."""
+    """Some of it was written before PERSONAL_FIELDS was sealed, and is on the log in plain text."""
 
 
 LEFT = frozenset({State.OPEN, State.PAYABLE, State.PLAIN})
@@ -49,7 +49,8 @@ LEFT = frozenset({State.OPEN, State.PAYABLE, State.PLAIN})
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One order. `sealed`, `plain`: personal fields of its rows; `answers`: kept answers of the merchant's servers."""
+    """One order. `sealed`, `plain`: personal fields of its rows; `answers`: stored responses of the merchant's
+    servers."""
 
     order_id: str
     state: State
@@ -99,9 +100,10 @@ async def erase(settings: Settings, pool: Pool, order_ids: Sequence[str]) -> Asy
 
 
 async def erase_again(settings: Settings, pool: Pool, *, apply: bool = True) -> list[str]:
-    """What the log says was erased and this database does not remember, or still has a key of; it is erased again.
+    """Orders that were erased by the log and that this database does not remember, or still has a key of; they are
+    erased again.
 
-    Raises as `erase`. What has been paid on since, because an erasure was interrupted, is left.
+    Raises as `erase`. An order that was paid since, because an erasure was interrupted, is skipped.
     """
     known = await erased_orders(settings)
     done = await erased_among(pool, known)
@@ -143,5 +145,5 @@ def _counted(order: Order) -> tuple[int, int]:
 
 
 def _is_our_own(refund: Refund) -> bool:
-    """Made by the gateway, with a reason of its own."""
+    """Made by the gateway, with its own reason."""
     return refund.automatic

@@ -1,7 +1,8 @@
-"""`gateway health [--watch]`: is it working, seen from outside: API, heartbeats of the roles, lag, records a second.
+"""`gateway health [--watch]`: whether the gateway works, measured from outside: API, heartbeats of the roles, lag,
+records a second.
 
-`gateway status` asks the local runner about its processes; this works against any deployment whose parts it can reach.
-A part that does not answer is a line of the report, not an end of it.
+`gateway status` queries the local runner; this works against any deployment whose services it can reach. A service that
+does not respond is a line of the report, and does not end it.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ BLOCKED_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One look. `problems`: one sentence each; empty where all is well."""
+    """One report. `problems`: one sentence each; empty if there are none."""
 
     at: datetime
     api: dict[str, Any]
@@ -160,7 +161,7 @@ async def _workers(settings: Settings) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 async def _blockers(settings: Settings) -> list[str]:
-    """A sentence for each transaction that others have waited for, and for each that was forgotten."""
+    """A sentence for each transaction that has blocked others, and for each idle one."""
     connection = await connect(settings.database_url.get_secret_value(), timeout=DATABASE_SECONDS)
     try:
         found = await blockers(connection, BLOCKED_SECONDS, timeout=DATABASE_SECONDS)
@@ -174,7 +175,7 @@ async def _blockers(settings: Settings) -> list[str]:
 
 
 async def _audits(settings: Settings) -> dict[str, Any]:
-    """What the auditor found last: `whole` and `recent`, each with its age in seconds and its differences by kind."""
+    """The auditor's last results: `whole` and `recent`, each with its age in seconds and its differences by kind."""
     pool = await make_pool(settings, size=1)
     try:
         store = AuditStore(pool)
@@ -232,7 +233,7 @@ async def _rates(settings: Settings) -> dict[str, float]:
 
 
 def drawn(report: Report) -> Group:
-    """For people: one line of the API and the rates, then workers, lags, problems."""
+    """As text: one line of the API and the rates, then workers, lags, problems."""
     heading = Text(f"{report.at:%H:%M:%S}  API {report.api.get('status')}   ")
     heading.append("  ".join(f"{topic} {rate:g}/s" for topic, rate in report.records_per_second.items()), style="dim")
     tables = (_worker_table(report), _lag_table(report))

@@ -1,7 +1,8 @@
-"""`gateway exporter`: what no single process can know, as Prometheus metrics: lag in time, dead letters, what is stuck.
+"""`gateway exporter`: what no single process can measure, as Prometheus metrics: lag in time, dead letters, what is
+stuck.
 
-The roles serve their own numbers on their internal ports; this looks at the whole from outside, every few seconds, and
-answers `/metrics` on a port of its own. A look that fails shows as a part that is down, never as an old number.
+The roles serve their own numbers on their internal ports; this measures the whole from outside, every few seconds, and
+serves `/metrics` on its own port. A failed measurement shows as an unavailable service, never as an old number.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ async def _look_for_ever(settings: Settings, *, once: bool) -> None:
 
 
 async def measure(settings: Settings) -> None:
-    """One look, written into the registry."""
+    """One measurement, written into the registry."""
     report = await look(settings)
     found = await _stuck(settings, report)
     _write(report, found)
@@ -92,7 +93,7 @@ async def measure(settings: Settings) -> None:
 
 
 async def _stuck(settings: Settings, report: Report) -> list[Stuck] | None:
-    """None where the log or the database do not answer."""
+    """None if the log or the database does not respond."""
     if not report.log_answers:
         return None
     try:

@@ -11,11 +11,11 @@ from topics.reader import Start, log_reader
 
 DATABASE_SECONDS = 5.0
 IDLE_SECONDS = 30.0
-"""No program of ours leaves a transaction idle for as long as that."""
+"""None of our programs leaves a transaction idle for that long."""
 
 
 async def feed_behind(settings: Settings) -> int:
-    """Records of the events topic that have no place in the feed yet."""
+    """Records of the events topic that have no position in the feed yet."""
     dsn = settings.database_url.get_secret_value()
     connection = await connect(dsn, timeout=DATABASE_SECONDS, command_timeout=DATABASE_SECONDS)
     try:
@@ -28,7 +28,7 @@ async def feed_behind(settings: Settings) -> int:
 
 
 async def oldest_transaction_seconds(settings: Settings) -> float:
-    """Age of the oldest open transaction; 0.0 where none is open. An audit's own snapshots are left out."""
+    """Age of the oldest open transaction; 0.0 if none is open. An audit's own snapshots are excluded."""
     dsn = settings.database_url.get_secret_value()
     connection = await connect(dsn, timeout=DATABASE_SECONDS, command_timeout=DATABASE_SECONDS)
     try:

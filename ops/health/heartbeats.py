@@ -1,6 +1,6 @@
-"""Which roles should be alive and which are not: those without a heartbeat that has not expired.
+"""Which roles should be alive and are not: those without a current heartbeat.
 
-`pages` writes none: it is asked over HTTP. A role that is not part of this stack is not missed.
+`pages` writes none: it is probed over HTTP. A role that is not part of this stack is not reported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WITHOUT_HEARTBEAT = frozenset({"pages"})
 
 
 def expected_roles() -> tuple[str, ...]:
-    """Those that the local runner keeps alive; all of them where there is no runner (containers)."""
+    """Those that the local runner keeps alive; all of them if there is no runner (containers)."""
     known = tuple(role for role in ROLES if role not in WITHOUT_HEARTBEAT)
     try:
         children = control.call(local_plan().run_dir, "status", timeout=5.0)["children"]

@@ -1,8 +1,8 @@
-"""`gateway owed`: money that merchants owe because the bank changed its word, and the note that a debt is settled.
+"""`gateway owed`: money that merchants owe because the bank reversed an outcome, and the record that a debt is settled.
 
-A debt is settled outside the gateway (deducted from a payout, paid back by the merchant, written off). The note closes
-it here; if the debt of that payment grows later, the difference is open again. If it shrinks, because the bank turned
-back, the merchant has paid too much: that is listed with a minus, and settled by the note that it was returned.
+A debt is settled outside the gateway (deducted from a payout, paid back by the merchant, written off). The record
+closes it here; if the debt of that payment grows later, the difference is open again. If it shrinks, because the bank
+reversed again, the merchant has paid too much: that is listed with a minus, and settled by recording its return.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`gateway status [--watch]`: every process of the stack with its state, age, restarts, memory and health; below them
-what `gateway health` sees from outside: heartbeats, lag, rates.
+the report of `gateway health`: heartbeats, lag, rates.
 
-Exit code 0 when all is well, 1 when something is not, 3 when nothing is running.
+Exit code 0: healthy. 1: there are problems. 3: nothing is running.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def status(
     """Show processes, heartbeats, lag and rates."""
     plan = local_plan()
     if watch and not as_json:
-        collect(plan)  # nothing is running: said before the screen is taken
+        collect(plan)  # nothing is running: reported before the screen is cleared
         run(lambda settings: _watch(plan, settings))
     report = collect(plan)
     seen = run(look)

@@ -1,7 +1,7 @@
 """`gateway stuck`: everything that has waited longer than it should, with what to do about it.
 
-payments, refunds   past their deadline without an outcome        (the sweeper asks the bank)
-money               its automatic refund is refused by the bank   (the sweeper tries again; then ask the bank)
+payments, refunds   past their deadline without an outcome        (the sweeper queries the bank)
+money               its automatic refund is refused by the bank   (the sweeper retries; then contact the bank)
 owed                the bank refunded what no payment covers      (collect it, then gateway owed settle)
 deliveries          their attempt is overdue, or held             (dispatcher, planner; the endpoint)
 groups              the oldest unread record is too old           (the role that reads it)
@@ -42,7 +42,7 @@ LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """One thing that waits. `seconds`: for how long too long; None where nobody knows."""
+    """One thing that waits. `seconds`: for how long beyond its limit; None if unknown."""
 
     kind: str
     id: str

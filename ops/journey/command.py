@@ -1,6 +1,7 @@
-"""`gateway journey ID`: the one ordered story of an order, whichever id of it is at hand.
+"""`gateway journey ID`: everything about one order in order of time, by any of its ids.
 
-commands, events, bank, webhook attempts, dead letters: with state before → after, place on the log, time between hops
+commands, events, bank, webhook attempts, dead letters: with state before → after, position on the log, time between
+steps
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def _line(step: Step, before: datetime | None, *, marked: bool, unmask: bool) ->
 
 
 def _hop(step: Step, before: datetime | None) -> str:
-    """Time since the step before."""
+    """Time since the previous step."""
     if before is None:
         return ""
     seconds = (step.at - before).total_seconds()

@@ -1,6 +1,6 @@
 """Gathers the material of one order's story: the database by its keys, the log by partition and time.
 
-The database is needed; the log may be away: the story is told all the same, without places and refused commands.
+The database is required; without the log, the output lacks positions and refused commands.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Collected:
 
 
 async def collect(pool: Pool, settings: Settings, order_id: str) -> Collected:
-    """Raises DatabaseError. A log that does not answer is reported, not raised."""
+    """Raises DatabaseError. A log that does not respond is reported, not raised."""
     events = await events_of(pool, order_id)
     payments, attempts = _attempt_ids(events)
     bank = await bank_attempts(pool, attempts)
@@ -65,7 +65,7 @@ def _attempt_ids(events: Sequence[EventSeen]) -> tuple[list[str], list[str]]:
 async def _commands(
     reader: LogReader, order_id: str, events: Sequence[EventSeen], settings: Settings
 ) -> list[LogRecord]:
-    """A command's record is about as old as its events say: their time is its time."""
+    """A command's record is about as old as its events: their time is its time."""
     due = sorted({(event.at, str(event.record["caused_by"])) for event in events})
     return await locate(reader, COMMANDS, order_id, due, counts=settings.partition_counts)
 

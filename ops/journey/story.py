@@ -1,8 +1,8 @@
-"""One order's story as a list of steps: what was asked, decided, told to the bank, delivered, given up; in order.
+"""One order's story as a list of steps: commands, decisions, bank reports, deliveries, dead letters; in order.
 
     at, kind, title, id, caused_by, change (state before → after), place (topic/partition/offset)
 
-Built from what was read; nothing here asks anybody.
+Built from what was read; no I/O.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RANK = {kind: rank for rank, kind in enumerate(StepKind)}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that happened. `place` None: it does not stand on the log, or was not found there."""
+    """One step. `place` None: it is not on the log, or was not found there."""
 
     at: datetime
     kind: StepKind

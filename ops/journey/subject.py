@@ -1,4 +1,4 @@
-"""Whose story an id belongs to: order, payment, refund, event, command, webhook log or request id -> its order."""
+"""The order that an id belongs to: order, payment, refund, event, command, webhook log or request id -> its order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SETTLE = re.compile(r"stl_((?:pay|rfnd)_[0-9A-Za-z]{16})_(?:success|failed)(?:_
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What was asked about: `marks` are the ids whose steps are shown in bold. `kind` is a word for people."""
+    """The requested subject: `marks` are the ids whose steps are shown in bold. `kind` is for display."""
 
     kind: str
     order_id: str
@@ -26,7 +26,7 @@ class Subject:
 
 
 async def subject_of(pool: Pool, text: str) -> Subject:
-    """Raises UsageError where nothing of this id is known."""
+    """Raises UsageError if the id is unknown."""
     kind, order_id = await _found(pool, text.strip())
     if order_id is None:
         raise UsageError(f"No {kind} {text!r} is known here.")

@@ -1,1 +1,1 @@
-"""The gateway's own keys: make one, see what each still holds, seal everything with the newest."""
+"""The gateway's own keys: make one, list what still needs an older one, seal everything with the newest."""

@@ -1,4 +1,4 @@
-"""`gateway keys`: make a key, see what still needs an older one, and seal everything with the newest.
+"""`gateway keys`: make a key, list what still needs an older one, and seal everything with the newest.
 
 The order of a rotation is in docs/RUNBOOK.md: the new key joins the ring, becomes its newest, everything is sealed
 again, and the old one leaves when nothing needs it.

@@ -1,9 +1,9 @@
-"""Sealing everything again under the newest key, row by row, while the gateway runs.
+"""Seals everything again under the newest key, row by row, while the gateway runs.
 
     for each table: outdated rows in the order of ids ─► open with the ring ─► seal for this row ─► replace
 
-The values themselves show what is done, so an interrupted run simply starts again. What cannot be opened stays as it
-is, and its row is named.
+The values themselves show what is done, so an interrupted run simply starts again. A value that cannot be opened is
+unchanged, and its row is reported.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Progress:
 
 
 async def counts(pool: Pool, ring: KeyRing) -> dict[str, Count]:
-    """Table -> rows with secrets, and how many of them need an older key. API secrets are hashed anew at their use."""
+    """Table -> rows with secrets, and how many of them need an older key. API secrets are hashed again when used."""
     header = sealed_header(ring)
     found = {table.name: await count_sealed(pool, table, header) for table in TABLES}
     return {**found, API_KEYS: await count_hashes(pool, tag_of(ring.newest))}
@@ -67,7 +67,7 @@ async def rotate(pool: Pool, ring: KeyRing) -> AsyncIterator[Progress]:
 
 
 def _renewed(table: SealedTable, row: SealedRow, ring: KeyRing) -> dict[str, Value] | None:
-    """The row's values under the newest key; None where one cannot be opened."""
+    """The row's values under the newest key; None if one cannot be opened."""
     try:
         return {name: _sealed_again(row.values[name], ring, kind, row.id) for name, kind in table.columns.items()}
     except SealError:

@@ -1,4 +1,4 @@
-"""`gateway topics acl`: which user of the broker may do what, as the table in topics/access.py says."""
+"""`gateway topics acl`: which user of the broker may do what, from the table in topics/access.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from topics.admin import admin_client
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Between the table and the broker, about our users alone."""
+    """Differences between the table and the broker, for our users only."""
 
     missing: list[Acl]
     surplus: list[Acl]
@@ -74,7 +74,7 @@ async def _compared(settings: Settings, prefix: str) -> Difference:
 
 
 async def _applied(settings: Settings, prefix: str) -> Difference:
-    """What was different. Permissions come before refusals, so that no role is without one that it had and keeps."""
+    """The differences. Permissions come before refusals, so that no role is without one that it had and keeps."""
     difference = await _compared(settings, prefix)
     if difference:
         counts = {"created": len(difference.missing), "deleted": len(difference.surplus)}

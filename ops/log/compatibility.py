@@ -1,13 +1,12 @@
-"""Whether a change of the schemas would break somebody: the promises of each record type, flattened and compared.
+"""Whether a change of the schemas would break a reader: the promises of each record type, flattened and compared.
 
     topics/schemas  ──promises_of──►  {"payment.success": {"body.payment.amount": {"types": [...], …}, …}}
                                           compared with topics/released.json, what was promised so far
 
-The log keeps events for ever and listeners live outside this tree, so a change must hold in both directions: a field
-that was always there stays, keeps its type and its values; a new field is optional for whoever reads old records.
+The log keeps events permanently and readers exist outside this tree, so a change must hold in both directions: a field
+that was always there stays, keeps its type and its values; a new field is optional for readers of old records.
 Adding an optional field is one compatible change; another payment method, or another kind of step for the payer, is the
-other: a listener passes over those that it does not know, as the dashboard does. Anything else is a new version of the
-topic.
+other: a reader skips unknown ones, as the dashboard does. Anything else is a new version of the topic.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from topics.records import JsonObject
 OPEN_FIELDS = frozenset(
     {"v", "body.method", "body.payment.method", "body.action.type", "body.payment.next_action.type"}
 )
-"""Fields whose readers pass over values that they do not know."""
+"""Fields whose readers skip unknown values."""
 RELEASED = REPOSITORY / "topics" / "released.json"
 Promises = dict[str, dict[str, JsonObject]]
 
@@ -35,7 +34,7 @@ def promises_now() -> Promises:
 
 
 def promises_released() -> Promises:
-    """What was written down at the last release; {} before the first."""
+    """The promises of the last release; {} before the first."""
     found: Promises = json.loads(RELEASED.read_text(encoding="utf-8")) if RELEASED.exists() else {}
     return found
 
@@ -53,7 +52,7 @@ def promises_of(record_type: str, schemas: dict[str, JsonObject]) -> dict[str, J
 
 
 def incompatibilities(before: Promises, after: Promises) -> list[str]:
-    """One sentence for each broken promise; [] where everybody can go on."""
+    """One sentence for each broken promise; [] if there is none."""
     problems = [f"{kind}: the record type is gone" for kind in before if kind not in after]
     for kind in before.keys() & after.keys():
         problems += [f"{kind}: {problem}" for problem in _broken(before[kind], after[kind])]

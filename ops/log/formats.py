@@ -26,7 +26,7 @@ def as_object(record: LogRecord, *, unmask: bool) -> JsonObject:
     """A record for `--json`: `record` is its JSON; without one, `text` or `hex` is its whole value.
 
     `headers` has one value for each name, the last; `header_list` has all of them, in order. A tombstone (a null value)
-    has a `value` of null and none of the others. `key` is null where the record has no key.
+    has a `value` of null and none of the others. `key` is null if the record has no key.
     """
     shown: JsonObject = {
         "topic": record.topic,
@@ -48,7 +48,7 @@ def as_object(record: LogRecord, *, unmask: bool) -> JsonObject:
 
 
 def as_line(record: LogRecord, *, unmask: bool) -> Text:
-    """One line: time, place, type, ids, and what matters of the body."""
+    """One line: time, position, type, ids, and the main values of the body."""
     line = Text()
     line.append(record.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:23], style="dim")
     line.append(f"  {short_topic(record.topic)}/{record.partition}/{record.offset}".ljust(24), style="dim")
@@ -74,7 +74,7 @@ def as_line(record: LogRecord, *, unmask: bool) -> Text:
 
 
 def as_block(record: LogRecord, *, unmask: bool) -> Text:
-    """The line, and everything the record says below it."""
+    """The line, and the whole record below it."""
     shown = as_object(record, unmask=unmask)
     body = {name: shown[name] for name in ("header_list", "record", "text", "hex") if name in shown}
     text = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
@@ -82,7 +82,7 @@ def as_block(record: LogRecord, *, unmask: bool) -> Text:
 
 
 def gist_of(body: JsonObject) -> str:
-    """What a person wants to know of a body at a glance."""
+    """The main values of a body."""
     subject: Any = body.get("refund") or body.get("payment") or body.get("order") or body
     if not isinstance(subject, dict):
         return ""
@@ -126,7 +126,7 @@ def printable(text: str) -> str:
 
 
 def _undecoded(value: bytes, *, unmask: bool) -> tuple[str, str]:
-    """("text" | "hex", what is shown of a value that is no JSON object)."""
+    """("text" | "hex", what is shown of a value that is not a JSON object)."""
     shown = value if unmask else masked_bytes(value)
     try:
         return "text", printable(shown.decode())

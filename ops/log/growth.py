@@ -1,11 +1,11 @@
-"""Giving the log more partitions while nobody is undecided: an order's partition follows from how many there are.
+"""Gives the log more partitions while no command is undecided: their number determines an order's partition.
 
     close ─► drained: every command decided, every event planned and numbered ─► partitions ─► PostgreSQL remembers
           ─► actors and API workers start again with the new number ─► open ─► the other roles do
 
-While it is closed the API answers 503 with Retry-After; whatever was asked before is decided. It opens by itself when
-its time is over, also where this command was killed: then nothing has changed, or everything. What a writer that had
-not noticed puts on an order's former partition is sent on by the actor that reads it (agents/payments/actor.py).
+While it is closed the API responds with 503 and Retry-After; earlier commands are decided. It opens automatically when
+its time is over, even if this command was killed: then nothing has changed, or everything. The actor forwards a command
+that a late writer puts on an order's former partition (agents/payments/actor.py).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ PLANNER = "planner"
 """The group whose order of events is the order of webhooks."""
 ACTOR_ROLE = "payments"
 AT_ONCE = (ACTOR_ROLE, "api")
-"""Roles that decide and that ask: the log opens when they have started again. The others do so afterwards."""
+"""Roles that decide and that submit: the log opens when they have restarted. The others restart afterwards."""
 LOOK_EVERY_SECONDS = 0.25
 NOTICED_SECONDS = 2.0
-"""By then whoever is connected to the database knows that the log is closed: PostgreSQL notifies them at once, and who
-lost the connection has a new one after a second. Whoever cannot connect writes strays: see above."""
+"""By then every process that is connected to the database has learned that the log is closed: PostgreSQL notifies them
+at once, and a lost connection is replaced after a second. A process that cannot connect writes strays: see above."""
 QUERY_SECONDS = 10.0
 Report = Callable[[str], None]
 Worker = tuple[str, str]
@@ -51,7 +51,7 @@ Worker = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a growth would do."""
+    """The plan of a growth."""
 
     before: int
     target: int
@@ -67,7 +67,7 @@ class Drained:
 
 
 async def plan(settings: Settings, target: int) -> Plan:
-    """Raises UsageError for a number that the log cannot grow to, GatewayError where it must not grow now."""
+    """Raises UsageError for a number that the log cannot grow to, GatewayError if it must not grow now."""
     before = settings.topic_partitions
     if target == before:
         raise UsageError(f"The log already has {before} partitions.")
@@ -159,7 +159,7 @@ async def _grow_closed(settings: Settings, growth: Growth, planned: Plan, report
         drained = await look.until_drained(report)
         report("everything is decided, planned and numbered")
         while (now := await look.until_drained(report)) != drained:
-            drained = now  # a word of the bank's came in between
+            drained = now  # a report of the bank arrived in between
         if not await growth.grow(planned.target):
             raise TimeoutError("the log has opened by itself")
         report(f"the log has {planned.target} partitions")
@@ -178,7 +178,7 @@ class _Look:
         }
 
     async def until_drained(self, report: Report) -> Drained:
-        """Ends that held while everybody had read up to them. Says what it waits for, when that changes."""
+        """Ends that held while everybody had read up to them. Reports what it waits for, when that changes."""
         reported = ""
         while True:
             before = await self._ends()
@@ -193,7 +193,7 @@ class _Look:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _ends(self) -> Drained:
-        """Of partitions that hold anything: what the log has let go needs no reader."""
+        """Of partitions that hold records: expired records need no reader."""
         spans = await self._reader.spans([*self._places[COMMANDS], *self._places[EVENTS]], Start())
         ends = {place: end for place, (first, end) in spans.items() if first < end}
         return Drained(
@@ -202,7 +202,7 @@ class _Look:
         )
 
     async def _unread(self, ends: Drained) -> list[str]:
-        """Who has not read up to these ends."""
+        """The groups that have not read up to these ends."""
         actors = await self._committed(ACTORS, COMMANDS)
         planner = await self._committed(PLANNER, EVENTS)
         feeder = await read_positions(self._growth.connection)
@@ -223,7 +223,7 @@ class _Look:
 
 
 async def _workers(settings: Settings) -> dict[Worker, object]:
-    """Each worker that decides or asks -> the number of partitions that it works with. Raises RedisError."""
+    """Each worker that decides or submits -> the number of partitions that it uses. Raises RedisError."""
     client = make_redis(settings)
     try:
         workers = await alive(client)
@@ -233,8 +233,8 @@ async def _workers(settings: Settings) -> dict[Worker, object]:
 
 
 async def _noticed(settings: Settings, before: Collection[Worker], partitions: int, report: Report) -> None:
-    """Until those workers have started again. The log stays closed until then, so that no actor finds commands that it
-    would take for another's."""
+    """Wait until those workers have restarted. The log stays closed until then, so that no actor finds commands that it
+    would treat as another's."""
     reported: list[Worker] = []
     try:
         while waits := sorted(set(before) - await _with(settings, partitions)):
@@ -251,7 +251,7 @@ async def _with(settings: Settings, partitions: int) -> set[Worker]:
 
 
 async def _owned(settings: Settings, partitions: int, report: Report) -> None:
-    """Until the payment actors share all of them. One that starts slowly may have left the group meanwhile."""
+    """Wait until the payment actors share all of them. One that starts slowly may have left the group in between."""
     async with admin_client(settings) as client:
         while await _owned_count(client) != partitions:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)  # the broker reports no such event

@@ -54,7 +54,7 @@ async def _committed(client: AIOKafkaAdminClient, topics: frozenset[str]) -> dic
 
 
 async def _member_counts(client: AIOKafkaAdminClient, groups: Iterable[str]) -> dict[str, int]:
-    """One request for each group: aiokafka 0.14 misreads an answer about several (its v3 response)."""
+    """One request for each group: aiokafka 0.14 misreads a response about several (v3)."""
     counts: dict[str, int] = {}
     for group in groups:
         (response,) = await client.describe_consumer_groups([group])

@@ -1,4 +1,5 @@
-"""The form of every record: `topics/schemas/<type>.json` (JSON Schema) and `topics/samples/<type>.json` (a golden one).
+"""The format of every record: `topics/schemas/<type>.json` (JSON Schema) and `topics/samples/<type>.json` (a golden
+one).
 
 A record kind is a schema file whose `properties.type` is a constant; the others (`record.json`, `envelope.json`,
 `new_*.json`, `resource.*.json`) are parts that kinds refer to.
@@ -44,20 +45,20 @@ _HOMES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordKind:
-    """One record type, the topic it is at home on, and one sentence about it."""
+    """One record type, its topic, and one sentence about it."""
 
     type: str
     topic: str
     summary: str
 
     def topics(self, settings: Settings) -> list[str]:
-        """Its home; a delivery attempt also waits in every retry tier."""
+        """Its topic; a delivery attempt also waits in every retry tier."""
         tiers = [name for name in catalogue_of(settings) if name.startswith(RETRY_PREFIX)]
         return [self.topic, *tiers] if self.type == DELIVERY_ATTEMPT else [self.topic]
 
     @staticmethod
     def problems_of(record: JsonObject) -> list[str]:
-        """What its schema says against a record; [] where it is as promised."""
+        """The violations of its schema; [] if there are none."""
         record_type = str(record.get("type"))
         if record_type not in _HOMES:
             return [f"unknown record type {record_type!r}"]

@@ -1,4 +1,4 @@
-"""Which records a person wants to see, and which partitions can hold them at all."""
+"""Which records to show, and which partitions can hold them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from topics.records import LogRecord
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """All of these must hold. `words` must stand in the value or in the key; `types` may end in `*`."""
+    """All of these must hold. `words` must occur in the value or in the key; `types` may end in `*`."""
 
     key: str | None = None
     words: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def filters_of(
 def possible_partitions(
     partitions: Sequence[TopicPartition], *, order_id: str | None, ordered_topics: Mapping[str, Sequence[int]]
 ) -> list[TopicPartition]:
-    """Without those that cannot hold a record of this order. `ordered_topics`: topics keyed by order, each with the
+    """The partitions that can hold a record of this order. `ordered_topics`: topics keyed by order, each with the
     partition counts that it has had."""
     if order_id is None:
         return list(partitions)

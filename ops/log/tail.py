@@ -1,7 +1,7 @@
 """`gateway topics tail`: several topics merged by time, filtered, decoded, masked.
 
-no place given, no filter     the last records        --since, --from-offset     from there
-no place given, a filter      the last that match     --follow                   and on, until interrupted
+no position given, no filter  the last records        --since, --from-offset     from there
+no position given, a filter   the last that match     --follow                   and further, until interrupted
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def order_to_look_at(settings: Settings, *, order_id: str | None, payment_
 
 
 async def _order_of(settings: Settings, payment_id: str) -> str | None:
-    """None where the database is away or does not know it: then every partition is read."""
+    """None if the database is unavailable or has no such order: then every partition is read."""
     try:
         pool = await make_pool(settings, size=1)
     except DatabaseError:
@@ -101,7 +101,7 @@ async def _partitions(reader: LogReader, tail: Tail, settings: Settings) -> list
 
 
 def _start(tail: Tail) -> Start:
-    """Without a filter and a place, no more than the last records of each partition can be among the last of all."""
+    """Without a filter and a position, only the last records of each partition can be among the last of all."""
     if tail.start == Start() and tail.filters.anything and tail.limit and tail.until is None:
         return Start(offset=-tail.limit)
     return tail.start

@@ -1,4 +1,4 @@
-"""`gateway topics`: what the topics are, what stands on them, who is behind, and the form of every record."""
+"""`gateway topics`: the topics, their records, the lag of their readers, and the format of every record."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def show(
 
 
 def is_number(text: str) -> bool:
-    """True for what Kafka can count to. `str.isdigit` would accept `²`, which `int` does not."""
+    """True for a number that Kafka can hold. `str.isdigit` would accept `²`, which `int` does not."""
     return text.isascii() and text.isdecimal() and len(text) <= 18
 
 
@@ -301,7 +301,7 @@ def schemas(
 
 
 def _release() -> None:
-    """Refuses a broken promise: that is a new version of the topic, not of the file."""
+    """Refuses a broken promise: that requires a new version of the topic, not of the file."""
     broken = incompatibilities(promises_released(), promises_now())
     if broken:
         raise GatewayError(f"Not released, {len(broken)} promises would be broken: {'; '.join(broken[:5])}.")

@@ -6,8 +6,8 @@
     and   := not ("and" not)*         value   := number | 'text' | "text" | word
     not   := "not" not | "(" or ")" | compare
 
-A path is looked for in the record, then in its body, then anywhere below it (`amount` finds body.payment.amount); dots
-go down (`bank.token`). `~` is a regular expression. A comparison holds where any value found satisfies it; values of
+A path is searched in the record, then in its body, then anywhere below it (`amount` finds body.payment.amount); dots
+go down (`bank.token`). `~` is a regular expression. A comparison holds if any value found satisfies it; values of
 different kinds are never equal, greater or smaller.
 """
 
@@ -37,7 +37,7 @@ _CONSTANTS: dict[str, object] = {"true": True, "false": False, "null": None, "no
 
 
 def compile_where(text: str) -> Predicate:
-    """The predicate of an expression. Raises UsageError with the place that cannot be read."""
+    """The predicate of an expression. Raises UsageError with the position that cannot be read."""
     if len(text) > LENGTH_MAX:
         raise UsageError(f"The expression is longer than {LENGTH_MAX} characters.")
     parser = _Parser(text)

@@ -1,11 +1,11 @@
 """The front's certificate authority: made on the first start, kept in the run directory, never installed anywhere.
 
-    authority.pem, authority.key     30 days; may sign for the two host names and no other (name constraints)
+    authority.pem, authority.key     30 days; may sign only for the two host names (name constraints)
     leaf of each host                7 days, new at every start
-    truststore.p12                   the authority as Java wants it
+    truststore.p12                   the authority in Java's format
     sitecustomize.py                 the authority for Python programs, by PYTHONPATH
 
-Whoever gets hold of the key can pretend to be these two hosts to programs that were told to trust it, and nothing else.
+A thief of the key can only impersonate these two hosts, to programs that are configured to trust it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Authority:
 
 
 def open_authority(folder: Path, hosts: tuple[str, ...], at: datetime) -> Authority:
-    """The authority of this run directory; a new one where there is none or it is about to expire."""
+    """The authority of this run directory; a new one if there is none or it is about to expire."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = Authority(folder)
     if not _is_usable(authority, at):

@@ -67,7 +67,7 @@ async def _serve(front: Front, authority: Authority, listen: str, port: int, tls
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with front.serving(proxy_port=port, tls_port=tls_port, listen=listen) as (proxy, tls):
         console.print(directions(authority, proxy, tls), markup=False, highlight=False, soft_wrap=True)
-        sys.stdout.flush()  # whoever reads them through a pipe needs them now
+        sys.stdout.flush()  # a reader at the other end of a pipe needs them now
         await ended.wait()
 
 

@@ -3,10 +3,10 @@
     CONNECT api.razorpay.com:443      ─► 200 ─► TLS with our leaf ─► bytes to the API
     POST https://api.razorpay.com/…   ─► the same request without the host (old clients) ─► the API
     TLS to the second port            ─► leaf by server name ─► bytes to the API or the pages
-    any other host                    ─► 403 and a sentence
+    any other host                    ─► 403 with an explanation
 
-It listens on loopback, or, in a container, on that container's own address. What goes through is not looked at:
-requests and answers are the API's business.
+It listens on loopback, or, in a container, on that container's own address. It does not inspect the traffic: the API
+handles requests and responses.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LOOPBACK = "127.0.0.1"
 HEAD_BYTES_MAX = 65_536
 HEAD_SECONDS = 15.0
 IDLE_SECONDS = 120.0
-"""A connection on which nothing moves; a checkout's stream sends a heartbeat more often."""
+"""Timeout of an idle connection; a checkout's stream sends heartbeats more often."""
 CONNECT_SECONDS = 5.0
 CONNECTIONS_MAX, REFUSED_MAX = 512, 1_024
-"""Open at a time: beyond the first number they are refused with a sentence, beyond the second without."""
+"""Open at a time: beyond the first number they are refused with an explanation, beyond the second without."""
 CHUNK = 65_536
 
 
@@ -42,7 +42,7 @@ class Upstream:
 
 
 class RefusedError(Exception):
-    """What the client asked for is answered with this status and sentence."""
+    """The request is refused with this status and explanation."""
 
     def __init__(self, status: str, text: str) -> None:
         super().__init__(text)
@@ -60,7 +60,7 @@ class Front:
     async def serving(
         self, *, proxy_port: int, tls_port: int, listen: str = LOOPBACK
     ) -> AsyncIterator[tuple[int, int]]:
-        """(proxy's port, TLS port) while it serves. Raises OSError where a port is taken."""
+        """(proxy's port, TLS port) while it serves. Raises OSError if a port is in use."""
         proxy = await asyncio.start_server(self._on_proxy, listen, proxy_port, limit=HEAD_BYTES_MAX)
         async with proxy:
             tls = await asyncio.start_server(self._on_tls, listen, tls_port, ssl=self._by_name())
@@ -119,7 +119,7 @@ class Front:
         return found
 
     async def _check_room(self, reader: asyncio.StreamReader) -> None:
-        """Raises RefusedError, or OSError where there is not even room to say so."""
+        """Raises RefusedError, or OSError if there is no capacity for a response."""
         if self._open > REFUSED_MAX:
             raise ConnectionResetError(f"more than {REFUSED_MAX} connections")
         if self._open > CONNECTIONS_MAX:
@@ -129,8 +129,7 @@ class Front:
 
     @contextlib.asynccontextmanager
     async def _admitted(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-        """One of CONNECTIONS_MAX, closed at the end. What is refused is answered; a connection that breaks is the
-        client's business."""
+        """One of CONNECTIONS_MAX, closed at the end. A refusal gets a response; a broken connection is ignored."""
         self._open += 1
         try:
             with contextlib.suppress(OSError, TimeoutError):
@@ -147,14 +146,14 @@ class Front:
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:
-    """The request line and the header. Raises RefusedError, or OSError where the client said nothing and left."""
+    """The request line and the header. Raises RefusedError, or OSError if the client sent nothing and disconnected."""
     try:
         async with asyncio.timeout(HEAD_SECONDS):
             return await reader.readuntil(b"\r\n\r\n")
     except TimeoutError:
         raise RefusedError("408 Request Timeout", f"The request took more than {HEAD_SECONDS:.0f} seconds.") from None
     except asyncio.LimitOverrunError:
-        await reader.read(HEAD_BYTES_MAX * 2)  # a connection that is closed on unread bytes takes the answer with it
+        await reader.read(HEAD_BYTES_MAX * 2)  # closing a connection with unread bytes would discard the response
         text = f"The request's header is longer than {HEAD_BYTES_MAX} bytes."
         raise RefusedError("431 Request Header Fields Too Large", text) from None
     except asyncio.IncompleteReadError as error:
@@ -164,7 +163,7 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 
 
 def _server_name(writer: asyncio.StreamWriter, hosts: Mapping[str, Upstream]) -> str:
-    """The host whose leaf the client was shown; the first one where it named none."""
+    """The host whose leaf the client received; the first one if it named none."""
     shown = writer.get_extra_info("ssl_object").context
     return next((name for name, upstream in hosts.items() if upstream.context is shown), next(iter(hosts)))
 
@@ -172,7 +171,7 @@ def _server_name(writer: asyncio.StreamWriter, hosts: Mapping[str, Upstream]) ->
 async def _relay(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: Upstream, *, first: bytes = b""
 ) -> None:
-    """Pass bytes on in both directions until one side ends. An upstream that is down is a 502 with a sentence."""
+    """Pass bytes on in both directions until one side ends. An unavailable upstream is a 502 with an explanation."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             answers, requests = await asyncio.open_connection(upstream.host, upstream.port)
@@ -226,7 +225,7 @@ def _without_connection(head: bytes) -> bytes:
 
 
 def _refusal(refusal: RefusedError) -> bytes:
-    """As the clients read errors: with no HTTP answer at all the Node client trips over itself."""
+    """As the clients read errors: without an HTTP response the Node client crashes."""
     body = orjson.dumps({"error": {"code": "BAD_REQUEST_ERROR", "description": str(refusal), "metadata": {}}})
     head = f"HTTP/1.1 {refusal.status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"X-Test-Double: payment-gateway\r\nConnection: close\r\n\r\n" + body

@@ -10,6 +10,7 @@ from ops import endpoint_table
 from ops.console.environment import REPOSITORY
 from ops.log import topics_page
 from ops.reference.cli import cli_page
+from ops.reference.command_help import help_file
 from ops.reference.decisions import decisions_page
 from ops.reference.errors import errors_page
 from ops.reference.events import events_page
@@ -20,6 +21,7 @@ from ops.reference.states import state_diagram, states_page
 
 DOCS = Path(REPOSITORY) / "docs"
 GENERATED: dict[str, Callable[[], str]] = {
+    "../ops/help.json": help_file,
     "reference/CLI.md": cli_page,
     "reference/SETTINGS.md": settings_page,
     "reference/EVENTS.md": events_page,

@@ -13,7 +13,7 @@ TREE = "```{toctree}\n:hidden:\n:glob:\n\n0*\n```"
 
 
 def decisions_page() -> str:
-    """The whole page. Raises ValueError for a record whose title has another form."""
+    """The whole page. Raises ValueError for a record with a malformed title."""
     rows = []
     for record in sorted(FOLDER.glob("0*.md")):
         title = TITLE.match(record.read_text(encoding="utf-8"))

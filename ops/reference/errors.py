@@ -1,6 +1,7 @@
 """docs/reference/ERRORS.md: every refusal and every decline, each with what to do about it.
 
-The texts are the code's. What to do is written here; a refusal without it, or advice for none, stops the generation.
+The texts come from the code, the advice from here; a refusal without advice, or advice without a refusal, stops the
+generation.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ FAILURES: dict[str, str] = {
 
 
 def errors_page() -> str:
-    """The whole page. Raises ValueError where code and advice differ."""
+    """The whole page. Raises ValueError if code and advice differ."""
     refusals = {name: found for name, found in vars(domain.rejection).items() if isinstance(found, Rejected)}
     _complete(STATUS, CODES, "error code")
     _complete(refusals, REFUSALS, "refusal")

@@ -1,6 +1,6 @@
 """docs/images/topics.svg: which role writes to which topic and which reads it, drawn from one table.
 
-Only the way of a payment is drawn; who may do what is `topics.access`, of which this is a part.
+Only the path of a payment is drawn, a part of `topics.access`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """docs/reference/SETTINGS.md: every setting with its default, its bounds and what it means.
 
-The sentences are the ones under the fields of the classes, read from their source: nothing is written twice.
+The sentences are the docstrings of the classes' fields: nothing is written twice.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "PATRONI_PORT": ("8008", "Port of Patroni on the first node; the next one is one port above."),
     "ETCD_PORT": ("2379", "First of six ports for the three members of etcd."),
 }
-"""Default and meaning of what only the local runner reads."""
+"""Default and meaning of the settings that only the local runner reads."""
 
 
 def settings_page() -> str:

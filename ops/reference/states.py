@@ -2,7 +2,7 @@
 
 nothing ─► decide ─► events ─► evolve ─► a state that was not seen yet ─► decide ─► …
 
-Two orders count as one state where what is drawn of them is equal: statuses, and what became of the money.
+Two orders count as one state if their drawn parts are equal: statuses, and what happened to the money.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def steps() -> dict[str, list[Step]]:
 
 
 def state_diagram(name: str) -> str:
-    """The SVG of `order`, `payment` or `refund`. What the bank takes back and gives again is in the table alone."""
+    """The SVG of `order`, `payment` or `refund`. Reversals by the bank are only in the table."""
     found = [step for step in steps()[name] if not {"reversed"} & {*step.before.split(", "), *step.after.split(", ")}]
     moves = [step for step in found if step.before != step.after]
     boxes = _boxes(moves, [step for step in found if step.before == step.after])
@@ -136,7 +136,7 @@ def _explored() -> Iterator[tuple[Order | None, Event]]:
 
 
 def _commands() -> Iterator[tuple[Command, datetime]]:
-    """One command of each kind, with the variants that the rules tell apart."""
+    """One command of each kind, with the variants that the rules distinguish."""
     late = AT + timedelta(days=2)
     create = CreateOrder(ORDER, MERCHANT, 1_000, "INR", None, {}, expires_at=AT + timedelta(days=1))
     yield replace(create, capture_within_minutes=60), AT
@@ -189,7 +189,7 @@ def _find(among: Iterable[Payment | Refund], resource_id: str) -> str:
 
 
 def _drawn(one: Payment | Refund) -> str:
-    """The status, with what became of the money of a success."""
+    """The status, with what happened to the money of a success."""
     if isinstance(one, Refund):
         return one.status
     marks = [

@@ -16,7 +16,7 @@ BUILD_SECONDS_MAX = 300
 
 
 def build_site(docs: Path = DOCS, site: Path = SITE) -> None:
-    """Build anew. Raises GatewayError with the warnings."""
+    """Build the site. Raises GatewayError with the warnings."""
     fresh = SHARED_CACHE / "docs"
     shutil.rmtree(fresh, ignore_errors=True)
     done = subprocess.run(

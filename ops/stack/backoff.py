@@ -1,4 +1,4 @@
-"""When a process that died is started again. Pure.
+"""When a dead process is restarted. Pure.
 
 dies after a healthy while   -> at once (an actor killed by SIGKILL must serve again within 2 s)
 keeps dying                  -> at once, 0.25, 0.5, 1, 2, 4, 8, 10, 10 … s
@@ -15,7 +15,7 @@ DELAY_SECONDS_MAX = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How often in a row a process died young."""
+    """How often in a row a process died soon after its start."""
 
     deaths: int = 0
 

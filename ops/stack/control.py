@@ -1,9 +1,9 @@
-"""Talking to a runner: one JSON line there, one back, over a unix socket in its run directory.
+"""The protocol of the runner: one JSON line as request, one as response, over a unix socket in its run directory.
 
     {"do": "status"}                                        {"ok": …} or {"error": "a sentence"}
     {"do": "restart", "name": "kafka", "mode": "kill"}
 
-The socket is the proof of life: a runner whose socket does not answer is not running.
+The socket proves that the runner is alive: one whose socket does not respond is not running.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SOCKET_PATH_MAX = 100
 
 
 class RunnerNotRunningError(GatewayError):
-    """Nothing answers in the run directory."""
+    """No runner responds in the run directory."""
 
 
 def socket_path(run_dir: Path) -> Path:
-    """In the run directory, or under the temporary folder where that path would be too long."""
+    """In the run directory, or in the temporary folder if that path would be too long."""
     path = run_dir / "runner.sock"
     if len(str(path).encode()) <= SOCKET_PATH_MAX:
         return path
@@ -37,7 +37,7 @@ def socket_path(run_dir: Path) -> Path:
 def call(run_dir: Path, do: str, *, timeout: float = 120.0, **arguments: Any) -> Any:
     """Send one request and return its `ok`.
 
-    Raises RunnerNotRunningError, or GatewayError with the runner's sentence.
+    Raises RunnerNotRunningError, or GatewayError with the runner's message.
     """
     request = json.dumps({"do": do, **arguments}).encode() + b"\n"
     with socket.socket(socket.AF_UNIX) as connection:

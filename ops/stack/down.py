@@ -1,4 +1,4 @@
-"""`gateway down`: end exactly what `gateway up` started, in reverse order, and wait until it is gone."""
+"""`gateway down`: stop exactly what `gateway up` started, in reverse order, and wait for its end."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""`python -m ops.healthcheck ROLE`: do all workers of a role in this container answer? Exit code 0 or 1.
+"""`python -m ops.healthcheck ROLE`: checks that all workers of a role in this container respond. Exit code 0 or 1.
 
-Started again and again by the container engine in every container, so it imports next to nothing: a bare socket
+The container engine runs it repeatedly in every container, so it imports almost nothing: a bare socket
 costs a third of what the standard library's HTTP client does.
 
-    api      GET /health of its public port: database, Redis, log and a payment worker at hand
+    api      GET /health of its public port: database, Redis, log and a payment worker available
     pages    its internal port, and one file of each public port
     others   /health of each worker's internal port: its loop turns
 """
@@ -24,7 +24,7 @@ PAGES = (("DASHBOARD_PORT", "/login"), ("CHECKOUT_PORT", "/gateway.js"))
 
 
 def main(role: str) -> int:
-    """Ask every address; the first that does not answer 200 is named."""
+    """Probe every address; returns the first without a 200."""
     for port, path in addresses(role):
         result = status_of(port, path)
         if result != "200":
@@ -34,7 +34,7 @@ def main(role: str) -> int:
 
 
 def addresses(role: str) -> Iterator[tuple[int, str]]:
-    """(port, path) of all that must answer."""
+    """(port, path) of all that must respond."""
     if role == "api":
         yield _number("PORT"), "/health"
         return
@@ -46,7 +46,7 @@ def addresses(role: str) -> Iterator[tuple[int, str]]:
 
 
 def status_of(port: int, path: str) -> str:
-    """The status of a GET on this host, or what went wrong."""
+    """The status of a GET on this host, or the error."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection:

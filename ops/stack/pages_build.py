@@ -1,6 +1,6 @@
 """Builds and tests the pages and the SDK (npm workspaces at the root): `gateway pages build`, `test`, `types`.
 
-`npm ci` runs when the lock file changed or `node_modules` is gone, `npm run build` when any source changed. Both facts
+`npm ci` runs when the lock file changed or `node_modules` is gone, `npm run build` when any source changed. Both states
 are stamps in the clone's cache, so that every stack of the clone shares them.
 """
 
@@ -72,7 +72,8 @@ def _run_script(name: str) -> None:
 
 
 def build_pages() -> str:
-    """Build what is stale; a word for what was done. Raises GatewayError with the last lines of npm's output."""
+    """Build what is stale; returns a word for what was done. Raises GatewayError with the last lines of npm's
+    output."""
     with one_at_a_time("pages"):
         done = [word for word, did in (("installed", _install()), ("built", _build())) if did]
     return " and ".join(done) or "unchanged"
@@ -149,7 +150,7 @@ def _npm(*arguments: str) -> None:
 
 
 def _failure(output: str) -> str:
-    """The lines that end with npm's first error: npm goes on with the other workspaces, whose success comes last."""
+    """The lines that end with npm's first error: npm continues with the other workspaces, whose success comes last."""
     lines = output.splitlines()
     first = next((number for number, line in enumerate(lines) if line.startswith("npm error")), len(lines))
     return "\n".join(lines[max(0, first - LINES_SHOWN) : first + 5])

@@ -1,7 +1,7 @@
-"""Are the ports free, and if not: who has them?
+"""Checks that the ports are free, before anything is started, so that a conflict is one sentence and not a service that
+fails halfway.
 
-Asked before anything is started, so that a clash is one sentence and not a service that fails half-way. The owner of a
-port is read from /proc (Linux); without the right to look, the sentence simply leaves it out.
+The owner of a port is read from /proc (Linux); without the right to read it, the sentence omits the owner.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def clashes(ports: Mapping[int, str], host: str = "127.0.0.1") -> list[str]:
-    """One sentence for each port that is taken; `ports` maps a port to the variable that moves it."""
+    """One sentence for each port in use; `ports` maps a port to the variable that moves it."""
     return [
         clash_sentence(port, variable=variable, owner=owner_of(port))
         for port, variable in sorted(ports.items())
@@ -41,7 +41,7 @@ def clash_sentence(port: int, *, variable: str, owner: str | None) -> str:
 
 
 def owner_of(port: int) -> str | None:
-    """`name (pid N)` of the process that listens on a port, where /proc tells."""
+    """`name (pid N)` of the process that listens on a port, if /proc shows it."""
     inodes = _listening_inodes(port)
     for entry in PROC.glob("[0-9]*") if inodes else ():
         if inodes & _socket_inodes(entry):

@@ -1,4 +1,4 @@
-"""Bringing database and log into the shape that the roles expect: `gateway migrate`, `topics create`, `seed`.
+"""Brings database and log into the state that the roles expect: `gateway migrate`, `topics create`, `seed`.
 
 `gateway prepare` does all three. Each is idempotent and safe beside a running stack.
 """
@@ -96,7 +96,7 @@ def run_topics(settings: Settings) -> list[str]:
 async def make_topics(settings: Settings) -> list[str]:
     """Bring the topics into shape, and remember how many partitions they have. The database is migrated before.
 
-    Raises PartitionCountError where TOPIC_PARTITIONS is another number than is remembered.
+    Raises PartitionCountError if TOPIC_PARTITIONS differs from the stored number.
     """
     connection = await connect(settings.database_url.get_secret_value(), timeout=10)
     try:

@@ -1,4 +1,4 @@
-"""One child process: how it is spawned, and what /proc says of it.
+"""One child process: how it is spawned, and its data in /proc.
 
 A child never outlives its parent: the kernel kills it when the parent dies (PR_SET_PDEATHSIG, set after the change of
 user, which would clear it). A zombie counts as dead everywhere: in many containers process 1 reaps nothing.
@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. `user` is the account to change to (only where we are root)."""
+    """What to run. `user` is the account to change to (only as root)."""
 
     name: str
     argv: tuple[str, ...]
@@ -102,7 +102,7 @@ def memory_mb(pid: int) -> float:
 
 
 def tail(path: Path | None, lines: int = 20, *, bytes_max: int = 65_536) -> list[str]:
-    """The last lines of a log; [] where there is none."""
+    """The last lines of a log; [] if there is none."""
     if path is None:
         return []
     try:

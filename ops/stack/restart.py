@@ -1,4 +1,4 @@
-"""`gateway restart`: workers drain and start again with the code that is on disk now; services only when named."""
+"""`gateway restart`: workers drain and restart with the code on disk; services only when named."""
 
 from __future__ import annotations
 

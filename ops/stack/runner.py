@@ -1,8 +1,8 @@
 """The runner: the background parent of one stack's services and role workers.
 
-Started by `gateway up` as `python -m ops.stack.runner` in its own session. It starts nothing by itself: it is told what
-to do through its socket (control.py), keeps what it was told to start alive, and writes `state.json` on every change.
-One run directory has one runner (a lock says so). When it dies, the kernel ends all its children.
+Started by `gateway up` as `python -m ops.stack.runner` in its own session. It starts nothing by itself: it receives
+requests through its socket (control.py), keeps the requested processes alive, and writes `state.json` on every change.
+A lock allows one runner for each run directory. When it dies, the kernel ends all its children.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ops.stack.workers import ListeningSockets, known_role, worker_commands
 from runtime.roles import ROLES
 
 FRONT_ROLES = ("api", "pages")
-"""Stopped first, so that nothing new comes in while the others drain."""
+"""Stopped first, so that no new requests arrive while the others drain."""
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -49,7 +49,7 @@ class Runner:
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self) -> None:
-        """Serve requests until told to stop, then end everything in reverse order."""
+        """Serve requests until a stop request, then end everything in reverse order."""
         self._supervisor.reaper.install()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
@@ -75,7 +75,7 @@ class Runner:
         return self._state()
 
     async def start_services(self, only: list[str] | None = None) -> dict[str, float]:
-        """Start what is ours and wait until all three (or only those named) answer; seconds each took."""
+        """Start our own services and wait until all three (or only those named) respond; seconds each took."""
         async with self._one_at_a_time:
             names = [name for name in self._services if only is None or name in only]
             seconds = await asyncio.gather(*(self._start_service(name) for name in names))
@@ -196,7 +196,7 @@ class Runner:
         }
 
     def _write_state(self) -> None:
-        """For those who look after the runner's end. A disk that is full must not keep a dead process dead."""
+        """For inspection after the runner's end. A full disk must not prevent the restart of a process."""
         path = self.plan.run_dir / "state.json"
         temporary = path.with_suffix(".tmp")
         with contextlib.suppress(OSError):
@@ -217,7 +217,7 @@ class Runner:
             return {"ok": await handler(**request)}
         except GatewayError as error:
             return {"error": str(error)}
-        except Exception as error:  # the runner must not die of one request
+        except Exception as error:  # one request must not end the runner
             return {"error": f"The runner failed: {type(error).__name__}: {error}"}
 
     def _handler(self, name: str) -> Handler:

@@ -1,4 +1,4 @@
-"""`gateway env`: what the stack tells its roles beyond the caller's own environment, as lines for `eval`."""
+"""`gateway env`: the roles' variables beyond the caller's own environment, as lines for `eval`."""
 
 from __future__ import annotations
 

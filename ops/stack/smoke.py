@@ -36,7 +36,8 @@ def smoke() -> None:
 
 
 def pay_once(settings: Settings) -> Iterator[Happened]:
-    """Create an order, pay it by UPI, wait for the bank, capture. Raises GatewayError at the first surprise."""
+    """Create an order, pay it by UPI, wait for the bank, capture. Raises GatewayError at the first unexpected
+    response."""
     client = _Client(settings)
     order, took = client.timed("POST", "/orders", 201, {"amount": AMOUNT_MINOR, "currency": "INR", "receipt": "smoke"})
     yield Happened(f"order {order['id']} of ₹{order['amount'] / 100:.2f} created", took)
@@ -65,7 +66,7 @@ class _Client:
     def timed(
         self, method: str, path: str, expected: int, body: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], float]:
-        """The answer's body and the milliseconds it took; another status than expected raises."""
+        """The response's body and the milliseconds it took; another status than expected raises."""
         began = time.monotonic()
         response = call(method, self._base + path, body=body, headers=self._headers, timeout=10.0)
         if response.status != expected:

@@ -1,4 +1,4 @@
-"""What the local runner knows of its processes, with each one's memory and health, and where pages and API are."""
+"""The local runner's report of its processes, with each one's memory and health, and the addresses of pages and API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def urls(plan: StackPlan) -> dict[str, str]:
 
 
 def _health(plan: StackPlan, child: dict[str, Any]) -> str:
-    """`ok`, or a word for what is wrong."""
+    """`ok`, or a word for the problem."""
     if child["state"] != "running" or not child["pid"] or not is_alive(child["pid"]):
         code = child["exit_code"]
         return child["state"] if code is None else f"failing (exit code {code})"

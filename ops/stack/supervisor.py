@@ -2,7 +2,7 @@
 
     stopped --start--> running --dies--> waiting (0 … 10 s) --> running        stop, from anywhere --> stopped
 
-Deaths are heard through SIGCHLD and collected with waitpid(-1), so orphans of our children (a killed postmaster's
+Deaths are reported by SIGCHLD and collected with waitpid(-1), so orphans of our children (a killed postmaster's
 backends) are reaped too. One asyncio loop, no threads.
 """
 
@@ -34,7 +34,7 @@ class ChildState(StrEnum):
 
 
 class Reaper:
-    """Collects dead children and tells whoever waits for them."""
+    """Collects dead children and notifies their waiters."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, asyncio.Future[int]] = {}
@@ -44,7 +44,7 @@ class Reaper:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.collect)
 
     def expect(self, pid: int) -> asyncio.Future[int]:
-        """The exit code, once it is there; negative: the signal."""
+        """The exit code, once available; negative: the signal."""
         self._waiting[pid] = asyncio.get_running_loop().create_future()
         return self._waiting[pid]
 
@@ -117,10 +117,10 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
                 if number not in (signal.SIGSTOP, signal.SIGCONT):
-                    os.kill(self.pid, signal.SIGCONT)  # a frozen process can hear a stop only when it goes on
+                    os.kill(self.pid, signal.SIGCONT)  # a frozen process handles a stop only once it continues
 
     def hurry(self) -> None:
-        """End a wait for the next start: what it died of (a service that was down) is over."""
+        """End a wait for the next start: the cause of its death (an unavailable service) is over."""
         if self.state is ChildState.WAITING:
             self._kick.set()
 
@@ -238,7 +238,7 @@ class Supervisor:
         await asyncio.gather(*(self.children[name].stop() for name in names if name in self.children))
 
     async def end_strays(self) -> None:
-        """Kill what our children left behind, and reap it."""
+        """Kill and reap the processes that our children left behind."""
         for _ in range(50):
             left = [pid for pid in children_of(os.getpid()) if is_alive(pid)]
             if not left:

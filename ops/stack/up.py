@@ -70,7 +70,7 @@ def _chosen(only: list[str], *, pages: bool, services_only: bool) -> tuple[str, 
 
 
 def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> None:
-    """With a runner in place: services, schema, topics, pages, roles, until all of it answers."""
+    """With a runner in place: services, schema, topics, pages, roles, until everything responds."""
     with step("services") as current:
         control.call(plan.run_dir, "start_services", timeout=180.0)
         current.note(_services_note(plan))
@@ -96,7 +96,7 @@ def bring_up(plan: StackPlan, settings: Settings, roles: tuple[str, ...]) -> Non
 def wait_until_ready(plan: StackPlan) -> None:
     """Until every worker's own /health is good, the API's with a running payment worker included where it runs.
 
-    A worker that keeps dying ends the wait with its last words.
+    A worker that keeps dying ends the wait with its last output.
     """
     limit = time.monotonic() + READY_SECONDS
     while True:
@@ -109,7 +109,7 @@ def wait_until_ready(plan: StackPlan) -> None:
 
 
 def _not_ready(plan: StackPlan) -> list[str]:
-    """What is not good yet, in words. Raises GatewayError for a worker that will not come up."""
+    """The reason why it is not ready yet. Raises GatewayError for a worker that will not come up."""
     children = collect(plan)["children"]
     for child in children:
         if child["state"] != "running" and child["restarts"] >= RESTARTS_MAX:

@@ -1,8 +1,8 @@
 """The command lines of role workers, for the runner and for `gateway run` alike.
 
-Each worker knows its index and a name that stays the same across restarts (its static membership in the consumer
-group). Listening sockets are opened here and handed down, so that a worker that dies never refuses a connection: it
-waits in the socket's queue for the next one.
+Each worker has an index and a name that stays the same across restarts (its static membership in the consumer
+group). Listening sockets are opened here and inherited, so that a dead worker never refuses a connection: it waits in
+the socket's queue for the next worker.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def worker_commands(
 ) -> list[Command]:
     """One command for each worker.
 
-    `identity` goes into the worker's name where hosts differ (containers); `logged=False` leaves its output to ours.
+    `identity` becomes part of the worker's name if hosts differ (containers); `logged=False` sends its output to ours.
     """
     known_role(role)
     descriptors = sockets.descriptors(plan.listening(role))

@@ -1,1 +1,1 @@
-"""What the gateway is made of besides its own code: the bill of materials, and whether its licences may be used."""
+"""The gateway's dependencies: the bill of materials, and whether their licences are allowed."""

@@ -1,9 +1,9 @@
-"""May we ship what we stand on? Every component of the bills of materials has a licence of the allow-list.
+"""Checks that we may ship our dependencies: every component of the bills of materials has a licence of the allow-list.
 
     python -m ops.supply.licences sbom/python.json sbom/web.json      names all others; exit code 1 where there is one
 
-A component that names no licence, or one that nobody has looked at, is refused until somebody has: ALLOWED or LOOKED_AT
-gets a line then. An expression is taken apart: of `A OR B` one is enough, of `A AND B` both are needed.
+A component without a licence, or with one that has not been reviewed, is refused until it is reviewed: then ALLOWED or
+LOOKED_AT gets a line. An expression is taken apart: of `A OR B` one is enough, of `A AND B` both are needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALLOWED = frozenset(
         "ISC",
         "MIT",
         "MIT-0",
-        # by file: what we do not change, we may ship
+        # copyleft by file: unchanged files may be shipped
         "MPL-2.0",
         "PSF-2.0",
         "Python-2.0",
@@ -38,7 +38,7 @@ CLASSIFIERS = {
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
-"""What older Python packages say instead of an SPDX identifier."""
+"""Licence texts of older Python packages in place of an SPDX identifier."""
 LOOKED_AT = {
     "kubernetes-validate": "Apache-2.0 by its LICENSE file; tests only",
     "protobuf": "BSD-3-Clause by its LICENSE file",
@@ -51,7 +51,7 @@ Component = dict[str, Any]
 
 
 def refused(components: Iterable[Component]) -> Iterator[str]:
-    """A line for each component that must not be shipped yet: name, version, what it says."""
+    """A line for each component that must not be shipped yet: name, version, licence."""
     for one in components:
         name = one["name"]
         named = licences_of(one)
@@ -67,13 +67,13 @@ def licences_of(component: Component) -> list[str]:
 
 
 def is_allowed(expression: str) -> bool:
-    """False, too, for what cannot be read: free text is no licence until somebody has looked at it."""
+    """Also False for an unreadable expression: free text does not count as a licence until it is reviewed."""
     tokens = TOKEN.findall(expression)
     return _any(tokens) and not tokens
 
 
 def _any(tokens: list[str]) -> bool:
-    """`A AND B OR C`; takes what it reads off the front."""
+    """`A AND B OR C`; consumes what it reads."""
     allowed = _all(tokens)
     while tokens and tokens[0].upper() == "OR":
         tokens.pop(0)

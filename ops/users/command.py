@@ -1,4 +1,5 @@
-"""`gateway users`: a user's way back in. The operator makes a link and passes it on; the link sets a new password."""
+"""`gateway users`: restores a user's access. The operator makes a link and passes it on; the link sets a new
+password."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def reset(
 
 
 async def _reset(settings: Settings, email: str, mailer: Mailer, second_factor: bool) -> None:
-    """Raises GatewayError where nobody has this address."""
+    """Raises GatewayError if no user has this address."""
     pool = await make_pool(settings, size=1)
     try:
         found = await find_login(pool, email.strip())

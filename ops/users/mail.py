@@ -17,7 +17,7 @@ class Mail:
 
 class Mailer(Protocol):
     async def send(self, mail: Mail) -> None:
-        """Hand the mail over; raises where nobody took it."""
+        """Hand the mail over; raises if it was not accepted."""
 
 
 class PrintedMail:

@@ -1,10 +1,10 @@
 """`gateway listen`: the events of a running gateway as signed webhooks on a developer's machine.
 
-    events topic ─► the same body, signature and sender as the dispatcher's ─► --forward-to http://localhost:…
-                                                                           └─► without it: printed
+events topic ─► the same body, signature and sender as the dispatcher's ─► --forward-to http://localhost:…
+                                                                       └─► without it: printed
     typed while it runs:   r   send the last one again        evt_…   send that one again
 
-Reads beside every consumer group, writes nothing: no delivery row, no retry. One attempt each; a failure is shown.
+Reads outside of every consumer group, writes nothing: no delivery row, no retry. One attempt each; a failure is shown.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from topics.reader import Start, log_reader
 
 KNOWN_MAX = 20_000
 LISTENER = "whe_" + "0" * 16
-"""Stands for the endpoint there is none of."""
+"""Placeholder for the missing endpoint."""
 
 
 class Forwarder:
@@ -55,7 +55,7 @@ class Forwarder:
     """
 
     def __init__(self, settings: Settings, url: str | None, secret: str, *, insecure: bool, as_json: bool) -> None:
-        # Whoever names a URL on the command line means it, wherever it is: no guard, no egress proxy.
+        # A URL on the command line is deliberate, wherever it leads: no guard, no egress proxy.
         direct = {"webhook_allow_private_networks": True, "webhook_proxy_url": SecretStr("")}
         self._sender = Sender(settings.model_copy(update=direct), verify_tls=not insecure)
         self._settings = settings
@@ -71,11 +71,11 @@ class Forwarder:
         await self._sender.close()
 
     def is_known(self, event_id: str) -> bool:
-        """True where it was sent before: an event can stand on the log twice."""
+        """True if it was sent before: an event can be on the log twice."""
         return event_id in self._known
 
     async def forward(self, event: Envelope) -> bool:
-        """Send and print. True where the answer was 2xx. An event without a payload is one line, and is skipped."""
+        """Send and print. True if the response was 2xx. An event without a payload is one line, and is skipped."""
         try:
             read = any_event_of(event)
         except UndecodableError as error:
@@ -107,7 +107,7 @@ class Forwarder:
         return sent.response is not None and 200 <= sent.response.code < 300
 
     async def again(self, text: str) -> None:
-        """What the developer typed: `r` for the last event, or an event id."""
+        """The developer's input: `r` for the last event, or an event id."""
         chosen = next(reversed(self._known), None) if text == "r" else text
         if chosen is None or chosen not in self._known:
             console.print(f"not sent yet: {text}" if text != "r" else "nothing was sent yet", markup=False)
@@ -207,7 +207,7 @@ def _chosen(events: list[str]) -> frozenset[str]:
 
 
 async def _recorded(settings: Settings, event_id: str) -> Envelope:
-    """An event out of the database, however old."""
+    """An event from the database, however old."""
     parsed = parse_event_id(event_id)
     if parsed is None:
         raise UsageError(f"{event_id!r} is not a valid event id; they look like evt_0123456789abcdef_4.")
@@ -252,7 +252,7 @@ async def _forward_all(
 
 
 async def _listen_to_keyboard(forwarder: Forwarder) -> None:
-    """Lines typed on a terminal. Without one, nobody types."""
+    """Lines typed on a terminal; none without a terminal."""
     if not sys.stdin.isatty():
         return
     lines: asyncio.Queue[str] = asyncio.Queue(100)

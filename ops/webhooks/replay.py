@@ -1,11 +1,11 @@
-"""`gateway replay`: every event of a period goes once more to a webhook endpoint, as a job that survives any crash.
+"""`gateway replay`: replays every event of a period to a webhook endpoint, as a job that survives any crash.
 
-    gateway replay whe_… --since 2h              only says how many
+    gateway replay whe_… --since 2h              only shows how many
     gateway replay whe_… --since 2h --apply      opens the job and shows how far it is
-    gateway replay job_…                        shows how far that job is
+    gateway replay job_…                         shows how far that job is
 
 The forwarder does the work at its bounded rate, so this command may be interrupted at any moment. Event ids stay, so a
-receiver recognizes what it has seen. Dead letters have a command of their own: `gateway dlq replay`.
+receiver recognises what it has seen. Dead letters have their own command: `gateway dlq replay`.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ async def _opened(pool: Pool, period: Period, *, apply: bool, as_json: bool) -> 
 
 
 async def _follow(pool: Pool, job: Job, *, wait: bool, as_json: bool) -> None:
-    """Print the job, at its end where `wait`. Raises GatewayError where it failed or does not move."""
+    """Print the job, with `wait` at its end. Raises GatewayError if it failed or makes no progress."""
     if wait and job.state not in ENDED:
         job = await _followed(pool, job, quiet=as_json)
     if as_json:

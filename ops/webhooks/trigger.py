@@ -1,6 +1,6 @@
 """`gateway trigger EVENT`: makes a real order, payment or refund that causes the event, through the public API.
 
-Nothing is faked: what merchants, dashboard and webhooks see afterwards is what they would see of a customer. Outcomes
+Nothing is faked: merchants, dashboard and webhooks get the same as from a customer. Outcomes
 come from the test instruments, so it needs TEST_MODE. `webhook.test` belongs to no payment: it goes to one endpoint.
 """
 
@@ -29,7 +29,7 @@ SUCCESS, FAILURE, LATE, REVERSED = "success@upi", "failure@upi", "late@upi", "re
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a customer does so that an event happens. `refund_reason` None: no refund is asked for."""
+    """The customer's actions that cause an event. `refund_reason` None: no refund is requested."""
 
     vpa: str | None
     capture: bool = False
@@ -90,7 +90,7 @@ class _Client:
         }
 
     def cause(self, event: str, recipe: Recipe, amount: int) -> dict[str, Any]:
-        """Follow the recipe until the event is there: its type, id and order. Raises GatewayError."""
+        """Follow the recipe until the event has happened: its type, id and order. Raises GatewayError."""
         order = {"amount": amount, "receipt": "triggered"}
         if recipe.vpa is None:
             order_id = str(self._post("/orders", order)["id"])
@@ -133,7 +133,7 @@ class _Client:
         return response.body
 
     def _wait(self, payment_id: str, event: str) -> str:
-        """Id of this payment's event, once it is there."""
+        """Id of this payment's event, once it has happened."""
         url = f"{self._base}/payments/{payment_id}/timeline"
         ends_at = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < ends_at:

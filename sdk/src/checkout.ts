@@ -1,7 +1,7 @@
 /**
  * `createCheckout(origin)` makes the SDK for one checkout host; both entry files call it.
  *
- *   open → [order from amount] → frame → ready (or time-out) → init → events … → success | close | fatal error
+ *   open → [order from amount] → frame → ready (or timeout) → init → events … → success | close | fatal error
  *
  * One opening at a time. A decline keeps the modal open; `result` settles once.
  */
@@ -45,7 +45,7 @@ class GatewayError extends Error implements CheckoutError {
 
 let current: Handle | undefined;
 
-/** `mayClose`: whether a payer may close the modal; an opening is never asked while a payment is being processed. */
+/** `mayClose`: whether a payer may close the modal; an opening is never closed while a payment is being processed. */
 export function createCheckout(
   origin: string,
   mayClose?: (reason: CloseReason) => boolean,
@@ -90,7 +90,7 @@ function start(origin: string, options: OpenOptions, mayClose?: (reason: CloseRe
     resolve = yes;
     reject = no;
   });
-  // Who uses callbacks alone must not see an unhandled rejection.
+  // Callers that use only callbacks must not get an unhandled rejection.
   result.catch(() => {});
 
   const on: Handle["on"] = (type, listener) => {
@@ -177,7 +177,7 @@ function start(origin: string, options: OpenOptions, mayClose?: (reason: CloseRe
       for (const name of ["key", "theme", "locale"] as const) if (options[name]) query.set(name, options[name]);
       if (modal) modal.frame.src = `${origin}/checkout?${query}&embedded=true#${nonce}~${location.origin}`;
     };
-    // A frame fires `load` even when it was refused: only an answer proves that it lives.
+    // A frame fires `load` even when it was refused: only a response proves that it works.
     timer = setTimeout(() => {
       fail(new GatewayError("load_timeout", texts[1]));
       modal?.explain(texts[1], `${origin}/checkout?${query}`);

@@ -1,4 +1,4 @@
-/** The message guard: of everything that a hostile page or frame can send, nothing counts. */
+/** The message guard: nothing that a hostile page or frame sends counts. */
 import { describe, expect, it, vi } from "vitest";
 import { accept, type FrameMessages, post } from "./messages.ts";
 

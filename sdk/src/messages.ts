@@ -29,7 +29,7 @@ export interface PageMessages {
   init: { prefill?: Prefill; method?: Method };
 }
 
-/** One message of a family, told apart by `type`. */
+/** One message of a family, distinguished by `type`. */
 export type Message<Family> = { [Type in keyof Family]: { type: Type; data: Family[Type] } }[keyof Family];
 
 export interface Peer {
@@ -38,7 +38,7 @@ export interface Peer {
   nonce: string;
 }
 
-/** The message, where it truly comes from the peer of this opening; else undefined. */
+/** The message, if it really comes from the peer of this opening; else undefined. */
 export function accept<Family>(event: MessageEvent, peer: Peer): Message<Family> | undefined {
   const data = event.data;
   return data &&

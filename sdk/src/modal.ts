@@ -8,7 +8,7 @@ export interface Modal {
   /** Fit the frame to its content, within the window. */
   fit(heightPx: number): void;
   lock(locked: boolean): void;
-  /** In place of the frame: a link that says what went wrong and leads to the hosted page. */
+  /** In place of the frame: a link that shows the error and leads to the hosted page. */
   explain(text: string, href: string): void;
   remove(): void;
 }
@@ -17,7 +17,7 @@ const SHEET = "box-sizing:border-box;width:min(440px,100vw);border:0;border-radi
 /** The whole height of a phone, nothing on a wider window. */
 const NARROW = "clamp(0px,(500px - 100vw)*9999,100dvh)";
 
-/** `onClose` closes, and returns false where the modal is to stay. */
+/** `onClose` closes, and returns false if the modal must stay. */
 export function openModal(closeText: string, scheme: string, onClose: (reason: "user" | "escape") => boolean): Modal {
   const page = document.documentElement;
   const overflow = page.style.overflow;
@@ -48,7 +48,7 @@ export function openModal(closeText: string, scheme: string, onClose: (reason: "
     event.preventDefault();
     onClose("escape");
   };
-  // Some browsers let a second Escape pass whatever the page says.
+  // Some browsers let a second Escape pass regardless of the page.
   dialog.onclose = () => {
     if (!onClose("escape")) dialog.showModal();
   };

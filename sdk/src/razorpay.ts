@@ -48,7 +48,7 @@ const { GatewayCheckout } = createCheckout(origin, (reason) => mayClose(reason))
 let api: Promise<string> | undefined;
 const told: string[] = [];
 
-/** POST to the double; what it answers, whatever its status. What is no answer, or may pass, is asked again. */
+/** POST to the double; what it answers, whatever its status. No response, or a transient error, is retried. */
 async function ask(path: string, body: Fields): Promise<Fields> {
   for (let attempt = 1; ; attempt++) {
     const last = attempt === ATTEMPTS;
@@ -68,7 +68,7 @@ async function ask(path: string, body: Fields): Promise<Fields> {
   }
 }
 
-/** What shows nowhere else: a wrong key or order, a gateway that does not respond. */
+/** Errors that show nowhere else: a wrong key or order, a gateway that does not respond. */
 function complain(error: unknown): void {
   // biome-ignore lint/suspicious/noConsole: the page's author is to know, and looks there
   console.error("Razorpay test double:", error);
@@ -137,7 +137,7 @@ function Razorpay(options: Options) {
   const settled = async (payment: Payment, failed: boolean): Promise<void> => {
     const answer = await ask("complete", { key, order_id: payment.order_id, payment_id: payment.id });
     if (failed) emit("payment.failed", answer);
-    else if (answer.error) complain(answer.error); // paid, but not proved: no failure of the payment
+    else if (answer.error) complain(answer.error); // paid, but not proved: not a failure of the payment
     if (failed && retry !== false && (retry as { enabled?: boolean })?.enabled !== false && !leaves) return;
     handle?.close("done");
     if (leaves) submit(callback_url, answer);

@@ -9,7 +9,7 @@ export type Payment = PublicPayment;
 
 export type Method = Payment["method"];
 
-/** Codes of errors, stable: new ones may come, none changes its meaning. */
+/** Codes of errors, stable: new ones may be added, none changes its meaning. */
 export type ErrorCode =
   | "invalid_options"
   | "origin_not_allowed"
@@ -50,11 +50,11 @@ export type CheckoutState =
   | "offline"
   | "server_down";
 
-/** Why the modal closed: a word of ours, or what was passed to `close()`. */
+/** Why the modal closed: one of our reasons, or what was passed to `close()`. */
 export type CloseReason = "user" | "escape" | "done" | "error" | (string & {});
 
 export interface EventData {
-  /** The checkout is loaded and answers. */
+  /** The checkout is loaded and responds. */
   ready: undefined;
   /** The payer pressed Pay. */
   submit: { method: Method };
@@ -89,7 +89,7 @@ export interface OpenOptions {
   notes?: Record<string, string>;
   theme?: "light" | "dark" | "auto";
   locale?: "en" | "hi" | "ta";
-  /** Milliseconds until an opening without an answer counts as failed. Default 15,000. */
+  /** Milliseconds until an opening without a response counts as failed. Default 15,000. */
   loadTimeout?: number;
   onReady?: () => void;
   onSubmit?: (data: EventData["submit"]) => void;

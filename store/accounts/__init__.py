@@ -1,1 +1,1 @@
-"""Who may use the gateway, and what they did: merchants, users, keys, second factors, the audit log."""
+"""Accounts and their actions: merchants, users, keys, second factors, the audit log."""

@@ -1,9 +1,9 @@
 """A merchant's API keys: several at a time, named, revocable, replaced with an overlap.
 
-usable = not revoked and not expired        KEYS_CHANGED (Redis)  the key's public half, told at every change
+usable = not revoked and not expired        KEYS_CHANGED (Redis)  the key's public half, published at every change
 
-Secrets are never here: only their keyed hash (runtime/secrets.py). A change is told to every API process, which
-forgets what it had cached about that key.
+Secrets are never here: only their keyed hash (runtime/secrets.py). Every API process is notified of a change, and drops
+its cached copy of that key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TooManyKeysError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a key may be used for, where and until when. Without them: everything, everywhere, for ever."""
+    """What a key may be used for, where and until when. Without them: everything, everywhere, without expiry."""
 
     scopes: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -96,8 +96,8 @@ UPDATE api_keys
  WHERE id = $2 AND merchant_id = $1
 RETURNING key
 """
-# api_keys_pkey. An earlier end that was set before stays: a rotation never makes a key live longer. An end within the
-# overlap may be that of an earlier rotation, whose answer was lost: the successor does not take it over.
+# api_keys_pkey. An earlier expiry remains: a rotation never extends a key's life. An expiry within the overlap may come
+# from an earlier rotation whose response was lost: the successor does not inherit it.
 EXPIRE = """
 WITH found AS (
     SELECT id, expires_at
@@ -138,12 +138,12 @@ async def touch_api_keys(pool: Pool, key_ids: Sequence[str]) -> None:
 
 
 async def rehash_api_key(pool: Pool, found: ApiKey, rehashed: Rehashed) -> None:
-    """Keep a secret under the newest key of the ring, unless the key's secret has changed meanwhile."""
+    """Keep a secret under the newest key of the ring, unless the key's secret has changed in between."""
     await pool.execute(REHASH, found.id, found.secret_hash, rehashed.secret_hash, rehashed.hashed_by)
 
 
 async def list_keys(pool: Pool, merchant_id: str) -> list[ApiKey]:
-    """All of a merchant's keys, the revoked ones too, newest first."""
+    """All of a merchant's keys, including revoked ones, newest first."""
     return [_key_of(row) for row in await pool.fetch(LIST, merchant_id)]
 
 
@@ -180,11 +180,10 @@ def facts_of(key: ApiKey) -> Values:
 async def rotate_key(
     pool: Pool, merchant_id: str, key_id: str, *, new: NewKey, overlap_hours: int, witness: Witness
 ) -> tuple[str, ApiKey] | None:
-    """Put a new key beside one that ends after the overlap; the old one's public half and the new key.
+    """Add a new key beside one that expires after the overlap; returns the old one's public half and the new key.
 
-    The new one takes over the name, the scopes, the addresses, and an expiry that is after the overlap; what `new` says
-    of its expiry holds where that is earlier. None where the merchant has no such usable key.
-    Raises TooManyKeysError.
+    The new one inherits the name, the scopes, the addresses, and an expiry after the overlap; the expiry in `new`
+    applies if it is earlier. None if the merchant has no such usable key. Raises TooManyKeysError.
     """
     async with pool.acquire() as connection, connection.transaction():
         await _lock_room(connection, merchant_id)
@@ -201,7 +200,7 @@ async def rotate_key(
 
 
 async def revoke_key(pool: Pool, merchant_id: str, key_id: str, witness: Witness) -> str | None:
-    """End a key at once; its public half, or None where the merchant has no such key."""
+    """Revoke a key at once; returns its public half, or None if the merchant has no such key."""
     async with pool.acquire() as connection, connection.transaction():
         key: str | None = await connection.fetchval(REVOKE, merchant_id, key_id)
         if key is not None:

@@ -1,10 +1,10 @@
 """The audit log: who did what, when and from where. Append-only, one chain of entries for each merchant.
 
-    body (JSON) ─► hash = SHA-256(hash of the entry before ─ body) ─► seal = tag of the key ─ HMAC-SHA256(key, hash)
+    body (JSON) ─► hash = SHA-256(hash of the previous entry ─ body) ─► seal = tag of the key ─ HMAC-SHA256(key, hash)
 
-Whoever changes, removes or inserts an entry breaks the chain; whoever makes the chain whole again lacks the key. The
+Changing, removing or inserting an entry breaks the chain; repairing the chain requires the key. The
 seal of the last entry covers all before it, so a chain stays provable after a key has left the ring. An entry is
-written in the transaction of what it is about, or before what is asked of the actors.
+written in the transaction of its action, or before the command is submitted to the actors.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SELECT chain, place, at, actor, action, subject, body, hash, seal
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """Who does what, from where. `actor`: `key apk_…`, `user user_…`, `operator name@host`."""
+    """The actor, the action and the address. `actor`: `key apk_…`, `user user_…`, `operator name@host`."""
 
     chain: str
     actor: str
@@ -81,7 +81,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Writes down what is being done, sealed with the ring's newest key."""
+    """Records an action, sealed with the ring's newest key."""
 
     doing: Doing
     ring: KeyRing
@@ -89,7 +89,7 @@ class Witness:
     async def attest(
         self, connection: Connection, subject: str, *, before: Values | None = None, after: Values | None = None
     ) -> None:
-        """Append the entry, in the caller's transaction: what it is about happens with it, or neither does."""
+        """Append the entry in the caller's transaction: action and entry are committed together or not at all."""
         doing = self.doing
         await connection.execute(LOCK, doing.chain)
         last = await connection.fetchrow(LAST, doing.chain)
@@ -100,20 +100,20 @@ class Witness:
             APPEND, doing.chain, place, doing.at, doing.actor, doing.action, subject, body, digest,
             seal_of(digest, self.ring),
         )  # fmt: skip
-        # Also outside the database: where the end of a chain was cut off, this line is left.
+        # Also outside the database: if the end of a chain is cut off, this line remains.
         log.info("audited", chain=doing.chain, place=place, action=doing.action, hash=digest.hex())
 
     async def attest_alone(
         self, pool: Pool, subject: str, *, before: Values | None = None, after: Values | None = None
     ) -> None:
-        """In a transaction of its own, for what is asked of the actors next. Raises the database's errors."""
+        """In a separate transaction, before a command is submitted to the actors. Raises the database's errors."""
         async with pool.acquire() as connection, connection.transaction():
             await self.attest(connection, subject, before=before, after=after)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which entries of a chain; None: whichever."""
+    """Which entries of a chain; None: any."""
 
     action: str | None = None
     actor: str | None = None
@@ -123,7 +123,7 @@ class EntryFilter:
 
 
 def differing(before: Values, after: Values) -> dict[str, Values]:
-    """`before` and `after` of an entry: only what is not the same in both."""
+    """`before` and `after` of an entry: only the differing parts."""
     names = [name for name in after if before.get(name) != after[name]]
     return {
         "before": {name: before.get(name) for name in names},
@@ -165,7 +165,7 @@ def seal_of(digest: bytes, ring: KeyRing) -> bytes:
 
 
 def is_sealed(digest: bytes, seal: bytes, ring: KeyRing) -> bool | None:
-    """None where the seal names a key that is not in the ring."""
+    """None if the seal names a key that is not in the ring."""
     key = ring.derived(_PURPOSE).get(seal[:TAG_BYTES])
     return None if key is None else hmac.compare_digest(hmac.digest(key, digest, "sha256"), seal[TAG_BYTES:])
 

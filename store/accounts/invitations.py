@@ -1,6 +1,6 @@
-"""Invitations: an owner creates a link, whoever opens it chooses a password and becomes a user. Once, within 72 hours.
+"""Invitations: an owner creates a link; its recipient chooses a password and becomes a user. Once, within 72 hours.
 
-invite ─► link ─► accept ─► a user          revoke, 72 hours, an inviter who is no owner any more ─► the link is dead
+invite ─► link ─► accept ─► a user          revoke, 72 hours, an inviter who is no longer an owner ─► the link is void
 
 Only the hash of a link's token is here. It has 256 random bits, so a plain hash is enough.
 """
@@ -46,7 +46,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """Of whoever accepts."""
+    """Of the person who accepts."""
 
     id: str
     password_hash: str
@@ -60,7 +60,7 @@ LIST = f"SELECT {COLUMNS} FROM invitations WHERE merchant_id = $1 AND {OPEN} ORD
 COUNT_OPEN = f"SELECT count(*) FROM invitations WHERE merchant_id = $1 AND {OPEN}"
 # invitations_made
 COUNT_MADE = "SELECT count(*) FROM invitations WHERE merchant_id = $1 AND created_at > $2"
-# users_email. Of this merchant: whether another one has a user with the address is not the inviter's to know.
+# users_email. Of this merchant: the inviter must not learn whether another merchant has a user with the address.
 IS_USER = "SELECT true FROM users WHERE lower(email) = lower($1) AND merchant_id = $2 AND removed_at IS NULL"
 INSERT = f"""
 INSERT INTO invitations (id, merchant_id, email, role, token_hash, invited_by, created_at, expires_at)
@@ -96,7 +96,7 @@ async def list_invitations(pool: Pool, merchant_id: str, at: datetime) -> list[I
 
 
 async def invite(pool: Pool, new: Invitation, token: str, witness: Witness) -> Invitation:
-    """Raises EmailTakenError where the merchant has a user with this address, TooManyInvitationsError."""
+    """Raises EmailTakenError if the merchant has a user with this address, TooManyInvitationsError."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(LOCK, new.merchant_id)
         if await connection.fetchval(IS_USER, new.email, new.merchant_id):
@@ -117,7 +117,7 @@ async def invite(pool: Pool, new: Invitation, token: str, witness: Witness) -> I
 async def revoke_invitation(
     pool: Pool, merchant_id: str, invitation_id: str, *, at: datetime, witness: Witness
 ) -> bool:
-    """False where the merchant has no such invitation that waits."""
+    """False if the merchant has no such open invitation."""
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(REVOKE, invitation_id, at, merchant_id)
         if row is None:
@@ -127,12 +127,12 @@ async def revoke_invitation(
 
 
 async def is_open(pool: Pool, token: str, at: datetime) -> bool:
-    """Whether a link can be accepted now: a look before the work that a password is."""
+    """Whether a link can be accepted now: a check before the expensive password hash."""
     return await pool.fetchrow(FIND_OPEN, hash_of_token(token), at) is not None
 
 
 async def find_to_accept(connection: Connection, token: str, at: datetime) -> Invitation | None:
-    """The invitation of a link, locked until the transaction ends; None where it is used, revoked or too old."""
+    """The invitation of a link, locked until the transaction ends; None if it is used, revoked or too old."""
     found = await connection.fetchrow(FIND_OPEN, hash_of_token(token), at)
     if found is None:
         return None

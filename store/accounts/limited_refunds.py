@@ -1,8 +1,8 @@
-"""Refunds by users whose role has a limit: what they requested of one payment, all of them together, stays within it.
+"""Refunds by users whose role has a limit: their requests for one payment together stay within it.
 
-The requests are counted in the audit log, under the lock that orders its entries, and each is written down in the same
-transaction before the actor is asked. So two requests at once cannot pass the limit together, and a request that the
-actor refuses, or a refund that the bank refuses, still counts. A repeat with the same id counts once.
+The requests are counted in the audit log, under the lock that orders its entries, and each is recorded in the same
+transaction before the command is submitted. So two requests at once cannot pass the limit together, and a request that
+the actor refuses, or a refund that the bank refuses, still counts. A repeat with the same id counts once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LimitPassedError(ValueError):
 async def attest_limited_refund(
     pool: Pool, witness: Witness, payment_id: str, *, refund_id: str, amount: int, limit: RefundLimit, requested: Values
 ) -> None:
-    """Write the request down. Raises LimitPassedError where it is above what earlier ones have left."""
+    """Record the request. Raises LimitPassedError if it exceeds what earlier ones have left."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(LOCK, witness.doing.chain)
         before = int(await connection.fetchval(REQUESTED, witness.doing.chain, payment_id, refund_id))

@@ -1,4 +1,4 @@
-"""Merchants: who they are, and what they allow.
+"""Merchants: identity and settings.
 
 create(...)     the merchant, its owner and its first key pair, all or nothing
 find            by id
@@ -40,7 +40,7 @@ class Merchant:
     upi_payee: str | None
     """The UPI address that its QR codes pay to."""
     support_refunds: RefundLimit | None
-    """None: the role `support` refunds nothing."""
+    """None: the role `support` cannot refund."""
     second_factor_required: bool
     """Users without a second factor may only set one up."""
 
@@ -55,7 +55,7 @@ class BrowserOrders:
 
 @dataclass(frozen=True, slots=True)
 class CaptureTerms:
-    """How payments of orders that do not say it are captured. `within_minutes` None: whenever the merchant likes."""
+    """How payments are captured if their order does not set it. `within_minutes` None: no limit."""
 
     mode: CaptureMode = CaptureMode.MANUAL
     within_minutes: int | None = None
@@ -84,7 +84,7 @@ class SupportRefunds:
 
 @dataclass(frozen=True, slots=True)
 class AccessChange:
-    """What a merchant's users may do from now on; None: as before."""
+    """Changes of what a merchant's users may do; None: unchanged."""
 
     support_refunds: SupportRefunds | None = None
     second_factor_required: bool | None = None
@@ -92,7 +92,7 @@ class AccessChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a merchant wants otherwise; None: as it is."""
+    """Changes of a merchant's settings; None: unchanged."""
 
     name: str | None = None
     allowed_origins: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""Setting a password: one's own, or by a link that an operator made. A link works once, within an hour.
+"""Sets a password: the user's own, or by an operator's link. A link works once, within an hour.
 
 A new password ends every other link of that user, and every session that began before it (api/access/sessions.py).
 """
@@ -59,12 +59,12 @@ async def insert_reset(
 
 
 async def is_open(pool: Pool, token: str, at: datetime) -> bool:
-    """Whether a link works now: a look before the work that a password is."""
+    """Whether a link works now: a check before the expensive password hash."""
     return await pool.fetchrow(FIND_OPEN, hash_of_token(token), at) is not None
 
 
 async def find_reset(connection: Connection, token: str, at: datetime) -> User | None:
-    """The user whose link this is, locked until the transaction ends; None where it works no more."""
+    """The user whose link this is, locked until the transaction ends; None if it no longer works."""
     user_id = await connection.fetchval(FIND_OPEN, hash_of_token(token), at)
     if user_id is None:
         return None
@@ -76,7 +76,7 @@ async def find_reset(connection: Connection, token: str, at: datetime) -> User |
 async def reset_password(
     connection: Connection, user: User, token: str, password_hash: str, *, at: datetime, witness: Witness
 ) -> bool:
-    """Use the link up and set the password, in the caller's transaction; False where another request was faster."""
+    """Use up the link and set the password, in the caller's transaction; False if another request was faster."""
     ends_second_factor = await connection.fetchval(USE, hash_of_token(token), at)
     if ends_second_factor is None:
         return False
@@ -88,7 +88,7 @@ async def reset_password(
 
 
 async def change_password(pool: Pool, user_id: str, *, old: str, new: str, at: datetime, witness: Witness) -> bool:
-    """False where the password hash is not `old` any more."""
+    """False if the password hash is no longer `old`."""
     async with pool.acquire() as connection, connection.transaction():
         await lock_users(connection, user_id)
         if await connection.fetchval(CHANGE_PASSWORD, user_id, old, new, at) is None:

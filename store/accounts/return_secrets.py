@@ -1,4 +1,4 @@
-"""What a merchant checks its payers' way back by: a sealed secret, and during a rotation the one of before."""
+"""The secret by which a merchant verifies its payers' return: sealed, and during a rotation with the previous one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PreviousSignsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ReturnSecrets:
-    """Sealed. `previous_expires_at`: until when the one of before proves a way back too."""
+    """Sealed. `previous_expires_at`: until when the previous one signs too."""
 
     current: bytes | None
     previous: bytes | None
@@ -50,7 +50,7 @@ async def find_return_secrets(pool: Pool, merchant_id: str) -> ReturnSecrets:
 
 
 async def keep_return_secret(pool: Pool, merchant_id: str, sealed: bytes) -> ReturnSecrets:
-    """The merchant's secrets, with this one where it had none."""
+    """The merchant's secrets; this one is added if there was none."""
     await pool.execute(KEEP, merchant_id, sealed)
     return await find_return_secrets(pool, merchant_id)
 
@@ -58,9 +58,9 @@ async def keep_return_secret(pool: Pool, merchant_id: str, sealed: bytes) -> Ret
 async def rotate_return_secret(
     pool: Pool, merchant_id: str, sealed: bytes, *, expire_previous: bool, at: datetime, witness: Witness
 ) -> datetime | None:
-    """A new secret. The one of before proves ways back beside it for ROTATION_OVERLAP, or ends now; until when.
+    """A new secret. The previous one signs beside it for ROTATION_OVERLAP, or expires now; returns until when.
 
-    Raises PreviousSignsError where an earlier one still does, unless `expire_previous`.
+    Raises PreviousSignsError if an earlier one still signs, unless `expire_previous`.
     """
     async with pool.acquire() as connection, connection.transaction():
         signs_until = await connection.fetchval(FIND_PREVIOUS, merchant_id)

@@ -2,7 +2,7 @@
 
     none ─ begin_factor ─► not confirmed ─ confirm_factor ─► enabled ─ end_factor ─► none
 
-Who checks a code locks the factor first (`lock_factor`), so that two requests with one code are one after the other.
+A check of a code locks the factor first (`lock_factor`), so that two requests with one code run one after the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from store.driver import Connection, Pool, Row
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """`last_step`: of the last code that was used; -1: none. `wrong`: codes that no right one has taken back."""
+    """`last_step`: of the last code that was used; -1: none. `wrong`: wrong codes that no right one has cleared."""
 
     sealed: bytes
     is_enabled: bool
@@ -28,7 +28,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class FactorState:
-    """What a user may know of their own. `enabled_at` None: there is none."""
+    """What a user may read about their own. `enabled_at` None: none is enabled."""
 
     enabled_at: datetime | None
     recovery_codes_left: int
@@ -94,12 +94,12 @@ async def find_factor(pool: Pool, user_id: str) -> FactorState:
 
 
 async def begin_factor(pool: Pool, user_id: str, sealed: bytes) -> bool:
-    """Keep the seed of an app that is yet to be confirmed; False where a second factor is enabled already."""
+    """Store the seed of an app that is not confirmed yet; False if a second factor is already enabled."""
     return await pool.fetchval(BEGIN, user_id, sealed) is not None
 
 
 async def lock_factor(connection: Connection, user_id: str) -> Factor | None:
-    """Locked until the transaction ends; None where there is no seed."""
+    """Locked until the transaction ends; None if there is no seed."""
     row = await connection.fetchrow(LOCK, user_id)
     return None if row is None else Factor(**row)
 
@@ -123,12 +123,12 @@ async def confirm_factor(
 
 
 async def accept_step(connection: Connection, user_id: str, step: int, *, forgiven: int) -> None:
-    """No code of this step or an earlier one works again. Takes back so many wrong codes."""
+    """No code of this step or an earlier one works again. Clears this many wrong codes."""
     await connection.execute(ACCEPT_STEP, user_id, step, forgiven)
 
 
 async def use_recovery_code(connection: Connection, user_id: str, code_hash: bytes, at: datetime) -> int | None:
-    """Use a code up; how many are left. None where it is not one, or was used."""
+    """Use up a code; returns how many are left. None if it is not one, or was used."""
     if await connection.fetchval(USE_RECOVERY_CODE, user_id, code_hash, at) is None:
         return None
     await connection.execute(FORGET_WRONG, user_id)
@@ -141,7 +141,7 @@ async def count_wrong(connection: Connection, user_id: str) -> None:
 
 
 async def renew_recovery_codes(connection: Connection, user_id: str, hashes: Sequence[bytes], witness: Witness) -> None:
-    """The codes before are worth nothing from now on."""
+    """Earlier codes stop working."""
     await _replace_codes(connection, user_id, hashes)
     await witness.attest(connection, user_id)
 

@@ -1,10 +1,10 @@
-"""The users of a merchant: who they are, how they sign in, and in which role.
+"""The users of a merchant: identity, sign-in and role.
 
 find_user, find_login      by id; by e-mail, with the password hash
 change_role, remove_user   a merchant always keeps an owner
 
-A merchant's first owner is made with it, by a trigger (migration 0105). Whoever is removed keeps the row without a
-login, so that the audit log still has an address for it.
+A trigger creates a merchant's first owner with it (migration 0105). A removed user keeps the row without a login, so
+that the audit log still has the address.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class User:
     second_factor: bool
     """Whether signing in needs a code besides the password."""
     second_factor_required: bool
-    """By the merchant."""
+    """Required by the merchant."""
 
     @property
     def is_held_back(self) -> bool:
@@ -84,7 +84,7 @@ SELECT count(*) FROM users WHERE merchant_id = $1 AND role = 'owner' AND removed
 LOCK = "SELECT 1 FROM merchants WHERE id = $1 FOR UPDATE"
 # users_pkey
 LOCK_OF_USER = "SELECT 1 FROM merchants WHERE id = (SELECT merchant_id FROM users WHERE id = $1) FOR UPDATE"
-# The release before signs in by the merchant's row with the password alone, and gives that login every right.
+# The previous release signs in by the merchant's row with only the password, and gives that login every right.
 # merchants_pkey
 MIRROR = """
 UPDATE merchants
@@ -149,14 +149,14 @@ async def lock_users(connection: Connection, user_id: str) -> None:
 async def insert_user(
     connection: Connection, *, user_id: str, merchant_id: str, email: str, role: Role, password_hash: str
 ) -> User:
-    """Within the caller's transaction. Raises DuplicateError where somebody has this address."""
+    """Within the caller's transaction. Raises DuplicateError if another user has this address."""
     row = await connection.fetchrow(INSERT, user_id, merchant_id, email, role, password_hash)
     assert row is not None
     return user_of(row)
 
 
 async def change_role(pool: Pool, merchant_id: str, user_id: str, role: Role, witness: Witness) -> User | None:
-    """The user in the new role; None where the merchant has no such user. Raises LastOwnerError."""
+    """The user in the new role; None if the merchant has no such user. Raises LastOwnerError."""
     async with pool.acquire() as connection, connection.transaction():
         before = await _lock_user(connection, merchant_id, user_id)
         if before is None or before.role is role:
@@ -172,7 +172,7 @@ async def change_role(pool: Pool, merchant_id: str, user_id: str, role: Role, wi
 
 
 async def remove_user(pool: Pool, merchant_id: str, user_id: str, witness: Witness) -> bool:
-    """False where the merchant has no such user. Raises LastOwnerError."""
+    """False if the merchant has no such user. Raises LastOwnerError."""
     async with pool.acquire() as connection, connection.transaction():
         user = await _lock_user(connection, merchant_id, user_id)
         if user is None:

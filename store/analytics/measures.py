@@ -1,4 +1,4 @@
-"""What the analytics count: from one event to the numbers it moves. Pure, so that a rebuild counts the same.
+"""What the analytics count: from one event to the measures that it changes. Pure, so that a rebuild counts the same.
 
     measure            label                      count, amount
     created            currency/method            1, amount
@@ -7,7 +7,7 @@
     latency            bucket number              1, 0                    from creation to outcome
     refund_*           currency/asked|automatic   1, amount               taken back where the bank turns
 
-Everything counts in the stretch of time in which the payment or refund was made, also what became of it later: the
+Everything counts in the period in which the payment or refund was made, including its later result: the
 numbers of a period agree with the payment list of the same period.
 """
 
@@ -63,7 +63,7 @@ class Sum:
 
 
 Moved = tuple[Measure, str, datetime, int, int]
-"""Measure, label, when the payment or refund was made, how many more there are, minor units more."""
+"""Measure, label, when the payment or refund was made, change of the count, change in minor units."""
 
 COUNTED = frozenset(
     {
@@ -76,7 +76,7 @@ COUNTED = frozenset(
         EventType.REFUND_LATE_SUCCESS,
     }
 )
-"""Events that move a number."""
+"""Events that change a measure."""
 
 
 def fold(records: Iterable[dict[str, Any]]) -> dict[Cell, Sum]:
@@ -88,7 +88,7 @@ def fold(records: Iterable[dict[str, Any]]) -> dict[Cell, Sum]:
 
 
 def add(cells: dict[Cell, Sum], record: dict[str, Any]) -> None:
-    """Add one event. A record of another form raises KeyError, TypeError or ValueError, and nothing is added."""
+    """Add one event. A malformed record raises KeyError, TypeError or ValueError, and nothing is added."""
     moved = _moved(record)
     for grain in GRAINS:
         for measure, label, made_at, count, amount in moved:
@@ -164,7 +164,7 @@ def bucket_of(milliseconds: float) -> int:
 
 
 def percentile(counts: dict[int, int], share: float) -> int | None:
-    """Milliseconds that `share` of the counted did not take longer than; None where nothing was counted.
+    """The duration in milliseconds that `share` of the counted did not exceed; None if nothing was counted.
 
     Within a bucket the values are taken to be spread evenly on the logarithmic scale.
     """

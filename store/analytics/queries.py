@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """Webhook deliveries. `delivered` and `failed` of the period; what waits is waiting now, whenever it was made."""
+    """Webhook deliveries. `delivered` and `failed` of the period; `waiting` counts all that wait now."""
 
     delivered: int
     failed: int
@@ -87,8 +87,8 @@ def pieces_of(period: Period) -> list[Piece]:
     return [piece for piece in pieces if piece.from_at < piece.to_at]
 
 
-# rollups_pkey, once for each piece `p` and measure. PostgreSQL cannot know how short the pieces are: the OFFSET keeps
-# it from joining in another way, which would read every stretch of the merchant's.
+# rollups_pkey, once for each piece `p` and measure. PostgreSQL cannot estimate how short the pieces are: the OFFSET
+# keeps it from joining in another way, which would read every stretch of the merchant's.
 _STRETCHES = """
  CROSS JOIN unnest($2::text[]) AS m (measure)
  CROSS JOIN LATERAL (
@@ -150,7 +150,7 @@ SERIES = (Measure.CREATED, Measure.SUCCESS, Measure.FAILED, Measure.REFUND_PROCE
 
 
 async def points(pool: Pool, merchant_id: str, period: Period, starts: Sequence[datetime]) -> list[Point]:
-    """The measures of SERIES in the period's buckets, which begin at `starts`, in order; empty ones are left out."""
+    """The measures of SERIES in the period's buckets, which begin at `starts`, in order; empty ones are omitted."""
     in_utc_days = all(floor(start, DAY) == start for start in starts)
     pieces = pieces_of(period) if in_utc_days else [Piece(QUARTER, period.from_at, period.to_at)]
     rows = await pool.fetch(

@@ -2,8 +2,8 @@
 
     rollup_progress ── lock ──► events after it ──► fold ──► rollups += …, progress moves        one transaction
 
-The feed has each event once, and nothing is ever added before a place that was visible (store/log/feed.py): none is
-passed over, and none is folded twice.
+The feed has each event once, and nothing is ever added before a visible position (store/log/feed.py): none is skipped,
+and none is folded twice.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SELECT m.id
  LIMIT $1
 """
 BEGIN = "INSERT INTO rollup_progress (merchant_id) VALUES ($1) ON CONFLICT DO NOTHING"
-# Whoever comes second leaves it to the first, who folds the same events.
+# A second worker leaves the merchant to the first, which folds the same events.
 LOCK = "SELECT place FROM rollup_progress WHERE merchant_id = $1 FOR UPDATE SKIP LOCKED"
 # feed_pkey, events_pkey
 NEXT = """
@@ -50,12 +50,12 @@ RESET = "UPDATE rollup_progress SET place = 0 WHERE merchant_id = $1"
 
 
 async def due_merchants(pool: Pool) -> list[str]:
-    """Merchants with events that are not folded in yet, some of them where there are many."""
+    """Merchants with events that are not folded in yet; only some of them if there are many."""
     return [row["id"] for row in await pool.fetch(DUE, DUE_MERCHANTS_MAX)]
 
 
 async def advance(pool: Pool, merchant_id: str, *, events_max: int = STEP_EVENTS_MAX) -> int:
-    """Fold the merchant's next events in; how many they were. 0: none, or somebody else is at it."""
+    """Fold in the merchant's next events; returns how many. 0: none, or another worker is folding."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(BEGIN, merchant_id)
         place = await connection.fetchval(LOCK, merchant_id)
@@ -69,7 +69,7 @@ async def advance(pool: Pool, merchant_id: str, *, events_max: int = STEP_EVENTS
 
 
 def _folded(rows: list[Row]) -> dict[Cell, Sum]:
-    """What the events add. One that cannot be read is a defect of whoever wrote it: passed over, and told."""
+    """The sums of the events. An unreadable one is a defect of its writer: it is skipped and logged."""
     cells: dict[Cell, Sum] = {}
     for row in rows:
         if row["payload"] is None:
@@ -95,9 +95,9 @@ async def counted_merchants(pool: Pool) -> list[str]:
 
 
 async def forget(pool: Pool, merchant_id: str) -> bool:
-    """Rebuild: drop what was counted and begin again. Until it has caught up, the merchant's numbers are too small.
+    """Rebuild: drop the counts and begin again. Until this has caught up, the merchant's numbers are too small.
 
-    False where nothing of such a merchant was counted.
+    False if nothing of the merchant was counted.
     """
     async with pool.acquire() as connection, connection.transaction():
         found = await connection.execute(RESET, merchant_id) != "UPDATE 0"

@@ -1,1 +1,1 @@
-"""What PostgreSQL knows of the log: its partitions, its end, what was delivered, places in the feed."""
+"""What PostgreSQL stores about the log: its partitions, its end, what was delivered, positions in the feed."""

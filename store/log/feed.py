@@ -1,15 +1,15 @@
 """A merchant's events as one feed that can be resumed anywhere and misses nothing.
 
-    number()       the feeder gives each event of the log its place, under one lock
-    next_events()  a merchant's events in the order of their places
+    number()       the feeder gives each event of the log its position, under one lock
+    next_events()  a merchant's events in the order of their positions
     cursor         <epoch>.<place>
 
-A place becomes visible with the transaction that gives it, and the next one is given only afterwards. So whatever
-becomes visible later comes after everything that was visible before, and a reader goes on from the last place it saw.
-An idle transaction holds nothing up, and a dump keeps every place.
+A position becomes visible with the transaction that assigns it, and the next one is assigned only afterwards. So
+everything that becomes visible later comes after what was visible before, and a reader continues from the last position
+it saw. An idle transaction delays nothing, and a dump keeps every position.
 
-A database that fell behind the log (a restored backup) gives places away again. It begins another epoch; a cursor of an
-earlier one counts as far as both histories are the same, and is refused beyond.
+A database that fell behind the log (a restored backup) assigns positions again. It begins another epoch; a cursor of an
+earlier one is valid as far as both histories agree, and is refused beyond.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from store.driver import Connection, Pool
 
 _CURSOR = re.compile(r"([1-9][0-9]{0,8})\.([0-9]{1,18})\Z")
 _FORMER_CURSOR = re.compile(r"[0-9]{1,19}\.([0-9A-Za-z]{16})?\.([0-9]{1,9})\Z")
-"""<transaction>.<the order's 16 characters>.<sequence>, until the feed had numbers of its own."""
+"""<transaction>.<the order's 16 characters>.<sequence>, from before the feed had its own numbers."""
 FEEDER_LOCK = 7_240_003
-"""Session lock of the one feeder that is at work."""
+"""Session lock of the only active feeder."""
 
 
 class CursorError(ValueError):
-    """A cursor that names no place of this feed. Its text is for the caller."""
+    """A cursor without a position in this feed. Its text is for the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class FeedPlace:
 
 @dataclass(frozen=True, slots=True)
 class FeedEvent:
-    """`payload`: the event's record as it stands on the log."""
+    """`payload`: the event's record as it is on the log."""
 
     place: FeedPlace
     payload: str
@@ -55,7 +55,7 @@ class FeedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """What became of some events of the log: so many got a place, these (order id, sequence) are not in the table."""
+    """The result of numbering: how many events got a position, and which (order id, sequence) are not in the table."""
 
     fresh: int
     unknown: frozenset[tuple[str, int]]
@@ -141,7 +141,7 @@ FROM_SEQUENCE = "SELECT order_id, sequence FROM events WHERE order_id = $1 AND s
 
 
 async def place_of_cursor(pool: Pool, merchant_id: str, cursor: str) -> FeedPlace:
-    """The place that a cursor, or the id of an event, names. Raises CursorError."""
+    """The position of a cursor or of an event's id. Raises CursorError."""
     found = _CURSOR.match(cursor)
     if found is not None:
         return await _checked(pool, FeedPlace(int(found[1]), int(found[2])))
@@ -156,7 +156,7 @@ async def place_of_cursor(pool: Pool, merchant_id: str, cursor: str) -> FeedPlac
 
 
 async def place_of_event(pool: Pool, merchant_id: str, event_id: str) -> FeedPlace | None:
-    """Where in the feed the event stands; None where it is not in it (yet)."""
+    """The event's position in the feed; None if it is not in it (yet)."""
     identity = parse_event_id(event_id)
     row = None if identity is None else await pool.fetchrow(PLACE, *identity, merchant_id)
     return None if row is None else FeedPlace(**row)
@@ -173,13 +173,13 @@ async def _checked(pool: Pool, place: FeedPlace) -> FeedPlace:
 
 
 def holds(place: FeedPlace, epochs: Mapping[int, int], *, last_place: int) -> bool:
-    """Whether everything up to a place is still what it was. `epochs`: epoch -> the place after which it began."""
+    """Whether everything up to a position is unchanged. `epochs`: epoch -> the place after which it began."""
     later = [after_place for epoch, after_place in epochs.items() if epoch > place.epoch]
     return place.epoch in epochs and place.place <= min([last_place, *later])
 
 
 async def feed_end(pool: Pool) -> FeedPlace:
-    """The place after everything that any feed shows by now."""
+    """The position after everything that any feed shows now."""
     row = await pool.fetchrow(NOW)
     assert row is not None, "the migration wrote it"
     return FeedPlace(**row)
@@ -206,12 +206,12 @@ async def number(connection: Connection, identities: Sequence[tuple[str, int]]) 
 
 
 async def lock_feed(connection: Connection) -> None:
-    """Nobody else gives places or moves positions until the transaction ends."""
+    """No other session assigns or moves positions until the transaction ends."""
     await connection.fetchval(LAST_PLACE)
 
 
 async def move(connection: Connection, stretches: Sequence[Stretch]) -> None:
-    """Note how far the log was read, in the transaction that numbered what was read."""
+    """Store how far the log was read, in the transaction that numbered what was read."""
     await connection.execute(MOVE, *([getattr(one, name) for one in stretches] for name in Stretch.__slots__))
 
 
@@ -233,7 +233,7 @@ async def known_positions(connection: Connection) -> dict[int, int]:
 
 
 async def reads_since(connection: Connection) -> datetime | None:
-    """Where to begin on a partition without a position; None: at its first record."""
+    """The start on a partition without a position; None: its first record."""
     since: datetime | None = await connection.fetchval(READS_SINCE)
     return since
 

@@ -1,8 +1,8 @@
 """How many partitions the log has. PostgreSQL remembers; a process works with one number from its start to its end.
 
     counted(settings)    the settings with the remembered number; PartitionCountError for one that the log never had
-    LogWatch             is notified: is the log closed for a moment, and has it grown?
-    Growth               close ─► (everything asked is decided) ─► grow ─► open          ops.log.growth.py
+    LogWatch             is notified: whether the log is closed for a moment, and whether it has grown
+    Growth               close ─► (every command is decided) ─► grow ─► open          ops.log.growth.py
 
 An order's partition follows from its id and this number (docs/decisions/0034).
 """
@@ -23,19 +23,20 @@ from store.errors import DatabaseError, MissingTableError
 log = get_logger("log-partitions")
 
 GROWTH_LOCK = 7_240_004
-"""Session lock of the one `gateway topics grow` that may be at work."""
+"""Session lock of the only `gateway topics grow` that may run."""
 PARTITIONS = "partitions"
-"""In a worker's heartbeat: with how many partitions of the log it works."""
+"""In a worker's heartbeat: the number of the log's partitions that it uses."""
 CONNECT_SECONDS = 3.0
 QUERY_SECONDS = 3.0
 CHANGED = "log_partitions"
 """Channel of PostgreSQL on which a change of these tables is notified."""
 LOOK_EVERY_SECONDS = 5.0
-"""For a notification that was missed: the network may lose a connection without a word."""
+"""Interval of polls, for a missed notification: the network may lose a connection silently."""
 AGAIN_SECONDS = 1.0
 """After a failure."""
 NEW_SECONDS = 600.0
-"""After a growth, for so long a worker that starts has its group assign partitions once more (agents/consumer.py)."""
+"""For this long after a growth, a worker that starts makes its group assign partitions once more
+(agents/consumer.py)."""
 STATE = """
 SELECT array(SELECT partitions FROM log_partitions ORDER BY partitions) AS counts,
        coalesce((SELECT extract(epoch FROM until - now()) FROM log_closed), 0)::float8 AS closed_seconds,
@@ -56,7 +57,7 @@ OPEN = f"""
 WITH opened AS (DELETE FROM log_closed RETURNING until)
 SELECT pg_notify('{CHANGED}', '') FROM opened
 """
-# Only while the log is closed: once it has opened by itself, something may have been asked.
+# Only while the log is closed: once it has opened automatically, commands may have been written.
 GROW = f"""
 WITH grown AS (
     INSERT INTO log_partitions (partitions) SELECT $1 WHERE EXISTS (SELECT FROM log_closed WHERE until > now())
@@ -71,15 +72,15 @@ SELECT pg_notify('{CHANGED}', '') FROM adopted
 
 
 class PartitionCountError(RuntimeError):
-    """TOPIC_PARTITIONS is a number that this gateway's log never had. The text says what to do."""
+    """TOPIC_PARTITIONS is a number that this gateway's log never had. The text has the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """`counts`: partition counts of the log so far, the last in force; empty where it was never made.
+    """`counts`: partition counts of the log so far, the last in force; empty if it was never created.
 
-    `closed_seconds`: for how long nothing new is asked of it; 0 or less: it is open. `since_seconds`: how long ago it
-    got the last number.
+    `closed_seconds`: how long it accepts no new commands; 0 or less: it is open. `since_seconds`: how long ago it got
+    the last number.
     """
 
     counts: tuple[int, ...]
@@ -99,12 +100,12 @@ async def log_state(connection: Connection) -> LogState:
 
 
 async def remember_first(connection: Connection, partitions: int) -> None:
-    """Note with how many partitions the log was made; nothing where that is known."""
+    """Store with how many partitions the log was created; no effect if that is known."""
     await connection.execute(REMEMBER_FIRST, partitions)
 
 
 async def adopt(connection: Connection, partitions: int) -> None:
-    """Note a growth that the log has seen and a restored database has not."""
+    """Store a growth of the log that a restored database lacks."""
     await connection.execute(ADOPT, partitions)
 
 
@@ -123,18 +124,18 @@ def with_counts(settings: Settings, state: LogState) -> Settings:
 
 
 async def counted(settings: Settings) -> Settings:
-    """The settings with the number that PostgreSQL remembers; as they are where it does not answer or knows none.
+    """The settings with the number that PostgreSQL remembers; unchanged if it does not respond or has none.
 
     Raises PartitionCountError.
     """
     try:
         return with_counts(settings, await look(settings))
     except (DatabaseError, OSError):
-        return settings  # whoever needs the database says better what is wrong with it
+        return settings  # code that needs the database reports its failure better
 
 
 async def look(settings: Settings) -> LogState:
-    """Over a connection of its own; a database that was not migrated knows nothing. Raises DatabaseError, OSError."""
+    """Over its own connection; a database that was not migrated has no numbers. Raises DatabaseError, OSError."""
     connection = await _connect(settings)
     try:
         return await log_state(connection)
@@ -156,8 +157,8 @@ async def _connect(settings: Settings) -> Connection:
 class LogWatch:
     """Of one process. `on_growth` is called once, when the log has another number of partitions than it began with.
 
-    `at_once`: also while the log is closed. It opens when those who decide and those who ask have started again; the
-    others wait so long, for a machine starts few processes faster than many.
+    `at_once`: also while the log is closed. It opens when the processes that decide and those that submit have
+    restarted; the others wait until then, because a machine starts few processes faster than many.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ class LogWatch:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing new may be asked of the log for a moment. Never for longer than was announced."""
+        """Whether new commands are held back for a moment. Never for longer than announced."""
         return self._clock.monotonic() < self._closed_until
 
     async def run(self) -> None:
@@ -223,16 +224,16 @@ class Growth:
         self.connection = connection
 
     async def lock(self) -> bool:
-        """False where another one is at work."""
+        """False if another one is running."""
         return bool(await self.connection.fetchval(LOCK, GROWTH_LOCK))
 
     async def close_log(self, seconds: float) -> None:
-        """Nothing new is asked for at most so long."""
+        """No new commands are written for at most this long."""
         await self.connection.execute(CLOSE, seconds)
 
     async def open_log(self) -> None:
         await self.connection.execute(OPEN)
 
     async def grow(self, partitions: int) -> bool:
-        """From now on the log has so many. False, and nothing is changed, where it has opened by itself meanwhile."""
+        """From now on the log has this many. False, without a change, if it has opened automatically in between."""
         return await self.connection.fetchval(GROW, partitions) is not None

@@ -1,4 +1,4 @@
-"""What the events table has of what the log has: the comparison that the fence, the feeder and `gateway recover` make.
+"""Whether the events table has what the log has: the comparison that the fence, the feeder and `gateway recover` make.
 
 A record that an operator has disowned (`gateway recover --disown`) counts as known: it is not this gateway's.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from store.driver import Connection
 
 RECOVERY_LOCK = 7_240_002
-"""Advisory lock of the one `gateway recover --apply` at work. The number before it: store/schema/migrate.py."""
+"""Advisory lock of the only running `gateway recover --apply`. The number before it: store/schema/migrate.py."""
 RECOVERING = "SELECT NOT pg_try_advisory_xact_lock_shared($1)"
 # events_pkey, disowned_events_pkey
 STRANGE = """
@@ -44,7 +44,7 @@ class SeenEvent:
 
 
 async def strange_events(connection: Connection, seen: Sequence[SeenEvent]) -> dict[SeenEvent, bool]:
-    """Those that the table has not with these bytes -> True where it has none at all. Disowned ones are left out."""
+    """Records that the table lacks or has with other bytes -> True if it lacks the event. Disowned ones are omitted."""
     if not seen:
         return {}
     rows = await connection.fetch(STRANGE, *_columns(seen))
@@ -57,7 +57,7 @@ async def disown(connection: Connection, seen: Sequence[SeenEvent], note: str) -
 
 
 async def is_recovering(connection: Connection) -> bool:
-    """True while a `gateway recover --apply` is at work on this database."""
+    """True while a `gateway recover --apply` is running on this database."""
     return bool(await connection.fetchval(RECOVERING, RECOVERY_LOCK))
 
 

@@ -19,7 +19,7 @@ from store.driver import Connection, Cursor, Row
 from store.stream import Stream
 
 Which = list[str] | tuple[str, str | None]
-"""Orders to look at: these, or from the first id to before the second (None: to the last)."""
+"""Orders to compare: these, or from the first id to before the second (None: to the last)."""
 
 # Each in the order of order ids. events_pkey, orders_pkey, payments_order_id, refunds_order_id; the inbox is sorted.
 _THESE = "{column} = ANY($1)"
@@ -64,7 +64,7 @@ SELECT e.order_id, e.sequence, f.place, convert_to(e.payload, 'UTF8') AS payload
  ORDER BY e.order_id, e.sequence
 """
 
-# What each of our attempts came to, for the bank's books, in the order of attempt ids: every charge's sorts before any
+# The result of each of our attempts, for the bank's books, in the order of attempt ids: every charge's sorts before any
 # refund's. payments_pkey, refunds_pkey, refunds_payment_id; of some orders: payments_order_id, refunds_order_id.
 CHARGES = """
 SELECT p.id, 'charge' AS kind, NULL AS of_attempt, p.amount, p.currency, p.bank_reference,
@@ -117,7 +117,7 @@ SELECT resource_id, command_id, promised_at
  LIMIT 10000
 """
 PROMISES_COUNT = "SELECT count(*) FROM promises"
-# events_pkey, feed_event. An event that is gone by now is no matter of the feed.
+# events_pkey, feed_event. An event that is deleted by now is not an error of the feed.
 UNPLACED = """
 SELECT e.order_id, e.sequence
   FROM unnest($1::text[], $2::integer[]) AS seen (order_id, sequence)
@@ -135,7 +135,7 @@ class Snapshot:
     name: str
     taken_at: datetime
     last_place: int
-    """Of the feed: nothing is ever added at or before it."""
+    """Position in the feed: nothing is ever added at or before it."""
     shown: str
     """PostgreSQL's own spelling of which transactions it shows."""
 
@@ -167,7 +167,7 @@ class Snapshot:
 async def open_stream(
     connection: Connection, table: str, which: Which, *, columns: tuple[str, ...] = (), ahead: bool = False
 ) -> Stream:
-    """Rows of one table, inside a session that joined the snapshot; alone in it where it is to be `ahead`."""
+    """Rows of one table, inside a session that joined the snapshot; alone in it if `ahead`."""
     key = {"orders": "id", "events": "e.order_id"}.get(table, "order_id")
     condition, arguments = (_BETWEEN, which) if isinstance(which, tuple) else (_THESE, (which,))
     query = STREAMS[table].format(condition=condition.format(column=key), columns=", ".join(columns))
@@ -177,7 +177,7 @@ async def open_stream(
 
 
 async def connect(dsn: str) -> Connection:
-    """A session of the auditor's: no statement time-out, for a big audit is one long statement or two."""
+    """A session of the auditor: no statement timeout, because a big audit is one or two long statements."""
     return await driver.connect(dsn, timeout=10, server_settings={"application_name": "verify", "jit": "off"})
 
 
@@ -197,7 +197,7 @@ async def joined(dsn: str, snapshot: str) -> AsyncIterator[Connection]:
 class Beside:
     """What is compared beside the events, in a session that joined the snapshot. `orders`: only theirs; None: all.
 
-    Deadlines are looked at whatever their order: partial indexes hold the few attempts that are open.
+    Deadlines are compared for every order: partial indexes hold the few open attempts.
     """
 
     def __init__(self, connection: Connection, orders: list[str] | None = None) -> None:
@@ -207,8 +207,8 @@ class Beside:
     async def attempts(self) -> AsyncGenerator[list[Row], None]:
         """Our attempts as (id, kind, of attempt, amount, currency, bank reference, outcome), in the order of ids.
 
-        The outcome of a charge that was given back is `returned`, of one that the bank took back `reversed`, of an open
-        attempt None.
+        The outcome of a refunded charge is `returned`, of one that the bank reversed `reversed`, of an open attempt
+        None.
         """
         await self._connection.execute("SET LOCAL cursor_tuple_fraction = 1")  # all of them will be read
         for query in (CHARGES, REFUNDS):

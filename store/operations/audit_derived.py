@@ -1,4 +1,4 @@
-"""What follows from the events and is kept beside them: webhook deliveries and analytics, as an audit reads them.
+"""Data derived from the events and stored beside them: webhook deliveries and analytics, as an audit reads them.
 
 Each inside a session that joined the audit's snapshot. Bodies and numbers are derived here a second time, on purpose.
 """
@@ -23,7 +23,7 @@ SELECT w.id, w.merchant_id, f.events, f.since,
 EVENTS = (DEFAULT_EVENTS, EVENTS_OFF_THE_LOG)
 """$6 and $7: what an endpoint without a filter gets, and what is no event of the log."""
 # Each event that an endpoint subscribed to when it happened must have its delivery row. Around a change, and before
-# now, $1 seconds are left out: the planner may have read the old filter or the new one, or nothing yet.
+# now, $1 seconds are excluded: the planner may have read the old filter or the new one, or nothing yet.
 _EXPECTED_DELIVERIES = f"""
 SELECT f.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence AS event_id, e.type
   FROM ({_FILTERS}) AS f
@@ -33,7 +33,7 @@ SELECT f.id AS endpoint_id, 'evt_' || right(e.order_id, 16) || '_' || e.sequence
    AND e.at < f.until - make_interval(secs => $1)
  WHERE {{events}}
 """
-# The body that was promised: made from the event's own text, between its sequence and what follows the resource.
+# The expected body: made from the event's own text, between its sequence and what follows the resource.
 _BODY = """
 convert_to('{"id":"evt_' || right(e.order_id, 16) || '_' || e.sequence || '","event":"' || e.type
     || '","timestamp":' || floor(extract(epoch FROM e.at))::bigint || ',"sequence":' || e.sequence || ',"data":{'
@@ -44,7 +44,7 @@ convert_to('{"id":"evt_' || right(e.order_id, 16) || '_' || e.sequence || '","ev
                                  ELSE ',"bank":{' END, 1) END
     || '}}', 'UTF8')
 """
-# Bodies in the format of the Razorpay double are made of more than the event: there only the event is looked for.
+# Bodies in the format of the Razorpay double are made of more than the event: there only the event is compared.
 _RAZORPAY = "EXISTS (SELECT FROM webhooks w WHERE w.id = l.endpoint_id AND w.razorpay_events IS NOT NULL)"
 # webhook_logs_once_per_endpoint, webhook_logs_due, events_pkey, webhook_attempts_pkey
 WEBHOOKS = f"""
@@ -117,15 +117,15 @@ class DeliveryBounds:
     first_within: float
     """How far ahead a first attempt may be put off: an endpoint that is slow is parked."""
     nudges_max: int
-    """How often the upkeep may put it on the log in a row."""
+    """How often in a row the upkeep may put it on the log."""
     attempts_kept_days: int
-    """How long attempts are surely kept."""
+    """How long attempts are kept at least."""
 
 
 class Deliveries:
     """The delivery rows. `orders`: only theirs; None: all.
 
-    Deliveries that wait are looked at whatever their order: a partial index holds the few there are.
+    Waiting deliveries are compared for every order: a partial index holds the few there are.
     """
 
     def __init__(self, connection: Connection, orders: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@
     CommandSights    the commands topic's records as (id, nonce, fingerprint, place)
 
 Each has a session of its own outside any transaction. Inside one, its first row would give the session a transaction
-id, and every merchant's feed, which shows nothing beyond the oldest one, would stand still until the end of the audit.
+id, and every merchant's feed, which shows nothing beyond the oldest one, would stop until the end of the audit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from store.driver import Connection
 from store.operations.audit import Snapshot
 
 RECHECK_MAX = 10_000
-"""Differences that are looked at a second time because the system was running; more than that is no coincidence."""
+"""Differences that are checked a second time because the system was running; more than that is not a coincidence."""
 
 # An order's records on the topic as far as they were kept in memory together: sequences `first` to `last`, in turn.
 # Each run must go on from what the runs before it have reached.
@@ -55,7 +55,7 @@ SIGHTS_SETTINGS = (
     "SET enable_hashjoin = off",
     "SET work_mem = '64MB'",
 )
-# events_pkey. A record may be of an event from before $1: it is looked for without regard to time. Events that the
+# events_pkey. A record may be of an event from before $1: it is searched without regard to time. Events that the
 # snapshot $3 did not show may have come after the log was read; one of a transaction that this cluster has yet to begin
 # was recorded by another one, from which it was dumped.
 SIGHTS_COMPARED = """
@@ -124,7 +124,7 @@ SELECT e.order_id, e.sequence, md5(e.payload) AS digest
 
 @dataclass(frozen=True, slots=True)
 class CommandDifference:
-    """One record of the commands topic that the inbox does not agree with. `kind`: undecided, fingerprint, clock."""
+    """One record of the commands topic that differs from the inbox. `kind`: undecided, fingerprint, clock."""
 
     place: int
     id: str | None
@@ -207,7 +207,7 @@ class CommandSights:
         return CommandSights(connection)
 
     async def add(self, rows: list[tuple[str | None, str | None, str | None, int]]) -> None:
-        """(id, nonce, fingerprint's md5, place) of each; all None but the place where it is not a command."""
+        """(id, nonce, fingerprint's md5, place) of each; all None except the place if it is not a command."""
         if rows:
             await self._connection.copy_records_to_table("topic_commands", records=rows)
 

@@ -1,4 +1,4 @@
-"""What the running stack's audits came to: one row each, read by metrics, by `gateway health` and by the API."""
+"""The results of the running stack's audits: one row each, read by metrics, by `gateway health` and by the API."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PastAudit:
 
 
 def differences_now(whole: PastAudit | None, recent: PastAudit | None) -> dict[str, int]:
-    """What the last two audits found, kind -> how many. A whole audit supersedes the recent ones before it."""
+    """The findings of the last two audits, kind -> how many. A whole audit supersedes the recent ones before it."""
     if whole is not None and recent is not None and recent.finished_at < whole.finished_at:
         recent = None
     found: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What backup and restore ask of a database, and the removal of everything in it."""
+"""The queries of backup and restore, and the removal of everything in a database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def other_sessions(connection: Connection) -> list[str]:
 
 
 async def empty_database(connection: Connection) -> None:
-    """Remove every schema with all it holds; an empty `public` is left."""
+    """Remove every schema with its content; an empty `public` remains."""
     async with connection.transaction():
         for row in await connection.fetch(SCHEMAS):
             await connection.execute(f"DROP SCHEMA {row[0]} CASCADE")

@@ -1,9 +1,8 @@
-"""What was done about dead letters: replays that survive a kill, and the audit of who did what and why.
+"""The actions on dead letters: replays that survive a kill, and the audit of who did what and why.
 
     begin_replay ─► mark_sending(letter) ─► [the log] ─► mark_sent(letter, place) + audit row ─► finish_replay
 
-A letter found `sending` at a resumption was interrupted between the two marks; whether it reached the log, the log
-tells.
+A letter found `sending` at a resumption was interrupted between the two marks; the log shows whether it was written.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import orjson
 
 from store.driver import Connection, Pool
 
-# dlq_actions_letter: the last word on each letter
+# dlq_actions_letter: the last action on each letter
 LAST_ACTIONS = """
 SELECT DISTINCT ON (letter_id) letter_id, action, reason, actor, replay_id, at
   FROM dlq_actions
@@ -61,7 +60,7 @@ DISCARDED, REOPENED = "discarded", "reopened"
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay that was begun. `letters`: what it was asked to send, in order."""
+    """A replay that was begun. `letters`: the letters to send, in order."""
 
     id: str
     topic: str
@@ -72,7 +71,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class ReplayRecord:
-    """How far one letter of a replay came."""
+    """The state of one letter of a replay."""
 
     letter_id: str
     state: str
@@ -82,7 +81,7 @@ class ReplayRecord:
 
 
 async def last_actions(pool: Pool) -> dict[str, dict[str, Any]]:
-    """Letter id -> the last thing that was done about it."""
+    """Letter id -> the last action on it."""
     return {row["letter_id"]: dict(row) for row in await pool.fetch(LAST_ACTIONS)}
 
 
@@ -91,7 +90,7 @@ async def history_of(pool: Pool, letter_id: str) -> list[dict[str, Any]]:
 
 
 async def discard(pool: Pool, letter_id: str, topic: str, *, reason: str, actor: str) -> None:
-    """Write down that this letter needs nothing more. It stays on the log."""
+    """Record that this letter needs no further action. It stays on the log."""
     await pool.execute(AUDIT, letter_id, topic, DISCARDED, reason, actor, None, None)
 
 
@@ -123,7 +122,7 @@ async def replay_records(pool: Pool, replay_id: str) -> dict[str, ReplayRecord]:
 
 
 async def lock_replay(connection: Connection, replay_id: str) -> bool:
-    """False where another process works on it. Let go when the connection closes, however it closes."""
+    """False if another process works on it. Released when the connection closes, however it closes."""
     return bool(await connection.fetchval(LOCK, replay_id))
 
 

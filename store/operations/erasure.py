@@ -1,8 +1,8 @@
-"""What an erasure reads and changes: the order's key, and the few places that hold what others wrote.
+"""What an erasure reads and changes: the order's key, and the few places that hold texts of other systems.
 
     forgotten(order)   key gone (store/order_keys.py) ─ answers of the merchant's servers emptied ─ remembered as erased
 
-One transaction each. Everything else that is kept of an order is sealed, and stays as it is.
+One transaction each. Everything else that is stored of an order is sealed, and unchanged.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Reached:
 
 
 async def forgotten(pool: Pool, ring: KeyRing, order_id: str) -> bool:
-    """Forget the order's key and what its merchant's servers answered. False where there was no key any more."""
+    """Delete the order's key and the responses of its merchant's servers. False if the key was already deleted."""
     async with pool.acquire() as connection, connection.transaction():
         had_key = await forget(connection, ring, order_id)
         await _empty_responses(connection, order_id)
@@ -79,7 +79,7 @@ async def forgotten(pool: Pool, ring: KeyRing, order_id: str) -> bool:
 
 
 async def empty_responses(pool: Pool, order_id: str) -> None:
-    """What servers answered since the key went: to what was sent while a process still knew it."""
+    """Responses of servers since the key was deleted: to requests sent while a process still had it cached."""
     async with pool.acquire() as connection:
         await _empty_responses(connection, order_id)
 
@@ -93,7 +93,7 @@ async def has_key(pool: Pool, order_id: str) -> bool:
 
 
 async def count_responses(pool: Pool, order_id: str) -> int:
-    """Answers of the merchant's servers to webhooks about the order that are still kept."""
+    """Stored responses of the merchant's servers to webhooks about the order."""
     async with pool.acquire() as connection:
         return int(await connection.fetchval(COUNT_RESPONSES, await _event_ids(connection, order_id)))
 
@@ -125,7 +125,7 @@ async def keyed_among(pool: Pool, order_ids: Sequence[str]) -> set[str]:
 
 
 async def contacts(pool: Pool) -> AsyncIterator[list[Reached]]:
-    """Everybody's e-mail address and telephone number, some at a time: all payments, then all payment links."""
+    """All e-mail addresses and telephone numbers, in chunks: all payments, then all payment links."""
     for query in CONTACTS.values():
         after = ""
         while rows := await pool.fetch(query, after, PAGE):

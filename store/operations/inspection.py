@@ -50,7 +50,7 @@ SELECT log_id, attempt, at, duration_ms, response_code, error, next_retry_at
  ORDER BY at, attempt
 """
 # events_request_id: the expression is the index's. It stands apart: with DISTINCT and LIMIT in one statement the
-# planner walks events_pkey in order until it has met enough (measured at a million events: 14 s, not 1 ms).
+# planner walks events_pkey in order until it has found enough (measured at a million events: 14 s, not 1 ms).
 REQUEST_ORDERS = """
 WITH begun AS MATERIALIZED (
     SELECT order_id
@@ -86,7 +86,7 @@ SELECT id, endpoint_id, event_id, payment_id, attempts, next_retry_at AS due_at
  ORDER BY next_retry_at
  LIMIT $2
 """
-# webhook_logs_held, then webhooks_pkey: how many wait at each endpoint, and whether it is on
+# webhook_logs_held, then webhooks_pkey: how many wait at each endpoint, and whether it is enabled
 HELD_DELIVERIES = """
 SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active, false) AS active, w.disabled_reason
   FROM (SELECT endpoint_id, count(*) AS waiting, min(created_at) AS oldest_at
@@ -100,7 +100,7 @@ SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active,
 """
 
 
-# refunds_automatic_failed, refunds_payment_id, payments_pkey. What the bank has taken back need not go back.
+# refunds_automatic_failed, refunds_payment_id, payments_pkey. What the bank has reversed need not be returned.
 UNRETURNED = """
 SELECT refused.payment_id, refused.amount, refused.currency, count(*) AS tries, max(refused.error_code) AS error_code,
        max(coalesce(refused.updated_at, refused.created_at)) AS refused_at
@@ -130,7 +130,7 @@ class EventSeen:
 
     @property
     def written_at(self) -> datetime:
-        """About when its record came onto the log: right after its commit."""
+        """Approximate time of its record on the log: right after its commit."""
         return self.decided_at or self.at
 
 
@@ -143,7 +143,7 @@ async def events_of(pool: Pool, order_id: str, *, after: int = 0) -> list[EventS
 
 
 async def bank_attempts(pool: Pool, attempt_ids: Sequence[str]) -> list[JsonObject]:
-    """What the bank's books say of these payments and refunds."""
+    """The bank's books about these payments and refunds."""
     return [dict(row) for row in await pool.fetch(ATTEMPTS_AT_BANK, attempt_ids)]
 
 
@@ -187,7 +187,7 @@ async def overdue_deliveries(pool: Pool, *, older_than_seconds: float, limit: in
 
 
 async def unreturned(pool: Pool, *, limit: int) -> list[JsonObject]:
-    """Payments that the bank charged too late and has not given back, with its refusals, the longest waiting first."""
+    """Payments that the bank charged too late and has not returned, with its refusals, the longest waiting first."""
     return [dict(row) for row in await pool.fetch(UNRETURNED, limit)]
 
 

@@ -1,9 +1,9 @@
-"""Money owed: refunds that the bank carried out although no money of their payment covers them, less what operators
-have noted as settled outside the gateway.
+"""Money owed: refunds that the bank carried out although no money of their payment covers them, minus what operators
+have recorded as settled outside the gateway.
 
     payments.amount_owed  −  owed_settled.amount  =  open
 
-Below zero a settled debt has shrunk since, because the bank turned back: the merchant has paid too much.
+Below zero, a settled debt has shrunk since, because the bank reversed again: the merchant has paid too much.
 """
 
 from __future__ import annotations
@@ -96,5 +96,5 @@ async def owed_by(pool: Pool, merchant_id: str, currency: str, *, limit: int) ->
 
 
 async def settle_owed(pool: Pool, payment_id: str, note: str) -> bool:
-    """Note the payment's debt as settled, or what was paid too much as returned; False where nothing is open."""
+    """Record the payment's debt as settled, or an overpayment as returned; False if nothing is open."""
     return await pool.fetchval(SETTLE, payment_id, note) is not None

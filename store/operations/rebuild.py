@@ -1,6 +1,6 @@
-"""State tables made a second time, in the schema `rebuild`, and set against the live ones.
+"""State tables built a second time, in the schema `rebuild`, and compared with the live ones.
 
-    rebuild.history            the topic's events, as they came
+    rebuild.history            the topic's events, in order of arrival
     rebuild.orders … refunds   what follows from them, same columns as the live tables
     rebuild.commands           the acceptances that they prove
 
@@ -148,7 +148,7 @@ class Shadow:
             )
 
     async def finish(self) -> None:
-        """Keys, and what the planner must know."""
+        """Keys, and statistics for the planner."""
         for table in TABLES:
             await self._connection.execute(f"ALTER TABLE rebuild.{table} ADD PRIMARY KEY (id)")
             await self._connection.execute(f"ANALYZE rebuild.{table}")
@@ -172,9 +172,9 @@ class Shadow:
         return int(events), int(await self._connection.fetchval(MISSING_COMMANDS, broken, inbox_days, timeout=3_600))
 
     async def swap(self, broken: list[str], inbox_days: int) -> None:
-        """The rebuilt rows take the live ones' place, all or nothing; readers wait meanwhile.
+        """The rebuilt rows replace the live ones, all or nothing; readers wait until then.
 
-        The rows of broken orders stay as they are: what the log has of them is not a possible history.
+        The rows of broken orders are unchanged: their records on the log are not a possible history.
         """
         async with self._connection.transaction():
             await self._connection.execute(f"LOCK TABLE {', '.join(TABLES)} IN ACCESS EXCLUSIVE MODE")

@@ -1,9 +1,9 @@
-"""What a recovery reads and writes: the events that the log has and the table has not, in the schema `recover`.
+"""What a recovery reads and writes: the events that the log has and the table lacks, in the schema `recover`.
 
     recover.missing     one row for each such event; `place` is its offset, `cause` that of its command on the commands
                         topic, NULL where that topic no longer reaches back
 
-The schema is made anew by every run, so a run that was cut off is simply begun again: what it had written is no longer
+Every run creates the schema again, so an interrupted run is simply repeated: what it had written is no longer
 missing. One run at a time: it holds an advisory lock, which also keeps every fence closed.
 """
 
@@ -206,7 +206,7 @@ class Recovery:
         self.connection = connection
 
     async def lock(self) -> bool:
-        """False where another recovery is at work."""
+        """False if another recovery is running."""
         return bool(await self.connection.fetchval(LOCK, RECOVERY_LOCK))
 
     async def prepare(self) -> None:

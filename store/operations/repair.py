@@ -1,4 +1,4 @@
-"""What repairs read and write: single rows, each change under a condition that makes a second run change nothing.
+"""What repairs read and write: single rows, each change under a condition that makes it idempotent.
 
 No state of an order is written here, and no event: those have `gateway rebuild` and the actor.
 """

@@ -1,4 +1,4 @@
-"""PostgreSQL's own sessions: which of them hold others up."""
+"""PostgreSQL's own sessions: which of them block others."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the Razorpay test double keeps beside orders, payments and refunds, and its reads across both."""
+"""What the Razorpay test double stores beside orders, payments and refunds, and its reads across both."""

@@ -1,4 +1,4 @@
-"""Orders of the double that capture a payment by itself, but only for a time after they were created.
+"""Orders of the double that capture a payment automatically, but only for a period after their creation.
 
 An order whose payment is captured whenever it succeeds is not here: its actor captures it with the success.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from store.driver import Pool
 
 CAPTURES_WITHIN_MINUTES_MAX = 10_080
-"""A week. Orders of earlier versions name no time: they are followed for as long as any other."""
+"""A week. Orders of earlier versions have no limit: they are followed as long as any other."""
 # Whatever committed before the end is visible by then, however far the machines' clocks are apart.
 _CLOSED_AFTER = "interval '1 hour'"
 _ENDS_AT = f"o.created_at + make_interval(mins => coalesce(r.captures_within_minutes, {CAPTURES_WITHIN_MINUTES_MAX}))"
@@ -24,7 +24,7 @@ _IN_TIME = f"""
    AND NOT (p.captured OR p.voided)
    AND e.at <= {_ENDS_AT}
 """
-# The bank may give back what it took, and a refund may fail: until then there is nothing to capture.
+# The bank may reverse again, and a refund may fail: until then there is nothing to capture.
 _THERE = "AND NOT p.reversed AND p.amount_refunded < p.amount"
 # razorpay_orders_captures, orders_pkey
 DUE = f"""

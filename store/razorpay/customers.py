@@ -53,7 +53,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFields:
-    """What a request says about a customer; None: nothing."""
+    """A customer's fields in a request; None: absent."""
 
     name: str | None = None
     email: str | None = None
@@ -79,7 +79,7 @@ async def find_customer(pool: Pool, customer_id: str, merchant_id: str) -> Custo
 
 
 async def change_customer(pool: Pool, customer_id: str, merchant_id: str, details: CustomerFields) -> Customer | None:
-    """What is None stays. Raises CustomerExistsError."""
+    """None leaves a field unchanged. Raises CustomerExistsError."""
     values = (details.name, details.email, details.contact, details.gstin, packed(details.notes))
     try:
         row = await pool.fetchrow(_CHANGE, customer_id, merchant_id, *values)

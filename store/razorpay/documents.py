@@ -1,4 +1,4 @@
-"""JSON columns of the double's tables: notes, and what a payer's request said."""
+"""JSON columns of the double's tables: notes, and a payer's request."""
 
 from __future__ import annotations
 

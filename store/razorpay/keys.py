@@ -1,7 +1,7 @@
-"""Sealed secrets of the API keys that have called the double: what its signatures are made with.
+"""Sealed secrets of the API keys that have called the double: used for its signatures.
 
-A secret gets here when its owner presents it, in test mode only; a key that never calls the double is known by its
-keyed hash alone, as ever.
+A secret is stored here when its owner presents it, in test mode only; of a key that never calls the double only the
+keyed hash is stored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Payment links of the double: by which payment each was paid, and where its payer goes then."""
+"""Payment links of the double: by which payment each was paid, and where its payer is redirected."""
 
 from __future__ import annotations
 

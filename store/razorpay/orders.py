@@ -1,4 +1,4 @@
-"""Orders as the double shows them: with what was paid, how often it was tried, and its own terms."""
+"""Orders as the double shows them: with the paid amount, the number of attempts, and its own terms."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ _AUTHORIZED = "EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.stat
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an order of the double says beyond our own. `authorizes_late`: its payments are shown as failed until the
-    bank has answered. `captures_within_minutes`: its payment is captured by itself if it succeeds by then
+    """The fields of the double's orders beyond our own. `authorizes_late`: its payments are shown as failed until the
+    bank has responded. `captures_within_minutes`: its payment is captured automatically if it succeeds by then
     (captures.py). `notes`: where they hold more than texts. `callback_url`: where the payer of a link goes, signed with
     the secret of the key `callback_key_id`.
     """
@@ -97,7 +97,7 @@ class OrderWishes:
 
 
 async def insert_terms(pool: Pool, order_id: str, merchant_id: str, terms: Terms) -> None:
-    """Nothing is written of an order that says no more than ours do."""
+    """Nothing is written for an order without extra fields."""
     if terms == Terms():
         return
     within = terms.captures_within_minutes

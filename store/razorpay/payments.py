@@ -1,4 +1,4 @@
-"""Payments as the double shows them: with their payer, whose words may be the payment's own or its checkout's."""
+"""Payments as the double shows them: with their payer, whose data may be the payment's own or its checkout's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refunds as the double shows them: with the speed that was asked for, and their notes as they were changed."""
+"""Refunds as the double shows them: with the requested speed, and their changed notes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SELECT f.*, s.receipt AS own_receipt, s.speed AS own_speed, s.notes AS own_notes
 # refunds_pkey
 FIND = f"{_SHOWN} WHERE f.id = $1 AND f.merchant_id = $2"
 _TERMS = "SELECT refund_id, receipt, speed, notes FROM razorpay_refunds WHERE refund_id = ANY($1::text[])"
-# The row of a repeat with the same key is there already, and says the same.
+# The row of a repeat with the same key already exists with the same content.
 _INSERT = """
 INSERT INTO razorpay_refunds (refund_id, merchant_id, receipt, speed, notes) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (refund_id) DO NOTHING
@@ -70,7 +70,7 @@ async def change_refund_notes(pool: Pool, refund_id: str, merchant_id: str, note
 
 
 async def refund_terms_of(pool: Pool, refund_ids: Sequence[str]) -> dict[str, RefundTerms]:
-    """Refund id -> its terms, for webhooks; refunds that the double did not make are left out."""
+    """Refund id -> its terms, for webhooks; refunds that the double did not make are omitted."""
     rows = await pool.fetch(_TERMS, list(refund_ids))
     return {row["refund_id"]: RefundTerms(row["receipt"], row["speed"], unpacked(row["notes"])) for row in rows}
 

@@ -17,7 +17,7 @@ from runtime.tls import client_context
 
 
 def make_redis(settings: Settings) -> redis.Redis:
-    """Client whose commands end within 2 s or raise; it does not retry by itself, for its callers know better.
+    """Client whose commands end within 2 s or raise; it does not retry by itself; its callers decide.
 
     A burst above the pool's size waits for a connection, as long as a command may take.
     """
@@ -33,7 +33,7 @@ def make_redis(settings: Settings) -> redis.Redis:
 
 
 def make_subscriber(settings: Settings) -> redis.Redis:
-    """Client for subscriptions: no read time-out, a health check instead."""
+    """Client for subscriptions: no read timeout, a health check instead."""
     client = redis.Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_timeout=None,
@@ -47,7 +47,7 @@ def make_subscriber(settings: Settings) -> redis.Redis:
 class SealedConnection(SSLConnection):
     """TLS with the one context that a process has for these files, which checks certificate and host name.
 
-    redis-py makes a context for each connection, 30 ms in which the event loop stands still, and trusts the system's
+    redis-py makes a context for each connection, 30 ms that block the event loop, and trusts the system's
     authorities besides the file's.
     """
 
@@ -60,7 +60,7 @@ class SealedConnection(SSLConnection):
 
 
 def _sealed(client: redis.Redis) -> redis.Redis:
-    """Afterwards: what an address says of the connections' class takes precedence over what a caller says."""
+    """Afterwards: the connection class in an address takes precedence over a caller's."""
     pool = client.connection_pool
     if issubclass(pool.connection_class, SSLConnection):
         pool.connection_class = SealedConnection

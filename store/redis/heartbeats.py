@@ -1,4 +1,4 @@
-"""Who is alive: each worker writes `heartbeat:<role>:<worker>` every few seconds; the key expires by itself.
+"""The live workers: each writes `heartbeat:<role>:<worker>` every few seconds; the key expires automatically.
 
     heartbeats                   sorted set   <role>:<worker> -> when it last wrote, in seconds
     heartbeat:<role>:<worker>    string       its last facts, for EXPIRES_SECONDS
@@ -72,7 +72,7 @@ async def _write(client: redis.Redis, name: str, value: bytes) -> None:
 
 
 async def clear(client: redis.Redis, role: str, worker: str) -> None:
-    """Delete the heartbeat at an orderly stop, so that nobody waits for the key to expire."""
+    """Delete the heartbeat at an orderly stop, so that no one waits for the key to expire."""
     pipeline = client.pipeline(transaction=False)
     pipeline.delete(f"{PREFIX}{role}:{worker}")
     pipeline.zrem(NAMES, f"{role}:{worker}")

@@ -4,7 +4,7 @@
     jobs:offsets    topic/partition -> next offset to count
 
 One Lua call applies a partition's deltas and moves its offset, or does nothing where the stored offset is not the
-expected one: after a flush, a failover or a second worker, the counting goes on from what Redis says. Counters and
+expected one: after a flush, a failover or a second worker, counting continues from the offset in Redis. Counters and
 offsets can only be lost together. The calls of several partitions travel together.
 """
 
@@ -39,7 +39,7 @@ redis.call('HSET', KEYS[2], ARGV[1], next_offset)
 return -1
 """
 APPLY_SHA = sha1(APPLY.encode(), usedforsecurity=False).hexdigest()
-"""The name by which Redis knows the script."""
+"""The script's name in Redis."""
 APPLIED = -1
 
 
@@ -75,7 +75,7 @@ class JobCounters:
     async def apply(self, steps: Sequence[Step]) -> list[int]:
         """Apply each step by itself. Of each: APPLIED, or the offset that Redis has instead of `expected`.
 
-        Raises RedisError or OSError: what was applied is unknown then, and the next call will tell.
+        Raises RedisError or OSError: what was applied is unknown then, and the next call will show it.
         """
         try:
             return await self._apply(steps)
@@ -84,7 +84,7 @@ class JobCounters:
             return await self._apply(steps)
 
     async def _apply(self, steps: Sequence[Step]) -> list[int]:
-        """By the script's name: the client's own Script would ask before each pipeline whether Redis knows it."""
+        """By the script's name: the client's own Script would check before each pipeline whether Redis has it."""
         pipeline = self._client.pipeline(transaction=False)
         for step in steps:
             pipeline.evalsha(APPLY_SHA, 2, COUNTERS, OFFSETS, *step.arguments())
@@ -92,7 +92,7 @@ class JobCounters:
 
 
 async def job_status(client: redis.Redis, settings: Settings) -> dict[str, Any]:
-    """The answer of GET /test/jobs/status. Raises RedisError or OSError where Redis is away."""
+    """The response of GET /test/jobs/status. Raises RedisError or OSError if Redis is unavailable."""
     stored = await _counters(client, COUNTERS)
     webhooks = await _counters(client, WEBHOOK_COUNTERS)
     workers = await alive(client)

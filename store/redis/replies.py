@@ -1,12 +1,12 @@
-"""What the actors tell the API's processes over Redis PUBLISH. Hints only: the inbox and the tables are the truth.
+"""The actors' messages to the API's processes over Redis PUBLISH. Hints only: the inbox and the tables are the truth.
 
     reply:<api worker>    answers to waiting requests, a line for each:  command id TAB nonce TAB flag TAB body NEWLINE
                           flag  A accepted · R rejected (body: code, description, field) · D accepted before, repeated
                                 · L later: the command is on the log, and waits for an actor that is new enough
-    payment:<id>          something happened to the payment (the last event's type): whoever watches it looks
+    payment:<id>          something happened to the payment (the last event's type): its watchers read it
     merchant:<id>         something happened to a payment of the merchant
 
-Bodies are compact JSON, so neither TAB nor NEWLINE occurs in them, and nobody has to parse one to pass it on.
+Bodies are compact JSON, so neither TAB nor NEWLINE occurs in them, and one can be passed on without parsing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FLAGS = frozenset(Flag)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What became of one request: the command's id, and the request's nonce ('' without an Idempotency-Key).
+    """The result of one request: the command's id, and the request's nonce ('' without an Idempotency-Key).
 
     `body`: the resource, or the refusal.
     """
@@ -58,7 +58,7 @@ def _fits(reply: Reply) -> bool:
 
 
 def decode_replies(message: str) -> list[Reply]:
-    """Lines that are not of this form are left out: whoever waits falls back to the inbox."""
+    """Malformed lines are ignored: the waiting request falls back to the inbox."""
     replies = []
     for line in message.split("\n"):
         parts = line.split("\t", 3)
@@ -96,9 +96,9 @@ async def publish_replies(
 async def subscribe_replies(
     client: redis.Redis, worker: str, *, on_state: Callable[[bool], None] = lambda _connected: None
 ) -> AsyncIterator[list[Reply]]:
-    """Replies for one API worker, for ever; reconnects by itself. What is missed meanwhile is in the inbox.
+    """Replies for one API worker, without end; reconnects automatically. What is missed in between is in the inbox.
 
-    `on_state` is told whether the subscription stands.
+    `on_state` receives whether the subscription is up.
     """
     while True:
         try:

@@ -1,14 +1,13 @@
-"""Sessions of the dashboard, in Redis: they end by themselves, idle or old (SESSION_IDLE_MINUTES, SESSION_HOURS).
+"""Sessions of the dashboard, in Redis: they expire when idle or old (SESSION_IDLE_MINUTES, SESSION_HOURS).
 
     user-session:<keyed hash of the token>   facts of one session, expiring
     user-sessions:<merchant id>              session id -> that hash, to list and to revoke
 
-A session belongs to a user. Those of the release before (`session:…`) belonged to a merchant and had all its rights,
-so neither release takes the other's.
+A session belongs to a user. Those of the previous release (`session:…`) belonged to a merchant and had all its rights,
+so neither release accepts the other's.
 
-The token is known to the browser alone: whoever reads Redis cannot sign in with what is there. The hash is an HMAC
-under a key of the API's, so whoever writes into Redis cannot make a session. `keys`: one for each of the ring, newest
-first.
+Only the browser has the token: read access to Redis is not enough to sign in. The hash is an HMAC under a key of the
+API, so write access to Redis is not enough to make a session. `keys`: one for each of the ring, newest first.
 """
 
 from __future__ import annotations
@@ -80,9 +79,9 @@ async def open_session(
     user_agent: str,
     sessions_from: datetime | None,
 ) -> tuple[str, Session]:
-    """A new session and the token that only its browser will know. Raises RedisError.
+    """A new session and the token that only its browser will have. Raises RedisError.
 
-    `sessions_from`: the user's, of the row from which the credentials were read, so that a password changed meanwhile
+    `sessions_from`: the user's, of the row from which the credentials were read, so that a password change in between
     ends the session whatever the clocks show.
     """
     token, instant = secrets.token_urlsafe(32), now()
@@ -122,7 +121,7 @@ async def use_session(client: redis.Redis, token: str, *, keys: Sequence[bytes],
 
 
 async def peek_session(client: redis.Redis, token: str, *, keys: Sequence[bytes], lifetime: Lifetime) -> Session | None:
-    """As use_session, but looking is no use: for what goes on by itself, such as a live feed."""
+    """As use_session, but without counting as use: for automatic requests, such as a live feed's."""
     found = await _find(client, token, keys, lifetime)
     return None if found is None else found[1]
 

@@ -1,11 +1,11 @@
 """Migrations: `migrations/NNNN_name.sql`, forward only, in order, under an advisory lock. Two classes:
 
     in a transaction   all or nothing, at most TRANSACTION_SECONDS; a lock that is not free is tried again a few times
-    concurrent         while everything runs, without a time limit, with its progress shown; cut off, it goes on with
-                       the next run: an index that was left unfinished is dropped and built again
+    concurrent         while everything runs, without a time limit, with its progress shown; interrupted, it continues
+                       with the next run: an unfinished index is dropped and built again
 
-Applied files are remembered with their checksum; one that was edited afterwards stops the start. What fails is named:
-the statement, the reason, who was in the way, and what to do (docs/RUNBOOK.md, "A failed migration").
+Applied files are remembered with their checksum; one that was edited afterwards stops the start. A failure is reported
+with the statement, the reason, the blocking session, and what to do (docs/RUNBOOK.md, "A failed migration").
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ LOCK_EVERY_SECONDS = 0.5
 LOCK_SECONDS = 3_600
 """An index on a large table takes that long to build."""
 TRANSACTION_SECONDS = 120
-"""A migration in a transaction keeps its locks until it ends. What takes longer belongs into the other class."""
+"""A migration in a transaction keeps its locks until it ends. What takes longer belongs in the other class."""
 LOCK_TRIES = 4
 """Of a migration whose lock_timeout ended it. While it waits for a lock, everybody else queues behind it: better to let
 them pass, and come back."""
 LOCK_PAUSE_SECONDS = 1.0
 LOOK_SECONDS = 3.0
-"""For a look at what is missing: a process that starts does not wait for a database that is away."""
+"""For a look at what is missing: a process that starts does not wait for an unavailable database."""
 STEP_SECONDS = 120
 """For one step of rows."""
 HOLDER = """
@@ -210,7 +210,7 @@ class _Run:
                 self._reporter(migration)(f"{done:,} of about {about:,} rows of {one.stepped}")
 
     async def _drop_unfinished(self, index: str) -> None:
-        """A build that was cut off leaves an invalid index behind, which IF NOT EXISTS would take for the finished."""
+        """An interrupted build leaves an invalid index, which IF NOT EXISTS would treat as finished."""
         if await self._connection.fetchval(IS_VALID, index) is False:
             self._report(f"{index} was left unfinished by an earlier run; it is dropped and built again")
             await self._connection.execute(f"DROP INDEX CONCURRENTLY {index}")

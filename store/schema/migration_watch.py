@@ -1,4 +1,4 @@
-"""A second session beside a migration: how far an index is built, and who holds up what waits for a lock.
+"""A second session beside a migration: how far an index is built, and which session blocks a lock.
 
 async with watched(dsn, connection, say) as watch:
     ...                      say("orders_receipt: building index: scanning table, 40 %")
@@ -41,19 +41,19 @@ Report = Callable[[str], None]
 
 
 def silent(_line: str) -> None:
-    """For whoever has nobody to tell."""
+    """For callers without an output."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """What was seen of one statement. `in_the_way`: the session that it waited for last, in words."""
+    """What was seen of one statement. `in_the_way`: a description of the session that it waited for last."""
 
     in_the_way: str = ""
 
 
 @contextlib.asynccontextmanager
 async def watched(dsn: str, connection: Connection, report: Report) -> AsyncIterator[Watch]:
-    """Watch what `connection` does meanwhile. A watch that cannot look says nothing, and stops nothing."""
+    """Watch what `connection` does. A watch that fails reports nothing and stops nothing."""
     watch = Watch()
     task = asyncio.create_task(_look(dsn, connection.get_server_pid(), watch, report))
     try:

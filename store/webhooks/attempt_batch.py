@@ -2,7 +2,7 @@
 
 An attempt is recorded once: its number must be the row's count plus one, under the row's lock. The end of a delivery
 releases the next one of its payment in the same transaction, but in a statement of its own, begun when the locks are
-held: it sees rows that the planner committed meanwhile.
+held: it sees rows that the planner committed in between.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SELECT id, attempt, at, duration_ms, url, request_headers, response_code, respon
   FROM made
     ON CONFLICT (log_id, attempt) DO NOTHING
 """
-# Deliveries that end or wait without an attempt: the endpoint is off, slow, or deleted.
+# Deliveries that end or wait without an attempt: the endpoint is disabled, slow, or deleted.
 RECORD_SKIPPED = """
 UPDATE webhook_logs AS log
    SET status = new.status, next_retry_at = new.next_retry_at, nudges = 0
@@ -128,9 +128,9 @@ RETURNING id
 
 
 class Loaded(NamedTuple):
-    """A delivery row with its endpoint, as they stand: LOAD's columns in LOAD's order.
+    """A current delivery row with its endpoint: LOAD's columns in LOAD's order.
 
-    `deleted`: the endpoint is gone from the merchant's list. `razorpay`: it is in the format of the Razorpay double.
+    `deleted`: the merchant deleted the endpoint. `razorpay`: it is in the format of the Razorpay double.
     """
 
     id: uuid.UUID
@@ -179,7 +179,7 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """`counted`: how many attempts were new (a repeat is not). `released`: what may be sent now. `switches`: endpoints
-    that these attempts switched off; their `dues` are among `released`."""
+    that these attempts disabled; their `dues` are among `released`."""
 
     counted: int
     released: tuple[Due, ...]
@@ -259,7 +259,7 @@ def _header_text(response: HttpResponse) -> str:
 
 
 async def _judge_endpoints(connection: Connection, made: Sequence[Made], at: datetime) -> list[str]:
-    """Count successes and failures; returns the endpoints that this switched off."""
+    """Count successes and failures; returns the endpoints that this disabled."""
     failures: dict[str, int] = {}
     recovered: set[str] = set()
     gone: set[str] = set()
@@ -293,7 +293,7 @@ def _ended(made: Sequence[Made], skipped: Sequence[Skipped]) -> list[tuple[str |
 async def _release(
     connection: Connection, ended: Sequence[tuple[str | None, str]], at: datetime, *, again: bool
 ) -> tuple[Due, ...]:
-    """`again`: this may be the repeat of a release whose outcome never reached the topic; find that too."""
+    """`again`: this may be the repeat of a release whose outcome never reached the topic; find that release too."""
     places = [(payment_id, endpoint_id) for payment_id, endpoint_id in ended if payment_id is not None]
     if not places:
         return ()

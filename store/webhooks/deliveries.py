@@ -1,4 +1,4 @@
-"""Reading deliveries and their attempts, and opening a single one again."""
+"""Reads deliveries and their attempts, and reopens a single one."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ async def attempts_of(pool: Pool, log_id: uuid.UUID) -> list[Attempt]:
 
 
 async def reopen_log(pool: Pool, merchant_id: str, log_id: uuid.UUID, at: datetime) -> Due | None:
-    """Begin the schedule of one delivery anew, now, whatever came of it. None where the merchant has no such one.
+    """Restart the schedule of one delivery now, whatever its result. None if the merchant has no such delivery.
 
-    Raises NotRetryableError where the endpoint is off or deleted, or an earlier event of the payment is undecided.
+    Raises NotRetryableError if the endpoint is disabled or deleted, or an earlier event of the payment is undecided.
     """
     async with pool.acquire() as connection, connection.transaction():
         place = await connection.fetchrow(PLACE, merchant_id, log_id)

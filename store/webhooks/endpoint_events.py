@@ -1,9 +1,9 @@
-"""An endpoint that was switched off or on: the event, and its deliveries to the merchant's other endpoints.
+"""A disabled or enabled endpoint: the event, and its deliveries to the merchant's other endpoints.
 
     switched (dispatcher: 410, a day of failures · API: the merchant) ─► event ─► delivery rows, in the same transaction
                                                                            └────► `endpoint_switches`, for the live feed
 
-The rows stand when the switch does, so no crash can lose one; the caller publishes what is returned.
+The rows are committed with the switch, so no crash can lose one; the caller publishes what is returned.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Switch:
 
 
 async def record_switches(connection: Connection, endpoint_ids: Sequence[str], at: datetime) -> tuple[Switch, ...]:
-    """Plan the events of endpoints that this transaction switched off or on."""
+    """Plan the events of endpoints that this transaction disabled or enabled."""
     if not endpoint_ids:
         return ()
     rows = await connection.fetch(SWITCHED, sorted(endpoint_ids))
@@ -92,7 +92,7 @@ async def switches_since(pool: Pool, merchant_id: str, at: datetime) -> list[str
 
 
 async def announce(client: redis.Redis, switches: Sequence[Switch]) -> None:
-    """Wake the merchants' live feeds. A hint: without Redis they look by themselves when it is back."""
+    """Wake the merchants' live feeds. A hint: without Redis they poll once it is back."""
     try:
         async with asyncio.timeout(ANNOUNCE_SECONDS):
             for switch in switches:
@@ -117,7 +117,7 @@ async def _record(connection: Connection, row: Row, at: datetime) -> Switch:
 
 
 def _public(row: Row) -> dict[str, object]:
-    """What other endpoints learn: the URL without its query, which may hold a token."""
+    """The URL for other endpoints: without its query, which may hold a token."""
     return {
         "id": row["id"],
         "url": row["url"].partition("?")[0],

@@ -1,7 +1,7 @@
 """Webhook endpoints (table `webhooks`): control-plane rows, written by the API.
 
-The secret is kept sealed; after creation and rotation only its hint can be read. Deleting keeps the row, for the log
-refers to it; nothing is sent to it any more.
+The secret is kept sealed; after creation and rotation only its hint can be read. Deleting keeps the row, because the
+log refers to it; nothing more is sent to it.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ async def find_config(pool: Pool, merchant_id: str) -> Endpoint | None:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """An endpoint as it stands now. `switches`: the event where it was switched off or on."""
+    """The current endpoint. `switches`: the event if it was disabled or enabled."""
 
     endpoint: Endpoint
     switches: tuple[Switch, ...]
@@ -170,7 +170,7 @@ class Changed:
 async def change_endpoint(
     pool: Pool, merchant_id: str, endpoint_id: str, changes: dict[str, Any], at: datetime, witness: Witness
 ) -> Changed | None:
-    """Set columns of CHANGEABLE. Switching on forgets earlier failures; what was held goes out within a second."""
+    """Set columns of CHANGEABLE. Enabling clears earlier failures; held deliveries are sent within a second."""
     assignments, values = _assignments(changes)
     async with pool.acquire() as connection, connection.transaction():
         locked = await connection.fetchrow(SIGNING, merchant_id, endpoint_id)
@@ -247,7 +247,7 @@ def _still_signing(row: Row, at: datetime) -> list[tuple[bytes, datetime]]:
 
 
 async def delete_endpoint(pool: Pool, merchant_id: str, endpoint_id: str, witness: Witness) -> bool:
-    """True where there was one. Its undecided deliveries end as failed, with a dead letter each."""
+    """True if there was one. Its undecided deliveries end as failed, with a dead letter each."""
     async with pool.acquire() as connection, connection.transaction():
         before = _maybe(await connection.fetchrow(FIND, merchant_id, endpoint_id))
         deleted = await connection.fetchval(DELETE, merchant_id, endpoint_id) is not None

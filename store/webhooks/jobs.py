@@ -1,7 +1,7 @@
 """Bulk work on deliveries that survives a crash: replays of a period, retries of everything that matches a filter.
 
-A job is a filter, a cursor and a count. A chunk is read after the cursor, its deliveries are opened again, their
-records published, and only then the cursor moves: a chunk that is done twice finds its rows marked with the job's id.
+A job is a filter, a cursor and a count. A chunk is read after the cursor, its deliveries are reopened, their records
+published, and only then the cursor moves: a chunk that is done twice finds its rows marked with the job's id.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ async def open_job(
     total: int,
     open_max: int | None = None,
 ) -> Job | None:
-    """Put a job on record; a forwarder takes it up within a second. None where the merchant has `open_max` open."""
+    """Store a job; a forwarder starts it within a second. None if the merchant has `open_max` open."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(LOCK, merchant_id)
         if open_max is not None and await connection.fetchval(COUNT_OPEN, merchant_id) >= open_max:
@@ -203,13 +203,13 @@ async def find_job(pool: Pool, merchant_id: str, job_id: str) -> Job | None:
 
 
 async def find_any_job(pool: Pool, job_id: str) -> Job | None:
-    """For operators: whoever's it is."""
+    """For operators: of any merchant."""
     row = await pool.fetchrow(FIND_ANY, job_id)
     return None if row is None else _job_of(row)
 
 
 async def merchant_of(pool: Pool, endpoint_id: str) -> str | None:
-    """For operators: whose endpoint it is; None where there is no such endpoint."""
+    """For operators: the endpoint's merchant; None if there is no such endpoint."""
     owner: str | None = await pool.fetchval(OWNER, endpoint_id)
     return owner
 
@@ -230,14 +230,14 @@ async def next_chunk(pool: Pool, job: Job, *, limit: int) -> Chunk | None:
 
 
 async def advance(pool: Pool, job: Job, *, state: str, cursor: str, done: int) -> None:
-    """Move the job on, unless somebody else did."""
+    """Advance the job, unless another worker did."""
     await pool.execute(ADVANCE, job.id, job.cursor, state, cursor, done)
 
 
 async def _next_events(pool: Pool, job: Job, target: Target, period: Period, limit: int) -> Chunk:
     """A replay is done only when every event of its period is in the feed and was read."""
     arguments = _period_arguments(target, period)
-    still_coming = await pool.fetchval(STILL_COMING, *arguments)  # before the rows: what comes meanwhile is among them
+    still_coming = await pool.fetchval(STILL_COMING, *arguments)  # before the rows, which so include later events
     rows = await pool.fetch(NEXT_EVENTS, *arguments, int(job.cursor or 0), limit)
     events = [read_any_event(row["payload"].encode()) for row in rows]
     drafts = await razorpay_drafts(pool, [(event, [target]) for event in events])

@@ -56,7 +56,7 @@ UPDATE webhook_logs AS log
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the planner needs to know of an endpoint. `razorpay_events`: of one in the format of the Razorpay double;
+    """What the planner needs of an endpoint. `razorpay_events`: of one in the format of the Razorpay double;
     `shuffled`: which is to get the later of two events first.
     """
 
@@ -72,7 +72,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A delivery to plan. `ordered`: waits for earlier ones of its payment; `shuffled`: for later ones that are planned
-    before it. `active`: its endpoint is on.
+    before it. `active`: its endpoint is enabled.
     """
 
     id: uuid.UUID
@@ -92,7 +92,7 @@ class Draft:
 
 @dataclass(slots=True)
 class _Known:
-    """A row as it stands, or as it will stand when this batch is written."""
+    """A row as it is, or as it will be when this batch is written."""
 
     id: uuid.UUID
     sequence: int
@@ -103,7 +103,7 @@ class _Known:
 
 
 def drafts_of(event: EventRecord, targets: Sequence[Target], *, body: bytes) -> list[Draft]:
-    """One draft for each endpoint of our own format that wants this event. `body`: what all of them are sent."""
+    """One draft for each endpoint of our own format that subscribes to this event. `body`: the body for all of them."""
     return [
         draft_of(event, target, event_id=event.id, body=body)
         for target in targets
@@ -132,7 +132,7 @@ def draft_of(event: EventRecord, target: Target, *, event_id: str, body: bytes) 
 
 
 async def targets_of(pool: Pool, merchant_ids: Iterable[str]) -> dict[str, list[Target]]:
-    """Merchant id -> its endpoints, those that are off included (their deliveries are held)."""
+    """Merchant id -> its endpoints, including disabled ones (their deliveries are held)."""
     found: dict[str, list[Target]] = {}
     for row in await pool.fetch(ENDPOINTS, sorted(set(merchant_ids))):
         target = target_of_row(row)
@@ -246,7 +246,7 @@ def _status(draft: Draft, group: list[_Known]) -> DeliveryStatus:
 
 
 def _is_lost(row: _Known, at: datetime, job_id: str | None) -> bool:
-    """True where nothing but this planning could have asked for the row's next attempt."""
+    """True if only this planning could have requested the row's next attempt."""
     planned_here = row.attempts == 0 if job_id is None else row.job_id == job_id
     return planned_here and row.next_retry_at is not None and row.next_retry_at <= at
 

@@ -1,4 +1,4 @@
-"""Connections of the webhook roles, and the one answer to a failed statement: try again, bounded."""
+"""Connections of the webhook roles, and their only reaction to a failed statement: a bounded retry."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PAUSE_SECONDS = 0.2
 
 
 async def make_webhook_pool(settings: Settings, *, size: int) -> Pool:
-    """A pool whose look-ups by key never turn into scans: a plan made while a table is small is kept for long."""
+    """A pool whose lookups by key never turn into scans: a plan made while a table is small is kept for long."""
     return await make_pool(settings, size=size, lazy=True, name="gateway-webhooks", enable_seqscan="off")
 
 
 async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
-    """Do `work`, and again while the database is away or a deadlock was broken.
+    """Do `work`, and retry while the database is unavailable or after a deadlock.
 
     Raises DatabaseAwayError after RETRY_SECONDS, StatementRefusedError at once.
 

@@ -1,9 +1,10 @@
-"""Webhooks out of order on purpose, for endpoints that want it: Razorpay promises none, and programs forget that.
+"""Webhooks deliberately out of order, for endpoints that request it: Razorpay guarantees no order, and programs rely on
+one.
 
-    success, capture (one decision)  ─►  the success is left out when its event is read
+    success, capture (one decision)  ─►  the success is skipped when its event is read
                                          and planned behind the capture, when that is read
 
-So the order is turned whatever comes in one batch; events that are decided one after the other are sent as they come.
+So the order is reversed whatever a batch contains; events of separate decisions are sent in order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What keeps deliveries moving whatever was missed: held ones that nothing holds any more, pending ones that the log
+"""Keeps deliveries moving whatever was missed: held ones whose endpoint is enabled again, pending ones that the log
 lost, and the counters of job status, always recomputed from the table and so right after any crash or flush."""
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
 
 
 async def release_held(pool: Pool, at: datetime, *, limit: int) -> list[Due]:
-    """Make pending, and return, held deliveries whose endpoint is on and whose payment has no earlier one open."""
+    """Make pending, and return, held deliveries whose endpoint is enabled and whose payment has no earlier one open."""
     return [due_of(row) for row in await pool.fetch(RELEASE_HELD, at, limit)]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ops.cli import COMMANDS, Panel, app
+from ops.console import command_help
 
 HEAVY = {
     "aiohttp", "aiokafka", "asyncpg", "cryptography", "fastapi", "faust", "jsonschema", "mode", "opentelemetry",
@@ -18,8 +21,8 @@ HEAVY = {
 }  # fmt: skip
 """Slower to import than the overview is to print. Not here: pydantic, which Typer imports to read an option."""
 OURS = ("agents.", "api.", "bench.", "domain.", "ops.", "pages.", "runtime.", "simulation.", "store.", "topics.")
-LIGHT = {"ops.cli", "ops.console", "ops.console.errors"}
-"""The only modules of this project behind the overview and the completion of a shell."""
+LIGHT = {"ops.cli", "ops.console", "ops.console.command_help", "ops.console.errors"}
+"""The only modules of this project behind the overview, every help text and the completion of a shell."""
 LIST_MODULES = "sys.stderr.write(' '.join(sys.modules))"
 
 
@@ -35,6 +38,34 @@ def test_the_overview_imports_no_command(arguments: list[str]) -> None:
     assert "verify" in shown.stdout
     assert "ops.cli" in shown.stderr.split()
     assert heavy_among(shown.stderr) == set()
+
+
+@pytest.mark.parametrize("arguments", [["verify", "--help"], ["topics", "tail", "--help"], ["owed", "--help"]])
+def test_the_help_of_a_command_is_printed_without_importing_the_command(arguments: list[str]) -> None:
+    code = f"import sys; from ops.cli import app\ntry: app({arguments!r})\nexcept SystemExit: pass\n{LIST_MODULES}"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Options" in shown.stdout
+    assert "ops.console.command_help" in shown.stderr.split()
+    assert heavy_among(shown.stderr) == set()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_stored_help_of_a_command_is_what_the_command_itself_prints(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    children = json.loads(command_help.FILE.read_text(encoding="utf-8"))[name].get("commands", {})
+    texts = [[name, "--help"], *([name, child, "--help"] for child in children)]
+    stored = [CliRunner().invoke(app, arguments).stdout for arguments in texts]
+    monkeypatch.setattr(command_help, "FILE", tmp_path / "missing.json")
+    assert stored == [CliRunner().invoke(app, arguments).stdout for arguments in texts]
+    assert all("Usage: " in text for text in stored)
+
+
+@pytest.mark.parametrize("arguments", [[], ["x"], ["ls", "x", "--help"], ["--apply", "--help"], ["x", "--help"]])
+def test_arguments_that_request_more_than_help_reach_the_command(arguments: list[str]) -> None:
+    assert command_help.described("dlq", arguments) is None
+    assert command_help.described("dlq", ["ls", "--help"]) is not None
+    assert command_help.described("unknown", ["--help"]) is None
 
 
 def test_a_shell_completes_commands_without_importing_any() -> None:

@@ -8,9 +8,11 @@ The vocabulary is in CONTRIBUTING.md, Glossary.
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,33 @@ BETTER: dict[str, str] = {
     r"\b(?:is|are) switched (?:on|off)\b|\bswitched it off\b": "is disabled, is enabled",
 }
 """Pattern of a phrase → what to write instead. Matched without regard to case."""
+IN_CODE: dict[str, str] = {
+    r"\bstands? on (?:the|a) (?:log|topic)\b": "is on the log",
+    r"\b(?:database|log|broker|bank|redis|postgresql|api|collector|service|part|store|surroundings)s? "
+    r"(?:is|are|stays?) away\b": "is unavailable",
+    r"\bsurroundings\b": "the environment, the services",
+    r"\ball the same\b": "still, anyway",
+    r"\bwho asks\b|\bwhoever asks\b|\bwhom? (?:it|they) asks?\b": "the caller, the client",
+    r"\bnobody (?:waits|reads|needs|answers|knows|asks|wants)\b": "no request waits, is unused, is unknown",
+    r"\bthe bank's (?:first |last )?words?\b|\bwords? of the bank\b": "report, outcome",
+    r"\bchange[sd]? (?:its|their) word\b|\btakes? (?:its|their) word back\b": "reverses the outcome",
+    r"\bfor ever\b": "permanently, without end, without limit",
+    r"\bwhat (?:came|comes) of (?:it|them|all)\b|\bwhat .{0,30}\bcame to\b": "the result",
+    r"\bat work\b": "running",
+    r"\bdo(?:es)? no harm\b": "may run, is harmless",
+    r"\btime-outs?\b": "timeout",
+    r"\blook-ups?\b(?! LOOK)": "lookup",
+    r"\b(?:as|what) (?:it|they) stands?\b": "current, unchanged",
+    r"\b(?:answers|answered) (?:404|403|503|409|422|2xx)\b": "returns",
+    r"\bgives? no answer\b|\bno answer comes\b": "does not respond",
+    r"\bby one's own\b|\bof one's own\b": "the user's own",
+    r"\bwithout a word\b": "silently",
+    r"\bin silence\b": "silently",
+}
+"""Phrases of docstrings and comments, beside those of BETTER."""
+TECHNICAL = (r"\bthe numbers of\b", r"\bspans? of (?:events|time)\b", r"\b(?:of|a|the|in) spans?\b(?! of a trace)")
+"""Phrases of BETTER that have a technical meaning in code: a range of offsets, a span of a trace, a card's numbers."""
+OF_CODE = {pattern: better for pattern, better in BETTER.items() if pattern not in TECHNICAL} | IN_CODE
 VISIBLE = re.compile(
     r'"([^"\n]* [^"\n]*)"|`([^`]* [^`]*)`|>([^<>{}]*[a-z] [^<>{}]*)<|^ +([A-Z][^<>{}=;]*[a-z] [^<>{}=;]*)$',
     re.MULTILINE,
@@ -94,11 +123,11 @@ NOT_PROSE = re.compile(r"^## Glossary$.*?(?=^## )|<!-- endpoints -->.*?<!-- /end
 """The glossary names what not to write. A table of endpoints repeats the API's own texts."""
 
 
-def found_in(text: str) -> list[str]:
+def found_in(text: str, phrases: Mapping[str, str] = BETTER) -> list[str]:
     flat = " ".join(text.split())
     return [
         f"{flat[max(0, hit.start() - 30) : hit.end() + 30]!r}: write {better!r}"
-        for pattern, better in BETTER.items()
+        for pattern, better in phrases.items()
         for hit in re.finditer(pattern, flat, re.IGNORECASE)
     ]
 
@@ -262,6 +291,52 @@ def test_the_typescript_names_things_without_them(folder: str) -> None:
         names = [keyword or field for keyword, field in DECLARED.findall(code)]
         found += bad_names(file.relative_to(ROOT).as_posix(), [*names, *file.name.split(".")[0].split("-")])
     assert found == []
+
+
+def prose_in(source: str) -> Iterator[str]:
+    """Docstrings, and comments with the lines that continue them."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield text
+    lines = [
+        (token.start[0], token.string.lstrip("# "))
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    for number, (line, text) in enumerate(lines):
+        follows = number + 1 < len(lines) and lines[number + 1][0] == line + 1
+        yield f"{text} {lines[number + 1][1]}" if follows else text
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_docstrings_and_comments_are_without_them(room: str) -> None:
+    found = [
+        f"{file.relative_to(ROOT)}: {bad}"
+        for file in sorted((ROOT / room).rglob("*.py"))
+        for text in prose_in(file.read_text(encoding="utf-8"))
+        for bad in found_in(text, OF_CODE)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("folder", [*PAGES, "web-shared", "api-reference/src"])
+def test_the_comments_of_typescript_are_without_them(folder: str) -> None:
+    found = [
+        f"{file.relative_to(ROOT)}: {bad}"
+        for file in sorted((ROOT / folder).rglob("*.ts*"))
+        for hit in COMMENT.finditer(file.read_text(encoding="utf-8"))
+        for bad in found_in(re.sub(r"\n\s*\* ?", " ", hit.group()), OF_CODE)
+    ]
+
+    assert found == []
+
+
+def test_a_phrase_is_found_across_the_lines_of_a_docstring_and_of_a_comment() -> None:
+    source = 'def sent() -> None:\n    """Read what the database\n    is away for."""\n# all the\n# same\n'
+
+    assert len([bad for text in prose_in(source) for bad in found_in(text, IN_CODE)]) == 2
 
 
 def test_every_exception_among_the_names_is_still_needed() -> None:

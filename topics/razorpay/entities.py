@@ -4,7 +4,7 @@
     payment   CREATED, PROCESSING ─► created     SUCCESS ─► authorized ─► captured ─► refunded     FAILED ─► failed
     refund    PENDING ─► pending                 PROCESSED ─► processed                            FAILED ─► failed
 
-Keys that have no counterpart here are null. Amounts are minor units, instants Unix seconds, empty notes a list.
+Keys without a counterpart here are null. Amounts are minor units, instants Unix seconds, empty notes a list.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FEE_BASIS_POINTS = 200
 TAX_PERCENT = 18
 """The fee of a captured payment: 2 % of its amount, and GST of 18 % on that. Invented, but never null."""
 TIMED_OUT: Entity = {"status": PaymentStatus.FAILED, "error_code": "BANK_TIMEOUT"}
-"""What a payment with late authorization is shown with until the bank has answered."""
+"""Shown for a payment with late authorization until the bank has responded."""
 NETWORK_NAMES = {
     "visa": "Visa",
     "mastercard": "MasterCard",
@@ -43,7 +43,7 @@ NETWORK_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What an order's payments come to. `paid`: minor units captured, whatever was refunded later."""
+    """Totals of an order's payments. `paid`: minor units captured, whatever was refunded later."""
 
     attempts: int = 0
     paid: int = 0
@@ -51,8 +51,8 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """What a payment has no field for; and `email`, `contact`, `description` of the checkout that was opened for its
-    order, which are shown where the payment brought none. `notes` are the order's where it brought none."""
+    """Data that our payment has no field for; and `email`, `contact`, `description` of the checkout of its order, shown
+    if the payment has none. `notes` are the order's if the payment has none."""
 
     email: str | None = None
     contact: str | None = None
@@ -64,7 +64,7 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class RefundTerms:
-    """What the double keeps of a refund. `receipt`: of before refunds had one. `notes` None: the refund's own."""
+    """What the double stores of a refund. `receipt`: from before refunds had one. `notes` None: the refund's own."""
 
     receipt: str | None = None
     speed: str = "normal"
@@ -100,7 +100,8 @@ def link_entity(
     notes: Notes | None = None,
     callback_url: str | None = None,
 ) -> Entity:
-    """The payment link that an order is. `paid`: its captured payments. Instants that have not come are 0, as there."""
+    """The payment link that an order is. `paid`: its captured payments. Instants in the future are 0, as in the
+    original."""
     link, ended_at = order["payment_link"], 0 if order["updated_at"] is None else seconds(order["updated_at"])
     status = LINK_STATUS[order["status"]]
     return {
@@ -189,14 +190,14 @@ def payment_entity(payment: Resource, payer: Payer, *, with_card: bool = False) 
             if with_card:
                 entity["card"] = card_entity(payment, payer)
         case Method.NETBANKING:
-            pass  # `bank` above is all there is
+            pass  # only `bank` above exists
         case _:
             assert_never(method)
     return entity
 
 
 def card_entity(payment: Resource, payer: Payer) -> Entity:
-    """The card of a payment. Nothing but its network and last digits was ever kept."""
+    """The card of a payment. Only its network and last digits are stored."""
     return {
         "id": card_id(payment["id"]),
         "entity": "card",
@@ -213,7 +214,7 @@ def card_entity(payment: Resource, payer: Payer) -> Entity:
 
 
 def refund_entity(refund: Resource, terms: RefundTerms) -> Entity:
-    """`speed_processed` is `normal` throughout: the simulated bank knows no instant refund."""
+    """`speed_processed` is `normal` throughout: the simulated bank has no instant refunds."""
     return {
         "id": refund["id"],
         "entity": "refund",
@@ -232,7 +233,7 @@ def refund_entity(refund: Resource, terms: RefundTerms) -> Entity:
 
 
 def payment_status(payment: Resource) -> str:
-    """`refunded` once all of it went back, captured or not."""
+    """`refunded` once all of it was refunded, captured or not."""
     match payment["status"]:
         case PaymentStatus.FAILED:
             return "failed"
@@ -251,7 +252,7 @@ def refund_status(payment: Resource) -> str | None:
 
 
 def _returned(payment: Resource) -> int:
-    """Minor units that went back or are on their way, those of an authorization that nobody captured included."""
+    """Minor units that were refunded or are on their way, including those of an uncaptured authorization."""
     return int(payment["amount_refunded"] + payment.get("amount_released", 0))
 
 
@@ -281,12 +282,12 @@ def card_id(payment_id: str) -> str:
 
 
 def account_id(merchant_id: str) -> str:
-    """The merchant as webhooks name it."""
+    """The merchant's id in webhooks."""
     return "acc_" + merchant_id.removeprefix("mrc_")
 
 
 def notes_of(notes: Notes) -> Entity | list[Any]:
-    """Notes as the double spells them: none at all is an empty list."""
+    """Notes in the double's form: no notes are an empty list."""
     return dict(notes) if notes else []
 
 

@@ -1,16 +1,16 @@
-"""Why a payment failed, in the double's words: our decline code -> the five error fields of its payment."""
+"""Why a payment failed, in the double's terms: our decline code -> the five error fields of its payment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 BAD_REQUEST, GATEWAY, SERVER = "BAD_REQUEST_ERROR", "GATEWAY_ERROR", "SERVER_ERROR"
-"""The only codes that exist for the clients."""
+"""The only codes that clients handle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`source`: whose fault it was; `step`: where in the payment; `reason`: what programs branch on."""
+    """`source`: who caused it; `step`: where in the payment; `reason`: what programs branch on."""
 
     code: str
     description: str

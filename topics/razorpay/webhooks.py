@@ -1,4 +1,4 @@
-"""Webhooks of the double: which of its events come of one of ours, and the body of each.
+"""Webhooks of the double: which of its events each of ours becomes, and their bodies.
 
     payment.success ─► payment.authorized           payment.captured ─► payment.captured, order.paid
     payment.failed  ─► payment.failed               refund.*         ─► refund.created, refund.processed, refund.failed
@@ -6,7 +6,7 @@
 
     {"entity": "event", "account_id", "event", "contains", "payload": {"payment": {"entity": …}, …}, "created_at"}
 
-Entities are as the event left them, never as they stand when the body is made.
+Entities are as the event left them, never as they are when the body is made.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 """Our event -> the double's."""
 SENT = tuple(dict.fromkeys(name for names in NAMES.values() for name in names))
-"""Every event that the double ever sends."""
+"""Every event that the double can send."""
 
 
 def ours(names: Collection[str]) -> list[str]:
-    """Our events from which one of these comes."""
+    """Our events that become one of these."""
     return [event for event, theirs in NAMES.items() if any(name in names for name in theirs)]
 
 
@@ -59,12 +59,12 @@ PLACES_MAX = max(map(len, NAMES.values()))
 
 
 def subscribed_names(event: str, names: Collection[str]) -> list[str]:
-    """The double's events that come of `event`, as far as an endpoint subscribed to them."""
+    """The double's events for `event` that an endpoint subscribed to."""
     return [name for name in NAMES.get(event, ()) if name in names]
 
 
 def delivery_event_id(event_id: str, place: int) -> str:
-    """Identity of delivery number `place` of one event for one endpoint: receivers recognize repeats by it."""
+    """Identity of delivery number `place` of one event for one endpoint: receivers recognise repeats by it."""
     return event_id if place == 0 else f"{event_id}_{place}"
 
 
@@ -80,7 +80,7 @@ def body_of(name: str, event: PaymentRecord, payer: Payer, terms: RefundTerms, o
 
 
 def link_body(event: LinkRecord, payment: Resource, payer: Payer, order: Entity, callback_url: str | None) -> bytes:
-    """Of payment_link.paid. `payment`: the one that paid it, as it was then; `order`: with its totals."""
+    """Body of payment_link.paid. `payment`: the one that paid it, as it was then; `order`: with its totals."""
     totals = Totals(order["attempts"], order["amount_paid"])
     notes = order["notes"] or {}
     parts = {

@@ -1,8 +1,8 @@
 /**
- * The public calls of the checkout. Each answers with a value or throws one `CallFailed`:
+ * The public calls of the checkout. Each returns a value or throws one `CallFailed`:
  *
- *   offline       no answer, and the browser says there is no network
- *   unreachable   no answer, a time-out, 5xx: the same call may be repeated
+ *   offline       no response, and the browser reports no network
+ *   unreachable   no answer, a timeout, 5xx: the same call may be repeated
  *   busy          409, 429: repeat after `retryAfterMs`
  *   refused       everything else, with the API's own code and words
  */
@@ -46,7 +46,7 @@ export interface Api {
   order(orderId: string): Promise<Order>;
   pay(orderId: string, instrument: Instrument, idempotencyKey: string): Promise<Payment>;
   payment(paymentId: string): Promise<Payment>;
-  /** Ask the bank to give the attempt up. */
+  /** Request that the bank cancel the attempt. */
   leave(paymentId: string): Promise<Payment>;
   /** Test mode: what the payer does in their UPI app. */
   decide(paymentId: string, approved: boolean): Promise<Payment>;
@@ -75,7 +75,7 @@ export function createApi(apiUrl: string): Api {
   };
 }
 
-/** Where the API is: the page's own host knows, and has mostly written it into the document. */
+/** The API's address: the page's own host has it, and usually writes it into the document. */
 export async function readApiUrl(): Promise<string> {
   const written = document.querySelector<HTMLMetaElement>('meta[name="gateway-api"]')?.content;
   if (written && URL.canParse(written)) return written;

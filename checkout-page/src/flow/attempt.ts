@@ -2,7 +2,7 @@
  * One idempotency key for each attempt to pay an order, kept in sessionStorage: fifty clicks, an Enter and a reload in
  * the middle are one attempt, and so one payment. A new key comes only after a payment that failed.
  *
- * What is kept: the key, the payment's id, and the id of the payment before it. Never anything the payer typed.
+ * It stores the key, the payment's id, and the id of the previous payment, never anything that the payer typed.
  */
 export interface Attempt {
   key: string;
@@ -12,12 +12,12 @@ export interface Attempt {
 }
 
 export interface Attempts {
-  /** The running attempt; made where there is none. */
+  /** The running attempt; made if there is none. */
   begin(): Attempt;
   current(): Attempt | null;
   /** The payment that this attempt became. */
   became(paymentId: string): void;
-  /** The order's latest payment. Where an attempt's answer was lost, a payment that is newer than it is its own. */
+  /** The order's latest payment. If an attempt's response was lost, a payment that is newer than it belongs to it. */
   saw(paymentId: string | undefined): void;
   end(): void;
 }
@@ -32,7 +32,7 @@ export function attemptsOf(orderId: string, storage: Storage | null): Attempts {
       if (attempt) storage?.setItem(name, JSON.stringify(attempt));
       else storage?.removeItem(name);
     } catch {
-      // A full or forbidden storage: memory still guards this page.
+      // Storage is full or forbidden: memory still protects this page.
     }
   };
   const became = (paymentId: string): void => {
@@ -54,7 +54,7 @@ export function attemptsOf(orderId: string, storage: Storage | null): Attempts {
   };
 }
 
-/** The tab's storage; null where the browser forbids it (some frames). */
+/** The tab's storage; null if the browser forbids it (some frames). */
 export function sessionStorageOrNull(): Storage | null {
   try {
     return sessionStorage;

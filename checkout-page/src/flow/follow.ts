@@ -48,7 +48,7 @@ export function follow(api: Api, paymentId: string, onPayment: (payment: Payment
     try {
       seen(await api.payment(paymentId));
     } catch {
-      // Whatever it was, the next poll asks again.
+      // Whatever the error, the next poll retries.
     }
     pollIn(pollDelayMs(attempt++));
   };

@@ -1,6 +1,6 @@
 /**
- * The line to the page that opened us. Messages go to exactly one origin and are heard only from that window.
- * Without an opener every call does nothing: the hosted page stands alone.
+ * The line to the page that opened us. Messages go to exactly one origin and are accepted only from that window.
+ * Without an opener every call does nothing: the hosted page is on its own.
  */
 import { accept, type FrameMessages, type Message, type PageMessages, post } from "sdk/messages";
 import type { Place } from "../place.ts";
@@ -11,7 +11,7 @@ export interface ParentLine {
   onInit(handle: (data: PageMessages["init"]) => void): void;
 }
 
-/** Hears from the start: the opener's init may come before anybody asks for it. */
+/** Listens from the start: the opener's init may arrive before the first subscriber. */
 export function openLine(opener: Place["opener"], own: Window = window): ParentLine {
   const connected = opener !== null && own.parent !== own;
   let init: PageMessages["init"] | undefined;
@@ -36,7 +36,7 @@ export function openLine(opener: Place["opener"], own: Window = window): ParentL
   };
 }
 
-/** May the page at this origin open the checkout of that merchant? The frame's headers say the same. */
+/** Whether the page at this origin may open the checkout of that merchant. The frame's headers enforce the same. */
 export function isAllowed(origin: string, allowed: readonly string[], testMode: boolean): boolean {
   return (testMode && allowed.length === 0) || allowed.includes(origin) || origin === location.origin;
 }

@@ -1,7 +1,7 @@
 /**
- * One attempt, sent until there is an answer. Repeating is safe: every repeat carries the same idempotency key.
- * A lost network is waited for; a server that stays silent ends the attempt with its outcome unknown, and the next press
- * of the button asks again under the same key.
+ * One attempt, sent until there is a response. Repeating is safe: every repeat carries the same idempotency key.
+ * It waits for a lost network; a server that stays silent ends the attempt with its outcome unknown, and the next press
+ * of the button repeats it under the same key.
  */
 import type { Payment } from "sdk/types";
 import { type Api, CallFailed, type Instrument } from "./api.ts";
@@ -12,8 +12,8 @@ const TRIES_MAX = 6;
 const FIRST_PAUSE_MS = 400;
 
 /**
- * Pay under the key of the running attempt. Where that key had already made a payment from other data (its answer was
- * lost) and that payment failed, this is another attempt and gets a key of its own.
+ * Pay under the key of the running attempt. If that key had already made a payment from other data (its response was
+ * lost) and that payment failed, this is another attempt with its own key.
  */
 export async function payAttempt(
   api: Api,
@@ -50,7 +50,7 @@ export async function payUntilDecided(
   }
 }
 
-/** Wait that long, and then until there is a network. */
+/** Wait that long, and then for the network. */
 async function pauseOrOnline(delayMs: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, delayMs));
   if (!navigator.onLine) await new Promise((resolve) => addEventListener("online", resolve, { once: true }));

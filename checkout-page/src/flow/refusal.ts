@@ -8,13 +8,13 @@ const FIELD_OF_CODE: Readonly<Record<string, string>> = {
   EXPIRED_CARD: "expiry",
 };
 
-/** The field of our forms that the API objects to; null where it objects to something else. */
+/** The field of our forms that the API objects to; null if it objects to something else. */
 export function fieldProblemOf(failure: CallFailed): FieldProblem | null {
   const field = fieldOf(failure.field) ?? FIELD_OF_CODE[failure.code];
   return field ? { field, code: failure.code, text: failure.description } : null;
 }
 
-/** Paid, being paid (by another tab, or by an attempt of ours whose answer was lost), cancelled or expired. */
+/** Paid, being paid (by another tab, or by an attempt of ours whose response was lost), cancelled or expired. */
 export function movedOn(order: Order): boolean {
   return order.status !== "CREATED" || (order.payment !== null && order.payment.status !== "FAILED");
 }

@@ -1,8 +1,8 @@
 /**
- * Leads the payer on to the bank's page, once, where the payment that was just made needs it.
+ * Leads the payer on to the bank's page, once, if the payment that was just made needs it.
  *
  *   full page   the bank's page takes the place of this one, and leads back to it
- *   in a frame  no bank may be framed: the payer follows the link, which opens a tab; this page goes on waiting
+ *   in a frame  no bank may be framed: the payer follows the link, which opens a tab; this page keeps waiting
  *
  * A page that was loaded or restored (back button, another tab) only shows the link, or nobody could go back.
  */

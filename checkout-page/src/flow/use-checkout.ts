@@ -1,6 +1,6 @@
 /**
- * Everything that moves the checkout: loading and reloading the order, paying, following the payment, and telling the
- * page that opened us. Components get the state and what can be done.
+ * Everything that moves the checkout: loading and reloading the order, paying, following the payment, and notifying the
+ * page that opened us. Components get the state and the actions.
  */
 import { useCallback, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
 import type { Method } from "sdk/types";
@@ -28,7 +28,7 @@ export interface CheckoutFlow {
   reload(): void;
 }
 
-/** How often an order that waits for its payer is looked at: its shop may cancel it meanwhile. */
+/** How often an order that waits for its payer is read: its shop may cancel it. */
 const LOOK_MS = 30_000;
 const RELOAD_MS_FIRST = 1_500;
 const RELOAD_MS_MAX = 10_000;
@@ -101,7 +101,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
   }, [api]);
   const decide = useCallback(
     (approved: boolean) => {
-      // Whatever the answer, the payment is followed.
+      // Whatever the response, the payment is followed.
       if (latest.current) api.decide(latest.current.id, approved).catch(() => {});
     },
     [api],
@@ -138,7 +138,7 @@ export function useCheckout(api: Api, place: Place, line: ParentLine): CheckoutF
   };
 }
 
-/** The order, where this page's opener may show it. */
+/** The order, if this page's opener may show it. */
 async function knownOrder(api: Api, { orderId, opener }: Place): Promise<Order> {
   if (!orderId) throw new CallFailed("refused", 404);
   const order = await api.order(orderId);
@@ -152,7 +152,7 @@ function screenOf(error: unknown): "not_found" | "refused" | "offline" | "server
   return error.status === 403 || error.status === 401 ? "refused" : "not_found";
 }
 
-/** True where the server has a payment of this order that the page does not know yet. */
+/** True if the server has a payment of this order that the page does not have yet. */
 async function overtaken(api: Api, orderId: string, failure: CallFailed): Promise<boolean> {
   if (failure.kind !== "refused") return false;
   try {
@@ -201,7 +201,7 @@ function useLoading(state: Checkout, load: () => Promise<void>): void {
 }
 
 /**
- * Look again at an order that may end while it is open, and at once at one whose payment was decided here: after a
+ * Read an order again that may end while it is open, and at once if its payment was decided here: after a
  * failure it may be over, and where the payer goes back to a shop, only now its way there is signed.
  */
 function useLooking({ screen, payment, order }: Checkout, load: () => Promise<void>): void {

@@ -1,4 +1,4 @@
-/** What was typed into the forms. Card data is wiped with every answer, and when the page is left. */
+/** What was typed into the forms. Card data is wiped with every response, and when the page is left. */
 
 import { useEffect, useState } from "preact/hooks";
 import type { Method, Prefill } from "sdk/types";

@@ -1,4 +1,4 @@
-/** Life inside the modal: its height follows the content, Escape asks to be closed, success returns by itself. */
+/** Life inside the modal: its height follows the content, Escape requests a close, success returns automatically. */
 import { useEffect, useRef } from "preact/hooks";
 import { type Checkout, isLocked } from "../state/checkout.ts";
 import type { ParentLine } from "./parent.ts";

@@ -1,10 +1,10 @@
-/** Tells the page that opened us what happened here: each fact once. */
+/** Reports to the page that opened us what happened here: each fact once. */
 import { useEffect, useRef } from "preact/hooks";
 import type { CheckoutState, ErrorCode } from "sdk/types";
 import { type Checkout, isLocked } from "../state/checkout.ts";
 import type { ParentLine } from "./parent.ts";
 
-/** Screens from which no payment can come any more. */
+/** Screens that can no longer lead to a payment. */
 const FATAL: Readonly<Partial<Record<CheckoutState, readonly [ErrorCode, string]>>> = {
   expired: ["order_expired", "The order has expired or was cancelled"],
   paid: ["order_paid", "The order is already paid"],

@@ -1,5 +1,5 @@
 /**
- * The way back to the shop where this page fills the window: an address that the API has signed, followed by itself a
+ * The way back to the shop if this page fills the window: an address that the API has signed, opened automatically a
  * moment after success.
  *
  * Once for each payment: whoever presses Back in the shop is not thrown out of here again. Where the browser forbids to

@@ -10,14 +10,14 @@ import { useTexts } from "../texts/language.ts";
 export interface AppStepProps {
   /** `upi://pay?…` */
   link: string;
-  /** Nobody's address is known: whoever scans the code pays. */
+  /** No address is known: any payer can scan the code. */
   scan: boolean;
   amount: string;
   /** Test mode: stands in for the payer's app. */
   onDecide: ((approved: boolean) => void) | undefined;
 }
 
-/** On a phone the links, elsewhere the code: whoever holds the phone cannot scan its own screen. */
+/** On a phone the links, elsewhere the code: a phone cannot scan its own screen. */
 export function AppStep({ link, scan, amount, onDecide }: AppStepProps) {
   const texts = useTexts();
   const phone = matchMedia("(pointer: coarse)").matches;

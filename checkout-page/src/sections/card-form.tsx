@@ -1,4 +1,4 @@
-/** Paying by card. Number and code live in this page's memory only, and leave it with the answer. */
+/** Paying by card. Number and code are only in this page's memory, and are wiped with the response. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { METHODS, NETWORK_NAMES } from "web-shared/methods";
@@ -146,7 +146,7 @@ function NumberField({ value, brand, fault, onChange, onBlur }: NumberProps) {
     const target = event.currentTarget as HTMLInputElement;
     const edited = numberEdited(target.value, target.selectionStart ?? target.value.length, value, isErasing(event));
     caret.current = edited.caret;
-    target.value = edited.text; // also where the state stays the same and nothing is drawn again
+    target.value = edited.text; // even if the state stays the same and nothing is drawn again
     target.setSelectionRange(edited.caret, edited.caret);
     onChange(edited.text);
   };

@@ -1,4 +1,4 @@
-/** What the checkout gives the form of a method, and what it must know about each. */
+/** What the checkout passes to the form of a method, and what it needs about each. */
 import type { ComponentType } from "preact";
 import type { Prefill } from "sdk/types";
 import type { Instrument, Order } from "../flow/api.ts";
@@ -20,8 +20,8 @@ export interface FormProps<Draft> {
 
 export interface MethodForm<Draft> {
   Form: ComponentType<FormProps<Draft>>;
-  /** What the shop knows about its customer already. */
+  /** What the shop already has about its customer. */
   prefilled(prefill: Prefill): Partial<Draft>;
-  /** What may stay once the answer is there, or the page is left. */
+  /** What may stay after the response, or when the page is left. */
   kept(draft: Draft): Draft;
 }

@@ -1,4 +1,4 @@
-/** The sentence about the money of the payment that is shown; null where the screen itself says enough. */
+/** The sentence about the money of the payment that is shown; null if the screen itself is clear enough. */
 import { formatMoney } from "web-shared/format";
 import type { Money } from "web-shared/money";
 import type { PublicPayment } from "web-shared/wire";

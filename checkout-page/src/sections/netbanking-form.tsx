@@ -7,7 +7,7 @@ import { useTexts } from "../texts/language.ts";
 import { PayButton } from "../ui/pay-button.tsx";
 import type { FormProps } from "./method-form.ts";
 
-/** Banks of test mode alone. */
+/** Banks of test mode only. */
 const TEST_BANKS = ["SUCC", "FAIL", "SLOW"] as const;
 
 export function NetbankingForm(props: FormProps<BankText>) {

@@ -1,4 +1,4 @@
-/** While the bank decides: what the payer has to do meanwhile, and the way to another payment. */
+/** While the bank decides: the payer's step, and the way to another payment. */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { appLinkOf, bankPageOf, type Checkout } from "../state/checkout.ts";
@@ -10,7 +10,7 @@ const LONG_MS = 12_000;
 
 interface Props {
   state: Checkout;
-  /** The bank's page opens in a tab of its own, for no bank may be framed. */
+  /** The bank's page opens in a separate tab, because no bank may be framed. */
   framed: boolean;
   amount: string;
   onLeave(): void;

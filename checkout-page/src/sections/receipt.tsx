@@ -12,7 +12,7 @@ interface Props {
   state: Checkout;
   amount: string;
   returning: boolean;
-  /** Where a payer who fills the window with this page goes on. */
+  /** Where a payer continues if this page fills the window. */
   shop: string | null;
   onDone?: () => void;
 }
@@ -86,7 +86,7 @@ interface BackProps {
   currency: string | undefined;
 }
 
-/** A row for money that went back, or is on its way; none where there is no such money. */
+/** A row for money that was returned, or is on its way; none if there is no such money. */
 function Back({ label, testId, minor, currency }: BackProps) {
   if (!minor) return null;
   return (
@@ -106,7 +106,7 @@ export function titleOf(state: Checkout, texts: Texts): string {
   return title ?? (state.screen === "paid" ? texts.paid_title : texts.success_title);
 }
 
-/** What became of the money, below the heading. */
+/** What happened to the money, below the heading. */
 export function messageOf(state: Checkout, texts: Texts): string {
   const note = moneyNote(state, texts);
   const reason = voidWords(state, texts)?.[1];
@@ -114,7 +114,7 @@ export function messageOf(state: Checkout, texts: Texts): string {
   return note ?? (state.screen === "paid" ? texts.paid : texts.success);
 }
 
-/** Why the shop did not keep the payment; null where it did, and where the bank has taken the money back itself. */
+/** Why the shop did not keep the payment; null if it did, and if the bank has reversed the payment itself. */
 function voidWords({ payment }: Checkout, texts: Texts): TitleAndText | null {
   return payment?.void_reason && !payment.reversed ? texts.voided[payment.void_reason] : null;
 }

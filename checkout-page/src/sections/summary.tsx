@@ -8,7 +8,7 @@ interface Props {
   orderId: string;
   amount: string;
   paid: boolean;
-  /** All of it went back. */
+  /** All of it was returned. */
   returned: boolean;
   /** It can still be paid. */
   payable: boolean;

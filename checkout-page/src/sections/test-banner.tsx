@@ -1,4 +1,4 @@
-/** Test mode: says so, and fills in an instrument whose outcome is known. */
+/** Announces test mode, and fills in an instrument whose outcome is known. */
 import type { Outcome } from "../state/drafts.ts";
 import { useTexts } from "../texts/language.ts";
 

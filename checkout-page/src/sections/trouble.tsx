@@ -1,4 +1,4 @@
-/** Every screen on which something is wrong: a title, one sentence, and the next step where there is one. */
+/** Every screen with a problem: a title, one sentence, and the next step if there is one. */
 import type { Order } from "../flow/api.ts";
 import { type Checkout, moneyIn } from "../state/checkout.ts";
 import type { Texts } from "../texts/en.ts";
@@ -51,7 +51,7 @@ interface Message {
   text: string;
   /** What is known about the money. */
   hint?: string;
-  /** Where the payer may need it: the money is not settled yet. */
+  /** If the payer may need it: the money is not settled yet. */
   paymentId?: string;
   next?: "retry" | "reload";
   /** Nothing failed; something is awaited. */

@@ -47,7 +47,7 @@ export function UpiForm(props: FormProps<UpiText>) {
   );
 }
 
-/** The payment begins before its code is shown: what is scanned is one attempt, and no other can begin beside it. */
+/** The payment begins before its code is shown: the scanned code is one attempt, and no other can begin beside it. */
 function ScanButton({ busy, onScan }: { busy: boolean; onScan(): void }) {
   const texts = useTexts();
   const phone = matchMedia("(pointer: coarse)").matches;

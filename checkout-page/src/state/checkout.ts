@@ -9,7 +9,7 @@
  *   processing ──leave──▶ processing, until the bank has cancelled the attempt ──▶ ready, for another way to pay
  *      └──load_failed──▶ not_found · refused · offline · server_down
  *
- * The server's word wins, but for two things: an answer that is still awaited, and an end that was already reached.
+ * The server's state wins, with two exceptions: a response that is still awaited, and an end that was already reached.
  */
 import type { CheckoutState, Method, Payment } from "sdk/types";
 import { type Money, moneyOf } from "web-shared/money";
@@ -34,7 +34,7 @@ export interface Checkout {
   method: Method | null;
   payment: Payment | null;
   problem: Problem | null;
-  /** What the API found wrong with a field that looked right here. */
+  /** The API's objection to a field that passed the checks here. */
   fieldProblem: FieldProblem | null;
   online: boolean;
 }
@@ -70,19 +70,19 @@ export function isLocked(screen: CheckoutState): boolean {
   return screen === "submitting" || screen === "processing";
 }
 
-/** Where the payer has something to do before the bank decides; null where there is nothing, or nothing to open. */
+/** The address of the payer's step before the bank decides; null if there is none, or nothing to open. */
 export function bankPageOf({ screen, payment }: Checkout): string | null {
   const url = screen === "processing" ? payment?.next_action?.url : null;
   return url && /^https?:/.test(url) ? url : null;
 }
 
-/** What a UPI app opens or scans, where the payer has to decide in one. */
+/** What a UPI app opens or scans, if the payer has to decide in one. */
 export function appLinkOf({ screen, payment }: Checkout): string | null {
   const action = screen === "processing" ? payment?.next_action : null;
   return action?.type === "app" && action.url.startsWith("upi://pay?") ? action.url : null;
 }
 
-/** Whether the bank gave up the attempt that the payer wanted to leave on this page. */
+/** Whether the bank cancelled the attempt that the payer left on this page. */
 export function isLeft(before: Payment | null, after: Payment): boolean {
   const wasLeaving = before?.id === after.id && before.cancellation === "requested";
   return wasLeaving && after.status === "FAILED" && after.error_code === "PAYMENT_CANCELLED";
@@ -134,7 +134,7 @@ export function reduce(state: Checkout, event: CheckoutEvent): Checkout {
   }
 }
 
-/** What the order says about itself, seen from this page. */
+/** The screen for the order's own state. */
 function loaded(state: Checkout, event: Extract<CheckoutEvent, { type: "loaded" }>): Checkout {
   if (state.screen === "submitting") return state;
   if (state.screen === "success") return lookedAgain(state, event.order);
@@ -145,18 +145,18 @@ function loaded(state: Checkout, event: Extract<CheckoutEvent, { type: "loaded" 
   if (order.status === "PAID") return { ...next, screen: own ? "success" : "paid", payment };
   if (payment && payment.status !== "FAILED") return settledBy(next, payment);
   if (isOver(order, event.now)) return { ...next, screen: "expired", payment };
-  // Also where its failure is on screen: what became of its money can have changed.
+  // Even if its failure is on screen: the state of its money may have changed.
   if (payment && own) return settledBy(next, payment);
   return state.screen === "failed" ? next : { ...next, screen: "ready", payment: null };
 }
 
-/** A success stays one; what became of its money since may be news: it can be voided, expire, or be refunded. */
+/** A success stays one; the state of its money may have changed since: it can be voided, expire, or be refunded. */
 function lookedAgain(state: Checkout, order: Order): Checkout {
   const { payment } = order;
   return payment?.status === "SUCCESS" && payment.id === state.payment?.id ? { ...state, order, payment } : state;
 }
 
-/** Cancelled, expired, or past its time though the server has not said so yet. */
+/** Cancelled, expired, or past its time even if the server has not expired it yet. */
 function isOver({ status, expires_at }: Order, now: number): boolean {
   return status !== "CREATED" || (expires_at !== null && Date.parse(expires_at) <= now);
 }

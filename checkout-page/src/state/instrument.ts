@@ -6,7 +6,7 @@
  */
 import type { Brand } from "web-shared/methods";
 
-/** The first row that fits counts: India's ranges lie inside those of JCB and Maestro. */
+/** The first match counts: India's ranges lie inside those of JCB and Maestro. */
 const BRANDS: ReadonlyArray<readonly [Brand, RegExp, min: number, usual: number, max: number]> = [
   ["visa", /^4/, 13, 16, 19],
   ["mastercard", /^(5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/, 16, 16, 16],
@@ -48,7 +48,7 @@ export interface Edited {
 export function numberEdited(text: string, caret: number, before: string, erased: boolean): Edited {
   let digits = digitsOf(text);
   let left = digitsOf(text.slice(0, caret)).length;
-  // Backspace took only a space of ours: the payer meant the digit before it.
+  // Backspace removed only a space that we added: the payer meant the digit before it.
   if (erased && left > 0 && digits === digitsOf(before) && text.length < before.length) {
     digits = digits.slice(0, left - 1) + digits.slice(left);
     left -= 1;
@@ -100,7 +100,7 @@ export interface Expiry {
 /** A card is good for fewer years than this; a later year is a mistake. */
 const EXPIRY_YEARS_MAX = 50;
 
-/** `1/27`, `01/2027`, `0127`, `012027`, and `2027-11`, `202711` as browsers fill it in; null where it names no month. */
+/** `1/27`, `01/2027`, `0127`, `012027`, and `2027-11`, `202711` as browsers fill it in; null if it is not a month. */
 export function parseExpiry(text: string): Expiry | null {
   const compact = text.replace(/\s/g, "");
   return (
@@ -116,12 +116,12 @@ function expiryOf(form: RegExp, text: string, accepts: (expiry: Expiry) => boole
   return expiry.month >= 1 && expiry.month <= 12 && accepts(expiry) ? expiry : null;
 }
 
-/** Tells `202711` (year first) from `112027` and `1127`. */
+/** Distinguishes `202711` (year first) from `112027` and `1127`. */
 function isPlausible({ year }: Expiry): boolean {
   return year >= 1_900 && year < 2_100;
 }
 
-/** `11/27`; with the whole year where two digits would mean another one. */
+/** `11/27`; with the whole year if two digits would mean another one. */
 export function expiryShown({ month, year }: Expiry, now: Date): string {
   const ahead = year - now.getFullYear();
   const short = ahead >= 0 && ahead <= EXPIRY_YEARS_MAX && year < 2_100;
@@ -129,7 +129,7 @@ export function expiryShown({ month, year }: Expiry, now: Date): string {
 }
 
 /**
- * The slash comes by itself where four digits were typed on a keypad that has none. A year in front stays in front:
+ * The slash is added if four digits were typed on a keypad without one. A year in front stays in front:
  * `20…` is never month 2 of a year that is still ahead.
  */
 export function expiryEdited(text: string, erased: boolean): string {

@@ -1,6 +1,6 @@
 /**
- * Who pays, as the page that opened us knows it; nobody is asked for it here. What the API would refuse is left out: a
- * payer can mend neither a shop's typing error nor a field that is not on the screen.
+ * Who pays, from the page that opened us; this page has no fields for it. What the API would refuse is omitted: a
+ * payer can fix neither a shop's typing error nor a field that is not on the screen.
  */
 import type { Prefill } from "sdk/types";
 

@@ -1,5 +1,5 @@
 /**
- * Instruments whose outcome is known, for the test-mode banner. Used only where the order says it is a test: a chunk that
+ * Instruments whose outcome is known, for the test-mode banner. Used only if the order is a test: a chunk that
  * no live payer loads.
  */
 import type { Method } from "sdk/types";
@@ -20,7 +20,7 @@ const NUMBERS: Readonly<Partial<Record<Outcome, string>>> = {
 };
 const BANKS: Readonly<Partial<Record<Outcome, string>>> = { success: "SUCC", declined: "FAIL", slow: "SLOW" };
 
-/** An instrument with this outcome; null where the method has none. */
+/** An instrument with this outcome; null if the method has none. */
 type Instruments = { readonly [Name in Method]: (outcome: Outcome, year: number) => Drafts[Name] | null };
 
 const INSTRUMENTS: Instruments = {

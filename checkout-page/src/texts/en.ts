@@ -1,11 +1,11 @@
-/** Every text of the checkout, in English. Other languages have the same keys (the type checker sees to it). */
+/** Every text of the checkout, in English. Other languages have the same keys (the type checker enforces it). */
 import type { Method } from "sdk/types";
 import type { MoneyState } from "web-shared/money";
 
 interface MethodTexts {
   label: string;
   hint: string;
-  /** What the payer has to do while the bank decides. */
+  /** The payer's step while the bank decides. */
   waiting: string;
 }
 

@@ -1,9 +1,11 @@
-/** The languages there are, and the chosen one for every component. Another one is a file of texts and its line here. */
+/**
+ * The available languages, and the chosen one for every component. Another one is a file of texts and its line here.
+ */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { en, type Texts } from "./en.ts";
 
-/** How each calls itself. */
+/** Each language's own name. */
 export const LANGUAGES = { en: "English", hi: "हिन्दी", ta: "தமிழ்" } as const;
 export type Locale = keyof typeof LANGUAGES;
 export const LOCALES = Object.keys(LANGUAGES) as Locale[];
@@ -14,7 +16,7 @@ const READERS: Partial<Record<Locale, () => Promise<{ default: Texts }>>> = {
   ta: () => import("./ta.ts"),
 };
 
-/** `ta-IN` → `ta`; English for what is not here. */
+/** `ta-IN` → `ta`; English for any other. */
 export function localeOf(language: string): Locale {
   return LOCALES.find((known) => known === language.slice(0, 2)) ?? "en";
 }

@@ -1,4 +1,4 @@
-/** `Pay ₹500.00`; while the payment is sent, it says so and takes no second press. */
+/** `Pay ₹500.00`; while the payment is sent, it shows that and ignores a second press. */
 import { useTexts } from "../texts/language.ts";
 
 export function PayButton({ amount, busy }: { amount: string; busy: boolean }) {

@@ -1,4 +1,4 @@
-/** Leads back to the shop with what became of the payment. */
+/** Leads back to the shop with the payment's result. */
 import { useTexts } from "../texts/language.ts";
 
 export function ShopButton({ shop, name = "", quiet = false }: { shop: string; name?: string; quiet?: boolean }) {

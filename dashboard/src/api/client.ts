@@ -1,6 +1,6 @@
 /**
- * One door to the API: cookies along, the CSRF token on everything that changes something, a time-out on every call,
- * and each failure as a `CallFailed`. A 401 is told to the session, which leads back to the login.
+ * The only access to the API: with cookies, the CSRF token on every change, a timeout on every call,
+ * and each failure as a `CallFailed`. A 401 is reported to the session, which leads back to the login.
  */
 import { CallFailed, failureOfException, failureOfResponse } from "./failure.ts";
 
@@ -53,7 +53,7 @@ export function createApi(options: ApiOptions): Api {
   };
 }
 
-/** `{a: 1, b: null}` → `?a=1`; empty values are left out. */
+/** `{a: 1, b: null}` → `?a=1`; empty values are omitted. */
 export function queryText(query: Query): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {

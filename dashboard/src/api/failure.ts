@@ -1,11 +1,11 @@
 /**
- * What can go wrong with a call, as one value. `code` is the API's, or one of ours where no answer came:
+ * What can go wrong with a call, as one value. `code` is the API's, or one of ours if there was no response:
  * NETWORK (not reached), TIMEOUT (no answer in time), UNREADABLE (an answer that is not the API's).
  */
 
 export interface Failure {
   code: string;
-  /** HTTP status; 0 where there was no answer. */
+  /** HTTP status; 0 if there was no response. */
   status: number;
   description: string;
   field: string | null;
@@ -33,7 +33,7 @@ export function failureOfException(error: unknown): Failure {
   return { ...NO_RESPONSE, code: "NETWORK", description: "Cannot reach the API. Check your connection." };
 }
 
-/** The failure an HTTP answer carries, whatever its body is. */
+/** The failure in an HTTP response, whatever its body is. */
 export function failureOfResponse(status: number, body: unknown, headers: Headers): Failure {
   const problem = errorObject(body);
   const seconds = Number(headers.get("retry-after"));
@@ -47,7 +47,7 @@ export function failureOfResponse(status: number, body: unknown, headers: Header
   };
 }
 
-/** True where the same call may well succeed a moment later. */
+/** True if the same call may succeed a moment later. */
 export function isPassing(failure: Failure): boolean {
   return failure.status === 0 || failure.status === 429 || failure.status >= 500;
 }

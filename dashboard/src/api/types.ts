@@ -1,4 +1,6 @@
-/** What docs/openapi.json does not name: pages of rows, the live feed's message, the page's own configuration. */
+/**
+ * Types that docs/openapi.json does not define: pages of rows, the live feed's message, the page's own configuration.
+ */
 import type { Order, Payment, Refund } from "web-shared/wire";
 
 /** Keyset page: `next_cursor` is opaque. */

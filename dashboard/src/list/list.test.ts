@@ -1,4 +1,4 @@
-/** A list never moves by itself: what changes is replaced in place, what is new is counted. */
+/** A list never moves by itself: changed rows are replaced in place, new ones are counted. */
 import { describe, expect, it } from "vitest";
 import { ARRIVED_MOST, arrivedText, faceOf, initialList, type ListState, reduceList } from "./list.ts";
 import { stepBack, trailAfter } from "./trail.ts";

@@ -1,6 +1,6 @@
 /**
- * One page of a list, as a reducer. Rows that change are replaced where they stand; rows that are new are only counted
- * (the page under the reader's eyes never moves by itself) until the list is asked for again.
+ * One page of a list, as a reducer. Changed rows are replaced in place; new rows are only counted
+ * (the visible page never moves by itself) until the list is fetched again.
  */
 import type { Failure } from "../api/failure.ts";
 

@@ -1,4 +1,4 @@
-/** One object from the API: loading, ready or failed; reloading keeps what is shown. */
+/** One object from the API: loading, ready or failed; a reload keeps the shown value. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Failure, failureOfException } from "../api/failure.ts";
 
@@ -9,7 +9,7 @@ export type ResourceState<Value> =
 
 export interface Resource<Value> {
   state: ResourceState<Value>;
-  /** The value, also while it is asked for again. */
+  /** The value, even while it is fetched again. */
   value: Value | null;
   reload: () => void;
   change: (value: Value) => void;

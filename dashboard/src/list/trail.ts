@@ -14,7 +14,7 @@ export function trailAfter(trail: Trail, of: string, current: string | null): Tr
   return { of, before: [...(trail.of === of ? trail.before : []), current] };
 }
 
-/** The cursor of the page before, and the trail that remains. Without a known way back: the first page. */
+/** The cursor of the previous page, and the rest of the trail. Without a known way back: the first page. */
 export function stepBack(trail: Trail, of: string): { cursor: string | null; trail: Trail } {
   const before = trail.of === of ? trail.before : [];
   return { cursor: before.at(-1) ?? null, trail: { of, before: before.slice(0, -1) } };

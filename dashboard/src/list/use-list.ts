@@ -1,4 +1,7 @@
-/** Fetches the pages of one list. `key` names what is asked (filters and cursor): when it changes, the list is asked anew. */
+/**
+ * Fetches the pages of one list. `key` identifies the request (filters and cursor): when it changes, the list is
+ * fetched again.
+ */
 import { useCallback, useEffect, useReducer, useRef } from "preact/hooks";
 import { failureOfException } from "../api/failure.ts";
 import type { OffsetPage, Page } from "../api/types.ts";
@@ -7,7 +10,7 @@ import { initialList, type ListAction, type ListPage, type ListState, reduceList
 export interface List<Row> {
   state: ListState<Row>;
   dispatch: (action: ListAction<Row>) => void;
-  /** Ask again; `quietly` keeps the rows on screen meanwhile. */
+  /** Fetch again; `quietly` keeps the rows on screen until then. */
   reload: (quietly?: boolean) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
  * The merchant's live feed: state of the connection as a reducer, and when to try again. The feed only hints at what
- * changed; after a gap the lists ask the API again, so nothing depends on a message that was missed.
+ * changed; after a gap the lists are fetched again, so nothing depends on a missed message.
  */
 
 export type FeedState = "connecting" | "live" | "interrupted" | "paused";

@@ -1,6 +1,6 @@
 /**
- * One EventSource for the whole dashboard. Hidden tabs let go of it after a while: a browser opens only six
- * connections to a host over HTTP/1.1, and a forgotten tab must not take one for ever.
+ * One EventSource for the whole dashboard. Hidden tabs close it after a while: a browser opens only six
+ * connections to a host over HTTP/1.1, and a forgotten tab must not hold one indefinitely.
  */
 import { type ComponentChildren, createContext } from "preact";
 import { useContext, useEffect, useMemo, useReducer, useRef } from "preact/hooks";
@@ -120,7 +120,7 @@ class Connection {
     try {
       this.bus.emit("change", JSON.parse(String(event.data)));
     } catch {
-      // A message that is not JSON hints at nothing; the next reload of the list will show the truth.
+      // A message that is not JSON is ignored; the next reload of the list shows the current state.
     }
   }
 

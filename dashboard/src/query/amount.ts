@@ -1,7 +1,7 @@
 /** Amounts as people type them in a search, to integer minor units of a currency. No floats. */
 import { inputToMinor, minorToInput } from "web-shared/format";
 
-/** `1,500.5` → 150050 paise; null where the text is no amount of the currency. */
+/** `1,500.5` → 150050 paise; null if the text is not an amount of the currency. */
 export function typedToMinor(text: string, currency: string): number | null {
   return inputToMinor(text, currency);
 }

@@ -1,6 +1,6 @@
 /**
  * The filter of the transactions list: one value, two spellings. Here it is the address's query string and the API's
- * parameters; grammar.ts is the search box. Days are the reader's own; the API is asked in instants.
+ * parameters; grammar.ts is the search box. Days are the reader's own; the API's parameters are instants.
  */
 
 import { METHOD_NAMES } from "web-shared/methods";
@@ -44,7 +44,7 @@ export function currencyOf({ currency, amountMin, amountMax }: Filters): string 
   return currency ?? (amountMin === null && amountMax === null ? null : "INR");
 }
 
-/** `jpy` → `JPY`; null for what has not the form of a code. */
+/** `jpy` → `JPY`; null for anything that is not a code. */
 export function currencyCode(text: string | null): string | null {
   return text !== null && /^[a-z]{3}$/i.test(text) ? text.toUpperCase() : null;
 }
@@ -53,7 +53,7 @@ export function isFiltered(filters: Filters): boolean {
   return Object.values(filters).some((value) => value !== null);
 }
 
-/** Read the address. What is malformed there is left out, never passed on. */
+/** Read the address. Malformed parts are ignored, never passed on. */
 export function filtersFromSearch(search: string): Filters {
   const given = new URLSearchParams(search);
   const status = given.get("status")?.toUpperCase();

@@ -1,4 +1,4 @@
-/** The search box: what it understands, what it says where it does not, and that it reads back what it writes. */
+/** The search box: what it understands, its errors, and that it reads back what it writes. */
 import { describe, expect, it } from "vitest";
 import { filtersFromSearch, filtersToSearch, NO_FILTERS } from "./filters.ts";
 import { filtersToText, understand } from "./grammar.ts";

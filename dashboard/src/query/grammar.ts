@@ -10,7 +10,7 @@
  *   captured:no                             not captured yet
  *   from:2026-11-01 to:today from:7d        days
  *
- * What is not understood is answered with a sentence; no word is dropped in silence. `filtersToText` is the inverse.
+ * Anything else is an error message; no word is dropped silently. `filtersToText` is the inverse.
  */
 import { METHOD_NAMES } from "web-shared/methods";
 import { minorToTyped, typedToMinor } from "./amount.ts";
@@ -60,7 +60,7 @@ export function filtersToText(filters: Filters): string {
   return words.join(" ");
 }
 
-/** Where a lone identifier leads; null for what is a filter. */
+/** The page of a lone identifier; null for a filter. */
 function placeOf(word: string): string | null {
   if (UUID.test(word)) return `/dashboard/webhooks/deliveries/${word.toLowerCase()}`;
   const kind = ID.exec(word)?.[1];
@@ -82,7 +82,7 @@ function placeOf(word: string): string | null {
   }
 }
 
-/** An amount is read in the currency, wherever on the line that stands. */
+/** An amount is read in the line's currency, wherever that is. */
 function currencyFirst(words: readonly string[]): readonly string[] {
   const isCurrency = (word: string): number => Number(/^currency[:=]/i.test(word));
   return [...words].sort((one, other) => isCurrency(other) - isCurrency(one));

@@ -35,7 +35,7 @@ function segments(path: string): string[] {
   return path.split("/").filter((segment) => segment !== "");
 }
 
-/** A malformed escape is taken as it stands: it matches nothing and shows the 404 page. */
+/** A malformed escape is taken literally: it matches nothing and shows the 404 page. */
 function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);

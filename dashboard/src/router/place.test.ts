@@ -22,7 +22,7 @@ describe("a click on a link", () => {
 
   it("is left to the browser where it leads to the guide or to another host", () => {
     const before = currentPlace();
-    // happy-dom would load what nobody prevents
+    // happy-dom would follow links that no handler prevents
     const stay = (event: Event) => event.preventDefault();
     window.addEventListener("click", stay);
     for (const href of ["/docs/", "http://elsewhere.example/docs"]) click(href);

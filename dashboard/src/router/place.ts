@@ -1,5 +1,5 @@
 /**
- * Where the reader is: the address bar as a store. Plain `<a href>` elements are links; clicks on those that stay in
+ * The current address: the address bar as a store. Plain `<a href>` elements are links; clicks on those that stay in
  * the dashboard are taken over here, all others (new tab, other host, download) are left to the browser.
  */
 import { useEffect, useState } from "preact/hooks";
@@ -7,7 +7,7 @@ import { useEffect, useState } from "preact/hooks";
 export interface Place {
   path: string;
   search: string;
-  /** Grows with each movement, so that going to the same address again is seen too. */
+  /** Grows with each movement, so that going to the same address again is noticed too. */
   visit: number;
 }
 

@@ -1,4 +1,4 @@
-/** What the signed-in user may do, and the sentence for what they may not. The API decides; this only shows it. */
+/** What the signed-in user may do, and the message for what they may not. The API decides; this only shows it. */
 import { ROLES_WITH } from "web-shared/roles";
 import type { Right, Role } from "web-shared/wire";
 

@@ -13,12 +13,12 @@ export interface Gateway {
   config: RuntimeConfig;
   session: Session;
   check(): void;
-  /** `otp`: where the user has a second factor. */
+  /** `otp`: if the user has a second factor. */
   login(email: string, password: string, otp?: string): Promise<void>;
   signUp(name: string, email: string, password: string): Promise<void>;
   join(token: string, password: string): Promise<void>;
   changePassword(current: string, password: string): Promise<void>;
-  /** The recovery codes, and what goes on with the new session once they have been read. */
+  /** The recovery codes, and the continuation with the new session once they have been read. */
   confirmSecondFactor(password: string, otp: string): Promise<{ codes: readonly string[]; enter: () => void }>;
   removeSecondFactor(user: OwnUser, password: string, otp: string): Promise<void>;
   logout(): Promise<void>;

@@ -1,4 +1,4 @@
-/** Who is signed in, and that nobody is led off the dashboard after a login. */
+/** Who is signed in, and that a login never redirects off the dashboard. */
 import { describe, expect, it } from "vitest";
 import type { Merchant, OwnUser } from "web-shared/wire";
 import { INITIAL_SESSION, isHeldBack, loginPath, reduceSession, type Session, safeReturnPath } from "./session.ts";

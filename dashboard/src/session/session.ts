@@ -1,5 +1,5 @@
 /**
- * Who is signed in, as a reducer. The CSRF token lives here, in memory, and nowhere else; a reload asks the server.
+ * Who is signed in, as a reducer. The CSRF token lives only here, in memory; a reload fetches it from the server.
  *
  *   checking ──► signed_in ──► anonymous (left, or expired: the place is kept for after the login)
  *       └──────► anonymous / unreachable (no answer yet; asked again on demand)
@@ -48,7 +48,7 @@ export function reduceSession(session: Session, action: SessionAction): Session 
     case "signed_out":
       return { state: "anonymous", expired: false };
     case "refused":
-      // Only a session that was there can have expired; a 401 beside the login form says nothing new.
+      // Only a session that was there can have expired; a 401 beside the login form means nothing new.
       return session.state === "signed_in" ? { state: "anonymous", expired: true } : session;
     case "merchant_changed":
       return session.state === "signed_in" ? { ...session, merchant: action.merchant } : session;

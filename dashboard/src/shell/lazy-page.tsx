@@ -1,4 +1,6 @@
-/** Loads a page's code when it is first needed, and says so when that fails (a deploy in between, a lost network). */
+/**
+ * Loads a page's code when it is first needed, and shows an error if that fails (a deploy in between, a lost network).
+ */
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Parameters } from "../router/match.ts";

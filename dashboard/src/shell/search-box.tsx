@@ -12,7 +12,7 @@ export function SearchBox() {
   const id = useId();
   const [line, setLine] = useState("");
   const [problem, setProblem] = useState("");
-  // Each movement shows the filters of where one came to.
+  // Each navigation shows the filters of its page.
   useEffect(() => {
     setLine(place.path === LIST ? filtersToText(filtersFromSearch(place.search)) : "");
     setProblem("");

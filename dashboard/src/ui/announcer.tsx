@@ -1,4 +1,4 @@
-/** One polite live region for the whole page: what was done is said, and shown for a moment. */
+/** One polite live region for the whole page: it announces what was done, and shows it for a moment. */
 import { useEffect, useState } from "preact/hooks";
 
 type Listener = (text: string) => void;

@@ -1,4 +1,4 @@
-/** Text to be read or taken as it stands: JSON, a body, a command. Always text, never markup. */
+/** Text to be read or copied literally: JSON, a body, a command. Always text, never markup. */
 import { CopyButton } from "./copy.tsx";
 
 export function CodeBlock({ text, label, testId }: { text: string; label: string; testId?: string }) {

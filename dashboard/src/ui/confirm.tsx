@@ -10,7 +10,7 @@ export interface ConfirmProps {
   confirmText: string;
   /** `Cancel`, but where that is what is confirmed. */
   dismissText?: string;
-  /** `button danger` unless what is confirmed does no harm. */
+  /** `button danger` unless the confirmed action is harmless. */
   confirmClass?: string;
   onConfirm: () => Promise<unknown>;
   /** After `onConfirm`; without it the dialog closes. */

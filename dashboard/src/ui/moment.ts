@@ -8,7 +8,7 @@ const SHORT: Intl.DateTimeFormatOptions = {
   hourCycle: "h23",
 };
 
-/** `25 Nov, 14:05:09`; with the year where it is not this one. */
+/** `25 Nov, 14:05:09`; with the year unless it is the current one. */
 export function momentText(at: string, now: Date = new Date(), withSeconds = true): string {
   const time = new Date(at);
   if (Number.isNaN(time.getTime())) return at;
@@ -18,7 +18,7 @@ export function momentText(at: string, now: Date = new Date(), withSeconds = tru
   return new Intl.DateTimeFormat("en-GB", options).format(time);
 }
 
-/** `2 min ago`, `in 5 s`: for what is near enough to count. */
+/** `2 min ago`, `in 5 s`: for instants that are near enough. */
 export function nearText(at: string, now: number = Date.now()): string {
   const seconds = Math.round((Date.parse(at) - now) / 1000);
   const size = Math.abs(seconds);

@@ -6,7 +6,7 @@ import { BackIcon } from "./icons.tsx";
 
 export interface PageHeadProps {
   title: string;
-  /** For the browser's tab, where it should say more than the heading. */
+  /** For the browser's tab, if it should contain more than the heading. */
   documentTitle?: string;
   lead?: ComponentChildren;
   /** Stands beside the heading: a status. */

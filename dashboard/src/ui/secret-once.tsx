@@ -1,4 +1,4 @@
-/** A secret that is shown this one time. */
+/** A secret that is shown only once. */
 import { CopyButton } from "./copy.tsx";
 import { Dialog } from "./dialog.tsx";
 

@@ -1,4 +1,4 @@
-/** The states of anything that is fetched: each says what is so and what to do next. */
+/** The states of anything that is fetched: each shows the state and the next step. */
 import type { ComponentChildren } from "preact";
 import type { Failure } from "../api/failure.ts";
 

@@ -25,7 +25,7 @@ export function toneOf(status: string): Tone {
   return TONES[status.toLowerCase()] ?? "calm";
 }
 
-/** The kind of answer an HTTP status is. */
+/** The kind of response that an HTTP status is. */
 export function toneOfResponse(code: number | null): Tone {
   if (code === null) return "calm";
   return code >= 200 && code < 300 ? "ok" : "bad";

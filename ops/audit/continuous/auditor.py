@@ -1,7 +1,7 @@
 """One auditor: at its times an audit of what moved, once a day one of everything; results in `audits` and as metrics.
 
-It reads in a thread beside its loop, and holds a window of rows at a time, whatever the history's size. Several do no
-harm: each audits.
+It reads in a thread beside its loop, and holds a window of rows at a time, whatever the history's size. Several may
+run: each audits.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Auditor:
             await self._context.pause(LOOK_EVERY_SECONDS)
 
     async def turn(self) -> None:
-        """One look at what is due, and the audit that is."""
+        """One check of what is due, and that audit."""
         whole, recent = await self._store.latest(whole=True), await self._store.latest(whole=False)
         self._show(whole, recent)
         due = next_audit(
@@ -69,7 +69,7 @@ class Auditor:
             await self._audit(due)
 
     async def _audit(self, due: Next) -> None:
-        """One audit, given up where the role is stopped meanwhile."""
+        """One audit, abandoned if the role is stopped."""
         bound = WHOLE_SECONDS_MAX if due.decided is None else RECENT_SECONDS_MAX
         async with asyncio.timeout(bound):
             work = asyncio.ensure_future(
@@ -119,7 +119,7 @@ class Auditor:
 
 
 def _resumes_at(due: Next, done: Audited) -> datetime:
-    """Where the next recent audit begins: behind this one, or where it began while it finds differences."""
+    """Where the next recent audit begins: after this one, or at its beginning while it finds differences."""
     if due.decided is None:
         return done.taken_at - SETTLED
     return due.decided[0] if done.report.differences else due.decided[1]

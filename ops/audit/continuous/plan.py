@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from store.operations.audits import PastAudit
 
 SETTLED = timedelta(seconds=60)
-"""An event is published and planned long before; only a part that is down takes longer, and that is another alert."""
+"""An event is published and planned long before; only an unavailable role takes longer, and that is another alert."""
 WHOLE_AGAIN = timedelta(minutes=15)
 """After a whole audit with differences: a repair shows within that time, and a big history is not read all the time."""
 
@@ -30,7 +30,7 @@ class Next:
 def next_audit(
     at: datetime, whole: PastAudit | None, recent: PastAudit | None, *, every: timedelta, whole_every: timedelta
 ) -> Next | None:
-    """What is due at `at`; None: nothing yet."""
+    """The audit due at `at`; None: nothing yet."""
     if whole is None or at - whole.finished_at >= (WHOLE_AGAIN if whole.differences else whole_every):
         return Next(None)
     last = whole if recent is None or recent.finished_at < whole.finished_at else recent

@@ -1,1 +1,1 @@
-"""The state tables, made again from the events topic alone."""
+"""The state tables, rebuilt from the events topic alone."""

@@ -1,8 +1,8 @@
-"""`gateway rebuild`: the state tables from the topic, beside the live ones; `--swap` puts them in their place.
+"""`gateway rebuild`: the state tables from the topic, beside the live ones; `--swap` replaces those.
 
-A swap also adds events and acceptances that the live tables lack. An order whose history on the log is not a possible
-one keeps its rows. Exit code 0: nothing differs (or the swap was made). 1: rows differ, or an order was left. Safe
-beside a running system; a swap is not, and is refused while a payment actor is connected.
+A swap also adds events and acceptances that the live tables lack. An order with an impossible history on the log keeps
+its rows. Exit code 0: nothing differs (or the swap was made). 1: rows differ, or an order was skipped. Safe beside a
+running system; a swap is not, and is refused while a payment actor is connected.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def command(
 
 
 async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
-    """(what was rebuilt, whether it was swapped in). Raises GatewayError where a swap is refused."""
+    """(the rebuild, whether it was swapped in). Raises GatewayError if a swap is refused."""
     settings = await counted(settings)
     connection = await connect(settings.database_url.get_secret_value())
     try:

@@ -1,6 +1,6 @@
 """topic ─► rebuild.history ─► fold, an order at a time ─► rebuild.orders, payments, refunds ─► beside the live rows
 
-Constant memory: the log is copied through in portions, sorted by PostgreSQL, and folded in windows of whole orders.
+Constant memory: the log is copied in chunks, sorted by PostgreSQL, and folded in windows of whole orders.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMMANDS = "commands"
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild came to."""
+    """The result of a rebuild."""
 
     events: int = 0
     rows: dict[str, int] = field(default_factory=dict)

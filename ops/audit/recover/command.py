@@ -1,8 +1,8 @@
-"""`gateway recover`: what a database that is behind the log lacks; with --apply it is brought up to the log.
+"""`gateway recover`: what a database behind the log lacks; --apply adds it.
 
 Exit codes: 0 nothing is missing, or all of it was recovered and the audit found no difference; 1 something would be, or
-was, left; 4 a part cannot be reached. It can be interrupted and begun again at any time. While it works no partition is
-opened, and where the log and a new decision differ, nothing is written.
+was, skipped; 4 a service cannot be reached. It can be interrupted and restarted at any time. While it runs no partition
+is opened, and if the log and a new decision differ, nothing is written.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def command(apply: Apply = False, disown: Disown = "", note: Note = "", force: F
 
 
 async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
-    """True where nothing is missing any more. Raises GatewayError where another recovery is at work."""
+    """True if nothing is missing any longer. Raises GatewayError if another recovery is running."""
     configure_logs(settings, role="recover", worker="recover")
     connection = await connect(settings.database_url.get_secret_value())
     try:
@@ -94,7 +94,7 @@ async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
 
 
 async def _erase_again(settings: Settings, *, apply: bool) -> None:
-    """Erasures that the database does not remember, once it knows again what became of their payments."""
+    """Erasures that the database has forgotten, once it has the outcomes of their payments again."""
     pool = await make_pool(settings, size=1)
     try:
         missing = await erase_again(settings, pool, apply=apply)
@@ -107,7 +107,7 @@ async def _erase_again(settings: Settings, *, apply: bool) -> None:
 
 
 async def _adopt_growth(settings: Settings, recovery: Recovery) -> Settings:
-    """A database from before the log grew does not know that it has. Nothing is decided until the fences open."""
+    """A database from before a growth of the log lacks it. Nothing is decided until the fences open."""
     async with log_reader(settings) as reader:
         partitions = len(await reader.partitions([EVENTS]))
         beyond = [TopicPartition(EVENTS, number) for number in range(settings.topic_partitions, partitions)]
@@ -165,7 +165,8 @@ async def _apply(settings: Settings, recovery: Recovery, found: Survey) -> dict[
 
 
 async def _rebook(recovery: Recovery) -> int:
-    """The simulated bank's books are in the same database, and as old as the rest of it. A real bank's are not."""
+    """The simulated bank's books are in the same database, and as old as the rest of it. A real bank's books are
+    not."""
     try:
         orders = await recovery.orders()
         parts = [orders[first : first + ORDERS_AT_ONCE] for first in range(0, len(orders), ORDERS_AT_ONCE)]

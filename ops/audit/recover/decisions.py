@@ -1,10 +1,10 @@
-"""Commands that the database has forgotten, decided again by the actor itself, from the place where the inbox ends.
+"""Commands that the database has forgotten, decided again by the actor's code, from the position where the inbox ends.
 
     commands topic, partition by partition ─► without what is decided or passed on ─► PaymentActor ─► ComparingStore
 
 Time and identity of an event follow from the record of its command, so the same commands make the same bytes; what
-differs from the log by a byte is not written. Partitions come in ascending order: where the log has grown, an order's
-older commands stand on the lower one. Nothing is published and nobody is answered: both happened already.
+differs from the log by a byte is not written. Partitions come in ascending order: after a growth of the log, an order's
+older commands are on the lower one. Nothing is published and no reply is sent: both happened already.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from topics.reader import log_reader
 from topics.records import LogRecord
 
 NO_LIMIT_DAYS = 3_650
-"""The actor refuses a command that may be older than the inbox, for it could act twice. Here it cannot: what it would
-write is on the log, or is not written."""
+"""The actor refuses a command that may be older than the inbox, because it could act twice. Here it cannot: only what
+is on the log is written."""
 
 
 @dataclass(slots=True)
 class Decided:
-    """What came of it. `refused`: order -> why nothing more was written for it."""
+    """The result. `refused`: order -> why nothing more was written for it."""
 
     commands: int = 0
     refused: dict[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Decided:
 async def decide_again(
     settings: Settings, recovery: Recovery, found: Survey, client: redis.Redis, refused: dict[str, str]
 ) -> Decided:
-    """`refused`: orders that are left alone. Raises KafkaError, TimeoutError, DatabaseError."""
+    """`refused`: orders that are skipped. Raises KafkaError, TimeoutError, DatabaseError."""
     decided = Decided(refused=dict(refused))
     store = ComparingStore(settings)
     store.compare_with(recovery.connection)

@@ -1,7 +1,8 @@
-"""A record on the events topic that nothing of this gateway wrote: declared foreign by an operator, by its event id.
+"""A record on the events topic that no role of this gateway wrote: an operator declares it foreign, by its event id.
 
-A log cannot be edited, and the fence cannot tell a forged event from one that the database has forgotten. So a person
-decides. An event whose command is on the log is recovered instead, unless `force` says that this was tried.
+A log cannot be edited, and the fence cannot distinguish a forged event from one that the database has lost. So an
+operator decides. An event whose command is on the log is recovered instead, unless `force` confirms that this was
+tried.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from topics.reader import log_reader
 
 @dataclass(frozen=True, slots=True)
 class ForeignRecord:
-    """Where it stands on the events topic."""
+    """Its position on the events topic."""
 
     partition: int
     offset: int
@@ -29,9 +30,9 @@ class ForeignRecord:
 async def disown_event(
     settings: Settings, recovery: Recovery, identity: tuple[str, int], note: str, *, apply: bool, force: bool = False
 ) -> list[ForeignRecord]:
-    """Every record of this event that the table has not like this. `apply`: they count as foreign from now on.
+    """Every record of this event that differs from the table. `apply`: they count as foreign from now on.
 
-    Raises GatewayError where there is none, or, without `force`, where the command that it names is on the log.
+    Raises GatewayError if there is none, or, without `force`, if its command is on the log.
     """
     await survey(settings, recovery)
     named = event_id(*identity)

@@ -1,9 +1,10 @@
-"""Events whose commands are no longer on the log: written into the table as the log has them, with what they prove.
+"""Events whose commands are no longer on the log: written into the table as the log has them, with what follows from
+them.
 
     stored events + missing ones ─► fold ─► a possible history? ─► events, inbox rows, state of the order, in one
-                                        └► no: nothing is written, the order is named
+                                        └► no: nothing is written, the order is reported
 
-An inbox row restored like this has no fingerprint: a repeat of its request is answered from it whatever its body.
+An inbox row restored like this has no fingerprint: a repeat of its request gets its result, whatever its body.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from topics.codec import PAYMENT_CREATE_WITH_ORDER
 
 Json = dict[str, Any]
 RESTORED_NONCE = "restored"
-"""Of an inbox row whose request is not known any more. Not empty: repeats find an acceptance by its id alone then."""
+"""Nonce of an inbox row whose request is no longer known. Not empty, so that repeats find an acceptance by its id
+alone."""
 COMMAND_OF = {
     "order.created": "order.create",
     "order.cancelled": "order.cancel",

@@ -1,7 +1,7 @@
-"""What the log has and the database has not, and from which commands it follows.
+"""What the log has and the database lacks, and the commands that caused it.
 
     events topic    record ─► in `events` with the same bytes? ─► else into recover.missing
-    commands topic  record ─► the cause of a missing event? ─► its place; and what the inbox has not decided
+    commands topic  record ─► the cause of a missing event? ─► its position; and what the inbox has not decided
 
 Only reads the log, and writes nothing but the schema `recover`.
 """
@@ -35,7 +35,7 @@ NAMED_MAX = 100
 
 @dataclass(slots=True)
 class Pace:
-    """How far a long step is, for whoever watches. Printed at most once a second."""
+    """Progress of a long step, printed at most once a second."""
 
     label: str
     total: int
@@ -56,7 +56,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a recovery has to do.
+    """The work of a recovery.
 
     `differing`: events that table and log both have, with different contents. `begins`, `stops`: partition -> the first
     command that the inbox has not decided, and the place before which all must be decided again.
@@ -68,8 +68,8 @@ class Survey:
     stops: Mapping[int, int]
     undecided: int
     passed_on: frozenset[str]
-    """Places (topic/partition/offset) of commands that were not decided where they stand, and are not now: they are
-    dead letters, or an actor has sent them on to their order's partition."""
+    """Positions (topic/partition/offset) of commands that were not decided there, and are not now: they are dead
+    letters, or an actor has forwarded them to their order's partition."""
 
 
 async def survey(settings: Settings, recovery: Recovery) -> Survey:
@@ -139,7 +139,7 @@ async def _compare_events(settings: Settings, reader: LogReader, recovery: Recov
 
 
 def seen_event(value: bytes | None) -> SeenEvent | None:
-    """None where the record is not an event."""
+    """None if the record is not an event."""
     identity = event_identity(value)
     return None if identity is None or value is None else SeenEvent(*identity, event_digest(value))
 
@@ -153,7 +153,7 @@ async def _find_causes(
     reader: LogReader, recovery: Recovery, partitions: Sequence[int]
 ) -> tuple[list[tuple[int, int]], frozenset[str]]:
     """Mark the missing events' commands; returns (partition, offset) of each command that is not decided, and the
-    places of those that were sent on."""
+    positions of forwarded ones."""
     places = [TopicPartition(COMMANDS, partition) for partition in partitions]
     undecided: list[tuple[int, int]] = []
     sent_on: set[str] = set()
@@ -172,7 +172,7 @@ def _came_from(record: LogRecord) -> list[str]:
 
 
 def request_of(value: bytes) -> tuple[str, str] | None:
-    """(command id, nonce) of a record; None where it cannot be read: that is a dead letter."""
+    """(command id, nonce) of a record; None if it cannot be read: that is a dead letter."""
     try:
         record = orjson.loads(value)
         command_id, nonce = record["id"], record.get("nonce", "")

@@ -5,8 +5,8 @@
     gateway repair promise --force      also what could carry out something that was refused
     gateway republish --apply           puts events on the topic that never reached it
 
-Exit codes: 0 nothing to repair, or everything repaired; 1 something would be, or was, left; 2 called wrongly; 4 a part
-cannot be reached.
+Exit codes: 0 nothing to repair, or everything repaired; 1 something would be, or was, skipped; 2 wrong usage; 4 a
+service cannot be reached.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from topics.producer import LogProducer
 
 log = get_logger("repair")
 PLANNED_MAX = 10_000
-"""Differences of a kind that one run looks at: what an audit names at most. Run it again for more."""
+"""Differences of a kind in one run: the most that an audit names. Run it again for more."""
 REPAIRABLE = tuple(kind for kind in Kind if REPAIRS[kind].startswith("gateway repair "))
 Plan = Callable[[Finding], Awaitable[Planned]]
 
@@ -54,7 +54,7 @@ Force = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one difference. `done` None: nothing was tried."""
+    """The result for one difference. `done` None: nothing was tried."""
 
     kind: Kind
     subject: str
@@ -108,7 +108,7 @@ async def repaired(
 ) -> list[Outcome]:
     """Plan, and with `apply` make, the repairs of these kinds of difference, one after another.
 
-    `force`: also those that a person must want.
+    `force`: also those that an operator must confirm.
     """
     pool = await make_pool(settings, size=2)
     producer = LogProducer(settings)

@@ -35,7 +35,7 @@ class DeliveryRepairs:
         if event is None:
             return Refusal(finding.subject, "its event is gone")
         targets = (await targets_of(self._rows.pool, [event.merchant_id])).get(event.merchant_id, [])
-        # What the endpoint subscribes to by now may leave the event out: it was subscribed to when it happened.
+        # The endpoint's current filter may exclude the event: it was subscribed to when it happened.
         subscribed = [replace(target, events=(event.type,)) for target in targets if target.id == endpoint_id]
         if not subscribed:
             return Refusal(finding.subject, "the endpoint was deleted")

@@ -1,4 +1,4 @@
-"""Repairs of the events' way to their readers: places in the feed, and records that never reached the topic.
+"""Repairs of how events reach their readers: positions in the feed, and records that never reached the topic.
 
 feed_order     to the end of the feed, with the events of its order that follow it
 unpublished    the stored bytes, in sequence, behind everything of its order that is on the topic

@@ -1,6 +1,6 @@
 """Repairs of the inbox: replies from the events, everything else from the records of the commands topic.
 
-reply         the resource as the events say
+reply         the resource as in the events
 fingerprint   as the record has it
 clock         dated as its record
 undecided     its acceptance lost its nonce    the record's nonce
@@ -8,14 +8,14 @@ undecided     its acceptance lost its nonce    the record's nonce
               it settles                       once more on the topic, to be decided now
               it cannot be read                its dead letter
               it was promised                  with --force once more on the topic
-              otherwise                        a refusal: whoever asked may have been told so, and a refusal has
+              otherwise                        a refusal: the client may have received one, and a refusal has
                                                no effect, ever
 promise       its command is not read yet      once more on the topic
               the actors have passed it        with --force once more on the topic
-              it is not on the topic           with --force a refusal: nothing else says what was asked
+              it is not on the topic           with --force a refusal: the request is not stored anywhere else
 
-What was promised and passed by the actors may have been refused, its row lost since, and its caller told. Deciding it
-now could carry out what was refused, so a person must want it.
+What was promised and passed by the actors may have been refused, with its row lost since and its client notified.
+Deciding it now could carry out what was refused, so an operator must confirm it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from topics.reader import Start, log_reader
 from topics.records import LogRecord, instant_of
 
 EARLIER = timedelta(minutes=5)
-"""A command stands on the topic before its promise is written; the log's clock is not the database's."""
+"""A command is on the topic before its promise is written; the log's clock is not the database's."""
 SETTLEMENTS = (PAYMENT_SETTLE, REFUND_SETTLE)
 CREATIONS = {"order": ORDER_CREATE, "pay": PAYMENT_CREATE, "rfnd": REFUND_CREATE}
 """Prefix of a promised resource's id -> the command that makes it."""
@@ -97,7 +97,7 @@ class InboxRepairs:
         )
 
     async def clock(self, finding: Finding) -> Planned:
-        """`finding.subject`: a record's place, or the clock itself."""
+        """`finding.subject`: a record's position, or the clock itself."""
         if finding.subject == DATABASE_CLOCK:
             return Refusal(finding.subject, "set the host's clock right, and see that something keeps it right")
         record = await self._record(finding.subject)
@@ -163,7 +163,7 @@ class InboxRepairs:
         )
 
     def _refuse(self, subject: str, promise: Promise) -> Step:
-        """An end to a promise that nothing can keep. Should its record turn up all the same, it meets this refusal."""
+        """Ends a promise that cannot be kept. If its record still turns up, this refusal applies to it."""
         kind = CREATIONS.get(promise.resource_id.split("_")[0], PAYMENT_CREATE)
         row = NewCommand(promise.command_id, promise.order_id, kind, promise.nonce, None, True, NEVER_DECIDED, 1, 0)
         return Step(
@@ -173,7 +173,7 @@ class InboxRepairs:
         )
 
     def _send_again(self, subject: str, record: LogRecord, envelope: Envelope) -> Step:
-        """The same record; nobody waits for its answer any more."""
+        """The same record, without a waiting request."""
         headers = [(name, content) for name, content in record.headers if name != HEADER_REPLY_TO]
         again = Record(COMMANDS, record.partition, record.key, record.value, headers)
 
@@ -194,7 +194,7 @@ class InboxRepairs:
         return Step(subject, "writes the dead letter of a record that cannot be read", send)
 
     async def _proved(self, envelope: Envelope) -> NewCommand | None:
-        """The acceptance that events caused by this command prove; None where it caused none."""
+        """The acceptance that events caused by this command prove; None if it caused none."""
         events = [orjson.loads(payload) for payload in await self._rows.history(envelope.key)]
         caused = [number for number, event in enumerate(events, 1) if event["caused_by"] == envelope.id]
         if not caused:
@@ -213,7 +213,7 @@ class InboxRepairs:
             return found if found is not None and found.offset == int(offset) else None
 
     async def _find(self, command_id: str, nonce: str, order_id: str, at: Any) -> LogRecord | None:
-        """The record of a request, looked for from shortly before its promise."""
+        """The record of a request, searched from shortly before its promise."""
         async with log_reader(self._settings) as reader:
             partitions = await reader.partitions([COMMANDS])
             spans = await reader.spans(partitions, Start(since=at - EARLIER))

@@ -1,4 +1,4 @@
-"""What a repair of one difference is: a step that can be made, or the reason why there is none."""
+"""The repair of one difference: a step, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change. `will`: what it does, as a sentence without a subject. `do` returns False where nothing was left."""
+    """One change. `will`: what it does, as a sentence without a subject. `do` returns False if nothing was left to
+    do."""
 
     subject: str
     will: str

@@ -5,9 +5,9 @@
 
     head(0) = 32 zero bytes        head(n) = BLAKE2b-256(head(n - 1) ‖ record n)
 
-A head is a promise about everything before it: one record changed, added, moved or gone, and it cannot be reached
-again. The heads along the way (marks, at most MARKS_MAX a chain) narrow down where a history changed. What database
-and log lost together can be seen in nothing that they hold: so the file belongs on another machine.
+A head covers everything before it: if one record is changed, added, moved or removed, it cannot be reached again. The
+heads along the way (marks, at most MARKS_MAX a chain) narrow down where a history changed. What database and log lost
+together leaves no trace in either: so the file belongs on another machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HASH = "blake2b-256"
 MARKS_MAX = 64
 """Heads kept along a chain: a change is narrowed down to 1/32 of the history or less, the file stays below 200 kB."""
 FIRST_STRIDE = 64
-"""Records between two marks of a short chain; doubled whenever there are too many marks."""
+"""Records between two marks of a short chain; doubled when there are too many marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The whole file. `up_to_place`: the table's chains hold the events up to this place of the feed."""
+    """The whole file. `up_to_place`: the table's chains hold the events up to this position of the feed."""
 
     deployment: str
     made_at: str
@@ -74,7 +74,7 @@ class Anchor:
 
 
 class Chain:
-    """One chain as it grows, and what it says about an older one of the same history."""
+    """One chain as it grows, and its comparison with an older one of the same history."""
 
     def __init__(self, against: Heads | None = None) -> None:
         self.count = 0
@@ -89,7 +89,7 @@ class Chain:
         self._stop = self._expected[0].count if self._expected else 0
 
     def add(self, record: bytes) -> None:
-        """The next record. Its bytes must not be ambiguous: lengths before what has no fixed one."""
+        """The next record. Its bytes must not be ambiguous: variable parts are preceded by their length."""
         self._head = blake2b(self._head + record, digest_size=32).digest()
         self.count += 1
         if self.count == self._stop:
@@ -118,7 +118,7 @@ class Chain:
 
     @property
     def difference(self) -> str | None:
-        """None: what the anchor knew is unchanged."""
+        """None: the part that the anchor covers is unchanged."""
         if self._against is None:
             return None
         if self._failed is not None:
@@ -155,8 +155,8 @@ class TopicChains:
 class TableChains:
     """The events table's chains: an order belongs to the partition of its key.
 
-    Two at a time: the events that the older anchor had seen, to compare, by the partitions that the log had then; and
-    all that the feed shows by now.
+    Two at a time: the events that the older anchor covers, to compare, by the partitions that the log had then; and all
+    that the feed shows now.
     """
 
     def __init__(self, partitions: int, against: Anchor | None) -> None:
@@ -185,7 +185,7 @@ class TableChains:
 
 
 def _stops(against: Heads | None) -> list[Mark]:
-    """Where a chain is to be compared: at each mark, and at the end."""
+    """Positions at which a chain is compared: each mark, and the end."""
     if against is None or not against.count:
         return []
     return [*(mark for mark in against.marks if mark.count < against.count), Mark(against.count, against.head)]
@@ -215,7 +215,7 @@ class AnchorFile:
 
     @staticmethod
     def read(path: Path) -> AnchorFile:
-        """A file that is not there yet will be written. Raises GatewayError where it is not an anchor."""
+        """A missing file will be written. Raises GatewayError if it is not an anchor."""
         try:
             return AnchorFile(path, decoded(path.read_bytes()))
         except FileNotFoundError:
@@ -226,7 +226,7 @@ class AnchorFile:
             raise GatewayError(f"{path} is not an anchor that this version can read: {error!r}") from error
 
     def refuse_foreign(self, deployment: str, partitions: int) -> None:
-        """Raise GatewayError where the anchor is about another history."""
+        """Raise GatewayError if the anchor belongs to another history."""
         if self.anchor is None:
             return
         if self.anchor.deployment != deployment:
@@ -252,7 +252,7 @@ class AnchorFile:
 
 
 def encoded(anchor: Anchor) -> bytes:
-    """The file's bytes: JSON, one format for ever; a later version has another number."""
+    """The file's bytes: JSON in a stable format; a later version has another number."""
     return orjson.dumps(
         {
             "format": FORMAT,

@@ -4,8 +4,8 @@
     second process     the topics first, then slices from the back  (ops.audit.verify.topic, ops.audit.verify.commands)
     PostgreSQL         deadlines, promises, webhooks, analytics, meanwhile
 
-What the two read of the events is compared as sums; where those differ, the second process looks closer. With an
-anchor, both sides of the history are chained as well, and compared with what the anchor knew of it.
+What the two read of the events is compared as sums; where those differ, the second process compares in detail. With an
+anchor, both sides of the history are also chained, and compared with the anchor.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ from store.operations.audit import (
 from store.operations.audit_derived import Analytics, Deliveries, DeliveryBounds
 
 GRACE_SECONDS = 30.0
-"""How long past its deadline an attempt may be while the sweeper is asking about it, and an event unplanned."""
+"""How long past its deadline an attempt may be while the sweeper queries it, and an event unplanned."""
 WAITING_SECONDS = 120.0
 """How long a delivery may be due while its dispatcher is busy or starting again."""
 NUDGES_MAX = 4
-"""The upkeep puts a due delivery on the log again every 30 s; by then it has been due, in vain, for two minutes."""
+"""The upkeep puts a due delivery on the log again every 30 s; by then it has been due for two minutes."""
 CLOCK_SECONDS = 60.0
-"""Clocks that keep time differ by milliseconds, and the snapshot is a moment old."""
+"""Synchronized clocks differ by milliseconds, and the snapshot is a moment old."""
 FEED_AGAIN_SECONDS = 0.25
 SLICED_FROM_ORDERS = 20_000
-"""Fewer are one slice: opening another costs more than it brings."""
+"""Fewer are one slice: opening another costs more than it saves."""
 SLICE_ENDS = (0.35, 0.55, 0.7, 0.8, 0.88, 0.95)
 """Shares of the orders. Big slices first: the two processes end within one of the small ones of each other."""
 Result = TypeVar("Result")
@@ -89,14 +89,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Anchoring:
-    """`against`: what an earlier audit knew of the history; None: it is chained for the first time."""
+    """`against`: an earlier audit's anchor of the history; None: it is chained for the first time."""
 
     against: Anchor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What came of an audit. `anchor`: the history's heads by now, where it was chained."""
+    """The result of an audit. `anchor`: the history's current heads, if it was chained."""
 
     report: Report
     taken_at: datetime
@@ -107,7 +107,7 @@ def second_process(*, forked: bool = False) -> ProcessPoolExecutor:
     """Where the topics are read. Several audits may share one.
 
     `forked`: begin as a copy of this process, at once, instead of importing everything again for a second. Only for
-    a caller without threads, event loop and connections, for the copy would share them.
+    a caller without threads, event loop and connections, because the copy would share them.
     """
     if not forked:
         return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
@@ -143,7 +143,7 @@ async def audited(
 ) -> Audited:
     """One audit; `anchoring` only for a whole one. `kept_max`: differences of a kind that are kept by name.
 
-    Raises OSError, DatabaseError or aiokafka's errors where a part cannot be reached.
+    Raises OSError, DatabaseError or aiokafka's errors if a service cannot be reached.
     """
     assert anchoring is None or scope.whole, "a chain begins at the beginning"
     started = time.monotonic()
@@ -178,7 +178,7 @@ async def _slices(snapshot: Snapshot, connection: Connection) -> list[Which]:
 
 @dataclass(slots=True)
 class _Audit:
-    """The work that is shared out.
+    """The work that is divided.
 
     With a scope there is nothing to sum: the log is read from a little earlier than the table.
     """
@@ -194,7 +194,7 @@ class _Audit:
     report: Report = field(default_factory=Report)
     sums: Sums = field(default_factory=empty)
     counted: Counted = field(default_factory=dict)
-    """What the events add up to, and `stored` what the analytics hold."""
+    """The sums of the events, and in `stored` those of the analytics."""
     stored: Counted = field(default_factory=dict)
     unplaced: list[tuple[str, int]] = field(default_factory=list)
     topic: TopicReport = field(default_factory=TopicReport)
@@ -266,7 +266,7 @@ class _Audit:
         return await asyncio.get_running_loop().run_in_executor(self.second, look, *arguments)
 
     async def _compare_feed(self) -> None:
-        """The feeder numbers an event once it is on the log: what was under way has its place a moment later."""
+        """The feeder numbers an event once it is on the log: events under way get their position a moment later."""
         if not self.unplaced:
             return
         ends_at = time.monotonic() + self.settle_seconds
@@ -360,7 +360,7 @@ class _Audit:
         )
 
     async def _stored_analytics(self, analytics: Analytics) -> Counted:
-        """The rollups as sums; days that are not the sums of their quarters are named at once."""
+        """The rollups as sums; days that are not the sums of their quarters are reported at once."""
         counter = Counter(self.job.numbers.seed, {})
         async for rows in analytics.quarters():
             for merchant_id, starts_at, measure, label, count, amount in rows:
@@ -379,7 +379,7 @@ class _Audit:
                 self.table_chains.add(rows)
 
     def _compare_clocks(self) -> None:
-        """What is old goes by the database's clock, so it must not be another one than everybody's."""
+        """Ages are measured by the database's clock, so it must agree with all others."""
         ahead = (self.job.snapshot.taken_at - self.clock.now()).total_seconds()
         if abs(ahead) > CLOCK_SECONDS:
             message = f"is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the clock of this host"

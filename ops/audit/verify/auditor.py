@@ -33,27 +33,27 @@ from store.operations.audit import Snapshot, Which, joined, open_stream
 from store.stream import Stream
 
 UNPLACED_MAX = 10_000
-"""More events without a place than that are no matter of a feeder that is a moment behind."""
+"""With more events without a position than this, the feeder is not merely a moment behind."""
 _NONE: list[Any] = []
 """An order without rows in a table. Never added to."""
 
 
 @dataclass(slots=True)
 class Sliced:
-    """What came of some slices; crosses a process boundary."""
+    """The result of some slices; crosses a process boundary."""
 
     report: Report = field(default_factory=Report)
     sums: Sums = field(default_factory=empty)
     counted: Counted = field(default_factory=dict)
     unplaced: list[tuple[str, int]] = field(default_factory=list)
-    """(order id, sequence) of events without a place in their merchant's feed."""
+    """(order id, sequence) of events without a position in their merchant's feed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What every slice of one audit needs; crosses a process boundary.
 
-    `places`: merchant -> how far its events are counted; None: the analytics are not compared.
+    `places`: merchant -> the position up to which its events are counted; None: the analytics are not compared.
     """
 
     settings: Settings
@@ -88,7 +88,7 @@ class Auditor:
         self._pruned_before = job.snapshot.taken_at - timedelta(days=job.settings.idempotency_retention_days - 1)
 
     async def run(self, which: Which) -> None:
-        """Compare these orders; what came of it is added to `done`."""
+        """Compare these orders; the result is added to `done`."""
         name = self._snapshot.name
         async with joined(self._dsn, name) as ahead, joined(self._dsn, name) as beside:
             sides = {
@@ -131,7 +131,7 @@ class Auditor:
         self._orphans(rows)
 
     def _decoded(self, history: list[Any]) -> list[dict[str, Any]]:
-        """Payloads as JSON; each must say what its row's columns say."""
+        """Payloads as JSON; each must match its row's columns."""
         events = []
         counter = self._counter
         for order_id, sequence, merchant_id, kind, at, payload, place in history:
@@ -156,7 +156,7 @@ class Auditor:
         return events
 
     def _places(self, order_id: str, history: list[Any]) -> None:
-        """An order's events stand in the feed in sequence. One that is not in it yet is looked for once more later."""
+        """An order's events are in the feed in sequence. One that is not in it yet is checked again later."""
         before = 0
         for row in history:
             place = row[6]
@@ -199,7 +199,7 @@ class Auditor:
     def _causes(
         self, order_id: str, book: Book, history: list[Any], events: list[dict[str, Any]], commands: list[Any]
     ) -> None:
-        """Inbox rows and the events that name them, one to one; each reply is what the events say."""
+        """Inbox rows and their events, one to one; each reply must match the events."""
         self._compared[Check.COMMANDS] += len(commands)
         causes = {cause: (first, count) for cause, first, count in book.causes}
         if len(causes) != len(book.causes):

@@ -1,11 +1,12 @@
-"""The bank's books against our payments and refunds: booked once, for what it claims, moved as often as it should be.
+"""The bank's books against our payments and refunds: booked once, for the right amount, moved the right number of
+times.
 
     everything     both sides in the order of attempt ids, merged a window at a time
     some orders    our attempts a window at a time, each looked up in the books
 
-The bank's port gives its books (agents/bank/port.py), read after our snapshot was taken. So a word that changed since
-`grace` before the snapshot is held against nobody, and a booking without an attempt of ours is looked for once more in
-the tables as they are by then: it may have begun a moment ago.
+The bank's port gives its books (agents/bank/port.py), read after our snapshot was taken. So an outcome that was
+reversed after `grace` before the snapshot is not a difference, and a booking without an attempt of ours is looked up
+again in the current tables: it may have begun a moment ago.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from store.operations.audit import connect, known_attempts
 Attempt = Any
 """(id, kind, of attempt, amount, currency, reference, outcome), a row of Beside.attempts: it compares with a tuple."""
 SETTLED = {"success": (0, 1, None, None), "failed": (0, 0, None, None)}
-"""The rest of a booking that nothing happened to since: turn, moves, changes_at, becomes."""
+"""The rest of a booking without later changes: turn, moves, changes_at, becomes."""
 WORDS = {"returned": "success", "reversed": "failed"}
 """Our outcome -> the bank's, where they differ."""
 
@@ -54,7 +55,7 @@ class Books:
         self.report.compared(Check.BANK, compared)
 
     async def compare_some(self, ours: AsyncIterator[list[Attempt]]) -> None:
-        """Our attempts; a booking that is nobody's has no order, and only `compare_all` sees it."""
+        """Our attempts; a booking of no attempt has no order, and only `compare_all` finds it."""
         async for rows in ours:
             attempts = {row[0]: row for row in rows}
             async with aclosing(self._booked(list(attempts))) as windows:
@@ -98,10 +99,10 @@ class Books:
                 self._found(attempt[0], f"is {attempt[6]}, but the bank never saw it")
 
     def _difference(self, booking: Booking, attempt: Attempt) -> str | None:
-        """A payer who has a step to take may take it until its time is over; then the attempt has failed.
+        """A payer may take a step until it expires; then the attempt has failed.
 
-        A changed word counts once its time has come, but payment or refund may show the word before it until the bank's
-        notification was worked off.
+        A reversal counts from its time on, but payment or refund may show the earlier outcome until the bank's
+        notification was processed.
         """
         _, kind, of_attempt, amount, currency, reference, outcome = attempt
         if (booking.kind, booking.of_attempt) != (kind, of_attempt):
@@ -135,8 +136,8 @@ class Books:
 
 
 def moves_of(booking: Booking) -> int:
-    """Money moves with each turn of the word: an odd number of times for a success, an even one for a failure, never
-    more often than the bank turned."""
+    """Money moves with each reversal: an odd number of times for a success, an even one for a failure, never more often
+    than the bank reversed."""
     even = booking.turn % 2 == 0
     return booking.turn + (even if booking.outcome == "success" else not even)
 
@@ -162,6 +163,6 @@ class _Ahead:
         return taken
 
     async def rest(self) -> dict[str, Attempt]:
-        """Some of what is left; empty at the end."""
+        """A part of the rest; empty at the end."""
         rows, self._rows = self._rows or await anext(self._windows, []), []
         return {row[0]: row for row in rows}

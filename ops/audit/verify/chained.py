@@ -1,6 +1,6 @@
 """The audit log's chains: whole, unchanged, and sealed by the gateway.
 
-entry n    place n, hash over entry n-1 and its body, columns as the body says, a seal that a key of the ring proves
+entry n    place n, hash over entry n-1 and its body, columns equal to the body's fields, a seal by a key of the ring
 last one   its seal must be by a key of the ring: it covers all before it
 """
 
@@ -19,7 +19,7 @@ from store.accounts.audit_log import FIRST_HASH, hash_of, is_sealed
 from store.driver import Row
 
 NAMED = ("actor", "action", "subject", "chain", "place")
-"""Columns that lists go by; each stands in the body, too."""
+"""Columns that lists filter by; each is also in the body."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class AuditChains:
     _place: int = 0
     _hash: bytes = FIRST_HASH
     _unproved: str | None = None
-    """The entry read last, where its seal could not be checked."""
+    """The entry read last, if its seal could not be checked."""
 
     def add(self, rows: Sequence[Row | dict[str, Any]]) -> Iterator[Finding]:
         for row in rows:

@@ -1,8 +1,8 @@
-"""`gateway verify`: one command that anybody can run, on a system at rest or under load.
+"""`gateway verify`: one command that every operator can run, on a system at rest or under load.
 
-Exit codes: 0 no difference; 1 at least one, each kind with examples and the command that repairs it; 2 called wrongly;
-4 a part cannot be reached, so nothing was verified. A running system is compared with itself: one snapshot of the
-database, and a second look at what was under way. Nothing is ever written but the file of `--anchor`.
+Exit codes: 0 no difference; 1 at least one, each kind with examples and the command that repairs it; 2 wrong usage; 4 a
+service cannot be reached, so nothing was verified. A running system is compared with itself: one snapshot of the
+database, and a second comparison of what was under way. Only the file of `--anchor` is ever written.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ async def _verified(
 
 
 def _anchored(file: AnchorFile | None, done: Audited) -> list[str]:
-    """What the anchor came to, in sentences. The file is written only where nothing at all differs."""
+    """The comparison with the anchor, in sentences. The file is written only if nothing differs."""
     if file is None or done.anchor is None:
         return []
     sentences = []
@@ -130,7 +130,7 @@ def instant(text: str) -> datetime | None:
 
 
 def show(report: Report, examples: int = EXAMPLES_MAX) -> None:
-    """The table for people, then each kind of difference: how many, examples by name, and its repair."""
+    """The table, then each kind of difference: how many, examples by name, and its repair."""
     table = Table(box=None, pad_edge=False)
     for name in ("check", "compared", "differences", "what must hold"):
         table.add_column(name, justify="right" if name in ("compared", "differences") else "left")

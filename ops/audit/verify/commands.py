@@ -2,7 +2,7 @@
 
     record below the group's committed offset    a row in the inbox (id and nonce, or the accepted id), or a dead letter
     record beyond it                             waits; too long is a difference
-    record older than the inbox                  not looked at: its row may be pruned
+    record older than the inbox                  not compared: its row may be pruned
 
 The inbox alone cannot show what it lost: a refusal whose row is gone would be decided again by a redelivery. Its
 fingerprints are compared with the records' too, as far back as the topic goes.
@@ -30,7 +30,7 @@ from topics.catalogue import COMMANDS, PAYMENTS_DLQ, SMALL_PARTITIONS
 from topics.connection import client_options
 
 GROUP = "payment-actors"
-"""Whose committed offsets say what was decided."""
+"""The group whose committed offsets show what was decided."""
 WAITING_SECONDS = 120.0
 """How long a command may be unread: an actor restarts, or a rebalance is under way."""
 RECORDS_A_TAKE = 5_000
@@ -41,7 +41,7 @@ PLACE_BITS = 48
 
 @dataclass(slots=True)
 class CommandsReport:
-    """What came of it; crosses a process boundary."""
+    """The result; crosses a process boundary."""
 
     records: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -49,14 +49,14 @@ class CommandsReport:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Which records are looked at: those that came between two instants of the log, in Unix milliseconds."""
+    """Which records are compared: those between two instants of the log, in Unix milliseconds."""
 
     from_ms: int
     waiting_ms: int
 
 
 def commands_look(settings: Settings, taken_at: datetime, since: datetime | None) -> CommandsReport:
-    """Run in a process of its own. `taken_at`: of the snapshot; `since`: records from then on, None: all there are."""
+    """Run in a process of its own. `taken_at`: of the snapshot; `since`: records from then on, None: all of them."""
     return run(_commands_look(settings, taken_at, since))
 
 
@@ -118,7 +118,7 @@ def _digest(fingerprint: object) -> str:
 async def _name(
     settings: Settings, differences: list[CommandDifference], committed: dict[int, int], report: CommandsReport
 ) -> None:
-    """What is left once the dead letters are known."""
+    """The rest once the dead letters are known."""
     undecided = {one.place for one in differences if one.kind == "undecided"}
     dead = await _dead(settings, undecided) if undecided else set()
     for one in differences:
@@ -181,7 +181,7 @@ class _Reader:
         await self._consumer.stop()
 
     async def portions(self) -> Any:
-        """Lists of messages up to the ends. Raises TimeoutError where nothing comes."""
+        """Lists of messages up to the ends. Raises TimeoutError if nothing arrives."""
         pending = {place for place, end in self._ends.items() if await self._consumer.position(place) < end}
         moved_at = time.monotonic()
         while pending:

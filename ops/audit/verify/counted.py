@@ -3,9 +3,9 @@
     event ─► cells it adds to (quarter of an hour, measure, label) ─► Σ count · a(cell) + amount · b(cell)
     rollup row ──────────────────────────────────────────────────────► the same sum
 
-`a` and `b` are seeded hashes of the cell, so two sums are equal where all cells are. The rules are spelt here once
-more, on purpose: what the jobs role counts wrongly must not be counted wrongly again. Days must be the sums of their
-quarters, which SQL checks.
+`a` and `b` are seeded hashes of the cell, so two sums are equal where all cells are. The rules are written a second
+time here, on purpose: an error of the jobs role must not be repeated. Days must be the sums of their quarters, which
+SQL checks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COUNTED = frozenset(
         "refund.created", "refund.processed", "refund.failed", "refund.late_success",
     }
 )  # fmt: skip
-"""Events that move a number: asked first, for the others are half of all."""
+"""Events that change a measure: checked first, because the others are half of all."""
 WEIGHTS_MAX = 50_000
 """Cells whose weights are remembered; more are computed again."""
 LOW = (1 << 64) - 1
@@ -39,7 +39,7 @@ LATENCY_MAX = 208
 
 
 class Counter:
-    """What the events up to each merchant's place add up to."""
+    """The sums of the events up to each merchant's position."""
 
     def __init__(self, seed: int, places: Mapping[str, Place]) -> None:
         self.sums: Counted = defaultdict(int)
@@ -48,7 +48,7 @@ class Counter:
         self._weights: dict[str, int] = {}
 
     def add(self, merchant_id: str, place: Place, event: Json) -> None:
-        """One event; those that the rollups do not count yet are left out."""
+        """Add one event, unless the rollups do not count it yet."""
         if place <= self._places.get(merchant_id, BEFORE_ALL):
             for cell, count, amount in cells(event):
                 self.add_cell(merchant_id, cell, count, amount)
@@ -83,7 +83,7 @@ def cells(event: Json) -> list[tuple[str, int, int]]:
 
 
 def _moves(kind: str, refund: Json) -> list[tuple[str, int]]:
-    """(status, how many more have it). A bank that changes its word takes back what it had said before."""
+    """(status, how many more have it). A reversal by the bank subtracts its earlier outcome."""
     match kind:
         case "refund.late_success":
             return [("processed", 1), ("failed", -1)]

@@ -3,7 +3,7 @@
     Check   a line of the report: what must hold
     Kind    one way in which it can be broken, and its repair (runtime/differences.py)
 
-An audit never writes: it names the command, a person runs it.
+An audit never writes: it names the command, an operator runs it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ __all__ = [
 KEPT_MAX = 50
 """Differences of a kind that are kept by name, unless the caller asks for more; the rest are counted."""
 DATABASE_CLOCK = "database clock"
-"""Subject of the difference that is no row's."""
+"""Subject of a difference that belongs to no row."""
 EXAMPLES_MAX = 10
-"""Examples of a kind that are printed for people."""
+"""Examples of a kind that are printed."""
 
 
 class Check(StrEnum):
@@ -147,7 +147,7 @@ class Report:
                 found.kept.append(finding)
 
     def merge(self, other: Report) -> None:
-        """Add what another part of the audit came to."""
+        """Add the result of another part of the audit."""
         self.events += other.events
         for check, tally in other.tallies.items():
             mine = self.tallies[check]

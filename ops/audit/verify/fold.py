@@ -36,7 +36,7 @@ TURNS: dict[str, tuple[tuple[str, ...], bool]] = {
     "payment.reinstated": (("SUCCESS",), True),
     "payment.reversed": (("SUCCESS", "FAILED"), False),
 }
-"""Event type -> the status it finds and leaves, and whether the bank has the payer's money from then on."""
+"""Event type -> the status it finds and leaves, and whether the bank has the payer's money after it."""
 REFUND_STEPS: dict[str, tuple[tuple[str | None, ...], str, int]] = {
     "refund.created": ((None,), "PENDING", 1),
     "refund.processed": (("PENDING",), "PROCESSED", 0),
@@ -51,7 +51,8 @@ ORDER_STEPS: dict[str, tuple[str, str]] = {
     "payment_link.resent": ("CREATED", "CREATED"),
     "payment_link.paid": ("PAID", "PAID"),
 }
-"""Event type -> status before and after. A payment's success has made the order PAID by the time it is announced."""
+"""Event type -> status before and after. A payment's success has already made the order PAID when its event is
+written."""
 CANCELLATIONS: dict[str, tuple[str | None, str]] = {
     "payment.cancel_requested": (None, "requested"),
     "payment.cancel_refused": ("requested", "refused"),
@@ -59,9 +60,9 @@ CANCELLATIONS: dict[str, tuple[str | None, str]] = {
 """Event type -> `cancellation` before and after. Another event of an undecided payment keeps it, an outcome ends it."""
 OPEN_STATES = frozenset({"CREATED", "PROCESSING"})
 SETTLING = timedelta(minutes=1)
-"""How long past its deadline an undecided payment holds an order open whose time is over."""
+"""How long past its deadline an undecided payment keeps an expired order open."""
 RELEASE = ("amount_captured", "amount_released", "voided", "void_reason", "capture_before")
-"""What a capture, a void and an expiry decide, and nothing else moves. Events of earlier versions lack them."""
+"""Fields that only a capture, a void and an expiry change. Events of earlier versions lack them."""
 FIXED_OF_ORDER = ("id", "merchant_id", "amount", "currency", "receipt", "notes", "created_at")
 LATER_FIXED_OF_ORDER = ("expires_at", "capture", "capture_within_minutes", "return_url")
 """Events of earlier versions lack them, also those that an earlier version wrote later, beside this one."""
@@ -71,7 +72,7 @@ FIXED_REFUND = ("payment_id", "merchant_id", "amount", "currency", "reason", "au
 LATER_FIXED_REFUND = ("receipt", "notes")
 """Events of earlier versions lack them."""
 LATER_FIXED = ("name", "email", "contact", "description", "receipt", "notes")
-"""Of a payment, from its first event on. Events of earlier versions lack them."""
+"""Fields of a payment, from its first event on. Events of earlier versions lack them."""
 _OF: dict[tuple[str, ...], Callable[[Json], tuple[Any, ...]]] = {
     names: itemgetter(*names) for names in (FIXED, FIXED_OF_OWNER, FIXED_REFUND, FIXED_OF_ORDER)
 }
@@ -82,8 +83,8 @@ _OF: dict[tuple[str, ...], Callable[[Json], tuple[Any, ...]]] = {
 class Part:
     """A payment or refund as the events left it. `version`: sequence of the last event that changed it.
 
-    `charged`: the bank has the payer's money, by the last of its words. `taken`: the payment's pending and processed
-    refunds; `by_itself`: those of them that the gateway made of its own accord.
+    `charged`: the bank has the payer's money, by its last report. `taken`: the payment's pending and processed refunds;
+    `by_itself`: those of them that the gateway made automatically.
     """
 
     resource: Json
@@ -96,7 +97,7 @@ class Part:
 
 @dataclass(slots=True)
 class Book:
-    """Everything that follows from one order's events."""
+    """Everything derived from one order's events."""
 
     order: Json | None = None
     order_version: int = 0
@@ -106,7 +107,7 @@ class Book:
     announced_link: bool = False
     """And that its link is."""
     awaited: list[tuple[str, str]] = field(default_factory=list)
-    """(event type, command id) of what the rest of the last decision must be."""
+    """(event type, command id) of the events that must complete the last decision."""
     payments: dict[str, Part] = field(default_factory=dict)
     refunds: dict[str, Part] = field(default_factory=dict)
     causes: list[tuple[str, int, int]] = field(default_factory=list)
@@ -116,7 +117,7 @@ class Book:
 
 
 def fold(order_id: str, events: Sequence[Json]) -> Book:
-    """Fold the decoded payloads of one order, in sequence. Never raises: what cannot be read is a finding."""
+    """Fold the decoded payloads of one order, in sequence. Never raises: an unreadable payload is a finding."""
     book = Book()
     event_ids = f"evt_{order_id[-16:]}_"
     for position, event in enumerate(events, 1):
@@ -182,7 +183,8 @@ def _part_of_success(order: Json) -> tuple[str, ...]:
 
 
 def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
-    """What happens to the order itself. No money may come to an order that ends, nor be under way to it for long."""
+    """The events of the order itself. An order that ends must not receive money, nor have a payment under way for
+    long."""
     order, at = event["body"]["order"], event["at"]
     came_from, leads_to = ORDER_STEPS[kind]
     twice = book.announced is not (kind == "payment_link.paid")
@@ -207,7 +209,7 @@ def _order_step(book: Book, event: Json, kind: str, was: Json) -> None:
 
 
 def _link_stays(book: Book, event: Json, was: Json) -> None:
-    """An order is a link from its creation on or never; what is told of the link changes by sending it again alone."""
+    """An order is a link from its creation on or never; the link's data changes only when it is resent."""
     link, before, kind = event["body"]["order"].get("payment_link"), was.get("payment_link"), event["type"]
     if before is None:
         if link is not None or kind.startswith("payment_link."):
@@ -222,7 +224,7 @@ def _link_stays(book: Book, event: Json, was: Json) -> None:
 
 
 def _is_link_of(link: Json, order: Json) -> bool:
-    """What webhooks carry of a link says what the order says."""
+    """The link in webhooks must match the order."""
     own, same = order["payment_link"], ("merchant_id", "amount", "currency", "notes", "status", "expires_at")
     return (
         all(link[name] == own[name] for name in own)
@@ -285,7 +287,7 @@ def _payment_step(book: Book, event: Json, kind: str, body: Json) -> None:
 
 
 def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
-    """A word of the bank that changes its last one."""
+    """A report of the bank that reverses its last one."""
     payment, part = body["payment"], book.payments.get(body["payment"]["id"])
     found, charged = TURNS[kind]
     if part is None or part.resource["status"] not in found:
@@ -306,8 +308,8 @@ def _turn(book: Book, event: Json, kind: str, body: Json) -> None:
 
 
 def _action(book: Book, event: Json, kind: str, was: Json | None) -> None:
-    """The payer has a step to take from the event that says so on, until a newer one or an outcome; and who wants to
-    leave waits for the bank's word."""
+    """The payer has a step from the event with it, until a newer one or an outcome; a requested cancellation waits for
+    the bank's outcome."""
     action, before = event["body"]["payment"].get("next_action"), (was or {}).get("next_action")
     _cancellation(book, event, kind, was or {})
     if kind in CANCELLATIONS:
@@ -327,7 +329,7 @@ def _cancellation(book: Book, event: Json, kind: str, was: Json) -> None:
 
 
 def _weigh(book: Book, event: Json, part: Part) -> None:
-    """What the refunds take must be there, or be owed: it is all owed while the bank has taken the payment back."""
+    """The amount of the refunds must be covered, or be owed: all of it is owed while the payment is reversed."""
     payment = part.resource
     there, released = 0 if _is_reversed(payment) else payment["amount"], _released(payment)
     refunded = max(part.taken - part.by_itself, part.taken - released)
@@ -436,7 +438,7 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
 
 
 def _is_allowed(refund: Json, owner: Part) -> bool:
-    """A refund is only made of money that is there; what the bank does against its word later is another thing."""
+    """A refund is made only of available money; later reversals by the bank are another matter."""
     payment = owner.resource
     if _is_reversed(payment) or owner.taken + refund["amount"] > payment["amount"]:
         return False
@@ -446,8 +448,8 @@ def _is_allowed(refund: Json, owner: Part) -> bool:
 
 
 def _to_return(owner: Part) -> int:
-    """What the gateway gives back of its own accord: all that was released of a success, or charged after a failure,
-    unless other refunds took it."""
+    """The gateway's automatic refunds: all that was released of a success, or charged after a failure, unless other
+    refunds took it."""
     payment = owner.resource
     whole: int = payment["amount"]
     return min(whole if payment["status"] == "FAILED" else _released(payment), whole - owner.taken)
@@ -463,10 +465,11 @@ def _unchanged(book: Book, event: Json, before: Json, after: Json, names: tuple[
 
 
 def _with_omitted(book: Book, event: Json, was: Json, now: Json, names: tuple[str, ...]) -> Json:
-    """What stays from the first event that has it: a payment's words about its payer and its order, and the like.
+    """Fields that never change after the first event with them: a payment's data about its payer and its order, and the
+    like.
 
-    An earlier version that works beside this one, or again, says nothing of what it does not know: the resource keeps
-    it. Personal data: only the name of what changed is told.
+    An earlier version that runs beside this one, or again, omits what it lacks: the resource keeps it. Personal data:
+    only the name of a changed field is reported.
     """
     omitted = {}
     for name in names:
@@ -507,7 +510,7 @@ def _money(book: Book, order_id: str) -> None:
 
 
 def _is_returned(book: Book, payment_id: str) -> bool:
-    """Whether the gateway ever made a refund of the payment of its own accord."""
+    """Whether the gateway ever refunded the payment automatically."""
     refunds = (part.resource for part in book.refunds.values())
     return any(refund["automatic"] and refund["payment_id"] == payment_id for refund in refunds)
 

@@ -2,7 +2,7 @@
 
     the command led to events     the resource in the first of them that has it
     it led to none                the resource as an earlier event left it (a repeat of what was done already)
-    a word of the bank            nothing: nobody waits for its reply
+    a report of the bank          nothing: no request waits for its reply
 
 Compared as digests: the inbox's side is computed by PostgreSQL, so replies do not travel.
 """
@@ -29,14 +29,14 @@ RESOURCES = {
     "payment.expire": "payment",
     "refund.create": "refund",
 }
-"""Command -> the resource it is answered with. The bank's words are not in here."""
+"""Command -> the resource in its reply. The bank's reports are not included."""
 BANKS = frozenset({"payment.settle", "refund.settle", "payment.require_action", "payment.refuse_cancel"})
-"""The bank's words: nobody waits for a reply to them."""
+"""The bank's reports: no request waits for a reply to them."""
 NOTHING = hashlib.md5(b"", usedforsecurity=False).digest()
 
 
 def reply_fits(kind: str, first: int, count: int, events: Sequence[Json], digest: bytes) -> bool:
-    """True where the digest is of the reply that the order's events say. A command of an unknown kind fits."""
+    """True if the digest is that of the reply given by the order's events. A command of an unknown kind matches."""
     name = RESOURCES.get(kind)
     if name is None:
         return digest == NOTHING or kind not in BANKS
@@ -46,7 +46,7 @@ def reply_fits(kind: str, first: int, count: int, events: Sequence[Json], digest
 
 
 def reply_of(kind: str, first: int, count: int, events: Sequence[Json]) -> bytes | None:
-    """The reply itself; None where the events leave more than one possibility, or none."""
+    """The reply itself; None if the events leave more than one possibility, or none."""
     name = RESOURCES.get(kind)
     if name is None:
         return b"" if kind in BANKS else None

@@ -1,8 +1,8 @@
-"""The rows that must exist, given a book: columns spelt here once more, on purpose (the actor's list may be wrong).
+"""The rows that must exist, given a book: columns listed a second time, on purpose (the actor's list may be wrong).
 
-Events of earlier versions lack what came later: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
+Events of earlier versions lack later fields: `amount_owed`, `reversed` and the bank's `turn` are 0 or false there,
 `next_action`, `cancellation` and an order's `expires_at` are null. `amount_captured` is null in the row as well.
-Nothing was released or voided, orders were captured by hand, and a payment carried neither its payer's words nor its
+Nothing was released or voided, orders were captured manually, and a payment had neither its payer's data nor its
 order's reference.
 """
 
@@ -155,7 +155,7 @@ def refund_row(part: Part, order_id: str) -> Row:
 
 
 def differing(columns: tuple[str, ...], stored: Row, expected: Row) -> str:
-    """`status is 'FAILED', the events say 'SUCCESS'; …` Findings stand on log lines, so not what a payer is called."""
+    """`status is 'FAILED', the events say 'SUCCESS'; …` Findings appear in logs, so they omit a payer's name."""
     return "; ".join(
         f"{name} is another than the events say"
         if name in PERSONAL

@@ -2,10 +2,10 @@
 
     ending of the order id (two characters) ─► sum of its events' XXH3 numbers
 
-Two multisets of events are equal where their sums are; where a sum differs, the orders with that ending are looked at
+Two multisets of events are equal where their sums are; where a sum differs, the orders with that ending are compared
 one by one. A number has 128 bits, so what was added twice does not vanish as it would with XOR. XXH3 is not a
 cryptographic hash: this finds defects and accidents. The seed, new for each audit, makes it harder to prepare two
-events of one number, not impossible. An audit with an anchor uses keyed BLAKE2b instead, whose key nobody knows
+events of one number, not impossible. An audit with an anchor uses keyed BLAKE2b instead, whose key does not exist
 before the audit begins.
 """
 
@@ -27,7 +27,7 @@ NumberOf = Callable[[bytes, int], int]
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How an audit numbers events: both sides must do it alike. Crosses a process boundary."""
+    """How an audit numbers events: both sides must do it the same way. Crosses a process boundary."""
 
     seed: int
     """64 bits."""

@@ -1,14 +1,14 @@
 """The events topic beside the events table, in a process of its own (the second core).
 
-    first look     python: record ─► sum of its order's ending, place in its order's sequence. Nothing is kept but
+    first pass     python: record ─► sum of its order's ending, position in its order's sequence. Nothing is kept but
                    the last sequence of the orders that moved last (ORDERS_HELD); older ones go to a temporary table.
-    closer look    only at endings where something differs: record ─► order, sequence, place, digest ─► COPY into a
-                   temporary table ─► one sorted join in SQL, which names the culprits
+    detailed pass  only endings with a difference: record ─► order, sequence, position, digest ─► COPY into a
+                   temporary table ─► one sorted join in SQL, which names the different events
 
 Duplicates on the topic are allowed; what must hold is that the first sights of an order's events are in sequence,
 that each event is there, and that every copy has the table's bytes. An order's events stand on its partition, or on the
-one that it had before the log grew. Records that came while reading, and events
-whose records were still under way, are looked at a second time.
+one that it had before the log grew. Records that arrived while reading, and events whose records were still under way,
+are compared a second time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FETCH_BYTES = 1_048_576
 ORDERS_HELD = 100_000
 """Orders whose last sequence is kept in memory: some 20 MB."""
 AT_ONCE = 10_000
-"""Runs let go together, repeats compared together."""
+"""Runs written together, repeats compared together."""
 STALLED_SECONDS = 30.0
 EARLIER = timedelta(seconds=30)
 """With --since: records are read from so much earlier, in case the broker's clock is behind the database's.
@@ -68,7 +68,7 @@ _MESSAGES = {
 
 @dataclass(slots=True)
 class TopicReport:
-    """What came of it; crosses a process boundary."""
+    """The result; crosses a process boundary."""
 
     records: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -141,7 +141,7 @@ class FirstSights:
         self._last: dict[bytes, int] = {}
         """Order id -> the last of its sequence, oldest order first."""
         self._first: dict[bytes, int] = {}
-        """The first of its sequence where that is not 1: the order was let go before, or begins in the middle."""
+        """The first of its sequence where that is not 1: the order was written out before, or begins in the middle."""
         self._let_go = 0
         self._repeats: list[tuple[bytes, int, bytes]] = []
 
@@ -252,7 +252,7 @@ class TopicReader:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=100,
-            check_crcs=False,  # what differs by a bit differs in its sum
+            check_crcs=False,  # records that differ by a bit differ in their sums
         )
         self._ends: dict[TopicPartition, int] = {}
 
@@ -273,7 +273,7 @@ class TopicReader:
 
     async def portions(self) -> AsyncIterator[tuple[int, list[Any]]]:
         """(partition, messages) in the order of the log, up to the ends; an order's in its order, also where the log
-        has grown in between. Raises TimeoutError where nothing comes."""
+        has grown in between. Raises TimeoutError if nothing arrives."""
         for band in bands(self._counts):
             async for portion in self._band(band):
                 yield portion

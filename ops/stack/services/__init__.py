@@ -1,1 +1,1 @@
-"""The three services a gateway stands on, run locally without containers: PostgreSQL, Redis, Apache Kafka."""
+"""The three services that a gateway needs, run locally without containers: PostgreSQL, Redis, Apache Kafka."""

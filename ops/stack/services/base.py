@@ -1,7 +1,7 @@
-"""What the runner needs to know of a service, and waiting for one to be ready.
+"""The interface of a service for the runner, and the wait for its readiness.
 
-A service prepares its folder once (`prepare`), tells its command line (`command`), and is ready when its client library
-gets an answer (`probe`), never before.
+A service prepares its folder once (`prepare`), gives its command line (`command`), and is ready when its client library
+gets a response (`probe`), never before.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Service(Protocol):
     def command(self) -> Command: ...
 
     async def probe(self) -> None:
-        """Return when the service answers; raise anything else otherwise."""
+        """Return when the service responds; raise any error otherwise."""
 
 
 async def wait_ready(service: Service, *, timeout_seconds: float = 120.0) -> None:
-    """Probe until it answers, at most `timeout_seconds`."""
+    """Probe until it responds, at most `timeout_seconds`."""
     last: BaseException | None = None
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -44,7 +44,7 @@ async def wait_ready(service: Service, *, timeout_seconds: float = 120.0) -> Non
                 try:
                     async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                         return await service.probe()
-                except Exception as error:  # whatever the client library says: not ready yet
+                except Exception as error:  # any error of the client library: not ready yet
                     last = error
                 await asyncio.sleep(0.1)
     except TimeoutError:

@@ -3,7 +3,7 @@
 
     <home>/bin/postgres …  ─► a watcher of two processes ─► exec <home>/bin/real-postgres …
 
-Patroni's own PostgreSQL outlives a SIGKILL of Patroni: a primary that nobody can tell to stop. This file is copied
+Patroni's own PostgreSQL outlives a SIGKILL of Patroni: a primary that cannot be stopped. This file is copied
 beside the links to PostgreSQL's other programs (patroni.py); <home>/node.pid has Patroni's process id. It runs on the
 Python that Debian's Patroni runs on, and imports nothing of ours.
 """
@@ -23,7 +23,7 @@ def main() -> None:
     patroni = int((here.parent / "node.pid").read_text(encoding="ascii"))
     postgres = os.getpid()
     if os.fork() == 0:
-        # Twice, so that PostgreSQL has no child which it does not know.
+        # Twice, so that PostgreSQL has no unknown child.
         if os.fork() == 0:
             os.setsid()
             watch(patroni, postgres)

@@ -19,7 +19,7 @@ def services_of(plan: StackPlan) -> dict[str, Service]:
 
 
 def _postgres(plan: StackPlan) -> list[Service]:
-    """One PostgreSQL, or several with what they agree by."""
+    """One PostgreSQL, or several with their etcd members."""
     if plan.postgres_nodes == 1:
         return [PostgresService(plan)]
     members = [EtcdService(plan, number) for number in range(1, ETCD_MEMBERS + 1)]

@@ -51,7 +51,7 @@ class EtcdService:
                 f"--listen-peer-urls={peers}",
                 f"--initial-advertise-peer-urls={peers}",
                 f"--initial-cluster={','.join(f'{member_name(one)}={_peer_url(self._plan, one)}' for one in members)}",
-                # members of two stacks never take each other for their own
+                # members of two stacks never join each other
                 f"--initial-cluster-token={hashlib.sha256(str(self._plan.run_dir).encode()).hexdigest()[:16]}",
                 f"--heartbeat-interval={HEARTBEAT_MS}",
                 f"--election-timeout={ELECTION_MS}",

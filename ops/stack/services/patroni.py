@@ -1,6 +1,6 @@
-"""PostgreSQL as one of several nodes under Patroni: one takes writes, one has each commit before it is answered.
+"""PostgreSQL as one of several nodes under Patroni: one accepts writes, one has each commit before it is confirmed.
 
-    etcd: who is the primary? ◄── each node's Patroni, every 2 s ──► its own PostgreSQL
+    etcd: which node is the primary?  ◄── each node's Patroni, every 2 s ──►  its own PostgreSQL
     primary dies ─► its lease ends (at most 20 s) ─► the synchronous standby is promoted ─► the other one follows it
 
 A node dies as a container does: when its Patroni is killed, its PostgreSQL is killed too (bound_postgres.py).
@@ -33,9 +33,9 @@ LEASE: dict[str, Any] = {
     "ttl": 20,
     "loop_wait": 2,
     "retry_timeout": 5,
-    # A PostgreSQL that died alone is not started again where it was: the standby has everything, and is there.
+    # A PostgreSQL that died alone is not restarted in place: the standby has everything and takes over.
     "primary_start_timeout": 0,
-    # A commit is answered once the standby has it on disk. Without a standby the primary goes on alone.
+    # A commit is confirmed once the standby has it on disk. Without a standby the primary continues alone.
     "synchronous_mode": True,
 }
 PARAMETERS: dict[str, Any] = {
@@ -103,7 +103,7 @@ class PatroniService:
         )
 
     async def probe(self) -> None:
-        """This node's PostgreSQL runs, and one of the nodes takes writes."""
+        """This node's PostgreSQL runs, and one of the nodes accepts writes."""
         await check_listening("127.0.0.1", self._port)
         response = await asyncio.to_thread(call, "GET", f"{node_url(self._plan, self._number)}/health")
         if response.status != 200:
@@ -150,7 +150,7 @@ def node_name(number: int) -> str:
 
 
 def node_url(plan: StackPlan, number: int) -> str:
-    """Where a node's Patroni answers."""
+    """The address of a node's Patroni."""
     return f"http://127.0.0.1:{plan.ports_of('PATRONI_PORT')[number - 1]}"
 
 

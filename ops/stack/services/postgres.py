@@ -182,7 +182,7 @@ def postgres_environment(plan: StackPlan, home: Path) -> dict[str, str]:
 
 
 def programs_dir() -> Path:
-    """The folder of initdb and postgres. Raises GatewayError where none is installed."""
+    """The folder of initdb and postgres. Raises GatewayError if none is installed."""
     found = {int(path.parent.parent.name): path.parent for path in PROGRAMS.glob("*/bin/initdb") if _is_number(path)}
     if found:
         return found.get(PREFERRED_MAJOR) or found[max(found)]

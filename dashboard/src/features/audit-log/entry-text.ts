@@ -1,4 +1,4 @@
-/** An entry of the audit log in a merchant's words. */
+/** An entry of the audit log as text for merchants. */
 import type { AuditEntry } from "web-shared/wire";
 
 export type Action = AuditEntry["action"];
@@ -42,7 +42,7 @@ export function actionText(action: string): string {
   return TEXTS.get(action) ?? action;
 }
 
-/** One line for each value: "name: before → after", or what was asked for. */
+/** One line for each value: "name: before → after", or what was requested. */
 export function changesOf(entry: Pick<AuditEntry, "before" | "after">): readonly string[] {
   const before = entry.before ?? {};
   const after = entry.after ?? {};

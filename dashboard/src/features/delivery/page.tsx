@@ -1,4 +1,4 @@
-/** One delivery: the body as it was sent, and each attempt with its request and answer. */
+/** One delivery: the body as it was sent, and each attempt with its request and response. */
 import { useEffect } from "preact/hooks";
 import type { DeliveryAttempt, DeliveryDetail } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";

@@ -1,6 +1,6 @@
 /**
  * The snippets of the docs page, with this gateway's own addresses and the reader's own key. The browser tests take
- * them from the page and run them: what stands here works.
+ * them from the page and run them: these snippets work.
  */
 
 export interface Where {
@@ -32,7 +32,7 @@ export function sdkSnippet({ checkoutUrl, key }: Where): string {
     GatewayCheckout.open({
       key: "${key}",
       order_id: "ORDER_ID", // made by your server
-      onSuccess: (payment) => console.log("paid", payment.id), // not proof: ask your server
+      onSuccess: (payment) => console.log("paid", payment.id), // not proof: verify on your server
       onFailure: (error) => console.log("declined", error.code),
       onClose: (reason) => console.log("closed", reason),
     });
@@ -64,7 +64,7 @@ def is_genuine(body: bytes, signature: str, secret: str) -> bool:
     return hmac.compare_digest(signature.encode(), expected.encode())`;
 }
 
-/** A program written for Razorpay, in test mode: `base_url` is all that it does not have elsewhere. */
+/** A program written for Razorpay, in test mode: only `base_url` differs from elsewhere. */
 export function razorpaySnippet({ apiUrl, key }: Where): string {
   return `import os
 import time

@@ -1,4 +1,5 @@
-/** An endpoint's own headers as text, one a line: `X-Tenant: 42`. Which names and values are allowed, the API decides. */
+/** An endpoint's own headers as text, one a line: `X-Tenant: 42`. The API decides which names and values are allowed.
+ */
 
 export type ParsedHeaders = { headers: Record<string, string> } | { problem: string };
 

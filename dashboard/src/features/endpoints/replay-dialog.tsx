@@ -1,4 +1,4 @@
-/** Send an endpoint the events of a span again: how many first, then the order. They carry `webhook-replay: true`. */
+/** Replay the events of a period to an endpoint: first the count, then the start. They carry `webhook-replay: true`. */
 import { useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { formatCount } from "web-shared/format";
@@ -58,7 +58,7 @@ export function ReplayDialog({ endpoint, onClose }: { endpoint: Endpoint; onClos
   );
 }
 
-/** An instant as `datetime-local` wants it: the reader's own clock, to the minute. */
+/** An instant in the form of `datetime-local`: the reader's own clock, to the minute. */
 function fieldTime(time: number): string {
   const at = new Date(time);
   return new Date(time - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);

@@ -99,7 +99,7 @@ function useArrivals(list: List<DomainEvent>, firstPage: boolean, load: () => Pr
     try {
       for (const row of arrivedOf((await load()).data, state.rows)) dispatch({ type: "row_arrived", row });
     } catch {
-      // The next change looks again.
+      // The next change retries.
     }
   };
   // The feed shows an event once nothing older can still appear: a moment after it happened.

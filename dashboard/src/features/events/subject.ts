@@ -1,4 +1,4 @@
-/** What an event is about: its payment, or its order where there is none, and the amount it moved. Pure. */
+/** What an event is about: its payment, or its order if there is none, and the amount that it moved. Pure. */
 import type { DomainEvent } from "web-shared/wire";
 
 export interface Subject {

@@ -40,7 +40,7 @@ export function withScope(chosen: readonly KeyScope[], scope: KeyScope, included
   return SCOPES.map(([each]) => each).filter((each) => (each === scope ? included : chosen.includes(each)));
 }
 
-/** What is left empty is left out. `now` in Unix milliseconds. */
+/** Empty fields are omitted. `now` in Unix milliseconds. */
 export function newKeyBody(form: KeyForm, now: number): NewKeyBody {
   const name = form.name.trim();
   const addresses = form.addresses.split(/[\s,]+/).filter((each) => each !== "");

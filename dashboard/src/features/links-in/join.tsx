@@ -1,4 +1,4 @@
-/** An invitation: whoever opens its link chooses a password and is a user of the merchant. */
+/** An invitation: the recipient of its link chooses a password and becomes a user of the merchant. */
 import { useGateway } from "../../session/session-context.tsx";
 import { PasswordForm } from "./password-form.tsx";
 

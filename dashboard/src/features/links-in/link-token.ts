@@ -2,7 +2,7 @@
 
 export interface LinkFacts {
   token: string;
-  /** Whom the link is for, as far as it says: shown, and offered to the password manager. */
+  /** The recipient of the link, if it contains one: shown, and offered to the password manager. */
   email: string;
 }
 

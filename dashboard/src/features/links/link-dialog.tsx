@@ -1,4 +1,4 @@
-/** Make a payment link; then it is there to be copied. */
+/** Create a payment link, ready to be copied. */
 import { useRef, useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { formatMoney } from "web-shared/format";

@@ -25,7 +25,7 @@ export const NO_LINK: LinkText = {
   expires: "",
 };
 
-/** The body of `POST /payment-links`; null while the amount is none. */
+/** The body of `POST /payment-links`; null while the amount is not valid. */
 export function linkOf(text: LinkText): NewPaymentLink | null {
   const currency = text.currency.trim().toUpperCase();
   const amount = inputToMinor(text.amount.trim(), currency);

@@ -1,4 +1,4 @@
-/** Sign in: e-mail and password, then a code where the user has a second factor. */
+/** Sign in: e-mail and password, then a code if the user has a second factor. */
 import { useState } from "preact/hooks";
 import { Field } from "web-shared/field";
 import { failureOfException } from "../../api/failure.ts";

@@ -1,4 +1,4 @@
-/** One order: what was asked for, who tried to pay it, and the way to end it. */
+/** One order: its content, the attempts to pay it, and the way to cancel it. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { formatMoney } from "web-shared/format";

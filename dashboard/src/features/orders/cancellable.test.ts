@@ -1,4 +1,6 @@
-/** The page offers to cancel exactly where the rules accept it: tests/unit/test_payment_actions.py wrote that down. */
+/**
+ * The page offers to cancel exactly if the rules accept it: tests/unit/test_payment_actions.py writes their results.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

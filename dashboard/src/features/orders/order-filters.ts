@@ -1,4 +1,4 @@
-/** Filters of the orders list, as the address spells them and as the API takes them. Pure. */
+/** Filters of the orders list, in the forms of the address and of the API. Pure. */
 import type { Order } from "web-shared/wire";
 import type { Query } from "../../api/client.ts";
 import { queryText } from "../../api/client.ts";
@@ -7,7 +7,7 @@ import { currencyCode, dayOrInstant, endOf, startOf } from "../../query/filters.
 type OrderStatus = Order["status"];
 export const ORDER_STATUSES: readonly OrderStatus[] = ["CREATED", "PAID", "CANCELLED", "EXPIRED"];
 
-/** Groups of orders that no one status names. */
+/** Groups of orders without a status of their own. */
 export const GROUPS = {
   unpaid: "Orders without a successful payment, whether open or ended.",
   abandoned: "Unpaid orders whose attempts have all failed; none is in progress.",
@@ -35,7 +35,7 @@ export const NO_ORDER_FILTERS: OrderFilters = {
   to: null,
 };
 
-/** Read the address. What is malformed there is left out. */
+/** Read the address. Malformed parts are ignored. */
 export function orderFilters(search: string): OrderFilters {
   const given = new URLSearchParams(search);
   const status = given.get("status")?.toUpperCase();

@@ -1,4 +1,4 @@
-/** Every order, newest first: what was asked for, how often somebody tried to pay it, and how it ended. */
+/** Every order, newest first: its content, the number of attempts to pay it, and its end. */
 import { useState } from "preact/hooks";
 import type { Order } from "web-shared/wire";
 import type { Page } from "../../api/types.ts";

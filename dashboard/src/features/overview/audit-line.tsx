@@ -1,4 +1,4 @@
-/** What the stack's own audit found last, for the operator. Nothing is drawn where the API does not show it. */
+/** The last result of the stack's own audit, for the operator. Nothing is drawn if the API does not show it. */
 import { useEffect } from "preact/hooks";
 import type { Audit } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";

@@ -1,4 +1,4 @@
-/** What the overview says about the audit. */
+/** The overview's sentence about the audit. */
 import { describe, expect, it } from "vitest";
 import type { Audit } from "web-shared/wire";
 import { auditSentence, differingOf } from "./audit-wording.ts";

@@ -6,9 +6,9 @@ export interface Differing {
   kind: string;
   /** `2 × delivery missing` */
   text: string;
-  /** A command to run; null where there is none. */
+  /** A command to run; null if there is none. */
   command: string | null;
-  /** Why there is no command; null where there is one. */
+  /** Why there is no command; null if there is one. */
   advice: string | null;
 }
 

@@ -24,7 +24,7 @@ export function barsOf(values: readonly number[], top: number, width: number, he
   const slot = width / Math.max(values.length, 1);
   const thickness = Math.min(slot * 0.8, 48);
   return values.map((value, index) => {
-    // What is not nothing can be seen: at least two units high.
+    // Every value above zero is visible: at least two units high.
     const tall = value > 0 ? Math.max((value / top) * height, 2) : 0;
     return { x: index * slot + (slot - thickness) / 2, y: height - tall, width: thickness, height: tall };
   });
@@ -35,7 +35,7 @@ export function slotAt(x: number, width: number, count: number): number {
   return Math.min(Math.max(Math.floor((x / width) * count), 0), count - 1);
 }
 
-/** The cursor after a key, or null where the key is none of the chart's. */
+/** The cursor after a key, or null if the chart does not use the key. */
 export function cursorAfter(key: string, cursor: number | null, count: number): number | null {
   switch (key) {
     case "ArrowRight":

@@ -1,4 +1,4 @@
-/** The key pair to begin with. The secret is masked, and can be shown only while this page knows it. */
+/** The key pair to begin with. The secret is masked, and can be shown only while this page holds it. */
 import { useState } from "preact/hooks";
 import type { ListedKey } from "web-shared/wire";
 import type { Listed } from "../../api/types.ts";

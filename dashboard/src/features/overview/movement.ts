@@ -6,7 +6,7 @@ export interface Movement {
   tone: "up" | "down" | "same";
 }
 
-/** `+12.4% to the period before`; null where there is nothing to compare with. */
+/** `+12.4% to the period before`; null if there is nothing to compare with. */
 export function relativeMovement(now: number, before: number | null | undefined): Movement | null {
   if (before === null || before === undefined || before === 0) return null;
   const share = (now - before) / before;

@@ -1,4 +1,4 @@
-/** What the merchant owes because the bank changed its word about refunds or payments. Nothing is drawn without a debt. */
+/** What the merchant owes because the bank reversed refunds or payments. Nothing is drawn without a debt. */
 import { formatCount, formatMoney } from "web-shared/format";
 import type { AnalyticsSummary } from "web-shared/wire";
 

@@ -1,4 +1,4 @@
-/** How business goes: figures of a period of time, their course, what they are made of, the latest payments. */
+/** The state of business: figures of a period, their course, their breakdown, the latest payments. */
 import { useMemo } from "preact/hooks";
 import { formatCount, formatMoney, formatMoneyCompact } from "web-shared/format";
 import type { AnalyticsSummary, Timeseries } from "web-shared/wire";

@@ -1,4 +1,4 @@
-/** The period of time an overview covers, as it stands in the address: `?span=24h`. */
+/** The period of time an overview covers, as written in the address: `?span=24h`. */
 
 export type PeriodName = "24h" | "7d" | "30d" | "90d";
 
@@ -24,7 +24,7 @@ export function periodOf(search: string): Period {
 
 /**
  * The instants of a period that ends now, begun where the reader's hour or day begins. The end lies a minute ahead, so
- * that what happens meanwhile is inside.
+ * that events until then are included.
  */
 export function boundsOf(period: Period, now: Date): { from: string; to: string } {
   return { from: firstBucket(period, now).toISOString(), to: new Date(now.getTime() + 60_000).toISOString() };

@@ -1,4 +1,4 @@
-/** The latest payments. They move by themselves: here nothing is read line by line. */
+/** The latest payments. The list updates automatically: it is not read line by line. */
 import { useCallback } from "preact/hooks";
 import type { Payment } from "web-shared/wire";
 import type { Change, Page } from "../../api/types.ts";

@@ -78,7 +78,7 @@ export function Tiles({ summary, from }: { summary: AnalyticsSummary | null; fro
   );
 }
 
-/** No rate where nothing is decided; the API says 0 there. */
+/** No rate if nothing is decided; the API returns 0 then. */
 function rateOf(numbers: PeriodNumbers): number | null {
   return numbers.payments_success + numbers.payments_failed === 0 ? null : numbers.success_rate;
 }

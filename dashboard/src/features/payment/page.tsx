@@ -133,7 +133,7 @@ function Head({ id, payment }: { id: string; payment: Resource<Payment> }) {
   );
 }
 
-/** The bank's word, and what its merchant, or time, made of it. */
+/** The bank's outcome, and what the merchant, or time, did with it. */
 function Badges({ payment }: { payment: Payment }) {
   return (
     <>
@@ -240,7 +240,7 @@ function Facts({ payment, refunds }: { payment: Payment; refunds: readonly Refun
   );
 }
 
-/** Who pays and for what, as far as anybody said it. */
+/** Who pays and for what, as far as known. */
 function Payer({ payment }: { payment: Payment }) {
   const fields = [
     ["Payer", payment.name],

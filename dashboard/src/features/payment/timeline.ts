@@ -1,5 +1,5 @@
 /**
- * The payment's history as one line of moments: events of the log, questions to the bank, attempts to tell the
+ * The payment's history as one line of moments: events of the log, questions to the bank, attempts to notify the
  * merchant's endpoints. Events have their place on the log; a bank attempt has no instant of its own and stands after
  * the event that caused it. Pure.
  */
@@ -16,7 +16,7 @@ export interface Moment {
   /** Short facts beside the title. */
   facts: string[];
   href: string | null;
-  /** Everything that is known, for those who want to see it. */
+  /** All details, shown on request. */
   raw: unknown;
 }
 
@@ -43,7 +43,7 @@ function eventMoment(event: TimelineEvent): Moment {
   };
 }
 
-/** `payments.events.v1-4 @ 90114`; without the offset where the log does not hold the event yet. */
+/** `payments.events.v1-4 @ 90114`; without the offset if the event is not on the log yet. */
 function placeOnLog({ topic, partition, offset }: TimelineEvent): string[] {
   return [offset === null ? `${topic}-${partition}` : `${topic}-${partition} @ ${offset}`];
 }

@@ -1,4 +1,4 @@
-/** What can still be done with a payment. The API decides; this offers what it accepts, and nothing that it refuses. */
+/** What can still be done with a payment. The API decides; this offers exactly what it accepts. */
 import type { Payment } from "web-shared/wire";
 
 export interface Actions {

@@ -11,12 +11,12 @@ import { useAction } from "../../ui/use-action.ts";
 export interface AmountDialogProps {
   /** Names the parts for tests: `refund-amount-input`. */
   name: "refund" | "capture";
-  /** What the button says before the amount: `Refund`. */
+  /** The button's label before the amount: `Refund`. */
   verb: string;
   payment: Payment;
   mostMinor: number;
   hint: string;
-  /** What follows from it; the second step. */
+  /** Its consequences; the second step. */
   consequence: (amountMinor: number, money: string) => ComponentChildren;
   onSubmit: (amountMinor: number) => Promise<unknown>;
   onClose: () => void;

@@ -1,4 +1,7 @@
-/** One key for one intent: a repeat after a lost answer, with the same body, happens once. Another body is another. */
+/**
+ * One key for one intent: a repeat after a lost response, with the same body, takes effect once. Another body is
+ * another intent.
+ */
 import { newIdempotencyKey } from "../../api/client.ts";
 
 export function keyOfIntent(): (body: object) => string {

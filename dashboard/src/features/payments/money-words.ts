@@ -1,4 +1,4 @@
-/** What became of a payment's money, for the merchant; nothing where its status says enough. */
+/** What happened to a payment's money, for the merchant; nothing if its status is clear enough. */
 import { type MoneyState, moneyOf } from "web-shared/money";
 import type { Payment, Refund } from "web-shared/wire";
 
@@ -25,7 +25,7 @@ const WORDS: Readonly<Record<MoneyState, string>> = {
 
 const VOIDED = { requested: "voided", expired: "expired uncaptured" } as const;
 
-/** `refunds`: the payment's, where they are known; without them a refund counts as carried out. */
+/** `refunds`: the payment's, if they are known; without them a refund counts as carried out. */
 export function moneyWords(payment: Payment, refunds: readonly Refund[] = []): string {
   return [releaseWords(payment), backWords(payment, refunds)].filter((words) => words !== "").join(", ");
 }

@@ -1,4 +1,4 @@
-/** Every payment, newest first. The filters are the address; what arrives meanwhile is counted, not pushed in. */
+/** Every payment, newest first. The filters are the address; new ones are counted, not inserted. */
 import { useState } from "preact/hooks";
 import type { Payment } from "web-shared/wire";
 import type { Change, Page } from "../../api/types.ts";

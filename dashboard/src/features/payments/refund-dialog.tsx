@@ -58,7 +58,7 @@ export function RefundDialog({ payment, onDone, onClose }: RefundDialogProps) {
   );
 }
 
-/** What the role may refund of one payment, where it has a limit. */
+/** What the role may refund of one payment, if it has a limit. */
 export function limitText(role: Role, limit: Merchant["support_refunds"]): string {
   if (role !== "support") return "";
   return limit === null

@@ -1,4 +1,4 @@
-/** Recovery codes, this one time. */
+/** Recovery codes, shown only once. */
 import { copyText } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 

@@ -1,4 +1,4 @@
-/** Where one is signed in, and for an owner where everybody is, each place with its way out. */
+/** The user's sessions, and for an owner everybody's, each with a button to end it. */
 import type { LoginSession } from "web-shared/wire";
 import type { Listed } from "../../api/types.ts";
 import { Cell, type Column, ListTable } from "../../list/list-table.tsx";
@@ -89,7 +89,7 @@ function SessionRow({ session, onEnded }: { session: LoginSession; onEnded: () =
   );
 }
 
-/** `Chrome on Linux`: enough to tell one's own browsers apart. Edge and Chrome both say Chrome, so order matters. */
+/** `Chrome on Linux`: enough to tell one's own browsers apart. Edge also identifies as Chrome, so order matters. */
 export function browserName(agent: string | null): string {
   if (!agent) return "Unknown";
   const browser = ["Edg", "Firefox", "Chrome", "Safari"].find((name) => agent.includes(`${name}/`)) ?? "Other";

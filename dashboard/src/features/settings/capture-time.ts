@@ -17,7 +17,7 @@ export function minutesToInput(minutes: number | null): readonly [count: string,
   return [String(minutes / size), unit];
 }
 
-/** `"3", "days"` → 4320; empty → null, no limit. A string says what is wrong. */
+/** `"3", "days"` → 4320; empty → null, no limit. A string is the error message. */
 export function inputToMinutes(count: string, unit: Unit): number | null | string {
   const text = count.trim();
   if (text === "") return null;

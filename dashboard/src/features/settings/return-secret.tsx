@@ -1,4 +1,4 @@
-/** The secret that signs a payer's way back: made anew here, shown once. */
+/** The secret that signs a payer's way back: regenerated here, shown once. */
 import { useState } from "preact/hooks";
 import type { ReturnSecret } from "web-shared/wire";
 import { useGateway } from "../../session/session-context.tsx";

@@ -1,4 +1,4 @@
-/** The roles in words. What they may do is decided by domain/role.py alone. */
+/** The roles in words. Only domain/role.py decides what they may do. */
 import type { Role } from "web-shared/wire";
 
 export const ROLES: readonly (readonly [role: Role, text: string])[] = [

@@ -1,4 +1,4 @@
-/** The filter of the delivery log, as it stands in the address and as the API takes it. */
+/** The filter of the delivery log, in the forms of the address and of the API. */
 
 import type { DeliveryStatus } from "web-shared/wire";
 import type { Query } from "../../api/client.ts";

@@ -1,4 +1,4 @@
-/** The delivery log: one row for each event and endpoint, with its filters and what can be sent again. */
+/** The delivery log: one row for each event and endpoint, with its filters and what can be retried. */
 import { useCallback, useEffect, useState } from "preact/hooks";
 import type { Delivery } from "web-shared/wire";
 import { queryText } from "../../api/client.ts";
@@ -29,7 +29,7 @@ import { WEBHOOK_EVENTS } from "./event-types.ts";
 import { RetryAll } from "./retry-all.tsx";
 
 const ROWS = 20;
-/** While something is on its way the list looks again that often; retries take seconds to hours. */
+/** Interval of polls while something is on its way; retries take seconds to hours. */
 const LOOK_AGAIN_MS = 2_000;
 const COLUMNS: readonly Column[] = [
   { label: "Event" },

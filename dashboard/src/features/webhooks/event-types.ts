@@ -8,7 +8,7 @@ function typesWhere(matches: (kind: Kind) => boolean): string[] {
     .map(([type]) => type);
 }
 
-/** What an endpoint can subscribe to. Without a choice it gets USUAL_EVENTS. */
+/** What an endpoint can subscribe to. By default it gets USUAL_EVENTS. */
 export const WEBHOOK_EVENTS: readonly string[] = typesWhere((kind) => kind.forMerchants);
 
 export const USUAL_EVENTS: readonly string[] = typesWhere((kind) => kind.usual);

@@ -20,7 +20,7 @@ export function WebhooksPage() {
   );
 }
 
-/** What was given up: kept on the dead letter topic, and here until it is sent again. */
+/** Deliveries that failed for good: kept on the dead letter topic, and here until they are retried. */
 export function DeadLettersPage() {
   return (
     <div class="stack-wide">

@@ -1,4 +1,4 @@
-/** Send again all deliveries of a filter: first how many that is, then the order, then how far it came. */
+/** Retry all deliveries of a filter: first the count, then the start, then the progress. */
 import { useEffect, useReducer, useState } from "preact/hooks";
 import { formatCount } from "web-shared/format";
 import type { Matching, WebhookJob } from "web-shared/wire";
@@ -93,7 +93,7 @@ function useJob(jobId: string | null, state: Retry, onJob: (job: WebhookJob) => 
   useEffect(() => {
     if (!running) return;
     const timer = setInterval(() => {
-      // A lost answer is asked for again by the next tick.
+      // The next tick retries after a lost response.
       api.get<WebhookJob>(`/webhook-jobs/${jobId}`).then(onJob, () => undefined);
     }, POLL_EVERY_MS);
     return () => clearInterval(timer);
@@ -101,7 +101,7 @@ function useJob(jobId: string | null, state: Retry, onJob: (job: WebhookJob) => 
   }, [api, jobId, running]);
 }
 
-/** Only what has ended can be sent again; without a choice that is what failed. */
+/** Only ended deliveries can be retried; by default those that failed. */
 export function scopeText(filters: DeliveryFilters): string {
   const words: string[] = [];
   if (filters.event) words.push(`of ${filters.event}`);

@@ -25,7 +25,7 @@ export function reduceRetry(state: Retry, action: RetryAction): Retry {
   }
 }
 
-/** Answers may overtake one another: progress never goes back, and an end stays an end. */
+/** Responses may overtake one another: progress never decreases, and an end is final. */
 function progressed(state: Retry, job: WebhookJob): Retry {
   if (state.step === "ended") return state;
   const before = state.step === "running" ? state.done : 0;
