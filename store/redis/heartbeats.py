@@ -56,7 +56,7 @@ async def beat(client: redis.Redis, role: str, worker: str, facts: Callable[[], 
 
 def _is_cancelled() -> bool:
     """Python 3.11's asyncio.wait_for, with which redis-py sends, loses a cancellation that meets the end of a command:
-    the loop would write a heartbeat after clear(), and a caller that waits for its end would wait for ever."""
+    the loop would write a heartbeat after clear(), and a caller that waits for its end would never end."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

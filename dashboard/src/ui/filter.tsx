@@ -60,7 +60,7 @@ interface CurrencyEntryProps {
   onCurrency: (currency: string | null) => void;
 }
 
-/** What has not the form of a currency's code is taken for none. */
+/** Text that is not a currency code counts as no filter. */
 export function CurrencyEntry({ currency, onCurrency }: CurrencyEntryProps) {
   return (
     <Entry
