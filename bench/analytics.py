@@ -175,7 +175,8 @@ def _refund_filters(now: datetime) -> list[RefundFilter]:
 def _named(filters: PaymentFilter | OrderFilter | RefundFilter) -> str:
     """What it filters for."""
     given = {field.name: getattr(filters, field.name) for field in fields(filters)}
-    return ", ".join(f"{name}={value}" for name, value in given.items() if value not in (None, False)) or "no filter"
+    unset = {field.name: field.default for field in fields(filters)}
+    return ", ".join(f"{name}={value}" for name, value in given.items() if value != unset[name]) or "no filter"
 
 
 async def _summary(pool: asyncpg.Pool, merchant_id: str, days: int) -> None:
