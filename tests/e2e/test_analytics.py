@@ -1,4 +1,4 @@
-"""Analytics, export and live feed of one merchant: all three tell the same as its list of payments."""
+"""Analytics, export and live feed of one merchant: all three match its list of payments."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Requests that race each other over HTTP: whatever order they arrive in, the money adds up, and the auditor agrees.
 
-Each test also holds under heavy load, where an answer may be 202: what counts is what was decided.
+Each test also holds under heavy load, where a response may be 202: the decision counts.
 """
 
 from __future__ import annotations

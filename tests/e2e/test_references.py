@@ -78,7 +78,7 @@ async def test_nobody_finds_another_merchants_payer(api: Api, stranger: Api) -> 
     assert [one["id"] for one in (await api.get("/payments", q=payment["email"])).json()] == [payment["id"]]
 
 
-async def test_a_payer_says_who_pays_but_writes_no_notes(api: Api) -> None:
+async def test_a_payer_gives_a_name_but_no_notes(api: Api) -> None:
     order = await api.order(500, notes={"cart": "42"})
     body = {"order_id": order["id"], "method": "card", "card": CARD, **WORDS, "notes": {"cart": "another"}}
     response = await api.public(

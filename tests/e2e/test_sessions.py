@@ -68,7 +68,7 @@ async def test_a_login_renews_a_password_hash_made_with_weaker_parameters(stack:
         body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
 
 
-async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_password(stack: Stack) -> None:
+async def test_too_many_attempts_get_a_retry_after_even_with_the_right_password(stack: Stack) -> None:
     limit = stack.settings.rate_limit_login_per_minute
     async with signed_up(stack) as merchant, signed_up(stack) as other, api_client(stack) as client:
         wrong = {"email": merchant.email, "password": "not this one"}
@@ -81,7 +81,7 @@ async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_
         assert elsewhere.status_code == 200, "another e-mail from the same address is not held up"
 
 
-async def test_signing_in_again_and_again_is_no_attack(stack: Stack) -> None:
+async def test_signing_in_repeatedly_is_not_an_attack(stack: Stack) -> None:
     async with signed_up(stack) as merchant, api_client(stack) as client:
         for _ in range(stack.settings.rate_limit_login_per_minute + 2):
             body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)

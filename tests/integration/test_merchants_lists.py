@@ -137,7 +137,7 @@ async def test_each_way_to_match_a_text_has_its_index(filled: asyncpg.Connection
         ("919800000078", []),
     ],
 )
-async def test_a_text_is_found_where_the_documentation_says(
+async def test_a_text_is_found_in_the_documented_fields(
     filled: asyncpg.Connection, text: str, found: list[int]
 ) -> None:
     conditions = payment_conditions(MERCHANT_ID, PaymentFilter(text=text))

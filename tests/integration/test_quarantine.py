@@ -1,4 +1,5 @@
-"""A record over which workers die: counted in a real Redis, given up on a real broker, and the partition goes on."""
+"""A record over which workers die: counted in a real Redis, a dead letter on a real broker, and the partition
+continues."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ async def test_requests_that_come_together_are_counted_one_by_one_in_one_call(cl
     assert await scripts_run(client) == before + 1
 
 
-async def test_redis_is_not_asked_about_a_bucket_that_it_called_empty(client: redis.Redis) -> None:
+async def test_redis_is_not_queried_about_a_bucket_that_it_reported_empty(client: redis.Redis) -> None:
     limiter, one, other = Limiter(client), bucket(), bucket()
     for _ in range(SLOW.burst + 1):
         refused = await limiter.take(one, other)
@@ -155,7 +155,7 @@ async def test_counting_goes_on_after_redis_forgot_the_script(client: redis.Redi
     assert (await taken(client, one)).remaining == 3
 
 
-async def test_a_key_ends_when_its_bucket_is_full_and_names_nobody(client: redis.Redis) -> None:
+async def test_a_key_expires_when_its_bucket_is_full_and_names_no_person(client: redis.Redis) -> None:
     one = replace(bucket(), subject="owner@example.com")
     await refill(client, one)
     await taken(client, one)

@@ -1,4 +1,4 @@
-"""The runner with a real service under it: what dies comes back, and nothing outlives the runner."""
+"""The runner with a real service under it: dead processes are restarted, and none outlives the runner."""
 
 from __future__ import annotations
 

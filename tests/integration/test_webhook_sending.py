@@ -1,4 +1,4 @@
-"""One attempt against a real server that misbehaves in every way we know of."""
+"""One attempt against a real server that fails in every known way."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f000001", "[::ffff:127.0.0.1]"])
-async def test_a_private_address_gets_no_connection_whatever_the_name_says(host: str) -> None:
+async def test_a_private_address_gets_no_connection_whatever_its_name(host: str) -> None:
     async with receiver() as merchant:
         url = merchant.url().replace("127.0.0.1", host)
         refused = await _send(url, private_allowed=False)
@@ -373,7 +373,7 @@ async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() ->
     assert all(one.response is None and "private or local" in (one.error or "") for one in refused)
 
 
-async def test_a_proxy_that_is_away_or_refuses_is_a_reason_without_its_address() -> None:
+async def test_a_proxy_that_is_unavailable_or_refuses_is_an_error_without_its_address() -> None:
     async with _sender(proxy="http://user:password@127.0.0.1:9") as sender:
         away = await sender.send(_prepared("http://shop.test/"))
     forbidden = _sending(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The outermost layer: a defect of ours is 500 in the one form, an answer that does not begin in time 503."""
+"""The outermost layer: a defect of our own is 500 in the common form, a response that does not begin in time 503."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def http() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 
 
-def test_fastapi_asks_nobody_for_telemetry_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fastapi_reads_no_telemetry_settings_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(Settings(test_mode=True, metrics_port=0))
     monkeypatch.setattr("fastapi.telemetry._asgi._unconfigured", lambda _provider: pytest.fail("looked for a provider"))
     assert not app._native_telemetry.enabled()
 
 
 @pytest.mark.parametrize("path", ["/defect", "/hot"])
-async def test_a_defect_is_500_in_the_error_form_and_says_nothing(http: httpx.AsyncClient, path: str) -> None:
+async def test_a_defect_is_500_in_the_error_form_and_reveals_nothing(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path, headers={"X-Request-Id": "mine"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "INTERNAL_SERVER_ERROR"

@@ -179,7 +179,7 @@ def test_a_contradiction_that_leads_to_nothing_is_marked() -> None:
     assert (decided.events, decided.outdated) == ((), True)
 
 
-def test_a_repeated_word_is_not_a_contradiction() -> None:
+def test_a_repeated_report_is_not_a_contradiction() -> None:
     decided = decide(after(*PAID), settle(), AT)
     assert isinstance(decided, Decision)
     assert (decided.events, decided.outdated) == ((), False)
@@ -233,7 +233,7 @@ ANY_WORD = st.builds(Word, st.integers(0, 4), st.booleans())
 
 
 @given(known=ANY_WORD, message=ANY_WORD)
-def test_each_word_to_record_is_later_than_the_one_before_and_its_opposite(known: Word, message: Word) -> None:
+def test_each_report_to_record_is_later_than_the_previous_one_and_its_opposite(known: Word, message: Word) -> None:
     known, message = sorted((known, message))
     words = words_between(known, message)
     for before, word in pairwise((known, *words)):

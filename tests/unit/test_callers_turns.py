@@ -1,4 +1,4 @@
-"""Turns of callers: what one has in its queue never stands before another's next request."""
+"""Turns of callers: a caller's queue never delays another's next request."""
 
 from __future__ import annotations
 

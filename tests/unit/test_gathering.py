@@ -58,7 +58,7 @@ AT_ONCE = (1, IDLE_WAIT_MS)
 GATHERED = (GATHERED_BYTES, GATHER_MS)
 
 
-def test_with_nothing_to_read_the_broker_is_asked_seldom_and_a_record_is_sent_at_once() -> None:
+def test_with_nothing_to_read_fetches_are_rare_and_a_record_is_sent_at_once() -> None:
     assert Listener().takes(0, times=4) == AT_ONCE
 
 

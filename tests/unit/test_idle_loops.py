@@ -103,7 +103,7 @@ class Taking:
         return self._now
 
 
-async def test_upkeep_does_not_stay_away_for_minutes_after_a_statement_that_hung() -> None:
+async def test_upkeep_does_not_pause_for_minutes_after_a_statement_that_hung() -> None:
     """A query that timed out after a minute made its loop pause for twenty, and lost deliveries waited as long."""
     role = Pauses(Settings(test_mode=True), Worker("forwarder", 0, "forwarder-test", 0), redis=NOTHING)
     role.clock = cast(Clock, Taking(60.0))

@@ -73,7 +73,7 @@ def test_the_probes_ask_where_the_role_answers(role: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(WORKLOADS))
-def test_a_pod_can_change_nothing_and_asks_the_cluster_for_nothing(name: str) -> None:
+def test_a_pod_can_change_nothing_and_has_no_access_to_the_cluster(name: str) -> None:
     pod = WORKLOADS[name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
@@ -87,7 +87,7 @@ def test_a_pod_can_change_nothing_and_asks_the_cluster_for_nothing(name: str) ->
     assert container(name)["resources"]["limits"]["memory"]
 
 
-def test_what_there_is_twice_is_not_taken_away_at_once() -> None:
+def test_redundant_pods_are_not_removed_at_the_same_time() -> None:
     budgets = {one["metadata"]["name"] for one in OBJECTS.values() if one["kind"] == "PodDisruptionBudget"}
     assert budgets == {name for name, one in WORKLOADS.items() if one["spec"].get("replicas", 1) > 1}
 

@@ -39,7 +39,7 @@ def test_a_component_without_a_licence_is_refused_until_somebody_has_looked() ->
     assert found == ["unknown 1.0: no licence named"]
 
 
-def test_classifiers_count_only_where_nothing_more_exact_is_said() -> None:
+def test_classifiers_count_only_without_an_expression() -> None:
     classifier = next(iter(CLASSIFIERS))
     assert not list(refused([component("old", named(classifier))]))
     assert list(refused([component("two", {"expression": "GPL-2.0-or-later"}, named(classifier))]))

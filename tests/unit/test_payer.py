@@ -43,7 +43,7 @@ def test_an_address_with_one_at_and_a_domain_is_an_email(text: str) -> None:
     ["", "a", "a@b", "@b.co", "a@", "a@b@c.co", "a b@c.co", "a@b..co", "a@.co", "a@b.co\n", f"{'a' * 65}@b.co",
      f"a@{'b' * 250}.co"],
 )  # fmt: skip
-def test_what_no_mail_can_be_sent_to_is_no_email(text: str) -> None:
+def test_an_address_that_cannot_receive_mail_is_not_valid(text: str) -> None:
     assert not is_email(text)
 
 
@@ -135,7 +135,7 @@ def test_no_later_event_changes_them() -> None:
     assert {name: shown[name] for name in WORDS} == WORDS
 
 
-def test_the_public_payment_says_nothing_of_its_payer() -> None:
+def test_the_public_payment_reveals_nothing_of_its_payer() -> None:
     shown = public_shape(dict(payment_resource(_paid(after(REQUESTED), **WORDS))))
     assert not {"name", "email", "contact", "notes"} & shown.keys()
     assert (shown["description"], shown["receipt"]) == ("Two tickets", "invoice-42")

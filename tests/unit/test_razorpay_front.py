@@ -163,7 +163,7 @@ async def test_nothing_that_cannot_be_read_ends_the_front_or_goes_without_an_ans
     assert code == 0
 
 
-async def test_a_request_that_takes_too_long_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_takes_too_long_gets_408(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_module, "HEAD_SECONDS", 0.1)
     reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
     async with asyncio.timeout(20):
@@ -172,7 +172,9 @@ async def test_a_request_that_takes_too_long_is_told_so(served: Served, monkeypa
     assert said.startswith(b"HTTP/1.1 408")
 
 
-async def test_a_connection_too_many_is_answered_on_both_ports(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_above_the_limit_gets_a_response_on_both_ports(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(front_module, "CONNECTIONS_MAX", 0)
     trusting = ssl.create_default_context(cafile=served.authority.certificate)
     request = f"GET https://{API_HOST}/v1/orders HTTP/1.1\r\n\r\n".encode()

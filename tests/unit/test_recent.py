@@ -1,4 +1,4 @@
-"""A value that is found out once for all who want it within a second."""
+"""A value that is computed once for all callers within a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bank's word leaves in a refund, field by field: the matrix looks at statuses and amounts alone."""
+"""The effect of a bank's report on a refund, field by field: the matrix covers only statuses and amounts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def settled(order: Order | None, command: SettleRefund) -> tuple[RefundEvent, in
     return event, order.version
 
 
-def test_a_processed_refund_has_the_banks_reference_and_the_time_of_its_word() -> None:
+def test_a_processed_refund_has_the_banks_reference_and_the_time_of_its_report() -> None:
     event, before = settled(after(*PENDING), settle_refund())
     assert (event.sequence, event.at) == (before + 1, LATER)
     found = event.refund

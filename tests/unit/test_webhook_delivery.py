@@ -88,7 +88,7 @@ def test_a_delivery_record_reads_back_and_carries_when_it_is_due() -> None:
     assert retry_record(DUE, tier_seconds=0, due_at=AT, at=AT, partitions=12).topic == record.topic
 
 
-def test_a_full_lane_makes_its_own_wait_and_nobody_elses() -> None:
+def test_a_full_lane_delays_only_its_own_endpoint() -> None:
     line = _Line()
     for number in range(SHARE + 3):
         line.offer("slow", number)
