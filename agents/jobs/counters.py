@@ -94,7 +94,7 @@ class Jobs:
                 try:
                     await self._turn()
                 except (RedisError, KafkaError, OSError) as error:
-                    log.warning("place_not_found", error=repr(error))
+                    log.warning("position_not_found", error=repr(error))
                     self._places.clear()
                     await self._context.pause(AGAIN_SECONDS)
                 self._context.alive(**self._consumer.facts())

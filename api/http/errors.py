@@ -178,7 +178,7 @@ def response_of(request: Request, error: Exception) -> Response:
         case HTTPException():
             return error_response(_of_http(error), request_id)
     if isinstance(error, BROKEN_SURROUNDINGS):
-        log.warning("part_unavailable", request_id=request_id, path=request.url.path, error=repr(error))
+        log.warning("service_unavailable", request_id=request_id, path=request.url.path, error=repr(error))
         return error_response(unavailable("A backing service is unavailable; please retry"), request_id)
     log.error("request_failed", request_id=request_id, path=request.url.path, exc_info=error)
     return error_response(ApiError(ErrorCode.INTERNAL, "Something went wrong on our side"), request_id)

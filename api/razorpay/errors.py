@@ -126,7 +126,7 @@ def _translated(request: Request, error: Exception) -> DoubleError:
         case HTTPException():
             return not_part(f"{request.method} {request.url.path}")
     if isinstance(error, BROKEN_SURROUNDINGS):
-        log.warning("part_unavailable", path=request.url.path, error=repr(error))
+        log.warning("service_unavailable", path=request.url.path, error=repr(error))
         return _trouble(503)
     log.error("request_failed", path=request.url.path, exc_info=error)
     return _trouble(500)
