@@ -108,7 +108,7 @@ def unauthenticated(description: str = "Authentication failed") -> DoubleError:
     )
 
 
-def answer_of(request: Request, error: Exception) -> Response:
+def response_of(request: Request, error: Exception) -> Response:
     """The response that an exception becomes; an unexpected one is logged and not described."""
     found = _translated(request, error)
     headers = {**HEADERS, **found.headers}
