@@ -101,7 +101,7 @@ async def test_cors_lets_our_pages_in_with_credentials_and_others_only_where_it_
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, stack.checkout_url)
 
 
-async def test_every_answer_forbids_sniffing_framing_and_storing(api: Api) -> None:
+async def test_every_response_forbids_sniffing_framing_and_storing(api: Api) -> None:
     for response in (await api.get("/payments"), await api.get("/nowhere"), await api.public("POST", "/orders")):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Frame-Options"] == "DENY"

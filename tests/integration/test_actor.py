@@ -89,7 +89,7 @@ async def test_an_order_and_its_payment_are_one_decision_wherever_a_crash_comes(
 
 
 @pytest.mark.parametrize("cautious", [False, True])
-async def test_an_order_whose_payment_is_refused_does_not_exist_and_its_redelivery_meets_the_refusal(
+async def test_an_order_whose_payment_is_refused_does_not_exist_and_its_redelivery_is_refused(
     bench: Bench, cautious: bool
 ) -> None:
     actor, order_id, payment_id = await bench.actor(), fresh(ORDER), fresh(PAYMENT)
@@ -140,7 +140,7 @@ async def test_a_redelivery_in_the_middle_of_new_work_changes_nothing(bench: Ben
     assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
 
 
-async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_goes_on(bench: Bench) -> None:
+async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_continues(bench: Bench) -> None:
     order_id = fresh(ORDER)
     bad = [
         bench.incoming(bench.command_client.raw_record(order_id.encode(), value))

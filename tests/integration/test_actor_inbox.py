@@ -92,7 +92,7 @@ async def test_a_refusal_is_recognised_although_the_key_was_used_for_another_ord
     assert [await bench.events(order_id) for order_id in (one, other)] == [PAID, PAID]
 
 
-async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_answer(bench: Bench) -> None:
+async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_response(bench: Bench) -> None:
     order_id, payment_id = await order_with_payment(bench)
     key, actor, worker = a_key(), await bench.actor(), f"api-{secrets.token_hex(4)}"
     command = capture_command(order_id, payment_id)
@@ -112,7 +112,7 @@ async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_answer(
     [(("n1", False), ("n2", False)), (("n1", True), ("n1", False)), (("", True), ("", False))],
     ids=["two acceptances", "both answers to one request", "both answers without a key"],
 )
-async def test_two_owners_cannot_answer_a_command_in_two_ways(
+async def test_two_owners_cannot_decide_a_command_in_two_ways(
     bench: Bench, one: tuple[str, bool], other: tuple[str, bool]
 ) -> None:
     key = a_key()

@@ -244,7 +244,7 @@ async def test_a_closed_pipe_ends_a_command_quietly(services: Stack, arguments: 
         (("trigger", "webhook.tset"), {}, 2, "'webhook.tset' is not an event type"),
     ],
 )
-async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(
+async def test_an_error_is_one_sentence_and_an_exit_code(
     services: Stack, arguments: tuple[str, ...], env: dict[str, str], code: int, message: str
 ) -> None:
     ended = await gateway(services, *arguments, **env)

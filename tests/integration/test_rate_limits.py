@@ -103,7 +103,7 @@ async def scripts_run(client: redis.Redis) -> int:
     return int((await client.info("commandstats"))["cmdstat_evalsha"]["calls"])
 
 
-async def test_a_request_that_is_given_up_while_it_waits_stops_no_other(client: redis.Redis) -> None:
+async def test_a_request_that_is_cancelled_while_it_waits_stops_no_other(client: redis.Redis) -> None:
     limiter, one = Limiter(client), bucket()
     requested = [asyncio.create_task(limiter.take(one)) for _ in range(10)]
     await asyncio.sleep(0)
@@ -148,7 +148,7 @@ async def test_a_refilled_bucket_is_full_and_others_stay_as_they_are(client: red
     assert (await taken(client, other)).wait_seconds > 0
 
 
-async def test_counting_goes_on_after_redis_forgot_the_script(client: redis.Redis) -> None:
+async def test_counting_continues_after_redis_lost_the_script(client: redis.Redis) -> None:
     one = bucket()
     await taken(client, one)
     await client.script_flush()

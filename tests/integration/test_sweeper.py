@@ -88,7 +88,7 @@ async def booked(settings: Settings, attempt_id: str) -> tuple[int, int]:
         ("timeout@upi", Outcome.FAILED, "BANK_TIMEOUT"),
     ],
 )
-async def test_every_attempt_is_charged_once_and_comes_to_its_outcome(
+async def test_every_attempt_is_charged_once_and_reaches_its_outcome(
     services: Stack, bank_of: MakeBank, token: str, outcome: Outcome, error_code: str | None
 ) -> None:
     request = charge(token)

@@ -123,7 +123,7 @@ async def _lost(shop: Shop, draft: Draft) -> int:
     return sum(due.log_id == draft.id for due in found)
 
 
-async def test_whatever_an_answer_held_is_recorded(shop: Shop) -> None:
+async def test_every_response_is_recorded(shop: Shop) -> None:
     first, _ = await _drafts(shop)
     await plan_deliveries(shop.pool, [first], now())
     made = _made(first, 503, DeliveryStatus.PENDING)

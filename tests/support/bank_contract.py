@@ -81,7 +81,7 @@ class BankContract:
         assert (result.attempt_id, result.outcome, result.error_code) == (charge.attempt_id, Outcome.SUCCESS, None)
         assert result.reference and result.turn == 0
 
-    async def test_a_decline_is_an_answer_with_a_code_and_a_text(self, bank: Bank) -> None:
+    async def test_a_decline_is_a_response_with_a_code_and_a_text(self, bank: Bank) -> None:
         result = await bank.charge(self.charge_of(self.DECLINES))
         assert result.outcome is Outcome.FAILED
         assert result.error_code and result.error_description
@@ -97,7 +97,7 @@ class BankContract:
         result = await bank.charge(charge)
         assert await bank.query(charge.attempt_id) == result
 
-    async def test_a_lost_answer_is_found_by_a_query(self, bank: Bank) -> None:
+    async def test_a_lost_response_is_found_by_a_query(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
@@ -136,7 +136,7 @@ class BankContract:
             result = await self.charged(bank, self.charge_of(token))
             assert await bank.cancel(result.attempt_id) == result == await bank.query(result.attempt_id)
 
-    async def test_a_lost_answer_is_what_a_cancel_finds(self, bank: Bank) -> None:
+    async def test_a_lost_response_is_what_a_cancel_finds(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
@@ -243,7 +243,7 @@ class BankContract:
         ids = [booking.attempt_id for booking in await self.booked(bank)]
         assert ids == sorted(set(ids)) and {charge.attempt_id for charge in charges} <= set(ids)
 
-    async def test_an_attempt_whose_answer_was_lost_is_in_the_books(self, bank: Bank) -> None:
+    async def test_an_attempt_whose_response_was_lost_is_in_the_books(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)

@@ -62,7 +62,7 @@ def test_a_step_that_arrives_after_the_wish_to_leave_does_not_put_off_the_questi
     assert (payment.deadline_at, payment.next_action) == (AT + CANCEL_TIME, act().action)
 
 
-def test_a_payment_that_is_not_let_go_waits_for_its_payer_again() -> None:
+def test_a_payment_whose_cancellation_is_refused_waits_for_its_payer_again() -> None:
     payment = payment_in(after(create_order(), pay(), act(), leave(), stay()))
     assert (payment.cancellation, payment.deadline_at) == (Cancellation.REFUSED, STEP_EXPIRES)
 

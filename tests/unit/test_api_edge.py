@@ -86,7 +86,7 @@ async def test_a_defect_is_500_in_the_error_form_and_reveals_nothing(http: httpx
     assert SECRET_DETAIL not in response.text
 
 
-async def test_an_answer_that_does_not_begin_in_time_is_503(http: httpx.AsyncClient) -> None:
+async def test_a_response_that_does_not_begin_in_time_is_503(http: httpx.AsyncClient) -> None:
     response = await http.get("/hangs")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert response.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
@@ -98,7 +98,7 @@ def with_keys(http: httpx.AsyncClient, keys: Opening) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, None])
-async def test_an_answers_sealed_fields_are_opened_and_its_length_is_right(
+async def test_a_responses_sealed_fields_are_opened_and_its_length_is_right(
     http: httpx.AsyncClient, key: OrderKey | None
 ) -> None:
     with_keys(http, Opening(key))
@@ -112,7 +112,7 @@ def opened_name() -> str:
     return opened(f'"{TEXT}"'.encode(), {ORDER: KEY}).decode().strip('"')
 
 
-async def test_an_answer_that_cannot_be_opened_is_503_and_shows_nothing(http: httpx.AsyncClient) -> None:
+async def test_a_response_that_cannot_be_opened_is_503_and_shows_nothing(http: httpx.AsyncClient) -> None:
     with_keys(http, Opening(error=DatabaseAwayError("away")))
     response = await http.get("/sealed")
     assert response.status_code == 503

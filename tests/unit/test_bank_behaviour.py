@@ -70,7 +70,7 @@ def test_each_reason_of_a_refund_behaves_as_in_the_table(
     assert (acting.error_code, acting.turns) == (error_code, turns)
 
 
-def test_the_later_of_two_words_is_the_greater_one() -> None:
+def test_the_later_of_two_reports_is_the_greater_one() -> None:
     assert Word(0, False) < Word(0, True) < Word(1, False) < Word(1, True) < Word(2, False)
 
 

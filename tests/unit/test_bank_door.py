@@ -58,7 +58,7 @@ def facts(record: Record) -> tuple[object, ...]:
     return record.topic, record.partition, record.key, envelope.id, replace(command, late_deadline_at=None)  # type: ignore[call-arg, arg-type]
 
 
-async def test_a_notification_is_the_command_that_a_querys_answer_would_be(door: Door, log: Log) -> None:
+async def test_a_notification_is_the_command_that_a_querys_response_would_be(door: Door, log: Log) -> None:
     assert await door.receive(*BANK.notification(PAID), request_id="req_1") is None
     of_query = settle_record(PAID, order_id=ORDER, caused_by=None, request_id=None, settings=SETTINGS)
     (record,) = log.records

@@ -131,7 +131,7 @@ STORIES: dict[str, tuple[tuple[Command, ...], Money]] = {
 
 
 @pytest.mark.parametrize(("commands", "money"), STORIES.values(), ids=STORIES.keys())
-def test_the_money_is_where_the_last_words_put_it(commands: tuple[Command, ...], money: Money) -> None:
+def test_the_money_is_where_the_last_reports_put_it(commands: tuple[Command, ...], money: Money) -> None:
     order = after(*commands)
     assert order is not None
     payment = order.payment(FIRST)
@@ -198,7 +198,7 @@ def _other(outcome: Outcome) -> Outcome:
 
 
 @given(truth=TRUTH, data=st.data())
-def test_words_about_a_payment_may_arrive_in_any_order_and_again(
+def test_reports_about_a_payment_may_arrive_in_any_order_and_repeatedly(
     truth: list[tuple[int, Outcome]], data: st.DataObject
 ) -> None:
     words = data.draw(st.permutations(truth + data.draw(st.lists(st.sampled_from(truth), max_size=3))))
@@ -213,7 +213,7 @@ def test_words_about_a_payment_may_arrive_in_any_order_and_again(
 
 
 @given(truth=TRUTH, data=st.data())
-def test_words_about_a_refund_may_arrive_in_any_order_and_again(
+def test_reports_about_a_refund_may_arrive_in_any_order_and_repeatedly(
     truth: list[tuple[int, Outcome]], data: st.DataObject
 ) -> None:
     words = data.draw(st.permutations(truth + data.draw(st.lists(st.sampled_from(truth), max_size=3))))
@@ -244,7 +244,7 @@ def test_each_report_to_record_is_later_than_the_previous_one_and_its_opposite(k
 
 
 @given(words=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Outcome)), max_size=8))
-def test_a_bank_that_counts_its_words_wrongly_leaves_a_history_that_the_audit_accepts(
+def test_a_bank_that_miscounts_its_reports_leaves_a_history_that_the_audit_accepts(
     words: list[tuple[int, Outcome]],
 ) -> None:
     _, history = _history_of((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))

@@ -54,7 +54,7 @@ def cached(order: Order | None, known: Inbox | None = None) -> Known:
 NOT_READ = Known(Inbox(), {}, set())
 
 
-def test_a_request_meets_its_own_refusal_although_the_command_was_accepted_since() -> None:
+def test_a_request_gets_its_own_refusal_although_the_command_was_accepted_since() -> None:
     known = inbox(stored("k", "n1", rejected=True), stored("k", "n2", rejected=False))
     folded = fold([requested(pay(), "k", nonce) for nonce in ("n1", "n2", "n3")], read(create_order(), known=known))
     assert [reply.flag for reply in folded.replies["api-0"]] == [Flag.REJECTED, Flag.ACCEPTED, Flag.REPEATED]

@@ -50,7 +50,7 @@ def test_the_policy_names_who_may_frame(framed_by: tuple[str, ...], expected: st
 
 
 @pytest.mark.parametrize(("test_mode", "framers"), [(True, None), (False, ())])
-async def test_an_api_that_does_not_answer_closes_the_frame_outside_test_mode(
+async def test_an_api_that_does_not_respond_closes_the_frame_outside_test_mode(
     test_mode: bool, framers: tuple[str, ...] | None
 ) -> None:
     framing = Framing("http://127.0.0.1:9", test_mode=test_mode)

@@ -37,7 +37,7 @@ def test_the_api_is_probed_on_its_public_port(port: int, monkeypatch: pytest.Mon
     assert healthcheck.main("api") == 0
 
 
-def test_a_worker_that_does_not_answer_is_named(
+def test_a_worker_that_does_not_respond_is_named(
     port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("METRICS_PORT", str(port - 20))

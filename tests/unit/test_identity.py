@@ -25,7 +25,7 @@ def test_the_identity_is_read_from_the_records_beginning() -> None:
     [None, b"", b"\xff", b'{"id":"cmd_1","type":"x"}', b'{"id":"evt_short_1","type":"x"}',
      b'{"id":"evt_%b_0","type":"x"}' % BODY.encode(), b'{"id": "evt_%b_1","type":"x"}' % BODY.encode()],
 )  # fmt: skip
-def test_what_is_not_an_event_of_ours_has_none(value: bytes | None) -> None:
+def test_a_record_that_is_not_our_event_has_none(value: bytes | None) -> None:
     assert event_identity(value) is None
 
 

@@ -46,7 +46,7 @@ class Counted:
         return self.response
 
 
-async def test_work_without_an_end_is_given_up_when_the_role_stops() -> None:
+async def test_work_without_an_end_is_cancelled_when_the_role_stops() -> None:
     role = context()
     assert await role.unless_stopping(asyncio.sleep(0, "done")) == "done"
     never = asyncio.get_running_loop().create_future()

@@ -273,7 +273,7 @@ def test_letters_from_before_there_was_a_header_list_are_read() -> None:
     assert (letter.key, letter.cut) == (b"order_1", False)
 
 
-def test_topics_answer_to_their_short_names_and_a_wrong_one_is_helped() -> None:
+def test_topics_have_short_names_and_a_wrong_one_gets_a_hint() -> None:
     settings = settings_of({"TEST_MODE": "true"})
     names = ["events", "payments.events", "payments.events.v1"]
     assert {topic.name for topic in named_topics(names, settings)} == {"payments.events.v1"}

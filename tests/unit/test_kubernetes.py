@@ -65,7 +65,7 @@ def test_every_role_runs_and_those_that_read_the_log_keep_their_names() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_probes_ask_where_the_role_answers(role: str) -> None:
+def test_the_probes_use_the_roles_own_ports(role: str) -> None:
     ports = {port["name"]: port["containerPort"] for port in container(role)["ports"]}
     assert ports["metrics"] == PORT_DEFAULTS["METRICS_PORT"] + ROLES[role].metrics_offset
     assert container(role)["livenessProbe"]["httpGet"]["port"] == "metrics"

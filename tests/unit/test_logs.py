@@ -57,7 +57,7 @@ def test_payers_data_is_omitted_at_any_depth(capsys: pytest.CaptureFixture[str])
     assert "asha" not in message.lower() and "9876" not in message
 
 
-def test_a_full_disk_costs_lines_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_lines_but_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
     _configure()
     with suppress(OSError), Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:
         monkeypatch.setattr("sys.stderr", full)

@@ -54,7 +54,7 @@ def test_the_same_text_is_sealed_the_same_and_a_sealed_one_stays_as_it_is() -> N
 
 
 @pytest.mark.parametrize("text", ["x" * 255, "अ" * 255, "\U0001f600" * 255, '"quoted"\n', "\0"])
-def test_the_longest_text_fits_and_comes_back(text: str) -> None:
+def test_the_longest_text_fits_and_can_be_opened(text: str) -> None:
     sealed = key_of(FIRST).seal(text)
     assert len(sealed) <= SEALED_TEXT_MAX
     assert opened_text(sealed, {FIRST: key_of(FIRST)}) == text

@@ -170,7 +170,7 @@ async def test_records_that_cannot_be_handed_over_fail_and_the_next_go_over_anot
     await ack
 
 
-async def test_a_portion_without_an_answer_holds_up_the_next_for_its_timeout_only(
+async def test_a_portion_without_a_response_holds_up_the_next_for_its_timeout_only(
     producer: LogProducer, client: Client
 ) -> None:
     producer.send(record(b"1"), timeout=0.01)

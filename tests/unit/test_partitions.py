@@ -47,7 +47,7 @@ def _product(factors: list[int]) -> int:
 
 
 @given(growths, st.binary(min_size=1, max_size=20))
-def test_a_key_that_moves_goes_to_a_later_band_and_never_comes_back(counts: list[int], key: bytes) -> None:
+def test_a_key_that_moves_goes_to_a_later_band_and_never_returns(counts: list[int], key: bytes) -> None:
     walked = [partition_of(key, count) for count in counts]
     assert walked == sorted(walked)
     all_counts = lineage(counts[0], counts[-1])

@@ -28,12 +28,12 @@ def test_no_number_of_questions_exceeds_the_bound(asked: int) -> None:
     assert wait_seconds(asked, answered=False) == WAIT_SECONDS_MAX
 
 
-def test_the_actor_has_time_to_act_on_an_answer() -> None:
+def test_the_actor_has_time_to_act_on_a_response() -> None:
     assert wait_seconds(1, answered=True) == EFFECT_SECONDS
     assert wait_seconds(8, answered=True) == 256
 
 
-def test_each_answer_without_effect_gets_a_command_of_its_own() -> None:
+def test_each_response_without_effect_gets_its_own_command() -> None:
     payment = question(1).subject
     open_ones = [Question(Kind.PAYMENT, payment, "upi", answered=answered).again for answered in range(3)]
     assert open_ones == ["", "again1", "again2"]

@@ -152,7 +152,7 @@ async def _answer(port: int, request: bytes, *, context: ssl.SSLContext | None =
     return said
 
 
-async def test_nothing_that_cannot_be_read_ends_the_front_or_goes_without_an_answer(served: Served) -> None:
+async def test_unreadable_bytes_do_not_end_the_front_and_get_a_response(served: Served) -> None:
     for nonsense, status in (
         (b"\r\n\r\n", b"400"), (b"\xff" * 100 + b"\r\n\r\n", b"400"), (b"CONNECT\r\n\r\n", b"400"),
         (b"a" * 70_000, b"431"), (b"GET / HTTP/1.1\r\nHost", b"400"),
@@ -182,7 +182,7 @@ async def test_a_connection_above_the_limit_gets_a_response_on_both_ports(
         assert said.startswith(b"HTTP/1.1 503") and b"connections at a time" in said
 
 
-async def test_a_stream_of_answers_lasts_longer_than_its_request_is_idle(
+async def test_a_stream_of_responses_lasts_longer_than_its_request_is_idle(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkout's page listens for minutes and says nothing itself."""

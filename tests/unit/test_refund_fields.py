@@ -97,7 +97,7 @@ def test_a_refund_takes_its_amount_from_the_payment_at_the_same_version() -> Non
     assert (event.payment.version, event.payment.updated_at) == (order.version + 1, LATER)
 
 
-def test_the_money_of_a_late_success_goes_back_by_a_refund_of_the_gateways_own() -> None:
+def test_the_money_of_a_late_success_is_refunded_by_the_gateway() -> None:
     failed = after(create_order(), pay(), settle(outcome=Outcome.FAILED))
     assert failed is not None
     decided = decide(failed, settle(turn=1), LATER)

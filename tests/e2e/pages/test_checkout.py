@@ -272,7 +272,9 @@ async def test_an_expiry_is_read_as_it_is_typed_key_by_key(payer: Payer, api: Ap
     await expect(payer.part("expiry-input")).to_have_value("11/39")
 
 
-async def test_another_card_after_a_lost_answer_is_tried_and_the_lost_decline_is_shown(payer: Payer, api: Api) -> None:
+async def test_another_card_after_a_lost_response_is_tried_and_the_lost_decline_is_shown(
+    payer: Payer, api: Api
+) -> None:
     order = await api.order(50_000)
     payer.seen.expect("net::ERR_FAILED")
     await payer.visit(order["id"])

@@ -294,7 +294,7 @@ def test_a_card_payment_shows_its_card_on_request(shop: DoubleShop, made: Made) 
     assert made.card["card_id"] == card["id"]
 
 
-def test_the_payers_words_stay_with_the_payment(shop: DoubleShop) -> None:
+def test_the_payers_data_stays_with_the_payment(shop: DoubleShop) -> None:
     said = {"email": "payer@example.com", "contact": "+919876543210", "description": "S00042"}
     payment = shop.authorized(**said, notes={"own": "note"})
     assert {name: payment[name] for name in said} == said
@@ -479,7 +479,7 @@ def test_a_bearer_token_is_refused_with_a_sentence(shop: DoubleShop) -> None:
     assert "OAuth is not part of this test double" in shop.error(answer, 401)["description"]
 
 
-def test_every_answer_names_the_double(shop: DoubleShop, made: Made) -> None:
+def test_every_response_names_the_double(shop: DoubleShop, made: Made) -> None:
     for path in ("/v1/orders", "/v1/orders/", f"/v1/payments/{made.captured['id']}/", "/v1/preferences", "/v1/methods"):
         answer = shop.call("GET", path)
         assert (answer.status_code, answer.headers["X-Test-Double"]) == (200, "payment-gateway"), path

@@ -106,7 +106,7 @@ async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, m
     assert (again.code, again.err.startswith("Error: No open dead letter")) == (2, True), again
 
 
-async def test_a_span_goes_again_to_an_endpoint_and_its_job_can_be_watched(
+async def test_a_period_is_replayed_to_an_endpoint_and_its_job_can_be_followed(
     webhook_stack: Stack, merchant: Merchant
 ) -> None:
     endpoint_id = (await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])).id
