@@ -258,7 +258,7 @@ def _notes_or_none(body: Body, name: str) -> dict[str, str] | None:
 
 
 def _instrument(body: Body, _name: str) -> Instrument:
-    """Its fields stand in the body itself."""
+    """Its fields are in the body itself."""
     given = {name for name in _FORM_FIELDS if name in body}
     form = {name: _text_or_none(body, name) for name in given | set(NO_INSTRUMENT)}
     instrument = instrument_of(Method(body["method"]), form)

@@ -64,7 +64,7 @@ COUNTED = Counter("gateway_jobs_records", "Records read")
 
 @dataclass(slots=True)
 class Place:
-    """Where the counting of one partition stands. `offset` None: Redis has to be asked."""
+    """The state of counting of one partition. `offset` None: Redis must be queried."""
 
     offset: int | None = None
     seen: Seen = field(default_factory=Seen)
