@@ -128,7 +128,7 @@ def of_validation(errors: list[Any], known: Collection[str] = ()) -> ApiError:
     if first["type"] in TAGGED:
         place.append(first["ctx"]["discriminator"].strip("'"))
     elif place and place[0] in METHODS:
-        del place[0]  # the place ("body") of the error, not a field of it
+        del place[0]  # names the body that was read, not a field of it
     field = ".".join(place) or None
     return bad_request(_sentence(first, field, known), field)
 
