@@ -193,7 +193,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 await self.commit()
                 await self._consumer.stop()
         except (KafkaError, TimeoutError) as error:
-            log.warning("consumer_stopped_roughly", error=repr(error))
+            log.warning("consumer_stop_failed", error=repr(error))
 
     async def take(
         self, *, wait_ms: int, records_max: int = 2_000, stopping: asyncio.Event | None = None
@@ -252,7 +252,7 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 self._gathering.took(sum(map(len, taken.values())))
             return known
         except KafkaError as error:
-            log.warning("take_failed", error=repr(error))
+            log.warning("fetch_failed", error=repr(error))
             await asyncio.sleep(0.3)
             return {}
 

@@ -45,7 +45,7 @@ def letters_of(message: Any, error: Exception, *, at: datetime, reason: str = RE
     if isinstance(error, NewerRecordError):
         raise error
     log.error(
-        "record_given_up",
+        "record_dead_lettered",
         place=f"{message.topic}/{message.partition}/{message.offset}",
         reason=reason,
         error=repr(error)[:300],

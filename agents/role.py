@@ -100,7 +100,7 @@ async def dispensable(context: Context, work: Body, what: str) -> None:
         try:
             await work(context)
         except Exception:
-            log.error("dispensable_work_failed", work=what, exc_info=True)
+            log.error("optional_work_failed", work=what, exc_info=True)
             await asyncio.sleep(AGAIN_SECONDS)
 
 

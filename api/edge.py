@@ -106,7 +106,7 @@ class Edge:
         except Exception as error:
             response.bound = None
             if response.status:
-                log.error("answer_broken_off", request_id=scope["request_id"], exc_info=error)
+                log.error("response_broken_off", request_id=scope["request_id"], exc_info=error)
                 raise
             await self._error_response(Request(scope), response.not_opened or error)(scope, receive, response.send)
         finally:

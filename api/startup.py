@@ -150,7 +150,7 @@ async def _warm(pool: Pool, producer: LogProducer) -> None:
             await producer.start()
             await pool.ping()
     except (LogUnavailableError, DatabaseError, OSError) as error:
-        log.warning("started_without", error=repr(error))
+        log.warning("started_without_service", error=repr(error))
         producer.renew()
 
 

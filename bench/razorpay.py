@@ -53,10 +53,10 @@ class Client:
     async def timed(self, request: bytes) -> float:
         """Seconds. An unsuccessful response ends the measurement."""
         began = time.perf_counter()
-        await self.answer(request)
+        await self.send(request)
         return time.perf_counter() - began
 
-    async def answer(self, request: bytes) -> dict[str, Any]:
+    async def send(self, request: bytes) -> dict[str, Any]:
         status, body = await self._connection.request(request)
         assert status < 300, body
         found: dict[str, Any] = orjson.loads(body)
@@ -65,11 +65,11 @@ class Client:
     async def order(self, amount: int = AMOUNT, capture: str = "automatic") -> str:
         """Id of a new order, captured with its success by default."""
         body = {"amount": amount, "currency": "INR", "capture": capture}
-        return str((await self.answer(self.target.post("/api/v1/orders", body)))["id"])
+        return str((await self.send(self.target.post("/api/v1/orders", body)))["id"])
 
     async def captured(self, amount: int) -> str:
         """Id of a payment that is captured."""
-        made = await self.answer(self.target.post("/v1/payments/create/upi", upi(await self.order(amount), amount)))
+        made = await self.send(self.target.post("/v1/payments/create/upi", upi(await self.order(amount), amount)))
         payment_id = str(made["razorpay_payment_id"])
         await eventually(lambda: self._is(payment_id, "captured"), timeout=SETTLED_SECONDS)
         return payment_id
@@ -77,14 +77,14 @@ class Client:
     async def authorized(self, count: int) -> list[str]:
         """Ids of payments that wait for their capture."""
         orders = [await self.order(capture="manual") for _ in range(count)]
-        made = [await self.answer(self.target.post("/v1/payments/create/upi", upi(order_id))) for order_id in orders]
+        made = [await self.send(self.target.post("/v1/payments/create/upi", upi(order_id))) for order_id in orders]
         payments = [str(one["razorpay_payment_id"]) for one in made]
         for payment_id in payments:
             await eventually(partial(self._is, payment_id, "authorized"), timeout=SETTLED_SECONDS)
         return payments
 
     async def _is(self, payment_id: str, status: str) -> bool:
-        return bool((await self.answer(self.target.get(f"/v1/payments/{payment_id}")))["status"] == status)
+        return bool((await self.send(self.target.get(f"/v1/payments/{payment_id}")))["status"] == status)
 
 
 def upi(order_id: str, amount: int = AMOUNT) -> dict[str, Any]:
@@ -114,7 +114,7 @@ async def calls_of(client: Client, count: int) -> AsyncIterator[Call]:
         lambda _: post(f"/api/v1/payments/{paid}/refunds", {"amount": REFUND}),
         lambda _: post(f"/v1/payments/{also_paid}/refund", {"amount": REFUND}),
     )
-    refund = str((await client.answer(post(f"/v1/payments/{paid}/refund", {"amount": REFUND})))["id"])
+    refund = str((await client.send(post(f"/v1/payments/{paid}/refund", {"amount": REFUND})))["id"])
     yield Call("read a refund", lambda _: get(f"/api/v1/refunds/{refund}"), lambda _: get(f"/v1/refunds/{refund}"))
     waiting, also_waiting = [await client.authorized(count) for _ in range(2)]
     yield Call(

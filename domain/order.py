@@ -49,7 +49,7 @@ open for hours."""
 @dataclass(frozen=True, slots=True)
 class CreateOrder:
     """Request a payment of `amount` minor units. `notes`: up to 15 short texts of the merchant's. `link`: it is sent to
-    somebody."""
+    a customer."""
 
     order_id: str
     merchant_id: str

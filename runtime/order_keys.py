@@ -39,7 +39,7 @@ MARK = b'"' + PREFIX.encode()
 SEALED_TEXT_MAX = 1_600
 """Of 255 characters of four bytes each; an index entry of PostgreSQL holds 2,704."""
 SEALED_NOTES_MAX = 100_000
-"""Size of the largest notes that a request may have."""
+"""Characters of sealed notes, which may be as large as a request's."""
 ERASED = "erased"
 """Name of the mark, `true`, beside fields that can no longer be opened."""
 _SEALED = re.compile(rb'"sealed:1:([0-9A-Za-z_]{1,64}):([0-9A-Za-z_-]{1,100000})"')

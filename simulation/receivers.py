@@ -1,4 +1,4 @@
-"""The merchants' servers: what each received, and its response. Stands in for agents.webhooks.sender.Sender."""
+"""The merchants' servers: what each received, and its response. Replaces agents.webhooks.sender.Sender."""
 
 from __future__ import annotations
 

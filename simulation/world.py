@@ -1,4 +1,4 @@
-"""One simulated world: processes, what surrounds them, and what is done to them.
+"""One simulated world: processes, their environment, and their disturbances.
 
     World(Plan(seed)).run(workload)      start everybody ─► clients work while things go wrong ─► all is well ─► quiet
 

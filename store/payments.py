@@ -24,7 +24,7 @@ FOUND_BY = (
     "lower(name) LIKE {1}", "receipt LIKE {2}",
 )  # fmt: skip
 COUNTRY = "+91"
-"""Prefixes that users omit when they type a number from a call list."""
+"""Users omit it when they type a number from a call list."""
 CODE_PART = re.compile(r"[A-Za-z_]+")
 """A text that may be part of an error code."""
 

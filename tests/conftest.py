@@ -1,4 +1,4 @@
-"""Session fixtures: real services, and a whole running gateway. Each is started once, when a test first asks for it.
+"""Session fixtures: real services, and a whole running gateway. Each is started once, when a test first uses it.
 
 `services` and `stack` are two separate stacks: what an integration test writes into the log by hand never reaches the
 running roles of the end-to-end tests.

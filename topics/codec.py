@@ -78,8 +78,8 @@ methods are present only for that method."""
 _FORM_FIELDS = tuple(name for names in FORM_FIELDS.values() for name in names)
 
 ALL_THAT_IS_LEFT: Body = {"amount": 0, "rest": True}
-"""Amount of a refund.create without one. Its amount has always been an integer, and an actor of an earlier version
-refuses 0."""
+"""Fields of a refund.create without an amount. The amount has always been an integer, and an actor of an earlier
+version refuses 0."""
 ALWAYS_WRITTEN = frozenset({"turn"})
 """Fields with a default that every record of this version has."""
 
@@ -258,7 +258,7 @@ def _notes_or_none(body: Body, name: str) -> dict[str, str] | None:
 
 
 def _instrument(body: Body, _name: str) -> Instrument:
-    """Its fields stand in the body itself."""
+    """Its fields are in the body itself."""
     given = {name for name in _FORM_FIELDS if name in body}
     form = {name: _text_or_none(body, name) for name in given | set(NO_INSTRUMENT)}
     instrument = instrument_of(Method(body["method"]), form)

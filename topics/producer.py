@@ -317,4 +317,4 @@ async def _close(producer: AIOKafkaProducer) -> None:
         async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
             await producer.stop()
     except (KafkaError, TimeoutError, OSError) as error:
-        log.info("producer_closed_roughly", error=repr(error))
+        log.info("producer_close_failed", error=repr(error))

@@ -44,7 +44,7 @@ async def attempt(
             requested = True
             return await _send(bank, request)
         except NoResponseError as error:
-            log.info("bank_gave_no_answer", attempt_id=request.attempt_id, error=str(error))
+            log.info("bank_did_not_respond", attempt_id=request.attempt_id, error=str(error))
         except Exception:
             log.error("bank_adapter_broken", attempt_id=request.attempt_id, exc_info=True)
     return None

@@ -64,7 +64,7 @@ COUNTED = Counter("gateway_jobs_records", "Records read")
 
 @dataclass(slots=True)
 class Place:
-    """Where the counting of one partition stands. `offset` None: Redis has to be asked."""
+    """The state of counting of one partition. `offset` None: Redis must be queried."""
 
     offset: int | None = None
     seen: Seen = field(default_factory=Seen)
@@ -94,7 +94,7 @@ class Jobs:
                 try:
                     await self._turn()
                 except (RedisError, KafkaError, OSError) as error:
-                    log.warning("place_not_found", error=repr(error))
+                    log.warning("position_not_found", error=repr(error))
                     self._places.clear()
                     await self._context.pause(AGAIN_SECONDS)
                 self._context.alive(**self._consumer.facts())

@@ -119,7 +119,7 @@ async def feeding(settings: Settings) -> Any:
 
 
 class RewoundError(OSError):
-    """Somebody moved the stored positions (`gateway recover`): the log is read again from there."""
+    """The stored positions were moved (`gateway recover`): the log is read again from there."""
 
 
 class Session:

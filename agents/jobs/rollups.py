@@ -55,7 +55,7 @@ class Rollups:
     async def _turn(self, pool: Pool) -> bool:
         """One step for each merchant that has something new, so that a busy one does not keep the others waiting.
 
-        True where somebody has more than a step: then the next turn does not wait.
+        True if a merchant has more than a step: then the next turn does not wait.
         """
         try:
             steps = [await self._step(pool, merchant_id) for merchant_id in await due_merchants(pool)]

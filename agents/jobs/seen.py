@@ -22,7 +22,7 @@ class Seen:
         self._dropped_at = ""
 
     def is_new(self, order_id: str, sequence: int, at: str) -> bool:
-        """True the first time an event is met. `at` is RFC 3339 in UTC with a fixed number of digits: it sorts."""
+        """True the first time an event is read. `at` is RFC 3339 in UTC with a fixed number of digits: it sorts."""
         known = self._orders.get(order_id)
         if known is not None:
             if sequence <= known[0]:

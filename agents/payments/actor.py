@@ -266,7 +266,7 @@ class PaymentActor:
         for one in (one for one, is_known in zip(strays, known, strict=True) if not is_known):
             if hops_of(one.incoming) >= HOPS_MAX:
                 raise OtherOwnerError(f"{one.envelope.id} was sent on {HOPS_MAX} times: how many partitions are there?")
-            log.warning("command_sent_home", command_id=one.envelope.id, origin=str(one.incoming.origin))
+            log.warning("command_forwarded", command_id=one.envelope.id, origin=str(one.incoming.origin))
             folded.records.append(sent_home(one))
         return folded
 
@@ -411,5 +411,5 @@ def _count(folded: Folded) -> None:
     COMMANDS_DECIDED.labels("outdated").inc(len(folded.outdated))
     for one in folded.outdated:
         # It has no effect, but a bank that contradicts itself needs attention: `gateway journey` shows it.
-        log.warning("outdated_word_of_the_bank", command_id=one.envelope.id, order_id=one.envelope.key)
+        log.warning("outdated_report_of_bank", command_id=one.envelope.id, order_id=one.envelope.key)
     EVENTS_RECORDED.inc(len(folded.batch.events))

@@ -215,6 +215,6 @@ class Fence:
             first = gaps[min(gaps)].event_id
             log.critical("database_behind_log", partitions=sorted(gaps), first_unknown=first, fix=f"run `{COMMAND}`")
         elif self._gaps and not gaps:
-            log.info("database_level_with_log", partitions=sorted(self._gaps))
+            log.info("database_caught_up_with_log", partitions=sorted(self._gaps))
         self._closed, self._gaps = set(gaps), gaps
         FENCED_PARTITIONS.set(len(gaps))

@@ -93,7 +93,7 @@ def incoming_of(message: Any) -> Incoming:
 
 
 def received_of(incoming: Incoming, partitions: int | None = None) -> Received:
-    """Decode. `partitions`: of the log; None: the command counts as at home wherever it stands.
+    """Decode. `partitions`: of the log; None: the command counts as at home wherever it is.
 
     Raises UndecodableError, never anything else.
     """

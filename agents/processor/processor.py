@@ -139,7 +139,7 @@ class Processor:
             try:
                 ends = await self._consumer.raw.end_offsets([partition])
             except KafkaError as error:
-                log.warning("end_unknown", partition=partition.partition, error=repr(error))
+                log.warning("partition_end_unknown", partition=partition.partition, error=repr(error))
                 return ANY_OFFSET
             self._seen_before[partition] = ends[partition]
         return self._seen_before[partition]
@@ -180,7 +180,7 @@ class Processor:
         async for report in words_of(self._bank):
             order_id = await self._order_of(report)
             if order_id is None:
-                log.error("answer_about_unknown_attempt", attempt_id=report.attempt_id)
+                log.error("report_about_unknown_attempt", attempt_id=report.attempt_id)
                 continue
             record = self._settle_record(report, order_id, None, None)
             await self._producer.publish([record])
@@ -196,7 +196,7 @@ class Processor:
                 log.error("attempt_id_unreadable", attempt_id=report.attempt_id, error=repr(error))
                 return None
             except DatabaseError as error:
-                log.warning("order_not_found_out", attempt_id=report.attempt_id, error=repr(error))
+                log.warning("order_not_looked_up", attempt_id=report.attempt_id, error=repr(error))
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
 
     def _settle_record(self, report: Report, order_id: str, caused_by: str | None, request_id: str | None) -> Record:

@@ -133,7 +133,7 @@ def of_validation(errors: list[Any], known: Collection[str] = ()) -> ApiError:
     if first["type"] in TAGGED:
         place.append(first["ctx"]["discriminator"].strip("'"))
     elif place and place[0] in METHODS:
-        del place[0]  # the place ("body") of the error, not a field of it
+        del place[0]  # names the body that was read, not a field of it
     field = ".".join(place) or None
     return bad_request(_sentence(first, field, known), field)
 
@@ -183,7 +183,7 @@ def response_of(request: Request, error: Exception) -> Response:
         case HTTPException():
             return error_response(_of_http(error), request_id)
     if isinstance(error, BROKEN_SURROUNDINGS):
-        log.warning("part_unavailable", request_id=request_id, path=request.url.path, error=repr(error))
+        log.warning("service_unavailable", request_id=request_id, path=request.url.path, error=repr(error))
         return error_response(unavailable("A backing service is unavailable; please retry"), request_id)
     log.error("request_failed", request_id=request_id, path=request.url.path, exc_info=error)
     return error_response(ApiError(ErrorCode.INTERNAL, "Something went wrong on our side"), request_id)

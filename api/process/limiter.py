@@ -97,7 +97,7 @@ class Limiter:
         self._empty[standing.bucket] = (time.monotonic(), standing)
 
     def _resolve(self, standing: Standing | None) -> None:
-        """Seconds left of the longest waiting request."""
+        """Pass the state to the request that has waited longest."""
         _, pending = self._waiting.popleft()
         if not pending.done():
             pending.set_result(standing)

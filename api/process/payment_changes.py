@@ -37,7 +37,7 @@ class PaymentChanges:
             try:
                 await self._round()
             except DatabaseError as error:
-                log.warning("payments_not_looked_at", error=repr(error))
+                log.warning("payments_not_checked", error=repr(error))
 
     async def _round(self) -> None:
         watched = [name.removeprefix(PREFIX) for name in self._live.channels if name.startswith(PREFIX)]

@@ -1,6 +1,6 @@
 """The double's routes, and the layer that handles its paths ahead of our own application.
 
-    Edge ─► Double ── /v1/…, /v2/… ─► its routes ─► answer with X-Test-Double
+    Edge ─► Double ── /v1/…, /v2/… ─► its routes ─► response with X-Test-Double
               └────── any other path ─► the application
 
 Leading and trailing slashes are ignored: the PHP client appends them, a base URL may add one in front.
@@ -22,15 +22,15 @@ from api.http import errors as own_errors
 from api.http.errors import JSON
 from api.razorpay import checkout, customers, links, orders, payments, preferences, refunds, webhooks
 from api.razorpay.access import SealedKeys, caller_of
-from api.razorpay.errors import HEADERS, answer_of, not_part
+from api.razorpay.errors import HEADERS, not_part, response_of
 from api.razorpay.ignored import header_of
 
 PREFIXES = ("/v1/", "/v2/")
 ORIGINAL = b"api.razorpay.com"
 """The host name under which only the double is served, not the main API."""
-Answer = dict[str, Any] | list[Any]
-ByMerchant = Callable[[Request, Caller], Awaitable[Answer]]
-ByPage = Callable[[Request], Awaitable[Answer]]
+Body = dict[str, Any] | list[Any]
+ByMerchant = Callable[[Request, Caller], Awaitable[Body]]
+ByPage = Callable[[Request], Awaitable[Body]]
 
 MERCHANTS: Mapping[tuple[str, str], ByMerchant] = {
     ("POST", "/v1/orders"): orders.create,
@@ -103,17 +103,17 @@ class Double:
         await self._router(scope, receive, send)
 
     @staticmethod
-    def _route(method: str, path: str, act: Callable[[Request], Awaitable[Answer]]) -> Route:
-        async def answer(request: Request) -> Response:
+    def _route(method: str, path: str, act: Callable[[Request], Awaitable[Body]]) -> Route:
+        async def respond(request: Request) -> Response:
             request.scope["route_name"] = path
             content = await act(request)
             headers = {**HEADERS, **header_of(request)}
             return Response(orjson.dumps(content), headers=headers, media_type=JSON)
 
-        return Route(path, answer, methods=[method])
+        return Route(path, respond, methods=[method])
 
-    def _by_merchant(self, act: ByMerchant) -> Callable[[Request], Awaitable[Answer]]:
-        async def checked(request: Request) -> Answer:
+    def _by_merchant(self, act: ByMerchant) -> Callable[[Request], Awaitable[Body]]:
+        async def checked(request: Request) -> Body:
             return await act(request, await caller_of(request, self._sealed))
 
         return checked
@@ -134,5 +134,5 @@ def is_doubled(scope: Scope) -> bool:
 def error_response(request: Request, error: Exception) -> Response:
     """The response that an exception becomes, in the shape of the API whose path was called."""
     if is_doubled(request.scope):
-        return answer_of(request, error)
+        return response_of(request, error)
     return own_errors.response_of(request, error)

@@ -28,8 +28,8 @@ EXISTS = "Customer already exists for the merchant"
 async def create(request: Request, caller: Caller) -> Entity:
     body = checked(NewCustomer, await read_fields(request))
     services = services_of(request)
-    said = CustomerFields(body.name, body.email, body.contact, body.gstin, body.notes)
-    found, new = await insert_customer(services.pool, services.ids.make_id(CUSTOMER), caller.merchant_id, said)
+    fields = CustomerFields(body.name, body.email, body.contact, body.gstin, body.notes)
+    found, new = await insert_customer(services.pool, services.ids.make_id(CUSTOMER), caller.merchant_id, fields)
     if not new and body.fail_existing:
         raise DoubleError(EXISTS)
     return shown(found)
@@ -49,9 +49,9 @@ async def read(request: Request, caller: Caller) -> Entity:
 
 async def change(request: Request, caller: Caller) -> Entity:
     body = checked(ChangedCustomer, await read_fields(request))
-    said = CustomerFields(body.name, body.email, body.contact, body.gstin, body.notes)
+    fields = CustomerFields(body.name, body.email, body.contact, body.gstin, body.notes)
     try:
-        found = await change_customer(services_of(request).pool, request.path_params["id"], caller.merchant_id, said)
+        found = await change_customer(services_of(request).pool, request.path_params["id"], caller.merchant_id, fields)
     except CustomerExistsError:
         raise DoubleError(EXISTS) from None
     if found is None:

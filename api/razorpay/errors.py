@@ -108,7 +108,7 @@ def unauthenticated(description: str = "Authentication failed") -> DoubleError:
     )
 
 
-def answer_of(request: Request, error: Exception) -> Response:
+def response_of(request: Request, error: Exception) -> Response:
     """The response that an exception becomes; an unexpected one is logged and not described."""
     found = _translated(request, error)
     headers = {**HEADERS, **found.headers}
@@ -126,7 +126,7 @@ def _translated(request: Request, error: Exception) -> DoubleError:
         case HTTPException():
             return not_part(f"{request.method} {request.url.path}")
     if isinstance(error, BROKEN_SURROUNDINGS):
-        log.warning("part_unavailable", path=request.url.path, error=repr(error))
+        log.warning("service_unavailable", path=request.url.path, error=repr(error))
         return _trouble(503)
     log.error("request_failed", path=request.url.path, exc_info=error)
     return _trouble(500)

@@ -77,13 +77,13 @@ async def create(request: Request, caller: Caller) -> Entity:
         ),
     )
     try:
-        answer = await decided(request, command, new_id=order_id)
+        decision = await decided(request, command, new_id=order_id)
     except ApiError as error:
         if error.field != "expires_at":
             raise
         raise DoubleError(error.description.replace("expires_at", "expire_by"), field="expire_by") from None
     without_effect(request, [name for name in LINKS_WITHOUT_EFFECT if getattr(body, name) is not None])
-    return link_entity(orjson.loads(answer.body), Totals(), (), notes=body.notes, callback_url=terms.callback_url)
+    return link_entity(orjson.loads(decision.body), Totals(), (), notes=body.notes, callback_url=terms.callback_url)
 
 
 async def callback(request: Request) -> Response:

@@ -49,9 +49,9 @@ async def create(request: Request, caller: Caller) -> Entity:
         capture=CaptureMode.AUTOMATIC if body.is_captured_with_success else CaptureMode.MANUAL,
         capture_within_minutes=None if body.is_captured_with_success else body.options.manual_expiry_period,
     )
-    answer = await decided(request, command, new_id=order_id)
+    decision = await decided(request, command, new_id=order_id)
     without_effect(request, _without_effect(body))
-    return order_entity(orjson.loads(answer.body), Totals(), notes=body.notes)
+    return order_entity(orjson.loads(decision.body), Totals(), notes=body.notes)
 
 
 def _terms(body: NewOrder) -> Terms:

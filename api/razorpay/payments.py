@@ -103,12 +103,12 @@ async def capture(request: Request, caller: Caller) -> Entity:
     )
     await noted(request, caller, Action.CAPTURE_REQUESTED, payment.id, after={"amount": payment.amount})
     try:
-        answer = await decided(request, command)
+        decision = await decided(request, command)
     except ApiError as error:
         if error.description == NOT_CAPTURABLE.description:
             _check_capturable((await owned(services, payment_id, caller.merchant_id)).payment)
         raise
-    return payment_entity(orjson.loads(answer.body), found.payer)
+    return payment_entity(orjson.loads(decision.body), found.payer)
 
 
 def _check_capturable(payment: Payment) -> None:

@@ -60,9 +60,9 @@ async def _create(request: Request, caller: Caller, payment_id: str, body: NewRe
     kept = as_texts(body.notes)
     terms = RefundTerms(None, body.speed, None if kept == body.notes else body.notes)
     await insert_refund_terms(services.pool, refund_id, caller.merchant_id, terms)
-    answer = await _refunded(request, caller, payment, body, refund_id, key)
+    decision = await _refunded(request, caller, payment, body, refund_id, key)
     without_effect(request, ["speed"] if body.speed != "normal" else [])
-    return refund_entity(orjson.loads(answer.body), terms)
+    return refund_entity(orjson.loads(decision.body), terms)
 
 
 async def _refunded(
@@ -70,8 +70,8 @@ async def _refunded(
 ) -> Decided:
     """Without an amount: what is left when it is decided. The text of a refusal depends on the payment's state then."""
     services = services_of(request)
-    asked = {"refund_id": refund_id, "amount": body.amount}
-    await noted(request, caller, Action.REFUND_REQUESTED, payment.id, after=asked)
+    request_body = {"refund_id": refund_id, "amount": body.amount}
+    await noted(request, caller, Action.REFUND_REQUESTED, payment.id, after=request_body)
     try:
         return await decided(request, _command(services, caller, payment, body, refund_id), key=key, new_id=refund_id)
     except ApiError as error:

@@ -338,4 +338,4 @@ async def _announce(services: Services, *changed: str) -> None:
         for key in changed:
             await services.redis.publish(KEYS_CHANGED, key)
     except (RedisError, OSError) as error:
-        log.warning("key_change_not_told", error=repr(error))
+        log.warning("key_change_not_published", error=repr(error))

@@ -9,6 +9,7 @@ import typer
 
 from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
+from ops.console.exit_codes import NEXT_STEP
 from ops.console.noted import note_command
 from runtime.settings import Settings
 from store.analytics.rollups import counted_merchants, forget
@@ -22,7 +23,9 @@ def recount(merchant_id: Annotated[str, typer.Argument(help="One merchant; defau
     try:
         dropped = asyncio.run(_drop(settings, merchant_id))
     except DatabaseError as error:
-        raise GatewayError(f"Some analytics could not be dropped: {type(error).__name__}: {error}") from error
+        raise GatewayError(
+            f"Some analytics could not be dropped: {type(error).__name__}: {error}. {NEXT_STEP}"
+        ) from error
     print(f"To be counted again by the jobs role: {dropped} merchants")
 
 

@@ -55,7 +55,7 @@ async def take(settings: Settings, folder: Path) -> tuple[Path, Manifest]:
     try:
         made.mkdir(parents=True)
     except OSError as error:
-        raise GatewayError(f"{made} cannot be made: {error.strerror}") from error
+        raise GatewayError(f"{made} cannot be made: {error.strerror}. Choose another folder.") from error
     await _make_keys_ahead(settings)
     connection = await connect(settings.database_url.get_secret_value())
     try:

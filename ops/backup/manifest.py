@@ -53,10 +53,10 @@ def read_manifest(folder: Path) -> Manifest:
             files=dict(found["files"]),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise GatewayError(f"{folder} holds no complete backup: {error}") from error
+        raise GatewayError(f"{folder} holds no complete backup: {error}. Use another backup.") from error
     damaged = [name for name, digest in manifest.files.items() if digest != _digest_or_none(folder / DATABASE / name)]
     if damaged:
-        raise GatewayError(f"{folder} is damaged: {damaged[0]} is missing or was changed.")
+        raise GatewayError(f"{folder} is damaged: {damaged[0]} is missing or was changed. Use another backup.")
     return manifest
 
 

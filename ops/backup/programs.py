@@ -76,5 +76,5 @@ def _path(name: str) -> str:
     path = programs_dir() / name
     found = str(path) if Path(path).exists() else shutil.which(name)
     if found is None:
-        raise GatewayError(f"{name} is not installed; it comes with PostgreSQL's client programs.")
+        raise GatewayError(f"{name} is not installed; it is in the package postgresql-client.")
     return found

@@ -87,5 +87,6 @@ async def _refuse_other_log(settings: Settings, manifest: Manifest) -> None:
     if shorter:
         partitions = ", ".join(map(str, shorter))
         raise GatewayError(
-            f"The log is shorter than when the backup was taken (partitions {partitions}). Is it the right log?"
+            f"The log is shorter than when the backup was taken (partitions {partitions}). "
+            "Check KAFKA_BOOTSTRAP_SERVERS."
         )

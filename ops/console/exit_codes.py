@@ -68,7 +68,10 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, T]]) -> T:
     except MissingTableError as error:
         raise GatewayError(f"A table is missing from the database ({error}); run `gateway migrate`.") from error
     except StatementRefusedError as error:
-        raise GatewayError(f"The database rejected the request ({error}).", exit_code=UNREACHABLE) from error
+        raise GatewayError(
+            f"The database rejected the request ({error}). Check the user and the database in DATABASE_URL.",
+            exit_code=UNREACHABLE,
+        ) from error
     except DatabaseError as error:
         raise GatewayError(f"The database is unavailable ({error}). {NEXT_STEP}", exit_code=UNREACHABLE) from error
     except OSError as error:

@@ -41,7 +41,7 @@ def call(
         with error:
             return HttpResponse(error.code, _decoded(error.read()))
     except OSError as error:
-        raise GatewayError(f"{method} {url} got no response: {error}.") from error
+        raise GatewayError(f"{method} {url} got no response: {error}. See `gateway status`.") from error
 
 
 def _decoded(raw: bytes) -> Any:

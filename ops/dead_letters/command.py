@@ -253,7 +253,7 @@ def _refuse_unknown(ids: Sequence[str], chosen: Sequence[Letter]) -> None:
 async def _resumed(settings: Settings, pool: Pool, replay_id: str) -> tuple[list[Letter], str]:
     known = await find_replay(pool, replay_id)
     if known is None:
-        raise UsageError(f"There is no replay {replay_id!r}.")
+        raise UsageError(f"There is no replay {replay_id!r}; `gateway dlq replay --apply` prints the id of its replay.")
     selection = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(known.letters), handled_too=True)
     by_id = {letter.id: letter for letter in await letters(settings, pool, selection)}
     return [by_id[letter_id] for letter_id in known.letters if letter_id in by_id], known.id
@@ -320,7 +320,7 @@ def discard_letters(
 ) -> None:
     """Discard letters that need no further action. They stay on the log."""
     if not reason.strip():
-        raise UsageError("A discard needs a reason.")
+        raise UsageError("A discard needs a reason; give it with --reason.")
 
     async def work(settings: Settings, pool: Pool) -> list[str]:
         chosen = await letters(settings, pool, Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids)))
@@ -345,7 +345,7 @@ def reopen_letters(
 ) -> None:
     """Undo a discard: the letters are open again and can be replayed. Their history keeps both actions."""
     if not reason.strip():
-        raise UsageError("Reopening needs a reason.")
+        raise UsageError("Reopening needs a reason; give it with --reason.")
 
     async def work(settings: Settings, pool: Pool) -> list[str]:
         selection = Selection(topics=DEAD_LETTER_TOPICS, ids=frozenset(ids), handled_too=True)

@@ -111,7 +111,7 @@ class Replayer:
         lock = await connect(self._settings.database_url.get_secret_value(), timeout=10)
         try:
             if not await lock_replay(lock, self._replay_id):
-                raise UsageError(f"Replay {self._replay_id} is already running in another process.")
+                raise UsageError(f"Replay {self._replay_id} is already running in another process; wait for its end.")
             await self._producer.start()
             known = await replay_records(self._pool, self._replay_id)
             for letter in found:

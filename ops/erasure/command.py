@@ -109,7 +109,7 @@ async def _again(settings: Settings, pool: Pool, *, yes: bool) -> list[str]:
 def _checked(order_ids: Sequence[str]) -> list[str]:
     for order_id in order_ids:
         if not is_id(ORDER, order_id):
-            raise UsageError(f"{order_id!r} is not a valid order id.")
+            raise UsageError(f"{order_id!r} is not a valid order id; they look like order_0123456789abcdef.")
     return list(dict.fromkeys(order_ids))
 
 

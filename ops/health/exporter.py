@@ -60,7 +60,7 @@ def exporter(
     try:
         server, thread = start_http_server(port, addr=host, registry=REGISTRY)
     except OSError as error:
-        raise GatewayError(f"Cannot listen on port {port}: {error}.") from error
+        raise GatewayError(f"Cannot listen on port {port}: {error}. Choose another one with --port.") from error
     console.print(f"http://{host}:{port}/metrics")
     try:
         run(lambda settings: _look_for_ever(settings, once=once))

@@ -53,11 +53,11 @@ def settle(
 ) -> None:
     """Record that a payment's debt was settled outside the gateway, or that an overpayment was returned."""
     if not is_id(PAYMENT, payment_id):
-        raise UsageError(f"{payment_id!r} is not a valid payment id.")
+        raise UsageError(f"{payment_id!r} is not a valid payment id; they look like pay_0123456789abcdef.")
     if not note.strip() or len(note) > NOTE_MAX:
         raise UsageError(f"The note must have 1 to {NOTE_MAX} characters.")
     if not run(lambda settings: _settle(settings, payment_id, note.strip())):
-        raise UsageError(f"Nothing is owed or to be returned for {payment_id}.")
+        raise UsageError(f"Nothing is owed or to be returned for {payment_id}; `gateway owed` lists open debts.")
     console.print(f"the debt of {payment_id} is settled")
 
 

@@ -29,7 +29,7 @@ async def subject_of(pool: Pool, text: str) -> Subject:
     """Raises UsageError if the id is unknown."""
     kind, order_id = await _found(pool, text.strip())
     if order_id is None:
-        raise UsageError(f"No {kind} {text!r} is known here.")
+        raise UsageError(f"No {kind} {text!r} is known here; check the id and DATABASE_URL.")
     return Subject(kind, order_id, frozenset({text.strip()}))
 
 

@@ -69,7 +69,9 @@ async def _compared(settings: Settings, prefix: str) -> Difference:
         async with admin_client(settings) as client:
             found = await read_acls(client, users(prefix))
     except AclError as error:
-        raise GatewayError(f"The broker did not show its access control lists ({error}).") from error
+        raise GatewayError(
+            f"The broker did not show its access control lists ({error}). Set KAFKA_SASL_USERNAME to a super user."
+        ) from error
     return Difference([one for one in expected if one not in found], [one for one in found if one not in expected])
 
 

@@ -70,7 +70,7 @@ async def plan(settings: Settings, target: int) -> Plan:
     """Raises UsageError for a number that the log cannot grow to, GatewayError if it must not grow now."""
     before = settings.topic_partitions
     if target == before:
-        raise UsageError(f"The log already has {before} partitions.")
+        raise UsageError(f"The log already has {before} partitions; choose a multiple of {before}.")
     if not before < target <= PARTITIONS_MAX or target % before:
         raise UsageError(
             f"{before} partitions can become a multiple of {before} up to {PARTITIONS_MAX}, not {target}: a log only "

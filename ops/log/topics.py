@@ -188,7 +188,10 @@ def show(
             at = TopicPartition(name, partition)
             spans = await reader.spans([at] if at in await reader.partitions([name]) else [], Start())
             if at not in spans or not spans[at][0] <= offset < spans[at][1]:
-                raise UsageError(f"There is no record at {name}/{partition}/{offset}.")
+                raise UsageError(
+                    f"There is no record at {name}/{partition}/{offset}; "
+                    f"`gateway topics describe {name}` shows the offsets."
+                )
             record = (await reader.first_at({at: offset}))[at]
         problems = (
             RecordKind.problems_of(record.json) if record.json is not None else ["the value is not a JSON object"]
@@ -304,7 +307,10 @@ def _release() -> None:
     """Refuses a broken promise: that requires a new version of the topic, not of the file."""
     broken = incompatibilities(promises_released(), promises_now())
     if broken:
-        raise GatewayError(f"Not released, {len(broken)} promises would be broken: {'; '.join(broken[:5])}.")
+        raise GatewayError(
+            f"Not released, {len(broken)} promises would be broken: {'; '.join(broken[:5])}. "
+            "Make the change compatible, or add a version of the topic."
+        )
     RELEASED.write_text(json.dumps(promises_now(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     console.print(f"{RELEASED.name} written")
 

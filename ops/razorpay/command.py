@@ -37,7 +37,7 @@ def razorpay(
     """Stand in for api.razorpay.com and checkout.razorpay.com on this machine. Test mode only; stop it with Ctrl-C."""
     plan = local_plan()
     if plan.environment.get("TEST_MODE", "true").lower() not in ("1", "true", "yes", "on"):
-        raise UsageError("The Razorpay double exists in test mode alone, and TEST_MODE is off.")
+        raise UsageError("The Razorpay double exists only in test mode; set TEST_MODE=true.")
     made = open_authority(authority or plan.run_dir / "razorpay", (API_HOST, CHECKOUT_HOST), now())
     front = Front(
         {
@@ -57,7 +57,7 @@ def upstream_at(address: str, port: int, context: ssl.SSLContext) -> Upstream:
         return Upstream(port, context)
     host, _, given = address.rpartition(":")
     if not host or not given.isdecimal() or not 0 < int(given) < 65_536:
-        raise UsageError(f"'{address}' is not HOST:PORT.")
+        raise UsageError(f"'{address}' is not HOST:PORT, such as 127.0.0.1:8000.")
     return Upstream(int(given), context, host)
 
 

@@ -174,16 +174,16 @@ async def _relay(
     """Pass bytes on in both directions until one side ends. An unavailable upstream is a 502 with an explanation."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            answers, requests = await asyncio.open_connection(upstream.host, upstream.port)
+            responses, requests = await asyncio.open_connection(upstream.host, upstream.port)
     except (OSError, TimeoutError):
-        text = f"Nothing answers on port {upstream.port}: is the gateway up? (make up)"
+        text = f"No service responds on port {upstream.port}; start the gateway with `make up`."
         raise RefusedError("502 Bad Gateway", text) from None
     try:
         requests.write(first)
         moved = _Moved()
         sides = [
             asyncio.ensure_future(_pump(source, sink, moved))
-            for source, sink in ((reader, requests), (answers, writer))
+            for source, sink in ((reader, requests), (responses, writer))
         ]
         _, others = await asyncio.wait(sides, return_when=asyncio.FIRST_COMPLETED)
         for other in others:

@@ -123,5 +123,5 @@ def _bounds(metadata: list[Any]) -> Mapping[str, Any]:
 
 
 def _as_markdown(sentence: str) -> str:
-    """Where a setting's name stands in the sentence, it is code."""
+    """A setting's name in the sentence becomes code."""
     return re.sub(r"(?<![`\w])[A-Z]+(?:_[A-Z]+)+(?![`\w])", lambda name: code(name[0]), sentence)

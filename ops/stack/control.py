@@ -75,7 +75,7 @@ def _read_line(connection: socket.socket) -> bytes:
 
 def _result(line: bytes, do: str) -> Any:
     if not line:
-        raise GatewayError(f"The runner exited during `{do}`.")
+        raise GatewayError(f"The runner exited during `{do}`; see `gateway logs runner`.")
     reply = json.loads(line)
     if "error" in reply:
         raise GatewayError(reply["error"])

@@ -30,7 +30,7 @@ def start_runner(plan: StackPlan, *, die_with_us: bool = False) -> subprocess.Po
     limit = time.monotonic() + START_SECONDS
     while not control.is_running(plan.run_dir):
         if runner.poll() is not None or time.monotonic() > limit:
-            raise GatewayError(f"The runner did not start: {' '.join(tail(command.log, 3))}")
+            raise GatewayError(f"The runner did not start: {' '.join(tail(command.log, 3))} Its log is {command.log}.")
         time.sleep(0.05)
     return runner
 
@@ -51,6 +51,8 @@ def stop_runner(plan: StackPlan) -> bool:
     limit = time.monotonic() + STOP_SECONDS
     while is_alive(pid) and started_ticks(pid) == born:
         if time.monotonic() > limit:
-            raise GatewayError(f"The runner (pid {pid}) did not exit within {STOP_SECONDS:.0f} s.")
+            raise GatewayError(
+                f"The runner (pid {pid}) did not exit within {STOP_SECONDS:.0f} s; end it with `kill -9 {pid}`."
+            )
         time.sleep(0.05)
     return True

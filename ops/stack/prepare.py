@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import FOUND, run
+from ops.console.exit_codes import FOUND, NEXT_STEP, run
 from runtime.settings import Settings
 from store.driver import connect
 from store.errors import DatabaseError
@@ -126,8 +126,8 @@ def _run(
     try:
         return asyncio.run(bounded())
     except TimeoutError as error:
-        raise GatewayError(f"{what} did not respond within {PREPARE_SECONDS:.0f} s.") from error
+        raise GatewayError(f"{what} did not respond within {PREPARE_SECONDS:.0f} s. {NEXT_STEP}") from error
     except RuntimeError as error:
         raise GatewayError(str(error)) from error
     except (OSError, DatabaseError, KafkaError) as error:
-        raise GatewayError(f"{what} failed: {type(error).__name__}: {error}") from error
+        raise GatewayError(f"{what} failed: {type(error).__name__}: {error}. {NEXT_STEP}") from error

@@ -245,7 +245,7 @@ def only_one(run_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise GatewayError(f"Another runner is using {run_dir}.") from error
+            raise GatewayError(f"Another runner is using {run_dir}; stop it with `gateway down`.") from error
         yield
 
 

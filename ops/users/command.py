@@ -44,7 +44,7 @@ async def _reset(settings: Settings, email: str, mailer: Mailer, second_factor: 
     try:
         found = await find_login(pool, email.strip())
         if found is None:
-            raise GatewayError(f"No user has the e-mail address '{email.strip()}'")
+            raise GatewayError(f"No user has the e-mail address '{email.strip()}'; check its spelling.")
         user, token = found[0], secrets.token_urlsafe(TOKEN_BYTES)
         noted = {"user": user.id, "merchant": user.merchant_id, "second_factor": second_factor}
         await note_command(settings, "users reset", noted, pool)

@@ -171,7 +171,7 @@ def listen(
 ) -> None:
     """Forward signed webhooks to localhost, or print their payloads. Exit code 1: the resent event was not accepted."""
     if forward_to is not None and not forward_to.startswith(("http://", "https://")):
-        raise UsageError(f"{forward_to!r} is not an http or https URL.")
+        raise UsageError(f"{forward_to!r} is not an http or https URL, such as http://localhost:3000/webhooks.")
     chosen = _chosen(event or [])
     signing = new_secret(token_bytes(SECRET_BYTES)) if secret is None else secret
     if not is_secret(signing):

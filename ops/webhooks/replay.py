@@ -113,7 +113,7 @@ async def _follow(pool: Pool, job: Job, *, wait: bool, as_json: bool) -> None:
     else:
         console.print(f"{job.id}  {job.state}, {job.done} of {job.total} deliveries reopened")
     if job.state == "failed":
-        raise GatewayError(f"{job.id} stopped: its endpoint was deleted.")
+        raise GatewayError(f"{job.id} stopped: its endpoint was deleted. Replay to another endpoint.")
 
 
 async def _followed(pool: Pool, job: Job, *, quiet: bool) -> Job:

@@ -124,7 +124,9 @@ class _Client:
                     "response_code": row["response_code"],
                 }
             time.sleep(POLL_SECONDS)
-        raise GatewayError(f"No attempt at {TEST_EVENT} within {WAIT_SECONDS:.0f} s; its delivery is {log_id}.")
+        raise GatewayError(
+            f"No attempt at {TEST_EVENT} within {WAIT_SECONDS:.0f} s; its delivery is {log_id}. See `gateway stuck`."
+        )
 
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         response = self._called(lambda: call("POST", self._base + path, body=body, headers=self._headers, timeout=10.0))

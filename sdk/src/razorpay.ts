@@ -11,7 +11,7 @@ import { createCheckout } from "./checkout.ts";
 import type { CloseReason, Handle, Payment, Prefill } from "./types.ts";
 
 type Fields = Record<string, unknown>;
-type Listener = (answer: Fields) => void;
+type Listener = (response: Fields) => void;
 
 interface Options {
   key: string;
@@ -46,20 +46,20 @@ let mayClose = (_reason: CloseReason) => true;
 const { GatewayCheckout } = createCheckout(origin, (reason) => mayClose(reason));
 
 let api: Promise<string> | undefined;
-const told: string[] = [];
+const reported: string[] = [];
 
-/** POST to the double; what it answers, whatever its status. No response, or a transient error, is retried. */
-async function ask(path: string, body: Fields): Promise<Fields> {
+/** POST to the double; returns its response, whatever the status. No response, or a transient error, is retried. */
+async function post(path: string, body: Fields): Promise<Fields> {
   for (let attempt = 1; ; attempt++) {
     const last = attempt === ATTEMPTS;
     try {
-      api ??= fetch(`${origin}/config.json`).then(async (answer) => (await answer.json()).api_url);
-      const answer = await fetch(`${await api}/v1/checkout/public/${path}`, {
+      api ??= fetch(`${origin}/config.json`).then(async (response) => (await response.json()).api_url);
+      const response = await fetch(`${await api}/v1/checkout/public/${path}`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify(body),
       });
-      if (last || (answer.status < 500 && answer.status !== 429)) return await answer.json();
+      if (last || (response.status < 500 && response.status !== 429)) return await response.json();
     } catch (error) {
       api = undefined;
       if (last) return { error: problem("SERVER_ERROR", String(error)) };
@@ -100,10 +100,10 @@ function submit(url: string, fields: Fields): void {
 }
 
 /** Each name once in a page's life. */
-function tell(names: string[]): void {
-  const fresh = names.filter((name) => !told.includes(name));
+function report(names: string[]): void {
+  const fresh = names.filter((name) => !reported.includes(name));
   if (!fresh.length) return;
-  told.push(...fresh);
+  reported.push(...fresh);
   // biome-ignore lint/suspicious/noConsole: the page's author is to know, and looks there
   console.info(`Razorpay test double: without effect here: ${fresh.join(", ")}`);
 }
@@ -119,10 +119,10 @@ function ignored(options: Options): string[] {
 function Razorpay(options: Options) {
   const listeners: [string, Listener, boolean][] = [];
   let handle: Handle | undefined;
-  const emit = (type: string, answer: Fields = {}): void => {
+  const emit = (type: string, response: Fields = {}): void => {
     for (const entry of listeners.filter(([listened]) => listened === type)) {
       if (entry[2]) listeners.splice(listeners.indexOf(entry), 1);
-      entry[1](answer);
+      entry[1](response);
     }
   };
   const { key, order_id, callback_url, redirect, retry } = options;
@@ -135,21 +135,21 @@ function Razorpay(options: Options) {
     emit("payment.failed", { error });
   };
   const settled = async (payment: Payment, failed: boolean): Promise<void> => {
-    const answer = await ask("complete", { key, order_id: payment.order_id, payment_id: payment.id });
-    if (failed) emit("payment.failed", answer);
-    else if (answer.error) complain(answer.error); // paid, but not proved: not a failure of the payment
+    const response = await post("complete", { key, order_id: payment.order_id, payment_id: payment.id });
+    if (failed) emit("payment.failed", response);
+    else if (response.error) complain(response.error); // paid, but not proved: not a failure of the payment
     if (failed && retry !== false && (retry as { enabled?: boolean })?.enabled !== false && !leaves) return;
     handle?.close("done");
-    if (leaves) submit(callback_url, answer);
-    else if (!answer.error) options.handler?.(answer);
+    if (leaves) submit(callback_url, response);
+    else if (!response.error) options.handler?.(response);
   };
 
   const open = async (): Promise<void> => {
-    tell(ignored(options));
+    report(ignored(options));
     const { description, notes } = options;
     if (order_id) {
       const { email, contact } = prefill;
-      const { error } = await ask("open", { key, order_id, email, contact, description, notes });
+      const { error } = await post("open", { key, order_id, email, contact, description, notes });
       if (error) return refuse(error);
     }
     mayClose = (reason) => {
@@ -180,7 +180,7 @@ function Razorpay(options: Options) {
     if (type === "ready")
       queueMicrotask(() => listener({})); // there is nothing to wait for
     else {
-      if (type !== "payment.failed") tell([`on("${type}")`]);
+      if (type !== "payment.failed") report([`on("${type}")`]);
       listeners.push([type, listener, once]);
     }
   };

@@ -119,7 +119,7 @@ async def _counters(client: redis.Redis, key: str) -> dict[str, int]:
 
 def worker_status(workers: Mapping[str, Mapping[str, Any]]) -> str:
     """`stopped` without a payment actor; `degraded` without one of its helpers, or where one makes no progress, is
-    fenced, or stands before a record newer than itself."""
+    fenced, or waits before a record newer than itself."""
     if not workers.get("payments"):
         return "stopped"
     needed = [workers.get(role) or {} for role in ("payments", "processor", "jobs")]

@@ -220,7 +220,7 @@ async def open_jobs(pool: Pool) -> list[Job]:
 
 
 async def next_chunk(pool: Pool, job: Job, *, limit: int) -> Chunk | None:
-    """What comes after the job's cursor; None where its endpoint is gone."""
+    """What follows the job's cursor; None if its endpoint was deleted."""
     match job.filter:
         case Period() as period:
             target = await target_of(pool, job.merchant_id, period.endpoint_id)

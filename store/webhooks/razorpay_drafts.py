@@ -28,7 +28,7 @@ from topics.razorpay.entities import TIMED_OUT, Entity, Payer, RefundTerms
 from topics.razorpay.webhooks import PAYMENT_FAILED, body_of, delivery_event_id, link_body, subscribed_names
 
 Subscribed = tuple[EventRecord, Target, list[str]]
-"""An event, an endpoint, and the double's events that come of the one for the other."""
+"""An event, an endpoint, and the double's events of the former for the latter."""
 
 
 async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequence[Target]]]) -> list[Draft]:
@@ -58,7 +58,7 @@ def _names(event: EventRecord, target: Target) -> list[str]:
 
 
 async def _late(pool: Pool, pairs: Sequence[tuple[EventRecord, Target]]) -> list[Subscribed]:
-    """New payments that are to be authorized late, shown as timed out. No other webhook comes of payment.created."""
+    """New payments that are to be authorized late, shown as timed out. payment.created causes no other webhook."""
     created = [
         (event, target)
         for event, target in pairs
@@ -76,7 +76,7 @@ def _timed_out(event: PaymentRecord) -> PaymentRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """What belongs to the events and does not stand in them. `orders`, `links`: by the order's id."""
+    """Data of the events that is not in them. `orders`, `links`: by the order's id."""
 
     payers: dict[str, Payer]
     terms: dict[str, RefundTerms]

@@ -1,6 +1,6 @@
-"""Every part is killed once while payments are being made: nothing that was answered is lost, nothing differs.
+"""Every process is killed once during payments: no returned resource is lost, nothing differs.
 
-A minute of it runs with `make test`; `make chaos` goes on for longer, with more kinds of fault.
+A minute of it runs with `make test`; `make chaos` runs longer, with more kinds of fault.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.mark.timeout(240)
-async def test_nothing_answered_is_lost_while_every_part_is_killed_once(stack: Stack) -> None:
+async def test_no_response_is_lost_while_every_process_is_killed_once(stack: Stack) -> None:
     # Given clients that order, pay, capture and refund,
     async with Load(stack, seed=4711, clients=4).running() as load:
         # When each part dies in turn,

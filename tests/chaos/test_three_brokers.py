@@ -1,4 +1,4 @@
-"""Three brokers, one SIGKILLed under load: every answer that was given holds, and nothing differs afterwards."""
+"""Three brokers, one SIGKILLed under load: every response holds, and nothing differs afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make compose-test`: is docker-compose.yml true? Built, started, used, scaled, killed, shut down, on this machine.
+"""`make compose-test`: tests docker-compose.yml: built, started, used, scaled, killed, shut down, on this machine.
 
     engine -> base images -> config -> build -> up --wait -> checks -> scaled out and a worker killed -> down
            -> the commands of submission.yml, one after another

@@ -1,6 +1,6 @@
 """Base images made here, under the names that the Dockerfile and docker-compose.yml use.
 
-Debian's versions stand behind the names: what is under test is ours, not theirs.
+Debian's versions are behind the names: the tests are about our files, not about the images.
 
     debian-bare     mmdebstrap, imported once
     debian-local    + this machine's CA certificates

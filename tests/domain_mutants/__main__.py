@@ -1,4 +1,5 @@
-"""`python -m tests.domain_mutants`: change every expression of domain/ in turn; which changes does no test notice?
+"""`python -m tests.domain_mutants`: changes every expression of domain/ in turn, and lists the changes that no test
+notices.
 
     .run/domain-mutants/venv    mutmut by itself: it needs a younger click than Faust allows; the rest is ours
     .run/domain-mutants/tree    a copy of the packages, for mutmut rewrites what it mutates

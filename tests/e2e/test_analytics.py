@@ -1,4 +1,4 @@
-"""Analytics, export and live feed of one merchant: all three tell the same as its list of payments."""
+"""Analytics, export and live feed of one merchant: all three match its list of payments."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ async def test_the_feed_brings_each_event_once_and_in_order(merchant: SignedUp) 
         assert not any("bank" in event or "token" in str(event) for event in events)
 
 
-async def test_a_feed_goes_on_after_the_last_event_that_was_seen(merchant: SignedUp) -> None:
+async def test_a_feed_continues_after_the_last_event_that_was_seen(merchant: SignedUp) -> None:
     async with signed_up(merchant.stack) as one:
         async with _feed(one) as feed:
             await one.pay()

@@ -149,7 +149,7 @@ async def test_a_bank_that_does_not_cancel_keeps_the_payer_to_the_attempt(api: A
     assert (await events_of(api, payment)).count("payment.cancel_requested") == 1
 
 
-async def test_a_merchant_leaves_a_payment_once_however_often_it_asks(api: Api) -> None:
+async def test_a_merchant_cancels_a_payment_once_however_often_it_requests_it(api: Api) -> None:
     payment, key = await waiting(api), secrets.token_hex(8)
     path = f"/payments/{payment['id']}/cancel"
     first, again = await api.post(path, key=key), await api.post(path, key=key)

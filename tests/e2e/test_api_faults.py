@@ -1,4 +1,4 @@
-"""The API while a part is away: 503 within five seconds or no difference at all, and recovery without a hand."""
+"""The API while a service is unavailable: 503 within five seconds or no difference at all, and unattended recovery."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_without_the_database_nothing_is_taken(api: Api, stack: Stack) -> 
     await _pays_again(api, stack)
 
 
-async def test_a_short_restart_of_the_database_is_waited_for_and_refuses_nobody(api: Api, stack: Stack) -> None:
+async def test_a_short_restart_of_the_database_refuses_no_request(api: Api, stack: Stack) -> None:
     order = await api.order()
     restarting = asyncio.create_task(asyncio.to_thread(stack.restart, "postgres", "fast"))
     requested: list[asyncio.Task[httpx.Response]] = []
@@ -109,7 +109,7 @@ async def test_a_short_restart_of_the_database_is_waited_for_and_refuses_nobody(
     await _pays_again(api, stack)
 
 
-async def test_a_database_that_hangs_is_as_good_as_away(api: Api, database: asyncpg.Connection) -> None:
+async def test_a_database_that_hangs_counts_as_unavailable(api: Api, database: asyncpg.Connection) -> None:
     payment = await api.paid()
     async with database.transaction():
         await database.execute("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE")
@@ -147,7 +147,7 @@ async def test_without_the_log_a_request_is_unknown_and_its_key_makes_it_safe(ap
     assert len(orders) == 1
 
 
-async def test_a_repeat_after_an_unknown_answer_asks_for_the_same_payment(api: Api, stack: Stack) -> None:
+async def test_a_repeat_after_an_unknown_response_names_the_same_payment(api: Api, stack: Stack) -> None:
     order = await api.order()
     body, key = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}, f"repeat-{order['id']}"
     stack.hold("payments")

@@ -22,7 +22,7 @@ def _key() -> str:
     return f"key-{secrets.token_hex(8)}"
 
 
-async def test_the_same_key_fifty_times_at_once_makes_one_payment_and_one_answer(
+async def test_the_same_key_fifty_times_at_once_makes_one_payment_and_one_response(
     api: Api, database: asyncpg.Connection
 ) -> None:
     order, key = await api.order(), _key()
@@ -56,7 +56,7 @@ def _headers(key: str) -> list[tuple[str, str]]:
     return [("Idempotency-Key", key)]
 
 
-async def test_a_replay_is_the_stored_answer_although_the_payment_went_on(api: Api) -> None:
+async def test_a_replay_is_the_stored_response_although_the_payment_continued(api: Api) -> None:
     order, key = await api.order(), _key()
     body = {"order_id": order["id"], "method": "upi", "vpa": "success@upi"}
     first = await api.post("/payments", body, key=key)

@@ -1,4 +1,4 @@
-"""What the API refuses, over HTTP: every case answers its code in the one error form, and writes nothing."""
+"""What the API refuses, over HTTP: every case returns its code in the common error form, and writes nothing."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ RAW: list[tuple[str, bytes, dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize(("what", "body", "headers", "status"), RAW, ids=[case[0] for case in RAW])
-async def test_bytes_that_are_no_request_are_refused_never_with_500(
+async def test_bytes_that_are_not_a_request_are_refused_never_with_500(
     api: Api, database: asyncpg.Connection, what: str, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     before = await database.fetchval(WRITTEN)
@@ -203,7 +203,7 @@ async def test_with_strict_handling_nothing_unknown_passes(
         {"Authorization": "Bearer token"},
     ],
 )
-async def test_every_way_to_be_nobody_gets_the_same_401(api: Api, headers: dict[str, str]) -> None:
+async def test_every_invalid_credential_gets_the_same_401(api: Api, headers: dict[str, str]) -> None:
     for method, path in (("POST", "/orders"), ("GET", "/payments"), ("GET", "/orders/order_x"), ("POST", "/refunds")):
         response = await api.public(
             method, path, headers=headers, json={"nonsense": True} if method == "POST" else None
@@ -244,7 +244,7 @@ async def test_another_merchants_objects_are_not_there(api: Api, stranger: Api) 
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/orders/a/b/c", "/payments/%00", "/payments?q=%00"])
-async def test_an_address_that_leads_nowhere_is_answered_in_the_same_form(api: Api, path: str) -> None:
+async def test_an_unknown_path_gets_the_same_error_form(api: Api, path: str) -> None:
     response = await api.get(path)
     assert response.status_code in (400, 404)
     error_of(response)

@@ -29,7 +29,7 @@ REFUND_KEYS = [
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
 
-async def test_an_order_is_created_as_it_was_asked_for(api: Api) -> None:
+async def test_an_order_is_created_as_requested(api: Api) -> None:
     order = await api.order(500, receipt="r-1", notes={"größe": "XL", "empty": ""})
     assert list(order) == ORDER_KEYS
     assert re.fullmatch(r"order_[0-9A-Za-z]{16}", order["id"])

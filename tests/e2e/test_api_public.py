@@ -101,7 +101,7 @@ async def test_cors_lets_our_pages_in_with_credentials_and_others_only_where_it_
     assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (401, stack.checkout_url)
 
 
-async def test_every_answer_forbids_sniffing_framing_and_storing(api: Api) -> None:
+async def test_every_response_forbids_sniffing_framing_and_storing(api: Api) -> None:
     for response in (await api.get("/payments"), await api.get("/nowhere"), await api.public("POST", "/orders")):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["X-Frame-Options"] == "DENY"
@@ -131,7 +131,7 @@ async def _events(api: Api, payment_id: str, **headers: str) -> list[dict[str, A
 
 
 @pytest.mark.parametrize(("vpa", "status"), [("slow@upi", "SUCCESS"), ("failure@upi", "FAILED")])
-async def test_a_stream_tells_each_status_and_closes_with_the_last(api: Api, vpa: str, status: str) -> None:
+async def test_a_stream_sends_each_status_and_closes_with_the_last(api: Api, vpa: str, status: str) -> None:
     payment = await api.pay((await api.order())["id"], vpa=vpa)
     events = await asyncio.wait_for(_events(api, payment["id"]), 20)
     assert [event["status"] for event in events][-1] == status
@@ -181,7 +181,7 @@ async def test_health_names_every_part(api: Api, path: str) -> None:
     }  # fmt: skip
 
 
-async def test_a_crowd_that_asks_for_the_health_costs_a_check_a_second(api: Api) -> None:
+async def test_many_health_requests_cost_one_check_a_second(api: Api) -> None:
     limits = httpx.Limits(max_connections=20)
     async with httpx.AsyncClient(base_url=api.url, trust_env=False, timeout=30, limits=limits) as http:
         answers = await asyncio.gather(*(http.get("/health") for _ in range(300)))
@@ -294,7 +294,7 @@ async def test_the_feed_is_complete_in_order_and_resumes_anywhere(stranger: Api)
     assert {event["type"] for event in only} == {"payment.success"}
 
 
-async def test_the_timeline_tells_a_payment_from_its_beginning(api: Api) -> None:
+async def test_the_timeline_shows_a_payment_from_its_beginning(api: Api) -> None:
     order = await api.order()
     response = await api.call(
         "POST",
@@ -334,7 +334,7 @@ async def test_the_timeline_names_the_records_of_its_events(api: Api, stack: Sta
             assert (record.offset, record.envelope.id, record.type) == (step["offset"], step["id"], step["type"])
 
 
-async def test_the_timeline_is_told_without_the_log(api: Api, stack: Stack) -> None:
+async def test_the_timeline_is_shown_without_the_log(api: Api, stack: Stack) -> None:
     payment = await api.decided(f"/payments/{(await api.pay((await api.order())['id']))['id']}")
     stack.freeze("kafka")
     try:

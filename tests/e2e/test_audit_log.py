@@ -80,7 +80,7 @@ NO_CHANGE = {
 """A trial, the test mode's probe, the bank's own word, which is signed, and a seed that no code has confirmed."""
 
 
-def test_every_route_that_changes_something_is_audited_or_says_why_not() -> None:
+def test_every_route_that_changes_something_is_audited_or_exempt_with_a_reason() -> None:
     changing = {(method, path) for method, path in routes() if method not in ("GET", "HEAD")}
     assert changing == AUDITED.keys() | IN_EVENTS | NO_CHANGE
 
@@ -180,7 +180,7 @@ async def test_everything_that_was_done_is_there_once_and_in_order(busy: Busy) -
         assert entry["address"] == "127.0.0.1" and entry["request_id"].startswith("req_")
 
 
-async def test_an_entry_says_who_did_what_before_and_after(busy: Busy) -> None:
+async def test_an_entry_shows_who_did_what_before_and_after(busy: Busy) -> None:
     merchant = busy.merchant
     (refund,) = await _entries(merchant, subject=busy.ids["paid"], action="refund.requested")
     assert refund["actor"].startswith("key apk_")

@@ -150,7 +150,7 @@ async def notified(api: Api, headers: dict[str, str], body: bytes) -> httpx.Resp
     return await api.public("POST", NOTIFICATIONS, headers=headers, content=body)
 
 
-async def test_a_notification_that_comes_twice_or_late_changes_nothing(api: Api, stack: Stack) -> None:
+async def test_a_repeated_or_late_notification_changes_nothing(api: Api, stack: Stack) -> None:
     payment = await api.paid()
     bank, events = SimulatedBank(stack.settings), await events_of(api, payment["id"])
     for outcome in (Outcome.SUCCESS, Outcome.SUCCESS, Outcome.FAILED):

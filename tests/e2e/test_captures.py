@@ -45,7 +45,7 @@ async def test_an_order_may_capture_by_itself(api: Api) -> None:
     assert await refused(api, f"/payments/{payment['id']}/void") == (400, "Payment not in voidable state")
 
 
-async def test_what_a_capture_does_not_take_goes_back(api: Api) -> None:
+async def test_what_a_capture_does_not_take_is_refunded(api: Api) -> None:
     payment = await api.paid(amount=1_000)
     path = f"/payments/{payment['id']}"
     captured = (await api.post(f"{path}/capture", {"amount": 700})).json()
@@ -58,7 +58,7 @@ async def test_what_a_capture_does_not_take_goes_back(api: Api) -> None:
     assert (after["amount_captured"], after["amount_released"], after["amount_refunded"]) == (700, 300, 700)
 
 
-async def test_the_money_of_a_voided_payment_goes_back(api: Api) -> None:
+async def test_the_money_of_a_voided_payment_is_refunded(api: Api) -> None:
     payment, key = await api.paid(amount=1_000), secrets.token_hex(8)
     path = f"/payments/{payment['id']}"
     voided = await api.post(f"{path}/void", {}, key=key)

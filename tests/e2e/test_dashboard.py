@@ -431,7 +431,7 @@ async def test_amounts_are_shown_and_typed_with_the_digits_of_their_currency(
         await expect(visitor.part("confirm-refund-button")).to_have_text(f"Refund {shown}")
 
 
-async def test_the_overview_of_a_merchant_without_rupees_asks_for_its_figures_once(
+async def test_the_overview_of_a_merchant_without_rupees_fetches_its_figures_once(
     chrome: Browser, gateway: Stack, merchant: SignedUp
 ) -> None:
     await merchant.pay(amount=29_000, currency="USD")

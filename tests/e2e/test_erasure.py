@@ -1,4 +1,4 @@
-"""Personal fields on a whole gateway that seals them: found nowhere but in answers, and nowhere at all once erased."""
+"""Personal fields on a whole gateway that seals them: found only in responses, and nowhere once erased."""
 
 from __future__ import annotations
 
@@ -266,12 +266,12 @@ async def put_back(sealing: Stack, rows: list[asyncpg.Record], *, but_remembered
         await connection.close()
 
 
-async def test_the_bank_is_asked_in_open_words(api: Api) -> None:
+async def test_the_bank_receives_plaintext(api: Api) -> None:
     assert (await api.paid(vpa="failure@upi"))["status"] == "FAILED"
     assert (await api.paid(vpa="success@upi"))["status"] == "SUCCESS"
 
 
-async def test_a_repeated_request_is_answered_alike_before_and_after_the_erasure(sealing: Stack, api: Api) -> None:
+async def test_a_repeated_request_gets_the_same_response_before_and_after_the_erasure(sealing: Stack, api: Api) -> None:
     body = {"amount": 500, "receipt": f"{MARKER}-9"}
     order = created(await api.post("/orders", body, key="again"))
     assert created(await api.post("/orders", body, key="again")) == order

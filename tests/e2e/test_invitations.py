@@ -111,7 +111,7 @@ async def test_two_who_open_an_invitation_at_once_are_one_user(stack: Stack) -> 
         assert len(body_of(await owner.get("/merchants/me/users"), 200)["data"]) == 2
 
 
-async def test_a_link_that_was_revoked_is_old_or_made_up_lets_nobody_in(stack: Stack) -> None:
+async def test_a_revoked_expired_or_invented_link_gives_no_access(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as owner:
         revoked, first = await _invite(owner)
         old, second = await _invite(owner)
@@ -258,7 +258,7 @@ async def test_an_operators_link_ends_after_an_hour(stack: Stack) -> None:
         assert await _login(client, merchant.email, PASSWORD) == 200
 
 
-async def test_a_link_for_nobody_is_refused_with_a_sentence(stack: Stack) -> None:
+async def test_a_link_without_an_address_is_refused_with_an_explanation(stack: Stack) -> None:
     ended = await gateway(stack, "users", "reset", "nobody@example.com")
     assert ended.code != 0
     assert "No user has the e-mail address 'nobody@example.com'" in ended.out + ended.err

@@ -82,7 +82,7 @@ async def test_a_route_takes_a_key_with_its_scope_and_no_other(
 
 
 @pytest.mark.parametrize(("method", "path"), OF_PEOPLE)
-async def test_no_key_manages_people_not_even_one_without_limits(
+async def test_no_key_manages_users_not_even_one_without_limits(
     stack: Stack, merchant: SignedUp, scoped: dict[Scope, httpx.Auth], method: str, path: str
 ) -> None:
     url = ID.sub(lambda found: NOBODYS[found.group(1)], path)

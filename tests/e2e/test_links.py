@@ -1,4 +1,4 @@
-"""Payment links over HTTP: made, found, paid, cancelled, sent again, and what everybody is told."""
+"""Payment links over HTTP: created, found, paid, cancelled, resent, and all notifications."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_a_link_is_an_order_with_an_address(api: Api) -> None:
     assert "asha" not in str(public).lower()
 
 
-async def test_a_link_is_paid_as_its_order_and_its_merchant_is_told(stranger: Api) -> None:
+async def test_a_link_is_paid_as_its_order_and_its_merchant_is_notified(stranger: Api) -> None:
     async with receiver() as hooks:
         expected = {"url": hooks.url("/links"), "events": ["payment_link.paid", "payment_link.resent"]}
         endpoint = created(await stranger.post("/webhook-endpoints", expected))
@@ -89,7 +89,7 @@ async def test_one_key_makes_one_link(api: Api) -> None:
     assert (other.status_code, "customer.name" in error_of(other)["description"]) == (422, True)
 
 
-async def test_what_is_no_link_or_another_merchants_is_not_found(api: Api, stranger: Api) -> None:
+async def test_an_unknown_link_or_another_merchants_is_not_found(api: Api, stranger: Api) -> None:
     link, order = await _link(api), await api.order(500)
     unknown = ("plink_0000000000000000", "nonsense", f"plink_{order['id'].removeprefix('order_')}")
     for link_id, who in (*((one, api) for one in unknown), (link["id"], stranger)):
@@ -101,7 +101,7 @@ async def test_what_is_no_link_or_another_merchants_is_not_found(api: Api, stran
             assert (response.status_code, error_of(response)["description"]) == (404, "Payment link not found")
 
 
-async def test_a_link_that_was_paid_and_delivered_is_as_the_history_says(stranger: Api, stack: Stack) -> None:
+async def test_a_paid_and_delivered_link_matches_its_history(stranger: Api, stack: Stack) -> None:
     """`gateway verify` folds links and their deliveries: a real one of each, and nothing differs."""
     async with receiver() as hooks:
         expected = {"url": hooks.url("/verified"), "events": ["payment_link.paid"]}

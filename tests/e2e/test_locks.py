@@ -54,7 +54,7 @@ def doors(request: pytest.FixtureRequest) -> Iterator[Doors]:
             yield Doors(locked, stack)
 
 
-async def test_a_payment_is_paid_and_its_webhook_delivered_by_roles_that_may_do_no_more_than_the_table_says(
+async def test_a_payment_is_paid_and_its_webhook_delivered_by_roles_with_only_the_rights_of_the_table(
     doors: Doors,
 ) -> None:
     async with seeded(doors.stack) as api, receiver() as merchant:

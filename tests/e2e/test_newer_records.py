@@ -1,4 +1,4 @@
-"""A command that a newer version has written, met by a real actor: its partition waits, everything else goes on."""
+"""A command that a newer version wrote, read by a real actor: its partition waits, everything else continues."""
 
 from __future__ import annotations
 

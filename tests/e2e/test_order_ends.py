@@ -111,7 +111,7 @@ async def test_an_end_that_is_none_is_refused(api: Api, expires_at: object) -> N
     assert (response.status_code, error_of(response)["field"]) == (400, "expires_at")
 
 
-async def test_a_repeated_order_is_answered_from_the_first_with_the_same_end_alone(api: Api) -> None:
+async def test_a_repeated_order_returns_the_first_only_with_the_same_end(api: Api) -> None:
     key = secrets.token_hex(8)
     body = {"amount": 500, "expires_at": ahead(minutes=20)}
     order = created(await api.post("/orders", body, key=key))

@@ -29,7 +29,7 @@ async def test_an_order_counts_its_attempts(api: Api) -> None:
     assert listed == [paid]
 
 
-async def test_every_answer_about_an_order_counts_them(api: Api) -> None:
+async def test_every_response_about_an_order_counts_them(api: Api) -> None:
     key = secrets.token_hex(8)
     order = created(await api.post("/orders", {"amount": 500}, key=key))
     await api.paid(order["id"], vpa="failure@upi")

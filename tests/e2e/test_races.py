@@ -1,6 +1,6 @@
 """Requests that race each other over HTTP: whatever order they arrive in, the money adds up, and the auditor agrees.
 
-Each test also holds under heavy load, where an answer may be 202: what counts is what was decided.
+Each test also holds under heavy load, where a response may be 202: the decision counts.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ async def test_a_refund_against_a_capture_leaves_no_captured_money_that_was_give
         assert [row["type"] for row in kinds] in (["payment.captured", "refund.created"], ["refund.created"])
 
 
-async def test_the_same_key_50_times_is_one_payment_and_one_answer(api: Api, database: asyncpg.Connection) -> None:
+async def test_the_same_key_50_times_is_one_payment_and_one_response(api: Api, database: asyncpg.Connection) -> None:
     order_id = await ordered(api)
     key = secrets.token_hex(8)
     body = {"order_id": order_id, "method": "upi", "vpa": "success@upi"}
@@ -156,7 +156,7 @@ async def test_the_same_key_50_times_is_one_payment_and_one_answer(api: Api, dat
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
-async def test_answers_of_the_bank_that_come_twice_and_out_of_order_settle_once(
+async def test_repeated_and_reordered_reports_of_the_bank_settle_once(
     api: Api, database: asyncpg.Connection, stack: Stack
 ) -> None:
     # Given ten payments at a bank that takes its time,
@@ -209,7 +209,7 @@ async def test_unknown_outcomes_are_resolved_by_asking_never_by_charging_again(
     assert sorted(tuple(row) for row in moved) == sorted(once[payment["status"]] for payment in decided)
 
 
-async def test_a_charge_that_comes_late_is_given_back_also_when_the_order_is_paid_by_now(
+async def test_a_late_charge_is_refunded_even_if_the_order_is_paid_by_now(
     api: Api, database: asyncpg.Connection
 ) -> None:
     order_id = await ordered(api)

@@ -25,7 +25,7 @@ async def _paid(api: Api, **fields: Any) -> dict[str, Any]:
     return await api.decided(f"/payments/{payment['id']}")
 
 
-async def test_a_payment_shows_its_payers_words_and_its_orders_reference(api: Api) -> None:
+async def test_a_payment_shows_its_payers_data_and_its_orders_reference(api: Api) -> None:
     payment = await _paid(api, **WORDS | {"contact": "+91 98765-43210", "name": " Asha Rao "})
     assert {name: payment[name] for name in WORDS} == WORDS
     assert (payment["receipt"].startswith("invoice-"), payment["notes"]) == (True, {"cart": "42"})
@@ -62,7 +62,7 @@ async def test_a_webhook_carries_them(stranger: Api) -> None:
 
 
 @pytest.mark.parametrize("text", ["{receipt}", "{receipt_begins}", "ASHA-{tag}@EXAM", "asha {tag}", "+91 99{digits}"])
-async def test_a_payment_is_found_by_what_its_people_know(stranger: Api, text: str) -> None:
+async def test_a_payment_is_found_by_its_payers_data_and_its_reference(stranger: Api, text: str) -> None:
     tag, digits = secrets.token_hex(4), f"{secrets.randbelow(10**8):08}"
     words = {"email": f"asha-{tag}@example.com", "name": f"Asha {tag}", "contact": f"+9199{digits}"}
     payment, _other = await _paid(stranger, **words), await _paid(stranger)
@@ -78,7 +78,7 @@ async def test_nobody_finds_another_merchants_payer(api: Api, stranger: Api) -> 
     assert [one["id"] for one in (await api.get("/payments", q=payment["email"])).json()] == [payment["id"]]
 
 
-async def test_a_payer_says_who_pays_but_writes_no_notes(api: Api) -> None:
+async def test_a_payer_gives_a_name_but_no_notes(api: Api) -> None:
     order = await api.order(500, notes={"cart": "42"})
     body = {"order_id": order["id"], "method": "card", "card": CARD, **WORDS, "notes": {"cart": "another"}}
     response = await api.public(
@@ -109,7 +109,7 @@ async def test_one_key_is_one_request_whatever_spaces_the_payer_typed(api: Api) 
 
 
 @pytest.mark.parametrize("fields", [{"email": "nobody"}, {"contact": "call me"}, {"name": "a\nb"}, {"description": 7}])
-async def test_words_of_another_form_are_refused_before_anything_is_written(api: Api, fields: dict[str, Any]) -> None:
+async def test_malformed_payer_data_is_refused_before_anything_is_written(api: Api, fields: dict[str, Any]) -> None:
     order = await api.order(500)
     response = await api.post("/payments", {"order_id": order["id"], "method": "upi", "vpa": "success@upi", **fields})
     assert (response.status_code, error_of(response)["field"]) == (400, next(iter(fields)))

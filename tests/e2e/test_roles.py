@@ -1,4 +1,4 @@
-"""Roles: every route of the application, asked by a person in each role, about nobody's objects and another merchant's.
+"""Roles: every route of the application, called by a user in each role, with unknown ids and with another merchant's.
 
 the role has the right    nobody's id and a foreign id get the same answer, which is never 403
 the role lacks it         403 with the sentence that names who has it, whatever the id is

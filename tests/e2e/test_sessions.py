@@ -40,7 +40,7 @@ async def test_a_login_gives_an_http_only_cookie_a_csrf_token_and_the_merchant(s
         assert (await client.get("/auth/session")).json() == body
 
 
-async def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(stack: Stack) -> None:
+async def test_a_wrong_password_and_an_unknown_email_get_the_same_response(stack: Stack) -> None:
     async with signed_up(stack) as merchant, api_client(stack) as client:
         wrong = await client.post("/auth/login", json={"email": merchant.email, "password": "not this one"})
         unknown = await client.post("/auth/login", json={"email": "nobody@example.com", "password": "not this one"})
@@ -69,7 +69,7 @@ async def test_a_login_renews_a_password_hash_made_with_weaker_parameters(stack:
         body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
 
 
-async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_password(stack: Stack) -> None:
+async def test_too_many_attempts_get_a_retry_after_even_with_the_right_password(stack: Stack) -> None:
     limit = stack.settings.rate_limit_login_per_minute
     async with signed_up(stack) as merchant, signed_up(stack) as other, api_client(stack) as client:
         wrong = {"email": merchant.email, "password": "not this one"}
@@ -82,7 +82,7 @@ async def test_too_many_attempts_are_told_when_to_come_back_even_with_the_right_
         assert elsewhere.status_code == 200, "another e-mail from the same address is not held up"
 
 
-async def test_signing_in_again_and_again_is_no_attack(stack: Stack) -> None:
+async def test_signing_in_repeatedly_is_not_an_attack(stack: Stack) -> None:
     async with signed_up(stack) as merchant, api_client(stack) as client:
         for _ in range(stack.settings.rate_limit_login_per_minute + 2):
             body_of(await client.post("/auth/login", json={"email": merchant.email, "password": PASSWORD}), 200)
@@ -119,7 +119,7 @@ async def test_another_sites_page_cannot_use_a_session_though_it_knew_the_token(
         assert (await browser.patch("/merchants/me", json={"name": "Mine"}, headers=own)).status_code == 200
 
 
-async def test_only_our_own_pages_may_read_answers_with_credentials(stack: Stack) -> None:
+async def test_only_our_own_pages_may_read_responses_with_credentials(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser:
         own = await browser.get("/auth/session", headers={"Origin": stack.env["DASHBOARD_URL"]})
         assert own.headers["access-control-allow-origin"] == stack.env["DASHBOARD_URL"]
@@ -186,7 +186,7 @@ async def test_no_session_lasts_longer_than_twelve_hours_however_busy(stack: Sta
         assert (await browser.get("/merchants/me")).status_code == 401
 
 
-async def test_redis_never_holds_what_signs_somebody_in(stack: Stack) -> None:
+async def test_redis_never_holds_a_credential(stack: Stack) -> None:
     async with signed_up(stack) as merchant, merchant.browser() as browser, _redis(stack) as client:
         (token,) = dict(browser.cookies).values()
         stored = await client.get(await _session_key(client, merchant))

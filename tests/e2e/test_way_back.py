@@ -82,7 +82,7 @@ async def test_a_way_back_needs_no_setting_and_an_order_without_one_has_none(sta
         assert (seen["return_url"], seen["return_to"]) == (None, None)
 
 
-async def test_a_rotation_lets_the_secret_of_before_prove_it_for_a_day(shop: Api) -> None:
+async def test_a_rotation_lets_the_previous_secret_sign_for_a_day(shop: Api) -> None:
     old = await _secret(shop)
     assert old["previous_expires_at"] is None
     order = await shop.order(500, return_url=SHOP)

@@ -1,4 +1,5 @@
-"""A real history for the tests of verify, repair and rebuild: made once, its roles held, nothing moves any more."""
+"""A real history for the tests of verify, repair and rebuild: made once, with its roles stopped, so that nothing
+changes."""
 
 from __future__ import annotations
 

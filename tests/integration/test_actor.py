@@ -89,7 +89,7 @@ async def test_an_order_and_its_payment_are_one_decision_wherever_a_crash_comes(
 
 
 @pytest.mark.parametrize("cautious", [False, True])
-async def test_an_order_whose_payment_is_refused_does_not_exist_and_its_redelivery_meets_the_refusal(
+async def test_an_order_whose_payment_is_refused_does_not_exist_and_its_redelivery_is_refused(
     bench: Bench, cautious: bool
 ) -> None:
     actor, order_id, payment_id = await bench.actor(), fresh(ORDER), fresh(PAYMENT)
@@ -140,7 +140,7 @@ async def test_a_redelivery_in_the_middle_of_new_work_changes_nothing(bench: Ben
     assert await bench.events(order_id) == ["order.created", "payment.created", "payment.processing"]
 
 
-async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_goes_on(bench: Bench) -> None:
+async def test_a_record_that_cannot_be_decoded_is_set_aside_and_the_rest_continues(bench: Bench) -> None:
     order_id = fresh(ORDER)
     bad = [
         bench.incoming(bench.command_client.raw_record(order_id.encode(), value))
@@ -163,7 +163,7 @@ UNDECODABLE: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("fields", UNDECODABLE.values(), ids=UNDECODABLE)
-async def test_the_caller_of_a_command_that_cannot_be_decoded_is_answered_at_once(
+async def test_the_caller_of_a_command_that_cannot_be_decoded_gets_a_reply_at_once(
     bench: Bench, fields: dict[str, object]
 ) -> None:
     worker, command_id = f"api-{secrets.token_hex(4)}", f"idk_{secrets.token_hex(8)}"
@@ -194,7 +194,7 @@ class Connected:
         self.connected = connected
 
 
-async def test_a_command_that_cannot_be_written_goes_alone_and_its_caller_is_told(bench: Bench) -> None:
+async def test_a_command_that_cannot_be_written_is_isolated_and_its_caller_gets_a_reply(bench: Bench) -> None:
     # Given a command whose text PostgreSQL cannot hold, between two good ones,
     order_id, poisoned, worker = fresh(ORDER), fresh(ORDER), f"api-{secrets.token_hex(4)}"
     await work(await bench.actor(), bench.submitted(order_command(poisoned)))
@@ -265,7 +265,7 @@ async def test_a_value_too_large_for_an_index_is_the_commands_fault_not_the_data
         await store.stop()
 
 
-async def test_a_command_that_breaks_the_decision_in_a_way_nobody_foresaw_goes_alone(
+async def test_a_command_that_breaks_the_decision_unexpectedly_is_isolated(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a defect that one command meets,
@@ -320,7 +320,7 @@ async def test_an_owner_who_never_agrees_with_the_database_gives_up(
         await actor.prepare([bench.submitted(order_command(fresh(ORDER)))])
 
 
-async def test_the_same_key_in_a_new_request_is_answered_from_the_inbox(bench: Bench) -> None:
+async def test_the_same_key_in_a_new_request_gets_its_reply_from_the_inbox(bench: Bench) -> None:
     order_id, worker = fresh(ORDER), f"api-{secrets.token_hex(4)}"
     key = "idk_" + secrets.token_hex(16)
     actor = await bench.actor()

@@ -92,7 +92,7 @@ async def test_a_refusal_is_recognised_although_the_key_was_used_for_another_ord
     assert [await bench.events(order_id) for order_id in (one, other)] == [PAID, PAID]
 
 
-async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_answer(bench: Bench) -> None:
+async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_response(bench: Bench) -> None:
     order_id, payment_id = await order_with_payment(bench)
     key, actor, worker = a_key(), await bench.actor(), f"api-{secrets.token_hex(4)}"
     command = capture_command(order_id, payment_id)
@@ -112,7 +112,7 @@ async def test_a_request_after_a_refusal_is_decided_afresh_and_keeps_its_answer(
     [(("n1", False), ("n2", False)), (("n1", True), ("n1", False)), (("", True), ("", False))],
     ids=["two acceptances", "both answers to one request", "both answers without a key"],
 )
-async def test_two_owners_cannot_answer_a_command_in_two_ways(
+async def test_two_owners_cannot_decide_a_command_in_two_ways(
     bench: Bench, one: tuple[str, bool], other: tuple[str, bool]
 ) -> None:
     key = a_key()
@@ -260,7 +260,7 @@ async def test_a_record_that_is_older_than_the_inbox_remembers_is_not_decided_at
     assert await bench.events(order_id) == [*PAID, "refund.created"]
 
 
-async def test_an_old_record_that_the_inbox_still_knows_is_published_and_is_no_dead_letter(bench: Bench) -> None:
+async def test_an_old_record_that_is_still_in_the_inbox_is_published_and_not_a_dead_letter(bench: Bench) -> None:
     # Given a command that was committed just before everything stood still for days, its events never published,
     order_id, days = fresh(ORDER), bench.command_client.settings.idempotency_retention_days
     incoming = bench.submitted(order_command(order_id))
@@ -274,7 +274,7 @@ async def test_an_old_record_that_the_inbox_still_knows_is_published_and_is_no_d
     assert await bench.letters(order_id) == []
 
 
-async def test_an_acceptance_is_remembered_as_long_as_the_last_request_that_it_answered(bench: Bench) -> None:
+async def test_an_acceptance_is_kept_as_long_as_the_last_request_that_used_it(bench: Bench) -> None:
     # Given a refund that was accepted days ago, and a request with the same key that was answered with it today,
     order_id, payment_id = await order_with_payment(bench, settled=SUCCESS)
     key, days = a_key(), bench.command_client.settings.idempotency_retention_days

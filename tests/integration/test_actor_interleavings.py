@@ -1,4 +1,4 @@
-"""Random interleavings of the actor on the real PostgreSQL: whoever owns the partition dies between any two steps.
+"""Random interleavings of the actor on the real PostgreSQL: the owner of the partition dies between any two steps.
 
     load ─► decide ─► write ─► reply ─► publish ─► ack          one step at a time, the seed says whose is next
 

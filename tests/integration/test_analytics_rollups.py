@@ -1,4 +1,5 @@
-"""Rollups on a real PostgreSQL: each event counted once, whoever counts, whenever it was committed, or when rebuilt."""
+"""Rollups on a real PostgreSQL: each event is counted once, by any worker, whenever it was committed, and in a
+rebuild."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gateway verify --anchor` on a real history: it proves what did not change, and says where something did."""
+"""`gateway verify --anchor` on a real history: it proves what did not change, and locates what did."""
 
 from __future__ import annotations
 

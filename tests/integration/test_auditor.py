@@ -1,4 +1,4 @@
-"""The auditor on a real history: it audits everything once, then what moved, and says what it found."""
+"""The auditor on a real history: it audits everything once, then changed orders, and reports its findings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def auditor(intact: tuple[Stack, CommandClient]) -> Auditor:
     return Auditor(context, AuditStore(command_client.pool))
 
 
-async def test_what_moved_is_audited_until_nothing_differs_any_more(
+async def test_changed_orders_are_audited_until_nothing_differs(
     intact: tuple[Stack, CommandClient], auditor: Auditor
 ) -> None:
     stack, command_client = intact

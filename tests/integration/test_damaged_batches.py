@@ -1,4 +1,5 @@
-"""Batches on a real broker that aiokafka alone cannot read: every reader passes them and says what it did not read."""
+"""Batches on a real broker that aiokafka alone cannot read: every reader passes them and reports what it did not
+read."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ async def by_inspection(services: Stack, topic: str) -> list[tuple[int, bytes]]:
         return [(record.offset, record.value) async for record in reader.merged(spans)]
 
 
-async def test_a_header_name_that_is_not_utf_8_stops_nobody_and_loses_nothing(services: Stack) -> None:
+async def test_a_header_name_that_is_not_utf_8_stops_no_reader_and_loses_nothing(services: Stack) -> None:
     topic = await own_topic(services)
     async with producing(services.kafka_bootstrap_servers) as producer:
         await producer.send_and_wait(topic, b"before", partition=0)

@@ -31,7 +31,7 @@ async def pool(services: Stack) -> AsyncIterator[Pool]:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_a_missing_table_is_one_error_whoever_asks(pool: Pool, services: Stack, call: Call) -> None:
+async def test_a_missing_table_is_the_same_error_for_every_caller(pool: Pool, services: Stack, call: Call) -> None:
     with pytest.raises(MissingTableError, match="nothing"):
         await call(pool)
     with pytest.raises(MissingTableError):

@@ -62,7 +62,7 @@ async def test_an_order_past_its_time_expires_by_a_command_to_its_actor(bench: B
     assert status == "EXPIRED"
 
 
-async def test_a_payment_that_began_in_time_is_waited_for_but_not_for_ever(bench: Bench) -> None:
+async def test_an_order_waits_for_a_payment_that_began_in_time_but_not_without_limit(bench: Bench) -> None:
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
     expiring = replace(order_command(order_id), expires_at=now() + timedelta(minutes=6))
     await work(await bench.actor(), bench.submitted(expiring), bench.submitted(payment_command(order_id, payment_id)))
@@ -78,7 +78,7 @@ async def test_a_payment_that_began_in_time_is_waited_for_but_not_for_ever(bench
     await bench.command_client.pool.execute("DELETE FROM payments WHERE id = $1", payment_id)
 
 
-async def test_a_payment_that_is_not_captured_in_time_expires_and_its_money_goes_back(bench: Bench) -> None:
+async def test_a_payment_that_is_not_captured_in_time_expires_and_is_refunded(bench: Bench) -> None:
     # Given a success whose time to be captured is over,
     order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
     order = replace(order_command(order_id), capture_within_minutes=5)

@@ -193,7 +193,7 @@ async def test_a_cursor_that_names_no_place_is_refused(
         await place_of_cursor(pool, merchant.id, cursor)
 
 
-async def test_another_merchants_event_is_no_cursor(pool: asyncpg.Pool, merchant: Merchant) -> None:
+async def test_another_merchants_event_is_not_a_cursor(pool: asyncpg.Pool, merchant: Merchant) -> None:
     with pytest.raises(CursorError):
         await place_of_cursor(pool, make_id(MERCHANT), event_id(merchant.order_ids[0], 2))
 

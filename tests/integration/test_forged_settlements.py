@@ -168,7 +168,7 @@ async def test_a_settlement_that_was_decided_unsigned_is_found_decided_when_it_i
     assert await bench.events(order_id) == PAID
 
 
-async def test_while_unsigned_words_are_accepted_a_wrong_signature_is_not(bench: Bench) -> None:
+async def test_while_unsigned_reports_are_accepted_a_wrong_signature_is_not(bench: Bench) -> None:
     order_id, payment_id = await begun(bench)
     record = genuine(bench, settle(order_id, payment_id), f"stl_{payment_id}_success")
     lenient = await bench.actor(_proofs(bench, SignatureRule.ACCEPTED))

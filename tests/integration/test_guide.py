@@ -114,7 +114,7 @@ async def test_the_guide_and_the_reference_of_the_api_are_linked(client: httpx.A
 
 
 @pytest.mark.browser
-async def test_a_browser_finds_a_page_by_a_word_and_breaks_no_rule_of_the_policy(
+async def test_a_browser_finds_a_page_by_a_word_without_a_violation_of_the_policy(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pages.dashboard.guide_routes", partial(guide_routes, built=site))

@@ -83,7 +83,7 @@ def some_offset() -> int:
     return int(random_token()[:12], 16)
 
 
-async def test_a_letter_goes_back_as_it_was_with_a_mark_and_an_audit_row(services: Stack, pool: asyncpg.Pool) -> None:
+async def test_a_letter_is_replayed_unchanged_with_a_mark_and_an_audit_row(services: Stack, pool: asyncpg.Pool) -> None:
     record = letter_record(offset=some_offset())
     letter_id, _ = await buried(services, [record, record])
     (letter,) = await found(services, pool, [letter_id])

@@ -1,4 +1,5 @@
-"""The log read from outside: merged by time, filtered, followed, undecodable shown, one sentence when it is away."""
+"""The log read from outside: merged by time, filtered, followed, undecodable records shown, one sentence when it is
+unavailable."""
 
 from __future__ import annotations
 
@@ -120,7 +121,7 @@ async def test_records_are_located_by_partition_and_time(services: Stack) -> Non
     assert [record.key for record in found] == [late.encode()]
 
 
-async def test_lag_is_told_in_records_and_in_time(services: Stack) -> None:
+async def test_lag_is_shown_in_records_and_in_time(services: Stack) -> None:
     group, order_id = f"test_{random_token()[:12]}", make_id(ORDER)
     await publish(services, *(order_record(services, order_id) for _ in range(3)))
     partition = TopicPartition(COMMANDS, partition_of(order_id.encode(), services.settings.topic_partitions))
@@ -243,7 +244,7 @@ async def test_a_closed_pipe_ends_a_command_quietly(services: Stack, arguments: 
         (("trigger", "webhook.tset"), {}, 2, "'webhook.tset' is not an event type"),
     ],
 )
-async def test_what_goes_wrong_is_one_sentence_and_an_exit_code(
+async def test_an_error_is_one_sentence_and_an_exit_code(
     services: Stack, arguments: tuple[str, ...], env: dict[str, str], code: int, message: str
 ) -> None:
     ended = await gateway(services, *arguments, **env)

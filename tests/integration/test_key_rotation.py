@@ -139,7 +139,7 @@ async def test_a_value_that_no_key_opens_stays_and_is_named(kept: Kept) -> None:
     assert unseal(row["secret_sealed"], DURING, Sealed.WEBHOOK_SECRET, kept.endpoint_id) == "whsec_now"
 
 
-async def test_a_secret_that_its_owner_changes_meanwhile_is_not_set_back(kept: Kept) -> None:
+async def test_a_secret_that_its_owner_changes_in_between_is_not_overwritten(kept: Kept) -> None:
     table = next(one for one in store_sealed.TABLES if one.name == "webhooks")
     page = await store_sealed.outdated_rows(kept.shop.pool, table, b"12345678", after="", limit=1_000)
     (read,) = [row for row in page if row.id == kept.endpoint_id]
@@ -150,7 +150,7 @@ async def test_a_secret_that_its_owner_changes_meanwhile_is_not_set_back(kept: K
     assert row is not None and row["secret_sealed"] == theirs
 
 
-async def test_an_api_secret_is_hashed_anew_once_unless_it_has_changed(kept: Kept) -> None:
+async def test_an_api_secret_is_hashed_again_once_unless_it_has_changed(kept: Kept) -> None:
     pool = kept.shop.pool
     found = await find_api_key(pool, kept.key)
     assert found is not None and found.hashed_by == tag_of(OLD.secret)

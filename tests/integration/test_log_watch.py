@@ -1,4 +1,4 @@
-"""PostgreSQL notifies every process that the log is closed, open or larger: nobody has to ask it each second."""
+"""PostgreSQL notifies every process that the log is closed, open or larger: no process has to poll each second."""
 
 from __future__ import annotations
 

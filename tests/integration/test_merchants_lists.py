@@ -156,7 +156,7 @@ async def test_a_text_is_expected_in_few_payments_also_where_none_names_its_paye
         ("919800000078", []),
     ],
 )
-async def test_a_text_is_found_where_the_documentation_says(
+async def test_a_text_is_found_in_the_documented_fields(
     filled: asyncpg.Connection, text: str, found: list[int]
 ) -> None:
     conditions = payment_conditions(MERCHANT_ID, PaymentFilter(text=text))

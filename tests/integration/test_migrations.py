@@ -1,4 +1,4 @@
-"""Migrations on a real PostgreSQL: they do not stop writers, go on after they were cut off, and say what failed."""
+"""Migrations on a real PostgreSQL: they do not stop writers, continue after an interruption, and report what failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record of a newer version on a real broker: its partition stands still, and a newer reader begins with it."""
+"""A record of a newer version on a real broker: its partition waits, and a newer reader begins with it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Reader:
         return {place.partition: at.offset for place, at in found.items()}
 
 
-async def test_a_reader_stands_still_before_a_newer_record_and_a_newer_reader_begins_with_it(
+async def test_a_reader_waits_before_a_newer_record_and_a_newer_reader_begins_with_it(
     services: Stack, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a partition with a record that is newer than its reader, and one without,

@@ -1,4 +1,5 @@
-"""A record over which workers die: counted in a real Redis, given up on a real broker, and the partition goes on."""
+"""A record over which workers die: counted in a real Redis, a dead letter on a real broker, and the partition
+continues."""
 
 from __future__ import annotations
 
@@ -92,7 +93,7 @@ async def test_work_that_ends_well_is_not_counted(services: Stack, client: redis
         await worker.absolve()
 
 
-async def test_a_role_goes_on_behind_a_record_that_kills_it(services: Stack, client: redis.Redis) -> None:
+async def test_a_role_continues_after_a_record_that_kills_it(services: Stack, client: redis.Redis) -> None:
     # Given a record that kills whoever works on it, before a good one,
     name, good, deadly = random_token(), random_token().encode(), random_token().encode()
     producer = LogProducer(services.settings)
@@ -145,7 +146,7 @@ async def one_life(services: Stack, client: redis.Redis, name: str, *, deadly: b
         await consumer.raw.stop()
 
 
-async def test_the_payment_actor_goes_on_behind_a_command_that_kills_it(services: Stack, client: redis.Redis) -> None:
+async def test_the_payment_actor_continues_after_a_command_that_kills_it(services: Stack, client: redis.Redis) -> None:
     # Given a command that ends the process in a way that no handler sees,
     name, deadly = random_token(), random_token().encode()
     events = [SimpleNamespace(message=record_at(7, key=deadly)), SimpleNamespace(message=record_at(8))]

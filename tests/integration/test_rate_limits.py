@@ -64,7 +64,7 @@ async def test_requests_that_come_together_are_counted_one_by_one_in_one_call(cl
     assert await scripts_run(client) == before + 1
 
 
-async def test_redis_is_not_asked_about_a_bucket_that_it_called_empty(client: redis.Redis) -> None:
+async def test_redis_is_not_queried_about_a_bucket_that_it_reported_empty(client: redis.Redis) -> None:
     limiter, one, other = Limiter(client), bucket(), bucket()
     for _ in range(SLOW.burst + 1):
         refused = await limiter.take(one, other)
@@ -103,7 +103,7 @@ async def scripts_run(client: redis.Redis) -> int:
     return int((await client.info("commandstats"))["cmdstat_evalsha"]["calls"])
 
 
-async def test_a_request_that_is_given_up_while_it_waits_stops_no_other(client: redis.Redis) -> None:
+async def test_a_request_that_is_cancelled_while_it_waits_stops_no_other(client: redis.Redis) -> None:
     limiter, one = Limiter(client), bucket()
     requested = [asyncio.create_task(limiter.take(one)) for _ in range(10)]
     await asyncio.sleep(0)
@@ -148,14 +148,14 @@ async def test_a_refilled_bucket_is_full_and_others_stay_as_they_are(client: red
     assert (await taken(client, other)).wait_seconds > 0
 
 
-async def test_counting_goes_on_after_redis_forgot_the_script(client: redis.Redis) -> None:
+async def test_counting_continues_after_redis_lost_the_script(client: redis.Redis) -> None:
     one = bucket()
     await taken(client, one)
     await client.script_flush()
     assert (await taken(client, one)).remaining == 3
 
 
-async def test_a_key_ends_when_its_bucket_is_full_and_names_nobody(client: redis.Redis) -> None:
+async def test_a_key_expires_when_its_bucket_is_full_and_names_no_person(client: redis.Redis) -> None:
     one = replace(bucket(), subject="owner@example.com")
     await refill(client, one)
     await taken(client, one)

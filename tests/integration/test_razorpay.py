@@ -181,7 +181,7 @@ async def test_the_look_for_captures_reads_the_index_of_the_orders_that_wait(ben
     assert "razorpay_orders_captures" in plan
 
 
-async def test_an_order_that_says_no_more_than_ours_do_leaves_no_row(bench: Bench) -> None:
+async def test_an_order_without_extra_fields_leaves_no_row(bench: Bench) -> None:
     order_id = fresh(ORDER)
     await insert_terms(bench.command_client.pool, order_id, SEEDED_MERCHANT_ID, Terms())
     assert await bench.command_client.pool.fetchval(CAPTURES, order_id) is None

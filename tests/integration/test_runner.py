@@ -1,4 +1,4 @@
-"""The runner with a real service under it: what dies comes back, and nothing outlives the runner."""
+"""The runner with a real service under it: dead processes are restarted, and none outlives the runner."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_a_killed_child_is_started_again_at_once(started: Started) -> None
     assert redis(plan)["restarts"] == 1
 
 
-async def test_a_child_comes_back_though_the_runner_cannot_write(started: Started) -> None:
+async def test_a_child_is_restarted_even_if_the_runner_cannot_write(started: Started) -> None:
     plan, _ = started
     first = pid_of(plan)
     (plan.run_dir / "state.tmp").mkdir()  # what root may not write either, as on a full disk
@@ -60,7 +60,7 @@ async def test_a_child_comes_back_though_the_runner_cannot_write(started: Starte
     await eventually(lambda: redis(plan)["pid"] not in (None, first), timeout=5)
 
 
-def test_a_restart_returns_when_the_service_answers_again(started: Started) -> None:
+def test_a_restart_returns_when_the_service_responds_again(started: Started) -> None:
     plan, _ = started
     first = pid_of(plan)
     control.call(plan.run_dir, "restart", name="redis", mode="kill")

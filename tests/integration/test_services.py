@@ -13,7 +13,7 @@ from topics.catalogue import topics
 SCRATCH = "payments.dlq.v1"
 
 
-async def test_postgres_is_durable_and_the_role_is_no_superuser(services: Stack) -> None:
+async def test_postgres_is_durable_and_the_role_is_not_a_superuser(services: Stack) -> None:
     connection = await asyncpg.connect(services.database_url)
     try:
         assert await connection.fetchval("SHOW fsync") == "on"

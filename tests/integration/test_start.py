@@ -42,7 +42,7 @@ async def test_the_number_of_partitions_comes_from_the_database(services: Stack)
         await may_start(services.settings.model_copy(update={"topic_partitions": 24}))
 
 
-async def test_a_database_that_is_away_does_not_keep_a_process_from_starting(services: Stack) -> None:
+async def test_an_unavailable_database_does_not_prevent_a_start(services: Stack) -> None:
     away = services.settings.model_copy(update={"database_url": SecretStr("postgresql://x:y@127.0.0.1:1/z")})
     assert await may_start_blindly(away) == away
 

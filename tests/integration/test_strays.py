@@ -90,7 +90,7 @@ async def test_a_stray_that_the_inbox_may_have_forgotten_is_not_sent_on(bench: B
     assert await bench.events(order_id) == []
 
 
-async def test_a_command_is_not_sent_to_and_fro_for_ever(bench: Bench) -> None:
+async def test_a_command_is_forwarded_a_limited_number_of_times(bench: Bench) -> None:
     """Two actors that count differently: this one must start again, and ask PostgreSQL how many there are."""
     order_id, former, _ = moved_order()
     stray = standing_at(bench.submitted(order_command(order_id)), former)

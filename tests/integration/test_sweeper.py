@@ -1,4 +1,4 @@
-"""Attempts at the simulated bank, on the real ledger: an answer that is lost is asked for, never charged again."""
+"""Attempts at the simulated bank, on the real ledger: a lost response is queried, never charged again."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def booked(settings: Settings, attempt_id: str) -> tuple[int, int]:
         ("timeout@upi", Outcome.FAILED, "BANK_TIMEOUT"),
     ],
 )
-async def test_every_attempt_is_charged_once_and_comes_to_its_outcome(
+async def test_every_attempt_is_charged_once_and_reaches_its_outcome(
     services: Stack, bank_of: MakeBank, token: str, outcome: Outcome, error_code: str | None
 ) -> None:
     request = charge(token)
@@ -99,7 +99,7 @@ async def test_every_attempt_is_charged_once_and_comes_to_its_outcome(
     assert await booked(services.settings, request.attempt_id) == (moved, 1)
 
 
-async def test_a_processor_that_died_after_asking_asks_about_it_first(services: Stack, bank_of: MakeBank) -> None:
+async def test_a_processor_that_died_after_a_charge_queries_it_first(services: Stack, bank_of: MakeBank) -> None:
     # Given a charge whose answer nobody heard,
     request, bank = charge("unknown@upi"), bank_of(services.settings)
     with pytest.raises(NoResponseError):
@@ -111,7 +111,7 @@ async def test_a_processor_that_died_after_asking_asks_about_it_first(services: 
     assert await booked(services.settings, request.attempt_id) == (1, 1)
 
 
-async def test_many_questions_at_once_are_all_answered(services: Stack, bank_of: MakeBank) -> None:
+async def test_many_questions_at_once_all_get_a_response(services: Stack, bank_of: MakeBank) -> None:
     # Given a hundred charges whose answers were lost at the same moment,
     requests, bank = [charge("unknown@upi") for _ in range(100)], bank_of(services.settings)
     lost = await asyncio.gather(*(bank.charge(request) for request in requests), return_exceptions=True)
@@ -352,7 +352,7 @@ async def test_merchants_take_turns(overdue: Overdue) -> None:
     assert set(few) < {one.subject.id for one in await store.due(rest_seconds=60, limit=4)}
 
 
-async def test_what_was_asked_in_vain_waits_longer_each_time_and_behind_what_is_new(
+async def test_a_question_without_a_response_waits_longer_each_time_and_behind_new_ones(
     overdue: Overdue, silent_bank: PartlySilentBank
 ) -> None:
     silent_bank.hanging = False

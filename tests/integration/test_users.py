@@ -86,7 +86,7 @@ async def test_the_release_before_takes_a_changed_password_and_no_login_that_los
     assert [user.id for user in await list_users(pool, shop.merchant_id)] == [other.id], "nor does the trigger undo it"
 
 
-async def test_the_release_before_signs_nobody_in_whom_a_password_alone_does_not(pool: Pool, shop: Shop) -> None:
+async def test_the_previous_release_signs_in_only_users_without_a_second_factor(pool: Pool, shop: Shop) -> None:
     owner, seen = await _owner(pool, shop), somebody(shop.settings, shop.merchant_id, Action.SECOND_FACTOR_ENABLED)
     assert await begin_factor(pool, owner.id, b"sealed")
     async with pool.acquire() as connection, connection.transaction():
@@ -98,7 +98,7 @@ async def test_the_release_before_signs_nobody_in_whom_a_password_alone_does_not
     assert await pool.fetchval(OLD_LOGIN, shop.merchant_id) == "none"
 
 
-async def test_a_password_that_was_changed_meanwhile_is_not_replaced(pool: Pool, shop: Shop) -> None:
+async def test_a_password_that_was_changed_in_between_is_not_replaced(pool: Pool, shop: Shop) -> None:
     owner = await _owner(pool, shop)
     await replace_hash(pool, owner.id, old="another", new="late")
     found = await find_login(pool, owner.email)
@@ -119,7 +119,7 @@ async def test_two_owners_who_remove_each_other_at_once_leave_one(services: Stac
     assert [user.role for user in await list_users(pool, shop.merchant_id)].count(Role.OWNER) == 1
 
 
-async def test_people_of_another_merchant_are_nobody(services: Stack, pool: Pool, shop: Shop) -> None:
+async def test_users_of_another_merchant_do_not_exist(services: Stack, pool: Pool, shop: Shop) -> None:
     async with open_shop(services.settings) as other:
         foreign = await _owner(pool, other)
         seen = somebody(shop.settings, shop.merchant_id, Action.USER_REMOVED)

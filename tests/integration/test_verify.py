@@ -251,7 +251,7 @@ async def test_damage_is_found_and_named(intact: tuple[Stack, CommandClient], da
         assert damage.kind in report.kinds, report.as_json()
 
 
-async def test_the_command_prints_json_and_its_exit_code_tells(intact: tuple[Stack, CommandClient]) -> None:
+async def test_the_command_prints_json_and_its_exit_code_matches(intact: tuple[Stack, CommandClient]) -> None:
     stack, command_client = intact
     clean = _run(stack, "verify", "--json", "--settle", "0")
     assert clean.returncode == 0, clean.stdout
@@ -290,7 +290,7 @@ class BusyBank(SimulatedBank):
                 yield bookings
 
 
-async def test_a_payment_that_began_after_the_snapshot_is_no_strangers(
+async def test_a_payment_that_began_after_the_snapshot_is_not_foreign(
     intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack, _ = intact
@@ -345,7 +345,7 @@ async def test_slices_compare_as_much_as_one_and_name_the_same(
     assert checks_that_differ(report) == {Check.STATE}
 
 
-async def test_orders_that_were_let_go_are_followed_all_the_same(
+async def test_orders_that_were_written_out_are_still_checked(
     intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack, command_client = intact
@@ -403,7 +403,7 @@ async def test_a_record_of_no_event_is_found(intact: tuple[Stack, CommandClient]
 
 
 @pytest.mark.parametrize("value", [b"", b"not json", b'{"id":"evt_short_1","type":"x"}'])
-async def test_a_record_that_is_no_event_at_all_is_found(intact: tuple[Stack, CommandClient], value: bytes) -> None:
+async def test_a_record_that_is_not_an_event_is_found(intact: tuple[Stack, CommandClient], value: bytes) -> None:
     stack, command_client = intact
     key = fresh("order_").encode()
     place = partition_of(key, stack.settings.topic_partitions)

@@ -298,7 +298,7 @@ async def everything(command_client: CommandClient) -> list[str]:
     return [*digests, rows]
 
 
-async def test_a_command_that_nobody_read_is_named_after_a_while(
+async def test_an_unread_command_is_reported_after_a_while(
     intact: tuple[Stack, CommandClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack, command_client = intact

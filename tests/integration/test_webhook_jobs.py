@@ -51,7 +51,7 @@ async def test_a_merchant_with_many_jobs_does_not_hold_up_another(shops: tuple[S
     assert {job.id for jobs in rounds for job in jobs} - {one.id} == many
 
 
-async def test_a_merchant_has_so_many_jobs_open_however_many_it_asks_for_at_once(shops: tuple[Shop, Shop]) -> None:
+async def test_a_merchants_open_jobs_are_limited_even_for_concurrent_requests(shops: tuple[Shop, Shop]) -> None:
     noisy, quiet = shops
     made = [job for job in await asyncio.gather(*(opened(noisy, 3) for _ in range(20))) if job]
     assert len(made) == 3

@@ -1,4 +1,4 @@
-"""One attempt against a real server that misbehaves in every way we know of."""
+"""One attempt against a real server that fails in every known way."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f000001", "[::ffff:127.0.0.1]"])
-async def test_a_private_address_gets_no_connection_whatever_the_name_says(host: str) -> None:
+async def test_a_private_address_gets_no_connection_whatever_its_name(host: str) -> None:
     async with receiver() as merchant:
         url = merchant.url().replace("127.0.0.1", host)
         refused = await _send(url, private_allowed=False)
@@ -77,7 +77,7 @@ async def test_a_private_address_gets_no_connection_whatever_the_name_says(host:
         assert allowed.response is not None and len(merchant.received) == 1
 
 
-async def test_a_server_that_never_answers_costs_the_time_out_and_no_more() -> None:
+async def test_a_server_that_never_responds_costs_only_the_timeout() -> None:
     async with receiver() as merchant:
         merchant.hang("/hook")
         began_at = time.monotonic()
@@ -177,7 +177,7 @@ async def test_what_broke_off_after_the_status_line_is_noted() -> None:
     assert sent.error is not None and "broke off" in sent.error
 
 
-async def test_the_head_of_an_answer_takes_a_bounded_share_of_memory() -> None:
+async def test_the_head_of_a_response_takes_a_bounded_share_of_memory() -> None:
     head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (number, b"y" * 20_000) for number in range(100))
     async with _raw_server(_sending(head + b"Content-Length: 0\r\n\r\n")) as server:
         sent = await _send(server.url())
@@ -185,7 +185,7 @@ async def test_the_head_of_an_answer_takes_a_bounded_share_of_memory() -> None:
     assert sent.error is not None and f"exceed {HEAD_BYTES_MAX} bytes" in sent.error
 
 
-async def test_an_interim_answer_is_not_the_answer() -> None:
+async def test_an_interim_response_is_not_the_response() -> None:
     interim = b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n"
     async with _raw_server(_sending(interim + b"HTTP/1.1 204 No Content\r\nbroken\r\n\r\n")) as server:
         sent = await _send(server.url())
@@ -224,7 +224,7 @@ RESPONSES = st.one_of(
 )
 
 
-async def test_whatever_a_receiver_answers_the_attempt_ends_in_an_outcome_that_can_be_recorded() -> None:
+async def test_every_response_of_a_receiver_becomes_an_outcome_that_can_be_recorded() -> None:
     responses: list[bytes] = []
     loop = asyncio.get_running_loop()
 
@@ -256,7 +256,7 @@ def _check_storable(sent: Sent) -> None:
     assert sum(len(name) + len(value) for name, value in response.headers) <= RESPONSE_HEADERS_CHARACTERS_MAX
 
 
-async def test_a_defect_of_ours_is_the_attempts_outcome_too() -> None:
+async def test_a_defect_of_our_own_is_the_attempts_outcome_too() -> None:
     async with _raw_server(_sending(b"HTTP/1.1 200 OK\r\n\r\n")) as server, _sender() as sender:
         sent = await sender.send(replace(_prepared(server.url()), secrets=Secrets("whsec_not base64!")))
         assert sent.response is None
@@ -287,7 +287,7 @@ async def test_the_merchants_own_headers_are_sent_and_logged_without_their_value
     assert "s3cret" not in str(sent.request_headers)
 
 
-async def test_the_answers_headers_are_kept_up_to_a_bound() -> None:
+async def test_the_responses_headers_are_kept_up_to_a_bound() -> None:
     head = b"HTTP/1.1 200 OK\r\nX-Trace: abc\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Bad: \xff\r\n"
     head += b"X-Long: " + b"y" * 8_000 + b"\r\nX-After: z\r\nContent-Length: 0\r\n\r\n"
     async with _raw_server(_sending(head)) as server:
@@ -373,7 +373,7 @@ async def test_an_egress_proxy_carries_every_request_and_resolves_the_names() ->
     assert all(one.response is None and "private or local" in (one.error or "") for one in refused)
 
 
-async def test_a_proxy_that_is_away_or_refuses_is_a_reason_without_its_address() -> None:
+async def test_a_proxy_that_is_unavailable_or_refuses_is_an_error_without_its_address() -> None:
     async with _sender(proxy="http://user:password@127.0.0.1:9") as sender:
         away = await sender.send(_prepared("http://shop.test/"))
     forbidden = _sending(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")

@@ -123,7 +123,7 @@ async def _lost(shop: Shop, draft: Draft) -> int:
     return sum(due.log_id == draft.id for due in found)
 
 
-async def test_whatever_an_answer_held_is_recorded(shop: Shop) -> None:
+async def test_every_response_is_recorded(shop: Shop) -> None:
     first, _ = await _drafts(shop)
     await plan_deliveries(shop.pool, [first], now())
     made = _made(first, 503, DeliveryStatus.PENDING)
@@ -205,9 +205,7 @@ async def _signing(shop: Shop, endpoint_id: str, at: datetime) -> tuple[str, tup
 
 
 @pytest.mark.parametrize("events", [["endpoint.disabled"], ["payment.success"]])
-async def test_an_endpoint_that_is_switched_off_is_told_to_the_others_that_asked_for_it(
-    shop: Shop, events: list[str]
-) -> None:
+async def test_other_subscribed_endpoints_are_notified_of_a_disabled_endpoint(shop: Shop, events: list[str]) -> None:
     first, _ = await _drafts(shop)
     listening = await shop.endpoint("http://127.0.0.1:9/listening", events=events)
     await plan_deliveries(shop.pool, [first], now())
@@ -225,7 +223,7 @@ async def test_an_endpoint_that_is_switched_off_is_told_to_the_others_that_asked
         assert (received["id"], received["active"], received["disabled_reason"]) == (first.endpoint_id, False, "gone")
 
 
-async def test_an_endpoint_that_is_on_again_is_told_once(shop: Shop) -> None:
+async def test_other_endpoints_are_notified_once_of_an_enabled_endpoint(shop: Shop) -> None:
     endpoint = await shop.endpoint("http://127.0.0.1:9/hook?token=s3cret", active=False)
     listening = await shop.endpoint("http://127.0.0.1:9/listening", events=["endpoint.recovered"])
     for _ in range(2):

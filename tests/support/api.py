@@ -1,4 +1,4 @@
-"""A merchant's client of the API, for tests: the raw answers, and short ways to what most tests begin with.
+"""A merchant's client of the API, for tests: the raw responses, and shortcuts for the start of most tests.
 
 async with Api(stack.api_url, KEY, SECRET) as api:
     order = await api.order(amount=50_000)

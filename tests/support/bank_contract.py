@@ -69,24 +69,24 @@ class BankContract:
     def charge_of(self, token: str, *, method: Method = Method.UPI) -> Charge:
         return Charge(make_id(PAYMENT), AMOUNT, "INR", method, token)
 
-    async def test_a_token_gives_nothing_of_the_card_away_and_can_be_charged(self, bank: Bank) -> None:
+    async def test_a_token_reveals_nothing_of_the_card_and_can_be_charged(self, bank: Bank) -> None:
         token = await bank.tokenize(self.CARD)
         assert token and self.CARD.number not in token and self.CARD.number[-4:] not in token
         result = await bank.charge(self.charge_of(token, method=Method.CARD))
         assert result.outcome is Outcome.SUCCESS
 
-    async def test_a_charge_is_answered_with_its_outcome_and_a_reference(self, bank: Bank) -> None:
+    async def test_a_charge_returns_its_outcome_and_a_reference(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)
         result = await bank.charge(charge)
         assert (result.attempt_id, result.outcome, result.error_code) == (charge.attempt_id, Outcome.SUCCESS, None)
         assert result.reference and result.turn == 0
 
-    async def test_a_decline_is_an_answer_with_a_code_and_a_text(self, bank: Bank) -> None:
+    async def test_a_decline_is_a_response_with_a_code_and_a_text(self, bank: Bank) -> None:
         result = await bank.charge(self.charge_of(self.DECLINES))
         assert result.outcome is Outcome.FAILED
         assert result.error_code and result.error_description
 
-    async def test_an_attempt_that_is_asked_for_twice_has_one_answer(self, bank: Bank) -> None:
+    async def test_an_attempt_that_is_requested_twice_has_one_result(self, bank: Bank) -> None:
         charge = self.charge_of(self.SUCCEEDS)
         first, second = await asyncio.gather(bank.charge(charge), bank.charge(charge))
         assert first == second == await bank.charge(charge)
@@ -97,7 +97,7 @@ class BankContract:
         result = await bank.charge(charge)
         assert await bank.query(charge.attempt_id) == result
 
-    async def test_a_lost_answer_is_found_by_a_query(self, bank: Bank) -> None:
+    async def test_a_lost_response_is_found_by_a_query(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
@@ -114,7 +114,7 @@ class BankContract:
         (booking,) = await self.booked(bank, charge.attempt_id)
         assert (booking.outcome, booking.moves, booking.becomes) == ("failed", 0, None)
 
-    async def test_a_cancelled_attempt_is_not_charged_by_being_asked_for_again(self, bank: Bank) -> None:
+    async def test_a_cancelled_attempt_is_not_charged_by_another_request(self, bank: Bank) -> None:
         charge = self.charge_of(self.WAITS_IN_THE_APP)
         await bank.charge(charge)
         cancelled = await bank.cancel(charge.attempt_id)
@@ -136,7 +136,7 @@ class BankContract:
             result = await self.charged(bank, self.charge_of(token))
             assert await bank.cancel(result.attempt_id) == result == await bank.query(result.attempt_id)
 
-    async def test_a_lost_answer_is_what_a_cancel_finds(self, bank: Bank) -> None:
+    async def test_a_lost_response_is_what_a_cancel_finds(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)
@@ -158,7 +158,7 @@ class BankContract:
         assert await bank.query(refund.attempt_id) == result
         assert await bank.query(charge.attempt_id) == charged
 
-    async def test_a_changed_word_is_notified_until_it_is_confirmed(self, bank: Bank) -> None:
+    async def test_a_reversal_is_notified_until_it_is_confirmed(self, bank: Bank) -> None:
         charge = self.charge_of(self.TAKES_IT_BACK)
         assert (await bank.charge(charge)).outcome is Outcome.SUCCESS
         first, second = await self.next_words(bank, charge), await self.next_words(bank, charge)
@@ -184,7 +184,7 @@ class BankContract:
         assert await self.next_words(bank, charge) == decided
         await bank.confirm(decided)
 
-    async def test_an_earlier_word_that_is_confirmed_late_does_not_hide_a_later_one(self, bank: Bank) -> None:
+    async def test_an_earlier_report_that_is_confirmed_late_does_not_hide_a_later_one(self, bank: Bank) -> None:
         charge = self.charge_of(self.TAKES_IT_BACK)
         before = await bank.charge(charge)
         word = await self.next_words(bank, charge)
@@ -192,7 +192,7 @@ class BankContract:
         assert await self.next_words(bank, charge) == word
         await bank.confirm(word)
 
-    async def test_a_first_word_that_is_confirmed_does_not_hide_the_change_to_come(self, bank: Bank) -> None:
+    async def test_a_first_report_that_is_confirmed_does_not_hide_a_later_reversal(self, bank: Bank) -> None:
         charge = self.charge_of(self.TAKES_IT_BACK)
         first = await self.charged(bank, charge)
         assert first.turn == 0
@@ -201,7 +201,7 @@ class BankContract:
         assert isinstance(word, BankResult) and word.turn == 1
         await bank.confirm(word)
 
-    async def test_a_notification_at_the_door_is_the_report_that_a_query_gives(self, bank: Bank) -> None:
+    async def test_a_notification_over_http_is_the_report_that_a_query_returns(self, bank: Bank) -> None:
         result = await self.charged(bank, self.charge_of(self.SUCCEEDS))
         headers, body = self.notification(bank, result)
         assert bank.read_notification(headers, body) == result == await bank.query(result.attempt_id)
@@ -217,7 +217,7 @@ class BankContract:
                 bank.read_notification(claimed, sent)
 
     @pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b"\xff", b'{"attempt_id": 5}', b"null"])
-    async def test_what_the_bank_signs_but_nobody_can_read_is_refused(self, bank: Bank, body: bytes) -> None:
+    async def test_a_signed_but_unreadable_notification_is_refused(self, bank: Bank, body: bytes) -> None:
         with pytest.raises(UnreadableError):
             bank.read_notification(self.signed(bank, body), body)
 
@@ -243,7 +243,7 @@ class BankContract:
         ids = [booking.attempt_id for booking in await self.booked(bank)]
         assert ids == sorted(set(ids)) and {charge.attempt_id for charge in charges} <= set(ids)
 
-    async def test_an_attempt_whose_answer_was_lost_is_in_the_books(self, bank: Bank) -> None:
+    async def test_an_attempt_whose_response_was_lost_is_in_the_books(self, bank: Bank) -> None:
         charge = self.charge_of(self.LOSES_ITS_RESPONSE)
         with pytest.raises(NoResponseError):
             await bank.charge(charge)

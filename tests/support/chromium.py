@@ -1,4 +1,4 @@
-"""Real Chromium, watched: what every page logs, asks for and is refused is checked when its test ends.
+"""Real Chromium, watched: every page's logs, requests and refusals are checked when its test ends.
 
     payer = await open_payer(browser, stack, seen)      a page in a context of its own
     await payer.visit(order_id)                         the hosted checkout

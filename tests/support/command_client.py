@@ -1,4 +1,4 @@
-"""Commands written straight to the log, as the API would write them, and their answers read from the inbox.
+"""Commands written straight to the log, as the API would write them, and their replies read from the inbox.
 
 command_client = CommandClient(settings); await command_client.start()
 order_id = await command_client.order(amount=50_000)

@@ -1,4 +1,4 @@
-"""A name server on 127.0.0.1 that answers some names and is silent about all others.
+"""A name server on 127.0.0.1 that resolves some names and is silent about all others.
 
 async with name_server({"shop.test": "127.0.0.1"}) as server:
     server.address      "127.0.0.1:<port>", for Names(nameservers=…)

@@ -1,4 +1,4 @@
-"""A loop of the sweeper that looks for what is due, at work beside a test."""
+"""A loop of the sweeper that polls for what is due, running beside a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Honest clients under faults: every POST has a key and is repeated until it is answered; every answer is written down.
+"""Honest clients under faults: every POST has a key and is repeated until it gets a response; every response is
+recorded.
 
 load = Load(stack, seed=1); await load.run(seconds=30)      or: async with load.running(): ... faults ...
 load.promises       id -> kind of everything that a 2xx spoke of

@@ -1,4 +1,4 @@
-"""A merchant's server in the test's own process: keeps every request and answers as it is told.
+"""A merchant's server in the test's own process: keeps every request and responds as configured.
 
 async with receiver() as merchant:
     merchant.responses["/hook"] = [500, 500, 200]     one after the other; the last one stays

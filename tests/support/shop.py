@@ -1,4 +1,4 @@
-"""A merchant at work without the API: endpoints as rows, orders and payments as commands on the log.
+"""A merchant without the API: endpoints as rows, orders and payments as commands on the log.
 
 async with open_shop(settings) as shop:
     endpoint = await shop.endpoint(url, events=["payment.success"])

@@ -1,4 +1,4 @@
-"""Whoever does something in a test that calls the store by itself, for the audit log."""
+"""The actor, for the audit log, of a test that calls the store directly."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_every_role_has_a_row_and_those_that_use_the_log_have_a_user() -> None:
     assert set(users("")) == ACCESS.keys() - {"pages"}
 
 
-def test_every_group_is_its_roles_and_nobody_elses() -> None:
+def test_every_group_belongs_to_exactly_one_role() -> None:
     assert {role: access.groups for role, access in ACCESS.items() if access.groups} == {
         role: (group,) for role, group in MEMBERS.items()
     }

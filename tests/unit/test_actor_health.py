@@ -1,4 +1,4 @@
-"""The actor's health page, asked from the thread of the internal port, leaves Faust alone until the actor is ready."""
+"""The actor's health page, served by the internal port's thread, does not touch Faust until the actor is ready."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_currencies_are_never_added_up() -> None:
     assert numbers[Measure.SUCCESS, "USD/upi"] == (1, 700)
 
 
-def test_automatic_refunds_are_told_from_those_that_were_asked_for() -> None:
+def test_automatic_refunds_are_distinguished_from_requested_ones() -> None:
     requested, automatic = record("refund.processed", automatic=False), record("refund.processed", automatic=True)
     assert counted(requested, automatic) == {
         (Measure.REFUND_PROCESSED, "INR/asked"): (1, 500),
@@ -82,7 +82,7 @@ def test_automatic_refunds_are_told_from_those_that_were_asked_for() -> None:
     }
 
 
-def test_a_refund_is_counted_by_the_last_word_of_the_bank() -> None:
+def test_a_refund_is_counted_by_the_banks_last_report() -> None:
     failed, late = record("refund.failed", automatic=False), record("refund.late_success", automatic=False)
     bounced = record("refund.failed", automatic=False, processed_at=CREATED_AT.isoformat())
     done, undone = (1, 500), (0, 0)

@@ -1,4 +1,4 @@
-"""The anchor's chains: what they prove, and where they say that a history changed."""
+"""The anchor's chains: what they prove, and where they locate a change of the history."""
 
 from __future__ import annotations
 

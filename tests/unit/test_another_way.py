@@ -48,7 +48,7 @@ def payment_in(order: Order | None) -> Payment:
 # What is decided
 
 
-def test_the_sweeper_asks_soon_where_nobody_else_could_cancel() -> None:
+def test_the_sweeper_cancels_soon_if_no_other_process_could() -> None:
     assert payment_in(after(create_order(), pay(), act(), leave())).deadline_at == AT + CANCEL_TIME
 
 
@@ -62,14 +62,14 @@ def test_a_step_that_arrives_after_the_wish_to_leave_does_not_put_off_the_questi
     assert (payment.deadline_at, payment.next_action) == (AT + CANCEL_TIME, act().action)
 
 
-def test_a_payment_that_is_not_let_go_waits_for_its_payer_again() -> None:
+def test_a_payment_whose_cancellation_is_refused_waits_for_its_payer_again() -> None:
     payment = payment_in(after(create_order(), pay(), act(), leave(), stay()))
     assert (payment.cancellation, payment.deadline_at) == (Cancellation.REFUSED, STEP_EXPIRES)
 
 
 @pytest.mark.parametrize("outcome", Outcome)
 @pytest.mark.parametrize("before", [(leave(),), (leave(), stay())], ids=["requested", "refused"])
-def test_the_banks_word_ends_the_cancellation(outcome: Outcome, before: tuple[Any, ...]) -> None:
+def test_the_banks_outcome_ends_the_cancellation(outcome: Outcome, before: tuple[Any, ...]) -> None:
     payment = payment_in(after(create_order(), pay(), act(), *before, settle(outcome=outcome)))
     assert payment_resource(payment)["cancellation"] is None
 
@@ -109,13 +109,13 @@ async def test_an_attempt_that_the_bank_has_not_seen_yet_is_cancelled_as_soon_as
     assert bank.charged == []
 
 
-async def test_who_knows_the_charge_makes_it_rather_than_call_an_unseen_attempt_failed() -> None:
+async def test_a_process_with_the_charge_makes_it_rather_than_fail_an_unseen_attempt() -> None:
     bank = Reporting(None)
     report = await attempt(bank, Cancel(FIRST, CHARGE), maybe_requested_before=True, tries=1)  # type: ignore[arg-type]
     assert isinstance(report, ActionRequired) and bank.charged == [FIRST]
 
 
-def test_the_sweeper_cancels_what_its_payer_wants_to_leave_and_charges_what_was_not_let_go() -> None:
+def test_the_sweeper_cancels_on_the_payers_request_and_charges_otherwise() -> None:
     def requested(*commands: Any) -> object:
         return _request_of(Question(Kind.PAYMENT, payment_in(after(create_order(), pay(), act(), *commands)), "upi"))
 
@@ -144,7 +144,7 @@ def command_for(report: Report, again: str = "") -> tuple[str, object]:
     return envelope.id, command_of(envelope)
 
 
-def test_the_processor_reads_the_wish_to_leave_and_no_merchant_is_told() -> None:
+def test_the_processor_reads_the_cancellation_and_no_merchant_is_notified() -> None:
     assert EventType.PAYMENT_CANCEL_REQUESTED.encode() in TYPES
     assert not {EventType.PAYMENT_CANCEL_REQUESTED, EventType.PAYMENT_CANCEL_REFUSED} & set(MERCHANT_EVENTS)
     event = history((1, "payment.cancel_requested", "PROCESSING", "requested"))[0]
@@ -185,7 +185,7 @@ WISH = (3, "payment.cancel_requested", "PROCESSING", "requested")
         ([(3, "payment.cancel_requested", "PROCESSING", None)], 1),
     ],
 )
-def test_the_auditor_knows_when_a_payment_may_be_left(events: list[Any], wrong: int) -> None:
+def test_the_auditor_checks_when_a_payment_may_be_cancelled(events: list[Any], wrong: int) -> None:
     findings = fold(ORDER, history(*BEGUN, *events)).findings
     assert len([one for one in findings if one.message.startswith("cancellation")]) == wrong
 
@@ -220,7 +220,7 @@ def test_a_scan_is_spelt_by_its_flow() -> None:
         instrument_of(Method.UPI, {})
 
 
-def test_the_link_asks_for_exactly_this_payment() -> None:
+def test_the_link_requests_exactly_this_payment() -> None:
     payee = payee_part("shop.one@bank", "Tea & Söhne")
     assert app_link(payee, FIRST, "500.00", "INR") == (
         f"upi://pay?pa=shop.one%40bank&pn=Tea%20%26%20S%C3%B6hne&tr={FIRST}&am=500.00&cu=INR"
@@ -231,7 +231,7 @@ def test_a_name_of_any_script_leaves_the_link_short_enough_for_a_code() -> None:
     assert len(app_link(payee_part("a@b", "தேநீர்" * 50), FIRST, "500.00", "INR")) < 700
 
 
-def test_test_mode_knows_a_request_that_waits_and_one_that_cannot_be_cancelled() -> None:
+def test_test_mode_has_a_request_that_waits_and_one_that_cannot_be_cancelled() -> None:
     assert behaviour("pending@upi") == behaviour(f"{SCAN}pa=a%40b&pn=A")
     assert (behaviour("pending@upi").step, behaviour("pending@upi").refuses_cancel) == (ActionType.APP, False)
     assert (behaviour("nocancel@upi").step, behaviour("nocancel@upi").refuses_cancel) == (ActionType.APP, True)

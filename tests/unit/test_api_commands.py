@@ -1,4 +1,4 @@
-"""What a caller is told while the log's own answer is missing: a 202 only about what the broker has acknowledged."""
+"""What a caller gets while the log's ack is missing: a 202 only about what the broker has acknowledged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SilentLog:
 
 
 @pytest.mark.parametrize("fails_at_deadline", [True, False], ids=["failed at the deadline", "cancelled"])
-async def test_a_command_that_the_log_did_not_take_is_never_answered_as_accepted(fails_at_deadline: bool) -> None:
+async def test_a_command_that_the_log_did_not_accept_is_never_reported_as_accepted(fails_at_deadline: bool) -> None:
     nothing: Any = None
     log: Any = SilentLog(fails_at_deadline=fails_at_deadline)
     bus = CommandBus(Settings(test_mode=True, decision_timeout_ms=DEADLINE_MS), "api-0", log, nothing, nothing)

@@ -1,4 +1,4 @@
-"""The outermost layer: a defect of ours is 500 in the one form, an answer that does not begin in time 503."""
+"""The outermost layer: a defect of our own is 500 in the common form, a response that does not begin in time 503."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def http() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
 
 
-def test_fastapi_asks_nobody_for_telemetry_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fastapi_reads_no_telemetry_settings_at_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(Settings(test_mode=True, metrics_port=0))
     monkeypatch.setattr("fastapi.telemetry._asgi._unconfigured", lambda _provider: pytest.fail("looked for a provider"))
     assert not app._native_telemetry.enabled()
 
 
 @pytest.mark.parametrize("path", ["/defect", "/hot"])
-async def test_a_defect_is_500_in_the_error_form_and_says_nothing(http: httpx.AsyncClient, path: str) -> None:
+async def test_a_defect_is_500_in_the_error_form_and_reveals_nothing(http: httpx.AsyncClient, path: str) -> None:
     response = await http.get(path, headers={"X-Request-Id": "mine"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "INTERNAL_SERVER_ERROR"
@@ -86,7 +86,7 @@ async def test_a_defect_is_500_in_the_error_form_and_says_nothing(http: httpx.As
     assert SECRET_DETAIL not in response.text
 
 
-async def test_an_answer_that_does_not_begin_in_time_is_503(http: httpx.AsyncClient) -> None:
+async def test_a_response_that_does_not_begin_in_time_is_503(http: httpx.AsyncClient) -> None:
     response = await http.get("/hangs")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert response.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
@@ -98,7 +98,7 @@ def with_keys(http: httpx.AsyncClient, keys: Opening) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, None])
-async def test_an_answers_sealed_fields_are_opened_and_its_length_is_right(
+async def test_a_responses_sealed_fields_are_opened_and_its_length_is_right(
     http: httpx.AsyncClient, key: OrderKey | None
 ) -> None:
     with_keys(http, Opening(key))
@@ -112,7 +112,7 @@ def opened_name() -> str:
     return opened(f'"{TEXT}"'.encode(), {ORDER: KEY}).decode().strip('"')
 
 
-async def test_an_answer_that_cannot_be_opened_is_503_and_shows_nothing(http: httpx.AsyncClient) -> None:
+async def test_a_response_that_cannot_be_opened_is_503_and_shows_nothing(http: httpx.AsyncClient) -> None:
     with_keys(http, Opening(error=DatabaseAwayError("away")))
     response = await http.get("/sealed")
     assert response.status_code == 503

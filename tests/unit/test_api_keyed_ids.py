@@ -1,4 +1,4 @@
-"""The id of a resource that is asked for under a key: the same for repeats, another one after its hour."""
+"""The id of a resource that is requested under a key: the same for repeats, another one after its hour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_ids_of_later_hours_sort_later() -> None:
     assert ids == sorted(ids)
 
 
-def test_no_id_is_promised_while_an_earlier_request_may_have_asked_for_the_last_hours() -> None:
+def test_no_id_is_promised_while_an_earlier_request_may_use_the_previous_hours_id() -> None:
     assert not is_same_for_repeats(NOW_MS)
     assert not is_same_for_repeats(NOW_MS + REPEATED_WITHIN_MS - 1)
     assert is_same_for_repeats(NOW_MS + REPEATED_WITHIN_MS)

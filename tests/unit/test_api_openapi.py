@@ -1,4 +1,4 @@
-"""docs/openapi.json is what the routes say, and says enough: examples, error answers, who may call."""
+"""docs/openapi.json matches the routes, and is complete: examples, error responses, who may call."""
 
 from __future__ import annotations
 

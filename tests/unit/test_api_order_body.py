@@ -17,7 +17,7 @@ def _order(**fields: Any) -> NewOrder:
 
 
 @pytest.mark.parametrize("notes", [[], {}, None])
-def test_empty_notes_are_no_notes(notes: object) -> None:
+def test_empty_notes_count_as_absent(notes: object) -> None:
     assert not _order(notes=notes).notes
     assert _order(notes=notes).fields() == _order().fields()
 

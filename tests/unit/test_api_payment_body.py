@@ -127,7 +127,7 @@ def _fields(body: dict[str, Any]) -> dict[str, object]:
     return parse_json(orjson.dumps(body), NewPayment).fields()
 
 
-def test_a_refused_body_says_nothing_of_the_card() -> None:
+def test_the_refusal_of_a_body_reveals_nothing_of_the_card() -> None:
     body = orjson.dumps({"order_id": "order_x", "method": "card", "card": {**CARD, "number": [NUMBER]}})
     with pytest.raises(ApiError) as refused:
         parse_json(body, NewPayment)

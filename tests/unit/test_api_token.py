@@ -1,4 +1,4 @@
-"""The form of keys and secrets: a scanner knows one when it sees it, and a slip of the finger is none."""
+"""The form of keys and secrets: a scanner recognises one, and a typing error is not one."""
 
 from __future__ import annotations
 

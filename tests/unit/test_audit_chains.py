@@ -47,7 +47,7 @@ def found(rows: Rows, ring: KeyRing = BEFORE) -> list[str]:
     return message
 
 
-def test_chains_that_nobody_touched_are_whole() -> None:
+def test_unchanged_chains_are_whole() -> None:
     assert found([*chain("mer_1", BEFORE, BEFORE, BEFORE), *chain("mer_2", BEFORE), *chain("operator", BEFORE)]) == []
     assert found([]) == []
 

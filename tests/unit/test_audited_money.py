@@ -45,7 +45,7 @@ def test_every_history_of_the_rules_is_right(state: str) -> None:
     assert messages(events_of(STATES[state])) == []
 
 
-def test_a_success_is_captured_by_the_same_decision_where_its_order_says_so() -> None:
+def test_a_success_is_captured_by_the_same_decision_if_its_order_requests_it() -> None:
     message = "payment.captured does not follow the payment's success"
     assert message in messages(without(events_of(AUTOMATIC), "payment.captured"))
     events = events_of(AUTOMATIC)

@@ -1,4 +1,5 @@
-"""The reply that the audit wants of an accepted command is the one that the actor gave, in every state of an order."""
+"""The reply that the audit expects of an accepted command is the one that the actor sent, in every state of an
+order."""
 
 from __future__ import annotations
 

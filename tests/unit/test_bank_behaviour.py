@@ -31,7 +31,7 @@ from domain.outcome import DECLINES, Word
         ("reversed@upi", None, FirstResponse.GIVEN),
     ],
 )
-def test_each_test_instrument_behaves_as_the_contract_says(
+def test_each_test_instrument_behaves_as_documented(
     token: str, error_code: str | None, response: FirstResponse
 ) -> None:
     acting = behaviour(token)
@@ -63,14 +63,14 @@ def test_slow_takes_ten_delays_and_late_is_charged_later() -> None:
         (None, None, False),
     ],
 )
-def test_each_reason_of_a_refund_behaves_as_the_table_says(
+def test_each_reason_of_a_refund_behaves_as_in_the_table(
     reason: str | None, error_code: str | None, turns: bool
 ) -> None:
     acting = refund_behaviour(reason)
     assert (acting.error_code, acting.turns) == (error_code, turns)
 
 
-def test_the_later_of_two_words_is_the_greater_one() -> None:
+def test_the_later_of_two_reports_is_the_greater_one() -> None:
     assert Word(0, False) < Word(0, True) < Word(1, False) < Word(1, True) < Word(2, False)
 
 

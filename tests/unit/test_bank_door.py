@@ -1,4 +1,4 @@
-"""A bank's notification at our door becomes the command that a query's answer would have become, or nothing."""
+"""A bank's notification over HTTP becomes the same command as the response to a query, or nothing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def facts(record: Record) -> tuple[object, ...]:
     return record.topic, record.partition, record.key, envelope.id, replace(command, late_deadline_at=None)  # type: ignore[call-arg, arg-type]
 
 
-async def test_a_notification_is_the_command_that_a_querys_answer_would_be(door: Door, log: Log) -> None:
+async def test_a_notification_is_the_command_that_a_querys_response_would_be(door: Door, log: Log) -> None:
     assert await door.receive(*BANK.notification(PAID), request_id="req_1") is None
     of_query = settle_record(PAID, order_id=ORDER, caused_by=None, request_id=None, settings=SETTINGS)
     (record,) = log.records
@@ -73,7 +73,7 @@ async def test_a_repeated_notification_is_the_same_command_again(door: Door, log
     assert facts(first) == facts(second)
 
 
-async def test_a_word_that_turned_is_another_command(door: Door, log: Log) -> None:
+async def test_a_reversed_report_is_another_command(door: Door, log: Log) -> None:
     turned = replace(PAID, outcome=Outcome.FAILED, error_code="PAYMENT_REVERSED", turn=1)
     for result in (PAID, turned):
         await door.receive(*BANK.notification(result), request_id="req_1")
@@ -100,7 +100,7 @@ async def test_a_notification_about_nobodys_attempt_reaches_nothing(door: Door, 
     assert log.records == []
 
 
-async def test_what_the_bank_signed_but_nobody_can_read_is_refused(door: Door, log: Log) -> None:
+async def test_a_signed_but_unreadable_notification_is_refused(door: Door, log: Log) -> None:
     body = b'{"attempt_id": 5}'
     headers = {notice.SIGNATURE: notice.signature(body, BANK.key)}
     assert await door.receive(headers, body, request_id="req_1") == NOTIFICATION_UNREADABLE

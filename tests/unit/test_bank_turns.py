@@ -131,7 +131,7 @@ STORIES: dict[str, tuple[tuple[Command, ...], Money]] = {
 
 
 @pytest.mark.parametrize(("commands", "money"), STORIES.values(), ids=STORIES.keys())
-def test_the_money_is_where_the_last_words_put_it(commands: tuple[Command, ...], money: Money) -> None:
+def test_the_money_is_where_the_last_reports_put_it(commands: tuple[Command, ...], money: Money) -> None:
     order = after(*commands)
     assert order is not None
     payment = order.payment(FIRST)
@@ -179,7 +179,7 @@ def test_a_contradiction_that_leads_to_nothing_is_marked() -> None:
     assert (decided.events, decided.outdated) == ((), True)
 
 
-def test_a_repeated_word_is_not_a_contradiction() -> None:
+def test_a_repeated_report_is_not_a_contradiction() -> None:
     decided = decide(after(*PAID), settle(), AT)
     assert isinstance(decided, Decision)
     assert (decided.events, decided.outdated) == ((), False)
@@ -198,7 +198,7 @@ def _other(outcome: Outcome) -> Outcome:
 
 
 @given(truth=TRUTH, data=st.data())
-def test_words_about_a_payment_may_arrive_in_any_order_and_again(
+def test_reports_about_a_payment_may_arrive_in_any_order_and_repeatedly(
     truth: list[tuple[int, Outcome]], data: st.DataObject
 ) -> None:
     words = data.draw(st.permutations(truth + data.draw(st.lists(st.sampled_from(truth), max_size=3))))
@@ -213,7 +213,7 @@ def test_words_about_a_payment_may_arrive_in_any_order_and_again(
 
 
 @given(truth=TRUTH, data=st.data())
-def test_words_about_a_refund_may_arrive_in_any_order_and_again(
+def test_reports_about_a_refund_may_arrive_in_any_order_and_repeatedly(
     truth: list[tuple[int, Outcome]], data: st.DataObject
 ) -> None:
     words = data.draw(st.permutations(truth + data.draw(st.lists(st.sampled_from(truth), max_size=3))))
@@ -233,7 +233,7 @@ ANY_WORD = st.builds(Word, st.integers(0, 4), st.booleans())
 
 
 @given(known=ANY_WORD, message=ANY_WORD)
-def test_each_word_to_record_is_later_than_the_one_before_and_its_opposite(known: Word, message: Word) -> None:
+def test_each_report_to_record_is_later_than_the_previous_one_and_its_opposite(known: Word, message: Word) -> None:
     known, message = sorted((known, message))
     words = words_between(known, message)
     for before, word in pairwise((known, *words)):
@@ -244,7 +244,7 @@ def test_each_word_to_record_is_later_than_the_one_before_and_its_opposite(known
 
 
 @given(words=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Outcome)), max_size=8))
-def test_a_bank_that_counts_its_words_wrongly_leaves_a_history_that_the_audit_accepts(
+def test_a_bank_that_miscounts_its_reports_leaves_a_history_that_the_audit_accepts(
     words: list[tuple[int, Outcome]],
 ) -> None:
     _, history = _history_of((create_order(), pay(), *(settle(FIRST, outcome, turn) for turn, outcome in words)))

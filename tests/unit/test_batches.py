@@ -84,7 +84,7 @@ GOOD_BEFORE, GOOD_AFTER = bytes(batch(0, b"a", b"b")), bytes(batch(5, b"f"))
 
 
 @pytest.mark.parametrize("bad", [bad_name, bad_structure, bad_crc])
-def test_aiokafka_alone_stands_still_at_such_a_batch(bad: Any) -> None:
+def test_aiokafka_alone_stops_at_such_a_batch(bad: Any) -> None:
     data = GOOD_BEFORE + bad(2, b"c", b"d", b"e") + GOOD_AFTER
     alone = PartitionRecords.__base__
     assert alone is not None

@@ -26,7 +26,7 @@ def test_a_sample_is_charged_to_the_innermost_frame_that_belongs_to_somebody(inn
     assert account_of(f"{LOOP};ask (api/process/bus.py:159);{innermost}") == account
 
 
-def test_a_sample_that_nobody_caused_is_the_event_loops() -> None:
+def test_a_sample_without_a_cause_is_charged_to_the_event_loop() -> None:
     assert account_of("_bootstrap (threading.py:1);select (selectors.py:415)") == ELSEWHERE
 
 

@@ -1,4 +1,4 @@
-"""Turns of callers: what one has in its queue never stands before another's next request."""
+"""Turns of callers: a caller's queue never delays another's next request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_a_crowd_of_one_caller_does_not_stand_before_another() -> None:
     assert begun.count(b"crowd") == 100, "and all of the crowd are begun in the end"
 
 
-async def test_a_request_that_is_given_up_gives_its_place_to_the_next() -> None:
+async def test_a_cancelled_request_gives_its_place_to_the_next() -> None:
     turns, begun = Turns(per_turn=1), list[bytes]()
     tasks = begin_all(turns, [b"one"] * 10, begun)
     await asyncio.sleep(0)

@@ -51,7 +51,7 @@ def test_a_number_has_its_network_and_its_verdict(vector: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("vector", VECTORS["prefixes"], ids=itemgetter("prefix"))
-def test_networks_begin_and_end_where_the_contract_says(vector: dict[str, str]) -> None:
+def test_networks_begin_and_end_at_the_documented_prefixes(vector: dict[str, str]) -> None:
     assert network_of(vector["prefix"].ljust(16, "0")).name == vector["network"]
 
 
@@ -87,7 +87,7 @@ def test_a_cvv_has_as_many_digits_as_its_network_prints(vector: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("typed", ["4111 1111 1111 1111", "4111-1111-1111-1111", " 4111111111111111 "])
-def test_spaces_and_dashes_are_no_mistake(typed: str) -> None:
+def test_spaces_and_dashes_are_accepted(typed: str) -> None:
     assert isinstance(check(typed), CheckedCard)
 
 
@@ -141,7 +141,7 @@ def test_one_wrong_digit_is_always_noticed(number: str, position: int, shift: in
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_answered_not_raised(text: str) -> None:
+def test_any_text_gets_a_result_not_an_exception(text: str) -> None:
     assert isinstance(check(text), CheckedCard | Rejected)
 
 

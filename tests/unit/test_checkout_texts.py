@@ -1,4 +1,4 @@
-"""The checkout has words of its own for every reason that a payment can fail for, in every language."""
+"""The checkout has a specific text for every reason of a failure, in every language."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ KINDS = ["create", "cancel", "pay", "succeed", "capture", "refund", "refund succ
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_comes_back_from_the_log_as_it_went(name: str) -> None:
+def test_every_command_is_read_from_the_log_as_it_was_written(name: str) -> None:
     command = COMMANDS[name]
     envelope = command_envelope(
         command, command_id="cmd_1", at=AT, request_id="req_1", nonce="n", fingerprint={"a": "b"}

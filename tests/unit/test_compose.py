@@ -1,4 +1,4 @@
-"""docker-compose.yml and its overlays say what the roles, the settings and the rules of a container ask for."""
+"""docker-compose.yml and its overlays match the roles, the settings and the rules of a container."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_variable_that_it_reads_is_documented() -> None:
 
 
 @pytest.mark.parametrize("text", [TEXT, THREE_BROKERS, LOCKED])
-def test_every_broker_keeps_offsets_for_as_long_as_the_catalogue_says(text: str) -> None:
+def test_every_broker_keeps_offsets_for_as_long_as_the_catalogue_requires(text: str) -> None:
     found = re.findall(r"--set=redpanda\.group_offset_retention_sec=(\d+)", text)
     assert len(found) == text.count("      - redpanda\n      - start\n") > 0
     assert set(found) == {str(OFFSETS_RETENTION_DAYS * 86_400)}

@@ -1,4 +1,4 @@
-"""What the driver raises means one of a few things; only plain faults of a statement are no outage."""
+"""The driver's exceptions map to a few errors; all but plain faults of a statement are outages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERVER_ERRORS = [
 
 
 @pytest.mark.parametrize("kind", SERVER_ERRORS, ids=lambda kind: kind.__name__)
-def test_only_a_faulty_statement_is_no_outage(kind: type[asyncpg.PostgresError]) -> None:
+def test_every_error_but_a_faulty_statement_is_an_outage(kind: type[asyncpg.PostgresError]) -> None:
     refused = kind.sqlstate[:2] in REFUSED_CLASSES
     assert isinstance(translated(kind("why")), StatementRefusedError if refused else DatabaseAwayError)
 

@@ -1,4 +1,4 @@
-"""Numbers in the documents are those of the code: each sentence is built from the constants and must stand there."""
+"""Numbers in the documents are those of the code: each sentence is built from the constants and must occur there."""
 
 from __future__ import annotations
 

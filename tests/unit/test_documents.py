@@ -1,4 +1,4 @@
-"""What the documents say about the tree is true: links lead somewhere, named files exist, tables match."""
+"""The documents match the tree: links lead somewhere, named files exist, tables match."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_link_and_every_named_file_exists(document: Path) -> None:
     assert not missing, f"{document.name} names what is not there"
 
 
-def test_the_reference_lists_the_routes_of_the_openapi_document_word_by_word() -> None:
+def test_the_reference_lists_the_routes_of_the_openapi_document_word_for_word() -> None:
     described = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))["paths"]
     document = (ROOT / "docs" / "API.md").read_text(encoding="utf-8")
 
@@ -133,7 +133,7 @@ def test_every_row_of_a_table_has_a_line_of_its_own(document: Path) -> None:
     assert RULE_IN_A_LINE.findall(text) == []
 
 
-def test_the_table_of_mutations_can_be_written_anew() -> None:
+def test_the_table_of_mutations_can_be_written_again() -> None:
     text = (ROOT / "docs" / "SIMULATION.md").read_text(encoding="utf-8")
     between = text.partition(BEGIN)[2].partition(END)[0]
 

@@ -1,4 +1,4 @@
-"""Records: what is written is read again, and what cannot be read is said to be undecodable, never anything else."""
+"""Records: what is written can be read, and what cannot be read raises UndecodableError, never anything else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BAD_FIELDS = [
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)
-def test_what_is_no_envelope_is_undecodable(value: bytes | None) -> None:
+def test_a_value_that_is_not_an_envelope_is_undecodable(value: bytes | None) -> None:
     with pytest.raises(UndecodableError):
         decode(value)
 

@@ -48,7 +48,7 @@ def test_a_plan_made_from_a_plans_own_environment_is_the_same() -> None:
     assert again.environment == first.environment
 
 
-def test_test_mode_is_never_assumed_where_it_was_not_asked_for() -> None:
+def test_test_mode_is_never_assumed() -> None:
     assert "TEST_MODE" not in plan_stack({"DATABASE_URL": "x"}, test_mode_default=False).environment
 
 

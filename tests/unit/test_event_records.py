@@ -74,7 +74,7 @@ def test_a_payment_without_a_token_cannot_be_charged(bank: object) -> None:
         event.token()
 
 
-def test_an_orders_own_event_is_read_where_any_event_is_wanted() -> None:
+def test_an_orders_own_event_is_read_by_readers_of_any_event() -> None:
     sample = sample_of("order.paid")
     event = read_any_event(orjson.dumps(sample))
     assert isinstance(event, OrderRecord)

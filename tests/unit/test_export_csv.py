@@ -51,7 +51,7 @@ def parsed(body: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(body.decode(), newline="")))
 
 
-def test_each_field_stands_under_its_name() -> None:
+def test_each_field_is_under_its_name() -> None:
     head, row = parsed(csv_head(PAYMENTS) + csv_rows(PAYMENTS, [payment()]))
     named = dict(zip(head, row, strict=True))
     assert head == list(PAYMENTS.columns)
@@ -83,7 +83,7 @@ def test_a_formula_is_disarmed(text: str) -> None:
     assert row[PAYMENTS.columns.index("vpa")] == f"'{text}"
 
 
-def test_who_paid_and_for_what_stands_behind_the_columns_of_before() -> None:
+def test_the_payers_columns_follow_the_earlier_ones() -> None:
     received = replace(
         payment(), name="Asha, Rao", email="asha@example.com", contact="+919876543210", receipt="0042", notes={"a": "é"}
     )
@@ -115,7 +115,7 @@ def test_who_paid_and_for_what_stands_behind_the_columns_of_before() -> None:
         ("4a", "4a"),
     ],
 )
-def test_a_reference_that_is_no_number_stays_text(receipt: str, cell: str) -> None:
+def test_a_reference_that_is_not_a_number_stays_text(receipt: str, cell: str) -> None:
     (row,) = parsed(csv_rows(PAYMENTS, [replace(payment(), receipt=receipt)]))
     assert row[PAYMENTS.columns.index("receipt")] == cell
 

@@ -1,4 +1,4 @@
-"""Deciding a batch without a database: whose answer counts, what is an alarm, and what must be read first."""
+"""Deciding a batch without a database: which reply counts, what raises an alarm, and what must be read first."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def cached(order: Order | None, known: Inbox | None = None) -> Known:
 NOT_READ = Known(Inbox(), {}, set())
 
 
-def test_a_request_meets_its_own_refusal_although_the_command_was_accepted_since() -> None:
+def test_a_request_gets_its_own_refusal_although_the_command_was_accepted_since() -> None:
     known = inbox(stored("k", "n1", rejected=True), stored("k", "n2", rejected=False))
     folded = fold([requested(pay(), "k", nonce) for nonce in ("n1", "n2", "n3")], read(create_order(), known=known))
     assert [reply.flag for reply in folded.replies["api-0"]] == [Flag.REJECTED, Flag.ACCEPTED, Flag.REPEATED]
     assert not folded.batch
 
 
-def test_another_requests_refusal_is_no_answer() -> None:
+def test_another_requests_refusal_is_not_a_reply() -> None:
     known = inbox(stored("k", "n1", rejected=True))
     folded = fold([requested(pay(), "k", "n2")], read(create_order(), known=known))
     assert [row.rejected for row in folded.batch.commands] == [False]

@@ -36,7 +36,7 @@ def test_an_address_becomes_its_origin(url: str, origin: str) -> None:
         "https://'unsafe-inline'",
     ],
 )
-def test_what_is_no_origin_is_refused(url: str) -> None:
+def test_invalid_origins_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not an http"):
         origin_of(url)
 
@@ -45,12 +45,12 @@ def test_what_is_no_origin_is_refused(url: str) -> None:
     ("framed_by", "expected"),
     [((), "frame-ancestors 'none'"), (("'self'", "https://a.example"), "frame-ancestors 'self' https://a.example")],
 )
-def test_who_may_frame_is_said_in_the_policy(framed_by: tuple[str, ...], expected: str) -> None:
+def test_the_policy_names_who_may_frame(framed_by: tuple[str, ...], expected: str) -> None:
     assert expected in content_security_policy(api_url="http://localhost:8000", framed_by=framed_by).split("; ")
 
 
 @pytest.mark.parametrize(("test_mode", "framers"), [(True, None), (False, ())])
-async def test_an_api_that_does_not_answer_closes_the_frame_outside_test_mode(
+async def test_an_api_that_does_not_respond_closes_the_frame_outside_test_mode(
     test_mode: bool, framers: tuple[str, ...] | None
 ) -> None:
     framing = Framing("http://127.0.0.1:9", test_mode=test_mode)

@@ -58,7 +58,7 @@ AT_ONCE = (1, IDLE_WAIT_MS)
 GATHERED = (GATHERED_BYTES, GATHER_MS)
 
 
-def test_with_nothing_to_read_the_broker_is_asked_seldom_and_a_record_is_sent_at_once() -> None:
+def test_with_nothing_to_read_fetches_are_rare_and_a_record_is_sent_at_once() -> None:
     assert Listener().takes(0, times=4) == AT_ONCE
 
 
@@ -68,23 +68,23 @@ def test_few_records_are_sent_at_once() -> None:
     assert listener.takes(1, times=20) == AT_ONCE
 
 
-def test_records_are_gathered_once_answers_come_more_often_than_gathering_lets_them() -> None:
+def test_records_are_gathered_once_responses_are_more_frequent_than_gathering_allows() -> None:
     listener = Listener()
     listener.takes(0, times=4)
     assert listener.takes(1, times=100) == GATHERED
 
 
-def test_few_answers_with_many_records_each_are_left_as_they_are() -> None:
+def test_few_responses_with_many_records_each_are_not_gathered() -> None:
     listener = Listener()
     listener.takes(0, times=4)
     assert listener.takes(500, times=20) == AT_ONCE
 
 
-def test_gathering_lasts_while_many_records_come_however_few_the_answers_are() -> None:
+def test_gathering_lasts_while_many_records_arrive_however_few_the_responses() -> None:
     assert Listener().takes(10, times=30) == GATHERED
 
 
-def test_the_more_comes_the_longer_it_is_gathered() -> None:
+def test_more_records_are_gathered_for_longer() -> None:
     listener = Listener()
     assert listener.takes(FLOOD // 10, times=10) == (GATHERED_BYTES, GATHER_MS * FLOOD_WAITS)
     assert listener.takes(10, times=30) == GATHERED
@@ -125,7 +125,7 @@ async def test_aiokafkas_next_fetch_has_the_changed_terms(monkeypatch: pytest.Mo
     await consumer.stop()
 
 
-async def test_a_consumer_that_looks_seldom_is_as_if_it_had_been_made_so() -> None:
+async def test_a_consumer_can_be_changed_to_poll_rarely() -> None:
     made, changed = AIOKafkaConsumer(consumer_timeout_ms=LOOK_EVERY_MS), AIOKafkaConsumer()
     assert vars(changed)["_consumer_timeout"] != vars(made)["_consumer_timeout"]
     look_seldom(changed)

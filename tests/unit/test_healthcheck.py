@@ -1,4 +1,4 @@
-"""The containers' health check: every worker of a role must answer 200 on its own port."""
+"""The containers' health check: every worker of a role must return 200 on its own port."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-def test_the_api_is_asked_on_its_public_port(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_is_probed_on_its_public_port(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", str(port))
     assert list(healthcheck.addresses("api")) == [(port, "/health")]
     assert healthcheck.main("api") == 0
 
 
-def test_a_worker_that_does_not_answer_is_named(
+def test_a_worker_that_does_not_respond_is_named(
     port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("METRICS_PORT", str(port - 20))

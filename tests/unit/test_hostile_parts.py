@@ -64,7 +64,7 @@ def incoming(value: bytes, headers: Headers = ()) -> Incoming:
 @pytest.mark.parametrize(
     "headers", [[("reply_to", None)], [("reply_to", b"\xff\xfe")], [("reply_to", b"a" * 5_000)], [("reply_to", b"\0")]]
 )
-def test_a_reply_header_that_is_no_text_makes_a_command_undecodable(headers: Headers) -> None:
+def test_a_reply_header_that_is_not_text_makes_a_command_undecodable(headers: Headers) -> None:
     good = changed("order.create")
     assert received_of(incoming(good)).reply_to is None
     with pytest.raises(UndecodableError, match="reply_to"):
@@ -153,7 +153,7 @@ def must_read(message: Message) -> list[Any]:
     return letters
 
 
-def test_an_event_that_is_not_wanted_is_not_read() -> None:
+def test_an_event_without_a_subscriber_is_not_read() -> None:
     for headers in ([], [("type", None)], [("type", b"\xff")], [("x", None)]):
         assert read_events([Message(EVENTS, b"\xff", headers=headers)], AT) == ([], [])
     assert has_type(Message(EVENTS, b"", headers=[("type", None), ("type", b"a")]), {b"a"})
@@ -232,7 +232,7 @@ def test_a_record_too_large_for_a_letter_is_cut_and_keeps_its_hash(key: bytes, v
 @pytest.mark.parametrize(
     "value", [b"", b"\xff", b"[]", b'"id"', b'{"key":"k"}', b'{"id":5}', b'{"id":"a","nonce":5}', b"[" * 100_000]
 )
-def test_nobody_is_answered_where_the_record_does_not_say_who_asked(value: bytes) -> None:
+def test_no_reply_is_sent_if_the_record_does_not_name_the_caller(value: bytes) -> None:
     record = Incoming(b"k", value, [("reply_to", b"api-0")], Origin(COMMANDS, 0, 1), now())
     assert caller_of(record) is None
     assert caller_of(replace(record, value=b'{"id":"a"}')) == Caller("api-0", "a", "")

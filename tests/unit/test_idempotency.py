@@ -1,4 +1,4 @@
-"""Idempotency keys: which are keys, which identities they give, and what a mismatch says."""
+"""Idempotency keys: valid keys, their identities, and the message of a mismatch."""
 
 from __future__ import annotations
 

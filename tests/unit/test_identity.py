@@ -25,7 +25,7 @@ def test_the_identity_is_read_from_the_records_beginning() -> None:
     [None, b"", b"\xff", b'{"id":"cmd_1","type":"x"}', b'{"id":"evt_short_1","type":"x"}',
      b'{"id":"evt_%b_0","type":"x"}' % BODY.encode(), b'{"id": "evt_%b_1","type":"x"}' % BODY.encode()],
 )  # fmt: skip
-def test_what_is_not_an_event_of_ours_has_none(value: bytes | None) -> None:
+def test_a_record_that_is_not_our_event_has_none(value: bytes | None) -> None:
     assert event_identity(value) is None
 
 
@@ -47,7 +47,7 @@ def test_no_text_in_a_record_can_stand_for_its_merchant() -> None:
      b'{"id":"evt_1", "body": {"order_id": "order_1", "merchant_id": "mrc_1", "sequence": 1}}',
      b'{"id":"evt_1","body":{"order_id":"order_1","merchant_id":"mrc_\\u0031","sequence":1}}'],
 )  # fmt: skip
-def test_of_a_record_in_another_form_only_decoding_tells_the_merchant(value: bytes | None) -> None:
+def test_of_a_record_in_another_form_only_decoding_yields_the_merchant(value: bytes | None) -> None:
     assert event_merchant(value) is None
 
 

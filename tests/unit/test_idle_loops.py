@@ -46,7 +46,7 @@ class Counted:
         return self.response
 
 
-async def test_work_without_an_end_is_given_up_when_the_role_stops() -> None:
+async def test_work_without_an_end_is_cancelled_when_the_role_stops() -> None:
     role = context()
     assert await role.unless_stopping(asyncio.sleep(0, "done")) == "done"
     never = asyncio.get_running_loop().create_future()
@@ -103,7 +103,7 @@ class Taking:
         return self._now
 
 
-async def test_upkeep_does_not_stay_away_for_minutes_after_a_statement_that_hung() -> None:
+async def test_upkeep_does_not_pause_for_minutes_after_a_statement_that_hung() -> None:
     """A query that timed out after a minute made its loop pause for twenty, and lost deliveries waited as long."""
     role = Pauses(Settings(test_mode=True), Worker("forwarder", 0, "forwarder-test", 0), redis=NOTHING)
     role.clock = cast(Clock, Taking(60.0))

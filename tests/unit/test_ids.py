@@ -61,7 +61,7 @@ def test_there_are_at_least_59_random_bits() -> None:
     ["", "order_", "order_123", "order_" + "a" * 15, "order_" + "a" * 17, "pay_" + "a" * 16, "order_" + "a" * 15 + "-",
      "order_" + "a" * 16 + "\n", "ORDER_" + "a" * 16, "order_" + "é" * 16, "order_" + "a" * 15 + "\x00"],
 )  # fmt: skip
-def test_what_is_no_order_id(value: str) -> None:
+def test_invalid_order_ids(value: str) -> None:
     assert not is_id(ORDER, value)
 
 
@@ -76,7 +76,7 @@ def test_an_event_id_leads_back_to_its_order_and_number(now_ms: int, random: int
     ["", "evt", "evt_", "evt_" + "a" * 16, "evt_" + "a" * 16 + "_", "evt_" + "a" * 16 + "_-1", "evt_" + "a" * 16 + "_x",
      "evt_" + "a" * 15 + "_1", "pay_" + "a" * 16 + "_1", "evt_" + "a" * 16 + "_1234567890", "evt_" + "a" * 16 + "_١"],
 )  # fmt: skip
-def test_what_is_no_event_id(value: str) -> None:
+def test_invalid_event_ids(value: str) -> None:
     assert parse_event_id(value) is None
 
 

@@ -1,4 +1,4 @@
-"""What a request contains and no route knows: named in the answer, or refused in strict handling. Never silent."""
+"""The parts of a request that no route reads: named in the response, or refused in strict handling. Never silent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person asks of the log, and what is kept from showing: expressions, filters, masking, names of topics."""
+"""Queries of the log, and what is masked: expressions, filters, masking, names of topics."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_filters_hold_together() -> None:
     assert not filters_of(where="amount > 1").matches(record(b"\xff no json"))
 
 
-def test_personal_data_is_masked_wherever_it_stands() -> None:
+def test_personal_data_is_masked_everywhere() -> None:
     letter = {
         "body": {"value": orjson.dumps(RECORD).decode(), "value_base64": "Zm9v", "error": "bad alpha.beta@okbank"}
     }
@@ -146,7 +146,7 @@ def test_unmasked_is_the_record_itself() -> None:
     assert as_object(record(RECORD), unmask=False)["record"] != RECORD
 
 
-def test_a_value_that_is_no_json_is_shown_as_text_or_hex_and_never_drives_the_terminal() -> None:
+def test_a_value_that_is_not_json_is_shown_as_text_or_hex_and_never_controls_the_terminal() -> None:
     assert as_object(record(b"plain \x1b[31m text"), unmask=True)["text"] == r"plain \x1b[31m text"
     assert as_object(record(b"\xff\x00a"), unmask=True)["hex"] == "ff 00 61"
     assert b"beta".hex(" ") not in as_object(record(b"\xffalpha.beta@okbank"), unmask=False)["hex"]
@@ -273,7 +273,7 @@ def test_letters_from_before_there_was_a_header_list_are_read() -> None:
     assert (letter.key, letter.cut) == (b"order_1", False)
 
 
-def test_topics_answer_to_their_short_names_and_a_wrong_one_is_helped() -> None:
+def test_topics_have_short_names_and_a_wrong_one_gets_a_hint() -> None:
     settings = settings_of({"TEST_MODE": "true"})
     names = ["events", "payments.events", "payments.events.v1"]
     assert {topic.name for topic in named_topics(names, settings)} == {"payments.events.v1"}
@@ -283,7 +283,7 @@ def test_topics_answer_to_their_short_names_and_a_wrong_one_is_helped() -> None:
         named_topics(["dlq"], settings)
 
 
-def test_times_are_said_as_people_say_them() -> None:
+def test_times_have_short_forms() -> None:
     assert parse_duration("250ms") == timedelta(milliseconds=250)
     assert parse_duration("2h") == timedelta(hours=2)
     assert parse_instant("2026-01-02T03:04:05") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -72,7 +72,7 @@ def test_steps_stand_in_the_order_of_time_with_states_before_and_after() -> None
     assert [step.place for step in steps if step.title == "payment.processing"] == [None]
 
 
-def test_a_command_without_an_event_is_marked_and_says_why() -> None:
+def test_a_command_without_an_event_is_marked_with_the_reason() -> None:
     refusals = {("cmd_refused", ""): "Payment not in capturable state"}
     last = steps_of(material(refusals=refusals))[-1]
     assert last.refused

@@ -29,7 +29,7 @@ from topics.envelope import UndecodableError, decode, encode
 INSTRUMENTS: tuple[Instrument, ...] = (Upi("a@upi"), UpiScan(), Card("visa", "4242"), Netbanking("HDFC"))
 
 
-def test_every_method_has_one_variant_and_stands_in_these_tests() -> None:
+def test_every_method_has_one_variant_and_is_in_these_tests() -> None:
     assert {type(one) for one in INSTRUMENTS} == set(get_args(Instrument))
     assert {one.method for one in INSTRUMENTS} == set(Method)
     fields: dict[Method, tuple[str, ...]] = {}

@@ -65,7 +65,7 @@ def test_every_role_runs_and_those_that_read_the_log_keep_their_names() -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_probes_ask_where_the_role_answers(role: str) -> None:
+def test_the_probes_use_the_roles_own_ports(role: str) -> None:
     ports = {port["name"]: port["containerPort"] for port in container(role)["ports"]}
     assert ports["metrics"] == PORT_DEFAULTS["METRICS_PORT"] + ROLES[role].metrics_offset
     assert container(role)["livenessProbe"]["httpGet"]["port"] == "metrics"
@@ -73,7 +73,7 @@ def test_the_probes_ask_where_the_role_answers(role: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(WORKLOADS))
-def test_a_pod_can_change_nothing_and_asks_the_cluster_for_nothing(name: str) -> None:
+def test_a_pod_can_change_nothing_and_has_no_access_to_the_cluster(name: str) -> None:
     pod = WORKLOADS[name]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
@@ -87,7 +87,7 @@ def test_a_pod_can_change_nothing_and_asks_the_cluster_for_nothing(name: str) ->
     assert container(name)["resources"]["limits"]["memory"]
 
 
-def test_what_there_is_twice_is_not_taken_away_at_once() -> None:
+def test_redundant_pods_are_not_removed_at_the_same_time() -> None:
     budgets = {one["metadata"]["name"] for one in OBJECTS.values() if one["kind"] == "PodDisruptionBudget"}
     assert budgets == {name for name, one in WORKLOADS.items() if one["spec"].get("replicas", 1) > 1}
 

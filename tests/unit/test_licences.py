@@ -33,13 +33,13 @@ def test_of_a_choice_one_licence_is_enough_and_of_a_sum_all_are_needed(expressio
     assert is_allowed(expression) is allowed
 
 
-def test_a_component_without_a_licence_is_refused_until_somebody_has_looked() -> None:
+def test_a_component_without_a_licence_is_refused_until_it_is_reviewed() -> None:
     looked_at = next(iter(LOOKED_AT))
     found = list(refused([component("unknown"), component(looked_at), component("sdk")]))
     assert found == ["unknown 1.0: no licence named"]
 
 
-def test_classifiers_count_only_where_nothing_more_exact_is_said() -> None:
+def test_classifiers_count_only_without_an_expression() -> None:
     classifier = next(iter(CLASSIFIERS))
     assert not list(refused([component("old", named(classifier))]))
     assert list(refused([component("two", {"expression": "GPL-2.0-or-later"}, named(classifier))]))

@@ -1,4 +1,4 @@
-"""A payment link: told with its order, paid with its order, and no second truth about it."""
+"""A payment link: notified and paid with its order, without a state of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_link_and_its_order_are_one_identity() -> None:
     )
 
 
-def test_a_link_that_is_paid_says_so_after_its_order() -> None:
+def test_a_paid_link_has_its_event_after_its_orders() -> None:
     *_, paid, link = _events(*HISTORY)
     assert (paid["type"], link["type"], link["body"]["sequence"]) == ("order.paid", "payment_link.paid", 7)
     assert link["body"]["order"]["status"] == "PAID"
@@ -72,7 +72,7 @@ def test_its_webhooks_carry_the_link(kind: str) -> None:
     assert (shown["status"], shown["resent"]) == ("CREATED" if kind == "payment_link.resent" else "PAID", 1)
 
 
-def test_a_payment_is_by_the_customer_unless_it_says_otherwise() -> None:
+def test_a_payment_has_the_links_customer_unless_it_has_its_own() -> None:
     order = after(create_order(link=LINK), pay(name="Ravi"))
     assert order is not None
     payment = order.payment(FIRST)
@@ -106,7 +106,7 @@ def test_the_audit_notices_a_link_that_was_paid_in_silence() -> None:
 @pytest.mark.parametrize(
     "change", [{"amount": 1}, {"url": "https://evil.example"}, {"status": "CREATED"}, {"reference": "another"}]
 )
-def test_the_audit_notices_a_link_that_is_told_differently_than_its_order(change: dict[str, Any]) -> None:
+def test_the_audit_finds_a_link_that_differs_from_its_order(change: dict[str, Any]) -> None:
     events = _events(*HISTORY)
     events[-1]["body"]["payment_link"] |= change
     assert "tells another link than its order is" in _message(events)
@@ -139,7 +139,7 @@ def _link(**fields: Any) -> NewPaymentLink:
     return parse_json(orjson.dumps({"amount": 500, **fields}), NewPaymentLink)
 
 
-def test_what_a_link_says_is_compared_as_it_is_meant() -> None:
+def test_links_are_compared_by_meaning() -> None:
     plain = _link(reference="r-1", customer={"name": "Asha", "contact": "+919876543210"})
     typed = _link(receipt="r-1", customer={"name": " Asha ", "contact": "+91 98765 43210", "email": ""})
     assert plain.fields() == typed.fields()

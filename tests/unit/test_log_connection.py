@@ -1,4 +1,4 @@
-"""Every client of the log gets its options from one function, and these say what the settings say."""
+"""Every client of the log gets its options from one function, and these match the settings."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_our_own_certificate_is_shown_where_it_is_given(tls: Path) -> None:
         ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", **ACCOUNT, "KAFKA_SASL_MECHANISM": "PLAIN"}, "SCRAM-SHA-512"),
     ],
 )
-def test_settings_that_would_leave_a_door_open_end_the_start(
+def test_insecure_settings_end_the_start(
     given: dict[str, str], sentence: str, tls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tls)
@@ -131,7 +131,7 @@ async def test_the_local_broker_refuses_to_start_where_its_clients_would_expect_
         await KafkaService(plan).prepare(None)  # type: ignore[arg-type]  # it does not come to that
 
 
-def test_a_role_gets_its_own_values_and_nobody_elses() -> None:
+def test_a_role_gets_its_own_values_only() -> None:
     plan = plan_stack(
         {
             "KAFKA_SASL_USERNAME": "gateway-operator",

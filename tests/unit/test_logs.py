@@ -1,4 +1,4 @@
-"""Log lines: what never stands in them, and what happens where they cannot be written."""
+"""Log lines: what they never contain, and what happens if they cannot be written."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_card_data_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) 
     assert "123" not in message.partition("timestamp")[0]
 
 
-def test_what_tells_of_a_payer_is_left_out_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
+def test_payers_data_is_omitted_at_any_depth(capsys: pytest.CaptureFixture[str]) -> None:
     _configure()
     payer = {"email": "asha@example.com", "contact": "+919876543210", "vpa": "asha@okbank"}
     get_logger("orders").info("body", payment=[payer], customer={"name": "Asha Rao"})
@@ -57,7 +57,7 @@ def test_what_tells_of_a_payer_is_left_out_at_any_depth(capsys: pytest.CaptureFi
     assert "asha" not in message.lower() and "9876" not in message
 
 
-def test_a_full_disk_costs_lines_and_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_lines_but_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
     _configure()
     with suppress(OSError), Path("/dev/full").open("w", buffering=1, encoding="utf-8") as full:
         monkeypatch.setattr("sys.stderr", full)

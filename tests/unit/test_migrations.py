@@ -86,7 +86,7 @@ def test_rows_of_a_table_that_exists_are_changed_in_steps(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FILES.keys() - BREAKS_THE_VERSION_BEFORE))
-def test_the_version_before_goes_on_beside_a_migration(name: str) -> None:
+def test_the_previous_version_keeps_running_beside_a_migration(name: str) -> None:
     assert not TAKEN_AWAY.search(code(name))
 
 

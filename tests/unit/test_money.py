@@ -21,6 +21,6 @@ def test_not_payable(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, -AMOUNT_MAX_MINOR])
-def test_a_minor_amount_may_be_small_but_is_no_bool(value: int) -> None:
+def test_a_minor_amount_may_be_small_but_not_a_bool(value: int) -> None:
     assert is_minor_amount(value)
     assert not is_minor_amount(True)

@@ -29,14 +29,14 @@ def known_metrics() -> set[str]:
     return {name + suffix for kind, name in found for suffix in SUFFIXES[kind]}
 
 
-def test_every_alert_asks_about_metrics_that_exist() -> None:
+def test_every_alert_uses_existing_metrics() -> None:
     known = known_metrics()
     for alert in ALERTS:
         requested = set(METRIC.findall(alert["expr"]))
         assert requested <= known, f"{alert['alert']}: nobody serves {requested - known}"
 
 
-def test_every_panel_asks_about_metrics_that_exist() -> None:
+def test_every_panel_uses_existing_metrics() -> None:
     known = known_metrics()
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:

@@ -1,4 +1,4 @@
-"""A record that a later release has written: it is recognized, and nobody takes it for damage."""
+"""A record that a later release wrote: it is recognised, and not treated as damage."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_version_that_no_release_will_have_is_damage(version: object) -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"\xff", b"[2]", b'{"v":', b'"v":2', b'{"v":2}}', b"[" * 2_000])
-def test_what_is_no_record_is_not_newer(value: bytes | None) -> None:
+def test_a_value_that_is_not_a_record_is_not_newer(value: bytes | None) -> None:
     assert newer_version(value) is None
 
 
@@ -93,7 +93,7 @@ def test_a_newer_record_never_becomes_a_dead_letter() -> None:
 STANDING = {OUTDATED: "commands/3/1200 has version 2, newer than this version (1)"}
 
 
-def test_a_worker_that_stands_still_is_seen_as_such() -> None:
+def test_a_waiting_worker_is_reported() -> None:
     assert is_outdated(STANDING)
     assert not is_outdated({OUTDATED: ""}) and not is_outdated({})
     beside: dict[str, dict[str, Any]] = {"processor": {"processor-0": {}}, "jobs": {"jobs-0": {}}}
@@ -102,7 +102,7 @@ def test_a_worker_that_stands_still_is_seen_as_such() -> None:
     assert message.startswith("payments-0 stands still: commands/3/1200 has version 2, newer than this version (1)")
 
 
-def test_a_partition_that_changed_hands_stands_still_no_longer() -> None:
+def test_a_reassigned_partition_no_longer_waits() -> None:
     newer = NewerRecords()
     message = Message(COMMANDS, 3, 7, 0, b"k", written(NEXT), ())
     assert newer.is_newer(message)
@@ -169,7 +169,7 @@ async def test_the_actor_lets_a_newer_command_and_all_behind_it_go_and_decides_t
     assert is_outdated(batches.newer.facts())
 
 
-async def test_a_newer_command_that_slipped_through_is_no_dead_letter_either() -> None:
+async def test_a_newer_command_that_slipped_through_is_not_a_dead_letter_either() -> None:
     actor = PaymentActor.__new__(PaymentActor)
     actor.partitions = None
     with pytest.raises(NewerRecordError):

@@ -61,7 +61,7 @@ def test_the_newest_step_holds_in_whatever_order_the_steps_arrive() -> None:
     assert held == {steps[1].action}
 
 
-def test_the_bank_is_not_asked_before_the_step_expires() -> None:
+def test_the_bank_is_not_queried_before_the_step_expires() -> None:
     assert payment_in(after(*WAITING)).deadline_at == AT + timedelta(minutes=5, microseconds=1)
 
 
@@ -80,7 +80,7 @@ def test_the_row_keeps_the_step() -> None:
     assert payment_of(row) == payment  # type: ignore[arg-type]  # a row of ours
 
 
-def test_the_event_is_the_gateways_own_and_asks_nobody_for_anything() -> None:
+def test_the_event_is_internal_and_causes_no_webhook() -> None:
     assert EventType.PAYMENT_ACTION_REQUIRED not in MERCHANT_EVENTS
     assert EventType.PAYMENT_ACTION_REQUIRED.encode() not in TYPES
 
@@ -136,7 +136,9 @@ OLDER = STEP | {"expires_at": "2030-01-31T12:04:00.000001Z"}
         ("payment.success", "SUCCESS", None, ""),
     ],
 )
-def test_the_auditor_knows_when_a_payment_may_show_a_step(kind: str, status: str, action: object, message: str) -> None:
+def test_the_auditor_checks_when_a_payment_may_show_a_step(
+    kind: str, status: str, action: object, message: str
+) -> None:
     history = [
         event(1, "payment.created", "CREATED", None),
         event(2, "payment.processing", "PROCESSING", None),

@@ -1,4 +1,4 @@
-"""POST /payments with an order: what the body says, what is promised, and what its inbox row is restored as."""
+"""POST /payments with an order: its body, its promise, and its restored inbox row."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_without_a_known_method_the_rest_is_reported_first() -> None:
         (True, "must be a valid datetime"),
     ],
 )
-def test_an_orders_end_is_read_alike_wherever_it_stands(model: type[BaseModel], sent: Any, refusal: str | None) -> None:
+def test_an_orders_end_is_read_alike_in_both_places(model: type[BaseModel], sent: Any, refusal: str | None) -> None:
     order = {"amount": 500, "expires_at": sent}
     body = orjson.dumps(order if model is NewOrder else UPI | {"order": order})
     if refusal is None:
@@ -107,7 +107,7 @@ def test_a_payer_cannot_bring_an_order() -> None:
     assert (refused.value.field, refused.value.description) == ("order_id", "order_id is required")
 
 
-def test_what_an_order_says_counts_for_the_key() -> None:
+def test_an_orders_content_counts_for_the_key() -> None:
     plain = _read(UPI, WITH).fields()
     assert plain == _read(UPI, {"order": {"amount": 500, "currency": "INR", "notes": {}}}).fields()
     assert "order_id" not in plain

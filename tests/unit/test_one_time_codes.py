@@ -1,4 +1,4 @@
-"""One-time codes: RFC 6238's own examples, the steps around, and recovery codes that nobody guesses."""
+"""One-time codes: RFC 6238's own examples, the steps around, and unguessable recovery codes."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_the_same_text_is_sealed_the_same_and_a_sealed_one_stays_as_it_is() -> N
 
 
 @pytest.mark.parametrize("text", ["x" * 255, "अ" * 255, "\U0001f600" * 255, '"quoted"\n', "\0"])
-def test_the_longest_text_fits_and_comes_back(text: str) -> None:
+def test_the_longest_text_fits_and_can_be_opened(text: str) -> None:
     sealed = key_of(FIRST).seal(text)
     assert len(sealed) <= SEALED_TEXT_MAX
     assert opened_text(sealed, {FIRST: key_of(FIRST)}) == text
@@ -80,7 +80,7 @@ def test_a_second_erasure_below_a_node_takes_only_its_own() -> None:
     assert all(one.startswith(way) for one in below)
 
 
-def test_a_json_text_is_opened_where_it_stands_and_the_rest_stays_byte_for_byte() -> None:
+def test_a_json_text_is_opened_in_place_and_the_rest_stays_byte_for_byte() -> None:
     key = key_of(FIRST)
     plain = {"id": FIRST, "notes": {"seat": "4"}, "customer": {"name": 'A "B"', "email": None}, "list": ["asha@upi"]}
     sealed = {
@@ -95,7 +95,7 @@ def test_a_json_text_is_opened_where_it_stands_and_the_rest_stays_byte_for_byte(
     assert opened(orjson.dumps(plain), {}) == orjson.dumps(plain)
 
 
-def test_an_erased_field_is_null_and_its_object_says_so() -> None:
+def test_an_erased_field_is_null_and_its_object_is_marked() -> None:
     key, other = key_of(FIRST), key_of(OTHER)
     content = orjson.dumps(
         {"data": [{"id": 1, "notes": key.seal_notes({"a": "b"}), "vpa": key.seal("x@y")}, {"vpa": other.seal("z@y")}]}

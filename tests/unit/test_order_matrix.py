@@ -9,7 +9,7 @@ from tests.unit.orders import COMMANDS, STATES, after, cell_of
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_command_leads_where_the_table_says(state: str) -> None:
+def test_every_command_has_the_result_in_the_table(state: str) -> None:
     expected = {command: outcome for of_state, command, outcome in cells() if of_state == state}
     found = {command: cell_of(after(*STATES[state]), COMMANDS[command]) for command in COMMANDS}
     assert found == expected

@@ -115,7 +115,7 @@ async def test_after_a_record_that_went_alone_the_next_is_not_held_back(
     assert client.sent == [(0, [b"1"]), (0, [b"2"]), (0, [b"3"])]
 
 
-async def test_what_comes_meanwhile_goes_together_in_order_once_the_first_is_acked(
+async def test_records_that_arrive_in_between_go_together_in_order_once_the_first_is_acked(
     producer: LogProducer, client: Client
 ) -> None:
     producer.send(record(b"1"), timeout=SECONDS)
@@ -134,7 +134,7 @@ async def test_what_comes_meanwhile_goes_together_in_order_once_the_first_is_ack
     assert [ack.done() for ack in later] == [False, True, False, True, False, True, False, False]
 
 
-async def test_whoever_waits_when_the_producer_stops_is_told(producer: LogProducer, client: Client) -> None:
+async def test_waiting_callers_get_an_error_when_the_producer_stops(producer: LogProducer, client: Client) -> None:
     producer.send(record(b"1"), timeout=SECONDS)
     await turns()
     waiting = producer.send(record(b"2"), timeout=SECONDS)
@@ -170,7 +170,7 @@ async def test_records_that_cannot_be_handed_over_fail_and_the_next_go_over_anot
     await ack
 
 
-async def test_a_portion_without_an_answer_holds_up_the_next_for_its_timeout_only(
+async def test_a_portion_without_a_response_holds_up_the_next_for_its_timeout_only(
     producer: LogProducer, client: Client
 ) -> None:
     producer.send(record(b"1"), timeout=0.01)

@@ -47,7 +47,7 @@ def _product(factors: list[int]) -> int:
 
 
 @given(growths, st.binary(min_size=1, max_size=20))
-def test_a_key_that_moves_goes_to_a_later_band_and_never_comes_back(counts: list[int], key: bytes) -> None:
+def test_a_key_that_moves_goes_to_a_later_band_and_never_returns(counts: list[int], key: bytes) -> None:
     walked = [partition_of(key, count) for count in counts]
     assert walked == sorted(walked)
     all_counts = lineage(counts[0], counts[-1])
@@ -117,7 +117,7 @@ class Clock:
         return self.at
 
 
-async def test_a_closed_log_opens_at_the_announced_time_also_while_nobody_can_ask() -> None:
+async def test_a_closed_log_opens_at_the_announced_time_even_without_a_database() -> None:
     clock = Clock()
     watch = LogWatch(settings(12), lambda: None, clock)  # type: ignore[arg-type]  # only `monotonic` is used
     assert not watch.is_closed
@@ -128,7 +128,7 @@ async def test_a_closed_log_opens_at_the_announced_time_also_while_nobody_can_as
     assert not watch.is_closed
 
 
-async def test_a_worker_is_told_once_that_the_log_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_is_notified_once_that_the_log_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     class Session:
         def terminate(self) -> None: ...
 
@@ -154,7 +154,7 @@ async def test_a_worker_is_told_once_that_the_log_has_grown(monkeypatch: pytest.
     assert len(states) == 1, "it looked on until then, and no further"
 
 
-async def test_whoever_neither_asks_nor_decides_starts_again_only_once_the_log_is_open() -> None:
+async def test_roles_that_neither_submit_nor_decide_restart_once_the_log_is_open() -> None:
     grown = LogState((12, 48), closed_seconds=20.0)
     assert LogWatch(settings(12), lambda: None, at_once=True)._has_grown(grown)
     patient = LogWatch(settings(12), lambda: None)

@@ -43,7 +43,7 @@ def test_an_address_with_one_at_and_a_domain_is_an_email(text: str) -> None:
     ["", "a", "a@b", "@b.co", "a@", "a@b@c.co", "a b@c.co", "a@b..co", "a@.co", "a@b.co\n", f"{'a' * 65}@b.co",
      f"a@{'b' * 250}.co"],
 )  # fmt: skip
-def test_what_no_mail_can_be_sent_to_is_no_email(text: str) -> None:
+def test_an_address_that_cannot_receive_mail_is_not_valid(text: str) -> None:
     assert not is_email(text)
 
 
@@ -77,14 +77,14 @@ def _body(**fields: Any) -> NewPayment:
     return parse_json(orjson.dumps({"order_id": ORDER, "method": "upi", "vpa": "a@b", **fields}), NewPayment)
 
 
-def test_the_same_words_written_differently_are_one_request() -> None:
+def test_the_same_payer_data_written_differently_is_one_request() -> None:
     plain = _body(**WORDS)
     typed = _body(name=" Asha Rao ", email=" asha@example.com", contact="+91 98765 43210", description="Two tickets ")
     assert plain.fields() == typed.fields()
     assert plain.fields() != _body(**WORDS | {"contact": "+919876543211"}).fields()
 
 
-def test_blank_words_are_none_at_all() -> None:
+def test_blank_payer_data_counts_as_absent() -> None:
     blank = _body(name="", email=" ", contact="", description="  ", notes=[])
     assert blank.fields() == _body().fields()
     assert blank.root.given() == {"name": None, "email": None, "contact": None}
@@ -97,7 +97,7 @@ def test_blank_words_are_none_at_all() -> None:
         {"contact": "call me"}, {"contact": 9876543210}, {"description": "a\tb"}, {"description": "a" * 256},
     ],
 )  # fmt: skip
-def test_words_of_another_form_are_refused_by_their_field(fields: dict[str, Any]) -> None:
+def test_malformed_payer_data_is_refused_by_its_field(fields: dict[str, Any]) -> None:
     with pytest.raises(ApiError) as refused:
         _body(**fields)
     (field,) = fields
@@ -115,7 +115,7 @@ def _paid(order: Order | None, **words: Any) -> Payment:
     return processing.payment
 
 
-def test_a_payment_keeps_its_payers_words_and_its_orders_reference() -> None:
+def test_a_payment_keeps_its_payers_data_and_its_orders_reference() -> None:
     payment = _paid(after(REQUESTED), **WORDS, notes={"seat": "4"})
     shown = payment_resource(payment)
     assert {name: shown[name] for name in WORDS} == WORDS
@@ -135,7 +135,7 @@ def test_no_later_event_changes_them() -> None:
     assert {name: shown[name] for name in WORDS} == WORDS
 
 
-def test_the_public_payment_says_nothing_of_its_payer() -> None:
+def test_the_public_payment_reveals_nothing_of_its_payer() -> None:
     shown = public_shape(dict(payment_resource(_paid(after(REQUESTED), **WORDS))))
     assert not {"name", "email", "contact", "notes"} & shown.keys()
     assert (shown["description"], shown["receipt"]) == ("Two tickets", "invoice-42")
@@ -169,7 +169,7 @@ HISTORY = (REQUESTED, pay(**WORDS), settle(), refund())
 LATER_FIELDS = ("name", "email", "contact", "description", "receipt", "notes")
 
 
-def test_the_audit_expects_the_words_in_the_row() -> None:
+def test_the_audit_expects_the_payers_data_in_the_row() -> None:
     book = fold(ORDER, _events(*HISTORY))
     assert book.findings == []
     row = dict(zip(PAYMENT, payment_row(book.payments[FIRST]), strict=True))

@@ -90,7 +90,7 @@ def test_without_maven_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("exec sleep 30", "was not fetched within 1 s"),
     ],
 )
-def test_a_fetch_that_fails_says_why_and_leaves_nothing(
+def test_a_failed_fetch_reports_the_reason_and_leaves_nothing(
     script: str, sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _maven(script, monkeypatch, tmp_path)

@@ -233,8 +233,6 @@ FIXED_NAMES: dict[str, set[str]] = {
     "agents/sweeper/": {"asked"},  # a field of a log line, and the column
 }
 """Beginning of a path -> names that something outside the code reads."""
-THE_DOUBLE = ("api/razorpay/", "bench/razorpay.py", "ops/razorpay/", "sdk/src/razorpay.ts")
-"""Files of the Razorpay double whose names still have to follow the glossary."""
 NAME = re.compile(r"[A-Za-z_$][\w$]*")
 DECLARED = re.compile(
     r"\b(?:const|let|function|class|interface|type|enum)\s+([A-Za-z_$][\w$]*)"
@@ -244,8 +242,6 @@ DECLARED = re.compile(
 
 
 def bad_names(path: str, names: Iterable[str]) -> list[str]:
-    if path.startswith(THE_DOUBLE):
-        return []
     fixed = set().union(*(allowed for begin, allowed in FIXED_NAMES.items() if path.startswith(begin)))
     return [
         f"{path}: {name}: write {BETTER_NAMES[word]!r}"

@@ -1,4 +1,4 @@
-"""Port clashes, told in one sentence each."""
+"""Port conflicts, each reported in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pg_dump and pg_restore are told of DATABASE_URL."""
+"""How DATABASE_URL is passed to pg_dump and pg_restore."""
 
 from __future__ import annotations
 

@@ -67,14 +67,14 @@ WELL, STALLED = {FACT: 0.0, "lag": 3}, {FACT: STALLED_SECONDS + 1, "lag": 3}
         ({}, "stopped"),
     ],
 )
-def test_the_job_status_is_not_running_while_a_role_stands_still(workers: dict[str, Any], status: str) -> None:
+def test_the_job_status_is_not_running_while_a_role_is_stalled(workers: dict[str, Any], status: str) -> None:
     assert worker_status(workers) == status
 
 
 @pytest.mark.parametrize(
     ("actors", "message"), [({"a": WELL}, "running"), ({"a": WELL, "b": STALLED}, "stalled"), ({}, "stopped")]
 )
-async def test_health_shows_an_actor_that_stands_still(
+async def test_health_shows_a_stalled_actor(
     monkeypatch: pytest.MonkeyPatch, actors: dict[str, Any], message: str
 ) -> None:
     async def alive(_redis: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The signature of the bank's words: what it covers, which keys prove it, and what the rule lets pass."""
+"""The signature of the bank's reports: what it covers, which keys verify it, and what the rule accepts."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_no_bit_of_a_signature_can_be_turned(bit: int) -> None:
     ],
     ids=["payment", "refund", "step"],
 )
-def test_every_word_of_the_bank_is_signed_by_whoever_passes_it_on(report: Report) -> None:
+def test_every_report_of_the_bank_is_signed_by_the_process_that_passes_it_on(report: Report) -> None:
     record = settle_record(report, order_id=ORDER, caused_by=None, request_id=None, settings=SETTINGS)
     assert fault(proofs_of(SETTINGS), record) is None
     assert fault(proofs_of(SETTINGS), replace(record, headers=[])) == "it has no signature"

@@ -1,4 +1,4 @@
-"""When the bank is asked again, and how many questions may be under way: back-off, round robin, bounds."""
+"""When the bank is queried again, and how many questions may be under way: back-off, round robin, bounds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def question(number: int, merchant: str = "a", *, route: str = "upi", **more: in
     return Question(Kind.PAYMENT, payment, route, **more)
 
 
-def test_a_silent_bank_is_asked_half_as_often_each_time_up_to_every_five_minutes() -> None:
+def test_a_silent_bank_is_queried_half_as_often_each_time_up_to_every_five_minutes() -> None:
     waits = [wait_seconds(asked, answered=False) for asked in range(1, 11)]
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
@@ -28,12 +28,12 @@ def test_no_number_of_questions_exceeds_the_bound(asked: int) -> None:
     assert wait_seconds(asked, answered=False) == WAIT_SECONDS_MAX
 
 
-def test_the_actor_has_time_to_act_on_an_answer() -> None:
+def test_the_actor_has_time_to_act_on_a_response() -> None:
     assert wait_seconds(1, answered=True) == EFFECT_SECONDS
     assert wait_seconds(8, answered=True) == 256
 
 
-def test_each_answer_without_effect_gets_a_command_of_its_own() -> None:
+def test_each_response_without_effect_gets_its_own_command() -> None:
     payment = question(1).subject
     open_ones = [Question(Kind.PAYMENT, payment, "upi", answered=answered).again for answered in range(3)]
     assert open_ones == ["", "again1", "again2"]
@@ -64,7 +64,7 @@ def test_a_merchant_with_hundreds_leaves_room_for_the_next() -> None:
     assert len(left) == 97
 
 
-def test_what_ends_makes_room_and_what_is_under_way_is_not_asked_twice() -> None:
+def test_an_ended_question_frees_its_slot_and_one_under_way_is_not_sent_twice() -> None:
     slots = Slots(route_max=1, merchant_max=1)
     first, second = question(1), question(2)
     assert slots.take([first, second]) == ([first], [second])

@@ -10,7 +10,7 @@ from domain.ids import ORDER, is_id
 from runtime.clock import SYSTEM_CLOCK, Ids, make_id, random_token
 
 
-def test_no_token_comes_twice_however_many_threads_ask() -> None:
+def test_no_token_is_repeated_however_many_threads_draw() -> None:
     with ThreadPoolExecutor(8) as pool:
         tokens = list(pool.map(lambda _: random_token(), range(20_000)))
     assert len(set(tokens)) == len(tokens)

@@ -152,7 +152,7 @@ def _request(query: str) -> Request:
     return Request({"type": "http", "query_string": query.encode(), "headers": [], "state": {}})
 
 
-def test_what_a_request_says_in_vain_is_listed_in_a_header_that_can_be_sent() -> None:
+def test_ignored_fields_are_listed_in_a_header_that_can_be_sent() -> None:
     assert header_of(_request("")) == {}
     request = _request("")
     without_effect(request, ["speed", "a\r\nb: c", "₹, x"])
@@ -161,7 +161,7 @@ def test_what_a_request_says_in_vain_is_listed_in_a_header_that_can_be_sent() ->
     assert header_of(request)[HEADER].endswith("and 27 more")
 
 
-def test_a_query_that_nobody_reads_and_an_expansion_that_nobody_knows_are_listed() -> None:
+def test_unread_parameters_and_unknown_expansions_are_listed() -> None:
     request = _request("count=1&expand[]=payments.card&expand[0]=offers&count=2")
     assert header_of(request) == {HEADER: "count, expand[payments], expand[card], expand[offers]"}
     assert expanded(request, "payments")

@@ -167,7 +167,7 @@ def test_an_endpoint_is_planned_for_exactly_the_events_its_own_come_of() -> None
     assert len(SENT) == 8 and ours(SENT) == list(NAMES)
 
 
-def test_the_envelope_holds_what_it_says_it_contains() -> None:
+def test_the_envelope_holds_what_it_declares() -> None:
     order = paid_order(ORDER, 2, {"a": "b"})
     event = json.loads(body_of("order.paid", _event("payment.captured"), Payer(email="a@b"), RefundTerms(), order))
     assert (event["entity"], event["event"], event["account_id"]) == ("event", "order.paid", "acc_7")
@@ -229,7 +229,7 @@ def test_the_documents_table_has_every_key_and_no_other() -> None:
         assert check_entities(entity) == 1
 
 
-def test_a_key_that_is_null_where_the_table_says_never_is_found() -> None:
+def test_a_null_key_that_the_table_forbids_is_found() -> None:
     broken = order_entity(ORDER, Totals()) | {"amount_due": None}
     with pytest.raises(AssertionError, match=r"order\.amount_due"):
         check_entities({"items": [broken]})
@@ -239,7 +239,7 @@ def test_a_key_that_is_null_where_the_table_says_never_is_found() -> None:
     ("status", "late", "shown_as"),
     [("PROCESSING", True, "failed"), ("PROCESSING", False, "created"), ("SUCCESS", True, "authorized")],
 )
-def test_a_late_payment_is_shown_as_failed_until_the_bank_has_answered(status: str, late: bool, shown_as: str) -> None:
+def test_a_late_payment_is_shown_as_failed_until_the_bank_has_responded(status: str, late: bool, shown_as: str) -> None:
     payment = Payment(
         id="pay_1", order_id="order_1", merchant_id="mrc_7", amount=500, currency="INR", instrument=Upi("a@b"),
         status=PaymentStatus(status), captured=False, amount_refunded=0, error_code=None, error_description=None,

@@ -132,11 +132,11 @@ async def test_any_other_host_is_refused_with_a_sentence(served: Served, host: s
         assert said.startswith(b"HTTP/1.1 403") and b"stands in for" in said
 
 
-async def test_a_gateway_that_is_down_is_an_answer_and_no_broken_connection(served: Served) -> None:
+async def test_an_unavailable_gateway_is_a_response_not_a_broken_connection(served: Served) -> None:
     code, said = await _curl(
         served, "-x", f"http://{LOOPBACK}:{served.proxy}", f"https://{CHECKOUT_HOST}/v1/checkout.js"
     )
-    assert code == 0 and "is the gateway up?" in said
+    assert code == 0 and "start the gateway with `make up`" in said
 
 
 async def _answer(port: int, request: bytes, *, context: ssl.SSLContext | None = None) -> bytes:
@@ -152,7 +152,7 @@ async def _answer(port: int, request: bytes, *, context: ssl.SSLContext | None =
     return said
 
 
-async def test_nothing_that_cannot_be_read_ends_the_front_or_goes_without_an_answer(served: Served) -> None:
+async def test_unreadable_bytes_do_not_end_the_front_and_get_a_response(served: Served) -> None:
     for nonsense, status in (
         (b"\r\n\r\n", b"400"), (b"\xff" * 100 + b"\r\n\r\n", b"400"), (b"CONNECT\r\n\r\n", b"400"),
         (b"a" * 70_000, b"431"), (b"GET / HTTP/1.1\r\nHost", b"400"),
@@ -163,7 +163,7 @@ async def test_nothing_that_cannot_be_read_ends_the_front_or_goes_without_an_ans
     assert code == 0
 
 
-async def test_a_request_that_takes_too_long_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_takes_too_long_gets_408(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_module, "HEAD_SECONDS", 0.1)
     reader, writer = await asyncio.open_connection(LOOPBACK, served.proxy)
     async with asyncio.timeout(20):
@@ -172,7 +172,9 @@ async def test_a_request_that_takes_too_long_is_told_so(served: Served, monkeypa
     assert said.startswith(b"HTTP/1.1 408")
 
 
-async def test_a_connection_too_many_is_answered_on_both_ports(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_above_the_limit_gets_a_response_on_both_ports(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(front_module, "CONNECTIONS_MAX", 0)
     trusting = ssl.create_default_context(cafile=served.authority.certificate)
     request = f"GET https://{API_HOST}/v1/orders HTTP/1.1\r\n\r\n".encode()
@@ -180,7 +182,7 @@ async def test_a_connection_too_many_is_answered_on_both_ports(served: Served, m
         assert said.startswith(b"HTTP/1.1 503") and b"connections at a time" in said
 
 
-async def test_a_stream_of_answers_lasts_longer_than_its_request_is_idle(
+async def test_a_stream_of_responses_lasts_longer_than_its_request_is_idle(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkout's page listens for minutes and says nothing itself."""

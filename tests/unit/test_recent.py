@@ -1,4 +1,4 @@
-"""A value that is found out once for all who want it within a second."""
+"""A value that is computed once for all callers within a second."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_a_failure_is_not_remembered() -> None:
     assert await recent.get() == 2
 
 
-async def test_a_caller_that_gives_up_leaves_the_others_their_answer() -> None:
+async def test_a_cancelled_caller_leaves_the_others_their_result() -> None:
     look = Look()
     recent = look.recent()
     first, second = asyncio.create_task(recent.get()), asyncio.create_task(recent.get())

@@ -1,4 +1,4 @@
-"""What a bank's word leaves in a refund, field by field: the matrix looks at statuses and amounts alone."""
+"""The effect of a bank's report on a refund, field by field: the matrix covers only statuses and amounts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def settled(order: Order | None, command: SettleRefund) -> tuple[RefundEvent, in
     return event, order.version
 
 
-def test_a_processed_refund_has_the_banks_reference_and_the_time_of_its_word() -> None:
+def test_a_processed_refund_has_the_banks_reference_and_the_time_of_its_report() -> None:
     event, before = settled(after(*PENDING), settle_refund())
     assert (event.sequence, event.at) == (before + 1, LATER)
     found = event.refund
@@ -97,7 +97,7 @@ def test_a_refund_takes_its_amount_from_the_payment_at_the_same_version() -> Non
     assert (event.payment.version, event.payment.updated_at) == (order.version + 1, LATER)
 
 
-def test_the_money_of_a_late_success_goes_back_by_a_refund_of_the_gateways_own() -> None:
+def test_the_money_of_a_late_success_is_refunded_by_the_gateway() -> None:
     failed = after(create_order(), pay(), settle(outcome=Outcome.FAILED))
     assert failed is not None
     decided = decide(failed, settle(turn=1), LATER)

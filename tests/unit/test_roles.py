@@ -29,7 +29,7 @@ def test_the_table_in_the_documentation_is_the_one_that_counts() -> None:
     assert drawn() == {(right, role): may(role, right) for right in Right for role in Role}
 
 
-def test_only_an_owner_manages_people_and_everybody_their_own_account() -> None:
+def test_only_an_owner_manages_users_and_every_user_their_own_account() -> None:
     assert roles_with(Right.USERS) == [Role.OWNER]
     assert roles_with(Right.ACCOUNT) == roles_with(Right.READ) == [*Role]
     assert all(RIGHTS[role] < RIGHTS[Role.OWNER] for role in Role if role is not Role.OWNER)

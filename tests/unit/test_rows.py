@@ -37,7 +37,7 @@ def test_a_field_that_is_not_text_has_the_type_of_its_values() -> None:
     assert column_types(EventRow) == {"sequence": "bigint", "at": "timestamptz"}
 
 
-def test_what_stands_below_an_order_is_no_column_of_it() -> None:
+def test_the_payments_of_an_order_are_not_columns_of_it() -> None:
     assert "payments" not in ORDER_COLUMNS
     assert set(column_names(Payment)) < set(PAYMENT_COLUMNS)
 

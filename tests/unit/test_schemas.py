@@ -156,7 +156,7 @@ def test_every_event_as_encoded_fits_its_schema(commands: list[Command]) -> None
             assert RecordKind.problems_of(record) == []
 
 
-def test_the_histories_meet_every_event_type() -> None:
+def test_the_histories_cover_every_event_type() -> None:
     met, order = set(), None
     for commands in HISTORIES.values():
         order = None
@@ -170,7 +170,7 @@ def test_the_histories_meet_every_event_type() -> None:
     assert met == homes
 
 
-def test_words_of_earlier_versions_are_the_first_of_their_bank() -> None:
+def test_reports_of_earlier_versions_are_the_first_of_their_bank() -> None:
     for command in (CHARGED_LATE, RETURNED_LATE):
         envelope = command_envelope(command, command_id="stl_1", at=AT, request_id=None)
         record = json.loads(encode(envelope))

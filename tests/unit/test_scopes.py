@@ -1,4 +1,4 @@
-"""The table of scopes has a row for every route there is, and what it allows is what its names say."""
+"""The table of scopes has a row for every route, and its names match what it allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""runtime/shared_reads.py: one read for all who ask while it runs."""
+"""runtime/shared_reads.py: one read for all callers while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What works beside a role's main loop: a failure of the surroundings does not end it, and its death is noticed."""
+"""What works beside a role's main loop: a failure of a service does not end it, and its death is noticed."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_time_jumps_to_the_next_timer() -> None:
     assert 864_000 <= scheduler.run(sleep_for_days(), steps_max=100) < 864_001
 
 
-def test_a_killed_process_stops_where_it_stands_and_runs_no_finally() -> None:
+def test_a_killed_process_stops_at_once_and_runs_no_finally() -> None:
     scheduler, process = _scheduler()
     reached: list[str] = []
 
@@ -51,7 +51,7 @@ def test_a_killed_process_stops_where_it_stands_and_runs_no_finally() -> None:
     assert scheduler.run(kill(), steps_max=100) == []
 
 
-def test_a_paused_process_goes_on_with_what_it_held() -> None:
+def test_a_paused_process_continues_with_its_state() -> None:
     scheduler, process = _scheduler()
     woken_at: list[float] = []
 

@@ -1,4 +1,4 @@
-"""A body that is on its way for long: whoever sent it is identified once more when it is there."""
+"""A body that takes long to arrive: its sender is authenticated again when it is complete."""
 
 from __future__ import annotations
 

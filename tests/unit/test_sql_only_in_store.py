@@ -1,4 +1,4 @@
-"""SQL stands in store/ alone: no string of another package is a statement."""
+"""SQL is only in store/: no string of another package is a statement."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ from store.log.feed import FeedPlace
 SCOPE = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
 
 
-async def test_a_merchant_with_1051_streams_shuts_nobody_out() -> None:
+async def test_a_merchant_with_1051_streams_does_not_shut_others_out() -> None:
     seats = Seats(in_all=100, per_merchant=20)
     assert sum(seats.take("noisy") for _ in range(1_051)) == 20
     assert all(seats.take("quiet") for _ in range(10))
 
 
-async def test_a_process_has_an_end_to_its_seats_whoever_takes_them() -> None:
+async def test_the_seats_of_a_process_are_limited_for_all_merchants_together() -> None:
     seats = Seats(in_all=100, per_merchant=20)
     assert sum(seats.take(f"merchant-{i}") for i in range(300)) == 100
 

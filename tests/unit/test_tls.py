@@ -24,7 +24,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("make", [make_redis, make_subscriber])
 @pytest.mark.parametrize("weaker", ["", "&ssl_cert_reqs=none", "&ssl_check_hostname=false"])
-def test_certificate_and_name_are_checked_whatever_the_url_says(make: Any, weaker: str, authority: Path) -> None:
+def test_certificate_and_name_are_checked_whatever_the_url_contains(make: Any, weaker: str, authority: Path) -> None:
     first, second = (context_of(make, f"rediss://redis/0?ssl_ca_certs={authority}{weaker}") for _ in range(2))
     assert (first.verify_mode, first.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert [dict(one["subject"][0])["commonName"] for one in first.get_ca_certs()] == ["Payment gateway authority"]

@@ -1,4 +1,4 @@
-"""Round robin keeps each owner's order, loses nothing, and puts nobody behind another's crowd."""
+"""Round robin keeps each owner's order, loses nothing, and delays no owner by another's crowd."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_an_address_has_the_origin_that_a_browser_sends(url: str, origin: str) -
         "https://shop.example/" + "a" * 2_000, "data:text/html,x", "https://[::1/",
     ],
 )  # fmt: skip
-def test_no_payer_is_sent_to_what_is_no_whole_address(url: str) -> None:
+def test_no_payer_is_sent_to_an_incomplete_address(url: str) -> None:
     assert origin_of(url) is None
     for model in (NewOrder, NewPublicOrder):
         with pytest.raises(ApiError) as refused:

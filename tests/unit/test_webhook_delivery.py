@@ -44,7 +44,7 @@ def test_everything_else_but_410_is_tried_again(code: int | None) -> None:
     assert verdict.retry.due_at == AT + timedelta(milliseconds=40, seconds=5)
 
 
-def test_410_switches_the_endpoint_off_even_at_the_last_attempt() -> None:
+def test_410_disables_the_endpoint_even_at_the_last_attempt() -> None:
     assert classify(_sent(410, attempt=3), DELAYS, draw=0.5) == SwitchedOff()
 
 
@@ -88,7 +88,7 @@ def test_a_delivery_record_reads_back_and_carries_when_it_is_due() -> None:
     assert retry_record(DUE, tier_seconds=0, due_at=AT, at=AT, partitions=12).topic == record.topic
 
 
-def test_a_full_lane_makes_its_own_wait_and_nobody_elses() -> None:
+def test_a_full_lane_delays_only_its_own_endpoint() -> None:
     line = _Line()
     for number in range(SHARE + 3):
         line.offer("slow", number)
@@ -105,7 +105,7 @@ def test_the_end_of_a_request_starts_the_next_in_line() -> None:
     assert line.started == list(range(SHARE + 1))
 
 
-def test_what_waits_behind_slow_requests_is_parked_and_so_is_what_comes_then() -> None:
+def test_deliveries_behind_slow_requests_are_parked_and_so_are_later_ones() -> None:
     clock = Hands()
     line = _Line(clock)
     for number in range(SHARE + 2):
@@ -145,7 +145,7 @@ def test_a_merchant_with_many_slow_endpoints_fills_its_own_share_only() -> None:
     assert sorted(line.parked) == list(range(MERCHANT_SHARE, 2 * MERCHANT_SHARE))
 
 
-def test_a_full_merchants_room_goes_to_whichever_of_its_endpoints_waited_longest() -> None:
+def test_a_full_merchants_slot_goes_to_the_endpoint_that_waited_longest() -> None:
     line = _Line()
     for number in range(MERCHANT_SHARE):
         line.offer(f"slow {number % 5}", number)

@@ -96,5 +96,5 @@ def test_no_header_at_all_raises_or_leaves_the_bounds(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "soon", "-5", "1e9", "٣", "Tue, 99 Feb 2026 04:06:06 GMT", "0,5"])
-def test_a_retry_after_that_says_nothing_is_ignored(value: str | None) -> None:
+def test_a_meaningless_retry_after_is_ignored(value: str | None) -> None:
     assert retry_after_seconds(value, now=ENDED) is None

@@ -14,7 +14,7 @@ export type Session =
   | { state: "anonymous"; expired: boolean }
   | { state: "signed_in"; merchant: Merchant; user: OwnUser; csrfToken: string | null; secrets: Secrets };
 
-/** Secrets shown once, kept while this page lives so that they can be looked at again: key → secret. */
+/** Secrets shown once, kept while this page lives so that they can be shown again: key → secret. */
 export type Secrets = Readonly<Record<string, string>>;
 
 export type SessionAction =

@@ -1,4 +1,4 @@
-/** The few drawn signs. Decorative: each stands beside or inside something that has its own name. */
+/** The few drawn signs. Decorative: each is beside or inside something with its own name. */
 import type { ComponentChildren } from "preact";
 
 function Icon({ children }: { children: ComponentChildren }) {

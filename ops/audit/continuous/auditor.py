@@ -50,7 +50,7 @@ class Auditor:
             try:
                 await self.turn()
             except UNAVAILABLE as error:  # TimeoutError is an OSError
-                log.warning("audit_impossible", error=repr(error))
+                log.warning("audit_not_run", error=repr(error))
             self._context.alive()
             await self._context.pause(LOOK_EVERY_SECONDS)
 

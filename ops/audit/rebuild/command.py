@@ -16,6 +16,7 @@ from ops.audit.rebuild.tables import Rebuilt, rebuild
 from ops.audit.verify import pace
 from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
+from ops.console.exit_codes import NEXT_STEP
 from ops.console.noted import note_command
 from runtime.settings import Settings
 from store.driver import Connection
@@ -37,7 +38,7 @@ def command(
     except PartitionCountError as error:
         raise GatewayError(str(error)) from error
     except (OSError, DatabaseError, KafkaError) as error:
-        raise GatewayError(f"Rebuild failed: {type(error).__name__}: {error}") from error
+        raise GatewayError(f"Rebuild failed: {type(error).__name__}: {error}. {NEXT_STEP}") from error
     show(rebuilt, swapped=swapped)
     level = not (rebuilt.differing or rebuilt.missing_events or rebuilt.missing_commands)
     raise typer.Exit(0 if not rebuilt.broken and (swapped or level) else 1)
@@ -54,7 +55,9 @@ async def run(settings: Settings, *, swap: bool) -> tuple[Rebuilt, bool]:
         if not swap:
             return rebuilt, False
         if not rebuilt.events or rebuilt.moved_on:
-            raise GatewayError("The log's history is empty or still growing; no tables were swapped.")
+            raise GatewayError(
+                "The log's history is empty or still growing; no tables were swapped. Stop the roles, then repeat."
+            )
         await _refuse_beside_actors(connection)
         await note_command(settings, "rebuild swap", {"differing": len(rebuilt.differing)})
         await Shadow(connection).swap(list(rebuilt.broken), settings.idempotency_retention_days)

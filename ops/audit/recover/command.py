@@ -117,7 +117,7 @@ async def _adopt_growth(settings: Settings, recovery: Recovery) -> Settings:
     if partitions % settings.topic_partitions:
         raise GatewayError(
             f"The log has {partitions} partitions, and PostgreSQL remembers {settings.topic_partitions}: it cannot "
-            "have grown to them from those. Is it this gateway's log?"
+            "have grown to them from those. Check KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL."
         )
     await adopt(recovery.connection, partitions)
     print(f"the log has grown to {partitions} partitions since; PostgreSQL has recorded that again")
@@ -127,7 +127,7 @@ async def _adopt_growth(settings: Settings, recovery: Recovery) -> Settings:
 async def _disown(settings: Settings, event: str, note: str, *, apply: bool, force: bool) -> None:
     identity = parse_event_id(event)
     if identity is None:
-        raise UsageError(f"{event!r} is not a valid event id.")
+        raise UsageError(f"{event!r} is not a valid event id; they look like evt_0123456789abcdef_4.")
     if apply and not note.strip():
         raise UsageError("Give the reason with --note; it is the only explanation stored with the record.")
     connection = await connect(settings.database_url.get_secret_value())

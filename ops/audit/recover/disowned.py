@@ -43,7 +43,10 @@ async def disown_event(
         )
     found = await _strange_records(settings, recovery, identity)
     if not found:
-        raise GatewayError(f"No record of {named} on the events topic differs from the events table.")
+        raise GatewayError(
+            f"No record of {named} on the events topic differs from the events table; "
+            "`gateway recover` lists those that do."
+        )
     if apply:
         await disown(recovery.connection, list(found.values()), note)
     return [ForeignRecord(*place) for place in found]

@@ -221,9 +221,11 @@ class AnchorFile:
         except FileNotFoundError:
             return AnchorFile(path)
         except OSError as error:
-            raise GatewayError(f"{path} cannot be read: {error.strerror}") from error
+            raise GatewayError(f"{path} cannot be read: {error.strerror}. Check its path and permissions.") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise GatewayError(f"{path} is not an anchor that this version can read: {error!r}") from error
+            raise GatewayError(
+                f"{path} is not an anchor that this version can read: {error!r}. Use another file."
+            ) from error
 
     def refuse_foreign(self, deployment: str, partitions: int) -> None:
         """Raise GatewayError if the anchor belongs to another history."""
@@ -231,7 +233,8 @@ class AnchorFile:
             return
         if self.anchor.deployment != deployment:
             raise GatewayError(
-                f"{self.path} is the anchor of another deployment: {self.anchor.deployment}, this is {deployment}."
+                f"{self.path} is the anchor of another deployment: {self.anchor.deployment}, this is {deployment}. "
+                "Use its own anchor, or a new file."
             )
         if partitions % len(self.anchor.topic):
             raise GatewayError(
@@ -248,7 +251,9 @@ class AnchorFile:
         except OSError as error:
             with contextlib.suppress(OSError):
                 beside.unlink()
-            raise GatewayError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise GatewayError(
+                f"{self.path} cannot be written: {error.strerror}. Check its folder and permissions."
+            ) from error
 
 
 def encoded(anchor: Anchor) -> bytes:

@@ -26,7 +26,7 @@ from ops.audit.verify.findings import EXAMPLES_MAX, KEPT_MAX, REPAIRS, SUMMARIES
 from ops.audit.verify.pace import run
 from ops.console.environment import enter, single_plan
 from ops.console.errors import GatewayError
-from ops.console.exit_codes import UNREACHABLE, USAGE_ERROR
+from ops.console.exit_codes import NEXT_STEP, UNREACHABLE, USAGE_ERROR
 from runtime.settings import Settings
 from store.errors import DatabaseError
 from store.log.log_partitions import PartitionCountError, counted
@@ -68,7 +68,9 @@ def verify(
     except PartitionCountError as error:
         raise GatewayError(str(error), exit_code=UNREACHABLE) from error
     except (OSError, DatabaseError, KafkaError) as error:
-        raise GatewayError(f"Verify could not run: {type(error).__name__}: {error}", exit_code=UNREACHABLE) from error
+        raise GatewayError(
+            f"Verify could not run: {type(error).__name__}: {error}. {NEXT_STEP}", exit_code=UNREACHABLE
+        ) from error
     sentences = _anchored(file, done)
     if as_json:
         report = done.report.as_json() | ({"anchor": sentences} if sentences else {})

@@ -6,7 +6,7 @@
                    temporary table ─► one sorted join in SQL, which names the different events
 
 Duplicates on the topic are allowed; what must hold is that the first sights of an order's events are in sequence,
-that each event is there, and that every copy has the table's bytes. An order's events stand on its partition, or on the
+that each event is there, and that every copy has the table's bytes. An order's events are on its partition, or on the
 one that it had before the log grew. Records that arrived while reading, and events whose records were still under way,
 are compared a second time.
 """

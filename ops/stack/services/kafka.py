@@ -89,8 +89,8 @@ class KafkaService:
     async def prepare(self, supervisor: Supervisor) -> None:
         if self._settings().kafka_security_protocol != "PLAINTEXT":
             raise GatewayError(
-                "KAFKA_SECURITY_PROTOCOL is for brokers that KAFKA_BOOTSTRAP_SERVERS names: our own accepts plain text "
-                "on this machine alone."
+                "KAFKA_SECURITY_PROTOCOL is for brokers that KAFKA_BOOTSTRAP_SERVERS names: our own accept only plain "
+                "text. Unset it, or name your brokers."
             )
         data = self._home / "data"
         data.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ async def stored(page: Page) -> str:
     )
 
 
-async def test_a_decline_says_why_and_another_card_pays(payer: Payer, api: Api) -> None:
+async def test_a_decline_shows_the_reason_and_another_card_pays(payer: Payer, api: Api) -> None:
     order = await api.order(50_000)
     await payer.visit(order["id"])
     await payer.pay_by_card("4000 0000 0000 9995")
@@ -170,7 +170,7 @@ async def test_fifty_clicks_enters_and_a_reload_make_one_payment(payer: Payer, a
     assert len([r for r in payer.seen.requests if r.method == "POST"]) == 1
 
 
-async def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(payer: Payer, api: Api) -> None:
+async def test_a_lost_response_is_retried_under_the_same_key(payer: Payer, api: Api) -> None:
     order = await api.order(50_000)
     payer.seen.expect("net::ERR_FAILED")
     await payer.visit(order["id"])
@@ -272,7 +272,9 @@ async def test_an_expiry_is_read_as_it_is_typed_key_by_key(payer: Payer, api: Ap
     await expect(payer.part("expiry-input")).to_have_value("11/39")
 
 
-async def test_another_card_after_a_lost_answer_is_tried_and_the_lost_decline_is_shown(payer: Payer, api: Api) -> None:
+async def test_another_card_after_a_lost_response_is_tried_and_the_lost_decline_is_shown(
+    payer: Payer, api: Api
+) -> None:
     order = await api.order(50_000)
     payer.seen.expect("net::ERR_FAILED")
     await payer.visit(order["id"])
@@ -336,7 +338,7 @@ async def test_an_amount_has_the_digits_of_its_currency(
     await expect(payer.part("success-state")).to_contain_text(shown)
 
 
-async def test_a_tab_that_was_open_meanwhile_does_not_pay_twice(payer: Payer, api: Api) -> None:
+async def test_a_tab_that_was_open_in_between_does_not_pay_twice(payer: Payer, api: Api) -> None:
     order = await api.order(50_000)
     payer.seen.expect("400")
     await payer.visit(order["id"])
@@ -404,7 +406,7 @@ async def test_the_number_keeps_its_caret(payer: Payer, api: Api) -> None:
     assert await number.evaluate("(input) => input.selectionStart") == 4
 
 
-async def test_test_mode_fills_in_what_the_picker_says(payer: Payer, api: Api) -> None:
+async def test_test_mode_fills_in_the_picked_instrument(payer: Payer, api: Api) -> None:
     order = await api.order(50_000)
     await payer.visit(order["id"])
     await payer.part("test-outcome").select_option("declined")

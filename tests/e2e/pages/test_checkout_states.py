@@ -184,7 +184,7 @@ async def test_failed_for_good(payer: Payer, api: Api) -> None:
     await expect(payer.part("retry-button")).to_be_hidden()
 
 
-async def test_no_answer_to_a_payment_can_be_asked_for_again(payer: Payer, api: Api) -> None:
+async def test_a_payment_without_a_response_can_be_retried(payer: Payer, api: Api) -> None:
     order = await api.order(50_000)
     payer.seen.expect("503")
     await payer.visit(order["id"])
@@ -350,7 +350,7 @@ def with_money(payment: dict[str, object], refunds: Refunds) -> Callable[[Route]
         ("part-kept", {"amount_released": 20_000}, [refund(20_000, "FAILED", automatic=True)], "has not gone back yet"),
     ],
 )
-async def test_a_receipt_says_what_became_of_the_money(
+async def test_a_receipt_shows_what_happened_to_the_money(
     payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, message: str
 ) -> None:
     paid = await api.paid()
@@ -370,7 +370,7 @@ async def test_a_receipt_says_what_became_of_the_money(
         ("late-reversed", {"reversed": True}, [], "The bank has returned ₹500.00"),
     ],
 )
-async def test_a_failed_payment_says_what_became_of_the_money(
+async def test_a_failed_payment_shows_what_happened_to_the_money(
     payer: Payer, api: Api, name: str, payment: dict[str, object], refunds: Refunds, message: str
 ) -> None:
     order = await api.order(50_000)

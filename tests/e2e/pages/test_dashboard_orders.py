@@ -179,7 +179,7 @@ async def test_an_order_that_is_paid_or_being_paid_is_not_offered_for_cancelling
 
 
 @LOOKS
-async def test_a_payment_is_captured_in_part_and_the_rest_goes_back(
+async def test_a_payment_is_captured_in_part_and_the_rest_is_refunded(
     browser: Browser, pages: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str
 ) -> None:
     order_id = await order_of(merchant, capture_within_minutes=60)

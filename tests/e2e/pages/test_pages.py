@@ -107,7 +107,7 @@ async def test_nobody_may_frame_the_dashboard(pages: Stack, dashboard: httpx.Asy
     assert (await dashboard.get("/assets/gone.js")).status_code == 404
 
 
-async def test_every_script_and_style_of_the_checkout_is_sealed_listed_and_kept_for_ever(
+async def test_every_script_and_style_of_the_checkout_has_a_hash_is_listed_and_cached_permanently(
     checkout: httpx.AsyncClient,
 ) -> None:
     document = (await checkout.get("/checkout")).text

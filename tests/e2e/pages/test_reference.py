@@ -1,4 +1,4 @@
-"""The API's reference in a real browser: it loads under its policy, and a call that is tried is answered."""
+"""The API's reference in a real browser: it loads under its policy, and a call from it gets a response."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ async def test_what_cannot_be_opened_is_a_typed_error(
     assert rejected["code"] == code
 
 
-async def test_an_order_that_was_paid_already_says_so(payer: Payer, api: Api, shop: Shop) -> None:
+async def test_an_order_that_was_already_paid_shows_it(payer: Payer, api: Api, shop: Shop) -> None:
     payment = await api.paid()
     await open_checkout(payer, shop, order_id=payment["order_id"])
     [error] = await callbacks(payer, "error")
@@ -328,7 +328,9 @@ SLOW_SHOP = """<script>
 </script>"""
 
 
-async def test_a_method_that_is_asked_for_after_the_order_came_is_chosen(payer: Payer, api: Api, shop: Shop) -> None:
+async def test_a_method_that_is_requested_after_the_order_was_loaded_is_chosen(
+    payer: Payer, api: Api, shop: Shop
+) -> None:
     # Given a shop that answers the frame's "ready" only when the order is long there,
     order = await api.order(50_000)
     page = merchant_page(payer, {"order_id": order["id"], "method": "card"}, head=SLOW_SHOP)

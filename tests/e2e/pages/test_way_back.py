@@ -85,7 +85,7 @@ async def test_inside_the_shops_page_the_modal_is_the_way_back(payer: Payer, api
     assert "email" not in paid
 
 
-async def test_a_prefill_that_is_wrong_keeps_nobody_from_paying(payer: Payer, api: Api, shop: Shop) -> None:
+async def test_an_invalid_prefill_does_not_prevent_a_payment(payer: Payer, api: Api, shop: Shop) -> None:
     order = await api.order(50_000)
     prefill = {"name": "a\nb", "email": "asha", "contact": "ring me", "vpa": "success@upi"}
     await open_checkout(payer, shop, order_id=order["id"], method="upi", prefill=prefill)

@@ -1,6 +1,6 @@
 """The official clients against the double on a stack of its own, and one shop for each module.
 
-The original has no 202, and its clients do not ask again: so here a decision may take as long as a busy machine needs.
+The original has no 202, and its clients do not retry: so here a decision may take as long as a busy machine needs.
 """
 
 from __future__ import annotations

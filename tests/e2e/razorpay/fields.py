@@ -1,4 +1,4 @@
-"""The field table of docs/RAZORPAY.md, as a check of every entity that the double answers or sends."""
+"""The field table of docs/RAZORPAY.md, as a check of every entity that the double returns or sends."""
 
 from __future__ import annotations
 

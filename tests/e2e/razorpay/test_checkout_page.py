@@ -218,7 +218,7 @@ async def test_options_without_effect_are_named_once_in_the_console(page: Page, 
     ]
 
 
-async def test_a_modal_closes_by_escape_unless_the_page_says_no(page: Page, site: Site, shop: DoubleShop) -> None:
+async def test_a_modal_closes_by_escape_unless_the_page_forbids_it(page: Page, site: Site, shop: DoubleShop) -> None:
     order = await asyncio.to_thread(shop.order)
     await _open(page, site, {"key": shop.key, "order_id": order["id"]}, modal="escape: false")
     frame = page.frame_locator('[data-test-id="payment-iframe"]')
@@ -293,13 +293,13 @@ async def test_a_payment_by_a_scan_has_no_address_and_shows_everywhere(
     assert payment["id"] in [one["id"] for one in listed["items"]]
 
 
-async def test_an_opening_that_fails_by_itself_says_why(page: Page, site: Site, shop: DoubleShop) -> None:
+async def test_an_opening_that_fails_reports_the_reason(page: Page, site: Site, shop: DoubleShop) -> None:
     await _open(page, site, {"key": shop.key})
     assert "amount" in (await _said(page, "failed"))[1]["error"]["description"]
     assert await _frame(page).count() == 0
 
 
-async def test_a_proof_that_is_not_to_be_had_at_once_is_asked_for_again(
+async def test_a_proof_that_is_not_available_at_once_is_requested_again(
     page: Page, site: Site, shop: DoubleShop
 ) -> None:
     order = await asyncio.to_thread(shop.order)

@@ -215,7 +215,7 @@ def test_a_new_order_captures_its_payment_by_itself(shop: DoubleShop) -> None:
 
 
 @pytest.mark.parametrize("flag", [0, "0", False])
-def test_a_payment_waits_for_its_capture_where_the_order_says_so(shop: DoubleShop, flag: Any) -> None:
+def test_a_payment_waits_for_its_capture_if_the_order_requests_it(shop: DoubleShop, flag: Any) -> None:
     order = shop.order(payment_capture=flag)
     payment = shop.payment(shop.pay(order), status="authorized")
     assert (payment["captured"], payment["fee"]) == (False, None)
@@ -250,7 +250,7 @@ def test_a_success_within_the_automatic_period_is_captured_by_itself(shop: Doubl
     assert shop.payment(shop.pay(order), status="captured")["captured"] is True
 
 
-def test_a_failed_payment_says_why_and_the_order_can_be_paid_again(shop: DoubleShop) -> None:
+def test_a_failed_payment_shows_the_reason_and_the_order_can_be_paid_again(shop: DoubleShop) -> None:
     order = shop.order()
     failed = shop.payment(shop.pay(order, vpa="failure@razorpay"), status="failed")
     assert failed["error_code"] == "BAD_REQUEST_ERROR"
@@ -281,12 +281,12 @@ def test_the_documented_error_cards_fail_with_their_reasons(
     assert (failed["error_code"], failed["error_reason"]) == (code, reason)
 
 
-def test_a_payment_that_is_authorized_late_is_captured_by_itself_all_the_same(shop: DoubleShop) -> None:
+def test_a_payment_that_is_authorized_late_is_still_captured_automatically(shop: DoubleShop) -> None:
     payment_id = shop.pay(shop.order(late_authorization=True), vpa="unknown@upi")
     assert shop.payment(payment_id, status="captured")["error_reason"] is None
 
 
-def test_a_card_payment_shows_its_card_where_it_is_asked_for(shop: DoubleShop, made: Made) -> None:
+def test_a_card_payment_shows_its_card_on_request(shop: DoubleShop, made: Made) -> None:
     assert "card" not in shop.client.payment.fetch(made.card["id"])
     card = shop.client.payment.fetch(made.card["id"], {"expand[]": "card"})["card"]
     assert (card["last4"], card["network"], card["name"]) == ("1007", "Visa", "A Payer")
@@ -294,7 +294,7 @@ def test_a_card_payment_shows_its_card_where_it_is_asked_for(shop: DoubleShop, m
     assert made.card["card_id"] == card["id"]
 
 
-def test_the_payers_words_stay_with_the_payment(shop: DoubleShop) -> None:
+def test_the_payers_data_stays_with_the_payment(shop: DoubleShop) -> None:
     said = {"email": "payer@example.com", "contact": "+919876543210", "description": "S00042"}
     payment = shop.authorized(**said, notes={"own": "note"})
     assert {name: payment[name] for name in said} == said
@@ -381,7 +381,7 @@ def test_the_same_refund_key_refunds_once_and_another_request_with_it_is_refused
     assert shop.client.payment.fetch(payment["id"])["amount_refunded"] == 1_000
 
 
-def test_a_repeated_refund_of_everything_is_answered_as_the_first(shop: DoubleShop) -> None:
+def test_a_repeated_refund_of_everything_returns_the_first(shop: DoubleShop) -> None:
     payment = shop.captured()
     headers = {"X-Refund-Idempotency": secrets.token_hex(8)}
     answers = [shop.call("POST", f"/v1/payments/{payment['id']}/refund", headers=headers).json() for _ in range(3)]
@@ -459,7 +459,7 @@ def test_another_merchants_objects_do_not_exist(other_shop: DoubleShop, made: Ma
             call()
 
 
-def test_a_customer_that_exists_is_refused_or_answered_as_the_caller_wishes(shop: DoubleShop) -> None:
+def test_an_existing_customer_is_refused_or_returned_as_requested(shop: DoubleShop) -> None:
     said = {"name": "A", "email": f"{secrets.token_hex(4)}@example.com", "contact": "9876543210"}
     first = shop.client.customer.create(said)
     with pytest.raises(BadRequestError, match="Customer already exists"):
@@ -479,7 +479,7 @@ def test_a_bearer_token_is_refused_with_a_sentence(shop: DoubleShop) -> None:
     assert "OAuth is not part of this test double" in shop.error(answer, 401)["description"]
 
 
-def test_every_answer_names_the_double(shop: DoubleShop, made: Made) -> None:
+def test_every_response_names_the_double(shop: DoubleShop, made: Made) -> None:
     for path in ("/v1/orders", "/v1/orders/", f"/v1/payments/{made.captured['id']}/", "/v1/preferences", "/v1/methods"):
         answer = shop.call("GET", path)
         assert (answer.status_code, answer.headers["X-Test-Double"]) == (200, "payment-gateway"), path
@@ -537,7 +537,9 @@ async def test_outside_test_mode_there_is_no_double(stack: Stack) -> None:
             assert (answer.status_code, "X-Test-Double" in answer.headers) == (404, False)
 
 
-async def test_what_is_not_decided_in_time_is_an_error_and_stands_all_the_same(shop: DoubleShop, stack: Stack) -> None:
+async def test_a_command_that_is_not_decided_in_time_is_an_error_and_still_decided(
+    shop: DoubleShop, stack: Stack
+) -> None:
     """The original has no answer for what is accepted and not decided yet."""
     payment = await asyncio.to_thread(shop.captured)
     path, headers = f"/v1/payments/{payment['id']}/refund", {"X-Refund-Idempotency": secrets.token_hex(8)}
@@ -613,7 +615,7 @@ def test_a_broken_body_is_an_error_with_a_sentence(
         "from=1700000001&to=1700000000", "to=1e12", "colour=red", "count[]=1", "skip=99999999999999999999",
     ],
 )  # fmt: skip
-def test_a_list_that_is_asked_for_wrongly_is_refused(shop: DoubleShop, kind: str, query: str) -> None:
+def test_an_invalid_list_request_is_refused(shop: DoubleShop, kind: str, query: str) -> None:
     assert shop.error(shop.call("GET", f"/v1/{kind}?{query}"))["description"]
 
 
@@ -668,7 +670,7 @@ def test_whatever_has_no_effect_is_named_in_a_header(shop: DoubleShop, made: Mad
     shop.client.delete(f"/v1/webhooks/{hooks[0]['id']}", {})
 
 
-def test_an_order_shows_its_payments_where_they_are_asked_for(shop: DoubleShop, made: Made) -> None:
+def test_an_order_shows_its_payments_on_request(shop: DoubleShop, made: Made) -> None:
     path = f"/v1/orders/{made.card['order_id']}"
     assert "payments" not in shop.call("GET", path).json()
     (payment,) = shop.call("GET", f"{path}?expand[]=payments.card").json()["payments"]["items"]

@@ -37,7 +37,7 @@ def test_a_link_is_paid_as_its_order(shop: DoubleShop) -> None:
         shop.client.payment_link.cancel(link["id"])
 
 
-def test_a_cancelled_link_takes_no_payment_and_is_sent_to_nobody(shop: DoubleShop) -> None:
+def test_a_cancelled_link_accepts_no_payment_and_cannot_be_resent(shop: DoubleShop) -> None:
     link = _link(shop)
     assert shop.client.payment_link.notifyBy(link["id"], "email") == {"success": True}
     cancelled = shop.client.payment_link.cancel(link["id"])

@@ -1,4 +1,4 @@
-"""Programs that know nothing of this gateway: the ten lines of docs/RAZORPAY.md, Node call by call, and curl."""
+"""Programs without changes for this gateway: the ten lines of docs/RAZORPAY.md, Node call by call, and curl."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ async def test_a_shuffled_endpoint_gets_the_authorization_after_its_capture(shop
     await asyncio.to_thread(shop.client.delete, f"/v1/webhooks/{endpoint['id']}", {})
 
 
-async def test_a_delivery_that_fails_comes_again_under_the_same_identity(shop: DoubleShop, hooks: Receiver) -> None:
+async def test_a_failed_delivery_is_retried_under_the_same_identity(shop: DoubleShop, hooks: Receiver) -> None:
     hooks.responses["/hook"] = [500, 200]
     endpoint = await _subscribe(shop, hooks, ("payment.authorized",))
     payment = await asyncio.to_thread(shop.authorized)

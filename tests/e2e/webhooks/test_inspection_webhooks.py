@@ -54,9 +54,7 @@ async def log_that_is(merchant: Merchant, status: str) -> asyncpg.Record:
     return found
 
 
-async def test_a_journey_tells_everything_in_order_whichever_id_is_asked(
-    webhook_stack: Stack, merchant: Merchant
-) -> None:
+async def test_a_journey_shows_everything_in_order_by_any_id(webhook_stack: Stack, merchant: Merchant) -> None:
     merchant.receiver.responses["/hook"] = [500, 200]
     await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])
     payment_id = await merchant.shop.pay()
@@ -108,7 +106,7 @@ async def test_dead_deliveries_are_sent_again_and_arrive(webhook_stack: Stack, m
     assert (again.code, again.err.startswith("Error: No open dead letter")) == (2, True), again
 
 
-async def test_a_span_goes_again_to_an_endpoint_and_its_job_can_be_watched(
+async def test_a_period_is_replayed_to_an_endpoint_and_its_job_can_be_followed(
     webhook_stack: Stack, merchant: Merchant
 ) -> None:
     endpoint_id = (await merchant.shop.endpoint(merchant.receiver.url(), events=["payment.success"])).id
@@ -183,7 +181,7 @@ async def test_listening_brings_signed_events_to_a_developer(webhook_stack: Stac
     assert merchant.receiver.at("/dev")[2].body == success.body
 
 
-async def test_listening_reaches_a_self_signed_server_only_when_told_to(
+async def test_listening_reaches_a_self_signed_server_only_with_the_option(
     webhook_stack: Stack, merchant: Merchant, tmp_path: Path
 ) -> None:
     _, tls = make_authority(tmp_path)

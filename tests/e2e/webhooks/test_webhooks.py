@@ -339,7 +339,7 @@ async def open_feed(url: str, headers: dict[str, str]) -> AsyncIterator[list[dic
             reading.cancel()
 
 
-async def test_the_log_shows_the_answers_headers(merchant: Merchant) -> None:
+async def test_the_log_shows_the_responses_headers(merchant: Merchant) -> None:
     endpoint = await merchant.endpoint()
     merchant.receiver.responses["/hook"] = [web.Response(status=202, headers={"X-Trace": "abc"})]
     test = await merchant.call("POST", f"/webhook-endpoints/{endpoint['id']}/test")

@@ -1,4 +1,4 @@
-"""`python -m tests.simulation.mutations`: search for every mutation, and put the table into docs/SIMULATION.md.
+"""`python -m tests.simulation.mutations`: search for every mutation, and write the table into docs/SIMULATION.md.
 
 --only TEXT              mutations whose name holds it; the rows of the others stay as they are
 --seeds 2000             worlds for each

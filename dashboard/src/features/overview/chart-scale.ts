@@ -1,4 +1,4 @@
-/** Geometry of a bar chart, apart from drawing: the axis' steps and where each bar stands. Pure. */
+/** Geometry of a bar chart, apart from drawing: the axis' steps and the position of each bar. Pure. */
 
 export interface Bar {
   x: number;
