@@ -29,6 +29,15 @@ SETTLE_SECONDS = 60.0
 STEPS = ("gateway restore $BACKUP --replace", "gateway recover --apply")
 """As docs/RUNBOOK.md has them."""
 
+CHANGED_WORDS = """
+SELECT count(*)
+  FROM bank.ledger l
+  JOIN (SELECT id, bank_turn FROM payments UNION ALL SELECT id, bank_turn FROM refunds) AS a ON a.id = l.attempt_id
+ WHERE l.turn > a.bank_turn
+    OR (l.turn = 0 AND l.step IS NULL AND l.late_at <= clock_timestamp())
+"""
+"""Words of the bank that have changed, or are due to, and that no actor has decided yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drilled:
@@ -113,9 +122,12 @@ async def audited(stack: Stack, load: Load) -> list[str]:
 
 
 async def settled(stack: Stack) -> None:
+    """Also the words that the simulated bank has changed while every role was down: it looks every five seconds."""
+
     async def none_open() -> bool:
         undecided = "SELECT (SELECT count(*) FROM payments WHERE status IN ('CREATED', 'PROCESSING'))"
-        return not await value(stack, undecided + " + (SELECT count(*) FROM refunds WHERE status = 'PENDING')")
+        undecided += " + (SELECT count(*) FROM refunds WHERE status = 'PENDING')"
+        return not (await value(stack, undecided) or await value(stack, CHANGED_WORDS))
 
     await eventually(none_open, timeout=SETTLE_SECONDS, interval=0.5, what="every attempt to be settled")
 
