@@ -141,6 +141,38 @@ SELECT id, kind, of_attempt, amount, currency, outcome, CASE outcome WHEN 'faile
    SET outcome = excluded.outcome, error_code = excluded.error_code, turn = excluded.turn,
        times_moved = excluded.times_moved, notified = true
  WHERE book.turn < excluded.turn
+    OR (book.turn = excluded.turn AND book.outcome = 'waiting')
+RETURNING attempt_id
+"""
+# payments_pkey, refunds_pkey, ledger_pkey. What the bank said in commands that no actor has decided yet. A changed word
+# counts as given now: the audit waits for its decision, and the bank repeats it.
+REBOOK_WORDS = """
+WITH words AS (
+    SELECT *
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[])
+           AS w (attempt_id, outcome, error_code, reference, turn)
+), attempts AS (
+    SELECT id, 'charge' AS kind, NULL AS of_attempt, amount, currency
+      FROM payments
+     WHERE id IN (SELECT attempt_id FROM words)
+     UNION ALL
+    SELECT id, 'refund', payment_id, amount, currency
+      FROM refunds
+     WHERE id IN (SELECT attempt_id FROM words)
+)
+INSERT INTO bank.ledger AS book (attempt_id, kind, of_attempt, amount, currency, outcome, error_code, reference, turn,
+                                 times_moved, late_at, notified)
+SELECT a.id, a.kind, a.of_attempt, a.amount, a.currency, w.outcome, w.error_code, w.reference, w.turn,
+       w.turn + CASE w.outcome WHEN 'success' THEN 1 - w.turn % 2 ELSE w.turn % 2 END,
+       CASE WHEN w.turn > 0 THEN clock_timestamp() END, w.turn = 0
+  FROM attempts a
+  JOIN words w ON w.attempt_id = a.id
+    ON CONFLICT (attempt_id) DO UPDATE
+   SET outcome = excluded.outcome, error_code = excluded.error_code, turn = excluded.turn,
+       times_moved = excluded.times_moved, late_at = coalesce(excluded.late_at, book.late_at),
+       notified = excluded.notified
+ WHERE book.turn < excluded.turn
+    OR (book.turn = excluded.turn AND book.outcome = 'waiting')
 RETURNING attempt_id
 """
 # The feeder has passed what was missing: it reads it again.
@@ -197,6 +229,17 @@ class RestoredEvent:
     type: str
     at: datetime
     payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class BankWord:
+    """The outcome of an attempt, as a settle command has it: 'success' or 'failed'."""
+
+    attempt_id: str
+    outcome: str
+    error_code: str | None
+    reference: str | None
+    turn: int
 
 
 class Recovery:
@@ -298,6 +341,10 @@ class Recovery:
     async def rebook(self, order_ids: Sequence[str]) -> int:
         """Bring the simulated bank's books to what its answers on the log prove; how many entries that were."""
         return len(await self.connection.fetch(REBOOK, list(order_ids)))
+
+    async def rebook_words(self, words: Sequence[BankWord]) -> int:
+        """The same for what the bank said last of each attempt, where no actor has decided it."""
+        return len(await self.connection.fetch(REBOOK_WORDS, *_columns(words, BankWord))) if words else 0
 
 
 def _columns(rows: Sequence[Any], shape: type[Any]) -> list[list[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import asyncpg
@@ -14,9 +14,20 @@ from ops.audit.rebuild.command import run
 from ops.console.errors import GatewayError
 from runtime.clock import make_id
 from tests.support.command import gateway
-from tests.support.command_client import CommandClient
-from tests.support.stack import Stack
+from tests.support.command_client import CommandClient, history
+from tests.support.stack import Stack, running_stack
 from topics.catalogue import EVENTS
+
+
+@pytest.fixture(scope="module")
+async def recorded() -> AsyncIterator[tuple[Stack, CommandClient]]:
+    """A history of its own: a rebuild reads the whole log, and the tests of verify forge records in theirs."""
+    with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:
+        async with CommandClient(stack.settings) as command_client:
+            await history(command_client)
+            stack.hold("payments")
+            stack.hold("processor")
+            yield stack, command_client
 
 
 async def test_every_row_follows_from_the_topic(recorded: tuple[Stack, CommandClient]) -> None:
@@ -24,7 +35,9 @@ async def test_every_row_follows_from_the_topic(recorded: tuple[Stack, CommandCl
     rebuilt, swapped = await run(stack.settings, swap=False)
     assert not swapped
     assert rebuilt.differences == []
-    assert rebuilt.broken == {}
+    # Another test leaves a record of an order that the gateway never had: no row follows from it.
+    known = {row["id"] for row in await command_client.pool.fetch("SELECT id FROM orders")}
+    assert not known & rebuilt.broken.keys()
     assert (rebuilt.missing_events, rebuilt.missing_commands) == (0, 0)
     for table in ("orders", "payments", "refunds"):
         assert rebuilt.rows[table] == await command_client.pool.fetchval(f"SELECT count(*) FROM {table}") > 0
@@ -84,8 +97,9 @@ async def test_one_broken_order_keeps_its_rows_and_the_others_are_swapped(
     # Given an order that the log has only the third event of, and a damaged row of another,
     order_id = make_id(ORDER)
     third = await command_client.pool.fetchval("SELECT payload FROM events WHERE sequence = 3 LIMIT 1")
-    moved = re.sub(r"evt_[0-9A-Za-z]{16}_", f"evt_{order_id[-16:]}_", third)
-    record = command_client.raw_record(order_id.encode(), moved.encode())
+    # It has a command of nobody: one that is on the log would make it the gateway's own event.
+    moved = orjson.dumps(orjson.loads(third) | {"id": event_id(order_id, 3), "caused_by": f"cmd_{order_id}"})
+    record = command_client.raw_record(order_id.encode(), moved)
     await command_client.publish([replace(record, topic=EVENTS)])
     damaged = await command_client.pool.fetchval(
         "UPDATE orders SET receipt = 'x' WHERE id = (SELECT min(id) FROM orders) RETURNING id"
@@ -96,9 +110,8 @@ async def test_one_broken_order_keeps_its_rows_and_the_others_are_swapped(
     assert await command_client.pool.fetchval("SELECT receipt FROM orders WHERE id = $1", damaged) is None
     assert not await command_client.pool.fetchval("SELECT count(*) FROM events WHERE order_id = $1", order_id)
     # A log cannot be edited: the tests after this one audit it, so the record is disowned.
-    assert (
-        await gateway(stack, "recover", "--disown", event_id(order_id, 3), "--note", "a test's", "--apply")
-    ).code == 0
+    ended = await gateway(stack, "recover", "--disown", event_id(order_id, 3), "--note", "a test's", "--apply")
+    assert ended.code == 0, ended
 
 
 async def test_a_swap_is_refused_while_an_actor_is_connected(recorded: tuple[Stack, CommandClient]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
@@ -15,6 +16,10 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from agents.payments.fence import Fence, Gap, OtherCountError, RecoveringError, find_gaps
 from domain.ids import ORDER, event_id
+from domain.outcome import Outcome
+from domain.payment import SettlePayment
+from ops.audit.recover import numbering
+from ops.audit.recover.books import rebook
 from ops.audit.recover.command import recover
 from ops.audit.verify.audit import audit, second_process
 from ops.audit.verify.findings import Kind
@@ -22,8 +27,12 @@ from ops.backup.backup import take
 from ops.backup.manifest import MANIFEST, read_manifest
 from ops.backup.restore import put_back
 from ops.console.errors import GatewayError
+from runtime.clock import now
 from store.actor import ActorStore, Batch, BehindError, CommandRow
+from store.log.feed import FEEDER_LOCK
 from store.log.log_tail import RECOVERY_LOCK
+from store.operations.audit import connect
+from store.operations.recover import Recovery
 from tests.support.command import gateway
 from tests.support.command_client import CommandClient, fresh, history, order_command
 from tests.support.eventually import eventually
@@ -55,9 +64,13 @@ def second() -> Any:
 
 
 async def numbered(command_client: CommandClient) -> None:
+    await eventually(lambda: is_numbered(command_client), timeout=30, what="every event has its place")
+
+
+async def is_numbered(command_client: CommandClient) -> bool:
     place = "SELECT FROM feed f WHERE f.order_id = e.order_id AND f.sequence = e.sequence"
-    missing = f"SELECT NOT EXISTS (SELECT FROM events e WHERE NOT EXISTS ({place}))"
-    await eventually(lambda: command_client.pool.fetchval(missing), timeout=30, what="every event has its place")
+    whole = f"SELECT NOT EXISTS (SELECT FROM events e WHERE NOT EXISTS ({place})) AND EXISTS (SELECT FROM events)"
+    return bool(await command_client.pool.fetchval(whole))
 
 
 async def an_event(command_client: CommandClient) -> asyncpg.Record:
@@ -258,6 +271,54 @@ async def test_commands_that_were_forgotten_are_decided_again_with_the_same_rows
     assert await recover(stack.settings, second, apply=True), "a second run finds nothing missing"
 
 
+async def test_a_recovery_numbers_the_feed_itself_while_every_role_is_down(
+    own: tuple[Stack, CommandClient], second: Executor
+) -> None:
+    stack, command_client = own
+    await numbered(command_client)
+    for role in ("processor", "jobs"):
+        stack.hold(role)
+    try:
+        # Given a database from before an order,
+        order_id = await a_refunded_order(command_client)
+        await thrown_back(command_client, order_id)
+        # when recovered, then its closing audit finds nothing, and the feed is whole;
+        assert await recover(stack.settings, second, apply=True)
+        assert (await rows(command_client, order_id))["events"]
+        assert await is_numbered(command_client)
+        # also where the former recovery was interrupted between the two.
+        await command_client.pool.execute("DELETE FROM feed")
+        await command_client.pool.execute("UPDATE feed_positions SET next_offset = 0, known_offset = 0")
+        assert await recover(stack.settings, second, apply=True)
+        assert await is_numbered(command_client)
+    finally:
+        for role in ("processor", "jobs"):
+            stack.release(role)
+
+
+async def test_a_feed_that_does_not_move_ends_the_recovery_with_the_next_step(
+    own: tuple[Stack, CommandClient], second: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, command_client = own
+    await numbered(command_client)
+    stack.hold("jobs")
+    # Given a feeder that is at work and makes no progress,
+    idle = await asyncpg.connect(stack.database_url)
+    try:
+        assert await idle.fetchval("SELECT pg_try_advisory_lock($1)", FEEDER_LOCK)
+        await thrown_back(command_client, await a_refunded_order(command_client))
+        monkeypatch.setattr(numbering, "STALLED_SECONDS", 0.5)
+        with pytest.raises(GatewayError, match=r"run `gateway recover --apply` again: it goes on from here"):
+            await recover(stack.settings, second, apply=True)
+    finally:
+        await idle.close()
+        stack.release("jobs")
+    # when it is gone, then the next run does the rest.
+    monkeypatch.undo()
+    assert await recover(stack.settings, second, apply=True)
+    assert await is_numbered(command_client)
+
+
 async def test_what_differs_from_the_log_is_not_written_and_named(
     own: tuple[Stack, CommandClient], second: Executor, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -351,6 +412,37 @@ async def test_events_whose_commands_are_gone_are_restored_with_inbox_and_state(
         assert after[table] == before[table]
     accepted = {row["id"]: (row["type"], row["reply"]) for row in before["commands"] if row["event_count"]}
     assert {row["id"]: (row["type"], row["reply"]) for row in after["commands"]} == accepted
+
+
+async def test_the_simulated_bank_keeps_its_word_that_no_actor_has_decided(own: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = own
+    # Given a payment that failed, and the bank's changed word about it on the log, which stopped actors have not read,
+    failed = await command_client.pool.fetchrow(
+        "SELECT * FROM payments p WHERE status = 'FAILED' AND bank_reference IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id) ORDER BY id LIMIT 1"
+    )
+    word = SettlePayment(
+        failed["order_id"], failed["id"], Outcome.SUCCESS, None, None, failed["bank_reference"], now(), turn=1
+    )
+    forged = dataclasses.replace(word, outcome=Outcome.FAILED, turn=2)
+    unsigned = dataclasses.replace(command_client.record(forged), headers=[])
+    await command_client.publish([command_client.record(word), unsigned])
+    await command_client.pool.execute("DELETE FROM bank.ledger WHERE attempt_id = $1", failed["id"])
+    connection = await connect(stack.database_url)
+    try:
+        recovery = Recovery(connection)
+        await recovery.prepare()
+        # when the books are brought up to the log, then they have that word, with which the actors will go on,
+        assert await rebook(stack.settings, recovery) == 1
+        # and not one that nobody signed.
+        booked = await command_client.pool.fetchrow(
+            "SELECT outcome, turn, times_moved, amount FROM bank.ledger WHERE attempt_id = $1", failed["id"]
+        )
+        assert tuple(booked) == ("success", 1, 1, failed["amount"])
+        assert await rebook(stack.settings, recovery) == 0, "a second run changes nothing"
+        await recovery.drop()
+    finally:
+        await connection.close()
 
 
 # Backups

@@ -15,8 +15,10 @@ import typer
 from aiokafka import TopicPartition
 
 from domain.ids import parse_event_id
+from ops.audit.recover.books import rebook
 from ops.audit.recover.decisions import Decided, decide_again
 from ops.audit.recover.disowned import disown_event
+from ops.audit.recover.numbering import number_feed
 from ops.audit.recover.restoration import restore_gone
 from ops.audit.recover.survey import Survey, survey
 from ops.audit.repair.command import PLANNED_MAX, repaired
@@ -30,7 +32,6 @@ from ops.erasure.erasure import erase_again
 from runtime.logs import configure_logs
 from runtime.settings import Settings
 from store.connections import make_pool
-from store.errors import MissingTableError
 from store.log.log_partitions import adopt
 from store.operations.audit import connect
 from store.operations.recover import Recovery
@@ -40,7 +41,6 @@ from topics.envelope import NewerRecordError
 from topics.reader import Start, log_reader
 
 SHOWN_MAX = 20
-ORDERS_AT_ONCE = 1_000
 AFTERWARDS = (Kind.UNDECIDED, Kind.DELIVERY_MISSING)
 """What a database that was behind lacks besides events: refusals on partitions without any, and webhooks of events that
 the planner had read before."""
@@ -80,6 +80,8 @@ async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
         level = not (found.counts.events or found.differing)
         if level or not apply:
             await recovery.drop()
+            if apply:  # a recovery that was interrupted may have left it unnumbered
+                await number_feed(settings, recovery)
             await _erase_again(settings, apply=apply)
             print("nothing is missing" if level else "nothing was changed; --apply recovers it")
             return level
@@ -87,6 +89,7 @@ async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
         await note_command(settings, "recover", {"events": found.counts.events, "differing": len(found.differing)})
         left = await _apply(settings, recovery, found)
         await recovery.drop()
+        await number_feed(settings, recovery)
         await _erase_again(settings, apply=True)
     finally:
         await connection.close()
@@ -158,21 +161,10 @@ async def _apply(settings: Settings, recovery: Recovery, found: Survey) -> dict[
     finally:
         await client.aclose()
     left = await recovery.left()
-    rebooked = await _rebook(recovery)
+    rebooked = await rebook(settings, recovery)
     await recovery.rewind_feed()
     _show_applied(found, decided, restored, rebooked, left, time.monotonic() - began)
     return left
-
-
-async def _rebook(recovery: Recovery) -> int:
-    """The simulated bank's books are in the same database, and as old as the rest of it. A real bank's books are
-    not."""
-    try:
-        orders = await recovery.orders()
-        parts = [orders[first : first + ORDERS_AT_ONCE] for first in range(0, len(orders), ORDERS_AT_ONCE)]
-        return sum([await recovery.rebook(part) for part in parts])
-    except MissingTableError:
-        return 0
 
 
 async def _afterwards(settings: Settings, second: Executor, *, whole: bool) -> bool:

@@ -1,0 +1,71 @@
+"""Brings the simulated bank's books to what the log proves: they are in the same database, and as old as the rest.
+
+    events                      ─► what the bank said of each recovered attempt
+    commands not acknowledged   ─► what it said last: such a settle command is decided after the recovery
+
+A real bank's books are not in our database, and nothing happens to them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.payment import SettlePayment
+from domain.refund import SettleRefund
+from ops.audit.recover.survey import committed_offsets
+from runtime.settings import Settings
+from store.errors import MissingTableError
+from store.operations.recover import BankWord, Recovery
+from topics.catalogue import COMMANDS
+from topics.codec import command_of
+from topics.envelope import UndecodableError, decode
+from topics.proof import Proofs, proofs_of
+from topics.reader import Start, log_reader
+from topics.records import LogRecord
+
+AT_ONCE = 1_000
+
+
+async def rebook(settings: Settings, recovery: Recovery) -> int:
+    """How many entries were written; 0 where there is no simulated bank. Raises KafkaError, DatabaseError, OSError."""
+    orders = await recovery.orders()
+    try:
+        rebooked = [await recovery.rebook(orders[first : first + AT_ONCE]) for first in range(0, len(orders), AT_ONCE)]
+        words = list((await undecided_words(settings)).values())
+        rebooked += [
+            await recovery.rebook_words(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)
+        ]
+    except MissingTableError:
+        return 0
+    return sum(rebooked)
+
+
+async def undecided_words(settings: Settings) -> Mapping[str, BankWord]:
+    """Attempt -> the last word about it among the commands that the actors have not acknowledged."""
+    committed, proofs = await committed_offsets(settings), proofs_of(settings)
+    words: dict[str, BankWord] = {}
+    async with log_reader(settings) as reader:
+        spans = await reader.spans(await reader.partitions([COMMANDS]), Start())
+        left = {
+            place: (min(end, max(first, committed.get(place.partition, first))), end)
+            for place, (first, end) in spans.items()
+        }
+        async for record in reader.merged(left):
+            word = _word_of(record, proofs)
+            if word is not None and (word.attempt_id not in words or words[word.attempt_id].turn <= word.turn):
+                words[word.attempt_id] = word
+    return words
+
+
+def _word_of(record: LogRecord, proofs: Proofs) -> BankWord | None:
+    """None where an actor would not take it for the bank's word either."""
+    try:
+        command = command_of(decode(record.value))
+    except UndecodableError:
+        return None
+    if not isinstance(command, SettlePayment | SettleRefund):
+        return None
+    if proofs.fault_of(record.key, record.value, record.headers) is not None:
+        return None
+    attempt_id = command.payment_id if isinstance(command, SettlePayment) else command.refund_id
+    return BankWord(attempt_id, command.outcome, command.error_code, command.bank_reference, command.turn)
