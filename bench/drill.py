@@ -38,7 +38,7 @@ SELECT count(*)
  WHERE l.turn > a.bank_turn
     OR (l.turn = 0 AND l.step IS NULL AND l.late_at <= clock_timestamp())
 """
-"""Words of the bank that have changed, or are due to, and that no actor has decided yet."""
+"""Results of the bank that have changed, or are due to, and that no actor has decided yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ SECONDS_MAX = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one number of writers came to. WAL in bytes, processor time of PostgreSQL in milliseconds."""
+    """The result for one number of writers. WAL in bytes, processor time of PostgreSQL in milliseconds."""
 
     writers: int
     lifecycles_per_second: float

@@ -58,7 +58,7 @@ async def undecided_words(settings: Settings) -> Mapping[str, BankWord]:
 
 
 def _word_of(record: LogRecord, proofs: Proofs) -> BankWord | None:
-    """None where an actor would not take it for the bank's word either."""
+    """None if an actor would not accept it as a settlement either."""
     try:
         command = command_of(decode(record.value))
     except UndecodableError:

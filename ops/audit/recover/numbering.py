@@ -36,7 +36,7 @@ async def number_feed(settings: Settings, recovery: Recovery) -> None:
             async with feeding(settings) as session:
                 await _feed(session, wait)
         except RewoundError:
-            continue  # the feeder that was at work has moved the positions: from there
+            continue  # the other feeder has moved the positions: start from there
         except NewerRecordError as error:
             raise GatewayError(
                 f"The feed was not numbered: {error}. Recover with the version that wrote it."
@@ -44,7 +44,7 @@ async def number_feed(settings: Settings, recovery: Recovery) -> None:
 
 
 async def _feed(session: Session | None, wait: Wait) -> None:
-    """With this session; without one another feeder is at work, which may end at any time."""
+    """With this session; without one another feeder is running, and may end at any time."""
     if session is None:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
         return
