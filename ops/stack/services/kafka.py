@@ -44,9 +44,9 @@ SETTINGS: dict[str, str] = {
     "group.initial.rebalance.delay.ms": "0",
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
-    "controller.quorum.election.timeout.ms": "300",
-    "controller.quorum.election.backoff.max.ms": "200",
-    "controller.quorum.fetch.timeout.ms": "500",
+    "controller.quorum.election.timeout.ms": "1000",
+    "controller.quorum.election.backoff.max.ms": "500",
+    "controller.quorum.fetch.timeout.ms": "2000",
     # twice a second by default: a third of an idle broker's processor time
     "metadata.max.idle.interval.ms": "5000",
     "initial.broker.registration.timeout.ms": "20000",
