@@ -315,7 +315,7 @@ async def test_the_dry_run_sends_nothing_and_a_discard_needs_a_reason(services: 
     assert await history_of(pool, letter_id) == []
 
     refused = await gateway(services, "dlq", "discard", letter_id, "--reason", " ")
-    assert (refused.code, refused.err.strip()) == (2, "Error: A discard needs a reason.")
+    assert (refused.code, refused.err.strip()) == (2, "Error: A discard needs a reason; give it with --reason.")
 
     done = await gateway(services, "dlq", "discard", letter_id, "--reason", "made by a test")
     assert done.code == 0, done.err

@@ -41,7 +41,7 @@ WRONG_NUMBERS = ("4111111111111112", "55555555555544441234567", "9" * 19)
 WRONG_CVVS = ("73791984", "60517x3388", "918273645546372819")
 """Long enough to be searched for by themselves."""
 HOLDER = "Canary Holder Zwölfkommafünf"
-YEAR = "2097"
+YEAR = "2075"
 CVV_BY_NAME = re.compile(rb"""(cvv|cvc|security_code)["'\\]*\s*[:=]\s*["'\\]*\d""", re.IGNORECASE)
 REPORTED_SECONDS = 20
 RUN = secrets.token_hex(4)

@@ -203,7 +203,7 @@ class _Audit:
     async def run(self, slices: list[Which]) -> Report:
         self.report.kept_max = self.job.kept_max
         left = deque(slices)
-        parts = [self._there(left), self._here(left), self._in_the_database(), self._compare_erasures()]
+        parts = [self._there(left), self._here(left), self._in_the_database()]
         if self.anchoring is not None:
             parts.append(self._chain_the_table(self.anchoring))
         work = [asyncio.create_task(part) for part in parts]
@@ -214,6 +214,8 @@ class _Audit:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
+        # Not beside the others: cancelled while its reader connects, it would leave the connection open.
+        await self._compare_erasures()
         await self._compare_sums()
         await self._compare_feed()
         self._compare_chains()
