@@ -13,9 +13,10 @@ from runtime.clock import now
 from store.analytics.rollups import advance
 from store.webhooks.plan import drafts_of, plan_deliveries, targets_of
 from tests.support.actor import Bench
-from tests.support.command_client import CommandClient, history
+from tests.support.command_client import CommandClient
 from tests.support.feed import number_everything
-from tests.support.stack import Stack, running_stack
+from tests.support.recorded import recorded_history
+from tests.support.stack import Stack
 from topics.delivery import event_webhook_body
 from topics.events import read_any_event
 
@@ -42,12 +43,8 @@ UPDATE webhook_logs SET status = 'success', attempts = 1, last_attempt_at = now(
 @pytest.fixture(scope="package")
 async def recorded() -> AsyncIterator[tuple[Stack, CommandClient]]:
     """A stack of its own with every kind of event in it, actor and processor down."""
-    with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:
-        async with CommandClient(stack.settings) as command_client:
-            await history(command_client)
-            stack.hold("payments")
-            stack.hold("processor")
-            yield stack, command_client
+    async with recorded_history() as made:
+        yield made
 
 
 @pytest.fixture

@@ -14,20 +14,17 @@ from ops.audit.rebuild.command import run
 from ops.console.errors import GatewayError
 from runtime.clock import make_id
 from tests.support.command import gateway
-from tests.support.command_client import CommandClient, history
-from tests.support.stack import Stack, running_stack
+from tests.support.command_client import CommandClient
+from tests.support.recorded import recorded_history
+from tests.support.stack import Stack
 from topics.catalogue import EVENTS
 
 
 @pytest.fixture(scope="module")
 async def recorded() -> AsyncIterator[tuple[Stack, CommandClient]]:
     """A history of its own: a rebuild reads the whole log, and the tests of verify forge records in theirs."""
-    with running_stack(roles=("payments", "processor"), env={"TEST_PROCESSING_DELAY": "300"}) as stack:
-        async with CommandClient(stack.settings) as command_client:
-            await history(command_client)
-            stack.hold("payments")
-            stack.hold("processor")
-            yield stack, command_client
+    async with recorded_history() as made:
+        yield made
 
 
 async def test_every_row_follows_from_the_topic(recorded: tuple[Stack, CommandClient]) -> None:
