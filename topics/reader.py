@@ -46,6 +46,13 @@ class Start:
 Spans = Mapping[TopicPartition, tuple[int, int]]
 
 
+def from_positions(spans: Spans, positions: Mapping[int, int]) -> dict[TopicPartition, tuple[int, int]]:
+    """The spans without the records before their partition's position; all of a partition that has none."""
+    return {
+        place: (min(end, max(first, positions.get(place.partition, 0))), end) for place, (first, end) in spans.items()
+    }
+
+
 @asynccontextmanager
 async def log_reader(settings: Settings, *, hold_ms: int = FOLLOW_HOLD_MS) -> AsyncIterator[LogReader]:
     """A connected reader, closed at the end. Raises KafkaError or TimeoutError if the broker is unavailable.

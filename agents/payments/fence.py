@@ -35,7 +35,7 @@ from store.log.log_partitions import log_state
 from store.log.log_tail import SeenEvent, is_recovering, strange_events
 from topics.catalogue import EVENTS, lineage
 from topics.identity import event_digest, event_identity
-from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, log_reader
+from topics.reader import LOOK_UP_HOLD_MS, LogReader, Start, from_positions, log_reader
 
 log = get_logger("fence")
 
@@ -105,7 +105,7 @@ async def _unknown_events(connection: Connection, reader: LogReader, partitions:
     known = await known_positions(connection)
     places = [TopicPartition(EVENTS, partition) for partition in partitions]
     spans = await reader.spans(places, Start(offset=-TAIL_RECORDS))
-    tails = {place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()}
+    tails = from_positions(spans, known)
     async for record in reader.merged(tails):
         identity = event_identity(record.value)
         if identity is not None:

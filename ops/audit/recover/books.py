@@ -20,7 +20,7 @@ from topics.catalogue import COMMANDS
 from topics.codec import command_of
 from topics.envelope import UndecodableError, decode
 from topics.proof import Proofs, proofs_of
-from topics.reader import Start, log_reader
+from topics.reader import Start, from_positions, log_reader
 from topics.records import LogRecord
 
 AT_ONCE = 1_000
@@ -46,11 +46,7 @@ async def undecided_words(settings: Settings) -> Mapping[str, BankWord]:
     words: dict[str, BankWord] = {}
     async with log_reader(settings) as reader:
         spans = await reader.spans(await reader.partitions([COMMANDS]), Start())
-        left = {
-            place: (min(end, max(first, committed.get(place.partition, first))), end)
-            for place, (first, end) in spans.items()
-        }
-        async for record in reader.merged(left):
+        async for record in reader.merged(from_positions(spans, committed)):
             word = _word_of(record, proofs)
             if word is not None and (word.attempt_id not in words or words[word.attempt_id].turn <= word.turn):
                 words[word.attempt_id] = word

@@ -25,7 +25,7 @@ from topics.admin import admin_client
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
 from topics.envelope import HEADER_FORWARDED
 from topics.identity import event_digest, event_identity
-from topics.reader import LogReader, Start, log_reader
+from topics.reader import LogReader, Start, from_positions, log_reader
 from topics.records import LogRecord
 
 PORTION = 5_000
@@ -120,7 +120,7 @@ async def unknown_spans(reader: LogReader, recovery: Recovery) -> dict[TopicPart
     """Of the events topic: from where the table may lack something, to the end."""
     spans = await reader.spans(await reader.partitions([EVENTS]), Start())
     known = await known_positions(recovery.connection)
-    return {place: (min(end, max(first, known.get(place.partition, 0))), end) for place, (first, end) in spans.items()}
+    return from_positions(spans, known)
 
 
 async def _compare_events(settings: Settings, reader: LogReader, recovery: Recovery) -> tuple[str, ...]:
