@@ -31,10 +31,15 @@ def heavy_among(modules: str) -> set[str]:
     return {name for name in names if name.startswith(OURS)} - LIGHT | (names & HEAVY)
 
 
+def run_alone(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, with the modules that it has imported on stderr."""
+    code = f"import sys; from ops.cli import app\ntry: app({arguments!r})\nexcept SystemExit: pass\n{LIST_MODULES}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_the_overview_imports_no_command(arguments: list[str]) -> None:
-    code = f"import sys; from ops.cli import app\ntry: app({arguments!r})\nexcept SystemExit: pass\n{LIST_MODULES}"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = run_alone(arguments)
     assert "verify" in shown.stdout
     assert "ops.cli" in shown.stderr.split()
     assert heavy_among(shown.stderr) == set()
@@ -42,8 +47,7 @@ def test_the_overview_imports_no_command(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [["verify", "--help"], ["topics", "tail", "--help"], ["owed", "--help"]])
 def test_the_help_of_a_command_is_printed_without_importing_the_command(arguments: list[str]) -> None:
-    code = f"import sys; from ops.cli import app\ntry: app({arguments!r})\nexcept SystemExit: pass\n{LIST_MODULES}"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = run_alone(arguments)
     assert "Options" in shown.stdout
     assert "ops.console.command_help" in shown.stderr.split()
     assert heavy_among(shown.stderr) == set()
