@@ -52,6 +52,13 @@ def held_until(gate: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
     return hold
 
 
+async def close_context(context: BrowserContext) -> None:
+    """Close a context. Requests that a route still holds or answers are let go first; their errors mean nothing."""
+    for page in context.pages:
+        await page.unroute_all(behavior="ignoreErrors")
+    await context.close()
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
-from tests.support.chromium import AXE
+from tests.support.chromium import AXE, close_context
 from tests.support.stack import Stack
 
 REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
@@ -116,5 +116,5 @@ async def visiting(
         yield visitor
         await visitor.examine(visitor.page.url)
     finally:
-        await context.close()
+        await close_context(context)
     assert not visitor.problems, "\n".join(visitor.problems)

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.support.chromium import WAIT_MS, Payer, Seen, chromium, open_payer
+from tests.support.chromium import WAIT_MS, Payer, Seen, chromium, close_context, open_payer
 from tests.support.stack import Stack
 
 expect.set_options(timeout=WAIT_MS)
@@ -70,6 +70,6 @@ async def payer(browser: Browser, pages: Stack, shop: Shop) -> AsyncIterator[Pay
     one = await open_payer(browser, pages, seen, viewport={"width": 1100, "height": 800})
     yield one
     print(seen.story())
-    await one.context.close()
+    await close_context(one.context)
     ours = (pages.checkout_url, pages.settings.api_url, pages.dashboard_url, shop.url)
     seen.check({urlsplit(url).netloc for url in ours})

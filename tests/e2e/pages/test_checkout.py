@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.e2e.pages.conftest import Shop
 from tests.support.api import Api, Json
-from tests.support.chromium import Payer, Seen, axe, held_until, open_payer
+from tests.support.chromium import Payer, Seen, axe, close_context, held_until, open_payer
 from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.browser
@@ -454,5 +454,5 @@ async def test_a_phone_gets_links_to_its_apps(browser: Browser, payer: Payer, ap
     assert href.endswith("&am=500.00&cu=INR")
     await phone.part("another-way-button").tap()
     await expect(phone.part("checkout-container")).to_have_attribute("data-state", "ready")
-    await phone.context.close()
+    await close_context(phone.context)
     assert seen.console == [] and seen.violations == []

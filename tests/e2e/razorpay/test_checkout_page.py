@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Dialog, Locator, Page, Route, async_playwright
 
 from tests.e2e.razorpay.shop import DoubleShop, Front, Json
-from tests.support.chromium import WAIT_MS
+from tests.support.chromium import WAIT_MS, close_context
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
 
@@ -86,6 +86,7 @@ async def page(pages: Stack, front: Front) -> AsyncIterator[Page]:
         made = await browser.new_page()
         made.set_default_timeout(WAIT_MS)
         yield made
+        await close_context(made.context)
         await browser.close()
 
 
