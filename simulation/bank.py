@@ -46,6 +46,7 @@ Requester = tuple[str, int, str]
 HANGS_SECONDS = 25.0
 """How long a request hangs at a silent bank; below the sweeper's timeout of a question."""
 UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
+SETTLED = {Outcome.SUCCESS: frozenset({"SUCCESS", "PROCESSED"}), Outcome.FAILED: frozenset({"FAILED"})}
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
 TURNS_AGAIN_SHARE = 0.25
@@ -53,8 +54,9 @@ STEP_SECONDS_MAX = 12.0
 ABANDONED_SHARE = 0.3
 CANCEL_REFUSED_SHARE = 0.25
 FORGOTTEN_AFTER_SECONDS = 86_400.0
-"""How long a bank recognises an attempt by its id when it is requested again; its books can be queried without
-limit."""
+"""How long a bank recognises an attempt by its id, in a query or when it is requested again."""
+SHORT_MEMORY_SECONDS = 20.0
+"""The same after the gateway has settled the attempt, for a bank that forgets soon."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,9 @@ class Entry:
     of_attempt: str | None
     outcome: Outcome
     booked_at: float = 0.0
+    forgotten: bool = False
+    refunded: bool = False
+    """Whether a refund of it was ever requested: then a query always finds it."""
     times: int = 1
     """How often it was carried out: once, unless a process requests it again after the bank has forgotten its id."""
     turn: int = 0
@@ -120,7 +125,7 @@ class Bank:
         """The entry of this attempt; made by the first request. `code`: the link that the payer has to scan."""
         entry = self.books.get(attempt_id)
         if entry is not None:
-            if self.world.scheduler.now - entry.booked_at > FORGOTTEN_AFTER_SECONDS:
+            if self._is_forgotten(entry):
                 entry.times += 1
                 self.world.trace.note("bank", f"{attempt_id} is carried out once more", attempt_id)
             return entry
@@ -131,6 +136,10 @@ class Bank:
         if of_attempt is None:
             self._look_beside(attempt_id)
         self.books[attempt_id] = entry
+        if of_attempt in self.books:
+            self.books[of_attempt].refunded = True
+        if self.world.plan.forgets:
+            self.world.scheduler.outside(SHORT_MEMORY_SECONDS, self._maybe_forget, entry)
         self.world.trace.note("bank", f"{attempt_id} of {amount}: {entry.outcome}", attempt_id)
         if code is not None:
             self._wait_for_payer(entry, ActionType.APP, code)
@@ -141,6 +150,24 @@ class Bank:
             self.turning += 1
             self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, again[1:])
         return entry
+
+    def known(self, attempt_id: str) -> Entry | None:
+        """The entry of an attempt that the bank recognises."""
+        entry = self.books.get(attempt_id)
+        return entry if entry is not None and (entry.refunded or not self._is_forgotten(entry)) else None
+
+    def _is_forgotten(self, entry: Entry) -> bool:
+        return entry.forgotten or self.world.scheduler.now - entry.booked_at > FORGOTTEN_AFTER_SECONDS
+
+    def _maybe_forget(self, entry: Entry, settled_before: bool = False) -> None:
+        """Forget an attempt that the gateway has known for SHORT_MEMORY_SECONDS as the bank has it."""
+        tables = self.world.database.tables
+        row = tables["payments"].get(entry.attempt_id) or tables["refunds"].get(entry.attempt_id)
+        settled = row is not None and row["status"] in SETTLED[entry.outcome] and entry.step is None
+        if settled and settled_before:
+            entry.forgotten = True
+        elif self.world.faults.on:
+            self.world.scheduler.outside(SHORT_MEMORY_SECONDS, self._maybe_forget, entry, settled)
 
     def _look_beside(self, attempt_id: str) -> None:
         """Two charges of one order may coincide only if the bank had reported the first one as failed."""
@@ -187,6 +214,7 @@ class Bank:
     def _turn(self, entry: Entry, again: list[float]) -> None:
         entry.outcome = Outcome.FAILED if entry.outcome is Outcome.SUCCESS else Outcome.SUCCESS
         entry.turn += 1
+        entry.forgotten = False
         self.world.trace.note("bank", f"{entry.attempt_id} turns: {entry.outcome}", entry.attempt_id)
         self.notify(entry)
         if again:
@@ -296,13 +324,13 @@ class BankClient:
     async def query(self, attempt_id: str) -> Report | None:
         await self._question(attempt_id)
         await self._maybe_lose_response()
-        entry = self._bank.books.get(attempt_id)
+        entry = self._bank.known(attempt_id)
         return None if entry is None else report_on(entry)
 
     async def cancel(self, attempt_id: str) -> BankResult | CancelRefused | None:
         """Its response is as informative as a query's."""
         await self._question(attempt_id)
-        entry = self._bank.books.get(attempt_id)
+        entry = self._bank.known(attempt_id)
         report = None if entry is None else self._bank.cancel(entry)
         await self._maybe_lose_response()
         assert not isinstance(report, ActionRequired), "a bank that was asked to cancel has an answer to that"

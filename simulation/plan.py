@@ -28,6 +28,11 @@ class Plan:
     history: bool = False
 
     @property
+    def forgets(self) -> bool:
+        """Whether the bank soon forgets an attempt that the gateway has settled, as in every fifth world."""
+        return self.seed % 5 == 2
+
+    @property
     def seals(self) -> bool:
         """Whether personal fields are sealed, as in every third world."""
         return self.seed % 3 == 0

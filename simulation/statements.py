@@ -141,7 +141,7 @@ def keep(view: View, command_ids: list[str]) -> Rows:
 
 @reads(actor.LOAD_COMMANDS)
 def load_commands(view: View, command_ids: list[str], nonces: list[str]) -> Rows:
-    names = ("id", "order_id", "nonce", "fingerprint", "rejected", "reply", "log_offset", "decided_at")
+    names = ("id", "order_id", "nonce", "fingerprint", "rejected", "reply", "log_partition", "log_offset", "decided_at")
     rows = _decided(view, command_ids, nonces)
     return [_only(row, names) | {"events": _events_of(view, row)} for row in rows]
 
@@ -153,11 +153,11 @@ def _events_of(view: View, command: Row) -> list[str]:
 
 
 @reads(actor.LOAD_EVENTS)
-def load_events(view: View, order_ids: list[str], sequences: list[int]) -> Rows:
+def load_events(view: View, order_ids: list[str], before: list[int], last: list[int]) -> Rows:
     return [
         {"order_id": order_id, "payload": row["payload"]}
-        for order_id, last in sorted(zip(order_ids, sequences, strict=True))
-        for sequence in range(1, last + 1)
+        for order_id, first, end in sorted(zip(order_ids, before, last, strict=True))
+        for sequence in range(first + 1, end + 1)
         if (row := view["events"].get((order_id, sequence))) is not None
     ]
 
@@ -287,6 +287,17 @@ def order_of_payment(view: View, payment_id: str) -> Rows:
 @reads(attempts.REFUND_ORDER)
 def order_of_refund(view: View, refund_id: str) -> Rows:
     return [{"order_id": row["order_id"]} for row in find_refund(view, refund_id)]
+
+
+@reads(attempts.PAYMENT_IS_DECIDED)
+def payment_is_decided(view: View, payment_id: str) -> Rows:
+    undecided = ("CREATED", "PROCESSING")
+    return [{"decided": row["status"] not in undecided} for row in find_payment(view, payment_id)]
+
+
+@reads(attempts.REFUND_IS_DECIDED)
+def refund_is_decided(view: View, refund_id: str) -> Rows:
+    return [{"decided": row["status"] != "PENDING"} for row in find_refund(view, refund_id)]
 
 
 @writes(retention.COMMANDS, "core")

@@ -26,6 +26,8 @@ SELECT * FROM refunds
 # payments_pkey, refunds_pkey
 PAYMENT_ORDER = "SELECT order_id FROM payments WHERE id = $1"
 REFUND_ORDER = "SELECT order_id FROM refunds WHERE id = $1"
+PAYMENT_IS_DECIDED = "SELECT status NOT IN ('CREATED', 'PROCESSING') FROM payments WHERE id = $1"
+REFUND_IS_DECIDED = "SELECT status <> 'PENDING' FROM refunds WHERE id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class AttemptStore:
     async def order_of_attempt(self, attempt_id: str) -> str | None:
         return await order_of_attempt(self._pool, attempt_id)
 
+    async def is_decided(self, attempt_id: str) -> bool:
+        return await is_decided(self._pool, attempt_id)
+
 
 async def order_of_attempt(pool: Pool, attempt_id: str) -> str | None:
     """Order of a payment's or refund's attempt; None if it is not ours."""
@@ -62,3 +67,9 @@ async def order_of_attempt(pool: Pool, attempt_id: str) -> str | None:
         refund_order_id: str | None = await pool.fetchval(REFUND_ORDER, attempt_id)
         return refund_order_id
     return None
+
+
+async def is_decided(pool: Pool, attempt_id: str) -> bool:
+    """Whether the payment or refund has its outcome. False if the database has no such attempt."""
+    statement = PAYMENT_IS_DECIDED if attempt_id.startswith(PAYMENT) else REFUND_IS_DECIDED
+    return bool(await pool.fetchval(statement, attempt_id))

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from domain.payment import Payment
 from domain.question import Kind, Question, wait_seconds
 from domain.refund import LATE_REFUNDS_MAX, Refund
+from store.attempts import is_decided
 from store.driver import Pool, Row
 from store.retention import prune_attempts, prune_commands, prune_order_keys, prune_promises
 from store.rows import payment_of, refund_of
@@ -136,6 +137,10 @@ class QuestionStore:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+
+    async def is_decided(self, attempt_id: str) -> bool:
+        """As `store.attempts.is_decided`."""
+        return await is_decided(self._pool, attempt_id)
 
     async def due(self, *, rest_seconds: float, limit: int) -> list[Question]:
         """At most `limit` questions of each kind and route, round robin over the merchants.

@@ -2,22 +2,23 @@
 
 Waiting at the bank never blocks a partition: each attempt is a task of its own, at most UNDER_WAY_MAX of them, and an
 offset is committed once the settle commands of everything before it are on the log. A record that was already on the
-topic when this worker got the partition may have been sent to the bank before a crash: its attempt begins with `query`.
-So does one whose event was published again.
+topic when this worker got the partition may have been sent to the bank before a crash, and so may one whose event was
+published again. Such an attempt ends here if the database has its outcome; otherwise it begins with `query`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
-from agents.bank.attempt import attempt
+from agents.bank.attempt import AlreadyDecidedError, attempt
 from agents.bank.listener import confirm, words_of
 from agents.bank.port import Bank, Cancel, Charge, Report, Request, Return
 from agents.bank.settlement import name_of, settle_record
@@ -38,6 +39,7 @@ from topics.producer import Record
 from topics.records import instant_of
 
 log = get_logger("processor")
+Found = TypeVar("Found")
 
 GROUP = "processor"
 UNDER_WAY_MAX = 10_000
@@ -125,7 +127,7 @@ class Processor:
 
     def _is_repeat(self, message: Any, event: PaymentRecord, attempt_id: str) -> bool:
         """Whether the event may have been on the log before. An actor that reads old commands again publishes their
-        events again, days later perhaps: by then a bank may have forgotten the attempt's id, and would charge twice."""
+        events again, days later perhaps: by then a bank may have forgotten the attempt, and would charge twice."""
         known = attempt_id in self._recent
         self._recent[attempt_id] = None
         if len(self._recent) > RECENT_MAX:
@@ -148,7 +150,16 @@ class Processor:
         self._seen_before.clear()
 
     async def _attempt(self, event: PaymentRecord, request: Request, mark: Mark, maybe_requested_before: bool) -> None:
-        report = await attempt(self._bank, request, maybe_requested_before=maybe_requested_before)
+        if maybe_requested_before and await self._is_decided(request.attempt_id):
+            self._consumer.offsets.done(mark)
+            return
+        try:
+            report = await attempt(
+                self._bank, request, maybe_requested_before=maybe_requested_before, is_decided=self._is_decided
+            )
+        except AlreadyDecidedError:
+            self._consumer.offsets.done(mark)
+            return
         if report is None:
             log.warning("attempt_left_to_sweeper", attempt_id=request.attempt_id)
             self._consumer.offsets.done(mark)
@@ -187,16 +198,24 @@ class Processor:
             await confirm(self._bank, report)
 
     async def _order_of(self, report: Report) -> str | None:
-        """None if the attempt is not ours. This waits while the database is unavailable: attempts continue without
-        it."""
+        """None if the attempt is not ours."""
+        return await self._looked_up(self._store.order_of_attempt, report.attempt_id)
+
+    async def _is_decided(self, attempt_id: str) -> bool:
+        """Whether there is an outcome already. However long ago that was, the bank need not remember the attempt."""
+        return bool(await self._looked_up(self._store.is_decided, attempt_id))
+
+    async def _looked_up(self, look_up: Callable[[str], Awaitable[Found]], attempt_id: str) -> Found | None:
+        """None if the database cannot have such an id. This waits while the database is unavailable; attempts that are
+        new on the log continue without it."""
         while True:
             try:
-                return await self._store.order_of_attempt(report.attempt_id)
+                return await look_up(attempt_id)
             except ValueRefusedError as error:
-                log.error("attempt_id_unreadable", attempt_id=report.attempt_id, error=repr(error))
+                log.error("attempt_id_unreadable", attempt_id=attempt_id, error=repr(error))
                 return None
             except DatabaseError as error:
-                log.warning("order_not_looked_up", attempt_id=report.attempt_id, error=repr(error))
+                log.warning("attempt_not_looked_up", attempt_id=attempt_id, error=repr(error))
             await asyncio.sleep(DATABASE_PAUSE_SECONDS)
 
     def _settle_record(self, report: Report, order_id: str, caused_by: str | None, request_id: str | None) -> Record:

@@ -22,8 +22,8 @@ from datetime import datetime
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
-from agents.bank.attempt import attempt
-from agents.bank.port import Bank, Cancel, Charge, Report, Request, Return
+from agents.bank.attempt import AlreadyDecidedError, attempt
+from agents.bank.port import Bank, Cancel, Charge, NoResponseError, Report, Request, Return
 from agents.bank.settlement import name_of, settle_record
 from agents.kafka import Kafka
 from agents.role import Context
@@ -174,11 +174,26 @@ class Sweeper:
         report = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(QUERY_SECONDS_MAX):
-                report = await attempt(self._bank, _request_of(question), maybe_requested_before=True, tries=1)
+                report = await self._attempt(question)
         if report is None:
             SILENT.labels(question.kind).inc()
             log.error("bank_silent_past_deadline", attempt_id=question.subject.id, asked=question.asked)
         self._queried.put_nowait(Queried(question, report))
+
+    async def _attempt(self, question: Question) -> Report | None:
+        request = _request_of(question)
+        try:
+            return await attempt(self._bank, request, maybe_requested_before=True, is_decided=self._is_decided, tries=1)
+        except AlreadyDecidedError:
+            # Settled while it was queried; or its money is to be returned, and the bank no longer knows of it.
+            log.error("attempt_unknown_to_bank", attempt_id=request.attempt_id, kind=question.kind)
+            return None
+
+    async def _is_decided(self, attempt_id: str) -> bool:
+        try:
+            return await self._store.is_decided(attempt_id)
+        except DatabaseError as error:
+            raise NoResponseError(f"whether it is decided is unknown: {error!r}") from error
 
     async def _settle(self) -> None:
         """Pass reports to the actor as they arrive, in bulk if many arrive at once."""

@@ -26,6 +26,7 @@ from domain.payment import PaymentStatus, SettlePayment
 from domain.question import Kind, Question
 from domain.signature import Secrets
 from store.actor import ActorStore, ConflictError, Inbox, UnwritableError
+from store.attempts import AttemptStore
 from store.commands import find_accepted, find_decided
 from store.promises import Promise, PromisedIds, find_promise, make_promise, promised_ids
 from store.questions import QuestionStore
@@ -158,16 +159,29 @@ async def a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written(side:
     assert await desk.order(good.envelope.key) is not None
 
 
-async def events_are_loaded_up_to_a_sequence_and_in_it(side: Side) -> None:
+async def events_are_loaded_from_a_range_in_sequence(side: Side) -> None:
     desk = _desk(side)
     order_id, _ = await desk.order_with_payment()
     other = desk.submitted(order_command(fresh(ORDER)))
     await desk.decide(other)
-    found = await desk.store.load_events({order_id: 2, other.envelope.key: 9, fresh(ORDER): 1})
+    found = await desk.store.load_events({order_id: (1, 3), other.envelope.key: (0, 9), fresh(ORDER): (0, 1)})
     assert {one: [orjson.loads(payload)["type"] for payload in payloads] for one, payloads in found.items()} == {
-        order_id: ["order.created", "payment.created"],
+        order_id: ["payment.created", "payment.processing"],
         other.envelope.key: ["order.created"],
     }
+
+
+async def an_attempt_is_decided_once_it_has_its_outcome(side: Side) -> None:
+    desk, attempts = _desk(side), AttemptStore(side.pool)
+    order_id, payment_id = await desk.order_with_payment()
+    assert not await attempts.is_decided(payment_id)
+    await desk.decide(desk.settle(order_id, payment_id))
+    assert await attempts.is_decided(payment_id)
+    refund = refund_command(order_id, payment_id, fresh(REFUND), amount=1_000)
+    await desk.decide(desk.submitted(refund))
+    assert not await attempts.is_decided(refund.refund_id)
+    for unknown in (fresh(PAYMENT), fresh(REFUND)):
+        assert not await attempts.is_decided(unknown)
 
 
 async def two_owners_cannot_write_the_same_sequence(side: Side) -> None:
@@ -439,7 +453,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     state_is_what_was_written_last,
     a_batch_is_written_wholly_or_not_at_all,
     a_text_with_a_nul_is_refused_and_nothing_of_its_batch_is_written,
-    events_are_loaded_up_to_a_sequence_and_in_it,
+    events_are_loaded_from_a_range_in_sequence,
+    an_attempt_is_decided_once_it_has_its_outcome,
     two_owners_cannot_write_the_same_sequence,
     a_request_has_a_refusal_of_its_own,
     a_command_has_one_acceptance,

@@ -17,6 +17,7 @@ from agents.role import Context
 from domain.event import EventType
 from domain.ids import ORDER, PAYMENT
 from domain.outcome import Outcome
+from domain.payment import SettlePayment
 from ops.log.schemas import sample_of
 from runtime.settings import Settings
 from runtime.worker import Worker
@@ -108,6 +109,42 @@ class SpeakingBank(SimulatedBank):
 
     async def confirm(self, response: BankResult) -> None:
         self.confirmed.append(response.attempt_id)
+
+
+class SilentBank(SpeakingBank):
+    """Records what it is asked."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.asked: list[str] = []
+
+    async def query(self, attempt_id: str) -> BankResult | None:
+        self.asked.append(attempt_id)
+        raise NoResponseError
+
+
+async def test_the_repeated_event_of_a_settled_payment_leads_to_no_question(services: Stack, bench: Bench) -> None:
+    # Given one payment that is settled and one that is not, whose events are on the log already,
+    payments = []
+    for settle in (True, False):
+        order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+        begins = bench.submitted(order_command(order_id)), bench.submitted(payment_command(order_id, payment_id))
+        await work(await bench.actor(), *begins)
+        word = SettlePayment(order_id, payment_id, Outcome.SUCCESS, None, None, "bank_1", datetime.now(UTC), 0)
+        if settle:
+            await work(await bench.actor(), bench.incoming(bench.command_client.record(word, f"stl_{payment_id}")))
+        payments.append(payment_id)
+    # when a processor reads them, then it asks the bank about the one that has no outcome, only.
+    context = Context(services.settings, Worker("processor", 0, f"processor-{payments[0]}", 0), bench.redis)
+    bank = SilentBank(services.settings)
+    processor = Processor(context, bank, Kafka(services.settings), AttemptStore(bench.command_client.pool))
+    running = asyncio.create_task(processor.run())
+    try:
+        await eventually(lambda: payments[1] in bank.asked, timeout=60, what="a question about the open payment")
+        assert payments[0] not in bank.asked
+    finally:
+        context.stopping.set()
+        await running
 
 
 LOOKING_UP = """

@@ -38,6 +38,7 @@ from store.redis.clients import make_redis
 from tests.support.command_client import CommandClient, fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
+from tests.support.undecided import undecided
 from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
 from topics.producer import Record
@@ -92,7 +93,7 @@ async def test_every_attempt_is_charged_once_and_reaches_its_outcome(
     services: Stack, bank_of: MakeBank, token: str, outcome: Outcome, error_code: str | None
 ) -> None:
     request = charge(token)
-    result = await attempt(bank_of(services.settings), request, maybe_requested_before=False)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=False, is_decided=undecided)
     assert result is not None
     assert (result.outcome, result.error_code) == (outcome, error_code)
     moved = 1 if outcome is Outcome.SUCCESS else 0
@@ -105,7 +106,7 @@ async def test_a_processor_that_died_after_a_charge_queries_it_first(services: S
     with pytest.raises(NoResponseError):
         await bank.charge(request)
     # When its successor takes it up, then the bank is queried, not asked to charge.
-    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True, is_decided=undecided)
     assert result is not None
     assert result.outcome is Outcome.SUCCESS
     assert await booked(services.settings, request.attempt_id) == (1, 1)
@@ -144,7 +145,7 @@ async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, 
 
 async def test_an_attempt_the_bank_never_saw_is_made(services: Stack, bank_of: MakeBank) -> None:
     request = Return(fresh(REFUND), fresh(PAYMENT), 100, "INR", "fail_refund")
-    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True, is_decided=undecided)
     assert result is not None
     assert (result.outcome, result.error_code) == (Outcome.FAILED, "REFUND_FAILED")
 
@@ -155,7 +156,7 @@ async def test_injected_faults_change_nothing_about_the_outcome(
 ) -> None:
     settings = services.settings.model_copy(update={"bank_faults": faults, "test_processing_delay": 5})
     request = charge("success@upi")
-    result = await attempt(bank_of(settings), request, maybe_requested_before=False)
+    result = await attempt(bank_of(settings), request, maybe_requested_before=False, is_decided=undecided)
     assert result is not None
     assert result.outcome is Outcome.SUCCESS
     assert (await booked(settings, request.attempt_id))[0] == 1
@@ -205,6 +206,7 @@ async def test_money_the_bank_would_not_take_back_is_given_back_again(services: 
     async with CommandClient(services.settings) as command_client:
         order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
         await _decide(command_client, order_command(order_id), payment_command(order_id, payment_id))
+        await bank_of(services.settings).charge(Charge(payment_id, 50_000, "INR", Method.UPI, "success@upi"))
         for attempt_id, outcome in (
             (payment_id, Outcome.FAILED),
             (payment_id, Outcome.SUCCESS),
