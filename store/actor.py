@@ -2,7 +2,7 @@
 
     load_orders(ids)       state of the orders, their payments and refunds
     load_inbox(requests)   earlier decisions about them, with their events
-    load_events(last)      the events of orders up to a sequence, as they were (or should have been) published
+    load_events(ranges)    the events of orders in a range of sequences, as they were (or should have been) published
     write(batch)           everything or nothing; ConflictError if the inbox or a sequence is already taken
 
 One dedicated connection, not a pool: a batch never waits for one. New and changed rows alike are written by
@@ -71,8 +71,8 @@ class UnwritableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredCommand:
-    """An inbox row. `events`: payloads in sequence, as they were (or should have been) published. `log_offset`: of the
-    record that was decided; None where an earlier release decided it, or it was restored."""
+    """An inbox row. `events`: payloads in sequence, as they were (or should have been) published. `log_partition` and
+    `log_offset`: of the record that was decided; None where an earlier release decided it, or it was restored."""
 
     id: str
     order_id: str
@@ -81,6 +81,7 @@ class StoredCommand:
     rejected: bool
     reply: str
     events: tuple[str, ...]
+    log_partition: int | None
     log_offset: int | None
     decided_at: datetime | None
     """None: in the batch that is being decided."""
@@ -117,6 +118,7 @@ class CommandRow:
     reply: str
     first_sequence: int
     event_count: int
+    log_partition: int
     log_offset: int
 
 
@@ -194,7 +196,8 @@ KEEP = "UPDATE commands SET decided_at = now() WHERE id = ANY($1::text[]) AND NO
 # commands_pkey, commands_accepted, events_pkey. The row of each request, and the acceptance of each command: however
 # often a key was refused, a batch reads two rows for each of its requests.
 LOAD_COMMANDS = """
-SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply, c.log_offset, c.decided_at,
+SELECT c.id, c.order_id, c.nonce, c.fingerprint, c.rejected, c.reply, c.log_partition, c.log_offset,
+       c.decided_at,
        (SELECT array_agg(e.payload ORDER BY e.sequence)
           FROM events e
          WHERE e.order_id = c.order_id
@@ -224,8 +227,8 @@ LOAD_REFUNDS = "SELECT * FROM refunds WHERE order_id = ANY($1::text[]) ORDER BY 
 # events_pkey
 LOAD_EVENTS = """
 SELECT e.order_id, e.payload
-  FROM unnest($1::text[], $2::integer[]) AS up_to (order_id, sequence)
-  JOIN events e ON e.order_id = up_to.order_id AND e.sequence <= up_to.sequence
+  FROM unnest($1::text[], $2::integer[], $3::integer[]) AS wanted (order_id, after, last)
+  JOIN events e ON e.order_id = wanted.order_id AND e.sequence > wanted.after AND e.sequence <= wanted.last
  ORDER BY e.order_id, e.sequence
 """
 
@@ -295,11 +298,12 @@ class ActorStore:
             inbox.add(StoredCommand(**values | {"events": tuple(values["events"] or ())}))
         return inbox
 
-    async def load_events(self, last: Mapping[str, int]) -> dict[str, list[str]]:
-        """Order -> the payloads of its events in sequence. `last`: order -> the sequence of the last one to load."""
-        order_ids = sorted(last)
-        sequences = [last[order_id] for order_id in order_ids]
-        rows = await self._retried(lambda connection: connection.fetch(LOAD_EVENTS, order_ids, sequences))
+    async def load_events(self, ranges: Mapping[str, tuple[int, int]]) -> dict[str, list[str]]:
+        """Order -> the payloads of its events in sequence. `ranges`: order -> (the sequence before the first one to
+        load, that of the last one)."""
+        order_ids = sorted(ranges)
+        after, last = ([ranges[order_id][end] for order_id in order_ids] for end in (0, 1))
+        rows = await self._retried(lambda connection: connection.fetch(LOAD_EVENTS, order_ids, after, last))
         payloads: dict[str, list[str]] = {}
         for row in rows:
             payloads.setdefault(row["order_id"], []).append(row["payload"])

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -56,6 +56,8 @@ from topics.proof import HEADER_SIGNATURE, Proofs
 log = get_logger("payment-actor")
 
 CACHED_ORDERS_MAX = 20_000
+PUBLISHED_ORDERS_MAX = 100_000
+"""Two numbers an order, some 20 MB in all. More than a cautious time leaves in progress."""
 CONFLICTS_MAX = 4
 REPLY_TIMEOUT_SECONDS = 1
 
@@ -105,6 +107,9 @@ class PaymentActor:
         self._replies = replies
         self._clock = clock
         self._cache: OrderedDict[str, Order] = OrderedDict()
+        self._published: OrderedDict[str, int] = OrderedDict()
+        """Order -> the sequence up to which its events are on the topic, or are about to be published. Caution does not
+        clear it: otherwise each cautious batch would publish the whole order again."""
         self._cautious = True
         self._assignments = 0
         self._decidable_age = timedelta(milliseconds=decidable_age_ms(inbox_days))
@@ -121,6 +126,7 @@ class PaymentActor:
     def forget(self) -> None:
         """Partitions were reassigned: cached states may be stale."""
         self._cache.clear()
+        self._published.clear()
         self._cautious = True
         self._assignments += 1
 
@@ -209,12 +215,15 @@ class PaymentActor:
     async def _in_sequence(self, folded: Folded) -> list[Record]:
         """The records to publish. Where some may overtake earlier events of their order, those are published again.
 
-        Only for new decisions and for the records that were decided. Events that are published again can lead to
-        another record of a decided command; were they published again for that one too, it would never end.
+        Only what this process has not published, so at most once in an assignment. Events that are published again can
+        lead to another record of a decided command; if they were published each time, it would never end.
         """
-        if not folded.overtaking:
-            return folded.records
-        last: dict[str, int] = {}
+        records = await self._with_earlier(folded) if folded.overtaking else folded.records
+        self._note_published({order_id: order.version for order_id, order in folded.orders.items()})
+        return records
+
+    async def _with_earlier(self, folded: Folded) -> list[Record]:
+        ranges: dict[str, tuple[int, int]] = {}
         others = []
         for record in folded.records:
             identity = event_identity(record.value) if record.topic == EVENTS else None
@@ -222,13 +231,23 @@ class PaymentActor:
                 others.append(record)
             else:
                 order_id, sequence = identity
-                last[order_id] = max(sequence, last.get(order_id, 0))
-        stored = await self._store.load_events(last)
+                after, last = ranges.get(order_id, (self._published.get(order_id, 0), 0))
+                ranges[order_id] = min(after, sequence - 1), max(last, sequence)
+        stored = await self._store.load_events(ranges)
+        self._note_published({order_id: last for order_id, (_, last) in ranges.items()})
         return others + [
             stored_record(folded.overtaking[order_id], payload)
             for order_id, payloads in stored.items()
             for payload in payloads
         ]
+
+    def _note_published(self, last: Mapping[str, int]) -> None:
+        """The events of these orders up to these sequences leave with this batch, or the process ends."""
+        for order_id, sequence in last.items():
+            self._published[order_id] = max(sequence, self._published.get(order_id, 0))
+            self._published.move_to_end(order_id)
+        while len(self._published) > PUBLISHED_ORDERS_MAX:
+            self._published.popitem(last=False)
 
     async def _remembered(self, barred: Sequence[Broken]) -> Folded:
         """What commands that must not be decided have led to, as the inbox has it; the others are broken."""
@@ -336,7 +355,7 @@ class PaymentActor:
                 for one in received
                 if one.envelope.type in ORDER_MAKING and inbox.stored_for(one.envelope.id, one.envelope.nonce) is None
             }
-        return await self._read(Known(inbox, cached, frozenset(), cautious), missing)
+        return await self._read(Known(inbox, cached, frozenset(), cautious, self._published), missing)
 
     async def _read(self, known: Known, order_ids: AbstractSet[str]) -> Known:
         """What is known, with these orders as the database has them."""

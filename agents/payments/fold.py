@@ -44,6 +44,8 @@ UNREADABLE = Rejected(ErrorCode.INTERNAL, "The command could not be read; it was
 KEEP_AFTER = timedelta(hours=1)
 """Age of an acceptance from which a request that it answers renews it. Well below the inbox's reserve of a day, so that
 the acceptance outlives the request on the log; long enough that repeats within the hour write nothing."""
+CLOCKS_DIFFER_MAX = timedelta(minutes=1)
+"""Between the broker, which dates a record, and the database, which dates a decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,15 @@ class Known:
     `orders`: None where the database has no such order; an id that is missing was not read.
     `fresh`: ids of those that were read for this very batch, not taken from the cache.
     `cautious`: another owner, or a former process, may have decided some of these commands.
+    `published`: order -> the sequence up to which this process has published its events; an order that is missing has
+    not been decided by it, or too long ago.
     """
 
     inbox: Inbox
     orders: Mapping[str, Order | None]
     fresh: AbstractSet[str]
     cautious: bool = False
+    published: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Folded:
     def add(self, other: Folded) -> None:
         """Take over the effects that another batch, already written, has outside the database."""
         self.records.extend(other.records)
+        self.orders |= other.orders
         self.repeated += other.repeated
         self.broken.extend(other.broken)
         self.wakes |= other.wakes
@@ -126,21 +132,26 @@ def fold(received: Sequence[Received], known: Known) -> Folded:
             if isinstance(decided, Decision):
                 if decided.outdated:
                     folded.outdated.append(one)
-                states[order_id] = _apply(folded, order, decided.events)
-                if decided.events and order is not None and _may_overtake(one, known):
+                if decided.events and _may_overtake(order_id, known):
                     folded.overtaking[order_id] = one
+                states[order_id] = _apply(folded, order, decided.events)
     folded.orders = states
     return folded
 
 
-def _may_overtake(one: Received, known: Known) -> bool:
-    """Whether the order may have earlier events that are not published, and will be only after this command's.
+def _may_overtake(order_id: str, known: Known) -> bool:
+    """Whether the order, as it was read, may have earlier events that are not published yet.
 
-    A settlement of an unknown attempt is not remembered. Another owner, or this one before a crash, may have met it,
-    created the attempt from a later command, and not published that command's events yet; or may have decided it by
-    now, though this owner has passed it. The events of a cached order are published by this process.
+    A settlement of an unknown attempt is not remembered. A former process may have met it, created the attempt from a
+    later command, and not published that command's events. Another owner may have decided it, although this one has
+    passed it, and died before it published. So an order that has moved without this process needs its events first;
+    and so does one that this process meets for the first time, while commands are read again.
     """
-    return one.envelope.key in known.fresh and (known.cautious or isinstance(one.command, BankWord))
+    order = known.orders.get(order_id)
+    if order is None or order_id not in known.fresh:
+        return False
+    published = known.published.get(order_id)
+    return known.cautious if published is None else published < order.version
 
 
 def _decided(one: Received, order: Order | None) -> Decision | Rejected | Broken:
@@ -186,16 +197,33 @@ def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
 def _publish_again(folded: Folded, one: Received, stored: StoredCommand) -> None:
     """A crash may have come between commit and publish. (docs/decisions/0052)
 
-    the record that was decided           ─► its events, behind all earlier ones of the order
-    a later one on the order's partition  ─► its events: whatever stands between has been published
-    an earlier one, or one elsewhere      ─► nothing: they would come before those of the commands in between
+    the record that was decided     ─► its events, behind all earlier ones of the order
+    a later one on its partition    ─► its events: whatever stands between has been published
+    an earlier one, or one elsewhere ─► nothing: they would come before those of the commands in between
     """
-    offset = one.incoming.origin.offset
-    if offset == stored.log_offset:
+    if _is_decided_record(one, stored):
         folded.overtaking[stored.order_id] = one
-    elif stored.log_offset is not None and not (one.is_at_home and offset > stored.log_offset):
+    elif not _is_behind_decided(one, stored):
         return
     folded.records.extend(stored_record(one, payload) for payload in stored.events)
+
+
+def _is_decided_record(one: Received, stored: StoredCommand) -> bool:
+    """Whether this is the record that was decided; where the inbox does not know which was, any record may be."""
+    origin = one.incoming.origin
+    if stored.log_offset is None or stored.log_partition is None:
+        return True
+    return (origin.partition, origin.offset) == (stored.log_partition, stored.log_offset)
+
+
+def _is_behind_decided(one: Received, stored: StoredCommand) -> bool:
+    """Whether this record was written after the one that was decided. By its offset; or by its time, if the log has
+    lost its end, or was made again, and its offsets have started lower."""
+    origin = one.incoming.origin
+    if origin.partition != stored.log_partition or stored.log_offset is None:
+        return False
+    is_younger = stored.decided_at is not None and one.incoming.logged_at > stored.decided_at + CLOCKS_DIFFER_MAX
+    return origin.offset > stored.log_offset or is_younger
 
 
 def _mismatch(stored: StoredCommand, one: Received) -> Rejected | None:
@@ -223,6 +251,7 @@ def _record(folded: Folded, one: Received, order: Order | None, decided: Decisio
             reply=reply,
             first_sequence=(order.version if order is not None else 0) + 1,
             event_count=len(events),
+            log_partition=one.incoming.origin.partition,
             log_offset=one.incoming.origin.offset,
         )
     )
@@ -238,6 +267,7 @@ def _record(folded: Folded, one: Received, order: Order | None, decided: Decisio
         rejected=rejected,
         reply=reply,
         events=tuple(payload.decode() for payload in payloads),
+        log_partition=one.incoming.origin.partition,
         log_offset=one.incoming.origin.offset,
         decided_at=None,
     )

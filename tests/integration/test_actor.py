@@ -257,7 +257,7 @@ async def test_a_hostile_record_is_a_dead_letter_and_the_commands_beside_it_are_
 
 async def test_a_value_too_large_for_an_index_is_the_commands_fault_not_the_databases(bench: Bench) -> None:
     store = ActorStore(bench.command_client.settings)
-    row = CommandRow(secrets.token_hex(4_000), fresh(ORDER), "order.create", "", None, False, "", 1, 0, 0)
+    row = CommandRow(secrets.token_hex(4_000), fresh(ORDER), "order.create", "", None, False, "", 1, 0, 0, 0)
     try:
         with pytest.raises(UnwritableError, match="index row"):
             await store.write(Batch(commands=[row]))

@@ -118,7 +118,7 @@ async def test_two_owners_cannot_decide_a_command_in_two_ways(
     key = a_key()
     stores = [ActorStore(bench.command_client.settings) for _ in range(2)]
     rows = [
-        CommandRow(key, fresh(ORDER), "order.create", nonce, None, rejected, "{}", 1, 0, 0)
+        CommandRow(key, fresh(ORDER), "order.create", nonce, None, rejected, "{}", 1, 0, 0, 0)
         for nonce, rejected in (one, other)
     ]
     try:

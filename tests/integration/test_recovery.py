@@ -218,7 +218,7 @@ async def test_a_database_without_the_last_commit_is_noticed_at_the_next_connect
     stack, command_client = own
     # Given a commit that was confirmed, and another database that did not receive it,
     store, order_id = ActorStore(stack.settings), fresh(ORDER)
-    row = CommandRow(f"cmd_{order_id}", order_id, "order.create", "", None, True, "{}", 1, 0, 0)
+    row = CommandRow(f"cmd_{order_id}", order_id, "order.create", "", None, True, "{}", 1, 0, 0, 0)
     await store.write(Batch(commands=[row]))
     await command_client.pool.execute("DELETE FROM commands WHERE id = $1", row.id)
     # when the actor connects again, then it stops.

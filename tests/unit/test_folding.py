@@ -32,7 +32,7 @@ def requested(
 
 def stored(command_id: str, nonce: str, *, rejected: bool, age: timedelta = timedelta()) -> StoredCommand:
     reply = '{"code":"BAD_REQUEST_ERROR","description":"no","field":null}' if rejected else '{"id":"stored"}'
-    return StoredCommand(command_id, ORDER, nonce, None, rejected, reply, (), None, LOGGED_AT - age)
+    return StoredCommand(command_id, ORDER, nonce, None, rejected, reply, (), None, None, LOGGED_AT - age)
 
 
 def inbox(*commands: StoredCommand) -> Inbox:

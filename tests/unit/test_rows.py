@@ -32,7 +32,7 @@ def test_a_field_that_is_not_text_has_the_type_of_its_values() -> None:
         "version": "bigint",
     }
     assert column_types(Payment)["instrument"] == "jsonb"
-    numbers = dict.fromkeys(("first_sequence", "event_count", "log_offset"), "bigint")
+    numbers = dict.fromkeys(("first_sequence", "event_count", "log_partition", "log_offset"), "bigint")
     assert column_types(CommandRow) == {"rejected": "boolean", **numbers}
     assert column_types(EventRow) == {"sequence": "bigint", "at": "timestamptz"}
 
