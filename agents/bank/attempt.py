@@ -9,8 +9,8 @@ sent before? ── yes ─► query ─► response
 Cancelling needs no query first: it is idempotent. If the bank has not seen the attempt, another process may be about to
 make it: then the cancellation is repeated, or the attempt is made first.
 
-A bank need not remember an attempt without limit. What it does not know is therefore sent only while there is no outcome: by
-then it has either never been sent, or so recently that the bank still knows it.
+A bank need not remember an attempt without limit. What it does not know is therefore sent only while there is no
+outcome: then it was either never sent, or so recently that the bank still knows it.
 
 An adapter that fails counts as no response: money may have moved before it failed.
 """
