@@ -27,11 +27,12 @@ CAPTURES: tuple[tuple[str, dict[str, Any]], ...] = (("capture", {}), ("capture",
 WORDS: tuple[dict[str, Any], ...] = (
     {},
     {"name": "Asha Rao", "email": "asha@example.com", "contact": "+919876543210"},
-    {"description": "Two tickets", "notes": {"seat": "4"}},
+    {"description": "Two tickets", "notes": {"seat no.": "4"}},
 )
 """What a payment says about its payer."""
-PERSONAL = ("payer@upi", "Asha Rao", "asha@example.com", "9876543210", "Two tickets", "seat", "invoice-", "cart")
-"""What requests contain of payers, in these and in references and notes of orders."""
+PERSONAL = ("payer@upi", "Asha Rao", "asha@example.com", "9876543210", "Two tickets", "seat no.", "invoice-", "cart no.")
+"""What requests contain of payers, in these and in references and notes of orders. No sealed text contains them by chance:
+each has a character that is not in base64, or is long."""
 ORDERS = frozenset({"order", "link", "both"})
 """What creates an order; `both`: with its first payment."""
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
@@ -216,7 +217,7 @@ class Shop:
             elif chance < 0.4:
                 body["capture_within_minutes"] = 1
             if (client + turn) % 3 == 0:
-                body |= {"receipt": f"invoice-{client}.{turn}", "notes": {"cart": str(turn)}}
+                body |= {"receipt": f"invoice-{client}.{turn}", "notes": {"cart no.": str(turn)}}
             if self._expires_at is not None and draw.random() < 0.4:
                 body["expires_at"] = self._expires_at(now + draw.choice((1.0, 4.0, 12.0)) * (0.5 + draw.random()))
             # Not drawn, as in _pay.
