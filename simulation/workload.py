@@ -30,9 +30,18 @@ WORDS: tuple[dict[str, Any], ...] = (
     {"description": "Two tickets", "notes": {"seat no.": "4"}},
 )
 """What a payment says about its payer."""
-PERSONAL = ("payer@upi", "Asha Rao", "asha@example.com", "9876543210", "Two tickets", "seat no.", "invoice-", "cart no.")
-"""What requests contain of payers, in these and in references and notes of orders. No sealed text contains them by chance:
-each has a character that is not in base64, or is long."""
+PERSONAL = (
+    "payer@upi",
+    "Asha Rao",
+    "asha@example.com",
+    "9876543210",
+    "Two tickets",
+    "seat no.",
+    "invoice-",
+    "cart no.",
+)
+"""What requests contain of payers, in these and in references and notes of orders. No sealed text contains them by
+chance: each has a character that is not in base64, or is long."""
 ORDERS = frozenset({"order", "link", "both"})
 """What creates an order; `both`: with its first payment."""
 KINDS = {"order": "orders", "pay": "payments", "rfnd": "refunds"}
