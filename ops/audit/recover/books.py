@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
-from ops.audit.recover.survey import committed_offsets
+from ops.audit.verify.commands import committed_offsets
 from runtime.settings import Settings
 from store.errors import MissingTableError
 from store.operations.recover import BankWord, Recovery
