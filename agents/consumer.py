@@ -180,7 +180,11 @@ class LogConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
                 await asyncio.sleep(0.5)
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:  # __aexit__ is not called
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -38,8 +38,8 @@ class TopicMismatchError(RuntimeError):
 async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A started admin client, closed at the end."""
     client = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=10_000)
-    await client.start()
     try:
+        await client.start()
         yield client
     finally:
         await client.close()

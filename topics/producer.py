@@ -270,6 +270,9 @@ class LogProducer:
         except (KafkaError, TimeoutError, OSError) as error:
             await _close(producer)
             raise LogUnavailableError(repr(error)) from error
+        except BaseException:  # cancelled: nobody else knows this client
+            await _close(producer)
+            raise
         return producer
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -63,6 +64,8 @@ AGAIN_SECONDS = 1.0
 """After a failure, and while another feeder is active."""
 CONNECT_SECONDS = 5.0
 QUERY_SECONDS = 20.0
+SILENT_SECONDS = 60.0
+"""Without a record while the log is compared: longer than the broker takes to choose another leader."""
 NUMBERED = Counter("gateway_feed_events", "Events that got their position in the feed")
 UNKNOWN = Counter("gateway_feed_unknown_events", "Events on the log that are missing from the table")
 
@@ -219,8 +222,13 @@ class Session:
     async def _is_behind(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Whether the log has an event that the table lacks, up to the ends it has now."""
         pending = await self._pending(self._places, ends)
+        moved_at = time.monotonic()
         while pending:
             taken = await self._consumer.getmany(*pending, timeout_ms=500, max_records=PORTION)
+            if any(taken.values()):
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > SILENT_SECONDS:
+                raise TimeoutError(f"the log gave no record for {SILENT_SECONDS:.0f} s")
             seen = [event for portion in taken.values() for event in _seen(portion)]
             if any((await strange_events(self._connection, seen)).values()):
                 return True

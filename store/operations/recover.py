@@ -2,9 +2,11 @@
 
     recover.missing     one row for each such event; `place` is its offset, `cause` that of its command on the commands
                         topic, NULL where that topic no longer reaches back
+    recover.unfinished  each order that --apply has begun to write and whose last steps are still to be done
 
-Every run creates the schema again, so an interrupted run is simply repeated: what it had written is no longer
-missing. One run at a time: it holds an advisory lock, which also keeps every fence closed.
+Every run fills `missing` again, so an interrupted run is simply repeated: what it had written is no longer missing.
+`unfinished` outlives it, because the steps after the writing concern those orders too. One run at a time: it holds an
+advisory lock, which also keeps every fence closed.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from store.log.log_tail import RECOVERY_LOCK
 
 ORDERS_AT_ONCE = 500
 PREPARE = (
-    "DROP SCHEMA IF EXISTS recover CASCADE",
-    "CREATE SCHEMA recover",
+    "CREATE SCHEMA IF NOT EXISTS recover",
+    'CREATE TABLE IF NOT EXISTS recover.unfinished (order_id text COLLATE "C" PRIMARY KEY)',
+    "DROP TABLE IF EXISTS recover.missing",
     """
 CREATE UNLOGGED TABLE recover.missing (
     order_id  text COLLATE "C",
@@ -37,7 +40,13 @@ CREATE UNLOGGED TABLE recover.missing (
 """,
     "CREATE INDEX missing_caused_by ON recover.missing (caused_by)",
 )
+DROP_MISSING = "DROP TABLE IF EXISTS recover.missing"
 DROP = "DROP SCHEMA IF EXISTS recover CASCADE"
+BEGIN = """
+INSERT INTO recover.unfinished (order_id)
+SELECT DISTINCT order_id FROM recover.missing
+    ON CONFLICT DO NOTHING
+"""
 LOCK = "SELECT pg_try_advisory_lock($1)"
 ADD = """
 INSERT INTO recover.missing (order_id, sequence, partition, place, caused_by, payload)
@@ -175,14 +184,12 @@ SELECT a.id, a.kind, a.of_attempt, a.amount, a.currency, w.outcome, w.error_code
     OR (book.turn = excluded.turn AND book.outcome = 'waiting')
 RETURNING attempt_id
 """
-# The feeder has passed what was missing: it reads it again.
-REWIND_FEED = """
-UPDATE feed_positions p
-   SET next_offset = least(p.next_offset, m.place), known_offset = least(p.next_offset, m.place)
-  FROM (SELECT partition, min(place) AS place FROM recover.missing GROUP BY partition) AS m
- WHERE m.partition = p.partition
-"""
-ORDERS = "SELECT DISTINCT order_id FROM recover.missing ORDER BY order_id"
+# The feeder has passed what was missing: it reads it again. What the table lacked is never before `known_offset`, which
+# stands still from the first such event on, whichever run restored it.
+REWIND_FEED = (
+    "UPDATE feed_positions SET next_offset = known_offset WHERE known_offset < next_offset RETURNING partition"
+)
+ORDERS = "SELECT order_id FROM recover.unfinished ORDER BY order_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +263,23 @@ class Recovery:
         for statement in PREPARE:
             await self.connection.execute(statement)
 
+    async def begin(self) -> None:
+        """Before anything is written: remember whose last steps are to be done, and begin another epoch of the feed, so
+        that no place that is given from now on belongs to the lost one."""
+        async with self.connection.transaction():
+            await self.connection.execute(BEGIN)
+            await lock_feed(self.connection)
+            await begin_epoch(self.connection)
+
     async def drop(self) -> None:
+        """Drop what this run has compared. What a run has begun and not finished stays."""
+        if await self.orders():
+            await self.connection.execute(DROP_MISSING)
+        else:
+            await self.connection.execute(DROP)
+
+    async def finish(self) -> None:
+        """Every step has been done."""
         await self.connection.execute(DROP)
 
     async def add(self, events: Sequence[MissingEvent]) -> None:
@@ -301,7 +324,7 @@ class Recovery:
         return bool(await self.connection.fetchval(IS_CAUSED, *identity))
 
     async def orders(self) -> list[str]:
-        """Every order that lacked an event."""
+        """Every order that lacked an event, in this run or in an interrupted one."""
         return [row["order_id"] for row in await self.connection.fetch(ORDERS)]
 
     async def gone(self) -> AsyncIterator[tuple[str, list[str], list[str]]]:
@@ -332,11 +355,11 @@ class Recovery:
                     await self.connection.copy_records_to_table(table, columns=list(columns), records=rows)
 
     async def rewind_feed(self) -> None:
-        """The feeder takes the missing events up again, in an epoch that none of their former places belong to."""
+        """The feeder takes up again what it has passed, in an epoch that none of its former places belong to."""
         async with self.connection.transaction():
             await lock_feed(self.connection)
-            await begin_epoch(self.connection)
-            await self.connection.execute(REWIND_FEED)
+            if await self.connection.fetch(REWIND_FEED):
+                await begin_epoch(self.connection)
 
     async def rebook(self, order_ids: Sequence[str]) -> int:
         """Bring the simulated bank's books to what its answers on the log prove; how many entries that were."""

@@ -40,16 +40,30 @@ Workers = dict[str, dict[str, dict[str, Any]]]
 
 async def beat(client: redis.Redis, role: str, worker: str, facts: Callable[[], dict[str, Any]]) -> None:
     """Write the heartbeat until cancelled. `facts` are small numbers for the status page (lag, rates)."""
-    searched = False
+    # Beside the beat: among many keys it may last longer than a heartbeat does.
+    searching = asyncio.create_task(_remember_others(client), name="heartbeat search")
+    try:
+        while not _is_cancelled():
+            value = orjson.dumps({"at": now(), **facts()}, option=orjson.OPT_UTC_Z)
+            try:
+                await _write(client, f"{role}:{worker}", value)
+            except (RedisError, OSError, TimeoutError) as error:
+                log.warning("heartbeat_not_written", error=repr(error))
+            if not _is_cancelled():
+                await asyncio.sleep(EVERY_SECONDS)
+    finally:
+        searching.cancel()
+        await asyncio.gather(searching, return_exceptions=True)
+
+
+async def _remember_others(client: redis.Redis) -> None:
+    """Once: add the names of the previous release's workers."""
     while not _is_cancelled():
-        value = orjson.dumps({"at": now(), **facts()}, option=orjson.OPT_UTC_Z)
         try:
-            await _write(client, f"{role}:{worker}", value)
-            if not searched:
-                await _remember(client, await _search(client, calls_max=None))
-                searched = True
+            await _remember(client, await _search(client, calls_max=None))
+            return
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("heartbeat_not_written", error=repr(error))
+            log.warning("heartbeats_not_searched", error=repr(error))
         if not _is_cancelled():
             await asyncio.sleep(EVERY_SECONDS)
 
@@ -122,7 +136,7 @@ async def _search(client: redis.Redis, *, calls_max: int | None) -> set[str]:
     """Names of heartbeats among all keys, or among those that so many calls look at."""
     names: set[str] = set()
     cursor, calls = 0, 0
-    while calls_max is None or calls < calls_max:
+    while (calls_max is None or calls < calls_max) and not _is_cancelled():
         cursor, keys = await client.scan(cursor, match=f"{PREFIX}*", count=SEARCH_KEYS)
         names.update(key.decode().removeprefix(PREFIX) for key in keys)  # type: ignore[union-attr]  # never decoded
         calls += 1

@@ -18,6 +18,7 @@ from agents.payments.fence import Fence, Gap, OtherCountError, RecoveringError, 
 from domain.ids import ORDER, event_id
 from domain.outcome import Outcome
 from domain.payment import SettlePayment
+from ops.audit.recover import command as recover_command
 from ops.audit.recover import numbering
 from ops.audit.recover.books import rebook
 from ops.audit.recover.command import recover
@@ -307,7 +308,7 @@ async def test_a_feed_that_does_not_move_ends_the_recovery_with_the_next_step(
     try:
         assert await idle.fetchval("SELECT pg_try_advisory_lock($1)", FEEDER_LOCK)
         await thrown_back(command_client, await a_refunded_order(command_client))
-        monkeypatch.setattr(numbering, "STALLED_SECONDS", 0.5)
+        monkeypatch.setattr(numbering, "OTHER_STALLED_SECONDS", 0.5)
         with pytest.raises(GatewayError, match=r"run `gateway recover --apply` again: it goes on from here"):
             await recover(stack.settings, second, apply=True)
     finally:
@@ -317,6 +318,42 @@ async def test_a_feed_that_does_not_move_ends_the_recovery_with_the_next_step(
     monkeypatch.undo()
     assert await recover(stack.settings, second, apply=True)
     assert await is_numbered(command_client)
+
+
+async def test_an_interrupted_recovery_is_finished_by_the_next_run(
+    own: tuple[Stack, CommandClient], second: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, command_client = own
+    await numbered(command_client)
+    order_id = await a_refunded_order(command_client)
+    books = "SELECT count(*) FROM bank.ledger WHERE attempt_id IN (SELECT id FROM payments WHERE order_id = $1)"
+    booked = await command_client.pool.fetchval(books, order_id)
+    assert booked
+    epochs = await command_client.pool.fetchval("SELECT max(epoch) FROM feed_epochs")
+    # Given a database from before an order and its bank entries, whose feeder has passed the order's events,
+    await command_client.pool.execute(
+        "DELETE FROM bank.ledger WHERE attempt_id IN (SELECT id FROM payments WHERE order_id = $1)", order_id
+    )
+    await thrown_back(command_client, order_id)
+    passed = "SELECT bool_and(next_offset > 0) AND bool_or(known_offset < next_offset) FROM feed_positions"
+    await eventually(lambda: command_client.pool.fetchval(passed), timeout=30, what="the feeder has passed them")
+
+    # when the recovery ends between restoring the events and the steps that follow,
+    async def interrupted(*_: object) -> int:
+        raise OSError("interrupted")
+
+    monkeypatch.setattr(recover_command, "rebook", interrupted)
+    with pytest.raises(OSError, match="interrupted"):
+        await recover(stack.settings, second, apply=True)
+    monkeypatch.undo()
+    assert (await rows(command_client, order_id))["events"]
+    assert await command_client.pool.fetchval("SELECT max(epoch) FROM feed_epochs") > epochs
+    # then a dry run reports it, and the next run does those steps for what the first had restored.
+    assert not await recover(stack.settings, second, apply=False)
+    assert await recover(stack.settings, second, apply=True)
+    assert await is_numbered(command_client)
+    assert await command_client.pool.fetchval(books, order_id) == booked
+    assert not await command_client.pool.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = 'recover'")
 
 
 async def test_what_differs_from_the_log_is_not_written_and_named(

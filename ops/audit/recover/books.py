@@ -8,11 +8,11 @@ A real bank's books are not in our database, and nothing happens to them here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
 
 from domain.payment import SettlePayment
 from domain.refund import SettleRefund
-from ops.audit.recover.survey import committed_offsets
+from ops.audit.verify.commands import committed_offsets
 from runtime.settings import Settings
 from store.errors import MissingTableError
 from store.operations.recover import BankWord, Recovery
@@ -31,17 +31,15 @@ async def rebook(settings: Settings, recovery: Recovery) -> int:
     orders = await recovery.orders()
     try:
         rebooked = [await recovery.rebook(orders[first : first + AT_ONCE]) for first in range(0, len(orders), AT_ONCE)]
-        words = list((await undecided_words(settings)).values())
-        rebooked += [
-            await recovery.rebook_words(words[first : first + AT_ONCE]) for first in range(0, len(words), AT_ONCE)
-        ]
+        rebooked += [await recovery.rebook_words(words) async for words in undecided_words(settings)]
     except MissingTableError:
         return 0
     return sum(rebooked)
 
 
-async def undecided_words(settings: Settings) -> Mapping[str, BankWord]:
-    """Attempt -> the last word about it among the commands that the actors have not acknowledged."""
+async def undecided_words(settings: Settings) -> AsyncIterator[list[BankWord]]:
+    """The words among the commands that the actors have not acknowledged, at most AT_ONCE at a time: one for each
+    attempt, its last one so far. A later portion's word of the same attempt is newer or does not change the books."""
     committed, proofs = await committed_offsets(settings), proofs_of(settings)
     words: dict[str, BankWord] = {}
     async with log_reader(settings) as reader:
@@ -50,7 +48,11 @@ async def undecided_words(settings: Settings) -> Mapping[str, BankWord]:
             word = _word_of(record, proofs)
             if word is not None and (word.attempt_id not in words or words[word.attempt_id].turn <= word.turn):
                 words[word.attempt_id] = word
-    return words
+            if len(words) >= AT_ONCE:
+                yield list(words.values())
+                words = {}
+    if words:
+        yield list(words.values())
 
 
 def _word_of(record: LogRecord, proofs: Proofs) -> BankWord | None:

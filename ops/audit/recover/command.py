@@ -78,22 +78,41 @@ async def recover(settings: Settings, second: Executor, *, apply: bool) -> bool:
         found = await survey(settings, recovery)
         _show_survey(found)
         level = not (found.counts.events or found.differing)
-        if level or not apply:
+        unfinished = bool(await recovery.orders())
+        if not apply or (level and not unfinished):
             await recovery.drop()
             if apply:  # a recovery that was interrupted may have left it unnumbered
+                await recovery.rewind_feed()
                 await number_feed(settings, recovery)
             await _erase_again(settings, apply=apply)
+            if level and unfinished:
+                print("a recovery was interrupted before its last steps; --apply finishes it")
+                return False
             print("nothing is missing" if level else "nothing was changed; --apply recovers it")
             return level
         settings = await _adopt_growth(settings, recovery)
         await note_command(settings, "recover", {"events": found.counts.events, "differing": len(found.differing)})
+        await recovery.begin()
         left = await _apply(settings, recovery, found)
         await recovery.drop()
         await number_feed(settings, recovery)
         await _erase_again(settings, apply=True)
     finally:
         await connection.close()
-    return await _afterwards(settings, second, whole=not left) and not (left or found.differing)
+    whole = await _afterwards(settings, second, whole=not left)
+    await _finish(settings)
+    return whole and not (left or found.differing)
+
+
+async def _finish(settings: Settings) -> None:
+    """Every step was done. If another recovery has begun meanwhile, it does the steps again and drops the rest."""
+    connection = await connect(settings.database_url.get_secret_value())
+    try:
+        recovery = Recovery(connection)
+        if await recovery.lock():
+            await recovery.finish()
+    finally:
+        await connection.close()
 
 
 async def _erase_again(settings: Settings, *, apply: bool) -> None:

@@ -21,17 +21,20 @@ from topics.reader import Start, log_reader
 
 STALLED_SECONDS = 60.0
 """Longer than a portion takes of a busy database (20 s) and than the broker takes to choose another leader."""
+OTHER_STALLED_SECONDS = 1_800.0
+"""While another feeder holds the lock: its session may be comparing what the log has, which moves nothing."""
 LOOK_EVERY_SECONDS = 0.2
 
 
 async def number_feed(settings: Settings, recovery: Recovery) -> None:
     """Return once every event that the log has now is numbered, or is one that the table lacks.
 
-    Raises GatewayError where nothing was numbered for STALLED_SECONDS, KafkaError, DatabaseError, OSError.
+    Raises KafkaError, DatabaseError, OSError, and GatewayError where nothing was numbered for STALLED_SECONDS, or for
+    OTHER_STALLED_SECONDS while another feeder holds the lock.
     """
     ends = await _ends(settings)
     wait = Wait(recovery, ends)
-    while await wait.pending():
+    while await wait.pending(OTHER_STALLED_SECONDS):
         try:
             async with feeding(settings) as session:
                 await _feed(session, wait)
@@ -48,8 +51,11 @@ async def _feed(session: Session | None, wait: Wait) -> None:
     if session is None:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
         return
-    while await wait.pending():
+    wait.restart()  # a session compares what the log has before its first turn, and moves nothing meanwhile
+    while True:
         await session.turn()
+        if not await wait.pending(STALLED_SECONDS):
+            return
 
 
 async def _ends(settings: Settings) -> dict[int, int]:
@@ -67,16 +73,20 @@ class Wait:
         self._seen: dict[int, int] = {}
         self._moved_at = time.monotonic()
 
-    async def pending(self) -> list[int]:
-        """Partitions that are not numbered to the end. Raises GatewayError."""
+    def restart(self) -> None:
+        """Count from now: until now this process was at work."""
+        self._moved_at = time.monotonic()
+
+    async def pending(self, seconds: float) -> list[int]:
+        """Partitions that are not numbered to the end. Raises GatewayError if none has moved for so long."""
         positions = await read_positions(self._connection)
         if positions != self._seen:
             self._seen, self._moved_at = positions, time.monotonic()
         left = sorted(number for number, end in self._ends.items() if positions.get(number, 0) < end)
-        if left and time.monotonic() - self._moved_at > STALLED_SECONDS:
+        if left and time.monotonic() - self._moved_at > seconds:
             at = f"{EVENTS}/{left[0]}, offset {positions.get(left[0], 0):,} of {self._ends[left[0]]:,}"
             raise GatewayError(
-                f"The events are recovered, but the feed did not move for {STALLED_SECONDS:.0f} s ({at}). Check the "
+                f"The events are recovered, but the feed did not move for {seconds:.0f} s ({at}). Check the "
                 "log with `gateway health`, then run `gateway recover --apply` again: it goes on from here."
             )
         return left

@@ -16,12 +16,11 @@ import orjson
 from aiokafka import TopicPartition
 
 from domain.ids import event_id
-from ops.audit.verify.commands import GROUP
+from ops.audit.verify.commands import committed_offsets
 from runtime.settings import Settings
 from store.log.feed import known_positions
 from store.log.log_tail import SeenEvent, strange_events
 from store.operations.recover import Counts, MissingEvent, Recovery
-from topics.admin import admin_client
 from topics.catalogue import COMMANDS, EVENTS, PAYMENTS_DLQ
 from topics.envelope import HEADER_FORWARDED
 from topics.identity import event_digest, event_identity
@@ -91,13 +90,6 @@ async def survey(settings: Settings, recovery: Recovery) -> Survey:
     for partition, offset in left:
         begins.setdefault(partition, offset)
     return Survey(await recovery.counts(), differing, begins, stops, len(left), passed_on)
-
-
-async def committed_offsets(settings: Settings) -> dict[int, int]:
-    """Partition of the commands topic -> the first offset that the actors have not acknowledged."""
-    async with admin_client(settings) as client:
-        offsets = await client.list_consumer_group_offsets(GROUP)
-    return {place.partition: found.offset for place, found in offsets.items() if place.topic == COMMANDS}
 
 
 async def portions(

@@ -112,8 +112,8 @@ async def repaired(
     """
     pool = await make_pool(settings, size=2)
     producer = LogProducer(settings)
-    await producer.start()
     try:
+        await producer.start()
         if apply:
             await note_command(settings, "repair", {"kinds": list(kinds), "force": force}, pool)
         rows = Repairs(pool)

@@ -97,8 +97,8 @@ async def _first_look(settings: Settings, numbers: Numbers, anchored: bool, agai
     report = TopicReport()
     if anchored:
         report.chains = TopicChains(settings.topic_partitions, against)
-    reader = TopicReader(settings, report)
     connection = await connect(settings.database_url.get_secret_value())
+    reader = TopicReader(settings, report)
     try:
         await reader.start(None)
         await FirstSights(connection, report, settings.partition_counts, numbers).read(reader)
@@ -112,8 +112,8 @@ async def _closer_look(
     settings: Settings, snapshot: Snapshot, since: datetime | None, endings: set[str] | None, settle_seconds: float
 ) -> TopicReport:
     report = TopicReport()
-    reader = TopicReader(settings, report)
     connection = await connect(settings.database_url.get_secret_value())
+    reader = TopicReader(settings, report)
     try:
         await reader.start(since)
         sights = await Sights.open(connection)
