@@ -17,8 +17,9 @@ from domain.outcome import Outcome
 
 LATE_SUCCESS_REASON = "late_success"
 RELEASED_REASON = "released"
-LATE_REFUNDS_MAX = 5
-"""How often a refund that the bank refused is retried automatically; then an operator must act."""
+LATE_REFUNDS_MAX = 40
+"""Automatic refunds of one payment. The sweeper waits twice as long after each refusal, at most a day. So these last
+for a month; then an operator must act, and `gateway verify` has a finding."""
 
 
 class RefundStatus(StrEnum):

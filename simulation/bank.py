@@ -267,6 +267,10 @@ class BankClient:
         self._world = world
         self._bank = world.bank
 
+    @property
+    def remembers(self) -> timedelta:
+        return timedelta(seconds=FORGOTTEN_AFTER_SECONDS)
+
     async def charge(self, charge: Charge) -> Report:
         return await self._decide(charge.attempt_id, charge.amount, None, _code(charge))
 

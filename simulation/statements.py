@@ -289,15 +289,18 @@ def order_of_refund(view: View, refund_id: str) -> Rows:
     return [{"order_id": row["order_id"]} for row in find_refund(view, refund_id)]
 
 
-@reads(attempts.PAYMENT_IS_DECIDED)
-def payment_is_decided(view: View, payment_id: str) -> Rows:
-    undecided = ("CREATED", "PROCESSING")
-    return [{"decided": row["status"] not in undecided} for row in find_payment(view, payment_id)]
+@reads(attempts.PAYMENT_STATE)
+def payment_state(view: View, payment_id: str) -> Rows:
+    return [_state(view, row, ("CREATED", "PROCESSING")) for row in find_payment(view, payment_id)]
 
 
-@reads(attempts.REFUND_IS_DECIDED)
-def refund_is_decided(view: View, refund_id: str) -> Rows:
-    return [{"decided": row["status"] != "PENDING"} for row in find_refund(view, refund_id)]
+@reads(attempts.REFUND_STATE)
+def refund_state(view: View, refund_id: str) -> Rows:
+    return [_state(view, row, ("PENDING",)) for row in find_refund(view, refund_id)]
+
+
+def _state(view: View, row: Row, undecided: tuple[str, ...]) -> Row:
+    return {"decided": row["status"] not in undecided, "age": view.now - row["created_at"]}
 
 
 @writes(retention.COMMANDS, "core")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from domain.ids import PAYMENT, REFUND
 from domain.payment import Payment
@@ -26,8 +27,10 @@ SELECT * FROM refunds
 # payments_pkey, refunds_pkey
 PAYMENT_ORDER = "SELECT order_id FROM payments WHERE id = $1"
 REFUND_ORDER = "SELECT order_id FROM refunds WHERE id = $1"
-PAYMENT_IS_DECIDED = "SELECT status NOT IN ('CREATED', 'PROCESSING') FROM payments WHERE id = $1"
-REFUND_IS_DECIDED = "SELECT status <> 'PENDING' FROM refunds WHERE id = $1"
+PAYMENT_STATE = """
+SELECT status NOT IN ('CREATED', 'PROCESSING') AS decided, now() - created_at AS age FROM payments WHERE id = $1
+"""
+REFUND_STATE = "SELECT status <> 'PENDING' AS decided, now() - created_at AS age FROM refunds WHERE id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,14 @@ class Overdue:
 
     payments: list[Payment]
     refunds: list[Refund]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptState:
+    """Whether a payment or refund has its outcome, and the time since its creation."""
+
+    decided: bool
+    age: timedelta
 
 
 async def overdue(pool: Pool, *, older_than_seconds: float, limit: int) -> Overdue:
@@ -54,8 +65,8 @@ class AttemptStore:
     async def order_of_attempt(self, attempt_id: str) -> str | None:
         return await order_of_attempt(self._pool, attempt_id)
 
-    async def is_decided(self, attempt_id: str) -> bool:
-        return await is_decided(self._pool, attempt_id)
+    async def state_of_attempt(self, attempt_id: str) -> AttemptState | None:
+        return await state_of_attempt(self._pool, attempt_id)
 
 
 async def order_of_attempt(pool: Pool, attempt_id: str) -> str | None:
@@ -69,7 +80,7 @@ async def order_of_attempt(pool: Pool, attempt_id: str) -> str | None:
     return None
 
 
-async def is_decided(pool: Pool, attempt_id: str) -> bool:
-    """Whether the payment or refund has its outcome. False if the database has no such attempt."""
-    statement = PAYMENT_IS_DECIDED if attempt_id.startswith(PAYMENT) else REFUND_IS_DECIDED
-    return bool(await pool.fetchval(statement, attempt_id))
+async def state_of_attempt(pool: Pool, attempt_id: str) -> AttemptState | None:
+    """State of a payment's or refund's attempt; None if it is not ours."""
+    row = await pool.fetchrow(PAYMENT_STATE if attempt_id.startswith(PAYMENT) else REFUND_STATE, attempt_id)
+    return None if row is None else AttemptState(row["decided"], row["age"])

@@ -4,6 +4,8 @@
 
 Attempts past their deadline are found in payments and refunds, which the actor alone writes; `bank_questions` holds
 only the sweeper's own data about them. Several sweepers may run: one of them claims a question.
+
+No wait is as long as an hour. A next time further ahead was set while the clock was wrong; it counts as due.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from datetime import date, datetime
 from domain.payment import Payment
 from domain.question import Kind, Question, wait_seconds
 from domain.refund import LATE_REFUNDS_MAX, Refund
-from store.attempts import is_decided
+from store.attempts import AttemptState, state_of_attempt
 from store.driver import Pool, Row
 from store.retention import prune_attempts, prune_commands, prune_order_keys, prune_promises
 from store.rows import payment_of, refund_of
 
+RETURN_REST_SECONDS_MAX = 86_400.0
 # payments_undecided, bank_questions_pkey
 PAYMENTS = """
 SELECT p.*,
@@ -32,7 +35,7 @@ SELECT p.*,
     ON q.attempt_id = p.id AND q.kind = 'payment'
  WHERE p.status IN ('CREATED', 'PROCESSING')
    AND p.deadline_at < now()
-   AND coalesce(q.next_at, p.deadline_at) <= now()
+   AND (coalesce(q.next_at, p.deadline_at) <= now() OR q.next_at > now() + interval '1 hour')
 """
 # refunds_pending, payments_pkey, bank_questions_pkey
 REFUNDS = """
@@ -48,11 +51,11 @@ SELECT r.*,
     ON q.attempt_id = r.id AND q.kind = 'refund'
  WHERE r.status = 'PENDING'
    AND r.deadline_at < now()
-   AND coalesce(q.next_at, r.deadline_at) <= now()
+   AND (coalesce(q.next_at, r.deadline_at) <= now() OR q.next_at > now() + interval '1 hour')
 """
 # refunds_automatic_failed, refunds_payment_id, payments_pkey, bank_questions_pkey.
-# The bank rests after each refusal, twice as long as before. What it has reversed itself need not be returned, nor what
-# other refunds have returned.
+# The bank rests after each refusal, twice as long as before, at most $4 seconds. What it has reversed itself need not
+# be returned, nor what other refunds have returned.
 RETURNS = """
 SELECT p.*,
        p.method AS route,
@@ -75,8 +78,8 @@ SELECT p.*,
   LEFT JOIN bank_questions q
     ON q.attempt_id = p.id AND q.kind = 'return'
  WHERE refused.times < $3
-   AND refused.last_at < now() - $2::float8 * power(2, refused.times - 1) * interval '1 second'
-   AND coalesce(q.next_at, refused.last_at) <= now()
+   AND refused.last_at < now() - least($2::float8 * power(2, refused.times - 1), $4) * interval '1 second'
+   AND (coalesce(q.next_at, refused.last_at) <= now() OR q.next_at > now() + interval '1 hour')
    AND NOT p.reversed
    AND (SELECT coalesce(sum(r.amount), 0) FROM refunds r WHERE r.payment_id = p.id AND r.status <> 'FAILED') < p.amount
 """
@@ -99,6 +102,7 @@ SELECT attempt_id, kind, 1, now() + wait * interval '1 second'
     ON CONFLICT (attempt_id, kind)
     DO UPDATE SET asked = known.asked + 1, next_at = excluded.next_at
  WHERE known.next_at <= now()
+    OR known.next_at > now() + interval '1 hour'
 RETURNING attempt_id, kind, asked, answered
 """
 # bank_questions_pkey
@@ -138,9 +142,9 @@ class QuestionStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def is_decided(self, attempt_id: str) -> bool:
-        """As `store.attempts.is_decided`."""
-        return await is_decided(self._pool, attempt_id)
+    async def state_of_attempt(self, attempt_id: str) -> AttemptState | None:
+        """As `store.attempts.state_of_attempt`."""
+        return await state_of_attempt(self._pool, attempt_id)
 
     async def due(self, *, rest_seconds: float, limit: int) -> list[Question]:
         """At most `limit` questions of each kind and route, round robin over the merchants.
@@ -149,7 +153,9 @@ class QuestionStore:
         """
         payments = await self._pool.fetch(IN_TURN.format(due=PAYMENTS), limit)
         refunds = await self._pool.fetch(IN_TURN.format(due=REFUNDS), limit)
-        returns = await self._pool.fetch(IN_TURN.format(due=RETURNS), limit, rest_seconds, LATE_REFUNDS_MAX)
+        returns = await self._pool.fetch(
+            IN_TURN.format(due=RETURNS), limit, rest_seconds, LATE_REFUNDS_MAX, RETURN_REST_SECONDS_MAX
+        )
         found = [(row["place"], _question(Kind.PAYMENT, payment_of(row), row)) for row in payments]
         found += [(row["place"], _question(Kind.REFUND, refund_of(row), row)) for row in refunds]
         found += [(row["place"], _question(Kind.RETURN, payment_of(row), row)) for row in returns]

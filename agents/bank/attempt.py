@@ -1,7 +1,7 @@
 """One attempt at the bank, carried to an outcome: charge, query if no response arrives, never charge twice.
 
 sent before? ── yes ─► query ─► response
-     │ no                │ unknown to the bank ─► decided by now? ── yes ─► AlreadyDecidedError
+     │ no                │ unknown to the bank ─► decided by now, or older than its memory? ── yes ─► NotSentError
      ▼                   ▼ no
    charge ◄──────────────┘
      └ no response ─► query … (backoff, at most `tries`) ─► response | None: left to the sweeper
@@ -10,7 +10,7 @@ Cancelling needs no query first: it is idempotent. If the bank has not seen the 
 make it: then the cancellation is repeated, or the attempt is made first.
 
 A bank need not remember an attempt without limit. What it does not know is therefore sent only while there is no
-outcome: then it was either never sent, or so recently that the bank still knows it.
+outcome, and only within the time for which the bank remembers. Otherwise a person must find out what happened.
 
 An adapter that fails counts as no response: money may have moved before it failed.
 """
@@ -23,6 +23,7 @@ from typing import assert_never
 
 from agents.bank.port import Bank, Cancel, Charge, NoResponseError, Report, Request, Return
 from runtime.logs import get_logger
+from store.attempts import AttemptState
 
 log = get_logger("attempt")
 
@@ -31,12 +32,12 @@ BACKOFF_FIRST_SECONDS = 0.05
 BACKOFF_MAX_SECONDS = 2.0
 
 
-IsDecided = Callable[[str], Awaitable[bool]]
-"""Whether this attempt has its outcome. Raises NoResponseError if that cannot be found out now."""
+LookUp = Callable[[str], Awaitable[AttemptState | None]]
+"""The attempt as the database has it; None: it has none. Raises NoResponseError if that cannot be found out now."""
 
 
-class AlreadyDecidedError(Exception):
-    """The bank does not know the attempt, or no longer, and the gateway has its outcome: it was not sent."""
+class NotSentError(Exception):
+    """The bank does not know the attempt, or no longer, and it may have been carried out: it was not sent."""
 
 
 async def attempt(
@@ -44,12 +45,12 @@ async def attempt(
     request: Request,
     *,
     maybe_requested_before: bool,
-    is_decided: IsDecided,
+    look_up: LookUp,
     tries: int = RESOLVE_TRIES,
 ) -> Report | None:
     """What the bank reports about the attempt; None if it does not respond within `tries`.
 
-    Raises AlreadyDecidedError.
+    Raises NotSentError.
     """
     requested = maybe_requested_before
     pause = BACKOFF_FIRST_SECONDS
@@ -62,10 +63,10 @@ async def attempt(
                 known = await bank.query(request.attempt_id)
                 if known is not None:
                     return known
-                await _check_undecided(request.attempt_id, is_decided)
+                await _check_unsent(bank, request.attempt_id, look_up)
             requested = True
-            return await _send(bank, request, is_decided)
-        except AlreadyDecidedError:
+            return await _send(bank, request, look_up)
+        except NotSentError:
             raise
         except NoResponseError as error:
             log.info("bank_did_not_respond", attempt_id=request.attempt_id, error=str(error))
@@ -74,12 +75,18 @@ async def attempt(
     return None
 
 
-async def _check_undecided(attempt_id: str, is_decided: IsDecided) -> None:
-    if await is_decided(attempt_id):
-        raise AlreadyDecidedError(attempt_id)
+async def _check_unsent(bank: Bank, attempt_id: str, look_up: LookUp) -> None:
+    """Raises NotSentError unless an attempt that the bank does not know cannot have been sent."""
+    state = await look_up(attempt_id)
+    if state is None:
+        return
+    if state.decided:
+        raise NotSentError(f"{attempt_id} has its outcome")
+    if bank.remembers is not None and state.age > bank.remembers:
+        raise NotSentError(f"{attempt_id} is older than what the bank remembers ({bank.remembers})")
 
 
-async def _send(bank: Bank, request: Request, is_decided: IsDecided) -> Report:
+async def _send(bank: Bank, request: Request, look_up: LookUp) -> Report:
     match request:
         case Charge():
             return await bank.charge(request)
@@ -91,6 +98,6 @@ async def _send(bank: Bank, request: Request, is_decided: IsDecided) -> Report:
                 return result
             if request.unseen is None:
                 raise NoResponseError("the bank has not seen the attempt")
-            await _check_undecided(request.attempt_id, is_decided)
+            await _check_unsent(bank, request.attempt_id, look_up)
             return await bank.charge(request.unseen)
     assert_never(request)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from agents.bank.port import Bank, BankResult, Booking, CancelRefused, Charge, NoResponseError, Report, Return
 from domain.card import CardDetails
@@ -23,6 +24,10 @@ class OpenedBank:
     def __init__(self, bank: Bank, keys: OrderKeys) -> None:
         self._bank = bank
         self._keys = keys
+
+    @property
+    def remembers(self) -> timedelta | None:
+        return self._bank.remembers
 
     async def tokenize(self, card: CardDetails) -> str:
         return await self._bank.tokenize(card)

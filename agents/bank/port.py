@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from domain.action import NextAction
@@ -137,6 +137,12 @@ class Booking(NamedTuple):
 
 class Bank(Protocol):
     """A bank. Implementations bound every wait."""
+
+    @property
+    def remembers(self) -> timedelta | None:
+        """How long after it has received an attempt `query` is certain to return it; None: always. What is older, and
+        unknown to the bank, is not sent: it may have been carried out."""
+        ...
 
     async def tokenize(self, card: CardDetails) -> str:
         """The bank's token for the card. Raises OSError if the bank cannot be reached; nothing was charged then."""

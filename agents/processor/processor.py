@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
-from agents.bank.attempt import AlreadyDecidedError, attempt
+from agents.bank.attempt import NotSentError, attempt
 from agents.bank.listener import confirm, words_of
 from agents.bank.port import Bank, Cancel, Charge, Report, Request, Return
 from agents.bank.settlement import name_of, settle_record
@@ -30,7 +30,7 @@ from domain.event import EventType
 from domain.instrument import Method
 from domain.money import AMOUNT_MAX_MINOR
 from runtime.logs import get_logger
-from store.attempts import AttemptStore
+from store.attempts import AttemptState, AttemptStore
 from store.errors import DatabaseError, ValueRefusedError
 from topics.catalogue import EVENTS
 from topics.envelope import UndecodableError
@@ -45,6 +45,9 @@ GROUP = "processor"
 UNDER_WAY_MAX = 10_000
 FIRST_SIGHT_MAX = timedelta(seconds=10)
 """Between an event and its record on the log. What is older was published again, or late: then a query costs little."""
+ATTEMPT_SECONDS_MAX = 60.0
+"""After this, an attempt without a response is left to the sweeper, which bounds what it sends over each route. One
+silent acquirer would otherwise fill all of UNDER_WAY_MAX for minutes."""
 RECENT_MAX = 20_000
 """Attempts in FIRST_SIGHT_MAX at the highest rate that was measured, and more."""
 PUBLISHED_MAX = 2_000
@@ -150,14 +153,21 @@ class Processor:
         self._seen_before.clear()
 
     async def _attempt(self, event: PaymentRecord, request: Request, mark: Mark, maybe_requested_before: bool) -> None:
-        if maybe_requested_before and await self._is_decided(request.attempt_id):
-            self._consumer.offsets.done(mark)
-            return
+        if maybe_requested_before:
+            # However long ago it was decided: the bank need not remember it.
+            state = await self._state_of(request.attempt_id)
+            if state is not None and state.decided:
+                self._consumer.offsets.done(mark)
+                return
         try:
-            report = await attempt(
-                self._bank, request, maybe_requested_before=maybe_requested_before, is_decided=self._is_decided
-            )
-        except AlreadyDecidedError:
+            async with asyncio.timeout(ATTEMPT_SECONDS_MAX):
+                report = await attempt(
+                    self._bank, request, maybe_requested_before=maybe_requested_before, look_up=self._state_of
+                )
+        except TimeoutError:
+            report = None
+        except NotSentError as error:
+            log.error("attempt_not_sent", attempt_id=request.attempt_id, error=str(error))
             self._consumer.offsets.done(mark)
             return
         if report is None:
@@ -201,11 +211,10 @@ class Processor:
         """None if the attempt is not ours."""
         return await self._looked_up(self._store.order_of_attempt, report.attempt_id)
 
-    async def _is_decided(self, attempt_id: str) -> bool:
-        """Whether there is an outcome already. However long ago that was, the bank need not remember the attempt."""
-        return bool(await self._looked_up(self._store.is_decided, attempt_id))
+    async def _state_of(self, attempt_id: str) -> AttemptState | None:
+        return await self._looked_up(self._store.state_of_attempt, attempt_id)
 
-    async def _looked_up(self, look_up: Callable[[str], Awaitable[Found]], attempt_id: str) -> Found | None:
+    async def _looked_up(self, look_up: Callable[[str], Awaitable[Found | None]], attempt_id: str) -> Found | None:
         """None if the database cannot have such an id. This waits while the database is unavailable; attempts that are
         new on the log continue without it."""
         while True:

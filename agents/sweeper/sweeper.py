@@ -7,8 +7,8 @@ or refund.
 
 An attempt that the bank never saw is made now (the processor died before it could send it); one that its payer wants to
 leave is cancelled first. Money of a success that came too late and whose refund the bank refused is given back again,
-after 1, 2, 4 and 8 minutes. A report that closed nothing is published again under another command id. No report waits
-for another question.
+after 1, 2, 4, … minutes, at most a day. A report that closed nothing is published again under another command id. No
+report waits for another question.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from datetime import datetime
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
-from agents.bank.attempt import AlreadyDecidedError, attempt
+from agents.bank.attempt import NotSentError, attempt
 from agents.bank.port import Bank, Cancel, Charge, NoResponseError, Report, Request, Return
 from agents.bank.settlement import name_of, settle_record
 from agents.kafka import Kafka
@@ -32,6 +32,7 @@ from domain.payment import Cancellation
 from domain.question import Question
 from domain.refund import Refund
 from runtime.logs import get_logger
+from store.attempts import AttemptState
 from store.errors import DatabaseError
 from store.questions import QuestionStore
 
@@ -183,15 +184,15 @@ class Sweeper:
     async def _attempt(self, question: Question) -> Report | None:
         request = _request_of(question)
         try:
-            return await attempt(self._bank, request, maybe_requested_before=True, is_decided=self._is_decided, tries=1)
-        except AlreadyDecidedError:
-            # Settled while it was queried; or its money is to be returned, and the bank no longer knows of it.
-            log.error("attempt_unknown_to_bank", attempt_id=request.attempt_id, kind=question.kind)
+            return await attempt(self._bank, request, maybe_requested_before=True, look_up=self._state_of, tries=1)
+        except NotSentError as error:
+            # Settled while it was queried; too old; or its money is to be returned, and the bank has forgotten it.
+            log.error("attempt_not_sent", attempt_id=request.attempt_id, kind=question.kind, error=str(error))
             return None
 
-    async def _is_decided(self, attempt_id: str) -> bool:
+    async def _state_of(self, attempt_id: str) -> AttemptState | None:
         try:
-            return await self._store.is_decided(attempt_id)
+            return await self._store.state_of_attempt(attempt_id)
         except DatabaseError as error:
             raise NoResponseError(f"whether it is decided is unknown: {error!r}") from error
 

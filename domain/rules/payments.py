@@ -322,8 +322,10 @@ def _taken(order: Order, payment_id: str) -> int:
 
 def _late_refunds(order: Order, payment_id: str) -> list[Refund]:
     """The payment's automatic refunds, in order of creation."""
-    numbered = (order.refund(late_refund_id(payment_id, number)) for number in range(1, LATE_REFUNDS_MAX + 1))
-    return [refund for refund in numbered if refund is not None]
+    refunds: list[Refund] = []
+    while (refund := order.refund(late_refund_id(payment_id, len(refunds) + 1))) is not None:
+        refunds.append(refund)
+    return refunds
 
 
 def capture_payment(order: Order | None, command: CapturePayment, at: datetime) -> Decision | Rejected:

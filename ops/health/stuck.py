@@ -111,7 +111,7 @@ async def _unreturned(pool: Pool) -> list[Stuck]:
             _seconds_since(row["refused_at"]),
             f"{row['amount']} {row['currency']} charged too late is not back: refused {row['tries']} times of "
             f"{LATE_REFUNDS_MAX} ({row['error_code']})",
-            f"gateway journey {row['payment_id']}; after the last try, ask the bank",
+            f"gateway journey {row['payment_id']}; once it is back, gateway settle {row['refund_id']} …",
         )
         for row in await unreturned(pool, limit=LIMIT)
     ]

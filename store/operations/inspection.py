@@ -102,7 +102,8 @@ SELECT held.endpoint_id, held.waiting, held.oldest_at, w.url, coalesce(w.active,
 
 # refunds_automatic_failed, refunds_payment_id, payments_pkey. What the bank has reversed need not be returned.
 UNRETURNED = """
-SELECT refused.payment_id, refused.amount, refused.currency, count(*) AS tries, max(refused.error_code) AS error_code,
+SELECT refused.payment_id, (array_agg(refused.id ORDER BY refused.created_at DESC))[1] AS refund_id,
+       refused.amount, refused.currency, count(*) AS tries, max(refused.error_code) AS error_code,
        max(coalesce(refused.updated_at, refused.created_at)) AS refused_at
   FROM refunds refused
  WHERE refused.automatic

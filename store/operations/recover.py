@@ -185,7 +185,7 @@ SELECT a.id, a.kind, a.of_attempt, a.amount, a.currency, w.outcome, w.error_code
 RETURNING attempt_id
 """
 # The feeder has passed what was missing: it reads it again. What the table lacked is never before `known_offset`, which
-# stands still from the first such event on, whichever run restored it.
+# stops at the first such event, whichever run restored it.
 REWIND_FEED = (
     "UPDATE feed_positions SET next_offset = known_offset WHERE known_offset < next_offset RETURNING partition"
 )

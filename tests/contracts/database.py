@@ -173,15 +173,22 @@ async def events_are_loaded_from_a_range_in_sequence(side: Side) -> None:
 
 async def an_attempt_is_decided_once_it_has_its_outcome(side: Side) -> None:
     desk, attempts = _desk(side), AttemptStore(side.pool)
+
+    async def is_decided(attempt_id: str) -> bool:
+        state = await attempts.state_of_attempt(attempt_id)
+        assert state is not None
+        assert abs(state.age) < timedelta(minutes=5)
+        return state.decided
+
     order_id, payment_id = await desk.order_with_payment()
-    assert not await attempts.is_decided(payment_id)
+    assert not await is_decided(payment_id)
     await desk.decide(desk.settle(order_id, payment_id))
-    assert await attempts.is_decided(payment_id)
+    assert await is_decided(payment_id)
     refund = refund_command(order_id, payment_id, fresh(REFUND), amount=1_000)
     await desk.decide(desk.submitted(refund))
-    assert not await attempts.is_decided(refund.refund_id)
+    assert not await is_decided(refund.refund_id)
     for unknown in (fresh(PAYMENT), fresh(REFUND)):
-        assert not await attempts.is_decided(unknown)
+        assert await attempts.state_of_attempt(unknown) is None
 
 
 async def two_owners_cannot_write_the_same_sequence(side: Side) -> None:

@@ -53,7 +53,7 @@ async def test_money_that_came_too_late_and_did_not_go_back_is_named(services: S
     found = [one for one in await find_stuck(services.settings, 10.0) if one.kind == "money" and one.id in ours]
 
     assert [one.id for one in found] == [refused]
-    assert found[0].says.startswith("700 INR charged too late is not back: refused 2 times of 5")
+    assert found[0].says.startswith("700 INR charged too late is not back: refused 2 times of 40")
 
 
 async def test_a_debt_is_named_until_it_is_settled_and_again_when_it_grows(services: Stack, pool: asyncpg.Pool) -> None:

@@ -35,10 +35,10 @@ from runtime.worker import Worker
 from store.actor import ActorStore
 from store.questions import QuestionStore
 from store.redis.clients import make_redis
+from tests.support.attempts import unknown
 from tests.support.command_client import CommandClient, fresh, order_command, payment_command
 from tests.support.eventually import eventually
 from tests.support.stack import Stack
-from tests.support.undecided import undecided
 from topics.catalogue import COMMANDS
 from topics.deadletter import Origin
 from topics.producer import Record
@@ -93,7 +93,7 @@ async def test_every_attempt_is_charged_once_and_reaches_its_outcome(
     services: Stack, bank_of: MakeBank, token: str, outcome: Outcome, error_code: str | None
 ) -> None:
     request = charge(token)
-    result = await attempt(bank_of(services.settings), request, maybe_requested_before=False, is_decided=undecided)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=False, look_up=unknown)
     assert result is not None
     assert (result.outcome, result.error_code) == (outcome, error_code)
     moved = 1 if outcome is Outcome.SUCCESS else 0
@@ -106,7 +106,7 @@ async def test_a_processor_that_died_after_a_charge_queries_it_first(services: S
     with pytest.raises(NoResponseError):
         await bank.charge(request)
     # When its successor takes it up, then the bank is queried, not asked to charge.
-    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True, is_decided=undecided)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True, look_up=unknown)
     assert result is not None
     assert result.outcome is Outcome.SUCCESS
     assert await booked(services.settings, request.attempt_id) == (1, 1)
@@ -145,7 +145,7 @@ async def test_a_listener_that_takes_its_time_hears_everything(services: Stack, 
 
 async def test_an_attempt_the_bank_never_saw_is_made(services: Stack, bank_of: MakeBank) -> None:
     request = Return(fresh(REFUND), fresh(PAYMENT), 100, "INR", "fail_refund")
-    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True, is_decided=undecided)
+    result = await attempt(bank_of(services.settings), request, maybe_requested_before=True, look_up=unknown)
     assert result is not None
     assert (result.outcome, result.error_code) == (Outcome.FAILED, "REFUND_FAILED")
 
@@ -156,7 +156,7 @@ async def test_injected_faults_change_nothing_about_the_outcome(
 ) -> None:
     settings = services.settings.model_copy(update={"bank_faults": faults, "test_processing_delay": 5})
     request = charge("success@upi")
-    result = await attempt(bank_of(settings), request, maybe_requested_before=False, is_decided=undecided)
+    result = await attempt(bank_of(settings), request, maybe_requested_before=False, look_up=unknown)
     assert result is not None
     assert result.outcome is Outcome.SUCCESS
     assert (await booked(settings, request.attempt_id))[0] == 1
@@ -227,6 +227,39 @@ async def test_money_the_bank_would_not_take_back_is_given_back_again(services: 
         await _take(command_client, again)
         await _take(command_client, again)
         assert await _refunds(command_client, payment_id) == ["FAILED", "PENDING"]
+
+
+async def test_money_that_has_to_go_back_is_tried_for_a_month(services: Stack, bank_of: MakeBank) -> None:
+    """Each time a day after the last refusal, however often the bank has refused."""
+    async with CommandClient(services.settings) as command_client:
+        order_id, payment_id = fresh(ORDER), fresh(PAYMENT)
+        await _decide(command_client, order_command(order_id), payment_command(order_id, payment_id))
+        await bank_of(services.settings).charge(Charge(payment_id, 50_000, "INR", Method.UPI, "success@upi"))
+        words = [(payment_id, Outcome.FAILED), (payment_id, Outcome.SUCCESS)]
+        for number in range(1, 13):
+            words += [(late_refund_id(payment_id, number), Outcome.FAILED), (payment_id, Outcome.SUCCESS)]
+        for number, (attempt_id, outcome) in enumerate(words[:-1]):
+            result = BankResult(attempt_id, outcome, None, None, "bank_1")
+            record = settle_record(
+                result,
+                order_id=order_id,
+                caused_by=None,
+                request_id=None,
+                settings=services.settings,
+                again=str(number),
+            )
+            await _take(command_client, record)
+        assert await _refunds(command_client, payment_id) == ["FAILED"] * 12
+        store = QuestionStore(command_client.pool)
+        for hours, is_due in ((23, False), (25, True)):
+            await command_client.pool.execute(
+                "UPDATE refunds SET updated_at = now() - make_interval(hours => $2) WHERE payment_id = $1",
+                payment_id,
+                hours,
+            )
+            due = [one.subject.id for one in await store.due(rest_seconds=60, limit=500)]
+            assert (payment_id in due) == is_due
+        await command_client.pool.execute("UPDATE refunds SET updated_at = now() WHERE payment_id = $1", payment_id)
 
 
 class PartlySilentBank(SimulatedBank):
@@ -372,6 +405,20 @@ async def test_a_question_without_a_response_waits_longer_each_time_and_behind_n
     (new,) = await overdue.payments("sweep_a", 1, minutes=1)
     order = [one.subject.id for one in await QuestionStore(overdue.command_client.pool).due(rest_seconds=60, limit=500)]
     assert order == [new, silent]
+
+
+async def test_a_next_time_that_was_set_while_the_clock_was_wrong_is_due(
+    overdue: Overdue, silent_bank: PartlySilentBank
+) -> None:
+    (payment_id,) = await overdue.payments("sweep_a", 1, minutes=60)
+    silent_bank.hanging = False
+    silent_bank.silent.add(payment_id)
+    await _round(overdue.command_client, silent_bank)
+    await overdue.command_client.pool.execute(
+        "UPDATE bank_questions SET next_at = now() + interval '1 day' WHERE attempt_id = $1", payment_id
+    )
+    await _round(overdue.command_client, silent_bank)
+    assert (await overdue.schedule(payment_id))[0] == 2
 
 
 async def test_an_adapter_that_breaks_is_a_bank_that_is_silent(

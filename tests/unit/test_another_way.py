@@ -31,7 +31,7 @@ from domain.upi import app_link, payee_part
 from ops.audit.verify.fold import fold
 from runtime.settings import Settings
 from store.rows import PAYMENT_COLUMNS, payment_of, payment_row
-from tests.support.undecided import undecided
+from tests.support.attempts import unknown
 from tests.unit.orders import AT, DEADLINE, FIRST, ORDER, act, after, create_order, leave, pay, settle, stay
 from topics.codec import command_of
 from topics.envelope import decode
@@ -106,13 +106,13 @@ CANCELLED = BankResult(FIRST, Outcome.FAILED, "PAYMENT_CANCELLED", "left", "bank
 
 async def test_an_attempt_that_the_bank_has_not_seen_yet_is_cancelled_as_soon_as_it_has() -> None:
     bank = Reporting(None, CANCELLED)
-    assert await attempt(bank, Cancel(FIRST), maybe_requested_before=True, is_decided=undecided) == CANCELLED  # type: ignore[arg-type]
+    assert await attempt(bank, Cancel(FIRST), maybe_requested_before=True, look_up=unknown) == CANCELLED  # type: ignore[arg-type]
     assert bank.charged == []
 
 
 async def test_a_process_with_the_charge_makes_it_rather_than_fail_an_unseen_attempt() -> None:
     bank = Reporting(None)
-    report = await attempt(bank, Cancel(FIRST, CHARGE), maybe_requested_before=True, is_decided=undecided, tries=1)  # type: ignore[arg-type]
+    report = await attempt(bank, Cancel(FIRST, CHARGE), maybe_requested_before=True, look_up=unknown, tries=1)  # type: ignore[arg-type]
     assert isinstance(report, ActionRequired) and bank.charged == [FIRST]
 
 

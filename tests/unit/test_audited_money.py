@@ -40,9 +40,20 @@ def without(events: list[Json], kind: str) -> list[Json]:
     return left
 
 
-@pytest.mark.parametrize("state", STATES)
+ALL_REFUSED = "late, every refund refused"
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if state != ALL_REFUSED])
 def test_every_history_of_the_rules_is_right(state: str) -> None:
     assert messages(events_of(STATES[state])) == []
+
+
+def test_money_that_nothing_gives_back_any_more_is_a_finding() -> None:
+    """After the last automatic refund; before it, another one follows."""
+    found = "was charged after it failed and no refund returns it"
+    history = STATES[ALL_REFUSED]
+    assert messages(events_of(history)) == [found]
+    assert messages(events_of(history[:-2])) == messages(events_of(history[:-1])) == []
 
 
 def test_a_success_is_captured_by_the_same_decision_if_its_order_requests_it() -> None:

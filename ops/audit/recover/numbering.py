@@ -74,7 +74,7 @@ class Wait:
         self._moved_at = time.monotonic()
 
     def restart(self) -> None:
-        """Count from now: until now this process was at work."""
+        """Count from now: until now this process was running."""
         self._moved_at = time.monotonic()
 
     async def pending(self, seconds: float) -> list[int]:

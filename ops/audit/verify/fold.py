@@ -60,6 +60,8 @@ CANCELLATIONS: dict[str, tuple[str | None, str]] = {
 """Event type -> `cancellation` before and after. Another event of an undecided payment keeps it, an outcome ends it."""
 OPEN_STATES = frozenset({"CREATED", "PROCESSING"})
 SETTLING = timedelta(minutes=1)
+AUTOMATIC_REFUNDS_MAX = 40
+"""Of one payment. If the bank has refused all of them, nothing gives the money back by itself."""
 """How long past its deadline an undecided payment keeps an expired order open."""
 RELEASE = ("amount_captured", "amount_released", "voided", "void_reason", "capture_before")
 """Fields that only a capture, a void and an expiry change. Events of earlier versions lack them."""
@@ -510,9 +512,10 @@ def _money(book: Book, order_id: str) -> None:
 
 
 def _is_returned(book: Book, payment_id: str) -> bool:
-    """Whether the gateway ever refunded the payment automatically."""
-    refunds = (part.resource for part in book.refunds.values())
-    return any(refund["automatic"] and refund["payment_id"] == payment_id for refund in refunds)
+    """Whether the payment's money is back or on its way, or another automatic refund follows the refused ones."""
+    refunds = [part.resource for part in book.refunds.values() if part.resource["payment_id"] == payment_id]
+    statuses = [refund["status"] for refund in refunds if refund["automatic"]]
+    return 0 < len(statuses) < AUTOMATIC_REFUNDS_MAX or any(status != "FAILED" for status in statuses)
 
 
 def _wrong(book: Book, check: Check, subject: str, message: str) -> None:
