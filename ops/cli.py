@@ -66,6 +66,7 @@ COMMANDS: dict[str, Entry] = {
     "republish": Entry(
         "ops.audit.repair.command:republish", "Publish events that are missing on the topic.", Panel.CHECK
     ),
+    "settle": Entry("ops.health.settle:settle", "Settle a payment or refund by hand.", Panel.CHECK),
     "recount": Entry("ops.audit.recount:recount", "Recount the analytics from the events.", Panel.CHECK),
     "smoke": Entry("ops.stack.smoke:smoke", "Make one payment and print each step.", Panel.CHECK),
     "install": Entry("ops.stack.install:install", "Install missing programs and packages.", Panel.RUN),
