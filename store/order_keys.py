@@ -186,6 +186,7 @@ async def forget(connection: Connection, ring: KeyRing, order_id: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=8_192)
 def day_of(order_id: str) -> date:
     """The day of an order's tree: that of its id. An id of another form counts as the oldest."""
     if not is_id(ORDER, order_id):

@@ -12,6 +12,7 @@ RateLimit-Remaining and RateLimit-Reset with every counted response (api/edge.py
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NoReturn
 
 from starlette.requests import Request
@@ -77,6 +78,7 @@ def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:
     ]
 
 
+@lru_cache(maxsize=4_096)
 def _merchants(name: str, merchant_id: str, per_minute: int) -> Bucket:
     at_once = max(MERCHANT_BURST_MIN, per_minute // MERCHANT_BURST_DIVISOR)
     return Bucket(name, merchant_id, Rate(per_minute, min(at_once, per_minute)))
