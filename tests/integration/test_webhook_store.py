@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import orjson
@@ -32,6 +33,7 @@ from store.webhooks.deliveries import attempts_of
 from store.webhooks.endpoint_events import switches_since
 from store.webhooks.endpoints import Endpoint, TooManySecretsError, rotate_secret
 from store.webhooks.plan import LOCK_KNOWN, Draft, Reopened, plan_deliveries, replay_deliveries
+from store.webhooks.pool import make_webhook_pool
 from store.webhooks.upkeep import find_lost
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack, running_stack
@@ -109,7 +111,9 @@ async def test_a_replay_opens_what_ended_once_for_each_job(shop: Shop) -> None:
 async def test_a_replay_opens_deliveries_without_a_payment_as_well(shop: Shop, event: str) -> None:
     draft, other = [_without_payment(one, event) for one in await _drafts(shop)]
     assert len(await plan_deliveries(shop.pool, [draft, other], now())) == 2
-    assert len(await plan_deliveries(shop.pool, [draft, other], now())) == 2, "their records may never have been written"
+    assert len(await plan_deliveries(shop.pool, [draft, other], now())) == 2, (
+        "their records may never have been written"
+    )
     for one in (draft, other):
         await record(shop.pool, [_made(one, 500, DeliveryStatus.FAILED)], [], now())
 
@@ -122,22 +126,29 @@ async def test_a_replay_opens_deliveries_without_a_payment_as_well(shop: Shop, e
 
 async def test_planning_reads_rows_by_their_indexes() -> None:
     with running_stack(roles=()) as stack:
-        connection = await asyncpg.connect(stack.database_url)
-        await connection.execute(MANY_LOGS)
-        await connection.execute("ANALYZE webhook_logs")
-        plans = []
-        for mode in ("force_custom_plan", "force_generic_plan"):
-            await connection.execute(f"SET plan_cache_mode = {mode}")
-            await connection.execute(f"PREPARE known AS {LOCK_KNOWN}")
-            rows = await connection.fetch(
-                "EXPLAIN EXECUTE known(ARRAY['pay_1', 'pay_2'], ARRAY['we_1', 'we_2'],"
-                " ARRAY['00000000-0000-8000-8000-000000000000'::uuid])"
-            )
-            await connection.execute("DEALLOCATE known")
-            plans.append("\n".join(row[0] for row in rows))
-        await connection.close()
+        pool = await make_webhook_pool(stack.settings, size=1)
+        async with pool.acquire() as connection:
+            plans = await _plans_of_known(connection)
+            await connection.execute(MANY_LOGS)
+            await connection.execute("ANALYZE webhook_logs")
+            plans += await _plans_of_known(connection)
+        await pool.close()
     for plan in plans:
         assert "webhook_logs_payment" in plan and "webhook_logs_pkey" in plan and "Seq Scan" not in plan, plan
+
+
+async def _plans_of_known(connection: Any) -> list[str]:
+    plans = []
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await connection.execute(f"SET plan_cache_mode = {mode}")
+        await connection.execute(f"PREPARE known AS {LOCK_KNOWN}")
+        rows = await connection.fetch(
+            "EXPLAIN EXECUTE known(ARRAY['pay_1', 'pay_2'], ARRAY['we_1', 'we_2'],"
+            " ARRAY['00000000-0000-8000-8000-000000000000'::uuid])"
+        )
+        await connection.execute("DEALLOCATE known")
+        plans.append("\n".join(row[0] for row in rows))
+    return plans
 
 
 async def test_an_endpoint_that_is_off_gets_held_rows(shop: Shop) -> None:
