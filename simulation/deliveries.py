@@ -45,10 +45,14 @@ def endpoints(view: View, merchant_ids: list[str]) -> Rows:
     return [row for row in hooks if row["deleted_at"] is None]
 
 
-@writes(webhook_planning.LOCK_PAYMENTS, "webhooks")
-def lock_payments(view: View, payment_ids: list[str], endpoint_ids: list[str]) -> Rows:
+@writes(webhook_planning.LOCK_KNOWN, "webhooks")
+def lock_known(view: View, payment_ids: list[str], endpoint_ids: list[str], ids: list[uuid.UUID]) -> Rows:
     rows = view["webhook_logs"].values()
-    found = [row for row in rows if row["payment_id"] in payment_ids and row["endpoint_id"] in endpoint_ids]
+    found = [
+        row
+        for row in rows
+        if (row["payment_id"] in payment_ids and row["endpoint_id"] in endpoint_ids) or row["id"] in ids
+    ]
     return sorted(found, key=lambda row: row["id"])
 
 

@@ -56,15 +56,17 @@ class Bulk:
             log.warning("job_without_endpoint", job_id=job.id)
             await advance(self._pool, job, state="failed", cursor=job.cursor, done=0)
             return
-        await self._open_again(job, chunk)
+        done = await self._open_again(job, chunk)
         state, cursor = ("done", job.cursor) if chunk.cursor is None else ("running", chunk.cursor)
-        await advance(self._pool, job, state=state, cursor=cursor, done=len(chunk.drafts))
+        await advance(self._pool, job, state=state, cursor=cursor, done=done)
         if chunk.cursor is None:
             log.info("job_done", job_id=job.id, kind=job.kind)
 
-    async def _open_again(self, job: Job, chunk: Chunk) -> None:
+    async def _open_again(self, job: Job, chunk: Chunk) -> int:
+        """How many deliveries were opened again or made. One that is still on its way is left alone."""
         at, partitions = self._context.clock.now(), self._context.settings.topic_partitions
-        dues = await replay_deliveries(self._pool, chunk.drafts, at, job_id=job.id)
-        records = [delivery_record(due, at=at, partitions=partitions) for due in dues]
+        reopened = await replay_deliveries(self._pool, chunk.drafts, at, job_id=job.id)
+        records = [delivery_record(due, at=at, partitions=partitions) for due in reopened.dues]
         await self._producer.publish(records)
-        REOPENED.labels(job.kind).inc(len(records))
+        REOPENED.labels(job.kind).inc(reopened.count)
+        return reopened.count

@@ -112,20 +112,40 @@ class Planner:
             log.error("batch_unplannable", events=len(events), error=repr(error))
         dues: list[Due] = []
         for one in events:
+            planned, given_up = await self._planned_apart(one, targets)
+            dues += planned
+            letters += given_up
+        return dues, letters
+
+    async def _planned_apart(self, one: Read, targets: Targets) -> tuple[list[Due], list[Record]]:
+        """If the endpoints of one format cannot be served, the others are. A letter then names the event, once."""
+        dues: list[Due] = []
+        letters: list[Record] = []
+        for plan in (self._plan_own, self._plan_razorpay):
             try:
-                dues += await persistently(lambda one=one: self._plan([one], targets), what="plan")  # type: ignore[misc]
+                dues += await persistently(lambda plan=plan: plan([one], targets), what="plan")  # type: ignore[misc]
             except SchemaError:
                 raise
             except (ValueRefusedError, UndecodableError) as error:
-                letters += letters_of(one.message, error, at=self._clock.now(), reason=REASON_UNWRITABLE)
+                letters = letters or letters_of(one.message, error, at=self._clock.now(), reason=REASON_UNWRITABLE)
         return dues, letters
 
     async def _plan(self, events: list[Read], targets: Targets) -> list[Due]:
         drafts = drafts_in_turn(events, targets)
-        drafts += await razorpay_drafts(
+        drafts += await self._razorpay_drafts(events, targets)
+        return await plan_deliveries(self._pool, drafts, self._clock.now())
+
+    async def _plan_own(self, events: list[Read], targets: Targets) -> list[Due]:
+        return await plan_deliveries(self._pool, drafts_in_turn(events, targets), self._clock.now())
+
+    async def _plan_razorpay(self, events: list[Read], targets: Targets) -> list[Due]:
+        drafts = await self._razorpay_drafts(events, targets)
+        return await plan_deliveries(self._pool, drafts, self._clock.now())
+
+    async def _razorpay_drafts(self, events: list[Read], targets: Targets) -> list[Draft]:
+        return await razorpay_drafts(
             self._pool, [(one.event, targets.get(one.event.merchant_id, [])) for one in events]
         )
-        return await plan_deliveries(self._pool, drafts, self._clock.now())
 
     async def _publish(self, dues: list[Due], letters: list[Record]) -> None:
         at, partitions = self._clock.now(), self._settings.topic_partitions

@@ -88,7 +88,10 @@ async def change(request: Request, caller: Caller) -> Entity:
 
 
 async def capture(request: Request, caller: Caller) -> Entity:
-    """All of an authorized payment, once. The text of a refusal depends on the payment's state then."""
+    """All of an authorized payment, once. The text of a refusal depends on the payment's state then.
+
+    The command has the requested amount: a refund before the capture leaves less, and the capture is refused.
+    """
     body = checked(NewCapture, await read_fields(request))
     services, payment_id = services_of(request), request.path_params["id"]
     found = await owned(services, payment_id, caller.merchant_id)
@@ -99,9 +102,9 @@ async def capture(request: Request, caller: Caller) -> Entity:
     if body.currency not in (None, payment.currency):
         raise DoubleError("The currency should match the payment's currency", field="currency")
     command = CapturePayment(
-        order_id=payment.order_id, payment_id=payment.id, merchant_id=caller.merchant_id, amount=None
+        order_id=payment.order_id, payment_id=payment.id, merchant_id=caller.merchant_id, amount=body.amount
     )
-    await noted(request, caller, Action.CAPTURE_REQUESTED, payment.id, after={"amount": payment.amount})
+    await noted(request, caller, Action.CAPTURE_REQUESTED, payment.id, after={"amount": body.amount})
     try:
         decision = await decided(request, command)
     except ApiError as error:

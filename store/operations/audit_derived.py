@@ -84,8 +84,12 @@ SELECT CASE WHEN e.order_id IS NULL THEN 'delivery_unknown' ELSE 'delivery_body'
 """
 WEBHOOKS_WHOLE = WEBHOOKS.format(events="true", deliveries="true")
 WEBHOOKS_COUNT = "SELECT count(*) FROM webhook_logs"
-# payments_order_id, webhook_logs_payment
-_OF_ORDERS = "l.payment_id = ANY(ARRAY(SELECT id FROM payments WHERE order_id = ANY(${place})))"
+# payments_order_id, webhook_logs_payment; for events without a payment events_pkey, webhook_logs_once_per_endpoint
+_OF_ORDERS = """
+(l.payment_id = ANY(ARRAY(SELECT id FROM payments WHERE order_id = ANY(${place})))
+ OR l.event_id = ANY(ARRAY(SELECT 'evt_' || right(order_id, 16) || '_' || sequence
+                             FROM events WHERE order_id = ANY(${place}))))
+"""
 WEBHOOKS_OF_ORDERS = WEBHOOKS.format(events="e.order_id = ANY($8)", deliveries=_OF_ORDERS.format(place=8))
 WEBHOOKS_COUNT_OF_ORDERS = f"SELECT count(*) FROM webhook_logs l WHERE {_OF_ORDERS.format(place=1)}"
 # rollup_progress_pkey

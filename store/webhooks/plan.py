@@ -24,12 +24,13 @@ SELECT id, merchant_id, events, ordering, active, razorpay_events, razorpay_shuf
    AND deleted_at IS NULL
  ORDER BY merchant_id, created_at, id
 """
-# webhook_logs_payment. In order of id, as every other locker of several rows.
-LOCK_PAYMENTS = """
+# webhook_logs_payment, and webhook_logs_pkey for deliveries without a payment. One statement, because several rows are
+# locked in order of id everywhere.
+LOCK_KNOWN = """
 SELECT id, endpoint_id, payment_id, sequence, status, attempts, next_retry_at, job_id
   FROM webhook_logs
- WHERE payment_id = ANY($1::text[])
-   AND endpoint_id = ANY($2::text[])
+ WHERE (payment_id = ANY($1::text[]) AND endpoint_id = ANY($2::text[]))
+    OR id = ANY($3::uuid[])
  ORDER BY id
    FOR UPDATE
 """
@@ -88,6 +89,15 @@ class Draft:
     ordered: bool
     active: bool
     shuffled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """`dues`: what has to be on the deliveries topic now. `count`: the deliveries that this job opened again or made,
+    including those that are held and those of an earlier run of the same chunk."""
+
+    dues: list[Due]
+    count: int
 
 
 @dataclass(slots=True)
@@ -159,10 +169,10 @@ async def plan_deliveries(pool: Pool, drafts: Sequence[Draft], at: datetime) -> 
 
     That includes first attempts planned before whose record may not have been written (the planner died in between).
     """
-    return await _write(pool, drafts, at, job_id=None)
+    return (await _write(pool, drafts, at, job_id=None)).dues
 
 
-async def replay_deliveries(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str) -> list[Due]:
+async def replay_deliveries(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str) -> Reopened:
     """As plan_deliveries, but rows that ended are opened again with a new schedule, once for each job."""
     return await _write(pool, drafts, at, job_id=job_id)
 
@@ -176,11 +186,12 @@ async def insert_unordered(connection: Connection, drafts: Sequence[Draft], at: 
     return [_due(draft, 1) for draft, status in fresh if status == DeliveryStatus.PENDING]
 
 
-async def _write(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str | None) -> list[Due]:
+async def _write(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: str | None) -> Reopened:
     if not drafts:
-        return []
+        return Reopened([], 0)
     async with pool.acquire() as connection, connection.transaction():
         known = await _known(connection, drafts)
+        repeated = _count_of_job(drafts, known, job_id)
         fresh, reopened, ready = _decide(drafts, known, at, job_id)
         written: set[uuid.UUID] = set()
         if fresh:
@@ -195,14 +206,26 @@ async def _write(pool: Pool, drafts: Sequence[Draft], at: datetime, *, job_id: s
                 [job_id] * len(reopened),
             )
     new_ids = {draft.id for draft, _ in fresh}
-    return [due for due in ready if due.log_id not in new_ids or due.log_id in written]
+    dues = [due for due in ready if due.log_id not in new_ids or due.log_id in written]
+    return Reopened(dues, repeated + len(reopened) + len(written))
+
+
+def _count_of_job(
+    drafts: Sequence[Draft], known: dict[tuple[str, str | None], list[_Known]], job_id: str | None
+) -> int:
+    """How many of these rows the job opened or made before: the forwarder died before it moved the job's cursor."""
+    if job_id is None:
+        return 0
+    marked = {row.id for group in known.values() for row in group if row.job_id == job_id}
+    return len(marked & {draft.id for draft in drafts})
 
 
 async def _known(connection: Connection, drafts: Sequence[Draft]) -> dict[tuple[str, str | None], list[_Known]]:
     payment_ids = sorted({draft.payment_id for draft in drafts if draft.payment_id is not None})
     endpoint_ids = sorted({draft.endpoint_id for draft in drafts})
+    alone = sorted({draft.id for draft in drafts if draft.payment_id is None})
     known: dict[tuple[str, str | None], list[_Known]] = {}
-    for row in await connection.fetch(LOCK_PAYMENTS, payment_ids, endpoint_ids):
+    for row in await connection.fetch(LOCK_KNOWN, payment_ids, endpoint_ids, alone):
         state = _Known(row["id"], row["sequence"], row["status"], row["attempts"], row["next_retry_at"], row["job_id"])
         known.setdefault((row["endpoint_id"], row["payment_id"]), []).append(state)
     return known

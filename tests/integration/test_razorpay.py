@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 
+from agents.kafka import Kafka
+from agents.role import Context
 from agents.sweeper.captures import Captures
+from agents.webhooks.planner import Planner, Read
 from domain.event_kind import MERCHANT_EVENTS
 from domain.ids import ORDER, PAYMENT, SEEDED_MERCHANT_ID
 from domain.order import CaptureMode
 from domain.outcome import Outcome
 from domain.payment import SettlePayment
 from runtime.clock import Clock, now
+from runtime.worker import Worker
 from store.razorpay.captures import DUE, close_captures, due_captures
 from store.razorpay.orders import Terms, insert_terms
+from store.redis.clients import make_redis
 from store.webhooks.plan import Draft, Target
 from store.webhooks.razorpay_drafts import razorpay_drafts
 from tests.support.actor import Bench, work
@@ -27,6 +33,8 @@ from tests.support.due import looking
 from tests.support.eventually import eventually
 from topics.catalogue import COMMANDS
 from topics.codec import PAYMENT_CAPTURE
+from topics.deadletter import REASON_UNWRITABLE
+from topics.delivery import event_webhook_body
 from topics.envelope import HEADER_TYPE
 from topics.events import EventRecord, read_any_event
 from topics.producer import Record
@@ -266,3 +274,25 @@ async def test_nothing_is_read_for_a_merchant_without_such_an_endpoint(bench: Be
     assert await razorpay_drafts(nowhere, [(event, [own]) for event in events]) == []
     with pytest.raises(AttributeError):
         await razorpay_drafts(nowhere, [(event, [endpoint(*SENT)]) for event in events])
+
+
+async def test_an_event_that_the_double_cannot_show_still_reaches_the_ordinary_endpoints(bench: Bench) -> None:
+    order_id, _ = await paid(bench, Terms())
+    pool, settings = bench.command_client.pool, bench.command_client.settings
+    whole, damaged = [
+        event for event in await history(bench, order_id) if event.type in ("payment.created", "payment.success")
+    ]
+    damaged.payment.json.pop("amount")
+    own = Target("we_2", SEEDED_MERCHANT_ID, (whole.type, damaged.type), "none", active=True)
+    targets = {SEEDED_MERCHANT_ID: [own, endpoint(*SENT)]}
+    place = {"topic": "payments.events.v1", "partition": 0, "offset": 7, "timestamp": 1_800_000_000_000}
+    message = SimpleNamespace(key=order_id.encode(), value=b"{}", headers=[], **place)
+    async with make_redis(settings) as client:
+        planner = Planner(Context(settings, Worker("planner", 0, "planner-test", 0), client), Kafka(settings), pool)
+        read = [Read(event, event_webhook_body(event), message) for event in (whole, damaged)]
+        async with planner._consumer:
+            dues, letters = await planner._planned_all(read, [], targets)
+    rows = await pool.fetch("SELECT id, event, endpoint_id FROM webhook_logs WHERE order_id = $1", order_id)
+    assert {(row["event"], row["endpoint_id"]) for row in rows} == {(whole.type, "we_2"), (damaged.type, "we_2")}
+    assert {due.log_id for due in dues} == {row["id"] for row in rows}
+    assert [dict(letter.headers)["reason"] for letter in letters] == [REASON_UNWRITABLE.encode()]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -312,6 +312,15 @@ async def test_books_that_cannot_be_read_verify_nothing(
 async def away() -> AsyncGenerator[list[Row], None]:
     raise DatabaseAwayError("no route to the bank")
     yield []
+
+
+async def test_since_compares_deliveries_without_a_payment_as_well(intact: tuple[Stack, CommandClient]) -> None:
+    stack, command_client = intact
+    count = await command_client.pool.fetchval("SELECT count(*) FROM webhook_logs")
+    await command_client.pool.execute("UPDATE webhook_logs SET body = body || ' ' WHERE event = 'order.paid'")
+    report = await audited_now(stack, since=datetime(2020, 1, 1, tzinfo=UTC))
+    assert "another body" in messages_of(report, Check.WEBHOOKS)
+    assert report.tallies[Check.WEBHOOKS].compared == count
 
 
 async def test_since_looks_only_at_orders_that_moved(intact: tuple[Stack, CommandClient]) -> None:

@@ -1,16 +1,49 @@
-"""Bulk jobs of several merchants: served in turn, and bounded for each."""
+"""Bulk jobs: served in turn, bounded for each merchant, and complete for every kind of event."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
 
+import orjson
 import pytest
 
-from runtime.clock import make_id
-from store.webhooks.jobs import JOB, RETRY, Job, LogFilter, advance, open_job, open_jobs
+from agents.role import Context
+from agents.webhooks.bulk import Bulk
+from domain.event_kind import EVENTS_OFF_THE_LOG, ORDER_EVENTS
+from domain.ids import SEEDED_MERCHANT_ID
+from runtime.clock import make_id, now
+from store.webhooks.endpoint_events import _draft
+from store.webhooks.jobs import (
+    JOB,
+    REPLAY,
+    RETRY,
+    Job,
+    LogFilter,
+    Period,
+    advance,
+    count_replay,
+    count_retry,
+    find_any_job,
+    open_job,
+    open_jobs,
+    target_of,
+)
+from store.webhooks.plan import Target, drafts_of, plan_deliveries
+from tests.support.command_client import CommandClient
+from tests.support.eventually import eventually
+from tests.support.feed import number_everything
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
+from topics.events import read_any_event
+from topics.producer import LogProducer
+
+ENDPOINT_ID = "whe_bbbbbbbbbbbbbbbb"
+"""Of the recorded history."""
+EVENT = "INSERT INTO events (order_id, sequence, merchant_id, type, at, payload) VALUES ($1, $2, $3, $4, $5, $6)"
 
 
 @pytest.fixture
@@ -58,3 +91,80 @@ async def test_a_merchants_open_jobs_are_limited_even_for_concurrent_requests(sh
     assert await opened(quiet, 3) is not None
     await advance(noisy.pool, made[0], state="done", cursor=made[0].cursor, done=0)
     assert await opened(noisy, 3) is not None
+
+
+async def test_a_replay_opens_every_delivery_of_its_period_again(intact: tuple[Stack, CommandClient]) -> None:
+    stack, client = intact
+    target = await deliver_order_events(client)
+    period = Period(ENDPOINT_ID, datetime(2020, 1, 1, tzinfo=UTC), now())
+    job = await done(stack, client, REPLAY, period, await count_replay(client.pool, target, period))
+    await all_opened(client, job, set(ORDER_EVENTS))
+
+
+async def test_a_bulk_retry_opens_every_failed_delivery_again(intact: tuple[Stack, CommandClient]) -> None:
+    stack, client = intact
+    await deliver_order_events(client)
+    drafts = [
+        _draft(SEEDED_MERCHANT_ID, ENDPOINT_ID, True, f"evt_{kind}_1", kind, b"{}", now())
+        for kind in EVENTS_OFF_THE_LOG
+    ]
+    assert len(await plan_deliveries(client.pool, drafts, now())) == len(EVENTS_OFF_THE_LOG)
+    await client.pool.execute("UPDATE webhook_logs SET status = 'failed', next_retry_at = NULL")
+    filters = LogFilter(status="failed")
+    job = await done(stack, client, RETRY, filters, await count_retry(client.pool, SEEDED_MERCHANT_ID, filters))
+    await all_opened(client, job, {*ORDER_EVENTS, *EVENTS_OFF_THE_LOG})
+
+
+async def deliver_order_events(client: CommandClient) -> Target:
+    """Give the history one event of each kind about an order, and the endpoint its delivery, which succeeded."""
+    target = await target_of(client.pool, SEEDED_MERCHANT_ID, ENDPOINT_ID)
+    assert target is not None
+    row = await client.pool.fetchrow("SELECT * FROM events WHERE type = 'order.paid' LIMIT 1")
+    assert row is not None
+    for number, kind in enumerate(ORDER_EVENTS, start=1):
+        sequence = row["sequence"] + number
+        payload = orjson.loads(row["payload"])
+        payload |= {"id": f"evt_{row['order_id'][-16:]}_{sequence}", "type": kind}
+        payload["body"] |= {"sequence": sequence, "payment_link": {"id": "plink_1"}}
+        text = orjson.dumps(payload).decode()
+        await client.pool.execute(EVENT, row["order_id"], sequence, SEEDED_MERCHANT_ID, kind, row["at"], text)
+        event = read_any_event(text.encode())
+        planned = await plan_deliveries(client.pool, drafts_of(event, [target], body=b"{}"), now())
+        assert len(planned) == 1, kind
+    await number_everything(client.pool)
+    await client.pool.execute("UPDATE webhook_logs SET status = 'success', next_retry_at = NULL")
+    return target
+
+
+async def done(stack: Stack, client: CommandClient, kind: str, filters: Period | LogFilter, total: int) -> Job:
+    """The job after the forwarder's work on it."""
+    opened = await open_job(
+        client.pool, job_id=make_id(JOB), merchant_id=SEEDED_MERCHANT_ID, kind=kind, filters=filters, total=total
+    )
+    assert opened is not None
+    nothing: Any = None
+    context = Context(stack.settings, nothing, nothing)
+    producer = LogProducer(stack.settings)
+    await producer.start()
+    working = asyncio.create_task(Bulk(context, client.pool, producer).run())
+
+    async def ended() -> Job | None:
+        job = await find_any_job(client.pool, opened.id)
+        return job if job is not None and job.state in ("done", "failed") else None
+
+    try:
+        job = await eventually(ended, timeout=60)
+    finally:
+        context.stopping.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait_for(working, 30)
+        await producer.stop()
+    return job
+
+
+async def all_opened(client: CommandClient, job: Job, kinds: set[str]) -> None:
+    """Every row is open again by this job, and the job's count is the number of rows."""
+    rows = await client.pool.fetch("SELECT event, status, job_id FROM webhook_logs")
+    assert {row["event"] for row in rows} >= kinds
+    assert [row["event"] for row in rows if row["status"] not in ("pending", "held") or row["job_id"] != job.id] == []
+    assert (job.state, job.done, job.total) == ("done", len(rows), len(rows))

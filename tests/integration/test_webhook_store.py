@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import asyncpg
 import orjson
@@ -22,6 +23,7 @@ from domain.delivery import (
     Sent,
     log_id,
 )
+from domain.event_kind import EVENTS_OFF_THE_LOG, ORDER_EVENTS
 from domain.ids import ORDER, PAYMENT
 from domain.signature import Secrets
 from runtime.clock import make_id, now
@@ -30,13 +32,21 @@ from store.webhooks.attempt_batch import Made, load_deliveries, record, release_
 from store.webhooks.deliveries import attempts_of
 from store.webhooks.endpoint_events import switches_since
 from store.webhooks.endpoints import Endpoint, TooManySecretsError, rotate_secret
-from store.webhooks.plan import Draft, plan_deliveries, replay_deliveries
+from store.webhooks.plan import LOCK_KNOWN, Draft, Reopened, plan_deliveries, replay_deliveries
+from store.webhooks.pool import make_webhook_pool
 from store.webhooks.upkeep import find_lost
 from tests.support.shop import Shop, open_shop
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack
 from tests.support.witness import somebody
 
 RACES = 40
+WITHOUT_PAYMENT = (*ORDER_EVENTS, *EVENTS_OFF_THE_LOG)
+MANY_LOGS = """
+INSERT INTO webhook_logs (id, merchant_id, endpoint_id, event_id, event, order_id, payment_id, sequence, body, status)
+SELECT gen_random_uuid(), 'mrc_1', 'we_' || number % 10, 'evt_' || number, 'payment.success', 'order_' || number,
+       CASE WHEN number % 5 > 0 THEN 'pay_' || number END, 1, '{}', 'success'
+  FROM generate_series(1, 50000) AS number
+"""
 
 
 @pytest.fixture
@@ -88,12 +98,57 @@ async def test_a_replay_opens_what_ended_once_for_each_job(shop: Shop) -> None:
     await record(shop.pool, [_made(second, 200, DeliveryStatus.SUCCESS)], [], now())
 
     opened = await replay_deliveries(shop.pool, [first, second], now(), job_id="job_1")
-    assert opened == [Due(first.id, first.endpoint_id, first.order_id, 2)]
+    assert opened == Reopened([Due(first.id, first.endpoint_id, first.order_id, 2)], 2)
     assert await replay_deliveries(shop.pool, [first, second], now(), job_id="job_1") == opened, "may not be written"
+    assert await replay_deliveries(shop.pool, [first, second], now(), job_id="job_0") == Reopened([], 0), "on the way"
     await record(shop.pool, [_made(first, 200, DeliveryStatus.SUCCESS, attempt=2)], [], now())
     await record(shop.pool, [_made(second, 200, DeliveryStatus.SUCCESS, attempt=2)], [], now())
-    assert await replay_deliveries(shop.pool, [first, second], now(), job_id="job_1") == []
-    assert len(await replay_deliveries(shop.pool, [first, second], now(), job_id="job_2")) == 1
+    assert await replay_deliveries(shop.pool, [first, second], now(), job_id="job_1") == Reopened([], 2)
+    assert len((await replay_deliveries(shop.pool, [first, second], now(), job_id="job_2")).dues) == 1
+
+
+@pytest.mark.parametrize("event", WITHOUT_PAYMENT)
+async def test_a_replay_opens_deliveries_without_a_payment_as_well(shop: Shop, event: str) -> None:
+    draft, other = [_without_payment(one, event) for one in await _drafts(shop)]
+    assert len(await plan_deliveries(shop.pool, [draft, other], now())) == 2
+    assert len(await plan_deliveries(shop.pool, [draft, other], now())) == 2, (
+        "their records may never have been written"
+    )
+    for one in (draft, other):
+        await record(shop.pool, [_made(one, 500, DeliveryStatus.FAILED)], [], now())
+
+    opened = await replay_deliveries(shop.pool, [draft], now(), job_id="job_1")
+    assert opened == Reopened([Due(draft.id, draft.endpoint_id, draft.order_id, 2)], 1)
+    assert {row["id"]: row["status"] for row in await shop.logs()} == {draft.id: "pending", other.id: "failed"}
+    await record(shop.pool, [_made(draft, 200, DeliveryStatus.SUCCESS, attempt=2)], [], now())
+    assert await replay_deliveries(shop.pool, [draft], now(), job_id="job_1") == Reopened([], 1), "once for each job"
+
+
+async def test_planning_reads_rows_by_their_indexes() -> None:
+    with running_stack(roles=()) as stack:
+        pool = await make_webhook_pool(stack.settings, size=1)
+        async with pool.acquire() as connection:
+            plans = await _plans_of_known(connection)
+            await connection.execute(MANY_LOGS)
+            await connection.execute("ANALYZE webhook_logs")
+            plans += await _plans_of_known(connection)
+        await pool.close()
+    for plan in plans:
+        assert "webhook_logs_payment" in plan and "webhook_logs_pkey" in plan and "Seq Scan" not in plan, plan
+
+
+async def _plans_of_known(connection: Any) -> list[str]:
+    plans = []
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await connection.execute(f"SET plan_cache_mode = {mode}")
+        await connection.execute(f"PREPARE known AS {LOCK_KNOWN}")
+        rows = await connection.fetch(
+            "EXPLAIN EXECUTE known(ARRAY['pay_1', 'pay_2'], ARRAY['we_1', 'we_2'],"
+            " ARRAY['00000000-0000-8000-8000-000000000000'::uuid])"
+        )
+        await connection.execute("DEALLOCATE known")
+        plans.append("\n".join(row[0] for row in rows))
+    return plans
 
 
 async def test_an_endpoint_that_is_off_gets_held_rows(shop: Shop) -> None:
@@ -269,6 +324,10 @@ async def _drafts(shop: Shop, endpoint_id: str = "") -> tuple[Draft, Draft]:
             )
         )
     return drafts[0], drafts[1]
+
+
+def _without_payment(draft: Draft, event: str) -> Draft:
+    return replace(draft, event=event, payment_id=None, ordered=False)
 
 
 def _made(draft: Draft, code: int, status: DeliveryStatus, *, attempt: int = 1) -> Made:

@@ -225,6 +225,15 @@ def test_a_payment_waits_for_its_capture_if_the_order_requests_it(shop: DoubleSh
     assert shop.client.order.fetch(order["id"])["status"] == "paid"
 
 
+def test_a_capture_takes_the_amount_that_it_names_or_nothing(shop: DoubleShop) -> None:
+    payment = shop.authorized()
+    refund = shop.call("POST", f"/api/v1/payments/{payment['id']}/refunds", json={"amount": 20_000})
+    assert refund.status_code == 201, refund.text
+    with pytest.raises(BadRequestError, match="Capture amount must be equal to the amount authorized"):
+        shop.client.payment.capture(payment["id"], 50_000, {"currency": "INR"})
+    assert shop.client.payment.fetch(payment["id"])["captured"] is False
+
+
 @pytest.mark.parametrize(
     ("capture", "options", "ignored", "own"),
     [
