@@ -10,7 +10,7 @@ from domain.decision import Command
 from domain.order import CaptureMode
 from domain.outcome import Outcome
 from ops.audit.verify.fold import fold
-from tests.unit.orders import LATE, LINK, ORDER, STATES, Earlier, capture, create_order, pay, settle
+from tests.unit.orders import LATE, LINK, ORDER, STATES, Earlier, after, capture, create_order, pay, settle
 from tests.unit.test_audited_replies import grown
 
 Json = dict[str, Any]
@@ -46,6 +46,14 @@ ALL_REFUSED = "late, every refund refused"
 @pytest.mark.parametrize("state", [state for state in STATES if state != ALL_REFUSED])
 def test_every_history_of_the_rules_is_right(state: str) -> None:
     assert messages(events_of(STATES[state])) == []
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_audit_has_the_version_of_each_payments_row(state: str) -> None:
+    order, book = after(*STATES[state]), fold(ORDER, events_of(STATES[state]))
+    if order is not None:
+        rows = {payment.id: payment.version for payment in order.payments}
+        assert {payment_id: part.version for payment_id, part in book.payments.items()} == rows
 
 
 def test_money_that_nothing_gives_back_any_more_is_a_finding() -> None:

@@ -65,6 +65,8 @@ AUTOMATIC_REFUNDS_MAX = 40
 """How long past its deadline an undecided payment keeps an expired order open."""
 RELEASE = ("amount_captured", "amount_released", "voided", "void_reason", "capture_before")
 """Fields that only a capture, a void and an expiry change. Events of earlier versions lack them."""
+TAKEN = ("amount_refunded", "amount_owed")
+"""What a refund changes in its payment. A refused automatic refund changes nothing there, and writes no row of it."""
 FIXED_OF_ORDER = ("id", "merchant_id", "amount", "currency", "receipt", "notes", "created_at")
 LATER_FIXED_OF_ORDER = ("expires_at", "capture", "capture_within_minutes", "return_url")
 """Events of earlier versions lack them, also those that an earlier version wrote later, beside this one."""
@@ -423,8 +425,9 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
     _action(book, event, kind, owner.resource)
     _unchanged(book, event, owner.resource, payment, FIXED_OF_OWNER)
     payment = _with_omitted(book, event, owner.resource, payment, LATER_FIXED)
-    _released_stays(book, event, owner.resource)
-    if _is_reversed(payment) != _is_reversed(owner.resource):
+    was = owner.resource
+    _released_stays(book, event, was)
+    if _is_reversed(payment) != _is_reversed(was):
         _wrong(book, Check.MONEY, event["id"], "reversed moved with a refund")
     if kind == "refund.created" and payment["status"] == "SUCCESS" and not _is_allowed(refund, owner):
         _wrong(book, Check.MONEY, event["id"], "refunds more than there is")
@@ -435,7 +438,7 @@ def _refund_step(book: Book, event: Json, kind: str, body: Json) -> None:
     if refund["automatic"]:
         owner.by_itself += direction * refund["amount"]
     _weigh(book, event, owner)
-    if direction:
+    if kind == "refund.created" or any(payment.get(name, 0) != was.get(name, 0) for name in TAKEN):
         owner.version = body["sequence"]
 
 
