@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 import re
 from pathlib import Path
@@ -21,6 +22,8 @@ from tests.unit.test_env_example import COMPOSE_ONLY
 from topics.access import users
 from topics.catalogue import OFFSETS_RETENTION_DAYS
 
+LINK = re.compile(r"\]\(((?![a-z]+:)[^)#\s]+)")
+"""A link to a file, without its fragment."""
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 THREE_BROKERS = (REPOSITORY / "docker-compose.three-brokers.yml").read_text(encoding="utf-8")
@@ -233,3 +236,15 @@ def test_nothing_secret_is_copied_into_the_image() -> None:
 
 def test_a_killed_health_check_cannot_look_like_a_crash_of_the_database() -> None:
     assert SERVICES["postgres"]["init"] is True
+
+
+def test_what_the_documents_link_to_is_in_the_image_that_builds_them() -> None:
+    lines = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    kept = [line[1:] for line in lines if line.startswith("!")]
+    left_out = set()
+    for document in (REPOSITORY / "docs").rglob("*.md"):
+        for target in LINK.findall(document.read_text(encoding="utf-8")):
+            first = (document.parent / target).resolve().relative_to(REPOSITORY).parts[0]
+            if not any(fnmatch.fnmatch(first, pattern) for pattern in kept):
+                left_out.add((document.name, target))
+    assert left_out == set()
