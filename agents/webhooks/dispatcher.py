@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -257,28 +258,44 @@ class Dispatcher:
 
     async def _write(self, batch: list[Outcome]) -> None:
         at = self._clock.now()
-        released = await self._write_rows(batch)
+        released, repeated = await self._write_rows(batch)
         for outcome in batch:
             self._forget(outcome.task)
         partitions = self._settings.topic_partitions
-        records = self._router.records(batch, at)
+        records = self._router.records(await self._as_recorded(batch, repeated), at)
         records += [delivery_record(due, at=at, partitions=partitions) for due in released]
         await self._producer.publish(records)
         for outcome in batch:
             self._done(outcome.task)
 
-    async def _write_rows(self, batch: list[Outcome]) -> list[Due]:
+    async def _as_recorded(self, batch: list[Outcome], repeated: Collection[uuid.UUID]) -> list[Outcome]:
+        """The outcomes that hold: of an attempt that another dispatcher has recorded, that one's. It may have died
+        before what follows was on the log, and this one commits the offset."""
+        if not repeated:
+            return batch
+        rows = await persistently(lambda: load_deliveries(self._pool, sorted(repeated)), what="load")
+        return [
+            Repeated(outcome.task, row)
+            if isinstance(outcome, Attempted) and (row := rows.get(outcome.task.due.log_id)) is not None
+            else outcome
+            for outcome in batch
+        ]
+
+    async def _write_rows(self, batch: list[Outcome]) -> tuple[list[Due], Collection[uuid.UUID]]:
+        """What may be sent now, and the deliveries whose attempt was recorded before."""
         made = [made_of(outcome) for outcome in batch if isinstance(outcome, Attempted)]
         skipped = [outcome.skipped for outcome in batch if isinstance(outcome, NotSent)]
         ended = [outcome.row for outcome in batch if isinstance(outcome, Repeated)]
         released: list[Due] = []
+        repeated: Collection[uuid.UUID] = ()
         if made or skipped:
             recorded = await persistently(lambda: record(self._pool, made, skipped, self._clock.now()), what="record")
             released += recorded.released
+            repeated = recorded.repeated
             await announce(self._context.redis, recorded.switches)
         if ended:
             released += await persistently(lambda: release_after(self._pool, ended, self._clock.now()), what="release")
-        return released
+        return released, repeated
 
     def _forget(self, task: Task) -> None:
         """From here on the row decides; a later attempt's record may have replaced this one already."""

@@ -179,11 +179,13 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """`counted`: how many attempts were new (a repeat is not). `released`: what may be sent now. `switches`: endpoints
-    that these attempts disabled; their `dues` are among `released`."""
+    that these attempts disabled; their `dues` are among `released`. `repeated`: deliveries whose attempt was recorded
+    before, with another outcome perhaps; that one holds."""
 
     counted: int
     released: tuple[Due, ...]
     switches: tuple[Switch, ...] = ()
+    repeated: frozenset[uuid.UUID] = frozenset()
 
 
 async def load_deliveries(pool: Pool, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Loaded]:
@@ -210,7 +212,9 @@ async def record(pool: Pool, made: Sequence[Made], skipped: Sequence[Skipped], a
             )
         released = await _release(connection, _ended(made, skipped), at, again=len(counted) < len(made))
     announced = tuple(due for switch in switches for due in switch.dues)
-    return Recorded(len(counted), released + announced, switches)
+    known = {one.sent.prepared.due.log_id for one in counted}
+    repeated = frozenset(one.sent.prepared.due.log_id for one in made) - known
+    return Recorded(len(counted), released + announced, switches, repeated)
 
 
 async def release_after(pool: Pool, ended: Sequence[Loaded], at: datetime) -> tuple[Due, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,13 @@ from domain.delivery import Due, Verdict
 from runtime.clock import now
 from runtime.worker import Worker
 from store.redis.clients import make_redis
+from store.webhooks.attempt_batch import Recorded, record
 from store.webhooks.pool import make_webhook_pool
 from tests.support.eventually import eventually
 from tests.support.receiver import receiver
 from tests.support.shop import Shop, open_shop
 from tests.support.stack import Stack
+from topics.catalogue import WEBHOOKS_DLQ
 from topics.delivery import delivery_record
 from topics.producer import Record
 
@@ -50,6 +53,37 @@ async def test_a_request_that_dies_ends_the_role_instead_of_holding_its_offset(
         # The next worker, without the defect, reads the record again.
         role = asyncio.create_task(next_one.run())
         await eventually(lambda: _is_delivered(shop), timeout=30)
+        stopping.set()
+        await role
+
+
+FAILED_ELSEWHERE = """
+UPDATE webhook_logs SET status = 'failed', attempts = 1, last_attempt_at = now(), next_retry_at = NULL WHERE id = $1
+"""
+
+
+async def test_what_another_dispatcher_recorded_of_the_attempt_decides_what_follows(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation: the other one had lost its partition, and died before its dead letter was on the log."""
+    published: list[Record] = []
+    async with receiver() as merchant, _dispatcher(shop) as (dispatcher, stopping):
+        await shop.endpoint(merchant.url(), events=["endpoint.disabled"])
+        due = await _switch_another(shop)
+
+        async def other_first(*arguments: Any) -> Recorded:
+            await shop.pool.execute(FAILED_ELSEWHERE, due.log_id)
+            return await record(*arguments)
+
+        async def noted(records: Sequence[Record], **_: Any) -> None:
+            published.extend(records)
+
+        monkeypatch.setattr(module, "record", other_first)
+        monkeypatch.setattr(dispatcher._producer, "publish", noted)
+        role = asyncio.create_task(dispatcher.run())
+        await shop.producer.publish([_record(shop, due)], timeout=10)
+        # Although this one's request succeeded, the delivery is dead, and so it has a letter.
+        await eventually(lambda: [one.topic for one in published] == [WEBHOOKS_DLQ], timeout=30, what="the letter")
         stopping.set()
         await role
 
