@@ -197,8 +197,8 @@ def repeat(folded: Folded, one: Received, stored: StoredCommand) -> None:
 def _publish_again(folded: Folded, one: Received, stored: StoredCommand) -> None:
     """A crash may have come between commit and publish. (docs/decisions/0052)
 
-    the record that was decided     ─► its events, behind all earlier ones of the order
-    a later one on its partition    ─► its events: whatever stands between has been published
+    the record that was decided      ─► its events, behind all earlier ones of the order
+    a later one on its partition     ─► its events: whatever stands between has been published
     an earlier one, or one elsewhere ─► nothing: they would come before those of the commands in between
     """
     if _is_decided_record(one, stored):

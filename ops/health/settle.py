@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -20,8 +19,8 @@ from agents.bank.port import BankResult
 from agents.bank.settlement import settle_record
 from domain.ids import PAYMENT, REFUND, is_id
 from domain.outcome import DECLINES, Outcome
-from domain.payment import UNDECIDED
-from domain.refund import RefundStatus
+from domain.payment import UNDECIDED, Payment
+from domain.refund import Refund, RefundStatus
 from ops.console.errors import GatewayError
 from ops.console.exit_codes import UsageError, run
 from ops.console.noted import note_command
@@ -38,16 +37,6 @@ REFERENCE_MAX = 64
 DECIDED_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 0.2
 BY_HAND = "by_hand"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A payment or refund, as it is now."""
-
-    id: str
-    order_id: str
-    status: str
-    turn: int
 
 
 def settle(
@@ -91,7 +80,7 @@ async def _settle(settings: Settings, attempt_id: str, outcome: Outcome, referen
         await pool.close()
 
 
-async def _decided(pool: Pool, before: Attempt) -> str:
+async def _decided(pool: Pool, before: Payment | Refund) -> str:
     """The status once it has changed. Raises GatewayError after DECIDED_SECONDS."""
     ends_at = time.monotonic() + DECIDED_SECONDS
     while time.monotonic() < ends_at:
@@ -105,23 +94,23 @@ async def _decided(pool: Pool, before: Attempt) -> str:
     )
 
 
-async def _found(pool: Pool, attempt_id: str) -> Attempt:
+async def _found(pool: Pool, attempt_id: str) -> Payment | Refund:
     one = await (find_payment if attempt_id.startswith(PAYMENT) else find_refund)(pool, attempt_id)
     if one is None:
         raise UsageError(f"No payment or refund {attempt_id} exists.")
-    return Attempt(one.id, one.order_id, one.status, one.bank_turn)
+    return one
 
 
-def _result(attempt: Attempt, outcome: Outcome, reference: str) -> BankResult:
+def _result(attempt: Payment | Refund, outcome: Outcome, reference: str) -> BankResult:
     """The report. One that contradicts an earlier one has the next turn, as if the bank had reversed itself.
 
     Raises UsageError if the attempt cannot be settled like this.
     """
     refused = attempt.status == RefundStatus.FAILED and attempt.id.startswith(REFUND)
     if attempt.status in {*UNDECIDED, RefundStatus.PENDING}:
-        turn = attempt.turn
+        turn = attempt.bank_turn
     elif refused and outcome is Outcome.SUCCESS:
-        turn = attempt.turn + 1
+        turn = attempt.bank_turn + 1
     else:
         raise UsageError(f"{attempt.id} is {attempt.status} already; only the bank can change that.")
     code = None

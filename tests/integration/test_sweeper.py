@@ -212,11 +212,7 @@ async def test_money_the_bank_would_not_take_back_is_given_back_again(services: 
             (payment_id, Outcome.SUCCESS),
             (late_refund_id(payment_id), Outcome.FAILED),
         ):
-            result = BankResult(attempt_id, outcome, None, None, "bank_1")
-            record = settle_record(
-                result, order_id=order_id, caused_by=None, request_id=None, settings=services.settings
-            )
-            await _take(command_client, record)
+            await _report(command_client, order_id, attempt_id, outcome)
         # When the sweeper makes its round at once, then it lets the bank rest;
         await _round(command_client, bank_of(services.settings))
         assert await _refunds(command_client, payment_id) == ["FAILED"]
@@ -239,16 +235,7 @@ async def test_money_that_has_to_go_back_is_tried_for_a_month(services: Stack, b
         for number in range(1, 13):
             words += [(late_refund_id(payment_id, number), Outcome.FAILED), (payment_id, Outcome.SUCCESS)]
         for number, (attempt_id, outcome) in enumerate(words[:-1]):
-            result = BankResult(attempt_id, outcome, None, None, "bank_1")
-            record = settle_record(
-                result,
-                order_id=order_id,
-                caused_by=None,
-                request_id=None,
-                settings=services.settings,
-                again=str(number),
-            )
-            await _take(command_client, record)
+            await _report(command_client, order_id, attempt_id, outcome, again=str(number))
         assert await _refunds(command_client, payment_id) == ["FAILED"] * 12
         store = QuestionStore(command_client.pool)
         for hours, is_due in ((23, False), (25, True)):
@@ -522,6 +509,16 @@ async def _commands(command_client: CommandClient, kind: str) -> list[Record]:
 
 
 AGE = "UPDATE refunds SET updated_at = now() - interval '2 minutes' WHERE payment_id = $1"
+
+
+async def _report(
+    command_client: CommandClient, order_id: str, attempt_id: str, outcome: Outcome, *, again: str = ""
+) -> None:
+    """The bank's report about the attempt, decided."""
+    result = BankResult(attempt_id, outcome, None, None, "bank_1")
+    settings = command_client.settings
+    record = settle_record(result, order_id=order_id, caused_by=None, request_id=None, settings=settings, again=again)
+    await _take(command_client, record)
 
 
 async def _refunds(command_client: CommandClient, payment_id: str) -> list[str]:
