@@ -450,6 +450,31 @@ async def test_the_overview_of_a_merchant_without_rupees_fetches_its_figures_onc
             assert len([url for url in requested if route in url]) == 1, route
 
 
+async def test_the_figures_follow_when_the_rollups_were_behind_while_the_page_loaded(
+    chrome: Browser, gateway: Stack, merchant: SignedUp
+) -> None:
+    """The live feed has passed by then: nothing else makes the page fetch them again."""
+    database = await asyncpg.connect(gateway.database_url)
+    await database.execute("INSERT INTO rollup_progress (merchant_id) VALUES ($1) ON CONFLICT DO NOTHING", merchant.id)
+    try:
+        async with visiting(chrome, gateway) as visitor:
+            async with database.transaction():
+                await database.execute("SELECT FROM rollup_progress WHERE merchant_id = $1 FOR UPDATE", merchant.id)
+                await merchant.pay(amount=29_000)
+                await eventually(
+                    lambda: database.fetchval("SELECT max(place) FROM feed WHERE merchant_id = $1", merchant.id),
+                    what="the payment's events to be in the feed",
+                )
+                await visitor.sign_in(merchant.email, PASSWORD)
+                await visitor.open("/dashboard")
+                await visitor.see("amount", "\u20b9290.00")
+                await visitor.see("total-amount", "\u20b90.00")
+                await asyncio.sleep(0.5)
+            await visitor.see("total-amount", "\u20b9290.00", timeout_ms=60_000)
+    finally:
+        await database.close()
+
+
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
 async def test_large_amounts_fit_and_are_there_in_full(
     chrome: Browser, gateway: Stack, merchant: SignedUp, size: tuple[int, int], scheme: str

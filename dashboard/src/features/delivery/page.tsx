@@ -1,7 +1,7 @@
 /** One delivery: the body as it was sent, and each attempt with its request and response. */
-import { useEffect } from "preact/hooks";
 import type { DeliveryAttempt, DeliveryDetail } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
+import { useRepeating } from "../../live/repeating.ts";
 import type { Parameters } from "../../router/match.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { CodeBlock, jsonText } from "../../ui/code-block.tsx";
@@ -22,11 +22,7 @@ export function DeliveryPage({ parameters }: { parameters: Parameters }) {
   const value = delivery.value;
   const waiting = value?.status === "pending" || value?.status === "held";
   const { reload } = delivery;
-  useEffect(() => {
-    if (!waiting) return;
-    const timer = setInterval(() => document.hidden || reload(), LOOK_AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [waiting, reload]);
+  useRepeating(reload, LOOK_AGAIN_MS, { paused: !waiting });
   return (
     <div class="stack-wide">
       <PageHead

@@ -1,7 +1,7 @@
 /** The last result of the stack's own audit, for the operator. Nothing is drawn if the API does not show it. */
-import { useEffect } from "preact/hooks";
 import type { Audit } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
+import { useRepeating } from "../../live/repeating.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { auditSentence, differingOf } from "./audit-wording.ts";
 
@@ -11,10 +11,7 @@ const AGAIN_MS = 60_000;
 export function AuditLine() {
   const { api } = useGateway();
   const { value, reload } = useResource("audit", (signal) => api.get<Audit>("/operations/audit", {}, signal));
-  useEffect(() => {
-    const timer = window.setInterval(reload, AGAIN_MS);
-    return () => window.clearInterval(timer);
-  }, [reload]);
+  useRepeating(reload, AGAIN_MS);
   if (!value) return null;
   const differing = differingOf(value);
   const sentence = auditSentence(value, Date.now());

@@ -5,6 +5,7 @@ import type { AnalyticsSummary, Timeseries } from "web-shared/wire";
 import { useResource } from "../../list/resource.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";
+import { useRepeating } from "../../live/repeating.ts";
 import { usePlace } from "../../router/place.ts";
 import { useGateway } from "../../session/session-context.tsx";
 import { PageHead } from "../../ui/page-head.tsx";
@@ -18,6 +19,10 @@ import { boundsOf, PERIODS, type Period, periodOf, zone } from "./period.ts";
 import { Recent } from "./recent.tsx";
 import { type Bucket, bucketLabel, bucketName, bucketsOf } from "./series.ts";
 import { Tiles } from "./tiles.tsx";
+
+/** The API's rollups are a second or two behind the events, on a busy machine more. */
+const FIRST_AGAIN_MS = 5_000;
+const AGAIN_MS = 15_000;
 
 interface Numbers {
   summary: AnalyticsSummary;
@@ -70,7 +75,8 @@ function useNumbers(period: Period, requested: string | null) {
     ]);
     return { summary, buckets: bucketsOf(series.data, new Date()) };
   });
-  // The API's rollups are a second or two behind the events.
+  // The events that the first figures lack may have come before this page: then nothing live follows.
+  useRepeating(numbers.reload, AGAIN_MS, { firstMs: FIRST_AGAIN_MS, paused: numbers.state.status === "loading" });
   const follow = useFollowing(numbers.reload);
   useLive("change", follow);
   useLive("gap", follow);

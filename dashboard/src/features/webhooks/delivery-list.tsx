@@ -8,6 +8,7 @@ import { Pager } from "../../list/pager.tsx";
 import { type List, offsetPage, useList } from "../../list/use-list.ts";
 import { useFollowing } from "../../live/following.ts";
 import { useLive } from "../../live/live-context.tsx";
+import { useRepeating } from "../../live/repeating.ts";
 import { navigate, usePlace } from "../../router/place.ts";
 import { Guarded } from "../../session/guarded.tsx";
 import { useGateway } from "../../session/session-context.tsx";
@@ -103,12 +104,8 @@ export function DeliveryList({ path, fixed, emptyTitle, emptyText }: DeliveryLis
 function useFreshness(list: List<Delivery>): void {
   const { state, reload } = list;
   const waiting = state.rows.some((row) => row.status === "pending" || row.status === "held");
-  useEffect(() => {
-    if (!waiting) return;
-    const timer = setInterval(() => document.hidden || reload(true), LOOK_AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [waiting, reload]);
   const look = useCallback(() => reload(true), [reload]);
+  useRepeating(look, LOOK_AGAIN_MS, { paused: !waiting });
   const follow = useFollowing(look);
   useLive("change", follow);
   useLive("gap", look);
