@@ -49,6 +49,8 @@ UNDECIDED = frozenset({"CREATED", "PROCESSING", "PENDING"})
 SETTLED = {Outcome.SUCCESS: frozenset({"SUCCESS", "PROCESSED"}), Outcome.FAILED: frozenset({"FAILED"})}
 DECLINED_SHARE = 0.35
 REFUSED_SHARE = 0.2
+REFUSALS_MAX = 4
+"""Refunds of one charge that the bank refuses. The sweeper waits twice as long after each; more outlast a world."""
 TURNS_AGAIN_SHARE = 0.25
 STEP_SECONDS_MAX = 12.0
 ABANDONED_SHARE = 0.3
@@ -130,7 +132,7 @@ class Bank:
                 self.world.trace.note("bank", f"{attempt_id} is carried out once more", attempt_id)
             return entry
         share = DECLINED_SHARE if of_attempt is None else REFUSED_SHARE
-        failed = between(0.0, 1.0) < share
+        failed = between(0.0, 1.0) < share and self._refusals(of_attempt) < REFUSALS_MAX
         outcome = Outcome.FAILED if failed else Outcome.SUCCESS
         entry = Entry(attempt_id, amount, of_attempt, outcome, booked_at=self.world.scheduler.now)
         if of_attempt is None:
@@ -150,6 +152,10 @@ class Bank:
             self.turning += 1
             self.world.scheduler.outside(between(3.0, 14.0), self._turn, entry, again[1:])
         return entry
+
+    def _refusals(self, charge_id: str | None) -> int:
+        refunds = (entry for entry in self.books.values() if charge_id is not None and entry.of_attempt == charge_id)
+        return sum(entry.outcome is Outcome.FAILED for entry in refunds)
 
     def known(self, attempt_id: str) -> Entry | None:
         """The entry of an attempt that the bank recognises."""
