@@ -53,6 +53,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         exit_after(DRAIN_SECONDS + 3.0, "the drain took too long")
         self._app.state.services.live.close()
+        self._app.state.services.slowdown.close()
         await super().shutdown(sockets)
 
 

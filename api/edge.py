@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.client_address import TrustedProxies
-from api.access.limits import STANDING, standing_headers
+from api.access.limits import BOUND, STANDING, standing_headers
 from api.access.origins import cors_headers
 from api.access.turns import Turns
 from api.http.errors import ApiError, bad_request, response_of
@@ -100,7 +100,7 @@ class Edge:
                 raise bad_request("The address must not contain NUL characters")
             patient = scope["path"].startswith(PASSWORD_ROUTES)
             async with asyncio.timeout(PASSWORD_SECONDS if patient else self._response_seconds) as bound:
-                response.bound = bound
+                response.bound = scope[BOUND] = bound
                 await self._turns.take(response.caller)
                 await self._route(scope, receive, response.send)
         except Exception as error:

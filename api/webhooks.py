@@ -11,10 +11,11 @@ import os
 from collections.abc import Mapping, Sequence
 
 import orjson
+from starlette.requests import Request
 
 from api.access.limits import refuse
 from api.http.errors import ApiError, bad_request
-from api.process.services import Services
+from api.process.services import Services, services_of
 from domain.delivery import Due, log_id
 from domain.event_kind import TEST_EVENT
 from domain.rejection import ErrorCode
@@ -36,10 +37,9 @@ log = get_logger("webhooks")
 PUBLISH_SECONDS = 2.0
 
 
-async def opened_job(
-    services: Services, merchant_id: str, *, kind: str, filters: Period | LogFilter, total: int
-) -> Job:
+async def opened_job(request: Request, merchant_id: str, *, kind: str, filters: Period | LogFilter, total: int) -> Job:
     """A new job. Raises ApiError 429 if the merchant has too many unfinished ones."""
+    services = services_of(request)
     job = await open_job(
         services.pool,
         job_id=make_id(JOB),
@@ -51,7 +51,7 @@ async def opened_job(
     )
     if job is None:
         message = "Too many jobs are open; wait until one is done"
-        await refuse(services, f"jobs:{merchant_id}", message, retry_after=10)
+        await refuse(request, f"jobs:{merchant_id}", message, retry_after=10)
     return job
 
 

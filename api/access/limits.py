@@ -4,13 +4,15 @@
     a payer's requests, sign-ups     by client address
     attempts to sign in              api/access/logins.py
 
-A caller that continues above its limit waits for each refusal (api/process/slowdown.py). Without Redis there is no
-limit: a payment must not fail because a counter cannot be kept. The state is returned as RateLimit-Limit,
-RateLimit-Remaining and RateLimit-Reset with every counted response (api/edge.py).
+A caller that continues above its limit waits for each refusal, and a merchant's requests then begin in rounds
+(api/process/slowdown.py). Without Redis there is no limit: a payment must not fail because a counter cannot be kept.
+The state is returned as RateLimit-Limit, RateLimit-Remaining and RateLimit-Reset with every counted response
+(api/edge.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from functools import lru_cache
 from typing import NoReturn
@@ -19,7 +21,8 @@ from starlette.requests import Request
 
 from api.access.client_address import network_of
 from api.http.errors import RATE_LIMITED, ApiError
-from api.process.services import Services, services_of
+from api.process.services import services_of
+from api.process.slowdown import HELD_SECONDS_MAX, ROUND_SECONDS
 from store.redis.rate_limits import Bucket, Rate, Standing
 
 MERCHANT_BURST_DIVISOR = 60
@@ -28,24 +31,29 @@ processed it."""
 MERCHANT_BURST_MIN = 20
 """What a page of the dashboard or a small batch sends at once, whatever the quota; never more than the quota itself."""
 STANDING = "rate_limit"
-"""Name in the request's scope."""
+BOUND = "response_timeout"
+"""Names in the request's scope. The second: the asyncio.Timeout until the response begins (api/edge.py)."""
 
 
-async def limit(request: Request, *buckets: Bucket, description: str = "") -> None:
-    """Count this request. Raises ApiError 429 with Retry-After if a bucket is empty, and then counts nothing."""
+async def limit(request: Request, *buckets: Bucket, description: str = "") -> Standing | None:
+    """Count this request. None: it could not be counted.
+
+    Raises ApiError 429 with Retry-After if a bucket is empty, and then counts nothing.
+    """
     standing = await services_of(request).limiter.take(*buckets)
     if standing is None:
-        return
+        return None
     request.scope[STANDING] = standing
     if standing.wait_seconds > 0:
         message = description or f"At most {standing.bucket.rate.per_minute} requests a minute"
-        services, wait = services_of(request), math.ceil(standing.wait_seconds)
-        await refuse(services, standing.bucket.key, message, retry_after=wait)
+        await refuse(request, standing.bucket.key, message, retry_after=math.ceil(standing.wait_seconds))
+    return standing
 
 
-async def refuse(services: Services, caller: str, description: str, *, retry_after: int) -> NoReturn:
-    """Raise ApiError 429 with Retry-After (seconds): at once, or a little later for a `caller` that continues."""
-    await services.slowdown.hold(caller, retry_after)
+async def refuse(request: Request, caller: str, description: str, *, retry_after: int) -> NoReturn:
+    """Raise ApiError 429 with Retry-After (seconds): at once, or later for a `caller` that continues."""
+    extend(request, HELD_SECONDS_MAX)
+    await services_of(request).slowdown.hold(caller, retry_after)
     raise ApiError(RATE_LIMITED, description, headers={"Retry-After": str(retry_after)})
 
 
@@ -61,12 +69,29 @@ async def limit_merchant(request: Request, merchant_id: str, *, look_up: bool = 
     quotas = {"merchant": settings.rate_limit_merchant_per_minute}
     if look_up:
         quotas["lookups"] = settings.rate_limit_lookups_per_minute
-    await limit(request, *(_merchants(name, merchant_id, quota) for name, quota in quotas.items() if quota))
+    standing = await limit(request, *(_merchants(name, merchant_id, quota) for name, quota in quotas.items() if quota))
+    if standing is not None:
+        await _join_round(request, standing)
+
+
+async def _join_round(request: Request, standing: Standing) -> None:
+    slowdown, caller = services_of(request).slowdown, standing.bucket.key
+    if slowdown.goes_on(caller):
+        extend(request, ROUND_SECONDS)
+        await slowdown.join_round(caller, little_left=standing.remaining < standing.bucket.rate.burst / 2)
 
 
 def client_network(request: Request) -> str:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     return network_of(request.client.host) if request.client else "unknown"
+
+
+def extend(request: Request, seconds: float) -> None:
+    """Give the response so many seconds more: it waits for a reason, not for a service that hangs."""
+    bound: asyncio.Timeout | None = request.scope.get(BOUND)
+    when = None if bound is None or bound.expired() else bound.when()
+    if bound is not None and when is not None:
+        bound.reschedule(when + seconds)
 
 
 def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:

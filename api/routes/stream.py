@@ -73,7 +73,7 @@ async def stream(
     services, cursor = services_of(request), request.headers.get("last-event-id") or after
     seats = services.feed_seats
     if not seats.take(caller.merchant_id):
-        await refuse(services, f"feeds:{caller.merchant_id}", "Too many live feeds are open", retry_after=5)
+        await refuse(request, f"feeds:{caller.merchant_id}", "Too many live feeds are open", retry_after=5)
     try:
         place = await _start(services.pool, caller.merchant_id, cursor)
     except BaseException:

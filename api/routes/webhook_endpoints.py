@@ -246,5 +246,5 @@ async def replay(request: Request, endpoint_id: EndpointId, caller: ByMerchant) 
         return MatchingShape(matching=matching, job_id=None)
     details = {"from": period.begins_at, "to": period.ends_at, "matching": matching}
     await noted(request, caller, Action.EVENTS_REPLAYED, endpoint_id, after=details)
-    job = await opened_job(services_of(request), caller.merchant_id, kind=REPLAY, filters=period, total=matching)
+    job = await opened_job(request, caller.merchant_id, kind=REPLAY, filters=period, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)

@@ -158,7 +158,7 @@ async def retry_many(request: Request, caller: LookingUp) -> MatchingShape:
     if body.dry_run:
         return MatchingShape(matching=matching, job_id=None)
     await noted(request, caller, Action.DELIVERIES_RETRIED, "many", after={"matching": matching})
-    job = await opened_job(services_of(request), caller.merchant_id, kind=RETRY, filters=filters, total=matching)
+    job = await opened_job(request, caller.merchant_id, kind=RETRY, filters=filters, total=matching)
     return MatchingShape(matching=matching, job_id=job.id)
 
 

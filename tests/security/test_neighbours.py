@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from api.access.limits import MERCHANT_BURST_MIN
+from api.app import RESPONSE_SECONDS_BEYOND_DECISION
 from tests.support.api import Api, error_of, signed_up
 from tests.support.extra_api import extra_api
 from tests.support.refused import until_refused
@@ -63,6 +66,19 @@ async def test_a_merchant_above_its_quota_is_held_and_the_others_are_not(
     assert held.headers["RateLimit-Remaining"] == "0"
     assert 1 <= int(held.headers["RateLimit-Reset"]) <= 60
     assert (await quiet.call(method, path, json=body)).is_success
+
+
+async def test_a_refusal_that_is_held_longer_than_responses_may_take_is_still_a_refusal(
+    stack: Stack, pair: tuple[Api, Api]
+) -> None:
+    noisy, _ = pair
+    slow = {"RATE_LIMIT_MERCHANT_PER_MINUTE": str(PER_MINUTE), "DECISION_TIMEOUT_MS": "100"}
+    async with extra_api(stack, "impatient", slow) as url, Api(url, noisy.key, noisy.secret) as api:
+        await until_refused(lambda: api.call("GET", "/webhook-endpoints"))
+        began = time.monotonic()
+        responses = await asyncio.gather(*(api.call("GET", "/webhook-endpoints") for _ in range(90)))
+    assert {response.status_code for response in responses} <= {200, 429}, "a 503 would be an outage"
+    assert time.monotonic() - began > 0.1 + RESPONSE_SECONDS_BEYOND_DECISION
 
 
 async def test_what_a_merchant_looks_up_leaves_its_payments_alone(pair: tuple[Api, Api]) -> None:

@@ -1,8 +1,11 @@
-"""Refusals that are held back: whose, how many at once, and never a client that keeps to Retry-After."""
+"""Callers above their limit: whose refusals are held, how many and how long, and which requests begin in rounds."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+
+import pytest
 
 from api.process.slowdown import REMEMBERED, Slowdown
 
@@ -62,3 +65,96 @@ async def test_what_is_remembered_of_callers_has_a_bound() -> None:
     for number in range(REMEMBERED + 5):
         await slowdown.hold(f"flood-{number}", LATER)
     assert len(slowdown._waits_until) == REMEMBERED
+
+
+async def released(slowdown: Slowdown, count: int) -> list[float]:
+    """Seconds for which each of a caller's refusals that come together is held, in order."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def one() -> float:
+        await slowdown.hold("greedy", LATER)
+        return loop.time() - began
+
+    await slowdown.hold("greedy", LATER)
+    return sorted(await asyncio.gather(*(one() for _ in range(count))))
+
+
+async def test_a_caller_with_many_connections_has_a_bounded_number_of_responses_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.process.slowdown.RELEASED_PER_SECOND", 200)
+    slowdown = Slowdown(seconds=0.01, fraction=lambda: 0.5)
+    held = await released(slowdown, 60)
+    assert held[0] >= 0.01
+    assert held[-1] >= 60 / 200, "the sixtieth waits for its place"
+    assert all(seconds >= place / 200 for place, seconds in enumerate(held, 1) if place > 2)
+
+
+async def test_no_refusal_is_held_longer_than_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.process.slowdown.HOLD_SECONDS_MAX", 0.05)
+    slowdown = Slowdown(seconds=0.001, fraction=lambda: 0.5)
+    async with asyncio.timeout(5):
+        await released(slowdown, 900)
+
+
+async def begins(slowdown: Slowdown, caller: str, *, little_left: bool = False) -> bool:
+    """Whether a request of this caller begins before the next round."""
+    joining = asyncio.create_task(slowdown.join_round(caller, little_left=little_left))
+    await asyncio.sleep(0)
+    at_once = joining.done()
+    joining.cancel()
+    await asyncio.gather(joining, return_exceptions=True)
+    return at_once
+
+
+async def test_requests_of_a_merchant_that_continues_begin_together_in_the_next_round() -> None:
+    slowdown = Slowdown(seconds=0.001, round_seconds=0.2)
+    await slowdown.hold("greedy", LATER)
+    together = [asyncio.create_task(slowdown.join_round("greedy", little_left=True)) for _ in range(3)]
+    assert await begins(slowdown, "other"), "nobody else waits"
+    assert not any(task.done() for task in together)
+    async with asyncio.timeout(5):
+        await asyncio.wait(together, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)
+    assert all(task.done() for task in together)
+    assert not await begins(slowdown, "greedy"), "the next one waits for the next round"
+
+
+async def test_a_caller_without_a_refusal_joins_no_round() -> None:
+    slowdown = Slowdown(round_seconds=FOR_EVER)
+    assert all([await begins(slowdown, "busy", little_left=True) for _ in range(3)])
+
+
+async def test_a_merchant_with_room_again_leaves_the_rounds() -> None:
+    slowdown = Slowdown(round_seconds=0.05)
+    await slowdown.hold("greedy", 0)
+    assert await begins(slowdown, "greedy"), "its Retry-After is over"
+    await slowdown.hold("greedy", LATER)
+    slowdown._waits_until["greedy"] = 0.0
+    assert await begins(slowdown, "greedy", little_left=True)
+
+
+async def test_a_merchant_that_uses_up_its_limit_stays_in_the_rounds() -> None:
+    slowdown = Slowdown(round_seconds=0.05)
+    await slowdown.hold("greedy", 1)
+    slowdown._waits_until["greedy"] = time.monotonic() + 0.04
+    await slowdown.join_round("greedy", little_left=True)
+    await asyncio.sleep(0.04)
+    assert not await begins(slowdown, "greedy")
+
+
+async def test_a_process_that_stops_holds_nothing() -> None:
+    slowdown = Slowdown(seconds=FOR_EVER, round_seconds=FOR_EVER)
+    await slowdown.hold("greedy", LATER)
+    held = [
+        asyncio.create_task(slowdown.hold("greedy", LATER)),
+        asyncio.create_task(slowdown.join_round("greedy", little_left=True)),
+    ]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in held)
+    slowdown.close()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*held)
+        await slowdown.hold("greedy", LATER)
+        await slowdown.join_round("greedy", little_left=True)
