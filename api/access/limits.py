@@ -22,7 +22,7 @@ from starlette.requests import Request
 from api.access.client_address import network_of
 from api.http.errors import RATE_LIMITED, ApiError
 from api.process.services import services_of
-from api.process.slowdown import HELD_SECONDS_MAX, ROUND_SECONDS
+from api.process.slowdown import HOLD_SECONDS, HOLD_SECONDS_MAX, ROUND_SECONDS, SPREAD
 from store.redis.rate_limits import Bucket, Rate, Standing
 
 MERCHANT_BURST_DIVISOR = 60
@@ -35,8 +35,10 @@ BOUND = "response_timeout"
 """Names in the request's scope. The second: the asyncio.Timeout until the response begins (api/edge.py)."""
 
 
-async def limit(request: Request, *buckets: Bucket, description: str = "") -> Standing | None:
-    """Count this request. None: it could not be counted.
+async def limit(
+    request: Request, *buckets: Bucket, description: str = "", longest: float = HOLD_SECONDS
+) -> Standing | None:
+    """Count this request. None: it could not be counted. `longest`: as in `Slowdown.hold`.
 
     Raises ApiError 429 with Retry-After if a bucket is empty, and then counts nothing.
     """
@@ -46,14 +48,17 @@ async def limit(request: Request, *buckets: Bucket, description: str = "") -> St
     request.scope[STANDING] = standing
     if standing.wait_seconds > 0:
         message = description or f"At most {standing.bucket.rate.per_minute} requests a minute"
-        await refuse(request, standing.bucket.key, message, retry_after=math.ceil(standing.wait_seconds))
+        wait = math.ceil(standing.wait_seconds)
+        await refuse(request, standing.bucket.key, message, retry_after=wait, longest=longest)
     return standing
 
 
-async def refuse(request: Request, caller: str, description: str, *, retry_after: int) -> NoReturn:
+async def refuse(
+    request: Request, caller: str, description: str, *, retry_after: int, longest: float = HOLD_SECONDS_MAX
+) -> NoReturn:
     """Raise ApiError 429 with Retry-After (seconds): at once, or later for a `caller` that continues."""
-    extend(request, HELD_SECONDS_MAX)
-    await services_of(request).slowdown.hold(caller, retry_after)
+    extend(request, longest * (1 + SPREAD))
+    await services_of(request).slowdown.hold(caller, retry_after, longest=longest)
     raise ApiError(RATE_LIMITED, description, headers={"Retry-After": str(retry_after)})
 
 
@@ -69,7 +74,8 @@ async def limit_merchant(request: Request, merchant_id: str, *, look_up: bool = 
     quotas = {"merchant": settings.rate_limit_merchant_per_minute}
     if look_up:
         quotas["lookups"] = settings.rate_limit_lookups_per_minute
-    standing = await limit(request, *(_merchants(name, merchant_id, quota) for name, quota in quotas.items() if quota))
+    buckets = [_merchants(name, merchant_id, quota) for name, quota in quotas.items() if quota]
+    standing = await limit(request, *buckets, longest=HOLD_SECONDS_MAX)
     if standing is not None:
         await _join_round(request, standing)
 

@@ -6,7 +6,7 @@
 A client that sends the next request as soon as it has a response makes thousands of them a second if refusals are
 immediate, and reading them alone takes processor time from everybody else. A held refusal costs a timer. The more
 of a caller's refusals are held, the longer: about RELEASED_PER_SECOND of them leave, and from 200 connections on more,
-because no response waits longer than HELD_SECONDS_MAX. Requests that come one by one cost several times what a batch
+because none is held much longer than HOLD_SECONDS_MAX. Requests that come one by one cost several times what a batch
 costs: those of one round share the actor's batch, its commit and its wakes. A client that keeps to Retry-After never
 notices.
 """
@@ -23,11 +23,10 @@ from runtime.clock import SYSTEM_IDS
 HOLD_SECONDS = 1.0
 """On average: sixteen connections in a closed loop make sixteen requests a second then."""
 HOLD_SECONDS_MAX = 10.0
-"""On average, for a caller with hundreds of connections; most clients wait longer for a response."""
+"""On average, for a merchant with hundreds of connections; most clients wait longer for a response."""
 RELEASED_PER_SECOND = 20
 SPREAD = 0.4
 """A refusal is held for up to this much less or more: requests that were refused together do not return together."""
-HELD_SECONDS_MAX = HOLD_SECONDS_MAX * (1 + SPREAD)
 HELD_PER_CALLER = 1_000
 """Of one caller's refusals at once; each holds a connection of some 30 KB."""
 HELD_IN_ALL = 2_000
@@ -62,14 +61,15 @@ class Slowdown:
         """Whether it was refused and did not wait for Retry-After, or has used up its limit in rounds since."""
         return time.monotonic() < self._waits_until.get(caller, 0.0)
 
-    async def hold(self, caller: str, retry_after: int) -> None:
-        """Return when this refusal may be answered. `retry_after`: the seconds in the response."""
+    async def hold(self, caller: str, retry_after: int, *, longest: float = HOLD_SECONDS_MAX) -> None:
+        """Return when this refusal may be answered. `retry_after`: the seconds in the response. `longest`: seconds, on
+        average; HOLD_SECONDS if many people may be behind one caller, as behind a network's address."""
         goes_on = self.goes_on(caller)
         self._remember(caller, retry_after)
         if not goes_on or self._held[caller] >= self._per_caller or self._held.total() >= self._in_all:
             return
         self._held[caller] += 1
-        seconds = min(max(self._seconds, self._held[caller] / RELEASED_PER_SECOND), HOLD_SECONDS_MAX)
+        seconds = min(max(self._seconds, self._held[caller] / RELEASED_PER_SECOND), longest)
         try:
             async with asyncio.timeout(seconds * (1 + SPREAD * (2 * self._fraction() - 1))):
                 await self._closing.wait()

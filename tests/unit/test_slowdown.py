@@ -91,11 +91,11 @@ async def test_a_caller_with_many_connections_has_a_bounded_number_of_responses_
     assert all(seconds >= place / 200 for place, seconds in enumerate(held, 1) if place > 2)
 
 
-async def test_no_refusal_is_held_longer_than_the_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.process.slowdown.HOLD_SECONDS_MAX", 0.05)
+async def test_no_refusal_is_held_longer_than_its_maximum() -> None:
     slowdown = Slowdown(seconds=0.001, fraction=lambda: 0.5)
+    await slowdown.hold("network", LATER)
     async with asyncio.timeout(5):
-        await released(slowdown, 900)
+        await asyncio.gather(*(slowdown.hold("network", LATER, longest=0.05) for _ in range(900)))
 
 
 async def begins(slowdown: Slowdown, caller: str, *, little_left: bool = False) -> bool:
