@@ -30,7 +30,7 @@ DEAD_LETTERS = Counter("gateway_dead_letters", "Records given up, by topic and r
 
 
 def has_type(message: Any, types: Container[bytes | None]) -> bool:
-    """True where one of the record's `type` headers is among `types`, or the type is unreadable. A null header is
+    """True if one of the record's `type` headers is among `types`, or the type is unreadable. A null header is
     not."""
     if isinstance(message, UnreadableBatch):
         return True

@@ -93,10 +93,10 @@ class Quarantine:
             log.warning("lives_not_counted", error=repr(error))
 
     async def admits(self, message: Any, rescue: Rescue | None = None) -> bool:
-        """Mark the record. False where too many workers died over it: it is rescued then, or its dead letter is on the
-        log. `rescue`: publishes what the record has led to already; False where it has led to nothing.
+        """Mark the record. False if too many workers died over it: it is rescued then, or its dead letter is on the
+        log. `rescue`: publishes what the record has led to already; False if it has led to nothing.
 
-        Raises LogUnavailableError where that letter cannot be written, and what `rescue` raises.
+        Raises LogUnavailableError if that letter cannot be written, and what `rescue` raises.
         """
         place = f"{self._group}:{message.topic}/{message.partition}/{message.offset}"
         try:

@@ -19,7 +19,7 @@ refused."""
 
 
 class Tokenizer(Protocol):
-    """Raises OSError where the bank cannot be reached."""
+    """Raises OSError if the bank cannot be reached."""
 
     async def tokenize(self, card: CardDetails) -> str: ...
 

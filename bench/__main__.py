@@ -90,7 +90,7 @@ async def _with_a_million(stack: Stack, chosen: argparse.Namespace, empty: Throu
 
 
 def verify(stack: Stack, *options: str) -> bool:
-    """Run `gateway verify` on the stack; True where it found no difference."""
+    """Run `gateway verify` on the stack; True if it found no difference."""
     command = [str(Path(sys.executable).with_name("gateway")), "verify", *options]
     done = subprocess.run(
         command, cwd=REPOSITORY, env=dict(stack.env), capture_output=True, text=True, timeout=VERIFY_SECONDS_MAX,

@@ -121,7 +121,7 @@ def running_roles(stack: Stack) -> list[str]:
 async def audited(stack: Stack, load: Load) -> list[str]:
     """Wait until nothing is open, verify, and look up what the load was promised: what is lost, or there twice.
 
-    Raises AssertionError where `gateway verify` finds anything.
+    Raises AssertionError if `gateway verify` finds anything.
     """
     await settled(stack)
     await command(stack, "verify")

@@ -88,7 +88,7 @@ class Fleet:
             await client.aclose()
 
     async def end(self, role: str) -> None:
-        """Nothing where it does not run."""
+        """Nothing if it does not run."""
         process = self._running.pop(role, None)
         if process is None:
             return

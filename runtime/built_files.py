@@ -31,7 +31,7 @@ class File:
     """Content encoding (`identity` among them) -> bytes."""
 
     def respond(self, request: Request, headers: Mapping[str, str]) -> Response:
-        """200 in an encoding the client takes, or 304 where it has this very content."""
+        """200 in an encoding the client takes, or 304 if it has this very content."""
         encoding = _chosen(self.encodings, request.headers.get("accept-encoding", ""))
         sent = {**headers, "ETag": f'"{self.etag}-{encoding}"', "Vary": "Accept-Encoding"}
         if request.headers.get("if-none-match") == sent["ETag"]:

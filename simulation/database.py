@@ -48,7 +48,7 @@ class UnknownStatementError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """How a statement is answered. `domain`: what it writes to; None where it only reads."""
+    """How a statement is answered. `domain`: what it writes to; None if it only reads."""
 
     run: Statement
     domain: str | None

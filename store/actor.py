@@ -29,7 +29,7 @@ from domain.refund import Refund
 from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.driver import Connection, connect
-from store.errors import DatabaseAwayError, DatabaseError, DuplicateError, RolledBackError, ValueRefusedError
+from store.errors import DatabaseError, DatabaseUnavailableError, DuplicateError, RolledBackError, ValueRefusedError
 from store.rows import (
     INSTRUMENT_COPIES,
     ORDER_COLUMNS,
@@ -72,7 +72,7 @@ class UnwritableError(Exception):
 @dataclass(frozen=True, slots=True)
 class StoredCommand:
     """An inbox row. `events`: payloads in sequence, as they were (or should have been) published. `log_partition` and
-    `log_offset`: of the record that was decided; None where an earlier release decided it, or it was restored."""
+    `log_offset`: of the record that was decided; None if an earlier release decided it, or it was restored."""
 
     id: str
     order_id: str
@@ -312,7 +312,8 @@ class ActorStore:
     async def write(self, batch: Batch) -> None:
         """Record the batch in one transaction.
 
-        Raises ConflictError, UnwritableError, SchemaError, BehindError; DatabaseAwayError after UNAVAILABLE_SECONDS.
+        Raises ConflictError, UnwritableError, SchemaError, BehindError; after UNAVAILABLE_SECONDS
+        DatabaseUnavailableError.
         """
         rows = _rows_of(batch)
         statement = write_statement(tuple(rows)) if rows else ""
@@ -348,7 +349,7 @@ class ActorStore:
                 raise UnwritableError(str(error)) from error
             except RolledBackError as error:
                 raise ConflictError(str(error)) from error
-            except DatabaseAwayError as error:
+            except DatabaseUnavailableError as error:
                 # Whether a write took place is unknown; the next try will conflict then.
                 log.warning("database_unavailable", error=repr(error))
                 await self.stop()

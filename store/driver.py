@@ -19,8 +19,8 @@ import asyncpg
 
 from store.errors import (
     ConnectionLostError,
-    DatabaseAwayError,
     DatabaseError,
+    DatabaseUnavailableError,
     DuplicateError,
     LockTimeoutError,
     MissingTableError,
@@ -68,7 +68,7 @@ def translated(error: Exception) -> DatabaseError:
     for kinds, meaning in MEANINGS:
         if isinstance(error, kinds):
             return meaning(message)
-    return DatabaseAwayError(message)
+    return DatabaseUnavailableError(message)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The errors of the database, independent of the driver's own classes: store/driver.py translates them.
 
 DatabaseError
-├── DatabaseAwayError        it cannot be reached, is overloaded or too slow; another attempt may succeed
+├── DatabaseUnavailableError it cannot be reached, is overloaded or too slow; another attempt may succeed
 │   ├── ConnectionLostError  a connection broke or was refused: the server is stopping or starting
 │   ├── LockTimeoutError     a lock was not free within the session's lock_timeout
 │   └── RolledBackError      the server broke a deadlock, or two transactions collided
@@ -19,19 +19,19 @@ class DatabaseError(Exception):
     """Any failure of a call to the database."""
 
 
-class DatabaseAwayError(DatabaseError):
+class DatabaseUnavailableError(DatabaseError):
     """The database cannot be reached, is restarting, overloaded or too slow. Whether a write took effect is unknown."""
 
 
-class ConnectionLostError(DatabaseAwayError):
+class ConnectionLostError(DatabaseUnavailableError):
     """A connection broke or was refused."""
 
 
-class LockTimeoutError(DatabaseAwayError):
+class LockTimeoutError(DatabaseUnavailableError):
     """A lock was not free within lock_timeout."""
 
 
-class RolledBackError(DatabaseAwayError):
+class RolledBackError(DatabaseUnavailableError):
     """The transaction was rolled back so that another one could continue."""
 
 

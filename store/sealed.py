@@ -112,7 +112,7 @@ async def outdated_rows(
 
 
 async def replace_row(pool: Pool, table: SealedTable, before: SealedRow, after: Mapping[str, Value]) -> bool:
-    """False where the row has changed since `before` was read; it is outdated no longer, or is read again."""
+    """False if the row has changed since `before` was read; it is outdated no longer, or is read again."""
     names = list(table.columns)
     changes = ", ".join(f"{name} = ${place}" for place, name in enumerate(names, start=2))
     same = " AND ".join(

@@ -128,7 +128,7 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aioka
 
 
 def _leniently(batch: _DefaultRecordBatchPy) -> Iterator[Any]:
-    """The records of a batch. Raises ValueError, IndexError or a KafkaError where they have another structure."""
+    """The records of a batch. Raises ValueError, IndexError or a KafkaError if they have another structure."""
     batch._maybe_uncompress()
     batch._buffer = _Lenient(batch._buffer)
     for _ in range(batch._num_records):

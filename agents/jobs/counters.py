@@ -146,7 +146,7 @@ class Jobs:
             self._places[partition] = Place(offset=counted)
 
     def _step(self, partition: TopicPartition, messages: list[Any], letters: list[Record]) -> Step | None:
-        """What these records come to; None where all of them were counted before. `letters` get the unreadable ones."""
+        """What these records come to; None if all of them were counted before. `letters` get the unreadable ones."""
         place = self._places.get(partition)
         if place is None or place.offset is None:
             return None
@@ -181,7 +181,7 @@ class Jobs:
 
 
 def type_if_new(message: Any, seen: Seen) -> str | None:
-    """The record's type; None where it was met before. Raises whatever the record causes, and leaves `seen` alone then.
+    """The record's type; None if it was met before. Raises whatever the record causes, and leaves `seen` alone then.
 
     Lengths and everything that is not counted are no concern here: this reads every record there is.
     """

@@ -244,7 +244,7 @@ class Session:
 def _identities(messages: Iterable[Any]) -> list[tuple[str, int]]:
     """(order id, sequence) of each event; a record that is not one has no place.
 
-    Raises NewerRecordError where nobody here can say what it is: the feed waits rather than leave it out.
+    Raises NewerRecordError if nobody here can say what it is: the feed waits rather than leave it out.
     """
     found = []
     for message in messages:

@@ -161,7 +161,7 @@ class PaymentActor:
         PUBLISH_SECONDS.observe(self._progress_at - started)
 
     async def rescue(self, message: Incoming) -> bool:
-        """True where the command was decided before; what it led to is on the topic then. It is not decided here.
+        """True if the command was decided before; what it led to is on the topic then. It is not decided here.
 
         Raises what `prepare` and `finish` raise.
         """

@@ -9,7 +9,7 @@ from topics.connection import client_options
 
 
 def broker_credentials(settings: Settings) -> Credentials | None:
-    """None where the log has neither TLS nor users."""
+    """None if the log has neither TLS nor users."""
     options = client_options(settings)
     context = options.get("ssl_context")
     if "sasl_mechanism" in options:

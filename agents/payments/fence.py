@@ -29,7 +29,7 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.actor import BehindError
 from store.driver import Connection, connect
-from store.errors import DatabaseAwayError, DatabaseError
+from store.errors import DatabaseError, DatabaseUnavailableError
 from store.log.feed import known_positions
 from store.log.log_partitions import log_state
 from store.log.log_tail import SeenEvent, is_recovering, strange_events
@@ -57,7 +57,7 @@ class Gap:
     event_id: str
 
 
-class RecoveringError(DatabaseAwayError):
+class RecoveringError(DatabaseUnavailableError):
     """A `gateway recover --apply` is running: the table is about to change."""
 
 
@@ -156,14 +156,14 @@ class Fence:
         return self._closed == self._gaps.keys()
 
     async def check(self, partitions: Collection[int]) -> None:
-        """Call before a new connection to the database is used. Raises BehindError where the log has more than it, or
-        other partitions than it remembers; DatabaseAwayError where that cannot be known yet."""
+        """Call before a new connection to the database is used. Raises BehindError if the log has more than it, or
+        other partitions than it remembers; DatabaseUnavailableError if that cannot be known yet."""
         if self._settings is None or not partitions:
             return
         try:
             gaps = await find_gaps(self._settings, partitions)
         except (KafkaError, OSError) as error:
-            raise DatabaseAwayError("the log does not answer, so nothing says what the database lacks") from error
+            raise DatabaseUnavailableError("the log is unavailable, so what the database lacks is unknown") from error
         if gaps:
             raise BehindError(f"PostgreSQL lacks {gaps[min(gaps)].event_id}, which is on the log")
 

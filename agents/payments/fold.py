@@ -52,7 +52,7 @@ CLOCKS_DIFFER_MAX = timedelta(minutes=1)
 class Known:
     """What a batch is decided on.
 
-    `orders`: None where the database has no such order; an id that is missing was not read.
+    `orders`: None if the database has no such order; an id that is missing was not read.
     `fresh`: ids of those that were read for this very batch, not taken from the cache.
     `cautious`: another owner, or a former process, may have decided some of these commands.
     `published`: order -> the sequence up to which this process has published its events; an order that is missing has

@@ -156,7 +156,7 @@ def _shift(at: datetime, logged_at: datetime) -> timedelta:
 
 
 def _moved(envelope: Envelope, command: Command, by: timedelta) -> tuple[Envelope, Command]:
-    """The command with all its instants moved. Raises UndecodableError where one leaves the calendar."""
+    """The command with all its instants moved. Raises UndecodableError if one leaves the calendar."""
     try:
         match command:
             case CreatePayment() | CreateRefund():

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from domain.instrument import Method
 from domain.rejection import AMOUNT_TOO_SMALL, ErrorCode, Rejected
 from runtime.logs import get_logger
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 
 log = get_logger("api")
 
@@ -51,7 +51,7 @@ STATUS: dict[str, int] = {
     ErrorCode.INTERNAL: 500,
 }
 RETRY_AFTER_SECONDS = "1"
-BROKEN_SURROUNDINGS = (DatabaseAwayError, RedisError, OSError)
+BROKEN_SURROUNDINGS = (DatabaseUnavailableError, RedisError, OSError)
 """The database or Redis is unavailable, restarting or too slow (TimeoutError is an OSError)."""
 INVALID_CREDENTIALS = "Invalid API credentials"
 JSON = "application/json"

@@ -21,7 +21,7 @@ class _Object(list[tuple[str, Any]]):
 
 
 def repeated_name(body: bytes) -> str | None:
-    """Path of the first name that its object has twice, such as `card.number`; None where every name is unique.
+    """Path of the first name that its object has twice, such as `card.number`; None if every name is unique.
 
     `body`: JSON that a parser has already accepted.
     """

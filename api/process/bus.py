@@ -159,7 +159,7 @@ class CommandBus:
     async def submit(
         self, command: Command, *, key: Key | None, request_id: str, resource_id: str | None
     ) -> Decided | Undecided:
-        """Have `command` decided. `resource_id`: the new resource's id, None where it changes an existing one.
+        """Have `command` decided. `resource_id`: the new resource's id, None if it changes an existing one.
 
         Raises ApiError: the actor's refusal, or 503 if the log did not accept the command, or is growing.
         """

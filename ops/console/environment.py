@@ -114,7 +114,7 @@ class StackPlan:
         return 1 if "postgres" in self.external else _nodes(self.environment)
 
     def ports_of(self, name: str) -> list[int]:
-        """Every port that a service's variable stands for; none where nothing listens there."""
+        """Every port that a service's variable stands for; none if nothing listens there."""
         nodes = self.postgres_nodes
         count, step = {
             "KAFKA_PORT": (self.kafka_brokers, BROKER_PORT_STEP),

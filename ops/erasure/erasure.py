@@ -60,7 +60,7 @@ class Planned:
 
 
 async def plan(pool: Pool, order_id: str) -> Planned | None:
-    """None where there is no such order. Raises DatabaseError."""
+    """None if there is no such order. Raises DatabaseError."""
     order = await find_whole_order(pool, order_id)
     if order is None:
         return None

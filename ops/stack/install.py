@@ -96,7 +96,7 @@ def missing_packages(plan: StackPlan, *, tests: bool) -> list[str]:
 
 
 def java_major() -> int:
-    """Major version of the `java` on the path; 0 where there is none."""
+    """Major version of the `java` on the path; 0 if there is none."""
     try:
         output = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
     except OSError:

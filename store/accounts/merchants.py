@@ -215,7 +215,7 @@ async def find_refund_limit(pool: Pool, merchant_id: str) -> RefundLimit | None:
 
 
 async def change(pool: Pool, merchant_id: str, changes: Change, witness: Witness) -> Merchant | None:
-    """The merchant as changed, or None where there is no such merchant."""
+    """The merchant as changed, or None if there is no such merchant."""
     orders = changes.browser_orders
     values = (
         changes.name,
@@ -232,7 +232,7 @@ async def change(pool: Pool, merchant_id: str, changes: Change, witness: Witness
 
 
 async def change_access(pool: Pool, merchant_id: str, changes: AccessChange, witness: Witness) -> Merchant | None:
-    """The merchant as changed, or None where there is no such merchant."""
+    """The merchant as changed, or None if there is no such merchant."""
     refunds = changes.support_refunds
     limit = refunds.limit if refunds else None
     values = (

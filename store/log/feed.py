@@ -239,11 +239,11 @@ async def reads_since(connection: Connection) -> datetime | None:
 
 
 async def take_turn(connection: Connection, lock: int) -> bool:
-    """False where another session holds this lock; it is held until the connection ends."""
+    """False if another session holds this lock; it is held until the connection ends."""
     return bool(await connection.fetchval(TAKE_TURN, lock))
 
 
 async def begin_epoch(connection: Connection) -> int | None:
-    """Its number; None where no place was given in the epoch that lasts."""
+    """Its number; None if no place was given in the epoch that lasts."""
     epoch: int | None = await connection.fetchval(BEGIN_EPOCH)
     return epoch

@@ -121,7 +121,7 @@ SELECT refused.payment_id, (array_agg(refused.id ORDER BY refused.created_at DES
 
 @dataclass(frozen=True, slots=True)
 class EventSeen:
-    """One event as recorded. `decided_at`: when its transaction committed; None where the inbox row is pruned."""
+    """One event as recorded. `decided_at`: when its transaction committed; None if the inbox row is pruned."""
 
     sequence: int
     type: str

@@ -38,7 +38,7 @@ class IdleTransaction:
 
 
 async def oldest_seconds(connection: Connection) -> float:
-    """Age of the oldest open transaction, a prepared one included; 0.0 where there is none."""
+    """Age of the oldest open transaction, a prepared one included; 0.0 if there is none."""
     return float(await connection.fetchval(OLDEST))
 
 

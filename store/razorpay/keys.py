@@ -39,6 +39,6 @@ async def keep_secret(pool: Pool, key_id: str, secret_sealed: bytes) -> None:
 
 
 async def find_secret(pool: Pool, key: str) -> KeptSecret | None:
-    """Of a usable key by its public half; None where it never called the double."""
+    """Of a usable key by its public half; None if it never called the double."""
     row = await pool.fetchrow(FIND, key)
     return None if row is None else KeptSecret(**row)

@@ -55,7 +55,7 @@ class PaidLink:
 
 
 async def find_callback(pool: Pool, order_id: str) -> Callback | None:
-    """Where the payer of this link goes; None where it has no such address, or its key is gone."""
+    """Where the payer of this link goes; None if it has no such address, or its key is gone."""
     row = await pool.fetchrow(_CALLBACK, order_id)
     return None if row is None else Callback(**row)
 

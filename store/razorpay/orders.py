@@ -128,14 +128,14 @@ async def list_shown_orders(pool: Pool, merchant_id: str, wishes: OrderWishes, p
 
 
 async def change_order_notes(pool: Pool, order_id: str, merchant_id: str, notes: Mapping[str, Any]) -> bool:
-    """False where the merchant has no such order."""
+    """False if the merchant has no such order."""
     return await pool.fetchval(_CHANGE_NOTES, order_id, merchant_id, packed(notes)) is not None
 
 
 async def remember_opening(pool: Pool, order_id: str, merchant_id: str, payer: Payer, *, notes: bool) -> bool:
     """What a checkout was opened with: payments of the order that bring nothing of their own take it over.
 
-    `notes`: the checkout brought some. False where the merchant has no such order.
+    `notes`: the checkout brought some. False if the merchant has no such order.
     """
     details = unpacked(payer_column(payer)) or {}
     if notes:

@@ -84,7 +84,7 @@ async def list_shown_payments(pool: Pool, merchant_id: str, part: Slice) -> list
 
 
 async def change_payment_notes(pool: Pool, payment_id: str, merchant_id: str, notes: Mapping[str, Any]) -> bool:
-    """False where the merchant has no such payment."""
+    """False if the merchant has no such payment."""
     return await pool.fetchval(_CHANGE_NOTES, payment_id, merchant_id, packed(notes)) is not None
 
 

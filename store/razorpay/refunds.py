@@ -65,7 +65,7 @@ async def list_shown_refunds(
 
 
 async def change_refund_notes(pool: Pool, refund_id: str, merchant_id: str, notes: Mapping[str, Any]) -> bool:
-    """False where the merchant has no such refund."""
+    """False if the merchant has no such refund."""
     return await pool.fetchval(_CHANGE_NOTES, refund_id, merchant_id, packed(notes)) is not None
 
 

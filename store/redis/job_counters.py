@@ -3,7 +3,7 @@
     jobs:counters   name -> integer
     jobs:offsets    topic/partition -> next offset to count
 
-One Lua call applies a partition's deltas and moves its offset, or does nothing where the stored offset is not the
+One Lua call applies a partition's deltas and moves its offset, or does nothing if the stored offset is not the
 expected one: after a flush, a failover or a second worker, counting continues from the offset in Redis. Counters and
 offsets can only be lost together. The calls of several partitions travel together.
 """
@@ -67,7 +67,7 @@ class JobCounters:
         self._client = client
 
     async def offsets(self, places: Sequence[str]) -> list[int]:
-        """Next offset to count of each `topic/partition`; 0 where nothing is known."""
+        """Next offset to count of each `topic/partition`; 0 if nothing is known."""
         if not places:
             return []
         return [int(stored or 0) for stored in await self._client.hmget(OFFSETS, list(places))]

@@ -152,7 +152,7 @@ async def list_sessions(client: redis.Redis, merchant_id: str) -> list[Session]:
 
 
 async def revoke_session(client: redis.Redis, merchant_id: str, session_id: str) -> bool:
-    """End one of a merchant's sessions; False where it has no such session. Raises RedisError."""
+    """End one of a merchant's sessions; False if it has no such session. Raises RedisError."""
     digest = await client.hget(_index(merchant_id), session_id)
     if digest is None:
         return False

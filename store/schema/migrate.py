@@ -19,8 +19,8 @@ from pathlib import Path
 from runtime.settings import Settings
 from store.driver import Connection, connect
 from store.errors import (
-    DatabaseAwayError,
     DatabaseError,
+    DatabaseUnavailableError,
     LockTimeoutError,
     SchemaError,
     ValueRefusedError,
@@ -253,7 +253,7 @@ def _advice(migration: Migration, error: Exception, watch: Watch) -> str:
                 "The schema is not what this migration expects, or the database user may not change it: compare with "
                 f"`gateway migrate --pending`, correct that, {again}"
             )
-        case DatabaseAwayError():
+        case DatabaseUnavailableError():
             return f"The database did not answer. See that it does, {again}"
         case _:
             return f"Correct the cause, {again}"

@@ -221,7 +221,7 @@ async def rotate_secret(
 ) -> Endpoint | None:
     """A new secret. Each earlier one signs beside it until ROTATION_OVERLAP after its own rotation, or ends now.
 
-    Raises TooManySecretsError where PREVIOUS_SECRETS_MAX of them would still sign after this one.
+    Raises TooManySecretsError if PREVIOUS_SECRETS_MAX of them would still sign after this one.
     """
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(SIGNING, merchant_id, endpoint_id)

@@ -159,7 +159,7 @@ _FIRST_LOG = ("0001-01-01T00:00:00+00:00", "00000000-0000-0000-0000-000000000000
 
 
 async def target_of(pool: Pool, merchant_id: str, endpoint_id: str) -> Target | None:
-    """The endpoint as the planner sees it; None where the merchant has no such endpoint."""
+    """The endpoint as the planner sees it; None if the merchant has no such endpoint."""
     row = await pool.fetchrow(TARGET, endpoint_id, merchant_id)
     if row is None:
         return None

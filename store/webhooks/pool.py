@@ -10,7 +10,7 @@ from runtime.logs import get_logger
 from runtime.settings import Settings
 from store.connections import make_pool
 from store.driver import Pool
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 
 log = get_logger("webhook_store")
 
@@ -27,7 +27,7 @@ async def make_webhook_pool(settings: Settings, *, size: int) -> Pool:
 async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
     """Do `work`, and retry while the database is unavailable or after a deadlock.
 
-    Raises DatabaseAwayError after RETRY_SECONDS, StatementRefusedError at once.
+    Raises DatabaseUnavailableError after RETRY_SECONDS, StatementRefusedError at once.
 
     `work` must be one transaction that can be repeated.
     """
@@ -36,7 +36,7 @@ async def persistently(work: Callable[[], Awaitable[T]], *, what: str) -> T:
     while True:
         try:
             return await work()
-        except DatabaseAwayError as error:
+        except DatabaseUnavailableError as error:
             log.warning("statement_failed", what=what, error=repr(error))
             if clock.time() > ends_at:
                 raise

@@ -93,7 +93,7 @@ def output_of(
 
 
 def make_engine(folder: Path) -> Engine:
-    """Install and build what is missing. Raises CannotRunError where that is impossible."""
+    """Install and build what is missing. Raises CannotRunError if that is impossible."""
     _refuse_impossible()
     _install_packages()
     engine = Engine(folder)

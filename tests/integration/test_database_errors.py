@@ -9,7 +9,13 @@ import pytest
 from runtime.settings import Settings
 from store.connections import make_pool
 from store.driver import Connection, Cursor, Pool, connect
-from store.errors import ConnectionLostError, DatabaseAwayError, DuplicateError, MissingTableError, ValueRefusedError
+from store.errors import (
+    ConnectionLostError,
+    DatabaseUnavailableError,
+    DuplicateError,
+    MissingTableError,
+    ValueRefusedError,
+)
 from tests.support.stack import Stack
 
 Call = Callable[[Pool | Connection], Awaitable[object]]
@@ -76,10 +82,10 @@ async def test_a_constraint_that_is_checked_at_the_commit_is_a_duplicate(pool: P
 
 
 async def test_a_slow_statement_and_a_busy_pool_are_an_outage(pool: Pool) -> None:
-    with pytest.raises(DatabaseAwayError, match="TimeoutError"):
+    with pytest.raises(DatabaseUnavailableError, match="TimeoutError"):
         await pool.fetchval("SELECT pg_sleep(60)", timeout=0.05)
     async with pool.acquire():
-        with pytest.raises(DatabaseAwayError, match="TimeoutError"):
+        with pytest.raises(DatabaseUnavailableError, match="TimeoutError"):
             async with pool.acquire(timeout=0.05):
                 pass
 

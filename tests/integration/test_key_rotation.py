@@ -88,7 +88,7 @@ async def _turn(shop: Shop, ring: KeyRing) -> dict[str, tuple[str, ...]]:
 
 
 async def _secrets(kept: Kept, ring: KeyRing) -> list[str]:
-    """All of them, opened by this ring. Raises SealError where one does not open."""
+    """All of them, opened by this ring. Raises SealError if one does not open."""
     row = await kept.shop.pool.fetchrow("SELECT * FROM webhooks WHERE id = $1", kept.endpoint_id)
     returns = await find_return_secrets(kept.shop.pool, kept.shop.merchant_id)
     double = await find_secret(kept.shop.pool, kept.key)

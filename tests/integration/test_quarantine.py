@@ -18,7 +18,7 @@ from agents.payments.intake import Incoming
 from agents.quarantine import DEATHS_MAX, RESCUES_MAX, Quarantine
 from domain.ids import ORDER
 from runtime.clock import random_token
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 from store.redis.clients import make_redis
 from tests.support.actor import Bench
 from tests.support.command_client import fresh, order_command
@@ -75,7 +75,7 @@ async def test_the_third_death_over_a_record_gives_it_up(services: Stack, client
     assert await (await life(services, client, name)).admits(record_at(6, key=key))
 
 
-@pytest.mark.parametrize("error", [OSError(), DatabaseAwayError(), ExceptionGroup("roles", [TimeoutError()])])
+@pytest.mark.parametrize("error", [OSError(), DatabaseUnavailableError(), ExceptionGroup("roles", [TimeoutError()])])
 async def test_what_the_surroundings_cause_is_not_counted(
     services: Stack, client: redis.Redis, error: Exception
 ) -> None:
@@ -127,7 +127,7 @@ async def committed(services: Stack, group: str, offset: int) -> None:
 
 
 async def one_life(services: Stack, client: redis.Redis, name: str, *, deadly: bytes, good: bytes) -> bool:
-    """True where the good record was met; False where the worker died, without a word to anybody."""
+    """True if the good record was met; False if the worker died, without a word to anybody."""
     quarantine = await life(services, client, name)
     consumer = LogConsumer(services.settings, DELIVERIES, group=name, member=name, quarantine=quarantine)
     await consumer.start()
@@ -269,10 +269,10 @@ async def test_an_outage_during_a_rescue_takes_the_deaths_back(services: Stack, 
     await died_over(services, client, name, message)
 
     async def in_an_outage() -> bool:
-        raise DatabaseAwayError
+        raise DatabaseUnavailableError
 
     worker = await life(services, client, name)
-    with pytest.raises(DatabaseAwayError) as outage:
+    with pytest.raises(DatabaseUnavailableError) as outage:
         await worker.admits(message, rescue=in_an_outage)
     await worker.ended_by(outage.value)
     assert await (await life(services, client, name)).admits(message)

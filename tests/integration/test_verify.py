@@ -27,7 +27,7 @@ from ops.audit.verify.findings import Check, Kind, Report
 from ops.audit.verify.sums import Numbers
 from ops.audit.verify.topic import TopicReport, first_look
 from store.driver import Row
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 from store.operations.audit import connect
 from store.operations.audit_topic import CommandSights, Runs, Sights
 from tests.support.command_client import CommandClient, fresh
@@ -310,7 +310,7 @@ async def test_books_that_cannot_be_read_verify_nothing(
 
 
 async def away() -> AsyncGenerator[list[Row], None]:
-    raise DatabaseAwayError("no route to the bank")
+    raise DatabaseUnavailableError("no route to the bank")
     yield []
 
 

@@ -111,7 +111,7 @@ class Load:
             await self._post(http, f"/payments/{payment_id}/refunds", {"amount": amount})
 
     async def _post(self, http: aiohttp.ClientSession, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The resource; None where it is refused for a reason of state. Repeats with the same key until answered."""
+        """The resource; None if it is refused for a reason of state. Repeats with the same key until answered."""
         key = f"{self._prefix}-{next(self._numbers)}"
         for _ in range(TRIES_MAX):
             status, response = await self._request(http, "POST", path, body, key)

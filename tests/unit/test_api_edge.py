@@ -17,7 +17,7 @@ from api.app import Application, create_app
 from api.edge import Edge
 from runtime.order_keys import OrderKey, key_below, opened, path_of
 from runtime.settings import Settings
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 
 SECRET_DETAIL = "a detail that must stay inside"
 ORDER = "order_0Ab3xZQwErTyUiOp"
@@ -113,7 +113,7 @@ def opened_name() -> str:
 
 
 async def test_a_response_that_cannot_be_opened_is_503_and_shows_nothing(http: httpx.AsyncClient) -> None:
-    with_keys(http, Opening(error=DatabaseAwayError("away")))
+    with_keys(http, Opening(error=DatabaseUnavailableError("away")))
     response = await http.get("/sealed")
     assert response.status_code == 503
     assert "sealed:1:" not in response.text

@@ -10,8 +10,8 @@ import pytest
 from store.driver import DRIVER_ERRORS, translated, translating
 from store.errors import (
     ConnectionLostError,
-    DatabaseAwayError,
     DatabaseError,
+    DatabaseUnavailableError,
     DuplicateError,
     MissingTableError,
     RolledBackError,
@@ -32,7 +32,7 @@ SERVER_ERRORS = [
 @pytest.mark.parametrize("kind", SERVER_ERRORS, ids=lambda kind: kind.__name__)
 def test_every_error_but_a_faulty_statement_is_an_outage(kind: type[asyncpg.PostgresError]) -> None:
     refused = kind.sqlstate[:2] in REFUSED_CLASSES
-    assert isinstance(translated(kind("why")), StatementRefusedError if refused else DatabaseAwayError)
+    assert isinstance(translated(kind("why")), StatementRefusedError if refused else DatabaseUnavailableError)
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_every_error_but_a_faulty_statement_is_an_outage(kind: type[asyncpg.Post
         (asyncpg.AdminShutdownError, ConnectionLostError),
         (asyncpg.InternalClientError, ConnectionLostError),
         (ConnectionRefusedError, ConnectionLostError),
-        (asyncpg.TooManyConnectionsError, DatabaseAwayError),
-        (asyncpg.InterfaceError, DatabaseAwayError),
-        (asyncpg.QueryCanceledError, DatabaseAwayError),
-        (TimeoutError, DatabaseAwayError),
-        (OSError, DatabaseAwayError),
+        (asyncpg.TooManyConnectionsError, DatabaseUnavailableError),
+        (asyncpg.InterfaceError, DatabaseUnavailableError),
+        (asyncpg.QueryCanceledError, DatabaseUnavailableError),
+        (TimeoutError, DatabaseUnavailableError),
+        (OSError, DatabaseUnavailableError),
         (asyncpg.DeadlockDetectedError, RolledBackError),
         (asyncpg.SerializationError, RolledBackError),
         (asyncpg.UniqueViolationError, DuplicateError),

@@ -23,7 +23,7 @@ from api.process.bus import CommandBus
 from runtime.clock import Clock
 from runtime.settings import Settings
 from runtime.worker import Worker
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 from tests.support.eventually import eventually
 
 NOTHING: Any = None
@@ -107,7 +107,7 @@ async def test_upkeep_does_not_pause_for_minutes_after_a_statement_that_hung() -
     """A query that timed out after a minute made its loop pause for twenty, and lost deliveries waited as long."""
     role = Pauses(Settings(test_mode=True), Worker("forwarder", 0, "forwarder-test", 0), redis=NOTHING)
     role.clock = cast(Clock, Taking(60.0))
-    outcomes = iter([DatabaseAwayError("too slow")] * 3 + [None] * 3)
+    outcomes = iter([DatabaseUnavailableError("too slow")] * 3 + [None] * 3)
 
     async def work() -> bool:
         if (error := next(outcomes)) is not None:

@@ -8,13 +8,13 @@ from aiokafka.errors import KafkaConnectionError
 from ops.console import exit_codes
 from ops.console.errors import GatewayError
 from runtime.settings import Settings
-from store.errors import DatabaseAwayError
+from store.errors import DatabaseUnavailableError
 from topics.producer import LogUnavailableError
 
 
 @pytest.mark.parametrize(
     "error",
-    [KafkaConnectionError("refused"), LogUnavailableError("no broker"), DatabaseAwayError("x"), OSError("x")],
+    [KafkaConnectionError("refused"), LogUnavailableError("no broker"), DatabaseUnavailableError("x"), OSError("x")],
     ids=lambda error: type(error).__name__,
 )
 def test_an_unavailable_service_is_an_error_with_the_next_step(

@@ -29,7 +29,7 @@ FACTS = (
 
 
 def event_of(order: Order, command: Command) -> Any:
-    """The first event that the command leads to; None where it is refused."""
+    """The first event that the command leads to; None if it is refused."""
     decided = decide(order, command, AT)
     return decided.events[0] if isinstance(decided, Decision) and decided.events else None
 

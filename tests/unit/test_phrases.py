@@ -107,6 +107,7 @@ IN_CODE: dict[str, str] = {
     r"\bby one's own\b|\bof one's own\b": "the user's own",
     r"\bwithout a word\b": "silently",
     r"\bin silence\b": "silently",
+    r"\b(?:none|true|false|\w+error) where\b": "if",
 }
 """Phrases of docstrings and comments, beside those of BETTER."""
 TECHNICAL = (r"\bthe numbers of\b", r"\bspans? of (?:events|time)\b", r"\b(?:of|a|the|in) spans?\b(?! of a trace)")

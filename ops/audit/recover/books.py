@@ -27,7 +27,7 @@ AT_ONCE = 1_000
 
 
 async def rebook(settings: Settings, recovery: Recovery) -> int:
-    """How many entries were written; 0 where there is no simulated bank. Raises KafkaError, DatabaseError, OSError."""
+    """How many entries were written; 0 if there is no simulated bank. Raises KafkaError, DatabaseError, OSError."""
     orders = await recovery.orders()
     try:
         rebooked = [await recovery.rebook(orders[first : first + AT_ONCE]) for first in range(0, len(orders), AT_ONCE)]

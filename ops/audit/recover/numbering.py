@@ -29,7 +29,7 @@ LOOK_EVERY_SECONDS = 0.2
 async def number_feed(settings: Settings, recovery: Recovery) -> None:
     """Return once every event that the log has now is numbered, or is one that the table lacks.
 
-    Raises KafkaError, DatabaseError, OSError, and GatewayError where nothing was numbered for STALLED_SECONDS, or for
+    Raises KafkaError, DatabaseError, OSError, and GatewayError if nothing was numbered for STALLED_SECONDS, or for
     OTHER_STALLED_SECONDS while another feeder holds the lock.
     """
     ends = await _ends(settings)
