@@ -56,6 +56,8 @@ class Bulk:
             log.warning("job_without_endpoint", job_id=job.id)
             await advance(self._pool, job, state="failed", cursor=job.cursor, done=0)
             return
+        for event_id, why in chunk.left_out.items():
+            log.warning("event_not_replayed", job_id=job.id, event_id=event_id, error=str(why))
         done = await self._open_again(job, chunk)
         state, cursor = ("done", job.cursor) if chunk.cursor is None else ("running", chunk.cursor)
         await advance(self._pool, job, state=state, cursor=cursor, done=done)

@@ -6,8 +6,8 @@ published, and only then the cursor moves: a chunk that is done twice finds its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,9 @@ from domain.delivery import is_ordered
 from domain.event_kind import DEFAULT_EVENTS, TEST_EVENT
 from store.driver import Pool, Row
 from store.webhooks.plan import Draft, Target, drafts_of, target_of_row
-from store.webhooks.razorpay_drafts import razorpay_drafts
+from store.webhooks.razorpay_drafts import buildable_drafts
 from topics.delivery import event_webhook_body
+from topics.envelope import UndecodableError
 from topics.events import read_any_event
 
 REPLAY, RETRY = "replay", "retry"
@@ -62,10 +63,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Deliveries to open again. `cursor` None: that was the last."""
+    """Deliveries to open again. `cursor` None: that was the last. `left_out`: event id -> why it cannot be sent."""
 
     drafts: list[Draft]
     cursor: str | None
+    left_out: Mapping[str, UndecodableError] = field(default_factory=dict)
 
 
 COLUMNS = "id, merchant_id, kind, state, filter, cursor, total, done"
@@ -240,12 +242,12 @@ async def _next_events(pool: Pool, job: Job, target: Target, period: Period, lim
     still_coming = await pool.fetchval(STILL_COMING, *arguments)  # before the rows, which so include later events
     rows = await pool.fetch(NEXT_EVENTS, *arguments, int(job.cursor or 0), limit)
     events = [read_any_event(row["payload"].encode()) for row in rows]
-    drafts = await razorpay_drafts(pool, [(event, [target]) for event in events])
+    drafts, left_out = await buildable_drafts(pool, events, target)
     for event in events:
         drafts += drafts_of(event, [target], body=event_webhook_body(event))
     if len(rows) < limit and not still_coming:
-        return Chunk(drafts, None)
-    return Chunk(drafts, str(rows[-1]["place"]) if rows else job.cursor or "0")
+        return Chunk(drafts, None, left_out)
+    return Chunk(drafts, str(rows[-1]["place"]) if rows else job.cursor or "0", left_out)
 
 
 async def _next_logs(pool: Pool, job: Job, filters: LogFilter, limit: int) -> Chunk:

@@ -51,6 +51,23 @@ async def razorpay_drafts(pool: Pool, events: Sequence[tuple[EventRecord, Sequen
     ]
 
 
+async def buildable_drafts(
+    pool: Pool, events: Sequence[EventRecord], target: Target
+) -> tuple[list[Draft], dict[str, UndecodableError]]:
+    """Drafts for one target, and by event id why some events cannot have any. Raises what asyncpg raises."""
+    try:
+        return await razorpay_drafts(pool, [(event, [target]) for event in events]), {}
+    except UndecodableError:
+        drafts: list[Draft] = []
+        refused: dict[str, UndecodableError] = {}
+    for event in events:
+        try:
+            drafts += await razorpay_drafts(pool, [(event, [target])])
+        except UndecodableError as error:
+            refused[event.id] = error
+    return drafts, refused
+
+
 def _names(event: EventRecord, target: Target) -> list[str]:
     if target.razorpay_events is None or not is_subscribed(target.events, event.type):
         return []

@@ -26,7 +26,7 @@ from store.razorpay.captures import DUE, close_captures, due_captures
 from store.razorpay.orders import Terms, insert_terms
 from store.redis.clients import make_redis
 from store.webhooks.plan import Draft, Target
-from store.webhooks.razorpay_drafts import razorpay_drafts
+from store.webhooks.razorpay_drafts import buildable_drafts, razorpay_drafts
 from tests.support.actor import Bench, work
 from tests.support.command_client import capture_command, fresh, order_command, payment_command
 from tests.support.due import looking
@@ -296,3 +296,17 @@ async def test_an_event_that_the_double_cannot_show_still_reaches_the_ordinary_e
     assert {(row["event"], row["endpoint_id"]) for row in rows} == {(whole.type, "we_2"), (damaged.type, "we_2")}
     assert {due.log_id for due in dues} == {row["id"] for row in rows}
     assert [dict(letter.headers)["reason"] for letter in letters] == [REASON_UNWRITABLE.encode()]
+
+
+async def test_a_replay_leaves_out_an_event_that_the_double_cannot_show_and_sends_the_others(bench: Bench) -> None:
+    order_id, _ = await paid(bench, Terms())
+    pool = bench.command_client.pool
+    other_id, _ = await paid(bench, Terms())
+    damaged, whole = [
+        next(event for event in await history(bench, one) if event.type == "payment.success")
+        for one in (order_id, other_id)
+    ]
+    damaged.payment.json.pop("amount")
+    drafts, left_out = await buildable_drafts(pool, [damaged, whole], endpoint(*SENT))
+    assert [draft.order_id for draft in drafts] == [other_id]
+    assert list(left_out) == [damaged.id]

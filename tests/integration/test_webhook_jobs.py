@@ -115,6 +115,22 @@ async def test_a_bulk_retry_opens_every_failed_delivery_again(intact: tuple[Stac
     await all_opened(client, job, {*ORDER_EVENTS, *EVENTS_OFF_THE_LOG})
 
 
+async def test_a_replay_leaves_out_an_event_that_the_endpoints_format_cannot_show(
+    intact: tuple[Stack, CommandClient],
+) -> None:
+    stack, client = intact
+    await number_everything(client.pool)
+    await client.pool.execute("UPDATE webhooks SET razorpay_events = '{payment.authorized}' WHERE id = $1", ENDPOINT_ID)
+    rows = await client.pool.fetch("SELECT * FROM events WHERE type = 'payment.success' ORDER BY order_id, sequence")
+    damaged = orjson.loads(rows[0]["payload"])
+    del damaged["body"]["payment"]["amount"]
+    written = "UPDATE events SET payload = $3 WHERE order_id = $1 AND sequence = $2"
+    await client.pool.execute(written, rows[0]["order_id"], rows[0]["sequence"], orjson.dumps(damaged).decode())
+    period = Period(ENDPOINT_ID, datetime(2020, 1, 1, tzinfo=UTC), now())
+    job = await done(stack, client, REPLAY, period, len(rows))
+    assert len(rows) > 1 and (job.state, job.done) == ("done", len(rows) - 1)
+
+
 async def deliver_order_events(client: CommandClient) -> Target:
     """Give the history one event of each kind about an order, and the endpoint its delivery, which succeeded."""
     target = await target_of(client.pool, SEEDED_MERCHANT_ID, ENDPOINT_ID)
