@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import NoReturn
 
@@ -22,7 +24,7 @@ from starlette.requests import Request
 from api.access.client_address import network_of
 from api.http.errors import RATE_LIMITED, ApiError
 from api.process.services import services_of
-from api.process.slowdown import HOLD_SECONDS, HOLD_SECONDS_MAX, ROUND_SECONDS, SPREAD
+from api.process.slowdown import HOLD_SECONDS, HOLD_SECONDS_MAX
 from store.redis.rate_limits import Bucket, Rate, Standing
 
 MERCHANT_BURST_DIVISOR = 60
@@ -57,8 +59,8 @@ async def refuse(
     request: Request, caller: str, description: str, *, retry_after: int, longest: float = HOLD_SECONDS_MAX
 ) -> NoReturn:
     """Raise ApiError 429 with Retry-After (seconds): at once, or later for a `caller` that continues."""
-    extend(request, longest * (1 + SPREAD))
-    await services_of(request).slowdown.hold(caller, retry_after, longest=longest)
+    with _held_on_purpose(request):
+        await services_of(request).slowdown.hold(caller, retry_after, longest=longest)
     raise ApiError(RATE_LIMITED, description, headers={"Retry-After": str(retry_after)})
 
 
@@ -83,8 +85,8 @@ async def limit_merchant(request: Request, merchant_id: str, *, look_up: bool = 
 async def _join_round(request: Request, standing: Standing) -> None:
     slowdown, caller = services_of(request).slowdown, standing.bucket.key
     if slowdown.goes_on(caller):
-        extend(request, ROUND_SECONDS)
-        await slowdown.join_round(caller, little_left=standing.remaining < standing.bucket.rate.burst / 2)
+        with _held_on_purpose(request):
+            await slowdown.join_round(caller, little_left=standing.remaining < standing.bucket.rate.burst / 2)
 
 
 def client_network(request: Request) -> str:
@@ -92,12 +94,18 @@ def client_network(request: Request) -> str:
     return network_of(request.client.host) if request.client else "unknown"
 
 
-def extend(request: Request, seconds: float) -> None:
-    """Give the response so many seconds more: it waits for a reason, not for a service that hangs."""
+@contextmanager
+def _held_on_purpose(request: Request) -> Iterator[None]:
+    """The block does not count towards the response's timeout: that is for services that hang."""
     bound: asyncio.Timeout | None = request.scope.get(BOUND)
     when = None if bound is None or bound.expired() else bound.when()
-    if bound is not None and when is not None:
-        bound.reschedule(when + seconds)
+    if bound is None or when is None:
+        yield
+        return
+    left = when - asyncio.get_running_loop().time()
+    bound.reschedule(None)
+    yield
+    bound.reschedule(asyncio.get_running_loop().time() + left)
 
 
 def standing_headers(standing: Standing) -> list[tuple[bytes, bytes]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -13,14 +15,19 @@ FOR_EVER = 3_600.0
 LATER = 60
 
 
-async def responded_at_once(slowdown: Slowdown, caller: str, retry_after: int = LATER) -> bool:
-    """Whether a refusal may go out now; one that is held is given up, as by a client that hangs up."""
-    holding = asyncio.create_task(slowdown.hold(caller, retry_after))
+async def returns_at_once(waiting: Coroutine[Any, Any, None]) -> bool:
+    """Whether it waits for nothing; if it does, it is given up, as by a client that hangs up."""
+    task = asyncio.create_task(waiting)
     await asyncio.sleep(0)
-    at_once = holding.done()
-    holding.cancel()
-    await asyncio.gather(holding, return_exceptions=True)
+    at_once = task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     return at_once
+
+
+async def responded_at_once(slowdown: Slowdown, caller: str, retry_after: int = LATER) -> bool:
+    """Whether a refusal may go out now."""
+    return await returns_at_once(slowdown.hold(caller, retry_after))
 
 
 async def test_the_first_refusal_goes_out_at_once_and_the_next_is_held() -> None:
@@ -100,12 +107,7 @@ async def test_no_refusal_is_held_longer_than_its_maximum() -> None:
 
 async def begins(slowdown: Slowdown, caller: str, *, little_left: bool = False) -> bool:
     """Whether a request of this caller begins before the next round."""
-    joining = asyncio.create_task(slowdown.join_round(caller, little_left=little_left))
-    await asyncio.sleep(0)
-    at_once = joining.done()
-    joining.cancel()
-    await asyncio.gather(joining, return_exceptions=True)
-    return at_once
+    return await returns_at_once(slowdown.join_round(caller, little_left=little_left))
 
 
 async def test_requests_of_a_merchant_that_continues_begin_together_in_the_next_round() -> None:
